@@ -1,0 +1,206 @@
+"""Compiling and calling the core: one decorator, one cache, one way to call through an address.
+
+``compiled(signature)`` compiles a function ahead of its first call and keeps the machine code on disk. numba's own cache
+looks at one file only, so a change in a function of another file goes unnoticed; ours is stamped with the hash of the
+file, of every file of the core it imports, and of the flags that change the code. No modification times: a fresh clone
+or a ``touch`` recompiles nothing.
+
+Functions found in a folder (indicators, checks, families) are called through a table of native addresses, so the step
+is not compiled again when one is added. Under ``NUMBA_DISABLE_JIT=1`` the same table holds Python functions and the whole
+core can be debugged line by line.
+"""
+
+import ast
+import hashlib
+import os
+import struct
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import caching
+from numba.core.config import DISABLE_JIT
+from numba.extending import intrinsic
+
+CORE_DIR = Path(__file__).resolve().parent
+ADDRESS = np.dtype(np.int64)
+
+# One error model for all of the core: a division by zero is inf or NaN, as in IEEE 754, and the code that divides says
+# what it means. Python's model would add a branch and an exception path to every division of the step.
+ERROR_MODEL = "numpy"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def leaf(function: F) -> F:
+    """For functions called only by compiled functions: compiled into their callers, never cached alone."""
+    return cast(F, numba.njit(error_model=ERROR_MODEL)(function))
+
+
+def cache_dir() -> Path:
+    """The folder for machine code: ``NUMBA_CACHE_DIR`` when set, else the user's cache folder."""
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(named)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "tightloop" / "compiled"
+
+
+def _imported_core_files(path: Path, source: bytes) -> list[Path]:
+    """Files of the core that ``path`` imports directly."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tightloop.core"):
+            parts = node.module.split(".")[2:]
+            base = CORE_DIR.joinpath(*parts)
+            found += [base.with_suffix(".py")] + [base / f"{alias.name}.py" for alias in node.names]
+    return [file for file in found if file.is_file() and file != path]
+
+
+def _flags() -> tuple[object, ...]:
+    return numba.__version__, np.__version__, ERROR_MODEL, numba.config.BOUNDSCHECK, str(numba.config.OPT)
+
+
+@cache
+def _file_hash(path: Path) -> tuple[str, tuple[Path, ...]]:
+    source = path.read_bytes()
+    return hashlib.sha256(source).hexdigest(), tuple(_imported_core_files(path, source))
+
+
+@cache
+def source_stamp(path: Path) -> str:
+    """Hash of a file of the core, of all files of the core it reaches by import, and of the compiler's flags."""
+    seen: dict[Path, str] = {}
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen[file], imported = _file_hash(file)
+            waiting += imported
+    named = sorted((file.name, digest) for file, digest in seen.items())
+    return hashlib.sha256(repr((_flags(), named)).encode()).hexdigest()
+
+
+class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]  # numba ships no types
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        self._file = Path(py_file).resolve()
+
+    def get_cache_path(self) -> str:
+        return str(cache_dir())
+
+    def get_source_stamp(self) -> str:
+        return source_stamp(self._file)
+
+    def get_disambiguator(self) -> str:
+        # By file and flags, not by content: a changed source replaces its old machine code instead of joining it.
+        return hashlib.sha256(repr((str(self._file), _flags())).encode()).hexdigest()[:10]
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_StampedLocator | None":
+        locator = cls(py_func, py_file)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_StampedLocator]  # noqa: RUF012  # numba reads this name on the class
+
+
+class _StampedCache(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _StampedImpl
+
+
+def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
+    """Compile a function for one explicit signature, now, from the cache when its sources are unchanged.
+
+    An unwritable cache folder costs a compile at every start, never a failure.
+    """
+
+    def decorate(function: F) -> F:
+        if DISABLE_JIT:
+            return function
+        dispatcher = numba.njit(error_model=ERROR_MODEL, nogil=nogil)(function)
+        try:
+            dispatcher._cache = _StampedCache(function)
+        except RuntimeError:
+            pass  # no writable folder: compile in memory
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return cast(F, dispatcher)
+
+    return decorate
+
+
+def address_of(function: Any) -> Any:
+    """The native address of a ``compiled`` function; the function itself when the compiler is off."""
+    if DISABLE_JIT:
+        return function
+    result = function.overloads[function.signatures[0]]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def address_table(functions: list[Any]) -> Any:
+    """A table the step calls through: int64 addresses, or a list of functions when the compiler is off."""
+    if DISABLE_JIT:
+        return list(functions)
+    return np.array([address_of(function) for function in functions] or [0], ADDRESS)
+
+
+def caller(signature: Any) -> Any:
+    """A compiled way to call ``address`` as a function of ``signature``: ``call(address, *arguments)``.
+
+    Exceptions of the callee (a failed assert) come out as they would from a direct call.
+    """
+    if DISABLE_JIT:
+        return lambda function, *arguments: function(*arguments)
+
+    def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        address, *rest = arguments
+        kind = context.call_conv.get_function_type(signature.return_type, signature.args)
+        pointer = builder.inttoptr(address, kind.as_pointer())
+        status, value = context.call_conv.call_function(builder, pointer, signature.return_type, signature.args, rest)
+        with builder.if_then(status.is_error, likely=False):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value() if signature.return_type == types.void else value
+
+    # numba reads the number of arguments from the definition, so each arity is written out.
+    typed = types.int64, *signature.args
+    result = signature.return_type(*typed)
+    if len(signature.args) == 3:
+        return intrinsic(lambda context, address, a, b, c: (result, codegen))
+    if len(signature.args) == 4:
+        return intrinsic(lambda context, address, a, b, c, d: (result, codegen))
+    if len(signature.args) == 5:
+        return intrinsic(lambda context, address, a, b, c, d, e: (result, codegen))
+    raise ValueError(f"no caller for {len(signature.args)} arguments: add a line for that arity")
+
+
+if DISABLE_JIT:
+
+    def float_bits(value: float) -> Any:
+        """The 64 bits of a float as an unsigned integer."""
+        return np.uint64(struct.unpack("<Q", struct.pack("<d", value))[0])
+
+else:
+
+    @intrinsic
+    def float_bits(context: Any, value: Any) -> Any:
+        """The 64 bits of a float as an unsigned integer."""
+
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            return builder.bitcast(arguments[0], ir.IntType(64))
+
+        return types.uint64(types.float64), codegen

@@ -1,0 +1,106 @@
+"""Indicators, one per file, found by name: ``ema.py`` is the type EMA. Only what a run uses is imported.
+
+A file says what it is with module constants and functions:
+
+``OUTPUTS``      names of its outputs; the first is the one meant when a strategy names none.
+``PARAMETERS``   its parameters, in the order in which they stand in the arena.
+``FORMULA``      one line for people, with the source where a definition could be disputed.
+``size(p)``      floats of own memory it needs for parameters ``p``, after outputs and parameters.
+``warmup(p)``    bars after which every output is known in an ordinary market (the first bar is number 1).
+``update(arena, base, bar)``  compiled; takes in one closed bar.
+
+Memory: ``arena[base:]`` holds the outputs (NaN until known: UNKNOWN), then the parameters, then the own memory, zero at
+the start. Batch is the same ``update`` in a loop (``series``), so the two can not differ.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import float64, int64, types
+
+from tightloop.core.compiled import address_table, caller, compiled
+from tightloop.core.indicators.contract import UPDATE, Choice, Parameter, Values
+from tightloop.core.types import BAR_RECORD, Floats
+
+FOLDER = Path(__file__).resolve().parent
+NOT_INDICATORS = {"__init__", "contract"}
+
+call_update = caller(UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One indicator type as its file declares it."""
+
+    type: str
+    outputs: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    formula: str
+    module: ModuleType
+
+    def size(self, values: Values) -> int:
+        """Floats in the arena for these parameters: outputs, parameters and own memory."""
+        return len(self.outputs) + len(self.parameters) + int(self.module.size(values))
+
+    def warmup(self, values: Values) -> int:
+        return int(self.module.warmup(values))
+
+    def lay_out(self, arena: npt.NDArray[np.float64], base: int, values: Values) -> None:
+        """Write the start: outputs UNKNOWN, parameters, zeros."""
+        outputs, parameters = len(self.outputs), len(self.parameters)
+        arena[base : base + outputs] = np.nan
+        for place, parameter in enumerate(self.parameters):
+            arena[base + outputs + place] = values[parameter.name]
+        arena[base + outputs + parameters : base + self.size(values)] = 0.0
+
+
+@cache
+def types_found() -> tuple[str, ...]:
+    """The types there are, by the files in this folder."""
+    return tuple(sorted(p.stem.upper() for p in FOLDER.glob("*.py") if p.stem not in NOT_INDICATORS and p.stem[0] != "_"))
+
+
+@cache
+def load(type_name: str) -> Indicator:
+    """The indicator of a type; KeyError when no file has its name."""
+    if type_name not in types_found():
+        raise KeyError(type_name)
+    module = importlib.import_module(f"{__name__}.{type_name.lower()}")
+    return Indicator(type_name, module.OUTPUTS, module.PARAMETERS, module.FORMULA, module)
+
+
+def with_defaults(indicator: Indicator, written: Mapping[str, float | str]) -> dict[str, float]:
+    """Parameters in the form of the arena; a ``Choice`` becomes the position of its word. Bounds are the config's."""
+    values: dict[str, float] = {}
+    for parameter in indicator.parameters:
+        value: Any = written.get(parameter.name, parameter.default)
+        if value is None:
+            raise KeyError(parameter.name)
+        values[parameter.name] = float(parameter.words.index(value) if isinstance(parameter, Choice) else value)
+    return values
+
+
+@compiled(types.void(int64[::1], float64[::1], int64, types.Array(BAR_RECORD, 1, "C"), float64[:, ::1]))
+def _run(table: Any, arena: Floats, base: int, bars: npt.NDArray[np.void], out: Floats) -> None:
+    for i in range(len(bars)):
+        call_update(table[0], arena, base, bars[i])
+        for k in range(out.shape[1]):
+            out[i, k] = arena[base + k]
+
+
+def series(type_name: str, bars: npt.NDArray[np.void], **written: float | str) -> npt.NDArray[np.float64]:
+    """All outputs of an indicator over ``bars`` (dtype BAR): shape (bars, outputs), NaN where UNKNOWN."""
+    indicator = load(type_name)
+    values = with_defaults(indicator, written)
+    arena = np.zeros(indicator.size(values))
+    indicator.lay_out(arena, 0, values)
+    out = np.empty((len(bars), len(indicator.outputs)))
+    _run(address_table([indicator.module.update]), arena, 0, bars, out)
+    return out

@@ -1,0 +1,62 @@
+"""What an indicator file declares, and the compiled signatures it is called by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from numba import float64, int64, types
+
+from tightloop.core.compiled import leaf
+from tightloop.core.types import BAR_RECORD, Record
+
+UPDATE = types.void(float64[::1], int64, BAR_RECORD)
+"""``update(arena, base, bar)`` of a market indicator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A numeric parameter with inclusive bounds. ``default`` None means that it must be written."""
+
+    name: str
+    default: float | None
+    minimum: float
+    maximum: float
+    whole: bool = False
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A parameter that is one of some words; the arena holds the position of the word in ``words``."""
+
+    name: str
+    default: str
+    words: tuple[str, ...]
+    meaning: str = ""
+
+
+Parameter = Number | Choice
+Values = Mapping[str, float]
+"""Parameters by name; a ``Choice`` by the position of its word."""
+
+PERIOD_MAX = 10_000
+
+SOURCE = Choice("source", "close", ("close", "open", "high", "low", "volume"), "which number of the bar is read")
+
+
+def period(default: int | None = 14, *, name: str = "period", minimum: int = 1) -> Number:
+    """The usual ``period`` parameter, in bars."""
+    return Number(name, default, minimum, PERIOD_MAX, whole=True, meaning="bars")
+
+
+@leaf
+def read_source(bar: Record, source: float) -> float:
+    """The number of ``bar`` that ``SOURCE`` names; ``source`` is the position of the word."""
+    if source == 0.0:
+        return bar.close
+    if source == 1.0:
+        return bar.open
+    if source == 2.0:
+        return bar.high
+    if source == 3.0:
+        return bar.low
+    return bar.volume
