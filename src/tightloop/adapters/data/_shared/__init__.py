@@ -1,0 +1,30 @@
+"""What the files of this folder share: datasets, reading, and the faults that data can have."""
+
+from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, Dataset, discover
+from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, schema_report
+from tightloop.adapters.data._shared.parquet import Source
+from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
+from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
+from tightloop.adapters.data._shared.ticks import judge_ticks
+
+__all__ = [
+    "FAULT_KINDS",
+    "KIND_DEPTHS",
+    "PRICE_COLUMNS",
+    "Dataset",
+    "DatasetReport",
+    "Fault",
+    "Judged",
+    "Source",
+    "Verdict",
+    "discover",
+    "gate",
+    "is_table",
+    "iso",
+    "judge_bars",
+    "judge_series",
+    "judge_table",
+    "judge_ticks",
+    "required_columns",
+    "schema_report",
+]

@@ -1,0 +1,66 @@
+"""When a market is closed, so that the steps it does not have are no holes.
+
+``forex`` closes from Friday 17:00 to Sunday 17:00 in New York, and for the sessions of Christmas and New Year; a
+session runs from 17:00 of the day before to 17:00. Christmas on a Sunday closes the session of the Monday after it.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+Times = npt.NDArray[np.int64]
+
+_NEW_YORK = "America/New_York"
+_CLOSE = time(17)
+_DAYS_MAX = 200 * 366
+"""A span of centuries is a wrong unit of time, which other faults report; its calendar is not worth computing."""
+
+
+def closed_spans_ns(calendar: str, start_ns: int, stop_ns: int) -> Times:
+    """Spans in which the market is closed between two times: shape (n, 2), ascending, disjoint, half-open."""
+    days = (stop_ns - start_ns) // 86_400_000_000_000
+    if calendar == "always" or days > _DAYS_MAX or start_ns < 0:
+        return np.empty((0, 2), np.int64)
+    assert calendar == "forex", calendar
+    zone = ZoneInfo(_NEW_YORK)
+    first = datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date() - timedelta(days=3)
+    spans: list[tuple[int, int]] = []
+    for offset in range(days + 8):
+        session = first + timedelta(days=offset)
+        if not _is_closed(session):
+            continue
+        opened, closed = (_instant_ns(day, zone) for day in (session - timedelta(days=1), session))
+        if spans and spans[-1][1] == opened:
+            spans[-1] = (spans[-1][0], closed)
+        else:
+            spans.append((opened, closed))
+    return np.array(spans, np.int64).reshape(-1, 2)
+
+
+def steps_inside(first_ns: Times, counts: Times, step_ns: int, spans: Times) -> Times:
+    """Of runs of steps (``counts[i]`` steps from ``first_ns[i]`` on), how many stand inside the spans."""
+    inside = np.zeros(len(first_ns), np.int64)
+    if not len(spans):
+        return inside
+    stops = first_ns + counts * step_ns
+    for index in range(len(first_ns)):
+        near = spans[(spans[:, 1] > first_ns[index]) & (spans[:, 0] < stops[index])]
+        # Steps before a time t: ceil((t - first) / step), held between none and all of the run.
+        edges = np.clip(-((first_ns[index] - near) // step_ns), 0, counts[index])
+        inside[index] = np.sum(edges[:, 1] - edges[:, 0])
+    return inside
+
+
+def _is_closed(session: date) -> bool:
+    """Whether the session that ends on this day in New York does not take place."""
+    if session.weekday() in (5, 6):
+        return True
+    if (session.month, session.day) in ((12, 25), (1, 1)):
+        return True
+    return (session.month, session.day, session.weekday()) == (12, 26, 0)
+
+
+def _instant_ns(day: date, zone: ZoneInfo) -> int:
+    return int(datetime.combine(day, _CLOSE, zone).timestamp()) * 1_000_000_000

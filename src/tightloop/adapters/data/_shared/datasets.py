@@ -1,0 +1,83 @@
+"""Which datasets a catalog folder holds, read off the paths alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+
+KIND_DEPTHS = {
+    "bars": 2, "trades": 2, "quotes": 2, "books": 2, "funding": 2, "lending": 2,
+    "staking": 1, "gas": 1, "rewards": 1, "benchmark": 1,
+}  # fmt: skip
+"""Folders below the root, and how many names a dataset of each has."""
+
+DATASETS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A file, or a folder of part files.
+
+    ``path`` relative to the root, with slashes; ``venue`` is the exchange, the protocol or ''; ``name`` the last part
+    without ``.parquet``; ``instrument`` and ``timeframe`` None where the name does not tell them.
+    """
+
+    root: Path
+    path: str
+    kind: str
+    venue: str
+    name: str
+    files: tuple[Path, ...]
+    instrument: InstrumentId | None = None
+    timeframe: str | None = None
+
+
+def discover(root: Path) -> tuple[Dataset, ...]:
+    """Every dataset below ``root``, in the order of their paths; InputError when there is no such folder."""
+    if not root.is_dir():
+        remedy = "give the folder of a catalog with --data, or make one with `tightloop data sample`"
+        raise InputError.one(root, None, "--data", "there is no such folder", remedy)
+    found = [dataset for kind, depth in KIND_DEPTHS.items() for dataset in _of_kind(root, kind, depth)]
+    assert len(found) <= DATASETS_MAX, "a catalog this large needs an index"
+    return tuple(sorted(found, key=lambda dataset: dataset.path))
+
+
+def _of_kind(root: Path, kind: str, depth: int) -> Iterator[Dataset]:
+    folders = [(root / kind, "")]
+    if depth == 2:
+        folders = [(path, path.name) for path in _children(root / kind) if path.is_dir()]
+    for folder, venue in folders:
+        for path in _children(folder):
+            files = _part_files(path)
+            if files:
+                yield _dataset(root, kind, venue, path, files)
+
+
+def _children(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
+
+
+def _part_files(path: Path) -> tuple[Path, ...]:
+    if path.is_dir():
+        return tuple(sorted(part for part in path.rglob("*.parquet") if not part.name.startswith((".", "_"))))
+    return (path,) if path.suffix == ".parquet" else ()
+
+
+def _dataset(root: Path, kind: str, venue: str, path: Path, files: tuple[Path, ...]) -> Dataset:
+    name = path.name.removesuffix(".parquet")
+    relative = path.relative_to(root).as_posix()
+    stem, timeframe = name, None
+    if kind == "bars":
+        stem, _, last = name.rpartition("-")
+        timeframe = last if last in TIMEFRAMES else None
+    instrument = None
+    if kind in ("bars", "trades", "quotes", "books"):
+        try:
+            instrument = InstrumentId.parse(f"{venue}:{stem}")
+        except ValueError:
+            pass  # the gate reports a name that tells no instrument
+    return Dataset(root, relative, kind, venue, name, files, instrument, timeframe)

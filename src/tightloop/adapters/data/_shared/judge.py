@@ -1,0 +1,69 @@
+"""The gate's view of bars, and of what cannot be read at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.parquet import ColumnProblem
+from tightloop.adapters.data._shared.prices import bar_faults
+from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.times import Rows, order_of, step_faults, without_zone
+
+PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A report, and the rows that a run uses, in order; None when it uses all rows as they stand."""
+
+    report: DatasetReport
+    rows: Rows | None
+
+
+def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: str, *, zoned: bool) -> Judged:
+    """Judge bars as stored: a structured array with open, high, low, close, volume and open_ns."""
+    times = np.ascontiguousarray(bars["open_ns"])
+    if not len(times):
+        return Judged(schema_report(path, 0, ()), None)
+    order = order_of(times, _Values(bars))
+    rows = order.rows
+    used = bars if rows is None else bars[rows]
+    stamps = times if rows is None else times[rows]
+    first, last = int(times.min()), int(times.max())
+    prices = bar_faults({name: used[name] for name in PRICE_COLUMNS}, stamps)
+    faults = [
+        order.disorder, order.exact, order.conflicting, *prices, *step_faults(stamps, step_ns, calendar),
+        None if zoned else without_zone(len(times), first, "ts"),
+    ]  # fmt: skip
+    report = DatasetReport(path, len(times), first, last, in_contract_order(faults))
+    if any(fault.kind == "non_positive" for fault in report.faults):
+        rows = _positive(used, np.arange(len(times)) if rows is None else rows)
+    return Judged(report, rows)
+
+
+def _positive(used: npt.NDArray[np.void], rows: Rows) -> Rows:
+    """Rows whose numbers can be traded: what is not a price is left out when it is accepted, never passed on."""
+    good = np.ones(len(rows), bool)
+    for name in PRICE_COLUMNS:
+        column = used[name]
+        good &= np.isfinite(column) & ((column > 0) | ((name == "volume") & (column == 0)))
+    return rows[good]
+
+
+class _Values:
+    """The numbers of some bars as one matrix, made only for the rows that are compared."""
+
+    def __init__(self, bars: npt.NDArray[np.void]) -> None:
+        self._bars = bars
+
+    def __getitem__(self, rows: Rows) -> npt.NDArray[np.float64]:
+        return np.column_stack([self._bars[name][rows] for name in PRICE_COLUMNS])
+
+
+def schema_report(path: str, rows: int, problems: Sequence[ColumnProblem], message: str = "") -> DatasetReport:
+    """The report of a dataset that has no usable columns, or no rows."""
+    details = [problem.message for problem in problems] or [message or "there are no rows"]
+    fault = Fault("schema", len(details), None, "; ".join(details), Verdict.UNFIT)
+    return DatasetReport(path, rows, None, None, (fault,))

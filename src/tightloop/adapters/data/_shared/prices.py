@@ -1,0 +1,224 @@
+"""Faults of prices: what no market prints. Works in slices, so that a year of minutes needs little memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.report import Fault, Verdict
+from tightloop.adapters.data._shared.times import Rows, Times
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SLICE = 65_536
+RUN_BARS = 60
+PLACEHOLDER_BARS = 20
+"""A dataset of this many bars and fewer than 60 is a placeholder when all of it is a line without any trade."""
+STEP_TOLERANCE = 1e-9
+OUTLIER_MOVES = 20.0
+OUTLIER_SHARE = 0.10
+OUTLIER_BARS = 3
+NEIGHBOURS = 500
+"""On each side: 1,000 bars around."""
+UNIT_FACTOR = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over the rows finds; ``jumps`` and ``leaps`` are candidates that ``moves`` looks at again."""
+
+    impossible: Rows
+    non_positive: Rows
+    flat: Flags
+    same_step: Flags
+    traded: bool
+    jumps: Rows
+    leaps: Rows
+
+
+def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:
+    """Faults of bars in time order: columns open, high, low, close, volume (n,) each, any stride."""
+    scan = _scan(columns, len(times))
+    found = [
+        _rows_fault("impossible_ohlc", scan.impossible, times, "bars whose high or low contradicts another price"),
+        _rows_fault(
+            "non_positive", scan.non_positive, times, "bars with a price or volume that is negative or no number"
+        ),
+        _flat(scan.flat, times),
+        _straight_line(scan, times),
+    ]
+    if len(scan.non_positive):
+        keep = np.ones(len(times), bool)
+        keep[scan.non_positive] = False
+        columns = {name: column[keep] for name, column in columns.items()}
+        times = times[keep]
+        scan = _scan(columns, len(times))
+    found += moves(columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
+    return found
+
+
+def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
+    """Faults of single prices (trades, mid prices) in time order, shape (n,)."""
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero(~((prices > 0) & (prices < np.inf)))
+    found = [_rows_fault("non_positive", bad, times, f"{what} with a price that is not positive or no number")]
+    if len(bad):
+        keep = np.ones(len(prices), bool)
+        keep[bad] = False
+        prices, times = prices[keep], times[keep]
+    if len(prices) < 2:
+        return found
+    ratio = prices[1:] / prices[:-1]
+    jumps = np.flatnonzero(np.abs(ratio - 1) > OUTLIER_SHARE) + 1
+    leaps = np.flatnonzero((ratio >= UNIT_FACTOR) | (ratio <= 1 / UNIT_FACTOR)) + 1
+    return found + moves(prices, prices, prices, times, jumps, leaps)
+
+
+def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
+    impossible, non_positive, jumps, leaps = [], [], [], []
+    flat, same_step = np.zeros(rows, bool), np.zeros(rows, bool)
+    traded = False
+    for start in range(0, rows, SLICE):
+        stop = min(start + SLICE, rows)
+        back = min(start, 2)
+        o, h, low, c, v = (
+            np.ascontiguousarray(columns[name][start - back : stop])
+            for name in ("open", "high", "low", "close", "volume")
+        )
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            top, bottom = np.maximum(o, c), np.minimum(o, c)
+            here = slice(back, None)
+            # NaN compares false: such a row is non_positive and not also impossible.
+            impossible.append(np.flatnonzero(((h < top) | (low > bottom) | (h < low))[here]) + start)
+            good = (
+                (low > 0)
+                & (bottom > 0)
+                & (h > 0)
+                & (h < np.inf)
+                & (top < np.inf)
+                & (low < np.inf)
+                & (v >= 0)
+                & (v < np.inf)
+            )
+            non_positive.append(np.flatnonzero(~good[here]) + start)
+            still = ~(v > 0)
+            traded = traded or not bool(still.all())
+            one_price = still & (h == low) & (o == c) & (h == c)
+            flat[start + 1 - (back > 0) : stop] = (one_price[1:] & one_price[:-1] & (c[1:] == c[:-1]))[
+                max(back - 1, 0) :
+            ]
+            step, limit = np.diff(c), STEP_TOLERANCE * np.abs(c)
+            steady = (np.abs(np.diff(step)) <= limit[2:]) & (np.abs(step[1:]) > limit[2:])
+            same_step[stop - len(steady) : stop] = steady
+            before = c[:-1]
+            jump = (
+                np.maximum(np.maximum(h, top)[1:] - before, before - np.minimum(low, bottom)[1:])
+                > OUTLIER_SHARE * before
+            )
+            jumps.append(np.flatnonzero(jump[max(back - 1, 0) :]) + start + (back == 0))
+            ratio = c[1:] / before
+            leap = (ratio >= UNIT_FACTOR) | (ratio <= 1 / UNIT_FACTOR)
+            leaps.append(np.flatnonzero(leap[max(back - 1, 0) :]) + start + (back == 0))
+    joined = [
+        np.concatenate(found) if found else np.empty(0, np.int64) for found in (impossible, non_positive, jumps, leaps)
+    ]
+    return Scan(joined[0], joined[1], flat, same_step, traded, joined[2], joined[3])
+
+
+def _rows_fault(kind: str, rows: Rows, times: Times, what: str) -> Fault | None:
+    if not len(rows):
+        return None
+    return Fault(kind, len(rows), int(times[rows[0]]), f"{len(rows)} {what}", Verdict.UNFIT)
+
+
+def _runs(flags: Flags) -> tuple[Rows, Rows]:
+    """Starts and lengths of the runs of True."""
+    edges = np.diff(np.concatenate(([0], flags.view(np.int8), [0])))
+    starts = np.flatnonzero(edges == 1)
+    return starts, np.flatnonzero(edges == -1) - starts
+
+
+def _flat(flat: Flags, times: Times) -> Fault | None:
+    starts, lengths = _runs(flat)
+    long = lengths + 1 >= RUN_BARS  # a flag says that a bar repeats the one before it
+    if not long.any():
+        return None
+    count = int((lengths[long] + 1).sum())
+    runs = int(long.sum())
+    detail = f"{count} bars in {runs} {'run' if runs == 1 else 'runs'} of one price and no volume"
+    return Fault("flat", count, int(times[starts[long][0] - 1]), detail, Verdict.USABLE)
+
+
+def _straight_line(scan: Scan, times: Times) -> Fault | None:
+    starts, lengths = _runs(scan.same_step)
+    bars = lengths + 2  # a flag says that a step repeats the one before it, and two bars make the first step
+    whole = PLACEHOLDER_BARS <= len(times) < RUN_BARS and not scan.traded and (bars == len(times)).any()
+    long = bars >= (len(times) if whole else RUN_BARS)
+    if not long.any():
+        return None
+    count = int(bars[long].sum())
+    detail = f"{count} closes lie on a straight line: a placeholder, not a market"
+    return Fault("straight_line", count, int(times[starts[long][0] - 2]), detail, Verdict.UNFIT)
+
+
+def moves(low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, leaps: Rows) -> list[Fault | None]:
+    """Outliers (moves that come back within 3 bars) and units (leaps that stay), from their candidates."""
+    outliers, excursions = _outliers(low, high, close, jumps)
+    found: list[Fault | None] = []
+    if len(outliers):
+        detail = f"{len(outliers)} rows with a price far outside its neighbours that returns within {OUTLIER_BARS} bars"
+        found.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
+    stays = []
+    away = set(excursions.tolist())
+    for row in leaps.tolist():
+        # The way back from an outlier is no change of units.
+        if row in away or row - 1 in away:
+            continue
+        later = close[row + 1 : row + 1 + OUTLIER_BARS] / close[row - 1]
+        factor = close[row] / close[row - 1]
+        if len(later) and ((later if factor > 1 else 1 / later) >= UNIT_FACTOR**0.5).all():
+            stays.append(row)
+    if stays:
+        factor = close[stays[0]] / close[stays[0] - 1]
+        detail = f"the price jumps by a factor of 5 or more and stays, {len(stays)} times (first: times {factor:.4g})"
+        found.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
+    return found
+
+
+def _outliers(low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Rows, Rows]:
+    """Rows that hold an outlier, and those of them whose close is one. Candidates are few, so they are walked."""
+    rows: list[int] = []
+    excursions: list[int] = []
+    done = 0
+    for start in jumps.tolist():
+        if start < done:
+            continue
+        base = close[start - 1]
+        limit = max(OUTLIER_MOVES * _typical_move(close, start), OUTLIER_SHARE * base)
+        back = next(
+            (
+                row
+                for row in range(start, min(start + OUTLIER_BARS, len(close) - 1) + 1)
+                if abs(close[row] - base) <= limit
+            ),
+            None,
+        )
+        if back is None:
+            continue
+        # Far from what came before it and from what came after: a crash that half recovers is no outlier.
+        top, bottom = max(base, close[back]) + limit, min(base, close[back]) - limit
+        rows.extend(
+            row
+            for row in range(start, back + 1)
+            if max(high[row], close[row]) > top or min(low[row], close[row]) < bottom
+        )
+        excursions.extend(range(start, back))
+        done = back + 1
+    return np.array(rows, np.int64), np.array(excursions, np.int64)
+
+
+def _typical_move(close: Floats, row: int) -> float:
+    around = close[max(row - NEIGHBOURS, 0) : row + NEIGHBOURS]
+    return float(np.median(np.abs(np.diff(around)))) if len(around) > 1 else 0.0

@@ -1,0 +1,118 @@
+"""What the gate says about a dataset, and what may run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+
+from tightloop.model.errors import InputError, Problem, UnfitDataError
+
+
+class Verdict(IntEnum):
+    """Ordered from best to worst: the verdict of a dataset is the largest of its faults'."""
+
+    FIT = 0
+    USABLE = 1
+    UNFIT = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+FAULT_KINDS = (
+    "holes", "exact_duplicates", "conflicting_duplicates", "disorder", "late_stamps", "impossible_ohlc",
+    "non_positive", "flat", "straight_line", "cadence", "outliers", "units", "timezone", "negative_growth",
+    "impossible_growth", "crossed_quotes", "future_stamps", "schema",
+)  # fmt: skip
+"""Every kind of fault, in the order of the contract."""
+
+NEVER_ACCEPTED = "schema"
+"""A column that is not there cannot be accepted: there is nothing to run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault in one dataset; ``count`` in the unit of its kind, ``first_ns`` None where no time is known."""
+
+    kind: str
+    count: int
+    first_ns: int | None
+    detail: str
+    verdict: Verdict
+
+    def __post_init__(self) -> None:
+        assert self.kind in FAULT_KINDS, self.kind
+        assert self.count > 0, "a fault that was found happened at least once"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What was found in one dataset (or in the rows of it that were asked for).
+
+    ``path`` inside the catalog; ``rows`` as stored; ``from_ns`` and ``to_ns`` the first and last stamp, None without
+    rows; ``notes`` say what is no fault and still worth knowing (an offset of clocks, defaults that were used).
+    """
+
+    path: str
+    rows: int
+    from_ns: int | None
+    to_ns: int | None
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((fault.verdict for fault in self.faults), default=Verdict.FIT)
+
+
+def in_contract_order(faults: Iterable[Fault | None]) -> tuple[Fault, ...]:
+    """The faults that were found, in the order of the contract."""
+    found = [fault for fault in faults if fault is not None]
+    return tuple(sorted(found, key=lambda fault: FAULT_KINDS.index(fault.kind)))
+
+
+def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = None) -> list[str]:
+    """Warnings for what runs; UnfitDataError for unfit faults that are not in ``accepted``.
+
+    The error names file, faults, first time stamps and the option that accepts them. ``root`` makes the path in
+    messages one that the user can open. Unknown words in ``accepted`` are refused: a misspelt fault would accept nothing, silently.
+    """
+    unknown = sorted(accepted.difference(FAULT_KINDS))
+    if unknown:
+        remedy = f"use {', '.join(kind for kind in FAULT_KINDS if kind != NEVER_ACCEPTED)}"
+        raise InputError.one("--accept", None, "", f"{', '.join(unknown)} is no kind of fault", remedy)
+    file = report.path if root is None else str(root / report.path)
+    refused = [
+        fault
+        for fault in report.faults
+        if fault.verdict is Verdict.UNFIT and (fault.kind not in accepted or fault.kind == NEVER_ACCEPTED)
+    ]
+    if refused:
+        raise UnfitDataError(*(_refusal(file, fault, refused) for fault in refused))
+    return [f"{report.path}: {_sentence(fault)}" for fault in report.faults]
+
+
+def _refusal(file: str, fault: Fault, refused: list[Fault]) -> Problem:
+    kinds = ",".join(dict.fromkeys(other.kind for other in refused if other.kind != NEVER_ACCEPTED))
+    remedy = f"repair the data, or run on it as it is with --accept {kinds}"
+    if fault.kind == NEVER_ACCEPTED:
+        remedy = "write the file again with the columns of the contract; `tightloop data import` does"
+    return Problem(file, None, fault.kind, _sentence(fault, name=False), remedy)
+
+
+def _sentence(fault: Fault, name: bool = True) -> str:
+    since = "" if fault.first_ns is None else f", first at {iso(fault.first_ns)}"
+    return f"{f'{fault.kind}: ' if name else ''}{fault.detail}{since}"
+
+
+def iso(time_ns: int) -> str:
+    """ISO 8601 in UTC with as many digits of the second as the stamp needs: 2024-01-01T00:00:00Z."""
+    seconds, rest = divmod(int(time_ns), 1_000_000_000)
+    # Not fromtimestamp: it fails for years that only a wrong unit produces, which is what has to be shown.
+    try:
+        text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    except OverflowError:
+        return f"{time_ns} ns"
+    return f"{text}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"

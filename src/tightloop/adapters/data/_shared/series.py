@@ -1,0 +1,191 @@
+"""The gate's view of funding, lending, staking, gas, rewards and benchmarks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source
+from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.times import (
+    Rows,
+    Times,
+    commonest_step_ns,
+    late_stamps,
+    order_of,
+    seconds,
+    step_faults,
+    without_zone,
+)
+
+Floats = npt.NDArray[np.float64]
+
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+DAYS_PER_YEAR = 365.0
+FALL_TOLERANCE = 1e-9
+GROWTH_MIN, GROWTH_MAX = -0.5, 1.0
+"""Yearly growth that an index or a yield may have."""
+
+_TICKS = {"ts_event_ns": NS, "ts_init_ns": NS}
+_REQUIRED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "bars": {"ts": TIME, "open": NUMBER, "high": NUMBER, "low": NUMBER, "close": NUMBER, "volume": NUMBER},
+        "trades": {**_TICKS, "trade_id": TRADE_ID, "price": NUMBER, "qty": NUMBER, "buyer_is_maker": FLAG},
+        "quotes": {**_TICKS, "bid": NUMBER, "bid_qty": NUMBER, "ask": NUMBER, "ask_qty": NUMBER},
+        "books": {**_TICKS, "seq": NUMBER, "side": SIDE, "price": NUMBER, "qty": NUMBER, "is_snapshot": FLAG},
+        "funding": {"ts": TIME, "rate": NUMBER},
+        "lending": {
+            "ts": TIME, "liquidity_index": NUMBER, "liquidity_rate": NUMBER,
+            "borrow_index": NUMBER, "borrow_rate": NUMBER,
+        },
+        "gas": {"ts": TIME, "gwei": NUMBER},
+        "benchmark": {"ts": TIME},
+        "rewards": {},
+    }
+)  # fmt: skip
+_INDICES = ("liquidity_index", "borrow_index", "rate_eth", "protocol_rate")
+_POSITIVE = (*_INDICES, "market_rate", "market_rate_median_24h", "price_usd", "gwei")
+_YIELDS = ("apr", "apy", "base_apr", "base_apy")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSeries:
+    """A report and what it judged: stamps rounded to the second, columns as stored, and the rows that a run uses."""
+
+    report: DatasetReport
+    ts_ns: Times
+    columns: Mapping[str, Floats]
+    rows: Rows | None
+
+
+def required_columns(dataset: Dataset, types: Mapping[str, object]) -> Mapping[str, str]:
+    """The columns that a dataset must have, and what each must be; none for a table that is no series."""
+    if dataset.kind == "staking":
+        return _staking_columns(dataset.name)
+    if is_table(dataset, types):
+        return {}
+    return _REQUIRED[dataset.kind]
+
+
+def _staking_columns(name: str) -> Mapping[str, str]:
+    if name.endswith("-rate"):
+        return {"ts": TIME, "rate_eth": NUMBER}
+    if name.endswith("-market"):
+        return {"ts": TIME, "protocol_rate": NUMBER, "market_rate": NUMBER}
+    return {"ts": TIME}
+
+
+def is_table(dataset: Dataset, types: Mapping[str, object]) -> bool:
+    """Whether a dataset is published rows without a time series: rewards, and snapshots that are text throughout."""
+    texts = all(str(kind) in ("string", "large_string") for kind in types.values())
+    return dataset.kind == "rewards" or (dataset.kind == "lending" and texts and len(types) > 0)
+
+
+def judge_table(dataset: Dataset, source: Source) -> DatasetReport:
+    """Judge published rows that are no series: only rows that are there again, unchanged, are a fault."""
+    columns = [source.texts(name) for name in source.types]
+    rows = list(zip(*columns, strict=True))
+    extra = len(rows) - len(set(rows))
+    days = [name for name in source.types if name.endswith(("_start", "_end", "_date", "date", "ts"))]
+    stamps = sorted(stamp for name in days for text in source.texts(name) if (stamp := _day_ns(text)) is not None)
+    faults = []
+    if extra:
+        detail = f"{extra} rows are there again, unchanged"
+        faults.append(Fault("exact_duplicates", extra, None, detail, Verdict.USABLE))
+    first, last = (stamps[0], stamps[-1]) if stamps else (None, None)
+    notes = () if stamps else ("a table without a time: its values are not judged",)
+    return DatasetReport(dataset.path, source.rows, first, last, tuple(faults), notes)
+
+
+def _day_ns(text: str | None) -> int | None:
+    try:
+        return int(np.datetime64((text or "")[:10], "D").astype("datetime64[ns]").astype(np.int64)) if text else None
+    except ValueError:
+        return None
+
+
+def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedSeries:
+    """Judge a series as stored; ``window`` (start, end) in ns looks at those rows alone."""
+    raw = source.times_ns("ts")
+    numeric = [name for name in source.types if name != "ts" and not source.problems({name: NUMBER})]
+    columns = {name: source.floats(name) for name in numeric}
+    rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+    if window is not None:
+        inside = (rounded >= window[0]) & (rounded < window[1])
+        raw, rounded = raw[inside], rounded[inside]
+        columns = {name: column[inside] for name, column in columns.items()}
+    if not len(raw):
+        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, ()), rounded, columns, None)
+    order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
+    times = rounded if order.rows is None else rounded[order.rows]
+    used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
+    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times)]
+    faults += _value_faults(used, times)
+    faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
+    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
+    return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
+
+
+def _step_faults(raw: Times, times: Times) -> list[Fault | None]:
+    """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day."""
+    step = commonest_step_ns(times)
+    if step is None:
+        return []
+    if step > NS_PER_DAY or NS_PER_DAY % step:
+        detail = f"the commonest step is {seconds(step)}, which does not divide a day"
+        return [Fault("cadence", len(times) - 1, int(times[0]), detail, Verdict.UNFIT)]
+    hour = 3_600 * NS_PER_S
+    # An hourly grid, whatever hours the series settles at.
+    late = late_stamps(np.sort(raw), hour if step % hour == 0 else step)
+    return [late, *step_faults(times, step, "always", named=False)]
+
+
+def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:
+    bad = np.zeros(len(times), bool)
+    for name, column in columns.items():
+        with np.errstate(invalid="ignore"):
+            positive = name in _POSITIVE
+            bad |= ~np.isfinite(column) | ((column <= 0) if positive else False)
+    rows = np.flatnonzero(bad)
+    found: list[Fault | None] = []
+    if len(rows):
+        detail = f"{len(rows)} rows with a value that is no number, or not positive where it must be"
+        found.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
+        columns = {name: column[~bad] for name, column in columns.items()}
+        times = times[~bad]
+    falls, leaps = np.zeros(len(times), bool), np.zeros(len(times), bool)
+    for name, column in columns.items():
+        if name in _INDICES:
+            fall, leap = _growth(column, times)
+            falls[1:] |= fall
+            leaps[1:] |= leap
+        elif name in _YIELDS:
+            leaps |= (column < GROWTH_MIN) | (column > GROWTH_MAX)
+    if falls.any():
+        detail = f"{int(falls.sum())} rows where an index falls"
+        found.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
+    if leaps.any():
+        detail = f"{int(leaps.sum())} rows with a yearly growth outside -50 to +100 %"
+        found.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
+    return found
+
+
+def _growth(index: Floats, times: Times) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Per row after the first: whether the index falls, and whether its yearly growth is impossible.
+
+    Growth is measured since the value last changed: an index that is published once a day and stored every hour does
+    not grow by a day's worth in an hour.
+    """
+    if len(index) < 2:
+        none = np.zeros(max(len(index) - 1, 0), bool)
+        return none, none
+    fall = np.diff(index) < -FALL_TOLERANCE * index[:-1]
+    changed = np.concatenate(([True], np.diff(index) != 0))
+    since = np.maximum.accumulate(np.where(changed, np.arange(len(index)), 0))[:-1]
+    years = (times[1:] - times[since]) / (DAYS_PER_YEAR * NS_PER_DAY)
+    growth = np.log(index[1:] / index[:-1]) / np.where(years > 0, years, np.inf)
+    return fall, (growth < np.log1p(GROWTH_MIN)) | (growth > np.log1p(GROWTH_MAX))

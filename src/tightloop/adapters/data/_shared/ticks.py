@@ -1,0 +1,155 @@
+"""The gate's view of trades, quotes and books."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.parquet import Source
+from tightloop.adapters.data._shared.prices import point_faults
+from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.times import Order, Rows, Times, order_of
+
+CROSSED_USABLE_SHARE = 0.001
+BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
+_NUMBERS = {
+    "trades": ("price", "qty"), "quotes": ("bid", "bid_qty", "ask", "ask_qty"), "books": ("price", "qty"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTicks:
+    """A report and what it judged; ``rows`` are those that a run uses, by the time they were received."""
+
+    report: DatasetReport
+    columns: Mapping[str, npt.NDArray[Any]]
+    rows: Rows | None
+
+
+def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedTicks:
+    """Judge ticks as stored. ``ts_event_ns`` 0 means that the venue sent no time; order is by ``ts_init_ns``."""
+    columns = _columns(dataset.kind, source)
+    if window is not None:
+        inside = (columns["ts_init_ns"] >= window[0]) & (columns["ts_init_ns"] < window[1])
+        columns = {name: column[inside] for name, column in columns.items()}
+    received = columns["ts_init_ns"]
+    if not len(received):
+        return JudgedTicks(DatasetReport(dataset.path, 0, None, None, ()), columns, None)
+    order = _order(dataset.kind, columns)
+    used = columns if order.rows is None else {name: column[order.rows] for name, column in columns.items()}
+    faults = [order.disorder, order.exact, order.conflicting, *_value_faults(dataset.kind, used)]
+    future, notes = _clocks(columns["ts_event_ns"], received)
+    report = DatasetReport(
+        dataset.path,
+        len(received),
+        int(received.min()),
+        int(received.max()),
+        in_contract_order([*faults, future]),
+        notes,
+    )
+    return JudgedTicks(report, MappingProxyType(columns), order.rows)
+
+
+def _columns(kind: str, source: Source) -> dict[str, npt.NDArray[Any]]:
+    columns: dict[str, npt.NDArray[Any]] = {name: source.times_ns(name) for name in ("ts_event_ns", "ts_init_ns")}
+    for name in _NUMBERS[kind]:
+        columns[name] = source.floats(name)
+    if kind == "trades":
+        columns["trade_id"] = source.identities("trade_id")
+        columns["buyer_is_maker"] = source.integers("buyer_is_maker")
+    if kind == "books":
+        columns["seq"] = source.integers("seq")
+        columns["side"] = _sides(source)
+        columns["is_snapshot"] = source.integers("is_snapshot")
+    return columns
+
+
+def _sides(source: Source) -> npt.NDArray[np.int64]:
+    """1 for a bid, -1 for an ask, 0 for what is neither."""
+    kind = str(source.types["side"])
+    if kind.startswith(("int", "uint", "bool")):
+        raw = source.integers("side")
+        return np.where(raw > 0, 1, -1).astype(np.int64)
+    words: dict[str | None, int] = {None: 0, **dict.fromkeys(BID_WORDS, 1), **dict.fromkeys(ASK_WORDS, -1)}
+    return np.array([words.get(text if text is None else text.lower(), 0) for text in source.texts("side")], np.int64)
+
+
+def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Order:
+    received = columns["ts_init_ns"]
+    if kind == "trades":
+        # When a trade was received is not part of it: the same trade over two connections is one trade.
+        values = np.column_stack([columns[name] for name in ("ts_event_ns", "price", "qty", "buyer_is_maker")])
+        return order_of(columns["trade_id"], values, received, "trade id")
+    keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
+    values = np.column_stack([columns[name] for name in columns if name not in keys])
+    return order_of(_groups([columns[name] for name in keys], received), values, received)
+
+
+def _groups(keys: list[npt.NDArray[Any]], received: Times) -> Times:
+    """A number per row that is the same for rows whose keys all are, ascending where ``received`` is strictly so."""
+    if (np.diff(received) > 0).all():
+        return received
+    order = np.lexsort(keys[::-1])
+    new = np.zeros(len(order), np.int64)
+    for key in keys:
+        ranked = key[order]
+        new[1:] |= ranked[1:] != ranked[:-1]
+    groups = np.empty(len(order), np.int64)
+    groups[order] = np.cumsum(new)
+    return groups
+
+
+def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fault | None]:
+    received = columns["ts_init_ns"]
+    if kind == "trades":
+        return point_faults(columns["price"], received, "trades")
+    if kind == "books":
+        return _book_faults(columns)
+    bid, ask = columns["bid"], columns["ask"]
+    with np.errstate(invalid="ignore"):
+        mid = np.where((bid > 0) & (ask > 0), (bid + ask) / 2, np.nan)
+        crossed = np.flatnonzero((bid >= ask) & np.isfinite(mid))
+    found = point_faults(mid, received, "quotes")
+    if len(crossed):
+        share = len(crossed) / len(bid)
+        verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
+        detail = f"{len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %) have a bid at or above their ask"
+        found.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
+    return found
+
+
+def _book_faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[Fault | None]:
+    found: list[Fault | None] = []
+    received, price, qty = columns["ts_init_ns"], columns["price"], columns["qty"]
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
+    if len(bad):
+        detail = f"{len(bad)} levels whose price or quantity is no number, negative, or a price of 0"
+        found.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
+    neither = np.flatnonzero(columns["side"] == 0)
+    if len(neither):
+        detail = f"the column side holds {len(neither)} values that are neither bid nor ask"
+        found.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
+    return found
+
+
+def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, ...]]:
+    """Rows received before they happened, and the offset of the two clocks: that of the fastest delivery."""
+    known = np.flatnonzero(happened > 0)
+    if not len(known):
+        return None, ("the venue sent no times: rows are ordered by when they were received",)
+    delay = received[known] - happened[known]
+    fastest, median = int(delay.min()) / 1e9, float(np.median(delay)) / 1e9
+    offset = f"received less happened is {fastest:.4f} s at least and {median:.4f} s in the median"
+    early = np.flatnonzero(delay < 0)
+    if not len(early):
+        return None, (f"{offset}: the clocks agree",)
+    detail = (
+        f"{len(early)} of {len(happened)} rows were received before they happened; {offset}: the receiver's clock is "
+        f"about {-fastest:.3f} s behind the venue's"
+    )
+    return Fault("future_stamps", len(early), int(received[known[early[0]]]), detail, Verdict.USABLE), ()

@@ -1,0 +1,174 @@
+"""Faults of time stamps: order, repetition, holes and cadence. Works on int64 nanoseconds alone."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.calendar import closed_spans_ns, steps_inside
+from tightloop.adapters.data._shared.report import Fault, Verdict
+
+Times = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
+"""Row numbers, ascending unless said otherwise."""
+
+HOLES_USABLE_SHARE = 0.05
+NS_PER_MINUTE = 60_000_000_000
+
+
+class Values(Protocol):
+    """What rows hold: indexing by rows gives a matrix (k, columns) or k records."""
+
+    def __getitem__(self, rows: Rows, /) -> npt.NDArray[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The rows in the order of their keys, the first of each key; None when they already are so."""
+
+    disorder: Fault | None
+    exact: Fault | None
+    conflicting: Fault | None
+    rows: Rows | None
+
+
+def order_of(keys: Times, values: Values, times: Times | None = None, what: str = "time") -> Order:
+    """Find disorder and duplicates.
+
+    ``keys`` (n,) decide what is the same row (times or trade ids); ``values`` (n, k) or a structured array of what must
+    then agree; ``times`` (n,) when order is a matter of other stamps than the keys, and for first_ns.
+    """
+    stamps = keys if times is None else times
+    steps = np.diff(keys)
+    if (steps > 0).all() and (times is None or (np.diff(times) >= 0).all()):
+        return Order(None, None, None, None)
+    late = np.flatnonzero(stamps[1:] < np.maximum.accumulate(stamps)[:-1]) + 1
+    disorder = None
+    if len(late):
+        detail = f"{len(late)} of {len(keys)} rows are earlier than a row before them"
+        disorder = Fault("disorder", len(late), int(stamps[late[0]]), detail, Verdict.UNFIT)
+    order = np.argsort(keys, kind="stable")
+    again = np.diff(keys[order]) == 0
+    exact = conflicting = None
+    if again.any():
+        exact, conflicting = _duplicates(keys, values, stamps, order, again, what)
+    first = order[np.concatenate(([True], ~again))]
+    if times is not None:
+        first = first[np.argsort(stamps[first], kind="stable")]
+    return Order(disorder, exact, conflicting, first)
+
+
+def _duplicates(
+    keys: Times, values: Values, stamps: Times, order: Rows, again: npt.NDArray[np.bool_], what: str
+) -> tuple[Fault | None, Fault | None]:
+    member = np.concatenate((again, [False])) | np.concatenate(([False], again))
+    rows = order[member]
+    raw = np.ascontiguousarray(values[rows])
+    packed = raw.view(np.dtype((np.void, raw.dtype.itemsize * (raw.shape[1] if raw.ndim == 2 else 1)))).ravel()
+    distinct = np.unique(packed, return_inverse=True)[1].ravel()
+    _groups, group = np.unique(keys[rows], return_inverse=True)
+    pairs, firsts = np.unique(np.column_stack((group, distinct)), axis=0, return_index=True)
+    extra = np.setdiff1d(np.arange(len(rows)), firsts)
+    exact = conflicting = None
+    if len(extra):
+        detail = f"{len(extra)} rows are there again, unchanged; the first is used"
+        exact = Fault("exact_duplicates", len(extra), int(stamps[rows[extra]].min()), detail, Verdict.USABLE)
+    versions = np.bincount(pairs[:, 0])
+    torn = np.flatnonzero(versions > 1)
+    if len(torn):
+        first = int(stamps[rows[np.isin(group, torn)]].min())
+        detail = f"{len(torn)} {what}s are there with different values"
+        conflicting = Fault("conflicting_duplicates", len(torn), first, detail, Verdict.UNFIT)
+    return exact, conflicting
+
+
+def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -> list[Fault | None]:
+    """Cadence and holes of strictly ascending stamps on a step.
+
+    ``named``: the dataset's name states the step, so that another commonest step is a fault. Then holes are not
+    counted: against the wrong step every row would be one.
+    """
+    steps = np.diff(times)
+    if not len(steps):
+        return []
+    if named:
+        cadence = _cadence(times, steps, step_ns)
+        if cadence is not None:
+            return [cadence]
+    wide = np.flatnonzero(steps > step_ns)
+    missing = (steps[wide] + step_ns // 2) // step_ns - 1
+    wide, missing = wide[missing > 0], missing[missing > 0]
+    if not len(wide):
+        return []
+    first = times[wide] + step_ns
+    explained = steps_inside(first, missing, step_ns, closed_spans_ns(calendar, int(times[0]), int(times[-1])))
+    holes = missing - explained
+    count = int(holes.sum())
+    if not count:
+        return []
+    gaps = np.flatnonzero(holes)
+    expected = len(times) + count
+    share = count / expected
+    verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
+    detail = (
+        f"{count} of {expected} steps are missing ({100 * share:.2g} %) in {len(gaps)} "
+        f"{'gap' if len(gaps) == 1 else 'gaps'}, the longest of {int(holes.max())}"
+    )
+    opened = _first_open(int(first[gaps[0]]), step_ns, calendar)
+    return [Fault("holes", count, opened, detail, verdict)]
+
+
+def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:
+    """The first step from ``first_ns`` on at which the market is open."""
+    for opened, closed in closed_spans_ns(calendar, first_ns, first_ns + step_ns):
+        if opened <= first_ns < closed:
+            return first_ns + -(-(int(closed) - first_ns) // step_ns) * step_ns
+    return first_ns
+
+
+def _cadence(times: Times, steps: Times, step_ns: int) -> Fault | None:
+    right = int((steps == step_ns).sum())
+    if 2 * right >= len(steps):
+        return None
+    values, counts = np.unique(steps, return_counts=True)
+    most = int(counts.argmax())
+    if counts[most] <= max(right, 1):
+        return None
+    wrong = len(steps) - right
+    first = int(times[np.flatnonzero(steps != step_ns)[0]])
+    detail = f"the commonest step is {seconds(int(values[most]))}, not the {seconds(step_ns)} of the dataset's name"
+    return Fault("cadence", wrong, first, detail, Verdict.UNFIT)
+
+
+def seconds(time_ns: int) -> str:
+    return f"{time_ns / 1e9:g} s"
+
+
+def commonest_step_ns(times: Times) -> int | None:
+    """The commonest step between stamps, rounded to minutes where it is a minute or more; None under two rows."""
+    if len(times) < 2:
+        return None
+    steps = np.abs(np.diff(times))
+    steps = np.where(steps >= NS_PER_MINUTE, (steps + NS_PER_MINUTE // 2) // NS_PER_MINUTE * NS_PER_MINUTE, steps)
+    values, counts = np.unique(steps[steps > 0], return_counts=True)
+    return int(values[counts.argmax()]) if len(values) else None
+
+
+def late_stamps(times: Times, step_ns: int) -> Fault | None:
+    """Stamps that miss their grid by less than a minute; the catalog rounds them to the second."""
+    grid = (times + step_ns // 2) // step_ns * step_ns
+    off = np.abs(times - grid)
+    late = np.flatnonzero((off > 0) & (off < NS_PER_MINUTE))
+    if not len(late):
+        return None
+    detail = f"{len(late)} of {len(times)} stamps are off their grid, by {off[late].max() / 1e6:.3g} ms at most"
+    return Fault("late_stamps", len(late), int(times[late[0]]), f"{detail}; rounded to the second", Verdict.USABLE)
+
+
+def without_zone(rows: int, first_ns: int | None, column: str) -> Fault | None:
+    if not rows:
+        return None
+    return Fault(
+        "timezone", rows, first_ns, f"the stamps of {column} carry no zone and are read as UTC", Verdict.USABLE
+    )

@@ -1,0 +1,223 @@
+"""A catalog: a folder tree of Parquet, read into the arrays that the core runs on.
+
+Nothing is repaired silently: what a load drops or sorts is a fault of the report that comes with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared import (
+    PRICE_COLUMNS,
+    Dataset,
+    DatasetReport,
+    Source,
+    discover,
+    gate,
+    iso,
+    judge_bars,
+    judge_series,
+    required_columns,
+    schema_report,
+)
+from tightloop.core.types import BAR
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
+
+Times = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+RULES_FILE = "instruments.yaml"
+NEAREST_MAX = 8
+TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
+
+
+class LoadedBars(NamedTuple):
+    """Bars of core.types.BAR in ascending order of open_ns without duplicates, and what the gate found in them."""
+
+    bars: npt.NDArray[np.void]
+    report: DatasetReport
+
+
+class LoadedFunding(NamedTuple):
+    """Settlements: times in ns rounded to the second, rates per interval (decimal), and what the gate found."""
+
+    ts_ns: Times
+    rate: Floats
+    report: DatasetReport
+
+
+class LoadedSeries(NamedTuple):
+    """A series with named columns of one length, and what the gate found."""
+
+    ts_ns: Times
+    columns: Mapping[str, Floats]
+    report: DatasetReport
+
+
+class Catalog:
+    """The datasets below ``root``. Paths are read once, when first asked for; files when they are loaded."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    @cached_property
+    def _datasets(self) -> tuple[Dataset, ...]:
+        return discover(self.root)
+
+    @cached_property
+    def _rules(self) -> Mapping[InstrumentId, InstrumentRules]:
+        path = self.root / RULES_FILE
+        return read_rules(path) if path.exists() else {}
+
+    def datasets(self) -> tuple[Dataset, ...]:
+        """Every dataset, in the order of paths; InputError when there is no such folder."""
+        return self._datasets
+
+    def instruments(self) -> tuple[InstrumentId, ...]:
+        """Every instrument that has bars or ticks, sorted."""
+        return tuple(sorted({found.instrument for found in self._datasets if found.instrument is not None}))
+
+    def rules(self, instrument: InstrumentId) -> InstrumentRules:
+        """The rules of ``instruments.yaml``, or the product's defaults; InputError when the file is wrong."""
+        return self._rules.get(instrument) or default_rules(instrument)
+
+    def timeframes(self, instrument: InstrumentId) -> tuple[str, ...]:
+        """Timeframes of the bars there are, shortest first; empty without any."""
+        found = {bars.timeframe for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe}
+        return tuple(sorted(found, key=lambda timeframe: TIMEFRAMES[timeframe]))
+
+    def bars(
+        self,
+        instrument: InstrumentId,
+        timeframe: str,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> LoadedBars:
+        """Bars whose open lies in [start_ns, end_ns); None: from the first, to the last.
+
+        The gate judges the rows of that window. InputError: no such dataset (names those there are), no rows in the
+        window; UnfitDataError: faults that are not in ``accepted``.
+        """
+        dataset = self._bars_dataset(instrument, timeframe)
+        source = self._source(dataset)
+        step_ns = TIMEFRAMES[timeframe]
+        bars = _read_bars(
+            source, step_ns, TIME_MIN if start_ns is None else start_ns, TIME_MAX if end_ns is None else end_ns
+        )
+        if not len(bars):
+            raise self._empty_window(dataset, source, start_ns, end_ns)
+        calendar = self.rules(instrument).calendar
+        judged = judge_bars(dataset.path, bars, step_ns, calendar, zoned=source.zone("ts") is not None)
+        gate(judged.report, accepted, self.root)
+        return LoadedBars(bars if judged.rows is None else bars[judged.rows], judged.report)
+
+    def funding(
+        self,
+        venue: str,
+        symbol: str,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> LoadedFunding | None:
+        """Settlements in [start_ns, end_ns), or None when the catalog has no funding of the symbol."""
+        found = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
+        if not found:
+            return None
+        ts_ns, columns, report = self._load_series(found[0], start_ns, end_ns, accepted)
+        return LoadedFunding(ts_ns, columns["rate"], report)
+
+    def series(
+        self,
+        path: str,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> LoadedSeries:
+        """A lending, staking, gas, benchmark or funding series by its path, for example ``lending/aave_v3/USDT``.
+
+        ``columns`` holds every numeric column. InputError when there is none; it names those there are.
+        """
+        name = path.removesuffix(".parquet")
+        found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
+        if not found:
+            there = self._nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
+            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
+        return self._load_series(found[0], start_ns, end_ns, accepted)
+
+    def _of(self, kind: str) -> list[Dataset]:
+        return [dataset for dataset in self._datasets if dataset.kind == kind]
+
+    def _bars_dataset(self, instrument: InstrumentId, timeframe: str) -> Dataset:
+        for dataset in self._of("bars"):
+            if dataset.instrument == instrument and dataset.timeframe == timeframe:
+                return dataset
+        there = self.timeframes(instrument)
+        if there:
+            message = f"there are no bars of {timeframe} for {instrument}"
+            path = f"bars/{instrument.venue}/{instrument.stem}-{there[0]}"
+            remedy = f"use {', '.join(there)}, or make them with `tightloop data resample {path} TF`"
+            raise InputError.one(self.root, None, "timeframe", message, remedy)
+        names = {f"{found.instrument} ({found.timeframe})" for found in self._of("bars") if found.instrument}
+        nearest = self._nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
+        raise InputError.one(
+            self.root, None, "instruments", f"there are no bars of {instrument}", f"there are {nearest}"
+        )
+
+    @staticmethod
+    def _nearest(name: str, there: Iterable[str]) -> str:
+        ranked = sorted(there, key=lambda other: (-SequenceMatcher(None, name, other).ratio(), other))
+        more = len(ranked) - NEAREST_MAX
+        return ", ".join(ranked[:NEAREST_MAX]) + (f" and {more} more" if more > 0 else "")
+
+    def _source(self, dataset: Dataset) -> Source:
+        """Opens a dataset; UnfitDataError when it lacks a column that its kind needs."""
+        source = Source(dataset.files, dataset.path)
+        missing = source.problems(required_columns(dataset, source.types))
+        if missing or not source.rows:
+            gate(schema_report(dataset.path, source.rows, missing), frozenset(), self.root)
+        return source
+
+    def _empty_window(self, dataset: Dataset, source: Source, start_ns: int | None, end_ns: int | None) -> InputError:
+        times = source.times_ns("ts")
+        since = "the first" if start_ns is None else iso(start_ns)
+        until = "the last" if end_ns is None else iso(end_ns)
+        message = f"there are no rows from {since} to {until}"
+        remedy = f"the data run from {iso(int(times.min()))} to {iso(int(times.max()))}"
+        return InputError.one(self.root / dataset.path, None, "ts", message, remedy)
+
+    def _load_series(
+        self, dataset: Dataset, start_ns: int | None, end_ns: int | None, accepted: frozenset[str]
+    ) -> LoadedSeries:
+        source = self._source(dataset)
+        window = (TIME_MIN if start_ns is None else start_ns, TIME_MAX if end_ns is None else end_ns)
+        judged = judge_series(dataset, source, window)
+        if not len(judged.ts_ns):
+            raise self._empty_window(dataset, source, start_ns, end_ns)
+        gate(judged.report, accepted, self.root)
+        if judged.rows is None:
+            return LoadedSeries(judged.ts_ns, judged.columns, judged.report)
+        columns = {name: column[judged.rows] for name, column in judged.columns.items()}
+        return LoadedSeries(judged.ts_ns[judged.rows], columns, judged.report)
+
+
+def _read_bars(source: Source, step_ns: int, start_ns: int, end_ns: int) -> npt.NDArray[np.void]:
+    """Rows of the window as stored: unsorted and repeated rows included, missing numbers as NaN."""
+    times = source.times_ns("ts")
+    ordered = bool((times[1:] >= times[:-1]).all())
+    low, high = (int(np.searchsorted(times, at)) for at in (start_ns, end_ns)) if ordered else (0, len(times))
+    bars = np.empty(max(high - low, 0), BAR)
+    bars["open_ns"] = times[low:high]
+    del times
+    np.add(bars["open_ns"], step_ns, out=bars["close_ns"])
+    for name in PRICE_COLUMNS:
+        source.fill(name, bars[name], low)
+    if ordered:
+        return bars
+    return bars[(bars["open_ns"] >= start_ns) & (bars["open_ns"] < end_ns)]

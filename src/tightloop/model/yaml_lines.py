@@ -1,0 +1,157 @@
+"""YAML that remembers its lines.
+
+Only what files of this product need: mappings with text keys, sequences, plain scalars. The words ``on``, ``off``,
+``yes`` and ``no`` stay words, time stamps stay text, ``1_000_000`` and ``1e6`` are numbers. A key written twice is
+refused, because a loader that keeps the last one hides the mistake.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tightloop.model.errors import InputError, Problem
+
+LineOf = Callable[[tuple[str | int, ...]], int]
+"""Line (from 1) of the key or item at a path; for a path that is not there, of the nearest parent."""
+
+BYTES_MAX = 4_000_000
+NODES_MAX = 200_000
+DEPTH_MAX = 50
+
+_INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
+_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?\Z")
+_WORDS: dict[str, bool | None] = {
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "null": None, "Null": None, "NULL": None, "~": None, "": None,
+}  # fmt: skip
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
+    """Read a YAML file (a ``Path``) or YAML text (a ``str``) that is called ``name`` in messages.
+
+    Returns the data (dict with str keys, list, str, int, float, bool, None) and ``line_of``. Raises InputError with the
+    line for a file that cannot be read, is not UTF-8 or not YAML, for a key written twice and for a tag.
+    """
+    file = name or (str(source) if isinstance(source, Path) else "<text>")
+    text = _text(source, file) if isinstance(source, Path) else source
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise InputError(_syntax_problem(file, text, error)) from None
+    builder = _Builder(file)
+    data = None if root is None else builder.build(root, ())
+    if builder.problems:
+        raise InputError(*builder.problems)
+    return data, builder.line_of
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar as this product reads it: None, bool, int, float or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text.replace("_", ""))
+    if _FLOAT.match(text):
+        return float(text.replace("_", ""))
+    return text
+
+
+def _text(path: Path, file: str) -> str:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError.one(file, None, "", "there is no such file", "check the path") from None
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise InputError.one(file, None, "", f"cannot be read: {reason}", "name a file that can be read") from None
+    if len(raw) > BYTES_MAX:
+        raise InputError.one(file, None, "", f"{len(raw)} bytes are more than {BYTES_MAX}", "split the file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError.one(file, line, "", "is not UTF-8 text", "save the file as UTF-8") from None
+
+
+def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line = None if mark is None else mark.line + 1
+    what = str(getattr(error, "problem", None) or "is not YAML").strip()
+    if line is None:  # the reader's own errors carry a position instead of a mark
+        position = getattr(error, "position", None)
+        line = None if position is None else text[:position].count("\n") + 1
+        return Problem(file, line, "", "holds a character that YAML does not allow", "remove the character")
+    lines = text.splitlines()
+    at = lines[line - 1] if line <= len(lines) else ""
+    if "\t" in at[: len(at) - len(at.lstrip())] or "'\\t'" in what:
+        return Problem(file, line, "", "a tab indents this line", "indent with spaces")
+    if "single document" in str(getattr(error, "context", "")) or "another document" in what:
+        return Problem(file, line, "", "a second document begins here", "keep one document per file")
+    return Problem(
+        file, line, "", f"is not YAML: {what}", "check quotes, brackets, colons and indentation near this line"
+    )
+
+
+class _Builder:
+    """Turns composed nodes into data, and collects lines and problems on the way."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.count = 0
+
+    def line_of(self, path: tuple[str | int, ...]) -> int:
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def build(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        self.count += 1
+        if self.count > NODES_MAX or len(path) > DEPTH_MAX:
+            # Anchors let a small file stand for a huge or an endless one.
+            message = f"holds more than {NODES_MAX} values or {DEPTH_MAX} levels"
+            raise InputError.one(self.file, line, _dotted(path), message, "write fewer values and no anchors")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, path, line)
+
+    def _scalar(self, node: yaml.Node, path: tuple[str | int, ...], line: int) -> Any:
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
+            return None
+        if node.style:  # quoted or a block: text, whatever it looks like
+            return str(node.value)
+        return scalar(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._refuse(line, path, "a key is a list or a mapping", "write a word before the colon")
+                continue
+            key = str(key_node.value)
+            here = (*path, key)
+            if key in found:
+                first = self.lines[here]
+                self._refuse(line, here, f"is written twice (first in line {first})", "keep one of the two")
+                continue
+            self.lines[here] = line
+            found[key] = self.build(value_node, here)
+        return found
+
+    def _refuse(self, line: int, path: tuple[str | int, ...], message: str, remedy: str) -> None:
+        self.problems.append(Problem(self.file, line, _dotted(path), message, remedy))
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path)
