@@ -122,9 +122,10 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode), "YAML has no fourth kind of node"
         return self._scalar(node, path, line)
 
-    def _scalar(self, node: yaml.Node, path: tuple[str | int, ...], line: int) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, path: tuple[str | int, ...], line: int) -> Any:
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
             return None

@@ -3,17 +3,16 @@
 Nothing is repaired silently: what a load drops or sorts is a fault of the report that comes with it.
 """
 
-from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data._shared import (
-    PRICE_COLUMNS,
+    RULES_FILE,
     Dataset,
     DatasetReport,
     Source,
@@ -22,18 +21,18 @@ from tightloop.adapters.data._shared import (
     iso,
     judge_bars,
     judge_series,
+    judge_ticks,
+    nearest,
+    read_bars,
     required_columns,
     schema_report,
 )
-from tightloop.core.types import BAR
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-RULES_FILE = "instruments.yaml"
-NEAREST_MAX = 8
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
 
 
@@ -57,6 +56,17 @@ class LoadedSeries(NamedTuple):
 
     ts_ns: Times
     columns: Mapping[str, Floats]
+    report: DatasetReport
+
+
+class LoadedTicks(NamedTuple):
+    """Trades, quotes or book changes by the time they were received, and what the gate found.
+
+    ``columns`` as in the contract, each of one length: times int64 (``ts_event_ns`` 0: the venue sent none), numbers
+    float64, ``trade_id``, ``seq`` and flags int64, ``side`` 1 for a bid and -1 for an ask.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
     report: DatasetReport
 
 
@@ -108,9 +118,7 @@ class Catalog:
         dataset = self._bars_dataset(instrument, timeframe)
         source = self._source(dataset)
         step_ns = TIMEFRAMES[timeframe]
-        bars = _read_bars(
-            source, step_ns, TIME_MIN if start_ns is None else start_ns, TIME_MAX if end_ns is None else end_ns
-        )
+        bars = read_bars(source, BAR, step_ns, *_window(start_ns, end_ns))
         if not len(bars):
             raise self._empty_window(dataset, source, start_ns, end_ns)
         calendar = self.rules(instrument).calendar
@@ -147,9 +155,31 @@ class Catalog:
         name = path.removesuffix(".parquet")
         found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
         if not found:
-            there = self._nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
+            there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
             raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
         return self._load_series(found[0], start_ns, end_ns, accepted)
+
+    def ticks(
+        self,
+        kind: str,
+        instrument: InstrumentId,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> LoadedTicks | None:
+        """``kind`` trades, quotes or books received in [start_ns, end_ns), or None when the catalog has none."""
+        assert kind in ("trades", "quotes", "books"), kind
+        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not found:
+            return None
+        source = self._source(found[0])
+        judged = judge_ticks(found[0], source, _window(start_ns, end_ns))
+        if not judged.report.rows:
+            raise self._empty_window(found[0], source, start_ns, end_ns, "ts_init_ns")
+        gate(judged.report, accepted, self.root)
+        if judged.rows is None:
+            return LoadedTicks(judged.columns, judged.report)
+        return LoadedTicks({name: column[judged.rows] for name, column in judged.columns.items()}, judged.report)
 
     def _of(self, kind: str) -> list[Dataset]:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
@@ -165,16 +195,10 @@ class Catalog:
             remedy = f"use {', '.join(there)}, or make them with `tightloop data resample {path} TF`"
             raise InputError.one(self.root, None, "timeframe", message, remedy)
         names = {f"{found.instrument} ({found.timeframe})" for found in self._of("bars") if found.instrument}
-        nearest = self._nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
+        there_are = nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
         raise InputError.one(
-            self.root, None, "instruments", f"there are no bars of {instrument}", f"there are {nearest}"
+            self.root, None, "instruments", f"there are no bars of {instrument}", f"there are {there_are}"
         )
-
-    @staticmethod
-    def _nearest(name: str, there: Iterable[str]) -> str:
-        ranked = sorted(there, key=lambda other: (-SequenceMatcher(None, name, other).ratio(), other))
-        more = len(ranked) - NEAREST_MAX
-        return ", ".join(ranked[:NEAREST_MAX]) + (f" and {more} more" if more > 0 else "")
 
     def _source(self, dataset: Dataset) -> Source:
         """Opens a dataset; UnfitDataError when it lacks a column that its kind needs."""
@@ -184,19 +208,21 @@ class Catalog:
             gate(schema_report(dataset.path, source.rows, missing), frozenset(), self.root)
         return source
 
-    def _empty_window(self, dataset: Dataset, source: Source, start_ns: int | None, end_ns: int | None) -> InputError:
-        times = source.times_ns("ts")
+    def _empty_window(
+        self, dataset: Dataset, source: Source, start_ns: int | None, end_ns: int | None, column: str = "ts"
+    ) -> InputError:
+        times = source.times_ns(column)
         since = "the first" if start_ns is None else iso(start_ns)
         until = "the last" if end_ns is None else iso(end_ns)
         message = f"there are no rows from {since} to {until}"
         remedy = f"the data run from {iso(int(times.min()))} to {iso(int(times.max()))}"
-        return InputError.one(self.root / dataset.path, None, "ts", message, remedy)
+        return InputError.one(self.root / dataset.path, None, column, message, remedy)
 
     def _load_series(
         self, dataset: Dataset, start_ns: int | None, end_ns: int | None, accepted: frozenset[str]
     ) -> LoadedSeries:
         source = self._source(dataset)
-        window = (TIME_MIN if start_ns is None else start_ns, TIME_MAX if end_ns is None else end_ns)
+        window = _window(start_ns, end_ns)
         judged = judge_series(dataset, source, window)
         if not len(judged.ts_ns):
             raise self._empty_window(dataset, source, start_ns, end_ns)
@@ -207,17 +233,5 @@ class Catalog:
         return LoadedSeries(judged.ts_ns[judged.rows], columns, judged.report)
 
 
-def _read_bars(source: Source, step_ns: int, start_ns: int, end_ns: int) -> npt.NDArray[np.void]:
-    """Rows of the window as stored: unsorted and repeated rows included, missing numbers as NaN."""
-    times = source.times_ns("ts")
-    ordered = bool((times[1:] >= times[:-1]).all())
-    low, high = (int(np.searchsorted(times, at)) for at in (start_ns, end_ns)) if ordered else (0, len(times))
-    bars = np.empty(max(high - low, 0), BAR)
-    bars["open_ns"] = times[low:high]
-    del times
-    np.add(bars["open_ns"], step_ns, out=bars["close_ns"])
-    for name in PRICE_COLUMNS:
-        source.fill(name, bars[name], low)
-    if ordered:
-        return bars
-    return bars[(bars["open_ns"] >= start_ns) & (bars["open_ns"] < end_ns)]
+def _window(start_ns: int | None, end_ns: int | None) -> tuple[int, int]:
+    return (TIME_MIN if start_ns is None else start_ns, TIME_MAX if end_ns is None else end_ns)

@@ -1,7 +1,7 @@
 """What the files of this folder share: datasets, reading, and the faults that data can have."""
 
-from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, Dataset, discover
-from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, schema_report
+from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
+from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
@@ -11,6 +11,7 @@ __all__ = [
     "FAULT_KINDS",
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
+    "RULES_FILE",
     "Dataset",
     "DatasetReport",
     "Fault",
@@ -25,6 +26,8 @@ __all__ = [
     "judge_series",
     "judge_table",
     "judge_ticks",
+    "nearest",
+    "read_bars",
     "required_columns",
     "schema_report",
 ]

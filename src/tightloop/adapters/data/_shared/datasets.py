@@ -1,7 +1,8 @@
 """Which datasets a catalog folder holds, read off the paths alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from tightloop.model.errors import InputError
@@ -13,7 +14,10 @@ KIND_DEPTHS = {
 }  # fmt: skip
 """Folders below the root, and how many names a dataset of each has."""
 
+NEAREST_MAX = 8
 DATASETS_MAX = 100_000
+RULES_FILE = "instruments.yaml"
+"""Beside the folders: the rules of the instruments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,10 @@ def _dataset(root: Path, kind: str, venue: str, path: Path, files: tuple[Path, .
         except ValueError:
             pass  # the gate reports a name that tells no instrument
     return Dataset(root, relative, kind, venue, name, files, instrument, timeframe)
+
+
+def nearest(name: str, there: Iterable[str]) -> str:
+    """The names there are, the most similar first, for a message about one that is not."""
+    ranked = sorted(there, key=lambda other: (-SequenceMatcher(None, name, other).ratio(), other))
+    more = len(ranked) - NEAREST_MAX
+    return (", ".join(ranked[:NEAREST_MAX]) or "none") + (f" and {more} more" if more > 0 else "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.parquet import ColumnProblem
+from tightloop.adapters.data._shared.parquet import ColumnProblem, Source
 from tightloop.adapters.data._shared.prices import bar_faults
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
 from tightloop.adapters.data._shared.times import Rows, order_of, step_faults, without_zone
@@ -50,6 +50,27 @@ def _positive(used: npt.NDArray[np.void], rows: Rows) -> Rows:
         column = used[name]
         good &= np.isfinite(column) & ((column > 0) | ((name == "volume") & (column == 0)))
     return rows[good]
+
+
+def read_bars(
+    source: Source, dtype: np.dtype[np.void], step_ns: int, start_ns: int, end_ns: int
+) -> npt.NDArray[np.void]:
+    """Rows of the window as stored: unsorted and repeated rows included, missing numbers as NaN.
+
+    ``dtype`` holds the prices, open_ns and close_ns; ``close_ns`` is ``open_ns + step_ns``.
+    """
+    times = source.times_ns("ts")
+    ordered = bool((times[1:] >= times[:-1]).all())
+    low, high = (int(np.searchsorted(times, at)) for at in (start_ns, end_ns)) if ordered else (0, len(times))
+    bars = np.empty(max(high - low, 0), dtype)
+    bars["open_ns"] = times[low:high]
+    del times
+    np.add(bars["open_ns"], step_ns, out=bars["close_ns"])
+    for name in PRICE_COLUMNS:
+        source.fill(name, bars[name], low)
+    if ordered:
+        return bars
+    return bars[(bars["open_ns"] >= start_ns) & (bars["open_ns"] < end_ns)]
 
 
 class _Values:

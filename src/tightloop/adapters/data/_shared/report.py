@@ -77,7 +77,8 @@ def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = No
     """Warnings for what runs; UnfitDataError for unfit faults that are not in ``accepted``.
 
     The error names file, faults, first time stamps and the option that accepts them. ``root`` makes the path in
-    messages one that the user can open. Unknown words in ``accepted`` are refused: a misspelt fault would accept nothing, silently.
+    messages one that the user can open.
+    Unknown words in ``accepted`` are refused: a misspelt fault would accept nothing, silently.
     """
     unknown = sorted(accepted.difference(FAULT_KINDS))
     if unknown:

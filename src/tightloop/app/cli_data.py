@@ -1,0 +1,88 @@
+"""``tightloop data``: fill, list and check a catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tightloop.app.console import errors_shown, progress, table, warn
+
+if TYPE_CHECKING:
+    from tightloop.adapters.data._shared import DatasetReport
+
+DATA_DEFAULT = "data"
+_COLOURS = {"fit": "green", "usable": "yellow", "unfit": "red"}
+
+data_option = click.option(
+    "--data",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DATA_DEFAULT,
+    show_default=True,
+    help="Folder of the catalog.",
+)
+
+
+@click.group()
+def data() -> None:
+    """Fill, list and check a catalog of market data."""
+
+
+@data.command("list")
+@data_option
+@click.argument("names", nargs=-1, metavar="[DATASET]...")
+def list_datasets(root: Path, names: tuple[str, ...]) -> None:
+    """Show which datasets there are, without reading their rows."""
+    from tightloop.adapters.data.quality import outline, select
+
+    with errors_shown():
+        rows = [outline(dataset) for dataset in select(root, names)]
+        for line in table(("DATASET", "ROWS", "FILES", "INSTRUMENT"), rows, right=frozenset({1, 2})):
+            click.echo(line)
+
+
+@data.command()
+@data_option
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here too.")
+@click.argument("names", nargs=-1, metavar="[DATASET]...")
+def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
+    """Judge datasets: rows, span, faults and verdict of each.
+
+    A DATASET is a path in the catalog (bars/binance/BTCUSDT-perp-1h), a folder (bars/binance) or an instrument
+    (binance:BTCUSDT-perp); without one, all are judged. Ends with 1 when something is unfit.
+    """
+    from tightloop.adapters.data.quality import as_json, calendars, select, written
+    from tightloop.adapters.data.quality import check as judged
+
+    with errors_shown():
+        datasets = select(root, names)
+        if not datasets:
+            warn(f"{root} holds no datasets; `tightloop data sample` makes some")
+        reports = list(progress(judged(datasets, calendars(root)), len(datasets), "checking"))
+        if json_file is not None:
+            written(json_file, as_json(reports))
+        _show(reports)
+    raise SystemExit(1 if any(report.verdict.word == "unfit" for report in reports) else 0)
+
+
+def _show(reports: list[DatasetReport]) -> None:
+    from tightloop.adapters.data._shared import iso
+
+    width = max((len(report.path) for report in reports), default=0)
+    for report in reports:
+        span = (
+            "-" if report.from_ns is None or report.to_ns is None else f"{iso(report.from_ns)} to {iso(report.to_ns)}"
+        )
+        word = report.verdict.word
+        click.echo(
+            f"{click.style(word.ljust(6), fg=_COLOURS[word])}  {report.path.ljust(width)}  {report.rows:>9,}  {span}"
+        )
+        for fault in report.faults:
+            since = "" if fault.first_ns is None else f"; first at {iso(fault.first_ns)}"
+            click.echo(f"        {click.style(fault.kind, fg=_COLOURS[fault.verdict.word])}: {fault.detail}{since}")
+        for note in report.notes:
+            click.echo(f"        {note}")
+    counts = [f"{sum(report.verdict.word == word for report in reports)} {word}" for word in _COLOURS]
+    click.echo(f"{len(reports)} datasets: {', '.join(counts)}")

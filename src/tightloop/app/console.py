@@ -1,0 +1,77 @@
+"""What every command does alike: errors and their exit codes, progress, and tables on a screen."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import click
+
+from tightloop.model.errors import InputError, Interrupted, TightloopError
+
+T = TypeVar("T")
+
+SHOWN_AFTER_S = 2.0
+"""A job that is done sooner shows no progress bar."""
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Print what was raised on purpose as ``error: ...`` lines on stderr, and exit with its code (Ctrl-C: 130)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        fail(Interrupted("interrupted; what was finished is kept"))
+    except TightloopError as error:
+        fail(error)
+
+
+def fail(error: TightloopError) -> None:
+    """Print the error and exit."""
+    lines = [str(problem) for problem in error.problems] if isinstance(error, InputError) else [str(error)]
+    for line in lines:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+    sys.exit(error.exit_code)
+
+
+def warn(message: str) -> None:
+    """Print one warning line on stderr."""
+    click.echo(f"{click.style('warning:', fg='yellow')} {message}", err=True)
+
+
+def progress(steps: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Pass the steps on; show a bar on stderr once they take more than two seconds, and only on a terminal."""
+    if not sys.stderr.isatty():
+        yield from steps
+        return
+    begun = time.monotonic()
+    iterator = iter(steps)
+    done = 0
+    for step in iterator:
+        done += 1
+        yield step
+        if time.monotonic() - begun > SHOWN_AFTER_S:
+            break
+    else:
+        return
+    from rich.console import Console  # rich takes longer to import than most commands run
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, completed=done)
+        for step in iterator:
+            bar.advance(task)
+            yield step
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Lines of a table whose columns are as wide as what is in them; columns in ``right`` are set to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    return [
+        "  ".join(
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        ).rstrip()
+        for row in (head, *rows)
+    ]
