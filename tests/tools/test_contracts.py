@@ -1,0 +1,76 @@
+"""The import contracts of pyproject.toml must be able to break: a planted package breaks each of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+EMPTY = ["app", "app/api", "adapters", "adapters/venues", "adapters/data", "runtime", "model", "core"]
+
+VIOLATIONS = {
+    "Dependencies point inward": ("core/step.py", "import tightloop.model.errors"),
+    "Adapters know ports and model": ("adapters/venues/one.py", "import tightloop.core.step"),
+    "Two adapters never import each other": ("adapters/venues/one.py", "import tightloop.adapters.data.files"),
+    "No cycles between siblings": ("core/step.py", "import tightloop.core.orders"),
+    "numba only in core": ("runtime/loop.py", "import numba"),
+    "ccxt only in adapters.venues": ("adapters/data/files.py", "import ccxt"),
+    "web3 only in adapters.chains": ("adapters/venues/one.py", "import web3"),
+    "fastapi only in app.api": ("app/cli.py", "import fastapi"),
+    "Clients of language models": ("app/cli.py", "import openai"),
+    "Tables and files": ("runtime/loop.py", "import polars"),
+    "The core knows numpy, numba and plain Python": ("core/step.py", "import logging"),
+}
+
+ALLOWED = {
+    "core/orders.py": "import numba, numpy, tightloop.core.step",
+    "core/matching.py": "",
+    "core/types.py": "",
+    "core/step.py": "",
+    "model/errors.py": "import tightloop.core.types",
+    "ports.py": "import tightloop.model.errors",
+    "runtime/loop.py": "import tightloop.ports, tightloop.core.step",
+    "adapters/venues/_shared.py": "",
+    "adapters/venues/one.py": "import ccxt, tightloop.ports, tightloop.adapters.venues._shared",
+    "adapters/venues/simulated.py": "import tightloop.core.matching",
+    "adapters/data/files.py": "import polars, pyarrow, tightloop.core.types",
+    "app/cli.py": "import polars, tightloop.runtime.loop, tightloop.adapters.data.files",
+    "app/api/server.py": "import fastapi",
+}
+
+
+def verdicts(folder: Path, extra: dict[str, str]) -> dict[str, bool]:
+    """Contract by contract: whether it is kept, in a package of the allowed files and the extra lines."""
+    package = folder / "src" / "tightloop"
+    for name in ["", *EMPTY]:
+        (package / name).mkdir(parents=True, exist_ok=True)
+        (package / name / "__init__.py").touch()
+    for path, text in ALLOWED.items():
+        (package / path).write_text(f"{text}\n{extra.get(path, '')}\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"]
+    done = subprocess.run(
+        [*command, "--config", str(PYPROJECT), "--no-cache"],
+        cwd=folder / "src",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(folder / "src"), "COLUMNS": "200"},
+    )
+    lines = [line for line in done.stdout.splitlines() if " KEPT" in line or " BROKEN" in line]
+    assert lines, done.stdout + done.stderr
+    return {line: " KEPT" in line for line in lines}
+
+
+def test_what_the_architecture_allows_is_kept(tmp_path):
+    kept = verdicts(tmp_path, {})
+    assert len(kept) == len(VIOLATIONS)
+    assert all(kept.values()), kept
+
+
+@pytest.mark.parametrize("contract", VIOLATIONS)
+def test_a_planted_import_breaks_its_contract(tmp_path, contract):
+    path, line = VIOLATIONS[contract]
+    broken = [name for name, kept in verdicts(tmp_path, {path: line}).items() if not kept]
+    assert any(name.startswith(contract) for name in broken), broken
