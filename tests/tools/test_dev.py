@@ -1,0 +1,146 @@
+"""dev.py: what it does when all is well, when nothing is to be done, and when a step fails."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import dev
+import pytest
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A repository with pins and a definition, and a record of the steps that would run."""
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    (tmp_path / "requirements.lock").write_text("pinned==1\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "src").mkdir()
+    steps = []
+
+    def run_quietly(name, command, environment=None):
+        steps.append(name)
+        if name.startswith("making"):
+            python = Path(environment_of(tmp_path).python)
+            python.parent.mkdir(parents=True)
+            python.touch()
+        return 0, ""
+
+    monkeypatch.setattr(dev, "run_quietly", run_quietly)
+    return tmp_path, steps
+
+
+def environment_of(folder, version="3.12.1"):
+    return dev.Environment(folder / ".venv", sys.executable, version)
+
+
+def steps_of_second_set_up(project, environment=None):
+    folder, steps = project
+    steps.clear()
+    dev.set_up(environment or environment_of(folder))
+    return [step.split(" with ")[0] for step in steps]
+
+
+WHOLE = ["making .venv", "installing packages", "installing tightloop", "compiling packages to byte code"]
+
+
+def test_the_first_set_up_makes_everything_and_the_second_nothing(project):
+    assert steps_of_second_set_up(project) == WHOLE
+    assert steps_of_second_set_up(project) == []
+
+
+def test_new_pins_make_the_environment_anew(project):
+    dev.set_up(environment_of(project[0]))
+    (project[0] / ".venv" / "leftover").touch()
+    (project[0] / "requirements.lock").write_text("pinned==2\n")
+    assert steps_of_second_set_up(project) == WHOLE
+    assert not (project[0] / ".venv" / "leftover").exists()
+
+
+def test_a_changed_definition_installs_only_the_package(project):
+    dev.set_up(environment_of(project[0]))
+    (project[0] / "pyproject.toml").write_text("[project]\nname = 'other'\n")
+    assert steps_of_second_set_up(project) == WHOLE[2:]
+
+
+def test_another_python_or_a_broken_environment_is_replaced(project):
+    dev.set_up(environment_of(project[0]))
+    assert steps_of_second_set_up(project, environment_of(project[0], "3.13.0")) == WHOLE
+    Path(environment_of(project[0]).python).unlink()
+    assert steps_of_second_set_up(project, environment_of(project[0], "3.13.0")) == WHOLE
+
+
+def test_a_set_up_that_was_interrupted_is_done_again(project, monkeypatch):
+    def interrupted(name, command, remedy, environment=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dev, "must_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            dev.set_up(environment_of(project[0]))
+    assert steps_of_second_set_up(project) == WHOLE
+
+
+def test_a_failed_step_shows_its_last_lines_and_what_to_try():
+    code = "for i in range(100): print('line', i)\nraise SystemExit(3)"
+    with pytest.raises(dev.Failure) as failure:
+        dev.must_run("counting", [sys.executable, "-c", code], "count less")
+    text = str(failure.value)
+    assert "counting: failed with exit code 3" in text
+    assert "line 99" in text
+    assert "line 9\n" not in text
+    assert "What to try: count less" in text
+
+
+def test_a_quiet_step_says_nothing_when_it_is_quick(capsys):
+    assert dev.run_quietly("quick", [sys.executable, "-c", "print('inside')"]) == (0, "inside\n")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_long_step_says_its_name(capsys, monkeypatch):
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(dev, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = dev.Progress("long")
+    for _ in range(20):
+        progress.tick()
+    assert capsys.readouterr().out.splitlines() == ["long ...", "long ... 32 s"]
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["--python", "2.7", "setup"]])
+def test_bad_input_ends_with_2(arguments, capsys):
+    assert dev.main(arguments) == 2
+    assert "dev.py: " in capsys.readouterr().err
+
+
+def test_arguments_where_none_belong_end_with_2(monkeypatch, capsys):
+    monkeypatch.setattr(dev, "set_up", lambda environment: None)
+    assert dev.main(["lint", "more"]) == 2
+    assert "lint takes no arguments, not more" in capsys.readouterr().err
+
+
+def test_a_missing_runner_is_named(project, monkeypatch, capsys):
+    monkeypatch.setattr(dev, "set_up", lambda environment: None)
+    assert dev.main(["bench"]) == 2
+    assert "benches/run.py" in capsys.readouterr().err
+
+
+def test_the_running_python_is_found_by_its_version():
+    assert dev.probe([sys.executable]) is not None
+    assert dev.probe([sys.executable + "-that-is-not-there"]) is None
+    with pytest.raises(dev.Failure, match=r"Python 9\.9 is not installed here"):
+        dev.find_python("9.9")
+
+
+def test_lint_names_what_failed_and_shows_its_output(monkeypatch, capsys):
+    answers = {"mypy": (1, "wrong type\n")}
+    monkeypatch.setattr(dev, "run_quietly", lambda name, command: answers.get(name, (0, "noise")))
+    assert dev.lint(environment_of(Path("/nowhere"))) == ["mypy"]
+    assert capsys.readouterr().out == "mypy: failed\nwrong type\n\n"
+
+
+def test_children_do_not_inherit_another_python(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    monkeypatch.setenv("VIRTUAL_ENV", "elsewhere")
+    environment = dev.clean_environment(NUMBA_BOUNDSCHECK="1")
+    assert "PYTHONPATH" not in environment
+    assert "VIRTUAL_ENV" not in environment
+    assert environment["NUMBA_BOUNDSCHECK"] == "1"
