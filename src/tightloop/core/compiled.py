@@ -35,12 +35,13 @@ ADDRESS = np.dtype(np.int64)
 # what it means. Python's model would add a branch and an exception path to every division of the step.
 ERROR_MODEL = "numpy"
 
+# Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def leaf(function: F) -> F:
     """For functions called only by compiled functions: compiled into their callers, never cached alone."""
-    return cast(F, numba.njit(error_model=ERROR_MODEL)(function))
+    return cast(F, numba.njit(error_model=ERROR_MODEL, _nrt=False)(function))
 
 
 def cache_dir() -> Path:
@@ -63,7 +64,7 @@ def _imported_core_files(path: Path, source: bytes) -> list[Path]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tightloop.core"):
             parts = node.module.split(".")[2:]
             base = CORE_DIR.joinpath(*parts)
-            found += [base.with_suffix(".py")] + [base / f"{alias.name}.py" for alias in node.names]
+            found += [base.with_suffix(".py"), base / "__init__.py", *(base / f"{alias.name}.py" for alias in node.names)]
     return [file for file in found if file.is_file() and file != path]
 
 
@@ -132,7 +133,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         if DISABLE_JIT:
             return function
-        dispatcher = numba.njit(error_model=ERROR_MODEL, nogil=nogil)(function)
+        dispatcher = numba.njit(error_model=ERROR_MODEL, nogil=nogil, _nrt=False)(function)
         try:
             dispatcher._cache = _StampedCache(function)
         except RuntimeError:
@@ -179,13 +180,14 @@ def caller(signature: Any) -> Any:
     # numba reads the number of arguments from the definition, so each arity is written out.
     typed = types.int64, *signature.args
     result = signature.return_type(*typed)
-    if len(signature.args) == 3:
+    count = len(signature.args)
+    if count == 3:
         return intrinsic(lambda context, address, a, b, c: (result, codegen))
-    if len(signature.args) == 4:
+    if count == 4:
         return intrinsic(lambda context, address, a, b, c, d: (result, codegen))
-    if len(signature.args) == 5:
-        return intrinsic(lambda context, address, a, b, c, d, e: (result, codegen))
-    raise ValueError(f"no caller for {len(signature.args)} arguments: add a line for that arity")
+    if count == 6:
+        return intrinsic(lambda context, address, a, b, c, d, e, f: (result, codegen))
+    raise ValueError(f"no caller for {count} arguments: add a line for that arity")
 
 
 if DISABLE_JIT:
@@ -204,3 +206,22 @@ else:
             return builder.bitcast(arguments[0], ir.IntType(64))
 
         return types.uint64(types.float64), codegen
+
+
+if DISABLE_JIT:
+
+    def word_at(record: Any, index: int) -> Any:
+        """The 64-bit word at ``index`` of a record's memory."""
+        return np.frombuffer(record.tobytes(), np.uint64)[index]
+
+else:
+
+    @intrinsic
+    def word_at(context: Any, record: Any, index: Any) -> Any:
+        """The 64-bit word at ``index`` of a record's memory."""
+
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            words = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
+            return builder.load(builder.gep(words, [arguments[1]]))
+
+        return types.uint64(record, types.int64), codegen

@@ -1,15 +1,479 @@
-"""The domain in one file."""
+"""The domain in one file: what the step reads, keeps and says. Every field has a unit, a sign and an owner.
+
+Prices are in the settle asset per unit, quantities in contracts (base units where the multiplier is 1), money in the
+settle asset, times in nanoseconds UTC, rates as fractions (0.0005 is 5 basis points) unless the suffix says otherwise.
+Integers are 64 bits wide, flags are 0 or 1. NaN in a float field means unknown; NEVER_NS in a time means never.
+"""
+
+from enum import IntEnum
 from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.core import limits
+
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.void]
 Record = Any
 """One numba record (a row of a structured array), seen from Python."""
 
-BAR = np.dtype(
-    [("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), ("volume", "f8"), ("open_ns", "i8"), ("close_ns", "i8")],
-    align=True,
+
+class EventKind(IntEnum):
+    """Facts from outside, past tense."""
+
+    BAR_OPENED = 1  # instrument, price = open
+    BAR_CLOSED = 2  # instrument, open, high, low, price = close, qty = volume
+    FUNDING_RATE = 3  # instrument, rate per interval, price = mark (NaN: the last known)
+    FUNDING_PAID = 4  # instance, amount (positive: received)
+    ORDER_ACCEPTED = 5
+    ORDER_REJECTED = 6  # by the venue, reason
+    ORDER_FILLED = 7  # qty, price, amount = fee paid, rate = slippage paid (NaN: unknown)
+    ORDER_CANCELED = 8
+    ORDER_EXPIRED = 9
+    ORDER_UNKNOWN = 10  # sent, and no answer: the outcome is not known
+    TIMER = 11  # time passed
+    KILL_SWITCH = 12  # order_id = 1 engaged, 0 re-armed; scope: instrument, instance, order_slot = strategy (-1: any)
+    REARMED = 13  # an operator lifts a drawdown stop
+
+
+class Phase(IntEnum):
+    """Flags of an event: what is due once it has been taken in."""
+
+    NONE = 0
+    DECIDE_ON_CLOSE = 1
+    DECIDE_ON_OPEN = 2
+    RECORD = 4
+
+
+class Side(IntEnum):
+    SELL = -1
+    BUY = 1
+
+
+class OrderKind(IntEnum):
+    MARKET = 1
+    LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
+    TRAILING = 5
+
+
+class TimeInForce(IntEnum):
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    GTT = 4
+
+
+class OrderState(IntEnum):
+    INITIALIZED = 1
+    DENIED = 2
+    SUBMITTED = 3
+    IN_FLIGHT = 4
+    ACCEPTED = 5
+    PARTIALLY_FILLED = 6
+    FILLED = 7
+    PENDING_CANCEL = 8
+    CANCELED = 9
+    REJECTED = 10
+    EXPIRED = 11
+
+
+class Role(IntEnum):
+    """Why an order exists; of an exit, the reason the trade ends with."""
+
+    ENTRY = 1
+    STOP_LOSS = 2
+    TAKE_PROFIT = 3
+    TRAILING = 4
+    ZE1 = 5
+    E1 = 6
+    TIME = 7
+    LIQUIDATION = 8
+    MANUAL = 9
+
+
+class InstanceState(IntEnum):
+    INACTIVE = 0
+    MONITORING = 1
+    SIGNAL_DETECTED = 2
+    SIGNAL_CANCELLED = 3
+    ENTRY_EVALUATION = 4
+    ENTRY_PENDING = 5
+    POSITION_ACTIVE = 6
+    CLOSE_ORDER_EVALUATION = 7
+    EXIT_PENDING = 8
+    EMERGENCY_EXIT = 9
+    EXITED = 10
+    ERROR = 11
+
+
+class Moment(IntEnum):
+    """Why a family is called."""
+
+    DECIDE = 1  # an evaluation: exits and cancels; returns 1 when the instance wants to enter
+    ENTER = 2  # its turn among those that want to enter
+    FILLED = 3  # its position changed
+    ORDER_ENDED = 4  # an order of it was rejected, canceled or expired
+    TIMER = 5  # its timer is due
+    KILL = 6  # cancel what enters, flatten what is held
+
+
+class Section(IntEnum):
+    S1 = 0
+    O1 = 1
+    Z1 = 2
+    ZE1 = 3
+    E1 = 4
+
+
+class Reason(IntEnum):
+    """Why not: of a denied order, a rejected order, a suppressed section. The check's file names its own."""
+
+    NONE = 0
+    # guards of S1
+    COOLDOWN = 1
+    SLOTS_FULL = 2
+    SYMBOL_LOCKED = 3
+    KILL_SWITCH = 4
+    # refusals before any check
+    QTY_ROUNDS_TO_ZERO = 10
+    BELOW_MIN_NOTIONAL = 11
+    PRICE_UNKNOWN = 12
+    SIZE_UNKNOWN = 13
+    STOP_UNKNOWN = 14
+    SHORT_NOT_ALLOWED = 15
+    STOP_BEYOND_ENTRY = 16
+    TARGET_UNKNOWN = 17
+    # checks, by file in core/checks
+    MAX_POSITION = 20
+    MAX_POSITIONS = 21
+    MAX_SYMBOL = 22
+    DAILY_LOSS = 23
+    MAX_DRAWDOWN = 24
+    MAX_MARGIN = 25
+    MAX_LEVERAGE = 26
+    MAX_ORDER_NOTIONAL = 27
+    PRICE_BAND = 28
+    MAX_PORTFOLIO = 29
+    MAX_DAILY_TRADES = 30
+    LOSS_STREAK = 31
+    LOSS_COOLDOWN = 32
+    STRATEGY_DAILY_LOSS = 33
+    MIN_RISK_REWARD = 34
+    KILLED = 35
+    # by the venue
+    POST_ONLY_WOULD_TAKE = 50
+    NOTHING_TO_REDUCE = 51
+    UNFILLED_IOC = 52
+    UNFILLED_FOK = 53
+    TTL = 54
+    OCO = 55
+    # ends of a signal
+    O1_TRUE = 60
+    O1_TIMEOUT = 61
+    ENTRY_UNFILLED = 62
+    E1_TRUE = 63
+    EXIT = 64
+    OPERATOR = 65
+
+
+class RowKind(IntEnum):
+    """Kinds of rows in the log: commands go to the executor, all go to the journal."""
+
+    SUBMIT = 1
+    CANCEL = 2
+    AMEND = 3
+    ORDER = 4  # an order changed its state
+    FILL = 5
+    TRADE = 6  # a round trip ended
+    SECTION = 7  # a section fired or was suppressed
+    CONDITION = 8  # one condition of the section above
+    TRANSITION = 9  # an instance changed its state
+    WARNING = 10
+    FUNDING = 11
+
+
+class WarningCode(IntEnum):
+    DAILY_LOSS_STOP = 1
+    DRAWDOWN_STOP = 2
+    DRAWDOWN_NEAR = 3
+    CROSSED_HOLE = 4
+    LIQUIDATED = 5
+    UNKNOWN_ORDER = 6  # an event for an order that is not open
+    ILLEGAL_EVENT = 7  # an event that the order's state does not allow
+    KILLED = 8
+
+
+class AccountKind(IntEnum):
+    """Ledger accounts of one asset. Wallets are assets; capital and results are what they came from."""
+
+    CAPITAL = 0
+    WALLET = 1
+    REALIZED = 2
+    FEES = 3
+    FUNDING = 4
+
+
+ACCOUNT_KINDS = len(AccountKind)
+
+
+class SizeKind(IntEnum):
+    FIXED = 1
+    UNITS = 2
+    PERCENTAGE = 3
+    RISK = 4
+
+
+class StopKind(IntEnum):
+    NONE = 0
+    PERCENT = 1
+    ABSOLUTE = 2
+    INDICATOR = 3
+    ATR = 4
+    TRAILING_PERCENT = 5
+    TRAILING_VARIANT = 6
+    PEAK = 7
+
+
+class TargetKind(IntEnum):
+    NONE = 0
+    PERCENT = 1
+    ABSOLUTE = 2
+    INDICATOR = 3
+    ATR = 4
+    LADDER_PERCENT = 5
+    LADDER_RETRACEMENT = 6
+
+
+class PriceKind(IntEnum):
+    """What an entry order's price is taken from."""
+
+    CLOSE = 1
+    NUMBER = 2
+    VARIANT = 3
+
+
+class SlippageKind(IntEnum):
+    NONE = 0
+    FIXED = 1
+    IMPACT = 2
+    RANDOM = 3
+
+
+class Op(IntEnum):
+    """Nodes of a rule, in postfix order."""
+
+    GT = 1
+    GE = 2
+    LT = 3
+    LE = 4
+    EQ = 5
+    NE = 6
+    BETWEEN = 7
+    CROSSES_ABOVE = 8
+    CROSSES_BELOW = 9
+    ALL = 20
+    ANY = 21
+    NOT = 22
+    HOLD = 23
+    SEQ = 24
+
+
+def _record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
+    return np.dtype(list(fields), align=True)
+
+
+def _of(kind: Any, names: str) -> list[tuple[str, Any]]:
+    return [(name, kind) for name in names.split()]
+
+
+BAR = _record(
+    *_of("f8", "open high low close volume"),
+    *_of("i8", "open_ns close_ns"),  # [open_ns, close_ns): usable at close_ns
 )
+
+EVENT = _record(
+    *_of("i8", "kind phase instrument instance"),
+    *_of("i8", "ts_event_ns ts_init_ns"),  # happened, known to us
+    *_of("i8", "order_id order_slot reason is_maker"),
+    *_of("f8", "open high low price qty"),
+    *_of("f8", "rate amount"),
+)
+
+TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
+
+INSTRUMENT = _record(
+    *_of("f8", "price_increment lot_size multiplier min_notional"),  # an increment of 0: no rounding
+    *_of("i8", "venue asset may_short is_margined tier_count"),
+    ("tiers", TIER, (limits.TIERS_MAX,)),
+    *_of("i8", "indicator_first indicator_count aggregate_first aggregate_count instance_first lock"),
+    ("bar", BAR),  # the last closed bar
+    *_of("f8", "mark funding_rate"),
+    *_of("i8", "open_ns touched_ns bar_count"),
+)
+
+AGGREGATE = _record(
+    *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),
+    ("bar", BAR),
+)
+
+INDICATOR = _record(*_of("i8", "address base floats"))
+
+NODE = _record(
+    *_of("i8", "op left right right_high count memory"),  # left and right: value slots of the instance
+    *_of("i8", "span_ns variant_left variant_right"),
+)
+
+STRATEGY = _record(
+    *_of("i8", "family direction settle_asset"),
+    ("section_first", "i8", (5,)),  # first node of each section, -1: none
+    ("section_count", "i8", (5,)),
+    ("section_is_stateful", "i8", (5,)),  # has crosses, hold or seq: evaluated every time
+    *_of("i8", "z1_immediate order_kind order_tif order_post_only order_ttl_ns price_kind price_slot"),
+    *_of("f8", "price_number price_offset_bps limit_offset_bps"),
+    *_of("i8", "size_kind confidence_slot scale_slot scale_count"),
+    *_of("f8", "size_value notional_min notional_max leverage"),
+    ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
+    ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
+    *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
+    *_of("f8", "stop_value stop_trail_pct target_value"),
+    ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
+    ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),
+    *_of("i8", "o1_timeout_ns o1_cooldown_ns ze1_cooldown_ns e1_cooldown_ns e1_cancels_pending"),
+    *_of("i8", "max_concurrent_positions max_daily_trades max_losses_in_row loss_cooldown_ns max_hold_ns"),
+    *_of("f8", "daily_loss_pct min_risk_reward"),
+    ("parameters", "f8", (limits.PARAMETERS_MAX,)),
+    # live part
+    *_of("i8", "slots_used trades_today losses_in_row"),
+    *_of("f8", "realized_today day_start_unrealized"),
+    *_of("i8", "loss_until_ns"),
+)
+
+COSTS = _record(
+    *_of("f8", "taker_rate maker_rate slippage_bps slippage_coefficient participation"),  # participation 0: off
+    *_of("i8", "slippage_kind"),
+)
+
+INSTANCE = _record(
+    *_of("i8", "strategy instrument next state state_since_ns value_base memory_base"),
+    *_of("i8", "signal_id signal_ns cooldown_until_ns suppressed_for timer_ns"),
+    *_of("f8", "signal_price high_since_signal low_since_signal planned_stop planned_target confidence"),
+    *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
+    ("costs", COSTS),
+    ("verdicts", "i8", (5,)),  # of the sections at the last evaluation
+)
+
+POSITION = _record(
+    *_of("f8", "qty entry_price leverage margin liquidation_price unrealized"),  # qty > 0 long, < 0 short
+    *_of("f8", "realized fees funding slippage"),  # of the trade that is open
+    *_of("f8", "entry_qty entry_value exit_qty exit_value best_price"),
+    *_of("i8", "opened_ns closed_ns signal_id trade_id"),
+)
+
+ORDER = _record(
+    *_of("i8", "id instance instrument side kind tif role state reason reduce_only post_only"),
+    *_of("f8", "qty filled_qty filled_value price stop_price trail_pct trail_distance arm_price"),
+    *_of("f8", "reference_price reserved_margin leverage best_price"),
+    *_of("i8", "submitted_ns expires_ns signal_id oco is_triggered is_resting fill_count step next"),
+)
+
+ACCOUNT_LIMITS = _record(
+    *_of("f8", "max_position_pct max_symbol_pct daily_loss_pct max_drawdown_pct max_margin_pct max_leverage"),
+    *_of("f8", "max_order_notional price_band_pct max_portfolio_pct"),  # NaN: off
+    *_of("i8", "max_positions"),
+)
+
+STATISTICS = _record(
+    *_of("f8", "fees funding slippage turnover max_drawdown_pct"),
+    *_of("i8", "exposed_ns exposed_since_ns first_ns last_ns peak_ns longest_drawdown_ns"),
+)
+
+STATE = _record(
+    *_of("i8", "seq ts_ns day trade_count signal_count next_timer_ns"),
+    ("hash", "u8"),
+    *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
+    *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
+    *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
+    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count"),
+    *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin"),
+    ("limits", ACCOUNT_LIMITS),
+    ("statistics", STATISTICS),
+    ("balances", "f8", (limits.ACCOUNTS_MAX,)),  # ledger: asset * ACCOUNT_KINDS + kind
+    ("touched", "i8", (limits.INSTRUMENTS_MAX,)),
+    ("candidates", "i8", (limits.INSTANCES_MAX,)),
+    ("instruments", INSTRUMENT, (limits.INSTRUMENTS_MAX,)),
+    ("aggregates", AGGREGATE, (limits.AGGREGATES_MAX,)),
+    ("indicators", INDICATOR, (limits.INDICATORS_MAX,)),
+    ("strategies", STRATEGY, (limits.STRATEGIES_MAX,)),
+    ("nodes", NODE, (limits.NODES_MAX,)),
+    ("instances", INSTANCE, (limits.INSTANCES_MAX,)),
+    ("positions", POSITION, (limits.INSTANCES_MAX,)),
+    ("orders", ORDER, (limits.ORDERS_MAX,)),
+    ("order_free", "i8", (limits.ORDERS_MAX,)),
+    ("value_slots", "i8", (limits.VALUE_SLOTS_MAX,)),
+    ("memory_ns", "i8", (limits.MEMORY_NS_MAX,)),
+)
+
+# The simulated venue keeps books of its own, as a real one does: it never reads State.
+VENUE_INSTRUMENT = _record(
+    ("rules", INSTRUMENT),
+    *_of("f8", "open high low close volume volume_left mark"),
+    *_of("i8", "open_ns close_ns order_first order_last position_first stage"),
+)
+
+VENUE = _record(
+    *_of("i8", "seed ts_ns instrument_count instance_count order_count position_count free_count order_high"),
+    *_of("i8", "inbox_count inbox_taken"),
+    ("instruments", VENUE_INSTRUMENT, (limits.INSTRUMENTS_MAX,)),
+    ("costs", COSTS, (limits.INSTANCES_MAX,)),
+    ("instance_instrument", "i8", (limits.INSTANCES_MAX,)),
+    ("instance_next", "i8", (limits.INSTANCES_MAX,)),
+    ("positions", POSITION, (limits.INSTANCES_MAX,)),
+    ("orders", ORDER, (limits.ORDERS_MAX,)),
+    ("order_slot", "i8", (limits.ORDERS_MAX,)),  # the sender's slot, given back with every event
+    ("order_free", "i8", (limits.ORDERS_MAX,)),
+    ("inbox", EVENT, (limits.INBOX_MAX,)),
+)
+
+
+class Stage(IntEnum):
+    """Where in a bar the venue is: what an order that arrives now can meet."""
+
+    BETWEEN = 0  # no price is in force: an order waits for the next bar
+    AT_OPEN = 1  # the open of the bar that begins now
+    IN_BAR = 2  # inside the bar that ends now
+
+
+LOG_ROW = _record(
+    *_of("i8", "kind ts_ns seq instrument instance order_id slot signal_id code reason"),
+    *_of("i8", "side order_kind tif role reduce_only post_only is_maker expires_ns entry_ns exit_ns oco"),
+    *_of("f8", "qty price stop_price trail_pct trail_distance arm_price leverage exit_price"),
+    *_of("f8", "fee pnl funding slippage value threshold"),
+)
+
+EQUITY = _record(("ts_ns", "i8"), *_of("f8", "equity cash drawdown_pct"))
+
+STREAM = _record(*_of("i8", "kind instrument at end is_closing next_ns next_phase"))
+RATE = _record(("ts_ns", "i8"), ("rate", "f8"))
+
+
+class StreamKind(IntEnum):
+    BARS = 1
+    FUNDING = 2
+
+
 BAR_RECORD = numba.from_dtype(BAR)
+EVENT_RECORD = numba.from_dtype(EVENT)
+STATE_RECORD = numba.from_dtype(STATE)
+ORDER_RECORD = numba.from_dtype(ORDER)
+VENUE_RECORD = numba.from_dtype(VENUE)
+LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
+STREAM_RECORD = numba.from_dtype(STREAM)
+RATE_RECORD = numba.from_dtype(RATE)
+EQUITY_RECORD = numba.from_dtype(EQUITY)
+LOG_ARRAY = numba.types.Array(LOG_ROW_RECORD, 1, "C")
+TABLE = numba.types.Array(numba.types.int64, 1, "C")
+ARENA = numba.types.Array(numba.types.float64, 1, "C")

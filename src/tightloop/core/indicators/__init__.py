@@ -11,6 +11,9 @@ A file says what it is with module constants and functions:
 
 Memory: ``arena[base:]`` holds the outputs (NaN until known: UNKNOWN), then the parameters, then the own memory, zero at
 the start. Batch is the same ``update`` in a loop (``series``), so the two can not differ.
+
+An indicator of the instance rather than of the market (its unrealised P&L, the age of its signal) has
+``evaluate(state, arena, instance, base)`` in the place of ``update``: computed anew at every evaluation.
 """
 
 import importlib
@@ -25,14 +28,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import float64, int64, types
 
-from tightloop.core.compiled import address_table, caller, compiled
-from tightloop.core.indicators.contract import UPDATE, Choice, Parameter, Values
+from tightloop.core.compiled import address_table, compiled
+from tightloop.core.indicators.contract import Choice, Parameter, Values, call_update
 from tightloop.core.types import BAR_RECORD, Floats
 
 FOLDER = Path(__file__).resolve().parent
 NOT_INDICATORS = {"__init__", "contract"}
-
-call_update = caller(UPDATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,16 @@ class Indicator:
     def size(self, values: Values) -> int:
         """Floats in the arena for these parameters: outputs, parameters and own memory."""
         return len(self.outputs) + len(self.parameters) + int(self.module.size(values))
+
+    @property
+    def is_of_instance(self) -> bool:
+        """Read from the instance's own state, not from the market."""
+        return hasattr(self.module, "evaluate")
+
+    @property
+    def entry(self) -> Any:
+        """The compiled function that the table holds."""
+        return self.module.evaluate if self.is_of_instance else self.module.update
 
     def warmup(self, values: Values) -> int:
         return int(self.module.warmup(values))

@@ -1,0 +1,19 @@
+"""The loss of the day stays within its share of the equity at 00:00 UTC; a breach stops entries for the day."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 30
+REASON = int(Reason.DAILY_LOSS)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    if state.daily_stopped_day == state.day:
+        return 0
+    limit = state.limits.daily_loss_pct
+    if limit != limit:
+        return 1
+    return 1 if exposure.within(-exposure.daily_pnl(state), state.day_start_equity * limit / 100.0) else 0

@@ -1,0 +1,20 @@
+"""Drawdown from the equity peak stays below its limit; a breach stops entries until an operator re-arms."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 20
+REASON = int(Reason.MAX_DRAWDOWN)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    if state.drawdown_stopped != 0:
+        return 0
+    limit = state.limits.max_drawdown_pct
+    if limit != limit:
+        return 1
+    drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak) if state.equity < state.equity_peak else 0.0
+    return 1 if exposure.below(drawdown_pct, limit) else 0

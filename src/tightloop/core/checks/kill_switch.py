@@ -1,0 +1,13 @@
+"""No entry while a kill switch is engaged: of the account, the strategy, the symbol or the instance."""
+
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 10
+REASON = int(Reason.KILLED)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    return 0 if state.killed != 0 or state.instances[order.instance].killed != 0 else 1

@@ -1,0 +1,14 @@
+"""After a loss a strategy waits, on every instrument."""
+
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 150
+REASON = int(Reason.LOSS_COOLDOWN)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    strategy = state.strategies[state.instances[order.instance].strategy]
+    return 0 if state.ts_ns < strategy.loss_until_ns else 1

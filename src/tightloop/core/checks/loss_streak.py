@@ -1,0 +1,14 @@
+"""After so many losses in a row a strategy enters no more until the next UTC day."""
+
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 140
+REASON = int(Reason.LOSS_STREAK)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    strategy = state.strategies[state.instances[order.instance].strategy]
+    return 1 if strategy.max_losses_in_row == 0 or strategy.losses_in_row < strategy.max_losses_in_row else 0

@@ -1,0 +1,18 @@
+"""Leverage within the limit of the account and of the tier that the notional falls into."""
+
+from tightloop.core import exposure, margin
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 50
+REASON = int(Reason.MAX_LEVERAGE)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    allowed = margin.leverage_allowed(state.instruments[order.instrument], notional)
+    limit = state.limits.max_leverage
+    if not exposure.within(order.leverage, allowed):
+        return 0
+    return 1 if limit != limit or exposure.within(order.leverage, limit) else 0

@@ -1,0 +1,19 @@
+"""Margin in use, margin promised and the new margin stay below a share of the current equity."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 120
+REASON = int(Reason.MAX_MARGIN)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.max_margin_pct
+    if limit != limit:
+        return 1
+    assert order.leverage > 0.0, "margin is notional over leverage"
+    total = state.used_margin + state.reserved_margin + notional / order.leverage
+    return 1 if exposure.below(total, state.equity * limit / 100.0) else 0

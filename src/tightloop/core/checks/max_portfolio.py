@@ -1,0 +1,18 @@
+"""The notional of the whole account within a share of the current equity."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 110
+REASON = int(Reason.MAX_PORTFOLIO)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.max_portfolio_pct
+    if limit != limit:
+        return 1
+    total = exposure.portfolio_notional(state, order.id) + notional
+    return 1 if exposure.within(total, state.equity * limit / 100.0) else 0

@@ -1,0 +1,19 @@
+"""The position an order leads to stays within a share of the current equity."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 80
+REASON = int(Reason.MAX_POSITION)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.max_position_pct
+    if limit != limit:
+        return 1
+    promised = exposure.working_entries_notional(state, order.instance, -1, order.id)
+    total = exposure.held_notional(state, order.instance) + promised + notional
+    return 1 if exposure.within(total, state.equity * limit / 100.0) else 0

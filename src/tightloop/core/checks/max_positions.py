@@ -1,0 +1,17 @@
+"""No more positions at once, open or being entered, than the account allows."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 90
+REASON = int(Reason.MAX_POSITIONS)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.max_positions
+    if limit == 0 or state.positions[order.instance].qty != 0.0:
+        return 1
+    return 1 if exposure.positions_open_or_pending(state, order.instance) < limit else 0

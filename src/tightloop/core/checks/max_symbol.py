@@ -1,0 +1,18 @@
+"""All strategies together hold no more of one symbol than a share of the current equity."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 100
+REASON = int(Reason.MAX_SYMBOL)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.max_symbol_pct
+    if limit != limit:
+        return 1
+    total = exposure.symbol_notional(state, order.instrument, order.id) + notional
+    return 1 if exposure.within(total, state.equity * limit / 100.0) else 0

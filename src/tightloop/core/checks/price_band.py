@@ -1,0 +1,21 @@
+"""The price of an order within a band around the mark: a fat finger is not a trade."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 70
+REASON = int(Reason.PRICE_BAND)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    limit = state.limits.price_band_pct
+    if limit != limit:
+        return 1
+    price = order.price if order.price == order.price else order.stop_price
+    if price != price:
+        return 1
+    mark = state.instruments[order.instrument].mark
+    return 1 if exposure.within(100.0 * abs(price - mark) / mark, limit) else 0

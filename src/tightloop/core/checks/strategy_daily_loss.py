@@ -1,0 +1,19 @@
+"""The loss of a strategy in a UTC day stays within its share of the equity at 00:00 UTC."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 160
+REASON = int(Reason.STRATEGY_DAILY_LOSS)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    strategy = state.instances[order.instance].strategy
+    limit = state.strategies[strategy].daily_loss_pct
+    if limit != limit:
+        return 1
+    pnl = exposure.strategy_daily_pnl(state, strategy)
+    return 1 if exposure.within(-pnl, state.day_start_equity * limit / 100.0) else 0

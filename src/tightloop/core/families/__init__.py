@@ -1,0 +1,35 @@
+"""Strategy families, one per file: code with parameters. A strategy is a family and a YAML.
+
+A file has ``decide(state, arena, rows, table, instance, moment)``, compiled, called with a ``Moment``; it returns 1 from
+DECIDE when the instance wants to enter. It reads what the state holds and acts only through ``core.commands``.
+``PARAMETERS`` names the numbers of its ``params:`` block, for families without sections.
+"""
+
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from numba import int64, types
+
+from tightloop.core.compiled import caller
+from tightloop.core.types import ARENA, LOG_ARRAY, STATE_RECORD, TABLE
+
+FOLDER = Path(__file__).resolve().parent
+
+DECIDE = types.int64(STATE_RECORD, ARENA, LOG_ARRAY, TABLE, int64, int64)
+call_decide = caller(DECIDE)
+
+
+@cache
+def families_found() -> tuple[str, ...]:
+    """Names of the families there are, by the files in this folder."""
+    return tuple(sorted(p.stem for p in FOLDER.glob("*.py") if p.stem[0] != "_"))
+
+
+@cache
+def load(name: str) -> ModuleType:
+    """The module of a family; KeyError when no file has its name."""
+    if name not in families_found():
+        raise KeyError(name)
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,157 @@
+"""Planning an entry of the signal family: price, stop, targets and size, from the strategy's numbers."""
+
+import math
+
+from tightloop.core import rounding
+from tightloop.core.compiled import leaf
+from tightloop.core.rules import value_of
+from tightloop.core.types import (
+    Floats,
+    OrderKind,
+    PriceKind,
+    Reason,
+    Record,
+    SizeKind,
+    StopKind,
+    TargetKind,
+)
+
+
+@leaf
+def entry_price(state: Record, arena: Floats, instance: int) -> float:
+    """The price an entry is asked at, rounded to the instrument's grid; NaN when it is not known.
+
+    For market orders the last price, which is what the decision is judged by.
+    """
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    instrument = state.instruments[own.instrument]
+    if strategy.order_kind == OrderKind.MARKET:
+        return instrument.mark
+    price = instrument.mark
+    if strategy.price_kind == PriceKind.NUMBER:
+        price = strategy.price_number
+    elif strategy.price_kind == PriceKind.VARIANT:
+        price = value_of(state, arena, own, strategy.price_slot)
+    price *= 1.0 + strategy.price_offset_bps / 10_000.0
+    if not price > 0.0:
+        return math.nan
+    if strategy.order_kind == OrderKind.LIMIT:
+        return rounding.price_passive(price, instrument.price_increment, strategy.direction)
+    return rounding.price_late(price, instrument.price_increment, strategy.direction)
+
+
+@leaf
+def stop_price(state: Record, arena: Floats, instance: int, price: float) -> float:
+    """The stop for an entry at ``price``, not rounded; NaN when there is none or it is not known."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    sign = float(strategy.direction)
+    kind = strategy.stop_kind
+    if kind == StopKind.PERCENT:
+        return price * (1.0 - sign * strategy.stop_value / 100.0)
+    if kind == StopKind.ABSOLUTE:
+        return strategy.stop_value
+    if kind == StopKind.INDICATOR:
+        return value_of(state, arena, own, strategy.stop_slot) * (1.0 - sign * strategy.stop_value / 100.0)
+    if kind == StopKind.ATR:
+        return price - sign * strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+    if kind == StopKind.TRAILING_PERCENT:
+        return price * (1.0 - sign * strategy.stop_trail_pct / 100.0)
+    if kind == StopKind.TRAILING_VARIANT:
+        return price - sign * strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+    if kind == StopKind.PEAK:
+        extreme = own.high_since_signal if sign < 0.0 else own.low_since_signal
+        return extreme * (1.0 - sign * strategy.stop_value / 100.0)
+    return math.nan
+
+
+@leaf
+def target_price(state: Record, arena: Floats, instance: int, price: float, step: int) -> float:
+    """The target (of a ladder: of one step) for an entry at ``price``, not rounded; NaN when none or not known."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    sign = float(strategy.direction)
+    kind = strategy.target_kind
+    if kind == TargetKind.PERCENT:
+        return price * (1.0 + sign * strategy.target_value / 100.0)
+    if kind == TargetKind.ABSOLUTE:
+        return strategy.target_value
+    if kind == TargetKind.INDICATOR:
+        return value_of(state, arena, own, strategy.target_slot) * (1.0 + sign * strategy.target_value / 100.0)
+    if kind == TargetKind.ATR:
+        return price + sign * strategy.target_value * value_of(state, arena, own, strategy.target_slot)
+    if kind == TargetKind.LADDER_PERCENT:
+        return price * (1.0 + sign * strategy.step_at[step] / 100.0)
+    if kind == TargetKind.LADDER_RETRACEMENT:
+        extreme = own.high_since_signal if sign < 0.0 else own.low_since_signal
+        base = value_of(state, arena, own, strategy.base_slot)
+        return extreme + (base - extreme) * strategy.step_at[step] / 100.0
+    return math.nan
+
+
+@leaf
+def scale(state: Record, arena: Floats, instance: int) -> float:
+    """The factor on the size that a risk variant asks for: linear between its points, flat outside; NaN when unknown."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    n = strategy.scale_count
+    if n == 0:
+        return 1.0
+    value = value_of(state, arena, own, strategy.scale_slot)
+    if value <= strategy.scale_at[0]:
+        return strategy.scale_by[0]
+    for k in range(1, n):
+        low, high = strategy.scale_at[k - 1], strategy.scale_at[k]
+        if value <= high:
+            part = (value - low) / (high - low)
+            return strategy.scale_by[k - 1] + part * (strategy.scale_by[k] - strategy.scale_by[k - 1])
+    return strategy.scale_by[n - 1] if value == value else math.nan
+
+
+@leaf
+def quantity(state: Record, arena: Floats, instance: int, price: float, stop: float) -> float:
+    """Quantity for an entry at ``price``, floored to the lot; NaN when a number it needs is not known."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    instrument = state.instruments[own.instrument]
+    unit = price * instrument.multiplier
+    if strategy.size_kind == SizeKind.FIXED:
+        notional = strategy.size_value
+    elif strategy.size_kind == SizeKind.UNITS:
+        notional = strategy.size_value * unit
+    elif strategy.size_kind == SizeKind.PERCENTAGE:
+        notional = (state.equity - state.used_margin - state.reserved_margin) * strategy.size_value / 100.0
+    else:
+        distance = abs(price - stop)
+        notional = state.equity * strategy.size_value / 100.0 / distance * price if distance > 0.0 else math.nan
+    notional *= scale(state, arena, instance)
+    if notional != notional:
+        return math.nan
+    notional = min(max(notional, strategy.notional_min), strategy.notional_max)
+    if strategy.size_kind == SizeKind.UNITS and notional == strategy.size_value * unit:
+        return rounding.qty_floor(strategy.size_value, instrument.lot_size)
+    return rounding.qty_floor(max(notional, 0.0) / unit, instrument.lot_size)
+
+
+@leaf
+def refusal(state: Record, instance: int, price: float, qty: float, stop: float, target: float) -> int:
+    """Why a planned entry is not drafted, 0 when nothing stands against it. What is unknown is refused."""
+    strategy = state.strategies[state.instances[instance].strategy]
+    sign = float(strategy.direction)
+    if not price > 0.0:
+        return Reason.PRICE_UNKNOWN.value
+    if strategy.stop_kind != StopKind.NONE:
+        if not stop > 0.0:
+            return Reason.STOP_UNKNOWN.value
+        if (price - stop) * sign <= 0.0:
+            return Reason.STOP_BEYOND_ENTRY.value
+    if strategy.target_kind != TargetKind.NONE and not target > 0.0:
+        return Reason.TARGET_UNKNOWN.value
+    if qty != qty:
+        return Reason.SIZE_UNKNOWN.value
+    if strategy.min_risk_reward == strategy.min_risk_reward:
+        enough = (target - price) * sign >= strategy.min_risk_reward * (price - stop) * sign
+        if not enough:
+            return Reason.MIN_RISK_REWARD.value
+    return 0

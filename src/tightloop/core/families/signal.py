@@ -1,0 +1,620 @@
+"""The signal family: five sections and the state machine of an instance (one strategy on one instrument).
+
+    MONITORING --S1--> SIGNAL_DETECTED --Z1--> ENTRY_EVALUATION --sent--> ENTRY_PENDING --fill--> POSITION_ACTIVE
+        ^                  | O1, timeout            | denied                  | O1, E1, unfilled      | ZE1, E1, time, stop, target
+        |                  v                        v                         v                       v
+        +--cooldown-- SIGNAL_CANCELLED         MONITORING              SIGNAL_CANCELLED   EXIT_PENDING / EMERGENCY_EXIT
+        +--cooldown-- EXITED <---------------------------- flat, no order left --------------------------+
+
+Priority in one evaluation: E1, stop and target (they work at the venue), time, ZE1, O1, Z1, S1. One transition an
+evaluation; ``immediate`` alone joins S1 and Z1. A section acts on TRUE only. Stops and targets stay at work until the
+position is flat, so an exit under way is never unprotected.
+"""
+
+import math
+
+from tightloop.core import commands, limits, log, orders, rounding
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.families import DECIDE, _plan
+from tightloop.core.indicators.contract import call_evaluate
+from tightloop.core.rules import FALSE, TRUE, UNKNOWN, evaluate, last_verdict, value_of
+from tightloop.core.types import (
+    Floats,
+    InstanceState,
+    Moment,
+    Op,
+    OrderKind,
+    OrderState,
+    Reason,
+    Record,
+    Role,
+    RowKind,
+    Rows,
+    Section,
+    StopKind,
+    TargetKind,
+    TimeInForce,
+)
+
+PARAMETERS = ()
+S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Section.ZE1), int(Section.E1)
+
+
+# Sections -----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _is_needed(state: int, section: int) -> bool:
+    """Whether a state listens to a section."""
+    if state == InstanceState.MONITORING:
+        return section == S1
+    if state == InstanceState.SIGNAL_DETECTED:
+        return section == O1 or section == Z1
+    if state == InstanceState.ENTRY_PENDING:
+        return section == O1 or section == E1
+    if state == InstanceState.POSITION_ACTIVE:
+        return section == ZE1 or section == E1
+    return section == E1 and state == InstanceState.EXIT_PENDING
+
+
+@leaf
+def _evaluate_sections(state: Record, arena: Floats, instance: int) -> None:
+    """Verdicts of the sections the state listens to, and of those with a memory, whose memory must not miss a step."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    for section in range(5):
+        own.verdicts[section] = FALSE
+        count = strategy.section_count[section]
+        if count > 0 and (strategy.section_is_stateful[section] != 0 or _is_needed(own.state, section)):
+            own.verdicts[section] = evaluate(state, arena, own, strategy.section_first[section], count, state.ts_ns)
+
+
+@leaf
+def _report_section(state: Record, arena: Floats, rows: Rows, instance: int, section: int, reason: int) -> None:
+    """A section fired (reason 0 or the cause) or was suppressed, with each of its conditions."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    row = log.emit(state, rows, RowKind.SECTION.value, instance)
+    row.code = section
+    row.reason = reason
+    row.signal_id = own.signal_id
+    row.price = state.instruments[own.instrument].mark
+    log.seal(state, row)
+    first = strategy.section_first[section]
+    for at in range(first, first + strategy.section_count[section]):
+        node = state.nodes[at]
+        if node.op >= Op.ALL:
+            continue
+        row = log.emit(state, rows, RowKind.CONDITION.value, instance)
+        row.slot = at
+        row.code = last_verdict(state, arena, own, node)
+        row.value = value_of(state, arena, own, node.left)
+        row.threshold = value_of(state, arena, own, node.right)
+        if node.op == Op.BETWEEN:
+            row.exit_price = value_of(state, arena, own, node.right_high)
+
+
+# The machine --------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _transition(state: Record, rows: Rows, instance: int, to: int, reason: int) -> None:
+    own = state.instances[instance]
+    row = log.emit(state, rows, RowKind.TRANSITION.value, instance)
+    row.slot = own.state
+    row.code = to
+    row.reason = reason
+    row.signal_id = own.signal_id
+    log.seal(state, row)
+    own.state = to
+    own.state_since_ns = state.ts_ns
+
+
+@leaf
+def _set_timer(state: Record, instance: int, due_ns: int) -> None:
+    state.instances[instance].timer_ns = due_ns
+    state.next_timer_ns = min(state.next_timer_ns, due_ns)
+
+
+@leaf
+def _rest(state: Record, rows: Rows, instance: int, to: int, reason: int, cooldown_ns: int) -> None:
+    """Give slot and lock back and cool down; without a cooldown the instance is in MONITORING at once."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    assert strategy.slots_used > 0, "a slot is given back once"
+    strategy.slots_used -= 1
+    state.instruments[own.instrument].lock = 0
+    own.cooldown_until_ns = state.ts_ns + cooldown_ns
+    own.end_reason = 0
+    _transition(state, rows, instance, to, reason)
+    if cooldown_ns > 0:
+        _set_timer(state, instance, own.cooldown_until_ns)
+    else:
+        _monitor(state, rows, instance)
+
+
+@leaf
+def _monitor(state: Record, rows: Rows, instance: int) -> None:
+    own = state.instances[instance]
+    own.timer_ns = limits.NEVER_NS
+    _transition(state, rows, instance, InstanceState.MONITORING.value, 0)
+    own.signal_id = 0
+    own.signal_ns = 0
+
+
+@leaf
+def _cancel_signal(state: Record, arena: Floats, rows: Rows, instance: int, reason: int) -> None:
+    """O1: the signal is off."""
+    own = state.instances[instance]
+    _report_section(state, arena, rows, instance, O1, reason)
+    cooldown_ns = state.strategies[own.strategy].o1_cooldown_ns
+    _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
+
+
+@leaf
+def _guard(state: Record, instance: int) -> int:
+    """Why S1 may not fire now; 0 when it may."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if state.killed != 0 or own.killed != 0:
+        return Reason.KILL_SWITCH.value
+    if strategy.max_concurrent_positions > 0 and strategy.slots_used >= strategy.max_concurrent_positions:
+        return Reason.SLOTS_FULL.value
+    if state.instruments[own.instrument].lock != 0:
+        return Reason.SYMBOL_LOCKED.value
+    return 0
+
+
+@leaf
+def _detect(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    """S1 is TRUE: take a slot and the symbol, or say once why not."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    reason = _guard(state, instance)
+    if reason != 0:
+        if own.suppressed_for != reason:
+            own.suppressed_for = reason
+            _report_section(state, arena, rows, instance, S1, reason)
+        return
+    own.suppressed_for = 0
+    strategy.slots_used += 1
+    instrument = state.instruments[own.instrument]
+    instrument.lock = instance + 1
+    own.signal_id = log.next_id(state)
+    own.signal_ns = state.ts_ns
+    own.high_since_signal = instrument.bar.high
+    own.low_since_signal = instrument.bar.low
+    _report_section(state, arena, rows, instance, S1, 0)
+    _transition(state, rows, instance, InstanceState.SIGNAL_DETECTED.value, 0)
+    if strategy.o1_timeout_ns > 0:
+        _set_timer(state, instance, own.signal_ns + strategy.o1_timeout_ns)
+    if strategy.z1_immediate != 0:
+        _enter(state, arena, rows, table, instance)
+
+
+@leaf
+def _enter(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    """Z1: plan, size, check, reserve, send; a refusal gives the slot back at once."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    own.timer_ns = limits.NEVER_NS
+    _report_section(state, arena, rows, instance, Z1, 0)
+    _transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
+    price = _plan.entry_price(state, arena, instance)
+    stop = _plan.stop_price(state, arena, instance, price)
+    target = _plan.target_price(state, arena, instance, price, 0)
+    qty = _plan.quantity(state, arena, instance, price, stop)
+    reason = _plan.refusal(state, instance, price, qty, stop, target)
+    slot = commands.draft(state, instance, Role.ENTRY.value, strategy.direction, qty if qty == qty else 0.0)
+    order = state.orders[slot]
+    order.reduce_only = 0
+    order.leverage = strategy.leverage
+    order.kind = strategy.order_kind
+    order.tif = strategy.order_tif
+    order.post_only = strategy.order_post_only
+    order.reference_price = price
+    if order.kind == OrderKind.LIMIT:
+        order.price = price
+    elif order.kind != OrderKind.MARKET:
+        order.stop_price = price
+        if order.kind == OrderKind.STOP_LIMIT:
+            increment = state.instruments[own.instrument].price_increment
+            limit = price * (1.0 + strategy.direction * strategy.limit_offset_bps / 10_000.0)
+            order.price = rounding.price_passive(limit, increment, strategy.direction)
+    if strategy.order_ttl_ns > 0:
+        order.tif = TimeInForce.GTT.value
+        order.expires_ns = state.ts_ns + strategy.order_ttl_ns
+    own.signal_price = price
+    own.planned_stop = stop
+    own.planned_target = target
+    if reason != 0:
+        commands.deny(state, rows, slot, reason)
+    else:
+        reason = commands.send(state, rows, table, slot)
+    if reason != 0:
+        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, 0)
+    else:
+        _transition(state, rows, instance, InstanceState.ENTRY_PENDING.value, 0)
+
+
+# Exits --------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _is_exit(role: int) -> bool:
+    """An order that closes the whole position at once, not a stop or a target that waits."""
+    return role == Role.ZE1 or role == Role.E1 or role == Role.TIME or role == Role.MANUAL
+
+
+@leaf
+def _cancel_orders(state: Record, rows: Rows, instance: int, entries_only: bool, reason: int) -> None:
+    at = state.instances[instance].order_first
+    while at >= 0:
+        order = state.orders[at]
+        if not entries_only or order.role == Role.ENTRY:
+            commands.cancel(state, rows, at, reason)
+        at = order.next
+
+
+@leaf
+def _exit_order(state: Record, instance: int) -> int:
+    """The slot of the exit that is under way, -1 when there is none."""
+    at = state.instances[instance].order_first
+    while at >= 0:
+        if _is_exit(state.orders[at].role):
+            return at
+        at = state.orders[at].next
+    return -1
+
+
+@leaf
+def _exit(state: Record, rows: Rows, table: Rows, instance: int, role: int) -> None:
+    """Close all of the position at market, reduce-only; one exit order at a time."""
+    own = state.instances[instance]
+    position = state.positions[instance]
+    to = InstanceState.EMERGENCY_EXIT.value if role == Role.E1 else InstanceState.EXIT_PENDING.value
+    if role == Role.ZE1:
+        _transition(state, rows, instance, InstanceState.CLOSE_ORDER_EVALUATION.value, 0)
+    if role != Role.E1 or state.strategies[own.strategy].e1_cancels_pending != 0:
+        _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
+    if _exit_order(state, instance) < 0:
+        side = -1 if position.qty > 0.0 else 1
+        slot = commands.draft(state, instance, role, side, abs(position.qty))
+        commands.send(state, rows, table, slot)
+    own.timer_ns = limits.NEVER_NS
+    _transition(state, rows, instance, to, 0)
+
+
+@leaf
+def _fire_exit(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, section: int) -> None:
+    _report_section(state, arena, rows, instance, section, 0)
+    _exit(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
+
+
+@leaf
+def _exit_cooldown_ns(strategy: Record, role: int) -> int:
+    if role == Role.E1 or role == Role.LIQUIDATION:
+        return strategy.e1_cooldown_ns
+    if role == Role.STOP_LOSS or role == Role.TRAILING:
+        return 0
+    return strategy.ze1_cooldown_ns
+
+
+# Protection ---------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _protective_order(state: Record, instance: int, role: int, step: int) -> int:
+    at = state.instances[instance].order_first
+    while at >= 0:
+        order = state.orders[at]
+        if order.role == role and order.step == step and order.state != OrderState.PENDING_CANCEL:
+            return at
+        at = order.next
+    return -1
+
+
+@leaf
+def _stop_of(state: Record, instance: int) -> float:
+    """The stop of the open position: the plan, moved to the average entry price unless it is of the signal."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    entry = state.positions[instance].entry_price
+    kind = strategy.stop_kind
+    if strategy.stop_of_signal != 0:
+        return own.planned_stop
+    if kind == StopKind.PERCENT or kind == StopKind.TRAILING_PERCENT:
+        return own.planned_stop / own.signal_price * entry
+    if kind == StopKind.ATR or kind == StopKind.TRAILING_VARIANT:
+        return entry + (own.planned_stop - own.signal_price)
+    return own.planned_stop
+
+
+@leaf
+def _place_stop(state: Record, rows: Rows, table: Rows, instance: int) -> None:
+    """Put the stop at the venue, or fit it to the position it protects."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    position = state.positions[instance]
+    if strategy.stop_kind == StopKind.NONE:
+        return
+    trails = strategy.stop_kind == StopKind.TRAILING_PERCENT or strategy.stop_kind == StopKind.TRAILING_VARIANT
+    role = Role.TRAILING.value if trails else Role.STOP_LOSS.value
+    slot = _protective_order(state, instance, role, 0)
+    held = abs(position.qty)
+    is_new = slot < 0
+    if is_new:
+        slot = commands.draft(state, instance, role, -1 if position.qty > 0.0 else 1, held)
+    order = state.orders[slot]
+    order.qty = order.filled_qty + held
+    order.reference_price = position.entry_price
+    increment = state.instruments[own.instrument].price_increment
+    order.kind = OrderKind.TRAILING.value if trails else OrderKind.STOP.value
+    if strategy.stop_kind == StopKind.TRAILING_PERCENT:
+        order.trail_pct = strategy.stop_trail_pct
+        order.arm_price = position.entry_price * (1.0 + strategy.direction * strategy.stop_value / 100.0)
+    elif trails:
+        order.trail_distance = abs(own.signal_price - own.planned_stop)
+        order.arm_price = position.entry_price
+    else:
+        order.stop_price = rounding.price_late(_stop_of(state, instance), increment, order.side)
+    if is_new:
+        commands.send(state, rows, table, slot)
+    else:
+        commands.amend(state, rows, slot)
+
+
+@leaf
+def _target_of(state: Record, arena: Floats, instance: int, step: int) -> float:
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    entry = state.positions[instance].entry_price
+    kind = strategy.target_kind
+    of_signal = strategy.target_of_signal != 0
+    if kind == TargetKind.PERCENT or kind == TargetKind.LADDER_PERCENT:
+        return _plan.target_price(state, arena, instance, own.signal_price if of_signal else entry, step)
+    if kind == TargetKind.ATR and not of_signal:
+        return entry + (own.planned_target - own.signal_price)
+    if kind == TargetKind.LADDER_RETRACEMENT:
+        return _plan.target_price(state, arena, instance, entry, step)
+    return own.planned_target
+
+
+@leaf
+def _place_target(
+    state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, step: int, qty: float
+) -> None:
+    """Put one target at the venue, or fit it to the quantity it closes."""
+    own = state.instances[instance]
+    position = state.positions[instance]
+    slot = _protective_order(state, instance, Role.TAKE_PROFIT.value, step)
+    is_new = slot < 0
+    price = _target_of(state, arena, instance, step)
+    if qty <= 0.0 or not price > 0.0:
+        return
+    if is_new:
+        slot = commands.draft(state, instance, Role.TAKE_PROFIT.value, -1 if position.qty > 0.0 else 1, qty)
+    order = state.orders[slot]
+    order.kind = OrderKind.LIMIT.value
+    order.step = step
+    order.qty = max(qty, order.filled_qty)
+    order.price = rounding.price_passive(price, state.instruments[own.instrument].price_increment, order.side)
+    if is_new:
+        commands.send(state, rows, table, slot)
+    else:
+        commands.amend(state, rows, slot)
+
+
+@leaf
+def _place_targets(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    position = state.positions[instance]
+    if strategy.target_kind == TargetKind.NONE:
+        return
+    steps = strategy.step_count
+    if steps == 0:
+        slot = _protective_order(state, instance, Role.TAKE_PROFIT.value, 0)
+        filled = state.orders[slot].filled_qty if slot >= 0 else 0.0
+        _place_target(state, arena, rows, table, instance, 0, abs(position.qty) + filled)
+        return
+    lot = state.instruments[own.instrument].lot_size
+    shares_pct, given = 0.0, 0.0
+    for step in range(steps):
+        shares_pct += strategy.step_share_pct[step]
+        qty = rounding.qty_floor(position.entry_qty * strategy.step_share_pct[step] / 100.0, lot)
+        if step == steps - 1 and shares_pct >= 100.0 - 1e-9:
+            qty = position.entry_qty - given
+        given += qty
+        _place_target(state, arena, rows, table, instance, step, qty)
+
+
+@leaf
+def _tighten_trail(state: Record, arena: Floats, rows: Rows, instance: int) -> None:
+    """A trailing distance taken from a variant follows the variant; the venue never loosens a stop."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if strategy.stop_kind != StopKind.TRAILING_VARIANT:
+        return
+    slot = _protective_order(state, instance, Role.TRAILING.value, 0)
+    distance = strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+    if slot >= 0 and distance > 0.0 and distance != state.orders[slot].trail_distance:
+        state.orders[slot].trail_distance = distance
+        commands.amend(state, rows, slot)
+
+
+# Moments ------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _finish(state: Record, rows: Rows, instance: int) -> None:
+    """Flat, and no order left: the end of an entry that never filled, or of a position."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if own.state == InstanceState.ENTRY_PENDING:
+        reason = own.end_reason if own.end_reason != 0 else Reason.ENTRY_UNFILLED.value
+        cooldown_ns = strategy.e1_cooldown_ns if reason == Reason.E1_TRUE else strategy.o1_cooldown_ns
+        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
+    else:
+        cooldown_ns = _exit_cooldown_ns(strategy, own.exit_role)
+        _rest(state, rows, instance, InstanceState.EXITED.value, Reason.EXIT.value, cooldown_ns)
+
+
+@leaf
+def _holds(state: int) -> bool:
+    """States in which a position is, or was until just now."""
+    return (
+        state == InstanceState.POSITION_ACTIVE
+        or state == InstanceState.EXIT_PENDING
+        or state == InstanceState.EMERGENCY_EXIT
+    )
+
+
+@leaf
+def _on_fill(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    position = state.positions[instance]
+    if position.qty == 0.0:
+        if _holds(own.state):
+            _cancel_orders(state, rows, instance, False, Reason.EXIT.value)
+        if own.order_first < 0:
+            _finish(state, rows, instance)
+        return
+    if own.state == InstanceState.ENTRY_PENDING:
+        _transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
+        if strategy.max_hold_ns > 0:
+            _set_timer(state, instance, position.opened_ns + strategy.max_hold_ns)
+    _place_stop(state, rows, table, instance)
+    _place_targets(state, arena, rows, table, instance)
+
+
+@leaf
+def _on_order_ended(state: Record, rows: Rows, instance: int) -> None:
+    own = state.instances[instance]
+    waits = own.state == InstanceState.ENTRY_PENDING or _holds(own.state)
+    if waits and own.order_first < 0 and state.positions[instance].qty == 0.0:
+        _finish(state, rows, instance)
+
+
+@leaf
+def _is_due(state: Record, since_ns: int, span_ns: int) -> bool:
+    return span_ns > 0 and state.ts_ns - since_ns >= span_ns
+
+
+@leaf
+def _on_time(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    """What time alone brings about: the timeout of a signal, the longest hold, the end of a cooldown."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if own.state == InstanceState.SIGNAL_DETECTED:
+        if _is_due(state, own.signal_ns, strategy.o1_timeout_ns):
+            _cancel_signal(state, arena, rows, instance, Reason.O1_TIMEOUT.value)
+    elif own.state == InstanceState.POSITION_ACTIVE:
+        if _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
+            _exit(state, rows, table, instance, Role.TIME.value)
+    elif own.state == InstanceState.SIGNAL_CANCELLED or own.state == InstanceState.EXITED:
+        if state.ts_ns >= own.cooldown_until_ns:
+            _monitor(state, rows, instance)
+
+
+@leaf
+def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+    """E1, then time, then ZE1; else keep the protection in shape."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if own.verdicts[E1] == TRUE:
+        _fire_exit(state, arena, rows, table, instance, E1)
+    elif own.state == InstanceState.EXIT_PENDING:
+        if _exit_order(state, instance) < 0:
+            _exit(state, rows, table, instance, Role.MANUAL.value)
+    elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
+        _exit(state, rows, table, instance, Role.TIME.value)
+    elif own.verdicts[ZE1] == TRUE:
+        _fire_exit(state, arena, rows, table, instance, ZE1)
+    else:
+        trails = strategy.stop_kind == StopKind.TRAILING_PERCENT or strategy.stop_kind == StopKind.TRAILING_VARIANT
+        role = Role.TRAILING.value if trails else Role.STOP_LOSS.value
+        if strategy.stop_kind != StopKind.NONE and _protective_order(state, instance, role, 0) < 0:
+            _place_stop(state, rows, table, instance)
+        _tighten_trail(state, arena, rows, instance)
+
+
+@leaf
+def _decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> int:
+    """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
+    own = state.instances[instance]
+    for k in range(own.own_first, own.own_first + own.own_count):
+        indicator = state.indicators[k]
+        call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
+    if own.timer_ns <= state.ts_ns and (
+        own.state == InstanceState.SIGNAL_CANCELLED or own.state == InstanceState.EXITED
+    ):
+        _on_time(state, arena, rows, table, instance)
+    _evaluate_sections(state, arena, instance)
+    if own.state == InstanceState.MONITORING:
+        if own.verdicts[S1] != TRUE:
+            own.suppressed_for = 0
+            return 0
+        return 1
+    if own.state == InstanceState.SIGNAL_DETECTED:
+        if own.verdicts[O1] == TRUE:
+            _cancel_signal(state, arena, rows, instance, Reason.O1_TRUE.value)
+        elif _is_due(state, own.signal_ns, state.strategies[own.strategy].o1_timeout_ns):
+            _cancel_signal(state, arena, rows, instance, Reason.O1_TIMEOUT.value)
+        elif own.verdicts[Z1] == TRUE or state.strategies[own.strategy].z1_immediate != 0:
+            return 1
+    elif own.state == InstanceState.ENTRY_PENDING:
+        if own.end_reason == 0 and (own.verdicts[E1] == TRUE or own.verdicts[O1] == TRUE):
+            section = E1 if own.verdicts[E1] == TRUE else O1
+            own.end_reason = Reason.E1_TRUE.value if section == E1 else Reason.O1_TRUE.value
+            _report_section(state, arena, rows, instance, section, own.end_reason)
+            _cancel_orders(state, rows, instance, True, own.end_reason)
+    elif own.state == InstanceState.POSITION_ACTIVE or own.state == InstanceState.EXIT_PENDING:
+        _decide_with_position(state, arena, rows, table, instance)
+    elif own.state == InstanceState.EMERGENCY_EXIT and _exit_order(state, instance) < 0:
+        _exit(state, rows, table, instance, Role.E1.value)
+    return 0
+
+
+@leaf
+def _kill(state: Record, rows: Rows, table: Rows, instance: int) -> None:
+    """The kill switch: cancel what enters, close what is held, end what is watched."""
+    own = state.instances[instance]
+    _cancel_orders(state, rows, instance, True, Reason.KILLED.value)
+    if state.positions[instance].qty != 0.0:
+        _exit(state, rows, table, instance, Role.MANUAL.value)
+    elif own.state == InstanceState.SIGNAL_DETECTED:
+        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, Reason.KILLED.value, 0)
+    elif own.state == InstanceState.ENTRY_PENDING:
+        own.end_reason = Reason.KILLED.value
+
+
+@compiled(DECIDE)
+def decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, moment: int) -> int:
+    """The family's answer to a moment in the life of one instance."""
+    own = state.instances[instance]
+    if moment == Moment.DECIDE:
+        if own.state == InstanceState.INACTIVE:
+            return 0
+        confidence_slot = state.strategies[own.strategy].confidence_slot
+        wants = _decide(state, arena, rows, table, instance)
+        if wants != 0 and confidence_slot >= 0:
+            confidence = value_of(state, arena, own, confidence_slot)
+            own.confidence = confidence if confidence == confidence else -math.inf
+        return wants
+    if moment == Moment.ENTER:
+        if own.state == InstanceState.MONITORING:
+            _detect(state, arena, rows, table, instance)
+        else:
+            _enter(state, arena, rows, table, instance)
+    elif moment == Moment.FILLED:
+        _on_fill(state, arena, rows, table, instance)
+    elif moment == Moment.ORDER_ENDED:
+        _on_order_ended(state, rows, instance)
+    elif moment == Moment.TIMER:
+        _on_time(state, arena, rows, table, instance)
+    else:
+        assert moment == Moment.KILL, "a moment is known"
+        _kill(state, rows, table, instance)
+    return 0

@@ -1,0 +1,26 @@
+"""SIGNAL_AGE_SECONDS: seconds since S1 fired for this instance; UNKNOWN while it watches nothing."""
+
+import math
+
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators.contract import EVALUATE, Values
+from tightloop.core.types import Floats, InstanceState, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = ()
+FORMULA = "T - time of S1, in seconds, from the signal until the instance is back in MONITORING"
+
+
+def size(parameters: Values) -> int:
+    return 0
+
+
+def warmup(parameters: Values) -> int:
+    return 1
+
+
+@compiled(EVALUATE)
+def evaluate(state: Record, arena: Floats, instance: int, base: int) -> None:
+    own = state.instances[instance]
+    watching = own.state != InstanceState.MONITORING and own.state != InstanceState.INACTIVE and own.signal_ns > 0
+    arena[base] = (state.ts_ns - own.signal_ns) / 1e9 if watching else math.nan

@@ -1,0 +1,54 @@
+"""Every capacity and magnitude bound of the core, and how they relate. Reaching one is an error that names it."""
+
+# Capacities of State. Arrays of these lengths exist in every State; only their used part is touched and hashed.
+INSTRUMENTS_MAX = 256
+STRATEGIES_MAX = 16
+INSTANCES_MAX = 512  # one strategy on one instrument
+AGGREGATES_MAX = 512  # bars of a higher timeframe being put together
+INDICATORS_MAX = 4096
+NODES_MAX = 4096  # nodes of all rule trees
+VALUE_SLOTS_MAX = 16384  # where the instances find the values their rules name
+MEMORY_NS_MAX = 16384  # time stamps that hold and seq remember
+ORDERS_MAX = 2048  # orders that are not terminal
+ACCOUNTS_MAX = 64  # ledger accounts
+CHECKS_MAX = 32
+TIERS_MAX = 8  # margin tiers of an instrument
+LADDER_STEPS_MAX = 8
+PARAMETERS_MAX = 32  # numbers of a family without sections
+
+# The largest tree a rule may be: its stack is one 64-bit word of 2 bits a value.
+RULE_DEPTH_MAX = 30
+SEQ_STEPS_MAX = 8
+
+# Rows one event may write. A plan states its own need (every section of every instance fires); this bounds it.
+ROWS_PER_STEP_MAX = 262_144
+ROWS_PER_INSTANCE = 64  # orders, fills, transitions and trades of one instance at one event
+LOG_ROWS_MIN = 8_192
+INBOX_MAX = 4096  # events that the venue may owe the step at one instant
+
+# The arena: floats of all indicators and rules of a run.
+ARENA_FLOATS_MAX = 64 * 1024 * 1024
+
+# Magnitudes. A price or quantity beyond these is a fault of the feed, not a market.
+PRICE_MAX = 1e15
+QUANTITY_MAX = 1e18
+NOTIONAL_MAX = 1e21
+
+# Relative tolerance within which a value counts as equal to its limit (contract: account checks).
+LIMIT_TOLERANCE = 1e-9
+# Quantities are sums of increments that a float does not hold exactly: less than this share of a position is flat.
+QUANTITY_TOLERANCE = 1e-9
+
+STATE_HASH_EVERY = 1024  # events between two full hashes of State
+
+NEVER_NS = 2**63 - 1
+DAY_NS = 86_400_000_000_000
+HOUR_NS = 3_600_000_000_000
+MINUTE_NS = 60_000_000_000
+SECOND_NS = 1_000_000_000
+
+assert INSTANCES_MAX >= INSTRUMENTS_MAX, "a universe strategy has an instance on every instrument"
+assert ORDERS_MAX >= 4 * INSTANCES_MAX, "entry, stop, target and exit of every instance"
+assert INSTANCES_MAX * ROWS_PER_INSTANCE < ROWS_PER_STEP_MAX, "a step of a full universe fits"
+assert NODES_MAX <= VALUE_SLOTS_MAX
+assert 2 * RULE_DEPTH_MAX < 64

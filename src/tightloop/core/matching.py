@@ -1,0 +1,594 @@
+"""The simulated venue on bars: orders in, fills out. Used wherever orders meet recorded or streamed bars.
+
+It speaks to the step in events and hears commands, and keeps orders and positions of its own, as a venue does.
+
+    at the open     market orders and triggered stops fill at the open; a stop that the open is at or beyond fills at the
+                    open; a limit that the open is beyond fills at the open
+    inside the bar  stops first: touched (low <= stop <= high) fills at the stop; then limits: traded through (low < limit
+                    for a buy) fills at the limit
+    liquidation     at the open, then at the adverse extreme, after the stops
+
+An exit whose position was entered inside the same bar (not at its open) fills in it only as far as that is certain: a
+stop when touched, which is the adverse reading; a target when the close is beyond it, because only then did price trade
+through it after the entry. With ``participation`` on, fills share that part of the bar's volume; what fills at the open
+is then known at the close, when the volume is.
+"""
+
+import math
+
+from tightloop.core import limits, margin, positions
+from tightloop.core.compiled import leaf
+from tightloop.core.hashing import uniform
+from tightloop.core.types import (
+    EventKind,
+    OrderKind,
+    OrderState,
+    Reason,
+    Record,
+    Role,
+    RowKind,
+    SlippageKind,
+    Stage,
+    TimeInForce,
+)
+
+# Events back to the step ---------------------------------------------------------------------------------------------
+
+
+@leaf
+def _push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
+    at = venue.inbox_count
+    assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
+    venue.inbox_count = at + 1
+    event = venue.inbox[at]
+    event.kind = kind
+    event.phase = 0
+    event.instrument = instrument
+    event.instance = instance
+    event.ts_event_ns = ts_event_ns
+    event.ts_init_ns = venue.ts_ns
+    event.order_id = 0
+    event.order_slot = -1
+    event.reason = 0
+    event.is_maker = 0
+    event.open = 0.0
+    event.high = 0.0
+    event.low = 0.0
+    event.price = 0.0
+    event.qty = 0.0
+    event.rate = 0.0
+    event.amount = 0.0
+    return event
+
+
+@leaf
+def _push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: int) -> None:
+    order = venue.orders[slot]
+    event = _push(venue, kind, order.instrument, order.instance, ts_event_ns)
+    event.order_id = order.id
+    event.order_slot = venue.order_slot[slot]
+    event.reason = reason
+
+
+# The book of one instrument: a list in order of arrival ---------------------------------------------------------------
+
+
+@leaf
+def _insert(venue: Record, row: Record) -> int:
+    if venue.free_count > 0:
+        venue.free_count -= 1
+        slot = venue.order_free[venue.free_count]
+    else:
+        assert venue.order_high < limits.ORDERS_MAX, "ORDERS_MAX: more open orders than the venue holds"
+        slot = venue.order_high
+        venue.order_high += 1
+    venue.order_count += 1
+    venue.order_slot[slot] = row.slot
+    order = venue.orders[slot]
+    order.id = row.order_id
+    order.instance = row.instance
+    order.instrument = row.instrument
+    order.side = row.side
+    order.kind = row.order_kind
+    order.tif = row.tif
+    order.role = row.role
+    order.reduce_only = row.reduce_only
+    order.post_only = row.post_only
+    order.qty = row.qty
+    order.filled_qty = 0.0
+    order.price = row.price
+    order.stop_price = row.stop_price
+    order.trail_pct = row.trail_pct
+    order.trail_distance = row.trail_distance
+    order.arm_price = row.arm_price
+    order.reference_price = row.value
+    order.leverage = row.leverage
+    order.best_price = row.value
+    order.submitted_ns = venue.ts_ns
+    order.expires_ns = row.expires_ns
+    order.oco = row.oco
+    order.is_triggered = 0
+    order.is_resting = 0
+    order.fill_count = 0
+    order.state = OrderState.ACCEPTED.value
+    order.next = -1
+    own = venue.instruments[order.instrument]
+    if own.order_first < 0:
+        own.order_first = slot
+    else:
+        venue.orders[own.order_last].next = slot
+    own.order_last = slot
+    return slot
+
+
+@leaf
+def _remove(venue: Record, slot: int) -> None:
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    before, at = -1, own.order_first
+    while at != slot:
+        assert at >= 0, "an order is in the book of its instrument"
+        before, at = at, venue.orders[at].next
+    if before < 0:
+        own.order_first = order.next
+    else:
+        venue.orders[before].next = order.next
+    if own.order_last == slot:
+        own.order_last = before
+    order.id = 0
+    venue.order_free[venue.free_count] = slot
+    venue.free_count += 1
+    venue.order_count -= 1
+
+
+@leaf
+def _end(venue: Record, slot: int, kind: int, reason: int, ts_event_ns: int) -> None:
+    """Cancel, expire or reject: tell the sender and forget the order."""
+    _push_order(venue, kind, slot, reason, ts_event_ns)
+    _remove(venue, slot)
+
+
+# Prices and quantities ------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> float:
+    """Share of the price that a taker loses, >= 0."""
+    costs = venue.costs[order.instance]
+    if costs.slippage_kind == SlippageKind.FIXED:
+        return costs.slippage_bps / 10_000.0
+    if costs.slippage_kind == SlippageKind.RANDOM:
+        return costs.slippage_bps / 10_000.0 * uniform(venue.seed, order.id, order.fill_count)
+    if costs.slippage_kind == SlippageKind.IMPACT:
+        # Square-root law: half the spread, and the coefficient times the root of the share of the volume taken.
+        share = qty / volume if volume > 0.0 else 1.0
+        return (costs.slippage_bps + costs.slippage_coefficient * math.sqrt(share)) / 10_000.0
+    return 0.0
+
+
+@leaf
+def _taker_price(venue: Record, order: Record, qty: float, price: float, volume: float) -> float:
+    """What a taker pays or gets; a limit is never passed."""
+    slipped = price * (1.0 + order.side * _slippage_rate(venue, order, qty, volume))
+    if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
+        slipped = min(slipped, order.price) if order.side > 0 else max(slipped, order.price)
+    return slipped
+
+
+@leaf
+def _fillable(venue: Record, order: Record, own: Record) -> float:
+    """What may fill now: what remains, what there is to reduce, what the volume leaves."""
+    qty = order.qty - order.filled_qty
+    if order.reduce_only != 0:
+        held = venue.positions[order.instance].qty
+        qty = min(qty, abs(held)) if held * order.side < 0.0 else 0.0
+    participation = venue.costs[order.instance].participation
+    if participation > 0.0:
+        qty = min(qty, max(own.volume_left, 0.0) * participation)
+    return qty
+
+
+@leaf
+def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts_event_ns: int) -> None:
+    """One fill: the venue's own position, the event with fee and slippage, and what an OCO group loses."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    costs = venue.costs[order.instance]
+    multiplier = own.rules.multiplier
+    paid = price
+    if not is_maker:
+        volume = own.volume if own.stage == Stage.IN_BAR else own.rules.bar.volume
+        paid = _taker_price(venue, order, qty, price, volume)
+    order.filled_qty += qty
+    own.volume_left -= qty / costs.participation if costs.participation > 0.0 else 0.0
+    _apply(venue, order.instance, order.side * qty, paid, order.leverage, own)
+    event = _push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
+    event.order_id = order.id
+    event.order_slot = venue.order_slot[slot]
+    event.price = paid
+    event.qty = qty
+    event.is_maker = 1 if is_maker else 0
+    event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    event.rate = (paid - price) * order.side * qty * multiplier
+    order.fill_count += 1
+    oco, order_id = order.oco, order.id
+    if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
+        _remove(venue, slot)
+    if oco != 0:
+        _cancel_siblings(venue, own, oco, order_id, ts_event_ns)
+
+
+@leaf
+def _cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if order.oco == oco and order.id != filled_id:
+            _end(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
+        at = after
+
+
+@leaf
+def _apply(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
+    """The venue's own position: average entry, isolated margin, liquidation price."""
+    position = venue.positions[instance]
+    multiplier = own.rules.multiplier
+    left = signed_qty
+    if position.qty * signed_qty < 0.0:
+        closing = min(abs(signed_qty), abs(position.qty))
+        share = closing / abs(position.qty)
+        positions.reduce(position, closing, price, multiplier)
+        position.margin -= position.margin * share
+        left = signed_qty + closing if signed_qty < 0.0 else signed_qty - closing
+        if position.qty == 0.0:
+            position.margin = 0.0
+            venue.position_count -= 1
+    if abs(left) > abs(signed_qty) * limits.QUANTITY_TOLERANCE:
+        if position.qty == 0.0:
+            positions.begin_trade(position, 0, 0, venue.ts_ns)
+            venue.position_count += 1
+            position.closed_ns = 1 if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
+        positions.increase(position, left, price)
+        position.margin += abs(left) * price * multiplier / leverage
+    position.liquidation_price = margin.liquidation_price(own.rules, position.qty, position.entry_price, position.margin)
+
+
+# Matching -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
+    """A stop of this side is triggered by this price."""
+    return price >= trigger if side > 0 else price <= trigger
+
+
+@leaf
+def _is_through(side: int, price: float, limit: float) -> bool:
+    """A limit of this side is traded through by this price."""
+    return price < limit if side > 0 else price > limit
+
+
+@leaf
+def _expire(venue: Record, own: Record, now_ns: int) -> None:
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if order.expires_ns <= now_ns:
+            _end(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, order.expires_ns)
+        at = after
+
+
+@leaf
+def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: int) -> None:
+    """Fill what can be filled at a price; what IOC and FOK leave is canceled."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    order_id = order.id
+    remaining = order.qty - order.filled_qty
+    qty = _fillable(venue, order, own)
+    if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, ts_event_ns)
+        return
+    is_whole = qty >= remaining * (1.0 - limits.QUANTITY_TOLERANCE)
+    if order.tif == TimeInForce.FOK and not is_whole:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_event_ns)
+        return
+    if qty > 0.0:
+        _fill(venue, slot, price, qty, is_maker, ts_event_ns)
+    if order.tif == TimeInForce.IOC and order.id == order_id:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_event_ns)
+
+
+@leaf
+def _at_open(venue: Record, slot: int, own: Record) -> None:
+    """One order against the open of the bar."""
+    order = venue.orders[slot]
+    price, ts_ns = own.open, own.open_ns
+    kind = order.kind
+    if kind == OrderKind.MARKET or (order.is_triggered != 0 and kind != OrderKind.STOP_LIMIT):
+        _take(venue, slot, price, False, ts_ns)
+        return
+    if kind == OrderKind.STOP or kind == OrderKind.TRAILING:
+        if _is_at_or_beyond(order.side, price, order.stop_price):
+            order.is_triggered = 1
+            _take(venue, slot, price, False, ts_ns)
+        return
+    if kind == OrderKind.STOP_LIMIT and order.is_triggered == 0:
+        if not _is_at_or_beyond(order.side, price, order.stop_price):
+            return
+        order.is_triggered = 1
+    is_first = order.is_resting == 0
+    order.is_resting = 1
+    if order.post_only != 0 and is_first and not _is_through(-order.side, price, order.price):
+        _end(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
+        return
+    if _is_through(order.side, price, order.price):
+        _take(venue, slot, price, not is_first, ts_ns)
+    elif is_first and order.tif == TimeInForce.IOC:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
+    elif is_first and order.tif == TimeInForce.FOK:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_ns)
+
+
+@leaf
+def _was_entered_inside(venue: Record, order: Record) -> bool:
+    """The position this order reduces was entered inside the bar in hand: what came before does not count."""
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == 1
+
+
+@leaf
+def _stop_in_bar(venue: Record, slot: int, own: Record) -> None:
+    """One stop against the range of the bar."""
+    order = venue.orders[slot]
+    extreme = own.high if order.side > 0 else own.low
+    if order.is_triggered == 0 and _is_at_or_beyond(order.side, extreme, order.stop_price):
+        order.is_triggered = 1
+        if order.kind == OrderKind.STOP_LIMIT:
+            # At the trigger the price is the stop; a limit on the far side of it is met there and then.
+            if not _is_through(-order.side, order.stop_price, order.price):
+                _take(venue, slot, order.stop_price, False, own.open_ns)
+            elif _is_through(order.side, own.close, order.price):
+                _take(venue, slot, order.price, True, own.open_ns)
+        else:
+            _take(venue, slot, order.stop_price, False, own.open_ns)
+    elif order.is_triggered != 0 and order.kind != OrderKind.STOP_LIMIT and order.fill_count > 0:
+        _take(venue, slot, own.open, False, own.open_ns)
+
+
+@leaf
+def _limit_in_bar(venue: Record, slot: int, own: Record) -> None:
+    """One limit against the range of the bar."""
+    order = venue.orders[slot]
+    reached = own.low if order.side > 0 else own.high
+    if _was_entered_inside(venue, order):
+        reached = own.close
+    if _is_through(order.side, reached, order.price):
+        _take(venue, slot, order.price, True, own.open_ns)
+
+
+@leaf
+def _pass(venue: Record, own: Record, stage: int, wants_stops: bool) -> None:
+    """All orders of one kind, in order of arrival."""
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING
+        is_stop = is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered == 0)
+        waits_for_next_bar = stage == Stage.IN_BAR and order.kind == OrderKind.MARKET
+        is_over = stage == Stage.IN_BAR and order.expires_ns < own.close_ns
+        if is_stop == wants_stops and not waits_for_next_bar and not is_over and order.id != 0:
+            if stage == Stage.AT_OPEN:
+                _at_open(venue, at, own)
+            elif is_stop:
+                _stop_in_bar(venue, at, own)
+            else:
+                _limit_in_bar(venue, at, own)
+            # A fill may have canceled the next in the list: begin again from the first that is left after this one.
+            if after >= 0 and venue.orders[after].id == 0:
+                after = own.order_first if order.id == 0 else order.next
+        at = after
+
+
+@leaf
+def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extreme_high: float, at_open: bool) -> None:
+    """Close by force what the price took beyond its liquidation price."""
+    instance = own.position_first
+    while instance >= 0:
+        position = venue.positions[instance]
+        trigger = position.liquidation_price
+        if position.qty != 0.0 and trigger == trigger:
+            is_hit = extreme_low <= trigger if position.qty > 0.0 else extreme_high >= trigger
+            if is_hit:
+                price = own.open if at_open else trigger
+                qty = abs(position.qty)
+                event = _push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
+                event.price = price
+                event.qty = qty
+                event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                _apply(venue, instance, -position.qty, price, 1.0, own)
+        instance = venue.instance_next[instance]
+
+
+@leaf
+def _trail(venue: Record, own: Record, high: float, low: float) -> None:
+    """Trailing stops follow the best price; they never loosen."""
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        if order.kind == OrderKind.TRAILING:
+            _follow(order, high if order.side < 0 else low)
+        at = order.next
+
+
+@leaf
+def _follow(order: Record, best: float) -> None:
+    """Move one trailing stop after a price; a sell trails the highest, a buy the lowest."""
+    sign = float(-order.side)
+    if (best - order.best_price) * sign > 0.0:
+        order.best_price = best
+    is_armed = order.arm_price != order.arm_price or (order.best_price - order.arm_price) * sign >= 0.0
+    if not is_armed:
+        return
+    distance = order.trail_distance
+    if distance != distance:
+        distance = order.best_price * order.trail_pct / 100.0
+    stop = order.best_price - sign * distance
+    if order.stop_price != order.stop_price or (stop - order.stop_price) * sign > 0.0:
+        order.stop_price = stop
+
+
+# What the driver calls ------------------------------------------------------------------------------------------------
+
+
+@leaf
+def has_business(venue: Record) -> bool:
+    """Whether a market event can cause anything here."""
+    return venue.order_count > 0 or venue.position_count > 0
+
+
+@leaf
+def begin_bar(venue: Record, event: Record) -> None:
+    """A bar opened: its open is in force; what waited fills."""
+    own = venue.instruments[event.instrument]
+    venue.ts_ns = event.ts_init_ns
+    own.open = event.price
+    own.mark = event.price
+    own.open_ns = event.ts_init_ns
+    own.volume_left = math.inf
+    own.stage = Stage.AT_OPEN.value
+    if not has_business(venue):
+        return
+    at = own.position_first
+    while at >= 0:
+        venue.positions[at].closed_ns = 0
+        at = venue.instance_next[at]
+    _expire(venue, own, event.ts_init_ns)
+    if not _has_participation(venue, own):
+        _pass(venue, own, Stage.AT_OPEN.value, True)
+        _pass(venue, own, Stage.AT_OPEN.value, False)
+    _liquidate(venue, event.instrument, own, own.open, own.open, True)
+    _trail(venue, own, own.open, own.open)
+
+
+@leaf
+def _has_participation(venue: Record, own: Record) -> bool:
+    instance = own.position_first
+    while instance >= 0:
+        if venue.costs[instance].participation > 0.0:
+            return True
+        instance = venue.instance_next[instance]
+    return False
+
+
+@leaf
+def open_known(venue: Record, event: Record) -> None:
+    """With participation: the volume is known now, and with it what filled at the open."""
+    own = venue.instruments[event.instrument]
+    venue.ts_ns = event.ts_init_ns
+    own.high, own.low, own.close, own.volume = event.high, event.low, event.price, event.qty
+    own.close_ns = event.ts_init_ns
+    own.volume_left = event.qty
+    if has_business(venue) and _has_participation(venue, own):
+        own.stage = Stage.AT_OPEN.value
+        _pass(venue, own, Stage.AT_OPEN.value, True)
+        _pass(venue, own, Stage.AT_OPEN.value, False)
+
+
+@leaf
+def in_bar(venue: Record, event: Record) -> None:
+    """Inside the bar that ends now: stops, then limits."""
+    own = venue.instruments[event.instrument]
+    own.stage = Stage.IN_BAR.value
+    if has_business(venue):
+        _pass(venue, own, Stage.IN_BAR.value, True)
+        _pass(venue, own, Stage.IN_BAR.value, False)
+
+
+@leaf
+def end_bar(venue: Record, event: Record) -> None:
+    """The bar ended: liquidation at its adverse extreme, trailing stops move, no price is in force any more."""
+    own = venue.instruments[event.instrument]
+    if has_business(venue):
+        _liquidate(venue, event.instrument, own, own.low, own.high, False)
+        _trail(venue, own, own.high, own.low)
+        _expire(venue, own, own.close_ns)
+    own.mark = own.close
+    own.rules.bar.volume = own.volume
+    own.stage = Stage.BETWEEN.value
+
+
+@leaf
+def settle_funding(venue: Record, event: Record) -> None:
+    """Funding on what is held, at the mark the event carries or the last one known."""
+    own = venue.instruments[event.instrument]
+    venue.ts_ns = event.ts_init_ns
+    mark = event.price if event.price == event.price else own.mark
+    instance = own.position_first
+    while instance >= 0:
+        position = venue.positions[instance]
+        if position.qty != 0.0 and mark > 0.0:
+            paid = _push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
+            paid.amount = margin.funding_amount(position.qty, mark, own.rules.multiplier, event.rate)
+            paid.rate = event.rate
+            paid.price = mark
+        instance = venue.instance_next[instance]
+
+
+@leaf
+def _find(venue: Record, own: Record, order_id: int) -> int:
+    at = own.order_first
+    while at >= 0:
+        if venue.orders[at].id == order_id:
+            return at
+        at = venue.orders[at].next
+    return -1
+
+
+@leaf
+def _submit(venue: Record, row: Record) -> None:
+    """An order arrives: accepted, and matched against the price that is in force, if one is."""
+    slot = _insert(venue, row)
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    _push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
+    if order.kind == OrderKind.TRAILING:
+        _follow(order, order.reference_price)
+    if own.stage == Stage.AT_OPEN and own.open_ns == row.ts_ns:
+        if venue.costs[order.instance].participation <= 0.0:
+            _at_open(venue, slot, own)
+    elif own.stage == Stage.AT_OPEN and own.close_ns == row.ts_ns:
+        _at_open(venue, slot, own)
+    elif own.stage == Stage.IN_BAR and order.kind != OrderKind.MARKET:
+        if order.kind == OrderKind.LIMIT:
+            _limit_in_bar(venue, slot, own)
+        else:
+            _stop_in_bar(venue, slot, own)
+
+
+@leaf
+def on_command(venue: Record, row: Record) -> None:
+    """A command from the step, taken in the order it was given. A cancel or amend that comes too late does nothing."""
+    venue.ts_ns = max(venue.ts_ns, row.ts_ns)
+    if row.kind == RowKind.SUBMIT:
+        _submit(venue, row)
+        return
+    own = venue.instruments[row.instrument]
+    slot = _find(venue, own, row.order_id)
+    if slot < 0:
+        return
+    order = venue.orders[slot]
+    if row.kind == RowKind.CANCEL:
+        _end(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
+        return
+    assert row.kind == RowKind.AMEND, "a command is submit, cancel or amend"
+    order.qty = row.qty
+    order.price = row.price
+    order.arm_price = row.arm_price
+    if order.kind == OrderKind.TRAILING:
+        order.trail_distance = row.trail_distance
+        _follow(order, order.best_price)
+    else:
+        order.stop_price = row.stop_price

@@ -1,0 +1,174 @@
+"""Compiled loops over a whole run: the step and the simulated venue, one array at a time.
+
+The same functions are there one event at a time (``step_one``, ``venue_stage``, ``venue_command``, ``feed_next``) for the
+driver that speaks to the outside between two events. Both orders of calls are the same, and so are all results.
+"""
+
+from numba import boolean, int64, types
+
+from tightloop.core import matching, merge
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.step import step
+from tightloop.core.types import (
+    ARENA,
+    BAR_RECORD,
+    EQUITY_RECORD,
+    EVENT_RECORD,
+    LOG_ARRAY,
+    RATE_RECORD,
+    STATE_RECORD,
+    STREAM_RECORD,
+    TABLE,
+    VENUE_RECORD,
+    EventKind,
+    Floats,
+    Phase,
+    Record,
+    RowKind,
+    Rows,
+)
+
+
+def _array(record: object) -> object:
+    return types.Array(record, 1, "C")
+
+
+STATES, VENUES, EVENTS = _array(STATE_RECORD), _array(VENUE_RECORD), _array(EVENT_RECORD)
+STREAMS, BARS, RATES = _array(STREAM_RECORD), _array(BAR_RECORD), _array(RATE_RECORD)
+EQUITIES = _array(EQUITY_RECORD)
+
+FINISHED, LOG_FULL, EQUITY_FULL, PAUSED = 0, 1, 2, 3
+
+STAGES_BEFORE = 4
+
+
+@leaf
+def _venue_stage(venue: Record, event: Record, stage: int) -> None:
+    """What the venue does with a market event before the step hears of it, in stages whose fills are heard in between."""
+    kind = event.kind
+    if kind == EventKind.BAR_CLOSED:
+        if stage == 0:
+            matching.open_known(venue, event)
+        elif stage == 1:
+            matching.in_bar(venue, event)
+        elif stage == 2:
+            matching.end_bar(venue, event)
+    elif stage == 0:
+        if kind == EventKind.BAR_OPENED:
+            matching.begin_bar(venue, event)
+        elif kind == EventKind.FUNDING_RATE:
+            matching.settle_funding(venue, event)
+
+
+@leaf
+def _stage_count(event: Record) -> int:
+    return 3 if event.kind == EventKind.BAR_CLOSED else 1
+
+
+@leaf
+def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Rows) -> None:
+    """Commands to the venue, its events to the step, until neither has anything to say."""
+    header = log[0]
+    while True:
+        if header.oco < header.slot:
+            row = log[header.oco]
+            header.oco += 1
+            if row.kind <= RowKind.AMEND:
+                matching.on_command(venue, row)
+        elif venue.inbox_taken < venue.inbox_count:
+            step(state, arena, venue.inbox[venue.inbox_taken], log, table)
+            venue.inbox_taken += 1
+        else:
+            break
+    venue.inbox_count = 0
+    venue.inbox_taken = 0
+
+
+@leaf
+def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Rows) -> None:
+    """One market event: venue first, then the step, then what the step commands."""
+    for stage in range(_stage_count(event)):
+        _venue_stage(venue, event, stage)
+        if venue.inbox_count > 0:
+            _deliver(state, arena, venue, log, table)
+    step(state, arena, event, log, table)
+    if log[0].oco < log[0].slot:
+        _deliver(state, arena, venue, log, table)
+
+
+@leaf
+def _write_equity(state: Record, row: Record) -> None:
+    row.ts_ns = state.ts_ns
+    row.equity = state.equity
+    row.cash = state.equity - state.unrealized
+    row.drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak) if state.equity < state.equity_peak else 0.0
+
+
+@compiled(
+    int64(STATES, ARENA, VENUES, STREAMS, TABLE, BARS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE), nogil=True
+)
+def replay(
+    states: Rows,
+    arena: Floats,
+    venues: Rows,
+    streams: Rows,
+    heap: Rows,
+    bars: Rows,
+    rates: Rows,
+    events: Rows,
+    log: Rows,
+    equity: Rows,
+    table: Rows,
+    control: Rows,
+) -> int:
+    """Run until the end, until a buffer must be drained, or for a number of events. Returns which of them it was.
+
+    ``control``: [rows of the log that one event may need, equity rows written, events that may be taken in, DAILY: 1
+    keeps the last equity of each UTC day only].
+    """
+    state, venue, event = states[0], venues[0], events[0]
+    reserve, left = control[0], control[2]
+    rows = len(equity)
+    while True:
+        if left <= 0:
+            return PAUSED
+        if log[0].slot > len(log) - reserve:
+            return LOG_FULL
+        if control[1] >= rows:
+            return EQUITY_FULL
+        if not merge.next_event(streams, heap, bars, rates, event):
+            return FINISHED
+        left -= 1
+        _advance(state, arena, venue, event, log, table)
+        if event.phase & Phase.RECORD:
+            _write_equity(state, equity[control[1]])
+            control[1] += 1
+
+
+@compiled(types.void(STREAMS, TABLE, BARS, RATES))
+def feed_begin(streams: Rows, heap: Rows, bars: Rows, rates: Rows) -> None:
+    merge.begin(streams, heap, bars, rates)
+
+
+@compiled(boolean(STREAMS, TABLE, BARS, RATES, EVENTS))
+def feed_next(streams: Rows, heap: Rows, bars: Rows, rates: Rows, events: Rows) -> bool:
+    """The next market event into ``events[0]``; False at the end."""
+    return merge.next_event(streams, heap, bars, rates, events[0])
+
+
+@compiled(types.void(STATES, ARENA, EVENTS, LOG_ARRAY, TABLE))
+def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Rows) -> None:
+    """The step on ``events[0]``."""
+    step(states[0], arena, events[0], log, table)
+
+
+@compiled(types.void(VENUES, EVENTS, int64))
+def venue_stage(venues: Rows, events: Rows, stage: int) -> None:
+    """One stage of the simulated venue before the step hears of ``events[0]``."""
+    _venue_stage(venues[0], events[0], stage)
+
+
+@compiled(types.void(VENUES, LOG_ARRAY, int64))
+def venue_command(venues: Rows, log: Rows, at: int) -> None:
+    """Give the simulated venue the command in row ``at`` of the log."""
+    matching.on_command(venues[0], log[at])

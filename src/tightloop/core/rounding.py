@@ -1,0 +1,48 @@
+"""Rounding to an instrument's increments, with the side in the name. The only place that rounds.
+
+An increment of 0 means that the instrument has none. A value within 1e-9 of an increment counts as being on it, because
+0.3 / 0.1 is 2.9999999999999996.
+"""
+
+import math
+
+from tightloop.core.compiled import leaf
+
+_ON_GRID = 1e-9
+
+
+@leaf
+def qty_floor(qty: float, lot_size: float) -> float:
+    """The largest multiple of the lot that is not above ``qty`` (>= 0)."""
+    assert qty >= 0.0, "a quantity has no sign here"
+    if lot_size <= 0.0:
+        return qty
+    return math.floor(qty / lot_size + _ON_GRID) * lot_size
+
+
+@leaf
+def price_floor(price: float, price_increment: float) -> float:
+    """The highest price of the grid at or below ``price``."""
+    if price_increment <= 0.0:
+        return price
+    return math.floor(price / price_increment + _ON_GRID) * price_increment
+
+
+@leaf
+def price_ceil(price: float, price_increment: float) -> float:
+    """The lowest price of the grid at or above ``price``."""
+    if price_increment <= 0.0:
+        return price
+    return math.ceil(price / price_increment - _ON_GRID) * price_increment
+
+
+@leaf
+def price_passive(price: float, price_increment: float, side: int) -> float:
+    """Never better for the market than asked: a buy rounds down, a sell up. For limits."""
+    return price_floor(price, price_increment) if side > 0 else price_ceil(price, price_increment)
+
+
+@leaf
+def price_late(price: float, price_increment: float, side: int) -> float:
+    """Never earlier than asked: a sell stop rounds down, a buy stop up. For triggers."""
+    return price_ceil(price, price_increment) if side > 0 else price_floor(price, price_increment)

@@ -1,0 +1,154 @@
+"""The layout of State: making one, hashing it, and the invariants that hold after every event."""
+
+import math
+
+import numpy as np
+from numba import types
+
+from tightloop.core import limits, margin, orders, positions
+from tightloop.core.compiled import compiled, float_bits, leaf, word_at
+from tightloop.core.ledger import WALLET
+from tightloop.core.types import (
+    ACCOUNT_KINDS,
+    ARENA,
+    INSTANCE,
+    INSTRUMENT,
+    AGGREGATE,
+    INDICATOR,
+    NODE,
+    ORDER,
+    POSITION,
+    STATE,
+    STATE_RECORD,
+    STRATEGY,
+    Floats,
+    Record,
+    Role,
+    Rows,
+)
+
+_K = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+
+
+def _at(name: str) -> int:
+    fields = STATE.fields
+    assert fields is not None
+    return int(fields[name][1]) // 8
+
+
+# Where the used parts of State begin, in words, and how many words an element has.
+_HEADER_WORDS = _at("touched")
+_INSTRUMENTS, _INSTRUMENT_WORDS = _at("instruments"), INSTRUMENT.itemsize // 8
+_AGGREGATES, _AGGREGATE_WORDS = _at("aggregates"), AGGREGATE.itemsize // 8
+_INDICATORS, _INDICATOR_WORDS = _at("indicators"), INDICATOR.itemsize // 8
+_STRATEGIES, _STRATEGY_WORDS = _at("strategies"), STRATEGY.itemsize // 8
+_NODES, _NODE_WORDS = _at("nodes"), NODE.itemsize // 8
+_INSTANCES, _INSTANCE_WORDS = _at("instances"), INSTANCE.itemsize // 8
+_POSITIONS, _POSITION_WORDS = _at("positions"), POSITION.itemsize // 8
+_ORDERS, _ORDER_WORDS = _at("orders"), ORDER.itemsize // 8
+_VALUE_SLOTS, _MEMORY = _at("value_slots"), _at("memory_ns")
+
+
+def new_state() -> Rows:
+    """An empty State: one record, all zero but for what zero would mean something."""
+    states = np.zeros(1, STATE)
+    states["day"] = -1
+    states["daily_stopped_day"] = -1
+    states["next_timer_ns"] = limits.NEVER_NS
+    return states
+
+
+@leaf
+def _words_hash(state: Record, first: int, count: int, seed: int) -> int:
+    h = np.uint64(seed)
+    for at in range(first, first + count):
+        h = (h ^ word_at(state, at)) * _K
+        h ^= h >> _SHIFT
+    return h
+
+
+@leaf
+def full_hash(state: Record, arena: Floats) -> int:
+    """A hash of every used word of State and of the arena. Slots never used and scratch lists are left out."""
+    h = _words_hash(state, 0, _HEADER_WORDS, _K)
+    h = _words_hash(state, _INSTRUMENTS, state.instrument_count * _INSTRUMENT_WORDS, h)
+    h = _words_hash(state, _AGGREGATES, state.aggregate_count * _AGGREGATE_WORDS, h)
+    h = _words_hash(state, _INDICATORS, state.indicator_count * _INDICATOR_WORDS, h)
+    h = _words_hash(state, _STRATEGIES, state.strategy_count * _STRATEGY_WORDS, h)
+    h = _words_hash(state, _NODES, state.node_count * _NODE_WORDS, h)
+    h = _words_hash(state, _INSTANCES, state.instance_count * _INSTANCE_WORDS, h)
+    h = _words_hash(state, _POSITIONS, state.instance_count * _POSITION_WORDS, h)
+    h = _words_hash(state, _ORDERS, state.order_high * _ORDER_WORDS, h)
+    h = _words_hash(state, _VALUE_SLOTS, state.value_slot_count, h)
+    h = _words_hash(state, _MEMORY, state.memory_count, h)
+    for at in range(state.arena_floats):
+        h = (h ^ float_bits(arena[at])) * _K
+        h ^= h >> _SHIFT
+    return h
+
+
+@leaf
+def _check_books(state: Record) -> None:
+    for asset in range(state.asset_count):
+        total = 0.0
+        scale = 1.0
+        for kind in range(ACCOUNT_KINDS):
+            balance = state.balances[asset * ACCOUNT_KINDS + kind]
+            assert math.isfinite(balance), "a balance is a number"
+            total += balance
+            scale += abs(balance)
+        assert abs(total) <= 1e-9 * scale, "the accounts of an asset add up to zero"
+
+
+@leaf
+def _check_positions(state: Record) -> None:
+    open_count, used, unrealized, scale = 0, 0.0, 0.0, 1.0
+    for at in range(state.instance_count):
+        position = state.positions[at]
+        instrument = state.instruments[state.instances[at].instrument]
+        held = abs(position.qty)
+        slack = 1e-9 * (1.0 + position.entry_qty)
+        assert abs(held - (position.entry_qty - position.exit_qty)) <= slack, "a position is the sum of its fills"
+        if position.qty != 0.0:
+            open_count += 1
+            assert position.entry_price > 0.0, "an open position has an entry price"
+            assert position.margin >= 0.0, "a margin is not negative"
+        else:
+            assert position.margin == 0.0, "a flat position holds no margin"
+        used += position.margin
+        unrealized += position.unrealized
+        scale += abs(position.unrealized) + position.margin
+        if instrument.mark > 0.0:
+            expected = positions.unrealized_pnl(position, instrument.mark, instrument.multiplier)
+            assert abs(expected - position.unrealized) <= 1e-9 * (1.0 + abs(expected)), "unrealised P&L is at the mark"
+    assert open_count == state.open_position_count, "open positions are counted"
+    assert abs(used - state.used_margin) <= 1e-6 * scale, "margin in use is the sum over positions"
+    assert abs(unrealized - state.unrealized) <= 1e-6 * scale, "unrealised P&L is the sum over positions"
+
+
+@leaf
+def _check_orders(state: Record) -> None:
+    count, reserved = 0, 0.0
+    for slot in range(state.order_high):
+        order = state.orders[slot]
+        if order.id == 0:
+            continue
+        count += 1
+        reserved += order.reserved_margin
+        assert not orders.is_terminal(order.state), "State keeps open orders only"
+        assert 0.0 <= order.filled_qty <= order.qty * (1.0 + limits.QUANTITY_TOLERANCE), "an order fills what it asked"
+        assert order.reserved_margin >= 0.0, "a reservation is not negative"
+        assert order.role == Role.ENTRY or order.reserved_margin == 0.0, "only entries reserve"
+    assert count == state.order_count, "open orders are counted"
+    assert abs(reserved - state.reserved_margin) <= 1e-6 * (1.0 + reserved), "reservations are the sum over orders"
+
+
+@compiled(types.void(STATE_RECORD, ARENA))
+def check_invariants(state: Record, arena: Floats) -> None:
+    """Assert what must hold after every event; recomputes all sums from their parts."""
+    _check_books(state)
+    _check_positions(state)
+    _check_orders(state)
+    wallet = state.balances[WALLET]
+    assert abs(state.equity - (wallet + state.unrealized)) <= 1e-9 * (1.0 + abs(wallet)), "equity = cash + unrealised"

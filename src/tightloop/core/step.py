@@ -1,0 +1,536 @@
+"""THE function: ``step(state, event) -> commands``. All that can happen to money is in this file.
+
+An event comes in; the state changes; rows are written to the log, the commands among them. Deterministic, bounded, no
+I/O. Indicators, checks and families are called through a table of addresses, so this file does not change, and is not
+compiled again, when one is added.
+"""
+
+import math
+
+from numba import int64, types
+
+from tightloop.core import commands, exposure, ledger, limits, log, margin, orders, positions
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.families import call_decide
+from tightloop.core.hashing import mix, mix_event
+from tightloop.core.indicators.contract import call_update
+from tightloop.core.state import full_hash
+from tightloop.core.types import (
+    ARENA,
+    EVENT_RECORD,
+    LOG_ARRAY,
+    STATE_RECORD,
+    TABLE,
+    EventKind,
+    Floats,
+    Moment,
+    OrderKind,
+    OrderState,
+    Phase,
+    Record,
+    Role,
+    RowKind,
+    Rows,
+    WarningCode,
+)
+
+STEP = types.void(STATE_RECORD, ARENA, EVENT_RECORD, LOG_ARRAY, TABLE)
+
+
+@leaf
+def _call_family(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, moment: int) -> int:
+    family = state.strategies[state.instances[instance].strategy].family
+    return call_decide(table[family], state, arena, rows, table, instance, moment)
+
+
+@leaf
+def _warn(state: Record, rows: Rows, code: int, instance: int, value: float, order_id: int) -> None:
+    row = log.emit(state, rows, RowKind.WARNING.value, instance)
+    row.code = code
+    row.value = value
+    row.order_id = order_id
+    log.seal(state, row)
+
+
+# Time ---------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _fire_timers(state: Record, arena: Floats, rows: Rows, table: Rows, now_ns: int) -> None:
+    """Call every instance whose timer fell due before ``now_ns``, in order of time, each at its own time."""
+    while state.next_timer_ns < now_ns:
+        due_ns = state.next_timer_ns
+        state.ts_ns = max(state.ts_ns, due_ns)
+        for at in range(state.instance_count):
+            if state.instances[at].timer_ns <= due_ns:
+                state.instances[at].timer_ns = limits.NEVER_NS
+                _call_family(state, arena, rows, table, at, Moment.TIMER.value)
+        next_ns = limits.NEVER_NS
+        for at in range(state.instance_count):
+            next_ns = min(next_ns, state.instances[at].timer_ns)
+        assert next_ns > due_ns, "a timer that fired is set to a later time or to never"
+        state.next_timer_ns = next_ns
+
+
+@leaf
+def _begin_day(state: Record, day: int) -> None:
+    """00:00 UTC: what limits count by the day begins anew."""
+    state.day = day
+    state.day_start_equity = state.equity
+    for at in range(state.strategy_count):
+        strategy = state.strategies[at]
+        strategy.trades_today = 0
+        strategy.losses_in_row = 0
+        strategy.realized_today = 0.0
+        strategy.day_start_unrealized = exposure.strategy_unrealized(state, at)
+
+
+# Equity -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _guard_account(state: Record, rows: Rows) -> None:
+    """Stops that hold until the next day (daily loss) or until re-armed (drawdown), and their warnings."""
+    own = state.limits
+    if own.daily_loss_pct == own.daily_loss_pct and state.daily_stopped_day != state.day:
+        loss = -exposure.daily_pnl(state)
+        if not exposure.within(loss, state.day_start_equity * own.daily_loss_pct / 100.0):
+            state.daily_stopped_day = state.day
+            _warn(state, rows, WarningCode.DAILY_LOSS_STOP.value, -1, loss, 0)
+    if own.max_drawdown_pct == own.max_drawdown_pct and state.drawdown_stopped == 0 and state.equity < state.equity_peak:
+        drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
+        if not exposure.below(drawdown_pct, own.max_drawdown_pct):
+            state.drawdown_stopped = 1
+            _warn(state, rows, WarningCode.DRAWDOWN_STOP.value, -1, drawdown_pct, 0)
+        elif state.drawdown_warned == 0 and drawdown_pct >= 0.8 * own.max_drawdown_pct:
+            state.drawdown_warned = 1
+            _warn(state, rows, WarningCode.DRAWDOWN_NEAR.value, -1, drawdown_pct, 0)
+
+
+@leaf
+def _record(state: Record, rows: Rows) -> None:
+    """The end of an instant: equity, its peak and the drawdown from it."""
+    _guard_account(state, rows)
+    statistics = state.statistics
+    if state.equity >= state.equity_peak:
+        state.equity_peak = state.equity
+        statistics.peak_ns = state.ts_ns
+        state.drawdown_warned = 0
+    else:
+        drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
+        statistics.max_drawdown_pct = max(statistics.max_drawdown_pct, drawdown_pct)
+        statistics.longest_drawdown_ns = max(statistics.longest_drawdown_ns, state.ts_ns - statistics.peak_ns)
+    if statistics.first_ns == 0:
+        statistics.first_ns = state.ts_ns
+    statistics.last_ns = state.ts_ns
+
+
+# Market -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
+    """A new mark price: unrealised P&L of what is held, extremes of what is watched."""
+    instrument = state.instruments[index]
+    instrument.mark = price
+    at = instrument.instance_first
+    while at >= 0:
+        instance = state.instances[at]
+        position = state.positions[at]
+        if position.qty != 0.0:
+            now = positions.unrealized_pnl(position, price, instrument.multiplier)
+            state.unrealized = now if state.open_position_count == 1 else state.unrealized + (now - position.unrealized)
+            position.unrealized = now
+        instance.high_since_signal = max(instance.high_since_signal, high)
+        instance.low_since_signal = min(instance.low_since_signal, low)
+        at = instance.next
+
+
+@leaf
+def _close_aggregates(state: Record, arena: Floats, table: Rows, index: int, now_ns: int) -> None:
+    """Higher-timeframe bars whose time is over become known."""
+    instrument = state.instruments[index]
+    for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
+        aggregate = state.aggregates[k]
+        if aggregate.is_open != 0 and now_ns >= aggregate.bar.close_ns:
+            aggregate.is_open = 0
+            for i in range(aggregate.indicator_first, aggregate.indicator_first + aggregate.indicator_count):
+                indicator = state.indicators[i]
+                call_update(table[indicator.address], arena, indicator.base, aggregate.bar)
+
+
+@leaf
+def _grow_aggregates(state: Record, index: int) -> None:
+    """Add the bar that just closed to the higher-timeframe bars it lies in."""
+    instrument = state.instruments[index]
+    bar = instrument.bar
+    for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
+        aggregate = state.aggregates[k]
+        own = aggregate.bar
+        if aggregate.is_open == 0:
+            aggregate.is_open = 1
+            own.open_ns = bar.open_ns // aggregate.period_ns * aggregate.period_ns
+            own.close_ns = own.open_ns + aggregate.period_ns
+            own.open, own.high, own.low, own.volume = bar.open, bar.high, bar.low, 0.0
+        own.high = max(own.high, bar.high)
+        own.low = min(own.low, bar.low)
+        own.close = bar.close
+        own.volume += bar.volume
+
+
+@leaf
+def _bar_closed(state: Record, arena: Floats, table: Rows, event: Record) -> None:
+    index = event.instrument
+    instrument = state.instruments[index]
+    bar = instrument.bar
+    assert event.low <= event.open and event.open <= event.high, "a bar's open lies in its range"
+    assert event.low > 0.0 and event.high <= limits.PRICE_MAX, "PRICE_MAX: a price is positive and bounded"
+    bar.open, bar.high, bar.low, bar.close, bar.volume = event.open, event.high, event.low, event.price, event.qty
+    bar.open_ns, bar.close_ns = event.ts_event_ns, event.ts_init_ns
+    instrument.bar_count += 1
+    for k in range(instrument.indicator_first, instrument.indicator_first + instrument.indicator_count):
+        indicator = state.indicators[k]
+        call_update(table[indicator.address], arena, indicator.base, bar)
+    if instrument.aggregate_count > 0:
+        _grow_aggregates(state, index)
+        _close_aggregates(state, arena, table, index, event.ts_init_ns)
+    _mark(state, index, event.price, event.high, event.low)
+    assert state.touched_count < limits.INSTRUMENTS_MAX, "INSTRUMENTS_MAX: one bar an instrument and instant"
+    state.touched[state.touched_count] = index
+    state.touched_count += 1
+
+
+@leaf
+def _bar_opened(state: Record, arena: Floats, table: Rows, event: Record) -> None:
+    instrument = state.instruments[event.instrument]
+    if instrument.aggregate_count > 0:
+        _close_aggregates(state, arena, table, event.instrument, event.ts_init_ns)
+    instrument.open_ns = event.ts_init_ns
+    _mark(state, event.instrument, event.price, event.price, event.price)
+
+
+# Deciding -----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _add_candidate(state: Record, instance: int) -> None:
+    """Keep the candidates by confidence, then by their order in the file."""
+    assert state.candidate_count < limits.INSTANCES_MAX, "INSTANCES_MAX: an instance is a candidate once"
+    at = state.candidate_count
+    confidence = state.instances[instance].confidence
+    while at > 0:
+        before = state.candidates[at - 1]
+        if state.instances[before].confidence > confidence:
+            break
+        if state.instances[before].confidence == confidence and before < instance:
+            break
+        state.candidates[at] = before
+        at -= 1
+    state.candidates[at] = instance
+    state.candidate_count += 1
+
+
+@leaf
+def _decide(state: Record, arena: Floats, rows: Rows, table: Rows) -> None:
+    """An evaluation: exits and cancels of all instances first, then entries."""
+    state.candidate_count = 0
+    for k in range(state.touched_count):
+        at = state.instruments[state.touched[k]].instance_first
+        while at >= 0:
+            if _call_family(state, arena, rows, table, at, Moment.DECIDE.value) != 0:
+                _add_candidate(state, at)
+            at = state.instances[at].next
+    state.touched_count = 0
+    for k in range(state.candidate_count):
+        _call_family(state, arena, rows, table, state.candidates[k], Moment.ENTER.value)
+
+
+# Fills --------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _report_trade(state: Record, rows: Rows, instance: int, direction: int, role: int) -> None:
+    position = state.positions[instance]
+    row = log.emit(state, rows, RowKind.TRADE.value, instance)
+    row.slot = position.trade_id
+    row.signal_id = position.signal_id
+    row.side = direction
+    row.role = role
+    row.qty = position.entry_qty
+    row.price = position.entry_value / position.entry_qty
+    row.exit_price = position.exit_value / position.exit_qty
+    row.entry_ns = position.opened_ns
+    row.exit_ns = position.closed_ns
+    row.pnl = position.realized - position.fees + position.funding
+    row.fee = position.fees
+    row.funding = position.funding
+    row.slippage = position.slippage
+    log.seal(state, row)
+
+
+@leaf
+def _end_trade(state: Record, rows: Rows, instance: int, direction: int, role: int, event: Record) -> None:
+    """A position went flat."""
+    position = state.positions[instance]
+    position.closed_ns = event.ts_event_ns
+    state.instances[instance].exit_role = role
+    _report_trade(state, rows, instance, direction, role)
+    strategy = state.strategies[state.instances[instance].strategy]
+    if position.realized - position.fees + position.funding < 0.0:
+        strategy.losses_in_row += 1
+        strategy.loss_until_ns = state.ts_ns + strategy.loss_cooldown_ns
+    else:
+        strategy.losses_in_row = 0
+    state.used_margin -= position.margin
+    position.margin = 0.0
+    position.leverage = 0.0
+    position.liquidation_price = math.nan
+    state.open_position_count -= 1
+    if state.open_position_count == 0:
+        # What is left of sums over no positions is rounding.
+        state.used_margin = 0.0
+        state.unrealized = 0.0
+        state.statistics.exposed_ns += event.ts_event_ns - state.statistics.exposed_since_ns
+
+
+@leaf
+def _reduce(state: Record, rows: Rows, order: Record, qty: float, fee: float, event: Record) -> None:
+    instance = order.instance
+    position = state.positions[instance]
+    instrument = state.instruments[order.instrument]
+    direction = 1 if position.qty > 0.0 else -1
+    share = min(1.0, qty / abs(position.qty))
+    realized = positions.reduce(position, qty, event.price, instrument.multiplier)
+    ledger.post(
+        state, ledger.account(instrument.asset, ledger.WALLET), ledger.account(instrument.asset, ledger.REALIZED), realized
+    )
+    position.fees += fee
+    state.strategies[state.instances[instance].strategy].realized_today += realized - fee
+    released = position.margin * share
+    position.margin -= released
+    state.used_margin -= released
+    if position.qty == 0.0:
+        _end_trade(state, rows, instance, direction, order.role, event)
+
+
+@leaf
+def _increase(state: Record, order: Record, qty: float, fee: float, event: Record) -> None:
+    instance = order.instance
+    position = state.positions[instance]
+    instrument = state.instruments[order.instrument]
+    strategy = state.strategies[state.instances[instance].strategy]
+    if position.qty == 0.0:
+        state.trade_count += 1
+        positions.begin_trade(position, state.trade_count, order.signal_id, event.ts_event_ns)
+        position.best_price = event.price
+        position.leverage = order.leverage
+        strategy.trades_today += 1
+        if state.open_position_count == 0:
+            state.statistics.exposed_since_ns = event.ts_event_ns
+        state.open_position_count += 1
+    positions.increase(position, order.side * qty, event.price)
+    position.fees += fee
+    strategy.realized_today -= fee
+    added = qty * event.price * instrument.multiplier / order.leverage
+    position.margin += added
+    state.used_margin += added
+    commands.unreserve(state, order, qty * order.reference_price * instrument.multiplier / order.leverage)
+    position.liquidation_price = margin.liquidation_price(
+        instrument, position.qty, position.entry_price, position.margin
+    )
+
+
+@leaf
+def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
+    """Position, money and statistics of one fill; a fill larger than what it reduces ends one trade and begins another."""
+    instance = order.instance
+    position = state.positions[instance]
+    instrument = state.instruments[order.instrument]
+    assert event.price > 0.0 and event.qty > 0.0, "a fill has a price and a quantity"
+    order.filled_qty += event.qty
+    order.filled_value += event.qty * event.price
+    order.fill_count += 1
+    wallet = ledger.account(instrument.asset, ledger.WALLET)
+    ledger.post(state, ledger.account(instrument.asset, ledger.FEES), wallet, event.amount)
+    reducing = min(event.qty, abs(position.qty)) if position.qty * order.side < 0.0 else 0.0
+    if event.qty - reducing <= event.qty * limits.QUANTITY_TOLERANCE:
+        reducing = event.qty if reducing > 0.0 else 0.0
+    before = position.unrealized
+    trade_id = position.trade_id
+    if event.rate == event.rate:
+        position.slippage += event.rate
+    if reducing > 0.0:
+        reducing = min(reducing, abs(position.qty))
+        _reduce(state, rows, order, reducing, event.amount * reducing / event.qty, event)
+    increasing = event.qty - reducing
+    if increasing > event.qty * limits.QUANTITY_TOLERANCE:
+        _increase(state, order, increasing, event.amount * increasing / event.qty, event)
+        trade_id = position.trade_id
+    now = positions.unrealized_pnl(position, instrument.mark, instrument.multiplier) if instrument.mark > 0.0 else 0.0
+    position.unrealized = now
+    if state.open_position_count > 0:
+        state.unrealized = now if state.open_position_count == 1 and now != 0.0 else state.unrealized + (now - before)
+    statistics = state.statistics
+    statistics.fees += event.amount
+    statistics.turnover += event.qty * event.price * instrument.multiplier
+    statistics.slippage += event.rate
+    row = log.emit(state, rows, RowKind.FILL.value, instance)
+    row.order_id = order.id
+    row.signal_id = order.signal_id
+    row.slot = trade_id
+    row.side = order.side
+    row.role = order.role
+    row.is_maker = event.is_maker
+    row.qty = event.qty
+    row.price = event.price
+    row.fee = event.amount
+    row.slippage = event.rate
+    row.entry_ns = event.ts_event_ns
+    log.seal(state, row)
+
+
+@leaf
+def _warn_of_hole(state: Record, rows: Rows, order: Record, event: Record) -> None:
+    """A market order that waited through a hole in the data filled at the next bar there was."""
+    closed_ns = state.instruments[order.instrument].bar.close_ns
+    waits = order.kind == OrderKind.MARKET or order.is_triggered != 0
+    if waits and closed_ns > 0 and order.submitted_ns <= closed_ns and event.ts_event_ns > closed_ns:
+        _warn(
+            state, rows, WarningCode.CROSSED_HOLE.value, order.instance, (event.ts_event_ns - closed_ns) / 1e9, order.id
+        )
+
+
+@leaf
+def _liquidated(state: Record, event: Record) -> int:
+    """The venue closed a position by force: an order of its own, already sent."""
+    side = -1 if state.positions[event.instance].qty > 0.0 else 1
+    slot = commands.draft(state, event.instance, Role.LIQUIDATION.value, side, event.qty)
+    order = state.orders[slot]
+    order.state = OrderState.ACCEPTED.value
+    order.signal_id = state.positions[event.instance].signal_id
+    return slot
+
+
+@leaf
+def _order_event(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+    """One event of one order: a legal transition and its consequences, or a warning and no change."""
+    slot = orders.find(state, event.order_id, event.order_slot)
+    if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
+        _warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
+        slot = _liquidated(state, event)
+    if slot < 0:
+        _warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
+        return
+    order = state.orders[slot]
+    to = orders.next_state(order, event.kind, event.qty)
+    if to < 0:
+        _warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
+        return
+    instance = order.instance
+    order.state = to
+    if event.reason != 0:
+        order.reason = event.reason
+    if event.kind == EventKind.ORDER_FILLED:
+        _warn_of_hole(state, rows, order, event)
+        _fill(state, rows, order, event)
+    if orders.is_terminal(to):
+        commands.unreserve(state, order, order.reserved_margin)
+    commands.report(state, rows, slot)
+    if orders.is_terminal(to):
+        commands.unlink(state, slot)
+    if event.kind == EventKind.ORDER_FILLED:
+        _call_family(state, arena, rows, table, instance, Moment.FILLED.value)
+    elif orders.is_terminal(to):
+        _call_family(state, arena, rows, table, instance, Moment.ORDER_ENDED.value)
+
+
+@leaf
+def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
+    instance = state.instances[event.instance]
+    asset = state.instruments[instance.instrument].asset
+    ledger.post(state, ledger.account(asset, ledger.WALLET), ledger.account(asset, ledger.FUNDING), event.amount)
+    position = state.positions[event.instance]
+    position.funding += event.amount
+    state.strategies[instance.strategy].realized_today += event.amount
+    state.statistics.funding += event.amount
+    row = log.emit(state, rows, RowKind.FUNDING.value, event.instance)
+    row.slot = position.trade_id
+    row.funding = event.amount
+    row.value = event.rate
+    row.price = event.price
+    log.seal(state, row)
+
+
+# Operator -----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+    """Engage: no entries in the scope, entries canceled, positions closed. Re-arm: entries again."""
+    engaged = 1 if event.order_id != 0 else 0
+    if event.instrument < 0 and event.instance < 0 and event.order_slot < 0:
+        state.killed = engaged
+    for at in range(state.instance_count):
+        instance = state.instances[at]
+        in_scope = (
+            (event.instrument < 0 or event.instrument == instance.instrument)
+            and (event.instance < 0 or event.instance == at)
+            and (event.order_slot < 0 or event.order_slot == instance.strategy)
+        )
+        if in_scope:
+            instance.killed = engaged
+            if engaged != 0:
+                _call_family(state, arena, rows, table, at, Moment.KILL.value)
+    _warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
+
+
+@leaf
+def _take_in(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+    """The switch on event kind."""
+    kind = event.kind
+    if kind == EventKind.BAR_CLOSED:
+        _bar_closed(state, arena, table, event)
+    elif kind == EventKind.BAR_OPENED:
+        _bar_opened(state, arena, table, event)
+    elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN:
+        _order_event(state, arena, rows, table, event)
+    elif kind == EventKind.FUNDING_RATE:
+        state.instruments[event.instrument].funding_rate = event.rate
+    elif kind == EventKind.FUNDING_PAID:
+        _funding_paid(state, rows, event)
+    elif kind == EventKind.KILL_SWITCH:
+        _kill_switch(state, arena, rows, table, event)
+    elif kind == EventKind.REARMED:
+        state.drawdown_stopped = 0
+        state.equity_peak = state.equity
+    else:
+        assert kind == EventKind.TIMER, "an event has a known kind"
+
+
+@compiled(STEP)
+def step(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows) -> None:
+    """Take in one event: update the state, write rows (commands among them) to the log.
+
+    ``table`` holds native addresses (indicators, checks with their reasons, families) where the state says. Events come
+    in order of ``ts_init_ns``.
+    """
+    assert event.ts_init_ns >= state.ts_ns, "events come in order of time"
+    state.seq += 1
+    state.id_count = 0
+    if state.next_timer_ns < event.ts_init_ns:
+        _fire_timers(state, arena, rows, table, event.ts_init_ns)
+    state.ts_ns = event.ts_init_ns
+    mix_event(state, event)
+    if event.kind != EventKind.BAR_CLOSED and event.ts_event_ns // limits.DAY_NS > state.day:
+        _begin_day(state, event.ts_event_ns // limits.DAY_NS)
+    _take_in(state, arena, rows, table, event)
+    state.equity = ledger.wallet(state, 0) + state.unrealized
+    if event.phase & Phase.DECIDE_ON_CLOSE:
+        if event.ts_init_ns // limits.DAY_NS > state.day:
+            _begin_day(state, event.ts_init_ns // limits.DAY_NS)
+        _guard_account(state, rows)
+        _decide(state, arena, rows, table)
+    if event.phase & Phase.RECORD:
+        _record(state, rows)
+    if state.seq % limits.STATE_HASH_EVERY == 0:
+        mix(state, full_hash(state, arena))
