@@ -1,6 +1,7 @@
 """Every check of tools/tidy.py must be able to fail: each test plants one violation and sees it found."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,9 @@ def test_relative_imports_are_resolved():
     module = Source("src/tightloop/core/step.py", "from ..model.errors import InputError\n")
     assert [name for _, name in package.imports()] == ["tightloop.core", "tightloop.core.step"]
     assert [name for _, name in module.imports()] == ["tightloop.model.errors", "tightloop.model.errors.InputError"]
+
+
+def test_style_names_every_check_and_no_other():
+    style = (Path(tidy.__file__).parents[1] / "STYLE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\[(\w+)\]", style))
+    assert named == {check.__name__ for check in tidy.CHECKS}
