@@ -335,6 +335,7 @@ def command_demo(environment: Environment, arguments: list[str]) -> int:
         # Written beside its place and moved when complete: an interrupted demo leaves no half market behind.
         part = Path(".data") / "sample.part"
         shutil.rmtree(ROOT / part, ignore_errors=True)
+        (ROOT / part.parent).mkdir(exist_ok=True)
         must_run(
             "making a sample market",
             [environment.script("tightloop"), "data", "sample", "--data", str(part)],

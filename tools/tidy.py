@@ -82,7 +82,7 @@ UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|NotImplement[e]dError|f[o]r 
 MARKER = re.compile(
     r"#\s*(?:type:\s*ignore(?:\[[\w, -]*\])?|noqa(?::\s*[A-Z]+\d+(?:[, ]+[A-Z]+\d+)*)?|pragma:.*?cover)"
 )
-IMPORT_NAMES = {"pyyaml": "yaml"}
+IMPORT_NAMES = {"pyyaml": "yaml"}  # where the name of a package is not the name it is imported by
 
 
 @dataclass(frozen=True)

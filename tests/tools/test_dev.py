@@ -144,3 +144,51 @@ def test_children_do_not_inherit_another_python(monkeypatch):
     assert "PYTHONPATH" not in environment
     assert "VIRTUAL_ENV" not in environment
     assert environment["NUMBA_BOUNDSCHECK"] == "1"
+
+
+@pytest.fixture
+def demo(project, monkeypatch):
+    """Run the demo with a command line that works; gives the backtests it asked for and the steps it took."""
+    folder, steps = project
+    asked = []
+
+    def make_sample(name, command, remedy):
+        steps.append(name)
+        assert command[1:4] == ["data", "sample", "--data"]
+        (folder / command[4]).mkdir()
+
+    def run_openly(command):
+        asked.append(command[1:])
+        return 0
+
+    monkeypatch.setattr(dev, "must_run", make_sample)
+    monkeypatch.setattr(dev, "run_openly", run_openly)
+    monkeypatch.setattr(dev, "SHARED_DATA", folder / "shared")
+
+    def run():
+        steps.clear()
+        asked.clear()
+        return dev.command_demo(environment_of(folder), []), list(asked), list(steps)
+
+    return run
+
+
+def test_the_demo_makes_its_market_once_and_says_where_the_report_is(demo, project, capsys):
+    code, asked, steps = demo()
+    assert (code, steps) == (0, ["making a sample market"])
+    sample = str(Path(".data") / "sample")
+    assert asked == [["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"]]
+    assert str(Path("runs/demo/report.html")) in capsys.readouterr().out
+    assert demo()[2] == []
+
+
+def test_the_demo_runs_on_real_data_where_there_is_some(demo, project):
+    (project[0] / "shared").mkdir()
+    _, asked, _ = demo()
+    assert [command[1] for command in asked] == ["strategies/pump_1m.yaml", "strategies/ema_cross.yaml"]
+    assert asked[1][2:4] == ["--instrument", "ftx:BTCUSD-perp"]
+
+
+def test_a_demo_that_fails_says_so_with_its_exit_code(demo, monkeypatch):
+    monkeypatch.setattr(dev, "run_openly", lambda command: 2)
+    assert demo()[0] == 1
