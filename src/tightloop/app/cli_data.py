@@ -67,6 +67,71 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
     raise SystemExit(1 if any(report.verdict.word == "unfit" for report in reports) else 0)
 
 
+@data.command("import")
+@data_option
+@click.option(
+    "--as", "target", required=True, metavar="KIND:VENUE:NAME", help="For example bars:binance:BTCUSDT-perp-1m."
+)
+@click.option("--replace", is_flag=True, help="Write over what is there instead of merging with it.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+def import_dataset(root: Path, target: str, replace: bool, files: tuple[Path, ...]) -> None:
+    """Bring CSV (also .gz and .zip) or Parquet files into a catalog.
+
+    KIND is bars, trades, quotes or funding. Names of columns and units of time are guessed, and shown. Rows that are
+    there already are kept once; rows that contradict them are refused.
+    """
+    from tightloop.adapters.data.importer import import_files, parse_target
+    from tightloop.adapters.data.quality import calendars, check, select
+
+    with errors_shown():
+        wanted = parse_target(target)
+        done = import_files(root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"))
+        for name, found in done.columns:
+            click.echo(f"  {name} from {found}")
+        for note in done.notes:
+            click.echo(f"  {note}")
+        again = f", {done.repeated:,} were there already or twice" if done.repeated else ""
+        click.echo(f"{root / done.path}: {done.rows:,} rows, {done.added:,} of them new{again}")
+        _show(list(check(select(root, [done.path]), calendars(root))))
+
+
+@data.command()
+@data_option
+@click.option("--replace", is_flag=True, help="Write over a dataset that is there.")
+@click.argument("name", metavar="DATASET")
+@click.argument("timeframe", metavar="TF")
+def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
+    """Make longer bars: a new dataset beside DATASET, with bars of TF (5m, 15m, 1h, 4h, 1d)."""
+    from tightloop.adapters.data.quality import only
+    from tightloop.adapters.data.resample import resample as made
+
+    with errors_shown():
+        done = made(root, only(root, name), timeframe, replace)
+        click.echo(f"{root / done.path}: {done.bars_made:,} bars from {done.bars_read:,}")
+        for note in done.notes:
+            click.echo(f"  {note}")
+
+
+@data.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same bytes.")
+@click.option("--days", type=int, default=10, show_default=True, help="Days of one-minute bars.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
+)
+@click.option("--replace", is_flag=True, help="Write over a sample that is there.")
+def sample(seed: int, days: int, out: Path, replace: bool) -> None:
+    """Make a synthetic market with pumps, dumps, gaps and funding, to try things on."""
+    from tightloop.adapters.data.sample import write_sample
+
+    with errors_shown():
+        done = write_sample(out, seed, days, replace, lambda all_: progress(all_, len(all_), "making"))
+        click.echo(f"{done.root}: {done.bars:,} one-minute bars of {len(done.instruments)} instruments")
+        click.echo(f"  {', '.join(done.instruments)}")
+        click.echo(f"  {done.events} pumps and dumps, labelled in {done.root / 'labels' / 'pumps.parquet'}")
+        click.echo(f"  {done.missing} minutes are missing on purpose")
+        click.echo(f"next: tightloop data check --data {done.root}")
+
+
 def _show(reports: list[DatasetReport]) -> None:
     from tightloop.adapters.data._shared import iso
 

@@ -53,6 +53,15 @@ def select(root: Path, names: Sequence[str] = ()) -> tuple[Dataset, ...]:
     return tuple(chosen.values())
 
 
+def only(root: Path, name: str) -> Dataset:
+    """The one dataset that a name means; InputError when it means none or several."""
+    found = select(root, [name])
+    if len(found) > 1:
+        there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in found))
+        raise InputError.one(root, None, name, f"means {len(found)} datasets", f"name one of {there}")
+    return found[0]
+
+
 def _means(wanted: str, dataset: Dataset) -> bool:
     path = dataset.path.removesuffix(".parquet")
     return path == wanted or path.startswith(f"{wanted}/") or str(dataset.instrument) == wanted

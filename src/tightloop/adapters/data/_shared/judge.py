@@ -24,7 +24,7 @@ class Judged:
 
 def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: str, *, zoned: bool) -> Judged:
     """Judge bars as stored: a structured array with open, high, low, close, volume and open_ns."""
-    times = np.ascontiguousarray(bars["open_ns"])
+    times = bars["open_ns"]  # a view: a copy of one column of a year of minutes is 4 MB
     if not len(times):
         return Judged(schema_report(path, 0, ()), None)
     order = order_of(times, _Values(bars))

@@ -12,7 +12,7 @@ from tightloop.adapters.data._shared.times import Rows, Times
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-SLICE = 65_536
+SLICE = 16_384
 RUN_BARS = 60
 PLACEHOLDER_BARS = 20
 """A dataset of this many bars and fewer than 60 is a placeholder when all of it is a line without any trade."""

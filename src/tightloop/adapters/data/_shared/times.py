@@ -15,6 +15,8 @@ Rows = npt.NDArray[np.int64]
 
 HOLES_USABLE_SHARE = 0.05
 NS_PER_MINUTE = 60_000_000_000
+NS_PER_DAY = 86_400_000_000_000
+CADENCE_STEPS = 9
 
 
 class Values(Protocol):
@@ -40,8 +42,7 @@ def order_of(keys: Times, values: Values, times: Times | None = None, what: str 
     then agree; ``times`` (n,) when order is a matter of other stamps than the keys, and for first_ns.
     """
     stamps = keys if times is None else times
-    steps = np.diff(keys)
-    if (steps > 0).all() and (times is None or (np.diff(times) >= 0).all()):
+    if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
         return Order(None, None, None, None)
     late = np.flatnonzero(stamps[1:] < np.maximum.accumulate(stamps)[:-1]) + 1
     disorder = None
@@ -87,7 +88,8 @@ def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -
     """Cadence and holes of strictly ascending stamps on a step.
 
     ``named``: the dataset's name states the step, so that another commonest step is a fault. Then holes are not
-    counted: against the wrong step every row would be one.
+    counted: against the wrong step every row would be one. Without it, stretches of another regular step are no holes:
+    venues change how often they settle funding.
     """
     steps = np.diff(times)
     if not len(steps):
@@ -96,7 +98,8 @@ def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -
         cadence = _cadence(times, steps, step_ns)
         if cadence is not None:
             return [cadence]
-    wide = np.flatnonzero(steps > step_ns)
+    gaps = steps > step_ns
+    wide = np.flatnonzero(gaps if named else gaps & ~_other_cadence(steps))
     missing = (steps[wide] + step_ns // 2) // step_ns - 1
     wide, missing = wide[missing > 0], missing[missing > 0]
     if not len(wide):
@@ -107,16 +110,23 @@ def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -
     count = int(holes.sum())
     if not count:
         return []
-    gaps = np.flatnonzero(holes)
+    torn = np.flatnonzero(holes)
     expected = len(times) + count
     share = count / expected
     verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
     detail = (
-        f"{count} of {expected} steps are missing ({100 * share:.2g} %) in {len(gaps)} "
-        f"{'gap' if len(gaps) == 1 else 'gaps'}, the longest of {int(holes.max())}"
+        f"{count} of {expected} steps are missing ({100 * share:.2g} %) in {len(torn)} "
+        f"{'gap' if len(torn) == 1 else 'gaps'}, the longest of {int(holes.max())}"
     )
-    opened = _first_open(int(first[gaps[0]]), step_ns, calendar)
+    opened = _first_open(int(first[torn[0]]), step_ns, calendar)
     return [Fault("holes", count, opened, detail, verdict)]
+
+
+def _other_cadence(steps: Times) -> npt.NDArray[np.bool_]:
+    """Steps among at least CADENCE_STEPS equal ones in a row that divide a day."""
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
+    lengths = np.diff(np.concatenate((starts, [len(steps)])))
+    return np.repeat((lengths >= CADENCE_STEPS) & (NS_PER_DAY % steps[starts] == 0), lengths)
 
 
 def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:

@@ -1,0 +1,246 @@
+"""Which column of a foreign file is which, and in what unit its times are. Everything guessed is said."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tightloop.adapters.data._shared.tables import Rows
+from tightloop.model.errors import InputError
+
+Times = npt.NDArray[np.int64]
+
+_TIME = (
+    "ts", "time", "timestamp", "date", "datetime", "opentime", "open_time", "unix", "unixtime", "unixtimestamp", "t",
+    "start", "begin", "timeperiodstart", "transacttime", "eventtime", "tseventns", "tsevent", "calctime", "fundingtime",
+    "fundingtimestamp", "settlementtime", "gmttime", "candlebegintime", "exchangetimestamp", "tradetime",
+)  # fmt: skip
+_SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ts": _TIME,
+        "ts_event_ns": _TIME,
+        "ts_init_ns": ("tsinitns", "tsinit", "localtimestamp", "receivetime", "receivedat", "received", "recvtime"),
+        "open": ("open", "o", "openprice", "first"),
+        "high": ("high", "h", "highprice", "max"),
+        "low": ("low", "l", "lowprice", "min"),
+        "close": ("close", "c", "closeprice", "last"),
+        "volume": ("volume", "vol", "v", "basevolume", "volumebase", "amount", "qty", "quantity"),
+        "trade_id": ("tradeid", "id", "aggtradeid", "tid", "a"),
+        "price": ("price", "p", "tradeprice", "px"),
+        "qty": ("qty", "quantity", "amount", "size", "q", "volume", "sz"),
+        "buyer_is_maker": ("buyerismaker", "isbuyermaker", "m"),
+        "side": ("side", "takerside", "direction"),
+        "bid": ("bid", "bidprice", "bestbidprice", "bestbid", "bidpx"),
+        "bid_qty": ("bidqty", "bestbidqty", "bidsize", "bidamount", "bidquantity", "bidsz"),
+        "ask": ("ask", "askprice", "bestaskprice", "bestask", "askpx", "offer"),
+        "ask_qty": ("askqty", "bestaskqty", "asksize", "askamount", "askquantity", "asksz"),
+        "rate": ("rate", "fundingrate", "lastfundingrate", "realfundingrate", "funding"),
+    }
+)
+WANTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "bars": ("ts", "open", "high", "low", "close", "volume"),
+        "trades": ("ts_event_ns", "trade_id", "price", "qty", "buyer_is_maker"),
+        "quotes": ("ts_event_ns", "bid", "bid_qty", "ask", "ask_qty"),
+        "funding": ("ts", "rate"),
+    }
+)
+_UNITS = (("s", 1_000_000_000, 1e11), ("ms", 1_000_000, 1e14), ("us", 1_000, 1e17), ("ns", 1, 1e20))
+_YEAR_MIN_NS, _YEAR_MAX_NS = 0, 4_102_444_800_000_000_000  # 1970 to 2100
+
+
+def columns_of(rows: Rows, kind: str) -> dict[str, str]:
+    """The file's column for each wanted one (and for ``ts_init_ns`` and ``side`` where there are such).
+
+    By header, or by the layouts of public dumps without one. InputError names what is missing and what there is.
+    """
+    names = list(rows.columns)
+    if not rows.named:
+        return _by_layout(rows, kind, names)
+    known = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+    found: dict[str, str] = {}
+    for wanted in (*WANTED[kind], "ts_init_ns", "side"):
+        match = next(
+            (known[word] for word in _SYNONYMS[wanted] if word in known and known[word] not in found.values()), None
+        )
+        if match is not None:
+            found[wanted] = match
+    missing = [name for name in WANTED[kind] if name not in found]
+    if missing == ["buyer_is_maker"] and "side" in found:
+        missing = []
+    if missing:
+        there = ", ".join(names)
+        message = f"no column looks like {', '.join(missing)} (there are: {there})"
+        remedy = (
+            f"rename the column to {missing[0]}" if kind != "trades" else "rename it, or give a column side (buy, sell)"
+        )
+        raise InputError.one(rows.file, rows.skipped or None, missing[0], message, remedy)
+    if kind not in ("trades", "quotes"):
+        found.pop("ts_init_ns", None)
+    if kind != "trades" or "buyer_is_maker" in found:
+        found.pop("side", None)
+    return found
+
+
+def _by_layout(rows: Rows, kind: str, names: Sequence[str]) -> dict[str, str]:
+    count = len(names)
+    places: dict[str, int] = {}
+    if kind == "bars" and (count == 6 or count >= 11):
+        places = {"ts": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}
+    elif kind == "trades" and count in (6, 7, 8):
+        # Trades: id, price, qty, quote, time, maker, best. Aggregated: id, price, qty, first, last, time, maker, best.
+        time_at = 4 if str(rows.columns[names[5]][0]).lower() in ("true", "false") else 5
+        places = {"trade_id": 0, "price": 1, "qty": 2, "ts_event_ns": time_at, "buyer_is_maker": time_at + 1}
+    elif kind == "funding" and count in (2, 3):
+        places = {"ts": 0, "rate": count - 1}
+    if not places or max(places.values()) >= count:
+        message = f"has no header, and {count} columns are no layout of {kind} that is known"
+        raise InputError.one(rows.file, 1, "", message, f"write a first line with {', '.join(WANTED[kind])}")
+    return {wanted: names[place] for wanted, place in places.items()}
+
+
+def numbers(rows: Rows, column: str) -> npt.NDArray[np.float64]:
+    """A column as float64; InputError with the line of the first value that is no finite number."""
+    values = rows.columns[column]
+    if not _is_text(values.type):
+        if not (
+            pa.types.is_floating(values.type) or pa.types.is_integer(values.type) or pa.types.is_decimal(values.type)
+        ):
+            message = f"is of type {values.type}, which is no number"
+            raise InputError.one(rows.file, None, column, message, "convert the column to numbers")
+        found = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
+    else:
+        trimmed = pc.utf8_trim_whitespace(values)
+        try:
+            found = np.asarray(trimmed.cast(pa.float64()).to_numpy(), np.float64)
+        except pa.ArrowInvalid:
+            found = np.array([_float(text) for text in trimmed.to_pylist()])
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise _bad_value(rows, column, int(bad[0]), "is not a finite number", "repair or remove that row")
+    return found
+
+
+def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
+    """A column of times as int64 ns UTC, and a sentence that says how it was read; InputError with the line."""
+    values = rows.columns[column]
+    if pa.types.is_timestamp(values.type):
+        if values.null_count:
+            message = f"{values.null_count} stamps are missing"
+            raise InputError.one(rows.file, None, column, message, "repair or remove those rows")
+        found = np.asarray(values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64()).to_numpy(), np.int64)
+        return (
+            found,
+            f"time stamps of zone {values.type.tz}" if values.type.tz else "time stamps without a zone, as UTC",
+        )
+    numeric = not _is_text(values.type) or _is_float(str(values[0]))
+    if not numeric:
+        return _iso_times(rows, column)
+    exact = _exact_integers(values)
+    scale_by = numbers(rows, column) if exact is None else exact.astype(np.float64)
+    typical = float(np.median(np.abs(scale_by)))
+    unit, scale, _limit = next(entry for entry in _UNITS if typical < entry[2]) if typical < 1e20 else _UNITS[-1]
+    found = np.rint(scale_by * scale).astype(np.int64) if exact is None else exact * scale
+    outside = np.flatnonzero((scale_by * scale < _YEAR_MIN_NS) | (scale_by * scale > _YEAR_MAX_NS))
+    if len(outside) or typical < 1e8:
+        row = int(outside[0]) if len(outside) else 0
+        raise _bad_value(
+            rows, column, row, f"read in {unit} is no time from 1973 to 2100", "write s, ms, us or ns since 1970"
+        )
+    return found, f"numbers, read as {unit} since 1970 in UTC"
+
+
+def flags(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
+    """A column of true and false (or 1 and 0); InputError with the line of the first that is neither."""
+    words = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+    return _words(rows, column, words, "is neither true nor false")
+
+
+def sells(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
+    """A column of taker sides as the flag buyer_is_maker: a taker that sells meets a buyer that made the price."""
+    words = {"sell": True, "s": True, "ask": True, "buy": False, "b": False, "bid": False}
+    return _words(rows, column, words, "is neither buy nor sell")
+
+
+def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> npt.NDArray[np.bool_]:
+    encoded = rows.columns[column].combine_chunks().cast(pa.string()).dictionary_encode()
+    texts = [str(text).strip().lower() for text in encoded.dictionary.to_pylist()]
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    for row, code in enumerate(codes if any(text not in words for text in texts) or (codes < 0).any() else ()):
+        if code < 0 or texts[code] not in words:
+            raise _bad_value(rows, column, row, wrong, f"write {' or '.join(list(words)[:1] + list(words)[3:4])}")
+    meanings = np.array([words[text] for text in texts], bool)
+    return np.asarray(meanings[codes], bool)
+
+
+def _iso_times(rows: Rows, column: str) -> tuple[Times, str]:
+    found = np.empty(rows.count, np.int64)
+    zones = 0
+    for row, text in enumerate(rows.columns[column].to_pylist()):
+        try:
+            moment = datetime.fromisoformat(str(text).strip().removesuffix(" UTC"))
+        except ValueError:
+            remedy = "write 2024-01-31T13:00:00Z, or a number since 1970"
+            raise _bad_value(rows, column, row, "is not a time", remedy) from None
+        zones += moment.tzinfo is not None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = int(moment.replace(microsecond=0).timestamp())
+        found[row] = seconds * 1_000_000_000 + moment.microsecond * 1_000
+    how = "with their zone" if zones == rows.count else "without a zone, as UTC"
+    return found, f"dates {how}"
+
+
+def _exact_integers(values: pa.ChunkedArray) -> Times | None:
+    """Whole numbers without a detour through float64, which would round nanoseconds; None for other numbers."""
+    try:
+        source = pc.utf8_trim_whitespace(values) if _is_text(values.type) else values
+        if pa.types.is_floating(source.type) or source.null_count:
+            return None
+        return np.asarray(source.cast(pa.int64()).to_numpy(), np.int64)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def identities(rows: Rows, column: str) -> Times:
+    """A column of trade ids as int64; InputError with the line of the first that is no whole number."""
+    exact = _exact_integers(rows.columns[column])
+    if exact is not None:
+        return exact
+    found = numbers(rows, column)
+    broken = np.flatnonzero(found != np.rint(found))
+    if len(broken):
+        raise _bad_value(rows, column, int(broken[0]), "is no whole number", "give each trade a numeric id")
+    return found.astype(np.int64)
+
+
+def _bad_value(rows: Rows, column: str, row: int, wrong: str, remedy: str) -> InputError:
+    value = rows.columns[column][row].as_py()
+    line = rows.line_of(row)
+    where = "" if line is not None else f" (row {row + 1})"
+    shown = "an empty cell" if value in (None, "") else repr(value)
+    return InputError.one(rows.file, line, column, f"{shown}{where} {wrong}", remedy)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,34 @@
+"""Writing datasets: a temporary file beside the old one, then a rename, so that no moment is without whole data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tightloop.model.errors import InputError
+
+ROW_GROUP = 131_072
+
+
+def stamps(times_ns: npt.NDArray[np.int64]) -> pa.Array:
+    """Times as timestamps in UTC: microseconds, or nanoseconds where they are needed."""
+    if (times_ns % 1_000 == 0).all():
+        return pa.array(times_ns // 1_000).view(pa.timestamp("us", "UTC"))
+    return pa.array(times_ns).view(pa.timestamp("ns", "UTC"))
+
+
+def write_table(file: Path, columns: dict[str, pa.Array]) -> None:
+    """Write columns of one length as one Parquet file; InputError when the place cannot be written."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), temporary, compression="zstd", row_group_size=ROW_GROUP)
+        temporary.replace(file)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror or error}"
+        raise InputError.one(file, None, "", message, "name a folder that can be written, with --data") from None
+    finally:
+        temporary.unlink(missing_ok=True)

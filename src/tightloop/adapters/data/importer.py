@@ -1,0 +1,259 @@
+"""Foreign files into a catalog: ``tightloop data import FILE... --as bars:binance:BTCUSDT-perp-1m``.
+
+What is guessed is returned to be shown. Rows that are there already are kept once; rows that contradict what is there
+are refused. A dataset is replaced by renaming, so a failed import leaves it as it was.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tightloop.adapters.data._shared import (
+    WANTED,
+    Rows,
+    Source,
+    columns_of,
+    commonest_step_ns,
+    flags,
+    identities,
+    iso,
+    numbers,
+    read_rows,
+    sells,
+    stamps,
+    times_ns,
+    write_table,
+)
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+
+Columns = dict[str, npt.NDArray[Any]]
+
+EXAMPLE = "write for example bars:binance:BTCUSDT-perp-1m, trades:binance:BTCUSDT-perp or funding:binance:BTCUSDT"
+_NS_PER_DAY = 86_400_000_000_000
+_TICK_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "trades": ("ts_event_ns", "ts_init_ns", "trade_id", "price", "qty", "buyer_is_maker"),
+    "quotes": ("ts_event_ns", "ts_init_ns", "bid", "bid_qty", "ask", "ask_qty"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an import goes: a kind, a venue and the name of the dataset; ``timeframe`` for bars alone."""
+
+    kind: str
+    venue: str
+    name: str
+    timeframe: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Path in the catalog: a file for bars and funding, a folder of days for ticks."""
+        return f"{self.kind}/{self.venue}/{self.name}{'' if self.kind in _TICK_COLUMNS else '.parquet'}"
+
+    @property
+    def key(self) -> str:
+        return {"trades": "trade_id", "quotes": ""}.get(self.kind, "ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. ``columns`` pairs the catalog's with the file's; ``notes`` are what was guessed."""
+
+    path: str
+    rows: int
+    added: int
+    repeated: int
+    columns: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def parse_target(text: str) -> Target:
+    """Read ``--as``; InputError says what is wrong with it."""
+    kind, _, rest = text.partition(":")
+    venue, _, name = rest.partition(":")
+    if kind not in WANTED or not venue or not name:
+        known = ", ".join(WANTED)
+        raise InputError.one("--as", None, "", f"{text!r} is not KIND:VENUE:NAME with a kind of {known}", EXAMPLE)
+    stem, timeframe = name, None
+    if kind == "bars":
+        stem, _, timeframe = name.rpartition("-")
+        if timeframe not in TIMEFRAMES:
+            message = f"{name!r} ends with no timeframe of {', '.join(TIMEFRAMES)}"
+            raise InputError.one("--as", None, "", message, EXAMPLE)
+    try:
+        InstrumentId.parse(f"{venue}:{stem}" if kind != "funding" else f"{venue}:{name}-perp")
+    except ValueError as error:
+        message, _, remedy = str(error).partition("; ")
+        raise InputError.one("--as", None, "", message, remedy) from None
+    return Target(kind, venue, name, timeframe)
+
+
+def import_files(
+    root: Path,
+    files: Sequence[Path],
+    target: Target,
+    replace: bool = False,
+    shown: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> Imported:
+    """Read the files and write or merge the dataset; ``shown`` may wrap the files to show progress.
+
+    InputError names file, line and column of the first wrong value, or the rows that contradict the catalog's.
+    """
+    parts: list[Columns] = []
+    notes: list[str] = []
+    mapping: dict[str, str] = {}
+    for file in shown(files):
+        rows = read_rows(file)
+        mapping = columns_of(rows, target.kind)
+        columns, note = _columns(rows, target.kind, mapping)
+        parts.append(columns)
+        notes += [entry for entry in note if entry not in notes]
+    new = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if target.timeframe is not None:
+        _check_step(files[0], new["ts"], target)
+    pairs = tuple((wanted, found) for wanted, found in mapping.items())
+    if target.kind in _TICK_COLUMNS:
+        rows_after, added, repeated = _write_days(root, target, new, replace)
+    else:
+        rows_after, added, repeated = _write_file(root / target.path, target, new, replace)
+    if _order_changed(new, target):
+        notes.append("the rows were not in the order of time and are sorted")
+    return Imported(target.path, rows_after, added, repeated, pairs, tuple(notes))
+
+
+def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns, list[str]]:
+    columns: Columns = {}
+    notes = []
+    for wanted, found in mapping.items():
+        if wanted in ("ts", "ts_event_ns", "ts_init_ns"):
+            columns[wanted], how = times_ns(rows, found)
+            notes.append(f"{found}: {how}")
+        elif wanted == "trade_id":
+            columns[wanted] = identities(rows, found)
+        elif wanted == "buyer_is_maker":
+            columns[wanted] = flags(rows, found)
+        elif wanted == "side":
+            columns["buyer_is_maker"] = sells(rows, found)
+            notes.append(f"{found}: the taker's side, as buyer_is_maker")
+        else:
+            columns[wanted] = numbers(rows, found)
+    if kind in _TICK_COLUMNS and "ts_init_ns" not in columns:
+        columns["ts_init_ns"] = columns["ts_event_ns"]
+        notes.append("no column says when rows were received: the time they happened is used")
+    order = _TICK_COLUMNS.get(kind, WANTED[kind])
+    return {name: columns[name] for name in order}, notes
+
+
+def _check_step(file: Path, times: npt.NDArray[np.int64], target: Target) -> None:
+    step = commonest_step_ns(np.unique(times))
+    if step is None or target.timeframe is None or len(times) < 4 or step == TIMEFRAMES[target.timeframe]:
+        return
+    fits = next((name for name, length in TIMEFRAMES.items() if length == step), None)
+    message = f"the commonest step is {step / 1e9:g} s, which is not {target.timeframe}"
+    remedy = f"import it as {fits}" if fits else "import bars of 1s, 1m, 5m, 15m, 1h, 4h or 1d"
+    raise InputError.one(file, None, "ts", message, remedy)
+
+
+def _order_changed(new: Columns, target: Target) -> bool:
+    times = new["ts_init_ns" if target.kind in _TICK_COLUMNS else "ts"]
+    return bool((times[1:] < times[:-1]).any())
+
+
+def _write_file(path: Path, target: Target, new: Columns, replace: bool) -> tuple[int, int, int]:
+    if path.is_dir():
+        remedy = "move the folder away first, or import under another name"
+        raise InputError.one(path, None, "", "is a folder of part files, which an import does not change", remedy)
+    old = {} if replace or not path.exists() else _stored(path, tuple(new))
+    merged, before = _merged(path, old, new, target)
+    columns = {name: stamps(column) if name == "ts" else pa.array(column) for name, column in merged.items()}
+    write_table(path, columns)
+    return len(merged["ts"]), len(merged["ts"]) - before, before + len(new["ts"]) - len(merged["ts"])
+
+
+def _write_days(root: Path, target: Target, new: Columns, replace: bool) -> tuple[int, int, int]:
+    when = np.where(new["ts_event_ns"] > 0, new["ts_event_ns"], new["ts_init_ns"])
+    days = when // _NS_PER_DAY
+    results = []
+    jobs = []
+    for day in np.unique(days).tolist():
+        path = root / target.path / f"{iso(day * _NS_PER_DAY)[:10]}.parquet"
+        part = {name: column[days == day] for name, column in new.items()}
+        old = {} if replace or not path.exists() else _stored(path, tuple(new))
+        merged, before = _merged(path, old, part, target)
+        total = len(merged["ts_init_ns"])
+        results.append((total, total - before, before + len(part["ts_init_ns"]) - total))
+        jobs.append((path, merged))
+    # Every day is merged before the first is written: a contradiction in the last one changes nothing.
+    for path, merged in jobs:
+        write_table(path, {name: pa.array(column) for name, column in merged.items()})
+    totals = np.sum(results, axis=0).tolist()
+    return totals[0], totals[1], totals[2]
+
+
+def _stored(path: Path, names: Sequence[str]) -> Columns:
+    source = Source((path,), str(path))
+    lacking = [name for name in names if name not in source.types]
+    if lacking:
+        message = f"the dataset that is there has no column {', '.join(lacking)}"
+        raise InputError.one(path, None, lacking[0], message, "replace it with --replace")
+    found: Columns = {}
+    for name in names:
+        if name in ("ts", "ts_event_ns", "ts_init_ns"):
+            found[name] = source.times_ns(name)
+        elif name == "trade_id":
+            found[name] = source.integers(name)
+        elif name == "buyer_is_maker":
+            found[name] = source.integers(name) > 0
+        else:
+            found[name] = source.floats(name)
+    return found
+
+
+def _merged(path: Path, old: Columns, new: Columns, target: Target) -> tuple[Columns, int]:
+    """Old and new rows in the order of time, each once, and the number of old rows; InputError when rows contradict."""
+    before = len(next(iter(old.values()))) if old else 0
+    both = {name: np.concatenate((old[name], column)) if old else column for name, column in new.items()}
+    times = both["ts_init_ns" if target.kind in _TICK_COLUMNS else "ts"]
+    keys = both[target.key] if target.key else times
+    if len(np.unique(keys)) == len(keys):  # the usual case, without comparing whole rows
+        order = np.argsort(times, kind="stable")
+        return {name: column[order] for name, column in both.items()}, before
+    names = [name for name in both if name != "ts_init_ns"] if target.kind == "trades" else list(both)
+    # Rows are equal when every byte is: what is written to the catalog reads back the same.
+    matrix = np.column_stack(
+        [np.ascontiguousarray(both[name]).astype(_wide(both[name])).view(np.int64) for name in names]
+    )
+    _distinct, first = np.unique(matrix, axis=0, return_index=True)
+    kept = np.sort(first)
+    if target.key:
+        values, counts = np.unique(keys[kept], return_counts=True)
+        torn = values[counts > 1]
+        if len(torn):
+            raise _contradiction(path, target, both, kept, int(torn[0]), len(torn), before)
+    kept = kept[np.argsort(times[kept], kind="stable")]
+    return {name: column[kept] for name, column in both.items()}, before
+
+
+def _wide(column: npt.NDArray[Any]) -> type:
+    return np.float64 if column.dtype == np.float64 else np.int64
+
+
+def _contradiction(
+    path: Path, target: Target, both: Columns, kept: npt.NDArray[np.int64], key: int, count: int, before: int
+) -> InputError:
+    rows = kept[both[target.key][kept] == key]
+    shown = f"trade id {key}" if target.key == "trade_id" else iso(key)
+    field = next(name for name in both if len(np.unique(both[name][rows])) > 1)
+    values = " and ".join(f"{both[field][row]}" for row in rows[:2])
+    what = "row comes" if count == 1 else "rows come"
+    message = f"{count} {what} with different values, first {shown}: {field} is {values}"
+    remedy = "remove one of the two from the files"
+    if before and rows[0] < before:
+        remedy = "remove the row from the file, or give up what the catalog holds with --replace"
+    return InputError.one(path, None, field, message, remedy)

@@ -1,0 +1,120 @@
+"""Longer bars out of shorter ones: a new dataset, made because somebody asked for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tightloop.adapters.data._shared import PRICE_COLUMNS, Dataset, Source, iso, stamps, write_table
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import TIMEFRAMES
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """The dataset that was written: its path, its bars, those made, and what is worth knowing."""
+
+    path: str
+    bars_read: int
+    bars_made: int
+    notes: tuple[str, ...]
+
+
+def aggregate(
+    times_ns: npt.NDArray[np.int64], prices: dict[str, Floats], step_ns: int
+) -> tuple[npt.NDArray[np.int64], dict[str, Floats], npt.NDArray[np.int64]]:
+    """Bars over steps of ``step_ns`` since 1970 in UTC, from bars in strictly ascending order.
+
+    Returns the opens in ns, the columns open (the first), high, low, close (the last), volume (the sum), and how many
+    bars each was made of. A step without a bar gives none.
+    """
+    assert (times_ns[1:] > times_ns[:-1]).all(), "bars to aggregate ascend"
+    buckets = times_ns // step_ns
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(buckets)) + 1))
+    ends = np.concatenate((starts[1:], [len(times_ns)])) - 1
+    made = {
+        "open": prices["open"][starts],
+        "high": np.maximum.reduceat(prices["high"], starts),
+        "low": np.minimum.reduceat(prices["low"], starts),
+        "close": prices["close"][ends],
+        "volume": np.add.reduceat(prices["volume"], starts),
+    }
+    return buckets[starts] * step_ns, made, ends - starts + 1
+
+
+def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False) -> Resampled:
+    """Write ``bars/<venue>/<SYMBOL>-<market>-<timeframe>.parquet`` beside the dataset it is made from.
+
+    Partial first and last bars are kept, and said. InputError: not bars, a timeframe that is no multiple, bars that are
+    out of order or double, a dataset that is there already.
+    """
+    if dataset.kind != "bars" or dataset.instrument is None or dataset.timeframe is None:
+        raise InputError.one(
+            dataset.path, None, "", "is no dataset of bars", "name one, as `tightloop data list` shows them"
+        )
+    if timeframe not in TIMEFRAMES:
+        message = f"{timeframe!r} is no timeframe"
+        raise InputError.one("TF", None, "", message, f"use one of {', '.join(TIMEFRAMES)}")
+    step_ns, from_ns = TIMEFRAMES[timeframe], TIMEFRAMES[dataset.timeframe]
+    if step_ns <= from_ns or step_ns % from_ns:
+        longer = [name for name, length in TIMEFRAMES.items() if length > from_ns and length % from_ns == 0]
+        message = f"bars of {dataset.timeframe} do not make bars of {timeframe}"
+        raise InputError.one(
+            "TF", None, "", message, f"use one of {', '.join(longer)}" if longer else "use shorter bars"
+        )
+    path = f"bars/{dataset.venue}/{dataset.instrument.stem}-{timeframe}.parquet"
+    for there in (root / path, root / path.removesuffix(".parquet")):
+        if there.exists() and not (replace and there.is_file()):
+            raise InputError.one(there, None, "", "is there already", "keep it, or write over it with --replace")
+    times, prices = _stored(dataset)
+    opens, made, counts = aggregate(times, prices, step_ns)
+    write_table(root / path, {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}})
+    return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
+
+
+def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
+    source = Source(dataset.files, dataset.path)
+    lacking = [name for name in ("ts", *PRICE_COLUMNS) if name not in source.types]
+    if lacking or not source.rows:
+        what = f"the column {lacking[0]} is missing" if lacking else "there are no rows"
+        raise InputError.one(dataset.path, None, lacking[0] if lacking else "", what, "import the data again")
+    times = source.times_ns("ts")
+    prices = {name: source.floats(name) for name in PRICE_COLUMNS}
+    steps = np.diff(times)
+    if (steps < 0).any():
+        first = iso(int(times[np.flatnonzero(steps < 0)[0] + 1]))
+        message = f"a row at {first} is earlier than the one before it"
+        raise InputError.one(dataset.path, None, "ts", message, "import the data again, which sorts them")
+    again = np.flatnonzero(steps == 0) + 1
+    if len(again):
+        torn = [row for row in again if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
+        if torn:
+            message = f"the bar of {iso(int(times[torn[0]]))} is there with different values"
+            raise InputError.one(dataset.path, None, "ts", message, "remove one of the two")
+        times = np.delete(times, again)
+        prices = {name: np.delete(column, again) for name, column in prices.items()}
+    return times, prices
+
+
+def _notes(
+    times: npt.NDArray[np.int64],
+    opens: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    step_ns: int,
+    from_ns: int,
+) -> tuple[str, ...]:
+    notes = []
+    if times[0] > opens[0]:
+        notes.append(f"the first bar, {iso(int(opens[0]))}, is partial: its data begin at {iso(int(times[0]))}")
+    if times[-1] + from_ns < opens[-1] + step_ns:
+        notes.append(
+            f"the last bar, {iso(int(opens[-1]))}, is partial: its data end at {iso(int(times[-1] + from_ns))}"
+        )
+    torn = int((counts[1:-1] < step_ns // from_ns).sum())
+    if torn:
+        notes.append(f"{torn} bars between them lack some of the bars they are made of")
+    return tuple(notes)

@@ -1,0 +1,334 @@
+"""A synthetic market, the same bytes for the same seed: enough like a real one to try everything on.
+
+One factor moves all coins; its volatility comes in clusters and follows the hours of the day. Small caps have thin
+books, minutes without a trade, pumps and dumps. A few stretches are missing, as they are in every real history.
+
+Randomness is Philox integers, and every step that could depend on a processor's exp is rounded to an integer at once,
+so that a price never hangs on the last bit of a float.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tightloop.adapters.data._shared import RULES_FILE, iso, stamps, write_table
+from tightloop.model.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+VENUE = "sample"
+DAYS_DEFAULT, DAYS_MAX = 10, 400
+START_NS = 1_704_067_200_000_000_000  # 2024-01-01
+MINUTES_PER_DAY = 1_440
+_NS_PER_MINUTE = 60_000_000_000
+_FUNDING_MINUTES = 480
+_LOG_SCALE = 1e9  # log prices are whole billionths
+_HOURS = (8, 7, 7, 7, 8, 8, 8, 9, 10, 10, 10, 10, 11, 14, 16, 17, 16, 14, 12, 11, 11, 10, 10, 9)
+"""Activity of each hour of the day (UTC), in tenths: quiet Asian night, busy New York morning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """What makes a coin: ``digits`` after the point of a price; volatility and turnover per minute."""
+
+    symbol: str
+    price: float
+    digits: int
+    lot: float
+    beta: float
+    volatility: float
+    volume: float
+    quiet_share: float
+    events_per_day: float
+    leverage_max: int
+
+
+COINS = (
+    Coin("BTCUSDT", 42_000.0, 1, 0.001, 1.0, 0.00025, 12.0, 0.0, 0.0, 100),
+    Coin("ETHUSDT", 2_300.0, 2, 0.001, 1.15, 0.0004, 150.0, 0.0, 0.0, 75),
+    Coin("PUMPAUSDT", 0.8125, 4, 0.1, 0.7, 0.0016, 9_000.0, 0.06, 0.5, 20),
+    Coin("PUMPBUSDT", 0.03174, 5, 1.0, 0.6, 0.0019, 180_000.0, 0.12, 0.5, 20),
+    Coin("PUMPCUSDT", 4.271, 3, 0.1, 0.8, 0.0015, 1_200.0, 0.08, 0.4, 25),
+    Coin("PUMPDUSDT", 0.000_412_6, 7, 100.0, 0.5, 0.0022, 9_000_000.0, 0.18, 0.6, 10),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A pump (``magnitude`` above 0) or a dump, in minutes from the start; ``magnitude`` is a fraction of the price."""
+
+    start: int
+    peak: int
+    end: int
+    magnitude: float
+    kept: float
+    surge: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was written: the folder, its coins, bars, labelled events and missing minutes."""
+
+    root: Path
+    instruments: tuple[str, ...]
+    bars: int
+    events: int
+    missing: int
+
+
+class _Stream:
+    """Uniform numbers from a named stream; 53 bits each, straight from the generator's integers."""
+
+    def __init__(self, seed: int, *stream: int) -> None:
+        self._bits = np.random.Philox(np.random.SeedSequence([seed, *stream]))
+
+    def _raw(self, count: int) -> npt.NDArray[np.uint64]:
+        return np.asarray(self._bits.random_raw(count), np.uint64)
+
+    def uniform(self, count: int) -> Floats:
+        return (self._raw(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def normal(self, count: int) -> Floats:
+        """Sums of twelve uniforms: normal enough, and whole numbers until the end, whatever order they are added in."""
+        sums = (self._raw(12 * count) >> np.uint64(32)).reshape(count, 12).sum(axis=1)
+        return np.asarray(sums.astype(np.float64) * 2.0**-32 - 6.0)
+
+    def between(self, low: float, high: float) -> float:
+        return low + (high - low) * float(self.uniform(1)[0])
+
+
+def write_sample(
+    root: Path,
+    seed: int = 1,
+    days: int = DAYS_DEFAULT,
+    replace: bool = False,
+    shown: Callable[[Sequence[Coin]], Iterable[Coin]] = iter,
+) -> Sample:
+    """Write the sample market into ``root``; ``shown`` may wrap the coins to show progress.
+
+    InputError: days or seed out of bounds, or files in the way (``replace`` writes over them).
+    """
+    if not 1 <= days <= DAYS_MAX:
+        raise InputError.one("--days", None, "", f"{days} is not between 1 and {DAYS_MAX}", "use 10 for a small market")
+    if not 0 <= seed < 2**63:
+        raise InputError.one("--seed", None, "", f"{seed} is not between 0 and 2**63", "use a whole number like 1")
+    _check_room(root, replace)
+    minutes = days * MINUTES_PER_DAY
+    market, activity = _market(seed, minutes)
+    labels: list[tuple[str, Event]] = []
+    bars = missing = 0
+    for index, coin in enumerate(shown(COINS)):
+        events = _events(_Stream(seed, index, 1), coin, days)
+        columns, kept = _bars(_Stream(seed, index, 2), coin, market, activity, events)
+        times = START_NS + np.flatnonzero(kept) * _NS_PER_MINUTE
+        path = root / "bars" / VENUE / f"{coin.symbol}-perp-1m.parquet"
+        write_table(path, {"ts": stamps(times), **{name: pa.array(column[kept]) for name, column in columns.items()}})
+        _write_funding(root, coin, columns["close"])
+        labels += [(coin.symbol, event) for event in events]
+        bars += int(kept.sum())
+        missing += int((~kept).sum())
+    _write_labels(root, labels)
+    (root / RULES_FILE).write_text(_rules(), encoding="utf-8", newline="\n")
+    (root / "README.md").write_text(_readme(seed, days, len(labels), missing), encoding="utf-8", newline="\n")
+    names = tuple(f"{VENUE}:{coin.symbol}-perp" for coin in COINS)
+    return Sample(root, names, bars, len(labels), missing)
+
+
+def _check_room(root: Path, replace: bool) -> None:
+    if root.exists() and not root.is_dir():
+        raise InputError.one(root, None, "--out", "is a file", "name a folder")
+    in_the_way = [root / RULES_FILE, root / "README.md", *(root / "bars" / VENUE).glob("*")]
+    there = [path for path in in_the_way if path.exists()]
+    if there and not replace:
+        remedy = "name another folder with --out, or write over it with --replace"
+        raise InputError.one(there[0], None, "--out", "is there already", remedy)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot be made: {error.strerror or error}"
+        raise InputError.one(root, None, "--out", message, "name another folder with --out") from None
+
+
+def _exp(values: Floats) -> Floats:
+    """exp to six digits after the point, so that the last bit of the machine's exp never shows."""
+    return np.asarray(np.rint(np.exp(values) * 1e6) / 1e6)
+
+
+def _wave(stream: _Stream, count: int, memory: float, size: float) -> Floats:
+    """An autoregressive series of standard deviation ``size``, its steps ``memory`` of the one before."""
+    steps = (stream.normal(count) * (size * (1.0 - memory * memory) ** 0.5)).tolist()
+    level = 0.0
+    for index, step in enumerate(steps):
+        level = memory * level + step
+        steps[index] = level
+    return np.array(steps)
+
+
+def _season(minutes: int) -> Floats:
+    """Activity of each minute, around 1, between the hours of the table in straight lines."""
+    hours = np.array((*_HOURS, _HOURS[0]), np.float64) / 10.0
+    day = np.interp(np.arange(MINUTES_PER_DAY) / 60.0, np.arange(25), hours)
+    return np.tile(day, minutes // MINUTES_PER_DAY)
+
+
+def _market(seed: int, minutes: int) -> tuple[Floats, Floats]:
+    """Returns of the common factor (log), and how lively each minute is."""
+    stream = _Stream(seed, 1_000)
+    liveliness = _exp(_wave(stream, minutes, 0.999, 0.35) + _wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
+    returns = stream.normal(minutes) * liveliness * 0.00055
+    jumps = stream.uniform(minutes) < 1.5 / MINUTES_PER_DAY
+    return returns + jumps * stream.normal(minutes) * 0.006, liveliness
+
+
+def _events(stream: _Stream, coin: Coin, days: int) -> tuple[Event, ...]:
+    """Pumps and dumps of a coin, in order; at least five hours apart, the first after six hours."""
+    if not coin.events_per_day:
+        return ()
+    count = max(2, round(coin.events_per_day * days))
+    slot = (days * MINUTES_PER_DAY - 600) // count
+    events = []
+    for index in range(count):
+        if slot < 300 and index:
+            break
+        room = max(slot - 300, 1)
+        start = 360 + index * slot + int(stream.between(0, room))
+        rise, fall = int(stream.between(4, 16)), int(stream.between(25, 130))
+        size = stream.between(0.08, 0.40)
+        # Two pumps for a dump; dumps stop at 25 %, or their rebound would be a pump of its own.
+        dump = index % 3 == 2
+        magnitude = -min(size, 0.25) if dump else size
+        kept, surge = stream.between(0.2, 0.65), stream.between(12, 40)
+        if start + rise + fall < days * MINUTES_PER_DAY - 10:
+            events.append(Event(start, start + rise, start + rise + fall, magnitude, kept, surge))
+    return tuple(events)
+
+
+def _bars(
+    stream: _Stream, coin: Coin, market: Floats, activity: Floats, events: tuple[Event, ...]
+) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
+    """Columns of one coin for every minute, and which minutes the history kept."""
+    minutes = len(market)
+    own = _exp(_wave(stream, minutes, 0.985, 0.55))
+    returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
+    push, surge = _pushed(events, minutes)
+    quiet = (stream.uniform(minutes) < coin.quiet_share / np.maximum(activity, 0.3)) & (surge == 1.0)
+    # A minute without a trade leaves its move to the next one that has any.
+    steps = np.rint((returns + push) * _LOG_SCALE).astype(np.int64)
+    level = np.cumsum(np.where(quiet, 0, steps))
+    increment = 10.0**-coin.digits
+    close = np.maximum(_rounded(coin.price * np.exp(level / _LOG_SCALE), coin.digits), increment)
+    open_ = np.concatenate(([coin.price], close[:-1]))
+    reach = np.abs(returns) * 0.4 + own * activity * coin.volatility * 0.6
+    high = np.maximum(open_, close) * (1.0 + stream.uniform(minutes) * reach)
+    low = np.minimum(open_, close) * (1.0 - stream.uniform(minutes) * reach)
+    lively = _exp(stream.normal(minutes) * 0.7) * activity * (1.0 + np.abs(returns) / (coin.volatility * 2.0)) * surge
+    volume = np.rint(coin.volume * lively * 0.6 / coin.lot) * coin.lot
+    columns = {
+        "open": open_,
+        "high": np.where(quiet, close, np.maximum(_rounded(high, coin.digits), np.maximum(open_, close))),
+        "low": np.where(
+            quiet, close, np.maximum(np.minimum(_rounded(low, coin.digits), np.minimum(open_, close)), increment)
+        ),
+        "close": close,
+        "volume": np.where(quiet, 0.0, np.maximum(_rounded(volume, 3), coin.lot)),
+    }
+    columns["open"] = np.where(quiet, close, columns["open"])
+    return columns, _kept(stream, minutes, events)
+
+
+def _rounded(values: Floats, digits: int) -> Floats:
+    """To so many digits: whole increments over a power of ten, the float that the decimal text means."""
+    scale = 10.0**digits
+    return np.asarray(np.rint(values * scale) / scale)
+
+
+def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
+    """What events add to each minute's log return, and by how much they multiply its volume."""
+    push, surge = np.zeros(minutes), np.ones(minutes)
+    for event in events:
+        top = float(np.rint(np.log1p(event.magnitude) * _LOG_SCALE)) / _LOG_SCALE
+        rise, fall = event.peak - event.start, event.end - event.peak
+        up = (np.arange(rise + 1) / rise) ** 1.5  # it gathers pace
+        down = 1.0 - (1.0 - np.arange(fall + 1) / fall) ** 2  # and gives back most at first
+        push[event.start : event.peak] += top * np.diff(up)
+        push[event.peak : event.end] -= top * (1.0 - event.kept) * np.diff(down)
+        surge[event.start : event.peak] = 1.0 + event.surge * (0.4 + 0.6 * up[1:])
+        surge[event.peak : event.end] = 1.0 + event.surge * 0.5 * (1.0 - down[1:])
+    return push, surge
+
+
+def _kept(stream: _Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArray[np.bool_]:
+    """Which minutes are in the history: two or three short stretches are not, none of them near an event."""
+    kept = np.ones(minutes, bool)
+    for _gap in range(2 + int(stream.between(0, 2))):
+        start, length = int(stream.between(100, minutes - 100)), int(stream.between(3, 40))
+        if all(start + length < event.start - 60 or start > event.end + 60 for event in events):
+            kept[start : start + length] = False
+    return kept
+
+
+def _write_funding(root: Path, coin: Coin, close: Floats) -> None:
+    """A settlement every eight hours: the mean premium of those hours, pulled towards 1 basis point as venues do."""
+    whole = close[: len(close) // _FUNDING_MINUTES * _FUNDING_MINUTES].reshape(-1, _FUNDING_MINUTES)
+    # A perp is dear after it rose: the premium follows the last price against the mean of its eight hours.
+    premium = 0.1 * (whole[:, -60:].mean(axis=1) / whole.mean(axis=1) - 1.0)
+    rate = np.clip(premium + np.clip(0.0001 - premium, -0.0005, 0.0005), -0.0075, 0.0075)
+    times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * _NS_PER_MINUTE
+    columns = {"ts": stamps(times), "rate": pa.array(_rounded(rate, 8))}
+    write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns)
+
+
+def _write_labels(root: Path, labels: list[tuple[str, Event]]) -> None:
+    def moments(minutes: list[int]) -> pa.Array:
+        return stamps(START_NS + np.array(minutes, np.int64) * _NS_PER_MINUTE)
+
+    columns = {
+        "instrument": pa.array([f"{VENUE}:{symbol}-perp" for symbol, _event in labels], pa.string()),
+        "kind": pa.array(["pump" if event.magnitude > 0 else "dump" for _symbol, event in labels], pa.string()),
+        "start": moments([event.start for _symbol, event in labels]),
+        "peak": moments([event.peak for _symbol, event in labels]),
+        "end": moments([event.end for _symbol, event in labels]),
+        "magnitude": pa.array([round(event.magnitude, 6) for _symbol, event in labels], pa.float64()),
+    }
+    write_table(root / "labels" / "pumps.parquet", columns)
+
+
+def _rules() -> str:
+    lines = ["# Rules of the sample market: increments, fees and margin like those of a real venue.\n"]
+    for coin in COINS:
+        large = coin.leverage_max // 2
+        small = (
+            f"{{notional_max: 50_000, maintenance_pct: {50 / coin.leverage_max:g}, leverage_max: {coin.leverage_max}}}"
+        )
+        lines.append(
+            f"{VENUE}:{coin.symbol}-perp:\n"
+            f"  price_increment: {10.0**-coin.digits:.{coin.digits}f}\n"
+            f"  lot_size: {coin.lot:g}\n"
+            "  contract_size: 1\n  settle_asset: USDT\n  taker_bps: 5\n  maker_bps: 2\n  min_notional: 5\n"
+            "  calendar: always\n  margin_tiers:\n"
+            f"    - {small}\n"
+            f"    - {{maintenance_pct: {50 / large:g}, leverage_max: {large}}}\n"
+        )
+    return "".join(lines)
+
+
+def _readme(seed: int, days: int, events: int, missing: int) -> str:
+    coins = ", ".join(coin.symbol for coin in COINS)
+    return f"""# Sample market
+
+Synthetic: no price here was ever paid. Made by `tightloop data sample --seed {seed} --days {days}`; the same command
+makes the same bytes.
+
+- `bars/{VENUE}`: one-minute bars of {coins}, {days} days from {iso(START_NS)}. A common factor, volatility in
+  clusters, hours of the day, heavy tails; small caps have thin volume and minutes without a trade. {missing} minutes
+  are missing on purpose.
+- `funding/{VENUE}`: a rate every eight hours that follows the premium.
+- `labels/pumps.parquet`: the {events} pumps and dumps: instrument, kind, start, peak, end, magnitude (a fraction of the
+  price at the start, negative for a dump).
+- `{RULES_FILE}`: increments, lots, fees and margin tiers.
+"""
