@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+import talib
+from tests.core.indicators.reference import assert_close, assert_equal_to_talib, bars_of, in_every_market, walk
+
+from tightloop.core.indicators import series
+
+
+@in_every_market
+@pytest.mark.parametrize("period", [1, 2, 3, 20, 200, 1000])
+def test_the_value_is_that_of_talib(market, period):
+    bars = bars_of(market)
+    assert_equal_to_talib("SMA", bars, [talib.SMA(bars["close"], period)], period=period)
+
+
+@in_every_market
+def test_a_burst_of_volume_leaves_the_rounding_that_it_leaves_in_talib(market):
+    bars = bars_of(market)
+    assert_equal_to_talib("SMA", bars, [talib.SMA(bars["volume"], 20)], period=20, source="volume")
+
+
+def test_after_a_million_bars_the_value_is_still_that_of_a_fresh_sum():
+    bars = walk(count=1_000_000, scale=1.0)
+    window = np.lib.stride_tricks.sliding_window_view(bars["close"], 20)[-100_000:]
+    assert_close(series("SMA", bars, period=20)[-100_000:, 0], window.mean(axis=1))
