@@ -1,0 +1,81 @@
+"""VWAP: volume-weighted average of the typical price, over the last ``period`` bars or since midnight UTC.
+
+UNKNOWN while nothing has been traded in the window or on the day: a price weighted with nothing is no price. With
+``anchor: day`` the day of the first bar counts from that bar on. TA-Lib's VWAP is that of one day's bars.
+
+The sums of the moving window keep what rounding drops, so a burst of volume leaves no trace when it has passed.
+"""
+
+import numpy as np
+
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.indicators._windows import EXACT_SUM, RING, add_exactly, full, push
+from tightloop.core.indicators.contract import UPDATE, Choice, Values, period
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = (
+    period(20),
+    Choice("anchor", "none", ("none", "day"), "none: the last `period` bars; day: since midnight UTC, `period` unused"),
+)
+FORMULA = (
+    "vwap = sum of typical * volume / sum of volume, typical = (high + low + close) / 3, over the last `period` bars "
+    "(anchor day: since midnight UTC); unknown without volume"
+)
+
+_PERIOD, _ANCHOR, _OWN = 1, 2, 3
+
+_DAY_NS = 86_400_000_000_000
+_DAY, _DAY_PAID, _DAY_VOLUME = 3, 4, 5
+_QUIET, _PAID, _VOLUME, _RINGS = 3, 4, 4 + EXACT_SUM, 4 + 2 * EXACT_SUM
+
+
+def _anchored(parameters: Values) -> bool:
+    return parameters["anchor"] != 0.0
+
+
+def size(parameters: Values) -> int:
+    if _anchored(parameters):
+        return 3
+    return _RINGS - _OWN + 2 * (RING + int(parameters["period"]))
+
+
+def warmup(parameters: Values) -> int:
+    return 1 if _anchored(parameters) else int(parameters["period"])
+
+
+@leaf
+def _accumulate(arena: Floats, base: int, day: int, paid: float, volume: float) -> None:
+    if arena[base + _DAY] != day:
+        arena[base + _DAY] = day
+        arena[base + _DAY_PAID] = 0.0
+        arena[base + _DAY_VOLUME] = 0.0
+    arena[base + _DAY_PAID] += paid
+    arena[base + _DAY_VOLUME] += volume
+    traded = arena[base + _DAY_VOLUME]
+    arena[base] = arena[base + _DAY_PAID] / traded if traded > 0.0 else np.nan
+
+
+@leaf
+def _roll(arena: Floats, base: int, paid: float, volume: float) -> None:
+    n = int(arena[base + _PERIOD])
+    prices, volumes = base + _RINGS, base + _RINGS + RING + n
+    arena[base + _QUIET] = arena[base + _QUIET] + 1.0 if volume == 0.0 else 0.0
+    paid_sum = add_exactly(arena, base + _PAID, paid)
+    traded = add_exactly(arena, base + _VOLUME, volume)
+    paid_out, volume_out = push(arena, prices, n, paid), push(arena, volumes, n, volume)
+    if not full(arena, prices, n):
+        return
+    arena[base] = paid_sum / traded if traded > 0.0 and arena[base + _QUIET] < n else np.nan
+    add_exactly(arena, base + _PAID, -paid_out)
+    add_exactly(arena, base + _VOLUME, -volume_out)
+
+
+@compiled(UPDATE)
+def update(arena: Floats, base: int, bar: Record) -> None:
+    assert bar.volume >= 0.0
+    typical = (bar.high + bar.low + bar.close) / 3.0
+    if arena[base + _ANCHOR] == 0.0:
+        _roll(arena, base, typical * bar.volume, bar.volume)
+    else:
+        _accumulate(arena, base, bar.open_ns // _DAY_NS, typical * bar.volume, bar.volume)
