@@ -1,0 +1,51 @@
+"""STOCHASTIC: where the close stands in the range of the last bars, 0 (the low) to 100 (the high), smoothed twice.
+
+``k`` is known from the bar on which ``d`` is, as in TA-Lib. A range of no width counts as 0 before smoothing, as there.
+"""
+
+import numpy as np
+
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, moving_mean, sliding_range
+from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("k", "d")
+PARAMETERS = (period(14, name="k_period"), period(3, name="k_smooth"), period(3, name="d_period"))
+FORMULA = (
+    "k = sma(100 * (close - lowest low) / (highest high - lowest low) over `k_period` bars, `k_smooth`), d = sma(k, "
+    "`d_period`); a range within 1e-14 of its own extremes counts as 0 (TA-Lib STOCH)"
+)
+
+_K, _D, _K_PERIOD, _K_SMOOTH, _D_PERIOD, _RANGE = 0, 1, 2, 3, 4, 5
+
+_NO_WIDTH = 1e-14  # of |highest| + |lowest|
+
+
+def size(parameters: Values) -> int:
+    means = int(parameters["k_smooth"]) + int(parameters["d_period"])
+    return RANGE + 2 * int(parameters["k_period"]) + 2 * MEAN + means
+
+
+def warmup(parameters: Values) -> int:
+    return int(parameters["k_period"] + parameters["k_smooth"] + parameters["d_period"]) - 2
+
+
+@compiled(UPDATE)
+def update(arena: Floats, base: int, bar: Record) -> None:
+    n, smooth = int(arena[base + _K_PERIOD]), int(arena[base + _K_SMOOTH])
+    k_mean = base + _RANGE + RANGE + 2 * n
+    d_mean = k_mean + MEAN + smooth
+    highest, lowest = sliding_range(arena, base + _RANGE, n, bar.high, bar.low)
+    if bars_seen(arena, base + _RANGE) < n:
+        return
+    width = highest - lowest
+    fast = 0.0
+    if abs(width) > _NO_WIDTH * (abs(highest) + abs(lowest)):
+        fast = (bar.close - lowest) / width * 100.0
+    k = moving_mean(arena, k_mean, smooth, fast)
+    if np.isnan(k):
+        return
+    d = moving_mean(arena, d_mean, int(arena[base + _D_PERIOD]), k)
+    if not np.isnan(d):
+        arena[base + _K], arena[base + _D] = k, d
