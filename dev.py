@@ -69,7 +69,7 @@ class Progress:
             return
         if sys.stdout.isatty():
             print(f"\r{self.name} ... {elapsed_s:.0f} s ", end="", flush=True)
-            self.next_s = elapsed_s + 0.5
+            self.next_s = elapsed_s + 1.0
         else:
             print(f"{self.name} ... {elapsed_s:.0f} s" if self.shown else f"{self.name} ...", flush=True)
             self.next_s = elapsed_s + NO_TERMINAL_EVERY_S
@@ -113,9 +113,18 @@ def must_run(name: str, command: list[str], remedy: str, environment: dict[str, 
 
 
 def run_openly(command: list[str], **extra_environment: str) -> int:
-    """Run a command whose own output is the point."""
+    """Run a command whose own output is the point. Ctrl-C reaches it too, and it is given the time to end well."""
     sys.stdout.flush()
-    return subprocess.call(command, cwd=ROOT, env=clean_environment(**extra_environment))
+    interrupted = False
+    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(**extra_environment)) as child:
+        while child.poll() is None:
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return child.returncode
 
 
 # --- the environment --------------------------------------------------------------------------------------------------

@@ -433,7 +433,7 @@ def main(arguments: list[str]) -> int:
     tree = Tree(root)
     ratchet = Ratchet(**json.loads(ratchet_file.read_text(encoding="utf-8")))
     if arguments == ["--report"]:
-        print(report(tree, asserts_per_function(tree)))
+        print(report(tree, asserts_per_function(tree), len(list(duplicate_functions(tree, ratchet)))))
         return 0
     if arguments == ["--tighten"]:
         better = json.dumps(tightened(tree, ratchet).__dict__, indent=2)

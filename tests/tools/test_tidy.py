@@ -204,7 +204,7 @@ def test_the_report_counts_what_it_says(tmp_path):
     }
     tree = plant(tmp_path, files)
     lines = dict(
-        line.rsplit("  ", 1) for line in tidy_report.report(tree, tidy.asserts_per_function(tree)).splitlines()
+        line.rsplit("  ", 1) for line in tidy_report.report(tree, tidy.asserts_per_function(tree), 0).splitlines()
     )
     ours = {name.split("  ")[0]: value.strip() for name, value in lines.items()}
     assert ours["asserts per function in core"] == "1.00"
