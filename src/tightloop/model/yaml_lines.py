@@ -42,7 +42,7 @@ def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise InputError(_syntax_problem(file, text, error)) from None
-    builder = _Builder(file)
+    builder = _Composed(file)
     data = None if root is None else builder.build(root, ())
     if builder.problems:
         raise InputError(*builder.problems)
@@ -96,7 +96,7 @@ def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
     )
 
 
-class _Builder:
+class _Composed:
     """Turns composed nodes into data, and collects lines and problems on the way."""
 
     def __init__(self, file: str) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tightloop.adapters.data._shared.tables import Rows
+from tightloop.adapters.data._shared.tables import Rows, is_number
 from tightloop.model.errors import InputError
 
 Times = npt.NDArray[np.int64]
@@ -138,7 +138,7 @@ def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
             found,
             f"time stamps of zone {values.type.tz}" if values.type.tz else "time stamps without a zone, as UTC",
         )
-    numeric = not _is_text(values.type) or _is_float(str(values[0]))
+    numeric = not _is_text(values.type) or is_number(str(values[0]))
     if not numeric:
         return _iso_times(rows, column)
     exact = _exact_integers(values)
@@ -229,14 +229,6 @@ def _bad_value(rows: Rows, column: str, row: int, wrong: str, remedy: str) -> In
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _float(text: str | None) -> float:

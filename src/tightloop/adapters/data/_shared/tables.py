@@ -105,7 +105,7 @@ def _csv(file: Path, raw: bytes) -> Rows:
     first = lines[comments]
     delimiter = max(DELIMITERS, key=first.count)
     cells = next(iter(_split(first, delimiter)))
-    named = not any(_is_number(cell) for cell in cells)
+    named = not any(is_number(cell) for cell in cells)
     names = [cell.strip() for cell in cells] if named else [f"column {index + 1}" for index in range(len(cells))]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -151,7 +151,8 @@ def _columns(file: Path, raw: bytes, names: Sequence[str], skipped: int, delimit
     return {name: table.column(index) for index, name in enumerate(names)}
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text reads as a float, inf and nan included."""
     try:
         float(text)
     except ValueError:

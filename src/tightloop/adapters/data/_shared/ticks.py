@@ -12,7 +12,7 @@ from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.prices import point_faults
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import Order, Rows, Times, order_of
+from tightloop.adapters.data._shared.times import RowOrder, Rows, Times, order_of
 
 CROSSED_USABLE_SHARE = 0.001
 BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
@@ -78,7 +78,7 @@ def _sides(source: Source) -> npt.NDArray[np.int64]:
     return np.array([words.get(text if text is None else text.lower(), 0) for text in source.texts("side")], np.int64)
 
 
-def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Order:
+def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
     received = columns["ts_init_ns"]
     if kind == "trades":
         # When a trade was received is not part of it: the same trade over two connections is one trade.

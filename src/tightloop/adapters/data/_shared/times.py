@@ -26,7 +26,7 @@ class Values(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RowOrder:
     """The rows in the order of their keys, the first of each key; None when they already are so."""
 
     disorder: Fault | None
@@ -35,7 +35,7 @@ class Order:
     rows: Rows | None
 
 
-def order_of(keys: Times, values: Values, times: Times | None = None, what: str = "time") -> Order:
+def order_of(keys: Times, values: Values, times: Times | None = None, what: str = "time") -> RowOrder:
     """Find disorder and duplicates.
 
     ``keys`` (n,) decide what is the same row (times or trade ids); ``values`` (n, k) or a structured array of what must
@@ -43,7 +43,7 @@ def order_of(keys: Times, values: Values, times: Times | None = None, what: str 
     """
     stamps = keys if times is None else times
     if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
-        return Order(None, None, None, None)
+        return RowOrder(None, None, None, None)
     late = np.flatnonzero(stamps[1:] < np.maximum.accumulate(stamps)[:-1]) + 1
     disorder = None
     if len(late):
@@ -57,7 +57,7 @@ def order_of(keys: Times, values: Values, times: Times | None = None, what: str 
     first = order[np.concatenate(([True], ~again))]
     if times is not None:
         first = first[np.argsort(stamps[first], kind="stable")]
-    return Order(disorder, exact, conflicting, first)
+    return RowOrder(disorder, exact, conflicting, first)
 
 
 def _duplicates(
