@@ -112,11 +112,11 @@ def must_run(name: str, command: list[str], remedy: str, environment: dict[str, 
     return output
 
 
-def run_openly(command: list[str], **extra_environment: str) -> int:
+def run_openly(command: list[str], folder: Path | None = None) -> int:
     """Run a command whose own output is the point. Ctrl-C reaches it too, and it is given the time to end well."""
     sys.stdout.flush()
     interrupted = False
-    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(**extra_environment)) as child:
+    with subprocess.Popen(command, cwd=folder or ROOT, env=clean_environment()) as child:
         while child.poll() is None:
             try:
                 child.wait()
@@ -358,10 +358,9 @@ def command_demo(environment: Environment, arguments: list[str]) -> int:
     return 0 if passed else 1
 
 
-def run_file(environment: Environment, file: str, arguments: list[str]) -> int:
+def must_exist(file: str) -> None:
     if not (ROOT / file).is_file():
         raise Failure(f"this tree has no {file}, so there is nothing to run", code=2)
-    return run_openly([environment.python, file, *arguments])
 
 
 def command_setup(_: Environment, arguments: list[str]) -> int:
@@ -370,11 +369,14 @@ def command_setup(_: Environment, arguments: list[str]) -> int:
 
 
 def command_bench(environment: Environment, arguments: list[str]) -> int:
-    return run_file(environment, "benches/run.py", arguments)
+    must_exist("benches/run.py")
+    return run_openly([environment.python, "benches/run.py", *arguments])
 
 
 def command_reference(environment: Environment, arguments: list[str]) -> int:
-    return run_file(environment, "src/tightloop/app/reference.py", arguments)
+    must_exist("src/tightloop/app/reference.py")
+    # The user's folder, because the arguments name files in it.
+    return run_openly([environment.python, "-m", "tightloop.app.reference", *arguments], folder=Path.cwd())
 
 
 COMMANDS = {
