@@ -192,3 +192,27 @@ def test_the_demo_runs_on_real_data_where_there_is_some(demo, project):
 def test_a_demo_that_fails_says_so_with_its_exit_code(demo, monkeypatch):
     monkeypatch.setattr(dev, "run_openly", lambda command: 2)
     assert demo()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("mypy", "tests", "bounds", "closing"),
+    [
+        (0, 0, 0, "All is well: lint, the tests above, 7 of the core again with bounds checks"),
+        (1, 0, 0, "Failed: mypy ("),
+        (1, 1, 1, "Failed: mypy, pytest, pytest with bounds checks ("),
+    ],
+)
+def test_every_failure_is_shown_and_one_line_closes(project, monkeypatch, capsys, mypy, tests, bounds, closing):
+    (project[0] / "tests" / "core").mkdir(parents=True)
+    (project[0] / "tests" / "core" / "test_step.py").touch()
+
+    def run_quietly(name, command, environment=None):
+        if environment is None:
+            return (mypy, "wrong type") if name == "mypy" else (0, "")
+        assert environment["NUMBA_BOUNDSCHECK"] == "1"
+        return bounds, "7 passed in 1 s"
+
+    monkeypatch.setattr(dev, "run_quietly", run_quietly)
+    monkeypatch.setattr(dev, "run_openly", lambda command: tests)
+    assert dev.command_test(environment_of(project[0]), []) == int(closing.startswith("Failed"))
+    assert capsys.readouterr().out.splitlines()[-1].startswith(closing)
