@@ -202,7 +202,7 @@ def _events(stream: _Stream, coin: Coin, days: int) -> tuple[Event, ...]:
         # Two pumps for a dump; dumps stop at 25 %, or their rebound would be a pump of its own.
         dump = index % 3 == 2
         magnitude = -min(size, 0.25) if dump else size
-        kept, surge = stream.between(0.2, 0.65), stream.between(12, 40)
+        kept, surge = stream.between(0.2, 0.65), stream.between(18, 45)
         if start + rise + fall < days * MINUTES_PER_DAY - 10:
             events.append(Event(start, start + rise, start + rise + fall, magnitude, kept, surge))
     return tuple(events)
@@ -213,9 +213,10 @@ def _bars(
 ) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
     """Columns of one coin for every minute, and which minutes the history kept."""
     minutes = len(market)
-    own = _exp(_wave(stream, minutes, 0.985, 0.55))
+    own = _exp(_wave(stream, minutes, 0.995, 0.40) + _wave(stream, minutes, 0.95, 0.40))
     returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
     push, surge = _pushed(events, minutes)
+    returns = np.where(push != 0.0, returns * 0.5, returns)  # an event drowns out what else moves the price
     quiet = (stream.uniform(minutes) < coin.quiet_share / np.maximum(activity, 0.3)) & (surge == 1.0)
     # A minute without a trade leaves its move to the next one that has any.
     steps = np.rint((returns + push) * _LOG_SCALE).astype(np.int64)
@@ -257,7 +258,7 @@ def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
         down = 1.0 - (1.0 - np.arange(fall + 1) / fall) ** 2  # and gives back most at first
         push[event.start : event.peak] += top * np.diff(up)
         push[event.peak : event.end] -= top * (1.0 - event.kept) * np.diff(down)
-        surge[event.start : event.peak] = 1.0 + event.surge * (0.4 + 0.6 * up[1:])
+        surge[event.start : event.peak] = 1.0 + event.surge * (0.6 + 0.4 * up[1:])
         surge[event.peak : event.end] = 1.0 + event.surge * 0.5 * (1.0 - down[1:])
     return push, surge
 

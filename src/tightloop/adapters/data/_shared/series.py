@@ -123,14 +123,14 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
     times = rounded if order.rows is None else rounded[order.rows]
     used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
-    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times)]
+    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, dataset.kind)]
     faults += _value_faults(used, times)
     faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
     report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
     return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
 
 
-def _step_faults(raw: Times, times: Times) -> list[Fault | None]:
+def _step_faults(raw: Times, times: Times, kind: str) -> list[Fault | None]:
     """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day."""
     step = commonest_step_ns(times)
     if step is None:
@@ -141,7 +141,7 @@ def _step_faults(raw: Times, times: Times) -> list[Fault | None]:
     hour = 3_600 * NS_PER_S
     # An hourly grid, whatever hours the series settles at.
     late = late_stamps(np.sort(raw), hour if step % hour == 0 else step)
-    return [late, *step_faults(times, step, "always", named=False)]
+    return [late, *step_faults(times, step, "always", named=False, changes=kind == "funding")]
 
 
 def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:

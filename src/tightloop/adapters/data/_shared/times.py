@@ -84,12 +84,14 @@ def _duplicates(
     return exact, conflicting
 
 
-def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -> list[Fault | None]:
+def step_faults(
+    times: Times, step_ns: int, calendar: str, named: bool = True, changes: bool = False
+) -> list[Fault | None]:
     """Cadence and holes of strictly ascending stamps on a step.
 
     ``named``: the dataset's name states the step, so that another commonest step is a fault. Then holes are not
-    counted: against the wrong step every row would be one. Without it, stretches of another regular step are no holes:
-    venues change how often they settle funding.
+    counted: against the wrong step every row would be one. ``changes``: stretches of another regular step are no
+    holes, for venues change how often they settle funding.
     """
     steps = np.diff(times)
     if not len(steps):
@@ -99,7 +101,7 @@ def step_faults(times: Times, step_ns: int, calendar: str, named: bool = True) -
         if cadence is not None:
             return [cadence]
     gaps = steps > step_ns
-    wide = np.flatnonzero(gaps if named else gaps & ~_other_cadence(steps))
+    wide = np.flatnonzero(gaps & ~_other_cadence(steps) if changes else gaps)
     missing = (steps[wide] + step_ns // 2) // step_ns - 1
     wide, missing = wide[missing > 0], missing[missing > 0]
     if not len(wide):

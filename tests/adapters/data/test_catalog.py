@@ -1,0 +1,185 @@
+"""Loading from a catalog: windows, times, part files, what an accepted fault does, and names that are not there."""
+
+import numpy as np
+import pytest
+
+from adapters.data import planted
+from adapters.data.planted import HOUR_NS, MINUTE_NS, START_NS
+from tightloop.adapters.data.catalog import Catalog
+from tightloop.core.types import BAR
+from tightloop.model.errors import InputError, UnfitDataError
+from tightloop.model.instruments import InstrumentId
+
+BTC = InstrumentId("binance", "BTCUSDT", "perp")
+PATH = "bars/binance/BTCUSDT-perp-1m.parquet"
+
+
+def stored(root, columns=None, path=PATH, **how):
+    planted.write(root / path, planted.bars() if columns is None else columns, **how)
+    return Catalog(root)
+
+
+def test_bars_come_as_records_of_the_core_with_the_close_one_timeframe_after_the_open(tmp_path):
+    columns = planted.bars()
+    bars, report = stored(tmp_path).bars(BTC, "1m")
+    assert bars.dtype == BAR
+    assert report.faults == ()
+    for name in ("open", "high", "low", "close", "volume"):
+        np.testing.assert_array_equal(bars[name], columns[name])
+    np.testing.assert_array_equal(bars["open_ns"], columns["ts"])
+    np.testing.assert_array_equal(bars["close_ns"], columns["ts"] + MINUTE_NS)
+
+
+def test_a_window_holds_the_bars_whose_open_lies_in_it_and_its_end_is_open(tmp_path):
+    catalog = stored(tmp_path)
+    bars, report = catalog.bars(BTC, "1m", START_NS + 10 * MINUTE_NS, START_NS + 20 * MINUTE_NS)
+    assert (len(bars), report.rows) == (10, 10)
+    assert bars["open_ns"][0] == START_NS + 10 * MINUTE_NS
+    between, _ = catalog.bars(BTC, "1m", START_NS + 1, START_NS + MINUTE_NS + 1)
+    assert list(between["open_ns"]) == [START_NS + MINUTE_NS]
+
+
+def test_a_window_without_rows_is_refused_with_the_span_there_is(tmp_path):
+    with pytest.raises(InputError, match=r"no rows from 2025-.* run from 2024-01-01T00:00:00Z to 2024-01-02T09:19:00Z"):
+        stored(tmp_path).bars(BTC, "1m", START_NS + 366 * 24 * HOUR_NS)
+
+
+def test_the_gate_judges_the_rows_of_the_window_alone(tmp_path):
+    columns = planted.without(planted.bars(), *range(200, 600))
+    catalog = stored(tmp_path, columns)
+    with pytest.raises(UnfitDataError, match="holes: 400 of 2000 steps"):
+        catalog.bars(BTC, "1m")
+    assert catalog.bars(BTC, "1m", START_NS + 600 * MINUTE_NS).report.faults == ()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "+05:30", None])
+def test_stamps_of_any_unit_and_zone_are_the_same_instants(tmp_path, unit, zone):
+    bars, report = stored(tmp_path, unit=unit, zone=zone).bars(BTC, "1m")
+    np.testing.assert_array_equal(bars["open_ns"], planted.bars()["ts"])
+    assert [fault.kind for fault in report.faults] == ([] if zone else ["timezone"])
+
+
+def test_a_folder_of_part_files_is_one_dataset(tmp_path):
+    columns = planted.bars()
+    folder = PATH.removesuffix(".parquet")
+    for part, rows in enumerate((slice(0, 700), slice(700, 701), slice(701, 2_000))):
+        stored(tmp_path, {name: column[rows] for name, column in columns.items()}, f"{folder}/part-{part}.parquet")
+    bars, report = Catalog(tmp_path).bars(BTC, "1m", START_NS + 650 * MINUTE_NS, START_NS + 750 * MINUTE_NS)
+    np.testing.assert_array_equal(bars["close"], columns["close"][650:750])
+    assert report.path == folder
+
+
+def test_of_rows_that_are_there_again_the_first_is_used(tmp_path):
+    columns = planted.repeat(planted.bars(), 5, 900)
+    bars, report = stored(tmp_path, columns).bars(BTC, "1m")
+    np.testing.assert_array_equal(bars["close"], planted.bars()["close"])
+    assert report.rows == 2_002
+
+
+def test_of_accepted_conflicts_the_first_is_used(tmp_path):
+    columns = planted.repeat(planted.bars(), 5)
+    columns["close"][6] += 0.001
+    catalog = stored(tmp_path, columns)
+    with pytest.raises(UnfitDataError, match="--accept conflicting_duplicates"):
+        catalog.bars(BTC, "1m")
+    bars, _ = catalog.bars(BTC, "1m", accepted=frozenset({"conflicting_duplicates"}))
+    np.testing.assert_array_equal(bars["close"], planted.bars()["close"])
+
+
+def test_accepted_disorder_is_sorted_and_windows_of_it_are_whole(tmp_path):
+    columns = planted.bars()
+    order = np.random.default_rng(1).permutation(2_000)
+    catalog = stored(tmp_path, {name: column[order] for name, column in columns.items()})
+    bars, _ = catalog.bars(BTC, "1m", START_NS + 100 * MINUTE_NS, None, frozenset({"disorder"}))
+    np.testing.assert_array_equal(bars["close"], columns["close"][100:])
+
+
+def test_accepted_rows_without_a_price_are_left_out(tmp_path):
+    columns = planted.bars()
+    columns["close"][7] = np.nan
+    bars, _ = stored(tmp_path, columns).bars(BTC, "1m", accepted=frozenset({"non_positive"}))
+    assert len(bars) == 1_999
+    assert np.isfinite(bars["close"]).all()
+
+
+def test_whole_numbers_and_single_precision_are_numbers_too(tmp_path):
+    columns = {**planted.bars(), "volume": np.arange(1, 2_001)}
+    columns["open"] = columns["close"] = np.full(2_000, 100.5, np.float32) + np.arange(2_000, dtype=np.float32) % 3
+    columns["high"], columns["low"] = np.full(2_000, 104), np.full(2_000, 99)
+    bars, _ = stored(tmp_path, columns).bars(BTC, "1m")
+    assert (bars["volume"][-1], bars["open"][1], bars["high"][0]) == (2_000.0, 101.5, 104.0)
+
+
+def test_a_missing_timeframe_names_those_there_are(tmp_path):
+    stored(tmp_path)
+    stored(tmp_path, planted.bars(timeframe="1h"), "bars/binance/BTCUSDT-perp-1h.parquet")
+    with pytest.raises(InputError, match=r"no bars of 5m for binance:BTCUSDT-perp; use 1m, 1h, or make them with"):
+        Catalog(tmp_path).bars(BTC, "5m")
+    assert Catalog(tmp_path).timeframes(BTC) == ("1m", "1h")
+
+
+def test_a_missing_instrument_names_the_nearest_first(tmp_path):
+    for path in ("bars/okx/SOLUSDT-perp-1m.parquet", "bars/binance/BTCUSDC-perp-1m.parquet"):
+        stored(tmp_path, path=path)
+    with pytest.raises(InputError, match=r"there are binance:BTCUSDC-perp \(1m\), okx:SOLUSDT-perp \(1m\)"):
+        Catalog(tmp_path).bars(BTC, "1m")
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no such folder; give the folder of a catalog with --data"):
+        Catalog(tmp_path / "nowhere").datasets()
+
+
+def test_funding_is_rounded_to_the_second_and_unknown_symbols_have_none(tmp_path):
+    columns = planted.series({"rate": np.linspace(-1e-4, 3e-4, 30)}, 8 * HOUR_NS)
+    columns["ts"][3] += 2_000_000
+    planted.write(tmp_path / "funding/binance/BTCUSDT.parquet", columns)
+    catalog = Catalog(tmp_path)
+    ts_ns, rate, report = catalog.funding("binance", "BTCUSDT")
+    np.testing.assert_array_equal(ts_ns, START_NS + np.arange(30) * 8 * HOUR_NS)
+    np.testing.assert_array_equal(rate, columns["rate"])
+    assert [fault.kind for fault in report.faults] == ["late_stamps"]
+    assert len(catalog.funding("binance", "BTCUSDT", START_NS + 8 * HOUR_NS, START_NS + 24 * HOUR_NS).ts_ns) == 2
+    assert catalog.funding("binance", "ETHUSDT") is None
+
+
+def test_a_series_is_found_by_its_path_and_a_wrong_path_names_the_nearest(tmp_path):
+    columns = planted.series({"gwei": np.full(30, 5.0)})
+    planted.write(tmp_path / "gas/ethereum.parquet", columns)
+    np.testing.assert_array_equal(Catalog(tmp_path).series("gas/ethereum").columns["gwei"], columns["gwei"])
+    with pytest.raises(InputError, match=r"gas/etherium: there is no such dataset; there are gas/ethereum"):
+        Catalog(tmp_path).series("gas/etherium")
+
+
+def test_ticks_come_by_the_time_they_were_received(tmp_path):
+    columns = planted.trades()
+    planted.write(tmp_path / "trades/binance/BTCUSDT-perp/2024-01-01.parquet", columns)
+    catalog = Catalog(tmp_path)
+    middle = int(columns["ts_init_ns"][500])
+    ticks = catalog.ticks("trades", BTC, middle)
+    np.testing.assert_array_equal(ticks.columns["price"], columns["price"][500:])
+    np.testing.assert_array_equal(ticks.columns["trade_id"], columns["trade_id"][500:])
+    assert catalog.ticks("quotes", BTC) is None
+
+
+def test_rules_come_from_the_file_or_are_defaults_that_are_named(tmp_path):
+    (tmp_path / "instruments.yaml").write_text("binance:BTCUSDT-perp: {price_increment: 0.1, taker_bps: 4}\n")
+    catalog = Catalog(tmp_path)
+    rules = catalog.rules(BTC)
+    assert (rules.price_increment, rules.taker_bps, rules.lot_size, rules.settle_asset) == (0.1, 4.0, 0.0, "USDT")
+    assert "price_increment" not in rules.defaults_used
+    assert "lot_size" in rules.defaults_used
+    assert catalog.rules(InstrumentId("oanda", "EURUSD", "spot")).calendar == "forex"
+
+
+def test_a_year_of_minutes_loads_quickly_and_in_little_memory(tmp_path):
+    tracemalloc = pytest.importorskip("tracemalloc")
+    catalog = stored(tmp_path, planted.bars(525_600))
+    tracemalloc.start()
+    bars, _ = catalog.bars(BTC, "1m")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(bars) == 525_600
+    # numpy's part: the bars themselves are 29 MB; what Arrow holds beside them is measured by the benchmarks.
+    assert peak < bars.nbytes + 16_000_000
