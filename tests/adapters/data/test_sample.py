@@ -54,7 +54,7 @@ def test_the_numbers_of_a_seed_never_change(tmp_path):
     assert hashlib.sha256(numbers.tobytes()).hexdigest() == PINNED
 
 
-PINNED = "1d97381462507f86ee214c14618049df5200ec3ffdfa14ad4fef599493b2885b"
+PINNED = "452534c04619703ba2929e8873268b308e9c02c65a7c3d8e931034a4e0dea83e"
 
 
 def test_the_market_is_usable_and_has_holes_and_no_other_fault(market):
@@ -100,6 +100,7 @@ def test_each_small_cap_has_pumps_and_the_majors_have_none(market):
 
 
 def test_a_pump_lifts_the_price_by_its_magnitude_in_minutes_on_a_surge_of_volume_and_half_falls_back(market):
+    given_back = []
     for label in labels(market):
         symbol = label["instrument"].split(":")[1].removesuffix("-perp")
         bars = loaded(market, symbol)
@@ -108,11 +109,12 @@ def test_a_pump_lifts_the_price_by_its_magnitude_in_minutes_on_a_surge_of_volume
         assert 3 <= peak - start <= 16
         assert 0.08 <= abs(label["magnitude"]) <= 0.40
         move = bars["close"][peak - 1] / bars["close"][start - 1] - 1
-        assert move == pytest.approx(label["magnitude"], abs=0.06), label
+        assert move == pytest.approx(label["magnitude"], abs=0.01), label
         before = bars["volume"][start - 60 : start].mean()
         assert bars["volume"][start:peak].mean() > 4 * before, label
         left = bars["close"][end - 1] / bars["close"][start - 1] - 1
-        assert abs(left) < abs(label["magnitude"]) + 0.09
+        given_back.append(1 - left / label["magnitude"])
+    assert 0.2 < float(np.median(given_back)) < 0.9
 
 
 def test_thin_books_have_minutes_without_a_trade_and_the_majors_do_not(market):

@@ -202,7 +202,7 @@ def _events(stream: _Stream, coin: Coin, days: int) -> tuple[Event, ...]:
         # Two pumps for a dump; dumps stop at 25 %, or their rebound would be a pump of its own.
         dump = index % 3 == 2
         magnitude = -min(size, 0.25) if dump else size
-        kept, surge = stream.between(0.2, 0.65), stream.between(18, 45)
+        kept, surge = stream.between(0.2, 0.65), stream.between(25, 60)
         if start + rise + fall < days * MINUTES_PER_DAY - 10:
             events.append(Event(start, start + rise, start + rise + fall, magnitude, kept, surge))
     return tuple(events)
@@ -216,9 +216,10 @@ def _bars(
     own = _exp(_wave(stream, minutes, 0.995, 0.40) + _wave(stream, minutes, 0.95, 0.40))
     returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
     push, surge = _pushed(events, minutes)
-    returns = np.where(push != 0.0, returns * 0.5, returns)  # an event drowns out what else moves the price
+    for event in events:  # what else moves the price adds nothing to an event from its start to its peak
+        returns[event.start : event.peak] -= returns[event.start : event.peak].mean()
     quiet = (stream.uniform(minutes) < coin.quiet_share / np.maximum(activity, 0.3)) & (surge == 1.0)
-    # A minute without a trade leaves its move to the next one that has any.
+    # A minute without a trade has no move either.
     steps = np.rint((returns + push) * _LOG_SCALE).astype(np.int64)
     level = np.cumsum(np.where(quiet, 0, steps))
     increment = 10.0**-coin.digits
