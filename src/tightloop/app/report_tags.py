@@ -1,0 +1,46 @@
+"""Tables and cells as HTML. `text_cell`, `nothing` and `table` escape texts; the others take safe HTML."""
+
+from collections.abc import Sequence
+from html import escape
+
+_KINDS = {"#": ' class="n"', "~": ' class="n wideonly"'}
+
+
+def nothing(sentence: str) -> str:
+    """What stands where a table would be empty."""
+    return f'<p class="none">{escape(sentence)}</p>'
+
+
+def text_cell(text: str, style: str = "") -> str:
+    return html_cell(escape(text), style)
+
+
+def html_cell(content: str, style: str = "") -> str:
+    return f'<td class="{style}">{content}</td>' if style else f"<td>{content}</td>"
+
+
+def figure(text: str, shade: str = "", *, wide: bool = False) -> str:
+    """A cell of a column of numbers; a phone leaves out the ``wide`` ones."""
+    return html_cell(text, " ".join(filter(None, ("n", shade, "wideonly" if wide else ""))))
+
+
+def row(*cells: str) -> str:
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def table(titles: Sequence[str], rows: Sequence[str], name: str = "", foot: str = "") -> str:
+    """A title that starts with # heads a column of numbers, with ~ one that a phone leaves out; none: no head."""
+    heads = "".join(
+        f'<th scope="col"{_KINDS[title[0]]}>{escape(title[1:])}</th>'
+        if title[:1] in _KINDS
+        else f'<th scope="col">{escape(title)}</th>'
+        for title in titles
+    )
+    top = f"<thead>{row(heads)}</thead>" if titles else ""
+    bottom = f"<tfoot>{foot}</tfoot>" if foot else ""
+    return f'<table class="{name}">{top}<tbody>{"".join(rows)}</tbody>{bottom}</table>'
+
+
+def dot(colour: str) -> str:
+    """The round mark of an exit reason; ``colour`` names a variable of the style."""
+    return f'<span class="mark" style="--mark:var(--{colour})"></span>'
