@@ -1,0 +1,149 @@
+"""The summary of a backtest on the terminal: what a trader wants first, in one table, the path of the report last.
+
+This module loads rich; a command imports it when it has something to summarise.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tightloop.app.report_numbers import (
+    COUNT,
+    DAYS,
+    PERCENT,
+    PERCENT_SIGNED,
+    RATIO,
+    SHARE,
+    Form,
+    day,
+    forms,
+    known,
+    nanoseconds,
+    number,
+    span,
+    tone,
+)
+
+DAY_NS = 86_400 * 1_000_000_000
+WARNINGS_SHOWN = 5
+STYLES = {"gain": "green", "loss": "red", "": ""}
+VERDICTS = {"fit": "green", "usable": "yellow", "unfit": "red"}
+
+Line = tuple[str, str, str]
+"""Name, text, style."""
+
+
+def print_summary(
+    result: Mapping[str, Any],
+    out_dir: Path,
+    report_path: Path,
+    *,
+    quality: Sequence[Mapping[str, Any]] = (),
+    console: Console | None = None,
+) -> None:
+    """Print the figures of ``result`` (as in result.json), warnings, data quality, attribution and where the files are.
+
+    ``quality``: the datasets of ``data check --json`` that the run read. Without a terminal there are no colours.
+    """
+    out = console or Console(highlight=False)
+    start, end = nanoseconds(result["from"]), nanoseconds(result["to"])
+    days = f", {(end - start) / DAY_NS:,.1f} days" if start is not None and end is not None else ""
+    out.print(f"[bold]{escape(_name(result))}[/]  {day(start)} to {day(end)}{days}")
+    out.print()
+    out.print(_figures(result))
+    for lines in (_attribution(result), _quality(quality), _warnings(result["warnings"])):
+        if lines:
+            out.print()
+            for line in lines:
+                out.print(line, soft_wrap=True)
+    out.print()
+    out.print(f"Files   {escape(str(out_dir))}", soft_wrap=True)
+    out.print(f"Report  [bold]{escape(str(report_path))}[/]", soft_wrap=True)
+
+
+def _figures(result: Mapping[str, Any]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    columns = _columns(result)
+    for _ in columns:
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+    for index in range(max(len(column) for column in columns)):
+        cells: list[str] = []
+        for column in columns:
+            name, text, style = column[index] if index < len(column) else ("", "", "")
+            cells += [name, f"[{style}]{text}[/]" if style else text]
+        grid.add_row(*cells)
+    return grid
+
+
+def _columns(result: Mapping[str, Any]) -> list[list[Line]]:
+    """Result, risk, and trades with costs, each as a column of lines."""
+    shapes = forms(float(result["initial_equity"]))
+    m = result["metrics"]
+    gained = result["final_equity"] - result["initial_equity"]
+
+    def line(title: str, key: str, form: Form) -> Line:
+        return title, number(m[key], form), ""
+
+    return [
+        [
+            ("Return", number(m["total_return_pct"], PERCENT_SIGNED), STYLES[tone(m["total_return_pct"])]),
+            ("Net result", number(gained, shapes["money_signed"]), STYLES[tone(gained)]),
+            line("CAGR", "cagr_pct", PERCENT_SIGNED),
+            ("Equity", number(result["final_equity"], shapes["money"]), ""),
+            line("Exposure", "exposure_pct", SHARE),
+        ],
+        [
+            line("Max drawdown", "max_drawdown_pct", PERCENT),
+            line("Its length", "max_drawdown_days", DAYS),
+            line("Sharpe", "sharpe", RATIO),
+            line("Sortino", "sortino", RATIO),
+            line("Volatility", "volatility_pct", PERCENT),
+        ],
+        [
+            line("Trades", "trades", COUNT),
+            line("Win rate", "win_rate_pct", SHARE),
+            line("Profit factor", "profit_factor", RATIO),
+            line("Expectancy", "expectancy", shapes["money_signed"]),
+            ("Average held", span(m["avg_hold_s"]), ""),
+        ],
+    ]
+
+
+def _attribution(result: Mapping[str, Any]) -> list[str]:
+    """Largest amounts first; what is zero is left out."""
+    form = forms(float(result["initial_equity"]))["money_signed"]
+    buckets = [(name, known(value)) for name, value in result["attribution"].items()]
+    there = sorted(((name, v) for name, v in buckets if v), key=lambda each: -abs(each[1]))
+    parts = [f"{escape(name.replace('_', ' '))} [{STYLES[tone(v)]}]{number(v, form)}[/]" for name, v in there]
+    return [f"[dim]Money[/]   {', '.join(parts)}"] if parts else []
+
+
+def _quality(datasets: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line per dataset that is not fit, and how many are."""
+    listed = list(datasets)
+    if not listed:
+        return []
+    fit = sum(each["verdict"] == "fit" for each in listed)
+    lines = [f"[dim]Data[/]    {fit} of {len(listed)} datasets fit"]
+    for each in listed:
+        if each["verdict"] != "fit":
+            faults = ", ".join(f"{f['kind'].replace('_', ' ')} {number(f['count'], COUNT)}" for f in each["faults"])
+            style = VERDICTS[each["verdict"]]
+            lines.append(f"        [{style}]{each['verdict']}[/] {escape(str(each['path']))}: {escape(faults)}")
+    return lines
+
+
+def _warnings(warnings: Sequence[object]) -> list[str]:
+    lines = [f"[yellow]warning[/] {escape(str(warning))}" for warning in warnings[:WARNINGS_SHOWN]]
+    rest = len(warnings) - WARNINGS_SHOWN
+    return [*lines, f"        and {rest} more, in the report"] if rest > 0 else lines
+
+
+def _name(result: Mapping[str, Any]) -> str:
+    strategy = result["strategy"]
+    return str(strategy["name"]) if isinstance(strategy, Mapping) else str(strategy)
