@@ -70,6 +70,16 @@ def test_a_folder_of_part_files_is_one_dataset(tmp_path):
     assert report.path == folder
 
 
+def test_part_files_come_in_the_order_of_their_numbers(tmp_path):
+    columns = planted.bars(120)
+    for part in range(12):
+        rows = slice(part * 10, part * 10 + 10)
+        stored(tmp_path, {name: column[rows] for name, column in columns.items()}, f"{PATH}/part-{part}.parquet")
+    bars, report = Catalog(tmp_path).bars(BTC, "1m")
+    assert report.faults == ()
+    np.testing.assert_array_equal(bars["close"], columns["close"])
+
+
 def test_of_rows_that_are_there_again_the_first_is_used(tmp_path):
     columns = planted.repeat(planted.bars(), 5, 900)
     bars, report = stored(tmp_path, columns).bars(BTC, "1m")
@@ -142,6 +152,25 @@ def test_funding_is_rounded_to_the_second_and_unknown_symbols_have_none(tmp_path
     assert [fault.kind for fault in report.faults] == ["late_stamps"]
     assert len(catalog.funding("binance", "BTCUSDT", START_NS + 8 * HOUR_NS, START_NS + 24 * HOUR_NS).ts_ns) == 2
     assert catalog.funding("binance", "ETHUSDT") is None
+
+
+def test_a_window_between_two_settlements_has_none_and_one_outside_the_data_is_refused(tmp_path):
+    columns = planted.series({"rate": np.linspace(-1e-4, 3e-4, 30)}, 8 * HOUR_NS)
+    planted.write(tmp_path / "funding/binance/BTCUSDT.parquet", columns)
+    catalog = Catalog(tmp_path)
+    between = catalog.funding("binance", "BTCUSDT", START_NS + HOUR_NS, START_NS + 2 * HOUR_NS)
+    assert between is not None
+    assert (len(between.ts_ns), len(between.rate)) == (0, 0)
+    with pytest.raises(InputError, match="the data run from"):
+        catalog.funding("binance", "BTCUSDT", START_NS + 1_000 * HOUR_NS)
+
+
+def test_rewards_are_a_table_with_the_values_as_stored(tmp_path):
+    rows = {"top_up_date": np.array(["2024-10-18", "2024-10-28"]), "amount": np.array([500_000, 41_000])}
+    planted.write(tmp_path / "rewards/topups.parquet", rows)
+    table = Catalog(tmp_path).table("rewards/topups")
+    assert table.columns == {"top_up_date": ("2024-10-18", "2024-10-28"), "amount": (500_000, 41_000)}
+    assert table.report.verdict.word == "fit"
 
 
 def test_a_series_is_found_by_its_path_and_a_wrong_path_names_the_nearest(tmp_path):

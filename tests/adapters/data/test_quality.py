@@ -1,6 +1,7 @@
 """Every kind of fault of the contract, planted in clean data and found with its exact count."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from adapters.data import planted
@@ -187,13 +188,20 @@ def test_a_single_wick_is_an_outlier_and_a_crash_that_half_recovers_is_none(tmp_
     assert counts(judged(tmp_path / "b", crash)) == {}
 
 
-@pytest.mark.parametrize("factor", [5.05, 0.19, 100.0, 0.001])
+@pytest.mark.parametrize("factor", [5.0, 0.2, 100.0, 0.001])
 def test_a_price_that_leaps_by_five_and_stays_is_a_change_of_units(tmp_path, factor):
     columns = planted.bars()
     for name in ("open", "high", "low", "close"):
         columns[name][900:] *= factor
     fault = only(judged(tmp_path, columns), "units", Verdict.UNFIT)
     assert (fault.count, fault.first_ns) == (1, START_NS + 900 * MINUTE_NS)
+
+
+def test_a_price_that_leaps_by_less_than_five_and_stays_is_a_market(tmp_path):
+    columns = planted.bars()
+    for name in ("open", "high", "low", "close"):
+        columns[name][900:] *= 4.5
+    assert counts(judged(tmp_path, columns)) == {}
 
 
 def test_a_leap_by_five_that_returns_is_an_outlier_and_no_change_of_units(tmp_path):
@@ -260,6 +268,22 @@ def test_rows_received_before_they_happened_are_future_stamps_and_the_offset_is_
     fault = only(judged_ticks(tmp_path, "trades", columns), "future_stamps", Verdict.USABLE)
     assert fault.count == 1_000
     assert "1.246 s behind" in fault.detail
+
+
+def test_single_rows_received_too_early_are_future_stamps_and_no_disorder(tmp_path):
+    columns = planted.trades(1_000)
+    columns["ts_init_ns"][[100, 300]] = columns["ts_event_ns"][[100, 300]] - 900_000_000
+    report = judged_ticks(tmp_path, "trades", columns)
+    assert counts(report) == {"future_stamps": 2}
+    assert report.verdict is Verdict.USABLE
+
+
+@pytest.mark.parametrize("kind", ["trades", "quotes", "books"])
+def test_ticks_that_changed_places_are_disorder(tmp_path, kind):
+    columns = getattr(planted, kind)(1_000)
+    order = np.r_[0:50, 52, 51, 50, 53:1_000]
+    report = judged_ticks(tmp_path, kind, {name: column[order] for name, column in columns.items()})
+    assert counts(report) == {"disorder": 2}
 
 
 def test_a_venue_that_sends_no_times_has_no_future_stamps(tmp_path):
@@ -330,6 +354,23 @@ def test_funding_that_changes_its_interval_has_no_holes(tmp_path):
     torn = {"ts": np.delete(times, [20, 250, 251]), "rate": np.delete(columns["rate"], [20, 250, 251])}
     # The hole among the 8-hourly settlements is one of them: three steps of the commonest interval.
     assert counts(judged(tmp_path, torn, "funding/binance/BTCUSDT.parquet")) == {"holes": 5}
+
+
+def test_times_in_a_wrong_unit_are_refused_before_they_overflow(tmp_path):
+    columns = planted.series({"rate": np.zeros(10)}, 8 * HOUR_NS)
+    columns["ts"] = columns["ts"] // 10**6 * 10**9 // 10**3  # milliseconds, stored as if they were seconds
+    planted.write(
+        tmp_path / "funding/x/AB.parquet", {**columns, "ts": pa.array(columns["ts"], pa.timestamp("s", "UTC"))}
+    )
+    report = report_of(tmp_path)
+    assert counts(report) == {"schema": 1}
+    assert "not between 1678 and 2262" in report.faults[0].detail
+
+
+def test_the_index_that_pandas_leaves_in_a_file_makes_no_row_different(tmp_path):
+    columns = planted.repeat(planted.series({"rate": np.linspace(0, 1e-4, 30)}, 8 * HOUR_NS), 4)
+    columns["__index_level_0__"] = np.arange(31)
+    assert counts(judged(tmp_path, columns, "funding/x/AB.parquet")) == {"exact_duplicates": 1}
 
 
 def test_an_empty_dataset_and_a_file_that_is_no_parquet_are_unfit(tmp_path):

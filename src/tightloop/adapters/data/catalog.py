@@ -21,6 +21,7 @@ from tightloop.adapters.data._shared import (
     iso,
     judge_bars,
     judge_series,
+    judge_table,
     judge_ticks,
     nearest,
     read_bars,
@@ -68,6 +69,13 @@ class LoadedTicks(NamedTuple):
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
+    report: DatasetReport
+
+
+class LoadedTable(NamedTuple):
+    """Published rows that are no series (rewards, parameters): columns of one length, as stored."""
+
+    columns: Mapping[str, tuple[Any, ...]]
     report: DatasetReport
 
 
@@ -125,7 +133,7 @@ class Catalog:
         calendar = self.rules(instrument).calendar
         judged = judge_bars(dataset.path, bars, step_ns, calendar, zoned=source.zone("ts") is not None)
         gate(judged.report, accepted, self.root)
-        return LoadedBars(bars if judged.rows is None else bars[judged.rows], judged.report)
+        return LoadedBars(judged.bars, judged.report)
 
     def funding(
         self,
@@ -135,7 +143,10 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedFunding | None:
-        """Settlements in [start_ns, end_ns), or None when the catalog has no funding of the symbol."""
+        """Settlements in [start_ns, end_ns), or None when the catalog has no funding of the symbol.
+
+        None at all between two settlements; InputError for a window outside the data.
+        """
         found = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
         if not found:
             return None
@@ -153,12 +164,13 @@ class Catalog:
 
         ``columns`` holds every numeric column. InputError when there is none; it names those there are.
         """
-        name = path.removesuffix(".parquet")
-        found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
-        if not found:
-            there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
-            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
-        return self._load_series(found[0], start_ns, end_ns, accepted)
+        return self._load_series(self._named(path), start_ns, end_ns, accepted)
+
+    def table(self, path: str) -> LoadedTable:
+        """Published rows by their path, for example ``rewards/etherfi-eigen-weekly``; InputError without them."""
+        dataset = self._named(path)
+        source = self._source(dataset)
+        return LoadedTable({name: source.values(name) for name in source.types}, judge_table(dataset, source))
 
     def ticks(
         self,
@@ -181,6 +193,14 @@ class Catalog:
         if judged.rows is None:
             return LoadedTicks(judged.columns, judged.report)
         return LoadedTicks({name: column[judged.rows] for name, column in judged.columns.items()}, judged.report)
+
+    def _named(self, path: str) -> Dataset:
+        name = path.removesuffix(".parquet")
+        found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
+        if not found:
+            there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
+            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
+        return found[0]
 
     def _of(self, kind: str) -> list[Dataset]:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
@@ -225,13 +245,19 @@ class Catalog:
         source = self._source(dataset)
         window = _window(start_ns, end_ns)
         judged = judge_series(dataset, source, window)
-        if not len(judged.ts_ns):
+        if not len(judged.ts_ns) and not _covers(source, window):
             raise self._empty_window(dataset, source, start_ns, end_ns)
         gate(judged.report, accepted, self.root)
         if judged.rows is None:
             return LoadedSeries(judged.ts_ns, judged.columns, judged.report)
         columns = {name: column[judged.rows] for name, column in judged.columns.items()}
         return LoadedSeries(judged.ts_ns[judged.rows], columns, judged.report)
+
+
+def _covers(source: Source, window: tuple[int, int]) -> bool:
+    """Whether a window without rows lies between rows: a minute between two settlements has none, rightly."""
+    times = source.times_ns("ts")
+    return bool(times.min() < window[1] and window[0] <= times.max())
 
 
 def _window(start_ns: int | None, end_ns: int | None) -> tuple[int, int]:

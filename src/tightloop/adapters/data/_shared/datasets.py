@@ -1,5 +1,6 @@
 """Which datasets a catalog folder holds, read off the paths alone."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -67,8 +68,14 @@ def _children(folder: Path) -> list[Path]:
 
 def _part_files(path: Path) -> tuple[Path, ...]:
     if path.is_dir():
-        return tuple(sorted(part for part in path.rglob("*.parquet") if not part.name.startswith((".", "_"))))
+        parts = [part for part in path.rglob("*.parquet") if not part.name.startswith((".", "_"))]
+        return tuple(sorted(parts, key=_counted))
     return (path,) if path.suffix == ".parquet" else ()
+
+
+def _counted(part: Path) -> tuple[str, ...]:
+    """A key that puts part-2 before part-10."""
+    return tuple(piece.zfill(20) if piece.isdigit() else piece for piece in re.split(r"(\d+)", part.as_posix()))
 
 
 def _dataset(root: Path, kind: str, venue: str, path: Path, files: tuple[Path, ...]) -> Dataset:

@@ -16,17 +16,17 @@ PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A report, and the rows that a run uses, in order; None when it uses all rows as they stand."""
+    """A report, and the bars that a run uses: in order, each once, those without a price left out."""
 
     report: DatasetReport
-    rows: Rows | None
+    bars: npt.NDArray[np.void]
 
 
 def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: str, *, zoned: bool) -> Judged:
     """Judge bars as stored: a structured array with open, high, low, close, volume and open_ns."""
     times = bars["open_ns"]  # a view: a copy of one column of a year of minutes is 4 MB
     if not len(times):
-        return Judged(schema_report(path, 0, ()), None)
+        return Judged(schema_report(path, 0, ()), bars)
     order = order_of(times, _Values(bars))
     rows = order.rows
     used = bars if rows is None else bars[rows]
@@ -39,17 +39,17 @@ def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: st
     ]  # fmt: skip
     report = DatasetReport(path, len(times), first, last, in_contract_order(faults))
     if any(fault.kind == "non_positive" for fault in report.faults):
-        rows = _positive(used, np.arange(len(times)) if rows is None else rows)
-    return Judged(report, rows)
+        used = used[_positive(used)]
+    return Judged(report, used)
 
 
-def _positive(used: npt.NDArray[np.void], rows: Rows) -> Rows:
-    """Rows whose numbers can be traded: what is not a price is left out when it is accepted, never passed on."""
-    good = np.ones(len(rows), bool)
+def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Which bars can be traded: what is not a price is left out when it is accepted, never passed on."""
+    good = np.ones(len(used), bool)
     for name in PRICE_COLUMNS:
         column = used[name]
         good &= np.isfinite(column) & ((column > 0) | ((name == "volume") & (column == 0)))
-    return rows[good]
+    return good
 
 
 def read_bars(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,10 @@ class Source:
             raw = batch.cast(pa.int64()) if not pa.types.is_timestamp(kind) else batch.view(pa.int64())
             out[at:stop] = raw.to_numpy(zero_copy_only=False)
         if scale != 1:
+            far = np.iinfo(np.int64).max // scale
+            if len(out) and (int(out.max()) > far or int(out.min()) < -far):
+                message = f"holds times that are not between 1678 and 2262, read in {kind.unit}"
+                raise InputError.one(self._files[0], None, column, message, "write the times in their true unit")
             out *= scale
         return out
 
@@ -106,6 +111,12 @@ class Source:
         if pa.types.is_integer(self.types[column]):
             return self.integers(column)
         return np.unique(np.array([text or "" for text in self.texts(column)]), return_inverse=True)[1].ravel()
+
+    def values(self, column: str) -> tuple[Any, ...]:
+        """A whole column as Python values, None where one is missing."""
+        return tuple(
+            value for _f, _at, _stop, batch in self._batches(column, 0, self.rows) for value in batch.to_pylist()
+        )
 
     def texts(self, column: str) -> list[str | None]:
         """A whole column as text."""
@@ -154,6 +165,11 @@ def _open(file: Path, name: str) -> pq.ParquetFile:
         raise InputError.one(file if file.exists() else name, None, "", message, remedy) from None
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text, in any of Arrow's forms of it."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _is(kind: pa.DataType, wanted: str) -> bool:
     if wanted == TIME:
         return bool(pa.types.is_timestamp(kind))
@@ -164,7 +180,7 @@ def _is(kind: pa.DataType, wanted: str) -> bool:
         return bool(number)
     if wanted == FLAG:
         return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind))
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+    text = is_text(kind) or pa.types.is_dictionary(kind)
     if wanted == TRADE_ID:
         return bool(text or pa.types.is_integer(kind))
     assert wanted == SIDE, wanted

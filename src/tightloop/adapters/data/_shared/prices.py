@@ -23,6 +23,8 @@ OUTLIER_BARS = 3
 NEIGHBOURS = 500
 """On each side: 1,000 bars around."""
 UNIT_FACTOR = 5.0
+UNIT_TOLERANCE = 0.01
+"""A change by exactly five is five give or take the move of that bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None
         columns = {name: column[keep] for name, column in columns.items()}
         times = times[keep]
         scan = _scan(columns, len(times))
-    found += moves(columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
+    found += moves(columns["open"], columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
     return found
 
 
@@ -72,8 +74,8 @@ def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
         return found
     ratio = prices[1:] / prices[:-1]
     jumps = np.flatnonzero(np.abs(ratio - 1) > OUTLIER_SHARE) + 1
-    leaps = np.flatnonzero((ratio >= UNIT_FACTOR) | (ratio <= 1 / UNIT_FACTOR)) + 1
-    return found + moves(prices, prices, prices, times, jumps, leaps)
+    leaps = np.flatnonzero(_leaps(ratio)) + 1
+    return found + moves(prices, prices, prices, prices, times, jumps, leaps)
 
 
 def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
@@ -119,12 +121,17 @@ def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
             )
             jumps.append(np.flatnonzero(jump[max(back - 1, 0) :]) + start + (back == 0))
             ratio = c[1:] / before
-            leap = (ratio >= UNIT_FACTOR) | (ratio <= 1 / UNIT_FACTOR)
+            leap = _leaps(ratio)
             leaps.append(np.flatnonzero(leap[max(back - 1, 0) :]) + start + (back == 0))
     joined = [
         np.concatenate(found) if found else np.empty(0, np.int64) for found in (impossible, non_positive, jumps, leaps)
     ]
     return Scan(joined[0], joined[1], flat, same_step, traded, joined[2], joined[3])
+
+
+def _leaps(ratio: Floats) -> Flags:
+    factor = UNIT_FACTOR * (1 - UNIT_TOLERANCE)
+    return (ratio >= factor) | (ratio <= 1 / factor)
 
 
 def _rows_fault(kind: str, rows: Rows, times: Times, what: str) -> Fault | None:
@@ -163,9 +170,11 @@ def _straight_line(scan: Scan, times: Times) -> Fault | None:
     return Fault("straight_line", count, int(times[starts[long][0] - 2]), detail, Verdict.UNFIT)
 
 
-def moves(low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, leaps: Rows) -> list[Fault | None]:
+def moves(
+    open_: Floats, low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, leaps: Rows
+) -> list[Fault | None]:
     """Outliers (moves that come back within 3 bars) and units (leaps that stay), from their candidates."""
-    outliers, excursions = _outliers(low, high, close, jumps)
+    outliers, excursions = _outliers(open_, low, high, close, jumps)
     found: list[Fault | None] = []
     if len(outliers):
         detail = f"{len(outliers)} rows with a price far outside its neighbours that returns within {OUTLIER_BARS} bars"
@@ -187,7 +196,7 @@ def moves(low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, l
     return found
 
 
-def _outliers(low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Rows, Rows]:
+def _outliers(open_: Floats, low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Rows, Rows]:
     """Rows that hold an outlier, and those of them whose close is one. Candidates are few, so they are walked."""
     rows: list[int] = []
     excursions: list[int] = []
@@ -212,7 +221,7 @@ def _outliers(low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Ro
         rows.extend(
             row
             for row in range(start, back + 1)
-            if max(high[row], close[row]) > top or min(low[row], close[row]) < bottom
+            if max(open_[row], high[row], close[row]) > top or min(open_[row], low[row], close[row]) < bottom
         )
         excursions.extend(range(start, back))
         done = back + 1

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data._shared.datasets import Dataset
-from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source
+from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
 from tightloop.adapters.data._shared.times import (
     Rows,
@@ -81,7 +81,7 @@ def _staking_columns(name: str) -> Mapping[str, str]:
 
 def is_table(dataset: Dataset, types: Mapping[str, object]) -> bool:
     """Whether a dataset is published rows without a time series: rewards, and snapshots that are text throughout."""
-    texts = all(str(kind) in ("string", "large_string") for kind in types.values())
+    texts = all(is_text(kind) for kind in types.values())
     return dataset.kind == "rewards" or (dataset.kind == "lending" and texts and len(types) > 0)
 
 
@@ -111,7 +111,8 @@ def _day_ns(text: str | None) -> int | None:
 def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedSeries:
     """Judge a series as stored; ``window`` (start, end) in ns looks at those rows alone."""
     raw = source.times_ns("ts")
-    numeric = [name for name in source.types if name != "ts" and not source.problems({name: NUMBER})]
+    named = [name for name in source.types if name != "ts" and not name.startswith("__")]  # pandas keeps its index so
+    numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
     rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
     if window is not None:

@@ -79,14 +79,16 @@ def _sides(source: Source) -> npt.NDArray[np.int64]:
 
 
 def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
-    received = columns["ts_init_ns"]
+    received, happened = columns["ts_init_ns"], columns["ts_event_ns"]
+    # A row whose only oddity is that it was received before it happened is a future stamp, and in its place.
+    excused = (happened > received) & (happened >= np.maximum.accumulate(happened))
     if kind == "trades":
         # When a trade was received is not part of it: the same trade over two connections is one trade.
         values = np.column_stack([columns[name] for name in ("ts_event_ns", "price", "qty", "buyer_is_maker")])
-        return order_of(columns["trade_id"], values, received, "trade id")
+        return order_of(columns["trade_id"], values, received, "trade id", excused)
     keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
     values = np.column_stack([columns[name] for name in columns if name not in keys])
-    return order_of(_groups([columns[name] for name in keys], received), values, received)
+    return order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
 
 
 def _groups(keys: list[npt.NDArray[Any]], received: Times) -> Times:

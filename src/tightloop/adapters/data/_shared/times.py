@@ -35,16 +35,24 @@ class RowOrder:
     rows: Rows | None
 
 
-def order_of(keys: Times, values: Values, times: Times | None = None, what: str = "time") -> RowOrder:
+def order_of(
+    keys: Times,
+    values: Values,
+    times: Times | None = None,
+    what: str = "time",
+    excused: npt.NDArray[np.bool_] | None = None,
+) -> RowOrder:
     """Find disorder and duplicates.
 
     ``keys`` (n,) decide what is the same row (times or trade ids); ``values`` (n, k) or a structured array of what must
-    then agree; ``times`` (n,) when order is a matter of other stamps than the keys, and for first_ns.
+    then agree; ``times`` (n,) when order is a matter of other stamps than the keys, and for first_ns; rows that are
+    ``excused`` are out of order for a reason that is another fault.
     """
     stamps = keys if times is None else times
     if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
         return RowOrder(None, None, None, None)
-    late = np.flatnonzero(stamps[1:] < np.maximum.accumulate(stamps)[:-1]) + 1
+    behind = stamps[1:] < np.maximum.accumulate(stamps)[:-1]
+    late = np.flatnonzero(behind if excused is None else behind & ~excused[1:]) + 1
     disorder = None
     if len(late):
         detail = f"{len(late)} of {len(keys)} rows are earlier than a row before them"
