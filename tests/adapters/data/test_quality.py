@@ -96,6 +96,13 @@ def test_rows_earlier_than_one_before_them_are_disorder(tmp_path):
     assert (fault.count, fault.first_ns) == (3, START_NS + 101 * MINUTE_NS)
 
 
+def test_rows_that_are_there_again_at_the_end_are_duplicates_and_no_disorder(tmp_path):
+    columns = {name: np.concatenate((column, column[10:15])) for name, column in planted.bars().items()}
+    assert counts(judged(tmp_path / "a", columns)) == {"exact_duplicates": 5}
+    columns["close"][-1] += 0.001
+    assert counts(judged(tmp_path / "b", columns)) == {"exact_duplicates": 4, "conflicting_duplicates": 1}
+
+
 def test_stamps_off_their_grid_by_less_than_a_minute_are_late(tmp_path):
     columns = planted.series({"rate": np.linspace(-1e-4, 3e-4, 300)}, 8 * HOUR_NS)
     columns["ts"][[3, 10, 20]] += np.array([2, 1, 15_000]) * 1_000_000
@@ -131,6 +138,14 @@ def test_sixty_bars_of_one_price_without_volume_are_flat(tmp_path, length, found
     report = judged(tmp_path, columns)
     assert counts(report) == found
     assert report.verdict is (Verdict.USABLE if found else Verdict.FIT)
+
+
+def test_a_bar_that_is_said_again_for_an_hour_without_volume_is_flat(tmp_path):
+    columns = planted.bars()
+    for name in ("open", "high", "low", "close"):
+        columns[name][300:400] = columns[name][300]
+    columns["volume"][300:400] = 0.0
+    assert counts(judged(tmp_path, columns)) == {"flat": 100}
 
 
 def lined(count, length, start=300, volume=1.0):

@@ -107,10 +107,11 @@ def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
             non_positive.append(np.flatnonzero(~good[here]) + start)
             still = ~(v > 0)
             traded = traded or not bool(still.all())
-            one_price = still & (h == low) & (o == c) & (h == c)
-            flat[start + 1 - (back > 0) : stop] = (one_price[1:] & one_price[:-1] & (c[1:] == c[:-1]))[
-                max(back - 1, 0) :
-            ]
+            one_price = (h == low) & (o == c) & (h == c)
+            # One price, or the last bar said again and again.
+            as_before = (h[1:] == h[:-1]) & (low[1:] == low[:-1]) & (o[1:] == o[:-1])
+            unmoved = (c[1:] == c[:-1]) & (as_before | (one_price[1:] & one_price[:-1])) & still[1:] & still[:-1]
+            flat[start + 1 - (back > 0) : stop] = unmoved[max(back - 1, 0) :]
             step, limit = np.diff(c), STEP_TOLERANCE * np.abs(c)
             steady = (np.abs(np.diff(step)) <= limit[2:]) & (np.abs(step[1:]) > limit[2:])
             same_step[stop - len(steady) : stop] = steady

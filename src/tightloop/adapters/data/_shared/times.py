@@ -51,14 +51,15 @@ def order_of(
     stamps = keys if times is None else times
     if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
         return RowOrder(None, None, None, None)
-    behind = stamps[1:] < np.maximum.accumulate(stamps)[:-1]
-    late = np.flatnonzero(behind if excused is None else behind & ~excused[1:]) + 1
+    order = np.argsort(keys, kind="stable")
+    again = np.diff(keys[order]) == 0
+    behind = np.concatenate(([False], stamps[1:] < np.maximum.accumulate(stamps)[:-1]))
+    behind[order[1:][again]] = False  # a row that is there again is not used, wherever it stands
+    late = np.flatnonzero(behind if excused is None else behind & ~excused)
     disorder = None
     if len(late):
         detail = f"{len(late)} of {len(keys)} rows are earlier than a row before them"
         disorder = Fault("disorder", len(late), int(stamps[late[0]]), detail, Verdict.UNFIT)
-    order = np.argsort(keys, kind="stable")
-    again = np.diff(keys[order]) == 0
     exact = conflicting = None
     if again.any():
         exact, conflicting = _duplicates(keys, values, stamps, order, again, what)
