@@ -1,20 +1,10 @@
 """What the files of this folder share: datasets, reading, writing, and the faults that data can have."""
 
 from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
-from tightloop.adapters.data._shared.guess import (
-    WANTED,
-    columns_of,
-    flags,
-    identities,
-    numbers,
-    sells,
-    times_ns,
-)
 from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
-from tightloop.adapters.data._shared.tables import Rows, read_rows
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
 from tightloop.adapters.data._shared.writing import stamps, write_table
@@ -24,20 +14,15 @@ __all__ = [
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
     "RULES_FILE",
-    "WANTED",
     "Dataset",
     "DatasetReport",
     "Fault",
     "Judged",
-    "Rows",
     "Source",
     "Verdict",
-    "columns_of",
     "commonest_step_ns",
     "discover",
-    "flags",
     "gate",
-    "identities",
     "is_table",
     "iso",
     "judge_bars",
@@ -45,13 +30,9 @@ __all__ = [
     "judge_table",
     "judge_ticks",
     "nearest",
-    "numbers",
     "read_bars",
-    "read_rows",
     "required_columns",
     "schema_report",
-    "sells",
     "stamps",
-    "times_ns",
     "write_table",
 ]

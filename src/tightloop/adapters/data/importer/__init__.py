@@ -13,22 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import (
-    WANTED,
-    Rows,
-    Source,
-    columns_of,
-    commonest_step_ns,
-    flags,
-    identities,
-    iso,
-    numbers,
-    read_rows,
-    sells,
-    stamps,
-    times_ns,
-    write_table,
-)
+from tightloop.adapters.data._shared import Source, commonest_step_ns, iso, stamps, write_table
+from tightloop.adapters.data.importer.guess import WANTED, columns_of, flags, identities, numbers, sells, times_ns
+from tightloop.adapters.data.importer.tables import Rows, read_rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
 

@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tightloop.adapters.data._shared.parquet import is_text
-from tightloop.adapters.data._shared.tables import Rows, is_number
+from tightloop.adapters.data.importer.tables import Rows, is_number
 from tightloop.model.errors import InputError
 
 Times = npt.NDArray[np.int64]
@@ -229,7 +228,8 @@ def _bad_value(rows: Rows, column: str, row: int, wrong: str, remedy: str) -> In
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return is_text(kind) or bool(pa.types.is_dictionary(kind))
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(text or pa.types.is_dictionary(kind))
 
 
 def _float(text: str | None) -> float:
