@@ -24,7 +24,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import caching
+from numba.core import caching, codegen
 from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 
@@ -35,13 +35,47 @@ ADDRESS = np.dtype(np.int64)
 # what it means. Python's model would add a branch and an exception path to every division of the step.
 ERROR_MODEL = "numpy"
 
-# Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
 F = TypeVar("F", bound=Callable[..., Any])
+
+# Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
+_OPTIONS: dict[str, Any] = {"error_model": ERROR_MODEL, "_nrt": False}
+
+
+def _skip(library: Any) -> None:
+    """Leave a module as it is; whoever links it in optimises the whole."""
+
+
+def _part(function: Any, **options: Any) -> Any:
+    """A function compiled into its callers.
+
+    numba would optimise every function together with all it calls, again at every level of calls: most of a minute for
+    the step. Only what is called from outside is optimised here, once, with everything linked in.
+    """
+    dispatcher = numba.njit(**_OPTIONS, **options)(function)
+    if DISABLE_JIT:
+        return dispatcher
+    compile_alone = dispatcher.compile
+
+    def compile_as_part(signature: Any) -> Any:
+        optimise = codegen.CPUCodeLibrary._optimize_final_module
+        codegen.CPUCodeLibrary._optimize_final_module = _skip
+        try:
+            return compile_alone(signature)
+        finally:
+            codegen.CPUCodeLibrary._optimize_final_module = optimise
+
+    dispatcher.compile = compile_as_part
+    return dispatcher
 
 
 def leaf(function: F) -> F:
     """For functions called only by compiled functions: compiled into their callers, never cached alone."""
-    return cast(F, numba.njit(error_model=ERROR_MODEL, _nrt=False)(function))
+    return cast(F, _part(function))
+
+
+def hot(function: F) -> F:
+    """A ``leaf`` on the way of every event: always inlined, because passing three arrays costs more than most of them do."""
+    return cast(F, _part(function, forceinline=True))
 
 
 def cache_dir() -> Path:
@@ -64,7 +98,11 @@ def _imported_core_files(path: Path, source: bytes) -> list[Path]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tightloop.core"):
             parts = node.module.split(".")[2:]
             base = CORE_DIR.joinpath(*parts)
-            found += [base.with_suffix(".py"), base / "__init__.py", *(base / f"{alias.name}.py" for alias in node.names)]
+            found += [
+                base.with_suffix(".py"),
+                base / "__init__.py",
+                *(base / f"{alias.name}.py" for alias in node.names),
+            ]
     return [file for file in found if file.is_file() and file != path]
 
 
@@ -133,7 +171,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         if DISABLE_JIT:
             return function
-        dispatcher = numba.njit(error_model=ERROR_MODEL, nogil=nogil, _nrt=False)(function)
+        dispatcher = numba.njit(nogil=nogil, **_OPTIONS)(function)
         try:
             dispatcher._cache = _StampedCache(function)
         except RuntimeError:
@@ -168,7 +206,7 @@ def caller(signature: Any) -> Any:
     if DISABLE_JIT:
         return lambda function, *arguments: function(*arguments)
 
-    def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         address, *rest = arguments
         kind = context.call_conv.get_function_type(signature.return_type, signature.args)
         pointer = builder.inttoptr(address, kind.as_pointer())
@@ -182,11 +220,11 @@ def caller(signature: Any) -> Any:
     result = signature.return_type(*typed)
     count = len(signature.args)
     if count == 3:
-        return intrinsic(lambda context, address, a, b, c: (result, codegen))
+        return intrinsic(lambda context, address, a, b, c: (result, generate))
     if count == 4:
-        return intrinsic(lambda context, address, a, b, c, d: (result, codegen))
+        return intrinsic(lambda context, address, a, b, c, d: (result, generate))
     if count == 6:
-        return intrinsic(lambda context, address, a, b, c, d, e, f: (result, codegen))
+        return intrinsic(lambda context, address, a, b, c, d, e, f: (result, generate))
     raise ValueError(f"no caller for {count} arguments: add a line for that arity")
 
 
@@ -202,10 +240,10 @@ else:
     def float_bits(context: Any, value: Any) -> Any:
         """The 64 bits of a float as an unsigned integer."""
 
-        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
             return builder.bitcast(arguments[0], ir.IntType(64))
 
-        return types.uint64(types.float64), codegen
+        return types.uint64(types.float64), generate
 
 
 if DISABLE_JIT:
@@ -220,8 +258,8 @@ else:
     def word_at(context: Any, record: Any, index: Any) -> Any:
         """The 64-bit word at ``index`` of a record's memory."""
 
-        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
             words = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
             return builder.load(builder.gep(words, [arguments[1]]))
 
-        return types.uint64(record, types.int64), codegen
+        return types.uint64(record, types.int64), generate

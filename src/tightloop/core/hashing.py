@@ -7,7 +7,7 @@ mixers of splitmix64 (Steele, Lea, Flood 2014).
 
 import numpy as np
 
-from tightloop.core.compiled import float_bits, leaf
+from tightloop.core.compiled import float_bits, hot, leaf
 from tightloop.core.types import Record
 
 _K0 = np.uint64(0x9E3779B97F4A7C15)
@@ -19,20 +19,14 @@ _K5 = np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT = np.uint64(29)
 
 
-@leaf
+@hot
 def mix(state: Record, word: int) -> None:
     """Fold one 64-bit word into the rolling hash."""
     h = (state.hash ^ np.uint64(word)) * _K0
     state.hash = h ^ (h >> _SHIFT)
 
 
-@leaf
-def mix_float(state: Record, value: float) -> None:
-    h = (state.hash ^ float_bits(value)) * _K0
-    state.hash = h ^ (h >> _SHIFT)
-
-
-@leaf
+@hot
 def mix_event(state: Record, event: Record) -> None:
     """Fold in all that an event says; which float fields it has depends on its kind, unused ones are zero."""
     a = np.uint64(event.kind * 4096 + event.phase) * _K0 + np.uint64(event.ts_init_ns) * _K1

@@ -20,7 +20,9 @@ FUNDING = int(AccountKind.FUNDING)
 
 @leaf
 def account(asset: int, kind: int) -> int:
-    assert 0 <= asset < limits.ACCOUNTS_MAX // ACCOUNT_KINDS, "ACCOUNTS_MAX: more assets than the ledger has accounts for"
+    assert 0 <= asset < limits.ACCOUNTS_MAX // ACCOUNT_KINDS, (
+        "ACCOUNTS_MAX: more assets than the ledger has accounts for"
+    )
     return asset * ACCOUNT_KINDS + kind
 
 

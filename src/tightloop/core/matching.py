@@ -17,7 +17,7 @@ is then known at the close, when the volume is.
 import math
 
 from tightloop.core import limits, margin, positions
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.types import (
     EventKind,
@@ -251,7 +251,9 @@ def _apply(venue: Record, instance: int, signed_qty: float, price: float, levera
             position.closed_ns = 1 if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
         positions.increase(position, left, price)
         position.margin += abs(left) * price * multiplier / leverage
-    position.liquidation_price = margin.liquidation_price(own.rules, position.qty, position.entry_price, position.margin)
+    position.liquidation_price = margin.liquidation_price(
+        own.rules, position.qty, position.entry_price, position.margin
+    )
 
 
 # Matching -------------------------------------------------------------------------------------------------------------
@@ -443,10 +445,28 @@ def _follow(order: Record, best: float) -> None:
 # What the driver calls ------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def has_business(venue: Record) -> bool:
     """Whether a market event can cause anything here."""
     return venue.order_count > 0 or venue.position_count > 0
+
+
+@hot
+def watch(venue: Record, event: Record) -> None:
+    """A market event while there is nothing to fill and nobody to pay: prices move, and that is all."""
+    own = venue.instruments[event.instrument]
+    venue.ts_ns = event.ts_init_ns
+    if event.kind == EventKind.BAR_OPENED:
+        own.open = event.price
+        own.mark = event.price
+        own.open_ns = event.ts_init_ns
+        own.volume_left = math.inf
+        own.stage = Stage.AT_OPEN.value
+    elif event.kind == EventKind.BAR_CLOSED:
+        own.mark = event.price
+        own.close_ns = event.ts_init_ns
+        own.rules.bar.volume = event.qty
+        own.stage = Stage.BETWEEN.value
 
 
 @leaf
@@ -459,8 +479,6 @@ def begin_bar(venue: Record, event: Record) -> None:
     own.open_ns = event.ts_init_ns
     own.volume_left = math.inf
     own.stage = Stage.AT_OPEN.value
-    if not has_business(venue):
-        return
     at = own.position_first
     while at >= 0:
         venue.positions[at].closed_ns = 0
@@ -491,7 +509,7 @@ def open_known(venue: Record, event: Record) -> None:
     own.high, own.low, own.close, own.volume = event.high, event.low, event.price, event.qty
     own.close_ns = event.ts_init_ns
     own.volume_left = event.qty
-    if has_business(venue) and _has_participation(venue, own):
+    if _has_participation(venue, own):
         own.stage = Stage.AT_OPEN.value
         _pass(venue, own, Stage.AT_OPEN.value, True)
         _pass(venue, own, Stage.AT_OPEN.value, False)
@@ -502,19 +520,17 @@ def in_bar(venue: Record, event: Record) -> None:
     """Inside the bar that ends now: stops, then limits."""
     own = venue.instruments[event.instrument]
     own.stage = Stage.IN_BAR.value
-    if has_business(venue):
-        _pass(venue, own, Stage.IN_BAR.value, True)
-        _pass(venue, own, Stage.IN_BAR.value, False)
+    _pass(venue, own, Stage.IN_BAR.value, True)
+    _pass(venue, own, Stage.IN_BAR.value, False)
 
 
 @leaf
 def end_bar(venue: Record, event: Record) -> None:
     """The bar ended: liquidation at its adverse extreme, trailing stops move, no price is in force any more."""
     own = venue.instruments[event.instrument]
-    if has_business(venue):
-        _liquidate(venue, event.instrument, own, own.low, own.high, False)
-        _trail(venue, own, own.high, own.low)
-        _expire(venue, own, own.close_ns)
+    _liquidate(venue, event.instrument, own, own.low, own.high, False)
+    _trail(venue, own, own.high, own.low)
+    _expire(venue, own, own.close_ns)
     own.mark = own.close
     own.rules.bar.volume = own.volume
     own.stage = Stage.BETWEEN.value

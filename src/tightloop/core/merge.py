@@ -9,13 +9,13 @@ last one known). Streams are ordered by a binary heap of (time, phase, stream), 
 import math
 
 from tightloop.core import limits
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import EventKind, Phase, Record, Rows, StreamKind
 
 _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 
 
-@leaf
+@hot
 def _is_before(streams: Rows, a: int, b: int) -> bool:
     one, other = streams[a], streams[b]
     if one.next_ns != other.next_ns:
@@ -43,7 +43,7 @@ def _sift_down(heap: Rows, streams: Rows, place: int) -> None:
     heap[place] = moved
 
 
-@leaf
+@hot
 def _advance(stream: Record, bars: Rows, rates: Rows) -> None:
     """Set the time and phase of the stream's next event; NEVER_NS at its end."""
     if stream.at >= stream.end:
@@ -73,7 +73,7 @@ def begin(streams: Rows, heap: Rows, bars: Rows, rates: Rows) -> None:
         _sift_down(heap, streams, place)
 
 
-@leaf
+@hot
 def next_event(streams: Rows, heap: Rows, bars: Rows, rates: Rows, event: Record) -> bool:
     """Write the next event; False at the end of all streams."""
     if heap[0] == 0:
@@ -114,11 +114,10 @@ def next_event(streams: Rows, heap: Rows, bars: Rows, rates: Rows, event: Record
         heap[0] -= 1
     if heap[0] > 1:
         _sift_down(heap, streams, 1)
-    flags = 0
-    follows = heap[0] > 0 and streams[heap[1]].next_ns == now_ns
-    if phase == _CLOSES and not (follows and streams[heap[1]].next_phase == _CLOSES):
-        flags = Phase.DECIDE_ON_CLOSE.value
-    if not follows:
-        flags |= Phase.RECORD.value
+    follower = streams[heap[1]]
+    follows = heap[0] > 0 and follower.next_ns == now_ns
+    flags = 0 if follows else Phase.RECORD.value
+    if phase == _CLOSES and not (follows and follower.next_phase == _CLOSES):
+        flags |= Phase.DECIDE_ON_CLOSE.value
     event.phase = flags
     return True

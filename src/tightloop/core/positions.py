@@ -20,7 +20,9 @@ def increase(position: Record, signed_qty: float, price: float) -> None:
 @leaf
 def reduce(position: Record, qty: float, price: float, multiplier: float) -> float:
     """Close ``qty`` (> 0) of the position; the realised P&L of it, before fees."""
-    assert 0.0 < qty <= abs(position.qty) * (1.0 + limits.QUANTITY_TOLERANCE), "a reduction is not larger than the position"
+    assert 0.0 < qty <= abs(position.qty) * (1.0 + limits.QUANTITY_TOLERANCE), (
+        "a reduction is not larger than the position"
+    )
     sign = 1.0 if position.qty > 0.0 else -1.0
     realized = sign * (price - position.entry_price) * qty * multiplier
     position.exit_qty += qty

@@ -7,8 +7,8 @@ driver that speaks to the outside between two events. Both orders of calls are t
 from numba import boolean, int64, types
 
 from tightloop.core import matching, merge
-from tightloop.core.compiled import compiled, leaf
-from tightloop.core.step import step
+from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.step import advance, step
 from tightloop.core.types import (
     ARENA,
     BAR_RECORD,
@@ -60,7 +60,7 @@ def _venue_stage(venue: Record, event: Record, stage: int) -> None:
             matching.settle_funding(venue, event)
 
 
-@leaf
+@hot
 def _stage_count(event: Record) -> int:
     return 3 if event.kind == EventKind.BAR_CLOSED else 1
 
@@ -84,24 +84,26 @@ def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Rows
     venue.inbox_taken = 0
 
 
-@leaf
+@hot
 def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Rows) -> None:
     """One market event: venue first, then the step, then what the step commands."""
-    for stage in range(_stage_count(event)):
-        _venue_stage(venue, event, stage)
-        if venue.inbox_count > 0:
-            _deliver(state, arena, venue, log, table)
-    step(state, arena, event, log, table)
+    if matching.has_business(venue):
+        for stage in range(_stage_count(event)):
+            _venue_stage(venue, event, stage)
+            if venue.inbox_count > 0:
+                _deliver(state, arena, venue, log, table)
+    else:
+        matching.watch(venue, event)
+    advance(state, arena, event, log, table)
     if log[0].oco < log[0].slot:
         _deliver(state, arena, venue, log, table)
 
 
-@leaf
+@hot
 def _write_equity(state: Record, row: Record) -> None:
     row.ts_ns = state.ts_ns
     row.equity = state.equity
     row.cash = state.equity - state.unrealized
-    row.drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak) if state.equity < state.equity_peak else 0.0
 
 
 @compiled(

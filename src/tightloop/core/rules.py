@@ -6,20 +6,20 @@ evaluation is one 64-bit word of two bits a value, so no tree is deeper than RUL
 """
 
 from tightloop.core import limits
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import Floats, Op, Record
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 _BELOW, _EQUAL, _ABOVE = 1, 2, 3
 
 
-@leaf
+@hot
 def value_of(state: Record, arena: Floats, instance: Record, slot: int) -> float:
     """The value an instance sees in one of its slots; NaN when unknown."""
     return arena[state.value_slots[instance.value_base + slot]]
 
 
-@leaf
+@hot
 def _crosses(state: Record, instance: Record, node: Record, left: float, right: float) -> int:
     """Compare with the relation at the evaluation before; remember this one's, and the verdict for explanations."""
     at = instance.memory_base + node.memory
@@ -36,7 +36,7 @@ def _crosses(state: Record, instance: Record, node: Record, left: float, right: 
     return verdict
 
 
-@leaf
+@hot
 def _compares(state: Record, arena: Floats, instance: Record, node: Record, left: float, right: float) -> int:
     if left != left or right != right:
         return UNKNOWN
@@ -62,7 +62,7 @@ def _compares(state: Record, arena: Floats, instance: Record, node: Record, left
     return TRUE if verdict else FALSE
 
 
-@leaf
+@hot
 def condition(state: Record, arena: Floats, instance: Record, node: Record) -> int:
     """The verdict of one condition; updates the memory of a crossing."""
     left = value_of(state, arena, instance, node.left)
@@ -81,7 +81,7 @@ def last_verdict(state: Record, arena: Floats, instance: Record, node: Record) -
     return _compares(state, arena, instance, node, left, value_of(state, arena, instance, node.right))
 
 
-@leaf
+@hot
 def _fold(stack: int, count: int, decisive: int) -> int:
     """ALL (decisive FALSE) or ANY (decisive TRUE) of the top ``count`` values."""
     unknown = False
@@ -127,7 +127,7 @@ def _seq(state: Record, instance: Record, node: Record, stack: int, now_ns: int)
     return last
 
 
-@leaf
+@hot
 def evaluate(state: Record, arena: Floats, instance: Record, first: int, count: int, now_ns: int) -> int:
     """The verdict of a tree for one instance; memories of crossings, holds and sequences move on."""
     assert now_ns > 0, "an evaluation has a time"

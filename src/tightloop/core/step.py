@@ -10,7 +10,7 @@ import math
 from numba import int64, types
 
 from tightloop.core import commands, exposure, ledger, limits, log, margin, orders, positions
-from tightloop.core.compiled import compiled, leaf
+from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
 from tightloop.core.indicators.contract import call_update
@@ -37,7 +37,7 @@ from tightloop.core.types import (
 STEP = types.void(STATE_RECORD, ARENA, EVENT_RECORD, LOG_ARRAY, TABLE)
 
 
-@leaf
+@hot
 def _call_family(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, moment: int) -> int:
     family = state.strategies[state.instances[instance].strategy].family
     return call_decide(table[family], state, arena, rows, table, instance, moment)
@@ -76,7 +76,9 @@ def _fire_timers(state: Record, arena: Floats, rows: Rows, table: Rows, now_ns: 
 def _begin_day(state: Record, day: int) -> None:
     """00:00 UTC: what limits count by the day begins anew."""
     state.day = day
+    state.day_end_ns = (day + 1) * limits.DAY_NS
     state.day_start_equity = state.equity
+    _set_alarm(state)
     for at in range(state.strategy_count):
         strategy = state.strategies[at]
         strategy.trades_today = 0
@@ -89,6 +91,19 @@ def _begin_day(state: Record, day: int) -> None:
 
 
 @leaf
+def _set_alarm(state: Record) -> None:
+    """The equity at or below which a stop or a warning of the account may be due: one comparison an event."""
+    own = state.limits
+    alarm = -math.inf
+    if own.daily_loss_pct == own.daily_loss_pct and state.daily_stopped_day != state.day:
+        alarm = state.day_start_equity * (1.0 - own.daily_loss_pct / 100.0)
+    if own.max_drawdown_pct == own.max_drawdown_pct and state.drawdown_stopped == 0:
+        near = 1.0 if state.drawdown_warned != 0 else 0.8
+        alarm = max(alarm, state.equity_peak * (1.0 - near * own.max_drawdown_pct / 100.0))
+    state.alarm_equity = alarm + abs(alarm) * limits.LIMIT_TOLERANCE
+
+
+@leaf
 def _guard_account(state: Record, rows: Rows) -> None:
     """Stops that hold until the next day (daily loss) or until re-armed (drawdown), and their warnings."""
     own = state.limits
@@ -97,7 +112,11 @@ def _guard_account(state: Record, rows: Rows) -> None:
         if not exposure.within(loss, state.day_start_equity * own.daily_loss_pct / 100.0):
             state.daily_stopped_day = state.day
             _warn(state, rows, WarningCode.DAILY_LOSS_STOP.value, -1, loss, 0)
-    if own.max_drawdown_pct == own.max_drawdown_pct and state.drawdown_stopped == 0 and state.equity < state.equity_peak:
+    if (
+        own.max_drawdown_pct == own.max_drawdown_pct
+        and state.drawdown_stopped == 0
+        and state.equity < state.equity_peak
+    ):
         drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
         if not exposure.below(drawdown_pct, own.max_drawdown_pct):
             state.drawdown_stopped = 1
@@ -105,20 +124,26 @@ def _guard_account(state: Record, rows: Rows) -> None:
         elif state.drawdown_warned == 0 and drawdown_pct >= 0.8 * own.max_drawdown_pct:
             state.drawdown_warned = 1
             _warn(state, rows, WarningCode.DRAWDOWN_NEAR.value, -1, drawdown_pct, 0)
+    _set_alarm(state)
 
 
-@leaf
+@hot
 def _record(state: Record, rows: Rows) -> None:
     """The end of an instant: equity, its peak and the drawdown from it."""
-    _guard_account(state, rows)
+    if state.equity <= state.alarm_equity:
+        _guard_account(state, rows)
     statistics = state.statistics
     if state.equity >= state.equity_peak:
-        state.equity_peak = state.equity
+        if state.equity > state.equity_peak:
+            state.equity_peak = state.equity
+            state.drawdown_warned = 0
+            statistics.deepest_equity = state.equity * (1.0 - statistics.max_drawdown_pct / 100.0)
+            _set_alarm(state)
         statistics.peak_ns = state.ts_ns
-        state.drawdown_warned = 0
     else:
-        drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
-        statistics.max_drawdown_pct = max(statistics.max_drawdown_pct, drawdown_pct)
+        if state.equity < statistics.deepest_equity:
+            statistics.deepest_equity = state.equity
+            statistics.max_drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
         statistics.longest_drawdown_ns = max(statistics.longest_drawdown_ns, state.ts_ns - statistics.peak_ns)
     if statistics.first_ns == 0:
         statistics.first_ns = state.ts_ns
@@ -128,7 +153,7 @@ def _record(state: Record, rows: Rows) -> None:
 # Market -------------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
     """A new mark price: unrealised P&L of what is held, extremes of what is watched."""
     instrument = state.instruments[index]
@@ -178,7 +203,7 @@ def _grow_aggregates(state: Record, index: int) -> None:
         own.volume += bar.volume
 
 
-@leaf
+@hot
 def _bar_closed(state: Record, arena: Floats, table: Rows, event: Record) -> None:
     index = event.instrument
     instrument = state.instruments[index]
@@ -200,7 +225,7 @@ def _bar_closed(state: Record, arena: Floats, table: Rows, event: Record) -> Non
     state.touched_count += 1
 
 
-@leaf
+@hot
 def _bar_opened(state: Record, arena: Floats, table: Rows, event: Record) -> None:
     instrument = state.instruments[event.instrument]
     if instrument.aggregate_count > 0:
@@ -230,7 +255,7 @@ def _add_candidate(state: Record, instance: int) -> None:
     state.candidate_count += 1
 
 
-@leaf
+@hot
 def _decide(state: Record, arena: Floats, rows: Rows, table: Rows) -> None:
     """An evaluation: exits and cancels of all instances first, then entries."""
     state.candidate_count = 0
@@ -302,7 +327,10 @@ def _reduce(state: Record, rows: Rows, order: Record, qty: float, fee: float, ev
     share = min(1.0, qty / abs(position.qty))
     realized = positions.reduce(position, qty, event.price, instrument.multiplier)
     ledger.post(
-        state, ledger.account(instrument.asset, ledger.WALLET), ledger.account(instrument.asset, ledger.REALIZED), realized
+        state,
+        ledger.account(instrument.asset, ledger.WALLET),
+        ledger.account(instrument.asset, ledger.REALIZED),
+        realized,
     )
     position.fees += fee
     state.strategies[state.instances[instance].strategy].realized_today += realized - fee
@@ -484,7 +512,7 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Rows, event: R
     _warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
 
 
-@leaf
+@hot
 def _take_in(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
     """The switch on event kind."""
     kind = event.kind
@@ -503,8 +531,35 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Rows, event: Recor
     elif kind == EventKind.REARMED:
         state.drawdown_stopped = 0
         state.equity_peak = state.equity
+        _set_alarm(state)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
+
+
+@hot
+def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows) -> None:
+    """``step``, to be inlined where every market event of a replay passes."""
+    assert event.ts_init_ns >= state.ts_ns, "events come in order of time"
+    state.seq += 1
+    state.id_count = 0
+    if state.next_timer_ns < event.ts_init_ns:
+        _fire_timers(state, arena, rows, table, event.ts_init_ns)
+    state.ts_ns = event.ts_init_ns
+    mix_event(state, event)
+    if event.ts_event_ns >= state.day_end_ns and event.kind != EventKind.BAR_CLOSED:
+        _begin_day(state, event.ts_event_ns // limits.DAY_NS)
+    _take_in(state, arena, rows, table, event)
+    state.equity = ledger.wallet(state, 0) + state.unrealized
+    if event.phase & Phase.DECIDE_ON_CLOSE:
+        if event.ts_init_ns >= state.day_end_ns:
+            _begin_day(state, event.ts_init_ns // limits.DAY_NS)
+        if state.equity <= state.alarm_equity:
+            _guard_account(state, rows)
+        _decide(state, arena, rows, table)
+    if event.phase & Phase.RECORD:
+        _record(state, rows)
+    if state.seq % limits.STATE_HASH_EVERY == 0:
+        mix(state, full_hash(state, arena))
 
 
 @compiled(STEP)
@@ -514,23 +569,4 @@ def step(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows) -
     ``table`` holds native addresses (indicators, checks with their reasons, families) where the state says. Events come
     in order of ``ts_init_ns``.
     """
-    assert event.ts_init_ns >= state.ts_ns, "events come in order of time"
-    state.seq += 1
-    state.id_count = 0
-    if state.next_timer_ns < event.ts_init_ns:
-        _fire_timers(state, arena, rows, table, event.ts_init_ns)
-    state.ts_ns = event.ts_init_ns
-    mix_event(state, event)
-    if event.kind != EventKind.BAR_CLOSED and event.ts_event_ns // limits.DAY_NS > state.day:
-        _begin_day(state, event.ts_event_ns // limits.DAY_NS)
-    _take_in(state, arena, rows, table, event)
-    state.equity = ledger.wallet(state, 0) + state.unrealized
-    if event.phase & Phase.DECIDE_ON_CLOSE:
-        if event.ts_init_ns // limits.DAY_NS > state.day:
-            _begin_day(state, event.ts_init_ns // limits.DAY_NS)
-        _guard_account(state, rows)
-        _decide(state, arena, rows, table)
-    if event.phase & Phase.RECORD:
-        _record(state, rows)
-    if state.seq % limits.STATE_HASH_EVERY == 0:
-        mix(state, full_hash(state, arena))
+    advance(state, arena, event, rows, table)

@@ -387,18 +387,18 @@ ACCOUNT_LIMITS = _record(
 )
 
 STATISTICS = _record(
-    *_of("f8", "fees funding slippage turnover max_drawdown_pct"),
+    *_of("f8", "fees funding slippage turnover max_drawdown_pct deepest_equity"),
     *_of("i8", "exposed_ns exposed_since_ns first_ns last_ns peak_ns longest_drawdown_ns"),
 )
 
 STATE = _record(
-    *_of("i8", "seq ts_ns day trade_count signal_count next_timer_ns"),
+    *_of("i8", "seq ts_ns day day_end_ns trade_count signal_count next_timer_ns"),
     ("hash", "u8"),
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
     *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count"),
-    *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin"),
+    *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),
     ("balances", "f8", (limits.ACCOUNTS_MAX,)),  # ledger: asset * ACCOUNT_KINDS + kind
@@ -454,7 +454,7 @@ LOG_ROW = _record(
     *_of("f8", "fee pnl funding slippage value threshold"),
 )
 
-EQUITY = _record(("ts_ns", "i8"), *_of("f8", "equity cash drawdown_pct"))
+EQUITY = _record(("ts_ns", "i8"), *_of("f8", "equity cash"))
 
 STREAM = _record(*_of("i8", "kind instrument at end is_closing next_ns next_phase"))
 RATE = _record(("ts_ns", "i8"), ("rate", "f8"))

@@ -14,7 +14,7 @@ position is flat, so an exit under way is never unprotected.
 import math
 
 from tightloop.core import commands, limits, log, orders, rounding
-from tightloop.core.compiled import compiled, leaf
+from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import DECIDE, _plan
 from tightloop.core.indicators.contract import call_evaluate
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, evaluate, last_verdict, value_of
@@ -43,7 +43,7 @@ S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Sec
 # Sections -----------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def _is_needed(state: int, section: int) -> bool:
     """Whether a state listens to a section."""
     if state == InstanceState.MONITORING:
@@ -57,7 +57,7 @@ def _is_needed(state: int, section: int) -> bool:
     return section == E1 and state == InstanceState.EXIT_PENDING
 
 
-@leaf
+@hot
 def _evaluate_sections(state: Record, arena: Floats, instance: int) -> None:
     """Verdicts of the sections the state listens to, and of those with a memory, whose memory must not miss a step."""
     own = state.instances[instance]
@@ -381,9 +381,7 @@ def _target_of(state: Record, arena: Floats, instance: int, step: int) -> float:
 
 
 @leaf
-def _place_target(
-    state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, step: int, qty: float
-) -> None:
+def _place_target(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, step: int, qty: float) -> None:
     """Put one target at the venue, or fit it to the quantity it closes."""
     own = state.instances[instance]
     position = state.positions[instance]
@@ -540,7 +538,7 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Rows,
         _tighten_trail(state, arena, rows, instance)
 
 
-@leaf
+@hot
 def _decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> int:
     """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
     own = state.instances[instance]

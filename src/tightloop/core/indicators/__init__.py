@@ -75,7 +75,9 @@ class Indicator:
 @cache
 def types_found() -> tuple[str, ...]:
     """The types there are, by the files in this folder."""
-    return tuple(sorted(p.stem.upper() for p in FOLDER.glob("*.py") if p.stem not in NOT_INDICATORS and p.stem[0] != "_"))
+    return tuple(
+        sorted(p.stem.upper() for p in FOLDER.glob("*.py") if p.stem not in NOT_INDICATORS and p.stem[0] != "_")
+    )
 
 
 @cache

@@ -1,0 +1,632 @@
+"""From strategies to the arrays that compiled code runs on: State, arena, venue and the table of addresses.
+
+Nothing is compiled for a strategy: rules become rows of a table, parameters become numbers, and the same indicator on
+the same instrument is laid out once, whoever names it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tightloop.core import checks, families, indicators, limits
+from tightloop.core.compiled import DISABLE_JIT, address_of
+from tightloop.core.ledger import CAPITAL, WALLET
+from tightloop.core.state import new_state
+from tightloop.core.types import (
+    VENUE,
+    Floats,
+    InstanceState,
+    Op,
+    OrderKind,
+    PriceKind,
+    Rows,
+    SizeKind,
+    SlippageKind,
+    StopKind,
+    TargetKind,
+    TimeInForce,
+)
+from tightloop.model.conditions import OPERATORS, Condition, Node
+from tightloop.model.config import Strategy, Variant
+from tightloop.model.errors import CapacityError, InputError, Problem
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
+
+SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
+DEFAULT_MAINTENANCE_RATE = 0.005
+DEFAULT_LEVERAGE_MAX = 200.0
+_NAN_CELL = 0
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything one run starts from. ``conditions`` names what each node of the rules compares."""
+
+    strategies: tuple[Strategy, ...]
+    instruments: tuple[InstrumentId, ...]
+    rules: Mapping[InstrumentId, InstrumentRules]
+    settle_asset: str
+    capital: float
+    timeframe: str
+    states: Rows
+    arena: Floats
+    venues: Rows
+    table: Any
+    rows_per_step: int
+    conditions: Mapping[int, Condition] = field(default_factory=dict)
+    funding: Mapping[InstrumentId, bool] = field(default_factory=dict)
+
+
+def make_plan(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], *, seed: int = 0) -> Plan:
+    """Lay out a run. InputError for what the strategies and the instruments' rules do not allow together."""
+    builder = _Builder(strategies, rules, seed)
+    return builder.plan()
+
+
+def rules_of(strategies: Sequence[Strategy]) -> tuple[InstrumentId, ...]:
+    """The instruments of a run, each once, in the order of the files."""
+    return tuple(dict.fromkeys(instrument for strategy in strategies for instrument in strategy.instruments))
+
+
+def _capacity(name: str, wanted: int) -> None:
+    allowed = getattr(limits, name)
+    if wanted > allowed:
+        raise CapacityError(
+            f"{name}: this run needs {wanted}, and there is room for {allowed}; use fewer instruments or variants"
+        )
+
+
+class _Builder:
+    def __init__(
+        self, strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], seed: int
+    ) -> None:
+        self.strategies = tuple(strategies)
+        self.rules = rules
+        self.instruments = rules_of(strategies)
+        self.states = new_state()
+        self.state = self.states[0]
+        self.venues = np.zeros(1, VENUE)
+        self.venue = self.venues[0]
+        self.venue["seed"] = seed
+        self.functions: list[Any] = []
+        self.function_at: dict[str, int] = {}
+        self.cells = 1  # cell 0 is NaN: a value nobody provides
+        self.laid_out: list[tuple[indicators.Indicator, int, Mapping[str, float]]] = []
+        self.constants: dict[float, int] = {}
+        self.base_of: dict[tuple[Any, ...], int] = {}
+        self.conditions: dict[int, Condition] = {}
+        self.problems: list[Problem] = []
+
+    def plan(self) -> Plan:
+        self._check_together()
+        asset = self._settle_asset()
+        if self.problems:
+            raise InputError(*self.problems)
+        _capacity("STRATEGIES_MAX", len(self.strategies))
+        _capacity("INSTRUMENTS_MAX", len(self.instruments))
+        _capacity("INSTANCES_MAX", sum(len(s.instruments) for s in self.strategies))
+        self._instruments()
+        self._market_indicators()
+        self._strategies()
+        self._account()
+        self._checks()
+        arena = self._arena()
+        rows = sum(self._rows_of(s) * len(s.instruments) for s in self.strategies) + 64
+        _capacity("ROWS_PER_STEP_MAX", rows)
+        capital = sum(s.read.capital for s in self.strategies)
+        funding = {
+            i: any(i in s.instruments and s.read.costs.funding == "on" for s in self.strategies)
+            for i in self.instruments
+        }
+        return Plan(
+            self.strategies, self.instruments, self.rules, asset, capital, self.strategies[0].read.timeframe,
+            self.states, arena, self.venues, self._table(), rows, self.conditions, funding,
+        )  # fmt: skip
+
+    # What must fit together
+
+    def _refuse(self, strategy: Strategy, path: str, message: str, remedy: str) -> None:
+        self.problems.append(Problem(strategy.file, None, path, message, remedy))
+
+    def _check_together(self) -> None:
+        first = self.strategies[0]
+        for strategy in self.strategies:
+            if not strategy.instruments:
+                self._refuse(strategy, "instruments", "is empty", "name instruments in the file or with --instrument")
+            if strategy.read.timeframe != first.read.timeframe:
+                self._refuse(
+                    strategy, "timeframe", f"is not the {first.read.timeframe} of {first.file}", "run them apart"
+                )
+            if strategy.read.account != first.read.account:
+                self._refuse(
+                    strategy, "account", f"differs from the one of {first.file}", "give one --account file for all"
+                )
+            for instrument in strategy.instruments:
+                self._check_instrument(strategy, instrument)
+
+    def _check_instrument(self, strategy: Strategy, instrument: InstrumentId) -> None:
+        rules = self.rules[instrument]
+        if instrument.market != "spot" or rules.margin:
+            return
+        if strategy.read.direction == "SHORT":
+            self._refuse(
+                strategy,
+                "direction",
+                f"{instrument} is spot and can not be sold short",
+                "trade the perp, or write margin: true in instruments.yaml",
+            )
+        if strategy.read.sections is not None and strategy.read.sections.Z1.leverage > 1:
+            self._refuse(
+                strategy,
+                "sections.Z1.leverage",
+                f"{instrument} is spot and has no leverage",
+                "write leverage: 1, or margin: true in instruments.yaml",
+            )
+
+    def _settle_asset(self) -> str:
+        assets = {self.rules[i].settle_asset for i in self.instruments}
+        if None in assets:
+            unknown = next(str(i) for i in self.instruments if self.rules[i].settle_asset is None)
+            self._refuse(
+                self.strategies[0],
+                "instruments",
+                f"nobody says what {unknown} settles in",
+                "write settle_asset in instruments.yaml",
+            )
+        elif len(assets) > 1:
+            names = ", ".join(sorted(str(a) for a in assets))
+            self._refuse(
+                self.strategies[0], "instruments", f"settle in {names}: one settle asset per run", "run them apart"
+            )
+        return str(next(iter(assets), ""))
+
+    # The table of addresses
+
+    def _address(self, name: str, function: Any) -> int:
+        if name not in self.function_at:
+            self.function_at[name] = len(self.functions)
+            self.functions.append(address_of(function))
+        return self.function_at[name]
+
+    def _table(self) -> Any:
+        return self.functions if DISABLE_JIT else np.array(self.functions, np.int64)
+
+    def _checks(self) -> None:
+        found = checks.all_checks()
+        self.state["check_first"] = len(self.functions)
+        self.state["check_count"] = len(found)
+        for module in found:
+            self.functions += [address_of(module.check), module.REASON]
+
+    # Instruments and what is computed on them
+
+    def _instruments(self) -> None:
+        self.state["instrument_count"] = self.venue["instrument_count"] = len(self.instruments)
+        self.state["asset_count"] = 1
+        for at, instrument in enumerate(self.instruments):
+            rules = self.rules[instrument]
+            row = self.state["instruments"][at]
+            row["price_increment"] = rules.price_increment
+            row["lot_size"] = rules.lot_size
+            row["multiplier"] = rules.contract_size
+            row["min_notional"] = rules.min_notional
+            is_margined = instrument.market == "perp" or rules.margin
+            row["may_short"] = row["is_margined"] = int(is_margined)
+            tiers = [(t.notional_max, t.maintenance_pct / 100.0, t.leverage_max) for t in rules.margin_tiers]
+            tiers = tiers or [(math.inf, DEFAULT_MAINTENANCE_RATE, DEFAULT_LEVERAGE_MAX)]
+            _capacity("TIERS_MAX", len(tiers))
+            row["tier_count"] = len(tiers)
+            for k, tier in enumerate(tiers):
+                row["tiers"][k] = tier
+            row["instance_first"] = -1
+            row["mark"] = row["funding_rate"] = math.nan
+            own = self.venue["instruments"][at]
+            own["rules"] = row
+            own["mark"] = math.nan
+            own["order_first"] = own["order_last"] = own["position_first"] = -1
+
+    def _market_indicators(self) -> None:
+        """Every (instrument, type, parameters, timeframe) once, those of one instrument and timeframe side by side."""
+        count = aggregate_count = 0
+        for at, instrument in enumerate(self.instruments):
+            wanted: dict[tuple[Any, ...], Variant] = {}
+            for strategy in self.strategies:
+                if instrument in strategy.instruments:
+                    for variant in strategy.variants.values():
+                        if not indicators.load(variant.type).is_of_instance:
+                            wanted.setdefault(_key(variant), variant)
+            row = self.state["instruments"][at]
+            row["indicator_first"] = count
+            base = [v for v in wanted.values() if v.timeframe is None]
+            count = self._lay_out(at, base, count)
+            row["indicator_count"] = len(base)
+            row["aggregate_first"] = aggregate_count
+            for timeframe in sorted({v.timeframe for v in wanted.values() if v.timeframe}, key=lambda t: TIMEFRAMES[t]):
+                _capacity("AGGREGATES_MAX", aggregate_count + 1)
+                own = [v for v in wanted.values() if v.timeframe == timeframe]
+                aggregate = self.state["aggregates"][aggregate_count]
+                aggregate["instrument"] = at
+                aggregate["period_ns"] = TIMEFRAMES[timeframe]
+                aggregate["indicator_first"] = count
+                aggregate["indicator_count"] = len(own)
+                count = self._lay_out(at, own, count)
+                aggregate_count += 1
+            row["aggregate_count"] = aggregate_count - row["aggregate_first"]
+        self.state["indicator_count"] = count
+        self.state["aggregate_count"] = aggregate_count
+
+    def _lay_out(self, instrument: int, variants: Sequence[Variant], count: int) -> int:
+        _capacity("INDICATORS_MAX", count + len(variants))
+        for variant in variants:
+            self.base_of[(instrument, *_key(variant))] = self._place(variant, count)
+            count += 1
+        return count
+
+    def _place(self, variant: Variant, at: int) -> int:
+        indicator = indicators.load(variant.type)
+        row = self.state["indicators"][at]
+        row["address"] = self._address(variant.type, indicator.entry)
+        row["base"] = base = self.cells
+        row["floats"] = indicator.size(variant.values)
+        self.laid_out.append((indicator, base, variant.values))
+        self.cells += int(row["floats"])
+        return base
+
+    def _constant(self, value: float) -> int:
+        if value not in self.constants:
+            self.constants[value] = self.cells
+            self.cells += 1
+        return self.constants[value]
+
+    def _arena(self) -> Floats:
+        _capacity("ARENA_FLOATS_MAX", self.cells)
+        arena = np.zeros(self.cells)
+        arena[_NAN_CELL] = math.nan
+        for indicator, base, values in self.laid_out:
+            indicator.lay_out(arena, base, values)
+        for value, cell in self.constants.items():
+            arena[cell] = value
+        self.state["arena_floats"] = self.cells
+        return arena
+
+    # Strategies
+
+    def _strategies(self) -> None:
+        self.state["strategy_count"] = len(self.strategies)
+        instance = 0
+        for at, strategy in enumerate(self.strategies):
+            slots = _Slots(strategy)
+            row = self.state["strategies"][at]
+            family = families.load(strategy.read.family)
+            row["family"] = self._address(f"family {strategy.read.family}", family.decide)
+            row["direction"] = 1 if strategy.read.direction == "LONG" else -1
+            row["section_first"] = -1
+            row["confidence_slot"] = -1
+            for place, value in enumerate(strategy.parameters.values()):
+                row["parameters"][place] = value
+            memory = self._sections(strategy, row, slots)
+            if strategy.read.sections is not None:
+                write_sections(row, strategy, slots)
+            write_limits(row, strategy)
+            for instrument in strategy.instruments:
+                self._instance(instance, at, strategy, instrument, slots, memory)
+                instance += 1
+        self.state["instance_count"] = self.venue["instance_count"] = instance
+
+    def _sections(self, strategy: Strategy, row: Any, slots: "_Slots") -> int:
+        """The trees as nodes; returns the memory an instance needs for them."""
+        memory = 0
+        count = int(self.state["node_count"])
+        for section, name in enumerate(SECTIONS):
+            tree = strategy.trees.get(name)
+            if tree is None:
+                continue
+            nodes: list[tuple[dict[str, int], Condition | None]] = []
+            memory = _postfix(tree, slots, nodes, memory)
+            _capacity("NODES_MAX", count + len(nodes))
+            row["section_first"][section] = count
+            row["section_count"][section] = len(nodes)
+            stateful = {int(Op.CROSSES_ABOVE), int(Op.CROSSES_BELOW), int(Op.HOLD), int(Op.SEQ)}
+            row["section_is_stateful"][section] = int(any(n["op"] in stateful for n, _ in nodes))
+            for fields_of, condition in nodes:
+                node = self.state["nodes"][count]
+                for key, value in fields_of.items():
+                    node[key] = value
+                if condition is not None:
+                    self.conditions[count] = condition
+                count += 1
+        self.state["node_count"] = count
+        return memory
+
+    def _instance(
+        self, at: int, strategy_at: int, strategy: Strategy, instrument: InstrumentId, slots: "_Slots", memory: int
+    ) -> None:
+        index = self.instruments.index(instrument)
+        row = self.state["instances"][at]
+        row["strategy"], row["instrument"] = strategy_at, index
+        row["state"] = int(InstanceState.MONITORING)
+        row["next"] = row["order_first"] = -1
+        row["timer_ns"] = limits.NEVER_NS
+        for name in ("signal_price", "planned_stop", "planned_target"):
+            row[name] = math.nan
+        _capacity("VALUE_SLOTS_MAX", int(self.state["value_slot_count"]) + slots.count)
+        _capacity("MEMORY_NS_MAX", int(self.state["memory_count"]) + memory)
+        row["value_base"], row["memory_base"] = self.state["value_slot_count"], self.state["memory_count"]
+        self.state["value_slot_count"] += slots.count
+        self.state["memory_count"] += memory
+        row["own_first"] = self.state["indicator_count"]
+        for place, cell in enumerate(self._cells_of(strategy, index, slots, row)):
+            self.state["value_slots"][row["value_base"] + place] = cell
+        self._link(at, index)
+        write_costs(row["costs"], strategy, self.rules[instrument])
+        self.venue["costs"][at] = row["costs"]
+        self.state["positions"][at]["liquidation_price"] = math.nan
+        self.venue["positions"][at]["liquidation_price"] = math.nan
+        self.venue["instance_instrument"][at] = index
+
+    def _cells_of(self, strategy: Strategy, index: int, slots: "_Slots", row: Any) -> list[int]:
+        """Where each slot of an instance lies in the arena."""
+        cells = []
+        for variant in strategy.variants.values():
+            indicator = indicators.load(variant.type)
+            if indicator.is_of_instance:
+                at = int(self.state["indicator_count"])
+                _capacity("INDICATORS_MAX", at + 1)
+                base = self._place(variant, at)
+                self.state["indicator_count"] += 1
+                row["own_count"] += 1
+            else:
+                base = self.base_of[(index, *_key(variant))]
+            cells.append(base + indicator.outputs.index(variant.output))
+        return cells + [self._constant(value) for value in slots.constants]
+
+    def _link(self, at: int, index: int) -> None:
+        """Instances of an instrument in a list, first in the file first; the venue keeps the same list."""
+        own, theirs = self.state["instruments"][index], self.venue["instruments"][index]
+        self.venue["instance_next"][at] = -1
+        if own["instance_first"] < 0:
+            own["instance_first"] = theirs["position_first"] = at
+            return
+        last = int(own["instance_first"])
+        while self.state["instances"][last]["next"] >= 0:
+            last = int(self.state["instances"][last]["next"])
+        self.state["instances"][last]["next"] = self.venue["instance_next"][last] = at
+
+    def _account(self) -> None:
+        account = self.strategies[0].read.account
+        row = self.state["limits"]
+        for name in row.dtype.names:
+            value = getattr(account, name)
+            row[name] = (0 if value is None else value) if name == "max_positions" else _or_nan(value)
+        capital = sum(s.read.capital for s in self.strategies)
+        for name in ("capital", "equity", "equity_peak", "day_start_equity"):
+            self.state[name] = capital
+        self.state["alarm_equity"] = -math.inf
+        self.state["statistics"]["deepest_equity"] = capital
+        self.state["balances"][WALLET] = capital
+        self.state["balances"][CAPITAL] = -capital
+
+    def _rows_of(self, strategy: Strategy) -> int:
+        nodes = sum(len(list(_walk(tree))) for tree in strategy.trees.values())
+        return limits.ROWS_PER_INSTANCE + 2 * nodes
+
+
+class _Slots:
+    """Places of the values that one strategy's rules name: its variants first, then its constants."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.variants = {name: place for place, name in enumerate(strategy.variants)}
+        self.constants: list[float] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.variants) + len(self.constants)
+
+    def of(self, operand: float | str) -> int:
+        if isinstance(operand, str):
+            return self.variants[operand]
+        if operand not in self.constants:
+            self.constants.append(operand)
+        return len(self.variants) + self.constants.index(operand)
+
+
+def _key(variant: Variant) -> tuple[Any, ...]:
+    """What makes two variants the same computation."""
+    return variant.type, tuple(sorted(variant.values.items())), variant.timeframe
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _walk(node: Node) -> list[Node]:
+    if isinstance(node, Condition):
+        return [node]
+    return [node, *(inner for part in node.parts for inner in _walk(part))]
+
+
+def _postfix(node: Node, slots: _Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int) -> int:
+    """Append a tree's nodes in postfix order; returns the memory used so far."""
+    if isinstance(node, Condition):
+        return _postfix_condition(node, slots, out, memory)
+    for part in node.parts:
+        memory = _postfix(part, slots, out, memory)
+    count = len(node.parts)
+    if node.kind in ("all", "any") and count == 1:
+        return memory
+    op = {"all": Op.ALL, "any": Op.ANY, "not": Op.NOT, "hold": Op.HOLD, "seq": Op.SEQ}[node.kind]
+    fields_of = {"op": int(op), "count": count, "memory": memory, "span_ns": round(node.span_s * 1e9)}
+    out.append((fields_of, None))
+    return memory + (1 if op == Op.HOLD else count if op == Op.SEQ else 0)
+
+
+def _postfix_condition(
+    condition: Condition, slots: _Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int
+) -> int:
+    left = slots.of(condition.variant)
+    if condition.operator == "in":
+        for operand in condition.operands:
+            out.append(({"op": int(Op.EQ), "left": left, "right": slots.of(operand)}, condition))
+        if len(condition.operands) > 1:
+            out.append(({"op": int(Op.ANY), "count": len(condition.operands)}, None))
+        return memory
+    op = OPERATORS[condition.operator]
+    assert op is not None, "every operator but in is one node"
+    fields_of = {"op": int(op), "left": left, "right": slots.of(condition.operands[0]), "memory": memory}
+    if op == Op.BETWEEN:
+        fields_of["right_high"] = slots.of(condition.operands[1])
+    out.append((fields_of, condition))
+    return memory + (1 if op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW) else 0)
+
+
+def write_sections(row: Any, strategy: Strategy, slots: _Slots) -> None:
+    """The numbers of the five sections."""
+    sections = strategy.read.sections
+    assert sections is not None, "the signal family has sections"
+    z1 = sections.Z1
+    row["z1_immediate"] = int(z1.immediate)
+    row["leverage"] = z1.leverage
+    _write_order(row, z1.order, slots)
+    _write_size(row, z1.size, slots)
+    _write_stop(row, z1.stop_loss, slots)
+    _write_target(row, z1.take_profit, slots)
+    row["o1_timeout_ns"] = _seconds_ns(sections.O1.timeout_s)
+    row["o1_cooldown_ns"] = _minutes_ns(sections.O1.cooldown_min)
+    row["ze1_cooldown_ns"] = _minutes_ns(sections.ZE1.cooldown_min)
+    row["e1_cooldown_ns"] = _minutes_ns(sections.E1.cooldown_min)
+    row["e1_cancels_pending"] = int(sections.E1.actions.cancel_pending)
+    confidence = strategy.read.confidence
+    if confidence is not None:
+        row["confidence_slot"] = slots.of(confidence if isinstance(confidence, str) else float(confidence))
+
+
+def _write_order(row: Any, order: Any, slots: _Slots) -> None:
+    kinds = {
+        "market": OrderKind.MARKET,
+        "limit": OrderKind.LIMIT,
+        "stop": OrderKind.STOP,
+        "stop_limit": OrderKind.STOP_LIMIT,
+    }
+    row["order_kind"] = int(kinds[order.type])
+    row["order_tif"] = int(TimeInForce[order.tif])
+    row["order_post_only"] = int(order.post_only)
+    row["order_ttl_ns"] = _seconds_ns(order.ttl_s or 0.0)
+    row["price_offset_bps"], row["limit_offset_bps"] = order.offset_bps, order.limit_offset_bps
+    if order.price == "close":
+        row["price_kind"] = int(PriceKind.CLOSE)
+    elif isinstance(order.price, str):
+        row["price_kind"], row["price_slot"] = int(PriceKind.VARIANT), slots.of(order.price)
+    else:
+        row["price_kind"], row["price_number"] = int(PriceKind.NUMBER), order.price
+
+
+def _write_size(row: Any, size: Any, slots: _Slots) -> None:
+    kinds = {"fixed": SizeKind.FIXED, "units": SizeKind.UNITS, "percentage": SizeKind.PERCENTAGE, "risk": SizeKind.RISK}
+    row["size_kind"], row["size_value"] = int(kinds[size.type]), size.value
+    row["notional_min"], row["notional_max"] = size.clamp or (0.0, limits.NOTIONAL_MAX)
+    if size.scale is not None:
+        row["scale_slot"], row["scale_count"] = slots.of(size.scale.variant), len(size.scale.points)
+        for k, (at, by) in enumerate(size.scale.points):
+            row["scale_at"][k], row["scale_by"][k] = at, by
+
+
+def _write_stop(row: Any, stop: Any, slots: _Slots) -> None:
+    if stop is None:
+        return
+    kind = stop.type
+    row["stop_of_signal"] = int(getattr(stop, "of", "entry") == "signal")
+    if kind == "percent":
+        row["stop_kind"], row["stop_value"] = int(StopKind.PERCENT), stop.value
+    elif kind == "absolute":
+        row["stop_kind"], row["stop_value"] = int(StopKind.ABSOLUTE), stop.price
+    elif kind == "indicator":
+        row["stop_kind"], row["stop_value"], row["stop_slot"] = (
+            int(StopKind.INDICATOR),
+            stop.offset_pct,
+            slots.of(stop.variant),
+        )
+    elif kind == "atr":
+        row["stop_kind"], row["stop_value"], row["stop_slot"] = int(StopKind.ATR), stop.multiple, slots.of(stop.variant)
+    elif kind == "peak":
+        row["stop_kind"], row["stop_value"] = int(StopKind.PEAK), stop.buffer_pct
+    elif stop.trail_pct is not None:
+        row["stop_kind"], row["stop_value"] = int(StopKind.TRAILING_PERCENT), stop.arm_pct
+        row["stop_trail_pct"] = stop.trail_pct
+    else:
+        row["stop_kind"], row["stop_value"], row["stop_slot"] = (
+            int(StopKind.TRAILING_VARIANT),
+            stop.multiple,
+            slots.of(stop.variant),
+        )
+
+
+def _write_target(row: Any, target: Any, slots: _Slots) -> None:
+    if target is None:
+        return
+    kind = target.type
+    if kind == "ladder":
+        is_percent = target.of == "percent"
+        row["target_kind"] = int(TargetKind.LADDER_PERCENT if is_percent else TargetKind.LADDER_RETRACEMENT)
+        row["step_count"] = len(target.steps)
+        for k, (at, share) in enumerate(target.steps):
+            row["step_at"][k], row["step_share_pct"][k] = at, share
+        if target.base is not None:
+            row["base_slot"] = slots.of(target.base)
+        return
+    row["target_of_signal"] = int(getattr(target, "of", "entry") == "signal")
+    if kind == "percent":
+        row["target_kind"], row["target_value"] = int(TargetKind.PERCENT), target.value
+    elif kind == "absolute":
+        row["target_kind"], row["target_value"] = int(TargetKind.ABSOLUTE), target.price
+    elif kind == "indicator":
+        row["target_kind"], row["target_value"], row["target_slot"] = (
+            int(TargetKind.INDICATOR),
+            target.offset_pct,
+            slots.of(target.variant),
+        )
+    else:
+        row["target_kind"], row["target_value"], row["target_slot"] = (
+            int(TargetKind.ATR),
+            target.multiple,
+            slots.of(target.variant),
+        )
+
+
+def write_limits(row: Any, strategy: Strategy) -> None:
+    """The strategy's own limits; 0 or NaN is off."""
+    own = strategy.read.limits
+    row["max_concurrent_positions"] = own.max_concurrent_positions or 0
+    row["max_daily_trades"] = own.max_daily_trades or 0
+    row["max_losses_in_row"] = own.max_losses_in_row or 0
+    row["loss_cooldown_ns"] = _minutes_ns(own.loss_cooldown_min or 0.0)
+    row["max_hold_ns"] = _minutes_ns(own.max_hold_min or 0.0)
+    row["daily_loss_pct"] = _or_nan(own.daily_loss_pct)
+    row["min_risk_reward"] = _or_nan(own.min_risk_reward)
+
+
+def write_costs(row: Any, strategy: Strategy, rules: InstrumentRules) -> None:
+    """The strategy's costs, else the instrument's."""
+    costs = strategy.read.costs
+    row["taker_rate"] = (rules.taker_bps if costs.taker_bps is None else costs.taker_bps) / 10_000.0
+    row["maker_rate"] = (rules.maker_bps if costs.maker_bps is None else costs.maker_bps) / 10_000.0
+    row["participation"] = costs.participation or 0.0
+    slippage = costs.slippage
+    kinds = {
+        "none": SlippageKind.NONE,
+        "fixed": SlippageKind.FIXED,
+        "impact": SlippageKind.IMPACT,
+        "random": SlippageKind.RANDOM,
+    }
+    row["slippage_kind"] = int(kinds[slippage.type])
+    row["slippage_bps"] = getattr(slippage, "bps", getattr(slippage, "half_spread_bps", 0.0))
+    row["slippage_coefficient"] = getattr(slippage, "coefficient", 0.0)
+
+
+def _seconds_ns(seconds: float) -> int:
+    return round(seconds * limits.SECOND_NS)
+
+
+def _minutes_ns(minutes: float) -> int:
+    return round(minutes * limits.MINUTE_NS)
