@@ -33,7 +33,7 @@ def test_check_shows_every_dataset_and_ends_with_0_when_nothing_is_unfit(catalog
         "fit", "bars/binance/BTCUSDT-perp-1m.parquet", "200", "2024-01-01T00:00:00Z", "to", "2024-01-01T03:19:00Z",
     ]  # fmt: skip
     assert lines[1].startswith("usable  bars/bybit/BTCUSDT-perp-1m.parquet")
-    assert "holes: 1 of 200 steps are missing (0.5 %) in 1 gap, the longest of 1; first at 2024-01-01T00:05" in lines[2]
+    assert "holes: missing: 1 of 200 steps (0.5 %) in 1 gap, the longest of 1; first at 2024-01-01T00:05" in lines[2]
     assert lines[-1] == "2 datasets: 1 fit, 1 usable, 0 unfit"
 
 

@@ -233,7 +233,7 @@ DATASETS = {
     "days for times": (changed(ts=pa.array([19_723] * 100, pa.date32())), "schema", "ts is of type date32"),
     "no rows": ({name: column[:0] for name, column in planted.bars(100).items()}, "schema", "there are no rows"),
     "a missing stamp": (changed(ts=pa.array([None] * 100, pa.timestamp("us", "UTC"))), "ts", "stamps are missing"),
-    "missing prices": (changed(low=pa.array([None] * 50 + [99.0] * 50)), "non_positive", "50 bars"),
+    "missing prices": (changed(low=pa.array([None] * 50 + [99.0] * 50)), "non_positive", "50 of 100 rows"),
 }
 
 

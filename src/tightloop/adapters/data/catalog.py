@@ -206,9 +206,12 @@ class Catalog:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
 
     def _bars_dataset(self, instrument: InstrumentId, timeframe: str) -> Dataset:
-        for dataset in self._of("bars"):
-            if dataset.instrument == instrument and dataset.timeframe == timeframe:
-                return dataset
+        found = [bars for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe == timeframe]
+        if len(found) > 1:
+            message = f"{' and '.join(bars.path for bars in found)} are the same dataset"
+            raise InputError.one(self.root, None, "", message, "keep the file or the folder")
+        if found:
+            return found[0]
         there = self.timeframes(instrument)
         if there:
             message = f"there are no bars of {timeframe} for {instrument}"

@@ -44,10 +44,8 @@ def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None
     """Faults of bars in time order: columns open, high, low, close, volume (n,) each, any stride."""
     scan = _scan(columns, len(times))
     found = [
-        _rows_fault("impossible_ohlc", scan.impossible, times, "bars whose high or low contradicts another price"),
-        _rows_fault(
-            "non_positive", scan.non_positive, times, "bars with a price or volume that is negative or no number"
-        ),
+        _rows_fault("impossible_ohlc", scan.impossible, times, "a high or low contradicts another price"),
+        _rows_fault("non_positive", scan.non_positive, times, "a price or volume that is not positive or no number"),
         _flat(scan.flat, times),
         _straight_line(scan, times),
     ]
@@ -65,7 +63,7 @@ def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
     """Faults of single prices (trades, mid prices) in time order, shape (n,)."""
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~((prices > 0) & (prices < np.inf)))
-    found = [_rows_fault("non_positive", bad, times, f"{what} with a price that is not positive or no number")]
+    found = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
     if len(bad):
         keep = np.ones(len(prices), bool)
         keep[bad] = False
@@ -138,7 +136,7 @@ def _leaps(ratio: Floats) -> Flags:
 def _rows_fault(kind: str, rows: Rows, times: Times, what: str) -> Fault | None:
     if not len(rows):
         return None
-    return Fault(kind, len(rows), int(times[rows[0]]), f"{len(rows)} {what}", Verdict.UNFIT)
+    return Fault(kind, len(rows), int(times[rows[0]]), f"{what}: {len(rows)} of {len(times)} rows", Verdict.UNFIT)
 
 
 def _runs(flags: Flags) -> tuple[Rows, Rows]:
@@ -178,7 +176,7 @@ def moves(
     outliers, excursions = _outliers(open_, low, high, close, jumps)
     found: list[Fault | None] = []
     if len(outliers):
-        detail = f"{len(outliers)} rows with a price far outside its neighbours that returns within {OUTLIER_BARS} bars"
+        detail = f"far outside its neighbours and back within {OUTLIER_BARS} bars: {len(outliers)} of {len(times)} rows"
         found.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
     stays = []
     away = set(excursions.tolist())
@@ -192,7 +190,7 @@ def moves(
             stays.append(row)
     if stays:
         factor = close[stays[0]] / close[stays[0] - 1]
-        detail = f"the price jumps by a factor of 5 or more and stays, {len(stays)} times (first: times {factor:.4g})"
+        detail = f"the price leaps by 5 or more and stays: {len(stays)} of {len(times)} rows, first times {factor:.4g}"
         found.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
     return found
 

@@ -94,7 +94,7 @@ def judge_table(dataset: Dataset, source: Source) -> DatasetReport:
     stamps = sorted(stamp for name in days for text in source.texts(name) if (stamp := _day_ns(text)) is not None)
     faults = []
     if extra:
-        detail = f"{extra} rows are there again, unchanged"
+        detail = f"there again, unchanged: {extra} of {len(rows)} rows"
         faults.append(Fault("exact_duplicates", extra, None, detail, Verdict.USABLE))
     first, last = (stamps[0], stamps[-1]) if stamps else (None, None)
     notes = () if stamps else ("a table without a time: its values are not judged",)
@@ -154,7 +154,7 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
     rows = np.flatnonzero(bad)
     found: list[Fault | None] = []
     if len(rows):
-        detail = f"{len(rows)} rows with a value that is no number, or not positive where it must be"
+        detail = f"no number, or not positive where it must be: {len(rows)} of {len(bad)} rows"
         found.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
         columns = {name: column[~bad] for name, column in columns.items()}
         times = times[~bad]
@@ -167,10 +167,10 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
         elif name in _YIELDS:
             leaps |= (column < GROWTH_MIN) | (column > GROWTH_MAX)
     if falls.any():
-        detail = f"{int(falls.sum())} rows where an index falls"
+        detail = f"an index falls: {int(falls.sum())} of {len(times)} rows"
         found.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
     if leaps.any():
-        detail = f"{int(leaps.sum())} rows with a yearly growth outside -50 to +100 %"
+        detail = f"a yearly growth outside -50 to +100 %: {int(leaps.sum())} of {len(times)} rows"
         found.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
     return found
 

@@ -119,7 +119,7 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
     if len(crossed):
         share = len(crossed) / len(bid)
         verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
-        detail = f"{len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %) have a bid at or above their ask"
+        detail = f"a bid at or above its ask: {len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %)"
         found.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
     return found
 
@@ -130,7 +130,7 @@ def _book_faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[Fault | None]:
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
     if len(bad):
-        detail = f"{len(bad)} levels whose price or quantity is no number, negative, or a price of 0"
+        detail = f"a price or quantity that is negative or no number, or a price of 0: {len(bad)} of {len(price)} rows"
         found.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
     neither = np.flatnonzero(columns["side"] == 0)
     if len(neither):
@@ -151,7 +151,7 @@ def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, 
     if not len(early):
         return None, (f"{offset}: the clocks agree",)
     detail = (
-        f"{len(early)} of {len(happened)} rows were received before they happened; {offset}: the receiver's clock is "
+        f"received before it happened: {len(early)} of {len(happened)} rows; {offset}: the receiver's clock is "
         f"about {-fastest:.3f} s behind the venue's"
     )
     return Fault("future_stamps", len(early), int(received[known[early[0]]]), detail, Verdict.USABLE), ()

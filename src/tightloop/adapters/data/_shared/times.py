@@ -58,7 +58,7 @@ def order_of(
     late = np.flatnonzero(behind if excused is None else behind & ~excused)
     disorder = None
     if len(late):
-        detail = f"{len(late)} of {len(keys)} rows are earlier than a row before them"
+        detail = f"earlier than a row before it: {len(late)} of {len(keys)} rows"
         disorder = Fault("disorder", len(late), int(stamps[late[0]]), detail, Verdict.UNFIT)
     exact = conflicting = None
     if again.any():
@@ -82,13 +82,13 @@ def _duplicates(
     extra = np.setdiff1d(np.arange(len(rows)), firsts)
     exact = conflicting = None
     if len(extra):
-        detail = f"{len(extra)} rows are there again, unchanged; the first is used"
+        detail = f"there again, unchanged: {len(extra)} of {len(keys)} rows; the first is used"
         exact = Fault("exact_duplicates", len(extra), int(stamps[rows[extra]].min()), detail, Verdict.USABLE)
     versions = np.bincount(pairs[:, 0])
     torn = np.flatnonzero(versions > 1)
     if len(torn):
         first = int(stamps[rows[np.isin(group, torn)]].min())
-        detail = f"{len(torn)} {what}s are there with different values"
+        detail = f"there with different values: {len(torn)} of {len(np.unique(keys))} {what}s"
         conflicting = Fault("conflicting_duplicates", len(torn), first, detail, Verdict.UNFIT)
     return exact, conflicting
 
@@ -126,7 +126,7 @@ def step_faults(
     share = count / expected
     verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
     detail = (
-        f"{count} of {expected} steps are missing ({100 * share:.2g} %) in {len(torn)} "
+        f"missing: {count} of {expected} steps ({100 * share:.2g} %) in {len(torn)} "
         f"{'gap' if len(torn) == 1 else 'gaps'}, the longest of {int(holes.max())}"
     )
     opened = _first_open(int(first[torn[0]]), step_ns, calendar)
@@ -183,7 +183,7 @@ def late_stamps(times: Times, step_ns: int) -> Fault | None:
     late = np.flatnonzero((off > 0) & (off < NS_PER_MINUTE))
     if not len(late):
         return None
-    detail = f"{len(late)} of {len(times)} stamps are off their grid, by {off[late].max() / 1e6:.3g} ms at most"
+    detail = f"off their grid: {len(late)} of {len(times)} stamps, by {off[late].max() / 1e6:.3g} ms at most"
     return Fault("late_stamps", len(late), int(times[late[0]]), f"{detail}; rounded to the second", Verdict.USABLE)
 
 
