@@ -18,6 +18,7 @@ class Verdict(IntEnum):
 
     @property
     def word(self) -> str:
+        """As the contract writes it: fit, usable or unfit."""
         return self.name.lower()
 
 
@@ -64,6 +65,7 @@ class DatasetReport:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of the faults' verdicts."""
         return max((fault.verdict for fault in self.faults), default=Verdict.FIT)
 
 

@@ -163,6 +163,7 @@ def _cadence(times: Times, steps: Times, step_ns: int) -> Fault | None:
 
 
 def seconds(time_ns: int) -> str:
+    """A length of time for a message: 3600 s."""
     return f"{time_ns / 1e9:g} s"
 
 
@@ -188,6 +189,7 @@ def late_stamps(times: Times, step_ns: int) -> Fault | None:
 
 
 def without_zone(rows: int, first_ns: int | None, column: str) -> Fault | None:
+    """The fault of stamps that carry no zone: every row, read as UTC."""
     if not rows:
         return None
     return Fault(

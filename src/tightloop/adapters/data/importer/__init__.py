@@ -45,6 +45,7 @@ class Target:
 
     @property
     def key(self) -> str:
+        """The column that makes two rows the same one; empty where only whole rows are."""
         return {"trades": "trade_id", "quotes": ""}.get(self.kind, "ts")
 
 

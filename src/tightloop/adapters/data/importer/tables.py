@@ -31,6 +31,7 @@ class Rows:
 
     @property
     def count(self) -> int:
+        """Rows, without the header."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def line_of(self, row: int) -> int | None:
