@@ -75,3 +75,26 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[i
         ).rstrip()
         for row in (head, *rows)
     ]
+
+
+class Bar:
+    """An open progress bar on stderr."""
+
+    def __init__(self, label: str, total: int) -> None:
+        from rich.console import Console  # rich takes longer to import than most commands run
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task(label, total=total)
+        self._progress.start()
+
+    def to(self, done: int) -> None:
+        self._progress.update(self._task, completed=done)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def open_bar(label: str, total: int) -> Bar | None:
+    """A bar to move by hand; None where nobody sees it."""
+    return Bar(label, total) if sys.stderr.isatty() else None

@@ -6,7 +6,7 @@ driver that speaks to the outside between two events. Both orders of calls are t
 
 from numba import boolean, int64, types
 
-from tightloop.core import matching, merge
+from tightloop.core import limits, matching, merge
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.step import advance, step
 from tightloop.core.types import (
@@ -106,6 +106,15 @@ def _write_equity(state: Record, row: Record) -> None:
     row.cash = state.equity - state.unrealized
 
 
+@leaf
+def _next_day_row(state: Record, control: Rows) -> None:
+    """Go back to the last row when it is of the same day, so that it is written over; the first row stays."""
+    day = (state.ts_ns - 1) // limits.DAY_NS
+    if control[1] > 1 and day == control[4]:
+        control[1] -= 1
+    control[4] = day
+
+
 @compiled(
     int64(STATES, ARENA, VENUES, STREAMS, TABLE, BARS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE), nogil=True
 )
@@ -125,8 +134,8 @@ def replay(
 ) -> int:
     """Run until the end, until a buffer must be drained, or for a number of events. Returns which of them it was.
 
-    ``control``: [rows of the log that one event may need, equity rows written, events that may be taken in, DAILY: 1
-    keeps the last equity of each UTC day only].
+    ``control``: [rows of the log that one event may need, equity rows written, events that may be taken in, 1 to keep
+    only the first equity and the last of each UTC day (24:00 is of the day that ends), the day of the last row].
     """
     state, venue, event = states[0], venues[0], events[0]
     reserve, left = control[0], control[2]
@@ -143,6 +152,8 @@ def replay(
         left -= 1
         _advance(state, arena, venue, event, log, table)
         if event.phase & Phase.RECORD:
+            if control[3] != 0:
+                _next_day_row(state, control)
             _write_equity(state, equity[control[1]])
             control[1] += 1
 

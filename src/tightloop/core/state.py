@@ -152,3 +152,14 @@ def check_invariants(state: Record, arena: Floats) -> None:
     _check_orders(state)
     wallet = state.balances[WALLET]
     assert abs(state.equity - (wallet + state.unrealized)) <= 1e-9 * (1.0 + abs(wallet)), "equity = cash + unrealised"
+
+
+@compiled(types.uint64(STATE_RECORD, ARENA))
+def _final_hash(state: Record, arena: Floats) -> int:
+    h = (state.hash ^ full_hash(state, arena)) * _K
+    return h ^ (h >> _SHIFT)
+
+
+def state_hash(states: Rows, arena: Floats) -> str:
+    """The rolling hash of all events, commands and postings folded with a full hash of State, as 16 hex digits."""
+    return f"{int(_final_hash(states[0], arena)):016x}"

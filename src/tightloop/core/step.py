@@ -148,6 +148,8 @@ def _record(state: Record, rows: Rows) -> None:
     if statistics.first_ns == 0:
         statistics.first_ns = state.ts_ns
     statistics.last_ns = state.ts_ns
+    statistics.equity_sum += state.equity
+    statistics.record_count += 1
 
 
 # Market -------------------------------------------------------------------------------------------------------------

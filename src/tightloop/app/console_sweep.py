@@ -1,0 +1,35 @@
+"""The table of a sweep on the terminal: the best sets first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import polars as pl
+
+from tightloop.app.console import table
+from tightloop.model.errors import InputError
+
+SHOWN = 20
+COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor")
+
+
+def print_sweep(frame: pl.DataFrame, parameters: Sequence[str], sort: str, path: Path) -> None:
+    """The first sets by a metric, in-sample and (with a split) out-of-sample; where all of them are."""
+    if sort not in frame.columns:
+        remedy = f"write one of {', '.join(c for c in frame.columns if c not in parameters)}"
+        raise InputError.one("command line", None, "--sort", f"{sort!r} is not a metric", remedy)
+    columns = [*parameters, *COLUMNS]
+    columns += [f"oos_{name}" for name in COLUMNS[:3] if f"oos_{name}" in frame.columns]
+    best = frame.sort(sort, descending=not sort.endswith("drawdown_pct"), nulls_last=True).head(SHOWN)
+    rows = [tuple(_shown(value) for value in row) for row in best.select(columns).iter_rows()]
+    for line in table(columns, rows, right=frozenset(range(len(columns)))):
+        click.echo(line)
+    if len(frame) > SHOWN:
+        click.echo(f"... {len(frame) - SHOWN} more")
+    click.echo(str(path))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

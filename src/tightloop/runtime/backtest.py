@@ -1,0 +1,44 @@
+"""The driver that runs one array at a time: the compiled replay, drained now and then."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import replay
+from tightloop.core.types import EQUITY, EVENT
+from tightloop.model.plan import Plan
+from tightloop.runtime.feeds import Feed
+from tightloop.runtime.recorder import Recorder
+
+EQUITY_ROWS = 32_768
+EVENTS_AT_ONCE = 4_000_000
+"""Events between two looks at the outside: Ctrl-C and progress."""
+
+Progress = Callable[[int], None]
+
+
+def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None = None) -> int:
+    """Run a plan over a feed to its end; returns the number of market events.
+
+    ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
+    """
+    log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+    equity = np.zeros(EQUITY_ROWS, EQUITY)
+    events = np.zeros(1, EVENT)
+    control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)
+    done = 0
+    while True:
+        control[1], control[2] = 0, EVENTS_AT_ONCE
+        before = int(feed.streams["at"].sum())
+        status = replay.replay(
+            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
+            plan.table, control,
+        )  # fmt: skip
+        done += int(feed.streams["at"].sum()) - before
+        recorder.take_log(log)
+        recorder.take_equity(equity, int(control[1]))
+        if status == replay.FINISHED:
+            return feed.event_count
+        if on_progress is not None:
+            on_progress(2 * done)

@@ -1,0 +1,109 @@
+"""Figures of a run, from its equity and its trades. What can not be known is None, never 0.
+
+Returns for Sharpe, Sortino and volatility: equity at UTC day ends, whole days only, sample deviation, 365 days a year.
+The equity at a day's end is the last one recorded at or before 24:00.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.core.limits import DAY_NS, SECOND_NS
+
+Floats = npt.NDArray[np.float64]
+DAYS_PER_YEAR = 365.0
+
+
+def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:
+    """Returns over the whole UTC days that lie in the run."""
+    if len(ts_ns) < 2:
+        return np.zeros(0)
+    first_day, last_day = -(-int(ts_ns[0]) // DAY_NS), int(ts_ns[-1]) // DAY_NS
+    ends = np.arange(first_day, last_day + 1, dtype=np.int64) * DAY_NS
+    if len(ends) < 2:
+        return np.zeros(0)
+    at_ends = equity[np.searchsorted(ts_ns, ends, side="right") - 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = at_ends[1:] / at_ends[:-1] - 1.0
+    return np.asarray(returns[np.isfinite(returns)], np.float64)
+
+
+def drawdown(equity: Floats) -> Floats:
+    """Percent below the highest equity so far, positive."""
+    if not len(equity):
+        return np.zeros(0)
+    peak = np.maximum.accumulate(equity)
+    return np.where(equity < peak, 100.0 * (1.0 - equity / peak), 0.0)
+
+
+def _ratio(mean: float, deviation: float) -> float | None:
+    return mean / deviation * math.sqrt(DAYS_PER_YEAR) if deviation > 0.0 else None
+
+
+def of_returns(returns: Floats) -> dict[str, float | None]:
+    """Sharpe, Sortino (deviation of the losses against 0 over all days) and yearly volatility in percent."""
+    if len(returns) < 2:
+        return {"sharpe": None, "sortino": None, "volatility_pct": None}
+    mean, deviation = float(returns.mean()), float(returns.std(ddof=1))
+    downside = math.sqrt(float((np.minimum(returns, 0.0) ** 2).sum()) / (len(returns) - 1))
+    return {
+        "sharpe": _ratio(mean, deviation),
+        "sortino": _ratio(mean, downside),
+        "volatility_pct": 100.0 * deviation * math.sqrt(DAYS_PER_YEAR),
+    }
+
+
+def of_trades(pnl: Floats, hold_s: Floats) -> dict[str, float | int | None]:
+    """Of the closed trades."""
+    count = len(pnl)
+    gains, losses = float(pnl[pnl > 0].sum()), float(-pnl[pnl < 0].sum())
+    return {
+        "trades": count,
+        "win_rate_pct": 100.0 * float((pnl > 0).sum()) / count if count else None,
+        "profit_factor": gains / losses if losses > 0.0 else None,
+        "expectancy": float(pnl.mean()) if count else None,
+        "avg_hold_s": float(hold_s.mean()) if count else None,
+    }
+
+
+def metrics(
+    ts_ns: npt.NDArray[np.int64],
+    equity: Floats,
+    trades: Mapping[str, npt.NDArray[Any]],
+    statistics: Mapping[str, float],
+    exposed_ns: int,
+) -> dict[str, float | int | None]:
+    """All metrics of ``result.json``.
+
+    ``ts_ns``, ``equity``: every record of the run, or the first and the last of each UTC day: both give the same.
+    ``trades`` are the closed ones; ``statistics`` are what the step kept (dtype STATISTICS).
+    """
+    initial, final = (float(equity[0]), float(equity[-1])) if len(equity) else (math.nan, math.nan)
+    span_ns = int(ts_ns[-1] - ts_ns[0]) if len(ts_ns) else 0
+    years = span_ns / (DAYS_PER_YEAR * DAY_NS)
+    growth = final / initial if initial > 0.0 else math.nan
+    cagr = 100.0 * (growth ** (1.0 / years) - 1.0) if years > 0.0 and growth > 0.0 and abs(math.log(growth)) / years < 700 else None
+    deepest = statistics["max_drawdown_pct"]
+    hold_s = (trades["exit_ns"] - trades["entry_ns"]) / SECOND_NS
+    own = of_trades(np.asarray(trades["pnl"], np.float64), np.asarray(hold_s, np.float64))
+    ratios = of_returns(daily_returns(ts_ns, equity))
+    average = statistics["equity_sum"] / statistics["record_count"] if len(equity) else math.nan
+    return {
+        "total_return_pct": 100.0 * (growth - 1.0),
+        "cagr_pct": cagr,
+        "sharpe": ratios["sharpe"],
+        "sortino": ratios["sortino"],
+        "calmar": cagr / deepest if cagr is not None and deepest > 0.0 else None,
+        "max_drawdown_pct": deepest,
+        "max_drawdown_days": statistics["longest_drawdown_ns"] / DAY_NS,
+        "volatility_pct": ratios["volatility_pct"],
+        **own,
+        "exposure_pct": 100.0 * exposed_ns / span_ns if span_ns else None,
+        "turnover": statistics["turnover"] / average if average > 0.0 else None,
+        "fees": statistics["fees"],
+        "funding": statistics["funding"],
+        "slippage": None if math.isnan(statistics["slippage"]) else statistics["slippage"],
+    }

@@ -1,0 +1,97 @@
+"""Many parameter sets over the same data, all cores: each set is a run of its own on shared rows.
+
+Threads do the work while the compiled replay holds no lock. A set keeps its trades and one equity a day, so memory does
+not grow with the length of the data, and its metrics are the same as those of a single run.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import replay
+from tightloop.core.limits import DAY_NS
+from tightloop.core.types import EQUITY, EVENT, RowKind
+from tightloop.model.plan import Plan
+from tightloop.runtime import results
+from tightloop.runtime.feeds import Feed
+from tightloop.runtime.recorder import Recorder
+
+Figures = dict[str, float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parameter set: its values, in-sample figures, out-of-sample figures (None without a split)."""
+
+    number: int
+    values: Mapping[str, Any]
+    in_sample: Figures
+    out_of_sample: Figures | None
+
+
+def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination, the last parameter moving fastest."""
+    names = list(parameters)
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*parameters.values())]
+
+
+def run_figures(plan: Plan, feed: Feed) -> Figures:
+    """The metrics of one run, with as little kept as they need."""
+    recorder = Recorder(kinds=(RowKind.TRADE,))
+    log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+    span_ns = int(feed.bars["close_ns"].max() - feed.bars["open_ns"].min())
+    equity = np.zeros(span_ns // DAY_NS + 4, EQUITY)
+    events = np.zeros(1, EVENT)
+    control = np.array([plan.rows_per_step, 0, 2**62, 1, -1], np.int64)
+    status = replay.LOG_FULL
+    while status == replay.LOG_FULL:
+        status = replay.replay(
+            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
+            plan.table, control,
+        )  # fmt: skip
+        recorder.take_log(log)
+    assert status == replay.FINISHED, "a row a day is room enough"
+    kept = equity[: int(control[1])]
+    return results.figures_of(
+        plan, kept["ts_ns"].astype(np.int64), kept["equity"].astype(np.float64), recorder.columns(RowKind.TRADE)
+    )
+
+
+def sweep(
+    sets: Sequence[Mapping[str, Any]],
+    plan_of: Callable[[Mapping[str, Any]], Plan],
+    feed: Feed,
+    feed_after: Feed | None = None,
+    *,
+    threads: int | None = None,
+) -> Iterator[Row]:
+    """Run every set; yields rows as they are done, in any order. Stopping the iteration stops the sweep."""
+    count = threads or os.cpu_count() or 1
+
+    def one(number: int) -> Row:
+        values = sets[number]
+        inside = run_figures(plan_of(values), feed.fresh())
+        after = run_figures(plan_of(values), feed_after.fresh()) if feed_after is not None else None
+        return Row(number, values, inside, after)
+
+    with ThreadPoolExecutor(count) as pool:
+        waiting: set[Future[Row]] = set()
+        numbers = iter(range(len(sets)))
+        try:
+            while True:
+                for number in itertools.islice(numbers, 2 * count - len(waiting)):
+                    waiting.add(pool.submit(one, number))
+                if not waiting:
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
