@@ -12,6 +12,7 @@ from tightloop.core.hashing import mix
 from tightloop.core.types import LOG_ROW, Record, Rows
 
 HEADER, BLANK, FIRST = 0, 1, 2
+ROWS = 8_192
 
 
 def new_log(rows: int = limits.LOG_ROWS_MIN) -> Rows:

@@ -74,50 +74,73 @@ def begin(streams: Rows, heap: Rows, bars: Rows, rates: Rows) -> None:
 
 
 @hot
-def next_event(streams: Rows, heap: Rows, bars: Rows, rates: Rows, event: Record) -> bool:
-    """Write the next event; False at the end of all streams."""
-    if heap[0] == 0:
-        return False
-    chosen = heap[1]
-    stream = streams[chosen]
-    phase, now_ns = stream.next_phase, stream.next_ns
-    event.instrument = stream.instrument
-    event.ts_init_ns = now_ns
-    if stream.kind == StreamKind.FUNDING:
-        rate = rates[stream.at]
-        bar_stream = streams[stream.instrument]
-        opens_now = bar_stream.next_ns == now_ns and bar_stream.next_phase == _OPENS
-        event.kind = EventKind.FUNDING_RATE.value
-        event.ts_event_ns = now_ns
-        event.rate = rate.rate
-        event.price = bars[bar_stream.at].open if opens_now else math.nan
-        event.qty = 0.0
-        stream.at += 1
-    elif stream.is_closing != 0:
-        bar = bars[stream.at]
-        event.kind = EventKind.BAR_CLOSED.value
-        event.ts_event_ns = bar.open_ns
-        event.open, event.high, event.low = bar.open, bar.high, bar.low
-        event.price, event.qty = bar.close, bar.volume
-        stream.is_closing = 0
-        stream.at += 1
-    else:
+def _take_bar(stream: Record, bars: Rows, event: Record) -> tuple[int, int]:
+    """Write the open or the close of the bar in hand; the time and phase of what the stream gives next."""
+    at = stream.at
+    bar = bars[at]
+    if stream.is_closing == 0:
         event.kind = EventKind.BAR_OPENED.value
-        event.ts_event_ns = now_ns
-        event.price = bars[stream.at].open
+        event.ts_event_ns = bar.open_ns
+        event.price = bar.open
         event.rate = 0.0
         event.qty = 0.0
         stream.is_closing = 1
-    _advance(stream, bars, rates)
-    if stream.next_ns == limits.NEVER_NS:
-        heap[1] = heap[heap[0]]
-        heap[0] -= 1
-    if heap[0] > 1:
-        _sift_down(heap, streams, 1)
-    follower = streams[heap[1]]
-    follows = heap[0] > 0 and follower.next_ns == now_ns
+        return bar.close_ns, _CLOSES
+    event.kind = EventKind.BAR_CLOSED.value
+    event.ts_event_ns = bar.open_ns
+    event.open, event.high, event.low = bar.open, bar.high, bar.low
+    event.price, event.qty = bar.close, bar.volume
+    stream.is_closing = 0
+    stream.at = at + 1
+    if at + 1 < stream.end:
+        return bars[at + 1].open_ns, _OPENS
+    return limits.NEVER_NS, _OPENS
+
+
+@leaf
+def _take_rate(streams: Rows, stream: Record, bars: Rows, rates: Rows, event: Record) -> tuple[int, int]:
+    """Write a funding rate with its mark; the time and phase of what the stream gives next."""
+    rate = rates[stream.at]
+    bar_stream = streams[stream.instrument]
+    opens_now = bar_stream.next_ns == rate.ts_ns and bar_stream.next_phase == _OPENS
+    event.kind = EventKind.FUNDING_RATE.value
+    event.ts_event_ns = rate.ts_ns
+    event.rate = rate.rate
+    event.price = bars[bar_stream.at].open if opens_now else math.nan
+    event.qty = 0.0
+    stream.at += 1
+    if stream.at < stream.end:
+        return rates[stream.at].ts_ns, _FUNDING
+    return limits.NEVER_NS, _FUNDING
+
+
+@hot
+def next_event(streams: Rows, heap: Rows, bars: Rows, rates: Rows, event: Record) -> bool:
+    """Write the next event; False at the end of all streams."""
+    count = heap[0]
+    if count == 0:
+        return False
+    stream = streams[heap[1]]
+    phase, now_ns = stream.next_phase, stream.next_ns
+    event.instrument = stream.instrument
+    event.ts_init_ns = now_ns
+    if stream.kind == StreamKind.BARS:
+        next_ns, next_phase = _take_bar(stream, bars, event)
+    else:
+        next_ns, next_phase = _take_rate(streams, stream, bars, rates, event)
+    stream.next_ns = next_ns
+    stream.next_phase = next_phase
+    if next_ns == limits.NEVER_NS:
+        heap[1] = heap[count]
+        heap[0] = count - 1
+    if count > 1:
+        # Only with several streams does another one have to be asked what comes next.
+        if heap[0] > 1:
+            _sift_down(heap, streams, 1)
+        next_ns, next_phase = streams[heap[1]].next_ns, streams[heap[1]].next_phase
+    follows = next_ns == now_ns
     flags = 0 if follows else Phase.RECORD.value
-    if phase == _CLOSES and not (follows and follower.next_phase == _CLOSES):
+    if phase == _CLOSES and not (follows and next_phase == _CLOSES):
         flags |= Phase.DECIDE_ON_CLOSE.value
     event.phase = flags
     return True

@@ -23,7 +23,7 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
 
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
-    log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     equity = np.zeros(EQUITY_ROWS, EQUITY)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)

@@ -85,7 +85,11 @@ def metrics(
     span_ns = int(ts_ns[-1] - ts_ns[0]) if len(ts_ns) else 0
     years = span_ns / (DAYS_PER_YEAR * DAY_NS)
     growth = final / initial if initial > 0.0 else math.nan
-    cagr = 100.0 * (growth ** (1.0 / years) - 1.0) if years > 0.0 and growth > 0.0 and abs(math.log(growth)) / years < 700 else None
+    cagr = (
+        100.0 * (growth ** (1.0 / years) - 1.0)
+        if years > 0.0 and growth > 0.0 and abs(math.log(growth)) / years < 700
+        else None
+    )
     deepest = statistics["max_drawdown_pct"]
     hold_s = (trades["exit_ns"] - trades["entry_ns"]) / SECOND_NS
     own = of_trades(np.asarray(trades["pnl"], np.float64), np.asarray(hold_s, np.float64))

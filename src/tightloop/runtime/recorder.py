@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import log as core_log
-from tightloop.core.types import EQUITY, OrderState, RowKind, Rows
+from tightloop.core.types import EQUITY, LOG_ROW, OrderState, RowKind, Rows
 
 Columns = dict[str, npt.NDArray[Any]]
+Words = npt.NDArray[np.int64]
 
 _ORDER = (
     "ts_ns seq instance instrument order_id signal_id code reason side order_kind tif role reduce_only post_only "
@@ -35,41 +36,48 @@ KEPT: dict[RowKind, tuple[str, ...]] = {
     RowKind.FUNDING: tuple("ts_ns seq instance instrument slot funding value price".split()),
 }
 _LAST_STATES = np.array(
-    [int(s) for s in (OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)]
+    [
+        int(s)
+        for s in (OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
+    ]
 )
+
+
+_WIDTH = LOG_ROW.itemsize // 8
+_FIELDS = LOG_ROW.fields
+assert _FIELDS is not None and all(kind.itemsize == 8 for kind, *_ in _FIELDS.values()), (
+    "a row of the log is words of 8 bytes"
+)
+_PLACES = {name: int(offset) // 8 for name, (_, offset, *_) in _FIELDS.items()}
 
 
 class Recorder:
     """Takes the log and the equity of a run in pieces, in order."""
 
     def __init__(self, kinds: Sequence[RowKind] = tuple(KEPT)) -> None:
-        self._pieces: dict[RowKind, list[Columns]] = {kind: [] for kind in kinds}
+        self._pieces: dict[RowKind, list[Words]] = {kind: [] for kind in kinds}
+        self._places = {kind: np.array([_PLACES[name] for name in KEPT[kind]]) for kind in kinds}
+        self._sections: list[Words] = []
+        self._section_count = 0
         self._equity: list[Rows] = []
 
     def take_log(self, log: Rows) -> None:
         """Keep what the log holds and empty it."""
-        rows = log[core_log.FIRST : int(log[core_log.HEADER]["slot"])]
-        # Which CONDITION belongs to which SECTION is told by their order, which a place in the log of all keeps.
-        for kind in self._pieces:
-            names = KEPT[kind]
-            chosen = rows["kind"] == int(kind)
+        end = int(log[core_log.HEADER]["slot"])
+        words = log.view(np.int64).reshape(len(log), _WIDTH)[core_log.FIRST : end]
+        kinds = words[:, 0].copy()
+        for kind, places in self._places.items():
+            chosen = np.flatnonzero(kinds == int(kind))
             if kind == RowKind.ORDER:
-                chosen &= np.isin(rows["code"], _LAST_STATES)
-            if chosen.any():
-                own = rows[chosen]
-                columns: Columns = {name: own[name].copy() for name in names}
-                if kind == RowKind.CONDITION:
-                    columns["section"] = self._section_before(rows, chosen)
-                self._pieces[kind].append(columns)
+                chosen = chosen[np.isin(words[chosen, _PLACES["code"]], _LAST_STATES)]
+            if len(chosen):
+                self._pieces[kind].append(words[chosen[:, None], places])
+            if kind == RowKind.CONDITION:
+                # The section a condition stands under is the last one before it in the log.
+                before = np.cumsum(kinds == int(RowKind.SECTION))
+                self._sections.append(before[chosen] - 1 + self._section_count)
+                self._section_count += int(before[-1]) if len(before) else 0
         core_log.empty(log)
-
-    def _section_before(self, rows: Rows, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """For each condition the index, in all sections so far, of the section it stands under."""
-        done = sum(len(piece["seq"]) for piece in self._pieces[RowKind.SECTION]) - int(
-            (rows["kind"] == int(RowKind.SECTION)).sum()
-        )
-        running = np.cumsum(rows["kind"] == int(RowKind.SECTION))
-        return np.asarray(running[chosen] - 1 + done, np.int64)
 
     def take_equity(self, equity: Rows, count: int) -> None:
         """Keep the first ``count`` rows."""
@@ -78,14 +86,16 @@ class Recorder:
 
     def columns(self, kind: RowKind) -> Columns:
         """All rows of a kind."""
-        return _joined(self._pieces[kind], KEPT[kind] + (("section",) if kind == RowKind.CONDITION else ()))
+        pieces = self._pieces[kind]
+        words = np.concatenate(pieces) if pieces else np.zeros((0, len(KEPT[kind])), np.int64)
+        columns: Columns = {}
+        for place, name in enumerate(KEPT[kind]):
+            column = np.ascontiguousarray(words[:, place])
+            columns[name] = column.view(np.float64) if LOG_ROW[name].kind == "f" else column
+        if kind == RowKind.CONDITION:
+            columns["section"] = np.concatenate(self._sections) if self._sections else np.zeros(0, np.int64)
+        return columns
 
     def equity(self) -> Rows:
         """Equity rows (dtype EQUITY) of the run."""
         return np.concatenate(self._equity) if self._equity else np.zeros(0, EQUITY)
-
-
-def _joined(pieces: Sequence[Columns], names: Sequence[str]) -> Columns:
-    if not pieces:
-        return {name: np.zeros(0) for name in names}
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}

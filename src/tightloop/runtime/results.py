@@ -306,7 +306,11 @@ def build(
 ) -> Result:
     """Tables and summary of a finished (or interrupted) run."""
     state = plan.states[0]
-    config_hash = digest(*(strategy.config_hash for strategy in plan.strategies))[:16] if len(plan.strategies) > 1 else plan.strategies[0].config_hash
+    config_hash = (
+        digest(*(strategy.config_hash for strategy in plan.strategies))[:16]
+        if len(plan.strategies) > 1
+        else plan.strategies[0].config_hash
+    )
     session_id = "ses_" + digest(config_hash, data_digest, seed, __version__)[:12]
     tables = _Tables(plan, recorder, session_id)
     equity = recorder.equity()
@@ -369,5 +373,3 @@ def attribution(state: Any) -> dict[str, float]:
         "fees": -float(balances[FEES]),
         "funding": -float(balances[FUNDING]),
     }
-
-
