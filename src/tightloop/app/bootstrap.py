@@ -23,7 +23,8 @@ from tightloop.model import config
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId, InstrumentRules, default_rules
-from tightloop.model.plan import Plan, make_plan, rules_of
+from tightloop.model.plan import Plan, make_plan
+from tightloop.model.together import rules_of
 from tightloop.runtime import backtest as array_driver
 from tightloop.runtime import loop as event_driver
 from tightloop.runtime import results

@@ -3,6 +3,7 @@
 A condition is one variant, an operator and a number or variant; trees are all, any, not, hold and seq.
 """
 
+import difflib
 import math
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from tightloop.core import limits
 from tightloop.core.types import Op
+from tightloop.model.fields import shown
 
 Path = tuple[str | int, ...]
 
@@ -24,11 +26,14 @@ _WORDS = re.compile(r"[^\s,\[\]()]+")
 
 
 class BadTree(Exception):
-    """A tree that can not be read: where, what, and what to write."""
+    """A tree that can not be read; ``faults`` has all of them: where, what, and what to write.
 
-    def __init__(self, path: Path, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.path, self.message, self.remedy = path, message, remedy
+    ``conditions`` are those that could be read all the same.
+    """
+
+    def __init__(self, faults: list[tuple[Path, str, str]], conditions: "list[Condition]") -> None:
+        super().__init__(faults[0][1])
+        self.faults, self.conditions = faults, conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,87 +62,123 @@ class Tree:
 Node = Tree | Condition
 
 
-def read_tree(data: Any, path: Path) -> Node:
-    """Read one tree; raises BadTree."""
-    if not isinstance(data, dict):
-        raise BadTree(path, f"{data!r} is not a condition", 'write for example {rsi: "< 30"} or {all: [...]}')
-    if len(data) != 1:
-        names = ", ".join(str(key) for key in data) or "nothing"
-        raise BadTree(
-            path, f"a condition has one key, not {len(data)} ({names})", "make each key a list item of all: [...]"
-        )
-    key, value = next(iter(data.items()))
-    here = (*path, key)
-    if key in ("all", "any"):
-        return Tree(key, _parts(value, here), 0.0, here)
-    if key == "not":
-        return Tree("not", (read_tree(value, here),), 0.0, here)
-    if key == "hold":
-        return _hold(value, here)
-    if key == "seq":
-        return _seq(value, here)
-    return _condition(str(key), value, here)
+def read_tree(written: Any, path: Path) -> Node:
+    """Read one tree; BadTree names every fault in it."""
+    reader = _Reader()
+    node = reader.node(written, path)
+    if reader.faults:
+        raise BadTree(reader.faults, [own for own in conditions_of(node) if own is not _NOTHING])
+    return node
 
 
-def _parts(value: Any, path: Path) -> tuple[Node, ...]:
-    if not isinstance(value, list) or not value:
-        raise BadTree(path, f"{value!r} is not a list of conditions", "write at least one condition in [...]")
-    return tuple(read_tree(item, (*path, index)) for index, item in enumerate(value))
+_NOTHING = Condition("", "", (), ())
+"""In the place of what can not be read; a tree with faults is never used."""
 
 
-def _span(value: Any, path: Path, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= SPAN_S_MAX:
-        raise BadTree(path, f"{value!r} is not a number of seconds", f"write the {what} in seconds, above 0")
-    return float(value)
+class _Reader:
+    """Reads trees and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.faults: list[tuple[Path, str, str]] = []
+
+    def _refuse(self, path: Path, message: str, remedy: str) -> Condition:
+        self.faults.append((path, message, remedy))
+        return _NOTHING
+
+    def node(self, written: Any, path: Path) -> Node:
+        """A tree or a condition."""
+        if not isinstance(written, dict):
+            remedy = 'write for example {rsi: "< 30"} or {all: [...]}'
+            return self._refuse(path, f"{shown(written)} is not a condition", remedy)
+        if len(written) != 1:
+            names = ", ".join(written) or "nothing"
+            remedy = "make each key an entry of all: [...]"
+            return self._refuse(path, f"a condition has one key, not {len(written)} ({names})", remedy)
+        key, value = next(iter(written.items()))
+        here = (*path, key)
+        if key in ("all", "any"):
+            return Tree(key, self._parts(value, here), 0.0, here)
+        if key == "not":
+            return Tree("not", (self.node(value, here),), 0.0, here)
+        if key == "hold":
+            return self._hold(value, here)
+        if key == "seq":
+            return self._seq(value, here)
+        return self._condition(key, value, here)
+
+    def _parts(self, value: Any, path: Path) -> tuple[Node, ...]:
+        if not isinstance(value, list) or not value:
+            fault = "has no condition" if isinstance(value, list) else f"{shown(value)} is not a list of conditions"
+            return (self._refuse(path, fault, 'write at least one, for example [{rsi: "< 30"}]'),)
+        return tuple(self.node(part, (*path, index)) for index, part in enumerate(value))
+
+    def _span(self, value: Any, path: Path, what: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= SPAN_S_MAX:
+            remedy = f"write the {what} in seconds, above 0 and at most {SPAN_S_MAX}"
+            self._refuse(path, f"{shown(value)} is not a number of seconds", remedy)
+            return 0.0
+        return float(value)
+
+    def _hold(self, value: Any, path: Path) -> Node:
+        if not isinstance(value, list) or len(value) != 2:
+            remedy = 'write hold: [{spread: "> 3"}, 10]'
+            return self._refuse(path, "hold has a condition and a number of seconds", remedy)
+        part = self.node(value[0], (*path, 0))
+        return Tree("hold", (part,), self._span(value[1], (*path, 1), "time to hold"), path)
+
+    def _seq(self, value: Any, path: Path) -> Node:
+        remedy = 'write seq: [[{a: "> 1"}, {b: "> 2"}], 60]'
+        if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], list):
+            return self._refuse(path, "seq has a list of conditions and the largest gap in seconds", remedy)
+        if not 2 <= len(value[0]) <= limits.SEQ_STEPS_MAX:
+            return self._refuse(path, f"{len(value[0])} steps are not 2 to {limits.SEQ_STEPS_MAX}", remedy)
+        parts = self._parts(value[0], (*path, 0))
+        return Tree("seq", parts, self._span(value[1], (*path, 1), "largest gap"), path)
+
+    def _condition(self, variant: str, value: Any, path: Path) -> Condition:
+        remedy = 'write an operator and a number or variant, for example "< 30" or crosses_above slow'
+        if not isinstance(value, str):
+            return self._refuse(path, f"{shown(value)} is not a comparison", remedy)
+        words = _WORDS.findall(value)
+        match = re.match(r"\s*(>=|<=|==|!=|>|<)\s*(.*)\Z", value, re.DOTALL)
+        if match:
+            words = [match.group(1), *_WORDS.findall(match.group(2))]
+        if not words or words[0] not in OPERATORS:
+            near = difflib.get_close_matches(words[0], OPERATORS, 1) if words else []
+            begin = f"did you mean {near[0]}?" if near else f"begin with one of {' '.join(OPERATORS)}"
+            return self._refuse(path, f"{shown(value)} does not begin with an operator", begin)
+        operator, rest = words[0], [w for w in words[1:] if not (words[0] == "between" and w == "and")]
+        if operator == "in":
+            wanted, right = f"1 to {limits.RULE_DEPTH_MAX}", 1 <= len(rest) <= limits.RULE_DEPTH_MAX
+        else:
+            count = 2 if operator == "between" else 1
+            wanted, right = str(count), len(rest) == count
+        if not right:
+            values = "value" if wanted == "1" else "values"
+            example = _EXAMPLES.get(operator, remedy)
+            return self._refuse(path, f"{operator} takes {wanted} {values}, not {len(rest)}", example)
+        return self._compared(variant, operator, tuple(self._operand(w, path) for w in rest), path)
+
+    def _compared(self, variant: str, operator: str, operands: tuple[float | str, ...], path: Path) -> Condition:
+        numbers = [operand for operand in operands if isinstance(operand, float)]
+        if operator == "in" and len(numbers) < len(operands):
+            return self._refuse(path, "in takes numbers", _EXAMPLES["in"])
+        if operator == "between" and len(numbers) == 2 and numbers[0] > numbers[1]:
+            message = f"{numbers[0]:g} is above {numbers[1]:g}"
+            return self._refuse(path, message, "write the lower bound first")
+        return Condition(variant, operator, operands, path)
+
+    def _operand(self, word: str, path: Path) -> float | str:
+        try:
+            value = float(word)
+        except ValueError:
+            return word
+        if not math.isfinite(value):
+            self._refuse(path, f"{word} is not a number to compare with", "write a finite number")
+        return value
 
 
-def _hold(value: Any, path: Path) -> Tree:
-    if not isinstance(value, list) or len(value) != 2:
-        raise BadTree(path, "hold has a condition and a number of seconds", 'write hold: [{spread: "> 3"}, 10]')
-    return Tree("hold", (read_tree(value[0], (*path, 0)),), _span(value[1], (*path, 1), "time to hold"), path)
-
-
-def _seq(value: Any, path: Path) -> Tree:
-    remedy = 'write seq: [[{a: "> 1"}, {b: "> 2"}], 60]'
-    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], list):
-        raise BadTree(path, "seq has a list of conditions and the largest gap in seconds", remedy)
-    if not 2 <= len(value[0]) <= limits.SEQ_STEPS_MAX:
-        raise BadTree(path, f"{len(value[0])} steps are not between 2 and {limits.SEQ_STEPS_MAX}", remedy)
-    return Tree("seq", _parts(value[0], (*path, 0)), _span(value[1], (*path, 1), "largest gap"), path)
-
-
-def _condition(variant: str, value: Any, path: Path) -> Condition:
-    remedy = 'write an operator and a number or variant, for example "< 30" or crosses_above slow'
-    if not isinstance(value, str):
-        raise BadTree(path, f"{value!r} is not a comparison", remedy)
-    words = _WORDS.findall(value)
-    match = re.match(r"\s*(>=|<=|==|!=|>|<)\s*(.*)\Z", value)
-    if match:
-        words = [match.group(1), *_WORDS.findall(match.group(2))]
-    if not words or words[0] not in OPERATORS:
-        raise BadTree(path, f"{value!r} does not begin with an operator", f"begin with one of {' '.join(OPERATORS)}")
-    operator, rest = words[0], [w for w in words[1:] if not (words[0] == "between" and w == "and")]
-    wanted = {"between": 2}.get(operator, 1)
-    if (operator == "in" and not rest) or (operator != "in" and len(rest) != wanted):
-        raise BadTree(
-            path, f"{operator} takes {wanted if operator != 'in' else 'some'} value(s), not {len(rest)}", remedy
-        )
-    operands = tuple(_operand(w, path) for w in rest)
-    if operator == "between" and all(isinstance(o, float) for o in operands) and operands[0] > operands[1]:  # type: ignore[operator]  # both are floats here
-        raise BadTree(path, f"{operands[0]:g} is above {operands[1]:g}", "write the lower bound first")
-    if operator == "in" and any(isinstance(o, str) for o in operands):
-        raise BadTree(path, "in takes numbers", "write for example in [1, 2, 3]")
-    return Condition(variant, operator, operands, path)
-
-
-def _operand(text: str, path: Path) -> float | str:
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    if not math.isfinite(value):
-        raise BadTree(path, f"{text} is not a number to compare with", "write a finite number")
-    return value
+_EXAMPLES = {"between": 'write "between 40 80"', "in": 'write "in [1, 2, 3]"'}
 
 
 def conditions_of(node: Node) -> list[Condition]:

@@ -3,52 +3,50 @@
 Unknown keys, unknown variants and impossible values are refused with file, line, field and remedy, all at once.
 """
 
-import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from tightloop.core import families, indicators, limits
-from tightloop.core.indicators.contract import Choice, Number
-from tightloop.model import yaml_lines
-from tightloop.model.conditions import TREE_KEYS, BadTree, Node, conditions_of, depth, read_tree
+from tightloop.core import families, limits
+from tightloop.model import refusals, sense, yaml_lines
+from tightloop.model.conditions import TREE_KEYS, BadTree, Condition, Node, conditions_of, depth, read_tree
 from tightloop.model.errors import InputError, Problem
-from tightloop.model.instruments import TIMEFRAMES, InstrumentId
-from tightloop.model.strategy_file import (
-    MODELS,
-    Account,
-    Sections,
-    SectionZ1,
-    StopPercent,
-    StopTrailing,
-    StrategyFile,
-    TargetLadder,
-)
+from tightloop.model.fields import shown
+from tightloop.model.instruments import InstrumentId
+from tightloop.model.refusals import dotted, near, value_at
+from tightloop.model.settings import Origins, Setting, write_settings
+from tightloop.model.strategy_file import Account, StrategyFile
+from tightloop.model.variants import Variant, read_parameters, read_variants
 from tightloop.model.yaml_lines import LineOf
 
-
-LEVERAGE_MAX = 200.0
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A named indicator: its type, its parameters in the form of the arena, which output, on which timeframe."""
-
-    name: str
-    type: str
-    values: Mapping[str, float]
-    output: str
-    timeframe: str | None
+SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
+_SIZE = {"type": "fixed", "value": 1}
+STAND_INS: Mapping[str, Any] = {
+    "name": "unnamed", "family": "signal", "direction": "LONG", "timeframe": "1s", "S1": {}, "Z1": {"size": _SIZE},
+    "size": _SIZE, **_SIZE, "price": 1, "variant": "unnamed", "multiple": 1, "buffer_pct": 1, "bps": 1,
+    "coefficient": 1, "of": "percent", "steps": [[1, 1]],
+}  # fmt: skip
+"""Instead of what is missing or refused, so that the rest of the file can be judged."""
+FOLLOWS = (
+    ("variants", "is not a variant of this file"), ("account", "leverage"), ("sections.Z1.stop_loss", "stop_loss"),
+    ("sections.Z1.take_profit", "take_profit"), ("sections.Z1.leverage", "liquidation"), ("direction", "short"),
+    ("family", "sections"), ("family", "params"),
+)  # fmt: skip
+"""Where a value was refused, and the word of faults that may be of its stand-in alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy file that holds together. ``trees`` has the sections that have conditions, by name."""
+    """A strategy file that holds together. ``trees`` has the sections that have conditions, by name.
+
+    ``place`` tells the file and line, or the option, that a path was written in.
+    """
 
     file: str
     text: str
@@ -59,485 +57,299 @@ class Strategy:
     parameters: Mapping[str, float]
     warnings: tuple[str, ...]
     config_hash: str
+    place: refusals.Place = field(compare=False, repr=False)
 
 
 def load(
-    path: Path, *, settings: Sequence[str] = (), instruments: Sequence[str] = (), account: Path | None = None
+    path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
 ) -> Strategy:
-    """Read a strategy file; ``settings`` are ``path=value`` texts written over it. InputError collects every problem."""
-    data, line_of = yaml_lines.load(path)
+    """Read a strategy file; ``settings`` are ``path=value`` texts written over it. InputError has every problem."""
+    written, line_of = yaml_lines.load(path)
     raw = path.read_text(encoding="utf-8-sig")
-    return read(data, line_of, str(path), raw, settings=settings, instruments=instruments, account=account)
+    return read(written, line_of, str(path), raw, settings=settings, instruments=instruments, account=account)
 
 
-def loads(yaml_text: str, name: str = "<strategy>", **options: Any) -> Strategy:
+def loads(
+    yaml_text: str,
+    name: str = "<strategy>",
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | None = None,
+) -> Strategy:
     """Read a strategy from text."""
-    data, line_of = yaml_lines.load(yaml_text, name)
-    return read(data, line_of, name, yaml_text, **options)
+    written, line_of = yaml_lines.load(yaml_text, name)
+    return read(written, line_of, name, yaml_text, settings=settings, instruments=instruments, account=account)
 
 
 def read(
-    data: Any,
+    written: Any,
     line_of: LineOf,
     file: str,
     raw: str,
     *,
-    settings: Sequence[str] = (),
+    settings: Sequence[Setting] = (),
     instruments: Sequence[str] = (),
     account: Path | None = None,
 ) -> Strategy:
     """Check parsed YAML and resolve its names."""
-    if not isinstance(data, dict):
-        raise InputError.one(file, 1, "", "is not a strategy", "write keys such as name:, family:, sections:")
-    for setting in settings:
-        _write_setting(data, setting)
-    if instruments:
-        data["instruments"] = list(instruments)
+    if not isinstance(written, dict):
+        fault = "is empty" if written is None else "is not a mapping of keys"
+        raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
+    origins = Origins(file, line_of)
+    problems: list[Problem] = []
     if account is not None:
-        data["account"] = _account_of(account)
-    shaped, problems = _lift_trees(data)
-    read_file: StrategyFile | None = None
+        written["account"] = _collected(lambda: _account_of(account), problems)
+    _collected(lambda: write_settings(written, settings, origins), problems)
+    if instruments:
+        written["instruments"] = list(instruments)
+        origins.wrote(("instruments",), "--instrument")
+    lifted = _lifted(written, origins, problems)
     try:
-        read_file = StrategyFile.model_validate(shaped)
+        shape = StrategyFile.model_validate(lifted)
     except ValidationError as error:
-        problems = problems_of(error, file, line_of) + problems
-    if read_file is None:
-        raise InputError(*problems)
-    return _Resolver(file, line_of, read_file, data, problems).strategy(raw)
+        problems += refusals.problems_of(error, StrategyFile, lifted, origins.place)
+        rest = _rest(lifted, error)
+        if rest is not None:
+            faults = _Resolver(file, origins, rest, lifted).problems
+            problems += [fault for fault in faults if not _is_told(fault, problems)]
+        raise InputError(*sorted(problems, key=lambda own: own.line or 0)) from None
+    reader = _Resolver(file, origins, shape, lifted)
+    problems += reader.problems
+    if problems:
+        raise InputError(*sorted(problems, key=lambda own: own.line or 0))
+    return reader.strategy(raw)
+
+
+def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:
+    """What a job returns, or an empty mapping when it was refused."""
+    try:
+        return job()
+    except InputError as error:
+        problems += error.problems
+        return {}
 
 
 def _account_of(path: Path) -> Any:
     """The account's limits from a file of their own, checked against that file's lines."""
-    data, line_of = yaml_lines.load(path)
-    if isinstance(data, dict) and set(data) == {"account"}:
-        data = data["account"]
+    written, line_of = yaml_lines.load(path)
+    inside = ("account",) if isinstance(written, dict) and set(written) == {"account"} else ()
+    own = (written["account"] if inside else written) or {}
+    if not isinstance(own, dict):
+        remedy = "write keys such as max_position_pct: 10"
+        raise InputError.one(path, line_of(inside), "account", f"{shown(own)} is not a mapping", remedy)
     try:
-        Account.model_validate(data or {})
+        Account.model_validate(own)
     except ValidationError as error:
-        raise InputError(*problems_of(error, str(path), line_of)) from None
-    return data or {}
+        found = refusals.problems_of(error, Account, own, lambda at: (str(path), line_of((*inside, *at))))
+        raise InputError(*found) from None
+    return own
 
 
-def _write_setting(data: dict[str, Any], setting: str) -> None:
-    """Write ``a.b.c=value`` over the file's data."""
-    path, equals, value = setting.partition("=")
-    if not equals or not path.strip():
-        raise InputError.one("--set", None, setting, "is not path=value", "write for example variants.fast.period=12")
-    *parents, last = path.strip().split(".")
-    at: Any = data
-    for name in parents:
-        if isinstance(at, list):
-            at = at[_index(at, name, setting)]
-        elif isinstance(at, dict):
-            at = at.setdefault(name, {})
-        else:
-            raise InputError.one("--set", None, setting, f"{name} is inside a value, not a mapping", "check the path")
-    parsed = yaml_lines.load(value, "--set")[0]
-    if isinstance(at, list):
-        at[_index(at, last, setting)] = parsed
-    elif isinstance(at, dict):
-        at[last] = parsed
-    else:
-        raise InputError.one("--set", None, setting, "the path ends inside a value", "name a key of the strategy file")
-
-
-def _index(items: list[Any], name: str, setting: str) -> int:
-    if not name.isdigit() or int(name) >= len(items):
-        raise InputError.one(
-            "--set", None, setting, f"{name!r} is not an item of a list of {len(items)}", "count from 0"
-        )
-    return int(name)
-
-
-def _lift_trees(data: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Move the tree of each section under ``tree``, so that what is left are keys that the models know."""
-    sections = data.get("sections")
+def _lifted(written: dict[str, Any], origins: Origins, problems: list[Problem]) -> dict[str, Any]:
+    """The trees of each section under ``tree``, so that what is left are keys that the models know."""
+    sections = value_at(written, "sections")
     if not isinstance(sections, dict):
-        return data, []
-    lifted = {}
+        return written
+    lifted: dict[str, Any] = {}
     for name, section in sections.items():
         if not isinstance(section, dict):
             lifted[name] = {} if section is None else section
             continue
-        own = {key: value for key, value in section.items() if key not in TREE_KEYS}
         trees = {key: value for key, value in section.items() if key in TREE_KEYS}
+        lifted[name] = {key: value for key, value in section.items() if key not in TREE_KEYS and key != "tree"}
+        if "tree" in section:
+            file, line = origins.place(("sections", name, "tree"))
+            message, remedy = "'tree' is not a known key", f"write one of {', '.join(TREE_KEYS)}"
+            problems.append(Problem(file, line, f"sections.{name}.tree", message, remedy))
         if trees:
-            own["tree"] = trees
-        lifted[name] = own
-    return {**data, "sections": lifted}, []
+            lifted[name]["tree"] = trees
+    return {**written, "sections": lifted}
 
 
-def problems_of(error: ValidationError, file: str, line_of: LineOf) -> list[Problem]:
-    """pydantic's findings as problems with lines and remedies."""
-    found = []
-    for item in error.errors():
-        path = tuple(item["loc"])
-        field = ".".join(str(part) for part in path)
-        kind, context = item["type"], item.get("ctx") or {}
-        if kind == "refused":
-            message, remedy = str(context["message"]), str(context["remedy"])
-        elif kind == "extra_forbidden":
-            message, remedy = f"{path[-1]!r} is not a known key", _nearest_key(error, path)
-        elif kind == "missing":
-            message, remedy = "is missing", f"write {path[-1]}: ..."
-        else:
-            message, remedy = (
-                f"{_short(item['input'])} can not be used: {item['msg'].lower()}",
-                "see the user guide for this key",
-            )
-        found.append(Problem(file, line_of(path), field, message, remedy))
-    return found
+def _rest(lifted: dict[str, Any], error: ValidationError) -> StrategyFile | None:
+    """What can still be judged of a file with problems; None when nothing can."""
+    for _ in range(3):  # what stands in for a section may lack keys of its own
+        lifted = refusals.without(lifted, error, lambda path: STAND_INS.get(str(path[-1])))
+        try:
+            return StrategyFile.model_validate(lifted)
+        except ValidationError as another:
+            error = another
+    return None
 
 
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
-
-
-def _nearest_key(error: ValidationError, path: tuple[str | int, ...]) -> str:
-    parent = str(path[-2]) if len(path) > 1 else ""
-    model = MODELS.get(parent)
-    if model is None:
-        return "remove it or check its spelling"
-    known = [name for name in model.model_fields if name != "tree"] + (
-        list(TREE_KEYS) if "tree" in model.model_fields else []
-    )
-    near = difflib.get_close_matches(str(path[-1]), known, 1)
-    return f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
+def _is_told(fault: Problem, problems: Sequence[Problem]) -> bool:
+    """Whether a fault is of something that was refused, or may follow from its being left out."""
+    for told in problems:
+        if f"{fault.field}.".startswith(f"{told.field}."):
+            return True
+        if f"{told.field}.".startswith(f"{fault.field}.") and (
+            "a known key" in told.message or "immediate" in told.field
+        ):
+            return True
+        for field_of, text in FOLLOWS:
+            if f"{told.field}.".startswith(f"{field_of}.") and text in f"{fault.field} {fault.message} {fault.remedy}":
+                return True
+    return False
 
 
 class _Resolver:
-    """Names to things: instruments, variants, trees, and what only makes sense together."""
+    """Names to things: instruments, variants, trees. Everything wrong is in ``problems`` when it is made."""
 
-    def __init__(
-        self, file: str, line_of: LineOf, read_file: StrategyFile, data: dict[str, Any], problems: list[Problem]
-    ) -> None:
-        self.file, self.line_of, self.read, self.data = file, line_of, read_file, data
-        self.problems = problems
+    def __init__(self, file: str, origins: Origins, shape: StrategyFile, written: Mapping[str, Any]) -> None:
+        self.file, self.shape, self._place = file, shape, origins.place
+        self.problems: list[Problem] = []
         self.warnings: list[str] = []
-
-    def refuse(self, path: tuple[str | int, ...], message: str, remedy: str) -> None:
-        field = ".".join(str(part) for part in path)
-        self.problems.append(Problem(self.file, self.line_of(path), field, message, remedy))
+        self.instruments = self._instruments()
+        self.variants = read_variants(shape.variants, shape.timeframe, self._refuse)
+        self.trees = dict(self._trees())
+        self.parameters = self._parameters()
+        self._check_names()
+        if shape.sections is not None:
+            order = value_at(written, "sections", "Z1", "order")
+            keys = order if isinstance(order, dict) else {}
+            self.warnings = sense.check(shape, shape.sections, keys, self._refuse)
 
     def strategy(self, raw: str) -> Strategy:
-        instruments = self._instruments()
-        variants = {name: v for name in self.read.variants if (v := self._variant(name)) is not None}
-        trees = self._trees(variants)
-        parameters = self._parameters()
-        if self.read.sections is not None:
-            self._check_names(variants)
-            self._check_sense(self.read.sections)
-        if self.problems:
-            raise InputError(*self.problems)
-        canonical = json.dumps(
-            {"read": self.read.model_dump(mode="json"), "instruments": [str(i) for i in instruments]}, sort_keys=True
-        )
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        """The strategy; only when there are no problems."""
+        assert not self.problems, "what is refused is no strategy"
         return Strategy(
-            self.file, raw, self.read, instruments, variants, trees, parameters, tuple(self.warnings), digest[:16]
-        )
+            self.file, raw, self.shape, self.instruments, self.variants, self.trees, self.parameters,
+            tuple(self.warnings), self._hash(), self._place,
+        )  # fmt: skip
+
+    def _refuse(self, path: refusals.Path, message: str, remedy: str) -> None:
+        file, line = self._place(path)
+        self.problems.append(Problem(file, line, dotted(path), message, remedy))
+
+    def _hash(self) -> str:
+        """A digest of all that decides what the strategy does, however it is spelled."""
+        shape = self.shape.model_dump(exclude={"description", "instruments", "variants", "sections", "params"})
+        sections = None
+        if self.shape.sections is not None:
+            sections = self.shape.sections.model_dump(exclude={name: {"tree"} for name in SECTIONS})
+        parts = {
+            "shape": shape,
+            "instruments": [str(instrument) for instrument in self.instruments],
+            "variants": {name: [v.type, dict(v.values), v.output, v.timeframe] for name, v in self.variants.items()},
+            "sections": sections,
+            "trees": {name: _spelled(tree) for name, tree in self.trees.items()},
+            "params": dict(self.parameters),
+        }
+        canonical = json.dumps(_plain(parts), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def _parameters(self) -> dict[str, float]:
         """The ``params:`` block of a family without sections; sections of the family that has them."""
-        module = families.load(self.read.family)
-        has_sections = not module.PARAMETERS
-        if has_sections and self.read.sections is None:
-            self.refuse(("sections",), "is missing", "write sections: with S1 and Z1 at least")
-        if not has_sections and self.read.sections is not None:
-            self.refuse(("sections",), f"the family {self.read.family} has no sections", "write params: instead")
-        known = {parameter.name: parameter for parameter in module.PARAMETERS}
-        for key in self.read.params:
-            if key not in known:
-                names = ", ".join(known) or "none"
-                self.refuse(("params", key), f"{key!r} is not a parameter of {self.read.family}", f"it has {names}")
-        values = {}
-        for parameter in module.PARAMETERS:
-            value = self._parameter(("params",), self.read.params, parameter)
-            if value is not None:
-                values[parameter.name] = value
-        return values
+        family = self.shape.family
+        declared = families.load(family).PARAMETERS
+        if not declared and self.shape.sections is None:
+            self._refuse(("sections",), "is missing", "write sections: with S1 and Z1 at least")
+        if declared and self.shape.sections is not None:
+            self._refuse(("sections",), f"the family {family} has no sections", "write params: instead")
+        return read_parameters(("params",), self.shape.params, declared, f"the family {family}", self._refuse)
 
     def _instruments(self) -> tuple[InstrumentId, ...]:
         found: list[InstrumentId] = []
-        for index, name in enumerate(self.read.instruments):
+        for index, name in enumerate(self.shape.instruments):
             path = ("instruments", index)
+            if not isinstance(name, str):
+                remedy = "write for example [binance:BTCUSDT-perp], without a blank after the colon"
+                self._refuse(path, f"{shown(name)} is not an instrument", remedy)
+                continue
             try:
-                parsed = InstrumentId.parse(str(name))
+                parsed = InstrumentId.parse(name)
             except ValueError as error:
                 message, _, remedy = str(error).partition("; ")
-                self.refuse(path, message, remedy)
+                self._refuse(path, message, remedy)
                 continue
             if parsed in found:
-                self.refuse(path, f"{parsed} is named twice", "name each instrument once")
+                self._refuse(path, f"{parsed} is named twice", "name each instrument once")
             found.append(parsed)
         if len(found) > limits.INSTRUMENTS_MAX:
-            self.refuse(
-                ("instruments",), f"{len(found)} are more than {limits.INSTRUMENTS_MAX}", "name fewer instruments"
-            )
+            message = f"{len(found)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
+            self._refuse(("instruments",), message, "name fewer, or run them apart")
         return tuple(found)
 
-    def _variant(self, name: str) -> Variant | None:
-        path = ("variants", name)
-        written = self.read.variants[name]
-        if not isinstance(written, dict) or "type" not in written:
-            self.refuse(path, f"{_short(written)} names no indicator", "write for example {type: EMA, period: 10}")
-            return None
-        if not name.replace("_", "a").isalnum() or name[0].isdigit() or name in TREE_KEYS:
-            self.refuse(
-                path, f"{name!r} can not be the name of a variant", "use letters, digits and _, no word of a rule"
-            )
-            return None
-        kind = written["type"]
-        known = indicators.types_found()
-        if kind not in known:
-            near = difflib.get_close_matches(str(kind).upper(), known, 1)
-            remedy = f"did you mean {near[0]}?" if near else "`tightloop indicators` lists the types"
-            self.refuse((*path, "type"), f"{kind!r} is not an indicator type", remedy)
-            return None
-        return self._checked_variant(name, written, indicators.load(kind))
-
-    def _checked_variant(self, name: str, written: dict[str, Any], indicator: indicators.Indicator) -> Variant | None:
-        path = ("variants", name)
-        before = len(self.problems)
-        parameters = {parameter.name: parameter for parameter in indicator.parameters}
-        values: dict[str, float] = {}
-        for key in written:
-            if key not in parameters and key not in ("type", "output", "timeframe"):
-                near = difflib.get_close_matches(str(key), list(parameters), 1)
-                names = ", ".join(parameters) or "none"
-                remedy = f"did you mean {near[0]}?" if near else f"{indicator.type} has {names}"
-                self.refuse((*path, key), f"{key!r} is not a parameter of {indicator.type}", remedy)
-        for parameter in indicator.parameters:
-            value = self._parameter(path, written, parameter)
-            if value is not None:
-                values[parameter.name] = value
-        output = written.get("output", indicator.outputs[0])
-        if output not in indicator.outputs:
-            self.refuse(
-                (*path, "output"),
-                f"{output!r} is not an output of {indicator.type}",
-                f"write one of {', '.join(indicator.outputs)}",
-            )
-        timeframe = self._variant_timeframe(path, written, indicator)
-        return Variant(name, indicator.type, values, output, timeframe) if len(self.problems) == before else None
-
-    def _parameter(
-        self, path: tuple[str | int, ...], written: dict[str, Any], parameter: Number | Choice
-    ) -> float | None:
-        here = (*path, parameter.name)
-        value = written.get(parameter.name, parameter.default)
-        if isinstance(parameter, Choice):
-            if value not in parameter.words:
-                self.refuse(
-                    here,
-                    f"{value!r} is none of {', '.join(parameter.words)}",
-                    f"write one of {', '.join(parameter.words)}",
-                )
-                return None
-            return float(parameter.words.index(value))
-        if value is None:
-            self.refuse(here, "is missing", f"write {parameter.name}: ...")
-            return None
-        kind = "a whole number" if parameter.whole else "a number"
-        bounds = f"between {parameter.minimum:g} and {parameter.maximum:g}"
-        if isinstance(value, bool) or not isinstance(value, int | float) or (parameter.whole and value != int(value)):
-            self.refuse(here, f"{value!r} is not {kind}", f"write {kind} {bounds}")
-            return None
-        if not parameter.minimum <= value <= parameter.maximum:
-            self.refuse(here, f"{value} is not {bounds}", f"write {kind} {bounds}")
-            return None
-        return float(value)
-
-    def _variant_timeframe(
-        self, path: tuple[str | int, ...], written: dict[str, Any], indicator: indicators.Indicator
-    ) -> str | None:
-        timeframe = written.get("timeframe")
-        if timeframe is None or timeframe == self.read.timeframe:
-            return None
-        here = (*path, "timeframe")
-        if timeframe not in TIMEFRAMES:
-            self.refuse(here, f"{timeframe!r} is not a timeframe", f"write one of {', '.join(TIMEFRAMES)}")
-        elif (
-            TIMEFRAMES[timeframe] % TIMEFRAMES[self.read.timeframe]
-            or TIMEFRAMES[timeframe] < TIMEFRAMES[self.read.timeframe]
-        ):
-            self.refuse(
-                here, f"{timeframe} is not a multiple of the run's {self.read.timeframe}", "write a longer timeframe"
-            )
-        elif indicator.is_of_instance:
-            self.refuse(here, f"{indicator.type} has no timeframe", "remove the key")
-        return str(timeframe)
-
-    def _trees(self, variants: Mapping[str, Variant]) -> dict[str, Node]:
-        trees: dict[str, Node] = {}
-        if self.read.sections is None:
-            return trees
-        for name in ("S1", "O1", "Z1", "ZE1", "E1"):
-            written = getattr(self.read.sections, name).tree
+    def _trees(self) -> Iterator[tuple[str, Node]]:
+        count = 0
+        for name in SECTIONS if self.shape.sections is not None else ():
+            written = getattr(self.shape.sections, name).tree
             if written is None:
                 continue
-            path = ("sections", name)
-            if len(written) > 1:
-                self.refuse(
-                    path,
-                    f"has {len(written)} trees ({', '.join(written)})",
-                    "put them into one all: [...] or any: [...]",
-                )
-                continue
-            try:
-                trees[name] = read_tree(written, path)
-            except BadTree as bad:
-                self.refuse(bad.path, bad.message, bad.remedy)
-                continue
-            if depth(trees[name]) > limits.RULE_DEPTH_MAX:
-                self.refuse(path, f"is deeper than {limits.RULE_DEPTH_MAX} values", "write a flatter tree")
-            for condition in conditions_of(trees[name]):
-                for used in (condition.variant, *(o for o in condition.operands if isinstance(o, str))):
-                    if used not in self.read.variants:
-                        self._unknown_variant(condition.path, used)
-        return trees
+            tree = self._tree(written, ("sections", name))
+            if tree is not None:
+                count += len(conditions_of(tree))
+                yield name, tree
+        if count > limits.NODES_MAX:
+            remedy = "write fewer conditions"
+            self._refuse(("sections",), f"{count} conditions are more than {limits.NODES_MAX}", remedy)
 
-    def _unknown_variant(self, path: tuple[str | int, ...], used: str) -> None:
-        near = difflib.get_close_matches(used, list(self.read.variants), 1)
-        remedy = f"did you mean {near[0]}?" if near else f"write one of {', '.join(self.read.variants) or 'variants:'}"
-        self.refuse(path, f"{used!r} is not a variant of this file", remedy)
+    def _tree(self, written: Mapping[str, Any], path: refusals.Path) -> Node | None:
+        if len(written) > 1:
+            remedy = "put them into one all: [...] or any: [...]"
+            self._refuse(path, f"has {len(written)} trees ({', '.join(written)})", remedy)
+            return None
+        try:
+            tree = read_tree(written, path)
+        except BadTree as bad:
+            for fault in bad.faults:
+                self._refuse(*fault)
+            self._check_conditions(bad.conditions)
+            return None
+        self._check_conditions(conditions_of(tree))
+        if depth(tree) > limits.RULE_DEPTH_MAX:
+            message = f"an evaluation would hold {depth(tree)} values at once, more than {limits.RULE_DEPTH_MAX}"
+            self._refuse((*path, next(iter(written))), message, "write shorter lists and flatter trees")
+        return tree
 
-    def _check_names(self, variants: Mapping[str, Variant]) -> None:
+    def _check_conditions(self, conditions: Sequence[Condition]) -> None:
+        for condition in conditions:
+            for used in (condition.variant, *(o for o in condition.operands if isinstance(o, str))):
+                self._check_variant(condition.path, used)
+
+    def _check_variant(self, path: refusals.Path, used: str) -> None:
+        known = list(self.shape.variants)
+        if used not in known:
+            there = f"write one of {', '.join(known)}" if known else "name it under variants: first"
+            self._refuse(path, f"{shown(used)} is not a variant of this file", near(used, known, there))
+
+    def _check_names(self) -> None:
         """Variants named outside of the trees."""
-        assert self.read.sections is not None, "names are checked in sections"
-        z1 = self.read.sections.Z1
-        base = ("sections", "Z1")
-        names = [((*base, "order", "price"), z1.order.price if isinstance(z1.order.price, str) else None)]
-        names.append((("confidence",), self.read.confidence if isinstance(self.read.confidence, str) else None))
+        if isinstance(self.shape.confidence, str):
+            self._check_variant(("confidence",), self.shape.confidence)
+        if self.shape.sections is None:
+            return
+        z1, base = self.shape.sections.Z1, ("sections", "Z1")
+        price = z1.order.price
+        if price in ("best_bid", "best_ask"):
+            remedy = "write close, a variant or a number"
+            self._refuse((*base, "order", "price"), f"{price} needs quotes, and bars have none", remedy)
+        elif isinstance(price, str) and price != "close" and z1.order.type != "market":
+            self._check_variant((*base, "order", "price"), price)
         for key in ("stop_loss", "take_profit"):
-            own = getattr(z1, key)
-            names.append(((*base, key, "variant"), getattr(own, "variant", None)))
-            names.append(((*base, key, "base"), getattr(own, "base", None)))
-        names.append(((*base, "size", "scale", "variant"), z1.size.scale.variant if z1.size.scale else None))
-        for path, name in names:
-            if name is None or name == "close" and path[-1] == "price":
-                continue
-            if path[-1] == "price" and name in ("best_bid", "best_ask"):
-                self.refuse(path, f"{name} needs quotes, and bars have none", "write close, a variant or a number")
-            elif name not in self.read.variants:
-                self._unknown_variant(path, name)
+            for name in ("variant", "base"):
+                used = getattr(getattr(z1, key), name, None)
+                if used is not None:
+                    self._check_variant((*base, key, name), used)
+        if z1.size.scale is not None:
+            self._check_variant((*base, "size", "scale", "variant"), z1.size.scale.variant)
 
-    def _check_sense(self, sections: Sections) -> None:
-        """What is right by itself and wrong together."""
-        z1, o1 = sections.Z1, sections.O1
-        path = ("sections", "Z1")
-        if (z1.tree is None) == (not z1.immediate):
-            self.refuse(
-                path,
-                "has neither conditions nor immediate: true, or both",
-                "write one of the two: an empty Z1 means nothing",
-            )
-        self._check_order(z1, (*path, "order"))
-        self._check_size(z1, path)
-        self._check_stop(z1, path)
-        if o1.timeout_s == 0 and o1.tree is None and not z1.immediate:
-            self.warnings.append(
-                "O1 has no condition and no timeout: a signal waits for Z1 for ever and keeps its slot"
-            )
-        if sections.S1.tree is None:
-            self.warnings.append("S1 has no conditions: the strategy never trades")
-        exits = (
-            z1.stop_loss,
-            z1.take_profit,
-            sections.ZE1.tree,
-            sections.E1.tree,
-            self.read.limits.max_hold_min,
-        )
-        if all(way is None for way in exits):
-            self.warnings.append("nothing closes a position: no ZE1, E1, stop, target or max_hold_min")
-        for bound in (5.0, 3.0):
-            if z1.leverage > bound:
-                self.warnings.append(f"leverage {z1.leverage:g} is above {bound:g}")
-                break
-        allowed = self.read.account.max_leverage or LEVERAGE_MAX
-        if not 1.0 <= z1.leverage <= allowed:
-            bounds = f"between 1 and {allowed:g}"
-            remedy = f"write a number {bounds}, or raise account.max_leverage"
-            self.refuse((*path, "leverage"), f"{z1.leverage:g} is not {bounds}", remedy)
 
-    def _check_order(self, z1: SectionZ1, path: tuple[str | int, ...]) -> None:
-        order = z1.order
-        if (
-            isinstance(order.price, bool)
-            or not isinstance(order.price, str | int | float)
-            or (not isinstance(order.price, str) and order.price <= 0)
-        ):
-            self.refuse(
-                (*path, "price"), f"{order.price!r} is not a price", "write close, a variant or a number above 0"
-            )
-        if order.type == "market" and "order" in (self.data["sections"].get("Z1") or {}):
-            written = self.data["sections"]["Z1"]["order"] or {}
-            for key in ("price", "offset_bps", "post_only", "limit_offset_bps"):
-                if key in written and written[key] not in ("close", 0, 0.0, False):
-                    self.refuse((*path, key), f"a market order has no {key}", "write type: limit, or remove the key")
-        if order.post_only and order.type != "limit":
-            self.refuse((*path, "post_only"), "only a limit order can be post_only", "write type: limit")
-        if order.post_only and order.tif in ("IOC", "FOK"):
-            self.refuse((*path, "tif"), f"post_only and {order.tif} exclude each other", "write GTC or GTT")
-        if order.tif == "GTT" and order.ttl_s is None:
-            self.refuse((*path, "ttl_s"), "GTT needs a time", "write ttl_s: 60")
-        if order.ttl_s is not None and order.tif in ("IOC", "FOK"):
-            self.refuse((*path, "ttl_s"), f"{order.tif} has no time to live", "remove ttl_s or write GTT")
-        if order.ttl_s is not None and order.type != "market" and order.ttl_s * 1e9 < TIMEFRAMES[self.read.timeframe]:
-            self.warnings.append(
-                f"ttl_s {order.ttl_s:g} is shorter than a bar of {self.read.timeframe}: the order can fill at an open only"
-            )
+def _spelled(node: Node) -> Any:
+    """A tree as lists, whatever blanks and numbers it was written with."""
+    if isinstance(node, Condition):
+        return [node.variant, node.operator, list(node.operands)]
+    return [node.kind, node.span_s, [_spelled(part) for part in node.parts]]
 
-    def _check_size(self, z1: SectionZ1, path: tuple[str | int, ...]) -> None:
-        here = (*path, "size")
-        size = z1.size
-        if size.type in ("percentage", "risk") and size.value > (100.0 if size.type == "risk" else 10_000.0):
-            self.refuse((*here, "value"), f"{size.value:g} percent is too much", "write a percentage")
-        if size.clamp is not None and (len(size.clamp) != 2 or size.clamp[0] > size.clamp[1]):
-            self.refuse((*here, "clamp"), f"{size.clamp} is not [min, max]", "write for example clamp: [20, 500]")
-        stop = z1.stop_loss
-        unarmed = isinstance(stop, StopTrailing) and stop.arm_pct > 0
-        if size.type == "risk" and (stop is None or unarmed):
-            self.refuse(
-                here, "risk needs a stop_loss that stands from the entry on", "write a stop_loss, or another size type"
-            )
-        if size.scale is not None:
-            points = size.scale.points
-            ordered = [p[0] for p in points if len(p) == 2] == sorted({p[0] for p in points if len(p) == 2})
-            if (
-                not 2 <= len(points) <= limits.LADDER_STEPS_MAX
-                or any(len(p) != 2 or p[1] < 0 for p in points)
-                or not ordered
-            ):
-                self.refuse(
-                    (*here, "scale", "points"),
-                    "are not ascending [value, factor] pairs",
-                    "write points: [[20, 1.2], [70, 0.55]]",
-                )
 
-    def _check_stop(self, z1: SectionZ1, path: tuple[str | int, ...]) -> None:
-        stop, target = z1.stop_loss, z1.take_profit
-        if isinstance(stop, StopPercent):
-            # Isolated margin at the smallest maintenance rate in use, 0.5 %: beyond it the venue closes first.
-            room = 100.0 / z1.leverage - 0.5 if z1.leverage > 1 or self.read.direction == "SHORT" else 100.0
-            if stop.value >= room:
-                self.refuse(
-                    (*path, "stop_loss", "value"),
-                    f"{stop.value:g} % lies beyond the liquidation price at leverage {z1.leverage:g}",
-                    f"write less than {room:g}, or a lower leverage",
-                )
-        if isinstance(target, StopPercent) and self.read.direction == "SHORT" and target.value >= 100:
-            self.refuse(
-                (*path, "take_profit", "value"), f"a short can not gain {target.value:g} %", "write less than 100"
-            )
-        if isinstance(target, TargetLadder) and target.of == "pump_retracement" and target.base is None:
-            self.refuse(
-                (*path, "take_profit", "base"),
-                "pump_retracement needs the price the pump began at",
-                "name a variant, for example the lower output of a DONCHIAN",
-            )
-        if self.read.limits.min_risk_reward is not None and (stop is None or target is None):
-            self.refuse(
-                ("limits", "min_risk_reward"), "needs a stop_loss and a take_profit", "write both, or remove the limit"
-            )
+def _plain(value: Any) -> Any:
+    """Numbers as floats, so that 1, 1.0 and 1e0 are the same."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    assert math.isfinite(value), "a number of a strategy is finite"
+    return float(value) + 0.0  # -0.0 is 0.0

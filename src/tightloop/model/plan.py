@@ -30,11 +30,12 @@ from tightloop.core.types import (
     TimeInForce,
 )
 from tightloop.model.conditions import OPERATORS, Condition, Node
-from tightloop.model.config import Strategy, Variant
-from tightloop.model.errors import CapacityError, InputError, Problem
+from tightloop.model.config import SECTIONS, Strategy
+from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
+from tightloop.model.together import check_together, rules_of
+from tightloop.model.variants import Variant
 
-SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
 DEFAULT_MAINTENANCE_RATE = 0.005
 DEFAULT_LEVERAGE_MAX = 200.0
 _NAN_CELL = 0
@@ -65,11 +66,6 @@ def make_plan(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, Instr
     return builder.plan()
 
 
-def rules_of(strategies: Sequence[Strategy]) -> tuple[InstrumentId, ...]:
-    """The instruments of a run, each once, in the order of the files."""
-    return tuple(dict.fromkeys(instrument for strategy in strategies for instrument in strategy.instruments))
-
-
 def _capacity(name: str, wanted: int) -> None:
     allowed = getattr(limits, name)
     if wanted > allowed:
@@ -97,13 +93,9 @@ class _Builder:
         self.constants: dict[float, int] = {}
         self.base_of: dict[tuple[Any, ...], int] = {}
         self.conditions: dict[int, Condition] = {}
-        self.problems: list[Problem] = []
 
     def plan(self) -> Plan:
-        self._check_together()
-        asset = self._settle_asset()
-        if self.problems:
-            raise InputError(*self.problems)
+        asset = check_together(self.strategies, self.rules)
         _capacity("STRATEGIES_MAX", len(self.strategies))
         _capacity("INSTRUMENTS_MAX", len(self.instruments))
         _capacity("INSTANCES_MAX", sum(len(s.instruments) for s in self.strategies))
@@ -124,63 +116,6 @@ class _Builder:
             self.strategies, self.instruments, self.rules, asset, capital, self.strategies[0].read.timeframe,
             self.states, arena, self.venues, self._table(), rows, self.conditions, funding,
         )  # fmt: skip
-
-    # What must fit together
-
-    def _refuse(self, strategy: Strategy, path: str, message: str, remedy: str) -> None:
-        self.problems.append(Problem(strategy.file, None, path, message, remedy))
-
-    def _check_together(self) -> None:
-        first = self.strategies[0]
-        for strategy in self.strategies:
-            if not strategy.instruments:
-                self._refuse(strategy, "instruments", "is empty", "name instruments in the file or with --instrument")
-            if strategy.read.timeframe != first.read.timeframe:
-                self._refuse(
-                    strategy, "timeframe", f"is not the {first.read.timeframe} of {first.file}", "run them apart"
-                )
-            if strategy.read.account != first.read.account:
-                self._refuse(
-                    strategy, "account", f"differs from the one of {first.file}", "give one --account file for all"
-                )
-            for instrument in strategy.instruments:
-                self._check_instrument(strategy, instrument)
-
-    def _check_instrument(self, strategy: Strategy, instrument: InstrumentId) -> None:
-        rules = self.rules[instrument]
-        if instrument.market != "spot" or rules.margin:
-            return
-        if strategy.read.direction == "SHORT":
-            self._refuse(
-                strategy,
-                "direction",
-                f"{instrument} is spot and can not be sold short",
-                "trade the perp, or write margin: true in instruments.yaml",
-            )
-        if strategy.read.sections is not None and strategy.read.sections.Z1.leverage > 1:
-            self._refuse(
-                strategy,
-                "sections.Z1.leverage",
-                f"{instrument} is spot and has no leverage",
-                "write leverage: 1, or margin: true in instruments.yaml",
-            )
-
-    def _settle_asset(self) -> str:
-        assets = {self.rules[i].settle_asset for i in self.instruments}
-        if None in assets:
-            unknown = next(str(i) for i in self.instruments if self.rules[i].settle_asset is None)
-            self._refuse(
-                self.strategies[0],
-                "instruments",
-                f"nobody says what {unknown} settles in",
-                "write settle_asset in instruments.yaml",
-            )
-        elif len(assets) > 1:
-            names = ", ".join(sorted(str(a) for a in assets))
-            self._refuse(
-                self.strategies[0], "instruments", f"settle in {names}: one settle asset per run", "run them apart"
-            )
-        return str(next(iter(assets), ""))
 
     # The table of addresses
 
@@ -467,8 +402,7 @@ def _postfix_condition(
 ) -> int:
     left = slots.of(condition.variant)
     if condition.operator == "in":
-        for operand in condition.operands:
-            out.append(({"op": int(Op.EQ), "left": left, "right": slots.of(operand)}, condition))
+        out += [({"op": int(Op.EQ), "left": left, "right": slots.of(own)}, condition) for own in condition.operands]
         if len(condition.operands) > 1:
             out.append(({"op": int(Op.ANY), "count": len(condition.operands)}, None))
         return memory

@@ -2,8 +2,27 @@
 
 from typing import Annotated, Any
 
+from pydantic import BeforeValidator, Field
+
 from tightloop.core import families, limits
-from tightloop.model.fields import Strict, flag, number, one_of_kinds, optional_number, refuse, text, word
+from tightloop.model.fields import (
+    Strict,
+    check_number,
+    finite,
+    flag,
+    later,
+    number,
+    one_of_kinds,
+    optional_name,
+    optional_number,
+    pairs,
+    plain,
+    refuse,
+    shown,
+    text,
+    variant_name,
+    word,
+)
 from tightloop.model.instruments import TIMEFRAMES
 
 PERCENT = Annotated[float, number(0.0, 100.0, above=True)]
@@ -13,11 +32,18 @@ MINUTES = Annotated[float, number(0.0, 366 * 1440.0)]
 SECONDS = Annotated[float, number(0.0, 366 * 86_400.0)]
 
 
+VARIANT = Annotated[str, variant_name()]
+
+
+def _price(value: Any) -> Any:
+    return value if isinstance(value, str) and value else check_number(value, 0.0, limits.PRICE_MAX, above=True)
+
+
 class Order(Strict):
     """How an entry is asked for. ``offset_bps`` moves the price, up when positive."""
 
     type: Annotated[str, word("market", "limit", "stop", "stop_limit")] = "market"
-    price: Any = "close"
+    price: Annotated[str | float, BeforeValidator(_price)] = "close"
     offset_bps: Annotated[float, number(-5_000.0, 5_000.0)] = 0.0
     limit_offset_bps: Annotated[float, number(0.0, 5_000.0)] = 0.0
     ttl_s: Annotated[float | None, optional_number(0.0, 366 * 86_400.0, above=True)] = None
@@ -28,14 +54,32 @@ class Order(Strict):
 class Scale(Strict):
     """A factor on the size, linear between [value, factor] points, from a risk variant."""
 
-    variant: str
-    points: list[list[float]]
+    variant: VARIANT
+    points: Annotated[
+        list[list[float]],
+        pairs("write points: [[20, 1.2], [70, 0.55]]", (-1e15, 1e15), (0.0, 1_000.0), 2, limits.LADDER_STEPS_MAX),
+    ]
+
+
+def _clamp(value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise refuse(f"{shown(value)} is not [min, max]", "write for example clamp: [20, 500]")
+    low, high = (check_number(bound, 0.0, limits.NOTIONAL_MAX) for bound in value)
+    if low > high or high == 0.0:
+        raise refuse(
+            f"{plain(low)} to {plain(high)} holds no amount", "write the smaller one first, the larger above 0"
+        )
+    return low, high
 
 
 class Size(Strict):
+    """How much an entry asks for. ``clamp`` bounds its notional."""
+
     type: Annotated[str, word("fixed", "units", "percentage", "risk")]
     value: Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
-    clamp: list[MONEY] | None = None
+    clamp: Annotated[tuple[float, float] | None, BeforeValidator(_clamp)] = None
     scale: Scale | None = None
 
 
@@ -58,14 +102,14 @@ class StopAbsolute(Strict):
 
 class StopIndicator(Strict):
     type: str
-    variant: str
+    variant: VARIANT
     offset_pct: Annotated[float, number(-100.0, 100.0)] = 0.0
     trigger: TRIGGER = "touch"
 
 
 class StopAtr(Strict):
     type: str
-    variant: str
+    variant: VARIANT
     multiple: Annotated[float, number(0.0, 1_000.0, above=True)]
     of: OF = "entry"
     trigger: TRIGGER = "touch"
@@ -75,14 +119,16 @@ class StopTrailing(Strict):
     type: str
     arm_pct: Annotated[float, number(0.0, 1_000.0)] = 0.0
     trail_pct: Annotated[float | None, optional_number(0.0, 99.0, above=True)] = None
-    variant: str | None = None
+    variant: Annotated[str | None, optional_name()] = None
     multiple: Annotated[float | None, optional_number(0.0, 1_000.0, above=True)] = None
     trigger: TRIGGER = "touch"
 
     def model_post_init(self, _: Any) -> None:
         by_percent, by_variant = self.trail_pct is not None, self.variant is not None and self.multiple is not None
-        if by_percent == by_variant:
-            raise refuse("a trailing stop has trail_pct, or variant and multiple", "write one of the two")
+        mixed = by_percent and not (self.variant is None and self.multiple is None)
+        if by_percent == by_variant or mixed or (by_variant and self.arm_pct > 0.0):
+            remedy = "write {arm_pct: 5, trail_pct: 3} or {variant: atr, multiple: 3}"
+            raise refuse("a trailing stop has arm_pct and trail_pct, or variant and multiple", remedy)
 
 
 class StopPeak(Strict):
@@ -92,33 +138,36 @@ class StopPeak(Strict):
 
 
 class TargetLadder(Strict):
+    """Parts of the position closed one after the other: [at, share_pct] pairs."""
+
     type: str
     of: Annotated[str, word("percent", "pump_retracement")]
-    steps: list[list[float]]
-    base: str | None = None
+    steps: Annotated[
+        list[list[float]],
+        pairs(
+            "write steps: [[30, 50], [50, 50]]", (0.0, 1_000.0), (0.0, 100.0), 1, limits.LADDER_STEPS_MAX, above=True
+        ),
+    ]
+    base: Annotated[str | None, optional_name()] = None
 
     def model_post_init(self, _: Any) -> None:
-        if not 1 <= len(self.steps) <= limits.LADDER_STEPS_MAX:
-            raise refuse(
-                f"{len(self.steps)} steps are not between 1 and {limits.LADDER_STEPS_MAX}",
-                "write steps: [[at, share_pct]]",
-            )
-        if any(len(s) != 2 or not s[0] > 0 or not 0 < s[1] <= 100 for s in self.steps):
-            raise refuse("a step is [at, share_pct], both above 0", "write steps: [[30, 50], [50, 50]]")
-        if sum(s[1] for s in self.steps) > 100.0 + 1e-9:
-            raise refuse("the shares add up to more than 100", "write shares that add up to 100 or less")
-        if [s[0] for s in self.steps] != sorted({s[0] for s in self.steps}):
-            raise refuse("the steps are not in ascending order", "write the nearest step first, each once")
+        if sum(share for _, share in self.steps) > 100.0 + 1e-9:
+            raise refuse("the shares of the steps add up to more than 100", "write shares that add up to 100 or less")
+        if self.of == "pump_retracement" and self.base is None:
+            remedy = "write base: and a variant, for example the lower output of a DONCHIAN"
+            raise refuse("pump_retracement needs the price the pump began at", remedy)
 
 
-STOP = Annotated[Any, one_of_kinds(
-    {"percent": StopPercent, "absolute": StopAbsolute, "indicator": StopIndicator, "atr": StopAtr,
-     "trailing": StopTrailing, "peak": StopPeak}, "stop loss",
-)]  # fmt: skip
-TARGET = Annotated[Any, one_of_kinds(
-    {"percent": StopPercent, "absolute": StopAbsolute, "indicator": StopIndicator, "atr": StopAtr,
-     "ladder": TargetLadder}, "take profit",
-)]  # fmt: skip
+STOPS: dict[str, type[Strict]] = {
+    "percent": StopPercent, "absolute": StopAbsolute, "indicator": StopIndicator, "atr": StopAtr,
+    "trailing": StopTrailing, "peak": StopPeak,
+}  # fmt: skip
+TARGETS: dict[str, type[Strict]] = {
+    "percent": StopPercent, "absolute": StopAbsolute, "indicator": StopIndicator, "atr": StopAtr,
+    "ladder": TargetLadder,
+}  # fmt: skip
+STOP = Annotated[Any, one_of_kinds(STOPS, "stop loss", optional=True)]
+TARGET = Annotated[Any, one_of_kinds(TARGETS, "take profit", optional=True)]
 
 
 class SectionS1(Strict):
@@ -136,7 +185,7 @@ class SectionZ1(Strict):
     immediate: Annotated[bool, flag()] = False
     order: Order = Order()
     size: Size
-    leverage: Annotated[float, number(-1e9, 1e9)] = 1.0  # bounded by the account: config checks it
+    leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # bounded by the account: sense checks it
     stop_loss: STOP = None
     take_profit: TARGET = None
 
@@ -214,12 +263,10 @@ class SlippageImpact(Strict):
     coefficient: Annotated[float, number(0.0, 5_000.0)]
 
 
-SLIPPAGE = Annotated[
-    Any,
-    one_of_kinds(
-        {"none": SlippageNone, "fixed": SlippageBps, "impact": SlippageImpact, "random": SlippageBps}, "slippage"
-    ),
-]
+SLIPPAGES: dict[str, type[Strict]] = {
+    "none": SlippageNone, "fixed": SlippageBps, "impact": SlippageImpact, "random": SlippageBps,
+}  # fmt: skip
+SLIPPAGE = Annotated[Any, one_of_kinds(SLIPPAGES, "slippage")]
 
 
 class Costs(Strict):
@@ -232,29 +279,55 @@ class Costs(Strict):
     funding: Annotated[str, word("on", "off")] = "on"
 
 
+def _confidence(value: Any) -> Any:
+    return None if value is None else value if isinstance(value, str) else check_number(value, -1e15, 1e15)
+
+
+def _instruments(value: Any) -> Any:
+    example = "write instruments: [binance:BTCUSDT-perp]"
+    if not isinstance(value, list):
+        raise refuse(f"{shown(value)} is not a list", example)
+    return value
+
+
+def _label(value: Any) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        raise refuse(f"{shown(value)} is not text", "write a text or a number")
+    return value
+
+
+def _named(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise refuse(f"{shown(value)} is not a mapping", "write a name, a colon and a value for each")
+    return value
+
+
+BARS_ONLY = "strategies run on bars in this version"
+
+
 class StrategyFile(Strict):
     """The keys of a signal strategy, before names are resolved."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
     family: Annotated[str, word(*families.families_found())]
     direction: Annotated[str, word("LONG", "SHORT")]
-    instruments: list[Any] = []
+    instruments: Annotated[list[Any], BeforeValidator(_instruments)] = Field(default_factory=list)
     timeframe: Annotated[str, word(*TIMEFRAMES)]
+    feed: Annotated[Any, later(f"feeds of ticks can not be used: {BARS_ONLY}", "write timeframe: 1m instead")] = None
+    latency: Annotated[Any, later(f"latency belongs to feeds of ticks: {BARS_ONLY}", "remove the key")] = None
     capital: MONEY = 10_000.0
-    confidence: Any = None
-    variants: dict[str, Any] = {}
+    confidence: Annotated[Any, BeforeValidator(_confidence)] = None
+    variants: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
     sections: Sections | None = None
-    params: dict[str, Any] = {}
+    params: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
     costs: Costs = Costs()
     limits: Limits = Limits()
     account: Account = Account()
-    version: Any = None
-    description: Any = None
+    version: Annotated[Any, BeforeValidator(_label)] = None
+    description: Annotated[Any, BeforeValidator(_label)] = None
 
 
-MODELS: dict[str, type[Strict]] = {
-    "": StrategyFile, "sections": Sections, "costs": Costs, "limits": Limits, "account": Account,
-    "S1": SectionS1, "O1": SectionO1, "Z1": SectionZ1, "ZE1": SectionZE1, "E1": SectionE1, "order": Order, "size": Size, "actions": Actions,
-    "on_stale": OnStale, "scale": Scale,
-}  # fmt: skip
-"""Models by the key they stand under, for suggestions."""
+KINDS: dict[str, dict[str, type[Strict]]] = {"stop_loss": STOPS, "take_profit": TARGETS, "slippage": SLIPPAGES}
+"""Models by the ``type`` in the mapping under a key."""

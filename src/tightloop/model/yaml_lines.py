@@ -20,6 +20,8 @@ LineOf = Callable[[tuple[str | int, ...]], int]
 BYTES_MAX = 4_000_000
 NODES_MAX = 200_000
 DEPTH_MAX = 50
+DIGITS_MAX = 400
+"""A longer whole number is read as a float, which is infinite: Python refuses to convert thousands of digits."""
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?\Z")
@@ -53,7 +55,7 @@ def scalar(text: str) -> Any:
     """A plain scalar as this product reads it: None, bool, int, float or the text itself."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.match(text):
+    if _INT.match(text) and len(text) <= DIGITS_MAX:
         return int(text.replace("_", ""))
     if _FLOAT.match(text):
         return float(text.replace("_", ""))

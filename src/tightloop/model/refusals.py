@@ -1,0 +1,116 @@
+"""What pydantic finds, said in the words of this product: file, line, field, what is wrong, what to write instead."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from tightloop.model.conditions import TREE_KEYS
+from tightloop.model.errors import Problem
+from tightloop.model.fields import Strict, shown
+from tightloop.model.strategy_file import KINDS
+
+Path = tuple[str | int, ...]
+Place = Callable[[Path], tuple[str, int | None]]
+"""File (or option) and line of what stands at a path."""
+
+
+EXAMPLES = {
+    "name": "my_strategy", "family": "signal", "direction": "LONG", "timeframe": "1m", "S1": "{all: [...]}",
+    "Z1": "{immediate: true, size: {type: fixed, value: 1000}}", "size": "{type: fixed, value: 1000}",
+    "type": "fixed", "value": "a number",
+}  # fmt: skip
+"""What may stand under a key that is missing."""
+
+
+def dotted(path: Path) -> str:
+    """A path as messages name it: sections.Z1.leverage."""
+    return ".".join(str(part) for part in path)
+
+
+def near(word: object, known: Sequence[str], otherwise: str) -> str:
+    """A remedy for a word that is not known: the one that was meant, or what ``otherwise`` says."""
+    lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(str(word).lower(), list(lower), 1)
+    return f"did you mean {lower[found[0]]}?" if found else otherwise
+
+
+def value_at(written: Any, *path: str | int) -> Any:
+    """What stands at a path of mappings; None when nothing does."""
+    for key in path:
+        written = written[key] if isinstance(written, dict) and key in written else None
+    return written
+
+
+def problems_of(error: ValidationError, root: type[Strict], written: Any, place: Place) -> list[Problem]:
+    """Every finding as a problem. ``root`` is the model that refused ``written``."""
+    found = []
+    for item in error.errors(include_url=False):
+        path = tuple(item["loc"])
+        message, remedy = _said(item, path, root, written)
+        file, line = place(path)
+        found.append(Problem(file, line, dotted(path), message, remedy))
+    return found
+
+
+def _said(item: Any, path: Path, root: type[Strict], written: Any) -> tuple[str, str]:
+    kind = item["type"]
+    if kind == "refused":
+        return str(item["ctx"]["message"]), str(item["ctx"]["remedy"])
+    if kind == "missing":
+        return "is missing", f"write {path[-1]}: {EXAMPLES.get(str(path[-1]), '...')}"
+    if kind == "extra_forbidden":
+        known = known_keys(root, path[:-1], written)
+        remedy = near(path[-1], known, f"known keys are {', '.join(known)}")
+        return f"{shown(path[-1])} is not a known key", remedy
+    if kind == "model_type":
+        known = known_keys(root, path, written)
+        return f"{shown(item['input'])} is not a mapping", f"write keys under it: {', '.join(known)}"
+    raise AssertionError(f"a field of the configuration refuses without a remedy: {kind} at {dotted(path)}")
+
+
+def known_keys(root: type[Strict], path: Path, written: Any) -> list[str]:
+    """The keys that may stand at a path, trees of conditions included."""
+    model = _model_at(root, path, written)
+    assert model is not None, f"{dotted(path)} is no mapping with keys of its own"
+    keys = [name for name in model.model_fields if name != "tree"]
+    return keys + (list(TREE_KEYS) if "tree" in model.model_fields else [])
+
+
+def _model_at(root: type[Strict], path: Path, written: Any) -> type[Strict] | None:
+    model: type[Strict] | None = root
+    for part in path:
+        written = value_at(written, part)
+        if model is None or part not in model.model_fields:
+            return None
+        if part in KINDS:
+            kind = value_at(written, "type")
+            model = KINDS[str(part)].get(kind) if isinstance(kind, str) else None
+            continue
+        annotation = model.model_fields[str(part)].annotation
+        choices = (annotation, *get_args(annotation))
+        model = next((c for c in choices if isinstance(c, type) and issubclass(c, Strict)), None)
+    return model
+
+
+def without(written: dict[str, Any], errors: ValidationError, stand_ins: Callable[[Path], Any]) -> dict[str, Any]:
+    """A copy without what was refused, and with stand-ins for what is missing, so that the rest can be judged."""
+    kept: dict[Any, Any] = _copy(written)
+    for item in errors.errors(include_url=False):
+        path = tuple(item["loc"])
+        at = kept
+        for part in path[:-1]:
+            at = at.setdefault(part, {})
+            assert isinstance(at, dict), "a list is refused as a whole"
+        at.pop(path[-1], None)
+        stand_in = stand_ins(path)
+        if stand_in is not None:
+            at[path[-1]] = stand_in
+    return kept
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
