@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,17 @@ from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.frames import bars_of
 from tightloop.adapters.data.quality import as_json
 from tightloop.adapters.stores import parquet
+from tightloop.app import market_notes
+from tightloop.app.interrupts import Interrupts, Stopped
+from tightloop.app.report_page import METRICS as REPORT_METRICS
+from tightloop.app.report_page import build_report
 from tightloop.model import config
 from tightloop.model.config import Strategy
-from tightloop.model.errors import InputError
+from tightloop.model.errors import CapacityError, InputError, Problem
 from tightloop.model.instruments import InstrumentId, InstrumentRules, default_rules
 from tightloop.model.plan import Plan, make_plan
-from tightloop.model.together import rules_of
+from tightloop.model.settings import Setting
+from tightloop.model.together import check_files, rules_of
 from tightloop.runtime import backtest as array_driver
 from tightloop.runtime import loop as event_driver
 from tightloop.runtime import results
@@ -34,6 +40,9 @@ from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.results import Result
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
+METRICS = REPORT_METRICS.split()
+SETS_MAX = 100_000
+"""Parameter sets of one sweep: each is read and checked before the first one runs."""
 Times = npt.NDArray[np.int64]
 
 
@@ -46,6 +55,7 @@ class Market:
     rules: dict[InstrumentId, InstrumentRules]
     reports: list[Any]
     warnings: list[str]
+    unfunded: list[InstrumentId] = field(default_factory=list)
 
     def feed(self, plan: Plan) -> Feed:
         funding = {
@@ -61,13 +71,14 @@ class Market:
 
 @dataclass(slots=True)
 class Run:
-    """A finished run: frames, metrics and, once written, files."""
+    """A run: frames, metrics and, once written, files. ``interrupted``: Ctrl-C ended it, and it may be a part."""
 
     result: Result
     strategies: tuple[Strategy, ...]
     market: Market
     timing: dict[str, float]
     command: str = ""
+    interrupted: bool = False
     _frames: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> pl.DataFrame:
@@ -90,19 +101,23 @@ class Run:
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
-        from tightloop.app.report_page import build_report
-
         bars = {str(instrument): rows for instrument, rows in self.market.bars.items()}
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return build_report(
-            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality, text,
-            self.command, made_at,
+            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
+            text, self.command, made_at,
         )  # fmt: skip
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
         """Write every result file into a folder; returns the path of the report, None when it was not wanted."""
         folder = Path(out)
+        try:
+            return self._write(folder, report)
+        except OSError as error:
+            raise unwritable(folder, error) from None
+
+    def _write(self, folder: Path, report: bool) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             parquet.write(getattr(self, name), folder / f"{name}.parquet")
@@ -122,40 +137,74 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def unwritable(folder: Path, error: OSError) -> InputError:
+    """The refusal of a folder that can not be written."""
+    reason = (error.strerror or "it can not be written").lower()
+    return InputError.one("command line", None, "--out", f"{folder}: {reason}", "name a folder that can be written")
+
+
+TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
+
+
 def time_of(text: str | None, option: str) -> int | None:
     """``2024-01-01``, ``2024-01-01T00:00:00Z`` or nanoseconds as nanoseconds UTC."""
     if text is None:
         return None
-    if text.lstrip("-").isdigit() and len(text) > 9:
-        return int(text)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        remedy = "write 2024-01-31 or 2024-01-31T12:00:00Z"
-        raise InputError.one("command line", None, option, f"{text!r} is not a time", remedy) from None
-    parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
-    whole = int(parsed.replace(microsecond=0).timestamp())
-    return whole * 1_000_000_000 + parsed.microsecond * 1_000
+    digits = text.lstrip("-")
+    if digits.isdecimal() and len(digits) > 9:
+        ts_ns = int(text) if len(digits) < 20 else 2**63
+    else:
+        try:
+            parsed = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise InputError.one("command line", None, option, f"{text!r} is not a time", TIME_REMEDY) from None
+        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
+        since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
+        ts_ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+    if abs(ts_ns) >= 2**63 - 1:
+        raise InputError.one("command line", None, option, f"{text} is not between 1678 and 2262", TIME_REMEDY)
+    return ts_ns
+
+
+def window_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """``--from`` and ``--to``; InputError when nothing lies between them."""
+    window = time_of(start, "--from"), time_of(end, "--to")
+    if window[0] is not None and window[1] is not None and window[0] >= window[1]:
+        message = f"{start} is not before --to {end}"
+        raise InputError.one("command line", None, "--from", message, "write the earlier time first")
+    return window
 
 
 def load_strategies(
-    strategies: Sequence[Any], *, settings: Sequence[str] = (), instruments: Sequence[str] = (), account: Any = None
+    strategies: Sequence[Any],
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | str | None = None,
 ) -> tuple[Strategy, ...]:
-    """Files, texts or strategies already read."""
-    found = []
+    """Files, texts or strategies already read; InputError with the problems of all of them."""
+    found: list[Strategy] = []
+    problems: list[Problem] = []
+    limits_file = Path(account) if account else None
     for strategy in strategies:
         if isinstance(strategy, Strategy):
             found.append(strategy)
             continue
-        options = {"settings": settings, "instruments": instruments, "account": Path(account) if account else None}
         text = str(strategy)
-        if isinstance(strategy, Path) or "\n" not in text:
-            found.append(config.load(Path(text), **options))
+        try:
+            if isinstance(strategy, Path) or "\n" not in text:
+                own = config.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
+            else:
+                own = config.loads(text, settings=settings, instruments=instruments, account=limits_file)
+        except InputError as error:
+            problems += (problem for problem in error.problems if problem not in problems)
         else:
-            found.append(config.loads(text, **options))
-    names = [strategy.read.name for strategy in found]
-    if len(set(names)) < len(names):
-        raise InputError.one(found[-1].file, None, "name", f"two strategies are called {found[-1].read.name}", "rename one")
+            found.append(own)
+    if problems:
+        raise InputError(*problems)
+    if not found:
+        raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    check_files(found)
     return tuple(found)
 
 
@@ -186,7 +235,7 @@ def load_market(
         market.reports.append(loaded.report)
         if instrument.market == "perp" and instrument in wants_funding:
             _load_funding(market, catalog, instrument, accepted)
-    _say(market)
+    _say(market, strategies)
     return market
 
 
@@ -200,7 +249,8 @@ def _frame_bars(
 ) -> LoadedBars:
     own = {str(name): frame for name, frame in frames.items()}
     if str(instrument) not in own:
-        raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {', '.join(own)}")
+        there = ", ".join(own) or "none"
+        raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {there}")
     loaded = bars_of(own[str(instrument)], instrument, timeframe, accepted)
     inside = np.ones(len(loaded.bars), bool)
     if start_ns is not None:
@@ -224,20 +274,19 @@ def _load_funding(market: Market, catalog: Catalog | None, instrument: Instrumen
                 raise
             found = None
     if found is None:
-        market.warnings.append(f"{instrument}: no funding rates in the data; none were charged or paid")
+        market.unfunded.append(instrument)
         return
     market.funding[instrument] = found.ts_ns, found.rate
     market.reports.append(found.report)
 
 
-def _say(market: Market) -> None:
+def _say(market: Market, strategies: Sequence[Strategy]) -> None:
     """What a user must know of the data and of the rules that nobody stated."""
-    for report in market.reports:
-        for fault in report.faults:
-            market.warnings.append(f"{report.path}: {fault.kind} ({fault.count}): {fault.detail}")
-    for instrument, rules in market.rules.items():
-        if rules.defaults_used:
-            market.warnings.append(f"{instrument}: no rules stated; defaults for {', '.join(rules.defaults_used)}")
+    costs = [strategy.read.costs for strategy in strategies]
+    stated = all(own.taker_bps is not None and own.maker_bps is not None for own in costs)
+    market.warnings += market_notes.faults(market.reports)
+    market.warnings += market_notes.without_funding(market.unfunded)
+    market.warnings += market_notes.defaults(market.rules, stated)
 
 
 def backtest(
@@ -260,20 +309,23 @@ def backtest(
     """
     clock = time.process_time
     begun = clock()
+    window = window_of(start, end)
     loaded = load_strategies(strategies, settings=settings, instruments=instruments, account=account)
     compiled_at = clock()
-    market = load_market(
-        loaded, data, start_ns=time_of(start, "--from"), end_ns=time_of(end, "--to"), accepted=frozenset(accept)
-    )
+    market = load_market(loaded, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
     feed = market.feed(plan)
     planned_at = clock()
     recorder = Recorder()
-    events = _drive(plan, feed, recorder, on_progress, one_by_one)
+    if one_by_one:
+        driven = _Driven(event_driver.run(plan, feed, recorder))
+    else:
+        driven = _drive(plan, feed, recorder, on_progress)
     ran_at = clock()
     result = results.build(
-        plan, recorder, data_digest=market.digest(feed), seed=seed, warnings=market.warnings,
+        plan, recorder, data_digest=market.digest(feed), seed=seed,
+        warnings=_cut_short(recorder, driven) + market.warnings,
         quality=json.loads(as_json(market.reports))["datasets"],
     )  # fmt: skip
     timing = {
@@ -281,21 +333,50 @@ def backtest(
         "compile": compiled_at - begun + planned_at - loaded_at,
         "run": ran_at - planned_at,
         "write": clock() - ran_at,
-        "events": events,
+        "events": driven.events,
         "bars": len(feed.bars),
     }
-    return Run(result, loaded, market, timing)
+    return Run(result, loaded, market, timing, interrupted=driven.was_asked)
 
 
-def _drive(
-    plan: Plan, feed: Feed, recorder: Recorder, on_progress: Callable[[int, int], None] | None, one_by_one: bool
-) -> int:
-    if one_by_one:
-        return event_driver.run(plan, feed, recorder)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class _Driven:
+    """Events done; whether Ctrl-C was pressed; whether the feed was left before its end."""
+
+    events: int
+    was_asked: bool = False
+    is_part: bool = False
+
+
+def _cut_short(recorder: Recorder, driven: _Driven) -> list[str]:
+    if not driven.is_part:
+        return []
+    equity = recorder.equity()
+    until = f"until {results.iso(int(equity['ts_ns'][-1]))}" if len(equity) else "no further than its beginning"
+    return [f"interrupted: the run went {until}; every figure is of that part"]
+
+
+def _drive(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None) -> _Driven:
+    """Run to the end, or until Ctrl-C: then the recorder has all that was done."""
     total = feed.event_count
-    return array_driver.run(
-        plan, feed, recorder, None if on_progress is None else lambda done: on_progress(done, total)
-    )
+    driven = _Driven(0)
+    with Interrupts() as interrupts:
+
+        def look(events: int) -> None:
+            driven.events = min(events, total)
+            if on_progress is not None:
+                on_progress(driven.events, total)
+            interrupts.check()
+
+        try:
+            driven.events = array_driver.run(plan, feed, recorder, look)
+        except Stopped:
+            driven.is_part = True
+        driven.was_asked = interrupts.asked
+    return driven
 
 
 @dataclass(slots=True)
@@ -307,16 +388,32 @@ class Sweep:
     total: int
     interrupted: bool = False
 
+    has_split: bool = False
+
     @property
     def frame(self) -> pl.DataFrame:
         """A column for each parameter and each metric; out-of-sample ones begin with ``oos_``."""
-        table = []
-        for row in sorted(self.rows, key=lambda own: own.number):
-            line: dict[str, Any] = dict(row.values) | dict(row.in_sample)
-            if row.out_of_sample is not None:
-                line |= {f"oos_{name}": value for name, value in row.out_of_sample.items()}
-            table.append(line)
-        return parquet.loose_frame(table)
+        rows = sorted(self.rows, key=lambda own: own.number)
+        columns = [_values(name, [row.values[name] for row in rows]) for name in self.parameters]
+        columns += [_figures(name, [row.in_sample[name] for row in rows], name) for name in METRICS]
+        if self.has_split:
+            after = [row.out_of_sample or dict.fromkeys(METRICS) for row in rows]
+            columns += [_figures(f"oos_{name}", [own[name] for own in after], name) for name in METRICS]
+        return pl.DataFrame(columns)
+
+
+def _values(name: str, values: list[Any]) -> pl.Series:
+    """Values of one kind keep it; 5 and 7.5 are numbers; anything else is text."""
+    kinds = {type(value) for value in values}
+    if kinds == {int, float}:
+        return pl.Series(name, [float(value) for value in values], dtype=pl.Float64)
+    if len(kinds) == 1 and kinds <= {int, float, bool, str}:
+        return pl.Series(name, values)
+    return pl.Series(name, ["null" if value is None else str(value) for value in values], dtype=pl.String)
+
+
+def _figures(column: str, values: list[Any], metric: str) -> pl.Series:
+    return pl.Series(column, values, dtype=pl.Int64 if metric == "trades" else pl.Float64)
 
 
 def sweep(
@@ -339,22 +436,34 @@ def sweep(
     ``split`` 0.7 gives in-sample figures of the first 70 % of the time and out-of-sample figures of the rest. Ctrl-C
     returns what is done.
     """
-    sets = sweeping.combinations(parameters)
-    if not sets:
+    count = math.prod(len(values) for values in parameters.values())
+    if not parameters or not count:
         raise InputError.one("command line", None, "--param", "no parameter has a value", "write --param path=a,b,c")
-    reader = _SetReader(strategies, settings, instruments, account, seed)
+    if count > SETS_MAX:
+        raise CapacityError(f"SETS_MAX: {count} parameter sets are more than {SETS_MAX}; sweep fewer values at once")
+    if split is not None and not 0.0 < split < 1.0:
+        raise InputError.one(
+            "command line", None, "--split", f"{split:g} is not between 0 and 1", "write for example 0.7"
+        )
+    window = window_of(start, end)
+    sets = sweeping.combinations(parameters)
+    reader = _SetReader(strategies, settings, instruments, account)
     first = reader.strategies(sets[0])
-    window = time_of(start, "--from"), time_of(end, "--to")
     market = load_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     for values in sets:
         own = reader.strategies(values)
         if rules_of(own) != rules_of(first) or own[0].read.timeframe != first[0].read.timeframe:
-            raise InputError.one("command line", None, "--param", "instruments and timeframe can not be swept", "run them apart")
+            message = "the data are read once: instruments and timeframe can not be swept"
+            raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
-    done = Sweep(tuple(parameters), [], len(sets))
+    done = Sweep(tuple(parameters), [], len(sets), has_split=split is not None)
+
+    def plan_of(values: Mapping[str, Any]) -> Plan:
+        return make_plan(reader.strategies(values), market.rules, seed=seed)
+
     try:
-        for row in sweeping.sweep(sets, lambda values: make_plan(reader.strategies(values), market.rules, seed=seed), *feeds, threads=threads):
+        for row in sweeping.sweep(sets, plan_of, *feeds, threads=threads):
             done.rows.append(row)
             if on_row is not None:
                 on_row(row, len(sets))
@@ -367,7 +476,7 @@ class _SetReader:
     """Strategies with the values of one parameter set written over them; each set is read once."""
 
     def __init__(
-        self, strategies: Sequence[Any], settings: Sequence[str], instruments: Sequence[str], account: Any, seed: int
+        self, strategies: Sequence[Any], settings: Sequence[str], instruments: Sequence[str], account: Any
     ) -> None:
         self._strategies = strategies
         self._options: dict[str, Any] = {"settings": list(settings), "instruments": instruments, "account": account}
@@ -376,7 +485,7 @@ class _SetReader:
     def strategies(self, values: Mapping[str, Any]) -> tuple[Strategy, ...]:
         key = tuple(values.items())
         if key not in self._read:
-            own = [*self._options["settings"], *(f"{path}={value}" for path, value in values.items())]
+            own = [*self._options["settings"], *values.items()]
             self._read[key] = load_strategies(self._strategies, **{**self._options, "settings": own})
         return self._read[key]
 
@@ -384,8 +493,6 @@ class _SetReader:
 def _split_feeds(market: Market, plan: Plan, split: float | None) -> tuple[Feed, Feed | None]:
     if split is None:
         return market.feed(plan), None
-    if not 0.0 < split < 1.0:
-        raise InputError.one("command line", None, "--split", f"{split} is not between 0 and 1", "write for example 0.7")
     begin = min(int(rows["open_ns"][0]) for rows in market.bars.values())
     end = max(int(rows["close_ns"][-1]) for rows in market.bars.values())
     cut_ns = begin + int((end - begin) * split)
@@ -393,6 +500,8 @@ def _split_feeds(market: Market, plan: Plan, split: float | None) -> tuple[Feed,
     for before in (True, False):
         bars = {i: rows[(rows["open_ns"] < cut_ns) == before] for i, rows in market.bars.items()}
         if any(not len(rows) for rows in bars.values()):
-            raise InputError.one("command line", None, "--split", "leaves an instrument without bars on one side", "move the split")
+            name = next(str(i) for i, rows in bars.items() if not len(rows))
+            message = f"{split:g} leaves {name} without bars on one side"
+            raise InputError.one("command line", None, "--split", message, "write another share of the time")
         parts.append(Market(bars, market.funding, market.rules, [], []).feed(plan))
     return parts[0], parts[1]

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -27,7 +27,7 @@ def errors_shown() -> Iterator[None]:
         fail(error)
 
 
-def fail(error: TightloopError) -> None:
+def fail(error: TightloopError) -> NoReturn:
     """Print the error and exit."""
     lines = [str(problem) for problem in error.problems] if isinstance(error, InputError) else [str(error)]
     for line in lines:

@@ -1,5 +1,6 @@
 """The table of a sweep on the terminal: the best sets first."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,17 +8,25 @@ import click
 import polars as pl
 
 from tightloop.app.console import table
+from tightloop.app.report_page import METRICS
 from tightloop.model.errors import InputError
 
 SHOWN = 20
 COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor")
 
 
+def check_sort(sort: str, *, has_split: bool) -> None:
+    """Refuse a metric that no sweep has, before it runs."""
+    known = METRICS.split()
+    known += [f"oos_{name}" for name in known] if has_split else []
+    if sort not in known:
+        near = difflib.get_close_matches(sort, known, 1)
+        remedy = f"did you mean {near[0]}?" if near else f"write one of {', '.join(known)}"
+        raise InputError.one("command line", None, "--sort", f"{sort!r} is not a metric", remedy)
+
+
 def print_sweep(frame: pl.DataFrame, parameters: Sequence[str], sort: str, path: Path) -> None:
     """The first sets by a metric, in-sample and (with a split) out-of-sample; where all of them are."""
-    if sort not in frame.columns:
-        remedy = f"write one of {', '.join(c for c in frame.columns if c not in parameters)}"
-        raise InputError.one("command line", None, "--sort", f"{sort!r} is not a metric", remedy)
     columns = [*parameters, *COLUMNS]
     columns += [f"oos_{name}" for name in COLUMNS[:3] if f"oos_{name}" in frame.columns]
     best = frame.sort(sort, descending=not sort.endswith("drawdown_pct"), nulls_last=True).head(SHOWN)

@@ -3,39 +3,65 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tightloop.adapters.data.catalog import Catalog
+import polars as pl
+
 from tightloop.adapters.data._shared import FAULT_KINDS
+from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
-from tightloop.app.bootstrap import time_of
-from tightloop.app.report_page import build_report
-from tightloop.model.errors import InputError
-from tightloop.model.instruments import InstrumentId
+from tightloop.app.bootstrap import time_of, unwritable
+from tightloop.app.report_page import REQUIRED, build_report
+from tightloop.model.errors import InputError, Problem
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+
+REMEDY = "name a folder that `tightloop backtest` wrote"
 
 
 def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     """Write ``report.html``; InputError when files of the run or its data are not there."""
-    needed = ("result.json", "quality.json", *(f"{n}.parquet" for n in ("trades", "orders", "fills", "equity", "signals")))
-    for name in needed:
-        if not (folder / name).is_file():
-            raise InputError.one(folder, None, name, "is not in the folder of the run", "name a folder that `tightloop backtest` wrote")
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))["datasets"]
-    frames = {name: parquet.read(folder / f"{name}.parquet") for name in ("trades", "orders", "fills", "equity", "signals")}
-    catalog = Catalog(data)
-    window = time_of(result["from"], "from"), time_of(result["to"], "to")
+    needed = ("result.json", "quality.json", *(f"{name}.parquet" for name in REQUIRED))
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if not folder.is_dir():
+        raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
+    if missing:
+        raise InputError(*(Problem(str(folder), None, name, "is not in the folder", REMEDY) for name in missing))
+    result, quality = _json(folder / "result.json"), _json(folder / "quality.json")
+    frames = {name: _frame(folder / f"{name}.parquet") for name in REQUIRED}
+    try:
+        step_ns = TIMEFRAMES[result["timeframe"]]
+        # The first record is the close of the first bar, whose open is what a window begins with.
+        start_ns, end_ns = time_of(result["from"], "from"), time_of(result["to"], "to")
+        names = [InstrumentId.parse(name) for name in result["instruments"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError.one(folder / "result.json", None, "", "is not the result of a backtest", REMEDY) from None
+    since_ns = None if start_ns is None else start_ns - step_ns
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
-    bars = {
-        name: catalog.bars(InstrumentId.parse(name), result["timeframe"], *window, everything).bars
-        for name in result["instruments"]
-    }
-    strategies = sorted(folder.glob("strategy*.yaml"))
-    text = "\n---\n".join(path.read_text(encoding="utf-8") for path in strategies)
+    catalog = Catalog(data)
+    bars = {str(n): catalog.bars(n, result["timeframe"], since_ns, end_ns, everything).bars for n in names}
+    text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page = build_report(
-        result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars, quality,
-        text, f"tightloop report {folder}", made_at,
+        result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
+        quality["datasets"], text, f"tightloop report {folder}", made_at,
     )  # fmt: skip
     target = out or folder / "report.html"
-    target.write_text(page, encoding="utf-8")
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(target, error) from None
     return target
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError.one(path, None, "", "is not JSON", REMEDY) from None
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    try:
+        return parquet.read(path)
+    except (pl.exceptions.PolarsError, OSError):
+        raise InputError.one(path, None, "", "is not a Parquet file that can be read", REMEDY) from None

@@ -1,0 +1,50 @@
+"""What a user must know of the data and the rules of a run: one line for each kind of thing, however many there are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tightloop.model.instruments import RULE_NAMES, InstrumentId, InstrumentRules
+
+NAMED_MAX = 5
+COSTS = ("taker_bps", "maker_bps")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    rest = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def faults(reports: Iterable[Any]) -> list[str]:
+    """A line for each kind of fault: in full when one dataset has it, else how many have it and the worst of them."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for report in reports:
+        for fault in report.faults:
+            found.setdefault(fault.kind, []).append((report.path, fault))
+    lines = []
+    for kind, places in found.items():
+        path, worst = max(places, key=lambda place: place[1].count)
+        among = f"in {len(places)} datasets, most in {path}" if len(places) > 1 else f"in {path}"
+        lines.append(f"{kind} {among}: {worst.detail}")
+    return lines
+
+
+def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bool) -> list[str]:
+    """One line with the rules that nobody stated; those the strategy's costs replace are not missed."""
+    ignored = COSTS if costs_are_stated else ()
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for instrument, own in rules.items():
+        used = tuple(name for name in own.defaults_used if name not in ignored)
+        if used:
+            groups.setdefault(used, []).append(str(instrument))
+    everything = tuple(name for name in RULE_NAMES if name not in ignored)
+    parts = [
+        f"{'all rules' if used == everything else ', '.join(used)} of {listed(names)}" for used, names in groups.items()
+    ]
+    return [f"instruments.yaml does not state, so defaults apply: {'; '.join(parts)}"] if parts else []
+
+
+def without_funding(instruments: Sequence[InstrumentId]) -> list[str]:
+    """One line for the perps whose funding nobody knows."""
+    names = [str(instrument) for instrument in instruments]
+    return [f"no funding rates in the data for {listed(names)}: none were charged or paid"] if names else []
