@@ -1,0 +1,254 @@
+"""What the engine costs: `python3 dev.py bench`. Prints a Markdown table with targets, data and machine.
+
+    --quick         few runs of everything, no cold compile: two minutes
+    --runs N        runs of each measurement instead of its own number
+    --only A,B      some of w1, w2, s1, step, cli, help, small, cold
+    --skip A,B      all but these
+    --bars N        another length than a year of minutes; --side N: N x N parameter pairs instead of 20 x 20
+    --peers         W1 by backtesting.py too, in the same session, and the ratio (tests/peers makes its environment)
+    --write         put the table into RESULTS.md
+
+CPU seconds are of the process (all threads), never wall time, unless a row says wall. This file imports nothing but the
+standard library: a child's peak memory counts from the size of its parent.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from children import ROOT, Child, commit, processor, start, tightloop_command
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "RESULTS.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+NAMES = ("w1", "w2", "s1", "step", "cli", "help", "small", "cold")
+RUNS = {"w1": 15, "w2": 15, "s1": 3, "step": 5, "cli": 5, "help": 11, "small": 5, "cold": 2}
+QUICK = {"w1": 5, "w2": 5, "s1": 1, "step": 2, "cli": 3, "help": 5, "small": 3, "cold": 0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. ``count`` things in each of ``values`` seconds give a rate; ``target`` is of the rate if there
+    is one (at least, in millions a second), else of the value (at most)."""
+
+    name: str
+    unit: str
+    values: list[float]
+    count: int = 0
+    target: float | None = None
+
+    def cells(self) -> list[str]:
+        own = sorted(self.values)
+        median = statistics.median(own)
+        spent = [f"{value:,.4g} {self.unit}" for value in (median, own[0], own[-1])]
+        rate = f"{self.count / median / 1e6:.1f} M/s (best {self.count / own[0] / 1e6:.1f})" if self.count else ""
+        return [self.name, str(len(own)), *spent, rate, *self._verdict(median)]
+
+    def _verdict(self, median: float) -> list[str]:
+        if self.target is None:
+            return ["", ""]
+        if self.count:
+            found = self.count / median / 1e6
+            verdict = "met" if found >= self.target else f"{found / self.target:.0%} of it"
+            return [f">= {self.target:g} M/s", verdict]
+        verdict = "met" if median <= self.target else f"{median / self.target:.1f} times it"
+        return [f"<= {self.target:g} {self.unit}", verdict]
+
+
+class Bench:
+    """One session of measurements on one catalog."""
+
+    def __init__(self, options: argparse.Namespace, data: Path) -> None:
+        self.options = options
+        self.data = data
+        self.facts = self._workload("catalog", 1)
+
+    def _workload(self, name: str, runs: int, **environment: str) -> dict[str, Any]:
+        own = ["--data", str(self.data), "--runs", str(runs), "--bars", str(self.options.bars)]
+        own += ["--side", str(self.options.side), "--events", str(self.options.events)]
+        found: dict[str, Any] = json.loads(
+            start([sys.executable, str(HERE / "workloads.py"), name, *own], **environment).output
+        )
+        return found
+
+    def w1(self, runs: int) -> Iterator[Row]:
+        yield from self._strategy("w1", "W1: EMA cross", 10.0, runs)
+
+    def w2(self, runs: int) -> Iterator[Row]:
+        yield from self._strategy("w2", "W2: six indicators, five sections", 7.0, runs)
+
+    def _strategy(self, name: str, title: str, target: float, runs: int) -> Iterator[Row]:
+        found = self._workload(name, runs)
+        bars, title = self.options.bars, f"{title}, {found['trades']:,} trades"
+        yield Row(f"{title}: run", "CPU s", [run["run"] for run in found["runs"]], bars, target)
+        parts = ("load", "compile", "run", "write")
+        yield Row(
+            f"{title}: load, plan, run and results",
+            "CPU s",
+            [sum(run[p] for p in parts) for run in found["runs"]],
+            bars,
+        )
+
+    def s1(self, runs: int) -> Iterator[Row]:
+        found = self._workload("s1", runs)
+        count, title = found["sets"] * self.options.bars, f"S1: sweep of {found['sets']} pairs"
+        yield Row(f"{title}, bar-combos", "CPU s", [run["cpu"] for run in found["runs"]], count, 10.0)
+        yield Row(f"{title}, wall", "wall s", [run["wall"] for run in found["runs"]], count)
+        yield Row("S1: cores busy", "cores", [run["cpu"] / run["wall"] for run in found["runs"]])
+
+    def step(self, runs: int) -> Iterator[Row]:
+        found = self._workload("step", runs)
+        for key, title, target in (
+            ("mean_us", "step_one from Python, mean", 5.0), ("median_us", "step_one, median", None),
+            ("p99_us", "step_one, 99 of 100 below", None), ("loop_us", "session loop, per step", None),
+        ):  # fmt: skip
+            yield Row(f"{title} ({found['events']:,} events)", "us", [run[key] for run in found["runs"]], target=target)
+
+    def _backtest(self, *options: str, **environment: str) -> Child:
+        with tempfile.TemporaryDirectory() as out:
+            command = [*tightloop_command(), "backtest", str(HERE / "w1.yaml"), "--data", str(self.data), "--timing"]
+            return start([*command, "--out", out, *options], **environment)
+
+    def cli(self, runs: int) -> Iterator[Row]:
+        """The command a user types on a year of minutes, and what it spends its time on."""
+        self._backtest("--no-report")
+        children = [self._backtest("--no-report") for _ in range(runs)]
+        yield from _peak_and_cpu("W1 by `tightloop backtest --no-report`", children, 250.0)
+        timings = [json.loads(child.output.splitlines()[-1]) for child in children]
+        for part in ("load", "compile", "run", "write"):
+            yield Row(f"W1 by the command: {part}", "CPU s", [timing[part] for timing in timings])
+
+    def help(self, runs: int) -> Iterator[Row]:
+        children = [start([*tightloop_command(), "--help"]) for _ in range(runs)]
+        yield Row("`tightloop --help`", "wall s", [child.wall_s for child in children], target=0.3)
+
+    def small(self, runs: int) -> Iterator[Row]:
+        options = ("--instrument", "bench:ETHUSDT-perp")
+        self._backtest(*options)
+        children = [self._backtest(*options) for _ in range(runs)]
+        yield Row("a month of minutes with its report", "wall s", [child.wall_s for child in children], target=2.0)
+        yield from _peak_and_cpu("a month of minutes with its report", children, None)
+
+    def cold(self, runs: int) -> Iterator[Row]:
+        """Nothing compiled yet: everything there is, and what a first backtest needs of it."""
+        found, first = [], []
+        for _ in range(runs):
+            with tempfile.TemporaryDirectory() as cache:
+                found.append(self._workload("compile_all", 1, NUMBA_CACHE_DIR=cache))
+            with tempfile.TemporaryDirectory() as cache:
+                first.append(self._backtest("--instrument", "bench:ETHUSDT-perp", NUMBA_CACHE_DIR=cache))
+        yield Row("compile all of the core, empty cache", "CPU s", [one["cpu"] for one in found])
+        yield Row("first backtest ever, empty cache", "wall s", [one.wall_s for one in first])
+
+    def peers(self, runs: int) -> Iterator[Row]:
+        """W1 by backtesting.py and by us, in turns."""
+        sys.path.insert(0, str(ROOT / "tests"))
+        from peers.environment import run_jobs
+        from peers.pairs import ema_cross
+
+        job = ema_cross(10, 50).job(str(self.data / "bars" / "bench" / "BTCUSDT-perp-1m.parquet"))
+        theirs, ours = [], []
+        for _ in range(runs):
+            ours += self._workload("w1", 3)["runs"]
+            theirs += run_jobs([job])
+        trades = len(theirs[0]["trades"])
+        yield Row(
+            f"W1 by backtesting.py, {trades:,} trades: run and results", "CPU s", [one["cpu_s"] for one in theirs],
+            self.options.bars,
+        )  # fmt: skip
+        own = [one["run"] + one["write"] for one in ours]
+        yield Row("W1 by tightloop beside it: run and results", "CPU s", own, self.options.bars)
+        ratio = statistics.median(one["cpu_s"] for one in theirs) / statistics.median(own)
+        yield Row("backtesting.py / tightloop", "times", [ratio])
+
+
+def _peak_and_cpu(title: str, children: list[Child], target: float | None) -> Iterator[Row]:
+    peaks = [child.peak_mb for child in children if child.peak_mb is not None]
+    spent = [child.cpu_s for child in children if child.cpu_s is not None]
+    if peaks:
+        yield Row(f"{title}: peak memory", "MB", peaks, target=target)
+    if spent:
+        yield Row(f"{title}: whole process", "CPU s", spent)
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> list[Row]:
+    numbers = QUICK if options.quick else RUNS
+    chosen = [name for name in (options.only or NAMES) if name not in options.skip]
+    steps: list[tuple[str, int]] = [(name, options.runs or numbers[name]) for name in chosen]
+    if options.quick and not options.only:
+        steps = [one for one in steps if one[0] != "cold"]
+    if options.peers:
+        steps.append(("peers", min(options.runs or 2, 2)))
+    rows = []
+    for name, runs in steps:
+        begun = time.monotonic()
+        measured: Callable[[int], Iterator[Row]] = getattr(bench, name)
+        rows += list(measured(runs))
+        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def page(rows: list[Row], facts: dict[str, Any], options: argparse.Namespace) -> str:
+    """The table and what it was measured on."""
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    command = " ".join(["python3 dev.py bench", *(a for a in options.given if a != "--write")])
+    lines = [
+        f"- command: `{command}`",
+        f"- data: {facts['rows']:,} bars of one minute, seed {facts['seed']}, sha256 {facts['sha256']}",
+        f"- machine: {processor()}, {platform.system()} {platform.machine()}, load {load} at the end",
+        f"- software: commit {commit()}, Python {facts['python']}, numba {facts['numba']}, numpy {facts['numpy']}",
+        "",
+        "| what | runs | median | min | max | rate by the median | target | verdict by the median |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
+    ]
+    return "\n".join(lines + [f"| {' | '.join(row.cells())} |" for row in rows])
+
+
+def write(text: str) -> None:
+    """Between the markers of RESULTS.md; what people wrote around them stays."""
+    old = RESULTS.read_text(encoding="utf-8")
+    before, rest = old.split(BEGIN)
+    RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def names(text: str) -> list[str]:
+    found = text.split(",")
+    if unknown := set(found) - set(NAMES):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not one of {', '.join(NAMES)}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--only", type=names, default=None)
+    parser.add_argument("--skip", type=names, default=[])
+    parser.add_argument("--bars", type=int, default=525_600)
+    parser.add_argument("--side", type=int, default=20)
+    parser.add_argument("--events", type=int, default=100_000)
+    options = parser.parse_args(arguments)
+    options.given = arguments
+    with tempfile.TemporaryDirectory() as temporary:
+        bench = Bench(options, Path(temporary))
+        rows = measure(bench, options)
+    text = page(rows, bench.facts, options)
+    print(text)
+    if options.write:
+        write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
