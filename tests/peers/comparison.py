@@ -8,7 +8,8 @@ Both run on the very rows that our run read. The peer's targets fill only beyond
 
 import argparse
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -36,6 +37,7 @@ class Dataset:
     stop_pct: float
     target_pct: float
     accept: tuple[str, ...] = ()
+    exact: bool = False  # drawn pairs keep these percentages
 
     @property
     def name(self) -> str:
@@ -54,15 +56,34 @@ DATASETS = (
     *(Dataset(f"bybit:{symbol}", "1h", 2.0, 3.0) for symbol in
       ("BTCUSDT-spot", "BTCUSDT-perp", "ETHUSDT-spot", "ETHUSDT-perp")),
     *(Dataset(f"binance:{symbol}", "1h", 2.0, 3.0) for symbol in ("BTCUSDT-spot", "BTCUSDT-perp", "ETHUSDT-perp")),
-    Dataset("binance:EIGENUSDT-spot", "1h", 3.0, 5.0, ("straight_line",)),
     Dataset("okx:ETHUSDT-perp", "1h", 2.0, 3.0, ("holes",)),
     Dataset("coinbase:BTCUSD-spot", "1h", 2.0, 3.0),
     Dataset("coinbase:ETHUSD-spot", "1h", 2.0, 3.0),
     Dataset("uniswap_v3:WETHUSDT-spot", "1h", 2.0, 3.0),
     Dataset("uniswap_v3:ETHFIWETH-spot", "1h", 3.0, 5.0),
     Dataset("uniswap_v3:EIGENWETH-spot", "1h", 3.0, 5.0),
-    Dataset("curve:weETHWETH-spot", "1h", 0.2, 0.3, ("straight_line",)),
 )  # fmt: skip
+
+COARSE = Dataset("coarse:BTCUSDT-perp", "1m", 20.0, 25.0, ("outliers", "units", "flat"), exact=True)
+LEVELS = [64.0 * 1.25**number for number in range(9)]
+
+
+def coarse_market(seed: int, count: int = 4_000) -> pl.DataFrame:
+    """Prices on levels a quarter apart: every stop and target lies on one, is touched, gapped over, hit together."""
+    random = Random(seed)
+    rows = []
+    top = len(LEVELS) - 1
+    close = top // 2
+    for _ in range(count):
+        opened = min(max(close + random.choice((0, 0, 0, -1, 1)), 0), top)
+        close = min(max(opened + random.choice((0, 0, -1, 1)), 0), top)
+        high = min(max(opened, close) + random.choice((0, 0, 1)), top)
+        low = max(min(opened, close) - random.choice((0, 0, 1)), 0)
+        rows.append([LEVELS[level] for level in (opened, high, low, close)])
+    frame = pl.DataFrame(rows, schema=["open", "high", "low", "close"], orient="row")
+    begin = datetime(2024, 1, 1, tzinfo=UTC)
+    times = pl.Series([begin + timedelta(minutes=number) for number in range(count)])
+    return frame.with_columns(volume=pl.lit(1.0), ts=times)
 
 
 @dataclass
@@ -104,7 +125,7 @@ def window(random: Random, bars: Any) -> tuple[str, str]:
     return str(bars["open_ns"][first]), str(bars["open_ns"][first + length])
 
 
-def compare(dataset: Dataset, data: Path = DATA, drawn_count: int = DRAWN_PER_DATASET) -> list[Compared]:
+def compare(dataset: Dataset, data: Any = DATA, drawn_count: int = DRAWN_PER_DATASET) -> list[Compared]:
     """Every fixed pair on all of a dataset, and pairs drawn by seed on stretches drawn by seed."""
     asked: list[tuple[str, Pair, list[Trade]]] = []
     jobs = []
@@ -114,7 +135,10 @@ def compare(dataset: Dataset, data: Path = DATA, drawn_count: int = DRAWN_PER_DA
     ]
     for seed in range(drawn_count):
         random = Random(f"{dataset.name} {seed}")
-        cases.append((drawn(random, dataset.stop_pct, dataset.target_pct, short=dataset.short), random))
+        pair = drawn(random, dataset.stop_pct, dataset.target_pct, short=dataset.short, exact=dataset.exact)
+        cases.append((pair, random))
+    if dataset.exact:
+        cases = [(_mirrored(dataset, pair), random) for pair, random in cases]
     with TemporaryDirectory() as temporary:
         for number, (pair, random) in enumerate(cases):
             span = (None, None) if random is None else window(random, whole)
@@ -132,6 +156,14 @@ def compare(dataset: Dataset, data: Path = DATA, drawn_count: int = DRAWN_PER_DA
     ]
 
 
+def _mirrored(dataset: Dataset, pair: Pair) -> Pair:
+    """For a short the stop lies where the target of a long does."""
+    if pair.side > 0:
+        return pair
+    stop_pct = None if pair.stop_pct is None else dataset.target_pct
+    return replace(pair, stop_pct=stop_pct, target_pct=None if pair.target_pct is None else dataset.stop_pct)
+
+
 def _compared(dataset: Dataset, name: str, pair: Pair, ours: list[Trade], answer: dict[str, Any]) -> Compared:
     theirs: list[Trade] = [(t[0], t[1], t[2], t[3]) for t in answer["trades"]]
     by_entry = {trade[0]: trade for trade in theirs}
@@ -146,19 +178,32 @@ def _compared(dataset: Dataset, name: str, pair: Pair, ours: list[Trade], answer
 
 
 def table(found: list[Compared]) -> str:
-    """Markdown: a row for each strategy and dataset of the fixed pairs, one for all that was drawn on a dataset."""
-    rows: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    """Markdown: a row for each dataset, a column for each fixed strategy and one for all drawn ones, and the sums.
+
+    A cell is the number of trades, all of them equal, or how many are.
+    """
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    columns: dict[str, None] = {}
     for one in found:
-        kind = "drawn" if one.strategy.startswith("drawn ") else one.strategy
-        for key in ((kind, one.dataset), ("**all**", "")):
-            row = rows[key]
-            for place, value in enumerate((one.trades, one.equal, len(one.differences), one.touches)):
-                row[place] += value
-    total = rows.pop(("**all**", ""))
-    lines = ["| strategy | bars | trades | equal | different | touches of a target |", "|---|---|--:|--:|--:|--:|"]
-    for (strategy, dataset), row in [*sorted(rows.items()), (("**all**", ""), total)]:
-        lines.append(f"| {strategy} | {dataset} | {' | '.join(f'{value:,}' for value in row)} |")
-    return "\n".join(lines)
+        column = "drawn" if one.strategy.startswith("drawn ") else one.strategy
+        columns[column] = None
+        for key in ((one.dataset, column), (one.dataset, "all"), ("all", column), ("all", "all")):
+            sums[key][0] += one.equal
+            sums[key][1] += one.equal + len(one.differences)
+    names = [*(name for name in columns if name != "drawn"), "drawn", "all"]
+
+    def cell(dataset: str, column: str) -> str:
+        if (dataset, column) not in sums:
+            return ""
+        equal, count = sums[dataset, column]
+        return f"{count:,}" if equal == count else f"{equal:,} of {count:,}"
+
+    datasets = [*dict.fromkeys(one.dataset for one in found), "all"]
+    lines = [f"| trades | {' | '.join(name.replace('_', ' ') for name in names)} |", f"|---|{'--:|' * len(names)}"]
+    lines += [f"| {dataset} | {' | '.join(cell(dataset, name) for name in names)} |" for dataset in datasets]
+    different = sum(len(one.differences) for one in found)
+    touches = sum(one.touches for one in found)
+    return "\n".join(lines) + f"\n\n{different} trades differ; {touches} bars touched a target and went no further.\n"
 
 
 def main() -> None:
@@ -169,6 +214,7 @@ def main() -> None:
     found = []
     for dataset in DATASETS:
         found += compare(dataset, chosen.data, chosen.drawn)
+    found += compare(COARSE, {COARSE.instrument: coarse_market(1)}, 5 * chosen.drawn)
     print(table(found))
     for one in found:
         for difference in one.differences[:3]:

@@ -157,14 +157,14 @@ def fixed(stop_pct: float, target_pct: float, *, short: bool) -> list[Pair]:
     return pairs
 
 
-def drawn(random: Random, stop_pct: float, target_pct: float, *, short: bool) -> Pair:
-    """One pair with parameters drawn at random."""
+def drawn(random: Random, stop_pct: float, target_pct: float, *, short: bool, exact: bool = False) -> Pair:
+    """One pair with parameters drawn at random; ``exact`` leaves the percentages of stop and target as they are."""
     side = random.choice((1, -1)) if short else 1
     protection: dict[str, Any] = {"of": random.choice(("entry", "signal"))}
     if random.random() < 0.8 or side < 0:  # a short without a stop may be liquidated, which the peer does not know
-        protection["stop_pct"] = round(stop_pct * random.uniform(0.3, 2.0), 2)
+        protection["stop_pct"] = stop_pct if exact else round(stop_pct * random.uniform(0.3, 2.0), 2)
     if random.random() < 0.7:
-        protection["target_pct"] = round(target_pct * random.uniform(0.3, 2.0), 2)
+        protection["target_pct"] = target_pct if exact else round(target_pct * random.uniform(0.3, 2.0), 2)
     kind = random.choice(("ema", "rsi", "macd", "donchian", "bollinger"))
     if kind == "ema":
         return ema_cross(random.randint(3, 20), random.randint(21, 80), side=side, **protection)

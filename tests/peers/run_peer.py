@@ -62,7 +62,7 @@ class Columns(Strategy):
 
     job: dict[str, Any] = {}  # noqa: RUF012  backtesting.py makes the instance: what it needs stands on a subclass
     entry = exit = np.zeros(0, bool)
-    bars: Bars = {}  # noqa: RUF012  as above
+    bars: Bars = {}  # noqa: RUF012  as for the job: it stands on a subclass
 
     def init(self) -> None:
         self.target = 0.0
@@ -88,8 +88,8 @@ class Columns(Strategy):
         The protection is put into the order afterwards, because the peer compares it with the last close when an order
         is made, and refuses what a gap in the prices makes of it.
         """
-        side, stop_pct, target_pct = self.job["side"], self.job.get("stop_pct"), self.job.get("target_pct")
-        of_entry = self.job.get("of", "entry") == "entry" and at + 1 < len(self.entry)
+        side, stop_pct, target_pct = self.job["side"], self.job["stop_pct"], self.job["target_pct"]
+        of_entry = self.job["of"] == "entry" and at + 1 < len(self.entry)
         reference = self.bars["open"][at + 1] if of_entry else self.bars["close"][at]
         stop = None if stop_pct is None else reference * (1.0 - side * stop_pct / 100.0)
         target = None if target_pct is None else reference * (1.0 + side * target_pct / 100.0)

@@ -10,7 +10,7 @@ import pytest
 
 import tightloop
 from peers import comparison, environment
-from peers.comparison import DATA, DATASETS, Dataset
+from peers.comparison import COARSE, DATA, DATASETS, Compared, Dataset
 from peers.pairs import drawn, rsi_reversion
 from tightloop.model import config
 
@@ -22,6 +22,13 @@ def absent(reason: str) -> None:
     if IN_CI:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def check(found: list[Compared]) -> None:
+    print(comparison.table(found))
+    differences = [difference for one in found for difference in one.differences]
+    assert not differences, f"{len(differences)} trades differ; the first:\n" + "\n".join(differences[:5])
+    assert sum(one.trades for one in found) > 500, "a comparison of hardly any trades shows nothing"
 
 
 @pytest.fixture(scope="session")
@@ -46,11 +53,17 @@ def data() -> Path:
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("dataset", [pytest.param(dataset, id=dataset.name) for dataset in DATASETS])
 def test_trades_are_those_of_the_peer(dataset: Dataset, peer: Path, data: Path) -> None:
-    found = comparison.compare(dataset, data)
-    print(comparison.table(found))
-    differences = [difference for one in found for difference in one.differences]
-    assert not differences, f"{len(differences)} trades differ; the first:\n" + "\n".join(differences[:5])
-    assert sum(one.trades for one in found) > 100, "a comparison of hardly any trades shows nothing"
+    check(comparison.compare(dataset, data))
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_trades_are_those_of_the_peer_where_prices_are_touched_exactly(seed: int, peer: Path) -> None:
+    found = comparison.compare(COARSE, {COARSE.instrument: comparison.coarse_market(seed)}, 20)
+    check(found)
+    assert sum(one.touches for one in found) > 100
 
 
 @pytest.mark.peers
