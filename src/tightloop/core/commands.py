@@ -6,11 +6,10 @@ reduces it passes none. The row that the executor acts on is in the log before a
 
 import math
 
-from tightloop.core import exposure, log, orders
+from tightloop.core import exposure, limits, log, orders
 from tightloop.core.checks import call_check
 from tightloop.core.compiled import leaf
-from tightloop.core.types import OrderKind, OrderState, Reason, Record, RowKind, Rows, TimeInForce
-from tightloop.core import limits
+from tightloop.core.types import OrderKind, OrderState, Reason, Record, RowKind, Rows, Table, TimeInForce
 
 
 @leaf
@@ -131,7 +130,7 @@ def deny(state: Record, rows: Rows, slot: int, reason: int) -> int:
 
 
 @leaf
-def send(state: Record, rows: Rows, table: Rows, slot: int) -> int:
+def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
     """Check, reserve and send a draft: one act. Returns 0, or the reason for which it was denied.
 
     The table of checks holds pairs (address, reason) from ``state.check_first`` on.

@@ -1,13 +1,13 @@
 """Compiling and calling the core: one decorator, one cache, one way to call through an address.
 
-``compiled(signature)`` compiles a function ahead of its first call and keeps the machine code on disk. numba's own cache
-looks at one file only, so a change in a function of another file goes unnoticed; ours is stamped with the hash of the
-file, of every file of the core it imports, and of the flags that change the code. No modification times: a fresh clone
-or a ``touch`` recompiles nothing.
+``compiled(signature)`` compiles a function ahead of its first call and keeps the machine code on disk. numba's own
+cache looks at one file only, so a change in a function of another file goes unnoticed; ours is stamped with the hash of
+the file, of every file of the core it imports, and of the flags that change the code. No modification times: a fresh
+clone or a ``touch`` recompiles nothing.
 
 Functions found in a folder (indicators, checks, families) are called through a table of native addresses, so the step
-is not compiled again when one is added. Under ``NUMBA_DISABLE_JIT=1`` the same table holds Python functions and the whole
-core can be debugged line by line.
+is not compiled again when one is added. Under ``NUMBA_DISABLE_JIT=1`` the same table holds Python functions and the
+whole core can be debugged line by line.
 """
 
 import ast
@@ -25,9 +25,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import caching, codegen
-from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 
+DISABLE_JIT = bool(numba.config.DISABLE_JIT)
 CORE_DIR = Path(__file__).resolve().parent
 ADDRESS = np.dtype(np.int64)
 
@@ -74,7 +74,7 @@ def leaf(function: F) -> F:
 
 
 def hot(function: F) -> F:
-    """A ``leaf`` on the way of every event: always inlined, because passing three arrays costs more than most of them do."""
+    """A ``leaf`` on the way of every event, always inlined: passing three arrays costs more than most of them do."""
     return cast(F, _part(function, forceinline=True))
 
 
@@ -154,11 +154,11 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]  # numba shi
         return locator
 
 
-class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # numba ships no types
     _locator_classes = [_StampedLocator]  # noqa: RUF012  # numba reads this name on the class
 
 
-class _StampedCache(caching.FunctionCache):  # type: ignore[misc]
+class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships no types
     _impl_class = _StampedImpl
 
 

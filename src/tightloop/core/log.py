@@ -1,7 +1,7 @@
 """The log: rows the step writes; commands among them go to the executor, all of them to the journal.
 
-Row 0 is the header (``slot`` is the next free row, ``oco`` the next row whose command was not yet given to the executor),
-row 1 a blank one that new rows start from.
+Row 0 is the header (``slot`` is the next free row, ``oco`` the next row whose command was not yet given to the
+executor), row 1 a blank one that new rows start from.
 """
 
 import numpy as np

@@ -2,10 +2,10 @@
 
 It speaks to the step in events and hears commands, and keeps orders and positions of its own, as a venue does.
 
-    at the open     market orders and triggered stops fill at the open; a stop that the open is at or beyond fills at the
-                    open; a limit that the open is beyond fills at the open
-    inside the bar  stops first: touched (low <= stop <= high) fills at the stop; then limits: traded through (low < limit
-                    for a buy) fills at the limit
+    at the open     market orders and triggered stops fill at the open; so does a stop that the open is at or beyond,
+                    and a limit that the open is beyond
+    inside the bar  stops first: touched (low <= stop <= high), they fill at the stop; then limits: traded through
+                    (low < limit for a buy), they fill at the limit
     liquidation     at the open, then at the adverse extreme, after the stops
 
 An exit whose position was entered inside the same bar (not at its open) fills in it only as far as that is certain: a
@@ -25,7 +25,6 @@ from tightloop.core.types import (
     OrderState,
     Reason,
     Record,
-    Role,
     RowKind,
     SlippageKind,
     Stage,
@@ -118,6 +117,9 @@ def _insert(venue: Record, row: Record) -> int:
     else:
         venue.orders[own.order_last].next = slot
     own.order_last = slot
+    own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
+    if order.kind == OrderKind.TRAILING:
+        own.trailing_count += 1
     return slot
 
 
@@ -135,6 +137,8 @@ def _remove(venue: Record, slot: int) -> None:
         venue.orders[before].next = order.next
     if own.order_last == slot:
         own.order_last = before
+    if order.kind == OrderKind.TRAILING:
+        own.trailing_count -= 1
     order.id = 0
     venue.order_free[venue.free_count] = slot
     venue.free_count += 1
@@ -273,12 +277,17 @@ def _is_through(side: int, price: float, limit: float) -> bool:
 
 @leaf
 def _expire(venue: Record, own: Record, now_ns: int) -> None:
+    if own.expires_next_ns > now_ns:
+        return
+    own.expires_next_ns = limits.NEVER_NS
     at = own.order_first
     while at >= 0:
         order = venue.orders[at]
         after = order.next
         if order.expires_ns <= now_ns:
             _end(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, order.expires_ns)
+        else:
+            own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
         at = after
 
 
@@ -417,7 +426,7 @@ def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extre
 @leaf
 def _trail(venue: Record, own: Record, high: float, low: float) -> None:
     """Trailing stops follow the best price; they never loosen."""
-    at = own.order_first
+    at = own.order_first if own.trailing_count > 0 else -1
     while at >= 0:
         order = venue.orders[at]
         if order.kind == OrderKind.TRAILING:
@@ -484,21 +493,11 @@ def begin_bar(venue: Record, event: Record) -> None:
         venue.positions[at].closed_ns = 0
         at = venue.instance_next[at]
     _expire(venue, own, event.ts_init_ns)
-    if not _has_participation(venue, own):
+    if own.has_participation == 0:
         _pass(venue, own, Stage.AT_OPEN.value, True)
         _pass(venue, own, Stage.AT_OPEN.value, False)
     _liquidate(venue, event.instrument, own, own.open, own.open, True)
     _trail(venue, own, own.open, own.open)
-
-
-@leaf
-def _has_participation(venue: Record, own: Record) -> bool:
-    instance = own.position_first
-    while instance >= 0:
-        if venue.costs[instance].participation > 0.0:
-            return True
-        instance = venue.instance_next[instance]
-    return False
 
 
 @leaf
@@ -509,7 +508,7 @@ def open_known(venue: Record, event: Record) -> None:
     own.high, own.low, own.close, own.volume = event.high, event.low, event.price, event.qty
     own.close_ns = event.ts_init_ns
     own.volume_left = event.qty
-    if _has_participation(venue, own):
+    if own.has_participation != 0:
         own.stage = Stage.AT_OPEN.value
         _pass(venue, own, Stage.AT_OPEN.value, True)
         _pass(venue, own, Stage.AT_OPEN.value, False)

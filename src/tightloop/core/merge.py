@@ -10,7 +10,7 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import EventKind, Phase, Record, Rows, StreamKind
+from tightloop.core.types import EventKind, Ints, Phase, Record, Rows, StreamKind
 
 _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 
@@ -26,7 +26,7 @@ def _is_before(streams: Rows, a: int, b: int) -> bool:
 
 
 @leaf
-def _sift_down(heap: Rows, streams: Rows, place: int) -> None:
+def _sift_down(heap: Ints, streams: Rows, place: int) -> None:
     """Restore the order below ``place``. ``heap[0]`` is the count, the root is ``heap[1]``."""
     count = heap[0]
     moved = heap[place]
@@ -60,7 +60,7 @@ def _advance(stream: Record, bars: Rows, rates: Rows) -> None:
 
 
 @leaf
-def begin(streams: Rows, heap: Rows, bars: Rows, rates: Rows) -> None:
+def begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
     """Put the streams in order. Bar streams come first, stream k carrying instrument k."""
     assert len(heap) > len(streams), "the heap holds its count and every stream"
     heap[0] = 0
@@ -115,7 +115,7 @@ def _take_rate(streams: Rows, stream: Record, bars: Rows, rates: Rows, event: Re
 
 
 @hot
-def next_event(streams: Rows, heap: Rows, bars: Rows, rates: Rows, event: Record) -> bool:
+def next_event(streams: Rows, heap: Ints, bars: Rows, rates: Rows, event: Record) -> bool:
     """Write the next event; False at the end of all streams."""
     count = heap[0]
     if count == 0:

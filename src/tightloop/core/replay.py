@@ -1,7 +1,7 @@
 """Compiled loops over a whole run: the step and the simulated venue, one array at a time.
 
-The same functions are there one event at a time (``step_one``, ``venue_stage``, ``venue_command``, ``feed_next``) for the
-driver that speaks to the outside between two events. Both orders of calls are the same, and so are all results.
+The same functions are there one event at a time (``step_one``, ``venue_stage``, ``venue_command``, ``feed_next``) for
+the driver that speaks to the outside between two events. Both orders of calls are the same, and so are all results.
 """
 
 from numba import boolean, int64, types
@@ -22,10 +22,12 @@ from tightloop.core.types import (
     VENUE_RECORD,
     EventKind,
     Floats,
+    Ints,
     Phase,
     Record,
     RowKind,
     Rows,
+    Table,
 )
 
 
@@ -44,7 +46,7 @@ STAGES_BEFORE = 4
 
 @leaf
 def _venue_stage(venue: Record, event: Record, stage: int) -> None:
-    """What the venue does with a market event before the step hears of it, in stages whose fills are heard in between."""
+    """What the venue does with a market event before the step hears of it; fills are heard between the stages."""
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
         if stage == 0:
@@ -66,7 +68,7 @@ def _stage_count(event: Record) -> int:
 
 
 @leaf
-def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Rows) -> None:
+def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """Commands to the venue, its events to the step, until neither has anything to say."""
     header = log[0]
     while True:
@@ -85,7 +87,7 @@ def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Rows
 
 
 @hot
-def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Rows) -> None:
+def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """One market event: venue first, then the step, then what the step commands."""
     if matching.has_business(venue):
         for stage in range(_stage_count(event)):
@@ -107,7 +109,7 @@ def _write_equity(state: Record, row: Record) -> None:
 
 
 @leaf
-def _next_day_row(state: Record, control: Rows) -> None:
+def _next_day_row(state: Record, control: Ints) -> None:
     """Go back to the last row when it is of the same day, so that it is written over; the first row stays."""
     day = (state.ts_ns - 1) // limits.DAY_NS
     if control[1] > 1 and day == control[4]:
@@ -123,14 +125,14 @@ def replay(
     arena: Floats,
     venues: Rows,
     streams: Rows,
-    heap: Rows,
+    heap: Ints,
     bars: Rows,
     rates: Rows,
     events: Rows,
     log: Rows,
     equity: Rows,
-    table: Rows,
-    control: Rows,
+    table: Table,
+    control: Ints,
 ) -> int:
     """Run until the end, until a buffer must be drained, or for a number of events. Returns which of them it was.
 
@@ -159,18 +161,18 @@ def replay(
 
 
 @compiled(types.void(STREAMS, TABLE, BARS, RATES))
-def feed_begin(streams: Rows, heap: Rows, bars: Rows, rates: Rows) -> None:
+def feed_begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
     merge.begin(streams, heap, bars, rates)
 
 
 @compiled(boolean(STREAMS, TABLE, BARS, RATES, EVENTS))
-def feed_next(streams: Rows, heap: Rows, bars: Rows, rates: Rows, events: Rows) -> bool:
+def feed_next(streams: Rows, heap: Ints, bars: Rows, rates: Rows, events: Rows) -> bool:
     """The next market event into ``events[0]``; False at the end."""
     return merge.next_event(streams, heap, bars, rates, events[0])
 
 
 @compiled(types.void(STATES, ARENA, EVENTS, LOG_ARRAY, TABLE))
-def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Rows) -> None:
+def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Table) -> None:
     """The step on ``events[0]``."""
     step(states[0], arena, events[0], log, table)
 

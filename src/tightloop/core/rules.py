@@ -147,7 +147,8 @@ def evaluate(state: Record, arena: Floats, instance: Record, first: int, count: 
             value = _hold(state, instance, node, stack & 3, now_ns)
             stack = ((stack >> 2) << 2) | value
         else:
-            assert op == Op.SEQ and node.count <= limits.SEQ_STEPS_MAX, "a node has a known operator"
+            assert op == Op.SEQ, "a node has a known operator"
+            assert node.count <= limits.SEQ_STEPS_MAX, "SEQ_STEPS_MAX: a sequence is short"
             value = _seq(state, instance, node, stack, now_ns)
             stack = ((stack >> (2 * node.count)) << 2) | value
     return stack & 3

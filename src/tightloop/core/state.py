@@ -5,16 +5,16 @@ import math
 import numpy as np
 from numba import types
 
-from tightloop.core import limits, margin, orders, positions
+from tightloop.core import limits, orders, positions
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.ledger import WALLET
 from tightloop.core.types import (
     ACCOUNT_KINDS,
+    AGGREGATE,
     ARENA,
+    INDICATOR,
     INSTANCE,
     INSTRUMENT,
-    AGGREGATE,
-    INDICATOR,
     NODE,
     ORDER,
     POSITION,
@@ -25,6 +25,7 @@ from tightloop.core.types import (
     Record,
     Role,
     Rows,
+    Word,
 )
 
 _K = np.uint64(0x9E3779B97F4A7C15)
@@ -60,7 +61,7 @@ def new_state() -> Rows:
 
 
 @leaf
-def _words_hash(state: Record, first: int, count: int, seed: int) -> int:
+def _words_hash(state: Record, first: int, count: int, seed: Word) -> Word:
     h = np.uint64(seed)
     for at in range(first, first + count):
         h = (h ^ word_at(state, at)) * _K
@@ -69,7 +70,7 @@ def _words_hash(state: Record, first: int, count: int, seed: int) -> int:
 
 
 @leaf
-def full_hash(state: Record, arena: Floats) -> int:
+def full_hash(state: Record, arena: Floats) -> Word:
     """A hash of every used word of State and of the arena. Slots never used and scratch lists are left out."""
     h = _words_hash(state, 0, _HEADER_WORDS, _K)
     h = _words_hash(state, _INSTRUMENTS, state.instrument_count * _INSTRUMENT_WORDS, h)
@@ -144,8 +145,8 @@ def _check_orders(state: Record) -> None:
     assert abs(reserved - state.reserved_margin) <= 1e-6 * (1.0 + reserved), "reservations are the sum over orders"
 
 
-@compiled(types.void(STATE_RECORD, ARENA))
-def check_invariants(state: Record, arena: Floats) -> None:
+@compiled(types.void(STATE_RECORD))
+def check_invariants(state: Record) -> None:
     """Assert what must hold after every event; recomputes all sums from their parts."""
     _check_books(state)
     _check_positions(state)
@@ -155,7 +156,7 @@ def check_invariants(state: Record, arena: Floats) -> None:
 
 
 @compiled(types.uint64(STATE_RECORD, ARENA))
-def _final_hash(state: Record, arena: Floats) -> int:
+def _final_hash(state: Record, arena: Floats) -> Word:
     h = (state.hash ^ full_hash(state, arena)) * _K
     return h ^ (h >> _SHIFT)
 

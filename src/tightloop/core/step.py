@@ -7,7 +7,7 @@ compiled again, when one is added.
 
 import math
 
-from numba import int64, types
+from numba import types
 
 from tightloop.core import commands, exposure, ledger, limits, log, margin, orders, positions
 from tightloop.core.compiled import compiled, hot, leaf
@@ -31,6 +31,7 @@ from tightloop.core.types import (
     Role,
     RowKind,
     Rows,
+    Table,
     WarningCode,
 )
 
@@ -38,7 +39,7 @@ STEP = types.void(STATE_RECORD, ARENA, EVENT_RECORD, LOG_ARRAY, TABLE)
 
 
 @hot
-def _call_family(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, moment: int) -> int:
+def _call_family(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
     family = state.strategies[state.instances[instance].strategy].family
     return call_decide(table[family], state, arena, rows, table, instance, moment)
 
@@ -56,7 +57,7 @@ def _warn(state: Record, rows: Rows, code: int, instance: int, value: float, ord
 
 
 @leaf
-def _fire_timers(state: Record, arena: Floats, rows: Rows, table: Rows, now_ns: int) -> None:
+def _fire_timers(state: Record, arena: Floats, rows: Rows, table: Table, now_ns: int) -> None:
     """Call every instance whose timer fell due before ``now_ns``, in order of time, each at its own time."""
     while state.next_timer_ns < now_ns:
         due_ns = state.next_timer_ns
@@ -174,7 +175,7 @@ def _mark(state: Record, index: int, price: float, high: float, low: float) -> N
 
 
 @leaf
-def _close_aggregates(state: Record, arena: Floats, table: Rows, index: int, now_ns: int) -> None:
+def _close_aggregates(state: Record, arena: Floats, table: Table, index: int, now_ns: int) -> None:
     """Higher-timeframe bars whose time is over become known."""
     instrument = state.instruments[index]
     for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
@@ -206,12 +207,14 @@ def _grow_aggregates(state: Record, index: int) -> None:
 
 
 @hot
-def _bar_closed(state: Record, arena: Floats, table: Rows, event: Record) -> None:
+def _bar_closed(state: Record, arena: Floats, table: Table, event: Record) -> None:
     index = event.instrument
     instrument = state.instruments[index]
     bar = instrument.bar
-    assert event.low <= event.open and event.open <= event.high, "a bar's open lies in its range"
-    assert event.low > 0.0 and event.high <= limits.PRICE_MAX, "PRICE_MAX: a price is positive and bounded"
+    assert event.low <= event.open, "a bar's open lies in its range"
+    assert event.open <= event.high, "a bar's open lies in its range"
+    assert event.low > 0.0, "a price is positive"
+    assert event.high <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     bar.open, bar.high, bar.low, bar.close, bar.volume = event.open, event.high, event.low, event.price, event.qty
     bar.open_ns, bar.close_ns = event.ts_event_ns, event.ts_init_ns
     instrument.bar_count += 1
@@ -228,7 +231,7 @@ def _bar_closed(state: Record, arena: Floats, table: Rows, event: Record) -> Non
 
 
 @hot
-def _bar_opened(state: Record, arena: Floats, table: Rows, event: Record) -> None:
+def _bar_opened(state: Record, arena: Floats, table: Table, event: Record) -> None:
     instrument = state.instruments[event.instrument]
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, event.instrument, event.ts_init_ns)
@@ -258,7 +261,7 @@ def _add_candidate(state: Record, instance: int) -> None:
 
 
 @hot
-def _decide(state: Record, arena: Floats, rows: Rows, table: Rows) -> None:
+def _decide(state: Record, arena: Floats, rows: Rows, table: Table) -> None:
     """An evaluation: exits and cancels of all instances first, then entries."""
     state.candidate_count = 0
     for k in range(state.touched_count):
@@ -372,11 +375,12 @@ def _increase(state: Record, order: Record, qty: float, fee: float, event: Recor
 
 @leaf
 def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
-    """Position, money and statistics of one fill; a fill larger than what it reduces ends one trade and begins another."""
+    """Position, money and statistics of one fill; one larger than what it reduces ends a trade and begins another."""
     instance = order.instance
     position = state.positions[instance]
     instrument = state.instruments[order.instrument]
-    assert event.price > 0.0 and event.qty > 0.0, "a fill has a price and a quantity"
+    assert event.price > 0.0, "a fill has a price"
+    assert event.qty > 0.0, "a fill has a quantity"
     order.filled_qty += event.qty
     order.filled_value += event.qty * event.price
     order.fill_count += 1
@@ -442,7 +446,7 @@ def _liquidated(state: Record, event: Record) -> int:
 
 
 @leaf
-def _order_event(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """One event of one order: a legal transition and its consequences, or a warning and no change."""
     slot = orders.find(state, event.order_id, event.order_slot)
     if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
@@ -495,7 +499,7 @@ def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
 
 
 @leaf
-def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """Engage: no entries in the scope, entries canceled, positions closed. Re-arm: entries again."""
     engaged = 1 if event.order_id != 0 else 0
     if event.instrument < 0 and event.instance < 0 and event.order_slot < 0:
@@ -515,7 +519,7 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Rows, event: R
 
 
 @hot
-def _take_in(state: Record, arena: Floats, rows: Rows, table: Rows, event: Record) -> None:
+def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """The switch on event kind."""
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
@@ -539,7 +543,7 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Rows, event: Recor
 
 
 @hot
-def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows) -> None:
+def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
     """``step``, to be inlined where every market event of a replay passes."""
     assert event.ts_init_ns >= state.ts_ns, "events come in order of time"
     state.seq += 1
@@ -565,7 +569,7 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows
 
 
 @compiled(STEP)
-def step(state: Record, arena: Floats, event: Record, rows: Rows, table: Rows) -> None:
+def step(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
     """Take in one event: update the state, write rows (commands among them) to the log.
 
     ``table`` holds native addresses (indicators, checks with their reasons, families) where the state says. Events come

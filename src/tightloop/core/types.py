@@ -16,6 +16,11 @@ from tightloop.core import limits
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
+Ints = npt.NDArray[np.int64]
+Word = Any
+Table = Any
+"""Native addresses and reasons (int64), or functions when the compiler is off."""
+"""64 bits; in compiled code an unsigned integer."""
 Record = Any
 """One numba record (a row of a structured array), seen from Python."""
 
@@ -422,6 +427,7 @@ VENUE_INSTRUMENT = _record(
     ("rules", INSTRUMENT),
     *_of("f8", "open high low close volume volume_left mark"),
     *_of("i8", "open_ns close_ns order_first order_last position_first stage"),
+    *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
 )
 
 VENUE = _record(

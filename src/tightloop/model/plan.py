@@ -161,6 +161,7 @@ class _Builder:
             own["rules"] = row
             own["mark"] = math.nan
             own["order_first"] = own["order_last"] = own["position_first"] = -1
+            own["expires_next_ns"] = limits.NEVER_NS
 
     def _market_indicators(self) -> None:
         """Every (instrument, type, parameters, timeframe) once, those of one instrument and timeframe side by side."""
@@ -297,6 +298,8 @@ class _Builder:
         self._link(at, index)
         write_costs(row["costs"], strategy, self.rules[instrument])
         self.venue["costs"][at] = row["costs"]
+        if row["costs"]["participation"] > 0.0:
+            self.venue["instruments"][index]["has_participation"] = 1
         self.state["positions"][at]["liquidation_price"] = math.nan
         self.venue["positions"][at]["liquidation_price"] = math.nan
         self.venue["instance_instrument"][at] = index

@@ -1,7 +1,7 @@
 """The driver that runs one event at a time: journal the event, step, hand the commands to the executor.
 
-It calls the same compiled functions as the replay, in the same order, but from outside and one by one, as a session does
-that speaks to a real venue between two events. ``SimulatedExecutor`` is the executor of recorded and streamed bars.
+It calls the same compiled functions as the replay, in the same order, but from outside and one by one, as a session
+does that speaks to a real venue. ``SimulatedExecutor`` is the executor of recorded and streamed bars.
 """
 
 from collections.abc import Callable, Iterator

@@ -15,39 +15,79 @@ from tightloop.core.types import EQUITY, LOG_ROW, OrderState, RowKind, Rows
 Columns = dict[str, npt.NDArray[Any]]
 Words = npt.NDArray[np.int64]
 
-_ORDER = (
-    "ts_ns seq instance instrument order_id signal_id code reason side order_kind tif role reduce_only post_only "
-    "qty price stop_price threshold exit_price expires_ns"
-).split()
+_ORDER = [
+    "ts_ns",
+    "seq",
+    "instance",
+    "instrument",
+    "order_id",
+    "signal_id",
+    "code",
+    "reason",
+    "side",
+    "order_kind",
+    "tif",
+    "role",
+    "reduce_only",
+    "post_only",
+    "qty",
+    "price",
+    "stop_price",
+    "threshold",
+    "exit_price",
+    "expires_ns",
+]
 KEPT: dict[RowKind, tuple[str, ...]] = {
     RowKind.SUBMIT: tuple(_ORDER),
     RowKind.ORDER: tuple(_ORDER),
-    RowKind.FILL: tuple(
-        "ts_ns seq instance instrument order_id signal_id slot side role is_maker qty price fee slippage entry_ns".split()
+    RowKind.FILL: (
+        "ts_ns",
+        "seq",
+        "instance",
+        "instrument",
+        "order_id",
+        "signal_id",
+        "slot",
+        "side",
+        "role",
+        "is_maker",
+        "qty",
+        "price",
+        "fee",
+        "slippage",
+        "entry_ns",
     ),
-    RowKind.TRADE: tuple(
-        "ts_ns seq instance instrument signal_id slot side role qty price exit_price entry_ns exit_ns pnl fee funding "
-        "slippage".split()
+    RowKind.TRADE: (
+        "ts_ns",
+        "seq",
+        "instance",
+        "instrument",
+        "signal_id",
+        "slot",
+        "side",
+        "role",
+        "qty",
+        "price",
+        "exit_price",
+        "entry_ns",
+        "exit_ns",
+        "pnl",
+        "fee",
+        "funding",
+        "slippage",
     ),
-    RowKind.SECTION: tuple("ts_ns seq instance instrument signal_id code reason price".split()),
-    RowKind.CONDITION: tuple("seq instance slot code value threshold exit_price".split()),
-    RowKind.TRANSITION: tuple("ts_ns seq instance instrument signal_id slot code reason".split()),
-    RowKind.WARNING: tuple("ts_ns seq instance instrument order_id code value".split()),
-    RowKind.FUNDING: tuple("ts_ns seq instance instrument slot funding value price".split()),
+    RowKind.SECTION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "code", "reason", "price"),
+    RowKind.CONDITION: ("seq", "instance", "slot", "code", "value", "threshold", "exit_price"),
+    RowKind.TRANSITION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "slot", "code", "reason"),
+    RowKind.WARNING: ("ts_ns", "seq", "instance", "instrument", "order_id", "code", "value"),
+    RowKind.FUNDING: ("ts_ns", "seq", "instance", "instrument", "slot", "funding", "value", "price"),
 }
-_LAST_STATES = np.array(
-    [
-        int(s)
-        for s in (OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
-    ]
-)
-
-
+_IS_LAST = np.zeros(len(OrderState) + 1, bool)
+_IS_LAST[[OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED]] = True
 _WIDTH = LOG_ROW.itemsize // 8
 _FIELDS = LOG_ROW.fields
-assert _FIELDS is not None and all(kind.itemsize == 8 for kind, *_ in _FIELDS.values()), (
-    "a row of the log is words of 8 bytes"
-)
+assert _FIELDS is not None, "the log has named fields"
+assert all(kind.itemsize == 8 for kind, *_ in _FIELDS.values()), "a row of the log is words of 8 bytes"
 _PLACES = {name: int(offset) // 8 for name, (_, offset, *_) in _FIELDS.items()}
 
 
@@ -65,19 +105,25 @@ class Recorder:
         """Keep what the log holds and empty it."""
         end = int(log[core_log.HEADER]["slot"])
         words = log.view(np.int64).reshape(len(log), _WIDTH)[core_log.FIRST : end]
-        kinds = words[:, 0].copy()
+        kinds = words[:, 0].astype(np.int8)
+        by_kind = np.argsort(kinds, kind="stable")  # a radix sort for bytes
+        ends = np.searchsorted(kinds[by_kind], np.arange(len(RowKind) + 2, dtype=np.int8))
         for kind, places in self._places.items():
-            chosen = np.flatnonzero(kinds == int(kind))
+            chosen = by_kind[ends[kind] : ends[kind + 1]]
             if kind == RowKind.ORDER:
-                chosen = chosen[np.isin(words[chosen, _PLACES["code"]], _LAST_STATES)]
+                chosen = chosen[_IS_LAST[words[chosen, _PLACES["code"]]]]
             if len(chosen):
                 self._pieces[kind].append(words[chosen[:, None], places])
-            if kind == RowKind.CONDITION:
-                # The section a condition stands under is the last one before it in the log.
-                before = np.cumsum(kinds == int(RowKind.SECTION))
-                self._sections.append(before[chosen] - 1 + self._section_count)
-                self._section_count += int(before[-1]) if len(before) else 0
+        if RowKind.CONDITION in self._places:
+            self._keep_sections(kinds, by_kind[ends[RowKind.CONDITION] : ends[RowKind.CONDITION + 1]])
         core_log.empty(log)
+
+    def _keep_sections(self, kinds: npt.NDArray[np.int8], conditions: npt.NDArray[np.int64]) -> None:
+        """The section a condition stands under is the last one before it in the log."""
+        if len(kinds):
+            before = np.cumsum(kinds == int(RowKind.SECTION))
+            self._sections.append(before[conditions] - 1 + self._section_count)
+            self._section_count += int(before[-1])
 
     def take_equity(self, equity: Rows, count: int) -> None:
         """Keep the first ``count`` rows."""

@@ -36,10 +36,10 @@ EXIT_REASONS = {
 }  # fmt: skip
 VERDICTS = ("FALSE", "TRUE", "UNKNOWN")
 WARNINGS = {
-    WarningCode.DAILY_LOSS_STOP: "daily loss limit reached: no entries until the next UTC day ({count} times, first at {first})",
+    WarningCode.DAILY_LOSS_STOP: "daily loss limit: no entries until the next UTC day ({count} times, first {first})",
     WarningCode.DRAWDOWN_STOP: "drawdown limit reached at {first}: no entries until the end of the run",
     WarningCode.DRAWDOWN_NEAR: "drawdown came within a fifth of its limit ({count} times, first at {first})",
-    WarningCode.CROSSED_HOLE: "{count} orders waited through a hole in the bars and filled at the next bar there was (first at {first})",
+    WarningCode.CROSSED_HOLE: "{count} orders waited through a hole and filled at the next bar (first at {first})",
     WarningCode.LIQUIDATED: "{count} positions were liquidated (first at {first})",
     WarningCode.UNKNOWN_ORDER: "{count} events came for orders that were not open (first at {first})",
     WarningCode.ILLEGAL_EVENT: "{count} order events were illegal and changed nothing (first at {first})",
@@ -59,7 +59,7 @@ class Result:
 def iso(ts_ns: int) -> str:
     """A time as text: seconds, or as many digits as it has."""
     text = str(np.datetime64(int(ts_ns), "ns")).rstrip("0")
-    return (text[:-1] if text.endswith(".") else text) + "Z"
+    return (text.removesuffix(".")) + "Z"
 
 
 def digest(*parts: object) -> str:
@@ -282,10 +282,27 @@ class _Tables:
         return found
 
 
-_ORDER_COLUMNS = (
-    "order_id signal_id session_id strategy instrument side type role tif qty price stop_price reduce_only state reason "
-    "filled_qty avg_price submitted_ts updated_ts"
-).split()
+_ORDER_COLUMNS = [
+    "order_id",
+    "signal_id",
+    "session_id",
+    "strategy",
+    "instrument",
+    "side",
+    "type",
+    "role",
+    "tif",
+    "qty",
+    "price",
+    "stop_price",
+    "reduce_only",
+    "state",
+    "reason",
+    "filled_qty",
+    "avg_price",
+    "submitted_ts",
+    "updated_ts",
+]
 
 
 def _known(value: float) -> float | None:
@@ -336,12 +353,13 @@ def build(
         "account": plan.strategies[0].read.account.model_dump(),
         "warnings": [w for s in plan.strategies for w in s.warnings] + warnings + tables.warnings(),
     }
-    frames = {
+    frames: dict[str, Table] = {
         "trades": tables.trades(),
         "orders": tables.orders(),
         "fills": tables.fills(),
         "equity": {
-            "ts": ts_ns, "equity": values, "cash": equity["cash"].astype(np.float64), "drawdown_pct": metrics.drawdown(values),
+            "ts": ts_ns, "equity": values, "cash": equity["cash"].astype(np.float64),
+            "drawdown_pct": metrics.drawdown(values),
         },
         "signals": tables.signals(),
         "transitions": tables.transitions(),

@@ -1,7 +1,7 @@
 """Strategy families, one per file: code with parameters. A strategy is a family and a YAML.
 
-A file has ``decide(state, arena, rows, table, instance, moment)``, compiled, called with a ``Moment``; it returns 1 from
-DECIDE when the instance wants to enter. It reads what the state holds and acts only through ``core.commands``.
+A file has ``decide(state, arena, rows, table, instance, moment)``, compiled, called with a ``Moment``; it returns 1
+from DECIDE when the instance wants to enter. It reads what the state holds and acts only through ``core.commands``.
 ``PARAMETERS`` names the numbers of its ``params:`` block, for families without sections.
 """
 

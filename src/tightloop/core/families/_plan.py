@@ -92,7 +92,7 @@ def target_price(state: Record, arena: Floats, instance: int, price: float, step
 
 @leaf
 def scale(state: Record, arena: Floats, instance: int) -> float:
-    """The factor on the size that a risk variant asks for: linear between its points, flat outside; NaN when unknown."""
+    """The factor on the size that a risk variant asks for: linear between points, flat outside; NaN when unknown."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     n = strategy.scale_count

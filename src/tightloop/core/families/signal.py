@@ -1,10 +1,15 @@
 """The signal family: five sections and the state machine of an instance (one strategy on one instrument).
 
-    MONITORING --S1--> SIGNAL_DETECTED --Z1--> ENTRY_EVALUATION --sent--> ENTRY_PENDING --fill--> POSITION_ACTIVE
-        ^                  | O1, timeout            | denied                  | O1, E1, unfilled      | ZE1, E1, time, stop, target
-        |                  v                        v                         v                       v
-        +--cooldown-- SIGNAL_CANCELLED         MONITORING              SIGNAL_CANCELLED   EXIT_PENDING / EMERGENCY_EXIT
-        +--cooldown-- EXITED <---------------------------- flat, no order left --------------------------+
+    MONITORING        S1 TRUE, slot and symbol free   SIGNAL_DETECTED
+    SIGNAL_DETECTED   Z1 TRUE                         ENTRY_EVALUATION, then ENTRY_PENDING, or back when denied
+                      O1 TRUE or timeout              SIGNAL_CANCELLED
+    ENTRY_PENDING     first fill                      POSITION_ACTIVE
+                      O1 or E1 TRUE, or unfilled      SIGNAL_CANCELLED
+    POSITION_ACTIVE   E1 TRUE                         EMERGENCY_EXIT
+                      ZE1 TRUE, longest hold          EXIT_PENDING
+                      stop or target at the venue     (flat)
+    any of the last   flat, and no order left         EXITED
+    SIGNAL_CANCELLED, EXITED    cooldown over         MONITORING
 
 Priority in one evaluation: E1, stop and target (they work at the venue), time, ZE1, O1, Z1, S1. One transition an
 evaluation; ``immediate`` alone joins S1 and Z1. A section acts on TRUE only. Stops and targets stay at work until the
@@ -13,11 +18,11 @@ position is flat, so an exit under way is never unprotected.
 
 import math
 
-from tightloop.core import commands, limits, log, orders, rounding
+from tightloop.core import commands, limits, log, rounding
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import DECIDE, _plan
 from tightloop.core.indicators.contract import call_evaluate
-from tightloop.core.rules import FALSE, TRUE, UNKNOWN, evaluate, last_verdict, value_of
+from tightloop.core.rules import FALSE, TRUE, evaluate, last_verdict, value_of
 from tightloop.core.types import (
     Floats,
     InstanceState,
@@ -32,6 +37,7 @@ from tightloop.core.types import (
     Rows,
     Section,
     StopKind,
+    Table,
     TargetKind,
     TimeInForce,
 )
@@ -166,7 +172,7 @@ def _guard(state: Record, instance: int) -> int:
 
 
 @leaf
-def _detect(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _detect(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """S1 is TRUE: take a slot and the symbol, or say once why not."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -193,7 +199,7 @@ def _detect(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int
 
 
 @leaf
-def _enter(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """Z1: plan, size, check, reserve, send; a refusal gives the slot back at once."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -268,7 +274,7 @@ def _exit_order(state: Record, instance: int) -> int:
 
 
 @leaf
-def _exit(state: Record, rows: Rows, table: Rows, instance: int, role: int) -> None:
+def _exit(state: Record, rows: Rows, table: Table, instance: int, role: int) -> None:
     """Close all of the position at market, reduce-only; one exit order at a time."""
     own = state.instances[instance]
     position = state.positions[instance]
@@ -286,7 +292,7 @@ def _exit(state: Record, rows: Rows, table: Rows, instance: int, role: int) -> N
 
 
 @leaf
-def _fire_exit(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, section: int) -> None:
+def _fire_exit(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int) -> None:
     _report_section(state, arena, rows, instance, section, 0)
     _exit(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
 
@@ -331,7 +337,7 @@ def _stop_of(state: Record, instance: int) -> float:
 
 
 @leaf
-def _place_stop(state: Record, rows: Rows, table: Rows, instance: int) -> None:
+def _place_stop(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """Put the stop at the venue, or fit it to the position it protects."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -381,7 +387,7 @@ def _target_of(state: Record, arena: Floats, instance: int, step: int) -> float:
 
 
 @leaf
-def _place_target(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, step: int, qty: float) -> None:
+def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, step: int, qty: float) -> None:
     """Put one target at the venue, or fit it to the quantity it closes."""
     own = state.instances[instance]
     position = state.positions[instance]
@@ -404,7 +410,7 @@ def _place_target(state: Record, arena: Floats, rows: Rows, table: Rows, instanc
 
 
 @leaf
-def _place_targets(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _place_targets(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     position = state.positions[instance]
@@ -469,7 +475,7 @@ def _holds(state: int) -> bool:
 
 
 @leaf
-def _on_fill(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     position = state.positions[instance]
@@ -501,7 +507,7 @@ def _is_due(state: Record, since_ns: int, span_ns: int) -> bool:
 
 
 @leaf
-def _on_time(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """What time alone brings about: the timeout of a signal, the longest hold, the end of a cooldown."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -517,7 +523,7 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Rows, instance: in
 
 
 @leaf
-def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> None:
+def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """E1, then time, then ZE1; else keep the protection in shape."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -539,7 +545,7 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Rows,
 
 
 @hot
-def _decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int) -> int:
+def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> int:
     """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
     own = state.instances[instance]
     for k in range(own.own_first, own.own_first + own.own_count):
@@ -576,7 +582,7 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int
 
 
 @leaf
-def _kill(state: Record, rows: Rows, table: Rows, instance: int) -> None:
+def _kill(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """The kill switch: cancel what enters, close what is held, end what is watched."""
     own = state.instances[instance]
     _cancel_orders(state, rows, instance, True, Reason.KILLED.value)
@@ -589,7 +595,7 @@ def _kill(state: Record, rows: Rows, table: Rows, instance: int) -> None:
 
 
 @compiled(DECIDE)
-def decide(state: Record, arena: Floats, rows: Rows, table: Rows, instance: int, moment: int) -> int:
+def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
     """The family's answer to a moment in the life of one instance."""
     own = state.instances[instance]
     if moment == Moment.DECIDE:

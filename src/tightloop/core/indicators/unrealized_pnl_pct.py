@@ -1,4 +1,4 @@
-"""UNREALIZED_PNL_PCT: price move in favour of the open position since its average entry, in percent; UNKNOWN when flat."""
+"""UNREALIZED_PNL_PCT: price move in favour of the open position since its entry, in percent; UNKNOWN when flat."""
 
 import math
 
