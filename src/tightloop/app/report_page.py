@@ -51,7 +51,7 @@ RESULT_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunFrames:
     """What `build_report` was given, checked."""
 
     result: Mapping[str, Any]
@@ -92,13 +92,13 @@ def build_report(
     _require("result", RESULT_KEYS, result)
     _require("result.metrics", METRICS, result["metrics"])
     ordered = trades.with_columns(pl.col("exit_ts").cast(pl.Int64)).sort("entry_ts", maintain_order=True)
-    run = Run(
+    run = RunFrames(
         result, ordered, orders, fills, equity, signals, series.in_order(bars), quality, strategy_yaml, command, made_at
     )
     return _page(run)
 
 
-def _page(run: Run) -> str:
+def _page(run: RunFrames) -> str:
     hold = series.buy_and_hold(run.bars, _stamps(run.equity, "ts"), float(run.result["initial_equity"]))
     pack = Pack()
     facts_json = _json(_facts(run, pack, hold))
@@ -122,7 +122,7 @@ def _page(run: Run) -> str:
     return _filled(_asset("report.html"), {**fixed, **_texts(run), **_tables(run, hold)})
 
 
-def _texts(run: Run) -> dict[str, str]:
+def _texts(run: RunFrames) -> dict[str, str]:
     """Title, lines of the head, notes of the sections."""
     start, end = facts.run_span(run.result)
     days = (end - start) / facts.DAY_NS
@@ -156,7 +156,7 @@ def _texts(run: Run) -> dict[str, str]:
     return {slot: escape(text) for slot, text in texts.items()}
 
 
-def _tables(run: Run, hold: npt.NDArray[np.float64] | None) -> dict[str, str]:
+def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, str]:
     """The HTML of every fixed section."""
     result, initial = run.result, float(run.result["initial_equity"])
     shapes = forms(initial)
@@ -188,7 +188,7 @@ def _tables(run: Run, hold: npt.NDArray[np.float64] | None) -> dict[str, str]:
     }
 
 
-def _facts(run: Run, pack: Pack, hold: npt.NDArray[np.float64] | None) -> dict[str, Any]:
+def _facts(run: RunFrames, pack: Pack, hold: npt.NDArray[np.float64] | None) -> dict[str, Any]:
     """What the scripts read; the columns go into ``pack``."""
     equity_ts = _stamps(run.equity, "ts")
     grid = series.grid_of(run.bars, equity_ts)
@@ -214,7 +214,7 @@ def _facts(run: Run, pack: Pack, hold: npt.NDArray[np.float64] | None) -> dict[s
     }
 
 
-def _instruments(run: Run, pack: Pack, grid: series.Grid) -> list[dict[str, Any]]:
+def _instruments(run: RunFrames, pack: Pack, grid: series.Grid) -> list[dict[str, Any]]:
     """Each instrument's bars; a run without bars gets one empty instrument, so that its equity is still drawn."""
     bars = run.bars or {"no bars": series.NO_BARS}
     room, found = series.DETAIL_MAX // len(bars), []
@@ -249,7 +249,7 @@ def _trades(trades: pl.DataFrame, pack: Pack) -> dict[str, Any]:
     }
 
 
-def _firings(run: Run, pack: Pack, shapes: dict[str, int]) -> dict[str, Any]:
+def _firings(run: RunFrames, pack: Pack, shapes: dict[str, int]) -> dict[str, Any]:
     """Section firings: those of a trade with their conditions, S1 and O1 also without one.
 
     The words of the conditions repeat and are kept once, in ``shapes``; ``values`` holds value and threshold of every
@@ -303,7 +303,7 @@ def _condition_words(text: str | None) -> tuple[str, list[float]]:
     return json.dumps(words, sort_keys=True), numbers
 
 
-def _direction(run: Run) -> str:
+def _direction(run: RunFrames) -> str:
     """As the strategy file says, else as the trades were."""
     written = re.search(r"(?m)^direction:\s*(LONG|SHORT)\b", run.strategy_yaml)
     if written:
