@@ -23,9 +23,9 @@ class Feed:
 
     @property
     def event_count(self) -> int:
-        """Events the feed gives: two for each bar, one for each funding rate."""
+        """Events of the whole feed, whatever it gave already: two for each bar, one for each funding rate."""
         funding = self.streams["kind"] == int(StreamKind.FUNDING)
-        return 2 * len(self.bars) + int((self.streams["end"] - self.streams["at"])[funding].sum())
+        return 2 * len(self.bars) + int(self.streams["end"][funding].max(initial=0))
 
     def fresh(self) -> "Feed":
         """The same data from the beginning, sharing the rows."""

@@ -22,10 +22,10 @@ Observer = Callable[[Plan], None]
 class Executor(Protocol):
     """Where commands go and order events come from."""
 
-    def before(self, event: Rows) -> Iterator[Rows]:
-        """Order events that a market event causes at the venue, before the step hears of it."""
+    def before(self, event: Rows) -> Iterator[list[Rows]]:
+        """Order events that a market event causes at the venue before the step hears of it, those of one moment together."""
 
-    def command(self, log: Rows, row: int) -> Iterator[Rows]:
+    def command(self, log: Rows, row: int) -> list[Rows]:
         """Give the venue the command in a row of the log; the order events it answers with."""
 
 
@@ -35,23 +35,22 @@ class SimulatedExecutor:
     def __init__(self, plan: Plan) -> None:
         self._venues = plan.venues
 
-    def _answers(self) -> Iterator[Rows]:
+    def _answers(self) -> list[Rows]:
         venue = self._venues[0]
         count = int(venue["inbox_count"])
         answers = venue["inbox"][:count].copy()
         venue["inbox_count"] = 0
-        for k in range(count):
-            yield answers[k : k + 1]
+        return [answers[k : k + 1] for k in range(count)]
 
-    def before(self, event: Rows) -> Iterator[Rows]:
+    def before(self, event: Rows) -> Iterator[list[Rows]]:
         stages = 3 if event[0]["kind"] == EventKind.BAR_CLOSED else 1
         for stage in range(stages):
             replay.venue_stage(self._venues, event, stage)
-            yield from self._answers()
+            yield self._answers()
 
-    def command(self, log: Rows, row: int) -> Iterator[Rows]:
+    def command(self, log: Rows, row: int) -> list[Rows]:
         replay.venue_command(self._venues, log, row)
-        yield from self._answers()
+        return self._answers()
 
 
 class Loop:
@@ -71,7 +70,7 @@ class Loop:
             self._observer(plan)
 
     def _deliver(self, waiting: list[Rows]) -> None:
-        """Commands first, then the answers that came, until neither has anything to say."""
+        """Commands first, then what the venue said, in the order it was said, until neither has anything to say."""
         header = self._log[core_log.HEADER]
         while True:
             if header["oco"] < header["slot"]:
@@ -88,8 +87,8 @@ class Loop:
         """One market event: what the venue makes of it, the step, and what the step commands."""
         if len(self._log) - int(self._log[core_log.HEADER]["slot"]) < self._plan.rows_per_step:
             self._recorder.take_log(self._log)
-        for answer in self._executor.before(event):
-            self._deliver([answer])
+        for answers in self._executor.before(event):
+            self._deliver(answers)
         self._step(event)
         self._deliver([])
         if int(event[0]["phase"]) & Phase.RECORD:
