@@ -22,7 +22,7 @@ SEQ_STEPS_MAX = 8
 
 # Rows one event may write. A plan states its own need (every section of every instance fires); this bounds it.
 ROWS_PER_STEP_MAX = 262_144
-ROWS_PER_INSTANCE = 64  # orders, fills, transitions and trades of one instance at one event
+ROWS_PER_INSTANCE = 256  # orders, fills, transitions and trades of one instance at one event: a full ladder takes 200
 LOG_ROWS_MIN = 8_192
 INBOX_MAX = 4096  # events that the venue may owe the step at one instant
 

@@ -44,9 +44,10 @@ def liquidation_price(instrument: Record, qty: float, entry_price: float, margin
         if k > 0:
             deduction += lower * (tier.maintenance_rate - instrument.tiers[k - 1].maintenance_rate)
         price = (size * entry_price - sign * (margin + deduction)) / (size * (1.0 - sign * tier.maintenance_rate))
-        notional = size * price
-        if price > 0.0 and lower <= notional <= tier.notional_max:
-            found = price
+        # Maintenance is convex, so the first tier that holds its own solution holds the only one. Asking for the lower
+        # bound too would lose a solution that rounding moves across it.
+        if size * price <= tier.notional_max:
+            found = price if price > 0.0 else math.nan
             break
         lower = tier.notional_max
     return found

@@ -5,7 +5,7 @@
     IN_FLIGHT       ACCEPTED  REJECTED  PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
     ACCEPTED        -         REJECTED  PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
     PARTIALLY_F.    -         -         PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
-    PENDING_CANCEL  PENDING_C -         PENDING_C.    FILLED       CANCELED  EXPIRED  -
+    PENDING_CANCEL  PENDING_C REJECTED  PENDING_C.    FILLED       CANCELED  EXPIRED  -
 
 Terminal states have no way out. An illegal event changes nothing and is reported. IN_FLIGHT keeps its reservation until
 it is looked up: an order whose outcome is unknown is neither gone nor filled.
@@ -37,6 +37,8 @@ def _table() -> tuple[tuple[int, ...], ...]:
         rows[state][part] = s.PARTIALLY_FILLED
     rows[s.PENDING_CANCEL][part] = s.PENDING_CANCEL
     rows[s.PENDING_CANCEL][column[e.ORDER_ACCEPTED]] = s.PENDING_CANCEL
+    # A cancel may cross the venue's refusal on the way; ignoring that would keep the order and its reservation for ever.
+    rows[s.PENDING_CANCEL][column[e.ORDER_REJECTED]] = s.REJECTED
     for state in (s.SUBMITTED, s.IN_FLIGHT):
         rows[state][column[e.ORDER_ACCEPTED]] = s.ACCEPTED
         rows[state][column[e.ORDER_REJECTED]] = s.REJECTED
@@ -47,6 +49,7 @@ def _table() -> tuple[tuple[int, ...], ...]:
 
 TRANSITIONS = np.array(_table(), np.int64)
 _FILLED = int(EventKind.ORDER_FILLED)
+_REJECTED = int(EventKind.ORDER_REJECTED)
 _PART_COLUMN = _COLUMNS - 1
 
 
@@ -79,10 +82,12 @@ def next_state(order: Record, event_kind: int, fill_qty: float) -> int:
     if event_kind == _FILLED:
         left = order.qty - order.filled_qty - fill_qty
         slack = order.qty * limits.QUANTITY_TOLERANCE
-        if fill_qty <= 0.0 or left < -slack:
-            return -1
+        if not (fill_qty > 0.0 and left >= -slack):
+            return -1  # NaN included
         if left > slack:
             column = _PART_COLUMN
+    elif event_kind == _REJECTED and order.filled_qty > 0.0:
+        return -1  # whatever it waits for: what the venue filled, it did not refuse
     return TRANSITIONS[order.state, column]
 
 
@@ -112,9 +117,11 @@ def release(state: Record, slot: int) -> None:
 @leaf
 def find(state: Record, order_id: int, slot_hint: int) -> int:
     """The slot of an open order, -1 when no open order has this id. The hint saves the search."""
+    if order_id == 0:
+        return -1  # the id of a free slot
     if 0 <= slot_hint < state.order_high and state.orders[slot_hint].id == order_id:
         return slot_hint
     for slot in range(state.order_high):
-        if state.orders[slot].id == order_id and order_id != 0:
+        if state.orders[slot].id == order_id:
             return slot
     return -1

@@ -1,14 +1,22 @@
 """Rounding to an instrument's increments, with the side in the name. The only place that rounds.
 
 An increment of 0 means that the instrument has none. A value within 1e-9 of an increment counts as being on it, because
-0.3 / 0.1 is 2.9999999999999996.
+0.3 / 0.1 is 2.9999999999999996; from some 10^7 increments on the last bits of the quotient are more than that, and 4 of
+them count instead.
 """
 
-import math
+import numpy as np
 
 from tightloop.core.compiled import leaf
 
 _ON_GRID = 1e-9
+_LAST_BITS = 4.0 * 2.0**-53
+
+
+@leaf
+def _slack(steps: float) -> float:
+    """How far below or above a whole number of increments still counts as being on it."""
+    return max(_ON_GRID, steps * _LAST_BITS)
 
 
 @leaf
@@ -17,7 +25,8 @@ def qty_floor(qty: float, lot_size: float) -> float:
     assert qty >= 0.0, "a quantity has no sign here"
     if lot_size <= 0.0:
         return qty
-    return math.floor(qty / lot_size + _ON_GRID) * lot_size
+    steps = qty / lot_size
+    return np.floor(steps + _slack(steps)) * lot_size
 
 
 @leaf
@@ -25,7 +34,8 @@ def price_floor(price: float, price_increment: float) -> float:
     """The highest price of the grid at or below ``price``."""
     if price_increment <= 0.0:
         return price
-    return math.floor(price / price_increment + _ON_GRID) * price_increment
+    steps = price / price_increment
+    return np.floor(steps + _slack(steps)) * price_increment
 
 
 @leaf
@@ -33,7 +43,8 @@ def price_ceil(price: float, price_increment: float) -> float:
     """The lowest price of the grid at or above ``price``."""
     if price_increment <= 0.0:
         return price
-    return math.ceil(price / price_increment - _ON_GRID) * price_increment
+    steps = price / price_increment
+    return np.ceil(steps - _slack(steps)) * price_increment
 
 
 @leaf

@@ -129,6 +129,28 @@ def _guard_account(state: Record, rows: Rows) -> None:
 
 
 @hot
+def _follow_drawdown(state: Record) -> None:
+    statistics = state.statistics
+    if state.equity < statistics.deepest_equity:
+        statistics.deepest_equity = state.equity
+        statistics.max_drawdown_pct = 100.0 * (1.0 - state.equity / statistics.peak_equity)
+    statistics.longest_drawdown_ns = max(statistics.longest_drawdown_ns, state.ts_ns - statistics.peak_ns)
+
+
+@hot
+def _follow_peak(state: Record) -> None:
+    """The peak of the statistics: the limit's begins anew when an operator re-arms, this one never."""
+    statistics = state.statistics
+    if state.equity > statistics.peak_equity:
+        statistics.peak_equity = state.equity
+        statistics.deepest_equity = state.equity * (1.0 - statistics.max_drawdown_pct / 100.0)
+    if state.equity == statistics.peak_equity:
+        statistics.peak_ns = state.ts_ns
+    else:
+        _follow_drawdown(state)
+
+
+@hot
 def _record(state: Record, rows: Rows) -> None:
     """The end of an instant: equity, its peak and the drawdown from it."""
     if state.equity <= state.alarm_equity:
@@ -138,14 +160,10 @@ def _record(state: Record, rows: Rows) -> None:
         if state.equity > state.equity_peak:
             state.equity_peak = state.equity
             state.drawdown_warned = 0
-            statistics.deepest_equity = state.equity * (1.0 - statistics.max_drawdown_pct / 100.0)
             _set_alarm(state)
-        statistics.peak_ns = state.ts_ns
+        _follow_peak(state)
     else:
-        if state.equity < statistics.deepest_equity:
-            statistics.deepest_equity = state.equity
-            statistics.max_drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
-        statistics.longest_drawdown_ns = max(statistics.longest_drawdown_ns, state.ts_ns - statistics.peak_ns)
+        _follow_drawdown(state)
     if statistics.first_ns == 0:
         statistics.first_ns = state.ts_ns
     statistics.last_ns = state.ts_ns
@@ -435,8 +453,12 @@ def _warn_of_hole(state: Record, rows: Rows, order: Record, event: Record) -> No
 
 
 @leaf
-def _liquidated(state: Record, event: Record) -> int:
-    """The venue closed a position by force: an order of its own, already sent."""
+def _liquidated(state: Record, rows: Rows, event: Record) -> int:
+    """The venue closed a position by force: an order of its own, already sent; -1 when there is no such position."""
+    held = abs(state.positions[event.instance].qty)
+    if not 0.0 < event.qty <= held * (1.0 + limits.QUANTITY_TOLERANCE):
+        return -1
+    _warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
     side = -1 if state.positions[event.instance].qty > 0.0 else 1
     slot = commands.draft(state, event.instance, Role.LIQUIDATION.value, side, event.qty)
     order = state.orders[slot]
@@ -450,8 +472,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     """One event of one order: a legal transition and its consequences, or a warning and no change."""
     slot = orders.find(state, event.order_id, event.order_slot)
     if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
-        _warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
-        slot = _liquidated(state, event)
+        slot = _liquidated(state, rows, event)
     if slot < 0:
         _warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
         return
@@ -536,6 +557,7 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         _kill_switch(state, arena, rows, table, event)
     elif kind == EventKind.REARMED:
         state.drawdown_stopped = 0
+        state.drawdown_warned = 0
         state.equity_peak = state.equity
         _set_alarm(state)
     else:

@@ -392,7 +392,7 @@ ACCOUNT_LIMITS = _record(
 )
 
 STATISTICS = _record(
-    *_of("f8", "fees funding slippage turnover max_drawdown_pct deepest_equity equity_sum"),
+    *_of("f8", "fees funding slippage turnover max_drawdown_pct peak_equity deepest_equity equity_sum"),
     *_of("i8", "exposed_ns exposed_since_ns first_ns last_ns peak_ns longest_drawdown_ns record_count"),
 )
 
