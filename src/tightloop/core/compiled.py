@@ -16,7 +16,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -162,6 +162,40 @@ class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships
     _impl_class = _StampedImpl
 
 
+class _Row(np.record):  # type: ignore[misc]  # numpy lets a dtype name its own kind of row
+    """A row whose fields are attributes before anything else is: numpy's own rows take ``base`` for their memory."""
+
+    def __getattribute__(self, name: str) -> Any:
+        fields = np.void.__getattribute__(self, "dtype").fields
+        if fields is None or name not in fields:
+            return np.void.__getattribute__(self, name)
+        found = self.getfield(*fields[name][:2])
+        return found.view(np.dtype((_Row, found.dtype))) if found.dtype.names else found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.setfield(value, *self.dtype.fields[name][:2])  # type: ignore[index]  # rows have fields
+
+
+def as_rows(array: Any) -> Any:
+    """A structured array, or one element of it, whose fields are attributes; the same memory."""
+    if isinstance(array, _Row) or getattr(getattr(array, "dtype", None), "names", None) is None:
+        return array
+    if isinstance(array, np.void):
+        return np.frombuffer(array, array.dtype).view(np.dtype((_Row, array.dtype)))[0]
+    return array.view(np.dtype((_Row, array.dtype)))
+
+
+def _interpreted(function: F) -> F:
+    """The function as plain Python: fields of records are attributes, arithmetic is silent as that of the processor."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*(as_rows(argument) for argument in arguments))
+
+    return cast(F, call)
+
+
 def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
     """Compile a function for one explicit signature, now, from the cache when its sources are unchanged.
 
@@ -170,7 +204,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         if DISABLE_JIT:
-            return function
+            return _interpreted(function)
         dispatcher = numba.njit(nogil=nogil, **_OPTIONS)(function)
         try:
             dispatcher._cache = _StampedCache(function)
@@ -250,7 +284,7 @@ if DISABLE_JIT:
 
     def word_at(record: Any, index: int) -> Any:
         """The 64-bit word at ``index`` of a record's memory."""
-        return np.frombuffer(record.tobytes(), np.uint64)[index]
+        return np.frombuffer(record, np.uint64)[index]
 
 else:
 
