@@ -350,7 +350,7 @@ def command_demo(environment: Environment, arguments: list[str]) -> int:
         (ROOT / part.parent).mkdir(exist_ok=True)
         must_run(
             "making a sample market",
-            [environment.script("tightloop"), "data", "sample", "--data", str(part)],
+            [environment.script("tightloop"), "data", "sample", "--out", str(part)],
             "run `tightloop data sample --help`",
         )
         (ROOT / part).rename(ROOT / sample)

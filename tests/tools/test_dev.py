@@ -154,7 +154,7 @@ def demo(project, monkeypatch):
 
     def make_sample(name, command, remedy):
         steps.append(name)
-        assert command[1:4] == ["data", "sample", "--data"]
+        assert command[1:4] == ["data", "sample", "--out"]
         (folder / command[4]).mkdir()
 
     def run_openly(command):

@@ -366,7 +366,7 @@ INSTANCE = _record(
     *_of("i8", "strategy instrument next state state_since_ns value_base memory_base"),
     *_of("i8", "signal_id signal_ns cooldown_until_ns suppressed_for timer_ns"),
     *_of("f8", "signal_price high_since_signal low_since_signal planned_stop planned_target confidence"),
-    *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
+    *_of("i8", "order_first exit_role end_reason own_first own_count killed steps_placed"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # of the sections at the last evaluation
 )

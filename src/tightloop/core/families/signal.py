@@ -397,6 +397,9 @@ def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instan
     if qty <= 0.0 or not price > 0.0:
         return
     if is_new:
+        if (own.steps_placed >> step) & 1 != 0:
+            return  # this target was reached: it is not asked for a second time
+        own.steps_placed |= 1 << step
         slot = commands.draft(state, instance, Role.TAKE_PROFIT.value, -1 if position.qty > 0.0 else 1, qty)
     order = state.orders[slot]
     order.kind = OrderKind.LIMIT.value
@@ -486,6 +489,7 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             _finish(state, rows, instance)
         return
     if own.state == InstanceState.ENTRY_PENDING:
+        own.steps_placed = 0
         _transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
         if strategy.max_hold_ns > 0:
             _set_timer(state, instance, position.opened_ns + strategy.max_hold_ns)
