@@ -24,6 +24,7 @@ from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
 from tightloop.app.report_page import METRICS as REPORT_METRICS
 from tightloop.app.report_page import build_report
+from tightloop.core.limits import PRICE_MAX
 from tightloop.model import config
 from tightloop.model.config import Strategy
 from tightloop.model.errors import CapacityError, InputError, Problem
@@ -231,12 +232,32 @@ def load_market(
         else:
             market.rules[instrument] = catalog.rules(instrument)
             loaded = catalog.bars(instrument, timeframe, start_ns, end_ns, accepted)
-        market.bars[instrument] = loaded.bars
+        market.bars[instrument] = _tradable(loaded, instrument, market.warnings)
         market.reports.append(loaded.report)
         if instrument.market == "perp" and instrument in wants_funding:
             _load_funding(market, catalog, instrument, accepted)
     _say(market, strategies)
     return market
+
+
+def _tradable(loaded: LoadedBars, instrument: InstrumentId, warnings: list[str]) -> npt.NDArray[np.void]:
+    """Bars as the core takes them: some, with bounded prices, and a range that holds open and close.
+
+    What the gate refuses comes here only when it was accepted.
+    """
+    bars = loaded.bars
+    if not len(bars):
+        raise InputError.one(loaded.report.path, None, "", "no bar has a price", "repair the data")
+    if bars["high"].max() > PRICE_MAX or bars["close"].max() > PRICE_MAX:
+        message = f"{instrument} has a price above {PRICE_MAX:g}"
+        raise InputError.one(loaded.report.path, None, "high", message, "write the data in another unit")
+    body_high, body_low = np.maximum(bars["open"], bars["close"]), np.minimum(bars["open"], bars["close"])
+    torn = (bars["high"] < body_high) | (bars["low"] > body_low)
+    if torn.any():
+        bars = bars.copy()
+        bars["high"], bars["low"] = np.maximum(bars["high"], body_high), np.minimum(bars["low"], body_low)
+        warnings.append(f"{instrument}: the range of {int(torn.sum())} bars was widened to hold their open and close")
+    return bars
 
 
 def _frame_bars(

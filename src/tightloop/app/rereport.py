@@ -33,8 +33,10 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
         # The first record is the close of the first bar, whose open is what a window begins with.
         start_ns, end_ns = time_of(result["from"], "from"), time_of(result["to"], "to")
         names = [InstrumentId.parse(name) for name in result["instruments"]]
+        datasets = quality["datasets"]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError.one(folder / "result.json", None, "", "is not the result of a backtest", REMEDY) from None
+        message = "result.json or quality.json is not of a backtest"
+        raise InputError.one(folder, None, "", message, REMEDY) from None
     since_ns = None if start_ns is None else start_ns - step_ns
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
     catalog = Catalog(data)
@@ -43,7 +45,7 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page = build_report(
         result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
-        quality["datasets"], text, f"tightloop report {folder}", made_at,
+        datasets, text, f"tightloop report {folder}", made_at,
     )  # fmt: skip
     target = out or folder / "report.html"
     try:

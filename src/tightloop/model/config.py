@@ -34,9 +34,9 @@ STAND_INS: Mapping[str, Any] = {
 }  # fmt: skip
 """Instead of what is missing or refused, so that the rest of the file can be judged."""
 FOLLOWS = (
-    ("variants", "is not a variant of this file"), ("account", "leverage"), ("sections.Z1.stop_loss", "stop_loss"),
-    ("sections.Z1.take_profit", "take_profit"), ("sections.Z1.leverage", "liquidation"), ("direction", "short"),
-    ("family", "sections"), ("family", "params"),
+    ("variants", "is not a variant of this file"), ("account", "leverage"), ("account.max_leverage", "leverage"),
+    ("sections.Z1.stop_loss", "stop_loss"), ("sections.Z1.take_profit", "take_profit"),
+    ("sections.Z1.leverage", "liquidation"), ("direction", "short"), ("family", "sections"), ("family", "params"),
 )  # fmt: skip
 """Where a value was refused, and the word of faults that may be of its stand-in alone."""
 
@@ -188,7 +188,8 @@ def _is_told(fault: Problem, problems: Sequence[Problem]) -> bool:
         ):
             return True
         for field_of, text in FOLLOWS:
-            if f"{told.field}.".startswith(f"{field_of}.") and text in f"{fault.field} {fault.message} {fault.remedy}":
+            is_inside = field_of.startswith("sections.") and told.field.startswith(f"{field_of}.")
+            if (told.field == field_of or is_inside) and text in f"{fault.field} {fault.message} {fault.remedy}":
                 return True
     return False
 

@@ -32,7 +32,7 @@ def dotted(path: Path) -> str:
 def near(word: object, known: Sequence[str], otherwise: str) -> str:
     """A remedy for a word that is not known: the one that was meant, or what ``otherwise`` says."""
     lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(word).lower(), list(lower), 1)
+    found = difflib.get_close_matches(word.lower(), list(lower), 1) if isinstance(word, str) else []
     return f"did you mean {lower[found[0]]}?" if found else otherwise
 
 

@@ -47,41 +47,45 @@ def write_settings(written: dict[str, Any], settings: Sequence[Setting], origins
 
 def _write(written: dict[str, Any], setting: Setting, origins: Origins) -> None:
     if isinstance(setting, tuple):
-        option, (name, value), shown = "--param", setting, f"{setting[0]}={setting[1]}"
+        option, (name, value) = f"--param {setting[0]}={setting[1]}", setting
     else:
-        option, shown = "--set", setting
+        option = f"--set {setting}"
         name, equals, text = setting.partition("=")
         if not equals or not all(name.strip().split(".")):
-            raise InputError.one(option, None, "", f"{setting!r} is not path=value", EXAMPLE)
-        value = _value(text.strip())
+            raise InputError.one(option, None, "", "is not path=value", EXAMPLE)
+        value = _value(text.strip(), option)
     path: Path = ()
     at: Any = written
     *parents, last = name.strip().split(".")
     for part in parents:
-        key = _key(at, part, path, option, shown)
+        key = _key(at, part, path, option)
         if isinstance(at, dict) and (key not in at or at[key] is None):
             at[key] = {}
         at, path = at[key], (*path, key)
-    key = _key(at, last, path, option, shown)
+    key = _key(at, last, path, option)
     at[key] = value
-    origins.wrote((*path, key), f"{option} {shown}")
+    origins.wrote((*path, key), option)
 
 
-def _key(at: Any, part: str, path: Path, option: str, shown: str) -> Any:
+def _key(at: Any, part: str, path: Path, option: str) -> Any:
     """``part`` as a key of a mapping or an index of a list."""
     if isinstance(at, dict):
         return part
     if not isinstance(at, list):
-        message = f"{dotted(path)} is a value: there is nothing called {part!r} in it"
-        raise InputError.one(option, None, shown, message, "name a key of the strategy file")
+        message = f"is a value: there is nothing called {part!r} in it"
+        raise InputError.one(option, None, dotted(path), message, "name a key of the strategy file")
     if not part.isdecimal() or len(part) > 9 or int(part) >= len(at):
         count = f"{len(at)} {'entry' if len(at) == 1 else 'entries'}"
-        raise InputError.one(
-            option, None, shown, f"{dotted(path)} is a list of {count}, without {part!r}", "count from 0"
-        )
+        raise InputError.one(option, None, dotted(path), f"is a list of {count}, without {part!r}", "count from 0")
     return int(part)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, option: str) -> Any:
     """Lists, mappings and quoted texts are YAML; the rest is one plain value, so that ``> 30`` needs no quotes."""
-    return yaml_lines.load(text, "--set")[0] if text[:1] in ("[", "{", '"', "'") else scalar(text)
+    if text[:1] not in ("[", "{", '"', "'"):
+        return scalar(text)
+    try:
+        return yaml_lines.load(text, option)[0]
+    except InputError as error:  # the lines of an option mean nothing
+        problems = (Problem(option, None, own.field, own.message, own.remedy) for own in error.problems)
+        raise InputError(*problems) from None
