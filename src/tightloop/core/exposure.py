@@ -2,7 +2,7 @@
 
 from tightloop.core import limits, orders
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Record, Role
+from tightloop.core.types import OrderState, Record, Role
 
 
 @leaf
@@ -87,6 +87,22 @@ def has_working_entry(state: Record, instance: int) -> bool:
             return True
         at = state.orders[at].next
     return False
+
+
+@leaf
+def entries_pending(state: Record, strategy: int) -> int:
+    """Instances of a strategy that are flat with an entry at work; the order in hand is not at work yet."""
+    count = 0
+    for at in range(state.instance_count):
+        if state.instances[at].strategy == strategy and state.positions[at].qty == 0.0:
+            order_at = state.instances[at].order_first
+            while order_at >= 0:
+                order = state.orders[order_at]
+                if order.role == Role.ENTRY and order.state != OrderState.INITIALIZED:
+                    count += 1
+                    break
+                order_at = order.next
+    return count
 
 
 @leaf

@@ -2,10 +2,10 @@
 
 It speaks to the step in events and hears commands, and keeps orders and positions of its own, as a venue does.
 
-    at the open     market orders and triggered stops fill at the open; so does a stop that the open is at or beyond,
-                    and a limit that the open is beyond
-    inside the bar  stops first: touched (low <= stop <= high), they fill at the stop; then limits: traded through
-                    (low < limit for a buy), they fill at the limit
+    at the open     market orders fill at the open; then stops that are triggered or that the open is at or beyond; then
+                    limits that the open is beyond
+    inside the bar  stops first: touched (low <= stop <= high) fills at the stop; then limits: traded through (for a buy
+                    low < limit) fills at the limit
     liquidation     at the open, then at the adverse extreme, after the stops
 
 An exit whose position was entered inside the same bar (not at its open) fills in it only as far as that is certain: a
@@ -16,7 +16,7 @@ is then known at the close, when the volume is.
 
 import math
 
-from tightloop.core import limits, margin, positions
+from tightloop.core import limits, margin, positions, rounding
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.types import (
@@ -30,6 +30,10 @@ from tightloop.core.types import (
     Stage,
     TimeInForce,
 )
+
+_MARKETS, _STOPS, _LIMITS = 0, 1, 2
+_TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
+
 
 # Events back to the step ---------------------------------------------------------------------------------------------
 
@@ -165,7 +169,7 @@ def _slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> f
         return costs.slippage_bps / 10_000.0 * uniform(venue.seed, order.id, order.fill_count)
     if costs.slippage_kind == SlippageKind.IMPACT:
         # Square-root law: half the spread, and the coefficient times the root of the share of the volume taken.
-        share = qty / volume if volume > 0.0 else 1.0
+        share = qty * venue.instruments[order.instrument].rules.multiplier / volume if volume > 0.0 else 1.0
         return (costs.slippage_bps + costs.slippage_coefficient * math.sqrt(share)) / 10_000.0
     return 0.0
 
@@ -188,7 +192,9 @@ def _fillable(venue: Record, order: Record, own: Record) -> float:
         qty = min(qty, abs(held)) if held * order.side < 0.0 else 0.0
     participation = venue.costs[order.instance].participation
     if participation > 0.0:
-        qty = min(qty, max(own.volume_left, 0.0) * participation)
+        # Volume is in base units, quantities are in contracts.
+        available = max(own.volume_left, 0.0) * participation / own.rules.multiplier
+        qty = min(qty, rounding.qty_floor(available, own.rules.lot_size))
     return qty
 
 
@@ -204,7 +210,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
         volume = own.volume if own.stage == Stage.IN_BAR else own.rules.bar.volume
         paid = _taker_price(venue, order, qty, price, volume)
     order.filled_qty += qty
-    own.volume_left -= qty / costs.participation if costs.participation > 0.0 else 0.0
+    own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
     _apply(venue, order.instance, order.side * qty, paid, order.leverage, own)
     event = _push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
@@ -326,10 +332,10 @@ def _at_open(venue: Record, slot: int, own: Record) -> None:
             order.is_triggered = 1
             _take(venue, slot, price, False, ts_ns)
         return
-    if kind == OrderKind.STOP_LIMIT and order.is_triggered == 0:
-        if not _is_at_or_beyond(order.side, price, order.stop_price):
+    if kind == OrderKind.STOP_LIMIT:
+        if order.is_triggered == 0 and not _is_at_or_beyond(order.side, price, order.stop_price):
             return
-        order.is_triggered = 1
+        order.is_triggered = _RESTS
     is_first = order.is_resting == 0
     order.is_resting = 1
     if order.post_only != 0 and is_first and not _is_through(-order.side, price, order.price):
@@ -355,10 +361,11 @@ def _stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     order = venue.orders[slot]
     extreme = own.high if order.side > 0 else own.low
     if order.is_triggered == 0 and _is_at_or_beyond(order.side, extreme, order.stop_price):
-        order.is_triggered = 1
+        order.is_triggered = _TRIGGERED
         if order.kind == OrderKind.STOP_LIMIT:
-            # At the trigger the price is the stop; a limit on the far side of it is met there and then.
-            if not _is_through(-order.side, order.stop_price, order.price):
+            # At the trigger the price is the stop: a limit beyond it is met there and then, another one rests.
+            order.is_resting = 1
+            if _is_through(order.side, order.stop_price, order.price):
                 _take(venue, slot, order.stop_price, False, own.open_ns)
             elif _is_through(order.side, own.close, order.price):
                 _take(venue, slot, order.price, True, own.open_ns)
@@ -375,25 +382,39 @@ def _limit_in_bar(venue: Record, slot: int, own: Record) -> None:
     reached = own.low if order.side > 0 else own.high
     if _was_entered_inside(venue, order):
         reached = own.close
+    order.is_resting = 1
     if _is_through(order.side, reached, order.price):
         _take(venue, slot, order.price, True, own.open_ns)
 
 
 @leaf
-def _pass(venue: Record, own: Record, stage: int, wants_stops: bool) -> None:
-    """All orders of one kind, in order of arrival."""
+def _class_of(order: Record) -> int:
+    if order.kind == OrderKind.MARKET:
+        return _MARKETS
+    is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING
+    return _STOPS if is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered != _RESTS) else _LIMITS
+
+
+@leaf
+def _all_at_open(venue: Record, own: Record) -> None:
+    """What was asked before the bar began comes before what its first price triggers."""
+    _pass(venue, own, Stage.AT_OPEN.value, _MARKETS)
+    _pass(venue, own, Stage.AT_OPEN.value, _STOPS)
+    _pass(venue, own, Stage.AT_OPEN.value, _LIMITS)
+
+
+@leaf
+def _pass(venue: Record, own: Record, stage: int, wanted: int) -> None:
+    """All orders of one class, in order of arrival."""
     at = own.order_first
     while at >= 0:
         order = venue.orders[at]
         after = order.next
-        is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING
-        is_stop = is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered == 0)
-        waits_for_next_bar = stage == Stage.IN_BAR and order.kind == OrderKind.MARKET
         is_over = stage == Stage.IN_BAR and order.expires_ns < own.close_ns
-        if is_stop == wants_stops and not waits_for_next_bar and not is_over and order.id != 0:
+        if _class_of(order) == wanted and not is_over and order.id != 0:
             if stage == Stage.AT_OPEN:
                 _at_open(venue, at, own)
-            elif is_stop:
+            elif wanted == _STOPS:
                 _stop_in_bar(venue, at, own)
             else:
                 _limit_in_bar(venue, at, own)
@@ -430,12 +451,15 @@ def _trail(venue: Record, own: Record, high: float, low: float) -> None:
     while at >= 0:
         order = venue.orders[at]
         if order.kind == OrderKind.TRAILING:
-            _follow(order, high if order.side < 0 else low)
+            best = high if order.side < 0 else low
+            if own.stage == Stage.IN_BAR and _was_entered_inside(venue, order):
+                best = own.close
+            _follow(order, best, own.rules.price_increment)
         at = order.next
 
 
 @leaf
-def _follow(order: Record, best: float) -> None:
+def _follow(order: Record, best: float, increment: float) -> None:
     """Move one trailing stop after a price; a sell trails the highest, a buy the lowest."""
     sign = float(-order.side)
     if (best - order.best_price) * sign > 0.0:
@@ -446,7 +470,7 @@ def _follow(order: Record, best: float) -> None:
     distance = order.trail_distance
     if distance != distance:
         distance = order.best_price * order.trail_pct / 100.0
-    stop = order.best_price - sign * distance
+    stop = rounding.price_late(order.best_price - sign * distance, increment, order.side)
     if order.stop_price != order.stop_price or (stop - order.stop_price) * sign > 0.0:
         order.stop_price = stop
 
@@ -494,8 +518,7 @@ def begin_bar(venue: Record, event: Record) -> None:
         at = venue.instance_next[at]
     _expire(venue, own, event.ts_init_ns)
     if own.has_participation == 0:
-        _pass(venue, own, Stage.AT_OPEN.value, True)
-        _pass(venue, own, Stage.AT_OPEN.value, False)
+        _all_at_open(venue, own)
     _liquidate(venue, event.instrument, own, own.open, own.open, True)
     _trail(venue, own, own.open, own.open)
 
@@ -510,8 +533,7 @@ def open_known(venue: Record, event: Record) -> None:
     own.volume_left = event.qty
     if own.has_participation != 0:
         own.stage = Stage.AT_OPEN.value
-        _pass(venue, own, Stage.AT_OPEN.value, True)
-        _pass(venue, own, Stage.AT_OPEN.value, False)
+        _all_at_open(venue, own)
 
 
 @leaf
@@ -519,8 +541,8 @@ def in_bar(venue: Record, event: Record) -> None:
     """Inside the bar that ends now: stops, then limits."""
     own = venue.instruments[event.instrument]
     own.stage = Stage.IN_BAR.value
-    _pass(venue, own, Stage.IN_BAR.value, True)
-    _pass(venue, own, Stage.IN_BAR.value, False)
+    _pass(venue, own, Stage.IN_BAR.value, _STOPS)
+    _pass(venue, own, Stage.IN_BAR.value, _LIMITS)
 
 
 @leaf
@@ -570,8 +592,9 @@ def _submit(venue: Record, row: Record) -> None:
     own = venue.instruments[order.instrument]
     _push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
-        _follow(order, order.reference_price)
-    if own.stage == Stage.AT_OPEN and own.open_ns == row.ts_ns:
+        _follow(order, order.reference_price, own.rules.price_increment)
+    # A timer of a hole speaks after the bar that ends the hole began: what it sent waited for that bar.
+    if own.stage == Stage.AT_OPEN and own.open_ns >= row.ts_ns:
         if venue.costs[order.instance].participation <= 0.0:
             _at_open(venue, slot, own)
     elif own.stage == Stage.AT_OPEN and own.close_ns == row.ts_ns:
@@ -604,6 +627,6 @@ def on_command(venue: Record, row: Record) -> None:
     order.arm_price = row.arm_price
     if order.kind == OrderKind.TRAILING:
         order.trail_distance = row.trail_distance
-        _follow(order, order.best_price)
+        _follow(order, order.best_price, own.rules.price_increment)
     else:
         order.stop_price = row.stop_price

@@ -409,14 +409,15 @@ def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
         reducing = event.qty if reducing > 0.0 else 0.0
     before = position.unrealized
     trade_id = position.trade_id
-    if event.rate == event.rate:
-        position.slippage += event.rate
+    slippage = event.rate if event.rate == event.rate else 0.0
     if reducing > 0.0:
         reducing = min(reducing, abs(position.qty))
+        position.slippage += slippage * reducing / event.qty
         _reduce(state, rows, order, reducing, event.amount * reducing / event.qty, event)
     increasing = event.qty - reducing
     if increasing > event.qty * limits.QUANTITY_TOLERANCE:
         _increase(state, order, increasing, event.amount * increasing / event.qty, event)
+        position.slippage += slippage * increasing / event.qty
         trade_id = position.trade_id
     now = positions.unrealized_pnl(position, instrument.mark, instrument.multiplier) if instrument.mark > 0.0 else 0.0
     position.unrealized = now

@@ -152,6 +152,7 @@ class Reason(IntEnum):
     SHORT_NOT_ALLOWED = 15
     STOP_BEYOND_ENTRY = 16
     TARGET_UNKNOWN = 17
+    TARGET_BEYOND_ENTRY = 18
     # checks, by file in core/checks
     MAX_POSITION = 20
     MAX_POSITIONS = 21
@@ -366,7 +367,8 @@ INSTANCE = _record(
     *_of("i8", "strategy instrument next state state_since_ns value_base memory_base"),
     *_of("i8", "signal_id signal_ns cooldown_until_ns suppressed_for timer_ns"),
     *_of("f8", "signal_price high_since_signal low_since_signal planned_stop planned_target confidence"),
-    *_of("i8", "order_first exit_role end_reason own_first own_count killed steps_placed"),
+    *_of("f8", "planned_extreme planned_base"),  # of a retracement, as they were at the decision to enter
+    *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # of the sections at the last evaluation
 )

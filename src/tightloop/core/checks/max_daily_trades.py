@@ -1,5 +1,6 @@
-"""No more entries of a strategy in a UTC day than it allows itself."""
+"""No more entries of a strategy in a UTC day than it allows itself; those under way count."""
 
+from tightloop.core import exposure
 from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
 from tightloop.core.types import Reason, Record
@@ -10,5 +11,8 @@ REASON = int(Reason.MAX_DAILY_TRADES)
 
 @compiled(CHECK)
 def check(state: Record, order: Record, notional: float) -> int:
-    strategy = state.strategies[state.instances[order.instance].strategy]
-    return 1 if strategy.max_daily_trades == 0 or strategy.trades_today < strategy.max_daily_trades else 0
+    at = state.instances[order.instance].strategy
+    strategy = state.strategies[at]
+    if strategy.max_daily_trades == 0:
+        return 1
+    return 1 if strategy.trades_today + exposure.entries_pending(state, at) < strategy.max_daily_trades else 0

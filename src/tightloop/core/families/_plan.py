@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.core import rounding
+from tightloop.core import exposure, rounding
 from tightloop.core.compiled import leaf
 from tightloop.core.rules import value_of
 from tightloop.core.types import (
@@ -84,10 +84,18 @@ def target_price(state: Record, arena: Floats, instance: int, price: float, step
     if kind == TargetKind.LADDER_PERCENT:
         return price * (1.0 + sign * strategy.step_at[step] / 100.0)
     if kind == TargetKind.LADDER_RETRACEMENT:
-        extreme = own.high_since_signal if sign < 0.0 else own.low_since_signal
-        base = value_of(state, arena, own, strategy.base_slot)
-        return extreme + (base - extreme) * strategy.step_at[step] / 100.0
+        return own.planned_extreme + (own.planned_base - own.planned_extreme) * strategy.step_at[step] / 100.0
     return math.nan
+
+
+@leaf
+def keep_retracement(state: Record, arena: Floats, instance: int) -> None:
+    """Keep the move that a retracement is measured by: both its ends go on moving after the entry."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if strategy.target_kind == TargetKind.LADDER_RETRACEMENT:
+        own.planned_extreme = own.high_since_signal if strategy.direction < 0 else own.low_since_signal
+        own.planned_base = value_of(state, arena, own, strategy.base_slot)
 
 
 @leaf
@@ -146,12 +154,14 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
             return Reason.STOP_UNKNOWN.value
         if (price - stop) * sign <= 0.0:
             return Reason.STOP_BEYOND_ENTRY.value
-    if strategy.target_kind != TargetKind.NONE and not target > 0.0:
-        return Reason.TARGET_UNKNOWN.value
+    if strategy.target_kind != TargetKind.NONE:
+        if not target > 0.0:
+            return Reason.TARGET_UNKNOWN.value
+        if (target - price) * sign <= 0.0:
+            return Reason.TARGET_BEYOND_ENTRY.value
     if qty != qty:
         return Reason.SIZE_UNKNOWN.value
     if strategy.min_risk_reward == strategy.min_risk_reward:
-        enough = (target - price) * sign >= strategy.min_risk_reward * (price - stop) * sign
-        if not enough:
+        if not exposure.within(strategy.min_risk_reward * (price - stop) * sign, (target - price) * sign):
             return Reason.MIN_RISK_REWARD.value
     return 0

@@ -207,6 +207,7 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     _report_section(state, arena, rows, instance, Z1, 0)
     _transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
     price = _plan.entry_price(state, arena, instance)
+    _plan.keep_retracement(state, arena, instance)
     stop = _plan.stop_price(state, arena, instance, price)
     target = _plan.target_price(state, arena, instance, price, 0)
     qty = _plan.quantity(state, arena, instance, price, stop)
@@ -288,6 +289,7 @@ def _exit(state: Record, rows: Rows, table: Table, instance: int, role: int) -> 
         slot = commands.draft(state, instance, role, side, abs(position.qty))
         commands.send(state, rows, table, slot)
     own.timer_ns = limits.NEVER_NS
+    own.exit_role = role
     _transition(state, rows, instance, to, 0)
 
 
@@ -388,7 +390,7 @@ def _target_of(state: Record, arena: Floats, instance: int, step: int) -> float:
 
 @leaf
 def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, step: int, qty: float) -> None:
-    """Put one target at the venue, or fit it to the quantity it closes."""
+    """Put one target at the venue, or fit it to the quantity it has still to close."""
     own = state.instances[instance]
     position = state.positions[instance]
     slot = _protective_order(state, instance, Role.TAKE_PROFIT.value, step)
@@ -397,18 +399,17 @@ def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instan
     if qty <= 0.0 or not price > 0.0:
         return
     if is_new:
-        if (own.steps_placed >> step) & 1 != 0:
-            return  # this target was reached: it is not asked for a second time
-        own.steps_placed |= 1 << step
         slot = commands.draft(state, instance, Role.TAKE_PROFIT.value, -1 if position.qty > 0.0 else 1, qty)
     order = state.orders[slot]
+    price = rounding.price_passive(price, state.instruments[own.instrument].price_increment, order.side)
+    is_changed = is_new or order.qty != order.filled_qty + qty or order.price != price
     order.kind = OrderKind.LIMIT.value
     order.step = step
-    order.qty = max(qty, order.filled_qty)
-    order.price = rounding.price_passive(price, state.instruments[own.instrument].price_increment, order.side)
+    order.qty = order.filled_qty + qty
+    order.price = price
     if is_new:
         commands.send(state, rows, table, slot)
-    else:
+    elif is_changed:
         commands.amend(state, rows, slot)
 
 
@@ -419,21 +420,21 @@ def _place_targets(state: Record, arena: Floats, rows: Rows, table: Table, insta
     position = state.positions[instance]
     if strategy.target_kind == TargetKind.NONE:
         return
-    steps = strategy.step_count
-    if steps == 0:
-        slot = _protective_order(state, instance, Role.TAKE_PROFIT.value, 0)
-        filled = state.orders[slot].filled_qty if slot >= 0 else 0.0
-        _place_target(state, arena, rows, table, instance, 0, abs(position.qty) + filled)
+    if strategy.step_count == 0:
+        _place_target(state, arena, rows, table, instance, 0, abs(position.qty))
         return
+    # What was closed so far belongs to the nearest steps: a step that is through is not placed again.
     lot = state.instruments[own.instrument].lot_size
-    shares_pct, given = 0.0, 0.0
-    for step in range(steps):
+    shares_pct, begins = 0.0, 0.0
+    for step in range(strategy.step_count):
         shares_pct += strategy.step_share_pct[step]
-        qty = rounding.qty_floor(position.entry_qty * strategy.step_share_pct[step] / 100.0, lot)
-        if step == steps - 1 and shares_pct >= 100.0 - 1e-9:
-            qty = position.entry_qty - given
-        given += qty
-        _place_target(state, arena, rows, table, instance, step, qty)
+        ends = begins + rounding.qty_floor(position.entry_qty * strategy.step_share_pct[step] / 100.0, lot)
+        if step == strategy.step_count - 1 and shares_pct >= 100.0 - 1e-9:
+            ends = position.entry_qty
+        left = ends - max(begins, position.exit_qty)
+        if left > position.entry_qty * limits.QUANTITY_TOLERANCE:
+            _place_target(state, arena, rows, table, instance, step, left)
+        begins = ends
 
 
 @leaf
@@ -463,7 +464,9 @@ def _finish(state: Record, rows: Rows, instance: int) -> None:
         cooldown_ns = strategy.e1_cooldown_ns if reason == Reason.E1_TRUE else strategy.o1_cooldown_ns
         _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
     else:
-        cooldown_ns = _exit_cooldown_ns(strategy, own.exit_role)
+        # Once E1 fired it is an emergency, whichever order closed the position.
+        role = Role.E1.value if own.state == InstanceState.EMERGENCY_EXIT else own.exit_role
+        cooldown_ns = _exit_cooldown_ns(strategy, role)
         _rest(state, rows, instance, InstanceState.EXITED.value, Reason.EXIT.value, cooldown_ns)
 
 
@@ -489,12 +492,25 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             _finish(state, rows, instance)
         return
     if own.state == InstanceState.ENTRY_PENDING:
-        own.steps_placed = 0
         _transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
         if strategy.max_hold_ns > 0:
             _set_timer(state, instance, position.opened_ns + strategy.max_hold_ns)
+    if _is_stopping(state, instance):
+        _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
     _place_stop(state, rows, table, instance)
     _place_targets(state, arena, rows, table, instance)
+
+
+@leaf
+def _is_stopping(state: Record, instance: int) -> bool:
+    """A stop that filled in part is closing the position: nothing may go on entering it."""
+    at = state.instances[instance].order_first
+    while at >= 0:
+        order = state.orders[at]
+        if (order.role == Role.STOP_LOSS or order.role == Role.TRAILING) and order.filled_qty > 0.0:
+            return True
+        at = order.next
+    return False
 
 
 @leaf
@@ -535,7 +551,7 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
         _fire_exit(state, arena, rows, table, instance, E1)
     elif own.state == InstanceState.EXIT_PENDING:
         if _exit_order(state, instance) < 0:
-            _exit(state, rows, table, instance, Role.MANUAL.value)
+            _exit(state, rows, table, instance, own.exit_role)
     elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
         _exit(state, rows, table, instance, Role.TIME.value)
     elif own.verdicts[ZE1] == TRUE:
