@@ -51,7 +51,7 @@ def tightloop_command() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "tightloop.app.cli"]
 
 
-def processor() -> str:
+def cpu_model() -> str:
     """The model of the CPU and how many cores may be used."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")

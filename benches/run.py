@@ -5,7 +5,7 @@
     --only A,B      some of w1, w2, s1, step, cli, help, small, cold
     --skip A,B      all but these
     --bars N        another length than a year of minutes; --side N: N x N parameter pairs instead of 20 x 20
-    --peers         W1 by backtesting.py too, in the same session, and the ratio (tests/peers makes its environment)
+    --peers         W1 by backtesting.py and vectorbt too, in the same session; pip makes their environments
     --write         put the table into RESULTS.md
 
 CPU seconds are of the process (all threads), never wall time, unless a row says wall. This file imports nothing but the
@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from children import ROOT, Child, commit, processor, start, tightloop_command
+from children import ROOT, Child, commit, cpu_model, start, tightloop_command
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 NAMES = ("w1", "w2", "s1", "step", "cli", "help", "small", "cold")
-RUNS = {"w1": 15, "w2": 15, "s1": 3, "step": 5, "cli": 5, "help": 11, "small": 5, "cold": 2}
+RUNS = {"w1": 15, "w2": 15, "s1": 3, "step": 5, "cli": 5, "help": 11, "small": 5, "cold": 1}
 QUICK = {"w1": 5, "w2": 5, "s1": 1, "step": 2, "cli": 3, "help": 5, "small": 3, "cold": 0}
 
 
@@ -72,12 +72,10 @@ class Bench:
         self.data = data
         self.facts = self._workload("catalog", 1)
 
-    def _workload(self, name: str, runs: int, **environment: str) -> dict[str, Any]:
+    def _workload(self, name: str, runs: int) -> dict[str, Any]:
         own = ["--data", str(self.data), "--runs", str(runs), "--bars", str(self.options.bars)]
         own += ["--side", str(self.options.side), "--events", str(self.options.events)]
-        found: dict[str, Any] = json.loads(
-            start([sys.executable, str(HERE / "workloads.py"), name, *own], **environment).output
-        )
+        found: dict[str, Any] = json.loads(start([sys.executable, str(HERE / "workloads.py"), name, *own]).output)
         return found
 
     def w1(self, runs: int) -> Iterator[Row]:
@@ -90,6 +88,7 @@ class Bench:
         found = self._workload(name, runs)
         bars, title = self.options.bars, f"{title}, {found['trades']:,} trades"
         yield Row(f"{title}: run", "CPU s", [run["run"] for run in found["runs"]], bars, target)
+        yield Row(f"{title}: compiled loop alone", "CPU s", found["alone"], bars)
         parts = ("load", "compile", "run", "write")
         yield Row(
             f"{title}: load, plan, run and results",
@@ -143,32 +142,38 @@ class Bench:
         found, first = [], []
         for _ in range(runs):
             with tempfile.TemporaryDirectory() as cache:
-                found.append(self._workload("compile_all", 1, NUMBA_CACHE_DIR=cache))
+                command = [sys.executable, str(HERE / "cold.py")]
+                found.append(json.loads(start(command, NUMBA_CACHE_DIR=cache).output))
             with tempfile.TemporaryDirectory() as cache:
                 first.append(self._backtest("--instrument", "bench:ETHUSDT-perp", NUMBA_CACHE_DIR=cache))
         yield Row("compile all of the core, empty cache", "CPU s", [one["cpu"] for one in found])
         yield Row("first backtest ever, empty cache", "wall s", [one.wall_s for one in first])
 
     def peers(self, runs: int) -> Iterator[Row]:
-        """W1 by backtesting.py and by us, in turns."""
-        sys.path.insert(0, str(ROOT / "tests"))
-        from peers.environment import run_jobs
-        from peers.pairs import ema_cross
+        """W1 by others and by us, in turns. Theirs is without the indicators; ours has them, and its result tables."""
+        ours, theirs = [], {}
+        for name in ("backtesting.py", "vectorbt"):
+            ours += self._workload("w1", runs)["runs"]
+            theirs[name] = self._beside(name, runs)
+        ours += self._workload("w1", runs)["runs"]
+        bars = self.options.bars
+        own = {"all": [run["run"] + run["write"] for run in ours], "run": [run["run"] for run in ours]}
+        yield Row("W1 by tightloop: run", "CPU s", own["run"], bars)
+        yield Row("W1 by tightloop: run and results", "CPU s", own["all"], bars)
+        for name, found in theirs.items():
+            for key, title in (("run", "run"), ("all", "run and results")):
+                if key in found[0]:
+                    spent = [one[key] for one in found]
+                    yield Row(f"W1 by {name}, {found[0]['trades']:,} trades: {title}", "CPU s", spent, bars)
+                    ratio = statistics.median(spent) / statistics.median(own[key])
+                    yield Row(f"{name} / tightloop, {title}", "times", [ratio])
 
-        job = ema_cross(10, 50).job(str(self.data / "bars" / "bench" / "BTCUSDT-perp-1m.parquet"))
-        theirs, ours = [], []
-        for _ in range(runs):
-            ours += self._workload("w1", 3)["runs"]
-            theirs += run_jobs([job])
-        trades = len(theirs[0]["trades"])
-        yield Row(
-            f"W1 by backtesting.py, {trades:,} trades: run and results", "CPU s", [one["cpu_s"] for one in theirs],
-            self.options.bars,
-        )  # fmt: skip
-        own = [one["run"] + one["write"] for one in ours]
-        yield Row("W1 by tightloop beside it: run and results", "CPU s", own, self.options.bars)
-        ratio = statistics.median(one["cpu_s"] for one in theirs) / statistics.median(own)
-        yield Row("backtesting.py / tightloop", "times", [ratio])
+    def _beside(self, name: str, runs: int) -> list[dict[str, Any]]:
+        bars = str(self.data / "bars" / "bench" / "BTCUSDT-perp-1m.parquet")
+        path = os.pathsep.join(filter(None, (str(ROOT / "tests"), os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, str(HERE / "beside.py"), name, bars, str(runs)]
+        found: list[dict[str, Any]] = json.loads(start(command, PYTHONPATH=path).output)
+        return found
 
 
 def _peak_and_cpu(title: str, children: list[Child], target: float | None) -> Iterator[Row]:
@@ -187,7 +192,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> list[Row]:
     if options.quick and not options.only:
         steps = [one for one in steps if one[0] != "cold"]
     if options.peers:
-        steps.append(("peers", min(options.runs or 2, 2)))
+        steps.append(("peers", min(options.runs or 5, 5)))
     rows = []
     for name, runs in steps:
         begun = time.monotonic()
@@ -204,7 +209,7 @@ def page(rows: list[Row], facts: dict[str, Any], options: argparse.Namespace) ->
     lines = [
         f"- command: `{command}`",
         f"- data: {facts['rows']:,} bars of one minute, seed {facts['seed']}, sha256 {facts['sha256']}",
-        f"- machine: {processor()}, {platform.system()} {platform.machine()}, load {load} at the end",
+        f"- machine: {cpu_model()}, {platform.system()} {platform.machine()}, load {load} at the end",
         f"- software: commit {commit()}, Python {facts['python']}, numba {facts['numba']}, numpy {facts['numpy']}",
         "",
         "| what | runs | median | min | max | rate by the median | target | verdict by the median |",

@@ -4,9 +4,7 @@ run.py starts them. Apart, because a child's peak memory counts from the size of
 """
 
 import argparse
-import importlib
 import json
-import pkgutil
 import platform
 import time
 from collections.abc import Callable
@@ -16,6 +14,14 @@ from typing import Any
 import market
 import numba
 import numpy as np
+
+import tightloop
+from tightloop.app import bootstrap
+from tightloop.core import log, replay
+from tightloop.core.types import EQUITY, EVENT
+from tightloop.model.plan import make_plan
+from tightloop.runtime import loop
+from tightloop.runtime.recorder import Recorder
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
@@ -29,8 +35,6 @@ def catalog(options: Options) -> dict[str, Any]:
 
 def _timed(name: str, options: Options) -> dict[str, Any]:
     """One strategy again and again in one process, after a run that does not count."""
-    import tightloop
-
     runs = []
     for _ in range(options.runs + 1):
         begun = time.perf_counter()
@@ -41,18 +45,38 @@ def _timed(name: str, options: Options) -> dict[str, Any]:
     return {"trades": trades, "runs": runs[1:]}
 
 
+def _loop_alone(name: str, options: Options) -> list[float]:
+    """CPU seconds of the compiled loop on rows that are in memory, into buffers that are never drained."""
+    strategies = bootstrap.load_strategies([HERE / f"{name}.yaml"])
+    found = bootstrap.load_market(strategies, options.data)
+    spent = []
+    for _ in range(options.runs + 1):
+        plan = make_plan(strategies, found.rules, seed=0)
+        feed = found.feed(plan)
+        count = len(feed.bars) + 10_000
+        rows, equity, events = log.new_log(count), np.zeros(count, EQUITY), np.zeros(1, EVENT)
+        rows["kind"], equity["ts_ns"] = 0, 0  # pages that are there when the clock starts
+        control = np.array([plan.rows_per_step, 0, 2**62, 0, 0], np.int64)
+        begun = time.process_time()
+        status = replay.replay(
+            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, rows, equity,
+            plan.table, control,
+        )  # fmt: skip
+        spent.append(time.process_time() - begun)
+        assert status == replay.FINISHED, "the buffers are large enough"
+    return spent[1:]
+
+
 def w1(options: Options) -> dict[str, Any]:
-    return _timed("w1", options)
+    return {**_timed("w1", options), "alone": _loop_alone("w1", options)}
 
 
 def w2(options: Options) -> dict[str, Any]:
-    return _timed("w2", options)
+    return {**_timed("w2", options), "alone": _loop_alone("w2", options)}
 
 
 def s1(options: Options) -> dict[str, Any]:
     """Pairs of periods through the sweep; CPU seconds are of all threads together."""
-    import tightloop
-
     fast = list(range(5, 5 + options.side))
     slow = list(range(30, 30 + 5 * options.side, 5))
     parameters = {"variants.fast.period": fast, "variants.slow.period": slow}
@@ -68,13 +92,6 @@ def s1(options: Options) -> dict[str, Any]:
 
 def step(options: Options) -> dict[str, Any]:
     """Every event of W1 by one call from Python, as a session does; only the calls of the step are timed."""
-    from tightloop.app import bootstrap
-    from tightloop.core import replay
-    from tightloop.core.types import EVENT
-    from tightloop.model.plan import make_plan
-    from tightloop.runtime import loop
-    from tightloop.runtime.recorder import Recorder
-
     strategies = bootstrap.load_strategies([HERE / "w1.yaml"])
     end_ns = market.START_NS + options.events // 2 * market.MINUTE_NS  # a bar is two events
     found = bootstrap.load_market(strategies, options.data, end_ns=end_ns)
@@ -107,19 +124,8 @@ def step(options: Options) -> dict[str, Any]:
     return {"events": len(spent), "runs": runs[1:]}
 
 
-def compile_all(_: Options) -> dict[str, Any]:
-    """Import every module of the core, which compiles what is not in the cache."""
-    import tightloop.core
-
-    begun, begun_cpu = time.perf_counter(), time.process_time()
-    names = [found.name for found in pkgutil.walk_packages(tightloop.core.__path__, "tightloop.core.")]
-    for name in names:
-        importlib.import_module(name)
-    return {"modules": len(names), "cpu": time.process_time() - begun_cpu, "wall": time.perf_counter() - begun}
-
-
 WORKLOADS: dict[str, Callable[[Options], dict[str, Any]]] = {
-    function.__name__: function for function in (catalog, w1, w2, s1, step, compile_all)
+    function.__name__: function for function in (catalog, w1, w2, s1, step)
 }
 
 

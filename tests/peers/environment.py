@@ -36,10 +36,10 @@ def python_of(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def peer_python() -> Path:
-    """The Python of the peer's environment, made now if need be; one process makes it, others wait. Raises NoPeer."""
-    stamp = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = cache_folder() / f"backtesting-{stamp}"
+def peer_python(requirements: Path = REQUIREMENTS) -> Path:
+    """The Python of a peer's environment, made now if need be; one process makes it, others wait. Raises NoPeer."""
+    stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = cache_folder() / stamp
     complete = folder / "complete"
     lock = folder.with_suffix(".lock")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,16 +54,16 @@ def peer_python() -> Path:
             continue
         try:
             if not complete.is_file():
-                _make(folder)
+                _make(folder, requirements)
                 complete.touch()
         finally:
             lock.rmdir()
     return python_of(folder)
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, requirements: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)]
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)]
     for command in ([sys.executable, "-m", "venv", str(folder)], [str(python_of(folder)), *install]):
         done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
         if done.returncode:
