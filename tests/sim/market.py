@@ -108,7 +108,7 @@ def strategy(
     protection = (f", stop_loss: {stop}" if stop else "") + (f", take_profit: {target}" if target else "")
     own = "vol: {type: PRICE, output: volume}, px: {type: PRICE, output: close}"
     return f"""
-name: {json.dumps(name)}
+name: {json.dumps(name, ensure_ascii=False)}
 family: signal
 direction: {direction}
 instruments: {json.dumps(list(instruments))}
