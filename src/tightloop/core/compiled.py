@@ -16,12 +16,13 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import caching, codegen
@@ -154,8 +155,51 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]  # numba shi
         return locator
 
 
+def _parse_when_linked(library: Any, bitcode: bytes) -> Any:
+    if library._shared_module is None:
+        library._shared_module = llvm.parse_bitcode(bitcode)
+    return library._shared_module
+
+
+def _library_of(codegen_in_use: Any, state: Any) -> Any:
+    """A cached library with its machine code, its intermediate code left unread until somebody links it.
+
+    numba reads both: 150 MB and a third of the start of a run, for code that is only ever called.
+    """
+    name, kind, payload = state
+    if kind != "object":
+        return codegen_in_use.unserialize_library(state)
+    library = codegen_in_use.create_library(name)
+    object_code, bitcode = payload
+    library.enable_object_caching()
+    library._set_compiled_object(object_code)
+    library._finalize_final_module()
+    library._get_module_for_linking = partial(_parse_when_linked, library, bitcode)
+    return library
+
+
+class _Reader:
+    """What numba asks for a library when it rebuilds a cached function."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def codegen(self) -> "_Reader":
+        return self
+
+    def unserialize_library(self, state: Any) -> Any:
+        return _library_of(self._context.codegen(), state)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
 class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # numba ships no types
     _locator_classes = [_StampedLocator]  # noqa: RUF012  # numba reads this name on the class
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        result = super().rebuild(_Reader(target_context), payload)
+        return result._replace(target_context=target_context)
 
 
 class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships no types

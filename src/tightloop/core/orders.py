@@ -37,7 +37,7 @@ def _table() -> tuple[tuple[int, ...], ...]:
         rows[state][part] = s.PARTIALLY_FILLED
     rows[s.PENDING_CANCEL][part] = s.PENDING_CANCEL
     rows[s.PENDING_CANCEL][column[e.ORDER_ACCEPTED]] = s.PENDING_CANCEL
-    # A cancel may cross the venue's refusal on the way; ignoring that would keep the order and its reservation for ever.
+    # A cancel may cross the refusal on the way; ignoring that would keep the order and its reservation for ever.
     rows[s.PENDING_CANCEL][column[e.ORDER_REJECTED]] = s.REJECTED
     for state in (s.SUBMITTED, s.IN_FLIGHT):
         rows[state][column[e.ORDER_ACCEPTED]] = s.ACCEPTED

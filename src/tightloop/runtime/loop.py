@@ -23,7 +23,7 @@ class Executor(Protocol):
     """Where commands go and order events come from."""
 
     def before(self, event: Rows) -> Iterator[list[Rows]]:
-        """Order events that a market event causes at the venue before the step hears of it, those of one moment together."""
+        """Order events a market event causes at the venue before the step hears of it, those of one moment together."""
 
     def command(self, log: Rows, row: int) -> list[Rows]:
         """Give the venue the command in a row of the log; the order events it answers with."""

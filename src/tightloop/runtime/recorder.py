@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import log as core_log
+from tightloop.core.drain import sort_rows
 from tightloop.core.types import EQUITY, LOG_ROW, OrderState, RowKind, Rows
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -77,18 +78,19 @@ KEPT: dict[RowKind, tuple[str, ...]] = {
         "slippage",
     ),
     RowKind.SECTION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "code", "reason", "price"),
-    RowKind.CONDITION: ("seq", "instance", "slot", "code", "value", "threshold", "exit_price"),
+    RowKind.CONDITION: ("seq", "instance", "slot", "code", "value", "threshold", "exit_price", "section"),
     RowKind.TRANSITION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "slot", "code", "reason"),
     RowKind.WARNING: ("ts_ns", "seq", "instance", "instrument", "order_id", "code", "value"),
     RowKind.FUNDING: ("ts_ns", "seq", "instance", "instrument", "slot", "funding", "value", "price"),
 }
-_IS_LAST = np.zeros(len(OrderState) + 1, bool)
-_IS_LAST[[OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED]] = True
 _WIDTH = LOG_ROW.itemsize // 8
 _FIELDS = LOG_ROW.fields
 assert _FIELDS is not None, "the log has named fields"
 assert all(kind.itemsize == 8 for kind, *_ in _FIELDS.values()), "a row of the log is words of 8 bytes"
-_PLACES = {name: int(offset) // 8 for name, (_, offset, *_) in _FIELDS.items()}
+_PLACES = {name: int(offset) // 8 for name, (_, offset, *_) in _FIELDS.items()} | {"section": -1}
+_FLOATS = frozenset(name for name, (kind, *_) in _FIELDS.items() if kind.kind == "f")
+_LAST_STATES = (OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
+_KEEP = np.array([RowKind.ORDER, _PLACES["code"], 0, *(state in _LAST_STATES for state in OrderState)], np.int64)
 
 
 class Recorder:
@@ -96,34 +98,32 @@ class Recorder:
 
     def __init__(self, kinds: Sequence[RowKind] = tuple(KEPT)) -> None:
         self._pieces: dict[RowKind, list[Words]] = {kind: [] for kind in kinds}
-        self._places = {kind: np.array([_PLACES[name] for name in KEPT[kind]]) for kind in kinds}
-        self._sections: list[Words] = []
+        self._widths = np.zeros(len(RowKind) + 1, np.int64)
+        self._places = np.zeros((len(RowKind) + 1, max(len(names) for names in KEPT.values())), np.int64)
+        for kind in kinds:
+            places = [_PLACES[name] for name in KEPT[kind]]
+            self._widths[kind], self._places[kind, : len(places)] = len(places), places
+        self._counts, self._starts = np.zeros_like(self._widths), np.zeros_like(self._widths)
+        self._sorted = np.zeros(0, np.int64)
         self._section_count = 0
         self._equity: list[Rows] = []
 
     def take_log(self, log: Rows) -> None:
         """Keep what the log holds and empty it."""
-        end = int(log[core_log.HEADER]["slot"])
-        words = log.view(np.int64).reshape(len(log), _WIDTH)[core_log.FIRST : end]
-        kinds = words[:, 0].astype(np.int8)
-        by_kind = np.argsort(kinds, kind="stable")  # a radix sort for bytes
-        ends = np.searchsorted(kinds[by_kind], np.arange(len(RowKind) + 2, dtype=np.int8))
-        for kind, places in self._places.items():
-            chosen = by_kind[ends[kind] : ends[kind + 1]]
-            if kind == RowKind.ORDER:
-                chosen = chosen[_IS_LAST[words[chosen, _PLACES["code"]]]]
-            if len(chosen):
-                self._pieces[kind].append(words[chosen[:, None], places])
-        if RowKind.CONDITION in self._places:
-            self._keep_sections(kinds, by_kind[ends[RowKind.CONDITION] : ends[RowKind.CONDITION + 1]])
+        words = log.view(np.int64).reshape(len(log), _WIDTH)
+        if len(self._sorted) < len(log) * self._places.shape[1]:
+            self._sorted = np.zeros(len(log) * self._places.shape[1], np.int64)
+        self._section_count = sort_rows(
+            words, core_log.FIRST, int(log[core_log.HEADER]["slot"]), self._places, self._widths, _KEEP, self._sorted,
+            self._counts, self._starts, int(RowKind.SECTION), self._section_count,
+        )  # fmt: skip
+        at = 0
+        for kind in RowKind:
+            size = int(self._counts[kind] * self._widths[kind])
+            if size:
+                self._pieces[kind].append(self._sorted[at : at + size].reshape(-1, int(self._widths[kind])).copy())
+            at += size
         core_log.empty(log)
-
-    def _keep_sections(self, kinds: npt.NDArray[np.int8], conditions: npt.NDArray[np.int64]) -> None:
-        """The section a condition stands under is the last one before it in the log."""
-        if len(kinds):
-            before = np.cumsum(kinds == int(RowKind.SECTION))
-            self._sections.append(before[conditions] - 1 + self._section_count)
-            self._section_count += int(before[-1])
 
     def take_equity(self, equity: Rows, count: int) -> None:
         """Keep the first ``count`` rows."""
@@ -132,14 +132,12 @@ class Recorder:
 
     def columns(self, kind: RowKind) -> Columns:
         """All rows of a kind."""
-        pieces = self._pieces[kind]
-        words = np.concatenate(pieces) if pieces else np.zeros((0, len(KEPT[kind])), np.int64)
+        names, pieces = KEPT[kind], self._pieces[kind]
+        words = np.concatenate(pieces) if pieces else np.zeros((0, len(names)), np.int64)
         columns: Columns = {}
-        for place, name in enumerate(KEPT[kind]):
+        for place, name in enumerate(names):
             column = np.ascontiguousarray(words[:, place])
-            columns[name] = column.view(np.float64) if LOG_ROW[name].kind == "f" else column
-        if kind == RowKind.CONDITION:
-            columns["section"] = np.concatenate(self._sections) if self._sections else np.zeros(0, np.int64)
+            columns[name] = column.view(np.float64) if name in _FLOATS else column
         return columns
 
     def equity(self) -> Rows:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,59 +154,54 @@ class _Tables:
     def orders(self) -> Table:
         """One row an order, in the order they were made, with its last state."""
         submitted, ended = self.recorder.columns(RowKind.SUBMIT), self.recorder.columns(RowKind.ORDER)
-        last = {int(order_id): k for k, order_id in enumerate(ended["order_id"])}
-        still = {}
-        for slot in range(int(self.state["order_high"])):
-            order = self.state["orders"][slot]
-            if order["id"]:
-                still[int(order["id"])] = order
-        denied = ended["code"] == int(OrderState.DENIED) if len(ended["order_id"]) else np.zeros(0, bool)
-        rows: list[dict[str, Any]] = [
-            self._order(submitted, k, ended, last, still) for k in range(len(submitted["order_id"]))
-        ]
-        rows += [self._order(ended, int(k), ended, last, still) for k in np.flatnonzero(denied)]
-        rows.sort(key=lambda row: row["number"])
-        names = [name for name in rows[0] if name != "number"] if rows else _ORDER_COLUMNS
-        return {name: [row[name] for row in rows] for name in names}
-
-    def _order(
-        self, columns: Columns, k: int, ended: Columns, last: dict[int, int], still: dict[int, Any]
-    ) -> dict[str, Any]:
-        order_id = int(columns["order_id"][k])
-        at = last.get(order_id)
-        if at is not None:
-            state, reason = int(ended["code"][at]), int(ended["reason"][at])
-            qty, filled = float(ended["qty"][at]), float(ended["threshold"][at])
-            average, updated = float(ended["exit_price"][at]), int(ended["ts_ns"][at])
-            stop = float(ended["stop_price"][at])
-        else:
-            order = still[order_id]
-            state, reason = int(order["state"]), int(order["reason"])
-            qty, filled = float(order["qty"]), float(order["filled_qty"])
-            average = float(order["filled_value"] / order["filled_qty"]) if filled > 0 else math.nan
-            updated, stop = int(columns["ts_ns"][k]), float(order["stop_price"])
+        denied = ended["code"] == int(OrderState.DENIED)
+        made = {name: np.concatenate([column, ended[name][denied]]) for name, column in submitted.items()}
+        by_id = np.argsort(made["order_id"], kind="stable")
+        made = {name: column[by_id] for name, column in made.items()}
+        last = self._last_states(made, ended)
+        common = self.common(made)
         return {
-            "number": order_id,
-            "order_id": f"{order_id >> 16}-{order_id & 0xFFFF}",
-            "signal_id": self.signal(int(columns["signal_id"][k])),
-            "session_id": self.session_id,
-            "strategy": self.strategy_names[int(columns["instance"][k])],
-            "instrument": self.instruments[int(columns["instrument"][k])],
-            "side": "BUY" if columns["side"][k] > 0 else "SELL",
-            "type": OrderKind(int(columns["order_kind"][k])).name.lower(),
-            "role": Role(int(columns["role"][k])).name.lower(),
-            "tif": TimeInForce(int(columns["tif"][k])).name,
-            "qty": qty,
-            "price": _known(float(columns["price"][k])),
-            "stop_price": _known(stop),
-            "reduce_only": bool(columns["reduce_only"][k]),
-            "state": OrderState(state).name,
-            "reason": Reason(reason).name.lower() if reason else None,
-            "filled_qty": filled,
-            "avg_price": _known(average),
-            "submitted_ts": int(columns["ts_ns"][k]),
-            "updated_ts": updated,
+            "order_id": _order_ids(made["order_id"]),
+            "signal_id": common["signal_id"],
+            "session_id": common["session_id"],
+            "strategy": common["strategy"],
+            "instrument": common["instrument"],
+            "side": _words(made["side"], {1: "BUY", -1: "SELL"}),
+            "type": _words(made["order_kind"], {int(k): k.name.lower() for k in OrderKind}),
+            "role": _words(made["role"], {int(r): r.name.lower() for r in Role}),
+            "tif": _words(made["tif"], {int(t): t.name for t in TimeInForce}),
+            "qty": last["qty"],
+            "price": _nulls(made["price"]),
+            "stop_price": _nulls(last["stop_price"]),
+            "reduce_only": (made["reduce_only"] != 0).tolist(),
+            "state": _words(last["code"], {int(o): o.name for o in OrderState}),
+            "reason": _words(last["reason"], _REASONS),
+            "filled_qty": last["threshold"],
+            "avg_price": _nulls(last["exit_price"]),
+            "submitted_ts": made["ts_ns"],
+            "updated_ts": last["ts_ns"],
         }
+
+    def _last_states(self, made: Columns, ended: Columns) -> Columns:
+        """For each order the columns of its last row: the one that ended it, else what State holds of it."""
+        names = ("code", "reason", "qty", "threshold", "exit_price", "stop_price", "ts_ns")
+        last = {name: made[name].copy() for name in names}
+        order = np.argsort(ended["order_id"], kind="stable")
+        ids = ended["order_id"][order]
+        at = np.searchsorted(ids, made["order_id"])
+        has_ended = at < len(ids)
+        has_ended[has_ended] = ids[at[has_ended]] == made["order_id"][has_ended]
+        for name in names:
+            last[name][has_ended] = ended[name][order[at[has_ended]]]
+        place = {int(made["order_id"][k]): k for k in np.flatnonzero(~has_ended)}
+        for slot in range(int(self.state["order_high"])):
+            own = self.state["orders"][slot]
+            if int(own["id"]) in place:
+                k, filled = place[int(own["id"])], float(own["filled_qty"])
+                last["code"][k], last["reason"][k], last["qty"][k] = own["state"], own["reason"], own["qty"]
+                last["threshold"][k], last["stop_price"][k] = filled, own["stop_price"]
+                last["exit_price"][k] = own["filled_value"] / filled if filled > 0 else math.nan
+        return last
 
     def fills(self) -> Table:
         own = self.recorder.columns(RowKind.FILL)
@@ -213,7 +209,7 @@ class _Tables:
         n = len(own["instance"])
         return {
             "fill_id": list(range(1, n + 1)),
-            "order_id": [f"{int(k) >> 16}-{int(k) & 0xFFFF}" for k in own["order_id"]],
+            "order_id": _order_ids(own["order_id"]),
             "trade_id": [int(k) for k in own["slot"]],
             "signal_id": common["signal_id"],
             "session_id": common["session_id"],
@@ -282,27 +278,20 @@ class _Tables:
         return found
 
 
-_ORDER_COLUMNS = [
-    "order_id",
-    "signal_id",
-    "session_id",
-    "strategy",
-    "instrument",
-    "side",
-    "type",
-    "role",
-    "tif",
-    "qty",
-    "price",
-    "stop_price",
-    "reduce_only",
-    "state",
-    "reason",
-    "filled_qty",
-    "avg_price",
-    "submitted_ts",
-    "updated_ts",
-]
+_REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r in Reason}
+
+
+def _words(codes: npt.NDArray[Any], names: Mapping[int, str | None]) -> list[str | None]:
+    return [names[code] for code in codes.tolist()]
+
+
+def _nulls(values: npt.NDArray[np.float64]) -> list[float | None]:
+    return [value if value == value else None for value in values.tolist()]
+
+
+def _order_ids(numbers: npt.NDArray[np.int64]) -> list[str]:
+    """``event-index``: the event that made the order and its place among what that event made."""
+    return [f"{number >> 16}-{number & 0xFFFF}" for number in numbers.tolist()]
 
 
 def _known(value: float) -> float | None:
