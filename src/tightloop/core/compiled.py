@@ -161,34 +161,34 @@ def _parse_when_linked(library: Any, bitcode: bytes) -> Any:
     return library._shared_module
 
 
-def _library_of(codegen_in_use: Any, state: Any) -> Any:
-    """A cached library with its machine code, its intermediate code left unread until somebody links it.
-
-    numba reads both: 150 MB and a third of the start of a run, for code that is only ever called.
-    """
-    name, kind, payload = state
-    if kind != "object":
-        return codegen_in_use.unserialize_library(state)
-    library = codegen_in_use.create_library(name)
-    object_code, bitcode = payload
-    library.enable_object_caching()
-    library._set_compiled_object(object_code)
-    library._finalize_final_module()
-    library._get_module_for_linking = partial(_parse_when_linked, library, bitcode)
-    return library
-
-
 class _Reader:
-    """What numba asks for a library when it rebuilds a cached function."""
+    """What numba asks for a library when it rebuilds a cached function.
 
-    def __init__(self, context: Any) -> None:
+    The library gets its machine code; its intermediate code is left unread until somebody links it. numba reads both:
+    150 MB and a third of the start of a run, for code that is only ever called.
+    """
+
+    def __init__(self, context: Any, symbols: list[str]) -> None:
         self._context = context
+        self._symbols = symbols
 
     def codegen(self) -> "_Reader":
         return self
 
     def unserialize_library(self, state: Any) -> Any:
-        return _library_of(self._context.codegen(), state)
+        target = self._context.codegen()
+        name, kind, payload = state
+        if kind != "object":
+            return target.unserialize_library(state)
+        library = target.create_library(name)
+        object_code, bitcode = payload
+        library.enable_object_caching()
+        library._set_compiled_object(object_code)
+        library._finalize_final_module()
+        # The engine gives out addresses of symbols it knows to be defined, and would learn them from the bitcode.
+        target._engine._defined_symbols.update(self._symbols)
+        library._get_module_for_linking = partial(_parse_when_linked, library, bitcode)
+        return library
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -197,8 +197,14 @@ class _Reader:
 class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # numba ships no types
     _locator_classes = [_StampedLocator]  # noqa: RUF012  # numba reads this name on the class
 
+    def reduce(self, data: Any) -> Any:
+        module = data.library._get_module_for_linking()
+        named = (*module.functions, *module.global_variables)
+        return [value.name for value in named if not value.is_declaration], super().reduce(data)
+
     def rebuild(self, target_context: Any, payload: Any) -> Any:
-        result = super().rebuild(_Reader(target_context), payload)
+        symbols, reduced = payload
+        result = super().rebuild(_Reader(target_context, symbols), reduced)
         return result._replace(target_context=target_context)
 
 
