@@ -16,13 +16,12 @@ is then known at the close, when the volume is.
 
 import math
 
-from tightloop.core import limits, margin, positions, rounding
+from tightloop.core import limits, margin, positions, rounding, venue_book
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.types import (
     EventKind,
     OrderKind,
-    OrderState,
     Reason,
     Record,
     RowKind,
@@ -33,127 +32,6 @@ from tightloop.core.types import (
 
 _MARKETS, _STOPS, _LIMITS = 0, 1, 2
 _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
-
-
-# Events back to the step ---------------------------------------------------------------------------------------------
-
-
-@leaf
-def _push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
-    at = venue.inbox_count
-    assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
-    venue.inbox_count = at + 1
-    event = venue.inbox[at]
-    event.kind = kind
-    event.phase = 0
-    event.instrument = instrument
-    event.instance = instance
-    event.ts_event_ns = ts_event_ns
-    event.ts_init_ns = venue.ts_ns
-    event.order_id = 0
-    event.order_slot = -1
-    event.reason = 0
-    event.is_maker = 0
-    event.open = 0.0
-    event.high = 0.0
-    event.low = 0.0
-    event.price = 0.0
-    event.qty = 0.0
-    event.rate = 0.0
-    event.amount = 0.0
-    return event
-
-
-@leaf
-def _push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: int) -> None:
-    order = venue.orders[slot]
-    event = _push(venue, kind, order.instrument, order.instance, ts_event_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.reason = reason
-
-
-# The book of one instrument: a list in order of arrival ---------------------------------------------------------------
-
-
-@leaf
-def _insert(venue: Record, row: Record) -> int:
-    if venue.free_count > 0:
-        venue.free_count -= 1
-        slot = venue.order_free[venue.free_count]
-    else:
-        assert venue.order_high < limits.ORDERS_MAX, "ORDERS_MAX: more open orders than the venue holds"
-        slot = venue.order_high
-        venue.order_high += 1
-    venue.order_count += 1
-    venue.order_slot[slot] = row.slot
-    order = venue.orders[slot]
-    order.id = row.order_id
-    order.instance = row.instance
-    order.instrument = row.instrument
-    order.side = row.side
-    order.kind = row.order_kind
-    order.tif = row.tif
-    order.role = row.role
-    order.reduce_only = row.reduce_only
-    order.post_only = row.post_only
-    order.qty = row.qty
-    order.filled_qty = 0.0
-    order.price = row.price
-    order.stop_price = row.stop_price
-    order.trail_pct = row.trail_pct
-    order.trail_distance = row.trail_distance
-    order.arm_price = row.arm_price
-    order.reference_price = row.value
-    order.leverage = row.leverage
-    order.best_price = row.value
-    order.submitted_ns = venue.ts_ns
-    order.expires_ns = row.expires_ns
-    order.oco = row.oco
-    order.is_triggered = 0
-    order.is_resting = 0
-    order.fill_count = 0
-    order.state = OrderState.ACCEPTED.value
-    order.next = -1
-    own = venue.instruments[order.instrument]
-    if own.order_first < 0:
-        own.order_first = slot
-    else:
-        venue.orders[own.order_last].next = slot
-    own.order_last = slot
-    own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
-    if order.kind == OrderKind.TRAILING:
-        own.trailing_count += 1
-    return slot
-
-
-@leaf
-def _remove(venue: Record, slot: int) -> None:
-    order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
-    before, at = -1, own.order_first
-    while at != slot:
-        assert at >= 0, "an order is in the book of its instrument"
-        before, at = at, venue.orders[at].next
-    if before < 0:
-        own.order_first = order.next
-    else:
-        venue.orders[before].next = order.next
-    if own.order_last == slot:
-        own.order_last = before
-    if order.kind == OrderKind.TRAILING:
-        own.trailing_count -= 1
-    order.id = 0
-    venue.order_free[venue.free_count] = slot
-    venue.free_count += 1
-    venue.order_count -= 1
-
-
-@leaf
-def _end(venue: Record, slot: int, kind: int, reason: int, ts_event_ns: int) -> None:
-    """Cancel, expire or reject: tell the sender and forget the order."""
-    _push_order(venue, kind, slot, reason, ts_event_ns)
-    _remove(venue, slot)
 
 
 # Prices and quantities ------------------------------------------------------------------------------------------------
@@ -212,7 +90,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     order.filled_qty += qty
     own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
     _apply(venue, order.instance, order.side * qty, paid, order.leverage, own)
-    event = _push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
+    event = venue_book.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
     event.price = paid
@@ -223,7 +101,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
-        _remove(venue, slot)
+        venue_book.remove(venue, slot)
     if oco != 0:
         _cancel_siblings(venue, own, oco, order_id, ts_event_ns)
 
@@ -235,7 +113,7 @@ def _cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_ev
         order = venue.orders[at]
         after = order.next
         if order.oco == oco and order.id != filled_id:
-            _end(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
+            venue_book.end_order(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
         at = after
 
 
@@ -291,7 +169,7 @@ def _expire(venue: Record, own: Record, now_ns: int) -> None:
         order = venue.orders[at]
         after = order.next
         if order.expires_ns <= now_ns:
-            _end(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, order.expires_ns)
+            venue_book.end_order(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, order.expires_ns)
         else:
             own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
         at = after
@@ -306,16 +184,16 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
     remaining = order.qty - order.filled_qty
     qty = _fillable(venue, order, own)
     if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, ts_event_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, ts_event_ns)
         return
     is_whole = qty >= remaining * (1.0 - limits.QUANTITY_TOLERANCE)
     if order.tif == TimeInForce.FOK and not is_whole:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_event_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_event_ns)
         return
     if qty > 0.0:
         _fill(venue, slot, price, qty, is_maker, ts_event_ns)
     if order.tif == TimeInForce.IOC and order.id == order_id:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_event_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_event_ns)
 
 
 @leaf
@@ -339,14 +217,14 @@ def _at_open(venue: Record, slot: int, own: Record) -> None:
     is_first = order.is_resting == 0
     order.is_resting = 1
     if order.post_only != 0 and is_first and not _is_through(-order.side, price, order.price):
-        _end(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
         return
     if _is_through(order.side, price, order.price):
         _take(venue, slot, price, not is_first, ts_ns)
     elif is_first and order.tif == TimeInForce.IOC:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
     elif is_first and order.tif == TimeInForce.FOK:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_ns)
 
 
 @leaf
@@ -436,7 +314,7 @@ def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extre
             if is_hit:
                 price = own.open if at_open else trigger
                 qty = abs(position.qty)
-                event = _push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
+                event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
@@ -567,7 +445,7 @@ def settle_funding(venue: Record, event: Record) -> None:
     while instance >= 0:
         position = venue.positions[instance]
         if position.qty != 0.0 and mark > 0.0:
-            paid = _push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
+            paid = venue_book.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
             paid.amount = margin.funding_amount(position.qty, mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
             paid.price = mark
@@ -575,22 +453,12 @@ def settle_funding(venue: Record, event: Record) -> None:
 
 
 @leaf
-def _find(venue: Record, own: Record, order_id: int) -> int:
-    at = own.order_first
-    while at >= 0:
-        if venue.orders[at].id == order_id:
-            return at
-        at = venue.orders[at].next
-    return -1
-
-
-@leaf
 def _submit(venue: Record, row: Record) -> None:
     """An order arrives: accepted, and matched against the price that is in force, if one is."""
-    slot = _insert(venue, row)
+    slot = venue_book.insert(venue, row)
     order = venue.orders[slot]
     own = venue.instruments[order.instrument]
-    _push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
+    venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
         _follow(order, order.reference_price, own.rules.price_increment)
     # A timer of a hole speaks after the bar that ends the hole began: what it sent waited for that bar.
@@ -614,12 +482,12 @@ def on_command(venue: Record, row: Record) -> None:
         _submit(venue, row)
         return
     own = venue.instruments[row.instrument]
-    slot = _find(venue, own, row.order_id)
+    slot = venue_book.find(venue, own, row.order_id)
     if slot < 0:
         return
     order = venue.orders[slot]
     if row.kind == RowKind.CANCEL:
-        _end(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
         return
     assert row.kind == RowKind.AMEND, "a command is submit, cancel or amend"
     order.qty = row.qty

@@ -9,7 +9,7 @@ import math
 
 from numba import types
 
-from tightloop.core import commands, exposure, ledger, limits, log, margin, orders, positions
+from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, orders, positions
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
@@ -44,15 +44,6 @@ def _call_family(state: Record, arena: Floats, rows: Rows, table: Table, instanc
     return call_decide(table[family], state, arena, rows, table, instance, moment)
 
 
-@leaf
-def _warn(state: Record, rows: Rows, code: int, instance: int, value: float, order_id: int) -> None:
-    row = log.emit(state, rows, RowKind.WARNING.value, instance)
-    row.code = code
-    row.value = value
-    row.order_id = order_id
-    log.seal(state, row)
-
-
 # Time ---------------------------------------------------------------------------------------------------------------
 
 
@@ -79,96 +70,13 @@ def _begin_day(state: Record, day: int) -> None:
     state.day = day
     state.day_end_ns = (day + 1) * limits.DAY_NS
     state.day_start_equity = state.equity
-    _set_alarm(state)
+    guard.set_alarm(state)
     for at in range(state.strategy_count):
         strategy = state.strategies[at]
         strategy.trades_today = 0
         strategy.losses_in_row = 0
         strategy.realized_today = 0.0
         strategy.day_start_unrealized = exposure.strategy_unrealized(state, at)
-
-
-# Equity -------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def _set_alarm(state: Record) -> None:
-    """The equity at or below which a stop or a warning of the account may be due: one comparison an event."""
-    own = state.limits
-    alarm = -math.inf
-    if own.daily_loss_pct == own.daily_loss_pct and state.daily_stopped_day != state.day:
-        alarm = state.day_start_equity * (1.0 - own.daily_loss_pct / 100.0)
-    if own.max_drawdown_pct == own.max_drawdown_pct and state.drawdown_stopped == 0:
-        near = 1.0 if state.drawdown_warned != 0 else 0.8
-        alarm = max(alarm, state.equity_peak * (1.0 - near * own.max_drawdown_pct / 100.0))
-    state.alarm_equity = alarm + abs(alarm) * limits.LIMIT_TOLERANCE
-
-
-@leaf
-def _guard_account(state: Record, rows: Rows) -> None:
-    """Stops that hold until the next day (daily loss) or until re-armed (drawdown), and their warnings."""
-    own = state.limits
-    if own.daily_loss_pct == own.daily_loss_pct and state.daily_stopped_day != state.day:
-        loss = -exposure.daily_pnl(state)
-        if not exposure.within(loss, state.day_start_equity * own.daily_loss_pct / 100.0):
-            state.daily_stopped_day = state.day
-            _warn(state, rows, WarningCode.DAILY_LOSS_STOP.value, -1, loss, 0)
-    if (
-        own.max_drawdown_pct == own.max_drawdown_pct
-        and state.drawdown_stopped == 0
-        and state.equity < state.equity_peak
-    ):
-        drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak)
-        if not exposure.below(drawdown_pct, own.max_drawdown_pct):
-            state.drawdown_stopped = 1
-            _warn(state, rows, WarningCode.DRAWDOWN_STOP.value, -1, drawdown_pct, 0)
-        elif state.drawdown_warned == 0 and drawdown_pct >= 0.8 * own.max_drawdown_pct:
-            state.drawdown_warned = 1
-            _warn(state, rows, WarningCode.DRAWDOWN_NEAR.value, -1, drawdown_pct, 0)
-    _set_alarm(state)
-
-
-@hot
-def _follow_drawdown(state: Record) -> None:
-    statistics = state.statistics
-    if state.equity < statistics.deepest_equity:
-        statistics.deepest_equity = state.equity
-        statistics.max_drawdown_pct = 100.0 * (1.0 - state.equity / statistics.peak_equity)
-    statistics.longest_drawdown_ns = max(statistics.longest_drawdown_ns, state.ts_ns - statistics.peak_ns)
-
-
-@hot
-def _follow_peak(state: Record) -> None:
-    """The peak of the statistics: the limit's begins anew when an operator re-arms, this one never."""
-    statistics = state.statistics
-    if state.equity > statistics.peak_equity:
-        statistics.peak_equity = state.equity
-        statistics.deepest_equity = state.equity * (1.0 - statistics.max_drawdown_pct / 100.0)
-    if state.equity == statistics.peak_equity:
-        statistics.peak_ns = state.ts_ns
-    else:
-        _follow_drawdown(state)
-
-
-@hot
-def _record(state: Record, rows: Rows) -> None:
-    """The end of an instant: equity, its peak and the drawdown from it."""
-    if state.equity <= state.alarm_equity:
-        _guard_account(state, rows)
-    statistics = state.statistics
-    if state.equity >= state.equity_peak:
-        if state.equity > state.equity_peak:
-            state.equity_peak = state.equity
-            state.drawdown_warned = 0
-            _set_alarm(state)
-        _follow_peak(state)
-    else:
-        _follow_drawdown(state)
-    if statistics.first_ns == 0:
-        statistics.first_ns = state.ts_ns
-    statistics.last_ns = state.ts_ns
-    statistics.equity_sum += state.equity
-    statistics.record_count += 1
 
 
 # Market -------------------------------------------------------------------------------------------------------------
@@ -448,7 +356,7 @@ def _warn_of_hole(state: Record, rows: Rows, order: Record, event: Record) -> No
     closed_ns = state.instruments[order.instrument].bar.close_ns
     waits = order.kind == OrderKind.MARKET or order.is_triggered != 0
     if waits and closed_ns > 0 and order.submitted_ns <= closed_ns and event.ts_event_ns > closed_ns:
-        _warn(
+        guard.warn(
             state, rows, WarningCode.CROSSED_HOLE.value, order.instance, (event.ts_event_ns - closed_ns) / 1e9, order.id
         )
 
@@ -459,7 +367,7 @@ def _liquidated(state: Record, rows: Rows, event: Record) -> int:
     held = abs(state.positions[event.instance].qty)
     if not 0.0 < event.qty <= held * (1.0 + limits.QUANTITY_TOLERANCE):
         return -1
-    _warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
+    guard.warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
     side = -1 if state.positions[event.instance].qty > 0.0 else 1
     slot = commands.draft(state, event.instance, Role.LIQUIDATION.value, side, event.qty)
     order = state.orders[slot]
@@ -475,12 +383,12 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
         slot = _liquidated(state, rows, event)
     if slot < 0:
-        _warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
+        guard.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
         return
     order = state.orders[slot]
     to = orders.next_state(order, event.kind, event.qty)
     if to < 0:
-        _warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
+        guard.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
         return
     instance = order.instance
     order.state = to
@@ -537,7 +445,7 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: 
             instance.killed = engaged
             if engaged != 0:
                 _call_family(state, arena, rows, table, at, Moment.KILL.value)
-    _warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
+    guard.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
 
 
 @hot
@@ -560,7 +468,7 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         state.drawdown_stopped = 0
         state.drawdown_warned = 0
         state.equity_peak = state.equity
-        _set_alarm(state)
+        guard.set_alarm(state)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
 
@@ -583,10 +491,10 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
         if event.ts_init_ns >= state.day_end_ns:
             _begin_day(state, event.ts_init_ns // limits.DAY_NS)
         if state.equity <= state.alarm_equity:
-            _guard_account(state, rows)
+            guard.guard_account(state, rows)
         _decide(state, arena, rows, table)
     if event.phase & Phase.RECORD:
-        _record(state, rows)
+        guard.record(state, rows)
     if state.seq % limits.STATE_HASH_EVERY == 0:
         mix(state, full_hash(state, arena))
 

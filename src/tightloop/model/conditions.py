@@ -64,7 +64,7 @@ Node = Tree | Condition
 
 def read_tree(written: Any, path: Path) -> Node:
     """Read one tree; BadTree names every fault in it."""
-    reader = _Reader()
+    reader = _TreeReader()
     node = reader.node(written, path)
     if reader.faults:
         raise BadTree(reader.faults, [own for own in conditions_of(node) if own is not _NOTHING])
@@ -75,7 +75,7 @@ _NOTHING = Condition("", "", (), ())
 """In the place of what can not be read; a tree with faults is never used."""
 
 
-class _Reader:
+class _TreeReader:
     """Reads trees and collects what is wrong with them."""
 
     def __init__(self) -> None:
