@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop import __version__
+from tightloop.core.checks import all_checks
 from tightloop.core.ledger import FEES, FUNDING, REALIZED
 from tightloop.core.state import state_hash
 from tightloop.core.types import (
@@ -238,7 +239,7 @@ class _Tables:
             **common,
             "section": [Section(int(c)).name for c in own["code"]],
             "event": ["suppressed" if s else "fired" for s in suppressed],
-            "reason": [Reason(int(r)).name.lower() if r else None for r in own["reason"]],
+            "reason": [_REASONS[int(r)] for r in own["reason"]],
             "price": own["price"].tolist(),
             "conditions": [json.dumps(conditions, separators=(",", ":")) for conditions in lists],
         }
@@ -265,7 +266,7 @@ class _Tables:
             **self.common(own),
             "from_state": [InstanceState(int(s)).name for s in own["slot"]],
             "to_state": [InstanceState(int(s)).name for s in own["code"]],
-            "reason": [Reason(int(r)).name.lower() if r else None for r in own["reason"]],
+            "reason": [_REASONS[int(r)] for r in own["reason"]],
         }
 
     def warnings(self) -> list[str]:
@@ -278,7 +279,10 @@ class _Tables:
         return found
 
 
-_REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r in Reason}
+_REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r in Reason} | {
+    int(check.REASON): check.__name__.rpartition(".")[2] for check in all_checks() if check.REASON not in set(Reason)
+}
+"""A check with a reason of its own is known by the name of its file."""
 
 
 def _words(codes: npt.NDArray[Any], names: Mapping[int, str | None]) -> list[str | None]:
