@@ -1,0 +1,18 @@
+"""No entry on an instrument while an order on it has an unknown outcome: filled, it would make this one a second."""
+
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import OrderState, Record
+
+PRECEDENCE = 45
+REASON = 200
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    for slot in range(state.order_high):
+        other = state.orders[slot]
+        unknown = other.state == OrderState.IN_FLIGHT and other.id != 0
+        if unknown and other.instrument == order.instrument and other.id != order.id:
+            return 0
+    return 1

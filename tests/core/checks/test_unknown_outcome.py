@@ -1,0 +1,55 @@
+"""The check on unknown outcomes, on a State laid out by a plan."""
+
+import pytest
+
+from tightloop.core.checks import all_checks, unknown_outcome
+from tightloop.core.types import OrderState
+from tightloop.model import config
+from tightloop.model.instruments import default_rules
+from tightloop.model.plan import make_plan
+
+HOLD = """
+name: hold them
+family: hold
+direction: LONG
+instruments: [test:AAAUSDT-perp, test:BBBUSDT-perp]
+timeframe: 1m
+params: {equity_pct: 1}
+"""
+
+
+@pytest.fixture
+def state():
+    strategy = config.loads(HOLD)
+    return make_plan([strategy], {i: default_rules(i) for i in strategy.instruments}).states[0]
+
+
+def place(state, slot, instrument, order_state):
+    order = state["orders"][slot]
+    order["id"], order["instrument"], order["state"] = slot + 1, instrument, int(order_state)
+    state["order_high"] = max(int(state["order_high"]), slot + 1)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("order_state", "instrument", "may_go"),
+    [
+        (OrderState.IN_FLIGHT, 0, 0),
+        (OrderState.IN_FLIGHT, 1, 1),
+        (OrderState.ACCEPTED, 0, 1),
+        (OrderState.SUBMITTED, 0, 1),
+    ],
+)
+def test_an_entry_waits_for_the_outcome_of_orders_on_its_own_instrument(state, order_state, instrument, may_go):
+    place(state, 0, instrument, order_state)
+    draft = place(state, 1, 0, OrderState.INITIALIZED)
+    assert unknown_outcome.check(state, draft, 100.0) == may_go
+
+
+def test_an_order_does_not_wait_for_itself(state):
+    draft = place(state, 0, 0, OrderState.IN_FLIGHT)
+    assert unknown_outcome.check(state, draft, 100.0) == 1
+
+
+def test_every_run_asks_it():
+    assert unknown_outcome in all_checks()
