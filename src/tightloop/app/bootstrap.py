@@ -59,6 +59,7 @@ class Market:
     unfunded: list[InstrumentId] = field(default_factory=list)
 
     def feed(self, plan: Plan) -> Feed:
+        """The bars of the plan's instruments in its order, and the funding it wants."""
         funding = {
             at: self.funding[instrument]
             for at, instrument in enumerate(plan.instruments)
@@ -67,6 +68,7 @@ class Market:
         return make_feed([self.bars[instrument] for instrument in plan.instruments], funding)
 
     def digest(self, feed: Feed) -> str:
+        """The data hash of what a feed gives."""
         return results.data_hash([feed.bars, feed.rates])
 
 
@@ -272,7 +274,7 @@ def _frame_bars(
     if str(instrument) not in own:
         there = ", ".join(own) or "none"
         raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {there}")
-    loaded = bars_of(own[str(instrument)], instrument, timeframe, accepted)
+    loaded = LoadedBars(*bars_of(own[str(instrument)], instrument, timeframe, accepted))
     inside = np.ones(len(loaded.bars), bool)
     if start_ns is not None:
         inside &= loaded.bars["open_ns"] >= start_ns

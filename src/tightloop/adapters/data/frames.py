@@ -6,15 +6,16 @@ import numpy as np
 import polars as pl
 
 from tightloop.adapters.data._shared import DatasetReport, gate, judge_bars
-from tightloop.adapters.data.catalog import LoadedBars
-from tightloop.core.types import BAR
+from tightloop.core.types import BAR, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, default_rules
 
 PRICES = ("open", "high", "low", "close", "volume")
 
 
-def bars_of(frame: Any, instrument: InstrumentId, timeframe: str, accepted: frozenset[str] = frozenset()) -> LoadedBars:
+def bars_of(
+    frame: Any, instrument: InstrumentId, timeframe: str, accepted: frozenset[str] = frozenset()
+) -> tuple[Rows, DatasetReport]:
     """A frame with ts (or time as its index), open, high, low, close, volume as bars, judged like a file's."""
     own = frame if isinstance(frame, pl.DataFrame) else _from_pandas(frame)
     own = own.rename({name: name.lower() for name in own.columns if name.lower() != name})
@@ -35,7 +36,7 @@ def bars_of(frame: Any, instrument: InstrumentId, timeframe: str, accepted: froz
     )
     report: DatasetReport = judged.report
     gate(report, accepted, None)
-    return LoadedBars(judged.bars, report)
+    return judged.bars, report
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:

@@ -8,8 +8,23 @@ import polars as pl
 
 INT_COLUMNS = frozenset({"ts", "entry_ts", "exit_ts", "submitted_ts", "updated_ts", "trade_id", "fill_id"})
 FLOAT_COLUMNS = frozenset(
-    "qty price stop_price filled_qty avg_price entry_price exit_price pnl fees fee funding slippage equity cash "
-    "drawdown_pct".split()
+    [
+        "qty",
+        "price",
+        "stop_price",
+        "filled_qty",
+        "avg_price",
+        "entry_price",
+        "exit_price",
+        "pnl",
+        "fees",
+        "fee",
+        "funding",
+        "slippage",
+        "equity",
+        "cash",
+        "drawdown_pct",
+    ]
 )
 BOOL_COLUMNS = frozenset({"reduce_only"})
 
