@@ -105,7 +105,6 @@ def test_a_target_that_is_only_touched_fills_at_the_peer_alone(peer: Path, tmp_p
 @pytest.mark.peers
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-@pytest.mark.xfail(strict=True, reason="the stop is taken from the signal's and moved to the entry: 99.49999999999999")
 def test_a_stop_that_lies_on_a_price_is_triggered_by_that_price(peer: Path, tmp_path: Path) -> None:
     """0.5 % below an entry at 100.0 is 99.5, wherever the close of the decision was."""
     entry_bar, touched_bar = 6, 10

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from sim.market import (
@@ -16,6 +17,12 @@ from sim.market import (
     warned_of,
 )
 from tightloop.app.bootstrap import Run
+from tightloop.core import replay
+from tightloop.core.limits import NEVER_NS
+from tightloop.core.types import EVENT, LOG_ROW, EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.model import config
+from tightloop.model.instruments import default_rules
+from tightloop.model.plan import make_plan
 
 close_to = pytest.approx
 AT_100 = 'all: [{px: "== 100"}]'  # for tables whose volume is needed as a volume
@@ -122,6 +129,17 @@ def test_a_stop_is_triggered_by_a_touch(direction: str, table: str, price: float
     trade = trade_of(done)
     assert (trade.exit_min, trade.exit_price, trade.exit_reason) == (2, close_to(price), "stop_loss")
     assert fills_of(done)[1].liquidity == "taker"
+
+
+@pytest.mark.parametrize("decision", [99.7, 100.1, 101.3, 103.7])
+@pytest.mark.parametrize("notional", [1000, 777, 9.99])
+def test_a_stop_that_lies_on_a_price_is_triggered_by_it_wherever_the_decision_was(
+    decision: float, notional: float
+) -> None:
+    """0.5 % below an entry at 100 is 99.5, not a rounding of a division away from it."""
+    text = strategy(size=f"{{type: fixed, value: {notional}}}", stop="{type: percent, value: 0.5}")
+    stop = fills_of(run(text, f"{decision} S1\n100\n100 100 99.5 100"), side="SELL")[0]
+    assert (stop.min, stop.price) == (2, 99.5)
 
 
 @pytest.mark.parametrize(
@@ -713,3 +731,22 @@ def test_an_order_that_crosses_a_hole_fills_at_the_next_bar_with_a_warning() -> 
     assert (trade_of(done).entry_min, trade_of(done).entry_price) == (4, 105)
     assert warned_of(done, "waited through a hole")
     assert not warned_of(run(strategy(), "100\n100 S1\n105\n-\n105"), "waited through a hole")
+
+
+def test_a_reduce_only_order_larger_than_the_position_closes_it_and_no_more() -> None:
+    """Asked of the venue itself: our own exits are never larger than what is held."""
+    strategy_read = config.loads(strategy())
+    plan = make_plan([strategy_read], {i: default_rules(i) for i in strategy_read.instruments})
+    log, opened = np.zeros(2, LOG_ROW), np.zeros(1, EVENT)
+    log["kind"], log["order_kind"], log["tif"] = int(RowKind.SUBMIT), int(OrderKind.MARKET), int(TimeInForce.GTC)
+    log["order_id"], log["side"], log["qty"], log["reduce_only"] = (1, 2), (1, -1), (1.0, 3.0), (0, 1)
+    log["leverage"], log["expires_ns"] = 1.0, NEVER_NS
+    for row in range(2):
+        replay.venue_command(plan.venues, log, row)
+    opened["kind"], opened["price"], opened["ts_init_ns"] = int(EventKind.BAR_OPENED), 100.0, 60
+    replay.venue_stage(plan.venues, opened, 0)
+    venue = plan.venues[0]
+    told = venue["inbox"][: venue["inbox_count"]]
+    fills = told[told["kind"] == int(EventKind.ORDER_FILLED)]
+    assert fills["qty"].tolist() == [1.0, 1.0]
+    assert venue["positions"][0]["qty"] == 0.0

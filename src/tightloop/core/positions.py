@@ -11,7 +11,8 @@ def increase(position: Record, signed_qty: float, price: float) -> None:
     assert position.qty * signed_qty >= 0.0, "an increase has the side of the position"
     held = abs(position.qty)
     added = abs(signed_qty)
-    position.entry_price = (held * position.entry_price + added * price) / (held + added)
+    # The first price as it is: q * p / q need not be p, and a stop off by a rounding misses a touch.
+    position.entry_price = price if held == 0.0 else (held * position.entry_price + added * price) / (held + added)
     position.qty += signed_qty
     position.entry_qty += added
     position.entry_value += added * price

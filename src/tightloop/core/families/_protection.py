@@ -37,9 +37,10 @@ def _stop_of(state: Record, instance: int) -> float:
     kind = strategy.stop_kind
     if strategy.stop_of_signal != 0:
         return own.planned_stop
-    if kind == StopKind.PERCENT or kind == StopKind.TRAILING_PERCENT:
-        return own.planned_stop / own.signal_price * entry
-    if kind == StopKind.ATR or kind == StopKind.TRAILING_VARIANT:
+    if kind == StopKind.PERCENT:
+        # From the entry itself: moved over from the price of the decision it could miss a touch by a rounding.
+        return entry * (1.0 - strategy.direction * strategy.stop_value / 100.0)
+    if kind == StopKind.ATR:
         return entry + (own.planned_stop - own.signal_price)
     return own.planned_stop
 
