@@ -101,11 +101,23 @@ def test_one_fault_does_not_bring_others_that_are_none(name, place):
 
 def test_all_problems_of_a_file_come_at_once(place):
     several = [
-        "name that can not be shown", "unknown direction", "text for a number", "unknown indicator",
-        "parameter out of bounds", "unknown variant on the right", "between one", "hold of no time", "no leverage", "unknown stop",
+        "name that can not be shown",
+        "unknown direction",
+        "text for a number",
+        "unknown indicator",
+        "parameter out of bounds",
+        "unknown variant on the right",
+        "between one",
+        "hold of no time",
+        "no leverage",
+        "unknown stop",
         "ladder of too much",
-        "fee of the taker", "limit of the strategy", "limit of the account", "key of the actions", "seq of one",
-    ]  # fmt: skip
+        "fee of the taker",
+        "limit of the strategy",
+        "limit of the account",
+        "key of the actions",
+        "seq of one",
+    ]
     text = GOOD
     for name in several:
         assert BAD[name].old in text, name

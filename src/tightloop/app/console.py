@@ -89,9 +89,11 @@ class Bar:
         self._progress.start()
 
     def to(self, done: int) -> None:
+        """Show that so many steps are done."""
         self._progress.update(self._task, completed=done)
 
     def close(self) -> None:
+        """Take the bar off the screen."""
         self._progress.stop()
 
 

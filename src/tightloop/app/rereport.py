@@ -13,7 +13,7 @@ from tightloop.adapters.stores import parquet
 from tightloop.app.bootstrap import time_of, unwritable
 from tightloop.app.report_page import REQUIRED, build_report
 from tightloop.model.errors import InputError, Problem
-from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+from tightloop.model.instruments import InstrumentId
 
 REMEDY = "name a folder that `tightloop backtest` wrote"
 
@@ -29,18 +29,16 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     result, quality = _json(folder / "result.json"), _json(folder / "quality.json")
     frames = {name: _frame(folder / f"{name}.parquet") for name in REQUIRED}
     try:
-        step_ns = TIMEFRAMES[result["timeframe"]]
-        # The first record is the close of the first bar, whose open is what a window begins with.
-        start_ns, end_ns = time_of(result["from"], "from"), time_of(result["to"], "to")
+        # The first record is at the open of the first bar, the last at the close of the last.
+        timeframe, window = result["timeframe"], (time_of(result["from"], "from"), time_of(result["to"], "to"))
         names = [InstrumentId.parse(name) for name in result["instruments"]]
         datasets = quality["datasets"]
     except (KeyError, TypeError, ValueError, AttributeError):
         message = "result.json or quality.json is not of a backtest"
         raise InputError.one(folder, None, "", message, REMEDY) from None
-    since_ns = None if start_ns is None else start_ns - step_ns
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
     catalog = Catalog(data)
-    bars = {str(n): catalog.bars(n, result["timeframe"], since_ns, end_ns, everything).bars for n in names}
+    bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page = build_report(

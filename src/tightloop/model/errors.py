@@ -49,6 +49,7 @@ class InputError(TightloopError):
 
     @classmethod
     def one(cls, file: str | Path, line: int | None, field: str, message: str, remedy: str) -> "InputError":
+        """The error of a single problem."""
         return cls(Problem(str(file), line, field, message, remedy))
 
 

@@ -23,6 +23,7 @@ class Origins:
         self._options: dict[Path, str] = {}
 
     def wrote(self, path: Path, option: str) -> None:
+        """The value at a path came from an option."""
         self._options[path] = option
 
     def place(self, path: Path) -> tuple[str, int | None]:

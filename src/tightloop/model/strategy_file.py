@@ -88,6 +88,8 @@ OF = Annotated[str, word("entry", "signal")]
 
 
 class StopPercent(Strict):
+    """Percent away from the entry, or from the price of the signal; the same for targets."""
+
     type: str
     value: Annotated[float, number(0.0, 1_000.0, above=True)]
     of: OF = "entry"
@@ -95,12 +97,16 @@ class StopPercent(Strict):
 
 
 class StopAbsolute(Strict):
+    """At a price of its own."""
+
     type: str
     price: PRICE
     trigger: TRIGGER = "touch"
 
 
 class StopIndicator(Strict):
+    """At the value of a variant, moved by some percent."""
+
     type: str
     variant: VARIANT
     offset_pct: Annotated[float, number(-100.0, 100.0)] = 0.0
@@ -108,6 +114,8 @@ class StopIndicator(Strict):
 
 
 class StopAtr(Strict):
+    """Some multiples of a variant away."""
+
     type: str
     variant: VARIANT
     multiple: Annotated[float, number(0.0, 1_000.0, above=True)]
@@ -116,6 +124,8 @@ class StopAtr(Strict):
 
 
 class StopTrailing(Strict):
+    """Behind the best price since the entry: by percent once armed, or by multiples of a variant."""
+
     type: str
     arm_pct: Annotated[float, number(0.0, 1_000.0)] = 0.0
     trail_pct: Annotated[float | None, optional_number(0.0, 99.0, above=True)] = None
@@ -124,6 +134,7 @@ class StopTrailing(Strict):
     trigger: TRIGGER = "touch"
 
     def model_post_init(self, _: Any) -> None:
+        """One of the two forms, whole."""
         by_percent, by_variant = self.trail_pct is not None, self.variant is not None and self.multiple is not None
         mixed = by_percent and not (self.variant is None and self.multiple is None)
         if by_percent == by_variant or mixed or (by_variant and self.arm_pct > 0.0):
@@ -132,6 +143,8 @@ class StopTrailing(Strict):
 
 
 class StopPeak(Strict):
+    """Beyond the most adverse price since the signal."""
+
     type: str
     buffer_pct: Annotated[float, number(0.0, 1_000.0, above=True)]
     trigger: TRIGGER = "touch"
@@ -151,6 +164,7 @@ class TargetLadder(Strict):
     base: Annotated[str | None, optional_name()] = None
 
     def model_post_init(self, _: Any) -> None:
+        """Shares of one position, from a price that is known."""
         if sum(share for _, share in self.steps) > 100.0 + 1e-9:
             raise refuse("the shares of the steps add up to more than 100", "write shares that add up to 100 or less")
         if self.of == "pump_retracement" and self.base is None:
@@ -171,16 +185,22 @@ TARGET = Annotated[Any, one_of_kinds(TARGETS, "take profit", optional=True)]
 
 
 class SectionS1(Strict):
+    """Detect: what makes an instrument worth watching."""
+
     tree: Any = None
 
 
 class SectionO1(Strict):
+    """Cancel: when a signal is given up."""
+
     tree: Any = None
     timeout_s: SECONDS = 0.0
     cooldown_min: MINUTES = 0.0
 
 
 class SectionZ1(Strict):
+    """Enter: when, how, how much and with which protection."""
+
     tree: Any = None
     immediate: Annotated[bool, flag()] = False
     order: Order = Order()
@@ -191,22 +211,30 @@ class SectionZ1(Strict):
 
 
 class SectionZE1(Strict):
+    """Close: the normal way out."""
+
     tree: Any = None
     cooldown_min: MINUTES = 0.0
 
 
 class Actions(Strict):
+    """What E1 does beside closing."""
+
     cancel_pending: Annotated[bool, flag()] = True
     close: Annotated[str, word("market")] = "market"
     log: Annotated[bool, flag()] = True
 
 
 class OnStale(Strict):
+    """What happens when a feed falls silent while a position is open."""
+
     after_s: Annotated[float, number(0.0, 86_400.0, above=True)] = 15.0
     do: Annotated[str, word("alert", "exit")] = "alert"
 
 
 class SectionE1(Strict):
+    """Emergency exit: before everything else."""
+
     tree: Any = None
     actions: Actions = Actions()
     on_stale: OnStale | None = None
@@ -214,6 +242,8 @@ class SectionE1(Strict):
 
 
 class Sections(Strict):
+    """The five sections; those that are not written never fire."""
+
     S1: SectionS1
     O1: SectionO1 = SectionO1()
     Z1: SectionZ1
@@ -249,15 +279,21 @@ class Account(Strict):
 
 
 class SlippageNone(Strict):
+    """Orders fill at the price that was met."""
+
     type: str = "none"
 
 
 class SlippageBps(Strict):
+    """Some basis points against us: always the same, or up to so many at random."""
+
     type: str
     bps: Annotated[float, number(0.0, 5_000.0)]
 
 
 class SlippageImpact(Strict):
+    """Half a spread, and more the larger the order is in its bar."""
+
     type: str
     half_spread_bps: Annotated[float, number(0.0, 5_000.0)] = 0.0
     coefficient: Annotated[float, number(0.0, 5_000.0)]
