@@ -144,9 +144,10 @@ def test_of_more_signals_than_slots_the_highest_confidence_wins(levels: tuple[in
     assert [t.instrument for t in trades_of(run(text, tables))] == [winner]
 
 
-def test_a_confidence_that_is_unknown_comes_last() -> None:
+@pytest.mark.parametrize("names", [(A, B), (B, A)])
+def test_a_confidence_that_is_unknown_comes_last(names: tuple[str, str]) -> None:
     text = strategy(
-        instruments=(A, B),
+        instruments=names,
         confidence="avg",
         variants="avg: {type: SMA, period: 3}",
         limits="{max_concurrent_positions: 1}",

@@ -305,6 +305,12 @@ def test_in_the_bar_of_a_limit_entry_only_what_is_certain_counts(bar: str, exit_
     assert (trade.exit_min, trade.exit_price) == (exit_min, close_to(exit_price))
 
 
+def test_a_target_that_rested_since_the_bar_of_the_entry_is_a_maker() -> None:
+    text = strategy(order="{type: limit, price: 99}", target="{type: percent, value: 1}")
+    done = run(text, "100 S1\n100 101 98.5 99.5\n101 101 101 101")
+    assert [(f.min, f.price, f.liquidity) for f in fills_of(done)] == [(1, 99, "maker"), (2, 101, "maker")]
+
+
 def test_a_limit_entry_at_the_open_has_the_whole_bar_after_it() -> None:
     done = run(
         strategy(order="{type: limit, price: 99}", target="{type: percent, value: 1}"), "100 S1\n98 99.5 97.9 98.5"
