@@ -2,7 +2,7 @@
 
 An increment of 0 means that the instrument has none. A value within 1e-9 of an increment counts as being on it, because
 0.3 / 0.1 is 2.9999999999999996; from some 10^7 increments on the last bits of the quotient are more than that, and 4 of
-them count instead.
+them count instead. From 2^49 increments on floats lie so far apart that they are the grid.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from tightloop.core.compiled import leaf
 
 _ON_GRID = 1e-9
 _LAST_BITS = 4.0 * 2.0**-53
+_FLOATS_ARE_THE_GRID = 2.0**49
 
 
 @leaf
@@ -23,7 +24,7 @@ def _slack(steps: float) -> float:
 def qty_floor(qty: float, lot_size: float) -> float:
     """The largest multiple of the lot that is not above ``qty`` (>= 0)."""
     assert qty >= 0.0, "a quantity has no sign here"
-    if lot_size <= 0.0:
+    if lot_size <= 0.0 or qty >= lot_size * _FLOATS_ARE_THE_GRID:
         return qty
     steps = qty / lot_size
     return np.floor(steps + _slack(steps)) * lot_size
@@ -32,7 +33,7 @@ def qty_floor(qty: float, lot_size: float) -> float:
 @leaf
 def price_floor(price: float, price_increment: float) -> float:
     """The highest price of the grid at or below ``price``."""
-    if price_increment <= 0.0:
+    if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
     return np.floor(steps + _slack(steps)) * price_increment
@@ -41,7 +42,7 @@ def price_floor(price: float, price_increment: float) -> float:
 @leaf
 def price_ceil(price: float, price_increment: float) -> float:
     """The lowest price of the grid at or above ``price``."""
-    if price_increment <= 0.0:
+    if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
     return np.ceil(steps - _slack(steps)) * price_increment
