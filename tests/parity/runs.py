@@ -95,7 +95,7 @@ def strategy(
         "sections": sections,
         "account": FREE_ACCOUNT,
     }
-    return json.dumps(whole | keys)
+    return json.dumps(whole | keys, indent=1)
 
 
 def _orders():
@@ -145,20 +145,22 @@ SLIPPAGES = {
 
 
 def _protections():
+    """Each stop with one of the targets, long and short; what is above a long entry is below a short one."""
     found = {}
     for place, (name, stop) in enumerate(STOPS.items()):
         target = list(TARGETS.values())[place % len(TARGETS)]
-        found[f"stop_{name}"] = strategy(f"stop_{name}", z1={"stop_loss": stop, "take_profit": target})
-        short = name != "absolute" and target["type"] != "absolute" and target.get("of") != "pump_retracement"
-        if short:
-            found[f"short_{name}"] = strategy(
-                f"short_{name}",
-                direction="SHORT",
-                z1={
-                    "stop_loss": stop | ({"variant": "roof"} if name == "indicator" else {}),
-                    "take_profit": target | ({"variant": "band"} if target["type"] == "indicator" else {}),
-                },
-            )
+        own = target | ({"base": "roof"} if "base" in target else {})
+        found[f"stop_{name}"] = strategy(f"stop_{name}", z1={"stop_loss": stop, "take_profit": own})
+        if "absolute" in (stop["type"], target["type"]):
+            continue
+        found[f"short_{name}"] = strategy(
+            f"short_{name}",
+            direction="SHORT",
+            z1={
+                "stop_loss": stop | ({"variant": "roof"} if name == "indicator" else {}),
+                "take_profit": target | ({"variant": "band"} if target["type"] == "indicator" else {}),
+            },
+        )
     return found
 
 

@@ -13,6 +13,7 @@ whole core can be debugged line by line.
 import ast
 import hashlib
 import os
+import pickle
 import struct
 import sys
 from collections.abc import Callable
@@ -210,6 +211,14 @@ class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # num
 
 class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships no types
     _impl_class = _StampedImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (pickle.UnpicklingError, EOFError):
+            # A damaged file, as a full disk leaves it, is no reason to fail at every start: forget it, compile again.
+            self.flush()
+            return None
 
 
 class _Row(np.record):  # type: ignore[misc]  # numpy lets a dtype name its own kind of row
