@@ -31,13 +31,16 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
     while True:
         control[1], control[2] = 0, EVENTS_AT_ONCE
         before = int(feed.streams["at"].sum())
-        status = replay.replay(
-            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
-            plan.table, control,
-        )  # fmt: skip
+        try:
+            status = replay.replay(
+                plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
+                plan.table, control,
+            )  # fmt: skip
+        finally:
+            # Ctrl-C is raised as the compiled loop returns: what it did is kept all the same.
+            recorder.take_log(log)
+            recorder.take_equity(equity, int(control[1]))
         done += int(feed.streams["at"].sum()) - before
-        recorder.take_log(log)
-        recorder.take_equity(equity, int(control[1]))
         if status == replay.FINISHED:
             return feed.event_count
         if on_progress is not None:

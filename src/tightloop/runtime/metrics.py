@@ -96,7 +96,7 @@ def metrics(
     ratios = of_returns(daily_returns(ts_ns, equity))
     average = statistics["equity_sum"] / statistics["record_count"] if len(equity) else math.nan
     return {
-        "total_return_pct": 100.0 * (growth - 1.0),
+        "total_return_pct": None if math.isnan(growth) else 100.0 * (growth - 1.0),
         "cagr_pct": cagr,
         "sharpe": ratios["sharpe"],
         "sortino": ratios["sortino"],
