@@ -1,0 +1,69 @@
+"""Same inputs, same bytes: twice, in two processes, on every Python and every machine."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from tests.parity import make_golden, runs
+
+RUN = """
+import hashlib, sys
+from pathlib import Path
+from tests.parity import runs
+folder = Path(sys.argv[1])
+files = runs.Setting.random(*runs.TOGETHER["long_and_short"], seed=21, count=300).run().files(folder)
+print({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+"""
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    root = tmp_path_factory.mktemp("golden") / "sample"
+    make_golden.write_market(root)
+    return root
+
+
+def test_every_example_has_a_golden_hash():
+    assert list(json.loads(make_golden.GOLDEN.read_text())) == make_golden.names(), (
+        "run python tests/parity/make_golden.py when an example came or went"
+    )
+
+
+@pytest.mark.parametrize("name", make_golden.names())
+def test_a_run_ends_in_the_state_it_always_ended_in(name, market):
+    golden = json.loads(make_golden.GOLDEN.read_text())
+    assert make_golden.hash_of(name, market) == golden[name], (
+        "results changed; if they were meant to: python tests/parity/make_golden.py, and say why in the commit"
+    )
+
+
+def test_two_processes_write_the_same_bytes(tmp_path):
+    """With other hash seeds, so that the order of a set or of a dict of strings shows."""
+    written = []
+    for seed in ("1", "2"):
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join([str(make_golden.REPOSITORY), *sys.path]),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-c", RUN, str(tmp_path / seed)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        written.append(ended.stdout)
+    assert written[0] == written[1]
+    assert "fills.parquet" in written[0]
+
+
+def test_another_seed_is_another_run_only_where_there_is_chance():
+    def hashes(name):
+        setting = runs.Setting.random(runs.KINDS[name], seed=2, count=300)
+        other = runs.Setting(setting.strategies, setting.bars, setting.funding, rules=setting.rules, seed=8)
+        return setting.run().state_hash, other.run().state_hash
+
+    assert len(set(hashes("slippage_random"))) == 2
+    assert len(set(hashes("slippage_fixed"))) == 1
