@@ -33,7 +33,8 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
         before = int(feed.streams["at"].sum())
         try:
             status = replay.replay(
-                plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
+                plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events,
+                log, equity,
                 plan.table, control,
             )  # fmt: skip
         finally:
