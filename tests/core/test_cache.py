@@ -53,7 +53,8 @@ class Package:
     def run(self, at=1, *, check=True, **environment):
         """What the entry gave, and whether its machine code came from the cache."""
         own = os.environ | {"PYTHONPATH": str(self.root), "NUMBA_CACHE_DIR": str(self.root / "cache")} | environment
-        own.pop("NUMBA_DISABLE_JIT", None) if "NUMBA_DISABLE_JIT" not in environment else None
+        for name in {"NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"} - set(environment):
+            own.pop(name, None)  # the suite itself also runs with bounds checks
         ended = subprocess.run(
             [sys.executable, "-m", "tightloop.core.entry", str(at)],
             env=own,
