@@ -380,7 +380,8 @@ def test_a_process_that_gets_sigint_ends_with_130_and_leaves_whole_files(place, 
     planted.write(place / "data/bars/binance/BTCUSDT-perp-1m.parquet", planted.bars(200_000))
     # A pause every two events: no machine is fast enough to end the run before the signal comes.
     slow = (
-        "import time, tightloop.runtime.backtest as driver; driver.EVENTS_AT_ONCE = 2; take = driver.Recorder.take_log; "
+        "import time, tightloop.runtime.backtest as driver; driver.EVENTS_AT_ONCE = 2; "
+        "take = driver.Recorder.take_log; "
         "driver.Recorder.take_log = lambda self, log: (time.sleep(0.002), take(self, log)); "
     )
     values = ",".join(str(k) for k in range(2, 4_000))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
 from tightloop.core import log as core_log
 from tightloop.core import replay
@@ -362,7 +363,7 @@ def hashes_of_replay(setting):
 
 def rows_of(table):
     """A table of results as a list of rows."""
-    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+    return parquet.arrow(table).to_pylist()
 
 
 def over(base, **changes):

@@ -10,20 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
-from tightloop.adapters.data.frames import bars_of
 from tightloop.adapters.data.quality import as_json
 from tightloop.adapters.stores import parquet
 from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
-from tightloop.app.report_page import METRICS as REPORT_METRICS
-from tightloop.app.report_page import build_report
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import config
 from tightloop.model.config import Strategy
@@ -40,8 +36,10 @@ from tightloop.runtime.feeds import Feed, make_feed
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.results import Result
 
+if TYPE_CHECKING:
+    import polars as pl
+
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
-METRICS = REPORT_METRICS.split()
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
 Times = npt.NDArray[np.int64]
@@ -82,9 +80,9 @@ class Run:
     timing: dict[str, float]
     command: str = ""
     interrupted: bool = False
-    _frames: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
 
-    def __getattr__(self, name: str) -> pl.DataFrame:
+    def __getattr__(self, name: str) -> "pl.DataFrame":
         """``run.trades``, ``run.equity``, ``run.orders`` ... as polars frames."""
         if name not in TABLES:
             raise AttributeError(name)
@@ -104,6 +102,8 @@ class Run:
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
+        from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
+
         bars = {str(instrument): rows for instrument, rows in self.market.bars.items()}
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -123,7 +123,7 @@ class Run:
     def _write(self, folder: Path, report: bool) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
-            parquet.write(getattr(self, name), folder / f"{name}.parquet")
+            parquet.write(self.result.tables[name], folder / f"{name}.parquet")
         (folder / "result.json").write_text(_json(self.summary), encoding="utf-8")
         (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
         for strategy in self.strategies:
@@ -274,6 +274,8 @@ def _frame_bars(
     if str(instrument) not in own:
         there = ", ".join(own) or "none"
         raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {there}")
+    from tightloop.adapters.data.frames import bars_of  # brings polars, which only a caller with frames has
+
     loaded = LoadedBars(*bars_of(own[str(instrument)], instrument, timeframe, accepted))
     inside = np.ones(len(loaded.bars), bool)
     if start_ns is not None:
@@ -414,29 +416,11 @@ class Sweep:
     has_split: bool = False
 
     @property
-    def frame(self) -> pl.DataFrame:
+    def frame(self) -> "pl.DataFrame":
         """A column for each parameter and each metric; out-of-sample ones begin with ``oos_``."""
-        rows = sorted(self.rows, key=lambda own: own.number)
-        columns = [_values(name, [row.values[name] for row in rows]) for name in self.parameters]
-        columns += [_figures(name, [row.in_sample[name] for row in rows], name) for name in METRICS]
-        if self.has_split:
-            after = [row.out_of_sample or dict.fromkeys(METRICS) for row in rows]
-            columns += [_figures(f"oos_{name}", [own[name] for own in after], name) for name in METRICS]
-        return pl.DataFrame(columns)
+        from tightloop.app.sweep_table import sweep_frame  # brings polars
 
-
-def _values(name: str, values: list[Any]) -> pl.Series:
-    """Values of one kind keep it; 5 and 7.5 are numbers; anything else is text."""
-    kinds = {type(value) for value in values}
-    if kinds == {int, float}:
-        return pl.Series(name, [float(value) for value in values], dtype=pl.Float64)
-    if len(kinds) == 1 and kinds <= {int, float, bool, str}:
-        return pl.Series(name, values)
-    return pl.Series(name, ["null" if value is None else str(value) for value in values], dtype=pl.String)
-
-
-def _figures(column: str, values: list[Any], metric: str) -> pl.Series:
-    return pl.Series(column, values, dtype=pl.Int64 if metric == "trades" else pl.Float64)
+        return sweep_frame(self.parameters, self.rows, has_split=self.has_split)
 
 
 def sweep(

@@ -8,8 +8,8 @@ import click
 import polars as pl
 
 from tightloop.app.console import table
-from tightloop.app.report_page import METRICS
 from tightloop.model.errors import InputError
+from tightloop.runtime.metrics import METRICS
 
 SHOWN = 20
 COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor")
@@ -17,7 +17,7 @@ COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate
 
 def check_sort(sort: str, *, has_split: bool) -> None:
     """Refuse a metric that no sweep has, before it runs."""
-    known = METRICS.split()
+    known = list(METRICS)
     known += [f"oos_{name}" for name in known] if has_split else []
     if sort not in known:
         near = difflib.get_close_matches(sort, known, 1)

@@ -26,6 +26,7 @@ from tightloop.app import report_sections as sections
 from tightloop.app import report_series as series
 from tightloop.app.report_columns import Pack
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
+from tightloop.runtime.metrics import METRICS
 
 LIBRARY = "vendor/lightweight-charts.standalone.production.js"
 SCRIPTS = ("columns", "numbers", "marks", "chart", "view", "trades", "story", "main")
@@ -40,10 +41,6 @@ REQUIRED = {
     "equity": "ts equity cash drawdown_pct",
     "signals": "ts signal_id session_id strategy instrument section event reason conditions",
 }
-METRICS = (
-    "total_return_pct cagr_pct sharpe sortino calmar max_drawdown_pct max_drawdown_days volatility_pct trades "
-    "win_rate_pct profit_factor expectancy avg_hold_s exposure_pct turnover fees funding slippage"
-)
 RESULT_KEYS = (
     "strategy config_hash data_hash engine_version seed from to initial_equity final_equity state_hash metrics "
     "attribution account warnings"
@@ -90,7 +87,7 @@ def build_report(
     for name, frame in frames.items():
         _require(name, REQUIRED[name], frame.columns)
     _require("result", RESULT_KEYS, result)
-    _require("result.metrics", METRICS, result["metrics"])
+    _require("result.metrics", " ".join(METRICS), result["metrics"])
     ordered = trades.with_columns(pl.col("exit_ts").cast(pl.Int64)).sort("entry_ts", maintain_order=True)
     run = RunFrames(
         result, ordered, orders, fills, equity, signals, series.in_order(bars), quality, strategy_yaml, command, made_at

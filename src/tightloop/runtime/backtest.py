@@ -11,7 +11,8 @@ from tightloop.model.plan import Plan
 from tightloop.runtime.feeds import Feed
 from tightloop.runtime.recorder import Recorder
 
-EQUITY_ROWS = 32_768
+EQUITY_ROWS = 1_048_576
+"""Rows of one piece of the equity. The recorder keeps the piece itself; memory that no row reached is never used."""
 EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside: Ctrl-C and progress."""
 
@@ -24,25 +25,30 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
-    equity = np.zeros(EQUITY_ROWS, EQUITY)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)
+    equity = np.empty(EQUITY_ROWS, EQUITY)
     done = 0
-    while True:
-        control[1], control[2] = 0, EVENTS_AT_ONCE
-        before = int(feed.streams["at"].sum())
-        try:
-            status = replay.replay(
-                plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events,
-                log, equity,
-                plan.table, control,
-            )  # fmt: skip
-        finally:
-            # Ctrl-C is raised as the compiled loop returns: what it did is kept all the same.
-            recorder.take_log(log)
-            recorder.take_equity(equity, int(control[1]))
-        done += int(feed.streams["at"].sum()) - before
-        if status == replay.FINISHED:
-            return feed.event_count
-        if on_progress is not None:
-            on_progress(2 * done)
+    try:
+        while True:
+            control[2] = EVENTS_AT_ONCE
+            before = int(feed.streams["at"].sum())
+            try:
+                status = replay.replay(
+                    plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events,
+                    log, equity,
+                    plan.table, control,
+                )  # fmt: skip
+            finally:
+                # Ctrl-C is raised as the compiled loop returns: what it did is kept all the same.
+                recorder.take_log(log)
+            done += int(feed.streams["at"].sum()) - before
+            if status == replay.FINISHED:
+                return feed.event_count
+            if status == replay.EQUITY_FULL:
+                recorder.take_equity(equity, int(control[1]))
+                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 0
+            if on_progress is not None:
+                on_progress(2 * done)
+    finally:
+        recorder.take_equity(equity, int(control[1]))

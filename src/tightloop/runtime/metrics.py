@@ -15,6 +15,11 @@ from tightloop.core.limits import DAY_NS, SECOND_NS
 
 Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
+METRICS = (
+    "total_return_pct", "cagr_pct", "sharpe", "sortino", "calmar", "max_drawdown_pct", "max_drawdown_days",
+    "volatility_pct", "trades", "win_rate_pct", "profit_factor", "expectancy", "avg_hold_s", "exposure_pct", "turnover",
+    "fees", "funding", "slippage",
+)  # fmt: skip
 
 
 def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:

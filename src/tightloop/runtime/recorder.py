@@ -126,9 +126,9 @@ class Recorder:
         core_log.empty(log)
 
     def take_equity(self, equity: Rows, count: int) -> None:
-        """Keep the first ``count`` rows."""
+        """Keep the first ``count`` rows, uncopied: the caller writes no others over them."""
         if count:
-            self._equity.append(equity[:count].copy())
+            self._equity.append(equity[:count])
 
     def columns(self, kind: RowKind) -> Columns:
         """All rows of a kind."""
@@ -142,4 +142,6 @@ class Recorder:
 
     def equity(self) -> Rows:
         """Equity rows (dtype EQUITY) of the run."""
-        return np.concatenate(self._equity) if self._equity else np.zeros(0, EQUITY)
+        if len(self._equity) > 1:
+            self._equity = [np.concatenate(self._equity)]
+        return self._equity[0] if self._equity else np.zeros(0, EQUITY)

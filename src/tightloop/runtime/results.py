@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from tightloop.runtime import metrics
 from tightloop.runtime.recorder import Columns, Recorder
 
 Table = dict[str, npt.NDArray[Any] | list[Any]]
+"""Columns of one length. Numbers are arrays, NaN where a float is unknown; texts are arrays of objects or lists."""
 
 EXIT_REASONS = {
     Role.STOP_LOSS: "stop_loss", Role.TAKE_PROFIT: "take_profit", Role.TRAILING: "trailing", Role.ZE1: "ZE1",
@@ -94,30 +96,30 @@ class _Tables:
     def common(self, columns: Columns) -> Table:
         n = len(columns["instance"])
         return {
-            "signal_id": [self.signal(int(k)) for k in columns["signal_id"]],
+            "signal_id": [self.signal(k) for k in columns["signal_id"].tolist()],
             "session_id": [self.session_id] * n,
-            "strategy": [self.strategy_names[int(k)] for k in columns["instance"]],
-            "instrument": [self.instruments[int(k)] for k in columns["instrument"]],
+            "strategy": np.array(self.strategy_names, object)[columns["instance"]],
+            "instrument": np.array(self.instruments, object)[columns["instrument"]],
         }
 
     def trades(self) -> Table:
         closed = self.recorder.columns(RowKind.TRADE)
         common = self.common(closed)
         table: Table = {
-            "trade_id": [int(k) for k in closed["slot"]],
+            "trade_id": closed["slot"],
             "instrument": common["instrument"],
             "strategy": common["strategy"],
-            "side": ["LONG" if s > 0 else "SHORT" for s in closed["side"]],
-            "qty": closed["qty"].tolist(),
-            "entry_ts": [int(t) for t in closed["entry_ns"]],
-            "entry_price": closed["price"].tolist(),
-            "exit_ts": [int(t) for t in closed["exit_ns"]],
-            "exit_price": closed["exit_price"].tolist(),
-            "pnl": closed["pnl"].tolist(),
-            "fees": closed["fee"].tolist(),
-            "funding": closed["funding"].tolist(),
-            "slippage": closed["slippage"].tolist(),
-            "exit_reason": [EXIT_REASONS[Role(int(r))] for r in closed["role"]],
+            "side": _words(closed["side"], {1: "LONG", -1: "SHORT"}),
+            "qty": closed["qty"],
+            "entry_ts": closed["entry_ns"],
+            "entry_price": closed["price"],
+            "exit_ts": closed["exit_ns"],
+            "exit_price": closed["exit_price"],
+            "pnl": closed["pnl"],
+            "fees": closed["fee"],
+            "funding": closed["funding"],
+            "slippage": closed["slippage"],
+            "exit_reason": _words(closed["role"], EXIT_REASONS),
             "signal_id": common["signal_id"],
             "session_id": common["session_id"],
         }
@@ -139,8 +141,8 @@ class _Tables:
                 "entry_ts": int(position["opened_ns"]),
                 "entry_price": float(position["entry_value"] / position["entry_qty"]),
                 "exit_ts": None,
-                "exit_price": None,
-                "pnl": None,
+                "exit_price": math.nan,
+                "pnl": math.nan,
                 "fees": float(position["fees"]),
                 "funding": float(position["funding"]),
                 "slippage": float(position["slippage"]),
@@ -149,8 +151,9 @@ class _Tables:
                 "session_id": self.session_id,
             }
             for name, column in table.items():
-                assert isinstance(column, list)
-                column.append(row[name])
+                is_number = isinstance(row[name], int | float)
+                kind = np.asarray(column).dtype if is_number else np.dtype(object)
+                table[name] = np.concatenate([np.asarray(column, kind), np.array([row[name]], kind)])
 
     def orders(self) -> Table:
         """One row an order, in the order they were made, with its last state."""
@@ -172,13 +175,13 @@ class _Tables:
             "role": _words(made["role"], {int(r): r.name.lower() for r in Role}),
             "tif": _words(made["tif"], {int(t): t.name for t in TimeInForce}),
             "qty": last["qty"],
-            "price": _nulls(made["price"]),
-            "stop_price": _nulls(last["stop_price"]),
-            "reduce_only": (made["reduce_only"] != 0).tolist(),
+            "price": made["price"],
+            "stop_price": last["stop_price"],
+            "reduce_only": made["reduce_only"] != 0,
             "state": _words(last["code"], {int(o): o.name for o in OrderState}),
             "reason": _words(last["reason"], _REASONS),
             "filled_qty": last["threshold"],
-            "avg_price": _nulls(last["exit_price"]),
+            "avg_price": last["exit_price"],
             "submitted_ts": made["ts_ns"],
             "updated_ts": last["ts_ns"],
         }
@@ -209,64 +212,62 @@ class _Tables:
         common = self.common(own)
         n = len(own["instance"])
         return {
-            "fill_id": list(range(1, n + 1)),
+            "fill_id": np.arange(1, n + 1),
             "order_id": _order_ids(own["order_id"]),
-            "trade_id": [int(k) for k in own["slot"]],
+            "trade_id": own["slot"],
             "signal_id": common["signal_id"],
             "session_id": common["session_id"],
             "strategy": common["strategy"],
             "instrument": common["instrument"],
-            "ts": [int(t) for t in own["entry_ns"]],
-            "side": ["BUY" if s > 0 else "SELL" for s in own["side"]],
-            "role": [Role(int(r)).name.lower() for r in own["role"]],
-            "qty": own["qty"].tolist(),
-            "price": own["price"].tolist(),
-            "fee": own["fee"].tolist(),
-            "slippage": [_known(float(s)) for s in own["slippage"]],
-            "liquidity": ["maker" if m else "taker" for m in own["is_maker"]],
+            "ts": own["entry_ns"],
+            "side": _words(own["side"], {1: "BUY", -1: "SELL"}),
+            "role": _words(own["role"], {int(r): r.name.lower() for r in Role}),
+            "qty": own["qty"],
+            "price": own["price"],
+            "fee": own["fee"],
+            "slippage": own["slippage"],
+            "liquidity": _words(own["is_maker"], {0: "taker", 1: "maker"}),
         }
 
     def signals(self) -> Table:
         own, parts = self.recorder.columns(RowKind.SECTION), self.recorder.columns(RowKind.CONDITION)
-        n = len(own["instance"])
-        lists: list[list[dict[str, Any]]] = [[] for _ in range(n)]
-        for k in range(len(parts["slot"])):
-            lists[int(parts["section"][k])].append(self._condition(parts, k))
-        common = self.common(own)
-        suppressed = [int(c) == Section.S1 and int(r) != 0 for c, r in zip(own["code"], own["reason"], strict=True)]
+        suppressed = (own["code"] == Section.S1) & (own["reason"] != 0)
         return {
-            "ts": [int(t) for t in own["ts_ns"]],
-            **common,
-            "section": [Section(int(c)).name for c in own["code"]],
-            "event": ["suppressed" if s else "fired" for s in suppressed],
-            "reason": [_REASONS[int(r)] for r in own["reason"]],
-            "price": own["price"].tolist(),
-            "conditions": [json.dumps(conditions, separators=(",", ":")) for conditions in lists],
+            "ts": own["ts_ns"],
+            **self.common(own),
+            "section": _words(own["code"], {int(section): section.name for section in Section}),
+            "event": _words(suppressed, {0: "fired", 1: "suppressed"}),
+            "reason": _words(own["reason"], _REASONS),
+            "price": own["price"],
+            "conditions": self._conditions(parts, len(own["ts_ns"])),
         }
 
-    def _condition(self, parts: Columns, k: int) -> dict[str, Any]:
-        condition: Condition = self.plan.conditions[int(parts["slot"][k])]
-        threshold: Any = _known(float(parts["threshold"][k]))
-        if condition.operator == "between":
-            threshold = [threshold, _known(float(parts["exit_price"][k]))]
+    def _conditions(self, parts: Columns, count: int) -> list[str]:
+        """The conditions of each of ``count`` sections as JSON; the parts come in the order of their sections."""
+        ends = np.cumsum(np.bincount(parts["section"], minlength=count)).tolist()
+        columns = [parts[name].tolist() for name in ("slot", "code", "value", "threshold", "exit_price")]
+        texts = [self._condition(*row) for row in zip(*columns, strict=True)]
+        return [f"[{','.join(texts[begin:end])}]" for begin, end in pairwise([0, *ends])]
+
+    def _condition(self, slot: int, code: int, value: float, threshold: float, high: float) -> str:
+        condition: Condition = self.plan.conditions[slot]
+        limit = f"[{_json(threshold)},{_json(high)}]" if condition.operator == "between" else _json(threshold)
         named = [operand for operand in condition.operands if isinstance(operand, str)]
-        own: dict[str, Any] = {
-            "variant": condition.variant,
-            "operator": condition.operator,
-            "value": _known(float(parts["value"][k])),
-            "threshold": threshold,
-            "verdict": VERDICTS[int(parts["code"][k])],
-        }
-        return own | ({"threshold_variant": named[0]} if named else {})
+        return (
+            f'{{"variant":{json.dumps(condition.variant)},"operator":{json.dumps(condition.operator)},'
+            f'"value":{_json(value)},"threshold":{limit},"verdict":"{VERDICTS[code]}"'
+            + (f',"threshold_variant":{json.dumps(named[0])}}}' if named else "}")
+        )
 
     def transitions(self) -> Table:
         own = self.recorder.columns(RowKind.TRANSITION)
+        states = {int(state): state.name for state in InstanceState}
         return {
-            "ts": [int(t) for t in own["ts_ns"]],
+            "ts": own["ts_ns"],
             **self.common(own),
-            "from_state": [InstanceState(int(s)).name for s in own["slot"]],
-            "to_state": [InstanceState(int(s)).name for s in own["code"]],
-            "reason": [_REASONS[int(r)] for r in own["reason"]],
+            "from_state": _words(own["slot"], states),
+            "to_state": _words(own["code"], states),
+            "reason": _words(own["reason"], _REASONS),
         }
 
     def warnings(self) -> list[str]:
@@ -285,21 +286,22 @@ _REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r i
 """A check with a reason of its own is known by the name of its file."""
 
 
-def _words(codes: npt.NDArray[Any], names: Mapping[int, str | None]) -> list[str | None]:
-    return [names[code] for code in codes.tolist()]
+def _words(codes: npt.NDArray[Any], names: Mapping[Any, str | None]) -> npt.NDArray[np.object_]:
+    """The name of each code; codes are small and whole."""
+    lowest = min((int(code) for code in names), default=0)
+    table = np.full(max((int(code) for code in names), default=0) - lowest + 1, None, object)
+    for code, name in names.items():
+        table[int(code) - lowest] = name
+    return np.asarray(table[codes.astype(np.int64) - lowest], object)
 
 
-def _nulls(values: npt.NDArray[np.float64]) -> list[float | None]:
-    return [value if value == value else None for value in values.tolist()]
+def _json(value: float) -> str:
+    return repr(value) if math.isfinite(value) else "null"
 
 
 def _order_ids(numbers: npt.NDArray[np.int64]) -> list[str]:
     """``event-index``: the event that made the order and its place among what that event made."""
     return [f"{number >> 16}-{number & 0xFFFF}" for number in numbers.tolist()]
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def data_hash(feed_rows: list[npt.NDArray[Any]]) -> str:

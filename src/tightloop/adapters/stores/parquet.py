@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    import polars as pl
 
 INT_COLUMNS = frozenset({"ts", "entry_ts", "exit_ts", "submitted_ts", "updated_ts", "trade_id", "fill_id"})
 FLOAT_COLUMNS = frozenset(
@@ -29,33 +34,45 @@ FLOAT_COLUMNS = frozenset(
 BOOL_COLUMNS = frozenset({"reduce_only"})
 
 
-def frame(table: Mapping[str, Any]) -> pl.DataFrame:
-    """A table of columns as a frame whose types do not depend on what is in it."""
+ROW_GROUP = 65_536
+
+
+def _kind(name: str) -> pa.DataType:
+    if name in INT_COLUMNS:
+        return pa.int64()
+    if name in FLOAT_COLUMNS:
+        return pa.float64()
+    return pa.bool_() if name in BOOL_COLUMNS else pa.string()
+
+
+def arrow(table: Mapping[str, Any]) -> pa.Table:
+    """A table of columns with types that do not depend on what is in it; NaN becomes null."""
     columns = {}
     for name, values in table.items():
-        kind: Any = pl.String
-        if name in INT_COLUMNS:
-            kind = pl.Int64
-        elif name in FLOAT_COLUMNS:
-            kind = pl.Float64
-        elif name in BOOL_COLUMNS:
-            kind = pl.Boolean
-        columns[name] = pl.Series(name, values, dtype=kind, strict=False)
-    return pl.DataFrame(columns)
+        own = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values
+        columns[name] = pa.array(own, _kind(name), from_pandas=True)
+    return pa.table(columns)
 
 
-def loose_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows with columns of whatever type their values have."""
-    return pl.DataFrame(rows, infer_schema_length=None)
+def frame(table: Mapping[str, Any]) -> "pl.DataFrame":
+    """The same as a polars frame."""
+    import polars as pl  # heavy, and a command that only writes files does without
+
+    found = pl.from_arrow(arrow(table))
+    assert isinstance(found, pl.DataFrame), "a table of arrow is a frame of polars"
+    return found
 
 
-def write(frame_of: pl.DataFrame, path: Path) -> None:
-    """Write one file, whole or not at all."""
+def write(table: Any, path: Path) -> None:
+    """Write one file, whole or not at all. ``table``: columns by name, or a polars frame."""
+    own = arrow(table) if isinstance(table, Mapping) else table.to_arrow()
     part = path.with_suffix(".part")
-    frame_of.write_parquet(part, compression="zstd", statistics=False)
+    pq.write_table(own, part, compression="zstd", row_group_size=ROW_GROUP, write_statistics=False, store_schema=False)
     part.replace(path)
 
 
-def read(path: Path) -> pl.DataFrame:
+def read(path: Path) -> "pl.DataFrame":
     """Read one file."""
+    import polars as pl
+
     return pl.read_parquet(path)
