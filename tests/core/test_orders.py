@@ -1,6 +1,7 @@
 """The life of an order: every event in every state, and nothing at all from an event that is not legal."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from tests.core.driven import OPEN_STATES, Driven, submitted
 from tests.parity import runs
 
 from tightloop.core import orders
-from tightloop.core.types import EventKind, OrderState, RowKind, WarningCode
+from tightloop.core.state import new_state
+from tightloop.core.types import EQUITY, EventKind, OrderState, RowKind, WarningCode
+from tightloop.runtime import results
+from tightloop.runtime.recorder import Recorder
 
 S = OrderState
 EVENTS = ("accepted", "rejected", "part", "all", "canceled", "expired", "unknown")
@@ -154,3 +158,34 @@ def test_an_order_whose_outcome_is_unknown_keeps_its_reservation_until_it_is_kno
     assert own.state["reserved_margin"] == reserved > 0.0
     own.answer(EventKind.ORDER_CANCELED, order_id)
     assert own.state["reserved_margin"] == 0.0
+
+
+def test_slippage_that_the_venue_does_not_tell_stays_out_of_the_sum_and_is_counted():
+    own, entry = with_an_order()
+    qty = float(own.order(entry)["qty"])
+    own.fill(entry, qty / 2, 100.0, slippage=0.25)
+    assert (own.state["statistics"]["slippage"], own.state["positions"][0]["slippage"]) == (0.25, 0.25)
+    own.fill(entry, qty / 2, 100.0, slippage=math.nan)
+    assert (own.state["statistics"]["slippage"], own.state["statistics"]["unknown_slippage_count"]) == (0.25, 1)
+    assert math.isnan(own.state["positions"][0]["slippage"]), "the slippage of the trade is not known"
+
+    own.bar(0, 100.0, 101.0, 99.0, 100.5)
+    recorder = Recorder()
+    cash = own.state["equity"] - own.state["unrealized"]
+    recorder.take_equity(np.array([(own.now_ns, own.state["equity"], cash)], EQUITY), 1)
+    done = results.build(own.plan, recorder, data_digest="", seed=0, warnings=[], quality=[])
+    assert done.summary["metrics"]["slippage"] is None
+    assert np.isnan(done.tables["trades"]["slippage"]).tolist() == [True]
+    assert any("the slippage of 1 fills is not known" in warning for warning in done.summary["warnings"])
+    buckets = done.summary["attribution"]
+    assert buckets["slippage"] == -0.25
+    change = done.summary["final_equity"] - done.summary["initial_equity"]
+    assert change > 0.0
+    assert sum(buckets.values()) == pytest.approx(change)
+
+
+def test_a_new_state_has_no_day_and_no_day_is_stopped():
+    """Whoever asks before the first day begins is not told of a daily loss."""
+    state = new_state()[0]
+    assert state["daily_stopped_day"] != state["day"]
+    assert abs(int(state["daily_stopped_day"])) > 366 * 10_000, "nor of one on any day there is"

@@ -14,7 +14,7 @@ from tightloop.runtime import metrics
 DAY_NS = 86_400_000_000_000
 NOTHING = {
     "max_drawdown_pct": 0.0, "longest_drawdown_ns": 0.0, "equity_sum": 0.0, "record_count": 0.0, "turnover": 0.0,
-    "fees": 0.0, "funding": 0.0, "slippage": 0.0,
+    "fees": 0.0, "funding": 0.0, "slippage": 0.0, "unknown_slippage_count": 0.0,
 }  # fmt: skip
 NO_TRADES = {name: np.zeros(0) for name in ("pnl", "entry_ns", "exit_ns")}
 
@@ -137,5 +137,5 @@ def test_ruin_has_a_return_and_no_yearly_rate():
 
 
 def test_slippage_that_one_fill_did_not_know_is_unknown():
-    assert of([0, DAY_NS], [1.0, 1.0], slippage=math.nan)["slippage"] is None
+    assert of([0, DAY_NS], [1.0, 1.0], slippage=2.5, unknown_slippage_count=1.0)["slippage"] is None
     assert of([0, DAY_NS], [1.0, 1.0], slippage=2.5)["slippage"] == 2.5

@@ -267,6 +267,23 @@ def test_trailing_does_not_follow_prices_from_before_a_limit_entry() -> None:
     assert (trade.entry_price, trade.exit_min, trade.exit_price) == (95, 3, close_to(97 * 0.97))
 
 
+@pytest.mark.parametrize(
+    ("rest", "state", "stop"),
+    [
+        ("103 110 102 109\n108 108 106 106.5", "FILLED", 106.7),  # where it was when it was touched
+        ("103 110 102 109\n104 104 103 103", "FILLED", 106.7),  # the open lies beyond it
+        ("103 110 102 109\n109 120 108 119\n119 119 118 118 ZE1\n118", "CANCELED", 116.4),
+        ("103 110 102 109\n109 120 108 119", "ACCEPTED", 116.4),  # at the end of the run
+        ("100 104 99 104\n104 104 99 99", "ACCEPTED", None),  # not armed: it rests nowhere
+    ],
+)
+def test_a_trailing_order_shows_the_stop_at_which_it_rested_last(rest: str, state: str, stop: float | None) -> None:
+    done = run(strategy(stop="{type: trailing, arm_pct: 5, trail_pct: 3}"), f"100 S1\n100 104 95 103\n{rest}")
+    (order,) = orders_of(done, role="trailing")
+    assert order.state == state
+    assert order.stop_price == (stop if stop is None else close_to(stop))
+
+
 def test_trailing_by_a_variant_follows_the_variant_and_never_loosens() -> None:
     done = run(
         strategy(s1=AT_100, stop="{type: trailing, variant: vol, multiple: 1}"),
@@ -679,6 +696,18 @@ def test_a_position_is_liquidated_at_the_open_or_at_the_adverse_extreme(directio
     assert warned_of(done, "liquidated")
 
 
+@pytest.mark.parametrize(
+    ("direction", "side", "price"), [("LONG", "SELL", (100 - 20) / 0.995), ("SHORT", "BUY", 120 / 1.005)]
+)
+def test_a_liquidation_is_an_order_of_the_venue_with_a_row_of_its_own(direction: str, side: str, price: float) -> None:
+    done = run(strategy(direction=direction, leverage=5), "100 S1\n100\n100 130 70 100")
+    (order,) = orders_of(done, role="liquidation")
+    assert (order.state, order.reason, order.side, order.type) == ("FILLED", "liquidated", side, "market")
+    assert (order.qty, order.filled_qty, order.avg_price, order.reduce_only) == (1, 1, close_to(price), True)
+    assert (order.submitted_min, order.updated_min) == (3, 3)
+    assert {fill.order_id for fill in fills_of(done)} == {row.order_id for row in orders_of(done)}
+
+
 @pytest.mark.parametrize(("direction", "bar"), [("LONG", "90 91 80.41 85"), ("SHORT", "110 119.40 109 111")])
 def test_a_position_just_inside_its_margin_lives(direction: str, bar: str) -> None:
     assert trade_of(run(strategy(direction=direction, leverage=5), f"100 S1\n100\n{bar}")).exit_min is None
@@ -737,6 +766,28 @@ def test_an_order_that_crosses_a_hole_fills_at_the_next_bar_with_a_warning() -> 
     assert (trade_of(done).entry_min, trade_of(done).entry_price) == (4, 105)
     assert warned_of(done, "waited through a hole")
     assert not warned_of(run(strategy(), "100\n100 S1\n105\n-\n105"), "waited through a hole")
+
+
+@pytest.mark.parametrize(
+    ("order", "protection", "rest", "warns"),
+    [
+        ("{type: market}", "{type: percent, value: 2}", "100\n-\n-\n90", True),  # opens beyond the stop
+        ("{type: market}", "{type: percent, value: 2}", "100\n-\n-\n100 100 97 98", True),  # touches it
+        ("{type: market}", "{type: percent, value: 2}", "100\n90\n-\n90", False),
+        ("{type: market}", "{type: percent, value: 2}", "100\n-\n-\n100\n90", False),  # not the first after the hole
+        ("{type: market}", "{type: trailing, trail_pct: 2}", "100\n-\n-\n90", True),
+        ("{type: stop, price: 105}", "", "100\n-\n-\n107", True),
+        ("{type: stop, price: 105}", "", "100\n107\n-\n107", False),
+        ("{type: stop_limit, price: 105, limit_offset_bps: 500}", "", "100\n-\n-\n107", True),
+        ("{type: limit, price: 95}", "", "100\n-\n-\n90", False),  # at its price or better, hole or none
+    ],
+)
+def test_a_stop_that_fills_in_the_first_bar_after_a_hole_is_warned_of(
+    order: str, protection: str, rest: str, warns: bool
+) -> None:
+    done = run(strategy(order=order, stop=protection), f"100\n100 S1\n{rest}")
+    assert len(fills_of(done)) == (2 if protection else 1)
+    assert warned_of(done, "waited through a hole") == warns
 
 
 def test_a_reduce_only_order_larger_than_the_position_closes_it_and_no_more() -> None:

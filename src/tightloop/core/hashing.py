@@ -40,6 +40,7 @@ def mix_event(state: Record, event: Record) -> None:
             + np.uint64(event.reason * 2 + event.is_maker) * _K2
             + float_bits(event.rate) * _K3
             + float_bits(event.amount) * _K5
+            + float_bits(event.stop_price) * _K0
         )
     h = (state.hash ^ (a + b)) * _K0 + (c + d)
     state.hash = h ^ (h >> _SHIFT)

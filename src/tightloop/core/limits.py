@@ -42,6 +42,7 @@ QUANTITY_TOLERANCE = 1e-9
 STATE_HASH_EVERY = 1024  # events between two full hashes of State
 
 NEVER_NS = 2**63 - 1
+NO_DAY = -NEVER_NS  # no day has this number; -1 is 1969-12-31
 DAY_NS = 86_400_000_000_000
 HOUR_NS = 3_600_000_000_000
 MINUTE_NS = 60_000_000_000

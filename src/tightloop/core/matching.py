@@ -98,6 +98,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     event.is_maker = 1 if is_maker else 0
     event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
     event.rate = (paid - price) * order.side * qty * multiplier
+    venue_book.say_stop(event, order)
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:

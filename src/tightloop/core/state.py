@@ -55,7 +55,7 @@ def new_state() -> Rows:
     """An empty State: one record, all zero but for what zero would mean something."""
     states = np.zeros(1, STATE)
     states["day"] = -1
-    states["daily_stopped_day"] = -1
+    states["daily_stopped_day"] = limits.NO_DAY
     states["next_timer_ns"] = limits.NEVER_NS
     return states
 

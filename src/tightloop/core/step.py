@@ -27,6 +27,7 @@ from tightloop.core.types import (
     OrderKind,
     OrderState,
     Phase,
+    Reason,
     Record,
     Role,
     RowKind,
@@ -317,15 +318,14 @@ def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
         reducing = event.qty if reducing > 0.0 else 0.0
     before = position.unrealized
     trade_id = position.trade_id
-    slippage = event.rate if event.rate == event.rate else 0.0
     if reducing > 0.0:
         reducing = min(reducing, abs(position.qty))
-        position.slippage += slippage * reducing / event.qty
+        position.slippage += event.rate * reducing / event.qty
         _reduce(state, rows, order, reducing, event.amount * reducing / event.qty, event)
     increasing = event.qty - reducing
     if increasing > event.qty * limits.QUANTITY_TOLERANCE:
         _increase(state, order, increasing, event.amount * increasing / event.qty, event)
-        position.slippage += slippage * increasing / event.qty
+        position.slippage += event.rate * increasing / event.qty
         trade_id = position.trade_id
     now = positions.unrealized_pnl(position, instrument.mark, instrument.multiplier) if instrument.mark > 0.0 else 0.0
     position.unrealized = now
@@ -334,7 +334,10 @@ def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
     statistics = state.statistics
     statistics.fees += event.amount
     statistics.turnover += event.qty * event.price * instrument.multiplier
-    statistics.slippage += event.rate
+    if event.rate == event.rate:
+        statistics.slippage += event.rate
+    else:
+        statistics.unknown_slippage_count += 1
     row = log.emit(state, rows, RowKind.FILL.value, instance)
     row.order_id = order.id
     row.signal_id = order.signal_id
@@ -352,10 +355,13 @@ def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
 
 @leaf
 def _warn_of_hole(state: Record, rows: Rows, order: Record, event: Record) -> None:
-    """A market order that waited through a hole in the data filled at the next bar there was."""
+    """An order that waited through a hole in the data filled in the next bar there was, at whatever price that had.
+
+    A stop limit that fills was triggered. A limit alone is not warned of: no hole gives it a price worse than its own.
+    """
     closed_ns = state.instruments[order.instrument].bar.close_ns
-    waits = order.kind == OrderKind.MARKET or order.is_triggered != 0
-    if waits and closed_ns > 0 and order.submitted_ns <= closed_ns and event.ts_event_ns > closed_ns:
+    takes_any_price = order.kind != OrderKind.LIMIT
+    if takes_any_price and closed_ns > 0 and order.submitted_ns <= closed_ns and event.ts_event_ns > closed_ns:
         guard.warn(
             state, rows, WarningCode.CROSSED_HOLE.value, order.instance, (event.ts_event_ns - closed_ns) / 1e9, order.id
         )
@@ -372,6 +378,7 @@ def _liquidated(state: Record, rows: Rows, event: Record) -> int:
     slot = commands.draft(state, event.instance, Role.LIQUIDATION.value, side, event.qty)
     order = state.orders[slot]
     order.state = OrderState.ACCEPTED.value
+    order.reason = Reason.LIQUIDATED.value
     order.signal_id = state.positions[event.instance].signal_id
     return slot
 
@@ -394,6 +401,8 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     order.state = to
     if event.reason != 0:
         order.reason = event.reason
+    if order.kind == OrderKind.TRAILING and event.stop_price > 0.0:
+        order.stop_price = event.stop_price
     if event.kind == EventKind.ORDER_FILLED:
         _warn_of_hole(state, rows, order, event)
         _fill(state, rows, order, event)

@@ -177,6 +177,7 @@ class Reason(IntEnum):
     UNFILLED_FOK = 53
     TTL = 54
     OCO = 55
+    LIQUIDATED = 56
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
@@ -307,6 +308,7 @@ EVENT = _record(
     *_of("i8", "order_id order_slot reason is_maker"),
     *_of("f8", "open high low price qty"),
     *_of("f8", "rate amount"),
+    *_of("f8", "stop_price"),  # of an order event: where the venue's trailing stop rests; not above 0: not said
 )
 
 TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
@@ -396,6 +398,7 @@ ACCOUNT_LIMITS = _record(
 STATISTICS = _record(
     *_of("f8", "fees funding slippage turnover max_drawdown_pct peak_equity deepest_equity equity_sum"),
     *_of("i8", "exposed_ns exposed_since_ns first_ns last_ns peak_ns longest_drawdown_ns record_count"),
+    *_of("i8", "unknown_slippage_count"),  # fills that are in no sum of slippage
 )
 
 STATE = _record(

@@ -30,7 +30,15 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     event.qty = 0.0
     event.rate = 0.0
     event.amount = 0.0
+    event.stop_price = 0.0
     return event
+
+
+@leaf
+def say_stop(event: Record, order: Record) -> None:
+    """The venue alone knows where a trailing stop rests; it says so with all it says of the order."""
+    if order.kind == OrderKind.TRAILING:
+        event.stop_price = order.stop_price
 
 
 @leaf
@@ -40,6 +48,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
     event.reason = reason
+    say_stop(event, order)
 
 
 # The book of one instrument: a list in order of arrival ---------------------------------------------------------------

@@ -114,5 +114,5 @@ def metrics(
         "turnover": statistics["turnover"] / average if average > 0.0 else None,
         "fees": statistics["fees"],
         "funding": statistics["funding"],
-        "slippage": None if math.isnan(statistics["slippage"]) else statistics["slippage"],
+        "slippage": None if statistics["unknown_slippage_count"] else statistics["slippage"],
     }

@@ -158,8 +158,9 @@ class _Tables:
     def orders(self) -> Table:
         """One row an order, in the order they were made, with its last state."""
         submitted, ended = self.recorder.columns(RowKind.SUBMIT), self.recorder.columns(RowKind.ORDER)
-        denied = ended["code"] == int(OrderState.DENIED)
-        made = {name: np.concatenate([column, ended[name][denied]]) for name, column in submitted.items()}
+        # A denied order is not sent, and a liquidation is the venue's own: their last row is their only one.
+        unsent = (ended["code"] == int(OrderState.DENIED)) | (ended["role"] == int(Role.LIQUIDATION))
+        made = {name: np.concatenate([column, ended[name][unsent]]) for name, column in submitted.items()}
         by_id = np.argsort(made["order_id"], kind="stable")
         made = {name: column[by_id] for name, column in made.items()}
         last = self._last_states(made, ended)
@@ -205,6 +206,10 @@ class _Tables:
                 last["code"][k], last["reason"][k], last["qty"][k] = own["state"], own["reason"], own["qty"]
                 last["threshold"][k], last["stop_price"][k] = filled, own["stop_price"]
                 last["exit_price"][k] = own["filled_value"] / filled if filled > 0 else math.nan
+        venue = self.plan.venues[0]
+        for own in venue["orders"][: int(venue["order_high"])]:
+            if own["kind"] == OrderKind.TRAILING and int(own["id"]) in place:
+                last["stop_price"][place[int(own["id"])]] = own["stop_price"]  # what moved since it last spoke of it
         return last
 
     def fills(self) -> Table:
@@ -277,6 +282,8 @@ class _Tables:
             chosen = np.flatnonzero(own["code"] == int(code))
             if len(chosen):
                 found.append(text.format(count=len(chosen), first=iso(int(own["ts_ns"][chosen[0]]))))
+        if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
+            found.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
         return found
 
 
@@ -377,8 +384,7 @@ def figures_of(
 def attribution(state: Any) -> dict[str, float]:
     """Where the change of equity came from; the parts add up to it."""
     balances, statistics = state["balances"], state["statistics"]
-    slippage = float(statistics["slippage"])
-    slippage = 0.0 if math.isnan(slippage) else slippage
+    slippage = float(statistics["slippage"])  # where it is known; what is not stays in the price
     return {
         "price_realized": -float(balances[REALIZED]) + slippage,
         "price_unrealized": float(state["unrealized"]),
