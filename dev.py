@@ -333,10 +333,9 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
-    """One backtest on screen; whether it ended well. Its files go to ``out``."""
+    """One backtest on screen, which ends with where its report is; whether it ended well. Files go to ``out``."""
     code = run_openly([environment.script("tightloop"), "backtest", strategy, *options, "--out", out])
-    if code == 0:
-        print(f"Report: {Path(out) / 'report.html'}\n")
+    print()
     return code == 0
 
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from adapters.data import planted
 from app.bad_files import GOOD
 from tightloop.app.cli import main
+from tightloop.core import compiled
 from tightloop.core import indicators as found_indicators
 from tightloop.runtime import backtest as array_driver
 
@@ -471,3 +472,22 @@ def test_the_good_file_of_the_catalogue_runs(place):
     Path("good.yaml").write_text(GOOD, encoding="utf-8")
     done("backtest", "good.yaml", "--out", "good")
     assert summary("good")["strategy"] == "good_one"
+
+
+# Compiling ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["backtest cross.yaml", "sweep cross.yaml --param a=1", "validate cross.yaml"])
+@pytest.mark.parametrize(("is_kept", "says"), [(True, "later starts take it from the cache"), (False, "can not be")])
+def test_a_command_says_on_stderr_that_the_core_is_compiled_and_only_then(
+    place, monkeypatch, capsys, command, is_kept, says
+):
+    asked = []
+    monkeypatch.setattr(compiled, "when_compiling", asked.append)
+    quiet = CliRunner().invoke(main, command.split())
+    assert "compiling" not in quiet.output, "nothing was compiled"
+    (listener,) = asked
+    listener(is_kept)
+    said = capsys.readouterr()
+    assert says in said.err
+    assert said.out == ""

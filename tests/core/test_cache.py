@@ -106,6 +106,18 @@ def test_a_cache_folder_that_can_not_be_written_costs_a_compile_and_nothing_else
         assert package.run(NUMBA_CACHE_DIR=str(package.root / "file" / "below")) == (6.0, False)
 
 
+def test_a_listener_hears_once_that_something_is_compiled_and_nothing_of_what_is_found(package):
+    listening = "from tightloop.core.compiled import when_compiling\n"
+    listening += "when_compiling(lambda is_kept: print('compiling', is_kept, file=sys.stderr))\n"
+    another = "\n@compiled(float64(float64))\ndef more(x):\n    return x\n"
+    two = ENTRY.replace("import sys\n", "import sys\n" + listening) + another
+    package.write("entry", two)
+    assert package.run(check=False).stderr == "compiling True\n"
+    assert package.run(check=False).stderr == ""
+    (package.root / "file").write_text("in the way")
+    assert package.run(check=False, NUMBA_CACHE_DIR=str(package.root / "file" / "x")).stderr == "compiling False\n"
+
+
 @pytest.mark.parametrize("left", [b"", b"\x00damaged"])
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 def test_a_cached_file_that_is_damaged_is_compiled_again(package, kind, left):

@@ -173,12 +173,12 @@ def demo(project, monkeypatch):
     return run
 
 
-def test_the_demo_makes_its_market_once_and_says_where_the_report_is(demo, project, capsys):
+def test_the_demo_makes_its_market_once_and_leaves_it_to_the_run_to_say_where_the_report_is(demo, project, capsys):
     code, asked, steps = demo()
     assert (code, steps) == (0, ["making a sample market"])
     sample = str(Path(".data") / "sample")
     assert asked == [["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"]]
-    assert str(Path("runs/demo/report.html")) in capsys.readouterr().out
+    assert capsys.readouterr().out.strip() == ""
     assert demo()[2] == []
 
 

@@ -98,6 +98,19 @@ def main() -> None:
     """One engine for trading strategies: what you backtested is what trades."""
 
 
+def _say_when_compiling() -> None:
+    """Before anything imports the core: a first start is a minute of compiling, and silence looks like a fault."""
+    from tightloop.core import compiled
+
+    def say(is_kept: bool) -> None:
+        after = "later starts take it from the cache"
+        if not is_kept:
+            after = f"every start does, because {compiled.cache_dir()} can not be written"
+        click.echo(f"compiling the core for this machine, which can take a minute; {after}", err=True)
+
+    compiled.when_compiling(say)
+
+
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what is run on which data."""
     account = click.option("--account", type=FILE, help="A YAML with the account's limits.")
@@ -166,6 +179,7 @@ def backtest(
     Several strategies share one account. Ctrl-C ends a run and keeps the part that was done.
     """
     with errors_shown():
+        _say_when_compiling()
         from tightloop.app import bootstrap
 
         _check_folder(out or Path("runs"))
@@ -278,6 +292,7 @@ def sweep(
 ) -> None:
     """Run many parameter sets over the same data on all cores: a table, and sweep.parquet with every metric."""
     with errors_shown():
+        _say_when_compiling()
         from tightloop.adapters.stores import parquet
         from tightloop.app import bootstrap
         from tightloop.app.console_sweep import check_sort, print_sweep
@@ -338,6 +353,7 @@ def validate(
 ) -> None:
     """Check strategy files without data: every problem with its line and what to write instead."""
     with errors_shown():
+        _say_when_compiling()
         from tightloop.model import config
 
         problems: list[Problem] = []
@@ -359,6 +375,7 @@ def validate(
 def indicators(types: tuple[str, ...]) -> None:
     """List indicator types: parameters with defaults and bounds, outputs, formula."""
     with errors_shown():
+        _say_when_compiling()
         from tightloop.app.console_indicators import print_indicators
 
         print_indicators(types)
@@ -371,6 +388,7 @@ def indicators(types: tuple[str, ...]) -> None:
 def report(run_folder: Path, data: Path, out: Path | None) -> None:
     """Write the report of a finished run again from its files and the data it read."""
     with errors_shown():
+        _say_when_compiling()
         from tightloop.app.rereport import write_again
 
         click.echo(str(write_again(run_folder, data, out)))

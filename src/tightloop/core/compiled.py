@@ -209,16 +209,36 @@ class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # num
         return result._replace(target_context=target_context)
 
 
+_listeners: list[Callable[[bool], None]] = []
+
+
+def when_compiling(listener: Callable[[bool], None]) -> None:
+    """Have ``listener`` called once, before the first function that the cache does not hold is compiled.
+
+    It hears whether the cache will keep what is compiled now. To be asked for before the rest of the core is imported,
+    because that is when functions are compiled or found.
+    """
+    _listeners.append(listener)
+
+
+def _tell_listeners(is_kept: bool) -> None:
+    while _listeners:
+        _listeners.pop()(is_kept)
+
+
 class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships no types
     _impl_class = _StampedImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = None
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except (pickle.UnpicklingError, EOFError):
             # A damaged file, as a full disk leaves it, is no reason to fail at every start: forget it, compile again.
             self.flush()
-            return None
+        if found is None:
+            _tell_listeners(True)
+        return found
 
 
 class _Row(np.record):  # type: ignore[misc]  # numpy lets a dtype name its own kind of row
@@ -268,7 +288,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
         try:
             dispatcher._cache = _StampedCache(function)
         except RuntimeError:
-            pass  # no writable folder: compile in memory
+            _tell_listeners(False)  # no writable folder: compile in memory
         dispatcher.compile(signature)
         dispatcher.disable_compile()
         return cast(F, dispatcher)
