@@ -1004,7 +1004,15 @@ BAD = {
         "without a tag",
     ),
     "two colons": ("capital: 100_000", "capital: : 5", ":6:", "is not YAML", "check quotes"),
-    "operator without quotes": ('{hour: "< 70"}', "{hour: > 70}", ":15:", "is not YAML", "quotes"),
+    "operator without quotes": (
+        '{hour: "< 70"}',
+        "{hour: > 70}",
+        ":15: hour:",
+        "> 70 without",
+        'quote it: hour: "> 70"',
+    ),
+    "operator against a variant": ('{hour: "< 70"}', "{hour: >= fast}", ":15: hour:", ">= fast", 'hour: ">= fast"'),
+    "operator that is a tag": ('{hour: "< 70"}', "{hour: != 70}", ":15: ", "!= 70 without quotes", 'quote it: "!= 70"'),
 }
 BAD = {name: Bad(*entry) for name, entry in BAD.items()}
 EXTRA = {  # changes that need a second one beside them

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tightloop.model.instruments import RULE_NAMES, InstrumentId, InstrumentRules
+from tightloop.model.instruments import InstrumentId, InstrumentRules, rules_stated_for
 
 NAMED_MAX = 5
 COSTS = ("taker_bps", "maker_bps")
@@ -32,15 +32,13 @@ def faults(reports: Iterable[Any]) -> list[str]:
 def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bool) -> list[str]:
     """One line with the rules that nobody stated; those the strategy's costs replace are not missed."""
     ignored = COSTS if costs_are_stated else ()
-    groups: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for instrument, own in rules.items():
-        used = tuple(name for name in own.defaults_used if name not in ignored)
+        used = [name for name in own.defaults_used if name not in ignored]
+        everything = [name for name in rules_stated_for(instrument.market) if name not in ignored]
         if used:
-            groups.setdefault(used, []).append(str(instrument))
-    everything = tuple(name for name in RULE_NAMES if name not in ignored)
-    parts = [
-        f"{'all rules' if used == everything else ', '.join(used)} of {listed(names)}" for used, names in groups.items()
-    ]
+            groups.setdefault("all rules" if used == everything else ", ".join(used), []).append(str(instrument))
+    parts = [f"{used} of {listed(names)}" for used, names in groups.items()]
     return [f"instruments.yaml does not state, so defaults apply: {'; '.join(parts)}"] if parts else []
 
 

@@ -126,6 +126,11 @@ _TIER_BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 )
 
 
+def rules_stated_for(market: str) -> tuple[str, ...]:
+    """The rules that somebody can state of a market: whether it lends (``margin``) is a question of spot alone."""
+    return tuple(name for name in RULE_NAMES if name != "margin" or market == "spot")
+
+
 def settle_asset_of(symbol: str) -> str | None:
     """The asset a symbol ends with (EURUSD: USD), or None when it ends with none that is known."""
     upper = symbol.upper()
@@ -141,7 +146,7 @@ def default_rules(instrument: InstrumentId) -> InstrumentRules:
         taker_bps=5.0 if perp else 10.0,
         maker_bps=2.0 if perp else 10.0,
         calendar="forex" if instrument.venue == "oanda" else "always",
-        defaults_used=RULE_NAMES,
+        defaults_used=rules_stated_for(instrument.market),
     )
 
 
@@ -194,7 +199,7 @@ class _Entry:
             read = self._value(instrument, key, value)
             if read is not None:
                 stated[key] = read
-        left = tuple(name for name in RULE_NAMES if name not in stated)
+        left = tuple(name for name in rules_stated_for(instrument.market) if name not in stated)
         return replace(base, **stated, defaults_used=left)
 
     def _value(self, instrument: InstrumentId, key: str, value: Any) -> Any:

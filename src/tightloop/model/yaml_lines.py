@@ -29,6 +29,8 @@ _WORDS: dict[str, bool | None] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
     "null": None, "Null": None, "NULL": None, "~": None, "": None,
 }  # fmt: skip
+_UNQUOTED = re.compile(r"(?:([\w.-]+) *:|-) +(>=? *[^\s,}\]#][^,}\]#]*)")
+"""A key or a dash, and a condition such as ``> 65``: in YAML its first sign begins a block of text, or nothing."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -93,6 +95,12 @@ def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
         return Problem(file, line, "", "a tab indents this line", "indent with spaces")
     if "single document" in str(getattr(error, "context", "")) or "another document" in what:
         return Problem(file, line, "", "a second document begins here", "keep one document per file")
+    assert mark is not None, "an error with a line has a mark"
+    for unquoted in _UNQUOTED.finditer(at):
+        if unquoted.start(2) <= mark.column <= unquoted.end(2):
+            key, value = unquoted[1] or "", unquoted[2].strip()
+            message = f"is not YAML: {value} without quotes begins with a sign of YAML's own"
+            return Problem(file, line, key, message, f'quote it: {key + ": " if key else ""}"{value}"')
     return Problem(
         file, line, "", f"is not YAML: {what}", "check quotes, brackets, colons and indentation near this line"
     )
@@ -129,6 +137,11 @@ class _Composed:
 
     def _scalar(self, node: yaml.ScalarNode, path: tuple[str | int, ...], line: int) -> Any:
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            if node.tag.startswith("!="):
+                value = f"{node.tag} {node.value}".strip()
+                message = f"{value} without quotes begins with a sign of YAML's own"
+                self._refuse(line, path, message, f'quote it: "{value}"')
+                return None
             self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
             return None
         if node.style:  # quoted or a block: text, whatever it looks like

@@ -148,11 +148,11 @@ def test_funding_comes_every_eight_hours_and_follows_the_premium(market):
     assert together.min() < 0 < together.max()
 
 
-def test_the_rules_of_the_sample_are_read_and_leave_out_nothing_but_what_means_nothing(market):
+def test_the_rules_of_the_sample_are_read_and_leave_out_nothing(market):
     catalog = Catalog(market)
     for instrument in catalog.instruments():
         rules = catalog.rules(instrument)
-        assert rules.defaults_used == ("margin",)
+        assert rules.defaults_used == ()
         assert rules.price_increment > 0
         assert rules.margin_tiers[0].leverage_max > rules.margin_tiers[1].leverage_max
 
