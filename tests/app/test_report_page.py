@@ -18,11 +18,13 @@ from rich.console import Console
 
 import tightloop.app as app
 from app import report_fixture as fixture
-from tightloop.app import report_facts, report_numbers, report_series
+from tightloop.app import report_facts, report_numbers, report_sections, report_series
 from tightloop.app.console_summary import print_summary
 from tightloop.app.report_columns import Pack, open_blob, unpack
 from tightloop.app.report_numbers import MISSING, Form
 from tightloop.app.report_page import build_report
+from tightloop.core.types import WarningCode
+from tightloop.runtime.results import WARNINGS
 
 ASSETS = Path(app.__file__).parent / "assets"
 HOSTILE = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{facts}} <b>&amp;"]
@@ -383,6 +385,49 @@ def test_the_distribution_has_an_edge_at_zero_and_counts_everything() -> None:
     assert sum(b.count for b in bins) == len(pnl)
     assert any(b.low == 0 for b in bins)
     assert sum(b.count for b in bins if b.high <= 0) == np.count_nonzero(pnl < 0)
+
+
+def test_an_outermost_bar_that_holds_a_tail_is_named_for_what_it_holds() -> None:
+    shapes = report_numbers.forms(10_000.0)
+    plain = report_sections.distribution([-3.0, -2.0, 1.0, 2.0] * 20, shapes)
+    assert "all below" not in plain
+    assert "all above" not in plain
+    both = report_sections.distribution([-5_000.0, *([-3.0, -2.0, 1.0, 2.0] * 100), 7_000.0], shapes)
+    assert both.count("tail") == 2
+    assert text_of(both).count("all below") == text_of(both).count("all above") == 1
+
+
+def test_figures_of_a_year_are_grey_with_their_reason_when_the_run_is_short() -> None:
+    short = build_report(**fixture.synthetic_run(fixture.Shape(days=10, trades=20)))
+    assert short.count('<dd class="weak">') == 4, "return per year, volatility, Sortino, Calmar"
+    assert 'class="big weak"' in short, "Sharpe"
+    assert "of 10.0 days: says little" in text_of(short)
+    assert 'weak">' not in page("LONG")
+    assert "says little" not in text_of(page("LONG"))
+
+
+def test_what_stopped_or_liquidated_the_account_stands_before_notes_of_the_data() -> None:
+    grave = [WarningCode.DAILY_LOSS_STOP, WarningCode.DRAWDOWN_STOP, WarningCode.LIQUIDATED, WarningCode.KILLED]
+    words = [WARNINGS[code].format(count=2, first="2024-01-01") for code in WARNINGS]
+    notes = ["holes in bars/x.parquet", "leverage 10 is above 5", "a", "b", "c"]
+    box = report_sections.warning_box([*notes, *words])
+    first, rest = box.split('<div class="callout" role="note"')
+    assert 'class="callout grave" role="alert"' in first
+    assert {code for code in WARNINGS if WARNINGS[code].format(count=2, first="2024-01-01") in first} == set(grave)
+    assert all(note in rest for note in notes)
+    assert "grave" not in report_sections.warning_box(notes)
+
+
+def test_a_stop_or_target_that_was_canceled_is_no_entry_that_did_not_happen() -> None:
+    orders = run("LONG")["orders"]
+    own = orders.head(2).with_columns(
+        state=pl.Series(["CANCELED", "DENIED"]),
+        role=pl.Series(["take_profit", "entry"]),
+        reduce_only=pl.Series([True, False]),
+        filled_qty=pl.Series([0.0, 0.0]),
+        reason=pl.Series(["oco", "max_margin"]),
+    )
+    assert [(each.where, each.reason) for each in report_facts.refused_orders(own)] == [("DENIED entry", "max_margin")]
 
 
 def test_vendored_files_are_the_ones_that_are_listed() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from app import report_fixture as fixture
@@ -95,6 +96,37 @@ def test_a_click_on_a_trade_tells_it_and_shows_its_instrument(multi: Page) -> No
     multi.run("document.querySelector('#story [aria-label=\"Next trade\"]').click()")
     assert f"Trade {number + 2}:" in multi.run("document.getElementById('story').textContent")
     assert multi.problems == []
+
+
+def test_on_a_phone_the_instrument_stays_in_sight(pages: dict[str, Path]) -> None:
+    with Page(pages["MULTI"], 400) as page:
+        page.wait_for(READY)
+        page.run("document.getElementById('ledger').scrollLeft = 500")
+        cell = "document.querySelector('#ledger td[data-key=instrument]')"
+        left, width = page.run(f"(({{x, width}}) => [x, width])({cell}.getBoundingClientRect())")
+        assert page.run(f"{cell}.textContent") in {"BTCUSDT", "ETHUSDT", "SOLUSDT"}
+        assert width > 40
+        assert 0 <= left < 40
+        assert page.problems == []
+
+
+def test_buy_and_hold_is_drawn_on_the_scale_of_the_equity(multi: Page) -> None:
+    legends = multi.run("[...document.querySelectorAll('.legend')].map((each) => each.textContent).join(' ')")
+    assert "Buy and hold" in legends
+    assert "own scale" not in legends
+
+
+def test_a_section_without_conditions_says_so(tmp_path: Path) -> None:
+    given = fixture.synthetic_run(fixture.MULTI)
+    bare = pl.when(pl.col("section") == "Z1").then(pl.lit("[]")).otherwise(pl.col("conditions")).alias("conditions")
+    file = tmp_path / "page.html"
+    file.write_text(build_report(**{**given, "signals": given["signals"].with_columns(bare)}), encoding="utf-8")
+    with Page(file) as page:
+        page.wait_for(READY)
+        page.run(f"{ROWS}[0].click()")
+        whys = page.run("[...document.querySelectorAll('.whys > div')].map((each) => each.textContent)")
+        assert any(why.startswith("Z1") and "at once" in why for why in whys), whys
+        assert page.run("[...document.querySelectorAll('.whys ul')].every((each) => each.children.length > 0)")
 
 
 def test_a_short_trade_of_a_year_of_minutes_opens_on_its_own_bars(pages: dict[str, Path]) -> None:

@@ -15,6 +15,9 @@ HISTOGRAM_BINS = 31
 DAY_NS = 86_400 * 1_000_000_000
 OPEN = "open"
 LOSSES_IN_A_ROW = "losses in a row"
+ANNUALISED = ("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct")
+DAYS_OF_A_YEARLY_FIGURE = 30
+"""Over fewer days a figure of a year says how much chance is multiplied, not how good the strategy is."""
 
 EXIT_NAMES = {
     "ZE1": "ZE1 close rule",
@@ -158,9 +161,13 @@ def suppressed(signals: pl.DataFrame) -> list[Refusal]:
 
 
 def refused_orders(orders: pl.DataFrame) -> list[Refusal]:
-    """Orders that ended without a fill or were denied, by state and reason."""
+    """Entry orders that ended without a fill or were denied, by state and reason.
+
+    A stop or a target that was canceled kept nothing from happening: its position was closed by another order.
+    """
     ended = ["DENIED", "REJECTED", "EXPIRED", "CANCELED"]
-    rows = orders.filter(pl.col("state").is_in(ended) & (pl.col("filled_qty").fill_null(0.0) == 0.0))
+    unfilled = pl.col("state").is_in(ended) & (pl.col("filled_qty").fill_null(0.0) == 0.0)
+    rows = orders.filter(unfilled & ~pl.col("reduce_only"))
     return _refusals(
         rows.with_columns((pl.col("state") + " " + pl.col("role")).alias("where")), "where", "submitted_ts"
     )
@@ -221,6 +228,13 @@ def missing_reasons(metrics: Mapping[str, Any], trades: pl.DataFrame, days: floa
         for name, value in metrics.items()
         if known(value) is None
     }
+
+
+def weak_figures(metrics: Mapping[str, Any], days: float) -> dict[str, str]:
+    """Figures of a year that a short run can not carry, and why."""
+    if days >= DAYS_OF_A_YEARLY_FIGURE:
+        return {}
+    return {name: f"of {days:.1f} days: says little" for name in ANNUALISED if known(metrics[name]) is not None}
 
 
 def firings(signals: pl.DataFrame) -> pl.DataFrame:

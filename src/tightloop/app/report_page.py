@@ -158,7 +158,9 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
     result, initial = run.result, float(run.result["initial_equity"])
     shapes = forms(initial)
     start, end = facts.run_span(result)
-    why = facts.missing_reasons(result["metrics"], run.trades, (end - start) / facts.DAY_NS)
+    days = (end - start) / facts.DAY_NS
+    why = facts.missing_reasons(result["metrics"], run.trades, days)
+    weak = facts.weak_figures(result["metrics"], days)
     hold_pct = None if hold is None else float(hold[-1] / initial - 1.0) * 100.0
     months = facts.monthly_returns(_stamps(run.equity, "ts"), _floats(run.equity, "equity"), initial, start, end)
     done = facts.closed(run.trades)
@@ -167,8 +169,8 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
     instruments = sections.outcome_table(by_instrument, "Instrument", shapes, by_reason=False) if by_instrument else ""
     return {
         "warnings": sections.warning_box(result["warnings"]),
-        "heroes": sections.heroes(result, hold_pct, shapes, why),
-        "groups": sections.groups(result, shapes, why),
+        "heroes": sections.heroes(result, hold_pct, shapes, why, weak),
+        "groups": sections.groups(result, shapes, why, weak),
         "key": sections.mark_key(run.trades["side"].unique().to_list(), [each.name for each in reasons]),
         "months": sections.month_table(months),
         "distribution": sections.distribution(done["pnl"].to_list(), shapes),
@@ -178,7 +180,7 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
         "costs": sections.cost_table(run.fills, result["metrics"], shapes),
         "path": sections.path_table(facts.path_to_trades(run.signals, run.orders, run.trades)),
         "suppressed": sections.refusal_table(facts.suppressed(run.signals), "Section", "No signal was held back."),
-        "refused": sections.refusal_table(facts.refused_orders(run.orders), "Order", "Every order was filled."),
+        "refused": sections.refusal_table(facts.refused_orders(run.orders), "Order", "Every entry order was filled."),
         "quality": sections.quality_table(run.quality, run.command),
         "account": sections.account_table(result["account"]),
         "identity": sections.identity_table(result),

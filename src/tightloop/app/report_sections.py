@@ -35,6 +35,8 @@ EXACT_SHARE = 1e-6  # buckets and equity are the same to this share
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DEEP_MONTH_PCT = 10.0  # a month this large has the deepest shade
 WARNINGS_SHOWN = 4
+GRAVE = ("daily loss limit", "drawdown limit reached", "were liquidated", "kill switch was used")
+"""Words of the warnings that say what became of the account; the others are of the data and the rules."""
 
 REASON_COLOURS = {
     "ZE1": "ze1",
@@ -69,8 +71,14 @@ FAULT_CONSEQUENCES = {
 }
 
 
-def heroes(result: Mapping[str, Any], hold_pct: float | None, forms: Mapping[str, Form], why: Mapping[str, str]) -> str:
-    """The six figures a trader looks at first, each with what puts it into proportion."""
+def heroes(
+    result: Mapping[str, Any],
+    hold_pct: float | None,
+    forms: Mapping[str, Form],
+    why: Mapping[str, str],
+    weak: Mapping[str, str],
+) -> str:
+    """The six figures a trader looks at first, each with what puts it into proportion; ``weak`` ones are grey."""
     m, capital = result["metrics"], result["initial_equity"]
     gained = number(result["final_equity"] - capital, forms["money_signed"])
     paid = [known(m[name]) for name in ("fees", "slippage")]
@@ -80,27 +88,36 @@ def heroes(result: Mapping[str, Any], hold_pct: float | None, forms: Mapping[str
     hold = f"buy and hold {number(hold_pct, PERCENT_SIGNED)}"
     trades = known(m["trades"])
     count = f"{number(trades, COUNT)} closed trade{'' if trades == 1 else 's'}"
+    returns = f"from daily returns {weak['sharpe']}" if "sharpe" in weak else "from daily returns"
     blocks: list[tuple[str, object, Form, str, list[str]]] = [
         ("Total return", m["total_return_pct"], PERCENT_SIGNED, "total_return_pct", [f"{gained} net", hold]),
         ("Max drawdown", m["max_drawdown_pct"], PERCENT, "max_drawdown_pct", [longest]),
-        ("Sharpe", m["sharpe"], RATIO, "sharpe", ["from daily returns"]),
+        (
+            "Sharpe",
+            m["sharpe"],
+            RATIO,
+            "sharpe",
+            [returns],
+        ),
         ("Profit factor", m["profit_factor"], RATIO, "profit_factor", ["gains over losses"]),
         ("Win rate", m["win_rate_pct"], SHARE, "win_rate_pct", [count]),
         ("Fees and slippage", costs, forms["money"], "", [f"{number(share, PERCENT)} of the capital"]),
     ]
-    return "".join(_hero(*block, why) for block in blocks)
+    return "".join(_hero(*block, why, weak) for block in blocks)
 
 
-def groups(result: Mapping[str, Any], forms: Mapping[str, Form], why: Mapping[str, str]) -> str:
-    """The metrics that are not among the first six, in four groups."""
+def groups(
+    result: Mapping[str, Any], forms: Mapping[str, Form], why: Mapping[str, str], weak: Mapping[str, str]
+) -> str:
+    """The metrics that are not among the first six, in four groups; ``weak`` ones are grey, with their note."""
     money, signed = forms["money"], forms["money_signed"]
     m = result["metrics"]
     title, held = "Average time held", "avg_hold_s"
 
-    def line(name: str, title: str, form: Form) -> tuple[str, str, str]:
-        return title, number(m[name], form), why.get(name, "")
+    def line(name: str, title: str, form: Form) -> tuple[str, str, str, str]:
+        return title, number(m[name], form), why.get(name, "") or weak.get(name, ""), "weak" if name in weak else ""
 
-    parts: list[list[tuple[str, str, str]]] = [
+    parts: list[list[tuple[str, ...]]] = [
         [
             ("Equity at the end", number(result["final_equity"], money), ""),
             line("cagr_pct", "Return per year (CAGR)", PERCENT_SIGNED),
@@ -127,9 +144,18 @@ def groups(result: Mapping[str, Any], forms: Mapping[str, Form], why: Mapping[st
 
 
 def warning_box(warnings: Sequence[object]) -> str:
-    if not warnings:
+    """What stopped or liquidated the account first and by itself, then notes of data and rules."""
+    texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
+    grave = [text for text in texts if any(words in text for words in GRAVE)]
+    account = "".join(f"<li>{escape(text)}</li>" for text in grave)
+    box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if grave else ""
+    return box + _notes([text for text in texts if text not in grave])
+
+
+def _notes(texts: Sequence[str]) -> str:
+    if not texts:
         return ""
-    lines = [f"<li>{escape(w if isinstance(w, str) else json.dumps(w, sort_keys=True))}</li>" for w in warnings]
+    lines = [f"<li>{escape(text)}</li>" for text in texts]
     head = "".join(lines[:WARNINGS_SHOWN])
     rest = lines[WARNINGS_SHOWN:]
     more = f"<details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details>" if rest else ""
@@ -156,13 +182,14 @@ def distribution(pnl: Sequence[float], forms: Mapping[str, Form]) -> str:
     if not bins:
         return nothing("No closed trade.")
     money = forms["money_signed"]
-    bars = "".join(_bar(each, bins, money) for each in bins)
+    tails = float(column.min()) < bins[0].low, float(column.max()) > bins[-1].high
+    bars = "".join(_bar(each, bins, tails, money) for each in bins)
     label = f"Distribution of {len(column)} trade results"
     pairs = (
         _pair(name.capitalize(), number(value, COUNT if name == facts.LOSSES_IN_A_ROW else money), "")
         for name, value in facts.extremes(column).items()
     )
-    plot = f'<div class="bins" role="img" aria-label="{label}">{bars}</div>{_ends(bins[0].low, bins[-1].high, money)}'
+    plot = f'<div class="bins" role="img" aria-label="{label}">{bars}</div>{_ends(bins, tails, money)}'
     return f'{plot}<dl class="small">{"".join(pairs)}</dl>'
 
 
@@ -299,8 +326,16 @@ def mark_key(sides: Sequence[str], reasons: Sequence[str]) -> str:
     )
 
 
-def _hero(title: str, value: object, form: Form, name: str, subs: Sequence[str], why: Mapping[str, str]) -> str:
-    shade = tone(value) if form.signed else ""
+def _hero(
+    title: str,
+    value: object,
+    form: Form,
+    name: str,
+    subs: Sequence[str],
+    why: Mapping[str, str],
+    weak: Mapping[str, str],
+) -> str:
+    shade = "weak" if name in weak else tone(value) if form.signed else ""
     reason = f'<p class="why">{escape(why[name])}</p>' if name in why else ""
     shown = [] if reason and len(subs) == 1 else subs
     text = "".join(f'<p class="sub">{escape(sub)}</p>' for sub in shown if sub)
@@ -308,9 +343,10 @@ def _hero(title: str, value: object, form: Form, name: str, subs: Sequence[str],
     return f'<div class="hero">{pair}{reason}{text}</div>'
 
 
-def _pair(title: str, text: str, why: str) -> str:
+def _pair(title: str, text: str, why: str, shade: str = "") -> str:
     reason = f'<dd class="why">{escape(why)}</dd>' if why else ""
-    return f"<div><dt>{escape(title)}</dt><dd>{text}</dd>{reason}</div>"
+    style = f' class="{shade}"' if shade else ""
+    return f"<div><dt>{escape(title)}</dt><dd{style}>{text}</dd>{reason}</div>"
 
 
 def _month(month: facts.Month | None, name: str) -> str:
@@ -322,26 +358,34 @@ def _month(month: facts.Month | None, name: str) -> str:
     return f'<td data-month="{name}"{part} {shade}>{number(month.return_pct, Form(2, signed=True))}</td>'
 
 
-def _bar(each: facts.Bin, bins: Sequence[facts.Bin], money: Form) -> str:
+def _bar(each: facts.Bin, bins: Sequence[facts.Bin], tails: tuple[bool, bool], money: Form) -> str:
     top = max(b.count for b in bins)
     height = f"{max(1.2, each.count / top * 100):.1f}%" if each.count else "0"
-    shade = ' class="loss"' if each.high <= 0 else ""
-    return f'<i{shade} style="height:{height}" title="{escape(_bin_text(each, bins, money))}"></i>'
+    is_tail = (tails[0] and each is bins[0]) or (tails[1] and each is bins[-1])
+    style = " ".join(filter(None, ("loss" if each.high <= 0 else "", "tail" if is_tail else "")))
+    shade = f' class="{style}"' if style else ""
+    return f'<i{shade} style="height:{height}" title="{escape(_bin_text(each, bins, tails, money))}"></i>'
 
 
-def _bin_text(each: facts.Bin, bins: Sequence[facts.Bin], money: Form) -> str:
+def _bin_text(each: facts.Bin, bins: Sequence[facts.Bin], tails: tuple[bool, bool], money: Form) -> str:
     count = f"{number(each.count, COUNT)} trade{'' if each.count == 1 else 's'}"
-    if len(bins) > 1 and each is bins[0]:
+    if tails[0] and each is bins[0]:
         return f"below {number(each.high, money)}: {count}"
-    if len(bins) > 1 and each is bins[-1]:
+    if tails[1] and each is bins[-1]:
         return f"above {number(each.low, money)}: {count}"
     return f"{number(each.low, money)} to {number(each.high, money)}: {count}"
 
 
-def _ends(low: float, high: float, money: Form) -> str:
+def _ends(bins: Sequence[facts.Bin], tails: tuple[bool, bool], money: Form) -> str:
+    """The labels of the axis; an outermost bar that holds a tail is named for what it holds."""
+    low, high = bins[0].low, bins[-1].high
     short = Form(0 if max(abs(low), abs(high)) >= 50 else money.decimals, signed=True)
-    zero = f'<span class="zero" style="left:{-low / (high - low) * 100:.1f}%">0</span>' if low < 0 < high else ""
-    return f'<div class="ends"><span>{number(low, short)}</span>{zero}<span>{number(high, short)}</span></div>'
+    share = -low / (high - low) if high > low else 0.0
+    is_crowded = (tails[0] and share < 0.25) or (tails[1] and share > 0.75)
+    zero = f'<span class="zero" style="left:{share * 100:.1f}%">0</span>' if 0 < share < 1 and not is_crowded else ""
+    left = f"all below {number(bins[0].high, short)}" if tails[0] else number(low, short)
+    right = f"all above {number(bins[-1].low, short)}" if tails[1] else number(high, short)
+    return f'<div class="ends"><span>{left}</span>{zero}<span>{right}</span></div>'
 
 
 def _lane(value: float, low: float, reach: float) -> str:

@@ -2,7 +2,6 @@
 
 const CANDLE_PX = 2.2; // with less room per bar a line of closes reads better than candles
 const CLEAR = "rgba(0, 0, 0, 0)";
-const APART = 6; // buy-and-hold gets its own scale when its range is this many times the equity's
 
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
@@ -94,10 +93,8 @@ class MoneyPanes {
     const quiet = { priceLineVisible: false, lastValueVisible: false };
     const axisForm = { ...form, decimals: axisDecimals(equity.last) };
     const amounts = { type: "custom", minMove: 10 ** -form.decimals, formatter: (value) => formatNumber(value, axisForm) };
-    const apart = equity.hold && reachOf(equity.hold) > APART * reachOf(equity.last);
-    this.ownScale = Boolean(apart);
     this.extremes = equity.low ? chart.addSeries(CandlestickSeries, { ...quiet, borderVisible: false, priceFormat: amounts }, 1) : null;
-    this.hold = equity.hold ? chart.addSeries(LineSeries, { ...quiet, lineWidth: 1, lineStyle: 0, crosshairMarkerVisible: false, priceFormat: amounts, priceScaleId: apart ? "hold" : "right" }, 1) : null;
+    this.hold = equity.hold ? chart.addSeries(LineSeries, { ...quiet, lineWidth: 1, lineStyle: 0, crosshairMarkerVisible: false, priceFormat: amounts }, 1) : null;
     this.equity = chart.addSeries(LineSeries, { ...quiet, lineWidth: 1.5, priceFormat: amounts, autoscaleInfoProvider: atLeast(1e-3) }, 1);
     this.drawdown = chart.addSeries(AreaSeries, { ...quiet, lineWidth: 1, priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => formatNumber(value, { decimals: 1, unit: "%" }) }, autoscaleInfoProvider: fromZero }, 2);
     this.fill(equity, times);
@@ -106,7 +103,6 @@ class MoneyPanes {
     this.drawdown.priceScale().applyOptions({ scaleMargins: { top: 0.04, bottom: 0.08 } });
     const margins = { top: innerWidth < 600 ? 0.34 : 0.18, bottom: 0.06 }; // room for the legend
     this.equity.priceScale().applyOptions({ scaleMargins: margins });
-    if (apart) this.hold.priceScale().applyOptions({ scaleMargins: margins });
   }
 
   fill(equity, times) {

@@ -57,7 +57,9 @@ function storyWhys(run, i) {
   const found = [];
   for (let j = 0; j < firings.count; j += 1) if (firings.trade[j] === i) found.push(j);
   return found.map((j) => {
-    const list = element("ul", "", null, ...conditionsOf(run, j).map((condition) => element("li", "", conditionText(condition))));
+    const conditions = conditionsOf(run, j).map(conditionText);
+    if (!conditions.length) conditions.push("at once: it has no condition of its own");
+    const list = element("ul", "", null, ...conditions.map((text) => element("li", "", text)));
     const mark = element("span", "mark diamond");
     mark.style.setProperty("--mark", `var(--${firings.section[j].toLowerCase()})`);
     return element("div", "", null, element("h4", "", null, mark, `${firings.section[j]} · ${formatMoment(firings.ts[j])}`), list);

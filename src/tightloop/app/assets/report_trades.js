@@ -9,7 +9,7 @@ function tradeColumns({ trades, forms, exitNames, instruments, priceForms }) {
   const at = (name) => (i) => trades[name][i];
   const columns = [
     { key: "number", title: "#", wide: true, right: true, value: (i) => i + 1, text: String },
-    { key: "instrument", title: "Instrument", wide: true, value: at("instrument"), text: String, only: instruments.length > 1 },
+    { key: "instrument", title: "Instrument", value: at("instrument"), text: shortened(instruments), only: instruments.length > 1 },
     { key: "side", title: "Side", wide: new Set(trades.side).size < 2, value: at("side"), text: String },
     { key: "entry_ts", title: "Entry", value: at("entry_ts"), text: formatMoment },
     { key: "entry_price", title: "Price", wide: true, right: true, value: at("entry_price"), text: price },
@@ -24,6 +24,18 @@ function tradeColumns({ trades, forms, exitNames, instruments, priceForms }) {
     { key: "qty", title: "Quantity", wide: true, right: true, value: at("qty"), text: formatSignificant },
   ];
   return columns.filter((column) => column.only !== false);
+}
+
+/** On a phone a name without the venue and the market that all instruments share. */
+function shortened(instruments) {
+  if (innerWidth >= 600) return String;
+  const shared = (read) => new Set(instruments.map((each) => read(each.name))).size === 1;
+  const venue = shared((name) => name.split(":")[0]);
+  const market = shared((name) => name.split("-").pop());
+  return (name) => {
+    const rest = venue ? name.slice(name.indexOf(":") + 1) : name;
+    return market && rest.includes("-") ? rest.slice(0, rest.lastIndexOf("-")) : rest;
+  };
 }
 
 class TradeLedger {
@@ -80,6 +92,7 @@ class TradeLedger {
       button.addEventListener("click", () => this.sortBy(column.key));
       const cell = element("th", classOf(column), null, button);
       cell.scope = "col";
+      cell.dataset.key = column.key;
       column.head = cell;
       head.append(cell);
     }

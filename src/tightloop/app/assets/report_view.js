@@ -1,5 +1,7 @@
 // What the reader sees of the run: the whole of it on the grid, or one stretch of bars around a trade.
 
+const LABEL_PX = 18; // half of a year's label on the axis of times
+
 class RunView {
   /** run: see report_main.js. onTrade(i) is called when a mark is clicked. */
   constructor(run, onTrade) {
@@ -94,7 +96,7 @@ class RunView {
   showAll() {
     this.leaveDetail();
     const count = this.run.grid.times.length;
-    const margin = 0.018 * count;
+    const margin = Math.max(0.018, LABEL_PX / Math.max(1, this.whole.timeScale().width())) * count; // the first label is not cut
     this.whole.timeScale().setVisibleLogicalRange({ from: -0.5 - margin, to: count - 0.5 + margin });
   }
 
@@ -193,9 +195,8 @@ class RunView {
     if (!this.money) return;
     const row = lastAtOrBefore(equity.step, at);
     const style = this.palette;
-    const apart = this.money.ownScale ? "Buy and hold (own scale)" : "Buy and hold";
     const lines = [["Equity", formatNumber(equity.last[row] ?? null, forms.money), style.accent]];
-    if (equity.hold) lines.push([apart, formatNumber(equity.hold[row] ?? null, forms.money), style.trace]);
+    if (equity.hold) lines.push(["Buy and hold", formatNumber(equity.hold[row] ?? null, forms.money), style.trace]);
     fillLegend(this.legends[1], "", lines);
     fillLegend(this.legends[2], "", [["Drawdown", formatNumber(row < 0 ? null : -equity.drawdown[row], forms.percent), style.loss]]);
   }
