@@ -1,6 +1,7 @@
 """A sweep gives the figures that single runs give, and keeps what is done when it is stopped."""
 
 import itertools
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -104,8 +105,33 @@ def test_an_interrupted_sweep_returns_what_is_done(tmp_path):
     assert done.interrupted
     assert done.total == 10
     assert 3 <= len(done.rows) < 10
+    assert 0 <= done.lost <= 4, "two threads have four sets in hand"
+    assert len(done.rows) + done.lost <= 10
     assert set(seen) <= {row.number for row in done.rows}
     assert done.frame.height == len(done.rows)
+
+
+def test_sets_that_were_begun_and_not_given_out_are_counted():
+    parameters = {"variants.fast.period": [2, 3, 4, 5, 6, 7]}
+    setting = runs.Setting.random(TEXTS["stops"], seed=5, count=60)
+    begun, lost = threading.Event(), []
+
+    def plan_of(values):
+        if values["variants.fast.period"] == 3:
+            begun.set()
+        return setting.plan()
+
+    def rows():
+        feed = setting.market().feed(setting.plan())
+        return sweeping.sweep(sweeping.combinations(parameters), plan_of, feed, threads=1, on_lost=lost.append)
+
+    stopped = rows()
+    next(stopped)
+    assert begun.wait(60)
+    stopped.close()
+    assert lost == [1]
+    assert len(list(rows())) == 6
+    assert lost == [1], "a sweep that comes to its end loses nothing"
 
 
 def test_a_set_that_fails_is_named_by_its_own_error():

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -406,13 +407,16 @@ def _drive(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | N
 
 @dataclass(slots=True)
 class Sweep:
-    """Rows of a sweep in the order of the sets; ``interrupted`` when not all are there."""
+    """Rows of a sweep in the order of the sets; ``interrupted`` when not all are there.
+
+    ``lost``: sets that were running when it was interrupted.
+    """
 
     parameters: tuple[str, ...]
     rows: list[sweeping.Row]
     total: int
     interrupted: bool = False
-
+    lost: int = 0
     has_split: bool = False
 
     @property
@@ -469,11 +473,15 @@ def sweep(
     def plan_of(values: Mapping[str, Any]) -> Plan:
         return make_plan(reader.strategies(values), market.rules, seed=seed)
 
+    def count_lost(lost: int) -> None:
+        done.lost = lost
+
     try:
-        for row in sweeping.sweep(sets, plan_of, *feeds, threads=threads):
-            done.rows.append(row)
-            if on_row is not None:
-                on_row(row, len(sets))
+        with closing(sweeping.sweep(sets, plan_of, *feeds, threads=threads, on_lost=count_lost)) as rows:
+            for row in rows:
+                done.rows.append(row)
+                if on_row is not None:
+                    on_row(row, len(sets))
     except KeyboardInterrupt:
         done.interrupted = True
     return done

@@ -316,7 +316,8 @@ def sweep(
                 raise bootstrap.unwritable(folder, error) from None
         print_sweep(done.frame, done.parameters, sort, folder / "sweep.parquet")
         if done.interrupted or interrupts.asked:
-            raise Interrupted(f"interrupted; {len(done.rows)} of {done.total} parameter sets are done and kept")
+            lost = f", {done.lost} that ran are lost" if done.lost else ""
+            raise Interrupted(f"interrupted; {len(done.rows)} of {done.total} parameter sets are done and kept{lost}")
 
 
 def _parameters(texts: tuple[str, ...]) -> Mapping[str, list[Any]]:

@@ -6,7 +6,7 @@ not grow with the length of the data, and its metrics are the same as those of a
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -70,8 +70,13 @@ def sweep(
     feed_after: Feed | None = None,
     *,
     threads: int | None = None,
-) -> Iterator[Row]:
-    """Run every set; yields rows as they are done, in any order. Stopping the iteration stops the sweep."""
+    on_lost: Callable[[int], None] | None = None,
+) -> Generator[Row, None, None]:
+    """Run every set; yields rows as they are done, in any order.
+
+    Stopping the iteration stops the sweep. Sets that were begun by then and not yielded are lost, and ``on_lost`` is
+    told how many, if any.
+    """
     count = threads or os.cpu_count() or 1
 
     def one(number: int) -> Row:
@@ -82,6 +87,7 @@ def sweep(
 
     with ThreadPoolExecutor(count) as pool:
         waiting: set[Future[Row]] = set()
+        done: set[Future[Row]] = set()
         numbers = iter(range(len(sets)))
         try:
             while True:
@@ -90,8 +96,9 @@ def sweep(
                 if not waiting:
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+                while done:
+                    yield done.pop().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            lost = sum(not future.cancel() for future in done | waiting)
+            if lost and on_lost is not None:
+                on_lost(lost)
