@@ -457,6 +457,16 @@ def test_the_summary_shows_the_result_first_and_the_report_last() -> None:
     assert max(map(len, lines)) <= 110
 
 
+def test_the_summary_names_what_became_of_the_account_before_all_notes() -> None:
+    out = Console(file=io.StringIO(), width=110, color_system=None)
+    warnings = ["a", "b", "c", "d", "e", WARNINGS[WarningCode.LIQUIDATED].format(count=3, first="2024-01-01")]
+    print_summary({**run("LONG")["result"], "warnings": warnings}, Path("x"), Path("x/report.html"), console=out)
+    file = out.file
+    assert isinstance(file, io.StringIO)
+    said = [line for line in file.getvalue().splitlines() if line.startswith("warning")]
+    assert said[:2] == ["warning 3 positions were liquidated (first at 2024-01-01)", "warning a"]
+
+
 def test_the_summary_writes_a_dash_for_what_is_not_known() -> None:
     out = Console(file=io.StringIO(), width=110, color_system=None)
     given = run("NO_TRADES")

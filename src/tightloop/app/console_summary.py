@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tightloop.app.market_notes import is_of_account
 from tightloop.app.report_numbers import (
     COUNT,
     DAYS,
@@ -139,7 +140,11 @@ def _quality(datasets: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _warnings(warnings: Sequence[object]) -> list[str]:
-    lines = [f"[yellow]warning[/] {escape(str(warning))}" for warning in warnings[:WARNINGS_SHOWN]]
+    texts = sorted((str(warning) for warning in warnings), key=lambda text: not is_of_account(text))
+    lines = [
+        f"[{'bold red' if is_of_account(text) else 'yellow'}]warning[/] {escape(text)}"
+        for text in texts[:WARNINGS_SHOWN]
+    ]
     rest = len(warnings) - WARNINGS_SHOWN
     return [*lines, f"        and {rest} more, in the report"] if rest > 0 else lines
 

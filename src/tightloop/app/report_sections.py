@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from tightloop.app import report_facts as facts
+from tightloop.app.market_notes import is_of_account
 from tightloop.app.report_numbers import (
     BPS,
     COUNT,
@@ -35,8 +36,6 @@ EXACT_SHARE = 1e-6  # buckets and equity are the same to this share
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DEEP_MONTH_PCT = 10.0  # a month this large has the deepest shade
 WARNINGS_SHOWN = 4
-GRAVE = ("daily loss limit", "drawdown limit reached", "were liquidated", "kill switch was used")
-"""Words of the warnings that say what became of the account; the others are of the data and the rules."""
 
 REASON_COLOURS = {
     "ZE1": "ze1",
@@ -146,7 +145,7 @@ def groups(
 def warning_box(warnings: Sequence[object]) -> str:
     """What stopped or liquidated the account first and by itself, then notes of data and rules."""
     texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
-    grave = [text for text in texts if any(words in text for words in GRAVE)]
+    grave = [text for text in texts if is_of_account(text)]
     account = "".join(f"<li>{escape(text)}</li>" for text in grave)
     box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if grave else ""
     return box + _notes([text for text in texts if text not in grave])
