@@ -29,6 +29,7 @@ def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int
     order.reason = 0
     order.reduce_only = 1
     order.post_only = 0
+    order.trigger = 0
     order.qty = qty
     order.filled_qty = 0.0
     order.filled_value = 0.0
@@ -69,6 +70,7 @@ def _row_of(state: Record, rows: Rows, kind: int, slot: int) -> None:
     row.role = order.role
     row.reduce_only = order.reduce_only
     row.post_only = order.post_only
+    row.trigger = order.trigger
     row.expires_ns = order.expires_ns
     row.oco = order.oco
     row.qty = order.qty

@@ -12,6 +12,10 @@ MEMORY_NS_MAX = 16384  # time stamps that hold and seq remember
 ORDERS_MAX = 2048  # orders that are not terminal
 ACCOUNTS_MAX = 64  # ledger accounts
 CHECKS_MAX = 32
+TAPES_MAX = 2 * INSTRUMENTS_MAX  # prints and quotes of every instrument
+EDGES_MAX = 16384  # ends of windows
+LEVELS_MAX = 64  # price levels of one side of a book that the simulated venue keeps
+REQUESTS_MAX = 2048  # commands on their way to the simulated venue
 TIERS_MAX = 8  # margin tiers of an instrument
 LADDER_STEPS_MAX = 8
 PARAMETERS_MAX = 32  # numbers of a family without sections
@@ -26,8 +30,10 @@ ROWS_PER_INSTANCE = 256  # orders, fills, transitions and trades of one instance
 LOG_ROWS_MIN = 8_192
 INBOX_MAX = 4096  # events that the venue may owe the step at one instant
 
-# The arena: floats of all indicators and rules of a run.
+# The arena: floats of all indicators, rules and windows of a run.
 ARENA_FLOATS_MAX = 64 * 1024 * 1024
+TAPE_ROWS_MIN = 1024  # a ring of a window begins with so many rows and doubles when a window needs more
+TAPE_ROWS_MAX = 1 << 22
 
 # Magnitudes. A price or quantity beyond these is a fault of the feed, not a market.
 PRICE_MAX = 1e15
@@ -52,4 +58,5 @@ assert INSTANCES_MAX >= INSTRUMENTS_MAX, "a universe strategy has an instance on
 assert ORDERS_MAX >= 4 * INSTANCES_MAX, "entry, stop, target and exit of every instance"
 assert INSTANCES_MAX * ROWS_PER_INSTANCE < ROWS_PER_STEP_MAX, "a step of a full universe fits"
 assert NODES_MAX <= VALUE_SLOTS_MAX
+assert REQUESTS_MAX >= ORDERS_MAX, "a command for every order"
 assert 2 * RULE_DEPTH_MAX < 64

@@ -31,6 +31,11 @@ def empty(log: Rows) -> None:
     log[HEADER]["oco"] = FIRST
 
 
+def count(log: Rows) -> int:
+    """Rows written since it was last emptied."""
+    return int(log[HEADER]["slot"]) - FIRST
+
+
 @leaf
 def emit(state: Record, log: Rows, kind: int, instance: int) -> Record:
     """A new row at the time of the event in hand; unknown floats are NaN."""

@@ -38,7 +38,7 @@ _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose rang
 
 
 @leaf
-def _slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> float:
+def slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> float:
     """Share of the price that a taker loses, >= 0."""
     costs = venue.costs[order.instance]
     if costs.slippage_kind == SlippageKind.FIXED:
@@ -55,7 +55,7 @@ def _slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> f
 @leaf
 def _taker_price(venue: Record, order: Record, qty: float, price: float, volume: float) -> float:
     """What a taker pays or gets; a limit is never passed."""
-    slipped = price * (1.0 + order.side * _slippage_rate(venue, order, qty, volume))
+    slipped = price * (1.0 + order.side * slippage_rate(venue, order, qty, volume))
     if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
         slipped = min(slipped, order.price) if order.side > 0 else max(slipped, order.price)
     return slipped
@@ -89,7 +89,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
         paid = _taker_price(venue, order, qty, price, volume)
     order.filled_qty += qty
     own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
-    _apply(venue, order.instance, order.side * qty, paid, order.leverage, own)
+    apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, own)
     event = venue_book.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
@@ -104,11 +104,11 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
         venue_book.remove(venue, slot)
     if oco != 0:
-        _cancel_siblings(venue, own, oco, order_id, ts_event_ns)
+        cancel_siblings(venue, own, oco, order_id, ts_event_ns)
 
 
 @leaf
-def _cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
+def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
     at = own.order_first
     while at >= 0:
         order = venue.orders[at]
@@ -119,7 +119,7 @@ def _cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_ev
 
 
 @leaf
-def _apply(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
+def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
     """The venue's own position: average entry, isolated margin, liquidation price."""
     position = venue.positions[instance]
     multiplier = own.rules.multiplier
@@ -149,19 +149,19 @@ def _apply(venue: Record, instance: int, signed_qty: float, price: float, levera
 
 
 @leaf
-def _is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
+def is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
     """A stop of this side is triggered by this price."""
     return price >= trigger if side > 0 else price <= trigger
 
 
 @leaf
-def _is_through(side: int, price: float, limit: float) -> bool:
+def is_through(side: int, price: float, limit: float) -> bool:
     """A limit of this side is traded through by this price."""
     return price < limit if side > 0 else price > limit
 
 
 @leaf
-def _expire(venue: Record, own: Record, now_ns: int) -> None:
+def expire(venue: Record, own: Record, now_ns: int) -> None:
     if own.expires_next_ns > now_ns:
         return
     own.expires_next_ns = limits.NEVER_NS
@@ -207,20 +207,20 @@ def _at_open(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, price, False, ts_ns)
         return
     if kind == OrderKind.STOP or kind == OrderKind.TRAILING:
-        if _is_at_or_beyond(order.side, price, order.stop_price):
+        if is_at_or_beyond(order.side, price, order.stop_price):
             order.is_triggered = 1
             _take(venue, slot, price, False, ts_ns)
         return
     if kind == OrderKind.STOP_LIMIT:
-        if order.is_triggered == 0 and not _is_at_or_beyond(order.side, price, order.stop_price):
+        if order.is_triggered == 0 and not is_at_or_beyond(order.side, price, order.stop_price):
             return
         order.is_triggered = _RESTS
     is_first = order.is_resting == 0
     order.is_resting = 1
-    if order.post_only != 0 and is_first and not _is_through(-order.side, price, order.price):
+    if order.post_only != 0 and is_first and not is_through(-order.side, price, order.price):
         venue_book.end_order(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
         return
-    if _is_through(order.side, price, order.price):
+    if is_through(order.side, price, order.price):
         _take(venue, slot, price, not is_first, ts_ns)
     elif is_first and order.tif == TimeInForce.IOC:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
@@ -239,14 +239,14 @@ def _stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
     extreme = own.high if order.side > 0 else own.low
-    if order.is_triggered == 0 and _is_at_or_beyond(order.side, extreme, order.stop_price):
+    if order.is_triggered == 0 and is_at_or_beyond(order.side, extreme, order.stop_price):
         order.is_triggered = _TRIGGERED
         if order.kind == OrderKind.STOP_LIMIT:
             # At the trigger the price is the stop: a limit beyond it is met there and then, another one rests.
             order.is_resting = 1
-            if _is_through(order.side, order.stop_price, order.price):
+            if is_through(order.side, order.stop_price, order.price):
                 _take(venue, slot, order.stop_price, False, own.open_ns)
-            elif _is_through(order.side, own.close, order.price):
+            elif is_through(order.side, own.close, order.price):
                 _take(venue, slot, order.price, True, own.open_ns)
         else:
             _take(venue, slot, order.stop_price, False, own.open_ns)
@@ -262,7 +262,7 @@ def _limit_in_bar(venue: Record, slot: int, own: Record) -> None:
     if _was_entered_inside(venue, order):
         reached = own.close
     order.is_resting = 1
-    if _is_through(order.side, reached, order.price):
+    if is_through(order.side, reached, order.price):
         _take(venue, slot, order.price, True, own.open_ns)
 
 
@@ -319,7 +319,7 @@ def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extre
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
-                _apply(venue, instance, -position.qty, price, 1.0, own)
+                apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
 
 
@@ -333,12 +333,12 @@ def _trail(venue: Record, own: Record, high: float, low: float) -> None:
             best = high if order.side < 0 else low
             if own.stage == Stage.IN_BAR and _was_entered_inside(venue, order):
                 best = own.close
-            _follow(order, best, own.rules.price_increment)
+            follow(order, best, own.rules.price_increment)
         at = order.next
 
 
 @leaf
-def _follow(order: Record, best: float, increment: float) -> None:
+def follow(order: Record, best: float, increment: float) -> None:
     """Move one trailing stop after a price; a sell trails the highest, a buy the lowest."""
     sign = float(-order.side)
     if (best - order.best_price) * sign > 0.0:
@@ -395,7 +395,7 @@ def begin_bar(venue: Record, event: Record) -> None:
     while at >= 0:
         venue.positions[at].closed_ns = 0
         at = venue.instance_next[at]
-    _expire(venue, own, event.ts_init_ns)
+    expire(venue, own, event.ts_init_ns)
     if own.has_participation == 0:
         _all_at_open(venue, own)
     _liquidate(venue, event.instrument, own, own.open, own.open, True)
@@ -430,7 +430,7 @@ def end_bar(venue: Record, event: Record) -> None:
     own = venue.instruments[event.instrument]
     _liquidate(venue, event.instrument, own, own.low, own.high, False)
     _trail(venue, own, own.high, own.low)
-    _expire(venue, own, own.close_ns)
+    expire(venue, own, own.close_ns)
     own.mark = own.close
     own.rules.bar.volume = own.volume
     own.stage = Stage.BETWEEN.value
@@ -461,7 +461,7 @@ def _submit(venue: Record, row: Record) -> None:
     own = venue.instruments[order.instrument]
     venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
-        _follow(order, order.reference_price, own.rules.price_increment)
+        follow(order, order.reference_price, own.rules.price_increment)
     # A timer of a hole speaks after the bar that ends the hole began: what it sent waited for that bar.
     if own.stage == Stage.AT_OPEN and own.open_ns >= row.ts_ns:
         if venue.costs[order.instance].participation <= 0.0:
@@ -496,6 +496,6 @@ def on_command(venue: Record, row: Record) -> None:
     order.arm_price = row.arm_price
     if order.kind == OrderKind.TRAILING:
         order.trail_distance = row.trail_distance
-        _follow(order, order.best_price, own.rules.price_increment)
+        follow(order, order.best_price, own.rules.price_increment)
     else:
         order.stop_price = row.stop_price

@@ -16,7 +16,7 @@ _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 
 
 @hot
-def _is_before(streams: Rows, a: int, b: int) -> bool:
+def is_before(streams: Rows, a: int, b: int) -> bool:
     one, other = streams[a], streams[b]
     if one.next_ns != other.next_ns:
         return one.next_ns < other.next_ns
@@ -26,7 +26,7 @@ def _is_before(streams: Rows, a: int, b: int) -> bool:
 
 
 @leaf
-def _sift_down(heap: Ints, streams: Rows, place: int) -> None:
+def sift_down(heap: Ints, streams: Rows, place: int) -> None:
     """Restore the order below ``place``. ``heap[0]`` is the count, the root is ``heap[1]``."""
     count = heap[0]
     moved = heap[place]
@@ -34,9 +34,9 @@ def _sift_down(heap: Ints, streams: Rows, place: int) -> None:
         child = 2 * place
         if child > count:
             break
-        if child < count and _is_before(streams, heap[child + 1], heap[child]):
+        if child < count and is_before(streams, heap[child + 1], heap[child]):
             child += 1
-        if not _is_before(streams, heap[child], moved):
+        if not is_before(streams, heap[child], moved):
             break
         heap[place] = heap[child]
         place = child
@@ -70,7 +70,7 @@ def begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
             heap[0] += 1
             heap[heap[0]] = k
     for place in range(heap[0] // 2, 0, -1):
-        _sift_down(heap, streams, place)
+        sift_down(heap, streams, place)
 
 
 @hot
@@ -136,7 +136,7 @@ def next_event(streams: Rows, heap: Ints, bars: Rows, rates: Rows, event: Record
     if count > 1:
         # Only with several streams does another one have to be asked what comes next.
         if heap[0] > 1:
-            _sift_down(heap, streams, 1)
+            sift_down(heap, streams, 1)
         next_ns, next_phase = streams[heap[1]].next_ns, streams[heap[1]].next_phase
     follows = next_ns == now_ns
     flags = 0 if follows else Phase.RECORD.value

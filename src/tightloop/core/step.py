@@ -9,11 +9,11 @@ import math
 
 from numba import types
 
-from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, orders, positions
+from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, orders, positions, tapes
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
-from tightloop.core.indicators.contract import call_update
+from tightloop.core.indicators.contract import call_evaluate, call_update
 from tightloop.core.state import full_hash
 from tightloop.core.types import (
     ARENA,
@@ -164,6 +164,84 @@ def _bar_opened(state: Record, arena: Floats, table: Table, event: Record) -> No
         _close_aggregates(state, arena, table, event.instrument, event.ts_init_ns)
     instrument.open_ns = event.ts_init_ns
     _mark(state, event.instrument, event.price, event.price, event.price)
+
+
+# Ticks --------------------------------------------------------------------------------------------------------------
+
+
+@hot
+def _touch(state: Record, index: int) -> None:
+    """Its instances are to be evaluated at the end of this event."""
+    assert state.touched_count < limits.INSTRUMENTS_MAX, "INSTRUMENTS_MAX: an instrument is touched once an event"
+    state.touched[state.touched_count] = index
+    state.touched_count += 1
+
+
+@leaf
+def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
+    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close."""
+    instrument = state.instruments[index]
+    if instrument.aggregate_count > 0:
+        _close_aggregates(state, arena, table, index, state.ts_ns)
+    if instrument.trade_tape >= 0:
+        tapes.advance(state, arena, instrument.trade_tape, state.ts_ns)
+    if instrument.quote_tape >= 0:
+        tapes.advance(state, arena, instrument.quote_tape, state.ts_ns)
+    for k in range(instrument.tick_first, instrument.tick_first + instrument.tick_count):
+        indicator = state.indicators[k]
+        call_evaluate(table[indicator.address], state, arena, index, indicator.base)
+
+
+@leaf
+def _trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
+    """A public print. Without quotes it is the mark; it is the extreme since a signal either way."""
+    index, price = event.instrument, event.price
+    assert 0.0 < price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
+    instrument = state.instruments[index]
+    instrument.last = price
+    bar = instrument.bar
+    bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, event.qty
+    if instrument.aggregate_count > 0:
+        _close_aggregates(state, arena, table, index, state.ts_ns)
+        bar.open_ns, bar.close_ns = state.ts_ns, 0
+        _grow_aggregates(state, index)
+    if instrument.trade_tape >= 0:
+        sign = -1.0 if event.is_maker != 0 else 1.0
+        tapes.take_trade(state, arena, instrument.trade_tape, state.ts_ns, price, event.qty, sign)
+    _mark(state, index, instrument.mark if instrument.bid > 0.0 else price, price, price)
+    _refresh(state, arena, table, index)
+    _touch(state, index)
+
+
+@leaf
+def _quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
+    """The best bid and ask: their middle is the mark, and without prints the extreme since a signal."""
+    index, bid, ask = event.instrument, event.price, event.rate
+    assert 0.0 < bid <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
+    assert 0.0 < ask <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
+    instrument = state.instruments[index]
+    instrument.bid, instrument.bid_qty, instrument.ask, instrument.ask_qty = bid, event.qty, ask, event.amount
+    if instrument.quote_tape >= 0:
+        tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
+    mid = 0.5 * (bid + ask)
+    if instrument.last > 0.0:
+        _mark(state, index, mid, -math.inf, math.inf)
+    else:
+        _mark(state, index, mid, mid, mid)
+    _refresh(state, arena, table, index)
+    _touch(state, index)
+
+
+@leaf
+def _gap(state: Record, arena: Floats, table: Table, index: int) -> None:
+    """Something was missed: no window over it is known."""
+    instrument = state.instruments[index]
+    if instrument.trade_tape >= 0:
+        tapes.forget(state, instrument.trade_tape)
+    if instrument.quote_tape >= 0:
+        tapes.forget(state, instrument.quote_tape)
+    _refresh(state, arena, table, index)
+    _touch(state, index)
 
 
 # Deciding -----------------------------------------------------------------------------------------------------------
@@ -478,8 +556,19 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         state.drawdown_warned = 0
         state.equity_peak = state.equity
         guard.set_alarm(state)
+    elif kind == EventKind.TRADE:
+        _trade(state, arena, table, event)
+    elif kind == EventKind.QUOTE:
+        _quote(state, arena, table, event)
+    elif kind == EventKind.DATA_GAP:
+        _gap(state, arena, table, event.instrument)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
+        if event.instrument >= 0:
+            state.is_grid = 1
+            _refresh(state, arena, table, event.instrument)
+            state.is_grid = 0
+            _touch(state, event.instrument)
 
 
 @hot
@@ -492,8 +581,10 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
         _fire_timers(state, arena, rows, table, event.ts_init_ns)
     state.ts_ns = event.ts_init_ns
     mix_event(state, event)
-    if event.ts_event_ns >= state.day_end_ns and event.kind != EventKind.BAR_CLOSED:
-        _begin_day(state, event.ts_event_ns // limits.DAY_NS)
+    # What happened in a bar is of the bar's day, though it is heard at its close; a tick is of the time it is heard.
+    dated_ns = event.ts_init_ns if event.kind >= EventKind.TRADE else event.ts_event_ns
+    if dated_ns >= state.day_end_ns and event.kind != EventKind.BAR_CLOSED:
+        _begin_day(state, dated_ns // limits.DAY_NS)
     _take_in(state, arena, rows, table, event)
     state.equity = ledger.wallet(state, 0) + state.unrealized
     if event.phase & Phase.DECIDE_ON_CLOSE:

@@ -38,9 +38,12 @@ class EventKind(IntEnum):
     ORDER_CANCELED = 8
     ORDER_EXPIRED = 9
     ORDER_UNKNOWN = 10  # sent, and no answer: the outcome is not known
-    TIMER = 11  # time passed
+    TIMER = 11  # time passed; with an instrument: its windows move on
     KILL_SWITCH = 12  # order_id = 1 engaged, 0 re-armed; scope: instrument, instance, order_slot = strategy (-1: any)
     REARMED = 13  # an operator lifts a drawdown stop
+    TRADE = 14  # a public print: price, qty, is_maker = the buyer rested, order_id = the venue's trade id
+    QUOTE = 15  # best bid and ask: price = bid, qty = bid_qty, rate = ask, amount = ask_qty
+    DATA_GAP = 16  # instrument: what happened since ts_event_ns is not known; windows over it are UNKNOWN
 
 
 class Phase(IntEnum):
@@ -178,6 +181,7 @@ class Reason(IntEnum):
     TTL = 54
     OCO = 55
     LIQUIDATED = 56
+    SELF_TRADE = 57
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
@@ -261,6 +265,16 @@ class PriceKind(IntEnum):
     CLOSE = 1
     NUMBER = 2
     VARIANT = 3
+    BEST_BID = 4
+    BEST_ASK = 5
+
+
+class Trigger(IntEnum):
+    """The price that sets a stop off."""
+
+    TOUCH = 0
+    LAST = 1
+    MARK = 2
 
 
 class SlippageKind(IntEnum):
@@ -311,6 +325,11 @@ EVENT = _record(
     *_of("f8", "stop_price"),  # of an order event: where the venue's trailing stop rests; not above 0: not said
 )
 
+TICK = _record(
+    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; id and flag of trades
+    *_of("f8", "price qty ask ask_qty"),  # of a quote: best bid and its quantity, best ask and its quantity
+)
+
 TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
 
 INSTRUMENT = _record(
@@ -321,7 +340,16 @@ INSTRUMENT = _record(
     ("bar", BAR),  # the last closed bar
     *_of("f8", "mark funding_rate"),
     *_of("i8", "open_ns touched_ns bar_count"),
+    *_of("f8", "last bid bid_qty ask ask_qty"),  # of the last print and the last quote received; NaN: none yet
+    *_of("i8", "trade_tape quote_tape tick_first tick_count"),  # -1: not kept; windowed indicators
 )
+
+# What came in of one instrument and kind, for windows of time: a ring of rows in the arena, each with prefix sums.
+TAPE = _record(
+    *_of("i8", "base width capacity count epoch_ns first_ns edge_first edge_count has_moments has_extremes"),
+)
+# One end of a window on a tape: the row in force ``offset_ns`` before now.
+EDGE = _record(*_of("i8", "tape offset_ns at due_ns"))
 
 AGGREGATE = _record(
     *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),
@@ -346,7 +374,7 @@ STRATEGY = _record(
     *_of("f8", "size_value notional_min notional_max leverage"),
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
-    *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
+    *_of("i8", "stop_trigger stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),
@@ -362,6 +390,7 @@ STRATEGY = _record(
 
 COSTS = _record(
     *_of("f8", "taker_rate maker_rate slippage_bps slippage_coefficient participation"),  # participation 0: off
+    *_of("f8", "depth_spreads"),  # ticks: what a taker pays for each touch quantity beyond the first
     *_of("i8", "slippage_kind"),
 )
 
@@ -369,7 +398,7 @@ INSTANCE = _record(
     *_of("i8", "strategy instrument next state state_since_ns value_base memory_base"),
     *_of("i8", "signal_id signal_ns cooldown_until_ns suppressed_for timer_ns"),
     *_of("f8", "signal_price high_since_signal low_since_signal planned_stop planned_target confidence"),
-    *_of("f8", "planned_extreme planned_base"),  # of a retracement, as they were at the decision to enter
+    *_of("f8", "planned_extreme planned_base signal_base"),  # of a retracement: at the decision to enter, at the signal
     *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # of the sections at the last evaluation
@@ -386,7 +415,7 @@ ORDER = _record(
     *_of("i8", "id instance instrument side kind tif role state reason reduce_only post_only"),
     *_of("f8", "qty filled_qty filled_value price stop_price trail_pct trail_distance arm_price"),
     *_of("f8", "reference_price reserved_margin leverage best_price"),
-    *_of("i8", "submitted_ns expires_ns signal_id oco is_triggered is_resting fill_count step next"),
+    *_of("i8", "submitted_ns expires_ns signal_id oco is_triggered is_resting fill_count step next trigger"),
 )
 
 ACCOUNT_LIMITS = _record(
@@ -407,7 +436,7 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
-    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count"),
+    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid"),
     *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),
@@ -425,7 +454,18 @@ STATE = _record(
     ("order_free", "i8", (limits.ORDERS_MAX,)),
     ("value_slots", "i8", (limits.VALUE_SLOTS_MAX,)),
     ("memory_ns", "i8", (limits.MEMORY_NS_MAX,)),
+    ("tapes", TAPE, (limits.TAPES_MAX,)),
+    ("edges", EDGE, (limits.EDGES_MAX,)),
 )
+
+LOG_ROW = _record(
+    *_of("i8", "kind ts_ns seq instrument instance order_id slot signal_id code reason"),
+    *_of("i8", "side order_kind tif role reduce_only post_only is_maker expires_ns entry_ns exit_ns oco trigger"),
+    *_of("f8", "qty price stop_price trail_pct trail_distance arm_price leverage exit_price"),
+    *_of("f8", "fee pnl funding slippage value threshold"),
+)
+
+LEVEL = _record(*_of("f8", "price qty"))
 
 # The simulated venue keeps books of its own, as a real one does: it never reads State.
 VENUE_INSTRUMENT = _record(
@@ -433,6 +473,10 @@ VENUE_INSTRUMENT = _record(
     *_of("f8", "open high low close volume volume_left mark"),
     *_of("i8", "open_ns close_ns order_first order_last position_first stage"),
     *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
+    *_of("f8", "last print_left"),  # of ticks; print_left: what of the print in hand is not used yet
+    *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book"),
+    ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
+    ("asks", LEVEL, (limits.LEVELS_MAX,)),
 )
 
 VENUE = _record(
@@ -447,6 +491,12 @@ VENUE = _record(
     ("order_slot", "i8", (limits.ORDERS_MAX,)),  # the sender's slot, given back with every event
     ("order_free", "i8", (limits.ORDERS_MAX,)),
     ("inbox", EVENT, (limits.INBOX_MAX,)),
+    *_of("i8", "submit_ns cancel_ns response_ns delay_ns halt_ns is_recorded queue_kind is_partial expires_next_ns"),
+    *_of("i8", "request_count request_taken"),
+    ("requests", LOG_ROW, (limits.REQUESTS_MAX,)),  # on their way here: due at exit_ns
+    ("queue_power", "f8"),
+    ("queue_ahead", "f8", (limits.ORDERS_MAX,)),
+    ("queue_traded", "f8", (limits.ORDERS_MAX,)),
 )
 
 
@@ -458,22 +508,37 @@ class Stage(IntEnum):
     IN_BAR = 2  # inside the bar that ends now
 
 
-LOG_ROW = _record(
-    *_of("i8", "kind ts_ns seq instrument instance order_id slot signal_id code reason"),
-    *_of("i8", "side order_kind tif role reduce_only post_only is_maker expires_ns entry_ns exit_ns oco"),
-    *_of("f8", "qty price stop_price trail_pct trail_distance arm_price leverage exit_price"),
-    *_of("f8", "fee pnl funding slippage value threshold"),
-)
-
 EQUITY = _record(("ts_ns", "i8"), *_of("f8", "equity cash"))
 
-STREAM = _record(*_of("i8", "kind instrument at end is_closing next_ns next_phase"))
+STREAM = _record(
+    *_of("i8", "kind instrument at end is_closing next_ns next_phase"),
+    *_of("i8", "clock offset_ns is_last period_ns last_id"),  # of ticks
+)
 RATE = _record(("ts_ns", "i8"), ("rate", "f8"))
 
 
 class StreamKind(IntEnum):
     BARS = 1
     FUNDING = 2
+    TRADES = 3
+    QUOTES = 4
+    GRID = 5  # time alone: windows move on though nothing happens
+
+
+class QueueKind(IntEnum):
+    """Who cancels in front of an order that rests: nobody, or a share of what leaves its price."""
+
+    RISK_AVERSE = 1
+    LOG2 = 2  # ln(1 + back) against ln(1 + front)
+    POWER3 = 3  # back^3 against front^3
+
+
+class Clock(IntEnum):
+    """What a stream feeds: the strategy, the venue, or both at one time."""
+
+    BOTH = 0
+    STRATEGY = 1
+    VENUE = 2
 
 
 BAR_RECORD = numba.from_dtype(BAR)
@@ -482,6 +547,7 @@ STATE_RECORD = numba.from_dtype(STATE)
 ORDER_RECORD = numba.from_dtype(ORDER)
 VENUE_RECORD = numba.from_dtype(VENUE)
 LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
+TICK_RECORD = numba.from_dtype(TICK)
 STREAM_RECORD = numba.from_dtype(STREAM)
 RATE_RECORD = numba.from_dtype(RATE)
 EQUITY_RECORD = numba.from_dtype(EQUITY)

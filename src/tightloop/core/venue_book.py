@@ -18,7 +18,9 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     event.instrument = instrument
     event.instance = instance
     event.ts_event_ns = ts_event_ns
-    event.ts_init_ns = venue.ts_ns
+    event.ts_init_ns = venue.ts_ns + venue.delay_ns
+    if at > venue.inbox_taken:
+        event.ts_init_ns = max(event.ts_init_ns, venue.inbox[at - 1].ts_init_ns)  # what is said first is heard first
     event.order_id = 0
     event.order_slot = -1
     event.reason = 0
@@ -75,6 +77,7 @@ def insert(venue: Record, row: Record) -> int:
     order.role = row.role
     order.reduce_only = row.reduce_only
     order.post_only = row.post_only
+    order.trigger = row.trigger
     order.qty = row.qty
     order.filled_qty = 0.0
     order.price = row.price

@@ -7,13 +7,13 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from tightloop.core import families, limits
+from tightloop.core import families, indicators, limits
 from tightloop.model import refusals, sense, yaml_lines
 from tightloop.model.conditions import TREE_KEYS, BadTree, Condition, Node, conditions_of, depth, read_tree
 from tightloop.model.errors import InputError, Problem
@@ -21,12 +21,15 @@ from tightloop.model.fields import shown
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import Origins, Setting, write_settings
-from tightloop.model.strategy_file import Account, StrategyFile
+from tightloop.model.strategy_file import Account, StrategyFile, TargetLadder
 from tightloop.model.variants import Variant, read_parameters, read_variants
 from tightloop.model.yaml_lines import LineOf
 
 SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
 _SIZE = {"type": "fixed", "value": 1}
+PUMP = "PUMP_MAGNITUDE_PCT"
+PUMP_BASE = "pump_retracement.base"
+"""The variant that says where a pump began, when a strategy measures the pump and names no base."""
 STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": "signal", "direction": "LONG", "timeframe": "1s", "S1": {}, "Z1": {"size": _SIZE},
     "size": _SIZE, **_SIZE, "price": 1, "variant": "unnamed", "multiple": 1, "buffer_pct": 1, "bps": 1,
@@ -205,6 +208,7 @@ class _Resolver:
         self.variants = read_variants(shape.variants, shape.timeframe, self._refuse)
         self.trees = dict(self._trees())
         self.parameters = self._parameters()
+        self._check_feed(written)
         self._check_names()
         if shape.sections is not None:
             order = value_at(written, "sections", "Z1", "order")
@@ -315,6 +319,32 @@ class _Resolver:
             there = f"write one of {', '.join(known)}" if known else "name it under variants: first"
             self._refuse(path, f"{shown(used)} is not a variant of this file", near(used, known, there))
 
+    def _check_feed(self, written: Mapping[str, Any]) -> None:
+        """Bars or ticks, and indicators that can be computed on them."""
+        feed = self.shape.feed
+        if feed is None:
+            if self.shape.timeframe is None:
+                self._refuse(("timeframe",), "is missing", "write timeframe: 1m for bars, or feed: [trades, quotes]")
+            if "latency" in written:
+                self._refuse(("latency",), "bars have no latency", "remove the key, or write feed: [trades, quotes]")
+        elif self.shape.timeframe is not None:
+            self._refuse(("timeframe",), "belongs to bars, and this strategy has a feed of ticks", "remove one of both")
+        for name, variant in self.variants.items():
+            self._check_tapes(("variants", name, "type"), indicators.load(variant.type), variant)
+
+    def _check_tapes(self, path: refusals.Path, indicator: indicators.Indicator, variant: Variant) -> None:
+        feed = self.shape.feed or []
+        missing = [tape for tape in indicator.tapes if tape not in feed]
+        if missing:
+            remedy = f"write feed: [{', '.join(dict.fromkeys([*feed, *missing]))}]"
+            self._refuse(path, f"{indicator.type} needs {' and '.join(missing)}", remedy)
+        elif self.shape.feed is not None and not indicator.is_windowed and not indicator.is_of_instance:
+            if "trades" not in feed:
+                self._refuse(path, f"{indicator.type} counts bars, which are made of trades", "add trades to the feed")
+            elif variant.timeframe is None:
+                remedy = "write timeframe: 1m beside its type"
+                self._refuse(path, f"{indicator.type} counts bars, and ticks have none", remedy)
+
     def _check_names(self) -> None:
         """Variants named outside of the trees."""
         if isinstance(self.shape.confidence, str):
@@ -323,11 +353,12 @@ class _Resolver:
             return
         z1, base = self.shape.sections.Z1, ("sections", "Z1")
         price = z1.order.price
-        if price in ("best_bid", "best_ask"):
+        if price in ("best_bid", "best_ask") and "quotes" not in (self.shape.feed or []):
             remedy = "write close, a variant or a number"
             self._refuse((*base, "order", "price"), f"{price} needs quotes, and bars have none", remedy)
-        elif isinstance(price, str) and price != "close" and z1.order.type != "market":
+        elif isinstance(price, str) and price not in ("close", "best_bid", "best_ask") and z1.order.type != "market":
             self._check_variant((*base, "order", "price"), price)
+        self._check_base(z1.take_profit, (*base, "take_profit"))
         for key in ("stop_loss", "take_profit"):
             for name in ("variant", "base"):
                 used = getattr(getattr(z1, key), name, None)
@@ -335,6 +366,18 @@ class _Resolver:
                     self._check_variant((*base, key, name), used)
         if z1.size.scale is not None:
             self._check_variant((*base, "size", "scale", "variant"), z1.size.scale.variant)
+
+
+    def _check_base(self, target: Any, path: refusals.Path) -> None:
+        """A retracement is measured from where the pump began: a variant that is named, or the base of the pump's."""
+        if not isinstance(target, TargetLadder) or target.of != "pump_retracement" or target.base is not None:
+            return
+        pump = next((own for own in self.variants.values() if own.type == PUMP), None)
+        if pump is None:
+            remedy = "write base: and a variant, for example the lower output of a DONCHIAN"
+            self._refuse(path, "pump_retracement needs the price the pump began at", remedy)
+        else:
+            self.variants[PUMP_BASE] = replace(pump, name=PUMP_BASE, output="base")
 
 
 def _spelled(node: Node) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core import checks, families, indicators, limits
+from tightloop.core import checks, families, indicators, limits, tapes
 from tightloop.core.compiled import DISABLE_JIT, address_of
+from tightloop.core.indicators.contract import End
 from tightloop.core.ledger import CAPITAL, WALLET
 from tightloop.core.state import new_state
 from tightloop.core.types import (
@@ -22,15 +23,17 @@ from tightloop.core.types import (
     Op,
     OrderKind,
     PriceKind,
+    QueueKind,
     Rows,
     SizeKind,
     SlippageKind,
     StopKind,
     TargetKind,
     TimeInForce,
+    Trigger,
 )
 from tightloop.model.conditions import OPERATORS, Condition, Node
-from tightloop.model.config import SECTIONS, Strategy
+from tightloop.model.config import PUMP_BASE, SECTIONS, Strategy
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.together import check_together, rules_of
@@ -50,7 +53,7 @@ class Plan:
     rules: Mapping[InstrumentId, InstrumentRules]
     settle_asset: str
     capital: float
-    timeframe: str
+    timeframe: str | None
     states: Rows
     arena: Floats
     venues: Rows
@@ -58,6 +61,13 @@ class Plan:
     rows_per_step: int
     conditions: Mapping[int, Condition] = field(default_factory=dict)
     funding: Mapping[InstrumentId, bool] = field(default_factory=dict)
+    grids_ns: Mapping[int, int] = field(default_factory=dict)
+    """Of instruments with windows: the period at which they move on though nothing happens."""
+
+    @property
+    def feed(self) -> tuple[str, ...]:
+        """The ticks it runs on; empty on bars."""
+        return tuple(self.strategies[0].read.feed or ())
 
 
 def make_plan(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], *, seed: int = 0) -> Plan:
@@ -93,6 +103,8 @@ class _Builder:
         self.constants: dict[float, int] = {}
         self.base_of: dict[tuple[Any, ...], int] = {}
         self.conditions: dict[int, Condition] = {}
+        self.grids_ns: dict[int, int] = {}
+        self.cells_of_ends: dict[int, int] = {}
 
     def plan(self) -> Plan:
         asset = check_together(self.strategies, self.rules)
@@ -101,6 +113,7 @@ class _Builder:
         _capacity("INSTANCES_MAX", sum(len(s.instruments) for s in self.strategies))
         self._instruments()
         self._market_indicators()
+        self._windows()
         self._strategies()
         self._account()
         self._checks()
@@ -114,7 +127,7 @@ class _Builder:
         }
         return Plan(
             self.strategies, self.instruments, self.rules, asset, capital, self.strategies[0].read.timeframe,
-            self.states, arena, self.venues, self._table(), rows, self.conditions, funding,
+            self.states, arena, self.venues, self._table(), rows, self.conditions, funding, self.grids_ns,
         )  # fmt: skip
 
     # The table of addresses
@@ -156,10 +169,12 @@ class _Builder:
             for k, tier in enumerate(tiers):
                 row["tiers"][k] = tier
             row["instance_first"] = -1
-            row["mark"] = row["funding_rate"] = math.nan
+            row["trade_tape"] = row["quote_tape"] = -1
+            for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
+                row[name] = math.nan
             own = self.venue["instruments"][at]
             own["rules"] = row
-            own["mark"] = math.nan
+            own["mark"] = own["last"] = math.nan
             own["order_first"] = own["order_last"] = own["position_first"] = -1
             own["expires_next_ns"] = limits.NEVER_NS
 
@@ -175,7 +190,7 @@ class _Builder:
                             wanted.setdefault(_key(variant), variant)
             row = self.state["instruments"][at]
             row["indicator_first"] = count
-            base = [v for v in wanted.values() if v.timeframe is None]
+            base = [v for v in wanted.values() if v.timeframe is None and not indicators.load(v.type).is_windowed]
             count = self._lay_out(at, base, count)
             row["indicator_count"] = len(base)
             row["aggregate_first"] = aggregate_count
@@ -192,6 +207,57 @@ class _Builder:
             row["aggregate_count"] = aggregate_count - row["aggregate_first"]
         self.state["indicator_count"] = count
         self.state["aggregate_count"] = aggregate_count
+
+    def _windows(self) -> None:
+        """Tapes, ends of windows and the indicators over them; equal ends of one tape are one."""
+        if not self.strategies[0].read.feed:
+            return
+        write_venue(self.venue, self.strategies[0])
+        for at, instrument in enumerate(self.instruments):
+            wanted: dict[tuple[Any, ...], Variant] = {}
+            for strategy in self.strategies:
+                if instrument in strategy.instruments:
+                    own = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
+                    wanted.update((_key(variant), variant) for variant in own)
+            numbers = self._tapes(at, list(wanted.values()))
+            row = self.state["instruments"][at]
+            row["tick_first"] = count = int(self.state["indicator_count"])
+            row["tick_count"] = len(wanted)
+            self.state["indicator_count"] = self._lay_out(at, list(wanted.values()), count)
+            for variant in wanted.values():
+                indicator = indicators.load(variant.type)
+                place = self.base_of[(at, *_key(variant))] + len(indicator.outputs) + len(indicator.parameters)
+                for k, end in enumerate(indicator.ends(variant.values)):
+                    self.cells_of_ends[place + k] = numbers[_end_key(end)]
+            periods = [_seconds_ns(indicators.load(v.type).refresh_s(v.values)) for v in wanted.values()]
+            periods += [limits.SECOND_NS] if row["aggregate_count"] else []
+            if periods:
+                self.grids_ns[at] = math.gcd(*periods)
+
+    def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
+        """The tapes of one instrument; the number of each end of a window."""
+        row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
+        loaded = [(indicators.load(v.type), v.values) for v in variants]
+        for name in ("trades", "quotes"):
+            if not any(name in indicator.tapes for indicator, _ in loaded):
+                continue
+            ends = {_end_key(end)[1] for indicator, values in loaded for end in indicator.ends(values) if end[0] == name}
+            if not ends:
+                continue
+            number, first = int(self.state["tape_count"]), int(self.state["edge_count"])
+            _capacity("EDGES_MAX", first + len(ends))
+            needs = {need for indicator, _ in loaded if name in indicator.tapes for need in indicator.needs}
+            tape = self.state["tapes"][number]
+            tape["width"] = tapes.TRADE_WIDTH if name == "trades" else tapes.QUOTE_WIDTH
+            tape["capacity"], tape["first_ns"] = limits.TAPE_ROWS_MIN, limits.NEVER_NS
+            tape["edge_first"], tape["edge_count"] = first, len(ends)
+            tape["has_moments"], tape["has_extremes"] = int("moments" in needs), int("extremes" in needs)
+            for k, offset_ns in enumerate(sorted(ends, reverse=True)):
+                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS)
+                numbers[(name, offset_ns)] = first + k
+            row["trade_tape" if name == "trades" else "quote_tape"] = number
+            self.state["tape_count"], self.state["edge_count"] = number + 1, first + len(ends)
+        return numbers
 
     def _lay_out(self, instrument: int, variants: Sequence[Variant], count: int) -> int:
         _capacity("INDICATORS_MAX", count + len(variants))
@@ -217,14 +283,20 @@ class _Builder:
         return self.constants[value]
 
     def _arena(self) -> Floats:
-        _capacity("ARENA_FLOATS_MAX", self.cells)
-        arena = np.zeros(self.cells)
+        # Rings of tapes stand behind all that is hashed: what they hold is in the rolling hash, event by event.
+        self.state["arena_floats"] = floats = self.cells
+        for tape in self.state["tapes"][: int(self.state["tape_count"])]:
+            tape["base"] = floats
+            floats += int(tape["width"] * tape["capacity"])
+        _capacity("ARENA_FLOATS_MAX", floats)
+        arena = np.zeros(floats)
         arena[_NAN_CELL] = math.nan
         for indicator, base, values in self.laid_out:
             indicator.lay_out(arena, base, values)
         for value, cell in self.constants.items():
             arena[cell] = value
-        self.state["arena_floats"] = self.cells
+        for place, number in self.cells_of_ends.items():
+            arena[place] = number
         return arena
 
     # Strategies
@@ -375,6 +447,10 @@ def _key(variant: Variant) -> tuple[Any, ...]:
     return variant.type, tuple(sorted(variant.values.items())), variant.timeframe
 
 
+def _end_key(end: End) -> tuple[str, int]:
+    return end[0], _seconds_ns(end[1])
+
+
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
@@ -451,8 +527,9 @@ def _write_order(row: Any, order: Any, slots: _Slots) -> None:
     row["order_post_only"] = int(order.post_only)
     row["order_ttl_ns"] = _seconds_ns(order.ttl_s or 0.0)
     row["price_offset_bps"], row["limit_offset_bps"] = order.offset_bps, order.limit_offset_bps
-    if order.price == "close":
-        row["price_kind"] = int(PriceKind.CLOSE)
+    named = {"close": PriceKind.CLOSE, "best_bid": PriceKind.BEST_BID, "best_ask": PriceKind.BEST_ASK}
+    if order.price in named:
+        row["price_kind"] = int(named[order.price])
     elif isinstance(order.price, str):
         row["price_kind"], row["price_slot"] = int(PriceKind.VARIANT), slots.of(order.price)
     else:
@@ -473,6 +550,7 @@ def _write_stop(row: Any, stop: Any, slots: _Slots) -> None:
     if stop is None:
         return
     kind = stop.type
+    row["stop_trigger"] = int({"touch": Trigger.TOUCH, "last": Trigger.LAST, "mark": Trigger.MARK}[stop.trigger])
     row["stop_of_signal"] = int(getattr(stop, "of", "entry") == "signal")
     if kind == "percent":
         row["stop_kind"], row["stop_value"] = int(StopKind.PERCENT), stop.value
@@ -509,8 +587,8 @@ def _write_target(row: Any, target: Any, slots: _Slots) -> None:
         row["step_count"] = len(target.steps)
         for k, (at, share) in enumerate(target.steps):
             row["step_at"][k], row["step_share_pct"][k] = at, share
-        if target.base is not None:
-            row["base_slot"] = slots.of(target.base)
+        if not is_percent:
+            row["base_slot"] = slots.of(target.base or PUMP_BASE)
         return
     row["target_of_signal"] = int(getattr(target, "of", "entry") == "signal")
     if kind == "percent":
@@ -531,6 +609,19 @@ def _write_target(row: Any, target: Any, slots: _Slots) -> None:
         )
 
 
+def write_venue(row: Any, strategy: Strategy) -> None:
+    """How the simulated venue of ticks fills, and how far it is away."""
+    costs, latency = strategy.read.costs, strategy.read.latency
+    kinds = {"risk_averse": QueueKind.RISK_AVERSE, "log2": QueueKind.LOG2, "power3": QueueKind.POWER3}
+    row["queue_kind"], row["queue_power"] = int(kinds[costs.queue.type]), costs.queue.power
+    row["is_partial"], row["halt_ns"] = int(costs.partial_fills), _seconds_ns(costs.halt_s)
+    row["expires_next_ns"] = limits.NEVER_NS
+    row["is_recorded"] = int(latency.is_recorded)
+    if not latency.is_recorded:
+        for name in ("submit", "cancel", "response"):
+            row[f"{name}_ns"] = round(getattr(latency, f"{name}_ms") * 1e6)
+
+
 def write_limits(row: Any, strategy: Strategy) -> None:
     """The strategy's own limits; 0 or NaN is off."""
     own = strategy.read.limits
@@ -549,6 +640,7 @@ def write_costs(row: Any, strategy: Strategy, rules: InstrumentRules) -> None:
     row["taker_rate"] = (rules.taker_bps if costs.taker_bps is None else costs.taker_bps) / 10_000.0
     row["maker_rate"] = (rules.maker_bps if costs.maker_bps is None else costs.maker_bps) / 10_000.0
     row["participation"] = costs.participation or 0.0
+    row["depth_spreads"] = costs.depth_spreads
     slippage = costs.slippage
     kinds = {
         "none": SlippageKind.NONE,

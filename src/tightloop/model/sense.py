@@ -55,13 +55,19 @@ def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
     if above is not None:
         found.append(f"leverage {plain(z1.leverage)} is above {plain(above)}")
     order = z1.order
-    if order.ttl_s is not None and order.type != "market" and order.ttl_s * 1e9 < TIMEFRAMES[read.timeframe]:
+    on_bars = read.timeframe is not None
+    if (
+        order.ttl_s is not None
+        and order.type != "market"
+        and read.timeframe is not None
+        and order.ttl_s * 1e9 < TIMEFRAMES[read.timeframe]
+    ):
         bar = f"a bar of {read.timeframe}"
         found.append(f"ttl_s {plain(order.ttl_s)} is shorter than {bar}: the order can fill at an open only")
-    if e1.on_stale is not None:
+    if e1.on_stale is not None and on_bars:
         found.append("E1.on_stale watches a feed that may fall silent; recorded bars never do")
     marks = [key for key in ("stop_loss", "take_profit") if getattr(getattr(z1, key), "trigger", "touch") != "touch"]
-    if marks:
+    if marks and on_bars:
         found.append(f"bars hold one price: the trigger of {' and '.join(marks)} is a touch of it")
     return found
 

@@ -10,7 +10,6 @@ from tightloop.model.fields import (
     check_number,
     finite,
     flag,
-    later,
     number,
     one_of_kinds,
     optional_name,
@@ -167,9 +166,6 @@ class TargetLadder(Strict):
         """Shares of one position, from a price that is known."""
         if sum(share for _, share in self.steps) > 100.0 + 1e-9:
             raise refuse("the shares of the steps add up to more than 100", "write shares that add up to 100 or less")
-        if self.of == "pump_retracement" and self.base is None:
-            remedy = "write base: and a variant, for example the lower output of a DONCHIAN"
-            raise refuse("pump_retracement needs the price the pump began at", remedy)
 
 
 STOPS: dict[str, type[Strict]] = {
@@ -305,14 +301,88 @@ SLIPPAGES: dict[str, type[Strict]] = {
 SLIPPAGE = Annotated[Any, one_of_kinds(SLIPPAGES, "slippage")]
 
 
+QUEUE_POWER = 3.0
+
+
+class Queue(Strict):
+    """Who cancels before an order that rests: nobody (risk_averse), or shares by a model of probability."""
+
+    type: Annotated[str, word("risk_averse", "log2", "power3")] = "risk_averse"
+    power: Annotated[float, number(0.0, 100.0, above=True)] = QUEUE_POWER
+
+
+def _queue(value: Any) -> Any:
+    return Queue(type=value) if isinstance(value, str) else value
+
+
 class Costs(Strict):
-    """null: the instrument's, else the default."""
+    """null: the instrument's, else the default. The last four are of ticks alone."""
 
     taker_bps: Annotated[float | None, optional_number(-100.0, 1_000.0)] = None
     maker_bps: Annotated[float | None, optional_number(-100.0, 1_000.0)] = None
     slippage: SLIPPAGE = SlippageNone()
     participation: Annotated[float | None, optional_number(0.0, 1.0, above=True)] = None
     funding: Annotated[str, word("on", "off")] = "on"
+    queue: Annotated[Queue, BeforeValidator(_queue)] = Queue()
+    partial_fills: Annotated[bool, flag()] = True
+    depth_spreads: Annotated[float, number(0.0, 1_000.0)] = 1.0
+    halt_s: Annotated[float, number(0.0, 86_400.0)] = 60.0
+
+
+RECORDED = "recorded"
+
+
+def _delay(value: Any) -> Any:
+    return value if value == RECORDED else check_number(value, 0.0, 60_000.0)
+
+
+DELAY = Annotated[str | float, BeforeValidator(_delay)]
+
+
+class Latency(Strict):
+    """How long commands and answers travel; ``recorded``: as long as the last tick took. ``clock``: which time the
+    venue goes by; null is the exchange's where the ticks carry it. ``receive_offset_ms`` moves the times of receipt,
+    null by as much as keeps every tick from being received before it happened."""
+
+    submit_ms: DELAY = 50.0
+    cancel_ms: DELAY = 50.0
+    response_ms: DELAY = 50.0
+    clock: Annotated[str | None, word("exchange", "receive")] = None
+    receive_offset_ms: Annotated[float | None, optional_number(-3.6e6, 3.6e6)] = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether latencies are those of the feed."""
+        return RECORDED in (self.submit_ms, self.cancel_ms, self.response_ms)
+
+    def model_post_init(self, _: Any) -> None:
+        """Recorded is all three."""
+        own = (self.submit_ms, self.cancel_ms, self.response_ms)
+        if self.is_recorded and any(delay != RECORDED for delay in own):
+            raise refuse("some latencies are recorded and some are not", "write latency: recorded, or three numbers")
+
+
+def _latency(value: Any) -> Any:
+    if value == RECORDED:
+        return {"submit_ms": RECORDED, "cancel_ms": RECORDED, "response_ms": RECORDED}
+    return value
+
+
+FEEDS = ("trades", "quotes")
+
+
+def _feed(value: Any) -> Any:
+    if value is None:
+        return None
+    own = [value] if isinstance(value, str) else value
+    if not isinstance(own, list) or not own:
+        raise refuse(f"{shown(value)} is not a list of feeds", "write feed: [trades, quotes]")
+    for name in own:
+        if name == "book":
+            raise refuse("books can not be replayed in this version", "write feed: [trades, quotes]")
+        if name not in FEEDS:
+            raise refuse(f"{shown(name)} is none of {', '.join(FEEDS)}", "write feed: [trades, quotes]")
+    return [name for name in FEEDS if name in own]
 
 
 def _confidence(value: Any) -> Any:
@@ -340,9 +410,6 @@ def _named(value: Any) -> Any:
     return value
 
 
-BARS_ONLY = "strategies run on bars in this version"
-
-
 class StrategyFile(Strict):
     """The keys of a signal strategy, before names are resolved."""
 
@@ -350,9 +417,9 @@ class StrategyFile(Strict):
     family: Annotated[str, word(*families.families_found())]
     direction: Annotated[str, word("LONG", "SHORT")]
     instruments: Annotated[list[Any], BeforeValidator(_instruments)] = Field(default_factory=list)
-    timeframe: Annotated[str, word(*TIMEFRAMES)]
-    feed: Annotated[Any, later(f"feeds of ticks can not be used: {BARS_ONLY}", "write timeframe: 1m instead")] = None
-    latency: Annotated[Any, later(f"latency belongs to feeds of ticks: {BARS_ONLY}", "remove the key")] = None
+    timeframe: Annotated[str | None, word(*TIMEFRAMES)] = None
+    feed: Annotated[list[str] | None, BeforeValidator(_feed)] = None
+    latency: Annotated[Latency, BeforeValidator(_latency)] = Latency()
     capital: MONEY = 10_000.0
     confidence: Annotated[Any, BeforeValidator(_confidence)] = None
     variants: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)

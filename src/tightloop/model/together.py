@@ -65,6 +65,14 @@ class _Together:
         if own.timeframe != first.timeframe:
             message = f"{own.timeframe} is not the {first.timeframe} of {self.first.file}"
             self.refuse(strategy, ("timeframe",), message, "write the same timeframe, or run them apart")
+        if own.feed != first.feed:
+            message = f"differs from the feed of {self.first.file}"
+            self.refuse(strategy, ("feed",), message, "write the same feed, or run them apart")
+        ticks = (own.latency, own.costs.queue, own.costs.partial_fills, own.costs.halt_s)
+        theirs = (first.latency, first.costs.queue, first.costs.partial_fills, first.costs.halt_s)
+        if own.feed is not None and ticks != theirs:
+            message = f"differs from that of {self.first.file}, and strategies of one run meet one venue"
+            self.refuse(strategy, ("latency",), message, "write the same latency, queue, partial_fills and halt_s")
         if own.account != first.account:
             message = f"differs from the account of {self.first.file}, and strategies of one run share it"
             self.refuse(strategy, ("account",), message, "give one --account file for all")

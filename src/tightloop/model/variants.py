@@ -32,8 +32,8 @@ class Variant:
     timeframe: str | None
 
 
-def read_variants(written: Mapping[str, Any], timeframe: str, refuse: Refuse) -> dict[str, Variant]:
-    """The variants that hold together; ``refuse`` hears of the others. ``timeframe`` is the run's."""
+def read_variants(written: Mapping[str, Any], timeframe: str | None, refuse: Refuse) -> dict[str, Variant]:
+    """The variants that hold together; ``refuse`` hears of the others. ``timeframe`` is the run's, None on ticks."""
     found = ((name, _variant(name, own, timeframe, refuse)) for name, own in written.items())
     return {name: variant for name, variant in found if variant is not None}
 
@@ -56,7 +56,7 @@ def read_parameters(
     return values
 
 
-def _variant(name: str, written: Any, timeframe: str, refuse: Refuse) -> Variant | None:
+def _variant(name: str, written: Any, timeframe: str | None, refuse: Refuse) -> Variant | None:
     path: Path = ("variants", name)
     if not _NAME.match(name) or name.lower() in RESERVED:
         remedy = "begin with a letter, go on with letters, digits, _ and -, and use no word of a condition"
@@ -77,7 +77,7 @@ def _variant(name: str, written: Any, timeframe: str, refuse: Refuse) -> Variant
 
 
 def _checked(
-    name: str, written: Mapping[str, Any], indicator: indicators.Indicator, timeframe: str, refuse: Refuse
+    name: str, written: Mapping[str, Any], indicator: indicators.Indicator, timeframe: str | None, refuse: Refuse
 ) -> Variant | None:
     path: Path = ("variants", name)
     parameters = {key: value for key, value in written.items() if key not in OWN_KEYS}
@@ -89,6 +89,10 @@ def _checked(
         output = indicator.outputs[0]
     own = _timeframe((*path, "timeframe"), written, indicator, timeframe, refuse)
     if len(values) < len(indicator.parameters):
+        return None
+    wrong = indicator.refused(values)
+    if wrong is not None:
+        refuse((*path, wrong[0]), wrong[1], wrong[2])
         return None
     return Variant(name, indicator.type, values, output, own)
 
@@ -117,7 +121,7 @@ def _parameter(path: Path, value: Any, parameter: Number | Choice, refuse: Refus
 
 
 def _timeframe(
-    path: Path, written: Mapping[str, Any], indicator: indicators.Indicator, run: str, refuse: Refuse
+    path: Path, written: Mapping[str, Any], indicator: indicators.Indicator, run: str | None, refuse: Refuse
 ) -> str | None:
     own = value_at(written, "timeframe")
     if own is None or own == run:
@@ -125,8 +129,12 @@ def _timeframe(
     if not isinstance(own, str) or own not in TIMEFRAMES:
         refuse(path, f"{shown(own)} is not a timeframe", f"write one of {', '.join(TIMEFRAMES)}")
         return None
+    if indicator.is_windowed:
+        refuse(path, f"{indicator.type} is computed over windows of time", "remove the key")
+        return None
+    run_ns = 0 if run is None else TIMEFRAMES[run]
     longer = [
-        name for name, step_ns in TIMEFRAMES.items() if step_ns > TIMEFRAMES[run] and not step_ns % TIMEFRAMES[run]
+        name for name, step_ns in TIMEFRAMES.items() if not run_ns or (step_ns > run_ns and not step_ns % run_ns)
     ]
     if own not in longer:
         remedy = f"write one of {', '.join(longer)}, or remove the key" if longer else "remove the key"

@@ -16,6 +16,7 @@ from tightloop.adapters.data._shared import (
     Dataset,
     DatasetReport,
     Source,
+    TickReader,
     discover,
     gate,
     iso,
@@ -25,6 +26,7 @@ from tightloop.adapters.data._shared import (
     judge_ticks,
     nearest,
     read_bars,
+    read_ticks,
     required_columns,
     schema_report,
 )
@@ -193,6 +195,34 @@ class Catalog:
         if judged.rows is None:
             return LoadedTicks(judged.columns, judged.report)
         return LoadedTicks({name: column[judged.rows] for name, column in judged.columns.items()}, judged.report)
+
+    def tick_reader(
+        self,
+        kind: str,
+        instrument: InstrumentId,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> TickReader:
+        """``kind`` trades or quotes received in [start_ns, end_ns), judged, to be read in pieces.
+
+        InputError: no such dataset (names those there are), no rows in the window; UnfitDataError: see ``bars``.
+        """
+        assert kind in ("trades", "quotes"), kind
+        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not found:
+            names = {str(other.instrument) for other in self._of(kind) if other.instrument}
+            there = nearest(str(instrument), names) if names else "none at all"
+            message = f"there are no {kind} of {instrument}"
+            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {there}")
+        dataset = found[0]
+        self._source(dataset)
+        sources = [Source([file], dataset.path) for file in dataset.files]
+        reader = read_ticks(dataset, sources, _window(start_ns, end_ns))
+        if not reader.report.rows:
+            raise self._empty_window(dataset, self._source(dataset), start_ns, end_ns, "ts_init_ns")
+        gate(reader.report, accepted, self.root)
+        return reader
 
     def _named(self, path: str) -> Dataset:
         name = path.removesuffix(".parquet")

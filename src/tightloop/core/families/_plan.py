@@ -33,6 +33,10 @@ def entry_price(state: Record, arena: Floats, instance: int) -> float:
         price = strategy.price_number
     elif strategy.price_kind == PriceKind.VARIANT:
         price = value_of(state, arena, own, strategy.price_slot)
+    elif strategy.price_kind == PriceKind.BEST_BID:
+        price = instrument.bid
+    elif strategy.price_kind == PriceKind.BEST_ASK:
+        price = instrument.ask
     price *= 1.0 + strategy.price_offset_bps / 10_000.0
     if not price > 0.0:
         return math.nan
@@ -95,7 +99,7 @@ def keep_retracement(state: Record, arena: Floats, instance: int) -> None:
     strategy = state.strategies[own.strategy]
     if strategy.target_kind == TargetKind.LADDER_RETRACEMENT:
         own.planned_extreme = own.high_since_signal if strategy.direction < 0 else own.low_since_signal
-        own.planned_base = value_of(state, arena, own, strategy.base_slot)
+        own.planned_base = own.signal_base
 
 
 @leaf

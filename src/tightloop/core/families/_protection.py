@@ -65,6 +65,7 @@ def place_stop(state: Record, rows: Rows, table: Table, instance: int) -> None:
     order.reference_price = position.entry_price
     increment = state.instruments[own.instrument].price_increment
     order.kind = OrderKind.TRAILING.value if trails else OrderKind.STOP.value
+    order.trigger = strategy.stop_trigger
     if strategy.stop_kind == StopKind.TRAILING_PERCENT:
         order.trail_pct = strategy.stop_trail_pct
         order.arm_price = position.entry_price * (1.0 + strategy.direction * strategy.stop_value / 100.0)

@@ -37,6 +37,7 @@ from tightloop.core.types import (
     Section,
     StopKind,
     Table,
+    TargetKind,
     TimeInForce,
 )
 
@@ -188,6 +189,8 @@ def _detect(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     own.signal_ns = state.ts_ns
     own.high_since_signal = instrument.bar.high
     own.low_since_signal = instrument.bar.low
+    if strategy.target_kind == TargetKind.LADDER_RETRACEMENT:
+        own.signal_base = value_of(state, arena, own, strategy.base_slot)
     _report_section(state, arena, rows, instance, S1, 0)
     _transition(state, rows, instance, InstanceState.SIGNAL_DETECTED.value, 0)
     if strategy.o1_timeout_ns > 0:

@@ -14,6 +14,15 @@ the start. Batch is the same ``update`` in a loop (``series``), so the two can n
 
 An indicator of the instance rather than of the market (its unrealised P&L, the age of its signal) has
 ``evaluate(state, arena, instance, base)`` in the place of ``update``: computed anew at every evaluation.
+
+An indicator over windows of time has ``measure(state, arena, instrument, base)``, computed at every event of its
+instrument and at the points of its grid, and says what it looks at:
+
+``ends(p)``      the ends of its windows, ``(tape, seconds before now)`` each; their numbers stand in the arena between
+                 the parameters and the own memory, in this order. Empty when it reads the last tick alone.
+``refresh(p)``   seconds of its grid: multiples in UTC, where it is computed though nothing happens.
+``TAPES``        the kinds of ticks it needs, ``NEEDS`` what its tapes keep beside sums: ``moments``, ``extremes``.
+``refuse(p)``    what is wrong with its windows taken together: (parameter, message, remedy), or None. Optional.
 """
 
 import importlib
@@ -29,7 +38,7 @@ import numpy.typing as npt
 from numba import float64, int64, types
 
 from tightloop.core.compiled import address_table, compiled
-from tightloop.core.indicators.contract import Choice, Parameter, Values, call_update
+from tightloop.core.indicators.contract import Choice, End, Parameter, Values, call_update
 from tightloop.core.types import BAR_RECORD, Floats
 
 FOLDER = Path(__file__).resolve().parent
@@ -47,8 +56,36 @@ class Indicator:
     module: ModuleType
 
     def size(self, values: Values) -> int:
-        """Floats in the arena for these parameters: outputs, parameters and own memory."""
-        return len(self.outputs) + len(self.parameters) + int(self.module.size(values))
+        """Floats in the arena for these parameters: outputs, parameters, numbers of ends and own memory."""
+        return len(self.outputs) + len(self.parameters) + len(self.ends(values)) + int(self.module.size(values))
+
+    @property
+    def is_windowed(self) -> bool:
+        """Computed over windows of time on ticks."""
+        return hasattr(self.module, "measure")
+
+    def ends(self, values: Values) -> tuple[End, ...]:
+        """The ends of its windows; none of an indicator that counts bars."""
+        return tuple(self.module.ends(values)) if self.is_windowed else ()
+
+    @property
+    def tapes(self) -> tuple[str, ...]:
+        """The kinds of ticks it needs."""
+        return tuple(self.module.TAPES) if self.is_windowed else ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What its tapes keep beside sums."""
+        return tuple(getattr(self.module, "NEEDS", ()))
+
+    def refresh_s(self, values: Values) -> float:
+        """Seconds between two points of its grid."""
+        return float(self.module.refresh(values))
+
+    def refused(self, values: Values) -> tuple[str, str, str] | None:
+        """What is wrong with its parameters taken together: (parameter, message, remedy)."""
+        found: tuple[str, str, str] | None = self.module.refuse(values) if hasattr(self.module, "refuse") else None
+        return found
 
     @property
     def is_of_instance(self) -> bool:
@@ -58,6 +95,8 @@ class Indicator:
     @property
     def entry(self) -> Any:
         """The compiled function that the table holds."""
+        if self.is_windowed:
+            return self.module.measure
         return self.module.evaluate if self.is_of_instance else self.module.update
 
     def warmup(self, values: Values) -> int:

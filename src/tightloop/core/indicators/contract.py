@@ -14,6 +14,9 @@ UPDATE = types.void(float64[::1], int64, BAR_RECORD)
 EVALUATE = types.void(STATE_RECORD, float64[::1], int64, int64)
 """``evaluate(state, arena, instance, base)`` of an indicator of the instance itself."""
 
+MEASURE = EVALUATE
+"""``measure(state, arena, instrument, base)`` of an indicator over windows of time."""
+
 call_update = caller(UPDATE)
 call_evaluate = caller(EVALUATE)
 
@@ -52,6 +55,25 @@ SOURCE = Choice("source", "close", ("close", "open", "high", "low", "volume"), "
 def period(default: int | None = 14, *, name: str = "period", minimum: int = 1) -> Number:
     """The usual ``period`` parameter, in bars."""
     return Number(name, default, minimum, PERIOD_MAX, whole=True, meaning="bars")
+
+
+End = tuple[str, float]
+"""One end of a window: the tape (``trades`` or ``quotes``) and seconds before now."""
+
+SECONDS_MAX = 86_400.0
+
+
+def seconds(name: str, default: float | None, *, minimum: float = 0.0, meaning: str = "") -> Number:
+    """A distance in time before now."""
+    return Number(name, default, minimum, SECONDS_MAX, meaning=meaning or "seconds before now")
+
+
+REFRESH = Number("refresh", 0.0, 0.0, 3_600.0, meaning="seconds between points of the grid, 0: the indicator's own")
+
+
+def refresh_of(values: Values, own_s: float) -> float:
+    """Seconds between two points of the grid: what a strategy wrote as ``refresh``, else the indicator's own."""
+    return values["refresh"] if values["refresh"] > 0.0 else own_s
 
 
 @leaf

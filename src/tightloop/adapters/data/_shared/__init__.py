@@ -5,6 +5,7 @@ from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_b
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
+from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
 from tightloop.adapters.data._shared.writing import stamps, write_table
@@ -19,6 +20,7 @@ __all__ = [
     "Fault",
     "Judged",
     "Source",
+    "TickReader",
     "Verdict",
     "commonest_step_ns",
     "discover",
@@ -31,6 +33,7 @@ __all__ = [
     "judge_ticks",
     "nearest",
     "read_bars",
+    "read_ticks",
     "required_columns",
     "schema_report",
     "stamps",

@@ -157,6 +157,16 @@ def _file_batches(
             raise InputError.one(file, None, column, message, "write the file again from its source") from None
 
 
+def batches_of(file: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Slices of some columns of one file, side by side."""
+    try:
+        for batch in _open(file, str(file)).iter_batches(rows, columns=list(columns), use_threads=False):
+            yield batch.select(list(columns))
+    except (pa.ArrowException, OSError) as error:
+        message = f"cannot be read: {str(error).splitlines()[0]}"
+        raise InputError.one(file, None, "", message, "write the file again from its source") from None
+
+
 def _open(file: Path, name: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(file, buffer_size=1 << 16, pre_buffer=False)

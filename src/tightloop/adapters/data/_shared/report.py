@@ -68,6 +68,10 @@ class DatasetReport:
         """The worst of the faults' verdicts."""
         return max((fault.verdict for fault in self.faults), default=Verdict.FIT)
 
+    def faults_of(self, kind: str) -> tuple[Fault, ...]:
+        """The faults of one kind: one or none."""
+        return tuple(fault for fault in self.faults if fault.kind == kind)
+
 
 def in_contract_order(faults: Iterable[Fault | None]) -> tuple[Fault, ...]:
     """The faults that were found, in the order of the contract."""

@@ -1,0 +1,151 @@
+"""Ticks read in pieces: a part file at a time, and a clean one batch by batch, so memory does not grow with the span."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.parquet import Source, batches_of
+from tightloop.adapters.data._shared.report import DatasetReport, Fault, in_contract_order
+from tightloop.adapters.data._shared.ticks import judge_ticks
+from tightloop.core.types import TICK, Rows
+
+_COLUMNS = {
+    "trades": {"trade_id": "trade_id", "is_buyer_maker": "buyer_is_maker", "price": "price", "qty": "qty"},
+    "quotes": {"price": "bid", "qty": "bid_qty", "ask": "ask", "ask_qty": "ask_qty"},
+}
+_TIMES = ("ts_event_ns", "ts_init_ns")
+
+
+@dataclass(slots=True)
+class _Part:
+    source: Source
+    file: Path
+    is_clean: bool
+
+
+@dataclass(slots=True)
+class TickReader:
+    """Trades or quotes of one instrument by the time of receipt.
+
+    ``earliest_ns``: the least time between happening and receipt, None when the venue sent no times (of some row).
+    """
+
+    kind: str
+    report: DatasetReport
+    earliest_ns: int | None
+    window: tuple[int, int]
+    parts: list[_Part]
+    _digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+
+    def pieces(self, rows: int, *, counted: bool = True) -> Iterator[Rows]:
+        """All rows in pieces of at most ``rows`` (TICK). ``counted``: they go into the digest."""
+        for part in self.parts:
+            for piece in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
+                if counted:
+                    self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
+                yield piece
+
+    @property
+    def digest(self) -> str:
+        """Of the rows read so far."""
+        return str(self._digest.hexdigest())
+
+    def _clean(self, part: _Part, rows: int) -> Iterator[Rows]:
+        names = [*_TIMES, *_COLUMNS[self.kind].values()]
+        for batch in batches_of(part.file, names, rows):
+            own = _rows(self.kind, {name: _numbers(batch.column(k)) for k, name in enumerate(names)})
+            times = own["ts_init_ns"]
+            inside = (times >= self.window[0]) & (times < self.window[1])
+            yield own if inside.all() else own[inside]
+
+    def _repaired(self, part: _Part, rows: int) -> Iterator[Rows]:
+        judged = judge_ticks(_dataset_of(part, self.kind), part.source, self.window)
+        columns: Mapping[str, npt.NDArray[Any]] = judged.columns
+        if judged.rows is not None:
+            columns = {name: column[judged.rows] for name, column in columns.items()}
+        whole = _rows(self.kind, columns)
+        whole = whole[_has_prices(self.kind, whole)]
+        for at in range(0, len(whole), rows):
+            yield whole[at : at + rows]
+
+
+def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, int]) -> TickReader:
+    """Judge every part of a dataset, one after the other, and make ready to read them."""
+    reports, parts, earliest = [], [], []
+    for file, source in zip(dataset.files, sources, strict=True):
+        judged = judge_ticks(dataset, source, window)
+        columns = judged.columns
+        if not judged.report.rows:
+            continue
+        reports.append(judged.report)
+        is_clean = judged.rows is None and not judged.report.faults_of("non_positive")
+        is_clean = is_clean and bool((np.diff(columns["ts_init_ns"]) >= 0).all())
+        is_clean = is_clean and not (dataset.kind == "trades" and _is_text(source.types["trade_id"]))
+        parts.append(_Part(source, file, is_clean))
+        happened = columns["ts_event_ns"]
+        earliest.append(int((columns["ts_init_ns"] - happened).min()) if (happened > 0).all() else None)
+    known = [own for own in earliest if own is not None]
+    least = min(known) if known and len(known) == len(earliest) else None
+    return TickReader(dataset.kind, _merged(dataset.path, reports), least, window, parts)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return not pa.types.is_integer(kind)
+
+
+def _dataset_of(part: _Part, kind: str) -> Dataset:
+    return Dataset(part.file.parent, part.file.name, kind, "", part.file.stem, (part.file,))
+
+
+def _numbers(column: pa.Array) -> npt.NDArray[Any]:
+    if pa.types.is_timestamp(column.type):
+        scale = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[column.type.unit]
+        return np.asarray(column.view(pa.int64()).to_numpy(zero_copy_only=False)) * scale
+    if pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type):
+        column = column.cast(pa.int64() if pa.types.is_boolean(column.type) else pa.float64())
+    return np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def _rows(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Rows:
+    own = np.zeros(len(columns["ts_init_ns"]), TICK)
+    for name in _TIMES:
+        own[name] = columns[name]
+    for name, theirs in _COLUMNS[kind].items():
+        own[name] = columns[theirs]
+    return own
+
+
+def _has_prices(kind: str, rows: Rows) -> npt.NDArray[np.bool_]:
+    """Rows that the core takes: prices and quantities that are numbers, which is not so where faults were accepted."""
+    with np.errstate(invalid="ignore"):
+        good = (rows["price"] > 0) & np.isfinite(rows["price"]) & (rows["qty"] >= 0)
+        if kind == "quotes":
+            good &= (rows["ask"] > 0) & np.isfinite(rows["ask"]) & (rows["ask_qty"] >= 0)
+    return np.asarray(good, np.bool_)
+
+
+def _merged(path: str, reports: Sequence[DatasetReport]) -> DatasetReport:
+    """One report of all parts: faults of a kind are counted together, the worst verdict stands."""
+    if len(reports) == 1:
+        return reports[0]
+    by_kind: dict[str, Fault] = {}
+    for report in reports:
+        for fault in report.faults:
+            before = by_kind.get(fault.kind)
+            by_kind[fault.kind] = fault if before is None else replace(
+                before, count=before.count + fault.count, verdict=max(before.verdict, fault.verdict)
+            )
+    first = [r.from_ns for r in reports if r.from_ns is not None]
+    last = [r.to_ns for r in reports if r.to_ns is not None]
+    notes = tuple(dict.fromkeys(note for report in reports for note in report.notes))
+    return DatasetReport(
+        path, sum(r.rows for r in reports), min(first, default=None), max(last, default=None),
+        in_contract_order(by_kind.values()), notes[:1],
+    )  # fmt: skip

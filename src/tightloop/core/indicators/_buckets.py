@@ -1,0 +1,43 @@
+"""Buckets of a base: sums over equal pieces of a window, their median, and where in a tape they begin."""
+
+from tightloop.core import tapes
+from tightloop.core.compiled import leaf
+from tightloop.core.indicators.contract import Values
+from tightloop.core.types import Floats, Record
+
+BUCKETS_MAX = 1_024
+
+
+def bucket_count(parameters: Values) -> int:
+    """How many whole pieces of the window's length the base (t3, t4) holds."""
+    length = round((parameters["t1"] - parameters["t2"]) * 1e9)
+    return round((parameters["t3"] - parameters["t4"]) * 1e9) // length if length > 0 else 0
+
+
+@leaf
+def row_before(state: Record, arena: Floats, number: int, time_ns: int, high: int) -> int:
+    """The last row of a tape at or before a time, looked for among those up to ``high``; -1 without one."""
+    tape = state.tapes[number]
+    target = time_ns - tape.epoch_ns
+    low = max(tape.count - tape.capacity + 1, 0) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if arena[tapes.row_at(tape, middle) + tapes.TIME] <= target:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@leaf
+def median_of(arena: Floats, at: int, count: int) -> float:
+    """The median of ``count`` floats at ``at``, which are put in order."""
+    assert count > 0, "a median is of something"
+    for k in range(1, count):
+        x, place = arena[at + k], k
+        while place > 0 and arena[at + place - 1] > x:
+            arena[at + place] = arena[at + place - 1]
+            place -= 1
+        arena[at + place] = x
+    half = count // 2
+    return arena[at + half] if count % 2 else 0.5 * (arena[at + half - 1] + arena[at + half])

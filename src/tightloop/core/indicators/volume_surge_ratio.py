@@ -1,0 +1,99 @@
+"""VOLUME_SURGE_RATIO: volume of the window in hand against the median of earlier windows of its length.
+
+The buckets are computed anew at the points of the grid; the volume of the window itself at every event.
+"""
+
+import math
+
+from tightloop.core import tapes
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, median_of, row_before
+from tightloop.core.indicators._windows_of_time import ordered
+from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value", "median")
+PARAMETERS = (
+    seconds("t1", 30.0, minimum=0.5),
+    seconds("t2", 0.0),
+    seconds("t3", 600.0, minimum=1.0),
+    seconds("t4", 30.0),
+    REFRESH,
+)
+FORMULA = (
+    "volume over (T - t1, T - t2] / median volume of buckets of that length, empty ones too, that end at T - t4, "
+    "T - t4 - length, ... and begin at T - t3 or later; a median of 0 gives way to the mean, a mean of 0 to UNKNOWN"
+)
+TAPES = ("trades",)
+
+_T1, _T2, _T3, _T4, _REFRESH = 2, 3, 4, 5, 6
+_OLD, _NEW, _BASE_OLD, _BASE = 7, 8, 9, 10
+_TYPICAL, _SAMPLED, _BUCKETS = 11, 12, 13
+
+
+def size(parameters: Values) -> int:
+    return 2 + bucket_count(parameters)
+
+
+def ends(parameters: Values) -> tuple[End, ...]:
+    return tuple(("trades", parameters[name]) for name in ("t1", "t2", "t3", "t4"))
+
+
+def refresh(parameters: Values) -> float:
+    t2 = parameters["t2"]
+    own = next((grid_s for bound, grid_s in ((1.0, 1.0), (30.0, 2.0), (60.0, 5.0)) if t2 <= bound), 10.0)
+    return refresh_of(parameters, own)
+
+
+def refuse(parameters: Values) -> tuple[str, str, str] | None:
+    count = bucket_count(parameters)
+    wrong = ordered(parameters, "t1", "t2") or ordered(parameters, "t3", "t4")
+    if wrong is not None:
+        return wrong
+    if not 1 <= count <= BUCKETS_MAX:
+        message = f"(t3 - t4) holds {count} buckets of t1 - t2 seconds, not 1 to {BUCKETS_MAX}"
+        return "t3", message, "write a longer base, or a window that fits in it fewer times"
+    return None
+
+
+@leaf
+def _typical(state: Record, arena: Floats, base: int) -> float:
+    """The median of the buckets, or their mean when it is 0; NaN when that is 0 too."""
+    edge = state.edges[tapes.edge_of(arena, base + _BASE)]
+    length_ns = int((arena[base + _T1] - arena[base + _T2]) * 1e9 + 0.5)
+    count = int((arena[base + _T3] - arena[base + _T4]) * 1e9 + 0.5) // length_ns
+    end_ns = state.ts_ns - edge.offset_ns
+    total = 0.0
+    last = row_before(state, arena, edge.tape, end_ns, edge.at)
+    for k in range(count):
+        first = row_before(state, arena, edge.tape, end_ns - (k + 1) * length_ns, last)
+        volume = tapes.sum_at(state, arena, edge.tape, last, tapes.SUM_V)
+        volume -= tapes.sum_at(state, arena, edge.tape, first, tapes.SUM_V)
+        arena[base + _BUCKETS + k] = volume
+        total += volume
+        last = first
+    median = median_of(arena, base + _BUCKETS, count)
+    if median > 0.0:
+        return median
+    return total / count if total > 0.0 else math.nan
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    arena[base] = math.nan
+    if not tapes.is_warm(state, tapes.edge_of(arena, base + _BASE_OLD)):
+        arena[base + 1] = math.nan
+        return
+    if tapes.is_sample(state, arena, base + _SAMPLED, refresh_ns(arena, base)):
+        arena[base + 1] = _typical(state, arena, base)
+    old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
+    arena[base] = tapes.total(state, arena, old, new, tapes.SUM_V) / arena[base + 1]
+
+
+@leaf
+def refresh_ns(arena: Floats, base: int) -> int:
+    """The grid: as written, else by the near end of the window."""
+    written, t2 = arena[base + _REFRESH], arena[base + _T2]
+    if written > 0.0:
+        return int(written * 1e9 + 0.5)
+    return 1_000_000_000 if t2 <= 1.0 else 2_000_000_000 if t2 <= 30.0 else 5_000_000_000 if t2 <= 60.0 else 10_000_000_000

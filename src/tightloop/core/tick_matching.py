@@ -1,0 +1,570 @@
+"""The simulated venue on ticks: it keeps its own clock, sees the market when it happened and hears commands later.
+
+    market orders   take what the book shows when they arrive: level by level of a book; of a quote the touch, and what
+                    is more than the touch ever further away (``depth_spreads``). Without quotes: the next print.
+    limits          fill when traded through; at their price once the queue ahead is used up; one print is used once
+    stops           triggered by a print, the mark or the touch, then as a market order
+    liquidation     when the mark passes the liquidation price, at the touch
+
+Commands take effect in the order of their arrival, against the market in force then. A market that has been silent for
+``halt_ns`` is halted: what arrives waits for its next sign of life. Everything the venue says takes ``response_ns``.
+"""
+
+import math
+
+from tightloop.core import limits, margin, matching, tick_book, venue_book
+from tightloop.core.compiled import hot, leaf
+from tightloop.core.types import (
+    EventKind,
+    OrderKind,
+    Reason,
+    Record,
+    RowKind,
+    SlippageKind,
+    TimeInForce,
+    Trigger,
+)
+
+# What is on its way ---------------------------------------------------------------------------------------------------
+
+
+@hot
+def next_request_ns(venue: Record) -> int:
+    """When the next command arrives; NEVER_NS when none is on its way."""
+    if venue.request_taken >= venue.request_count:
+        return limits.NEVER_NS
+    return venue.requests[venue.request_taken].exit_ns
+
+
+@hot
+def next_response_ns(venue: Record) -> int:
+    """When the sender hears the next event; NEVER_NS when none is on its way."""
+    if venue.inbox_taken >= venue.inbox_count:
+        return limits.NEVER_NS
+    return venue.inbox[venue.inbox_taken].ts_init_ns
+
+
+@leaf
+def send(venue: Record, row: Record) -> None:
+    """A command leaves; it arrives after the latency of its kind, never before one that left earlier."""
+    if venue.request_taken == venue.request_count:
+        venue.request_taken = 0
+        venue.request_count = 0
+    at = venue.request_count
+    assert at < limits.REQUESTS_MAX, "REQUESTS_MAX: more commands on their way than the venue takes"
+    takes_ns = venue.submit_ns if row.kind == RowKind.SUBMIT else venue.cancel_ns
+    if venue.is_recorded != 0:
+        takes_ns = venue.instruments[row.instrument].feed_latency_ns
+    due_ns = row.ts_ns + takes_ns
+    if at > venue.request_taken:
+        due_ns = max(due_ns, venue.requests[at - 1].exit_ns)
+    venue.requests[at] = row
+    venue.requests[at].exit_ns = due_ns
+    venue.request_count = at + 1
+
+
+@leaf
+def _sent_at(venue: Record, own: Record, now_ns: int) -> None:
+    """The venue's clock, and how long what it says now takes to be heard."""
+    venue.ts_ns = now_ns
+    venue.delay_ns = own.feed_latency_ns if venue.is_recorded != 0 else venue.response_ns
+
+
+# Fills ----------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _remaining(venue: Record, order: Record) -> float:
+    """What is left of an order, and of what there is to reduce."""
+    qty = order.qty - order.filled_qty
+    if order.reduce_only != 0:
+        held = venue.positions[order.instance].qty
+        qty = min(qty, abs(held)) if held * order.side < 0.0 else 0.0
+    return qty
+
+
+@leaf
+def _fill(venue: Record, slot: int, price: float, market: float, qty: float, is_maker: bool) -> None:
+    """One fill at ``price`` where the market was ``market``: position, event, what its OCO group loses."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    costs = venue.costs[order.instance]
+    multiplier = own.rules.multiplier
+    order.filled_qty += qty
+    matching.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, own)
+    event = venue_book.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, venue.ts_ns)
+    event.order_id = order.id
+    event.order_slot = venue.order_slot[slot]
+    event.price = price
+    event.qty = qty
+    event.is_maker = 1 if is_maker else 0
+    event.amount = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    event.rate = (price - market) * order.side * qty * multiplier
+    order.fill_count += 1
+    oco, order_id = order.oco, order.id
+    if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
+        venue_book.remove(venue, slot)
+    if oco != 0:
+        matching.cancel_siblings(venue, own, oco, order_id, venue.ts_ns)
+
+
+@leaf
+def _make(venue: Record, slot: int, most: float) -> float:
+    """A resting order fills at its own price, at most ``most``; how much it did."""
+    order = venue.orders[slot]
+    qty = min(_remaining(venue, order), most)
+    if qty <= 0.0:
+        if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
+            venue_book.end_order(
+                venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns
+            )
+        return 0.0
+    _fill(venue, slot, order.price, order.price, qty, True)
+    return qty
+
+
+@leaf
+def _beyond(venue: Record, own: Record, order: Record, market: float, shown: float, qty: float) -> float:
+    """The average price of ``qty`` when ``shown`` is all the touch has: each further touch costs some spreads more."""
+    costs = venue.costs[order.instance]
+    price = market
+    if qty > shown and costs.depth_spreads > 0.0:
+        bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
+        spread = max(ask - bid, own.rules.price_increment)
+        more = qty - shown
+        # The marginal price rises in a straight line from the touch on.
+        price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
+    if costs.slippage_kind != SlippageKind.NONE:
+        price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
+    if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
+        price = min(price, order.price) if order.side > 0 else max(price, order.price)
+    return price
+
+
+@leaf
+def _reaches(order: Record, price: float) -> bool:
+    """Whether an order may take at this price."""
+    if order.kind != OrderKind.LIMIT and order.kind != OrderKind.STOP_LIMIT:
+        return True
+    return price <= order.price if order.side > 0 else price >= order.price
+
+
+@leaf
+def _take_touch(venue: Record, own: Record, slot: int) -> None:
+    """Take from a quote: a market order all it wants, a limit what the touch shows."""
+    order = venue.orders[slot]
+    market = tick_book.best(own, -order.side)
+    qty = _remaining(venue, order)
+    if qty <= 0.0 or not _reaches(order, market):
+        return
+    shown = tick_book.qty_at(own, -order.side, market)
+    participation = venue.costs[order.instance].participation
+    if participation > 0.0:
+        shown *= participation
+        qty = min(qty, shown)
+    elif venue.is_partial != 0 and order.kind != OrderKind.MARKET and order.kind != OrderKind.STOP:
+        qty = min(qty, shown) if order.kind != OrderKind.TRAILING else qty
+    if qty > 0.0:
+        _fill(venue, slot, _beyond(venue, own, order, market, shown, qty), market, qty, False)
+
+
+@leaf
+def _walk_book(venue: Record, own: Record, slot: int) -> None:
+    """Take from a book, level by level, as far as the order's limit allows. Levels stay as shown until they change."""
+    order = venue.orders[slot]
+    levels = own.asks if order.side > 0 else own.bids
+    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
+    wanted = _remaining(venue, order)
+    market, taken, value = levels[at].price if at >= 0 else math.nan, 0.0, 0.0
+    while at >= 0 and taken < wanted and _reaches(order, levels[at].price):
+        qty = min(levels[at].qty, wanted - taken)
+        taken += qty
+        value += qty * levels[at].price
+        at -= 1
+    if taken > 0.0:
+        _fill(venue, slot, value / taken, market, taken, False)
+
+
+@leaf
+def _take(venue: Record, slot: int) -> None:
+    """An order takes what it can now; what it leaves is over (IOC, FOK), rests (a limit) or waits (a market order)."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    order_id, held = order.id, venue.positions[order.instance].qty
+    if order.reduce_only != 0 and held * order.side >= 0.0:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns)
+        return
+    if order.tif == TimeInForce.FOK and not _has_all(venue, own, order):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    if own.has_book != 0:
+        _walk_book(venue, own, slot)
+    elif tick_book.best(own, -order.side) > 0.0:
+        _take_touch(venue, own, slot)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
+
+
+@leaf
+def _has_all(venue: Record, own: Record, order: Record) -> bool:
+    """The book shows all that a fill-or-kill order wants."""
+    levels = own.asks if order.side > 0 else own.bids
+    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
+    shown = 0.0
+    while at >= 0 and _reaches(order, levels[at].price):
+        shown += levels[at].qty
+        at = at - 1 if own.has_book != 0 else -1
+    return shown >= _remaining(venue, order) * (1.0 - limits.QUANTITY_TOLERANCE)
+
+
+# The market -----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _is_market(order: Record) -> bool:
+    """It takes at once: a market order, or a stop that was triggered."""
+    if order.kind == OrderKind.MARKET:
+        return True
+    return order.is_triggered != 0 and (order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING)
+
+
+@leaf
+def _is_resting(order: Record) -> bool:
+    return order.is_resting != 0 and (order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT)
+
+
+@leaf
+def _signal_price(own: Record, order: Record) -> float:
+    """The price that triggers a stop: the last print, the mark, or the touch it would take from."""
+    if order.trigger == Trigger.LAST and own.last > 0.0:
+        return own.last
+    touch = tick_book.best(own, -order.side)
+    if order.trigger == Trigger.MARK or not touch > 0.0:
+        return own.mark
+    return touch
+
+
+@leaf
+def _after(venue: Record, own: Record, slot: int, next_slot: int) -> int:
+    """The order to look at next when the one at ``slot`` may have ended, and others with it."""
+    if next_slot >= 0 and venue.orders[next_slot].id == 0:
+        return own.order_first if venue.orders[slot].id == 0 else venue.orders[slot].next
+    return next_slot
+
+
+@leaf
+def _triggers(venue: Record, own: Record) -> None:
+    """Stops that the market reached take; what waits for a market takes too; trailing stops follow."""
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        price = _signal_price(own, order)
+        if order.kind == OrderKind.TRAILING and price > 0.0:
+            matching.follow(order, price, own.rules.price_increment)
+        is_stop = order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT
+        if is_stop and order.is_triggered == 0 and matching.is_at_or_beyond(order.side, price, order.stop_price):
+            order.is_triggered = 1
+            if order.kind == OrderKind.STOP_LIMIT:
+                _limit_arrives(venue, own, at)
+        if order.id != 0 and _is_market(order):
+            _take_or_print(venue, own, at)
+        at = _after(venue, own, at, after)
+
+
+@leaf
+def _take_or_print(venue: Record, own: Record, slot: int) -> None:
+    """A market order takes from the book; where there is none, from the print in hand."""
+    order = venue.orders[slot]
+    if own.has_book != 0 or tick_book.best(own, -order.side) > 0.0:
+        _take(venue, slot)
+        return
+    held = venue.positions[order.instance].qty
+    if order.reduce_only != 0 and held * order.side >= 0.0:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns)
+        return
+    qty = _remaining(venue, order)
+    if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
+        shown = own.print_left
+        if venue.is_partial != 0:
+            qty = min(qty, shown)
+            own.print_left -= qty
+        _fill(venue, slot, _beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False)
+
+
+@leaf
+def _liquidate(venue: Record, index: int, own: Record) -> None:
+    """Positions whose liquidation price the mark passed are closed at the touch."""
+    instance = own.position_first
+    while instance >= 0:
+        position = venue.positions[instance]
+        trigger = position.liquidation_price
+        if position.qty != 0.0 and trigger == trigger:
+            is_hit = own.mark <= trigger if position.qty > 0.0 else own.mark >= trigger
+            if is_hit:
+                touch = tick_book.best(own, 1 if position.qty > 0.0 else -1)
+                price = touch if touch > 0.0 else own.mark
+                qty = abs(position.qty)
+                event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, venue.ts_ns)
+                event.price = price
+                event.qty = qty
+                event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                matching.apply_fill(venue, instance, -position.qty, price, 1.0, own)
+        instance = venue.instance_next[instance]
+
+
+@leaf
+def _crossed(venue: Record, own: Record) -> None:
+    """Resting orders that the other side's best price reached fill at their own price."""
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if _is_resting(order):
+            other = tick_book.best(own, -order.side)
+            if other == other and (other <= order.price if order.side > 0 else other >= order.price):
+                shown = tick_book.qty_at(own, -order.side, other)
+                _make(venue, at, shown if venue.is_partial != 0 else math.inf)
+        at = _after(venue, own, at, after)
+
+
+@leaf
+def _queue_changes(venue: Record, own: Record, side: int, price: float, before: float, now: float) -> None:
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        if order.side == side and order.price == price and _is_resting(order):
+            tick_book.qty_changed(venue, at, before, now)
+        at = order.next
+
+
+@leaf
+def _set_level(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
+    before = tick_book.set_level(own, side, price, qty)
+    if own.order_first >= 0:
+        _queue_changes(venue, own, side, price, before, qty)
+
+
+@leaf
+def _react(venue: Record, index: int, own: Record) -> None:
+    """What the changed market means for what rests and for what is held."""
+    if own.order_first >= 0:
+        _crossed(venue, own)
+        _triggers(venue, own)
+    if venue.position_count > 0:
+        _liquidate(venue, index, own)
+
+
+@leaf
+def _set_mark(own: Record) -> None:
+    bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
+    own.mark = 0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else own.last
+
+
+@leaf
+def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
+    """The best bid and ask changed."""
+    own = venue.instruments[event.instrument]
+    _sent_at(venue, own, now_ns)
+    own.heard_ns = now_ns
+    _quote_side(venue, own, tick_book.BUY, event.price, event.qty)
+    _quote_side(venue, own, tick_book.SELL, event.rate, event.amount)
+    _set_mark(own)
+    _react(venue, event.instrument, own)
+
+
+@leaf
+def _quote_side(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
+    """One side of a quote: better levels are gone, on the other side too; the same again says nothing of the queue."""
+    if tick_book.best(own, side) == price and tick_book.qty_at(own, side, price) == qty:
+        return
+    tick_book.remove_better(own, side, price)
+    _set_level(venue, own, side, price, qty)
+    tick_book.remove_crossed(own, side, price)
+
+
+@leaf
+def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
+    """A public print: it fills what it traded through, and at its price what the queue lets it reach."""
+    own = venue.instruments[event.instrument]
+    _sent_at(venue, own, now_ns)
+    own.heard_ns = now_ns
+    own.last = event.price
+    own.print_left = event.qty
+    if not tick_book.best(own, tick_book.BUY) > 0.0:
+        own.mark = event.price
+    taker = -1 if event.is_maker != 0 else 1
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if _is_resting(order) and order.side == -taker:
+            _meet_print(venue, own, at, event.price, event.qty)
+        at = _after(venue, own, at, after)
+    if own.order_first >= 0:
+        _triggers(venue, own)
+    if venue.position_count > 0:
+        _liquidate(venue, event.instrument, own)
+
+
+@leaf
+def _meet_print(venue: Record, own: Record, slot: int, price: float, qty: float) -> None:
+    """One resting order of the side that was hit."""
+    order = venue.orders[slot]
+    participation = venue.costs[order.instance].participation
+    most = own.print_left if venue.is_partial != 0 else math.inf
+    if participation > 0.0:
+        most = min(most, qty * participation)
+    if order.price == price:
+        tick_book.trade_ahead(venue, slot, qty)
+        if not tick_book.is_reached(venue, slot, own.rules.lot_size):
+            return
+        if venue.is_partial != 0:
+            most = min(most, -venue.queue_ahead[slot])
+    elif not matching.is_through(order.side, price, order.price):
+        return
+    filled = _make(venue, slot, most)
+    own.print_left -= filled if venue.is_partial != 0 else 0.0
+    if order.price == price:
+        venue.queue_ahead[slot] = 0.0
+
+
+# Commands -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _limit_arrives(venue: Record, own: Record, slot: int) -> None:
+    """A limit takes what it reaches, unless it is post-only, and rests with what is left."""
+    order = venue.orders[slot]
+    other = tick_book.best(own, -order.side)
+    takes = other == other and _reaches(order, other)
+    if takes and order.post_only != 0:
+        venue_book.end_order(
+            venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, venue.ts_ns
+        )
+        return
+    order_id = order.id
+    if takes or order.tif == TimeInForce.IOC or order.tif == TimeInForce.FOK:
+        _take(venue, slot)
+    if order.id == order_id:
+        order.is_resting = 1
+        tick_book.join_queue(venue, own, slot)
+
+
+@leaf
+def _prevent_self_trade(venue: Record, own: Record, taker: Record) -> None:
+    """What rests of our own where an order is about to take is canceled first."""
+    other = tick_book.best(own, -taker.side)
+    bound = taker.price if taker.kind == OrderKind.LIMIT else other
+    if taker.post_only != 0 or bound != bound:
+        return
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if _is_resting(order) and order.side == -taker.side:
+            if order.price <= bound if taker.side > 0 else order.price >= bound:
+                venue_book.end_order(venue, at, EventKind.ORDER_CANCELED.value, Reason.SELF_TRADE.value, venue.ts_ns)
+        at = after
+
+
+@leaf
+def _submit(venue: Record, row: Record) -> None:
+    slot = venue_book.insert(venue, row)
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    order.submitted_ns = venue.ts_ns
+    venue.expires_next_ns = min(venue.expires_next_ns, order.expires_ns)
+    is_halted = venue.halt_ns > 0 and venue.ts_ns - own.heard_ns > venue.halt_ns
+    venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
+    if order.kind == OrderKind.TRAILING:
+        matching.follow(order, order.reference_price, own.rules.price_increment)
+    if is_halted:
+        order.is_resting = 1 if order.kind == OrderKind.LIMIT else 0
+        tick_book.join_queue(venue, own, slot)
+        return
+    _prevent_self_trade(venue, own, order)
+    if order.kind == OrderKind.LIMIT:
+        _limit_arrives(venue, own, slot)
+    elif order.kind == OrderKind.MARKET:
+        if own.has_book != 0 or tick_book.best(own, -order.side) > 0.0:
+            _take(venue, slot)
+    else:
+        _triggers(venue, own)
+
+
+@leaf
+def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
+    """New numbers of a resting order; another price, or more of it, goes to the end of the queue."""
+    order = venue.orders[slot]
+    moves = order.price != row.price or row.qty > order.qty
+    order.qty, order.price, order.arm_price = row.qty, row.price, row.arm_price
+    if order.kind == OrderKind.TRAILING:
+        order.trail_distance = row.trail_distance
+        matching.follow(order, order.best_price, own.rules.price_increment)
+        return
+    order.stop_price = row.stop_price
+    if order.kind == OrderKind.LIMIT:
+        if moves:
+            _limit_arrives(venue, own, slot)
+    else:
+        _triggers(venue, own)
+
+
+@leaf
+def request_arrives(venue: Record) -> None:
+    """The next command takes effect. A cancel or amend that comes too late does nothing."""
+    row = venue.requests[venue.request_taken]
+    venue.request_taken += 1
+    own = venue.instruments[row.instrument]
+    _sent_at(venue, own, row.exit_ns)
+    if row.kind == RowKind.SUBMIT:
+        _submit(venue, row)
+        return
+    slot = venue_book.find(venue, own, row.order_id)
+    if slot < 0:
+        return
+    if row.kind == RowKind.CANCEL:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
+        return
+    assert row.kind == RowKind.AMEND, "a command is submit, cancel or amend"
+    _amend(venue, own, slot, row)
+
+
+@leaf
+def expire(venue: Record, now_ns: int) -> None:
+    """Orders whose time is over."""
+    venue.expires_next_ns = limits.NEVER_NS
+    for index in range(venue.instrument_count):
+        own = venue.instruments[index]
+        if own.order_first >= 0:
+            _sent_at(venue, own, now_ns)
+            matching.expire(venue, own, now_ns)
+            venue.expires_next_ns = min(venue.expires_next_ns, own.expires_next_ns)
+
+
+@leaf
+def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
+    """Funding on what is held, at the venue's mark."""
+    own = venue.instruments[event.instrument]
+    _sent_at(venue, own, now_ns)
+    instance = own.position_first
+    while instance >= 0:
+        position = venue.positions[instance]
+        if position.qty != 0.0 and own.mark > 0.0:
+            paid = venue_book.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
+            paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
+            paid.rate = event.rate
+            paid.price = own.mark
+        instance = venue.instance_next[instance]
+
+
+@hot
+def market_arrives(venue: Record, event: Record, now_ns: int) -> None:
+    """A market event at the venue, at the venue's time."""
+    if event.kind == EventKind.TRADE:
+        print_arrives(venue, event, now_ns)
+    elif event.kind == EventKind.QUOTE:
+        quote_arrives(venue, event, now_ns)
+    elif event.kind == EventKind.FUNDING_RATE:
+        settle_funding(venue, event, now_ns)

@@ -1,0 +1,132 @@
+"""The drivers of a run on ticks: the compiled replay, and one occurrence at a time from outside. Same results.
+
+Equity is kept at the end of every minute (and at the very beginning); drawdown is followed at every event.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import replay, tick_replay
+from tightloop.core.limits import MINUTE_NS
+from tightloop.core.types import EQUITY, EVENT, Rows
+from tightloop.model.plan import Plan
+from tightloop.runtime import tape_room
+from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.tick_feeds import TickFeed
+
+EQUITY_ROWS = 65_536
+EVENTS_AT_ONCE = 1_000_000
+Progress = Callable[[int], None]
+Observer = Callable[[Plan], None]
+
+
+def run(
+    plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None = None, period_ns: int = MINUTE_NS
+) -> int:
+    """Run a plan over a feed to its end; returns the number of market events, the grid's among them.
+
+    ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
+    """
+    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
+    events = np.zeros(1, EVENT)
+    control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
+    equity = np.empty(EQUITY_ROWS, EQUITY)
+    try:
+        while True:
+            control[2] = EVENTS_AT_ONCE
+            try:
+                status = tick_replay.tick_replay(
+                    plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events,
+                    log, equity, plan.table, control,
+                )  # fmt: skip
+            finally:
+                if core_log.count(log) > plan.rows_per_step:
+                    recorder.take_log(log)
+            if status == tick_replay.FINISHED:
+                return int(control[5])
+            if status == tick_replay.STARVED:
+                feed.refill()
+            elif status == tick_replay.CROWDED:
+                tape_room.grow(plan, int(control[6]))
+            elif status == tick_replay.EQUITY_FULL:
+                recorder.take_equity(equity[:-1], int(control[1]) - 1)
+                last = equity[-1:].copy()
+                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 1
+                equity[0] = last[0]
+            if on_progress is not None:
+                on_progress(int(control[5]))
+    finally:
+        recorder.take_log(log)
+        recorder.take_equity(equity, int(control[1]))
+
+
+def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
+    """The same, one occurrence at a time, as a session does that speaks to a real venue. ``observer`` sees each step."""
+    driver = _OneByOne(plan, recorder, observer)
+    events = np.zeros(1, EVENT)
+    count = 0
+    while True:
+        what = tick_replay.occur(plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
+        if what == tick_replay.MISSING:
+            feed.refill()
+        elif what == tick_replay.NOTHING:
+            break
+        elif what == tick_replay.ANSWERED:
+            driver.step(events)
+            driver.record()
+        elif what >= 8:
+            driver.market(events, what // 8)
+            count += 1
+    driver.close()
+    return count
+
+
+class _OneByOne:
+    """Steps from Python."""
+
+    def __init__(self, plan: Plan, recorder: Recorder, observer: Observer | None) -> None:
+        self._plan, self._recorder, self._observer = plan, recorder, observer
+        self._log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+        self._equity: list[tuple[int, float, float]] = []
+        self._period = -1
+
+    def step(self, events: Rows) -> None:
+        """The step, what it commands, and the equity after it."""
+        plan = self._plan
+        if len(self._log) - core_log.count(self._log) < plan.rows_per_step:
+            self._recorder.take_log(self._log)
+        replay.step_one(plan.states, plan.arena, events, self._log, plan.table)
+        if self._observer is not None:
+            self._observer(plan)
+
+    def record(self) -> None:
+        """Commands leave, and the last equity of each minute is kept."""
+        plan, state = self._plan, self._plan.states[0]
+        tick_replay.send_new(plan.venues, self._log)
+        now_ns = int(state["ts_ns"])
+        row = (now_ns, float(state["equity"]), float(state["equity"] - state["unrealized"]))
+        if len(self._equity) > 1 and (now_ns - 1) // MINUTE_NS == self._period:
+            self._equity.pop()
+        self._period = (now_ns - 1) // MINUTE_NS
+        self._equity.append(row)
+
+    def market(self, events: Rows, sees: int) -> None:
+        """A market event: to whom it concerns."""
+        plan = self._plan
+        if sees & 1:
+            tick_replay.strategy_received(plan.venues, events)
+            self.step(events)
+        if sees & 2:
+            tick_replay.venue_sees(plan.venues, events)
+        if sees & 1:
+            self.record()
+            instrument = int(events[0]["instrument"])
+            if tick_replay.is_crowded(plan.states, instrument):
+                tape_room.grow(plan, instrument)
+
+    def close(self) -> None:
+        """Hand over what is left."""
+        self._recorder.take_log(self._log)
+        self._recorder.take_equity(np.array(self._equity, EQUITY), len(self._equity))
