@@ -21,6 +21,7 @@ from tightloop.adapters.data.quality import as_json
 from tightloop.adapters.stores import parquet
 from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
+from tightloop.app.tick_market import TickMarket, load_tick_market
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import config
 from tightloop.model.config import Strategy
@@ -33,9 +34,11 @@ from tightloop.runtime import backtest as array_driver
 from tightloop.runtime import loop as event_driver
 from tightloop.runtime import results
 from tightloop.runtime import sweep as sweeping
+from tightloop.runtime import tick_backtest as tick_driver
 from tightloop.runtime.feeds import Feed, make_feed
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.results import Result
+from tightloop.runtime.tick_feeds import TickFeed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +80,7 @@ class Run:
 
     result: Result
     strategies: tuple[Strategy, ...]
-    market: Market
+    market: "Market | TickMarket"
     timing: dict[str, float]
     command: str = ""
     interrupted: bool = False
@@ -105,13 +108,19 @@ class Run:
         """The report as one self-contained HTML page."""
         from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
 
-        bars = {str(instrument): rows for instrument, rows in self.market.bars.items()}
+        bars = self._bars()
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return build_report(
             self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
             text, self.command, made_at,
         )  # fmt: skip
+
+    def _bars(self) -> dict[str, Any]:
+        """What the page draws prices from: the run's bars, none of a run on ticks."""
+        if isinstance(self.market, TickMarket):
+            return {}
+        return {str(instrument): rows for instrument, rows in self.market.bars.items()}
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
         """Write every result file into a folder; returns the path of the report, None when it was not wanted."""
@@ -338,19 +347,23 @@ def backtest(
     window = window_of(start, end)
     loaded = load_strategies(strategies, settings=settings, instruments=instruments, account=account)
     compiled_at = clock()
-    market = load_market(loaded, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
+    options: Any = {"start_ns": window[0], "end_ns": window[1], "accepted": frozenset(accept)}
+    is_ticks = loaded[0].read.feed is not None
+    market = load_tick_market(loaded, data, **options) if is_ticks else load_market(loaded, data, **options)
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
-    feed = market.feed(plan)
+    feed: Any = market.feed(plan)
     planned_at = clock()
     recorder = Recorder()
     if one_by_one:
-        driven = _Driven(event_driver.run(plan, feed, recorder))
+        one = tick_driver.run_one_by_one if is_ticks else event_driver.run
+        driven = _Driven(one(plan, feed, recorder))
     else:
         driven = _drive(plan, feed, recorder, on_progress)
     ran_at = clock()
+    digest = market.digest() if isinstance(market, TickMarket) else market.digest(feed)
     result = results.build(
-        plan, recorder, data_digest=market.digest(feed), seed=seed,
+        plan, recorder, data_digest=digest, seed=seed,
         warnings=_cut_short(recorder, driven) + market.warnings,
         quality=json.loads(as_json(market.reports))["datasets"],
     )  # fmt: skip
@@ -360,7 +373,7 @@ def backtest(
         "run": ran_at - planned_at,
         "write": clock() - ran_at,
         "events": driven.events,
-        "bars": len(feed.bars),
+        "bars": 0 if is_ticks else len(feed.bars),
     }
     return Run(result, loaded, market, timing, interrupted=driven.was_asked)
 
@@ -385,20 +398,22 @@ def _cut_short(recorder: Recorder, driven: _Driven) -> list[str]:
     return [f"interrupted: the run went {until}; every figure is of that part"]
 
 
-def _drive(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None) -> _Driven:
+def _drive(plan: Plan, feed: Any, recorder: Recorder, on_progress: Progress | None) -> _Driven:
     """Run to the end, or until Ctrl-C: then the recorder has all that was done."""
-    total = feed.event_count
+    is_ticks = isinstance(feed, TickFeed)
+    total = 2**62 if is_ticks else feed.event_count
+    run = tick_driver.run if is_ticks else array_driver.run
     driven = _Driven(0)
     with Interrupts() as interrupts:
 
         def look(events: int) -> None:
             driven.events = min(events, total)
-            if on_progress is not None:
+            if on_progress is not None and not is_ticks:
                 on_progress(driven.events, total)
             interrupts.check()
 
         try:
-            driven.events = array_driver.run(plan, feed, recorder, look)
+            driven.events = run(plan, feed, recorder, look)
         except Stopped:
             driven.is_part = True
         driven.was_asked = interrupts.asked

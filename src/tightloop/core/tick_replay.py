@@ -1,8 +1,8 @@
 """Compiled loops over ticks: what the strategy receives, what the venue sees, and what travels between the two.
 
 Four things happen, ordered by time and at one time in this order: a market event the strategy receives; what the venue
-said arrives at the strategy; time alone (the grid of windows); a market event at the venue, what expires there, and
-commands that arrive there. ``occur`` finds the next of them, for the array driver and for the one that takes one event
+said arrives at the strategy; time alone (the grid of windows, timers of the strategy); a market event at the venue,
+what expires there, and commands that arrive there. ``occur`` finds the next of them, for the array driver and for the one that takes one event
 at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
 """
 
@@ -35,7 +35,8 @@ TICKS = types.Array(TICK_RECORD, 1, "C")
 FINISHED, LOG_FULL, EQUITY_FULL, PAUSED, STARVED, CROWDED = 0, 1, 2, 3, 4, 5
 
 # What occurs next.
-NOTHING, RECEIVED, ANSWERED, AT_VENUE, EXPIRED, ARRIVED, MISSING = 0, 1, 2, 3, 4, 5, 6
+NOTHING, RECEIVED, ANSWERED, EXPIRED, ARRIVED, MISSING = 0, 1, 2, 3, 4, 5
+TIMED = 6
 
 _TRADES, _QUOTES, _FUNDING, _ANSWERS, _GRID, _VENUE = 0, 1, 2, 3, 4, 5
 _STARVED_NS = -1
@@ -66,31 +67,6 @@ def _time_of(stream: Record, ticks: Rows, rates: Rows) -> int:
     return tick.ts_init_ns + stream.offset_ns
 
 
-@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
-def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
-    """Order the streams; the grids begin with the first event of their instrument (``next_ns`` of them is set)."""
-    assert len(heap) > len(streams), "the heap holds its count and every stream"
-    heap[0] = 0
-    for k in range(len(streams)):
-        stream = streams[k]
-        stream.next_phase = _rank(stream)
-        if stream.kind != StreamKind.GRID:
-            stream.next_ns = _time_of(stream, ticks, rates)
-        if stream.next_ns < limits.NEVER_NS:
-            heap[0] += 1
-            heap[heap[0]] = k
-    for place in range(heap[0] // 2, 0, -1):
-        sift_down(heap, streams, place)
-
-
-@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
-def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
-    """The stream at the top has new rows, or is at its end."""
-    assert heap[0] > 0, "a stream asked for rows"
-    stream = streams[heap[1]]
-    _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
-
-
 @hot
 def _go_on(streams: Rows, heap: Ints, stream: Record, next_ns: int) -> None:
     stream.next_ns = next_ns
@@ -117,6 +93,10 @@ def _is_gap(stream: Record, tick: Record) -> bool:
 @hot
 def _write_tick(event: Record, stream: Record, tick: Record, now_ns: int) -> None:
     event.ts_event_ns = tick.ts_event_ns
+    event.instance = 0
+    event.reason = 0
+    event.order_slot = -1
+    event.stop_price = 0.0
     event.ts_init_ns = now_ns
     event.instrument = stream.instrument
     event.price = tick.price
@@ -139,6 +119,10 @@ def _write_tick(event: Record, stream: Record, tick: Record, now_ns: int) -> Non
 @leaf
 def _write_other(event: Record, stream: Record, rates: Rows, now_ns: int) -> None:
     """Funding, or a point of the grid."""
+    event.instance = 0
+    event.reason = 0
+    event.order_slot = -1
+    event.stop_price = 0.0
     event.ts_event_ns = now_ns
     event.ts_init_ns = now_ns
     event.instrument = stream.instrument
@@ -155,6 +139,26 @@ def _write_other(event: Record, stream: Record, rates: Rows, now_ns: int) -> Non
     else:
         event.kind = EventKind.TIMER.value
         event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
+
+
+@leaf
+def _write_timer(event: Record, timer_ns: int) -> None:
+    """A timer of the strategy is due: told as soon as its time is over."""
+    event.kind = EventKind.TIMER.value
+    event.phase = Phase.RECORD.value
+    event.ts_event_ns = timer_ns + 1
+    event.ts_init_ns = timer_ns + 1
+    event.instrument = -1
+    event.instance = 0
+    event.reason = 0
+    event.order_slot = -1
+    event.stop_price = 0.0
+    event.order_id = 0
+    event.is_maker = 0
+    event.price = 0.0
+    event.qty = 0.0
+    event.rate = 0.0
+    event.amount = 0.0
 
 
 @leaf
@@ -196,7 +200,7 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 
 @hot
 def _occur(
-    venue: Record, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
+    venue: Record, timer_ns: int, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 ) -> tuple[int, int]:
     """What occurs next, and who sees it when it is a market event. ``event`` is written for those."""
     market_ns, rank = limits.NEVER_NS, 0
@@ -209,6 +213,8 @@ def _occur(
         due_ns, what = answer_ns, ANSWERED
     else:
         due_ns, what = market_ns, RECEIVED
+    if timer_ns < due_ns and due_ns != limits.NEVER_NS:
+        due_ns, what = timer_ns, TIMED
     arrives_ns = tick_matching.next_request_ns(venue)
     if arrives_ns < due_ns:
         due_ns, what = arrives_ns, ARRIVED
@@ -218,6 +224,9 @@ def _occur(
         return NOTHING, 0
     if what == RECEIVED:
         return RECEIVED, _take_top(streams, heap, ticks, rates, event)
+    if what == TIMED:
+        _write_timer(event, timer_ns)
+        return RECEIVED, 1
     return what, 0
 
 
@@ -319,13 +328,13 @@ def tick_replay(
             return LOG_FULL
         if control[1] >= rows:
             return EQUITY_FULL
-        what, sees = _occur(venue, streams, heap, ticks, rates, event)
+        what, sees = _occur(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
         if what == MISSING:
             return STARVED
         if what == NOTHING:
             return FINISHED
         if what == RECEIVED:
-            if event.kind == EventKind.TIMER and _is_over(streams, heap, venue):
+            if event.kind == EventKind.TIMER and event.instrument >= 0 and _is_over(streams, heap, venue):
                 return FINISHED
             left -= 1
             control[5] += 1
@@ -340,7 +349,7 @@ def tick_replay(
                 if log[0].oco < log[0].slot:
                     _send_new(venue, log)
                 _record(state, equity, control)
-                if _is_crowded(state, event.instrument):
+                if event.instrument >= 0 and _is_crowded(state, event.instrument):
                     control[6] = event.instrument
                     return CROWDED
         elif what == ANSWERED:
@@ -352,16 +361,46 @@ def tick_replay(
             _at_venue(venue, event, what)
 
 
+@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
+def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
+    """Order the streams; the grids begin with the first event of their instrument (``next_ns`` of them is set)."""
+    assert len(heap) > len(streams), "the heap holds its count and every stream"
+    heap[0] = 0
+    for k in range(len(streams)):
+        stream = streams[k]
+        stream.next_phase = _rank(stream)
+        if stream.kind != StreamKind.GRID:
+            stream.next_ns = _time_of(stream, ticks, rates)
+        if stream.next_ns < limits.NEVER_NS:
+            heap[0] += 1
+            heap[heap[0]] = k
+    for place in range(heap[0] // 2, 0, -1):
+        sift_down(heap, streams, place)
+
+
+@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
+def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
+    """The stream at the top has new rows, or is at its end."""
+    assert heap[0] > 0, "a stream asked for rows"
+    stream = streams[heap[1]]
+    _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
+
+
 # One at a time --------------------------------------------------------------------------------------------------------
 
 
-@compiled(int64(VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS))
-def occur(venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows) -> int:
+@compiled(int64(STATES, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS))
+def occur(states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows) -> int:
     """What occurs next: NOTHING, MISSING, ANSWERED (in ``events[0]`` too), EXPIRED, ARRIVED, or RECEIVED (8 times who
     sees it, added)."""
     venue = venues[0]
-    what, sees = _occur(venue, streams, heap, ticks, rates, events[0])
-    if what == RECEIVED and events[0].kind == EventKind.TIMER and _is_over(streams, heap, venue):
+    what, sees = _occur(venue, states[0].next_timer_ns, streams, heap, ticks, rates, events[0])
+    if (
+        what == RECEIVED
+        and events[0].kind == EventKind.TIMER
+        and events[0].instrument >= 0
+        and _is_over(streams, heap, venue)
+    ):
         return NOTHING
     if what == ANSWERED:
         events[0] = venue.inbox[venue.inbox_taken]

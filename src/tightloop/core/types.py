@@ -374,7 +374,10 @@ STRATEGY = _record(
     *_of("f8", "size_value notional_min notional_max leverage"),
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
-    *_of("i8", "stop_trigger stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
+    *_of(
+        "i8",
+        "stop_trigger stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot",
+    ),
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),
@@ -436,7 +439,10 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
-    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid"),
+    *_of(
+        "i8",
+        "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
+    ),
     *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),

@@ -367,7 +367,6 @@ class _Resolver:
         if z1.size.scale is not None:
             self._check_variant((*base, "size", "scale", "variant"), z1.size.scale.variant)
 
-
     def _check_base(self, target: Any, path: refusals.Path) -> None:
         """A retracement is measured from where the pump began: a variant that is named, or the base of the pump's."""
         if not isinstance(target, TargetLadder) or target.of != "pump_retracement" or target.base is not None:

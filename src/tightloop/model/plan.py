@@ -241,7 +241,9 @@ class _Builder:
         for name in ("trades", "quotes"):
             if not any(name in indicator.tapes for indicator, _ in loaded):
                 continue
-            ends = {_end_key(end)[1] for indicator, values in loaded for end in indicator.ends(values) if end[0] == name}
+            ends = {
+                _end_key(end)[1] for indicator, values in loaded for end in indicator.ends(values) if end[0] == name
+            }
             if not ends:
                 continue
             number, first = int(self.state["tape_count"]), int(self.state["edge_count"])

@@ -133,9 +133,7 @@ def _timeframe(
         refuse(path, f"{indicator.type} is computed over windows of time", "remove the key")
         return None
     run_ns = 0 if run is None else TIMEFRAMES[run]
-    longer = [
-        name for name, step_ns in TIMEFRAMES.items() if not run_ns or (step_ns > run_ns and not step_ns % run_ns)
-    ]
+    longer = [name for name, step_ns in TIMEFRAMES.items() if not run_ns or (step_ns > run_ns and not step_ns % run_ns)]
     if own not in longer:
         remedy = f"write one of {', '.join(longer)}, or remove the key" if longer else "remove the key"
         refuse(path, f"{own} is not a multiple of the run's {run}", remedy)

@@ -51,10 +51,11 @@ def run(
             elif status == tick_replay.CROWDED:
                 tape_room.grow(plan, int(control[6]))
             elif status == tick_replay.EQUITY_FULL:
-                recorder.take_equity(equity[:-1], int(control[1]) - 1)
-                last = equity[-1:].copy()
-                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 1
-                equity[0] = last[0]
+                # The last row may still be written over, and the one before it is never the first.
+                recorder.take_equity(equity, int(control[1]) - 2)
+                last = equity[-2:].copy()
+                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 2
+                equity[:2] = last
             if on_progress is not None:
                 on_progress(int(control[5]))
     finally:
@@ -68,7 +69,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
     events = np.zeros(1, EVENT)
     count = 0
     while True:
-        what = tick_replay.occur(plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
+        what = tick_replay.occur(plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
         if what == tick_replay.MISSING:
             feed.refill()
         elif what == tick_replay.NOTHING:
@@ -123,7 +124,7 @@ class _OneByOne:
         if sees & 1:
             self.record()
             instrument = int(events[0]["instrument"])
-            if tick_replay.is_crowded(plan.states, instrument):
+            if instrument >= 0 and tick_replay.is_crowded(plan.states, instrument):
                 tape_room.grow(plan, instrument)
 
     def close(self) -> None:

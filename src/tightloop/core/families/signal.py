@@ -352,7 +352,12 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
     if own.state == InstanceState.ENTRY_PENDING:
         _transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
         if strategy.max_hold_ns > 0:
-            _set_timer(state, instance, position.opened_ns + strategy.max_hold_ns)
+            _set_timer(state, instance, max(position.opened_ns + strategy.max_hold_ns, state.ts_ns))
+        if own.end_reason != 0:
+            # It filled while its cancel was on the way: what was called off is closed.
+            role = Role.E1.value if own.end_reason == Reason.E1_TRUE else Role.ZE1.value
+            own.end_reason = 0
+            _exit(state, rows, table, instance, role)
     if _is_stopping(state, instance):
         _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
     _protection.place_stop(state, rows, table, instance)
@@ -393,7 +398,8 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
         if _is_due(state, own.signal_ns, strategy.o1_timeout_ns):
             _cancel_signal(state, arena, rows, instance, Reason.O1_TIMEOUT.value)
     elif own.state == InstanceState.POSITION_ACTIVE:
-        if _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
+        position = state.positions[instance]
+        if position.qty != 0.0 and _is_due(state, position.opened_ns, strategy.max_hold_ns):
             _exit(state, rows, table, instance, Role.TIME.value)
     elif own.state == InstanceState.SIGNAL_CANCELLED or own.state == InstanceState.EXITED:
         if state.ts_ns >= own.cooldown_until_ns:
@@ -405,6 +411,8 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
     """E1, then time, then ZE1; else keep the protection in shape."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
+    if state.positions[instance].qty == 0.0:
+        return  # closed, and the ends of its orders are on their way
     if own.verdicts[E1] == TRUE:
         _fire_exit(state, arena, rows, table, instance, E1)
     elif own.state == InstanceState.EXIT_PENDING:
@@ -455,6 +463,8 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     elif own.state == InstanceState.POSITION_ACTIVE or own.state == InstanceState.EXIT_PENDING:
         _decide_with_position(state, arena, rows, table, instance)
     elif own.state == InstanceState.EMERGENCY_EXIT and _exit_order(state, instance) < 0:
+        if state.positions[instance].qty == 0.0:
+            return 0
         _exit(state, rows, table, instance, Role.E1.value)
     return 0
 

@@ -39,11 +39,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    now = mean_price(
-        state, arena, tapes.edge_of(arena, base + _NOW_OLD), tapes.edge_of(arena, base + _NOW)
-    )
-    before = mean_price(
-        state, arena, tapes.edge_of(arena, base + _BASE_OLD), tapes.edge_of(arena, base + _BASE)
-    )
+    now = mean_price(state, arena, tapes.edge_of(arena, base + _NOW_OLD), tapes.edge_of(arena, base + _NOW))
+    before = mean_price(state, arena, tapes.edge_of(arena, base + _BASE_OLD), tapes.edge_of(arena, base + _BASE))
     arena[base] = move_pct(now, before)
     arena[base + 1] = before

@@ -5,7 +5,7 @@ The buckets are computed anew at the points of the grid; the volume of the windo
 
 import math
 
-from tightloop.core import tapes
+from tightloop.core import limits, tapes
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, median_of, row_before
 from tightloop.core.indicators._windows_of_time import ordered
@@ -78,22 +78,24 @@ def _typical(state: Record, arena: Floats, base: int) -> float:
     return total / count if total > 0.0 else math.nan
 
 
+@leaf
+def _refresh_ns(arena: Floats, base: int) -> int:
+    """The grid: as written, else by the near end of the window."""
+    written, t2 = arena[base + _REFRESH], arena[base + _T2]
+    if written > 0.0:
+        return int(written * 1e9 + 0.5)
+    if t2 <= 30.0:
+        return limits.SECOND_NS if t2 <= 1.0 else 2 * limits.SECOND_NS
+    return 5 * limits.SECOND_NS if t2 <= 60.0 else 10 * limits.SECOND_NS
+
+
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     arena[base] = math.nan
     if not tapes.is_warm(state, tapes.edge_of(arena, base + _BASE_OLD)):
         arena[base + 1] = math.nan
         return
-    if tapes.is_sample(state, arena, base + _SAMPLED, refresh_ns(arena, base)):
+    if tapes.is_sample(state, arena, base + _SAMPLED, _refresh_ns(arena, base)):
         arena[base + 1] = _typical(state, arena, base)
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     arena[base] = tapes.total(state, arena, old, new, tapes.SUM_V) / arena[base + 1]
-
-
-@leaf
-def refresh_ns(arena: Floats, base: int) -> int:
-    """The grid: as written, else by the near end of the window."""
-    written, t2 = arena[base + _REFRESH], arena[base + _T2]
-    if written > 0.0:
-        return int(written * 1e9 + 0.5)
-    return 1_000_000_000 if t2 <= 1.0 else 2_000_000_000 if t2 <= 30.0 else 5_000_000_000 if t2 <= 60.0 else 10_000_000_000

@@ -139,8 +139,10 @@ def _merged(path: str, reports: Sequence[DatasetReport]) -> DatasetReport:
     for report in reports:
         for fault in report.faults:
             before = by_kind.get(fault.kind)
-            by_kind[fault.kind] = fault if before is None else replace(
-                before, count=before.count + fault.count, verdict=max(before.verdict, fault.verdict)
+            by_kind[fault.kind] = (
+                fault
+                if before is None
+                else replace(before, count=before.count + fault.count, verdict=max(before.verdict, fault.verdict))
             )
     first = [r.from_ns for r in reports if r.from_ns is not None]
     last = [r.to_ns for r in reports if r.to_ns is not None]

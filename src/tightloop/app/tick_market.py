@@ -1,0 +1,136 @@
+"""What a run on ticks reads: trades and quotes through the quality gate, funding, rules; and the feed they make."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data.catalog import Catalog
+from tightloop.app import market_notes
+from tightloop.core.types import Clock
+from tightloop.model.config import Strategy
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import InstrumentId, InstrumentRules
+from tightloop.model.plan import Plan
+from tightloop.model.together import rules_of
+from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class TickMarket:
+    """Readers by instrument and kind, funding by instrument, rules, what the gate found and what to say about it."""
+
+    readers: dict[tuple[InstrumentId, str], Any]
+    funding: dict[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
+    rules: dict[InstrumentId, InstrumentRules]
+    reports: list[Any]
+    warnings: list[str]
+    is_one_clock: bool
+    offset_ns: int
+    unfunded: list[InstrumentId] = field(default_factory=list)
+
+    def feed(self, plan: Plan) -> TickFeed:
+        """The ticks of the plan's instruments in its order, and the funding it wants."""
+        sources: list[tuple[TickSource, Clock]] = []
+        for at, instrument in enumerate(plan.instruments):
+            for kind in plan.feed:
+                reader = self.readers[(instrument, kind)]
+                first = Clock.BOTH if self.is_one_clock else Clock.STRATEGY
+                sources.append((TickSource(at, kind, reader.pieces(PIECE_ROWS)), first))
+                if not self.is_one_clock:
+                    theirs = reader.pieces(PIECE_ROWS, counted=False)
+                    sources.append((TickSource(at, kind, theirs), Clock.VENUE))
+        funding = {
+            at: self.funding[instrument]
+            for at, instrument in enumerate(plan.instruments)
+            if instrument in self.funding and plan.funding[instrument]
+        }
+        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns)
+
+    def digest(self) -> str:
+        """The data hash of what was read."""
+        own = hashlib.blake2b(digest_size=16)
+        for reader in self.readers.values():
+            own.update(reader.digest.encode())
+        for instrument, (ts_ns, rate) in self.funding.items():
+            own.update(str(instrument).encode() + ts_ns.tobytes() + rate.tobytes())
+        return own.hexdigest()
+
+
+def load_tick_market(
+    strategies: Sequence[Strategy],
+    data: Any,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    accepted: frozenset[str] = frozenset(),
+) -> TickMarket:
+    """Judge the ticks of all instruments and make ready to read them; InputError for what is missing or unfit."""
+    if isinstance(data, Mapping):
+        raise InputError.one("data", None, "", "ticks are read from a catalog", "give the folder of a catalog")
+    catalog, first = Catalog(data), strategies[0].read
+    readers: dict[tuple[InstrumentId, str], Any] = {}
+    for instrument in rules_of(strategies):
+        for kind in first.feed or ():
+            readers[(instrument, kind)] = catalog.tick_reader(kind, instrument, start_ns, end_ns, accepted)
+    clock, offset_ns, notes = _clocks(first.latency, readers)
+    rules = {instrument: catalog.rules(instrument) for instrument in rules_of(strategies)}
+    reports = [reader.report for reader in readers.values()]
+    market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns)
+    _load_funding(market, catalog, strategies, accepted)
+    costs = [strategy.read.costs for strategy in strategies]
+    stated = all(own.taker_bps is not None and own.maker_bps is not None for own in costs)
+    market.warnings += market_notes.faults(market.reports)
+    market.warnings += market_notes.without_funding(market.unfunded)
+    market.warnings += market_notes.defaults(market.rules, stated)
+    market.warnings += notes
+    return market
+
+
+def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tuple[str, int, list[str]]:
+    """Which clock the venue goes by, how far times of receipt are moved, and what to say about both."""
+    silent = sorted({str(instrument) for (instrument, _), reader in readers.items() if reader.earliest_ns is None})
+    if latency.clock == "exchange" and silent:
+        message = f"the ticks of {market_notes.listed(silent)} carry no exchange times"
+        raise InputError.one("strategy", None, "latency.clock", message, "write clock: receive")
+    if latency.clock == "receive" or silent:
+        if latency.is_recorded and silent:
+            message = f"the ticks of {market_notes.listed(silent)} carry no exchange times, so no latency was recorded"
+            raise InputError.one("strategy", None, "latency", message, "write submit_ms, cancel_ms and response_ms")
+        note = f"no exchange times of {market_notes.listed(silent)}: the venue goes by the times of receipt"
+        return "receive", _offset(latency, 0), [note] if silent and latency.clock is None else []
+    least = min(reader.earliest_ns for reader in readers.values())
+    offset_ns = _offset(latency, max(-least, 0))
+    notes = [f"times of receipt are moved by {offset_ns / 1e6:+,.1f} ms: ticks were received before they happened"]
+    return "exchange", offset_ns, notes if offset_ns and latency.receive_offset_ms is None else []
+
+
+def _offset(latency: Any, estimated_ns: int) -> int:
+    return estimated_ns if latency.receive_offset_ms is None else round(latency.receive_offset_ms * 1e6)
+
+
+def _load_funding(
+    market: TickMarket, catalog: Catalog, strategies: Sequence[Strategy], accepted: frozenset[str]
+) -> None:
+    wants = {i for s in strategies if s.read.costs.funding == "on" for i in s.instruments if i.market == "perp"}
+    for instrument in rules_of(strategies):
+        if instrument not in wants:
+            continue
+        reports = [reader.report for (own, _), reader in market.readers.items() if own == instrument]
+        window = min(r.from_ns for r in reports), max(r.to_ns for r in reports) + 1
+        try:
+            found = catalog.funding(instrument.venue, instrument.symbol, *window, accepted)
+        except InputError as error:
+            if type(error) is not InputError:
+                raise
+            found = None
+        if found is None:
+            market.unfunded.append(instrument)
+        else:
+            market.funding[instrument] = found.ts_ns, found.rate
+            market.reports.append(found.report)
