@@ -117,9 +117,9 @@ class Run:
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:
-        """What the page draws prices from: the run's bars, none of a run on ticks."""
+        """What the page draws prices from: the run's bars, or bars made of its ticks."""
         if isinstance(self.market, TickMarket):
-            return {}
+            return self.market.shown()
         return {str(instrument): rows for instrument, rows in self.market.bars.items()}
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
@@ -236,6 +236,7 @@ def load_market(
     wants_funding = {i for s in strategies if s.read.costs.funding == "on" for i in s.instruments}
     for instrument in rules_of(strategies):
         timeframe = strategies[0].read.timeframe
+        assert timeframe is not None, "a run on bars has a timeframe"
         loaded: LoadedBars
         if catalog is None:
             assert frames is not None

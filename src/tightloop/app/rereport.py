@@ -12,6 +12,7 @@ from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
 from tightloop.app.bootstrap import time_of, unwritable
 from tightloop.app.report_page import REQUIRED, build_report
+from tightloop.app.tick_market import shown_bars
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
 
@@ -30,7 +31,8 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     frames = {name: _frame(folder / f"{name}.parquet") for name in REQUIRED}
     try:
         # The first record is at the open of the first bar, the last at the close of the last.
-        timeframe, window = result["timeframe"], (time_of(result["from"], "from"), time_of(result["to"], "to"))
+        timeframe, feed = result["timeframe"], result["feed"] if "feed" in result else None
+        window = (time_of(result["from"], "from"), time_of(result["to"], "to"))
         names = [InstrumentId.parse(name) for name in result["instruments"]]
         datasets = quality["datasets"]
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -38,7 +40,10 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
         raise InputError.one(folder, None, "", message, REMEDY) from None
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
     catalog = Catalog(data)
-    bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
+    if feed:
+        bars = {str(n): shown_bars(catalog.tick_reader(feed[0], n, None, None, everything)) for n in names}
+    else:
+        bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page = build_report(

@@ -1,6 +1,7 @@
 """What a run on ticks reads: trades and quotes through the quality gate, funding, rules; and the feed they make."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,10 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app import market_notes
-from tightloop.core.types import Clock
+from tightloop.core.types import BAR, Clock
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError
-from tightloop.model.instruments import InstrumentId, InstrumentRules
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan
 from tightloop.model.together import rules_of
 from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
@@ -51,6 +52,11 @@ class TickMarket:
             if instrument in self.funding and plan.funding[instrument]
         }
         return TickFeed(sources, funding, plan.grids_ns, self.offset_ns)
+
+    def shown(self) -> dict[str, npt.NDArray[np.void]]:
+        """Bars by instrument that a page draws prices from."""
+        kinds = {instrument: kind for (instrument, kind) in reversed(list(self.readers))}
+        return {str(instrument): shown_bars(self.readers[(instrument, kind)]) for instrument, kind in kinds.items()}
 
     def digest(self) -> str:
         """The data hash of what was read."""
@@ -134,3 +140,28 @@ def _load_funding(
         else:
             market.funding[instrument] = found.ts_ns, found.rate
             market.reports.append(found.report)
+
+
+SHOWN_BARS_MAX = 5_000
+
+
+def shown_bars(reader: Any) -> npt.NDArray[np.void]:
+    """What a page draws a price from: prints (or the middle of quotes) as bars of the shortest timeframe that keeps
+    them below SHOWN_BARS_MAX."""
+    span_ns = max(reader.report.to_ns - reader.report.from_ns, 1)
+    step_ns = next((ns for ns in TIMEFRAMES.values() if span_ns / ns < SHOWN_BARS_MAX), max(TIMEFRAMES.values()))
+    bars: list[tuple[float, float, float, float, float, int, int]] = []
+    for piece in reader.pieces(PIECE_ROWS, counted=False):
+        is_quote = reader.kind == "quotes"
+        price = 0.5 * (piece["price"] + piece["ask"]) if is_quote else piece["price"]
+        volume = np.zeros(len(piece)) if is_quote else piece["qty"]
+        begins = piece["ts_init_ns"] // step_ns * step_ns
+        edges = np.flatnonzero(np.diff(begins, prepend=begins[:1] - 1))
+        for first, end in itertools.pairwise([*edges.tolist(), len(piece)]):
+            own, at = price[first:end], int(begins[first])
+            bar = (own[0], own.max(), own.min(), own[-1], volume[first:end].sum(), at, at + step_ns)
+            if bars and bars[-1][5] == at:
+                old = bars.pop()
+                bar = (old[0], max(old[1], bar[1]), min(old[2], bar[2]), bar[3], old[4] + bar[4], at, at + step_ns)
+            bars.append(bar)
+    return np.array(bars, BAR)

@@ -9,11 +9,10 @@ import math
 
 from numba import types
 
-from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, orders, positions, tapes
+from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
-from tightloop.core.indicators.contract import call_evaluate, call_update
 from tightloop.core.state import full_hash
 from tightloop.core.types import (
     ARENA,
@@ -78,170 +77,6 @@ def _begin_day(state: Record, day: int) -> None:
         strategy.losses_in_row = 0
         strategy.realized_today = 0.0
         strategy.day_start_unrealized = exposure.strategy_unrealized(state, at)
-
-
-# Market -------------------------------------------------------------------------------------------------------------
-
-
-@hot
-def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
-    """A new mark price: unrealised P&L of what is held, extremes of what is watched."""
-    instrument = state.instruments[index]
-    instrument.mark = price
-    at = instrument.instance_first
-    while at >= 0:
-        instance = state.instances[at]
-        position = state.positions[at]
-        if position.qty != 0.0:
-            now = positions.unrealized_pnl(position, price, instrument.multiplier)
-            state.unrealized = now if state.open_position_count == 1 else state.unrealized + (now - position.unrealized)
-            position.unrealized = now
-        instance.high_since_signal = max(instance.high_since_signal, high)
-        instance.low_since_signal = min(instance.low_since_signal, low)
-        at = instance.next
-
-
-@leaf
-def _close_aggregates(state: Record, arena: Floats, table: Table, index: int, now_ns: int) -> None:
-    """Higher-timeframe bars whose time is over become known."""
-    instrument = state.instruments[index]
-    for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
-        aggregate = state.aggregates[k]
-        if aggregate.is_open != 0 and now_ns >= aggregate.bar.close_ns:
-            aggregate.is_open = 0
-            for i in range(aggregate.indicator_first, aggregate.indicator_first + aggregate.indicator_count):
-                indicator = state.indicators[i]
-                call_update(table[indicator.address], arena, indicator.base, aggregate.bar)
-
-
-@leaf
-def _grow_aggregates(state: Record, index: int) -> None:
-    """Add the bar that just closed to the higher-timeframe bars it lies in."""
-    instrument = state.instruments[index]
-    bar = instrument.bar
-    for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
-        aggregate = state.aggregates[k]
-        own = aggregate.bar
-        if aggregate.is_open == 0:
-            aggregate.is_open = 1
-            own.open_ns = bar.open_ns // aggregate.period_ns * aggregate.period_ns
-            own.close_ns = own.open_ns + aggregate.period_ns
-            own.open, own.high, own.low, own.volume = bar.open, bar.high, bar.low, 0.0
-        own.high = max(own.high, bar.high)
-        own.low = min(own.low, bar.low)
-        own.close = bar.close
-        own.volume += bar.volume
-
-
-@hot
-def _bar_closed(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    index = event.instrument
-    instrument = state.instruments[index]
-    bar = instrument.bar
-    assert event.low <= event.open, "a bar's open lies in its range"
-    assert event.open <= event.high, "a bar's open lies in its range"
-    assert event.low > 0.0, "a price is positive"
-    assert event.high <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
-    bar.open, bar.high, bar.low, bar.close, bar.volume = event.open, event.high, event.low, event.price, event.qty
-    bar.open_ns, bar.close_ns = event.ts_event_ns, event.ts_init_ns
-    instrument.bar_count += 1
-    for k in range(instrument.indicator_first, instrument.indicator_first + instrument.indicator_count):
-        indicator = state.indicators[k]
-        call_update(table[indicator.address], arena, indicator.base, bar)
-    if instrument.aggregate_count > 0:
-        _grow_aggregates(state, index)
-        _close_aggregates(state, arena, table, index, event.ts_init_ns)
-    _mark(state, index, event.price, event.high, event.low)
-    assert state.touched_count < limits.INSTRUMENTS_MAX, "INSTRUMENTS_MAX: one bar an instrument and instant"
-    state.touched[state.touched_count] = index
-    state.touched_count += 1
-
-
-@hot
-def _bar_opened(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    instrument = state.instruments[event.instrument]
-    if instrument.aggregate_count > 0:
-        _close_aggregates(state, arena, table, event.instrument, event.ts_init_ns)
-    instrument.open_ns = event.ts_init_ns
-    _mark(state, event.instrument, event.price, event.price, event.price)
-
-
-# Ticks --------------------------------------------------------------------------------------------------------------
-
-
-@hot
-def _touch(state: Record, index: int) -> None:
-    """Its instances are to be evaluated at the end of this event."""
-    assert state.touched_count < limits.INSTRUMENTS_MAX, "INSTRUMENTS_MAX: an instrument is touched once an event"
-    state.touched[state.touched_count] = index
-    state.touched_count += 1
-
-
-@leaf
-def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close."""
-    instrument = state.instruments[index]
-    if instrument.aggregate_count > 0:
-        _close_aggregates(state, arena, table, index, state.ts_ns)
-    if instrument.trade_tape >= 0:
-        tapes.advance(state, arena, instrument.trade_tape, state.ts_ns)
-    if instrument.quote_tape >= 0:
-        tapes.advance(state, arena, instrument.quote_tape, state.ts_ns)
-    for k in range(instrument.tick_first, instrument.tick_first + instrument.tick_count):
-        indicator = state.indicators[k]
-        call_evaluate(table[indicator.address], state, arena, index, indicator.base)
-
-
-@leaf
-def _trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """A public print. Without quotes it is the mark; it is the extreme since a signal either way."""
-    index, price = event.instrument, event.price
-    assert 0.0 < price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
-    instrument = state.instruments[index]
-    instrument.last = price
-    bar = instrument.bar
-    bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, event.qty
-    if instrument.aggregate_count > 0:
-        _close_aggregates(state, arena, table, index, state.ts_ns)
-        bar.open_ns, bar.close_ns = state.ts_ns, 0
-        _grow_aggregates(state, index)
-    if instrument.trade_tape >= 0:
-        sign = -1.0 if event.is_maker != 0 else 1.0
-        tapes.take_trade(state, arena, instrument.trade_tape, state.ts_ns, price, event.qty, sign)
-    _mark(state, index, instrument.mark if instrument.bid > 0.0 else price, price, price)
-    _refresh(state, arena, table, index)
-    _touch(state, index)
-
-
-@leaf
-def _quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """The best bid and ask: their middle is the mark, and without prints the extreme since a signal."""
-    index, bid, ask = event.instrument, event.price, event.rate
-    assert 0.0 < bid <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
-    assert 0.0 < ask <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
-    instrument = state.instruments[index]
-    instrument.bid, instrument.bid_qty, instrument.ask, instrument.ask_qty = bid, event.qty, ask, event.amount
-    if instrument.quote_tape >= 0:
-        tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
-    mid = 0.5 * (bid + ask)
-    if instrument.last > 0.0:
-        _mark(state, index, mid, -math.inf, math.inf)
-    else:
-        _mark(state, index, mid, mid, mid)
-    _refresh(state, arena, table, index)
-    _touch(state, index)
-
-
-@leaf
-def _gap(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Something was missed: no window over it is known."""
-    instrument = state.instruments[index]
-    if instrument.trade_tape >= 0:
-        tapes.forget(state, instrument.trade_tape)
-    if instrument.quote_tape >= 0:
-        tapes.forget(state, instrument.quote_tape)
-    _refresh(state, arena, table, index)
-    _touch(state, index)
 
 
 # Deciding -----------------------------------------------------------------------------------------------------------
@@ -540,9 +375,9 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     """The switch on event kind."""
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
-        _bar_closed(state, arena, table, event)
+        market.bar_closed(state, arena, table, event)
     elif kind == EventKind.BAR_OPENED:
-        _bar_opened(state, arena, table, event)
+        market.bar_opened(state, arena, table, event)
     elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN:
         _order_event(state, arena, rows, table, event)
     elif kind == EventKind.FUNDING_RATE:
@@ -557,18 +392,15 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         state.equity_peak = state.equity
         guard.set_alarm(state)
     elif kind == EventKind.TRADE:
-        _trade(state, arena, table, event)
+        market.trade(state, arena, table, event)
     elif kind == EventKind.QUOTE:
-        _quote(state, arena, table, event)
+        market.quote(state, arena, table, event)
     elif kind == EventKind.DATA_GAP:
-        _gap(state, arena, table, event.instrument)
+        market.gap(state, arena, table, event.instrument)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:
-            state.is_grid = 1
-            _refresh(state, arena, table, event.instrument)
-            state.is_grid = 0
-            _touch(state, event.instrument)
+            market.time_passed(state, arena, table, event.instrument)
 
 
 @hot

@@ -18,9 +18,9 @@ TIME = 0
 
 # Prints: price and volume, then sums: of p dt, v, signed v (buyers took: +), p v, p ...
 PRICE, VOLUME, PRICE_DT, SUM_V, SUM_SIGNED, SUM_PV, SUM_P = 1, 2, 3, 4, 5, 6, 7
-# ... of v dt, p v dt, v^2, returns r, r^2, squared seconds between prints, squared changes of price, change x volume ...
+# ... of v dt, p v dt, v^2, returns r, r^2, squared seconds between prints, squared changes of price d, d x v ...
 VOLUME_DT, PV_DT, SUM_VV, SUM_R, SUM_RR, SUM_GG, SUM_DD, SUM_DV = 8, 9, 10, 11, 12, 13, 14, 15
-# ... and for extremes the next row that is as high (low), and the last before that was higher (lower); numbers of rows.
+# ... and for extremes the number of the next row that is as high (low), and of the last one that was higher (lower).
 NEXT_HIGH, BEFORE_HIGH, NEXT_LOW, BEFORE_LOW = 16, 17, 18, 19
 # ... and price x volume.
 PV = 20

@@ -2,8 +2,8 @@
 
 Four things happen, ordered by time and at one time in this order: a market event the strategy receives; what the venue
 said arrives at the strategy; time alone (the grid of windows, timers of the strategy); a market event at the venue,
-what expires there, and commands that arrive there. ``occur`` finds the next of them, for the array driver and for the one that takes one event
-at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
+what expires there, and commands that arrive there. ``_occur`` finds the next of them, for the array driver and for the
+one that takes one event at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
 """
 
 from numba import boolean, int64, types
@@ -230,6 +230,11 @@ def _occur(
     return what, 0
 
 
+@hot
+def _is_grid(event: Record) -> bool:
+    return event.kind == EventKind.TIMER and event.instrument >= 0
+
+
 @leaf
 def _is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
     """Only grids are left: time goes on, and nothing else will."""
@@ -254,7 +259,7 @@ def _send_new(venue: Record, log: Rows) -> None:
 
 
 @leaf
-def _at_venue(venue: Record, event: Record, what: int) -> None:
+def _at_venue(venue: Record, what: int) -> None:
     if what == ARRIVED:
         tick_matching.request_arrives(venue)
     else:
@@ -334,7 +339,7 @@ def tick_replay(
         if what == NOTHING:
             return FINISHED
         if what == RECEIVED:
-            if event.kind == EventKind.TIMER and event.instrument >= 0 and _is_over(streams, heap, venue):
+            if _is_grid(event) and _is_over(streams, heap, venue):
                 return FINISHED
             left -= 1
             control[5] += 1
@@ -358,7 +363,7 @@ def tick_replay(
                 _send_new(venue, log)
             _record(state, equity, control)
         else:
-            _at_venue(venue, event, what)
+            _at_venue(venue, what)
 
 
 @compiled(types.void(STREAMS, TABLE, TICKS, RATES))
@@ -410,7 +415,7 @@ def occur(states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, ra
             venue.inbox_taken = 0
             venue.inbox_count = 0
     if what == EXPIRED or what == ARRIVED:
-        _at_venue(venue, events[0], what)
+        _at_venue(venue, what)
     return what + 8 * sees
 
 

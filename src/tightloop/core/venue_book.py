@@ -9,6 +9,7 @@ from tightloop.core.types import OrderKind, OrderState, Record
 
 @leaf
 def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
+    """A new event for the sender, heard when the response has travelled."""
     at = venue.inbox_count
     assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
     venue.inbox_count = at + 1
@@ -45,6 +46,7 @@ def say_stop(event: Record, order: Record) -> None:
 
 @leaf
 def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: int) -> None:
+    """An event of one order."""
     order = venue.orders[slot]
     event = push(venue, kind, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
@@ -58,6 +60,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
 
 @leaf
 def insert(venue: Record, row: Record) -> int:
+    """An order from the row of its command, last in the book of its instrument; its slot."""
     if venue.free_count > 0:
         venue.free_count -= 1
         slot = venue.order_free[venue.free_count]
@@ -110,6 +113,7 @@ def insert(venue: Record, row: Record) -> int:
 
 @leaf
 def remove(venue: Record, slot: int) -> None:
+    """Take an order out of the book of its instrument."""
     order = venue.orders[slot]
     own = venue.instruments[order.instrument]
     before, at = -1, own.order_first
@@ -139,6 +143,7 @@ def end_order(venue: Record, slot: int, kind: int, reason: int, ts_event_ns: int
 
 @leaf
 def find(venue: Record, own: Record, order_id: int) -> int:
+    """The slot of an order by its id; -1 when it is not in the book."""
     at = own.order_first
     while at >= 0:
         if venue.orders[at].id == order_id:

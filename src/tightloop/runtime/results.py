@@ -345,6 +345,7 @@ def build(
         "settle_asset": plan.settle_asset,
         "instruments": [str(instrument) for instrument in plan.instruments],
         "timeframe": plan.timeframe,
+        "feed": list(plan.feed) or None,
         "from": iso(int(ts_ns[0])) if len(ts_ns) else None,
         "to": iso(int(ts_ns[-1])) if len(ts_ns) else None,
         "initial_equity": plan.capital,

@@ -1,4 +1,4 @@
-"""Room for the windows of time: tapes of an instrument that are full are moved to twice the room, between two events."""
+"""Room for the windows of time: tapes that are full are moved to where there is twice the room, between two events."""
 
 import numpy as np
 

@@ -64,7 +64,7 @@ def run(
 
 
 def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
-    """The same, one occurrence at a time, as a session does that speaks to a real venue. ``observer`` sees each step."""
+    """The same, one occurrence at a time, as a session does that speaks to a venue. ``observer`` sees each step."""
     driver = _OneByOne(plan, recorder, observer)
     events = np.zeros(1, EVENT)
     count = 0

@@ -1,4 +1,4 @@
-"""Ticks read in pieces: a part file at a time, and a clean one batch by batch, so memory does not grow with the span."""
+"""Ticks read in pieces: a part file at a time, a clean one batch by batch: memory does not grow with the span."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
