@@ -31,7 +31,7 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     frames = {name: _frame(folder / f"{name}.parquet") for name in REQUIRED}
     try:
         # The first record is at the open of the first bar, the last at the close of the last.
-        timeframe, feed = result["timeframe"], result["feed"] if "feed" in result else None
+        timeframe, feed = result["timeframe"], result["feed"]
         window = (time_of(result["from"], "from"), time_of(result["to"], "to"))
         names = [InstrumentId.parse(name) for name in result["instruments"]]
         datasets = quality["datasets"]

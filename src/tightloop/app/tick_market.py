@@ -55,7 +55,7 @@ class TickMarket:
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Bars by instrument that a page draws prices from."""
-        kinds = {instrument: kind for (instrument, kind) in reversed(list(self.readers))}
+        kinds = dict(reversed(list(self.readers)))
         return {str(instrument): shown_bars(self.readers[(instrument, kind)]) for instrument, kind in kinds.items()}
 
     def digest(self) -> str:

@@ -1,0 +1,224 @@
+"""Fills of the simulated venue on ticks, each case computed by hand."""
+
+import math
+
+import pytest
+
+from sim.tick_venue import Script, ends, fills
+from tightloop.core.types import Reason
+
+
+def book(**options):
+    """A quiet market: 100.0 for 5 against 100.1 for 4, and a second quote at the end that keeps time going."""
+    return Script(**options).quote(0, 100.0, 5, 100.1, 4).quote(5_000, 100.0, 5, 100.1, 4)
+
+
+# Takers ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_market_order_takes_the_touch_in_force_when_it_arrives():
+    script = book(latency_ms=(20, 20, 30)).quote(15, 100.2, 5, 100.3, 4)
+    said = script.buy(10, 2).run()
+    assert fills(said) == [(30.0, 1, 100.3, 2, False)]
+    assert [own.at for own in said] == [60.0, 60.0]
+
+
+def test_what_is_more_than_the_touch_costs_ever_more_spreads():
+    # 4 at 100.1; the next 4 cost up to one spread more in a straight line: 0.05 on average, over 8 in all 0.025.
+    said = book().buy(10, 8).run()
+    assert fills(said)[0][2] == pytest.approx(100.1 + 0.1 * (4 / 4) / 2 * (4 / 8))
+    assert said[1].slippage == pytest.approx((fills(said)[0][2] - 100.1) * 8)
+
+
+def test_depth_can_be_switched_off():
+    assert fills(book(depth_spreads=0.0).buy(10, 8).run()) == [(10.0, 1, 100.1, 8, False)]
+
+
+def test_a_limit_that_reaches_takes_what_the_touch_shows_and_rests_with_the_rest():
+    script = book().sell(10, 7, 100.0).print(20, 100.1, 1, "buy")
+    # The bid that is shown again at the end takes the rest.
+    assert fills(script.run()) == [(10.0, 1, 100.0, 5, False), (20.0, 1, 100.0, 1, True), (5_000.0, 1, 100.0, 1, True)]
+
+
+def test_ioc_leaves_nothing_and_fok_takes_all_or_nothing():
+    script = book().sell(10, 7, 100.0, tif="IOC").sell(20, 7, 100.0, tif="FOK").sell(30, 5, 100.0, tif="FOK")
+    said = script.run()
+    assert fills(said) == [(10.0, 1, 100.0, 5, False), (30.0, 3, 100.0, 5, False)]
+    assert ends(said) == [
+        (10.0, 1, "canceled", int(Reason.UNFILLED_IOC)),
+        (20.0, 2, "canceled", int(Reason.UNFILLED_FOK)),
+    ]
+
+
+def test_without_quotes_a_market_order_waits_for_the_next_print():
+    script = Script().print(0, 100.0, 1, "buy").print(50, 101.0, 3, "sell").print(60, 102.0, 3, "sell")
+    assert fills(script.buy(10, 2).run()) == [(50.0, 1, 101.0, 2, False)]
+
+
+# Makers ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_post_only_order_that_would_take_is_rejected():
+    said = book().buy(10, 1, 100.1, post_only=1).run()
+    assert ends(said) == [(10.0, 1, "rejected", int(Reason.POST_ONLY_WOULD_TAKE))]
+
+
+def test_an_order_waits_for_the_queue_ahead_of_it():
+    # 5 stand ahead: prints of 3 and 2 use them up, the next one reaches the order.
+    script = book().buy(10, 2, 100.0)
+    for at, qty in ((20, 3), (30, 2), (40, 1.5), (50, 9)):
+        script.print(at, 100.0, qty, "sell")
+    assert fills(script.run()) == [(40.0, 1, 100.0, 1.5, True), (50.0, 1, 100.0, 0.5, True)]
+
+
+def test_a_print_that_reaches_past_the_queue_fills_what_is_left_of_it():
+    script = book().buy(10, 2, 100.0).print(20, 100.0, 6.5, "sell")
+    assert fills(script.run()) == [(20.0, 1, 100.0, 1.5, True)]
+
+
+def test_a_limit_that_is_traded_through_fills_at_its_price():
+    script = book().buy(10, 2, 100.0).print(20, 99.9, 3, "sell")
+    assert fills(script.run()) == [(20.0, 1, 100.0, 2, True)]
+
+
+def test_a_print_of_the_other_side_does_not_touch_an_order():
+    assert fills(book().buy(10, 2, 100.0).print(20, 100.0, 50, "buy").run()) == []
+
+
+def test_one_print_is_used_once_over_all_our_orders():
+    script = book().buy(10, 2, 100.0).buy(11, 2, 99.9).print(20, 99.8, 3, "sell")
+    assert fills(script.run()) == [(20.0, 1, 100.0, 2, True), (20.0, 2, 99.9, 1, True)]
+
+
+def test_whole_fills_ignore_what_a_print_has():
+    script = book(partial=False).buy(10, 2, 100.0).print(20, 100.0, 5.001, "sell")
+    assert fills(script.run()) == [(20.0, 1, 100.0, 2, True)]
+    script = book(partial=False).buy(10, 2, 100.0).print(20, 100.0, 5.0, "sell")
+    assert fills(script.run()) == [], "the queue is used up, and nothing was left for the order"
+
+
+def test_the_other_side_reaching_an_order_fills_it():
+    script = book().buy(10, 2, 100.0).quote(20, 99.8, 5, 99.9, 1.25)
+    assert fills(script.run()) == [(20.0, 1, 100.0, 1.25, True)]
+
+
+def test_participation_caps_what_a_print_fills():
+    script = book(participation=0.1).buy(10, 2, 100.0).print(20, 99.9, 5, "sell")
+    assert fills(script.run()) == [(20.0, 1, 100.0, 0.5, True)]
+
+
+# Queues ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("queue", "ahead"),
+    [
+        # 10 ahead, then 10 more join behind, then 8 of the 20 are canceled.
+        ("risk_averse", 10.0),
+        # ln(1 + 10) / ln(1 + 20) of the 8 stood behind.
+        ("log2", 10 - 8 * (1 - math.log(11) / math.log(21))),
+        # 1 - (10 / 20)^3 of the 8 stood behind.
+        ("power3", 10 - 8 * 0.125),
+    ],
+)
+def test_cancels_ahead_of_an_order_by_the_model_of_the_queue(queue, ahead):
+    script = Script(queue=queue).quote(0, 100.0, 10, 100.1, 4).buy(10, 1, 100.0)
+    script.quote(20, 100.0, 20, 100.1, 4).quote(30, 100.0, 12, 100.1, 4)
+    script.run()
+    assert script.plan.venues[0]["queue_ahead"][0] == pytest.approx(ahead, abs=1e-6)
+
+
+def test_what_printed_was_not_canceled():
+    script = Script(queue="power3").quote(0, 100.0, 10, 100.1, 4).buy(10, 1, 100.0)
+    script.print(20, 100.0, 3, "sell").quote(30, 100.0, 7, 100.1, 4)
+    script.run()
+    assert script.plan.venues[0]["queue_ahead"][0] == 7.0
+
+
+def test_a_better_best_price_does_not_move_an_order_to_the_front():
+    script = book().buy(10, 2, 100.0).quote(20, 100.05, 1, 100.1, 4).quote(30, 100.0, 5, 100.1, 4)
+    assert fills(script.print(40, 100.0, 4, "sell").run()) == []
+    assert script.plan.venues[0]["queue_ahead"][0] == 1.0
+
+
+def test_an_amend_to_another_price_or_to_more_goes_to_the_end_of_the_queue():
+    script = book().buy(10, 2, 100.0).print(20, 100.0, 4, "sell").amend(30, 1, qty=3, price=100.0)
+    script.run()
+    assert script.plan.venues[0]["queue_ahead"][0] == 5.0
+    script = book().buy(10, 2, 100.0).print(20, 100.0, 4, "sell").amend(30, 1, qty=1, price=100.0)
+    script.run()
+    assert script.plan.venues[0]["queue_ahead"][0] == 1.0
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing():
+    script = book(latency_ms=(5, 20, 5)).buy(10, 2, 100.0).cancel(20, 1).print(39, 99.9, 5, "sell")
+    said = script.run()
+    assert fills(said) == [(39.0, 1, 100.0, 2, True)]
+    assert ends(said) == []
+
+
+def test_a_cancel_in_time_leaves_what_was_filled():
+    script = book(latency_ms=(5, 20, 5)).buy(10, 2, 100.0).print(30, 99.9, 0.5, "sell").cancel(20, 1)
+    said = script.print(41, 99.9, 5, "sell").run()
+    assert fills(said) == [(30.0, 1, 100.0, 0.5, True)]
+    assert ends(said) == [(40.0, 1, "canceled", 0)]
+
+
+def test_an_order_expires_at_its_time_in_a_silent_market():
+    said = book(latency_ms=(0, 0, 7)).buy(10, 2, 99.0, tif="GTT", expires=1_234).run()
+    assert ends(said) == [(1234.0, 1, "expired", int(Reason.TTL))]
+    assert said[-1].at == 1241.0
+
+
+def test_what_arrives_in_a_halt_waits_for_a_sign_of_life():
+    script = (
+        Script(halt_ns=60_000_000_000).quote(0, 100.0, 5, 100.1, 4).buy(70_000, 1).quote(90_000, 110.0, 5, 110.2, 4)
+    )
+    assert fills(script.run()) == [(90_000.0, 1, 110.2, 1, False)]
+
+
+# Stops ----------------------------------------------------------------------------------------------------------------
+
+
+def held(**options):
+    return book(**options).buy(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "at"), [("TOUCH", 20.0), ("MARK", 30.0), ("LAST", 40.0)], ids=["touch", "mark", "last"]
+)
+def test_a_stop_is_set_off_by_its_own_price(trigger, at):
+    script = held().print(5, 100.0, 1, "sell")
+    script.sell(10, 2, kind="stop", stop_price=99.0, trigger=trigger, reduce_only=1)
+    script.quote(20, 98.9, 5, 100.1, 4).quote(30, 98.8, 5, 99.1, 4).print(40, 98.95, 1, "sell")
+    price = 98.9 if trigger == "TOUCH" else 98.8
+    assert fills(script.run())[1:] == [(at, 2, price, 2, False)]
+
+
+def test_a_trailing_stop_follows_the_touch_and_never_loosens():
+    script = held().sell(10, 2, kind="trailing", trail_distance=1.0, arm_price=100.0, value=100.1, reduce_only=1)
+    script.quote(20, 103.0, 5, 103.1, 4).quote(30, 102.5, 5, 102.6, 4).quote(40, 102.0, 5, 102.1, 4)
+    assert fills(script.run())[1:] == [(40.0, 2, 102.0, 2, False)]
+
+
+def test_an_exit_of_nothing_is_canceled():
+    said = book().sell(10, 2, reduce_only=1).run()
+    assert ends(said) == [(10.0, 1, "canceled", int(Reason.NOTHING_TO_REDUCE))]
+
+
+def test_our_own_resting_order_is_canceled_before_we_take_it():
+    script = book().sell(10, 2, 100.1).buy(20, 1)
+    said = script.run()
+    assert ends(said) == [(20.0, 1, "canceled", int(Reason.SELF_TRADE))]
+    assert fills(said) == [(20.0, 2, 100.1, 1, False)]
+
+
+def test_a_filled_leg_of_a_pair_cancels_the_other_at_once():
+    script = held().sell(10, 2, kind="stop", stop_price=99.0, reduce_only=1, oco=7)
+    script.sell(11, 2, 101.0, reduce_only=1, oco=7).print(20, 101.5, 2, "buy").quote(30, 98.0, 5, 98.1, 5)
+    said = script.run()
+    assert fills(said)[1:] == [(20.0, 3, 101.0, 2, True)]
+    assert ends(said) == [(20.0, 2, "canceled", int(Reason.OCO))]

@@ -1,0 +1,172 @@
+"""The simulated venue of ticks alone, spoken to by hand: a script of quotes, prints and commands, times in milliseconds.
+
+``Script().quote(0, 100.0, 5, 100.1, 4).buy(10, 2, 100.0).print(20, 100.0, 3, "sell").run()`` gives what the venue
+said, as dicts with the time at which it was heard.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import tick_replay
+from tightloop.core.types import (
+    EVENT,
+    TICK,
+    Clock,
+    EventKind,
+    OrderKind,
+    QueueKind,
+    RowKind,
+    TimeInForce,
+    Trigger,
+)
+from tightloop.model import config
+from tightloop.model.instruments import InstrumentId, default_rules
+from tightloop.model.plan import make_plan
+from tightloop.runtime.tick_feeds import TickFeed, TickSource
+
+MS = 1_000_000
+START_NS = 1_704_067_200_000_000_000
+KINDS = {kind.value: kind.name.removeprefix("ORDER_").lower() for kind in EventKind}
+YAML = """
+name: venue_alone
+family: signal
+direction: LONG
+instruments: ["test:AAAUSDT-perp"]
+feed: [trades, quotes]
+variants: {spread: {type: SPREAD_PCT}}
+sections:
+  S1: {all: [{spread: "> 1e9"}]}
+  Z1: {immediate: true, size: {type: fixed, value: 100}}
+costs: {taker_bps: 0, maker_bps: 0, funding: "off"}
+"""
+
+
+class Script:
+    """Ticks and commands of one instrument, each at its time."""
+
+    def __init__(self, *, latency_ms=(0, 0, 0), queue="risk_averse", partial=True, lot=0.001, tick=0.1, **venue):
+        strategy = config.loads(YAML)
+        instrument = InstrumentId.parse("test:AAAUSDT-perp")
+        rules = default_rules(instrument)
+        self.plan = make_plan([strategy], {instrument: rules})
+        row = self.plan.venues[0]
+        for at, name in enumerate(("submit_ns", "cancel_ns", "response_ns")):
+            row[name] = round(latency_ms[at] * MS)
+        row["queue_kind"] = {"risk_averse": 1, "log2": int(QueueKind.LOG2), "power3": int(QueueKind.POWER3)}[queue]
+        row["queue_power"], row["is_partial"] = 3.0, int(partial)
+        own = row["instruments"][0]
+        own["rules"]["lot_size"], own["rules"]["price_increment"] = lot, tick
+        for name, value in venue.items():
+            (row["costs"][0] if name in row["costs"].dtype.names else row)[name] = value
+        self.trades, self.quotes, self.commands = [], [], []
+        self.ids = 0
+
+    def quote(self, at, bid, bid_qty, ask, ask_qty):
+        self.quotes.append((at, bid, bid_qty, ask, ask_qty))
+        return self
+
+    def print(self, at, price, qty, taker):
+        self.trades.append((at, price, qty, taker))
+        return self
+
+    def order(self, at, side, qty, **fields):
+        self.ids += 1
+        kind = OrderKind[fields.pop("kind", "limit" if "price" in fields else "market").upper()]
+        made = {"order_kind": int(kind), "tif": int(TimeInForce[fields.pop("tif", "GTC")])}
+        made |= {
+            "trigger": int(Trigger[fields.pop("trigger", "TOUCH")]),
+            "order_id": self.ids,
+            "side": side,
+            "qty": qty,
+        }
+        made |= {"kind": int(RowKind.SUBMIT), "leverage": 1.0}
+        if "expires" in fields:
+            made["expires_ns"] = START_NS + fields.pop("expires") * MS
+        self.commands.append((at, made | fields))
+        return self
+
+    def buy(self, at, qty, price=None, **fields):
+        return self.order(at, 1, qty, **({} if price is None else {"price": price}), **fields)
+
+    def sell(self, at, qty, price=None, **fields):
+        return self.order(at, -1, qty, **({} if price is None else {"price": price}), **fields)
+
+    def cancel(self, at, order_id):
+        self.commands.append((at, {"kind": int(RowKind.CANCEL), "order_id": order_id}))
+        return self
+
+    def amend(self, at, order_id, **fields):
+        self.commands.append((at, {"kind": int(RowKind.AMEND), "order_id": order_id} | fields))
+        return self
+
+    def _ticks(self):
+        trades, quotes = np.zeros(len(self.trades), TICK), np.zeros(len(self.quotes), TICK)
+        for k, (at, price, qty, taker) in enumerate(sorted(self.trades, key=lambda own: own[0])):
+            trades[k] = (START_NS + at * MS, START_NS + at * MS, k + 1, int(taker == "sell"), price, qty, 0, 0)
+        for k, (at, *values) in enumerate(sorted(self.quotes, key=lambda own: own[0])):
+            quotes[k] = (START_NS + at * MS, START_NS + at * MS, 0, 0, *values)
+        return trades, quotes
+
+    def run(self):
+        """What the venue said, in order."""
+        trades, quotes = self._ticks()
+        sources = [TickSource(0, "trades", iter([trades])), TickSource(0, "quotes", iter([quotes]))]
+        feed = TickFeed([(source, Clock.BOTH) for source in sources], {}, {0: MS})
+        grid = feed.streams[-1]
+        times = [at for at, _ in self.commands] + [t[0] for t in self.trades] + [q[0] for q in self.quotes]
+        grid["next_ns"] = START_NS + min(times) * MS
+        tick_replay.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
+        log, events, said = core_log.new_log(4_096), np.zeros(1, EVENT), []
+        waiting = sorted(self.commands, key=lambda own: own[0])
+        while True:
+            what = tick_replay.occur(
+                self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events
+            )
+            if what == tick_replay.NOTHING:
+                return said
+            if what == tick_replay.MISSING:
+                feed.refill()
+            elif what == tick_replay.ANSWERED:
+                said.append(_told(events[0]))
+            elif what >= 8 and what // 8 & 2:
+                tick_replay.venue_sees(self.plan.venues, events)
+            elif what >= 8:
+                now = int(events[0]["ts_init_ns"])
+                while waiting and START_NS + waiting[0][0] * MS <= now:
+                    self._write(log, now, waiting.pop(0)[1])
+                tick_replay.send_new(self.plan.venues, log)
+
+    def _write(self, log, now_ns, fields):
+        at = int(log[core_log.HEADER]["slot"])
+        log[at] = log[core_log.BLANK]
+        log[core_log.HEADER]["slot"] = at + 1
+        row = {"ts_ns": now_ns, "instrument": 0, "instance": 0, "expires_ns": 2**63 - 1} | fields
+        for name, value in row.items():
+            log[at][name] = value
+
+
+def _told(event):
+    return SimpleNamespace(
+        at=(int(event["ts_init_ns"]) - START_NS) / MS,
+        happened=(int(event["ts_event_ns"]) - START_NS) / MS,
+        kind=KINDS[int(event["kind"])],
+        order=int(event["order_id"]),
+        price=float(event["price"]),
+        qty=float(event["qty"]),
+        maker=bool(event["is_maker"]),
+        reason=int(event["reason"]),
+        slippage=float(event["rate"]),
+    )
+
+
+def fills(said):
+    """(time, order, price, quantity, maker) of each fill."""
+    return [(own.happened, own.order, own.price, round(own.qty, 9), own.maker) for own in said if own.kind == "filled"]
+
+
+def ends(said):
+    """(time, order, what, reason) of each end that is no fill."""
+    kinds = ("canceled", "rejected", "expired")
+    return [(own.happened, own.order, own.kind, own.reason) for own in said if own.kind in kinds]
