@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,38 +36,40 @@ class Job:
         return asdict(self)
 
 
-def recorded_latency(quotes: Path, every_ns: int = 1_000_000_000) -> list[list[int]]:
-    """An order takes as long, each way, as the last quote of each second took to arrive."""
+def recorded_latency(quotes: Path, every_ns: int) -> list[list[int]]:
+    """An order takes as long, each way, as the last quote of each interval took to arrive.
+
+    With a row for each quote the times at the exchange go back where one arrived late and the next did not.
+    """
     frame = pl.read_parquet(quotes)
     received = frame["ts_init_ns"] + SHIFT_NS
-    second = pl.Series("second", received // every_ns)
-    last = frame.select(second, received.alias("received"), (received - pl.col("ts_event_ns")).alias("took"))
-    rows = last.group_by("second", maintain_order=True).last()
-    found = [[at, at + took, at + 2 * took] for at, took in zip(rows["received"], rows["took"], strict=True)]
-    assert all(a < b for one, two in pairwise(found) for a, b in zip(one, two, strict=True))
-    return found
+    interval = (received // every_ns).alias("interval")
+    rows = pl.DataFrame([interval, received.alias("received"), (received - frame["ts_event_ns"]).alias("took")])
+    last = rows.group_by("interval", maintain_order=True).last()
+    return [[at, at + took, at + 2 * took] for at, took in zip(last["received"], last["took"], strict=True)]
 
 
-def jobs(data: Path, eager: bool = False, ask_first: bool = False) -> Iterator[Job]:
-    """All combinations that are compared."""
-    for instrument, (tick, lot) in STEPS.items():
-        trades, quotes = (data / kind / "binance" / instrument / f"{DAY}.parquet" for kind in ("trades", "quotes"))
-        for two_clocks in (False, True) if instrument.endswith("perp") else (False,):
-            latencies: list[tuple[str, int | list[list[int]]]] = [(f"{ns // 1_000_000} ms", ns) for ns in LATENCIES_NS]
-            if two_clocks:
-                latencies.append(("recorded", recorded_latency(quotes)))
-            for label, latency in latencies:
-                for queue in QUEUES:
-                    yield Job(
-                        name=f"{instrument} {'two clocks' if two_clocks else 'one clock'} {label} {queue}",
-                        trades=str(trades),
-                        quotes=str(quotes),
-                        tick=tick,
-                        lot=lot,
-                        two_clocks=two_clocks,
-                        receive_shift_ns=SHIFT_NS if two_clocks else 0,
-                        latency=latency,
-                        queue=queue,
-                        eager=eager,
-                        ask_first=ask_first,
-                    )
+def jobs(data: Path, instrument: str, eager: bool = False, ask_first: bool = False) -> Iterator[Job]:
+    """All combinations that are compared on one instrument."""
+    tick, lot = STEPS[instrument]
+    trades, quotes = (data / kind / "binance" / instrument / f"{DAY}.parquet" for kind in ("trades", "quotes"))
+    for two_clocks in (False, True) if instrument.endswith("perp") else (False,):
+        latencies: list[tuple[str, int | list[list[int]]]] = [(f"{ns // 1_000_000} ms", ns) for ns in LATENCIES_NS]
+        if two_clocks:
+            latencies.append(("recorded each second", recorded_latency(quotes, 1_000_000_000)))
+            latencies.append(("recorded each quote", recorded_latency(quotes, 1)))
+        for label, latency in latencies:
+            for queue in QUEUES:
+                yield Job(
+                    name=f"{instrument} {'two clocks' if two_clocks else 'one clock'} {label} {queue}",
+                    trades=str(trades),
+                    quotes=str(quotes),
+                    tick=tick,
+                    lot=lot,
+                    two_clocks=two_clocks,
+                    receive_shift_ns=SHIFT_NS if two_clocks else 0,
+                    latency=latency,
+                    queue=queue,
+                    eager=eager,
+                    ask_first=ask_first,
+                )

@@ -5,7 +5,6 @@ their places in the queue, and the quoter's own record of its orders. Two links 
 """
 
 import math
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import polars as pl
 BUY, SELL = 1, -1
 WORKING, EXPIRED, FILLED, CANCELED = 1, 2, 3, 4
 NEVER = 1 << 62
+STATE = 4  # where a row of `Order.row` has the end of the order
 
 Latency = Callable[[int], int]
 
@@ -146,14 +146,21 @@ def constant(ns: int) -> Latency:
 
 
 def recorded(at_ns: list[int], took_ns: list[int]) -> Latency:
-    """Linear between the rows, the first before them and the last after them; the fraction of a ns is cut off."""
+    """Linear between the rows, the first before them and the last after them; the fraction of a ns is cut off.
+
+    The rows are walked forward only, to the next pair around the time asked: with times that go back, which arrivals
+    can do, this is not the same as looking the pair up.
+    """
+    row, end = 0, len(at_ns) - 1
 
     def latency(at: int) -> int:
-        row = bisect_right(at_ns, at) - 1
-        if row < 0:
+        nonlocal row
+        if at < at_ns[0]:
             return took_ns[0]
-        if row == len(at_ns) - 1:
-            return took_ns[-1]
+        while row < end and not at_ns[row] <= at < at_ns[row + 1]:
+            row += 1
+        if row == end:
+            return took_ns[end]
         slope = float(took_ns[row + 1] - took_ns[row]) / float(at_ns[row + 1] - at_ns[row])
         return int(slope * float(at - at_ns[row])) + took_ns[row]
 
