@@ -71,15 +71,17 @@ def _make(folder: Path, requirements: Path) -> None:
             raise NoPeer(f"the peer's environment can not be made: {last[0]}")
 
 
-def run_jobs(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the peer made of each job of run_peer.py, in one process of its own. Raises NoPeer."""
-    python = peer_python()
+def run_jobs(
+    jobs: Sequence[dict[str, Any]], script: str = "run_peer.py", requirements: Path = REQUIREMENTS
+) -> list[dict[str, Any]]:
+    """What the peer made of each job of its script, in one process of its own. Raises NoPeer."""
+    python = peer_python(requirements)
     with tempfile.TemporaryDirectory() as temporary:
         asked, answered = Path(temporary) / "jobs.json", Path(temporary) / "trades.json"
         asked.write_text(json.dumps(list(jobs)), encoding="utf-8")
         hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        command = [str(python), str(HERE / "run_peer.py"), str(asked), str(answered)]
+        command = [str(python), str(HERE / script), str(asked), str(answered)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, f"the peer failed:\n{done.stderr[-3_000:]}"
         found: list[dict[str, Any]] = json.loads(answered.read_text(encoding="utf-8"))

