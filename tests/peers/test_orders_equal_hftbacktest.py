@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from peers import environment, hft_coarse, hft_jobs, hft_model
+from peers import compiled_quoter, environment, hft_coarse, hft_jobs, hft_model
 from peers.comparison import DATA
 from peers.hft_jobs import Job
 
@@ -29,6 +29,8 @@ def compare(asked: list[Job]) -> None:
     differences = []
     for job, answer in zip(jobs, answers, strict=True):
         ours, theirs = hft_model.run(job), answer["orders"]
+        if not isinstance(job["latency"], list):
+            assert compiled_quoter.run(job) == theirs, f"the compiled venue: {job['name']}"
         fills = sum(order[hft_model.STATE] == hft_model.FILLED for order in theirs)
         print(job["name"], len(theirs), "orders,", fills, "fills,", "equal" if ours == theirs else "NOT EQUAL")
         assert fills > 100, "a comparison of hardly any fills shows nothing"

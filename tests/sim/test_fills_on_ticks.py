@@ -141,6 +141,11 @@ def test_a_better_best_price_does_not_move_an_order_to_the_front():
     assert script.plan.venues[0]["queue_ahead"][0] == 1.0
 
 
+def test_a_best_price_that_falls_behind_an_order_leaves_nothing_ahead_of_it():
+    script = book().buy(10, 2, 100.0).quote(20, 99.9, 5, 100.1, 4).print(30, 100.0, 0.5, "sell")
+    assert fills(script.run()) == [(30.0, 1, 100.0, 0.5, True)]
+
+
 def test_an_amend_to_another_price_or_to_more_goes_to_the_end_of_the_queue():
     script = book().buy(10, 2, 100.0).print(20, 100.0, 4, "sell").amend(30, 1, qty=3, price=100.0)
     script.run()

@@ -1,4 +1,4 @@
-"""The simulated venue of ticks alone, spoken to by hand: a script of quotes, prints and commands, times in milliseconds.
+"""The simulated venue of ticks alone, spoken to by hand: a script of quotes, prints and commands, times in ms.
 
 ``Script().quote(0, 100.0, 5, 100.1, 4).buy(10, 2, 100.0).print(20, 100.0, 3, "sell").run()`` gives what the venue
 said, as dicts with the time at which it was heard.

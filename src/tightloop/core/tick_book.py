@@ -79,25 +79,13 @@ def set_level(own: Record, side: int, price: float, qty: float) -> float:
 
 
 @leaf
-def remove_better(own: Record, side: int, price: float) -> None:
-    """Forget the levels of a side that are better than a price."""
+def drop_best(own: Record, side: int) -> float:
+    """Forget the best level of a side; the quantity it had."""
     if side > 0:
-        while own.bid_count > 0 and own.bids[own.bid_count - 1].price > price:
-            own.bid_count -= 1
-    else:
-        while own.ask_count > 0 and own.asks[own.ask_count - 1].price < price:
-            own.ask_count -= 1
-
-
-@leaf
-def remove_crossed(own: Record, side: int, price: float) -> None:
-    """Forget the levels of the other side that a new best price of this one reached."""
-    if side > 0:
-        while own.ask_count > 0 and own.asks[own.ask_count - 1].price <= price:
-            own.ask_count -= 1
-    else:
-        while own.bid_count > 0 and own.bids[own.bid_count - 1].price >= price:
-            own.bid_count -= 1
+        own.bid_count -= 1
+        return own.bids[own.bid_count].qty
+    own.ask_count -= 1
+    return own.asks[own.ask_count].qty
 
 
 # Queues ---------------------------------------------------------------------------------------------------------------

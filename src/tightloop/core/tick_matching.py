@@ -374,13 +374,24 @@ def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
 
 
 @leaf
+def _drop_beyond(venue: Record, own: Record, side: int, price: float, also_equal: bool) -> None:
+    """Levels of a side better than a price (or equal to it) are gone, and with them the queues at them."""
+    best = tick_book.best(own, side)
+    while best == best and ((best - price) * side > 0.0 or (also_equal and best == price)):
+        before = tick_book.drop_best(own, side)
+        if own.order_first >= 0:
+            _queue_changes(venue, own, side, best, before, 0.0)
+        best = tick_book.best(own, side)
+
+
+@leaf
 def _quote_side(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
     """One side of a quote: better levels are gone, on the other side too; the same again says nothing of the queue."""
     if tick_book.best(own, side) == price and tick_book.qty_at(own, side, price) == qty:
         return
-    tick_book.remove_better(own, side, price)
     _set_level(venue, own, side, price, qty)
-    tick_book.remove_crossed(own, side, price)
+    _drop_beyond(venue, own, side, price, False)
+    _drop_beyond(venue, own, -side, price, True)
 
 
 @leaf
