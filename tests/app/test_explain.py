@@ -325,3 +325,19 @@ def test_what_can_not_be_explained_is_refused_with_a_remedy(place):
     assert "are not those of the run" in refused(run)
     shutil.rmtree("data")
     assert "say with --data where it is" in refused(run)
+
+
+# The report
+
+
+def test_the_report_says_what_kept_each_section_from_being_true(place):
+    write_data({A: flat_bars(CLOSES)})
+    Path("s.yaml").write_text(strategy(variants=MAGNITUDE, s1=PUMP, ze1="", e1="", o1=""))
+    assert tightloop("backtest", "s.yaml", "--out", "run", "--accept", ACCEPT).exit_code == 0
+    cells = '<td class="keep">S1</td><td class="n wideonly">10</td><td class="n">0</td>'
+    blocked = '<td class="wrap">magnitude &gt;= 7</td><td class="n">10</td><td class="n">6.1</td><td class="n">0.9</td>'
+    assert f"{cells}{blocked}" in Path("run/report.html").read_text(encoding="utf-8")
+    result = json.loads(Path("run/result.json").read_text())
+    Path("run/result.json").write_text(json.dumps(result | {"state_hash": "0" * 16}))
+    assert tightloop("report", "run").exit_code == 0
+    assert "Not counted for this run" in Path("run/report.html").read_text(encoding="utf-8")

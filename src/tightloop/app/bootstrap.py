@@ -104,13 +104,15 @@ class Run:
     def report(self) -> str:
         """The report as one self-contained HTML page."""
         from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
+        from tightloop.app.report_why import blocked
 
         bars = {str(instrument): rows for instrument, rows in self.market.bars.items()}
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
         return build_report(
             self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at,
+            text, self.command, made_at, blocked(plan, self.market.feed(plan), self.summary["state_hash"]),
         )  # fmt: skip
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:

@@ -13,7 +13,6 @@ import yaml
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
-from tightloop.core.limits import NEVER_NS
 from tightloop.core.state import state_hash
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError, Problem
@@ -29,14 +28,20 @@ INPUTS = ("strategies", "data", "from", "to", "instruments", "settings", "accoun
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """A run that was read and run again. ``whole`` was watched to the end, and until ``until_ns`` it was counted."""
+class RunSource:
+    """What a finished run was made from."""
 
     folder: Path
     result: Mapping[str, Any]
-    frames: Mapping[str, pl.DataFrame]
     strategies: tuple[Strategy, ...]
     market: bootstrap.Market
+
+
+@dataclass(frozen=True, slots=True)
+class Again(RunSource):
+    """A run that was read and run again. ``whole`` was watched to its end."""
+
+    frames: Mapping[str, pl.DataFrame]
     whole: Watched
 
     def plan(self) -> Plan:
@@ -53,54 +58,64 @@ class Again:
 
 def run_again(folder: Path, data: Path | None) -> Again:
     """Read a run's folder and run it again. InputError when files, options or data are not those of the run."""
-    result, frames = _read(folder)
+    source = read_source(folder, data)
+    missing = [name for name in READ if not (folder / f"{name}.parquet").is_file()]
+    if missing:
+        faults = (Problem(str(folder), None, f"{name}.parquet", "is not in the folder", REMEDY) for name in missing)
+        raise InputError(*faults)
+    try:
+        frames = {name: parquet.read(folder / f"{name}.parquet") for name in READ}
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
+    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
+    whole = watch(plan, source.market.feed(plan))
+    _check_state(folder, source.result, state_hash(plan.states, plan.arena))
+    return Again(folder, source.result, source.strategies, source.market, frames, whole)
+
+
+def read_source(folder: Path, data: Path | None) -> RunSource:
+    """Strategies and data of a finished run, with the proof that they are the same. InputError when they are not."""
+    result = _result(folder)
     inputs = result["inputs"]
     strategies = _strategies(folder, result)
     if data is None and inputs["data"] is None:
         message = "the run was made on frames in memory, which are not in its folder"
         raise InputError.one(folder, None, "", message, "name a catalog with the same data with --data")
-    source = Path(inputs["data"]) if data is None else data
-    if not source.is_dir():
-        message = f"the run read the catalog {source}, and there is no such folder here"
+    catalog = Path(inputs["data"]) if data is None else data
+    if not catalog.is_dir():
+        message = f"the run read the catalog {catalog}, and there is no such folder here"
         raise InputError.one(folder, None, "", message, "say with --data where it is")
     window = bootstrap.window_of(inputs["from"], inputs["to"])
     accepted = frozenset(inputs["accept"])
-    market = bootstrap.load_market(strategies, source, start_ns=window[0], end_ns=window[1], accepted=accepted)
+    market = bootstrap.load_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
     plan = make_plan(strategies, market.rules, seed=result["seed"])
-    feed = market.feed(plan)
-    if market.digest(feed) != result["data_hash"]:
-        message = f"the data in {source} are not those of the run (data hash {result['data_hash']})"
+    if market.digest(market.feed(plan)) != result["data_hash"]:
+        message = f"the data in {catalog} are not those of the run (data hash {result['data_hash']})"
         raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
-    whole = watch(plan, feed, until_ns=NEVER_NS)
-    _check_state(folder, result, state_hash(plan.states, plan.arena))
-    return Again(folder, result, frames, strategies, market, whole)
+    return RunSource(folder, result, strategies, market)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+def _result(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
-    needed = ("result.json", *(f"{name}.parquet" for name in READ))
-    missing = [name for name in needed if not (folder / name).is_file()]
-    if missing:
-        raise InputError(*(Problem(str(folder), None, name, "is not in the folder", REMEDY) for name in missing))
+    path = folder / "result.json"
+    if not path.is_file():
+        raise InputError.one(folder, None, "result.json", "is not in the folder", REMEDY)
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise InputError.one(folder / "result.json", None, "", "is not JSON", REMEDY) from None
+        raise InputError.one(path, None, "", "is not JSON", REMEDY) from None
     if not isinstance(result, dict) or any(key not in result for key in KEYS):
-        raise InputError.one(folder / "result.json", None, "", "is not of a backtest", REMEDY)
+        raise InputError.one(path, None, "", "is not of a backtest", REMEDY)
     if "inputs" not in result or not isinstance(result["inputs"], dict):
         message = "does not say what the run was made from: it is of an older version"
-        raise InputError.one(folder / "result.json", None, "inputs", message, AGAIN)
+        raise InputError.one(path, None, "inputs", message, AGAIN)
     if any(key not in result["inputs"] for key in INPUTS):
-        raise InputError.one(folder / "result.json", None, "inputs", "is not complete", AGAIN)
+        raise InputError.one(path, None, "inputs", "is not complete", AGAIN)
     if result["inputs"]["is_part"]:
         message = "the run was interrupted, and only a whole run can be made again"
         raise InputError.one(folder, None, "", message, AGAIN)
-    try:
-        return result, {name: parquet.read(folder / f"{name}.parquet") for name in READ}
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
+    return result
 
 
 def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]:
