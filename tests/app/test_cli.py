@@ -116,7 +116,7 @@ def test_help_imports_nothing_that_is_slow(arguments):
 
 def test_the_help_names_every_command_and_no_other():
     text = done("--help").stdout
-    for name in ("backtest", "data", "indicators", "report", "sweep", "validate"):
+    for name in ("backtest", "data", "explain", "indicators", "report", "sweep", "validate"):
         assert f"\n  {name} " in text
 
 

@@ -189,6 +189,58 @@ def test_an_order_that_was_denied_names_the_check_its_value_and_its_limit(place)
     assert f"--order {order['order_id']}" in said(run), "the run as a whole names an order that was denied"
 
 
+def account(**limits):
+    """An account with these limits alone."""
+    own = dict(part.split(": ") for part in NO_ACCOUNT_LIMITS.strip("{}").split(", ")) | limits
+    return "{" + ", ".join(f"{name}: {value}" for name, value in own.items()) + "}"
+
+
+TIERS = (
+    "[{notional_max: 400, maintenance_pct: 1, leverage_max: 20}, "
+    "{notional_max: 1000000, maintenance_pct: 2, leverage_max: 3}]"
+)
+FALLING = "100 S1\n100\n94 ZE1\n94\n94 S1\n94\n94"
+AT_ONCE = {A: bars("100 S1\n100\n100"), B: bars("100\n100 S1\n100")}
+DENIED = {
+    "max_symbol": ({"size": "{type: units, value: 40}", "account": account(max_symbol_pct=30)}, None, 4000, 3000),
+    "max_portfolio": (
+        {"size": "{type: units, value: 9}", "account": account(max_portfolio_pct=10)}, AT_ONCE, 1800, 1000),
+    "max_order_notional": ({"account": account(max_order_notional=99)}, None, 100, 99),
+    "max_positions": ({"account": account(max_positions=1)}, AT_ONCE, 1, 1),
+    "max_margin": ({"size": "{type: units, value: 90}", "account": account(max_margin_pct=80)}, None, 9000, 8000),
+    "max_leverage": ({"leverage": 9, "size": "{type: units, value: 5}"}, None, 9, 3),
+    "price_band": ({"order": "{type: limit, price: 80}", "account": account(price_band_pct=5)}, None, 20, 5),
+    "daily_loss": ({"size": "{type: units, value: 90}", "account": account(daily_loss_pct=5)}, FALLING, 540, 500),
+    "max_drawdown": ({"size": "{type: units, value: 90}", "account": account(max_drawdown_pct=5)}, FALLING, 5.4, 5),
+    "max_daily_trades": ({"limits": "{max_daily_trades: 1}"}, FALLING, 1, 1),
+    "loss_streak": ({"limits": "{max_losses_in_row: 1}"}, FALLING, 1, 1),
+    "strategy_daily_loss": ({"limits": "{daily_loss_pct: 0.05}"}, FALLING, 6, 5),
+    "loss_cooldown": ({"limits": "{loss_cooldown_min: 30}"}, FALLING, None, None),
+    "price_unknown": ({"order": "{type: limit, price: late}", "variants": "late: {type: EMA, period: 50}"}, None,
+                      None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", DENIED)
+def test_every_check_names_what_it_compared(place, reason):
+    given, market, value, limit = DENIED[reason]
+    market = bars("100 S1\n100\n100") if market is None else market
+    market = bars(market) if isinstance(market, str) else market
+    instruments = tuple(market) if isinstance(market, dict) else (A,)
+    Path("data").mkdir()
+    if reason == "max_leverage":
+        Path("data/instruments.yaml").write_text(f'"{A}": {{margin_tiers: {TIERS}}}\n')
+    made(strategy(instruments=instruments, **given), market)
+    order = table("orders").filter(pl.col("state") == "DENIED").row(0, named=True)
+    assert order["reason"] == reason
+    own = explain("run", order=order["order_id"])["order"]
+    assert own["why"]
+    assert (own["check"]["value"], own["check"]["limit"]) == (
+        (None, None) if value is None else (pytest.approx(value), pytest.approx(limit))
+    )
+    said("run", "--order", order["order_id"])
+
+
 ONE_EACH = """
 100 S1
 101 103 100 102

@@ -78,6 +78,8 @@ def _whole(out: Console, facts: Facts) -> None:
         _line(out, "         [dim]--signal ID says why[/]")
     _denied(out, facts["denied"])
     _suppressed(out, facts["suppressed"])
+    if not facts["why_not"]:
+        _line(out, "[dim]A strategy of this family has no sections: there is no condition to look at.[/]")
     shown = [own for own in facts["why_not"] if own["evaluations"]][:SECTIONS_SHOWN]
     for own in shown:
         out.print()

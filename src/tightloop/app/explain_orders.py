@@ -212,6 +212,14 @@ class _Denied:
         row = self.state["instruments"][int(own["instrument"])]
         return float((own["qty"] - own["filled_qty"]) * own["reference_price"] * row["multiplier"])
 
+    def leverage_limit(self) -> float:
+        """What the account and the margin tier of the notional allow, whichever is less."""
+        tiers = self.instrument["tiers"][: int(self.instrument["tier_count"])]
+        allowed = next((tier["leverage_max"] for tier in tiers if self.notional <= tier["notional_max"]),
+                       tiers[-1]["leverage_max"])  # fmt: skip
+        own = float(self.limits["max_leverage"])
+        return float(allowed) if math.isnan(own) else min(float(allowed), own)
+
     def busy(self) -> int:
         """Other instances with a position or an entry at work."""
         return sum(
@@ -244,7 +252,7 @@ CHECKS: dict[str, Check] = {
         "margin in use, reserved and for this order",
         float(d.state["used_margin"] + d.state["reserved_margin"]) + d.notional / float(d.strategy["leverage"]),
         d.share("max_margin_pct")),
-    "max_leverage": lambda d: ("leverage", float(d.strategy["leverage"]), float(d.limits["max_leverage"])),
+    "max_leverage": lambda d: ("leverage", float(d.strategy["leverage"]), d.leverage_limit()),
     "daily_loss": lambda d: (
         "loss since 00:00 UTC", float(d.state["day_start_equity"] - d.state["equity"]),
         float(d.state["day_start_equity"] * d.limits["daily_loss_pct"] / 100.0)),

@@ -268,7 +268,7 @@ def states_at(watched: Watched) -> list[Facts]:
                     "tree": tree,
                 }
                 for section in Section
-                if (tree := tree_at(watched, at, section))
+                if seen["ts_ns"] and (tree := tree_at(watched, at, section))
             ],
         })  # fmt: skip
     return found
