@@ -3,6 +3,7 @@
 This module loads rich; a command imports it when it has something to explain.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_numbers import COUNT, MISSING, Form, moment, number, significant, span
 
+WIDTH = 120
+"""Of what is piped into a file; a terminal has its own."""
 SECTIONS_SHOWN = 20
 ROWS_SHOWN = 12
 MOVED_SHOWN = 4
@@ -23,7 +26,7 @@ BPS = Form(2, " bps", signed=True)
 
 def print_facts(facts: Facts, *, console: Console | None = None) -> None:
     """Print what was asked for; without a question, the run as a whole. No terminal, no colours."""
-    out = console or Console(highlight=False)
+    out = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     run = facts["run"]
     out.print(
         f"[bold]{escape(run['strategy'])}[/]  run again over {run['events']:,} events: same state {run['state_hash']}"
