@@ -29,6 +29,7 @@ ENDED = {
     "e1_true": "E1 was TRUE before the entry filled",
     "exit": "the position was closed, or an exit was under way",
     "killed": "the kill switch was engaged",
+    "liquidated": "the position was closed by force at its liquidation price",
     "operator": "an operator asked for it",
 }
 REFUSED = {
