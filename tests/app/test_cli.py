@@ -71,6 +71,14 @@ def done(*arguments):
     return result
 
 
+@pytest.fixture(autouse=True)
+def sigint_is_heard():
+    """A shell that starts the tests in the background has them, and their children, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -108,7 +116,7 @@ def test_help_imports_nothing_that_is_slow(arguments):
 
 def test_the_help_names_every_command_and_no_other():
     text = done("--help").stdout
-    for name in ("backtest", "data", "indicators", "report", "sweep", "validate"):
+    for name in ("backtest", "data", "explain", "indicators", "report", "sweep", "validate"):
         assert f"\n  {name} " in text
 
 
@@ -392,6 +400,7 @@ def test_a_process_that_gets_sigint_ends_with_130_and_leaves_whole_files(place, 
     values = ",".join(str(k) for k in range(2, 4_000))
     arguments = [command, "cross.yaml", "--out", "out"]
     arguments += ["--param", f"variants.slow.period={values}"] if command == "sweep" else ["--no-report"]
+    slow += "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     script = f"{slow}from tightloop.app.cli import main; print('up', flush=True); main({arguments!r})"
     process = subprocess.Popen(
         [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -107,13 +107,15 @@ class Run:
     def report(self) -> str:
         """The report as one self-contained HTML page."""
         from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
+        from tightloop.app.report_why import blocked
 
         bars = self._bars()
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
         return build_report(
             self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at,
+            text, self.command, made_at, blocked(plan, self.market.feed(plan), self.summary["state_hash"]),
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:
@@ -136,14 +138,20 @@ class Run:
             parquet.write(self.result.tables[name], folder / f"{name}.parquet")
         (folder / "result.json").write_text(_json(self.summary), encoding="utf-8")
         (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
-        for strategy in self.strategies:
-            name = "strategy.yaml" if len(self.strategies) == 1 else f"strategy-{strategy.config_hash}.yaml"
+        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
             (folder / name).write_text(strategy.text, encoding="utf-8")
         if not report:
             return None
         page = folder / "report.html"
         page.write_text(self.report(), encoding="utf-8")
         return page
+
+
+def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
+    """The names of the strategy files in the folder of a run, in the order of the run."""
+    if len(strategies) == 1:
+        return ["strategy.yaml"]
+    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]
 
 
 def _json(data: Any) -> str:
@@ -368,6 +376,11 @@ def backtest(
         warnings=_cut_short(recorder, driven) + market.warnings,
         quality=json.loads(as_json(market.reports))["datasets"],
     )  # fmt: skip
+    result.summary["inputs"] = {
+        "strategies": strategy_names(loaded), "data": None if isinstance(data, Mapping) else Path(data).as_posix(),
+        "from": start, "to": end, "instruments": list(instruments), "settings": list(settings),
+        "account": account is not None, "accept": list(accept), "is_part": driven.is_part,
+    }  # fmt: skip
     timing = {
         "load": loaded_at - compiled_at,
         "compile": compiled_at - begun + planned_at - loaded_at,

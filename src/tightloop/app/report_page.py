@@ -24,8 +24,10 @@ import polars as pl
 from tightloop.app import report_facts as facts
 from tightloop.app import report_sections as sections
 from tightloop.app import report_series as series
+from tightloop.app.explain_why import Facts
 from tightloop.app.report_columns import Pack
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
+from tightloop.app.report_why import blocked_table
 from tightloop.runtime.metrics import METRICS
 
 LIBRARY = "vendor/lightweight-charts.standalone.production.js"
@@ -62,6 +64,7 @@ class RunFrames:
     strategy_yaml: str
     command: str
     made_at: str | None
+    blocked: list[Facts] | None
 
 
 def build_report(
@@ -76,12 +79,14 @@ def build_report(
     strategy_yaml: str,
     command: str,
     made_at: str | None,
+    blocked: list[Facts] | None = None,
 ) -> str:
     """The page as text.
 
     Frames as in the result files; ``bars`` by instrument name with the dtype ``core.types.BAR``; ``quality`` the
     ``datasets`` of ``data check --json`` that the run read; ``made_at`` the time stamp to print, and the only thing
-    that differs between identical runs. A missing column, metric or key is an AssertionError that names it.
+    that differs between identical runs; ``blocked`` what `report_why.blocked` found. A missing column, metric or key is
+    an AssertionError that names it.
     """
     frames = {"trades": trades, "orders": orders, "fills": fills, "equity": equity, "signals": signals}
     for name, frame in frames.items():
@@ -90,8 +95,9 @@ def build_report(
     _require("result.metrics", " ".join(METRICS), result["metrics"])
     ordered = trades.with_columns(pl.col("exit_ts").cast(pl.Int64)).sort("entry_ts", maintain_order=True)
     run = RunFrames(
-        result, ordered, orders, fills, equity, signals, series.in_order(bars), quality, strategy_yaml, command, made_at
-    )
+        result, ordered, orders, fills, equity, signals, series.in_order(bars), quality, strategy_yaml, command,
+        made_at, blocked,
+    )  # fmt: skip
     return _page(run)
 
 
@@ -181,6 +187,7 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
         "path": sections.path_table(facts.path_to_trades(run.signals, run.orders, run.trades)),
         "suppressed": sections.refusal_table(facts.suppressed(run.signals), "Section", "No signal was held back."),
         "refused": sections.refusal_table(facts.refused_orders(run.orders), "Order", "Every entry order was filled."),
+        "blocked": blocked_table(run.blocked),
         "quality": sections.quality_table(run.quality, run.command),
         "account": sections.account_table(result["account"]),
         "identity": sections.identity_table(result),

@@ -11,10 +11,14 @@ from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
 from tightloop.app.bootstrap import time_of, unwritable
+from tightloop.app.explain_run import read_source
+from tightloop.app.explain_why import Facts
 from tightloop.app.report_page import REQUIRED, build_report
+from tightloop.app.report_why import blocked
 from tightloop.app.tick_market import shown_bars
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
+from tightloop.model.plan import make_plan
 
 REMEDY = "name a folder that `tightloop backtest` wrote"
 
@@ -48,7 +52,7 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page = build_report(
         result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
-        datasets, text, f"tightloop report {folder}", made_at,
+        datasets, text, f"tightloop report {folder}", made_at, _blocked(folder, data),
     )  # fmt: skip
     target = out or folder / "report.html"
     try:
@@ -56,6 +60,16 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     except OSError as error:
         raise unwritable(target, error) from None
     return target
+
+
+def _blocked(folder: Path, data: Path) -> list[Facts] | None:
+    """What kept each section from being TRUE; None when the run can not be made again."""
+    try:
+        source = read_source(folder, data)
+    except InputError:
+        return None
+    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
+    return blocked(plan, source.market.feed(plan), source.result["state_hash"])
 
 
 def _json(path: Path) -> Any:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from tightloop.core.types import (
     WarningCode,
 )
 from tightloop.model.conditions import Condition
+from tightloop.model.config import Strategy
 from tightloop.model.plan import Plan
 from tightloop.runtime import metrics
 from tightloop.runtime.recorder import Columns, Recorder
@@ -320,24 +321,27 @@ def data_hash(feed_rows: list[npt.NDArray[Any]]) -> str:
     return own.hexdigest()
 
 
+def config_hash(strategies: Sequence[Strategy]) -> str:
+    """The hash of one strategy, or of several on one account."""
+    if len(strategies) == 1:
+        return strategies[0].config_hash
+    return digest(*(strategy.config_hash for strategy in strategies))[:16]
+
+
 def build(
     plan: Plan, recorder: Recorder, *, data_digest: str, seed: int, warnings: list[str], quality: list[dict[str, Any]]
 ) -> Result:
     """Tables and summary of a finished (or interrupted) run."""
     state = plan.states[0]
-    config_hash = (
-        digest(*(strategy.config_hash for strategy in plan.strategies))[:16]
-        if len(plan.strategies) > 1
-        else plan.strategies[0].config_hash
-    )
-    session_id = "ses_" + digest(config_hash, data_digest, seed, __version__)[:12]
+    own_hash = config_hash(plan.strategies)
+    session_id = "ses_" + digest(own_hash, data_digest, seed, __version__)[:12]
     tables = _Tables(plan, recorder, session_id)
     equity = recorder.equity()
     ts_ns, values = equity["ts_ns"].astype(np.int64), equity["equity"].astype(np.float64)
     closed = recorder.columns(RowKind.TRADE)
     summary: dict[str, Any] = {
         "strategy": " + ".join(strategy.read.name for strategy in plan.strategies),
-        "config_hash": config_hash,
+        "config_hash": own_hash,
         "data_hash": data_digest,
         "engine_version": __version__,
         "seed": seed,

@@ -1,0 +1,151 @@
+"""A finished run made again from its folder: same strategy, same data, same step, and proof that it is the same."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from tightloop import __version__
+from tightloop.adapters.stores import parquet
+from tightloop.app import bootstrap
+from tightloop.core.state import state_hash
+from tightloop.model.config import Strategy
+from tightloop.model.errors import InputError, Problem
+from tightloop.model.plan import Plan, make_plan
+from tightloop.runtime import results
+from tightloop.runtime.watching import Watched, watch
+
+REMEDY = "name a folder that `tightloop backtest` wrote"
+AGAIN = "run the backtest again, and explain the new run"
+READ = ("signals", "orders", "fills", "trades")
+KEYS = ("strategy", "config_hash", "data_hash", "engine_version", "seed", "session_id", "from", "to", "state_hash")
+INPUTS = ("strategies", "data", "from", "to", "instruments", "settings", "account", "accept", "is_part")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSource:
+    """What a finished run was made from."""
+
+    folder: Path
+    result: Mapping[str, Any]
+    strategies: tuple[Strategy, ...]
+    market: bootstrap.Market
+
+
+@dataclass(frozen=True, slots=True)
+class Again(RunSource):
+    """A run that was read and run again. ``whole`` was watched to its end."""
+
+    frames: Mapping[str, pl.DataFrame]
+    whole: Watched
+
+    def plan(self) -> Plan:
+        """The plan as it was before the first event."""
+        return make_plan(self.strategies, self.market.rules, seed=self.result["seed"])
+
+    def at(self, ts_ns: int) -> Watched:
+        """The run as it was when all events until a time were taken in."""
+        plan = self.plan()
+        count = watch(plan, self.market.feed(plan), until_ns=ts_ns).events_until
+        plan = self.plan()
+        return watch(plan, self.market.feed(plan), events=count)
+
+
+def run_again(folder: Path, data: Path | None) -> Again:
+    """Read a run's folder and run it again. InputError when files, options or data are not those of the run."""
+    source = read_source(folder, data)
+    missing = [name for name in READ if not (folder / f"{name}.parquet").is_file()]
+    if missing:
+        faults = (Problem(str(folder), None, f"{name}.parquet", "is not in the folder", REMEDY) for name in missing)
+        raise InputError(*faults)
+    try:
+        frames = {name: parquet.read(folder / f"{name}.parquet") for name in READ}
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
+    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
+    whole = watch(plan, source.market.feed(plan))
+    _check_state(folder, source.result, state_hash(plan.states, plan.arena))
+    return Again(folder, source.result, source.strategies, source.market, frames, whole)
+
+
+def read_source(folder: Path, data: Path | None) -> RunSource:
+    """Strategies and data of a finished run, with the proof that they are the same. InputError when they are not."""
+    result = _result(folder)
+    inputs = result["inputs"]
+    strategies = _strategies(folder, result)
+    if data is None and inputs["data"] is None:
+        message = "the run was made on frames in memory, which are not in its folder"
+        raise InputError.one(folder, None, "", message, "name a catalog with the same data with --data")
+    catalog = Path(inputs["data"]) if data is None else data
+    if not catalog.is_dir():
+        message = f"the run read the catalog {catalog}, and there is no such folder here"
+        raise InputError.one(folder, None, "", message, "say with --data where it is")
+    window = bootstrap.window_of(inputs["from"], inputs["to"])
+    accepted = frozenset(inputs["accept"])
+    market = bootstrap.load_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
+    plan = make_plan(strategies, market.rules, seed=result["seed"])
+    if market.digest(market.feed(plan)) != result["data_hash"]:
+        message = f"the data in {catalog} are not those of the run (data hash {result['data_hash']})"
+        raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
+    return RunSource(folder, result, strategies, market)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
+    path = folder / "result.json"
+    if not path.is_file():
+        raise InputError.one(folder, None, "result.json", "is not in the folder", REMEDY)
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError.one(path, None, "", "is not JSON", REMEDY) from None
+    if not isinstance(result, dict) or any(key not in result for key in KEYS):
+        raise InputError.one(path, None, "", "is not of a backtest", REMEDY)
+    if "inputs" not in result or not isinstance(result["inputs"], dict):
+        message = "does not say what the run was made from: it is of an older version"
+        raise InputError.one(path, None, "inputs", message, AGAIN)
+    if any(key not in result["inputs"] for key in INPUTS):
+        raise InputError.one(path, None, "inputs", "is not complete", AGAIN)
+    if result["inputs"]["is_part"]:
+        message = "the run was interrupted, and only a whole run can be made again"
+        raise InputError.one(folder, None, "", message, AGAIN)
+    return result
+
+
+def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]:
+    """The strategies with the options of the run, checked to be the same by their hash."""
+    inputs = result["inputs"]
+    paths = [folder / name for name in inputs["strategies"]]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(*(Problem(str(folder), None, name, "is not in the folder", REMEDY) for name in missing))
+    with tempfile.TemporaryDirectory() as own:
+        account = Path(own) / "account.yaml"
+        account.write_text(yaml.safe_dump(result["account"]), encoding="utf-8")
+        strategies = bootstrap.load_strategies(
+            paths, settings=inputs["settings"], instruments=inputs["instruments"],
+            account=account if inputs["account"] else None,
+        )  # fmt: skip
+    if results.config_hash(strategies) != result["config_hash"]:
+        message = "the strategy in the folder, with the options of the run, is not the one that ran"
+        raise InputError.one(folder, None, "", message, f"put the file back as the run wrote it, or {AGAIN}")
+    return strategies
+
+
+def _check_state(folder: Path, result: Mapping[str, Any], found: str) -> None:
+    """The proof: the run again ended in the very state in which the run ended."""
+    if found == result["state_hash"]:
+        return
+    version = result["engine_version"]
+    message = f"run again it ends in the state {found}, not in {result['state_hash']}"
+    if version != __version__:
+        remedy = f"the run is of version {version}, this is {__version__}: explain it with that one, or {AGAIN}"
+    else:
+        remedy = f"the engine or the rules of the instruments changed since: {AGAIN}"
+    raise InputError.one(folder, None, "state_hash", message, remedy)

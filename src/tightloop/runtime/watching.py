@@ -1,0 +1,133 @@
+"""A plan run again under observation: what every condition of every instance saw, and how near it came."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import probe, replay
+from tightloop.core.compiled import address_of
+from tightloop.core.limits import NEVER_NS
+from tightloop.core.types import EQUITY, EVENT, Op, Rows
+from tightloop.model.plan import Plan
+from tightloop.runtime.feeds import Feed
+
+EVENTS_AT_ONCE = 4_000_000
+"""Events between two looks at the outside."""
+MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN))
+_UNTIL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A node of a section's tree with its parts. ``at``: its index in State.
+
+    ``needed`` is the verdict that helps the section to TRUE. A number of a condition that ``is_movable`` can be changed
+    without changing what the section remembers: it stands below no hold and no seq, and compares no crossing.
+    """
+
+    at: int
+    op: Op
+    needed: bool
+    is_movable: bool
+    span_ns: int
+    parts: tuple["Branch", ...]
+
+
+def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
+    """The tree of a section; None when it has none."""
+    row = plan.states[0]["strategies"][strategy]
+    first, count = int(row["section_first"][section]), int(row["section_count"][section])
+    if count == 0:
+        return None
+    nodes = plan.states[0]["nodes"]
+
+    def branch(end: int, needed: bool, is_movable: bool) -> tuple[Branch, int]:
+        """The tree whose last node is ``end``, and its first node: parts stand before what joins them."""
+        op = Op(int(nodes[end]["op"]))
+        parts: list[Branch] = []
+        begin = end
+        for _ in range(0 if op < Op.ALL else 1 if op in (Op.NOT, Op.HOLD) else int(nodes[end]["count"])):
+            part, begin = branch(begin - 1, needed != (op is Op.NOT), is_movable and op not in (Op.HOLD, Op.SEQ))
+            parts.insert(0, part)
+        movable = is_movable and op in MOVABLE
+        return Branch(end, op, needed, movable, int(nodes[end]["span_ns"]), tuple(parts)), begin
+
+    root, begin = branch(first + count - 1, True, True)
+    assert begin == first, "a tree is all nodes of its section"
+    return root
+
+
+def walk(branch: Branch, depth: int = 0) -> Iterator[tuple[Branch, int]]:
+    """A tree from above, with the depth of each node."""
+    yield branch, depth
+    for part in branch.parts:
+        yield from walk(part, depth + 1)
+
+
+@dataclass(slots=True)
+class Watched:
+    """A run that was watched, to its end or to a number of events. Rows as in ``core.probe``."""
+
+    plan: Plan
+    nodes: Rows
+    nears: Rows
+    instances: Rows
+    events: int
+    events_until: int
+    """Market events at or before the time that was asked for."""
+
+    def node(self, instance: int, at: int) -> Rows:
+        """What an instance's node ``at`` saw (a row of NODE_SEEN)."""
+        row: Rows = self.nodes[int(self.instances[instance]["node_base"]) + at]
+        return row
+
+    def nearest(self, instance: int, at: int) -> Rows:
+        """The times at which a condition alone kept its section from TRUE, nearest first (rows of MOMENT)."""
+        place = int(self.instances[instance]["node_base"]) + at
+        begin = place * probe.NEAREST_KEPT
+        return self.nears[begin : begin + int(self.nodes[place]["kept"])]
+
+
+def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
+    """Room for what every instance's nodes see."""
+    state = plan.states[0]
+    instances = np.zeros(int(state["instance_count"]), probe.INSTANCE_SEEN)
+    place = 0
+    needed: list[int] = []
+    for at in range(len(instances)):
+        strategy = int(state["instances"][at]["strategy"])
+        instances[at]["state_after"] = state["instances"][at]["state"]
+        trees = [tree for k in range(probe.SECTION_COUNT) if (tree := tree_of(plan, strategy, k)) is not None]
+        own = sorted((part.at, int(part.needed)) for tree in trees for part, _ in walk(tree))
+        if own:
+            assert own[-1][0] - own[0][0] + 1 == len(own), "the nodes of a strategy stand side by side"
+            instances[at]["node_base"] = place - own[0][0]
+        needed += [verdict for _, verdict in own]
+        place += len(own)
+    nodes = np.zeros(max(place, 1), probe.NODE_SEEN)
+    nodes["needed"][:place] = needed
+    return nodes, np.zeros(len(nodes) * probe.NEAREST_KEPT, probe.MOMENT), instances
+
+
+def watch(plan: Plan, feed: Feed, *, until_ns: int = NEVER_NS, events: int = NEVER_NS) -> Watched:
+    """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time."""
+    nodes, nears, instances = _laid_out(plan)
+    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
+    taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
+    memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
+    control = np.array([plan.rows_per_step, 0, 0, 0, 0, until_ns, 0], np.int64)
+    address = address_of(replay.replay)
+    done = 0
+    while done < events:
+        control[2] = asked = min(EVENTS_AT_ONCE, events - done)
+        status = probe.watch(
+            address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, taken, log,
+            equity, plan.table, control, nodes, nears, instances, memory,
+        )  # fmt: skip
+        done += asked - int(control[2])
+        core_log.empty(log)
+        if status == replay.FINISHED:
+            break
+    return Watched(plan, nodes, nears, instances, done, int(control[_UNTIL]))
