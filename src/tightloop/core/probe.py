@@ -1,6 +1,6 @@
 """A run watched from outside: after every evaluation, what each condition saw and how far it was from its verdict.
 
-The run itself is ``replay.replay``, called through its address and paused after every event, so this file knows no
+The run itself is ``replay.replay`` or ``tick_replay.tick_replay``, called through its address and paused after every event, so this file knows no
 feed, no venue and no order, and what it watches is the very code that ran. What it learns comes from State and from the
 rows of the log; it changes neither. Its memory is bounded: counts, one nearest approach, and the NEAREST_KEPT nearest
 of the times at which a condition alone kept its section from being TRUE.
@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from tightloop.core import replay
+from tightloop.core import replay, tick_replay
 from tightloop.core.compiled import DISABLE_JIT, compiled, leaf
 from tightloop.core.families.signal import _is_needed
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
@@ -70,10 +70,15 @@ INSTANCE_SEEN = np.dtype(
 )
 """``node_base`` plus the index of a node is its place; ``state`` is that at the evaluation, before it acted."""
 
-RUN = types.int64(
-    replay.STATES, ARENA, replay.VENUES, replay.STREAMS, TABLE, replay.BARS, replay.RATES, replay.EVENTS, LOG_ARRAY,
-    replay.EQUITIES, TABLE, TABLE,
-)  # fmt: skip
+def _run_over(rows: Any) -> Any:
+    """The signature of a replay over bars or ticks."""
+    return types.int64(
+        replay.STATES, ARENA, replay.VENUES, replay.STREAMS, TABLE, rows, replay.RATES, replay.EVENTS, LOG_ARRAY,
+        replay.EQUITIES, TABLE, TABLE,
+    )  # fmt: skip
+
+
+RUN, TICK_RUN = _run_over(replay.BARS), _run_over(tick_replay.TICKS)
 
 
 def _array(kind: np.dtype[Any]) -> Any:
@@ -91,16 +96,18 @@ else:
                  j: Any, k: Any, m: Any) -> Any:  # fmt: skip
         """``replay`` through its address: linking it in would compile the step a second time."""
 
+        run = _run_over(f)
+
         def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
             target, *rest = arguments
-            kind = context.call_conv.get_function_type(RUN.return_type, RUN.args)
+            kind = context.call_conv.get_function_type(run.return_type, run.args)
             pointer = builder.inttoptr(target, kind.as_pointer())
-            status, value = context.call_conv.call_function(builder, pointer, RUN.return_type, RUN.args, rest)
+            status, value = context.call_conv.call_function(builder, pointer, run.return_type, run.args, rest)
             with builder.if_then(status.is_error, likely=False):
                 context.call_conv.return_status_propagate(builder, status)
             return value
 
-        return types.int64(types.int64, *RUN.args), generate
+        return types.int64(types.int64, *run.args), generate
 
     _call = intrinsic(_through)
 
@@ -351,13 +358,11 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
         own.cooling_true += 1 if first_verdict == TRUE else 0
 
 
-@compiled(
-    types.int64(
-        types.int64, *RUN.args, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN), TABLE
-    ),
-    nogil=True,
-)  # fmt: skip
-def watch(
+def _watching(run: Any) -> Any:
+    return types.int64(types.int64, *run.args, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN), TABLE)
+
+
+def _watch(
     address: Any,
     states: Rows,
     arena: Floats,
@@ -376,10 +381,10 @@ def watch(
     instances: Rows,
     memory: Ints,
 ) -> int:
-    """``replay`` for ``control[2]`` events, with an eye on every evaluation. Returns what ``replay`` did.
+    """A replay for ``control[2]`` market events, with an eye on every evaluation. Returns what the replay did.
 
-    ``address`` is that of ``replay``, the next twelve are its arguments; ``memory`` has room for that of State.
-    ``control`` has two more numbers: [5] a time, [6] the events at or before it.
+    ``address`` is that of the replay, the next twelve are its arguments; ``memory`` has room for that of State.
+    ``control`` has three more numbers: [7] a time, [8] the events at or before it, [9] 1 for ticks.
     """
     state = states[0]
     assert len(instances) >= state.instance_count, "every instance is watched"
@@ -388,22 +393,33 @@ def watch(
     while left > 0:
         control[1] = 0
         control[2] = 1
-        first, seq_before = log[0].slot, state.seq
+        first, seq_before, taken_before = log[0].slot, state.seq, control[5]
         status = _call(
             address, states, arena, venues, streams, heap, bars, rates, events, log, equity, table, control
         )  # fmt: skip
         if state.seq == seq_before:
             control[2] = left
             return status
-        left -= 1
-        control[6] += 1 if state.ts_ns <= control[5] else 0
-        if log[0].slot > first or events[0].phase & Phase.DECIDE_ON_CLOSE:
+        # A replay of ticks may also pause when it has only told what the venue said.
+        is_market = control[9] == 0 or control[5] != taken_before
+        is_decided = is_market and events[0].phase & Phase.DECIDE_ON_CLOSE != 0
+        left -= 1 if is_market else 0
+        control[8] += 1 if is_market and state.ts_ns <= control[7] else 0
+        if log[0].slot > first or is_decided:
             _follow_states(state, log, first, seq_before, instances)
-        if events[0].phase & Phase.DECIDE_ON_CLOSE:
+        if is_decided:
             for at in range(state.instance_count):
-                if instances[at].state != InstanceState.INACTIVE:
+                is_own = control[9] == 0 or state.instances[at].instrument == events[0].instrument
+                if is_own and instances[at].state != InstanceState.INACTIVE:
                     _observe(state, arena, at, memory, seen, nears, instances[at])
             for at in range(state.memory_count):
                 memory[at] = state.memory_ns[at]
+        if status != replay.PAUSED and status != replay.FINISHED:
+            control[2] = left
+            return status
     control[2] = 0
     return replay.PAUSED
+
+
+watch = compiled(_watching(RUN), nogil=True)(_watch)
+watch_ticks = compiled(_watching(TICK_RUN), nogil=True)(_watch)

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core import probe, replay
+from tightloop.core import probe, replay, tick_replay
 from tightloop.core.compiled import address_of
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.types import EQUITY, EVENT, Op, Rows
 from tightloop.model.plan import Plan
+from tightloop.runtime import tape_room
 from tightloop.runtime.feeds import Feed
+from tightloop.runtime.tick_feeds import TickFeed
 
 EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside."""
 MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN))
-_UNTIL = 6
+_UNTIL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +113,31 @@ def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
     return nodes, np.zeros(len(nodes) * probe.NEAREST_KEPT, probe.MOMENT), instances
 
 
-def watch(plan: Plan, feed: Feed, *, until_ns: int = NEVER_NS, events: int = NEVER_NS) -> Watched:
+def watch(plan: Plan, feed: Feed | TickFeed, *, until_ns: int = NEVER_NS, events: int = NEVER_NS) -> Watched:
     """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time."""
     nodes, nears, instances = _laid_out(plan)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
-    control = np.array([plan.rows_per_step, 0, 0, 0, 0, until_ns, 0], np.int64)
-    address = address_of(replay.replay)
+    is_ticks = isinstance(feed, TickFeed)
+    control = np.array([plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks)], np.int64)
+    address = address_of(tick_replay.tick_replay if is_ticks else replay.replay)
+    own = probe.watch_ticks if is_ticks else probe.watch
     done = 0
     while done < events:
         control[2] = asked = min(EVENTS_AT_ONCE, events - done)
-        status = probe.watch(
-            address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, taken, log,
+        rows = feed.ticks if isinstance(feed, TickFeed) else feed.bars
+        status = own(
+            address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, rows, feed.rates, taken, log,
             equity, plan.table, control, nodes, nears, instances, memory,
         )  # fmt: skip
         done += asked - int(control[2])
         core_log.empty(log)
         if status == replay.FINISHED:
             break
+        if isinstance(feed, TickFeed):
+            if status == tick_replay.STARVED:
+                feed.refill()
+            elif status == tick_replay.CROWDED:
+                tape_room.grow(plan, int(control[6]))
     return Watched(plan, nodes, nears, instances, done, int(control[_UNTIL]))
