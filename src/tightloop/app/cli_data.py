@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tightloop.app.console import errors_shown, progress, table, warn
+from tightloop.model.errors import InputError
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
@@ -114,22 +115,53 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
 
 @data.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same bytes.")
-@click.option("--days", type=int, default=10, show_default=True, help="Days of one-minute bars.")
+@click.option("--days", type=int, help="Days of one-minute bars [10].")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="NAME",
+    help="Ticks with labels instead: pump, dump, thin, gap, halt, flat or all; may be repeated.",
+)
+@click.option(
+    "--out", "--data", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
 )
 @click.option("--replace", is_flag=True, help="Write over a sample that is there.")
-def sample(seed: int, days: int, out: Path, replace: bool) -> None:
-    """Make a synthetic market with pumps, dumps, gaps and funding, to try things on."""
-    from tightloop.adapters.data.sample import write_sample
+def sample(seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, replace: bool) -> None:
+    """Make a synthetic market to try things on: bars with pumps, dumps, gaps and funding, or labelled ticks.
 
+    With --scenario: trades and quotes of 90 minutes, to measure what detects a pump (`tightloop detect`).
+    """
     with errors_shown():
-        done = write_sample(out, seed, days, replace, lambda all_: progress(all_, len(all_), "making"))
-        click.echo(f"{done.root}: {done.bars:,} one-minute bars of {len(done.instruments)} instruments")
-        click.echo(f"  {', '.join(done.instruments)}")
-        click.echo(f"  {done.events} pumps and dumps, labelled in {done.root / 'labels' / 'pumps.parquet'}")
-        click.echo(f"  {done.missing} minutes are missing on purpose")
-        click.echo(f"next: tightloop data check --data {done.root}")
+        if scenarios and days is not None:
+            message, remedy = "belongs to bars, and --scenario makes ticks", "leave one of the two out"
+            raise InputError.one("command line", None, "--days", message, remedy)
+        if scenarios:
+            _tick_sample(out, scenarios, seed, replace)
+        else:
+            _bar_sample(out, seed, days, replace)
+        click.echo(f"next: tightloop data check --data {out}")
+
+
+def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
+    from tightloop.adapters.data.sample import DAYS_DEFAULT, write_sample
+
+    many = DAYS_DEFAULT if days is None else days
+    done = write_sample(out, seed, many, replace, lambda all_: progress(all_, len(all_), "making"))
+    click.echo(f"{done.root}: {done.bars:,} one-minute bars of {len(done.instruments)} instruments")
+    click.echo(f"  {', '.join(done.instruments)}")
+    click.echo(f"  {done.events} pumps and dumps, labelled in {done.root / 'labels' / 'pumps.parquet'}")
+    click.echo(f"  {done.missing} minutes are missing on purpose")
+
+
+def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool) -> None:
+    from tightloop.adapters.data.tick_sample import LABELS_FILE, write_tick_sample
+
+    done = write_tick_sample(out, scenarios, seed, replace, lambda all_: progress(all_, len(all_), "making"))
+    click.echo(f"{done.root}: {done.trades:,} trades and {done.quotes:,} quotes of {len(done.instruments)} instruments")
+    pumps = sum(label.is_pump for label in done.labels)
+    click.echo(f"  {len(done.labels)} labels, {pumps} of them pumps, in {done.root / LABELS_FILE}")
+    click.echo(f"  how near it comes to a real market: {done.root / 'README.md'}")
 
 
 def _show(reports: list[DatasetReport]) -> None:

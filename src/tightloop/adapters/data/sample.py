@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import RULES_FILE, iso, stamps, write_table
+from tightloop.adapters.data._shared import RULES_FILE, Stream, check_room, exp_6, iso, stamps, to_digits, write_table
 from tightloop.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -81,27 +81,6 @@ class Sample:
     missing: int
 
 
-class _Stream:
-    """Uniform numbers from a named stream; 53 bits each, straight from the generator's integers."""
-
-    def __init__(self, seed: int, *stream: int) -> None:
-        self._bits = np.random.Philox(np.random.SeedSequence([seed, *stream]))
-
-    def _raw(self, count: int) -> npt.NDArray[np.uint64]:
-        return np.asarray(self._bits.random_raw(count), np.uint64)
-
-    def uniform(self, count: int) -> Floats:
-        return (self._raw(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-    def normal(self, count: int) -> Floats:
-        """Sums of twelve uniforms: normal enough, and whole numbers until the end, whatever order they are added in."""
-        sums = (self._raw(12 * count) >> np.uint64(32)).reshape(count, 12).sum(axis=1)
-        return np.asarray(sums.astype(np.float64) * 2.0**-32 - 6.0)
-
-    def between(self, low: float, high: float) -> float:
-        return low + (high - low) * float(self.uniform(1)[0])
-
-
 def write_sample(
     root: Path,
     seed: int = 1,
@@ -117,14 +96,14 @@ def write_sample(
         raise InputError.one("--days", None, "", f"{days} is not between 1 and {DAYS_MAX}", "use 10 for a small market")
     if not 0 <= seed < 2**63:
         raise InputError.one("--seed", None, "", f"{seed} is not between 0 and 2**63", "use a whole number like 1")
-    _check_room(root, replace)
+    check_room(root, replace, ("bars", VENUE))
     minutes = days * MINUTES_PER_DAY
     market, activity = _market(seed, minutes)
     labels: list[tuple[str, Event]] = []
     bars = missing = 0
     for index, coin in enumerate(shown(COINS)):
-        events = _events(_Stream(seed, index, 1), coin, days)
-        columns, kept = _bars(_Stream(seed, index, 2), coin, market, activity, events)
+        events = _events(Stream(seed, index, 1), coin, days)
+        columns, kept = _bars(Stream(seed, index, 2), coin, market, activity, events)
         times = START_NS + np.flatnonzero(kept) * _NS_PER_MINUTE
         path = root / "bars" / VENUE / f"{coin.symbol}-perp-1m.parquet"
         write_table(path, {"ts": stamps(times), **{name: pa.array(column[kept]) for name, column in columns.items()}})
@@ -139,27 +118,7 @@ def write_sample(
     return Sample(root, names, bars, len(labels), missing)
 
 
-def _check_room(root: Path, replace: bool) -> None:
-    if root.exists() and not root.is_dir():
-        raise InputError.one(root, None, "--out", "is a file", "name a folder")
-    in_the_way = [root / RULES_FILE, root / "README.md", *(root / "bars" / VENUE).glob("*")]
-    there = [path for path in in_the_way if path.exists()]
-    if there and not replace:
-        remedy = "name another folder with --out, or write over it with --replace"
-        raise InputError.one(there[0], None, "--out", "is there already", remedy)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot be made: {error.strerror or error}"
-        raise InputError.one(root, None, "--out", message, "name another folder with --out") from None
-
-
-def _exp(values: Floats) -> Floats:
-    """exp to six digits after the point, so that the last bit of the machine's exp never shows."""
-    return np.asarray(np.rint(np.exp(values) * 1e6) / 1e6)
-
-
-def _wave(stream: _Stream, count: int, memory: float, size: float) -> Floats:
+def _wave(stream: Stream, count: int, memory: float, size: float) -> Floats:
     """An autoregressive series of standard deviation ``size``, its steps ``memory`` of the one before."""
     steps = (stream.normal(count) * (size * (1.0 - memory * memory) ** 0.5)).tolist()
     level = 0.0
@@ -178,14 +137,14 @@ def _season(minutes: int) -> Floats:
 
 def _market(seed: int, minutes: int) -> tuple[Floats, Floats]:
     """Returns of the common factor (log), and how lively each minute is."""
-    stream = _Stream(seed, 1_000)
-    liveliness = _exp(_wave(stream, minutes, 0.999, 0.35) + _wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
+    stream = Stream(seed, 1_000)
+    liveliness = exp_6(_wave(stream, minutes, 0.999, 0.35) + _wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
     returns = stream.normal(minutes) * liveliness * 0.00055
     jumps = stream.uniform(minutes) < 1.5 / MINUTES_PER_DAY
     return returns + jumps * stream.normal(minutes) * 0.006, liveliness
 
 
-def _events(stream: _Stream, coin: Coin, days: int) -> tuple[Event, ...]:
+def _events(stream: Stream, coin: Coin, days: int) -> tuple[Event, ...]:
     """Pumps and dumps of a coin, in order; at least five hours apart, the first after six hours."""
     if not coin.events_per_day:
         return ()
@@ -209,11 +168,11 @@ def _events(stream: _Stream, coin: Coin, days: int) -> tuple[Event, ...]:
 
 
 def _bars(
-    stream: _Stream, coin: Coin, market: Floats, activity: Floats, events: tuple[Event, ...]
+    stream: Stream, coin: Coin, market: Floats, activity: Floats, events: tuple[Event, ...]
 ) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
     """Columns of one coin for every minute, and which minutes the history kept."""
     minutes = len(market)
-    own = _exp(_wave(stream, minutes, 0.995, 0.40) + _wave(stream, minutes, 0.95, 0.40))
+    own = exp_6(_wave(stream, minutes, 0.995, 0.40) + _wave(stream, minutes, 0.95, 0.40))
     returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
     push, surge = _pushed(events, minutes)
     for event in events:  # what else moves the price adds nothing to an event from its start to its peak
@@ -223,30 +182,24 @@ def _bars(
     steps = np.rint((returns + push) * _LOG_SCALE).astype(np.int64)
     level = np.cumsum(np.where(quiet, 0, steps))
     increment = 10.0**-coin.digits
-    close = np.maximum(_rounded(coin.price * np.exp(level / _LOG_SCALE), coin.digits), increment)
+    close = np.maximum(to_digits(coin.price * np.exp(level / _LOG_SCALE), coin.digits), increment)
     open_ = np.concatenate(([coin.price], close[:-1]))
     reach = np.abs(returns) * 0.4 + own * activity * coin.volatility * 0.6
     high = np.maximum(open_, close) * (1.0 + stream.uniform(minutes) * reach)
     low = np.minimum(open_, close) * (1.0 - stream.uniform(minutes) * reach)
-    lively = _exp(stream.normal(minutes) * 0.7) * activity * (1.0 + np.abs(returns) / (coin.volatility * 2.0)) * surge
+    lively = exp_6(stream.normal(minutes) * 0.7) * activity * (1.0 + np.abs(returns) / (coin.volatility * 2.0)) * surge
     volume = np.rint(coin.volume * lively * 0.6 / coin.lot) * coin.lot
     columns = {
         "open": open_,
-        "high": np.where(quiet, close, np.maximum(_rounded(high, coin.digits), np.maximum(open_, close))),
+        "high": np.where(quiet, close, np.maximum(to_digits(high, coin.digits), np.maximum(open_, close))),
         "low": np.where(
-            quiet, close, np.maximum(np.minimum(_rounded(low, coin.digits), np.minimum(open_, close)), increment)
+            quiet, close, np.maximum(np.minimum(to_digits(low, coin.digits), np.minimum(open_, close)), increment)
         ),
         "close": close,
-        "volume": np.where(quiet, 0.0, np.maximum(_rounded(volume, 3), coin.lot)),
+        "volume": np.where(quiet, 0.0, np.maximum(to_digits(volume, 3), coin.lot)),
     }
     columns["open"] = np.where(quiet, close, columns["open"])
     return columns, _kept(stream, minutes, events)
-
-
-def _rounded(values: Floats, digits: int) -> Floats:
-    """To so many digits: whole increments over a power of ten, the float that the decimal text means."""
-    scale = 10.0**digits
-    return np.asarray(np.rint(values * scale) / scale)
 
 
 def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
@@ -264,7 +217,7 @@ def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
     return push, surge
 
 
-def _kept(stream: _Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArray[np.bool_]:
+def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArray[np.bool_]:
     """Which minutes are in the history: two or three short stretches are not, none of them near an event."""
     kept = np.ones(minutes, bool)
     for _gap in range(2 + int(stream.between(0, 2))):
@@ -281,7 +234,7 @@ def _write_funding(root: Path, coin: Coin, close: Floats) -> None:
     premium = 0.1 * (whole[:, -60:].mean(axis=1) / whole.mean(axis=1) - 1.0)
     rate = np.clip(premium + np.clip(0.0001 - premium, -0.0005, 0.0005), -0.0075, 0.0075)
     times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * _NS_PER_MINUTE
-    columns = {"ts": stamps(times), "rate": pa.array(_rounded(rate, 8))}
+    columns = {"ts": stamps(times), "rate": pa.array(to_digits(rate, 8))}
     write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns)
 
 

@@ -5,9 +5,10 @@ from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_b
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
+from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
-from tightloop.adapters.data._shared.writing import stamps, write_table
+from tightloop.adapters.data._shared.writing import check_room, stamps, write_table
 
 __all__ = [
     "FAULT_KINDS",
@@ -19,9 +20,12 @@ __all__ = [
     "Fault",
     "Judged",
     "Source",
+    "Stream",
     "Verdict",
+    "check_room",
     "commonest_step_ns",
     "discover",
+    "exp_6",
     "gate",
     "is_table",
     "iso",
@@ -34,5 +38,6 @@ __all__ = [
     "required_columns",
     "schema_report",
     "stamps",
+    "to_digits",
     "write_table",
 ]

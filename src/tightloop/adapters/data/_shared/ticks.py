@@ -12,9 +12,11 @@ from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.prices import point_faults
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import RowOrder, Rows, Times, order_of
+from tightloop.adapters.data._shared.times import HOLES_USABLE_SHARE, RowOrder, Rows, Times, order_of
 
 CROSSED_USABLE_SHARE = 0.001
+COUNTED_GAPS_MAX = 0.01
+"""Ids of a venue that skips more often than this do not count its trades."""
 BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
 _NUMBERS = {
     "trades": ("price", "qty"), "quotes": ("bid", "bid_qty", "ask", "ask_qty"), "books": ("price", "qty"),
@@ -42,6 +44,8 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
     order = _order(dataset.kind, columns)
     used = columns if order.rows is None else {name: column[order.rows] for name, column in columns.items()}
     faults = [order.disorder, order.exact, order.conflicting, *_value_faults(dataset.kind, used)]
+    if dataset.kind == "trades":
+        faults.append(_missing_ids(used["trade_id"], used["ts_init_ns"]))
     future, notes = _clocks(columns["ts_event_ns"], received)
     report = DatasetReport(
         dataset.path,
@@ -122,6 +126,22 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
         detail = f"a bid at or above its ask: {len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %)"
         found.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
     return found
+
+
+def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
+    """Trades that a venue numbered and nobody recorded; None where ids do not count trades one by one."""
+    order = np.argsort(ids, kind="stable")
+    steps = np.diff(ids[order])
+    steps = np.where(steps < 0, 1, steps)  # ids so far apart that their difference overflows do not count trades
+    gaps = np.flatnonzero(steps > 1)
+    if not len(gaps) or len(gaps) > COUNTED_GAPS_MAX * len(steps):
+        return None
+    missing = int((steps[gaps] - 1).sum())
+    share = missing / (missing + len(ids))
+    verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
+    many = f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the longest of {int(steps[gaps].max()) - 1}"
+    detail = f"missing: {missing} of {missing + len(ids)} trade ids ({100 * share:.2g} %) in {many}"
+    return Fault("holes", missing, int(received[order[gaps[0] + 1]]), detail, verdict)
 
 
 def _book_faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[Fault | None]:

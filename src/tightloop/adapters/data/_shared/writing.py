@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tightloop.adapters.data._shared.datasets import RULES_FILE
 from tightloop.model.errors import InputError
 
 ROW_GROUP = 131_072
@@ -32,3 +33,20 @@ def write_table(file: Path, columns: dict[str, pa.Array]) -> None:
         raise InputError.one(file, None, "", message, "name a folder that can be written, with --data") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_room(root: Path, replace: bool, *folders: tuple[str, ...]) -> None:
+    """Make ``root`` ready for a sample; InputError when rules, a README or files of ``folders`` are in the way."""
+    if root.exists() and not root.is_dir():
+        raise InputError.one(root, None, "--out", "is a file", "name a folder")
+    in_the_way = [root / RULES_FILE, root / "README.md"]
+    in_the_way += [path for folder in folders for path in root.joinpath(*folder).glob("*")]
+    there = [path for path in in_the_way if path.exists()]
+    if there and not replace:
+        remedy = "name another folder with --out, or write over it with --replace"
+        raise InputError.one(there[0], None, "--out", "is there already", remedy)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot be made: {error.strerror or error}"
+        raise InputError.one(root, None, "--out", message, "name another folder with --out") from None

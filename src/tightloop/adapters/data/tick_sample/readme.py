@@ -1,0 +1,101 @@
+"""The README of a tick sample: what it holds, and how near it comes to the market it is modelled on."""
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tightloop.adapters.data.tick_sample import constants
+from tightloop.adapters.data.tick_sample.constants import REAL
+from tightloop.adapters.data.tick_sample.measures import Figures
+
+TOLD = {
+    "pump": "five coins are pumped, then the whole market moves; the sixth coin only follows the market",
+    "dump": "five coins are dumped without a pump before it, then the whole market falls",
+    "thin": "few trades and a wide spread: the last price jumps between bid and ask, and nothing happens",
+    "gap": "four pumps; one or two minutes of each coin were not recorded, and trade ids jump",
+    "halt": "no trades and no quotes for five to ten minutes, then another price; nothing is missing",
+    "flat": "trades come as ever and the price does not move: nothing should be bought or sold",
+}
+NAMED = {
+    "orders_per_s": "orders a second",
+    "prints_per_order": "prints of an order",
+    "gap_cv": "deviation of the times between orders over their mean",
+    "clustering_10": "variance over mean of counts, windows of 10 orders",
+    "clustering_100": "the same, windows of 100 orders",
+    "size_tail": "tail index of order sizes",
+    "size_mean_to_median": "mean order over the median one",
+    "sign_memory_1": "autocorrelation of sides, lag 1",
+    "sign_memory_10": "autocorrelation of sides, lag 10",
+    "spread_ticks": "spread, increments",
+    "depth_orders": "best quantity over the mean order",
+    "imbalance_rms": "imbalance of the best quantities, root mean square",
+    "quotes_per_order": "quotes for each order",
+}
+
+
+def readme(seed: int, figures: Mapping[str, Sequence[Figures]], rows: Sequence[int]) -> str:
+    """The text; ``figures`` holds those of each scenario's coins, over the quiet time before the first event."""
+    scenarios = "\n".join(f"- **{name}**: {TOLD[name]}." for name in figures)
+    wanted = ["all"] if len(figures) == len(TOLD) else list(figures)
+    options = " ".join(f"--scenario {name}" for name in wanted)
+    return f"""# Tick sample
+
+Synthetic: no price here was ever paid. {rows[0]:,} trades and {rows[1]:,} quotes, the same bytes from the same command:
+
+    tightloop data sample {options} --seed {seed}
+
+{scenarios}
+
+`trades`, `quotes`: ticks of 90 minutes; nothing happens in the first 36. `bars`: the same trades as one-minute bars.
+`labels.parquet`: instrument, scenario, kind (pump, dump, market_move, none), start_ns, peak_ns, end_ns, magnitude_pct
+(from the start to the peak, as the trades have it), retracement_pct (share of it given back at the end), is_pump. In a
+halt, peak_ns is when trading resumes.
+
+## How near it comes
+
+An order is a run of prints of one side at one moment. Times are in units of the mean time between orders, so that a
+busy market and a small coin can be held side by side. Sample: the median of a scenario's coins, over the quiet time.
+
+{_figures(figures)}
+
+Real: {constants.TICK_SOURCE}.
+
+{_assumptions()}
+"""
+
+
+def _assumptions() -> str:
+    own = constants
+    return textwrap.fill(
+        f"What has no source is stated: a small coin has 1/{1 / own.ARRIVAL_FACTOR:g} of the orders a second, "
+        f"1/{1 / own.QUOTE_FACTOR:g} of the quotes for each order, and {own.SPREAD_FACTOR:g} times the increments of "
+        f"spread of a perp; a thin one 1/{1 / own.THIN_ARRIVAL_FACTOR:g} of those orders and "
+        f"{own.THIN_SPREAD_FACTOR:g} times that spread. Quiet volatility ({own.QUIET_BPS_5M:g} basis points in five "
+        "minutes) and the size, time to the peak, share given back and surge of volume of the moves are quantiles of "
+        "36 pumps and 14 dumps (8 % and more within 30 minutes on three times the usual volume) in "
+        f"{own.BAR_SOURCE}. Such bars do not tell what happens inside five minutes: that "
+        f"{100 * own.BURST_SHARE[0]:g} to {100 * own.BURST_SHARE[1]:g} % of a move come in its last "
+        f"{own.BURST_S[0]:g} to {own.BURST_S[1]:g} seconds is an assumption. The surge is cut at "
+        f"{max(own.EVENT_SURGES):g} times, and what is given back is so after {own.FADE_S / 60:g} minutes instead of "
+        "30. Moves of the whole market, halts and gaps have no source.",
+        118,
+    )
+
+
+def _figures(figures: Mapping[str, Sequence[Figures]]) -> str:
+    head = [*figures, *REAL]
+    lines = [f"| | {' | '.join(head)} |", f"|---|{'---:|' * len(head)}"]
+    columns = [_medians(own) for own in figures.values()] + [dataclasses.asdict(real) for real in REAL.values()]
+    lines += [f"| {NAMED[name]} | {' | '.join(_said(own[name]) for own in columns)} |" for name in NAMED]
+    return "\n".join(lines)
+
+
+def _medians(found: Sequence[Figures]) -> dict[str, float]:
+    every = [dataclasses.asdict(own) for own in found]
+    return {name: float(np.median([own[name] for own in every])) for name in NAMED}
+
+
+def _said(value: float) -> str:
+    return "too few" if np.isnan(value) else f"{value:.3g}"

@@ -1,0 +1,197 @@
+"""A tick sample as a catalog: trades, quotes, one-minute bars, funding, labels, rules and a README."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tightloop.adapters.data._shared import RULES_FILE, Stream, check_room, stamps, write_table
+from tightloop.adapters.data.tick_sample.measures import Figures, measure
+from tightloop.adapters.data.tick_sample.readme import readme
+from tightloop.adapters.data.tick_sample.scenarios import (
+    DUMP,
+    MARKET_MOVE,
+    NONE,
+    PUMP,
+    QUIET_S,
+    SCENARIOS,
+    SECONDS,
+    PlannedEvent,
+    TickMarket,
+    scenario_names,
+)
+from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin, make_tape
+from tightloop.model.errors import InputError
+
+VENUE = "lab"
+START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00Z, between two settlements
+DATE = "2024-01-01"
+LABELS_FILE = "labels.parquet"
+_NS_PER_S, _NS_PER_MINUTE = 1_000_000_000, 60_000_000_000
+_SETTLEMENT_NS = 8 * 3_600 * _NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What really happened on a tape. ``peak_ns`` is the extreme; sizes in percent, negative down."""
+
+    instrument: str
+    scenario: str
+    kind: str
+    start_ns: int
+    peak_ns: int
+    end_ns: int
+    magnitude_pct: float
+    retracement_pct: float
+
+    @property
+    def is_pump(self) -> bool:
+        """Whether a detector of pumps should fire here."""
+        return self.kind == PUMP
+
+
+@dataclass(frozen=True, slots=True)
+class TickSample:
+    """What was written."""
+
+    root: Path
+    instruments: tuple[str, ...]
+    trades: int
+    quotes: int
+    labels: tuple[Label, ...]
+
+
+def write_tick_sample(
+    root: Path,
+    scenarios: Sequence[str],
+    seed: int = 1,
+    replace: bool = False,
+    shown: Callable[[Sequence[TickMarket]], Iterable[TickMarket]] = iter,
+) -> TickSample:
+    """Write the markets of some scenarios (or ``all``) into ``root``; ``shown`` may wrap them to show progress.
+
+    InputError: no such scenario, seed out of bounds, or files in the way (``replace`` writes over them).
+    """
+    unknown = [name for name in scenarios if name not in (*SCENARIOS, "all")]
+    if unknown or not scenarios:
+        message = f"{unknown[0] if unknown else 'nothing'} is not a scenario"
+        raise InputError.one("--scenario", None, "", message, f"use one of {', '.join(SCENARIOS)}, all")
+    if not 0 <= seed < 2**63:
+        raise InputError.one("--seed", None, "", f"{seed} is not between 0 and 2**63", "use a whole number like 1")
+    check_room(root, replace, ("trades", VENUE), ("quotes", VENUE), ("bars", VENUE), ("funding", VENUE))
+    names = scenario_names(scenarios)
+    planned = [(name, market) for name in names for market in SCENARIOS[name](seed)]
+    scenario_of = {market.coin.symbol: name for name, market in planned}
+    labels: list[Label] = []
+    figures: dict[str, list[Figures]] = {name: [] for name in names}
+    rows = [0, 0]
+    for market in shown([market for _name, market in planned]):
+        name, symbol = scenario_of[market.coin.symbol], market.coin.symbol
+        stream = Stream(seed, 3, *symbol.encode())
+        trades, quotes = make_tape(stream, market.coin, market.course, START_NS, SECONDS)
+        _write(root, market, trades, quotes)
+        labels += [_label(name, symbol, event, trades) for event in market.events]
+        figures[name].append(_quiet_figures(market, trades, quotes))
+        rows = [rows[0] + len(trades["price"]), rows[1] + len(quotes["bid"])]
+    _write_labels(root, labels)
+    coins = [market.coin for _name, market in planned]
+    (root / RULES_FILE).write_text("".join(_rules(coin) for coin in coins), encoding="utf-8", newline="\n")
+    (root / "README.md").write_text(readme(seed, figures, rows), encoding="utf-8", newline="\n")
+    return TickSample(root, tuple(_instrument(coin.symbol) for coin in coins), rows[0], rows[1], tuple(labels))
+
+
+def _instrument(symbol: str) -> str:
+    return f"{VENUE}:{symbol}-perp"
+
+
+def _write(root: Path, market: TickMarket, trades: Columns, quotes: Columns) -> None:
+    symbol = market.coin.symbol
+    for kind, columns in (("trades", trades), ("quotes", quotes)):
+        table = {name: pa.array(column) for name, column in columns.items()}
+        write_table(root / kind / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table)
+    write_table(root / "bars" / VENUE / f"{symbol}-perp-1m.parquet", _bars(market, trades))
+    settlements = START_NS // _SETTLEMENT_NS * _SETTLEMENT_NS + np.arange(3, dtype=np.int64) * _SETTLEMENT_NS
+    write_table(
+        root / "funding" / VENUE / f"{symbol}.parquet",
+        {"ts": stamps(settlements), "rate": pa.array([0.0001] * len(settlements))},
+    )
+
+
+def _bars(market: TickMarket, trades: Columns) -> dict[str, pa.Array]:
+    """Bars of one minute: without trades the last price again, and no bar where a whole minute is not recorded."""
+    minutes = SECONDS // 60
+    minute = (trades["ts_event_ns"] - START_NS) // _NS_PER_MINUTE
+    edges = np.searchsorted(minute, np.arange(minutes + 1))
+    columns: dict[str, list[float]] = {name: [] for name in ("open", "high", "low", "close", "volume")}
+    times: list[int] = []
+    last = float(trades["price"][0])
+    for at, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        inside = trades["price"][begin:end]
+        if end == begin and any(since <= 60 * at and 60 * (at + 1) <= until for since, until in market.course.missing):
+            continue
+        prices = inside if len(inside) else np.array([last])
+        row = (prices[0], prices.max(), prices.min(), prices[-1], round(float(trades["qty"][begin:end].sum()), 6))
+        for name, value in zip(columns, row, strict=True):
+            columns[name].append(float(value))
+        times.append(START_NS + at * _NS_PER_MINUTE)
+        last = float(prices[-1])
+    return {"ts": stamps(np.array(times)), **{name: pa.array(column) for name, column in columns.items()}}
+
+
+def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> Label:
+    """The event as it came out: its extreme is looked up on the tape, and so are the prices that its sizes compare."""
+    happened, price = trades["ts_event_ns"], trades["price"]
+    edges = [START_NS + int(second * _NS_PER_S) for second in (event.start_s, event.peak_s, event.end_s)]
+    first, last = (int(np.searchsorted(happened, edge, side="right")) - 1 for edge in (edges[0], edges[2]))
+    span = price[first : last + 1]
+    if event.kind in (PUMP, DUMP, MARKET_MOVE):
+        planned = int(np.searchsorted(happened, edges[1]))
+        is_up = price[min(planned, last)] >= price[first]
+        peak = first + int(np.argmax(span) if is_up else np.argmin(span))
+    else:
+        peak = int(np.searchsorted(happened, edges[1]))
+    moved = float(price[peak] / price[first] - 1.0)
+    given_back = float((price[peak] - price[last]) / (price[peak] - price[first])) if moved else 0.0
+    peak_ns = edges[1] if event.kind == NONE and event.peak_s == event.start_s else int(happened[peak])
+    return Label(
+        _instrument(symbol), scenario, event.kind, edges[0], peak_ns, edges[2], round(100 * moved, 6),
+        round(100 * given_back, 6) if event.kind != NONE else 0.0,
+    )  # fmt: skip
+
+
+def _quiet_figures(market: TickMarket, trades: Columns, quotes: Columns) -> Figures:
+    """Figures of the time before anything happens."""
+    until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * _NS_PER_S)
+    quiet = [
+        {name: column[columns["ts_init_ns"] < until] for name, column in columns.items()}
+        for columns in (trades, quotes)
+    ]
+    return measure(quiet[0], quiet[1], market.coin.increment)
+
+
+def _write_labels(root: Path, labels: list[Label]) -> None:
+    columns = {
+        name: pa.array([getattr(label, name) for label in labels], kind)
+        for name, kind in (
+            ("instrument", pa.string()), ("scenario", pa.string()), ("kind", pa.string()), ("start_ns", pa.int64()),
+            ("peak_ns", pa.int64()), ("end_ns", pa.int64()), ("magnitude_pct", pa.float64()),
+            ("retracement_pct", pa.float64()), ("is_pump", pa.bool_()),
+        )
+    }  # fmt: skip
+    write_table(root / LABELS_FILE, columns)
+
+
+def _rules(coin: TickCoin) -> str:
+    large = coin.leverage_max // 2
+    small = f"{{notional_max: 50_000, maintenance_pct: {50 / coin.leverage_max:g}, leverage_max: {coin.leverage_max}}}"
+    return (
+        f"{_instrument(coin.symbol)}:\n"
+        f"  price_increment: {coin.increment:.{coin.digits}f}\n"
+        f"  lot_size: {coin.lot:g}\n"
+        "  contract_size: 1\n  settle_asset: USDT\n  taker_bps: 5\n  maker_bps: 2\n  min_notional: 5\n"
+        "  calendar: always\n  margin_tiers:\n"
+        f"    - {small}\n"
+        f"    - {{maintenance_pct: {50 / large:g}, leverage_max: {large}}}\n"
+    )
