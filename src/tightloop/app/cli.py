@@ -19,7 +19,10 @@ from tightloop.model.errors import InputError, Interrupted, Problem
 if TYPE_CHECKING:
     from tightloop.app.bootstrap import Run
 
-COMMANDS_ELSEWHERE = {"data": ("tightloop.app.cli_data", "data", "Fill, list and check a catalog of market data.")}
+COMMANDS_ELSEWHERE = {
+    "data": ("tightloop.app.cli_data", "data", "Fill, list and check a catalog of market data."),
+    "detect": ("tightloop.app.cli_detect", "detect", "Measure how well a strategy detects labelled pumps."),
+}
 NOT_IN_COMMAND = {"--out": 1, "--timing": 0, "--no-report": 0}
 """Options (and how many values they have) that the report does not repeat: they change no result."""
 
