@@ -12,7 +12,21 @@ from tightloop.app.console import errors_shown, progress, table, warn
 if TYPE_CHECKING:
     from tightloop.runtime.research.detection import Tally
 
-HEAD = ("SCENARIO", "KIND", "LABELS", "FOUND", "S1", "FALSE", "ENTRIES", "PRECISION", "RECALL", "S1 AFTER", "Z1 AFTER")
+WARNINGS_SHOWN = 3
+HEAD = (
+    "SCENARIO",
+    "KIND",
+    "LABELS",
+    "FOUND",
+    "BY PEAK",
+    "S1",
+    "FALSE",
+    "ENTRIES",
+    "PRECISION",
+    "RECALL",
+    "S1 AFTER",
+    "Z1 AFTER",
+)
 
 
 @click.command()
@@ -62,8 +76,10 @@ def detect(
             written(json_file, json.dumps(done.plain(), indent=2) + "\n")
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):
             click.echo(line)
-        for message in done.warnings:
+        for message in done.warnings[:WARNINGS_SHOWN]:
             warn(message)
+        if len(done.warnings) > WARNINGS_SHOWN:
+            warn(f"{len(done.warnings) - WARNINGS_SHOWN} more like these; --json has them")
         many = len(done.instruments)
         click.echo(f"{done.strategy} on {many} instrument{'s, each alone' if many > 1 else ''}")
         if any(tally.scenario == "flat" for tally in done.rows):
@@ -74,6 +90,7 @@ def _row(tally: Tally) -> tuple[str, ...]:
     plain = tally.plain()
     return (
         tally.scenario, tally.kind, str(tally.labels), f"{tally.found}/{tally.pumps}" if tally.pumps else "-",
+        str(tally.by_peak) if tally.pumps else "-",
         str(tally.signals), str(tally.false_signals), str(tally.entries), _share(tally.precision),
         _share(tally.recall), _delay(plain["s1_delay_s"]), _delay(plain["z1_delay_s"]),
     )  # fmt: skip

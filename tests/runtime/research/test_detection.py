@@ -44,6 +44,13 @@ def test_the_edges_of_a_label_belong_to_it_and_what_is_beyond_does_not():
         assert (total.found, total.false_signals) == (is_found, 1 - is_found)
 
 
+def test_a_signal_after_the_peak_finds_the_pump_too_late():
+    labels = [label(A, "pump", 10, 20)]
+    for second, by_peak in ((15, 1), (15.001, 0)):
+        total = row(detection(table((second, A, "S1")), labels), "all", "all")
+        assert (total.found, total.by_peak) == (1, by_peak)
+
+
 def test_a_pump_of_another_instrument_is_not_found():
     labels = [label(A, "pump", 10, 20), label(B, "none", 0, 30)]
     found = detection(table((15, B, "S1")), labels)

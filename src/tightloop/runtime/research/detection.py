@@ -18,9 +18,10 @@ NS_PER_S = 1e9
 class Tally:
     """Figures of one kind of event, of a scenario, or of everything; None where nothing can be said.
 
-    ``found`` of the ``pumps`` have an S1 inside, several of one pump count once; ``false_signals`` are S1 in no pump of
-    their instrument. ``held_back``: pumps not found in which S1 was TRUE and the strategy's or the account's limits did
-    not let it act. ``entries`` are Z1. Delays are seconds from the start of a pump to its first S1 and its first Z1.
+    ``found`` of the ``pumps`` have an S1 inside, several of one pump count once, ``by_peak`` not later than the peak;
+    ``false_signals`` are S1 in no pump of their instrument. ``held_back``: pumps not found in which S1 was TRUE and a
+    limit of the strategy or the account did not let it act. ``entries`` are Z1. Delays are seconds from the start of a
+    pump to its first S1 and its first Z1.
     """
 
     scenario: str
@@ -28,6 +29,7 @@ class Tally:
     labels: int = 0
     pumps: int = 0
     found: int = 0
+    by_peak: int = 0
     held_back: int = 0
     signals: int = 0
     false_signals: int = 0
@@ -50,7 +52,7 @@ class Tally:
         """As JSON has it."""
         return {
             "scenario": self.scenario, "kind": self.kind, "labels": self.labels, "pumps": self.pumps,
-            "found": self.found, "held_back": self.held_back, "signals": self.signals,
+            "found": self.found, "by_peak": self.by_peak, "held_back": self.held_back, "signals": self.signals,
             "false_signals": self.false_signals, "entries": self.entries, "precision": self.precision,
             "recall": self.recall, "s1_delay_s": _delays(self.s1_delays_s), "z1_delay_s": _delays(self.z1_delays_s),
         }  # fmt: skip
@@ -130,6 +132,7 @@ def _add_pump(tally: Tally, label: Label, firings: Sequence[_Firing]) -> None:
     tally.found += bool(signals)
     tally.held_back += not signals
     if signals:
+        tally.by_peak += signals[0].ts_ns <= label.peak_ns
         tally.s1_delays_s.append((signals[0].ts_ns - label.start_ns) / NS_PER_S)
     entries = [firing for firing in fired if firing.section == "Z1"]
     if entries:
