@@ -9,12 +9,16 @@ import pytest
 
 from make_indicator_page import PAGE, page
 from tightloop.adapters.data._shared import FAULT_KINDS
+from tightloop.adapters.data.tick_sample import SCENARIOS
 from tightloop.app.bootstrap import TABLES, backtest
+from tightloop.app.cli_detect import HEAD
 from tightloop.core import limits
 from tightloop.core.types import OrderKind
 from tightloop.model import config, strategy_file
 from tightloop.model.conditions import OPERATORS, TREE_KEYS
 from tightloop.model.instruments import InstrumentRules
+from tightloop.model.labels import Label
+from tightloop.runtime.research.detection import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs"
@@ -91,6 +95,16 @@ def test_the_guide_lists_every_fault_every_rule_and_every_result_file():
     rules = [own.name for own in dataclasses.fields(InstrumentRules) if own.name not in ("instrument", "defaults_used")]
     assert [rule for rule in rules if rule not in text("data.md")] == []
     assert [table for table in TABLES if f"`{table}.parquet`" not in text("running.md")] == []
+
+
+def test_the_guide_tells_every_scenario_every_column_of_labels_and_every_figure_of_detect():
+    page_text = text("pump-lab.md")
+    assert [name for name in SCENARIOS if f"| {name} |" not in page_text] == []
+    columns = [*(own.name for own in dataclasses.fields(Label)), "is_pump"]
+    assert [name for name in columns if f"`{name}`" not in page_text] == []
+    figures = [name for name in Tally("", "").plain() if name not in ("scenario", "kind")]
+    assert [name for name in figures if f"`{name}`" not in page_text] == []
+    assert [head for head in HEAD[2:] if head not in page_text] == []
 
 
 def test_the_guide_defines_every_metric():

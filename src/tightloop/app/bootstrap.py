@@ -261,6 +261,12 @@ def load_market(
     return market
 
 
+def open_market(strategies: Sequence[Strategy], data: Any, **options: Any) -> "Market | TickMarket":
+    """Bars, or ticks ready to be read: what the strategies run on. Options as of ``load_market``."""
+    load = load_market if strategies[0].read.feed is None else load_tick_market
+    return load(strategies, data, **options)
+
+
 def _tradable(loaded: LoadedBars, instrument: InstrumentId, warnings: list[str]) -> npt.NDArray[np.void]:
     """Bars as the core takes them: some, with bounded prices, and a range that holds open and close.
 
@@ -358,7 +364,7 @@ def backtest(
     compiled_at = clock()
     options: Any = {"start_ns": window[0], "end_ns": window[1], "accepted": frozenset(accept)}
     is_ticks = loaded[0].read.feed is not None
-    market = load_tick_market(loaded, data, **options) if is_ticks else load_market(loaded, data, **options)
+    market = open_market(loaded, data, **options)
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
     feed: Any = market.feed(plan)

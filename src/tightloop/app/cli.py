@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS_ELSEWHERE = {
     "data": ("tightloop.app.cli_data", "data", "Fill, list and check a catalog of market data."),
     "explain": ("tightloop.app.cli_explain", "explain", "Say why a finished run did what it did, and why not more."),
+    "detect": ("tightloop.app.cli_detect", "detect", "Measure how well a strategy detects labelled pumps."),
 }
 NOT_IN_COMMAND = {"--out": 1, "--timing": 0, "--no-report": 0}
 """Options (and how many values they have) that the report does not repeat: they change no result."""

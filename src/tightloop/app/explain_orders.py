@@ -10,6 +10,7 @@ import polars as pl
 from tightloop.app.explain_run import Again
 from tightloop.app.explain_why import Facts, instances_of
 from tightloop.app.report_numbers import known
+from tightloop.app.tick_market import TickMarket
 from tightloop.core.types import Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
@@ -88,6 +89,8 @@ def _why(order: Mapping[str, Any]) -> str | None:
 
 def _bar_at(run: Again, instrument: str, ts_ns: int) -> Rows | None:
     """The bar that a fill met: the one that was open at its time."""
+    if isinstance(run.market, TickMarket):
+        return None
     bars = run.market.bars[InstrumentId.parse(instrument)]
     at = int(np.searchsorted(bars["open_ns"], ts_ns, "right")) - 1
     return bars[at] if at >= 0 and ts_ns < bars["close_ns"][at] else None
@@ -114,8 +117,20 @@ def _fill(run: Again, order: Mapping[str, Any], fill: Mapping[str, Any]) -> Fact
             "open_ts": int(bar["open_ns"]), "close_ts": int(bar["close_ns"]),
             **{name: float(bar[name]) for name in ("open", "high", "low", "close", "volume")},
         },
-        "rule": _rule(order, met, bar),
+        "rule": _tick_rule(order, fill, met) if isinstance(run.market, TickMarket) else _rule(order, met, bar),
     }  # fmt: skip
+
+
+def _tick_rule(order: Mapping[str, Any], fill: Mapping[str, Any], met: float | None) -> str:
+    """Which rule of the fills on ticks decided the price."""
+    if order["role"] == "liquidation":
+        return "the mark passed the liquidation price, and the position was closed at the touch"
+    if fill["liquidity"] == "maker":
+        return "it rested at its price until prints traded through it, or used up the queue ahead of it"
+    if order["type"] in ("stop", "trailing"):
+        return "its trigger was reached, and it took what the book showed then"
+    beyond = "" if _same(met, fill["price"]) else ", and more than the touch had"
+    return f"it took what the book showed when it arrived at the venue{beyond}"
 
 
 def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str | None:
@@ -147,7 +162,10 @@ def _nearest_price(run: Again, order: Mapping[str, Any]) -> Facts | None:
     level = known(order["price"]) if order["type"] == "limit" else known(order["stop_price"])
     if level is None or order["state"] in ("FILLED", "DENIED") or order["type"] == "market":
         return None
-    bars = run.market.bars[InstrumentId.parse(order["instrument"])]
+    if isinstance(run.market, TickMarket):
+        bars = run.market.shown()[order["instrument"]]
+    else:
+        bars = run.market.bars[InstrumentId.parse(order["instrument"])]
     worked = bars[(bars["open_ns"] >= order["submitted_ts"]) & (bars["open_ns"] < order["updated_ts"])]
     if order["state"] not in ("CANCELED", "EXPIRED", "REJECTED"):
         worked = bars[bars["open_ns"] >= order["submitted_ts"]]

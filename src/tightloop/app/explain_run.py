@@ -13,6 +13,7 @@ import yaml
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
+from tightloop.app.tick_market import TickMarket
 from tightloop.core.state import state_hash
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError, Problem
@@ -34,7 +35,7 @@ class RunSource:
     folder: Path
     result: Mapping[str, Any]
     strategies: tuple[Strategy, ...]
-    market: bootstrap.Market
+    market: bootstrap.Market | TickMarket
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def run_again(folder: Path, data: Path | None) -> Again:
         raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
     whole = watch(plan, source.market.feed(plan))
+    if isinstance(source.market, TickMarket):
+        _check_data(folder, source.result, source.market.digest())
     _check_state(folder, source.result, state_hash(plan.states, plan.arena))
     return Again(folder, source.result, source.strategies, source.market, frames, whole)
 
@@ -87,12 +90,18 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
         raise InputError.one(folder, None, "", message, "say with --data where it is")
     window = bootstrap.window_of(inputs["from"], inputs["to"])
     accepted = frozenset(inputs["accept"])
-    market = bootstrap.load_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
-    plan = make_plan(strategies, market.rules, seed=result["seed"])
-    if market.digest(market.feed(plan)) != result["data_hash"]:
-        message = f"the data in {catalog} are not those of the run (data hash {result['data_hash']})"
-        raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
+    market = bootstrap.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
+    if not isinstance(market, TickMarket):  # ticks are known when they have been read
+        plan = make_plan(strategies, market.rules, seed=result["seed"])
+        _check_data(folder, result, market.digest(market.feed(plan)))
     return RunSource(folder, result, strategies, market)
+
+
+def _check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
+    """The proof that the data are those of the run."""
+    if digest != result["data_hash"]:
+        message = f"the data are not those of the run (data hash {result['data_hash']})"
+        raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
 
 
 def _result(folder: Path) -> dict[str, Any]:

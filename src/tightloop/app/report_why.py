@@ -8,6 +8,7 @@ from tightloop.app.report_tags import figure, nothing, row, table, text_cell
 from tightloop.core.state import state_hash
 from tightloop.model.plan import Plan
 from tightloop.runtime.feeds import Feed
+from tightloop.runtime.tick_feeds import TickFeed
 from tightloop.runtime.watching import watch
 
 EVENTS_MAX = 10_000_000
@@ -15,7 +16,7 @@ EVENTS_MAX = 10_000_000
 ROWS_MAX = 24
 
 
-def blocked(plan: Plan, feed: Feed, ended: str) -> list[Facts] | None:
+def blocked(plan: Plan, feed: Feed | TickFeed, ended: str) -> list[Facts] | None:
     """For each section the condition that blocked most, over all instruments, from a fresh plan and a fresh feed.
 
     None for a run of more than EVENTS_MAX events, and for one that did not end in this state (``ended``): one that was

@@ -51,7 +51,8 @@ class TickMarket:
             for at, instrument in enumerate(plan.instruments)
             if instrument in self.funding and plan.funding[instrument]
         }
-        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns)
+        rows = sum(reader.report.rows for reader in self.readers.values())
+        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns, rows)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Bars by instrument that a page draws prices from."""

@@ -70,6 +70,7 @@ INSTANCE_SEEN = np.dtype(
 )
 """``node_base`` plus the index of a node is its place; ``state`` is that at the evaluation, before it acted."""
 
+
 def _run_over(rows: Any) -> Any:
     """The signature of a replay over bars or ticks."""
     return types.int64(

@@ -36,8 +36,13 @@ class TickFeed:
         funding: Mapping[int, tuple[Ints, npt.NDArray[np.float64]]],
         grids_ns: Mapping[int, int],
         offset_ns: int = 0,
+        event_count: int = 0,
     ) -> None:
-        """``offset_ns`` is added to the times of receipt; ``grids_ns`` are periods by instrument."""
+        """``offset_ns`` is added to the times of receipt; ``grids_ns`` are periods by instrument.
+
+        ``event_count``: about how many events there are, 0 when nobody knows.
+        """
+        self.event_count = event_count
         count = len(sources) + len(funding) + len(grids_ns)
         self.streams = np.zeros(count, STREAM)
         self.heap = np.zeros(count + 2, np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import indicators_brute as brute
 from tightloop.adapters.data._shared import Verdict
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import calendars, check, select
@@ -58,6 +59,18 @@ def test_a_scenario_is_the_same_whatever_is_made_beside_it(tmp_path, market):
         "instruments.yaml",
         "labels.parquet",
     }
+
+
+def test_the_numbers_of_a_seed_never_change(tmp_path):
+    made = write_tick_sample(tmp_path, ["pump"], seed=1)
+    trades, quotes = (ticks(made, kind, made.instruments[0]) for kind in ("trades", "quotes"))
+    columns = [trades[name] for name in ("ts_event_ns", "ts_init_ns", "trade_id", "price", "qty", "buyer_is_maker")]
+    columns += [quotes[name] for name in ("ts_event_ns", "ts_init_ns", "bid", "bid_qty", "ask", "ask_qty")]
+    # The values, not the file: a new version of Parquet may write them with other bytes.
+    assert hashlib.sha256(b"".join(np.asarray(column, "f8").tobytes() for column in columns)).hexdigest() == PINNED
+
+
+PINNED = "ffaf562b82e38abb95327a243f009bf4949ec0ff3b8480b8a8e3cbf97b72119b"
 
 
 def test_each_scenario_is_a_few_hundred_thousand_rows_at_most(market):
@@ -178,6 +191,31 @@ def test_a_market_move_moves_all_coins_at_once_and_is_no_pump(market):
         assert len({(label.start_ns, label.end_ns) for label in moves}) == 1
         assert not any(label.is_pump for label in moves)
         assert all((label.magnitude_pct > 0) == (scenario == "pump") for label in moves)
+
+
+def peak_fade_signals(market, instrument, begin_ns, end_ns):
+    """How often the S1 of a peak fade holds, looked at every two seconds."""
+    trades = ticks(market, "trades", instrument)
+    held = 0
+    for now in range(begin_ns, end_ns, 2 * NS):
+        first, last = np.searchsorted(trades["ts_init_ns"], (now - 700 * NS, now), side="right")
+        at, price, qty = (trades[name][first:last] for name in ("ts_init_ns", "price", "qty"))
+        held += bool(
+            brute.pump_magnitude_pct(at, price, now, 10, 60, 30) >= 8
+            and brute.price_velocity(at, price, now, 10, 40, 10) >= 0.25
+            and brute.volume_surge_ratio(at, qty, now, 30, 0, 600, 30) >= 3.5
+        )
+    return held
+
+
+def test_the_larger_pumps_are_quick_enough_for_a_peak_fade_and_market_moves_are_not(market):
+    found = {"pump": [], "market_move": []}
+    for label in market.labels:
+        if label.scenario == "pump" and label.kind in found:
+            around = label.peak_ns - 40 * NS, label.peak_ns + 20 * NS
+            found[label.kind].append(peak_fade_signals(market, label.instrument, *around) > 0)
+    assert 2 <= sum(found["pump"]) < 5
+    assert not any(found["market_move"])
 
 
 def test_nothing_happens_before_half_an_hour_is_warm(market):

@@ -85,8 +85,8 @@ BOOK_DEVIATION = 1.5
 """Of the logarithm of a best quantity."""
 
 
-RUSH = 2.5
-"""Orders in the last seconds of a move, of those on its way there."""
+RUSH = 6.0
+"""Orders a second in the last seconds of a move, of those just before them."""
 
 
 def quantile(uniform: Floats, shares: tuple[float, ...], values: tuple[float, ...]) -> Floats:

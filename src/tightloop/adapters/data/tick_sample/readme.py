@@ -77,7 +77,8 @@ def _assumptions() -> str:
         "36 pumps and 14 dumps (8 % and more within 30 minutes on three times the usual volume) in "
         f"{own.BAR_SOURCE}. Such bars do not tell what happens inside five minutes: that "
         f"{100 * own.BURST_SHARE[0]:g} to {100 * own.BURST_SHARE[1]:g} % of a move come in its last "
-        f"{own.BURST_S[0]:g} to {own.BURST_S[1]:g} seconds is an assumption. The surge is cut at "
+        f"{own.BURST_S[0]:g} to {own.BURST_S[1]:g} seconds, with {own.RUSH:g} times the orders of the minutes before "
+        "them, is an assumption. The surge is cut at "
         f"{max(own.EVENT_SURGES):g} times, and what is given back is so after {own.FADE_S / 60:g} minutes instead of "
         "30. Moves of the whole market, halts and gaps have no source.",
         118,

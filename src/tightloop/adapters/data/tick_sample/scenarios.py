@@ -10,13 +10,11 @@ from tightloop.adapters.data._shared import Stream
 from tightloop.adapters.data.tick_sample import constants
 from tightloop.adapters.data.tick_sample.constants import REAL, drawn
 from tightloop.adapters.data.tick_sample.tape import Course, TickCoin, coin_orders_per_s
+from tightloop.model.labels import DUMP, MARKET_MOVE, NONE, PUMP
 
 SECONDS = 5_400
 QUIET_S = 2_160.0
 """Nothing happens before this: a window of half an hour is warm, and five minutes more."""
-
-PUMP, DUMP, MARKET_MOVE, NONE = "pump", "dump", "market_move", "none"
-KINDS = (PUMP, DUMP, MARKET_MOVE, NONE)
 
 Corners = list[tuple[float, float]]
 
@@ -78,9 +76,9 @@ class _Move:
         """Corners of the activity: it grows with the move, is highest in the rush and dies away."""
         rush = self.peak_s - self.burst_s
         return [
-            (self.start_s, 1.0), (self.start_s + 1.0, 0.6 * self.surge), (rush, self.surge),
-            (rush + 1.0, constants.RUSH * self.surge), (self.peak_s + 30.0, constants.RUSH * self.surge),
-            (self.peak_s + 0.2 * self.fade_s, 0.7 * self.surge), (self.peak_s + self.fade_s, 1.0),
+            (self.start_s, 1.0), (0.3 * self.start_s + 0.7 * rush, max(0.4 * self.surge, 1.0)), (rush, self.surge),
+            (rush + 1.0, constants.RUSH * self.surge), (self.peak_s + 15.0, constants.RUSH * self.surge),
+            (self.peak_s + 0.1 * self.fade_s, self.surge), (self.peak_s + self.fade_s, 1.0),
         ]  # fmt: skip
 
 
@@ -202,10 +200,19 @@ def _gap(seed: int) -> list[TickMarket]:
             course, events = _course(move), (move.event,)
         else:
             drift = round(stream.between(-0.05, 0.05), 6)
-            quiet = ((begin - 1.0, 1.0), (begin, 0.3), (begin + length, 0.3), (begin + length + 1.0, 1.0))
-            course, events = Course(((0.0, 0.0), (begin, 0.0), (begin + length, drift)), quiet), (_nothing(),)
-        markets.append(TickMarket(coin, replace(course, missing=missing), events))
+            course, events = Course(((0.0, 0.0), (begin, 0.0), (begin + length, drift))), (_nothing(),)
+        calm = _calmed(course, begin, begin + length)
+        markets.append(TickMarket(coin, replace(calm, missing=missing), events))
     return markets
+
+
+def _calmed(course: Course, begin: float, end: float) -> Course:
+    """With a third of the trades from ``begin`` to ``end``, so that a gap stays what a run accepts with a warning."""
+    edges = course.activity_at(np.array([begin, end])).tolist()
+    calm = [(begin, edges[0]), (begin + 1.0, edges[0] / 3), (end, edges[1] / 3), (end + 1.0, edges[1])]
+    before = [corner for corner in course.activity if corner[0] < begin]
+    after = [corner for corner in course.activity if corner[0] > end + 1.0]
+    return replace(course, activity=(*before, *calm, *after))
 
 
 def _halt(seed: int) -> list[TickMarket]:

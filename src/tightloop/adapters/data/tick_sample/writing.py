@@ -11,10 +11,6 @@ from tightloop.adapters.data._shared import RULES_FILE, Stream, check_room, stam
 from tightloop.adapters.data.tick_sample.measures import Figures, measure
 from tightloop.adapters.data.tick_sample.readme import readme
 from tightloop.adapters.data.tick_sample.scenarios import (
-    DUMP,
-    MARKET_MOVE,
-    NONE,
-    PUMP,
     QUIET_S,
     SCENARIOS,
     SECONDS,
@@ -24,6 +20,7 @@ from tightloop.adapters.data.tick_sample.scenarios import (
 )
 from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin, make_tape
 from tightloop.model.errors import InputError
+from tightloop.model.labels import DUMP, MARKET_MOVE, NONE, PUMP, Label
 
 VENUE = "lab"
 START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00Z, between two settlements
@@ -31,25 +28,6 @@ DATE = "2024-01-01"
 LABELS_FILE = "labels.parquet"
 _NS_PER_S, _NS_PER_MINUTE = 1_000_000_000, 60_000_000_000
 _SETTLEMENT_NS = 8 * 3_600 * _NS_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What really happened on a tape. ``peak_ns`` is the extreme; sizes in percent, negative down."""
-
-    instrument: str
-    scenario: str
-    kind: str
-    start_ns: int
-    peak_ns: int
-    end_ns: int
-    magnitude_pct: float
-    retracement_pct: float
-
-    @property
-    def is_pump(self) -> bool:
-        """Whether a detector of pumps should fire here."""
-        return self.kind == PUMP
 
 
 @dataclass(frozen=True, slots=True)
