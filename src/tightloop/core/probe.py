@@ -1,9 +1,9 @@
 """A run watched from outside: after every evaluation, what each condition saw and how far it was from its verdict.
 
-The run itself is ``replay.replay`` or ``tick_replay.tick_replay``, called through its address and paused after every event, so this file knows no
-feed, no venue and no order, and what it watches is the very code that ran. What it learns comes from State and from the
-rows of the log; it changes neither. Its memory is bounded: counts, one nearest approach, and the NEAREST_KEPT nearest
-of the times at which a condition alone kept its section from being TRUE.
+The run itself is ``replay.replay`` or ``tick_replay.tick_replay``, called through its address and paused after every
+event, so this file knows no feed, no venue and no order, and what it watches is the very code that ran. What it learns
+comes from State and from the rows of the log; it changes neither. Its memory is bounded: counts, one nearest approach,
+and the NEAREST_KEPT nearest of the times at which a condition alone kept its section from being TRUE.
 """
 
 import math

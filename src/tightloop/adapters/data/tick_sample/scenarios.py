@@ -30,7 +30,7 @@ class PlannedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class TickMarket:
+class LabMarket:
     """One coin of a scenario: its course and what will be labelled in it."""
 
     coin: TickCoin
@@ -149,10 +149,10 @@ def _nothing(kind: str = NONE) -> PlannedEvent:
     return PlannedEvent(kind, QUIET_S, QUIET_S, float(SECONDS))
 
 
-def _moving(scenario: str, kind: str) -> Callable[[int], list[TickMarket]]:
+def _moving(scenario: str, kind: str) -> Callable[[int], list[LabMarket]]:
     """Five coins with a move of their own, one without, and at the end a move of the whole market."""
 
-    def plan(seed: int) -> list[TickMarket]:
+    def plan(seed: int) -> list[LabMarket]:
         together = _market_move(_stream(seed, scenario, 99), up=kind == PUMP)
         markets = []
         for index, coin in enumerate(_coins(scenario)):
@@ -161,16 +161,16 @@ def _moving(scenario: str, kind: str) -> Callable[[int], list[TickMarket]]:
             moves = [_move(stream, kind, round(begin))] if index < len(_BASE) - 1 else []
             moves.append(together(stream))
             quiet = () if len(moves) > 1 else (PlannedEvent(NONE, QUIET_S, QUIET_S, moves[0].start_s - 1.0),)
-            markets.append(TickMarket(coin, _course(*moves), (*quiet, *(move.event for move in moves))))
+            markets.append(LabMarket(coin, _course(*moves), (*quiet, *(move.event for move in moves))))
         return markets
 
     return plan
 
 
-def _thin(_seed: int) -> list[TickMarket]:
+def _thin(_seed: int) -> list[LabMarket]:
     """Sparse trades and a wide spread: a print moves the last price by percents, and nothing has happened."""
     return [
-        TickMarket(
+        LabMarket(
             replace(
                 coin,
                 orders_per_s=coin.orders_per_s * constants.THIN_ARRIVAL_FACTOR,
@@ -183,7 +183,7 @@ def _thin(_seed: int) -> list[TickMarket]:
     ]
 
 
-def _gap(seed: int) -> list[TickMarket]:
+def _gap(seed: int) -> list[LabMarket]:
     """Rows were not recorded: just before the price rushes up, while it creeps up, or while it merely drifts."""
     markets = []
     for index, coin in enumerate(_coins("gap")):
@@ -202,7 +202,7 @@ def _gap(seed: int) -> list[TickMarket]:
             drift = round(stream.between(-0.05, 0.05), 6)
             course, events = Course(((0.0, 0.0), (begin, 0.0), (begin + length, drift))), (_nothing(),)
         calm = _calmed(course, begin, begin + length)
-        markets.append(TickMarket(coin, replace(calm, missing=missing), events))
+        markets.append(LabMarket(coin, replace(calm, missing=missing), events))
     return markets
 
 
@@ -215,7 +215,7 @@ def _calmed(course: Course, begin: float, end: float) -> Course:
     return replace(course, activity=(*before, *calm, *after))
 
 
-def _halt(seed: int) -> list[TickMarket]:
+def _halt(seed: int) -> list[LabMarket]:
     """No trades and no quotes for some minutes, then another price: up and down in turns. No pump."""
     markets = []
     for index, coin in enumerate(_coins("halt")):
@@ -226,20 +226,20 @@ def _halt(seed: int) -> list[TickMarket]:
         price = ((0.0, 0.0), (end - 1.0, 0.0), (float(end), round(float(np.log1p(size)), 9)))
         activity = ((0.0, 1.0), (end - 1.0, 1.0), (float(end), 6.0), (end + 240.0, 1.0))
         event = PlannedEvent(NONE, float(begin), float(end), end + 600.0)
-        markets.append(TickMarket(coin, Course(price, activity, silent=((float(begin), float(end)),)), (event,)))
+        markets.append(LabMarket(coin, Course(price, activity, silent=((float(begin), float(end)),)), (event,)))
     return markets
 
 
-def _flat(_seed: int) -> list[TickMarket]:
+def _flat(_seed: int) -> list[LabMarket]:
     """Trades come as ever, and the price does not move."""
-    return [TickMarket(replace(coin, quiet_bps_5m=0.0), Course(), (_nothing(),)) for coin in _coins("flat")]
+    return [LabMarket(replace(coin, quiet_bps_5m=0.0), Course(), (_nothing(),)) for coin in _coins("flat")]
 
 
 def _stream(seed: int, scenario: str, index: int) -> Stream:
     return Stream(seed, 2, list(SCENARIOS).index(scenario), index)
 
 
-SCENARIOS: Mapping[str, Callable[[int], list[TickMarket]]] = MappingProxyType(
+SCENARIOS: Mapping[str, Callable[[int], list[LabMarket]]] = MappingProxyType(
     {
         "pump": _moving("pump", PUMP),
         "dump": _moving("dump", DUMP),

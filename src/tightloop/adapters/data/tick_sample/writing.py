@@ -14,8 +14,8 @@ from tightloop.adapters.data.tick_sample.scenarios import (
     QUIET_S,
     SCENARIOS,
     SECONDS,
+    LabMarket,
     PlannedEvent,
-    TickMarket,
     scenario_names,
 )
 from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin, make_tape
@@ -46,7 +46,7 @@ def write_tick_sample(
     scenarios: Sequence[str],
     seed: int = 1,
     replace: bool = False,
-    shown: Callable[[Sequence[TickMarket]], Iterable[TickMarket]] = iter,
+    shown: Callable[[Sequence[LabMarket]], Iterable[LabMarket]] = iter,
 ) -> TickSample:
     """Write the markets of some scenarios (or ``all``) into ``root``; ``shown`` may wrap them to show progress.
 
@@ -84,7 +84,7 @@ def _instrument(symbol: str) -> str:
     return f"{VENUE}:{symbol}-perp"
 
 
-def _write(root: Path, market: TickMarket, trades: Columns, quotes: Columns) -> None:
+def _write(root: Path, market: LabMarket, trades: Columns, quotes: Columns) -> None:
     symbol = market.coin.symbol
     for kind, columns in (("trades", trades), ("quotes", quotes)):
         table = {name: pa.array(column) for name, column in columns.items()}
@@ -97,7 +97,7 @@ def _write(root: Path, market: TickMarket, trades: Columns, quotes: Columns) -> 
     )
 
 
-def _bars(market: TickMarket, trades: Columns) -> dict[str, pa.Array]:
+def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:
     """Bars of one minute: without trades the last price again, and no bar where a whole minute is not recorded."""
     minutes = SECONDS // 60
     minute = (trades["ts_event_ns"] - START_NS) // _NS_PER_MINUTE
@@ -139,7 +139,7 @@ def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> 
     )  # fmt: skip
 
 
-def _quiet_figures(market: TickMarket, trades: Columns, quotes: Columns) -> Figures:
+def _quiet_figures(market: LabMarket, trades: Columns, quotes: Columns) -> Figures:
     """Figures of the time before anything happens."""
     until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * _NS_PER_S)
     quiet = [
