@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from tests.core import driven
 from tests.parity import runs
+from tests.sim.tick_venue import Script
 
 from tightloop.core import limits, replay
 from tightloop.core import log as core_log
-from tightloop.core.types import EventKind
+from tightloop.core.types import TICK, Clock, EventKind
+from tightloop.model import config
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier
 from tightloop.model.plan import make_plan
+from tightloop.runtime import tick_backtest
+from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.tick_feeds import TickFeed, TickSource
 
 MANY = [f"test:N{k}USDT-perp" for k in range(300)]
 ALWAYS = runs.strategy("always", s1={"all": [{"close": "> 0"}]}, ze1={"all": [{"close": "< 0"}]})
@@ -211,6 +216,70 @@ def test_every_kind_of_run_stays_within_the_rows_it_kept_free():
     for texts in [*((text,) for text in runs.KINDS.values()), *runs.TOGETHER.values()]:
         setting = runs.Setting.random(*texts, seed=6, count=250, move=0.03)
         assert count_of_rows(setting) <= setting.plan().rows_per_step
+
+
+# Ticks
+
+
+TICKS = """
+name: windows
+family: signal
+direction: LONG
+instruments: [{names}]
+feed: [trades, quotes]
+variants: {{mean: {{type: TWPA, t1: 30}}, spread: {{type: SPREAD_PCT}}}}
+sections:
+  S1: {{all: [{{mean: "> 1e9"}}]}}
+  Z1: {{immediate: true, size: {{type: fixed, value: 100}}}}
+"""
+
+
+def tick_plan(count=1):
+    names = ", ".join(f'"test:A{k}USDT-perp"' for k in range(count))
+    strategy = config.loads(TICKS.format(names=names))
+    return make_plan([strategy], runs.rules_for([strategy]))
+
+
+def test_ends_of_windows_are_counted_before_a_run(monkeypatch):
+    monkeypatch.setattr(limits, "EDGES_MAX", 1)
+    with pytest.raises(CapacityError, match="EDGES_MAX"):
+        tick_plan()
+
+
+def test_there_is_a_tape_for_every_instrument_and_kind():
+    assert limits.TAPES_MAX == 2 * limits.INSTRUMENTS_MAX
+
+
+@pytest.mark.parametrize(("name", "value"), [("TAPE_ROWS_MAX", 2_048), ("ARENA_FLOATS_MAX", 50_000)])
+def test_a_window_that_needs_more_room_than_there_is_ends_the_run_with_its_name(monkeypatch, name, value):
+    plan = tick_plan()
+    monkeypatch.setattr(limits, name, value)
+    rows = np.zeros(5_000, TICK)
+    rows["ts_init_ns"] = runs.START_NS + np.arange(5_000) * 1_000_000
+    rows["price"], rows["qty"], rows["trade_id"] = 100.0, 1.0, np.arange(1, 5_001)
+    pieces = (rows[at : at + 1_000] for at in range(0, 5_000, 1_000))
+    feed = TickFeed([(TickSource(0, "trades", pieces), Clock.BOTH)], {}, plan.grids_ns)
+    with pytest.raises(CapacityError, match=name):
+        tick_backtest.run(plan, feed, Recorder())
+
+
+def test_more_commands_on_their_way_than_the_venue_takes_is_an_error_that_names_it():
+    script = Script(latency_ms=(1_000, 0, 0)).quote(0, 100.0, 5, 100.1, 4).quote(50, 100.0, 5, 100.1, 4)
+    for _ in range(limits.REQUESTS_MAX + 1):
+        script.buy(10, 1, 90.0)
+    with pytest.raises(AssertionError, match="REQUESTS_MAX"):
+        script.run()
+
+
+def test_the_worst_levels_of_a_book_go_when_there_is_no_room():
+    script = Script()
+    for k in range(limits.LEVELS_MAX + 5):
+        script.quote(k, 100.0 + k, 1 + k, 1_000.0, 1)
+    script.run()
+    book = script.plan.venues[0]["instruments"][0]
+    assert book["bid_count"] == limits.LEVELS_MAX
+    assert book["bids"][0]["price"] == 105.0
+    assert book["bids"][limits.LEVELS_MAX - 1]["price"] == 100.0 + limits.LEVELS_MAX + 4
 
 
 def test_every_capacity_has_a_test_of_its_own():

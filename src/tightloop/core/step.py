@@ -243,7 +243,9 @@ def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
     now = positions.unrealized_pnl(position, instrument.mark, instrument.multiplier) if instrument.mark > 0.0 else 0.0
     position.unrealized = now
     if state.open_position_count > 0:
-        state.unrealized = now if state.open_position_count == 1 and now != 0.0 else state.unrealized + (now - before)
+        # Of a flip the old part is gone from the sum already when it was the only one: the sum is what is open now.
+        is_alone = state.open_position_count == 1 and position.qty != 0.0
+        state.unrealized = now if is_alone else state.unrealized + (now - before)
     statistics = state.statistics
     statistics.fees += event.amount
     statistics.turnover += event.qty * event.price * instrument.multiplier
