@@ -1,4 +1,4 @@
-"""Sums, counts, means and extremes over one window, by their definitions, at every event and every point of the grid."""
+"""Sums, counts, means and extremes over one window, by their definitions, at every event."""
 
 import math
 

@@ -78,7 +78,9 @@ def count_over(state: Record, arena: Floats, base: int) -> float:
     """How many ticks the window holds; NaN until it is known."""
     if not is_known(state, arena, base):
         return math.nan
-    return float(tapes.rows_between(state, tapes.edge_of(arena, base + OLD), tapes.edge_of(arena, base + NEW)))
+    count = tapes.rows_between(state, tapes.edge_of(arena, base + OLD), tapes.edge_of(arena, base + NEW))
+    assert count >= 0, "a window begins before it ends"
+    return float(count)
 
 
 @leaf

@@ -25,4 +25,6 @@ refresh = every_second
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     highest = extreme(state, arena, old, new, base + _MEMORY, tapes.NEXT_HIGH)
-    arena[base] = 100.0 * (highest - tapes.value(state, arena, new, tapes.PRICE)) / highest
+    last = tapes.value(state, arena, new, tapes.PRICE)
+    assert not highest < last, "the last print is in the window, or none is"
+    arena[base] = 100.0 * (highest - last) / highest
