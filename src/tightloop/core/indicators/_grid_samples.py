@@ -58,6 +58,7 @@ def keep_sample(state: Record, arena: Floats, memory: int, count: int, refresh_n
 @leaf
 def extreme_sample(arena: Floats, memory: int, count: int, sign: float) -> float:
     """The greatest sample (``sign`` 1) or the least (-1); NaN when one of them is not known."""
+    assert count > 0, "a lookback holds the last point at least"
     found = -math.inf
     for k in range(count):
         sample = sign * arena[memory + RING + k]
@@ -70,6 +71,7 @@ def extreme_sample(arena: Floats, memory: int, count: int, sign: float) -> float
 @leaf
 def mean_sample(arena: Floats, memory: int, count: int) -> float:
     """The plain mean of the samples; NaN when one of them is not known."""
+    assert count > 0, "a lookback holds the last point at least"
     total = 0.0
     for k in range(count):
         total += arena[memory + RING + k]

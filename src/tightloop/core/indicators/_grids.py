@@ -53,6 +53,7 @@ def written_ns(written_s: float, own_s: float) -> int:
 @leaf
 def is_point(state: Record, refresh_ns: int) -> bool:
     """Whether now is a point of this grid, all that came at its time included."""
+    assert refresh_ns > 0, "a grid has a period"
     return state.is_grid != 0 and state.ts_ns % refresh_ns == 0
 
 

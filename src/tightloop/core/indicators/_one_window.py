@@ -92,5 +92,6 @@ def share_of(part: float, whole: float) -> float:
 @leaf
 def volume_time_mean(state: Record, arena: Floats, old: int, new: int) -> float:
     """VTWPA between two warm ends; NaN when no volume was in force."""
+    assert tapes.is_warm(state, old), "means are of what is known"
     priced = tapes.time_mean(state, arena, old, new, tapes.PV, tapes.PV_DT)
     return share_of(priced, tapes.time_mean(state, arena, old, new, tapes.VOLUME, tapes.VOLUME_DT))

@@ -53,6 +53,7 @@ def _differ(state: Record, arena: Floats, base: int, count: int) -> float:
     for k in range(count):
         apart = speed_at(state, arena, base + _ENDS + 4 * k, base + _T1) - total / count
         squares += apart * apart
+    assert not squares < 0.0, "squares are not negative"
     if size_sum > 0.0 and size_sum >= count * arena[base + _MIN_VELOCITY]:
         return math.sqrt(squares / count) / (size_sum / count)
     return math.nan
