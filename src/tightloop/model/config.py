@@ -334,7 +334,7 @@ class _Resolver:
 
     def _check_tapes(self, path: refusals.Path, indicator: indicators.Indicator, variant: Variant) -> None:
         feed = self.shape.feed or []
-        missing = [tape for tape in indicator.tapes if tape not in feed]
+        missing = [tape for tape in indicator.tapes(variant.values) if tape not in feed]
         if missing:
             remedy = f"write feed: [{', '.join(dict.fromkeys([*feed, *missing]))}]"
             self._refuse(path, f"{indicator.type} needs {' and '.join(missing)}", remedy)

@@ -239,7 +239,7 @@ class _Builder:
         row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
         for name in ("trades", "quotes"):
-            if not any(name in indicator.tapes for indicator, _ in loaded):
+            if not any(name in indicator.tapes(values) for indicator, values in loaded):
                 continue
             ends = {
                 _end_key(end)[1] for indicator, values in loaded for end in indicator.ends(values) if end[0] == name
@@ -248,7 +248,8 @@ class _Builder:
                 continue
             number, first = int(self.state["tape_count"]), int(self.state["edge_count"])
             _capacity("EDGES_MAX", first + len(ends))
-            needs = {need for indicator, _ in loaded if name in indicator.tapes for need in indicator.needs}
+            own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
+            needs = {need for indicator in own for need in indicator.needs}
             tape = self.state["tapes"][number]
             tape["width"] = tapes.TRADE_WIDTH if name == "trades" else tapes.QUOTE_WIDTH
             tape["capacity"], tape["first_ns"] = limits.TAPE_ROWS_MIN, limits.NEVER_NS

@@ -21,7 +21,8 @@ instrument and at the points of its grid, and says what it looks at:
 ``ends(p)``      the ends of its windows, ``(tape, seconds before now)`` each; their numbers stand in the arena between
                  the parameters and the own memory, in this order. Empty when it reads the last tick alone.
 ``refresh(p)``   seconds of its grid: multiples in UTC, where it is computed though nothing happens.
-``TAPES``        the kinds of ticks it needs, ``NEEDS`` what its tapes keep beside sums: ``moments``, ``extremes``.
+``TAPES``        the kinds of ticks it needs whatever its parameters are.
+``NEEDS``        what its tapes keep beside sums: ``moments``, ``extremes``. Optional.
 ``refuse(p)``    what is wrong with its windows taken together: (parameter, message, remedy), or None. Optional.
 """
 
@@ -68,10 +69,10 @@ class Indicator:
         """The ends of its windows; none of an indicator that counts bars."""
         return tuple(self.module.ends(values)) if self.is_windowed else ()
 
-    @property
-    def tapes(self) -> tuple[str, ...]:
-        """The kinds of ticks it needs."""
-        return tuple(self.module.TAPES) if self.is_windowed else ()
+    def tapes(self, values: Values) -> tuple[str, ...]:
+        """The kinds of ticks it needs: those it names, and those its windows are on."""
+        own = self.module.TAPES if self.is_windowed else ()
+        return tuple(dict.fromkeys([*own, *(tape for tape, _ in self.ends(values))]))
 
     @property
     def needs(self) -> tuple[str, ...]:

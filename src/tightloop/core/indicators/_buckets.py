@@ -1,5 +1,7 @@
 """Buckets of a base: sums over equal pieces of a window, their median, and where in a tape they begin."""
 
+import math
+
 from tightloop.core import tapes
 from tightloop.core.compiled import leaf
 from tightloop.core.indicators.contract import Values
@@ -41,3 +43,29 @@ def median_of(arena: Floats, at: int, count: int) -> float:
         arena[at + place] = x
     half = count // 2
     return arena[at + half] if count % 2 else 0.5 * (arena[at + half - 1] + arena[at + half])
+
+
+@leaf
+def typical_volume(state: Record, arena: Floats, end: int, length_s: float, base_s: float, at: int) -> float:
+    """The median volume of the buckets back from an end of a window, their mean when it is 0; NaN when that is too.
+
+    Buckets of ``length_s`` in a base of ``base_s``; ``at`` has room for as many floats as there are buckets.
+    """
+    edge = state.edges[end]
+    length_ns = int(length_s * 1e9 + 0.5)
+    count = int(base_s * 1e9 + 0.5) // length_ns
+    assert count > 0, "a base holds a bucket"
+    end_ns = state.ts_ns - edge.offset_ns
+    total = 0.0
+    last = row_before(state, arena, edge.tape, end_ns, edge.at)
+    for k in range(count):
+        first = row_before(state, arena, edge.tape, end_ns - (k + 1) * length_ns, last)
+        volume = tapes.sum_at(state, arena, edge.tape, last, tapes.SUM_V)
+        volume -= tapes.sum_at(state, arena, edge.tape, first, tapes.SUM_V)
+        arena[at + k] = volume
+        total += volume
+        last = first
+    median = median_of(arena, at, count)
+    if median > 0.0:
+        return median
+    return total / count if total > 0.0 else math.nan

@@ -7,7 +7,7 @@ import math
 
 from tightloop.core import limits, tapes
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, median_of, row_before
+from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._windows_of_time import ordered
 from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
 from tightloop.core.types import Floats, Record
@@ -57,28 +57,6 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 
 @leaf
-def _typical(state: Record, arena: Floats, base: int) -> float:
-    """The median of the buckets, or their mean when it is 0; NaN when that is 0 too."""
-    edge = state.edges[tapes.edge_of(arena, base + _BASE)]
-    length_ns = int((arena[base + _T1] - arena[base + _T2]) * 1e9 + 0.5)
-    count = int((arena[base + _T3] - arena[base + _T4]) * 1e9 + 0.5) // length_ns
-    end_ns = state.ts_ns - edge.offset_ns
-    total = 0.0
-    last = row_before(state, arena, edge.tape, end_ns, edge.at)
-    for k in range(count):
-        first = row_before(state, arena, edge.tape, end_ns - (k + 1) * length_ns, last)
-        volume = tapes.sum_at(state, arena, edge.tape, last, tapes.SUM_V)
-        volume -= tapes.sum_at(state, arena, edge.tape, first, tapes.SUM_V)
-        arena[base + _BUCKETS + k] = volume
-        total += volume
-        last = first
-    median = median_of(arena, base + _BUCKETS, count)
-    if median > 0.0:
-        return median
-    return total / count if total > 0.0 else math.nan
-
-
-@leaf
 def _refresh_ns(arena: Floats, base: int) -> int:
     """The grid: as written, else by the near end of the window."""
     written, t2 = arena[base + _REFRESH], arena[base + _T2]
@@ -96,6 +74,8 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
         arena[base + 1] = math.nan
         return
     if tapes.is_sample(state, arena, base + _SAMPLED, _refresh_ns(arena, base)):
-        arena[base + 1] = _typical(state, arena, base)
+        length_s, base_s = arena[base + _T1] - arena[base + _T2], arena[base + _T3] - arena[base + _T4]
+        ends_at = tapes.edge_of(arena, base + _BASE)
+        arena[base + 1] = typical_volume(state, arena, ends_at, length_s, base_s, base + _BUCKETS)
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     arena[base] = tapes.total(state, arena, old, new, tapes.SUM_V) / arena[base + 1]

@@ -1,0 +1,66 @@
+"""The move (t1, t3, d): from the mean price of a base, (t3, t3 - d), to the mean of the last ``t1`` seconds."""
+
+from tightloop.core import tapes
+from tightloop.core.compiled import leaf
+from tightloop.core.indicators._grids import by_window
+from tightloop.core.indicators._windows_of_time import base_and_now, mean_price, move_pct
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.types import Floats, Record
+
+
+def move(t1: float = 10.0, t3: float = 40.0, d: float = 10.0, number: str = "") -> tuple[Number, Number, Number]:
+    """The parameters of a move; ``number`` tells several apart."""
+    return (
+        seconds(f"t1{number}", t1, minimum=1.0, meaning="seconds of now"),
+        seconds(f"t3{number}", t3, minimum=1.0, meaning="seconds before now at which the base begins"),
+        seconds(f"d{number}", d, minimum=0.001, meaning="seconds of the base"),
+    )
+
+
+MOVE = (*move(), REFRESH)
+
+
+def ends_of_move(parameters: Values, number: str = "", ago: float = 0.0) -> tuple[End, End, End, End]:
+    """Its four ends: now, then the base, all of them ``ago`` seconds earlier."""
+    t1, t3, d = (parameters[f"{name}{number}"] for name in ("t1", "t3", "d"))
+    return ("trades", ago + t1), ("trades", ago), ("trades", ago + t3), ("trades", ago + t3 - d)
+
+
+def of_move(parameters: Values) -> tuple[End, ...]:
+    """Those of one move up to now."""
+    return ends_of_move(parameters)
+
+
+def grid(parameters: Values) -> float:
+    """The shorter the window of now, the finer."""
+    return refresh_of(parameters, by_window(parameters["t1"]))
+
+
+def base_before_now(parameters: Values, number: str = "") -> tuple[str, str, str] | None:
+    """The centre of the base lies before that of now, so that there is time between them."""
+    t1, t3, d = (parameters[f"{name}{number}"] for name in ("t1", "t3", "d"))
+    wrong = base_and_now({"t3": t3, "d": d})
+    if wrong is not None:
+        return f"d{number}", wrong[1], wrong[2]
+    if t3 - d / 2 > t1 / 2:
+        return None
+    message = f"the base of {d:g} seconds from {t3:g} on is centred no earlier than the last {t1:g} seconds"
+    return f"t3{number}", message, "write a greater t3, or a shorter t1"
+
+
+@leaf
+def move_at(state: Record, arena: Floats, place: int) -> float:
+    """The move in percent between windows whose four ends stand at ``place``; NaN until both are warm."""
+    now = mean_price(state, arena, tapes.edge_of(arena, place), tapes.edge_of(arena, place + 1))
+    return move_pct(now, mean_price(state, arena, tapes.edge_of(arena, place + 2), tapes.edge_of(arena, place + 3)))
+
+
+@leaf
+def speed_at(state: Record, arena: Floats, place: int, parameters: int) -> float:
+    """The move over the time between the centres of its windows, in percent per second.
+
+    The parameters t1, t3 and d stand at ``parameters``.
+    """
+    apart_s = arena[parameters + 1] - 0.5 * (arena[parameters + 2] + arena[parameters])
+    assert apart_s > 0.0, "the centre of a base lies before that of now"
+    return move_at(state, arena, place) / apart_s

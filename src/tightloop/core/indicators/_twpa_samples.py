@@ -1,0 +1,56 @@
+"""What is made of samples of TWPA: its window, a lookback, and the samples kept on the grid."""
+
+import math
+
+from tightloop.core import tapes
+from tightloop.core.compiled import leaf
+from tightloop.core.indicators._grid_samples import (
+    RING,
+    count_of,
+    forget_samples,
+    keep_sample,
+    lookback,
+    sample_count,
+    too_many,
+)
+from tightloop.core.indicators._grids import is_point, near_end_s, written_ns
+from tightloop.core.indicators._one_window import T1, T2, grid, one_window
+from tightloop.core.indicators._windows_of_time import mean_price
+from tightloop.core.indicators.contract import REFRESH, Values
+from tightloop.core.types import Floats, Record
+
+SAMPLED_TWPA = (T1, T2, lookback(600.0), REFRESH)
+
+_T2, _LOOKBACK, _REFRESH, _OLD, _NEW = 2, 3, 4, 5, 6
+SAMPLES = 7
+
+
+def room_for_samples(parameters: Values) -> int:
+    """The ring of a lookback."""
+    return RING + sample_count(parameters, grid(parameters))
+
+
+def refuse_samples(parameters: Values) -> tuple[str, str, str] | None:
+    """The window is one, and there is room for its samples."""
+    return one_window(parameters) or too_many(parameters, grid(parameters))
+
+
+@leaf
+def sampled(state: Record, arena: Floats, base: int) -> int:
+    """Take a sample when it is due: how many the ring at SAMPLES holds then, 0 when it is not due.
+
+    The output is UNKNOWN, and the samples are forgotten, while the window itself is not known.
+    """
+    old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
+    now = mean_price(state, arena, old, new)
+    if math.isnan(now):
+        forget_samples(arena, base + SAMPLES)
+        arena[base] = math.nan
+        return 0
+    refresh_ns = written_ns(arena[base + _REFRESH], near_end_s(arena[base + _T2]))
+    if not is_point(state, refresh_ns):
+        return 0
+    count = count_of(arena[base + _LOOKBACK], refresh_ns)
+    assert count > 0, "a lookback holds the last point at least"
+    keep_sample(state, arena, base + SAMPLES, count, refresh_ns, now)
+    return count

@@ -1,0 +1,22 @@
+"""AVG_ASK_QTY: time-weighted mean of the quantity at the best ask; UNKNOWN before a quote lies at its beginning."""
+
+from tightloop.core import tapes
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._one_window import WINDOW, grid, mean_over, no_memory, of_quotes, one_window
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = WINDOW
+FORMULA = "sum of quantity at the best ask x seconds in force / (t1 - t2), over (T - t1, T - t2]"
+TAPES = ("quotes",)
+
+size = no_memory
+ends = of_quotes
+refresh = grid
+refuse = one_window
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    arena[base] = mean_over(state, arena, base, tapes.ASK_QTY, tapes.ASK_QTY_DT)

@@ -1,0 +1,25 @@
+"""AVG_TWPA: plain mean of the time-weighted mean prices that were sampled on the grid during a lookback."""
+
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._grid_samples import mean_sample
+from tightloop.core.indicators._one_window import grid, of_trades
+from tightloop.core.indicators._twpa_samples import SAMPLED_TWPA, SAMPLES, refuse_samples, room_for_samples, sampled
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = SAMPLED_TWPA
+FORMULA = "plain mean of TWPA(t1, t2) at all points of the grid in (P - lookback, P], P the last one"
+TAPES = ("trades",)
+
+size = room_for_samples
+ends = of_trades
+refresh = grid
+refuse = refuse_samples
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    count = sampled(state, arena, base)
+    if count > 0:
+        arena[base] = mean_sample(arena, base + SAMPLES, count)

@@ -1,0 +1,21 @@
+"""COUNT_DEALS: how many prints the window holds; 0 when none."""
+
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._one_window import WINDOW, count_over, grid, no_memory, of_trades, one_window
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = WINDOW
+FORMULA = "prints in (T - t1, T - t2]"
+TAPES = ("trades",)
+
+size = no_memory
+ends = of_trades
+refresh = grid
+refuse = one_window
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    arena[base] = count_over(state, arena, base)

@@ -1,0 +1,22 @@
+"""SUM_VOLUME: what was traded in the window, in contracts; 0 when nothing was."""
+
+from tightloop.core import tapes
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window, sum_over
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = WINDOW
+FORMULA = "sum of the volumes of the prints in (T - t1, T - t2]"
+TAPES = ("trades",)
+
+size = no_memory
+ends = of_trades
+refresh = grid
+refuse = one_window
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    arena[base] = sum_over(state, arena, base, tapes.SUM_V)

@@ -1,0 +1,23 @@
+"""TICK_VWAP: volume-weighted mean price of the prints in the window; UNKNOWN when nothing was traded."""
+
+from tightloop.core import tapes
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window, share_of, sum_over
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = WINDOW
+FORMULA = "sum of price x volume / sum of volume, of the prints in (T - t1, T - t2]"
+TAPES = ("trades",)
+
+size = no_memory
+ends = of_trades
+refresh = grid
+refuse = one_window
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    volume = sum_over(state, arena, base, tapes.SUM_V)
+    arena[base] = share_of(sum_over(state, arena, base, tapes.SUM_PV), volume)

@@ -1,0 +1,39 @@
+"""TRADE_CLUSTERING_COEFFICIENT: how uneven the times between deals are; about 1 when they come at random."""
+
+import math
+
+from tightloop.core import tapes
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._flows import deals
+from tightloop.core.indicators._moments import SAMPLES_MIN, variance
+from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
+from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = WINDOW
+FORMULA = (
+    "population variance / mean^2 of the times between deals of INTER_DEAL_INTERVALS; UNKNOWN with fewer than "
+    "5 or when all deals fall on one instant"
+)
+TAPES = ("trades",)
+NEEDS = ("moments",)
+
+_ENDS = len(OUTPUTS) + len(PARAMETERS)
+
+size = no_memory
+ends = of_trades
+refresh = grid
+refuse = one_window
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    old, new = tapes.edge_of(arena, base + _ENDS), tapes.edge_of(arena, base + _ENDS + 1)
+    count = deals(state, arena, base + _ENDS)
+    total = tapes.total(state, arena, old, new, tapes.TIME) * 1e-9
+    if count >= SAMPLES_MIN and total > 0.0:
+        squares = tapes.total(state, arena, old, new, tapes.SUM_GG)
+        arena[base] = variance(count, total, squares) * (count / total) ** 2
+    else:
+        arena[base] = math.nan

@@ -1,0 +1,27 @@
+"""TRADE_FREQUENCY_SPIKE: deals a second of a window against those of a base; UNKNOWN without a deal in the base."""
+
+from tightloop.core.compiled import compiled
+from tightloop.core.indicators._flows import deals, length_s
+from tightloop.core.indicators._one_window import grid, no_memory, share_of
+from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
+from tightloop.core.indicators.contract import MEASURE, REFRESH
+from tightloop.core.types import Floats, Record
+
+OUTPUTS = ("value",)
+PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)
+FORMULA = "(deals in (T - t1, T - t2] / (t1 - t2)) / (deals in (T - t3, T - t4] / (t3 - t4))"
+TAPES = ("trades",)
+
+_ENDS = len(OUTPUTS) + len(PARAMETERS)
+
+size = no_memory
+ends = two_of_trades
+refresh = grid
+refuse = two_windows
+
+
+@compiled(MEASURE)
+def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
+    cur, before = base + _ENDS, base + _ENDS + 2
+    now = deals(state, arena, cur) / length_s(state, arena, cur)
+    arena[base] = share_of(now, deals(state, arena, before) / length_s(state, arena, before))
