@@ -6,18 +6,20 @@ UNKNOWN until every period and both windows of the magnitude are warm.
 import math
 
 from tightloop.core import tapes
-from tightloop.core.compiled import compiled, leaf
+from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
+from tightloop.core.indicators._periods import ENDS, PERIODS, direction, ends_of_periods, too_long
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, SECONDS_MAX, End, Number, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import MEASURE, REFRESH, SECONDS_MAX, End, Number, Values, refresh_of
 from tightloop.core.types import Floats, Record
 
+PERIOD, LOOKBACK, _ = PERIODS
 OUTPUTS = ("value", "consistency", "magnitude", "duration")
 PARAMETERS = (
     *move(10.0, 60.0, 30.0),
-    seconds("period", 60.0, minimum=0.5, meaning="seconds of a period"),
-    Number("lookback", 10.0, 1.0, 60.0, whole=True, meaning="periods up to now"),
+    PERIOD,
+    LOOKBACK,
     Number("magnitude_full", 10.0, 1e-6, 1_000.0, meaning="percent that count in full"),
     Number("duration_full", 120.0, 0.001, SECONDS_MAX, meaning="seconds that count in full"),
     REFRESH,
@@ -38,8 +40,7 @@ size = no_memory
 
 
 def ends(parameters: Values) -> tuple[End, ...]:
-    periods = (k * parameters["period"] for k in range(int(parameters["lookback"]) + 1))
-    return ends_of_move(parameters) + tuple(("trades", end) for end in periods)
+    return ends_of_move(parameters) + ends_of_periods(parameters)
 
 
 def refresh(parameters: Values) -> float:
@@ -47,36 +48,23 @@ def refresh(parameters: Values) -> float:
 
 
 def refuse(parameters: Values) -> tuple[str, str, str] | None:
-    whole = parameters["period"] * parameters["lookback"]
-    if whole > SECONDS_MAX:
-        message = f"{parameters['lookback']:g} periods are {whole:g} seconds, more than {SECONDS_MAX:g}"
-        return "lookback", message, "write fewer or shorter periods"
-    return base_before_now(parameters)
-
-
-@leaf
-def _direction(state: Record, arena: Floats, periods: int, age: int) -> int:
-    """1 when the price rose in the period that ``age`` others follow, -1 when it fell, else 0."""
-    after = tapes.value(state, arena, tapes.edge_of(arena, periods + age), tapes.PRICE)
-    before = tapes.value(state, arena, tapes.edge_of(arena, periods + age + 1), tapes.PRICE)
-    assert before > 0.0, "a price is positive"
-    return int(after > before) - int(after < before)
+    return base_before_now(parameters) or too_long(parameters)
 
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    lookback, periods = int(arena[base + _LOOKBACK]), base + _PERIODS
+    lookback, periods = int(arena[base + _LOOKBACK]), base + _PERIODS - ENDS
     arena[base + 2] = abs(move_at(state, arena, base + _ENDS))
-    if math.isnan(arena[base + 2]) or not tapes.is_warm(state, tapes.edge_of(arena, periods + lookback)):
+    if math.isnan(arena[base + 2]) or not tapes.is_warm(state, tapes.edge_of(arena, periods + ENDS + lookback)):
         arena[base] = arena[base + 1] = arena[base + 3] = math.nan
         return
     rises, falls, streak = 0, 0, 0
-    latest = _direction(state, arena, periods, 0)
+    latest = direction(state, arena, periods, 0)
     for age in range(lookback):
-        direction = _direction(state, arena, periods, age)
-        rises += int(direction > 0)
-        falls += int(direction < 0)
-        if streak == age and direction == latest and direction != 0:
+        went = direction(state, arena, periods, age)
+        rises += 1 if went > 0.0 else 0
+        falls += 1 if went < 0.0 else 0
+        if streak == age and went == latest and went != 0.0:
             streak += 1
     assert streak <= max(rises, falls) <= lookback, "a period has one direction"
     arena[base + 1] = max(rises, falls) / lookback
