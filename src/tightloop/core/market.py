@@ -129,6 +129,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
     assert 0.0 < price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     instrument = state.instruments[index]
     instrument.last = price
+    instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
     bar = instrument.bar
     bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, event.qty
     if instrument.aggregate_count > 0:
@@ -150,6 +151,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
     assert 0.0 < bid <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     assert 0.0 < ask <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     instrument = state.instruments[index]
+    instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
     instrument.bid, instrument.bid_qty, instrument.ask, instrument.ask_qty = bid, event.qty, ask, event.amount
     if instrument.quote_tape >= 0:
         tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
@@ -166,6 +168,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
 def gap(state: Record, arena: Floats, table: Table, index: int) -> None:
     """Something was missed: no window over it is known."""
     instrument = state.instruments[index]
+    instrument.gap_ns = state.ts_ns - instrument.touched_ns
     if instrument.trade_tape >= 0:
         tapes.forget(state, instrument.trade_tape)
     if instrument.quote_tape >= 0:

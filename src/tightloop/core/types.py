@@ -342,6 +342,7 @@ INSTRUMENT = _record(
     *_of("i8", "open_ns touched_ns bar_count"),
     *_of("f8", "last bid bid_qty ask ask_qty"),  # of the last print and the last quote received; NaN: none yet
     *_of("i8", "trade_tape quote_tape tick_first tick_count"),  # -1: not kept; windowed indicators
+    *_of("i8", "gap_ns"),  # how long nothing was heard before the gap that the event in hand tells of; else 0
 )
 
 # What came in of one instrument and kind, for windows of time: a ring of rows in the arena, each with prefix sums.
@@ -374,10 +375,8 @@ STRATEGY = _record(
     *_of("f8", "size_value notional_min notional_max leverage"),
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
-    *_of(
-        "i8",
-        "stop_trigger stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot",
-    ),
+    *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
+    *_of("i8", "stop_trigger stale_ns"),  # stale_ns: a gap this long closes what is held; 0: it does not
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),

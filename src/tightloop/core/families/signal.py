@@ -413,7 +413,8 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
     strategy = state.strategies[own.strategy]
     if state.positions[instance].qty == 0.0:
         return  # closed, and the ends of its orders are on their way
-    if own.verdicts[E1] == TRUE:
+    is_stale = strategy.stale_ns > 0 and state.instruments[own.instrument].gap_ns >= strategy.stale_ns
+    if own.verdicts[E1] == TRUE or is_stale:
         _fire_exit(state, arena, rows, table, instance, E1)
     elif own.state == InstanceState.EXIT_PENDING:
         if _exit_order(state, instance) < 0:
