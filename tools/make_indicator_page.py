@@ -22,6 +22,17 @@ section acts on it. Where TA-Lib has the indicator the values are those of TA-Li
 markets included. `source` reads another number of the bar: `{type: ZSCORE, period: 120, source: volume}`.
 
 The same type with the same parameters is computed once, however many variants and strategies name it.
+
+## Windows of time
+
+Types with `refresh` are computed on ticks, over windows of time. A window (t1, t2) is given in seconds before now, T,
+and covers (T - t1, T - t2]: a tick exactly at its beginning is outside, one exactly at its end inside. Values are taken
+at every tick of the instrument and, though nothing happens, at the points of a grid: multiples in UTC of `refresh`
+seconds, 0 for the type's own. Samples of a lookback are taken on the grid alone.
+
+Until a tick lies at or before the beginning of a window, and after a gap in the data until the window begins behind it,
+the value is UNKNOWN; so it is where nothing is defined, as the mean of a window without a print. An empty window has
+the sum 0 and the count 0. A price in force counts for as long as it was in force inside the window.
 """
 
 

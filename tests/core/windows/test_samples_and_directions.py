@@ -135,6 +135,32 @@ def test_extremes_and_means_of_samples_are_what_their_definitions_give(episode, 
         check(method, seen, made_of(samples, max), scale=1.0)
 
 
+def test_a_gap_between_two_points_of_the_grid_forgets_the_samples_before_it():
+    prints, quotes = random_market(4, count=1_200, mean_s=0.1, gap_share=0.01, quiet_share=0.0)
+    own = {"lookback": 21, "refresh": 7}
+    variants = {
+        "twpa": {"type": "MAX_TWPA", "t1": 1, "t2": 0, **own},
+        "velocity": {"type": "MAX_VELOCITY", "price_method": "TWPA", **four((0.5, 0, 2, 1)), **own},
+        "reversal": {"type": "MOMENTUM_REVERSAL_INDEX", "t1": 1, "t3": 2, "d": 1, "min_velocity": 0, **own},
+    }
+    seen = watch(variants | {"fine": {"type": "BEST_BID"}}, prints, quotes)
+    known = pasts(prints, quotes, seen)
+
+    def warm(seconds):
+        return lambda past: past.is_warm(seconds)
+
+    check("twpa", seen, made_of(samples_of(seen, known, 21, 7, lambda past: past.twpa(1, 0), warm(1)), max))
+    samples = samples_of(seen, known, 21, 7, lambda past: velocity(past, 0.5, 0, 2, 1, "TWPA"), warm(2))
+    check("velocity", seen, made_of(samples, max), scale=1.0)
+
+    def speed(past):
+        return velocity(past, 1, 0, 2, 1, "TWPA")
+
+    samples = samples_of(seen, known, 21, 7, speed, warm(2))
+    peaks = [math.nan if any(map(math.isnan, s)) else max(*s, speed(p)) for s, p in zip(samples, known, strict=True)]
+    check("reversal", seen, peaks, output=1, scale=1.0)
+
+
 def directions(past, period, lookback):
     prices = [past.in_force(k * period).price for k in range(lookback + 1)]
     return [(a > b) - (a < b) for a, b in pairwise(prices)]
