@@ -39,6 +39,18 @@ def hash_of(name, root):
     return bootstrap.backtest(*found, data=root, seed=3).summary["state_hash"]
 
 
+def hash_on_ticks(root):
+    """The state hash of the peak-fade short on the tape of its walk-through."""
+    from tests.sim import walkthrough
+
+    from tightloop.app import bootstrap
+
+    path = REPOSITORY / "strategies" / "ticks" / "peak_fade_short.yaml"
+    catalog = walkthrough.write_catalog(root, delay_ns=5_000_000)
+    instruments = [walkthrough.PUMPED, *walkthrough.CALM]
+    return bootstrap.backtest(path, data=catalog, instruments=instruments, seed=3).summary["state_hash"]
+
+
 def names():
     return sorted(path.stem for path in (REPOSITORY / "strategies").glob("*.yaml")) + list(INLINE)
 
@@ -48,6 +60,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         write_market(Path(folder) / "sample")
         hashes = {name: hash_of(name, Path(folder) / "sample") for name in names()}
+        hashes["ticks"] = hash_on_ticks(Path(folder) / "ticks")
     GOLDEN.write_text(json.dumps(hashes, indent=2) + "\n")
     print(f"{GOLDEN.name}: {len(hashes)} hashes")
 

@@ -26,7 +26,7 @@ def market(tmp_path_factory):
 
 
 def test_every_example_has_a_golden_hash():
-    assert list(json.loads(make_golden.GOLDEN.read_text())) == make_golden.names(), (
+    assert list(json.loads(make_golden.GOLDEN.read_text())) == [*make_golden.names(), "ticks"], (
         "run python tests/parity/make_golden.py when an example came or went"
     )
 
@@ -37,6 +37,10 @@ def test_a_run_ends_in_the_state_it_always_ended_in(name, market):
     assert make_golden.hash_of(name, market) == golden[name], (
         "results changed; if they were meant to: python tests/parity/make_golden.py, and say why in the commit"
     )
+
+
+def test_a_run_on_ticks_ends_in_the_state_it_always_ended_in(tmp_path):
+    assert make_golden.hash_on_ticks(tmp_path) == json.loads(make_golden.GOLDEN.read_text())["ticks"]
 
 
 def test_two_processes_write_the_same_bytes(tmp_path):

@@ -10,7 +10,7 @@ from sim import walkthrough
 from sim.walkthrough import CALM, PUMPED, T0_NS
 from tightloop.app import bootstrap
 
-STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "peak_fade_short.yaml"
+STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "ticks" / "peak_fade_short.yaml"
 EVERYTHING = [PUMPED, *CALM]
 
 
