@@ -21,13 +21,25 @@ def _slack(steps: float) -> float:
 
 
 @leaf
+def _multiple(steps: float, increment: float) -> float:
+    """``steps`` increments as the float nearest to it: 115116 of 0.00001 are 1.15116, not 1.1511600000000002.
+
+    An increment that is one part of a whole number is an exact divisor; a decimal fraction itself never is exact.
+    """
+    parts = np.floor(1.0 / increment + 0.5)
+    if parts >= 1.0 and abs(parts * increment - 1.0) <= _LAST_BITS:
+        return steps / parts
+    return steps * increment
+
+
+@leaf
 def qty_floor(qty: float, lot_size: float) -> float:
     """The largest multiple of the lot that is not above ``qty`` (>= 0)."""
     assert qty >= 0.0, "a quantity has no sign here"
     if lot_size <= 0.0 or qty >= lot_size * _FLOATS_ARE_THE_GRID:
         return qty
     steps = qty / lot_size
-    return np.floor(steps + _slack(steps)) * lot_size
+    return _multiple(np.floor(steps + _slack(steps)), lot_size)
 
 
 @leaf
@@ -36,7 +48,7 @@ def price_floor(price: float, price_increment: float) -> float:
     if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
-    return np.floor(steps + _slack(steps)) * price_increment
+    return _multiple(np.floor(steps + _slack(steps)), price_increment)
 
 
 @leaf
@@ -45,7 +57,7 @@ def price_ceil(price: float, price_increment: float) -> float:
     if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
-    return np.ceil(steps - _slack(steps)) * price_increment
+    return _multiple(np.ceil(steps - _slack(steps)), price_increment)
 
 
 @leaf

@@ -203,6 +203,8 @@ def advance(state: Record, arena: Floats, number: int, now_ns: int) -> None:
     """Move every end of a window on this tape to the row in force then."""
     tape = state.tapes[number]
     last = tape.count - 1
+    is_prints = tape.width == TRADE_WIDTH
+    passed_ns = now_ns - tape.epoch_ns
     for k in range(tape.edge_first, tape.edge_first + tape.edge_count):
         edge = state.edges[k]
         if edge.offset_ns == 0:
@@ -212,6 +214,10 @@ def advance(state: Record, arena: Floats, number: int, now_ns: int) -> None:
                 edge.due_ns = int(arena[row_at(tape, edge.at + 1) + TIME]) + tape.epoch_ns + edge.offset_ns
             if edge.due_ns <= now_ns:
                 _move(arena, tape, edge, last, now_ns)
+        if is_prints and edge.at >= 0:
+            row = row_at(tape, edge.at)
+            since = float(passed_ns - edge.offset_ns) - arena[row + TIME]
+            edge.price_dt = arena[row + PRICE_DT] + arena[row + PRICE] * since * 1e-9
 
 
 @leaf
@@ -281,6 +287,13 @@ def seconds_between(state: Record, old: int, new: int) -> float:
 
 
 @hot
+def price_mean(state: Record, old: int, new: int) -> float:
+    """Mean price of prints over time between two warm ends."""
+    begin, end = state.edges[old], state.edges[new]
+    return (end.price_dt - begin.price_dt) / (float(begin.offset_ns - end.offset_ns) * 1e-9)
+
+
+@hot
 def time_mean(state: Record, arena: Floats, old: int, new: int, column: int, sums: int) -> float:
     """Mean over time of what was in force between two warm ends."""
     whole = integral(state, arena, new, column, sums) - integral(state, arena, old, column, sums)
@@ -299,7 +312,7 @@ def is_sample(state: Record, arena: Floats, place: int, refresh_ns: int) -> bool
 
     ``place`` holds the number of the last point, 0 before the first.
     """
-    if state.ts_ns % refresh_ns != 0 or state.is_grid == 0:
+    if state.is_grid == 0 or state.ts_ns % refresh_ns != 0:
         return False
     point = float(state.ts_ns // refresh_ns)
     is_due = point != arena[place]

@@ -290,10 +290,10 @@ def _is_crowded(state: Record, instrument: int) -> bool:
 @hot
 def _record(state: Record, equity: Rows, control: Ints) -> None:
     """The last equity of each period is kept, and the first of all."""
-    period = (state.ts_ns - 1) // control[3]
-    if control[1] > 1 and period == control[4]:
-        control[1] -= 1
-    control[4] = period
+    if state.ts_ns <= control[4]:
+        control[1] -= 1 if control[1] > 1 else 0
+    else:
+        control[4] = ((state.ts_ns - 1) // control[3] + 1) * control[3]
     row = equity[control[1]]
     row.ts_ns = state.ts_ns
     row.equity = state.equity
@@ -321,7 +321,7 @@ def tick_replay(
     """Run until the end, until a buffer must be drained, filled or grown, or for a number of events. Returns which.
 
     ``control``: [rows of the log that one event may need, equity rows written, events that may be taken in, period of
-    the equity in ns, the period of its last row, events taken in, the instrument whose tape needs room].
+    the equity in ns, the end of the period of its last row, events taken in, the instrument whose tape needs room].
     """
     state, venue, event = states[0], venues[0], events[0]
     reserve, left = control[0], control[2]

@@ -350,7 +350,7 @@ TAPE = _record(
     *_of("i8", "base width capacity count epoch_ns first_ns edge_first edge_count has_moments has_extremes"),
 )
 # One end of a window on a tape: the row in force ``offset_ns`` before now.
-EDGE = _record(*_of("i8", "tape offset_ns at due_ns"))
+EDGE = _record(*_of("i8", "tape offset_ns at due_ns"), ("price_dt", "f8"))  # price_dt: sum of p dt of prints up to it
 
 AGGREGATE = _record(
     *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),

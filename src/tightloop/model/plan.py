@@ -256,7 +256,7 @@ class _Builder:
             tape["edge_first"], tape["edge_count"] = first, len(ends)
             tape["has_moments"], tape["has_extremes"] = int("moments" in needs), int("extremes" in needs)
             for k, offset_ns in enumerate(sorted(ends, reverse=True)):
-                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS)
+                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0)
                 numbers[(name, offset_ns)] = first + k
             row["trade_tape" if name == "trades" else "quote_tape"] = number
             self.state["tape_count"], self.state["edge_count"] = number + 1, first + len(ends)

@@ -56,7 +56,7 @@ def price_between(state: Record, arena: Floats, old: int, new: int, method: floa
     if method == LAST or not is_window:
         return tapes.value(state, arena, new, tapes.PRICE)
     if method == TWPA:
-        return tapes.time_mean(state, arena, old, new, tapes.PRICE, tapes.PRICE_DT)
+        return tapes.price_mean(state, old, new)
     assert method == VTWPA, "a method has a word"
     return volume_time_mean(state, arena, old, new)
 

@@ -29,7 +29,7 @@ def mean_price(state: Record, arena: Floats, old: int, new: int) -> float:
     """TWPA between two ends; NaN until a print lies at or before the first."""
     if not tapes.is_warm(state, old):
         return math.nan
-    return tapes.time_mean(state, arena, old, new, tapes.PRICE, tapes.PRICE_DT)
+    return tapes.price_mean(state, old, new)
 
 
 @leaf

@@ -38,4 +38,4 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     arena[base] = math.nan
     if tapes.is_warm(state, old):
-        arena[base] = tapes.time_mean(state, arena, old, new, tapes.PRICE, tapes.PRICE_DT)
+        arena[base] = tapes.price_mean(state, old, new)
