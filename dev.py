@@ -290,6 +290,26 @@ def pytest_command(environment: Environment) -> list[str]:
     return [environment.python, "-m", "pytest", "-n", str(max(2, min(8, os.cpu_count() or 2)))]
 
 
+CORE_HALF = (
+    "import importlib, pkgutil, tightloop.core as core; "
+    "[importlib.import_module('tightloop.core.' + m.name) for m in pkgutil.iter_modules(core.__path__)]"
+)
+INDICATORS_HALF = (
+    "from tightloop.core import checks, indicators; checks.all_checks(); "
+    "[indicators.load(name) for name in indicators.types_found()]"
+)
+WARM_UP = (CORE_HALF, INDICATORS_HALF)
+"""Two halves of the core: compiled side by side before the tests, so that no two workers compile the same."""
+
+
+def warm_up(environment: Environment, **variables: str) -> None:
+    """Compile the core into the cache. A failure shows in the tests, with its place."""
+    own = clean_environment(**variables)
+    running = [subprocess.Popen([environment.python, "-c", code], cwd=ROOT, env=own) for code in WARM_UP]
+    for process in running:
+        process.wait()
+
+
 def bounds_checked_pass(environment: Environment) -> tuple[bool, int]:
     """The compiled core's tests with every array index checked: (whether all passed, how many did)."""
     folders = [folder for folder in BOUNDS_CHECKED if any((ROOT / folder).rglob("test_*.py"))]
@@ -297,6 +317,7 @@ def bounds_checked_pass(environment: Environment) -> tuple[bool, int]:
         return True, 0
     command = [*pytest_command(environment), "-q", *folders]
     name = "the core's tests with bounds checks"
+    warm_up(environment, NUMBA_BOUNDSCHECK="1")
     code, output = run_quietly(name, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
         print(f"{name}: failed\n{output.rstrip()}\n", flush=True)
@@ -317,6 +338,7 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
         return run_openly([environment.python, "-m", "pytest", *arguments])
     start_s = time.monotonic()
     failed = lint(environment)
+    warm_up(environment)
     if run_openly(pytest_command(environment)):
         failed.append("pytest")
     checked, count = bounds_checked_pass(environment)

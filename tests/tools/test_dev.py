@@ -194,6 +194,22 @@ def test_a_demo_that_fails_says_so_with_its_exit_code(demo, monkeypatch):
     assert demo()[0] == 1
 
 
+def test_the_core_is_compiled_in_two_halves_side_by_side(monkeypatch):
+    started = []
+
+    class Process:
+        def __init__(self, command, **options):
+            started.append((command[-1], options["env"]))
+
+        def wait(self):
+            assert len(started) == 2, "both halves run before one is waited for"
+
+    monkeypatch.setattr(dev.subprocess, "Popen", Process)
+    dev.warm_up(environment_of(Path("nowhere")), NUMBA_BOUNDSCHECK="1")
+    assert [code for code, _ in started] == [dev.CORE_HALF, dev.INDICATORS_HALF]
+    assert all(environment["NUMBA_BOUNDSCHECK"] == "1" for _, environment in started)
+
+
 @pytest.mark.parametrize(
     ("mypy", "tests", "bounds", "closing"),
     [
@@ -214,5 +230,6 @@ def test_every_failure_is_shown_and_one_line_closes(project, monkeypatch, capsys
 
     monkeypatch.setattr(dev, "run_quietly", run_quietly)
     monkeypatch.setattr(dev, "run_openly", lambda command: tests)
+    monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: None)
     assert dev.command_test(environment_of(project[0]), []) == int(closing.startswith("Failed"))
     assert capsys.readouterr().out.splitlines()[-1].startswith(closing)

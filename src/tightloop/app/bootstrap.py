@@ -495,6 +495,10 @@ def sweep(
     sets = sweeping.combinations(parameters)
     reader = _SetReader(strategies, settings, instruments, account)
     first = reader.strategies(sets[0])
+    if first[0].read.feed is not None:
+        file, line = first[0].place(("feed",))
+        remedy = "sweep it on bars, or run the values one after the other with --set"
+        raise InputError.one(file, line, "feed", "ticks can not be swept in this version", remedy)
     market = load_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     for values in sets:
         own = reader.strategies(values)

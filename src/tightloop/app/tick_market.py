@@ -56,7 +56,9 @@ class TickMarket:
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Bars by instrument that a page draws prices from."""
-        kinds = dict(reversed(list(self.readers)))
+        kinds: dict[InstrumentId, str] = {}
+        for instrument, kind in self.readers:
+            kinds.setdefault(instrument, kind)  # trades come first
         return {str(instrument): shown_bars(self.readers[(instrument, kind)]) for instrument, kind in kinds.items()}
 
     def digest(self) -> str:

@@ -341,9 +341,9 @@ def tick_replay(
         if what == RECEIVED:
             if _is_grid(event) and _is_over(streams, heap, venue):
                 return FINISHED
-            left -= 1
-            control[5] += 1
             if sees & 1:
+                left -= 1
+                control[5] += 1
                 own = venue.instruments[event.instrument]
                 if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
                     own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)

@@ -79,7 +79,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
             driver.record()
         elif what >= 8:
             driver.market(events, what // 8)
-            count += 1
+            count += what // 8 & 1
     driver.close()
     return count
 
