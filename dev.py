@@ -317,7 +317,6 @@ def bounds_checked_pass(environment: Environment) -> tuple[bool, int]:
         return True, 0
     command = [*pytest_command(environment), "-q", *folders]
     name = "the core's tests with bounds checks"
-    warm_up(environment, NUMBA_BOUNDSCHECK="1")
     code, output = run_quietly(name, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
         print(f"{name}: failed\n{output.rstrip()}\n", flush=True)
@@ -339,6 +338,7 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
     start_s = time.monotonic()
     failed = lint(environment)
     warm_up(environment)
+    warm_up(environment, NUMBA_BOUNDSCHECK="1")
     if run_openly(pytest_command(environment)):
         failed.append("pytest")
     checked, count = bounds_checked_pass(environment)

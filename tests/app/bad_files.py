@@ -931,17 +931,25 @@ BAD = {
     "feed of ticks": (
         "capital: 100_000",
         "feed: [trades, quotes]",
-        ":6: feed:",
-        "strategies run on bars in this version",
-        "write timeframe",
+        ":5: timeframe:",
+        "belongs to bars, and this strategy has a feed of ticks",
+        "remove one of both",
     ),
     "latency of ticks": (
         "capital: 100_000",
         "latency: {submit_ms: 5}",
         ":6: latency:",
-        "strategies run on bars in this version",
+        "bars have no latency",
         "remove the key",
     ),
+    "feed of nobody": (
+        "timeframe: 1m",
+        "feed: [candles]",
+        ":5: feed:",
+        "'candles' is none of trades, quotes",
+        "write feed",
+    ),
+    "feed of books": ("timeframe: 1m", "feed: [book]", ":5: feed:", "books can not be replayed", "write feed"),
     # instruments
     "instrument without a venue": (
         "binance:BTCUSDT-perp",

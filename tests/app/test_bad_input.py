@@ -422,7 +422,7 @@ COMMANDS = {
     "no such strategy": (["validate", "nothing.yaml"], "nothing.yaml: there is no such file", "check the path"),
     "folder as a strategy": (["validate", "."], "is a directory", "`tightloop validate --help`"),
     "unknown indicator": (["indicators", "EMMA"], "'EMMA' is not an indicator type", "did you mean"),
-    "indicator like no other": (["indicators", "QQQQ"], "'QQQQ' is not an indicator type", "there are"),
+    "indicator like no other": (["indicators", "QQQQ"], "'QQQQ' is not an indicator type", "lists those there are"),
     "sweep of nothing": (["sweep", "good.yaml"], "missing option '--param'", "--help"),
     "param without values": (
         ["sweep", "good.yaml", "--param", "capital"],

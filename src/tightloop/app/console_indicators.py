@@ -26,7 +26,7 @@ def print_indicators(types: Sequence[str]) -> None:
     for name in types:
         if name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, 1)
-            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            remedy = f"did you mean {near[0]}?" if near else "`tightloop indicators` lists those there are"
             raise InputError.one("command line", None, "TYPE", f"{name!r} is not an indicator type", remedy)
     for name in [t.upper() for t in types] or known:
         own = indicators.load(name)

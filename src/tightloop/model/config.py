@@ -322,6 +322,8 @@ class _Resolver:
     def _check_feed(self, written: Mapping[str, Any]) -> None:
         """Bars or ticks, and indicators that can be computed on them."""
         feed = self.shape.feed
+        if feed is None and value_at(written, "feed") is not None:
+            return  # it was refused: what it would have been nobody knows
         if feed is None:
             if self.shape.timeframe is None:
                 self._refuse(("timeframe",), "is missing", "write timeframe: 1m for bars, or feed: [trades, quotes]")
@@ -329,6 +331,7 @@ class _Resolver:
                 self._refuse(("latency",), "bars have no latency", "remove the key, or write feed: [trades, quotes]")
         elif self.shape.timeframe is not None:
             self._refuse(("timeframe",), "belongs to bars, and this strategy has a feed of ticks", "remove one of both")
+            return
         for name, variant in self.variants.items():
             self._check_tapes(("variants", name, "type"), indicators.load(variant.type), variant)
 

@@ -33,6 +33,9 @@ def _double(plan: Plan, number: int) -> None:
     old = plan.arena[tape["base"] : tape["base"] + capacity * width].reshape(capacity, width)
     arena = np.concatenate([plan.arena, np.zeros(2 * capacity * width)])
     new = arena[begin:].reshape(2 * capacity, width)
+    if width == tapes.TRADE_WIDTH:
+        # Chains of extremes end where the kept rows begin, instead of running in a circle through empty ones.
+        new[:, [tapes.BEFORE_HIGH, tapes.BEFORE_LOW]] = -1.0
     kept = np.arange(max(count - capacity, 0), count)
     new[kept & (2 * capacity - 1)] = old[kept & (capacity - 1)]
     tape["base"], tape["capacity"] = begin, 2 * capacity
