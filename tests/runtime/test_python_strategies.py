@@ -329,9 +329,9 @@ def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch,
         ),
         ("class Own:\n    def on_bar(self, view, bar): pass\n", "direction: LONG\n", "has no direction"),
         (
-            "class Own:\n    def __init__(self):\n        raise ValueError('no')\n    def on_bar(self, view, bar): pass\n",
+            QUIET + "    def __init__(self):\n        raise ValueError('no')\n",
             "",
-            ":3: params: can not be loaded: ValueError: no",
+            ":4: params: can not be loaded: ValueError: no",
         ),
     ],
 )
