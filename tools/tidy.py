@@ -54,12 +54,18 @@ WORLD_ALLOWED = {
     ): "where compiled code is kept is the user's choice; no result depends on it",
 }
 
-BROAD_ALLOWED = (f"src/{PACKAGE}/runtime/supervise.py", f"src/{PACKAGE}/app/")
+# The entry points, and the two places where code of the user is loaded and run: it may raise anything.
+BROAD_ALLOWED = (
+    f"src/{PACKAGE}/runtime/supervise.py",
+    f"src/{PACKAGE}/model/python_class.py",
+    f"src/{PACKAGE}/app/",
+)
 
 # Where an import may stand inside a function: whole files, or one third party in the one file that brings it in.
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/(app/bootstrap|adapters/stores/parquet)\.py": "a run without a report does not need polars: 25 MB",
+    rf"src/{PACKAGE}/runtime/(tick_)?backtest\.py": "what only strategies in Python need compiles when one runs",
     rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }
 LAZY_DEPENDENCIES = {

@@ -25,7 +25,7 @@ from tightloop.app.tick_market import TickMarket, load_tick_market
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import config
 from tightloop.model.config import Strategy
-from tightloop.model.errors import CapacityError, InputError, Problem
+from tightloop.model.errors import CapacityError, InputError, Problem, StrategyError
 from tightloop.model.instruments import InstrumentId, InstrumentRules, default_rules
 from tightloop.model.plan import Plan, make_plan
 from tightloop.model.settings import Setting
@@ -140,6 +140,8 @@ class Run:
         (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
         for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
             (folder / name).write_text(strategy.text, encoding="utf-8")
+            if strategy.code is not None:
+                (folder / Path(strategy.code.file).name).write_bytes(strategy.code.source)
         if not report:
             return None
         page = folder / "report.html"
@@ -355,7 +357,8 @@ def backtest(
     """Run one or more strategies (files, YAML texts) over a catalog or a mapping of frames.
 
     ``one_by_one`` drives the same step one event at a time, as a session does: same results, byte for byte.
-    Raises InputError (UnfitDataError for data that the gate refuses) and CapacityError.
+    Raises InputError (UnfitDataError for data that the gate refuses), CapacityError, and StrategyError when a
+    strategy in Python fails: its ``run`` holds what was done until then.
     """
     clock = time.process_time
     begun = clock()
@@ -370,11 +373,14 @@ def backtest(
     feed: Any = market.feed(plan)
     planned_at = clock()
     recorder = Recorder()
-    if one_by_one:
-        one = tick_driver.run_one_by_one if is_ticks else event_driver.run
-        driven = _Driven(one(plan, feed, recorder))
-    else:
-        driven = _drive(plan, feed, recorder, on_progress)
+    try:
+        if one_by_one:
+            one = tick_driver.run_one_by_one if is_ticks else event_driver.run
+            driven = _Driven(one(plan, feed, recorder))
+        else:
+            driven = _drive(plan, feed, recorder, on_progress)
+    except StrategyError as error:
+        driven = _Driven(int(plan.states[0]["seq"]), is_part=True, failure=error)
     ran_at = clock()
     digest = market.digest() if isinstance(market, TickMarket) else market.digest(feed)
     result = results.build(
@@ -395,7 +401,11 @@ def backtest(
         "events": driven.events,
         "bars": 0 if is_ticks else len(feed.bars),
     }
-    return Run(result, loaded, market, timing, interrupted=driven.was_asked)
+    run = Run(result, loaded, market, timing, interrupted=driven.was_asked)
+    if driven.failure is not None:
+        driven.failure.run = run
+        raise driven.failure
+    return run
 
 
 Progress = Callable[[int, int], None]
@@ -403,11 +413,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class _Driven:
-    """Events done; whether Ctrl-C was pressed; whether the feed was left before its end."""
+    """Events done; whether Ctrl-C was pressed; whether the feed was left before its end; what code of the user did."""
 
     events: int
     was_asked: bool = False
     is_part: bool = False
+    failure: StrategyError | None = None
 
 
 def _cut_short(recorder: Recorder, driven: _Driven) -> list[str]:
@@ -415,7 +426,8 @@ def _cut_short(recorder: Recorder, driven: _Driven) -> list[str]:
         return []
     equity = recorder.equity()
     until = f"until {results.iso(int(equity['ts_ns'][-1]))}" if len(equity) else "no further than its beginning"
-    return [f"interrupted: the run went {until}; every figure is of that part"]
+    why = "interrupted" if driven.failure is None else f"failed ({driven.failure})"
+    return [f"{why}: the run went {until}; every figure is of that part"]
 
 
 def _drive(plan: Plan, feed: Any, recorder: Recorder, on_progress: Progress | None) -> _Driven:

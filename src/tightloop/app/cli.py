@@ -14,7 +14,7 @@ import click
 
 from tightloop import __version__
 from tightloop.app.console import SHOWN_AFTER_S, Bar, errors_shown, fail, open_bar, warn
-from tightloop.model.errors import InputError, Interrupted, Problem
+from tightloop.model.errors import InputError, Interrupted, Problem, StrategyError
 
 if TYPE_CHECKING:
     from tightloop.app.bootstrap import Run
@@ -188,13 +188,21 @@ def backtest(
 
         _check_folder(out or Path("runs"))
         with _Progress("running") as on_progress:
-            run = bootstrap.backtest(
-                *strategies, data=data, start=start, end=end, instruments=instruments, account=account,
-                settings=settings, seed=seed, accept=_accepted(accept), on_progress=on_progress,
-            )  # fmt: skip
+            failure = None
+            try:
+                run = bootstrap.backtest(
+                    *strategies, data=data, start=start, end=end, instruments=instruments, account=account,
+                    settings=settings, seed=seed, accept=_accepted(accept), on_progress=on_progress,
+                )  # fmt: skip
+            except StrategyError as error:
+                if not isinstance(error.run, bootstrap.Run):
+                    raise
+                run, failure = error.run, error
         run.command = _command(sys.argv[1:])
         folder = out or _folder(run)
         _write(run, folder, timing, no_report)
+        if failure is not None:
+            raise failure
 
 
 def _command(arguments: list[str]) -> str:

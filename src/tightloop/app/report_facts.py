@@ -28,6 +28,7 @@ EXIT_NAMES = {
     "time": "time limit",
     "liquidation": "liquidation",
     "manual": "manual",
+    "strategy": "strategy's exit",
     OPEN: "still open",
 }
 

@@ -46,6 +46,7 @@ REASON_COLOURS = {
     "time": "time",
     "liquidation": "liquidation",
     "manual": "manual",
+    "strategy": "ze1",
 }
 
 FAULT_CONSEQUENCES = {

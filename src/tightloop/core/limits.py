@@ -35,6 +35,11 @@ ARENA_FLOATS_MAX = 64 * 1024 * 1024
 TAPE_ROWS_MIN = 1024  # a ring of a window begins with so many rows and doubles when a window needs more
 TAPE_ROWS_MAX = 1 << 22
 
+# Decided outside of the step, by strategies in Python.
+WANTED_MAX = 256  # orders, cancels and protections in one call
+WANTED_ROWS = 4  # rows of the log that one of them writes at most
+HISTORY_BARS_MAX = 16_384  # closed bars of an instrument that can be asked for, the last ones
+
 # Magnitudes. A price or quantity beyond these is a fault of the feed, not a market.
 PRICE_MAX = 1e15
 QUANTITY_MAX = 1e18

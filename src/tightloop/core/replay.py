@@ -45,7 +45,7 @@ STAGES_BEFORE = 4
 
 
 @leaf
-def _venue_stage(venue: Record, event: Record, stage: int) -> None:
+def at_venue(venue: Record, event: Record, stage: int) -> None:
     """What the venue does with a market event before the step hears of it; fills are heard between the stages."""
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
@@ -63,12 +63,12 @@ def _venue_stage(venue: Record, event: Record, stage: int) -> None:
 
 
 @hot
-def _stage_count(event: Record) -> int:
+def stage_count(event: Record) -> int:
     return 3 if event.kind == EventKind.BAR_CLOSED else 1
 
 
 @leaf
-def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
+def deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """Commands to the venue, its events to the step, until neither has anything to say."""
     header = log[0]
     while True:
@@ -90,26 +90,26 @@ def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Tabl
 def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """One market event: venue first, then the step, then what the step commands."""
     if matching.has_business(venue):
-        for stage in range(_stage_count(event)):
-            _venue_stage(venue, event, stage)
+        for stage in range(stage_count(event)):
+            at_venue(venue, event, stage)
             if venue.inbox_count > 0:
-                _deliver(state, arena, venue, log, table)
+                deliver(state, arena, venue, log, table)
     else:
         matching.watch(venue, event)
     advance(state, arena, event, log, table)
     if log[0].oco < log[0].slot:
-        _deliver(state, arena, venue, log, table)
+        deliver(state, arena, venue, log, table)
 
 
 @hot
-def _write_equity(state: Record, row: Record) -> None:
+def write_equity(state: Record, row: Record) -> None:
     row.ts_ns = state.ts_ns
     row.equity = state.equity
     row.cash = state.equity - state.unrealized
 
 
 @leaf
-def _next_day_row(state: Record, control: Ints) -> None:
+def next_day_row(state: Record, control: Ints) -> None:
     """Go back to the last row when it is of the same day, so that it is written over; the first row stays."""
     day = (state.ts_ns - 1) // limits.DAY_NS
     if control[1] > 1 and day == control[4]:
@@ -155,8 +155,8 @@ def replay(
         _advance(state, arena, venue, event, log, table)
         if event.phase & Phase.RECORD:
             if control[3] != 0:
-                _next_day_row(state, control)
-            _write_equity(state, equity[control[1]])
+                next_day_row(state, control)
+            write_equity(state, equity[control[1]])
             control[1] += 1
 
 
@@ -180,7 +180,7 @@ def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Table)
 @compiled(types.void(VENUES, EVENTS, int64))
 def venue_stage(venues: Rows, events: Rows, stage: int) -> None:
     """One stage of the simulated venue before the step hears of ``events[0]``."""
-    _venue_stage(venues[0], events[0], stage)
+    at_venue(venues[0], events[0], stage)
 
 
 @compiled(types.void(VENUES, LOG_ARRAY, int64))

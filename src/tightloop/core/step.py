@@ -9,7 +9,7 @@ import math
 
 from numba import types
 
-from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions
+from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions, wanted
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
@@ -349,7 +349,21 @@ def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
     log.seal(state, row)
 
 
-# Operator -----------------------------------------------------------------------------------------------------------
+# From outside -------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _wanted(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
+    """An order, a cancel or a protection that was decided outside of the step, for one instance."""
+    assert 0 <= event.instance < state.instance_count, "who wants something is an instance of the run"
+    wanted.mix_wanted(state, event)
+    if event.kind == EventKind.ORDER_WANTED:
+        wanted.order(state, rows, table, event)
+    elif event.kind == EventKind.CANCEL_WANTED:
+        wanted.cancel(state, rows, event)
+    else:
+        wanted.protection(state, event)
+        _call_family(state, arena, rows, table, event.instance, Moment.PROTECT.value)
 
 
 @leaf
@@ -399,6 +413,8 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         market.quote(state, arena, table, event)
     elif kind == EventKind.DATA_GAP:
         market.gap(state, arena, table, event.instrument)
+    elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
+        _wanted(state, arena, rows, table, event)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:

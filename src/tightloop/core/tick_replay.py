@@ -2,8 +2,8 @@
 
 Four things happen, ordered by time and at one time in this order: a market event the strategy receives; what the venue
 said arrives at the strategy; time alone (the grid of windows, timers of the strategy); a market event at the venue,
-what expires there, and commands that arrive there. ``_occur`` finds the next of them, for the array driver and for the
-one that takes one event at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
+what expires there, and commands that arrive there. ``occur_next`` finds the next of them, for the array driver and for
+the one that takes one event at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
 """
 
 from numba import boolean, int64, types
@@ -199,7 +199,7 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 
 
 @hot
-def _occur(
+def occur_next(
     venue: Record, timer_ns: int, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 ) -> tuple[int, int]:
     """What occurs next, and who sees it when it is a market event. ``event`` is written for those."""
@@ -231,12 +231,12 @@ def _occur(
 
 
 @hot
-def _is_grid(event: Record) -> bool:
+def is_grid(event: Record) -> bool:
     return event.kind == EventKind.TIMER and event.instrument >= 0
 
 
 @leaf
-def _is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
+def is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
     """Only grids are left: time goes on, and nothing else will."""
     for place in range(1, heap[0] + 1):
         if streams[heap[place]].kind != StreamKind.GRID:
@@ -248,7 +248,7 @@ def _is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
 
 
 @leaf
-def _send_new(venue: Record, log: Rows) -> None:
+def send_commands(venue: Record, log: Rows) -> None:
     """Commands that the step just wrote leave for the venue."""
     header = log[0]
     while header.oco < header.slot:
@@ -259,7 +259,7 @@ def _send_new(venue: Record, log: Rows) -> None:
 
 
 @leaf
-def _at_venue(venue: Record, what: int) -> None:
+def act_at_venue(venue: Record, what: int) -> None:
     if what == ARRIVED:
         tick_matching.request_arrives(venue)
     else:
@@ -267,7 +267,7 @@ def _at_venue(venue: Record, what: int) -> None:
 
 
 @leaf
-def _answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
+def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """The strategy hears what the venue said."""
     event = venue.inbox[venue.inbox_taken]
     event.phase = Phase.RECORD.value
@@ -279,7 +279,7 @@ def _answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table
 
 
 @leaf
-def _is_crowded(state: Record, instrument: int) -> bool:
+def has_no_room(state: Record, instrument: int) -> bool:
     """A window needs more rows than its tape has room for."""
     own = state.instruments[instrument]
     if own.trade_tape >= 0 and tapes.needs_room(state, own.trade_tape):
@@ -288,7 +288,7 @@ def _is_crowded(state: Record, instrument: int) -> bool:
 
 
 @hot
-def _record(state: Record, equity: Rows, control: Ints) -> None:
+def keep_equity(state: Record, equity: Rows, control: Ints) -> None:
     """The last equity of each period is kept, and the first of all."""
     if state.ts_ns <= control[4]:
         control[1] -= 1 if control[1] > 1 else 0
@@ -333,13 +333,13 @@ def tick_replay(
             return LOG_FULL
         if control[1] >= rows:
             return EQUITY_FULL
-        what, sees = _occur(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
+        what, sees = occur_next(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
         if what == MISSING:
             return STARVED
         if what == NOTHING:
             return FINISHED
         if what == RECEIVED:
-            if _is_grid(event) and _is_over(streams, heap, venue):
+            if is_grid(event) and is_over(streams, heap, venue):
                 return FINISHED
             if sees & 1:
                 left -= 1
@@ -352,18 +352,18 @@ def tick_replay(
                 tick_matching.market_arrives(venue, event, event.ts_init_ns)
             if sees & 1:
                 if log[0].oco < log[0].slot:
-                    _send_new(venue, log)
-                _record(state, equity, control)
-                if event.instrument >= 0 and _is_crowded(state, event.instrument):
+                    send_commands(venue, log)
+                keep_equity(state, equity, control)
+                if event.instrument >= 0 and has_no_room(state, event.instrument):
                     control[6] = event.instrument
                     return CROWDED
         elif what == ANSWERED:
-            _answer(state, arena, venue, log, table)
+            answer(state, arena, venue, log, table)
             if log[0].oco < log[0].slot:
-                _send_new(venue, log)
-            _record(state, equity, control)
+                send_commands(venue, log)
+            keep_equity(state, equity, control)
         else:
-            _at_venue(venue, what)
+            act_at_venue(venue, what)
 
 
 @compiled(types.void(STREAMS, TABLE, TICKS, RATES))
@@ -394,17 +394,20 @@ def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
 # One at a time --------------------------------------------------------------------------------------------------------
 
 
-@compiled(int64(STATES, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS))
-def occur(states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows) -> int:
+@compiled(int64(STATES, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS, int64))
+def occur(
+    states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows, timer_ns: int
+) -> int:
     """What occurs next: NOTHING, MISSING, ANSWERED (in ``events[0]`` too), EXPIRED, ARRIVED, or RECEIVED (8 times who
-    sees it, added)."""
+    sees it, added). ``timer_ns``: when somebody outside of the step wants to be called; NEVER_NS when nobody does."""
     venue = venues[0]
-    what, sees = _occur(venue, states[0].next_timer_ns, streams, heap, ticks, rates, events[0])
+    due_ns = min(states[0].next_timer_ns, timer_ns)
+    what, sees = occur_next(venue, due_ns, streams, heap, ticks, rates, events[0])
     if (
         what == RECEIVED
         and events[0].kind == EventKind.TIMER
         and events[0].instrument >= 0
-        and _is_over(streams, heap, venue)
+        and is_over(streams, heap, venue)
     ):
         return NOTHING
     if what == ANSWERED:
@@ -415,7 +418,7 @@ def occur(states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, ra
             venue.inbox_taken = 0
             venue.inbox_count = 0
     if what == EXPIRED or what == ARRIVED:
-        _at_venue(venue, what)
+        act_at_venue(venue, what)
     return what + 8 * sees
 
 
@@ -436,10 +439,10 @@ def strategy_received(venues: Rows, events: Rows) -> None:
 @compiled(types.void(VENUES, LOG_ARRAY))
 def send_new(venues: Rows, log: Rows) -> None:
     """Commands in the log that were not sent yet leave for the venue."""
-    _send_new(venues[0], log)
+    send_commands(venues[0], log)
 
 
 @compiled(boolean(STATES, int64))
 def is_crowded(states: Rows, instrument: int) -> bool:
     """A tape of an instrument needs room before its next row."""
-    return _is_crowded(states[0], instrument)
+    return has_no_room(states[0], instrument)

@@ -44,6 +44,10 @@ class EventKind(IntEnum):
     TRADE = 14  # a public print: price, qty, is_maker = the buyer rested, order_id = the venue's trade id
     QUOTE = 15  # best bid and ask: price = bid, qty = bid_qty, rate = ask, amount = ask_qty
     DATA_GAP = 16  # instrument: what happened since ts_event_ns is not known; windows over it are UNKNOWN
+    # What somebody outside of the step decided, for an instance; the step checks it as it checks its own families.
+    ORDER_WANTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
+    CANCEL_WANTED = 18  # order_id
+    PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
 
 
 class Phase(IntEnum):
@@ -101,6 +105,7 @@ class Role(IntEnum):
     TIME = 7
     LIQUIDATION = 8
     MANUAL = 9
+    STRATEGY = 10  # an exit that was decided outside of the step
 
 
 class InstanceState(IntEnum):
@@ -127,6 +132,7 @@ class Moment(IntEnum):
     ORDER_ENDED = 4  # an order of it was rejected, canceled or expired
     TIMER = 5  # its timer is due
     KILL = 6  # cancel what enters, flatten what is held
+    PROTECT = 7  # its planned stop or target was changed from outside
 
 
 class Section(IntEnum):
@@ -189,6 +195,7 @@ class Reason(IntEnum):
     E1_TRUE = 63
     EXIT = 64
     OPERATOR = 65
+    STRATEGY = 66  # decided outside of the step
 
 
 class RowKind(IntEnum):
@@ -323,6 +330,8 @@ EVENT = _record(
     *_of("f8", "open high low price qty"),
     *_of("f8", "rate amount"),
     *_of("f8", "stop_price"),  # of an order event: where the venue's trailing stop rests; not above 0: not said
+    *_of("i8", "side order_kind tif reduce_only post_only expires_ns"),  # of what is wanted; expires_ns 0: never
+    *_of("f8", "leverage stop_loss take_profit stop_loss_pct take_profit_pct"),  # pct: of the average entry price
 )
 
 TICK = _record(
@@ -400,7 +409,8 @@ INSTANCE = _record(
     *_of("i8", "strategy instrument next state state_since_ns value_base memory_base"),
     *_of("i8", "signal_id signal_ns cooldown_until_ns suppressed_for timer_ns"),
     *_of("f8", "signal_price high_since_signal low_since_signal planned_stop planned_target confidence"),
-    *_of("f8", "planned_extreme planned_base signal_base"),  # of a retracement: at the decision to enter, at the signal
+    # of a retracement: at the decision to enter, at the signal; of an outside strategy: percent of target and stop
+    *_of("f8", "planned_extreme planned_base signal_base"),
     *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # of the sections at the last evaluation

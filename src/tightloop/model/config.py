@@ -19,6 +19,7 @@ from tightloop.model.conditions import TREE_KEYS, BadTree, Condition, Node, cond
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
 from tightloop.model.instruments import InstrumentId
+from tightloop.model.python_class import EXAMPLE, PythonClass, check_params, feed_fault, find
 from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import Origins, Setting, write_settings
 from tightloop.model.strategy_file import Account, StrategyFile, TargetLadder
@@ -48,7 +49,8 @@ FOLLOWS = (
 class Strategy:
     """A strategy file that holds together. ``trees`` has the sections that have conditions, by name.
 
-    ``place`` tells the file and line, or the option, that a path was written in.
+    ``place`` tells the file and line, or the option, that a path was written in; ``code`` is the class of a strategy in
+    Python.
     """
 
     file: str
@@ -61,6 +63,7 @@ class Strategy:
     warnings: tuple[str, ...]
     config_hash: str
     place: refusals.Place = field(compare=False, repr=False)
+    code: PythonClass | None = None
 
 
 def load(
@@ -207,7 +210,13 @@ class _Resolver:
         self.instruments = self._instruments()
         self.variants = read_variants(shape.variants, shape.timeframe, self._refuse)
         self.trees = dict(self._trees())
-        self.parameters = self._parameters()
+        self.code: PythonClass | None = None
+        self.parameters: dict[str, float] = {}
+        if families.is_outside(shape.family):
+            self._read_code()
+        else:
+            self._refuse_code()
+            self.parameters = self._parameters()
         self._check_feed(written)
         self._check_names()
         if shape.sections is not None:
@@ -220,7 +229,7 @@ class _Resolver:
         assert not self.problems, "what is refused is no strategy"
         return Strategy(
             self.file, raw, self.shape, self.instruments, self.variants, self.trees, self.parameters,
-            tuple(self.warnings), self._hash(), self._place,
+            tuple(self.warnings), self._hash(), self._place, self.code,
         )  # fmt: skip
 
     def _refuse(self, path: refusals.Path, message: str, remedy: str) -> None:
@@ -229,7 +238,8 @@ class _Resolver:
 
     def _hash(self) -> str:
         """A digest of all that decides what the strategy does, however it is spelled."""
-        shape = self.shape.model_dump(exclude={"description", "instruments", "variants", "sections", "params"})
+        elsewhere = {"description", "instruments", "variants", "sections", "params", "class_", "module"}
+        shape = self.shape.model_dump(exclude=elsewhere)
         sections = None
         if self.shape.sections is not None:
             sections = self.shape.sections.model_dump(exclude={name: {"tree"} for name in SECTIONS})
@@ -241,8 +251,40 @@ class _Resolver:
             "trees": {name: _spelled(tree) for name, tree in self.trees.items()},
             "params": dict(self.parameters),
         }
-        canonical = json.dumps(_plain(parts), sort_keys=True, allow_nan=False)
+        if self.code is not None:
+            parts |= {"params": self.shape.params, "code": [self.code.name, self.code.digest]}
+        canonical = json.dumps(_plain(parts), sort_keys=True, allow_nan=False, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def _read_code(self) -> None:
+        """The class of a family that is decided outside: loaded, and made once with its parameters."""
+        family, shape = self.shape.family, self.shape
+        for key in ("sections", "direction", "confidence"):
+            if getattr(shape, key) is not None:
+                self._refuse((key,), f"the family {family} has no {key}", "remove the key: the class decides")
+        if (shape.class_ is None) == (shape.module is None):
+            self._refuse(("class",), "is missing" if shape.class_ is None else "stands beside module:", EXAMPLE)
+            return
+        key = "class" if shape.class_ is not None else "module"
+        written = shape.class_ or shape.module or ""
+        try:
+            found = find(key, written, Path(self.file).parent, lambda: self._place((key,)))
+            check_params(found, shape.params, lambda name: self._place(("params", name)))
+        except InputError as error:
+            self.problems += error.problems
+            return
+        fault = feed_fault(found, shape.feed)
+        if fault is not None:
+            self._refuse((key,), *fault)
+        self.code = found
+
+    def _refuse_code(self) -> None:
+        """What only a class has, in a file without one; and what every other file has."""
+        for key, value in (("class", self.shape.class_), ("module", self.shape.module)):
+            if value is not None:
+                self._refuse((key,), f"the family {self.shape.family} has no {key}", "write family: python")
+        if self.shape.direction is None:
+            self._refuse(("direction",), "is missing", f"write direction: {refusals.EXAMPLES['direction']}")
 
     def _parameters(self) -> dict[str, float]:
         """The ``params:`` block of a family without sections; sections of the family that has them."""

@@ -3,6 +3,7 @@
     TightloopError
     +-- InputError          the user's file, data or option: collected, shown with file, line, field and remedy; exit 2
     |   +-- UnfitDataError  data that the quality gate refuses until its faults are accepted by name; exit 2
+    +-- StrategyError       code of the user failed while it ran: file, line, time; what was done is kept; exit 1
     +-- CapacityError       a limit of core/limits.py was reached: named, never truncated; exit 2
     +-- Interrupted         Ctrl-C: what was done is kept; exit 130
 
@@ -55,6 +56,16 @@ class InputError(TightloopError):
 
 class UnfitDataError(InputError):
     """Data with faults that make a result worthless unless the user accepts them by name."""
+
+
+class StrategyError(TightloopError):
+    """A strategy in Python failed while it ran. ``run`` holds what was done until then, when somebody kept it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.run: object = None
 
 
 class CapacityError(TightloopError):

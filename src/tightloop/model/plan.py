@@ -65,6 +65,11 @@ class Plan:
     """Of instruments with windows: the period at which they move on though nothing happens."""
 
     @property
+    def has_code(self) -> bool:
+        """Whether a strategy of it is decided outside of the step, by code of the user."""
+        return any(strategy.code is not None for strategy in self.strategies)
+
+    @property
     def feed(self) -> tuple[str, ...]:
         """The ticks it runs on; empty on bars."""
         return tuple(self.strategies[0].read.feed or ())
@@ -312,7 +317,7 @@ class _Builder:
             row = self.state["strategies"][at]
             family = families.load(strategy.read.family)
             row["family"] = self._address(f"family {strategy.read.family}", family.decide)
-            row["direction"] = 1 if strategy.read.direction == "LONG" else -1
+            row["direction"] = {"LONG": 1, "SHORT": -1, None: 0}[strategy.read.direction]
             row["section_first"] = -1
             row["confidence_slot"] = -1
             for place, value in enumerate(strategy.parameters.values()):

@@ -74,7 +74,7 @@ def known_keys(root: type[Strict], path: Path, written: Any) -> list[str]:
     """The keys that may stand at a path, trees of conditions included."""
     model = _model_at(root, path, written)
     assert model is not None, f"{dotted(path)} is no mapping with keys of its own"
-    keys = [name for name in model.model_fields if name != "tree"]
+    keys = [own.alias or name for name, own in model.model_fields.items() if name != "tree"]
     return keys + (list(TREE_KEYS) if "tree" in model.model_fields else [])
 
 

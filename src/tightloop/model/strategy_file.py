@@ -410,12 +410,18 @@ def _named(value: Any) -> Any:
     return value
 
 
+def _code(value: Any) -> Any:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise refuse(f"{shown(value)} is not text", "write for example my_strategy.py:MyStrategy")
+    return value
+
+
 class StrategyFile(Strict):
-    """The keys of a signal strategy, before names are resolved."""
+    """The keys of a strategy, before names are resolved. ``class`` and ``module`` are of the family python."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
     family: Annotated[str, word(*families.families_found())]
-    direction: Annotated[str, word("LONG", "SHORT")]
+    direction: Annotated[str | None, word("LONG", "SHORT")] = None
     instruments: Annotated[list[Any], BeforeValidator(_instruments)] = Field(default_factory=list)
     timeframe: Annotated[str | None, word(*TIMEFRAMES)] = None
     feed: Annotated[list[str] | None, BeforeValidator(_feed)] = None
@@ -425,6 +431,8 @@ class StrategyFile(Strict):
     variants: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
     sections: Sections | None = None
     params: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
+    class_: Annotated[str | None, BeforeValidator(_code)] = Field(default=None, alias="class")
+    module: Annotated[str | None, BeforeValidator(_code)] = None
     costs: Costs = Costs()
     limits: Limits = Limits()
     account: Account = Account()

@@ -19,11 +19,28 @@ EVENTS_AT_ONCE = 4_000_000
 Progress = Callable[[int], None]
 
 
+def run_code(
+    plan: Plan,
+    feed: Feed,
+    recorder: Recorder,
+    on_progress: Progress | None = None,
+    *,
+    equity_rows: int,
+    is_daily: bool = False,
+) -> int:
+    """``run`` for a plan with strategies in Python; ``is_daily`` keeps the last equity of each day alone."""
+    from tightloop.runtime import python_replay  # compiles a replay of its own: half a minute, once
+
+    return python_replay.run(plan, feed, recorder, on_progress, equity_rows=equity_rows, is_daily=is_daily)
+
+
 def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None = None) -> int:
     """Run a plan over a feed to its end; returns the number of market events.
 
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
+    if plan.has_code:
+        return run_code(plan, feed, recorder, on_progress, equity_rows=EQUITY_ROWS)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)

@@ -5,16 +5,19 @@ does that speaks to a real venue. ``SimulatedExecutor`` is the executor of recor
 """
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core import replay
+from tightloop.core.history import remember
 from tightloop.core.types import EQUITY, EVENT, EventKind, Phase, RowKind, Rows
 from tightloop.model.plan import Plan
 from tightloop.runtime.feeds import Feed
+from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
 from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.supervise import supervised
 
 Observer = Callable[[Plan], None]
 
@@ -61,7 +64,11 @@ class Loop:
         self._executor = executor
         self._recorder = recorder
         self._observer = observer
-        self._log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+        self._reserve = plan.rows_per_step + (ROWS_IN_CALL if plan.has_code else 0)
+        self._log = core_log.new_log(max(2 * self._reserve, 2_048))
+        self.strategies = Strategies(plan, self._log) if plan.has_code else None
+        if self.strategies is not None:
+            self.strategies.deliver, self.strategies.make_room = self._deliver_wanted, self._make_room
 
     def _step(self, event: Rows) -> None:
         plan = self._plan
@@ -85,18 +92,44 @@ class Loop:
 
     def take(self, event: Rows) -> None:
         """One market event: what the venue makes of it, the step, and what the step commands."""
-        if len(self._log) - int(self._log[core_log.HEADER]["slot"]) < self._plan.rows_per_step:
-            self._recorder.take_log(self._log)
+        self._make_room()
         for answers in self._executor.before(event):
             self._deliver(answers)
         self._step(event)
         self._deliver([])
+        if self.strategies is not None:
+            self._speak(self.strategies, event[0])
         if int(event[0]["phase"]) & Phase.RECORD:
             row = np.zeros(1, EQUITY)
             state = self._plan.states[0]
             row["ts_ns"], row["equity"] = state["ts_ns"], state["equity"]
             row["cash"] = state["equity"] - state["unrealized"]
             self._recorder.take_equity(row, 1)
+
+    def _make_room(self) -> None:
+        if len(self._log) - int(self._log[core_log.HEADER]["slot"]) < self._reserve:
+            if self.strategies is not None:
+                self.strategies.hear()
+            self._recorder.take_log(self._log)
+            if self.strategies is not None:
+                self.strategies.log_emptied()
+
+    def _speak(self, strategies: Strategies, event: Any) -> None:
+        """Strategies in Python, where the compiled replay stops for them."""
+        kind, phase = int(event["kind"]), int(event["phase"])
+        if kind == EventKind.BAR_CLOSED:
+            remember(self._plan.states, strategies.desk.past, int(event["instrument"]))
+        is_close = phase & Phase.DECIDE_ON_CLOSE
+        if is_close or (phase & Phase.RECORD and kind == EventKind.BAR_OPENED):
+            strategies.settle()
+            if is_close:
+                strategies.bars_closed()
+
+    def _deliver_wanted(self) -> None:
+        assert self.strategies is not None, "somebody wants something"
+        self._deliver([])
+        self.strategies.desk.count = 0
+        self.strategies.hear()
 
     def close(self) -> None:
         """Hand over what is left."""
@@ -107,9 +140,15 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, observer: Observer | None = 
     """Run a plan over a feed one event at a time; returns the number of market events. ``observer`` sees every step."""
     loop = Loop(plan, SimulatedExecutor(plan), recorder, observer)
     events = np.zeros(1, EVENT)
-    count = 0
-    while replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
-        loop.take(events)
-        count += 1
-    loop.close()
-    return count
+
+    def take_all() -> int:
+        count = 0
+        while replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+            loop.take(events)
+            count += 1
+        return count
+
+    try:
+        return take_all() if loop.strategies is None else supervised(take_all, loop.strategies.failure)
+    finally:
+        loop.close()

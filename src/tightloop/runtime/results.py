@@ -37,7 +37,8 @@ Table = dict[str, npt.NDArray[Any] | list[Any]]
 
 EXIT_REASONS = {
     Role.STOP_LOSS: "stop_loss", Role.TAKE_PROFIT: "take_profit", Role.TRAILING: "trailing", Role.ZE1: "ZE1",
-    Role.E1: "E1", Role.TIME: "time", Role.LIQUIDATION: "liquidation", Role.MANUAL: "manual", Role.ENTRY: "manual",
+    Role.E1: "E1", Role.TIME: "time", Role.LIQUIDATION: "liquidation", Role.MANUAL: "manual",
+    Role.STRATEGY: "strategy", Role.ENTRY: "strategy",
 }  # fmt: skip
 VERDICTS = ("FALSE", "TRUE", "UNKNOWN")
 WARNINGS = {

@@ -16,9 +16,10 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core import replay
 from tightloop.core.limits import DAY_NS
-from tightloop.core.types import EQUITY, EVENT, RowKind
+from tightloop.core.types import EQUITY, EVENT, RowKind, Rows
 from tightloop.model.plan import Plan
 from tightloop.runtime import results
+from tightloop.runtime.backtest import run_code
 from tightloop.runtime.feeds import Feed
 from tightloop.runtime.recorder import Recorder
 
@@ -44,8 +45,11 @@ def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]
 def run_figures(plan: Plan, feed: Feed) -> Figures:
     """The metrics of one run, with as little kept as they need."""
     recorder = Recorder(kinds=(RowKind.TRADE,))
-    log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
     span_ns = int(feed.bars["close_ns"].max() - feed.bars["open_ns"].min())
+    if plan.has_code:
+        run_code(plan, feed, recorder, equity_rows=span_ns // DAY_NS + 4, is_daily=True)
+        return _figures(plan, recorder.equity(), recorder)
+    log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
     equity = np.zeros(span_ns // DAY_NS + 4, EQUITY)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 2**62, 1, -1], np.int64)
@@ -57,7 +61,10 @@ def run_figures(plan: Plan, feed: Feed) -> Figures:
         )  # fmt: skip
         recorder.take_log(log)
     assert status == replay.FINISHED, "a row a day is room enough"
-    kept = equity[: int(control[1])]
+    return _figures(plan, equity[: int(control[1])], recorder)
+
+
+def _figures(plan: Plan, kept: Rows, recorder: Recorder) -> Figures:
     return results.figures_of(
         plan, kept["ts_ns"].astype(np.int64), kept["equity"].astype(np.float64), recorder.columns(RowKind.TRADE)
     )

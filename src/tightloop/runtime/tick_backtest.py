@@ -9,11 +9,13 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core import replay, tick_replay
-from tightloop.core.limits import MINUTE_NS
+from tightloop.core.limits import MINUTE_NS, NEVER_NS
 from tightloop.core.types import EQUITY, EVENT, Rows
 from tightloop.model.plan import Plan
 from tightloop.runtime import tape_room
+from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
 from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.supervise import supervised
 from tightloop.runtime.tick_feeds import TickFeed
 
 EQUITY_ROWS = 65_536
@@ -29,6 +31,10 @@ def run(
 
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
+    if plan.has_code:
+        from tightloop.runtime import python_tick_replay  # compiles a replay of its own: half a minute, once
+
+        return python_tick_replay.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
@@ -66,22 +72,29 @@ def run(
 def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
     """The same, one occurrence at a time, as a session does that speaks to a venue. ``observer`` sees each step."""
     driver = _OneByOne(plan, recorder, observer)
-    events = np.zeros(1, EVENT)
-    count = 0
-    while True:
-        what = tick_replay.occur(plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
-        if what == tick_replay.MISSING:
-            feed.refill()
-        elif what == tick_replay.NOTHING:
-            break
-        elif what == tick_replay.ANSWERED:
-            driver.step(events)
-            driver.record()
-        elif what >= 8:
-            driver.market(events, what // 8)
-            count += what // 8 & 1
-    driver.close()
-    return count
+
+    def take_all() -> int:
+        events, count = np.zeros(1, EVENT), 0
+        while True:
+            due_ns = NEVER_NS if driver.strategies is None else driver.strategies.due_ns or NEVER_NS
+            what = tick_replay.occur(
+                plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, due_ns
+            )
+            if what == tick_replay.MISSING:
+                feed.refill()
+            elif what == tick_replay.NOTHING:
+                return count
+            elif what == tick_replay.ANSWERED:
+                driver.step(events)
+                driver.record(events, is_market=False)
+            elif what >= 8:
+                driver.market(events, what // 8)
+                count += what // 8 & 1
+
+    try:
+        return take_all() if driver.strategies is None else supervised(take_all, driver.strategies.failure)
+    finally:
+        driver.close()
 
 
 class _OneByOne:
@@ -89,21 +102,29 @@ class _OneByOne:
 
     def __init__(self, plan: Plan, recorder: Recorder, observer: Observer | None) -> None:
         self._plan, self._recorder, self._observer = plan, recorder, observer
-        self._log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
+        self._reserve = plan.rows_per_step + (ROWS_IN_CALL if plan.has_code else 0)
+        self._log = core_log.new_log(max(2 * self._reserve, 2_048))
+        self.strategies = Strategies(plan, self._log) if plan.has_code else None
         self._equity: list[tuple[int, float, float]] = []
         self._period = -1
 
     def step(self, events: Rows) -> None:
         """The step, what it commands, and the equity after it."""
         plan = self._plan
-        if len(self._log) - core_log.count(self._log) < plan.rows_per_step:
+        if len(self._log) - core_log.count(self._log) < self._reserve:
+            if self.strategies is not None:
+                self.strategies.hear()
             self._recorder.take_log(self._log)
+            if self.strategies is not None:
+                self.strategies.log_emptied()
         replay.step_one(plan.states, plan.arena, events, self._log, plan.table)
         if self._observer is not None:
             self._observer(plan)
 
-    def record(self) -> None:
-        """Commands leave, and the last equity of each minute is kept."""
+    def record(self, events: Rows, *, is_market: bool) -> None:
+        """Strategies in Python speak, commands leave, and the last equity of each minute is kept."""
+        if self.strategies is not None:
+            self.strategies.received(events[0], is_market=is_market)
         plan, state = self._plan, self._plan.states[0]
         tick_replay.send_new(plan.venues, self._log)
         now_ns = int(state["ts_ns"])
@@ -122,10 +143,12 @@ class _OneByOne:
         if sees & 2:
             tick_replay.venue_sees(plan.venues, events)
         if sees & 1:
-            self.record()
+            self.record(events, is_market=True)
             instrument = int(events[0]["instrument"])
             if instrument >= 0 and tick_replay.is_crowded(plan.states, instrument):
                 tape_room.grow(plan, instrument)
+                if self.strategies is not None:
+                    self.strategies.arena_moved()
 
     def close(self) -> None:
         """Hand over what is left."""

@@ -15,6 +15,7 @@ function reasonColours(read) {
   return {
     ZE1: read("ze1"), E1: read("e1"), stop_loss: read("stop"), take_profit: read("take"), trailing: read("trail"),
     time: read("time"), liquidation: read("liquidation"), manual: read("manual"),
+    strategy: read("ze1"),
   };
 }
 

@@ -226,4 +226,5 @@ function reasonMark(reason) {
 
 const REASON_VARIABLES = {
   ZE1: "ze1", E1: "e1", stop_loss: "stop", take_profit: "take", trailing: "trail", time: "time", liquidation: "liquidation", manual: "manual",
+  strategy: "ze1",
 };

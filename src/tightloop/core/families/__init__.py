@@ -2,7 +2,8 @@
 
 A file has ``decide(state, arena, rows, table, instance, moment)``, compiled, called with a ``Moment``; it returns 1
 from DECIDE when the instance wants to enter. It reads what the state holds and acts only through ``core.commands``.
-``PARAMETERS`` names the numbers of its ``params:`` block, for families without sections.
+``PARAMETERS`` names the numbers of its ``params:`` block, for families without sections. ``IS_OUTSIDE`` says that what
+it does is decided outside of the step, by code of the user.
 """
 
 import importlib
@@ -33,3 +34,8 @@ def load(name: str) -> ModuleType:
     if name not in families_found():
         raise KeyError(name)
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def is_outside(name: str) -> bool:
+    """Whether strategies of a family are decided outside of the step."""
+    return "IS_OUTSIDE" in vars(load(name))

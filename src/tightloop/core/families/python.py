@@ -1,0 +1,125 @@
+"""The python family: decides nothing. What it does is decided outside and comes as events (``core/wanted.py``).
+
+It keeps what was decided in shape: the stop and the target of what is held stand at the venue and cover all of it, and
+go when nothing is held. The longest hold and the kill switch work as in every family.
+"""
+
+from tightloop.core import commands, exposure, rounding
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.families import DECIDE, _protection
+from tightloop.core.indicators.contract import call_evaluate
+from tightloop.core.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
+from tightloop.core.wanted import forget_plan
+
+PARAMETERS = ()
+IS_OUTSIDE = True
+
+
+@leaf
+def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int, price: float) -> None:
+    """One protective order over all of the position at ``price`` (NaN: none), put at the venue or fitted to it."""
+    if not price > 0.0:
+        return
+    position = state.positions[instance]
+    side = -1 if position.qty > 0.0 else 1
+    held = abs(position.qty)
+    increment = state.instruments[state.instances[instance].instrument].price_increment
+    is_stop = role == Role.STOP_LOSS
+    wanted = rounding.price_late(price, increment, side) if is_stop else rounding.price_passive(price, increment, side)
+    slot = _protection.protective_order(state, instance, role, 0)
+    is_fresh = slot < 0
+    if is_fresh:
+        slot = commands.draft(state, instance, role, side, held)
+    order = state.orders[slot]
+    there = order.stop_price if is_stop else order.price
+    is_changed = is_fresh or there != wanted or order.qty != order.filled_qty + held
+    order.qty = order.filled_qty + held
+    order.reference_price = position.entry_price
+    if is_stop:
+        order.kind = OrderKind.STOP.value
+        order.stop_price = wanted
+    else:
+        order.kind = OrderKind.LIMIT.value
+        order.price = wanted
+    if is_fresh:
+        commands.send(state, rows, table, slot)
+    elif is_changed:
+        commands.amend(state, rows, slot)
+
+
+@leaf
+def _protect(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Stop and target of what is held, as they were planned."""
+    own = state.instances[instance]
+    position = state.positions[instance]
+    sign = 1.0 if position.qty > 0.0 else -1.0
+    stop, target = own.planned_stop, own.planned_target
+    if own.planned_base > 0.0:
+        stop = position.entry_price * (1.0 - sign * own.planned_base / 100.0)
+    if own.planned_extreme > 0.0:
+        target = position.entry_price * (1.0 + sign * own.planned_extreme / 100.0)
+    _guard_at(state, rows, table, instance, Role.STOP_LOSS.value, stop)
+    _guard_at(state, rows, table, instance, Role.TAKE_PROFIT.value, target)
+
+
+@leaf
+def _cancel_all(state: Record, rows: Rows, instance: int, entries: bool, reason: int) -> None:
+    """Cancel what enters, or what protects."""
+    at = state.instances[instance].order_first
+    while at >= 0:
+        order = state.orders[at]
+        is_protection = order.role == Role.STOP_LOSS or order.role == Role.TAKE_PROFIT
+        if (entries and order.role == Role.ENTRY) or (not entries and is_protection):
+            commands.cancel(state, rows, at, reason)
+        at = order.next
+
+
+@leaf
+def _close(state: Record, rows: Rows, table: Table, instance: int, role: int) -> None:
+    """Close all of the position at market; one such order at a time."""
+    at = state.instances[instance].order_first
+    while at >= 0:
+        if state.orders[at].role == Role.TIME or state.orders[at].role == Role.MANUAL:
+            return
+        at = state.orders[at].next
+    held = state.positions[instance].qty
+    slot = commands.draft(state, instance, role, -1 if held > 0.0 else 1, abs(held))
+    commands.send(state, rows, table, slot)
+
+
+@leaf
+def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """After a fill or the end of an order: what is held is protected, what is not held needs no protection."""
+    if state.positions[instance].qty != 0.0:
+        _protect(state, rows, table, instance)
+        return
+    _cancel_all(state, rows, instance, False, Reason.EXIT.value)
+    if not exposure.has_working_entry(state, instance):
+        forget_plan(state.instances[instance])
+
+
+@compiled(DECIDE)
+def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
+    """The family's answer to a moment in the life of one instance; it never wants to enter."""
+    assert 0 <= instance < state.instance_count, "an instance is one of the run's"
+    own = state.instances[instance]
+    position = state.positions[instance]
+    if moment == Moment.DECIDE:
+        for k in range(own.own_first, own.own_first + own.own_count):
+            indicator = state.indicators[k]
+            call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
+        if position.qty != 0.0:
+            span_ns = state.strategies[own.strategy].max_hold_ns
+            if span_ns > 0 and state.ts_ns - position.opened_ns >= span_ns:
+                _close(state, rows, table, instance, Role.TIME.value)
+            _protect(state, rows, table, instance)
+    elif moment == Moment.FILLED or (moment == Moment.ORDER_ENDED and position.qty == 0.0):
+        _settle(state, rows, table, instance)
+    elif moment == Moment.PROTECT:
+        if position.qty != 0.0:
+            _protect(state, rows, table, instance)
+    elif moment == Moment.KILL:
+        _cancel_all(state, rows, instance, True, Reason.KILLED.value)
+        if position.qty != 0.0:
+            _close(state, rows, table, instance, Role.MANUAL.value)
+    return 0

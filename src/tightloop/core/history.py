@@ -1,0 +1,27 @@
+"""Rings of the bars that have closed: what somebody outside of the step may look back at, and nothing later."""
+
+from numba import int64, types
+
+from tightloop.core import limits
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.types import BAR_RECORD, STATE_RECORD, Record, Rows
+
+STATES = types.Array(STATE_RECORD, 1, "C")
+BARS = types.Array(BAR_RECORD, 1, "C")
+
+
+@leaf
+def keep_bar(state: Record, past: Rows, index: int) -> None:
+    """The bar that just closed into the ring of its instrument."""
+    instrument = state.instruments[index]
+    ring = limits.HISTORY_BARS_MAX
+    row = past[index * ring + (instrument.bar_count - 1) % ring]
+    bar = instrument.bar
+    row.open, row.high, row.low, row.close, row.volume = bar.open, bar.high, bar.low, bar.close, bar.volume
+    row.open_ns, row.close_ns = bar.open_ns, bar.close_ns
+
+
+@compiled(types.void(STATES, BARS, int64))
+def remember(states: Rows, past: Rows, index: int) -> None:
+    """``keep_bar`` for the driver that runs one event at a time."""
+    keep_bar(states[0], past, index)

@@ -1,0 +1,131 @@
+"""The array driver of a run with strategies in Python: the compiled replay of bars, up to the next thing they hear of.
+
+One call of compiled code a bar, one call of the strategy. Same results as ``loop.py``, which takes one event at a time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import outside, replay
+from tightloop.core.compiled import entry_of
+from tightloop.core.types import EQUITY, EVENT, Phase, Rows
+from tightloop.model.plan import Plan
+from tightloop.runtime.feeds import Feed
+from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
+from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.supervise import supervised
+
+EVENTS_AT_ONCE = 200_000
+Progress = Callable[[int], None]
+
+
+def run(
+    plan: Plan,
+    feed: Feed,
+    recorder: Recorder,
+    on_progress: Progress | None = None,
+    *,
+    is_daily: bool = False,
+    equity_rows: int = 1_048_576,
+) -> int:
+    """Run a plan over a feed to its end; returns the number of market events.
+
+    ``is_daily`` keeps the last equity of each day alone. StrategyError when code of the user fails; the recorder has
+    all that was done.
+    """
+    reserve = plan.rows_per_step + ROWS_IN_CALL
+    log = core_log.new_log(max(2 * reserve, core_log.ROWS))
+    driver = _Bars(plan, feed, recorder, log, reserve, is_daily, equity_rows)
+    try:
+        return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
+    finally:
+        driver.close()
+
+
+def _words(array: Any) -> memoryview:
+    """Integers of an array, read faster than the array gives them."""
+    return memoryview(array)
+
+
+class _Bars:
+    """What goes on between two stops."""
+
+    def __init__(
+        self, plan: Plan, feed: Feed, recorder: Recorder, log: Rows, reserve: int, is_daily: bool, rows: int
+    ) -> None:
+        self._plan, self._feed, self._recorder, self._log, self._reserve = plan, feed, recorder, log, reserve
+        self._rows, self._begin = rows, int(feed.streams["at"].sum())
+        self.strategies = Strategies(plan, log)
+        self.strategies.deliver, self.strategies.make_room = self._deliver, self._make_room
+        self._control = np.zeros(outside.CONTROL_COUNT, np.int64)
+        self._control[outside.RESERVE], self._control[outside.IS_DAILY] = reserve, int(is_daily)
+        self._control[outside.HEARD] = core_log.FIRST
+        self._control[outside.WANTS_BARS] = int(self.strategies.wants("on_bar"))
+        self._control[outside.DUE_NS] = self.strategies.due_ns
+        self._equity = np.empty(rows, EQUITY)
+        self._events = np.zeros(1, EVENT)
+        self._deliver_all = entry_of(outside.deliver_all)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        plan, feed = self._plan, self._feed
+        return (
+            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, self._events,
+            self._log, self._equity, plan.table, self._control, self.strategies.desk.past, self.strategies.outside,
+        )  # fmt: skip
+
+    def run(self, on_progress: Progress | None) -> int:
+        """To the end."""
+        step_on, control, arguments = entry_of(outside.replay_outside), self._control, self._arguments()
+        words, phase = _words(control), _words(self._events.view(np.int64))[1:2]
+        strategies, stopped, closes = self.strategies, outside.STOPPED, int(Phase.DECIDE_ON_CLOSE)
+        bars_closed, desk = strategies.bars_closed, strategies.desk
+        has_news, due = outside.HAS_NEWS, outside.DUE_NS
+        control[outside.LEFT] = EVENTS_AT_ONCE
+        while True:
+            status = step_on(*arguments)
+            if status == stopped:
+                if words[has_news] or words[due] == 0 or desk.timers:
+                    strategies.settle()
+                if phase[0] & closes:
+                    bars_closed()
+                if words[has_news] or desk.timers or words[due] == 0:
+                    words[has_news], words[due] = 0, strategies.due_ns
+            elif status == replay.FINISHED:
+                return self._feed.event_count
+            elif status == replay.LOG_FULL:
+                self._empty_log()
+            elif status == replay.EQUITY_FULL:
+                self._recorder.take_equity(self._equity, int(control[outside.EQUITY_COUNT]))
+                self._equity, control[outside.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
+                arguments = self._arguments()
+            else:
+                control[outside.LEFT] = EVENTS_AT_ONCE
+                if on_progress is not None:
+                    on_progress(2 * (int(self._feed.streams["at"].sum()) - self._begin))
+
+    def _deliver(self) -> None:
+        plan = self._plan
+        self._deliver_all(plan.states, plan.arena, plan.venues, self._log, plan.table)
+        self.strategies.desk.count = 0
+        self.strategies.hear()
+
+    def _make_room(self) -> None:
+        if core_log.count(self._log) > len(self._log) - self._reserve:
+            self._empty_log()
+
+    def _empty_log(self) -> None:
+        self.strategies.hear()
+        self._recorder.take_log(self._log)
+        self.strategies.log_emptied()
+        self._control[outside.HEARD] = core_log.FIRST
+
+    def close(self) -> None:
+        """Hand over what is left."""
+        if self._control[outside.IS_OWED] and self._control[outside.EQUITY_COUNT] < len(self._equity):
+            self._control[outside.LEFT] = 0
+            outside.replay_outside(*self._arguments())
+        self._recorder.take_log(self._log)
+        self._recorder.take_equity(self._equity, int(self._control[outside.EQUITY_COUNT]))

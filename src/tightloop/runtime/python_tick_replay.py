@@ -1,0 +1,98 @@
+"""The array driver of ticks with strategies in Python: the compiled replay, up to the next thing they hear of."""
+
+from typing import Any
+
+import numpy as np
+
+from tightloop.core import log as core_log
+from tightloop.core import outside, tick_outside, tick_replay
+from tightloop.core.compiled import entry_of
+from tightloop.core.types import EQUITY, EVENT
+from tightloop.model.plan import Plan
+from tightloop.runtime import tape_room
+from tightloop.runtime.python_replay import EVENTS_AT_ONCE, Progress
+from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
+from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.supervise import supervised
+from tightloop.runtime.tick_feeds import TickFeed
+
+
+def run(
+    plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None, period_ns: int, equity_rows: int
+) -> int:
+    """Run a plan over a feed to its end; returns the number of market events, the grid's among them."""
+    driver = _Ticks(plan, feed, recorder, period_ns, equity_rows)
+    try:
+        return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
+    finally:
+        driver.close()
+
+
+class _Ticks:
+    """What goes on between two stops."""
+
+    def __init__(self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int) -> None:
+        self._plan, self._feed, self._recorder, self._rows = plan, feed, recorder, equity_rows
+        reserve = plan.rows_per_step + ROWS_IN_CALL
+        self._log = core_log.new_log(max(2 * reserve, core_log.ROWS))
+        self.strategies = Strategies(plan, self._log)
+        self._control = control = np.zeros(tick_outside.CONTROL_COUNT, np.int64)
+        control[tick_outside.RESERVE], control[tick_outside.PERIOD_NS] = reserve, period_ns
+        control[tick_outside.LAST_PERIOD], control[outside.HEARD] = -1, core_log.FIRST
+        control[tick_outside.WANTS_TRADES] = int(self.strategies.wants("on_trade"))
+        control[tick_outside.WANTS_QUOTES] = int(self.strategies.wants("on_quote"))
+        control[tick_outside.DUE_NS] = self.strategies.due_ns
+        self._equity = np.empty(equity_rows, EQUITY)
+        self._events = np.zeros(1, EVENT)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        plan, feed = self._plan, self._feed
+        return (
+            plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, self._events,
+            self._log, self._equity, plan.table, self._control, self.strategies.outside,
+        )  # fmt: skip
+
+    def run(self, on_progress: Progress | None) -> int:
+        """To the end."""
+        step_on, control, strategies = entry_of(tick_outside.tick_replay_outside), self._control, self.strategies
+        arguments = self._arguments()
+        control[tick_outside.LEFT] = EVENTS_AT_ONCE
+        while True:
+            status = step_on(*arguments)
+            if status == outside.STOPPED:
+                strategies.received(self._events[0], is_market=bool(control[tick_outside.IS_MARKET]))
+                control[outside.HAS_NEWS], control[tick_outside.DUE_NS] = 0, strategies.due_ns
+            elif status == tick_replay.FINISHED:
+                return int(control[tick_outside.DONE])
+            elif status == tick_replay.STARVED:
+                self._feed.refill()
+            else:
+                self._attend(status, on_progress)
+                arguments = self._arguments()
+
+    def _attend(self, status: int, on_progress: Progress | None) -> None:
+        """A buffer is full, or it is time to look outside."""
+        control = self._control
+        if status == tick_replay.CROWDED:
+            tape_room.grow(self._plan, int(control[tick_outside.NUMBER]))
+            self.strategies.arena_moved()
+        elif status == tick_replay.EQUITY_FULL:
+            # The last row may still be written over, and the one before it is never the first.
+            self._recorder.take_equity(self._equity, int(control[tick_outside.EQUITY_COUNT]) - 2)
+            last = self._equity[-2:].copy()
+            self._equity, control[tick_outside.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
+            self._equity[:2] = last
+        elif status == tick_replay.LOG_FULL:
+            self.strategies.hear()
+            self._recorder.take_log(self._log)
+            self.strategies.log_emptied()
+            control[outside.HEARD] = core_log.FIRST
+        else:
+            control[tick_outside.LEFT] = EVENTS_AT_ONCE
+        if on_progress is not None:
+            on_progress(int(control[tick_outside.DONE]))
+
+    def close(self) -> None:
+        """Hand over what is left."""
+        self._recorder.take_log(self._log)
+        self._recorder.take_equity(self._equity, int(self._control[tick_outside.EQUITY_COUNT]))
