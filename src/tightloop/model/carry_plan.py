@@ -220,7 +220,7 @@ class _Builder:
             return int(LegSize.NOTIONAL), 0.0
         return int(SIZES[size.kind]), math.nan if size.value is None else size.value
 
-    def _spot(self, row: Any, at: int, leg: Leg) -> None:
+    def _spot(self, row: Any, _: int, leg: Leg) -> None:
         assert leg.instrument is not None, "a spot leg has an instrument"
         base, quote = base_and_quote(leg.instrument)
         venue = leg.instrument.venue
@@ -235,8 +235,9 @@ class _Builder:
             row["venue_cash"] = self._balance(venue, BalanceKind.VENUE, quote)
             row["coin"] = self._balance(venue, BalanceKind.VENUE, base)
 
-    def _lend(self, row: Any, at: int, leg: Leg) -> None:
-        assert leg.pool is not None and leg.asset is not None, "a lending leg has a pool and an asset"
+    def _lend(self, row: Any, _: int, leg: Leg) -> None:
+        assert leg.pool, "a lending leg has a pool"
+        assert leg.asset, "a lending leg has an asset"
         name = f"{leg.pool}/{leg.asset}"
         priced = {"WETH": "ETH", "WBTC": "BTC"}.get(leg.asset, leg.asset)
         index = self._series("liquidity_index", name)
@@ -258,7 +259,7 @@ class _Builder:
         rate = self._series("rate", leg.lst)
         row["base"] = self._balance("wallet", BalanceKind.WALLET, "ETH")
         row["lst"] = self._balance("wallet", BalanceKind.LST, leg.lst, "ETH", rate_series=rate)
-        row["market_series"] = self._maybe("market_rate", leg.lst) if leg.exit == "market" else -1
+        row["market_series"] = self._maybe("market_rate", leg.lst)
         row["exit"] = int(leg.exit == "queue")
         row["queue_ns"] = int(leg.queue_h * HOUR_NS)
         if leg.exit == "queue":
@@ -268,14 +269,16 @@ class _Builder:
         self.carry["dust"] = leg.dust
         return rate
 
-    def _stake(self, row: Any, at: int, leg: Leg) -> None:
+    def _stake(self, row: Any, _: int, leg: Leg) -> None:
         self._staked(row, leg)
         row["product"] = row["lst"]
         row["gas_enter"] = GAS_UNITS["stake"]
         row["gas_exit"] = GAS_UNITS["redeem" if leg.exit == "queue" else "swap"]
 
-    def _loop(self, row: Any, at: int, leg: Leg) -> None:
-        assert leg.pool is not None and leg.debt is not None and leg.ltv is not None, "a loop has a pool and a debt"
+    def _loop(self, row: Any, _: int, leg: Leg) -> None:
+        assert leg.pool, "a loop has a pool"
+        assert leg.debt, "a loop has a debt"
+        assert leg.ltv is not None, "a loop has a loan to value"
         rate = self._staked(row, leg)
         supplied = self._series("liquidity_index", f"{leg.pool}/{leg.lst}")
         borrowed = self._series("borrow_index", f"{leg.pool}/{leg.debt}")
@@ -342,10 +345,21 @@ class _Builder:
         own["is_legacy"] = int(self.strategy.legacy.is_on)
         own["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
         own["fee_in_amount"] = int(self.strategy.legacy.is_on)
-        for field in ("margin_min", "hf_min", "hf_start", "hf", "margin_ratio", "delta", "nav", "unit_price"):
+        for field in (
+            "margin_min",
+            "hf_min",
+            "hf_start",
+            "hf",
+            "margin_ratio",
+            "delta",
+            "nav",
+            "unit_price",
+            "funding_rate",
+        ):
             own[field] = math.nan
         for field in ("max_position_pct", "max_symbol_pct", "daily_loss_pct", "max_drawdown_pct", "max_margin_pct"):
             self.state["limits"][field] = math.nan
+        own["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital
 

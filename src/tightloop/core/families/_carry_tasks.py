@@ -8,17 +8,20 @@ from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, 
 from tightloop.core.compiled import leaf
 from tightloop.core.families._carry_bundles import (
     begin,
+    burn,
     deploy,
     gas_in_cash,
     gas_in_eth,
     go,
     instruct,
     move,
+    pay_gas,
     release,
     shares_margin,
     spot_price,
     trade_perp,
     trade_spot,
+    turn,
 )
 from tightloop.core.log import seal
 from tightloop.core.types import Record, Rows, WarningCode
@@ -164,23 +167,26 @@ def _trade(state: Record, rows: Rows) -> bool:
 
 @leaf
 def _gather(state: Record, rows: Rows) -> bool:
-    """Coins from exchanges to the wallet, for legs on chain that are fed by them."""
+    """Coins from exchanges to the wallet, for legs on chain that are fed by them.
+
+    What gas is paid in pays for its own transfer: it leaves less of it. (Published runs owed that gas as well.)
+    """
     carry = state.carry
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.source >= 0 and (leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP or leg.kind == LegKind.LEND):
-            spot = carry.legs[leg.source]
-            qty = spot.fresh
+        if leg.source < 0:
+            continue
+        spot = carry.legs[leg.source]
+        is_gas = carry.gas_series >= 0 and carry.books.balances[spot.coin].asset == carry.gas_asset
+        if not is_gas:
+            count += move(state, rows, at, spot.coin, leg.base, spot.fresh)
+        elif spot.coin != leg.base and spot.fresh > 0.0:
+            gas = gas_in_eth(carry, carry.gas_transfer)
             if carry.gas_twice != 0:
-                qty -= gas_in_eth(carry, carry.gas_transfer)
-                row = instruct(
-                    state, rows, at, Instruction.GAS.value, spot.coin, -1,
-                    gas_in_eth(carry, carry.gas_transfer), 0.0,
-                )  # fmt: skip
-                seal(state, row)
-                count += 1
-            count += move(state, rows, at, spot.coin, leg.base, qty)
+                count += burn(state, rows, at, carry.gas_transfer)
+            count += pay_gas(state, rows, at, spot.coin, gas)
+            count += turn(state, rows, at, Instruction.TRANSFER.value, spot.coin, leg.base, spot.fresh - gas)
     return go(state, rows, count)
 
 

@@ -150,10 +150,12 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             hedged += carry.books.holdings[k].qty
         wanted = _delta_target(carry, asset) - held
-        carry.delta = (hedged - wanted) / held if held > 0.0 else math.nan
-        if not abs(carry.delta) > carry.delta_band:
+        # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
+        base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
+        drift = (hedged - wanted) / base if base > 0.0 else math.nan
+        if not abs(drift) > carry.delta_band:
             continue
-        note(state, rows, Band.DELTA.value, carry.delta)
+        note(state, rows, Band.DELTA.value, drift)
         carry.rebalance_count += 1
         count = begin(state)
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
