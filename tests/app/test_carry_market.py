@@ -113,6 +113,20 @@ def test_a_spike_in_a_later_row_changes_nothing_before_it_but_what_is_said_to_be
     assert before.data_hash != after.data_hash, "the spike was read"
 
 
+@pytest.mark.parametrize("path", [SPOT_PATH, PERP_PATH])
+def test_of_the_bar_that_begins_at_an_instant_nothing_but_the_open_is_known(tmp_path, path):
+    rows = rows_of_everything()
+    before = load_carry_feed(everything(), catalog(tmp_path / "a", rows))
+    rows[path] = {**changed(rows[path], 120, 1.01), "open": rows[path]["open"]}
+    after = load_carry_feed(everything(), catalog(tmp_path / "b", rows), accepted=frozenset({"impossible_ohlc"}))
+    np.testing.assert_array_equal(before.values[:121], after.values[:121])
+    known = [
+        tuple(own for own in feed.predictions["breakout"] if own.ts_ns <= START_NS + 120 * HOUR_NS)
+        for feed in (before, after)
+    ]
+    assert known[0] == known[1]
+
+
 def test_what_is_interpolated_knows_no_more_than_the_next_row(tmp_path):
     rows = rows_of_everything()
     before = load_carry_feed(everything(), catalog(tmp_path / "a", rows))
@@ -191,7 +205,7 @@ def test_a_hole_in_a_daily_index_is_crossed_by_the_line_or_refused(tmp_path):
     root = catalog(tmp_path, rows)
     feed = load_carry_feed(strategy(lend()), root)
     np.testing.assert_allclose(column(feed, "liquidity_index", "aave_v3/USDT")[::24], straight, rtol=1e-15)
-    with pytest.raises(InputError, match="USDT: missing: 1 of 41 steps.*marks.holes"):
+    with pytest.raises(InputError, match=r"USDT: missing: 1 of 41 steps.*marks.holes"):
         load_carry_feed(strategy(lend(), holes="refuse"), root)
 
 
@@ -213,7 +227,7 @@ def test_a_placeholder_is_refused_until_it_is_accepted(tmp_path):
         "volume": np.zeros(25),
     }  # fmt: skip
     root = catalog(tmp_path, rows)
-    with pytest.raises(UnfitDataError, match="straight_line.*--accept straight_line"):
+    with pytest.raises(UnfitDataError, match=r"straight_line.*--accept straight_line"):
         load_carry_feed(strategy(spot()), root)
     assert len(load_carry_feed(strategy(spot()), root, accepted=frozenset({"straight_line"})).instants) == 25
 
