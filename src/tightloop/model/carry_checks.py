@@ -89,7 +89,9 @@ def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
         kind = book.found[leg.source].kind
         book.refuse(path, f"{leg.source} is a leg of kind {kind} and gives nothing", "name a leg that gives something")
     elif given != wanted and not (leg.kind == "perp" and given == own):
-        book.refuse(path, f"{leg.source} gives {given}, and this leg {verb} {wanted}", f"name a leg that gives {wanted}")
+        book.refuse(
+            path, f"{leg.source} gives {given}, and this leg {verb} {wanted}", f"name a leg that gives {wanted}"
+        )
 
 
 def _match(book: Book, leg: Leg, earlier: list[str]) -> None:

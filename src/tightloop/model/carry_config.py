@@ -31,7 +31,7 @@ from tightloop.model.carry_legs import PER_BPS, Legs, read_legs
 from tightloop.model.carry_venues import VenueKeys, packaged
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import plain
-from tightloop.model.refusals import dotted
+from tightloop.model.refusals import dotted, value_at
 from tightloop.model.settings import Setting, write_settings
 from tightloop.model.yaml_lines import LineOf
 
@@ -44,7 +44,7 @@ STAND_INS: Mapping[str, Any] = {
 
 def is_carry(written: Any) -> bool:
     """Whether parsed YAML says that it is of this family."""
-    return isinstance(written, dict) and written.get("family") == FAMILY
+    return isinstance(written, dict) and value_at(written, "family") == FAMILY
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
@@ -59,9 +59,7 @@ def loads(yaml_text: str, name: str = "<strategy>", *, settings: Sequence[Settin
     return read(written, line_of, name, yaml_text, settings=settings)
 
 
-def read(
-    written: Any, line_of: LineOf, file: str, raw: str, *, settings: Sequence[Setting] = ()
-) -> CarryStrategy:
+def read(written: Any, line_of: LineOf, file: str, raw: str, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
     """Check parsed YAML and resolve its names."""
     reader = _Reader(Layers(written, line_of, file), settings)
     if reader.problems:
@@ -132,9 +130,7 @@ class _Reader:
     def _share(self) -> ShareClass:
         asset = self.keys.share_class
         own = packaged().share_classes[asset]
-        return ShareClass(
-            asset, own.decimals, own.is_market_neutral, own.loop_leverage_max, own.perp_leverage_max
-        )
+        return ShareClass(asset, own.decimals, own.is_market_neutral, own.loop_leverage_max, own.perp_leverage_max)
 
     def _venues(self) -> dict[str, VenueRules]:
         """The packaged venues with what the strategy writes over them."""
@@ -178,7 +174,7 @@ class _Reader:
             if missing:
                 message = f"says nothing of {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
-            return written.get("default", 0.0) / PER_BPS, MappingProxyType(own)
+            return written["default"] if "default" in written else 0.0 / PER_BPS, MappingProxyType(own)
         if written != OF_VENUE:
             return written / PER_BPS, MappingProxyType({})
         by_venue: dict[str, float] = {}
@@ -269,5 +265,3 @@ def _rules_of(keys: VenueKeys) -> VenueRules:
         keys.kind, rate(keys.spot_bps), rate(keys.perp_bps), keys.min_notional, keys.initial_margin,
         keys.maintenance_margin, keys.leverage_max,
     )  # fmt: skip
-
-

@@ -185,7 +185,9 @@ class SignalKeys(Strict):
             raise refuse(f"{shown(self.url)} is not an address", "write for example url: https://host/predictions")
         if self.sd_cap_bps <= self.sd_floor_bps:
             bounds = f"a floor of {plain(self.sd_floor_bps)} bps and a cap of {plain(self.sd_cap_bps)} bps"
-            raise refuse(f"{bounds} leave no deviation as it is", "write a cap above the floor, for example 10 and 1000")
+            raise refuse(
+                f"{bounds} leave no deviation as it is", "write a cap above the floor, for example 10 and 1000"
+            )
 
 
 def _weights(value: Any) -> Any:
@@ -244,9 +246,9 @@ class BandsKeys(Strict):
     delta: SHARE = None
     ltv: Annotated[float | None, optional_number(0.0, 0.5, above=True)] = None
     hf_floor: HEALTH = None
-    margin: Annotated[
-        MarginKeys, BeforeValidator(lambda value: MarginKeys(warn=None) if value is None else value)
-    ] = MarginKeys()
+    margin: Annotated[MarginKeys, BeforeValidator(lambda value: MarginKeys(warn=None) if value is None else value)] = (
+        MarginKeys()
+    )
 
 
 def _bps(value: Any) -> Any:
@@ -280,9 +282,7 @@ class GasKeys(Strict):
     """Gas of a chain's series. ``owed_in`` ETH: a debt that is marked again; null: paid at once."""
 
     multiplier: Annotated[float, number(0.0, 100.0, above=True)] = 1.2
-    owed_in: Annotated[
-        str | None, BeforeValidator(lambda value: None if value is None else _eth(value))
-    ] = None
+    owed_in: Annotated[str | None, BeforeValidator(lambda value: None if value is None else _eth(value))] = None
     chain: Annotated[str, _word("a chain", "chain: ethereum")] = "ethereum"
 
 

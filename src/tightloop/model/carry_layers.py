@@ -8,7 +8,7 @@ from typing import Any
 from tightloop.model import refusals, yaml_lines
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
-from tightloop.model.refusals import dotted, near
+from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import Origins
 from tightloop.model.yaml_lines import LineOf
 
@@ -58,7 +58,7 @@ class Layers:
         merged: dict[str, Any] = {}
         line = line_of(("extends",))
         chain = (*chain, Path(file).resolve())
-        for name in _names(written.get("extends"), file, line):
+        for name in _names(value_at(written, "extends"), file, line):
             path = Path(file).parent / name
             if path.resolve() in chain:
                 raise InputError.one(file, line, "extends", f"{name} extends this file itself", "break the circle")
@@ -112,7 +112,7 @@ def _names(value: Any, file: str, line: int) -> list[str]:
 
 def resolve_references(written: dict[str, Any], origins: Origins, problems: list[Problem]) -> None:
     """Put the numbers of ``params`` where ``$name`` stands; a name that is used nowhere does nothing and is refused."""
-    params = written.get("params")
+    params = value_at(written, "params")
     known = params if isinstance(params, dict) else {}
     used: set[str] = set()
 

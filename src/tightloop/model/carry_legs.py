@@ -29,7 +29,7 @@ from tightloop.model.carry_venues import Pool, packaged, unwrapped
 from tightloop.model.errors import Problem
 from tightloop.model.fields import Strict, plain, shown
 from tightloop.model.instruments import SETTLE_SUFFIXES, InstrumentId
-from tightloop.model.refusals import near
+from tightloop.model.refusals import near, value_at
 
 Refuse = Callable[[refusals.Path, str, str], None]
 PER_BPS = 10_000.0
@@ -105,7 +105,7 @@ class _Reader:
             remedy = "write for example {kind: lend, pool: aave_v3, asset: USDT}"
             self.refuse((), f"{shown(written)} is not a leg", remedy)
             return None
-        kind = written.get("kind")
+        kind = value_at(written, "kind")
         if not isinstance(kind, str) or kind not in LEGS:
             message = "is missing" if "kind" not in written else f"{shown(kind)} is not a kind of leg"
             self.refuse(("kind",), message, near(kind, list(LEGS), f"write one of {', '.join(LEGS)}"))
@@ -133,9 +133,7 @@ class _Reader:
         base, quote = assets_of(keys.instrument)
         if quote != STABLE:
             self.refuse(("instrument",), f"{keys.instrument} is not paid in {STABLE}", f"name a pair with {STABLE}")
-        return Leg(
-            self.name, "spot", self._size(keys.size), source=keys.source, asset=base, instrument=keys.instrument
-        )
+        return Leg(self.name, "spot", self._size(keys.size), source=keys.source, asset=base, instrument=keys.instrument)
 
     def _pool(self, name: str) -> Pool | None:
         pools = packaged().pools
@@ -228,9 +226,7 @@ class _Reader:
         loan = pool.emode if keys.emode else pool.standard[leg.lst]
         whose = f"{leg.lst} in {keys.pool} {'with' if keys.emode else 'without'} eMode"
         self._check_ltv(keys.ltv, loan.max_ltv, whose)
-        return replace(
-            leg, max_ltv=loan.max_ltv, liquidation_threshold=loan.threshold, liquidation_bonus=loan.bonus
-        )
+        return replace(leg, max_ltv=loan.max_ltv, liquidation_threshold=loan.threshold, liquidation_bonus=loan.bonus)
 
     def _perp(self, keys: PerpKeys) -> Leg:
         venues = self._venues(keys.venues)
@@ -280,7 +276,13 @@ class _Reader:
             file, _ = self.place(("legs", self.name, "signal", "path"))
             where = str(Path(file).parent / own.path)
         return Signal(
-            own.source, where, own.confidence, own.stop_sd, own.target_sd, own.sd_floor_bps / PER_BPS, own.sd_cap_bps / PER_BPS
+            own.source,
+            where,
+            own.confidence,
+            own.stop_sd,
+            own.target_sd,
+            own.sd_floor_bps / PER_BPS,
+            own.sd_cap_bps / PER_BPS,
         )
 
     def _size(self, keys: SizeKeys, key: str = "size") -> Size:

@@ -107,7 +107,7 @@ def read(
     if not isinstance(written, dict):
         fault = "is empty" if written is None else "is not a mapping of keys"
         raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
-    if written.get("family") == CARRY:
+    if value_at(written, "family") == CARRY:
         remedy = "name strategies of the other families"
         raise InputError.one(file, line_of(("family",)), "family", "a carry strategy can not stand here", remedy)
     origins = Origins(file, line_of)
