@@ -23,7 +23,8 @@ from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
 from tightloop.app.tick_market import TickMarket, load_tick_market
 from tightloop.core.limits import PRICE_MAX
-from tightloop.model import config
+from tightloop.model import strategies as files
+from tightloop.model.carry import CarryStrategy
 from tightloop.model.config import Strategy
 from tightloop.model.errors import CapacityError, InputError, Problem, StrategyError
 from tightloop.model.instruments import InstrumentId, InstrumentRules, default_rules
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
+NO_CARRY = "a carry strategy can not stand here"
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
 Times = npt.NDArray[np.int64]
@@ -198,27 +200,28 @@ def window_of(start: str | None, end: str | None) -> tuple[int | None, int | Non
     return window
 
 
-def load_strategies(
+def load_any(
     strategies: Sequence[Any],
     *,
     settings: Sequence[Setting] = (),
     instruments: Sequence[str] = (),
     account: Path | str | None = None,
-) -> tuple[Strategy, ...]:
-    """Files, texts or strategies already read; InputError with the problems of all of them."""
-    found: list[Strategy] = []
+) -> tuple[Strategy | CarryStrategy, ...]:
+    """Files, texts or strategies already read, of any family; InputError with the problems of all of them."""
+    found: list[Strategy | CarryStrategy] = []
     problems: list[Problem] = []
     limits_file = Path(account) if account else None
     for strategy in strategies:
-        if isinstance(strategy, Strategy):
+        if isinstance(strategy, Strategy | CarryStrategy):
             found.append(strategy)
             continue
         text = str(strategy)
+        own: Strategy | CarryStrategy
         try:
             if isinstance(strategy, Path) or "\n" not in text:
-                own = config.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
+                own = files.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
             else:
-                own = config.loads(text, settings=settings, instruments=instruments, account=limits_file)
+                own = files.loads(text, settings=settings, instruments=instruments, account=limits_file)
         except InputError as error:
             problems += (problem for problem in error.problems if problem not in problems)
         else:
@@ -227,6 +230,23 @@ def load_strategies(
         raise InputError(*problems)
     if not found:
         raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    return tuple(found)
+
+
+def load_strategies(
+    strategies: Sequence[Any],
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | str | None = None,
+) -> tuple[Strategy, ...]:
+    """The same without carry strategies, which run alone: InputError names one that stands among them."""
+    found: list[Strategy] = []
+    for own in load_any(strategies, settings=settings, instruments=instruments, account=account):
+        if isinstance(own, CarryStrategy):
+            file, line = own.place(("family",))
+            raise InputError.one(file, line, "family", NO_CARRY, "name strategies of the other families")
+        found.append(own)
     check_files(found)
     return tuple(found)
 

@@ -367,18 +367,18 @@ def validate(
     """Check strategy files without data: every problem with its line and what to write instead."""
     with errors_shown():
         _say_when_compiling()
-        from tightloop.model import config
+        from tightloop.model import strategies as files
 
         problems: list[Problem] = []
         for path in strategies:
             try:
-                strategy = config.load(path, settings=settings, instruments=instruments, account=account)
+                strategy = files.load(path, settings=settings, instruments=instruments, account=account)
             except InputError as error:
                 problems += (problem for problem in error.problems if problem not in problems)
                 continue
             for message in strategy.warnings:
                 warn(f"{path}: {message}")
-            click.echo(f"{path}: {strategy.read.name} is valid (config {strategy.config_hash})")
+            click.echo(f"{path}: {strategy.name} is valid (config {strategy.config_hash})")
         if problems:
             raise InputError(*problems)
 
