@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog, LoadedSeries
 from tightloop.app import market_notes
-from tightloop.app.carry_rewards import payouts_of
+from tightloop.app.carry_rewards import payouts_of, price_columns
 from tightloop.app.carry_rows import CarryRows, as_of, moment, on_line
 from tightloop.app.carry_signals import BASELINE_BARS, predictions_of
 from tightloop.model.carry import CarryStrategy, Leg
@@ -78,6 +78,7 @@ def load_carry_feed(
     rows.warnings += notes
     columns = [*_price_columns(rows, needs), *_reserve_columns(rows, needs, _shifts(strategy, rows))]
     columns += [*_lst_columns(rows, needs, strategy), *_gas_columns(rows, needs)]
+    columns += price_columns(strategy.legs, rows, strategy.marks.usd)
     settlements = {str(perp): _settlement(rows, strategy, perp) for perp in needs.perps}
     payouts = {leg.name: payouts_of(leg, rows, strategy.marks.usd) for leg in strategy.legs if leg.rewards}
     predictions = {leg.name: predictions_of(leg, strategy, rows) for leg in strategy.legs if leg.signal is not None}
@@ -111,7 +112,7 @@ def _needs(strategy: CarryStrategy) -> _Needs:
             signalled.update((venue, None) for venue, _ in leg.venues)
         if leg.lst is not None:
             lsts[leg.lst] = None
-            if leg.exit == "market":
+            if leg.exit == "market" or leg.kind == "loop":
                 exits[leg.lst] = None
         reserves.update((reserve, None) for reserve in _reserves(leg))
     instruments.update((instrument, None) for instrument in strategy.marks.usd.values())

@@ -1,8 +1,8 @@
 """What a carry run watches: health factor, loan to value, margins, delta, funding, pegs, utilisation of pools.
 
-Each has four levels; a change of level is a row of the log. Bounds are those that users of such systems go by: a health
-factor of 1.5 and 1.1, a margin of 50, 20 and 10 percent, a delta of 0.5, 2 and 5 percent, an LTV of 90 and 95 percent of
-its threshold; a peg is critical at the discount that brings the usual target LTV to the most a pool lends.
+Each has four levels; a change of level is a row of the log. Bounds are those that users of such systems go by: a
+health factor of 1.5 and 1.1, a margin of 50, 20 and 10 percent, a delta of 0.5, 2 and 5 percent, an LTV of 90 and 95
+percent of its threshold; a peg is critical at the discount that brings the usual target LTV to the most a pool lends.
 """
 
 import math
@@ -34,7 +34,7 @@ def _level_below(value: float, caution: float, warning: float, critical: float) 
 
 @leaf
 def net_delta(carry: Record) -> float:
-    """The worst net exposure to the base of any holding, as a share of what is held long of it; NaN without holdings."""
+    """The worst net exposure to the base of any holding, as a share of what is held long of it; NaN without any."""
     books = carry.books
     worst = math.nan
     for at in range(books.holding_count):

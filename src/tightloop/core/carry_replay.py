@@ -35,7 +35,8 @@ MATRIX = types.Array(types.float64, 2, "C")
 FINISHED, LOG_FULL, PAUSED = 0, 1, 2
 
 FIXED = (
-    "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg", "utilisation",
+    "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg",
+    "utilisation",
 )  # fmt: skip
 """First columns of a snapshot; then the buckets, amount and value of each balance, quantity and result of each holding
 (values in the share class)."""
@@ -124,8 +125,8 @@ def next_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: I
                 k = at[1]
                 at[1] += 1
                 value = values[at[0], k]
-                if value != last[k] and value == value:
-                    last[k] = value
+                if value != last[k] and (value == value or last[k] == last[k]):
+                    last[k] = value  # what was known and is not any more is said too
                     _clear(event, EventKind.VALUE_KNOWN.value, now_ns)
                     event.instrument = k
                     event.price = value

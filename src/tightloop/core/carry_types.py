@@ -217,7 +217,7 @@ BOOKS = record(
 
 LEG = record(
     *of("i8", "kind state size_kind match source price_series side exit is_signal wraps"),
-    *of("i8", "input venue_cash coin product debt flash base weth lst transit_in transit_out queue"),  # balances
+    *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
     *of("i8", "market_series supplied_series borrowed_series"),
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
     *of("f8", "size margin_size fee_rate ltv max_ltv threshold bonus flash_rate entry_hf_min swap_rate"),

@@ -24,12 +24,6 @@ from tightloop.model.instruments import SETTLE_SUFFIXES, InstrumentId
 Key = tuple[str, str]
 """A series: its kind and its name."""
 
-GAS_UNITS = {
-    "transfer": 100_000, "stake": 150_000, "swap": 180_000, "redeem": 200_000, "withdraw": 220_000, "supply": 250_000,
-    "wrap": 45_000, "loop": 1_250_000, "unloop": 850_000,
-}  # fmt: skip
-"""Units of gas of each operation on Ethereum, as measured for the protocols' own contracts."""
-
 HOUR_NS = 3_600_000_000_000
 MAINTENANCE = 0.10
 """Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
@@ -156,7 +150,9 @@ class _Builder:
         self.assets.append(name)
         row = self.books["assets"][at]
         row["price_series"] = -1
-        row["usd"] = 1.0 if name == STABLE else math.nan
+        # With nothing to price the share class in USD, the share class is the unit, and what is in USD has no price.
+        in_share = self.strategy.share_class != STABLE and self.strategy.share_class not in self.strategy.marks.usd
+        row["usd"] = 1.0 if name == (self.strategy.share_class if in_share else STABLE) else math.nan
         row["price"] = 1.0 if name == self.strategy.share_class else math.nan
         if name != STABLE:
             priced_by = self.strategy.marks.usd.get(name)
@@ -199,8 +195,8 @@ class _Builder:
     def _leg(self, at: int, leg: Leg) -> None:
         row = self.carry["legs"][at]
         for field in (
-            "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "flash", "base",
-            "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series",
+            "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "borrowed", "flash",
+            "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series",
         ):  # fmt: skip
             row[field] = -1
         row["kind"] = int(LEGS[leg.kind])
@@ -243,15 +239,38 @@ class _Builder:
         index = self._series("liquidity_index", name)
         row["product"] = self._balance(leg.pool, BalanceKind.SUPPLIED, f"a{leg.asset}", priced, index_series=index)
         row["input"] = self._balance("wallet", BalanceKind.WALLET, leg.asset, priced)
-        row["gas_enter"], row["gas_exit"] = GAS_UNITS["supply"], GAS_UNITS["withdraw"]
+        row["gas_enter"], row["gas_exit"] = self._gas_of("supply"), self._gas_of("withdraw")
         if priced != leg.asset:
             row["wraps"] = 1
             row["base"] = self._balance("wallet", BalanceKind.WALLET, priced)
             row["weth"] = row["input"]
-            row["gas_enter"] += GAS_UNITS["wrap"]
-            row["gas_exit"] += GAS_UNITS["wrap"]
+            row["gas_enter"] += self._gas_of("wrap")
+            row["gas_exit"] += self._gas_of("wrap")
         else:
             row["base"] = row["input"]
+        if leg.borrow is not None:
+            assert leg.ltv is not None, "a leg that borrows has a loan to value"
+            owed = self._series("borrow_index", f"{leg.pool}/{leg.borrow}")
+            row["debt"] = self._balance(
+                leg.pool, BalanceKind.DEBT, f"debt{leg.borrow}", leg.borrow, index_series=owed, sign=-1
+            )
+            row["borrowed"] = self._balance("wallet", BalanceKind.WALLET, leg.borrow)
+            row["gas_borrow"] = self._gas_of("borrow")
+            self._debt(row, leg)
+
+    def _debt(self, row: Any, leg: Leg) -> None:
+        """What a pool demands of a debt, and what a leg wants of it."""
+        row["supplied_series"] = self._maybe("supplied", f"{leg.pool}/{leg.debt or leg.borrow}")
+        row["borrowed_series"] = self._maybe("borrowed", f"{leg.pool}/{leg.debt or leg.borrow}")
+        row["ltv"] = leg.ltv
+        row["max_ltv"] = math.inf if leg.max_ltv is None else leg.max_ltv
+        row["threshold"] = math.nan if leg.liquidation_threshold is None else leg.liquidation_threshold
+        row["bonus"] = leg.liquidation_bonus
+        row["entry_hf_min"] = leg.entry_hf_min or 0.0
+
+    def _gas_of(self, operation: str) -> int:
+        gas = self.strategy.costs.gas
+        return 0 if gas is None else int(gas.units[operation])
 
     def _staked(self, row: Any, leg: Leg) -> int:
         """What stake and loop share; the series of the rate."""
@@ -265,15 +284,15 @@ class _Builder:
         if leg.exit == "queue":
             row["queue"] = self._balance(leg.staking_venue or leg.lst, BalanceKind.QUEUE, "ETH")
         for reward in leg.rewards:
-            self.rewards[leg.name, reward] = -1
+            self.rewards[leg.name, reward.upper()] = -1
         self.carry["dust"] = leg.dust
         return rate
 
     def _stake(self, row: Any, _: int, leg: Leg) -> None:
         self._staked(row, leg)
         row["product"] = row["lst"]
-        row["gas_enter"] = GAS_UNITS["stake"]
-        row["gas_exit"] = GAS_UNITS["redeem" if leg.exit == "queue" else "swap"]
+        row["gas_enter"] = self._gas_of("stake")
+        row["gas_exit"] = self._gas_of("unstake" if leg.exit == "queue" else "swap")
 
     def _loop(self, row: Any, _: int, leg: Leg) -> None:
         assert leg.pool, "a loop has a pool"
@@ -290,14 +309,9 @@ class _Builder:
         )
         row["weth"] = self._balance("wallet", BalanceKind.WALLET, leg.debt, "ETH")
         row["flash"] = self._balance("flash", BalanceKind.FLASH, leg.debt, "ETH", sign=-1)
-        row["supplied_series"] = self._maybe("supplied", f"{leg.pool}/{leg.debt}")
-        row["borrowed_series"] = self._maybe("borrowed", f"{leg.pool}/{leg.debt}")
-        row["ltv"], row["flash_rate"] = leg.ltv, leg.flash_bps / 1e4
-        row["max_ltv"] = math.inf if leg.max_ltv is None else leg.max_ltv
-        row["threshold"] = math.nan if leg.liquidation_threshold is None else leg.liquidation_threshold
-        row["bonus"] = leg.liquidation_bonus
-        row["entry_hf_min"] = leg.entry_hf_min or 0.0
-        row["gas_enter"], row["gas_exit"] = GAS_UNITS["loop"], GAS_UNITS["unloop"]
+        row["flash_rate"] = leg.flash_bps / 1e4
+        self._debt(row, leg)
+        row["gas_enter"], row["gas_exit"] = self._gas_of("atomic_entry"), self._gas_of("atomic_deleverage")
 
     def _perp(self, row: Any, at: int, leg: Leg) -> None:
         row["side"] = -1 if leg.side == "short" else 1
@@ -371,7 +385,7 @@ class _Builder:
         own["gas_series"] = self._series("gas", gas.chain)
         own["gas_asset"] = self._asset("ETH")
         own["gas_multiplier"] = gas.multiplier
-        own["gas_transfer"] = GAS_UNITS["transfer"]
+        own["gas_transfer"] = self._gas_of("transfer")
         if gas.owed_in is not None:
             own["gas_balance"] = self._balance("gas", BalanceKind.GAS, "ETH", sign=-1)
 

@@ -190,6 +190,14 @@ def market_rate(carry: Record, leg: Record) -> float:
 
 
 @leaf
+def is_saleable(carry: Record, leg: Record) -> bool:
+    """Whether what a leg on chain holds can be taken out now: a sale needs a market that says its price."""
+    if leg.kind == LegKind.LOOP or (leg.kind == LegKind.STAKE and leg.exit == 0):
+        return market_rate(carry, leg) > 0.0
+    return True
+
+
+@leaf
 def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: float) -> int:
     """Repay ``repay`` of the debt (in its asset) and take out ``share`` of the collateral, sold on the market.
 
