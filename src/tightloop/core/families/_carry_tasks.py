@@ -2,9 +2,9 @@
 
 import math
 
-from tightloop.core import guard
-from tightloop.core.carry_books import series_now, unit_value
-from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core import guard, lending
+from tightloop.core.carry_books import net_asset_value, series_now, unit_value
+from tightloop.core.carry_types import STAGE, BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import leaf
 from tightloop.core.families._carry_bundles import (
     begin,
@@ -15,7 +15,7 @@ from tightloop.core.families._carry_bundles import (
     go,
     instruct,
     is_saleable,
-    move,
+    left_of,
     pay_gas,
     release,
     shares_margin,
@@ -24,6 +24,14 @@ from tightloop.core.families._carry_bundles import (
     trade_spot,
     turn,
 )
+from tightloop.core.families._carry_moves import (
+    at_work,
+    bring_to,
+    fixed_costs,
+    level_margins,
+    move,
+    turnover_costs,
+)
 from tightloop.core.log import seal
 from tightloop.core.types import Record, Rows, WarningCode
 
@@ -31,6 +39,8 @@ PLEDGE, FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4, 5
 UNWIND, CARRY_OUT, SELL, BRING, RETURN, PAID = 0, 1, 2, 3, 4, 5
 ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
+LEFTOVER = 1e-6
+"""Of the capital: less than this, and what it costs, is not taken out of anything."""
 
 # Entering -------------------------------------------------------------------------------------------------------------
 
@@ -46,10 +56,10 @@ def value_of(carry: Record, kind: int, size: float, base: float) -> float:
 
 
 @leaf
-def _free_cash(carry: Record) -> float:
-    """Cash of the wallet that nobody waits for, in its own units."""
-    held = carry.books.balances[carry.cash].amount
-    return max(0.0, held - carry.reserve * carry.nav - carry.payable)
+def _free_cash(state: Record, rows: Rows) -> float:
+    """Cash of the wallet that nobody waits for and the bundle in hand does not spend, in its own units."""
+    carry = state.carry
+    return max(0.0, left_of(state, rows, carry.cash) - carry.reserve * carry.nav - carry.payable)
 
 
 @leaf
@@ -89,15 +99,15 @@ def _fund(state: Record, rows: Rows) -> bool:
     for purse in range(books.balance_count):
         if books.balances[purse].kind != BalanceKind.WALLET:
             continue
-        free = _free_cash(carry) if purse == carry.cash else books.balances[purse].amount
-        left = free
+        free = _free_cash(state, rows) if purse == carry.cash else books.balances[purse].amount
         for target in range(books.balance_count):
             if books.balances[target].kind != BalanceKind.VENUE:
                 continue
             if books.balances[target].token == books.balances[purse].token:
-                wanted = min(_wanted_at(carry, target, free), left)
-                left -= wanted
-                count += move(state, rows, -1, purse, target, wanted)
+                left = left_of(state, rows, purse)
+                if purse == carry.cash:
+                    left = _free_cash(state, rows) - gas_in_cash(carry, carry.gas_transfer)
+                count += move(state, rows, -1, purse, target, min(_wanted_at(carry, target, free), left))
     return go(state, rows, count)
 
 
@@ -125,11 +135,11 @@ def _pledge(state: Record, rows: Rows) -> bool:
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind == LegKind.LEND and leg.debt >= 0:
-            qty = _to_deploy(carry, leg)
+            qty = _to_deploy(state, rows, leg)
             count += deploy(state, rows, at, qty)
             if qty > 0.0:
                 owed = leg.ltv * qty * unit_value(carry.books, leg.input) / unit_value(carry.books, leg.borrowed)
-                count += burn(state, rows, at, leg.gas_borrow)
+                count += burn(state, rows, at, leg.gas_borrow, leg.borrowed)
                 row = instruct(state, rows, at, Instruction.BORROW.value, leg.debt, leg.borrowed, math.nan, owed)
                 seal(state, row)
                 count += 1
@@ -218,27 +228,28 @@ def _gather(state: Record, rows: Rows) -> bool:
         is_gas = carry.gas_series >= 0 and carry.books.balances[spot.coin].asset == carry.gas_asset
         if not is_gas:
             count += move(state, rows, at, spot.coin, leg.base, spot.fresh)
-        elif spot.coin != leg.base and spot.fresh > 0.0:
+        elif spot.coin != leg.base and spot.fresh > gas_in_eth(carry, carry.gas_transfer):
             gas = gas_in_eth(carry, carry.gas_transfer)
             if carry.gas_twice != 0:
-                count += burn(state, rows, at, carry.gas_transfer)
+                count += burn(state, rows, at, carry.gas_transfer, -1)
             count += pay_gas(state, rows, at, spot.coin, gas)
             count += turn(state, rows, at, Instruction.TRANSFER.value, spot.coin, leg.base, spot.fresh - gas)
     return go(state, rows, count)
 
 
 @leaf
-def _to_deploy(carry: Record, leg: Record) -> float:
+def _to_deploy(state: Record, rows: Rows, leg: Record) -> float:
     """What an entry puts into a leg on chain, in units of what it takes."""
+    carry = state.carry
     if leg.source >= 0:
         return carry.books.balances[leg.base].amount
     price = unit_value(carry.books, carry.cash)
-    gas = gas_in_cash(carry, leg.gas_enter)
+    free = _free_cash(state, rows) - gas_in_cash(carry, leg.gas_enter + leg.gas_borrow)
     if leg.size_kind == LegSize.ALL:
-        return _free_cash(carry) - gas
+        return free
     if leg.size_kind == LegSize.UNITS:
         return leg.size if carry.has_entered == 0 else 0.0
-    return min(value_of(carry, leg.size_kind, leg.size, carry.base) / price, _free_cash(carry) - gas)
+    return min(value_of(carry, leg.size_kind, leg.size, carry.base) / price, free)
 
 
 @leaf
@@ -249,7 +260,7 @@ def _deploy(state: Record, rows: Rows) -> bool:
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
         if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
-            count += deploy(state, rows, at, _to_deploy(carry, leg))
+            count += deploy(state, rows, at, _to_deploy(state, rows, leg))
     return go(state, rows, count)
 
 
@@ -281,6 +292,7 @@ def go_on_entering(state: Record, rows: Rows) -> None:
         else:
             is_sent = _deploy(state, rows)
         if is_sent:
+            carry.is_pending = STAGE
             return
     _entered(carry)
 
@@ -341,22 +353,6 @@ def _sell(state: Record, rows: Rows) -> bool:
 
 
 @leaf
-def _bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
-    """Move what is missing in the wallet from the exchanges that have it; returns the rows written."""
-    carry = state.carry
-    books = carry.books
-    count = 0
-    for at in range(books.balance_count):
-        own = books.balances[at]
-        if own.kind == BalanceKind.VENUE and own.token == books.balances[purse].token and missing > 0.0:
-            fee = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee if purse == carry.cash else 0.0
-            qty = min(own.amount, missing + fee)
-            count += move(state, rows, -1, at, purse, qty)
-            missing -= max(0.0, qty)
-    return count
-
-
-@leaf
 def _owed_share(carry: Record, leg: Record) -> float:
     """What a reduction repays of a leg's debt, in units of what it borrowed."""
     index = series_now(carry.books, carry.books.balances[leg.debt].index_series)
@@ -365,16 +361,18 @@ def _owed_share(carry: Record, leg: Record) -> float:
 
 @leaf
 def _bring(state: Record, rows: Rows) -> bool:
-    """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there."""
+    """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there; margins levelled."""
     carry = state.carry
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind == LegKind.LEND and leg.debt >= 0:
             there = carry.books.balances[leg.borrowed].amount
-            count += _bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
+            count += bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
     if carry.band == Band.WITHDRAWAL:
-        count += _bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
+        count += bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
+    if carry.band == Band.MARGIN:
+        count += level_margins(state, rows)
     return go(state, rows, count)
 
 
@@ -389,11 +387,22 @@ def _return(state: Record, rows: Rows) -> bool:
             continue
         qty = min(_owed_share(carry, leg), carry.books.balances[leg.borrowed].amount)
         if qty > 0.0:
-            count += burn(state, rows, at, leg.gas_borrow)
+            count += burn(state, rows, at, leg.gas_borrow, leg.borrowed)
+            qty = min(qty, left_of(state, rows, leg.borrowed))
             count += turn(state, rows, at, Instruction.REPAY.value, leg.borrowed, leg.debt, qty)
         if carry.band == Band.WITHDRAWAL:
-            count += release(state, rows, at, carry.share)
+            count += release(state, rows, at, _releasable(carry, leg, qty))
     return go(state, rows, count)
+
+
+@leaf
+def _releasable(carry: Record, leg: Record, repaid: float) -> float:
+    """The share of what is lent that may go when ``repaid`` was: what still owes stays covered as it was meant."""
+    debt = lending.debt_value(carry.books, leg) - max(0.0, repaid) * unit_value(carry.books, leg.borrowed)
+    collateral = lending.collateral_value(carry.books, leg)
+    if not debt > 1e-9 * collateral:
+        return carry.share
+    return min(carry.share, max(0.0, 1.0 - debt / leg.ltv / collateral))
 
 
 @leaf
@@ -420,6 +429,7 @@ def go_on_reducing(state: Record, rows: Rows) -> None:
         else:
             is_sent = _return(state, rows)
         if is_sent:
+            carry.is_pending = STAGE
             return
     _reduced(carry)
 
@@ -443,25 +453,45 @@ def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
 
 
 @leaf
-def pay(state: Record, rows: Rows) -> None:
-    """Pay out what is due when it is there; else take more out."""
+def _pay_out(state: Record, rows: Rows, amount: float) -> None:
+    begin(state)
+    row = instruct(state, rows, -1, Instruction.PAY_OUT.value, state.carry.cash, -1, amount, 0.0)
+    seal(state, row)
+    go(state, rows, 1)
+
+
+@leaf
+def pay(state: Record, rows: Rows, may_reduce: bool) -> None:
+    """Pay out what is due when it is there; else take more out, once an instant.
+
+    Nobody gets more than what is there of the fund: the rest of a larger withdrawal is not owed.
+    """
     carry = state.carry
     there = carry.books.balances[carry.cash].amount
-    due = carry.payable
+    nav = net_asset_value(carry.books)
     carry.task = Task.NONE.value
-    if not due > 0.0:
+    if not carry.payable > 0.0 or not nav > 0.0:
         return
+    if carry.payable > nav and carry.is_fast == 0:
+        warn_once_unpayable(state, rows, carry.payable - nav)
+        carry.payable = nav
+    due = carry.payable
     if there >= due * ENOUGH:
-        begin(state)
-        row = instruct(state, rows, -1, Instruction.PAY_OUT.value, carry.cash, -1, min(there, due), 0.0)
-        seal(state, row)
-        go(state, rows, 1)
+        _pay_out(state, rows, min(there, due))
         carry.is_unpayable = 0
         return
-    if carry.is_fast != 0 or not carry.nav > there or not can_unwind(carry):
+    if carry.is_fast != 0 or not can_unwind(carry):
         warn_once_unpayable(state, rows, due - there)
         return
-    reduce(state, rows, min(1.0, (due - there) / (carry.nav - there)), Band.WITHDRAWAL.value)
+    if not may_reduce:
+        return
+    wanted = due - there + fixed_costs(carry)
+    if at_work(carry) > fixed_costs(carry) + LEFTOVER * carry.initial:
+        reduce(state, rows, min(1.0, wanted / max(wanted, nav - there - turnover_costs(carry))), Band.WITHDRAWAL.value)
+    elif there > LEFTOVER * carry.initial:
+        _pay_out(state, rows, there)
+    else:
+        warn_once_unpayable(state, rows, due - there)
 
 
 @leaf
@@ -475,6 +505,14 @@ def enter(state: Record, rows: Rows, base: float, band: int) -> None:
     carry.task, carry.stage, carry.base, carry.band = Task.ENTER.value, PLEDGE, base, band
     note(state, rows, band, base)
     go_on_entering(state, rows)
+
+
+@leaf
+def refill(state: Record, rows: Rows) -> bool:
+    """Cash from where it is to margins that miss it, with nothing sold; True when some goes."""
+    count = begin(state)
+    count += level_margins(state, rows)
+    return go(state, rows, count)
 
 
 @leaf
