@@ -120,10 +120,11 @@ def test_half_of_a_debt_is_liquidated_just_below_a_health_factor_of_1() -> None:
 
 def test_all_of_a_debt_is_liquidated_below_a_health_factor_of_095() -> None:
     values = flat(3)
-    values["rate", "weETH"][1:] *= 0.94 * 0.8 / 0.95  # health factor 0.94
-    run = done(strategy([loop(ltv=0.8)], share="ETH", capital=100.0), feed(values))
+    values["rate", "weETH"][1:] *= 0.94 * 0.6 / 0.8  # health factor 0.94
+    leg = dataclasses.replace(loop(ltv=0.6), max_ltv=0.7, liquidation_threshold=0.8)
+    run = done(strategy([leg], share="ETH", capital=100.0), feed(values))
     assert run.amount("debt", "debtWETH") == 0.0
-    assert _bucket(run, Bucket.LIQUIDATION_PNL) == pytest.approx(-0.01 * 400.0)
+    assert _bucket(run, Bucket.LIQUIDATION_PNL) == pytest.approx(-0.01 * 150.0)
 
 
 def test_a_liquidator_repays_no_more_than_the_collateral_pays_for() -> None:
@@ -354,10 +355,13 @@ def test_two_legs_that_share_all_of_the_capital_leave_room_for_gas() -> None:
 
 
 def test_gas_of_what_fails_takes_no_more_than_there_is() -> None:
-    own = strategy([lend()], costs=Costs(gas=gas()), capital=20.0)
-    run = Run.of(own, feed(flat(8)), {hour: int(Instruction.SUPPLY) for hour in range(8)}).to_end()
-    assert run.amount("wallet", "USDT") == pytest.approx(0.0, abs=1e-9)
-    assert run.carry["gas_cost"] == pytest.approx(20.0)
+    """All is lent: the gas of a way out comes out of what is taken out, and nothing is when it fails."""
+    own = strategy([lend()], costs=Costs(gas=gas()), flows=[Flow(at(2), -25_000.0, "slow")])
+    run = Run.of(own, feed(flat(8)), {hour: int(Instruction.WITHDRAW) for hour in range(2, 6)})
+    assert all(run.amount("wallet", "USDT") > -1e-9 for _ in run.instants())
+    assert run.carry["rollback_count"] == 4
+    assert run.carry["payable"] == 0.0
+    assert run.carry["gas_cost"] == pytest.approx((250_000 + 220_000) * 12e-9 * 3000.0)
 
 
 def test_what_is_not_worth_a_transfer_stays_and_stops_nothing() -> None:
@@ -428,6 +432,7 @@ def _signalled(high: float, low: float, opens: list[float], side: int = 1, own: 
     _marked(values, "BTC", opens)
     values["high", BTC_PERP][:] = values["mark", BTC_PERP]
     values["low", BTC_PERP][:] = values["mark", BTC_PERP]
+    values["high", BTC_PERP][2] = values["low", BTC_PERP][2] = opens[1]
     values["high", BTC_PERP][3], values["low", BTC_PERP][3] = high, low
     said = {"signal": (Prediction(at(1), side, 0.9, 0.01),)}
     return done(own or strategy([directional()]), feed(values, predictions=said))
