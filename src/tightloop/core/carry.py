@@ -224,8 +224,11 @@ def _flowed(carry: Record, event: Record) -> None:
         carry.payable -= event.amount
         return
     if carry.initial > 0.0:
-        # Where everybody has left, units go on at the price they had.
-        price = net_asset_value(carry.books) / carry.units if carry.units > 0.0 else carry.unit_price
+        # Where everybody has left, or nothing is left, units go on at the price they had.
+        nav = net_asset_value(carry.books)
+        price = nav / carry.units if carry.units > 0.0 and nav > 0.0 else carry.unit_price
+        if not price > 0.0:
+            price = 1.0
         carry.units += event.amount / price
         carry.flows += event.amount
         carry.deposited += event.amount

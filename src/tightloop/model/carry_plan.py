@@ -172,7 +172,10 @@ class _Builder:
     def _balance(self, place: str, kind: BalanceKind, token: str, asset: str | None = None, **numbers: int) -> int:
         name = BalanceName(place, kind.name.lower(), token)
         if name in self.balances:
-            return self.balances.index(name)
+            at = self.balances.index(name)
+            for field in numbers:
+                self.books["balances"][at][field] = numbers[field]
+            return at
         self._capacity("BALANCES_MAX", len(self.balances) + 1)
         row = self.books["balances"][len(self.balances)]
         row["venue"] = self._place(place)

@@ -161,8 +161,9 @@ def _buy(state: Record, rows: Rows, at: int) -> int:
     if carry.fee_in_amount != 0:
         leg.fresh = notional * (1.0 - leg.fee_rate) / price
     else:
+        notional = min(notional, max(0.0, carry.books.balances[leg.venue_cash].amount))
         if not shares_margin(carry, leg):
-            notional = min(notional, carry.books.balances[leg.venue_cash].amount) / (1.0 + leg.fee_rate)
+            notional /= 1.0 + leg.fee_rate
         leg.fresh = notional / price
     return trade_spot(state, rows, at, Instruction.SPOT_BUY.value, notional, math.nan)
 
@@ -301,6 +302,15 @@ def go_on_entering(state: Record, rows: Rows) -> None:
 
 
 @leaf
+def _is_first(carry: Record, at: int) -> bool:
+    """Whether no leg before this one holds the same: what two hold is taken out once."""
+    for k in range(at):
+        if carry.legs[k].product == carry.legs[at].product:
+            return False
+    return True
+
+
+@leaf
 def _unwind(state: Record, rows: Rows) -> bool:
     carry = state.carry
     count = begin(state)
@@ -308,7 +318,7 @@ def _unwind(state: Record, rows: Rows) -> bool:
         at = carry.leg_count - 1 - back
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
-        if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
+        if (is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP) and _is_first(carry, at):
             count += release(state, rows, at, carry.share)
     return go(state, rows, count)
 
@@ -472,7 +482,7 @@ def pay(state: Record, rows: Rows, may_reduce: bool) -> None:
     carry.task = Task.NONE.value
     if not carry.payable > 0.0 or not nav > 0.0:
         return
-    if carry.payable > nav and carry.is_fast == 0:
+    if carry.payable > nav:
         warn_once_unpayable(state, rows, carry.payable - nav)
         carry.payable = nav
     due = carry.payable
@@ -487,11 +497,13 @@ def pay(state: Record, rows: Rows, may_reduce: bool) -> None:
         return
     wanted = due - there + fixed_costs(carry)
     if at_work(carry) > fixed_costs(carry) + LEFTOVER * carry.initial:
-        reduce(state, rows, min(1.0, wanted / max(wanted, nav - there - turnover_costs(carry))), Band.WITHDRAWAL.value)
-    elif there > LEFTOVER * carry.initial:
-        _pay_out(state, rows, there)
-    else:
+        share = min(1.0, wanted / max(wanted, nav - there - turnover_costs(carry)))
+        reduce(state, rows, share, Band.WITHDRAWAL.value)
+    if carry.is_pending == 0:  # nothing is left that can be taken out
+        carry.task = Task.NONE.value
         warn_once_unpayable(state, rows, due - there)
+        if there > LEFTOVER * carry.initial:
+            _pay_out(state, rows, there)
 
 
 @leaf
@@ -519,5 +531,6 @@ def refill(state: Record, rows: Rows) -> bool:
 def reduce(state: Record, rows: Rows, share: float, band: int) -> None:
     carry = state.carry
     carry.task, carry.stage, carry.share, carry.band = Task.REDUCE.value, UNWIND, share, band
-    note(state, rows, band, share)
     go_on_reducing(state, rows)
+    if carry.is_pending != 0:
+        note(state, rows, band, share)

@@ -178,6 +178,7 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             hedged += carry.books.holdings[k].qty
         wanted = _delta_target(carry, asset) - held
+        wanted = min(0.0, wanted) if leg.side < 0 else max(0.0, wanted)  # a short never turns into a long
         # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
         base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
         drift = (hedged - wanted) / base if base > 0.0 else math.nan
@@ -300,12 +301,11 @@ def _begin_something(state: Record, rows: Rows) -> None:
         pay(state, rows, True)
         if carry.is_pending != 0:
             return
-        carry.task = Task.NONE.value
     if not carry.units > 0.0:
         return  # everybody has left
     if carry.has_entered == 0:
         carry.deposited = 0.0  # it is in the net asset value
-        enter(state, rows, carry.nav * (1.0 - carry.reserve), Band.ENTRY.value)
+        enter(state, rows, carry.nav * (1.0 - carry.reserve) - carry.payable, Band.ENTRY.value)
         return
     if _sell_dust(state, rows) or _hedge(state, rows) or _follow_ltv(state, rows) or _follow_signals(state, rows):
         return
