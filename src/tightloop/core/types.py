@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import limits
+from tightloop.core.carry_types import CARRY
+from tightloop.core.records import of as _of
+from tightloop.core.records import record as _record
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
@@ -48,6 +51,18 @@ class EventKind(IntEnum):
     ORDER_WANTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
     CANCEL_WANTED = 18  # order_id
     PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
+    # Of carry; which fields they use is said in core/carry_types.py.
+    VALUE_KNOWN = 30  # instrument = series, price = its value from now on
+    FUNDING_SETTLED = 31  # instance = holding, rate, price = mark, amount = received (in the quote asset)
+    REWARD_PAID = 32  # instance = balance, amount
+    FLOW_WANTED = 33  # amount in the share class (negative: to be paid out), reason 1: fast
+    PREDICTED = 34  # instance = leg, qty = side, amount = confidence, rate = sd
+    EXECUTED = 35  # an instruction took place
+    BUNDLE_ENDED = 36  # order_id, reason 0 done, else why nothing of it took place
+    PERP_LIQUIDATED = 37  # instance = holding, price
+    DEBT_LIQUIDATED = 38  # instrument = debt, instance = collateral, qty repaid and amount seized (scaled)
+    INSTANT_KNOWN = 39  # all that is known at this time has been said: decide
+    INSTANT_ENDED = 40  # and done
 
 
 class Phase(IntEnum):
@@ -212,6 +227,10 @@ class RowKind(IntEnum):
     TRANSITION = 9  # an instance changed its state
     WARNING = 10
     FUNDING = 11
+    INSTRUCT = 12  # a command of carry: one instruction of a bundle
+    EXECUTED = 13  # it took place
+    BUNDLE = 14  # a bundle ended
+    MONITOR = 15  # something watched changed its level
 
 
 class WarningCode(IntEnum):
@@ -223,6 +242,12 @@ class WarningCode(IntEnum):
     UNKNOWN_ORDER = 6  # an event for an order that is not open
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
+    MARGIN_LOW = 9  # of carry: below its warn band; value: the ratio
+    BAND_LEFT = 10  # order_id: which Band; value: what was measured
+    ROLLED_BACK = 11  # order_id: the bundle; value: why
+    DELTA_LEFT = 12  # after a liquidation: what is not hedged any more, in the base asset
+    REWARD_UNPRICED = 13  # paid, and no market priced it; value: units
+    NOT_PAYABLE = 14  # a withdrawal waits; value: what is missing
 
 
 class AccountKind(IntEnum):
@@ -308,14 +333,6 @@ class Op(IntEnum):
     NOT = 22
     HOLD = 23
     SEQ = 24
-
-
-def _record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
-    return np.dtype(list(fields), align=True)
-
-
-def _of(kind: Any, names: str) -> list[tuple[str, Any]]:
-    return [(name, kind) for name in names.split()]
 
 
 BAR = _record(
@@ -471,6 +488,7 @@ STATE = _record(
     ("memory_ns", "i8", (limits.MEMORY_NS_MAX,)),
     ("tapes", TAPE, (limits.TAPES_MAX,)),
     ("edges", EDGE, (limits.EDGES_MAX,)),
+    ("carry", CARRY),
 )
 
 LOG_ROW = _record(

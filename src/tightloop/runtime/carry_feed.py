@@ -14,9 +14,10 @@ Floats = npt.NDArray[np.float64]
 class SeriesKey:
     """A series by what it is and whose it is.
 
-    ``kind``: price (open of a spot instrument), mark (open of a perp), high and low (of the bar that ended at the
-    instant; of directional legs), liquidity_index and borrow_index (of ``pool/ASSET``), supplied and borrowed (same),
-    rate (an LST in ETH), market_rate (the same on the market), gas (gwei of a chain).
+    ``kind`` and ``name``: price and mark, the open of a spot instrument and of a perp (``bybit:ETHUSDT-perp``); high
+    and low of the bar that ended at the instant (perps of legs that follow a signal); liquidity_index, borrow_index,
+    supplied, borrowed, liquidity_rate and borrow_rate of a pool's asset (``aave_v3/WETH``); rate and market_rate of an
+    LST (``weETH``) in ETH; gas in gwei (``ethereum``).
     """
 
     kind: str
@@ -35,7 +36,7 @@ class Settlement:
 @dataclass(frozen=True, slots=True)
 class Payout:
     """Rewards of an LST paid at ``ts_ns``: ``per_unit`` tokens for each ETH staked on average over [from_ns, to_ns],
-    ``price_usd`` of the token at the market then (NaN: no market price, reported and not valued)."""
+    ``price_usd`` and ``price_eth`` of the token at the market then (NaN: no market price, reported and not valued)."""
 
     ts_ns: int
     token: str
@@ -43,6 +44,7 @@ class Payout:
     price_usd: float
     from_ns: int
     to_ns: int
+    price_eth: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,13 @@ class Prediction:
 @dataclass(slots=True)
 class CarryFeed:
     """``values[i, k]`` is series k at ``instants[i]``; what was read at most at that time, but for series named in
-    ``interpolated``, which lie on a straight line between the rows around it. NaN is unknown."""
+    ``interpolated``, which lie on a straight line between the rows around it. NaN is unknown: a market rate before the
+    first there is, a bar that is missing where high and low are asked for, a column the catalog does not have.
+
+    ``settlements`` by instrument as it is written, the times in (first instant, last instant]; ``payouts`` and
+    ``predictions`` by the name of the leg, in order of time, the same for payouts, from the first instant on for
+    predictions. ``reports`` are what the quality gate found in the rows that were read.
+    """
 
     instants: Ints
     series: tuple[SeriesKey, ...]
