@@ -439,6 +439,17 @@ def can_unwind(carry: Record) -> bool:
 
 
 @leaf
+def _out_of_reach(carry: Record) -> float:
+    """What reducing the legs does not bring in: rewards that are not sold, and what is owed for gas."""
+    total = 0.0
+    for at in range(carry.books.balance_count):
+        own = carry.books.balances[at]
+        if (own.kind == BalanceKind.REWARD or own.kind == BalanceKind.GAS) and own.amount != 0.0:
+            total += own.sign * own.amount * unit_value(carry.books, at)
+    return total
+
+
+@leaf
 def _exit_costs(carry: Record, share: float) -> float:
     """What taking out a share of everything will cost, in the share class: gas, fees, and what a sale of LSTs loses."""
     books = carry.books
@@ -501,8 +512,9 @@ def pay(state: Record, rows: Rows) -> None:
     carry.pay_count += 1
     if carry.pay_count > PAY_TRIES:
         return  # the rest at the next instant
-    share = (due - there) / (carry.nav - there)
-    share += _exit_costs(carry, share) / (carry.nav - there)
+    within = carry.nav - there - _out_of_reach(carry)
+    share = (due - there) / within if within > 0.0 else 1.0
+    share += _exit_costs(carry, share) / within if within > 0.0 else 0.0
     reduce(state, rows, min(1.0, share), Band.WITHDRAWAL.value)
 
 
