@@ -513,8 +513,9 @@ def pay(state: Record, rows: Rows) -> None:
     if carry.pay_count > PAY_TRIES:
         return  # the rest at the next instant
     within = carry.nav - there - _out_of_reach(carry)
-    share = (due - there) / within if within > 0.0 else 1.0
-    share += _exit_costs(carry, share) / within if within > 0.0 else 0.0
+    fixed = _exit_costs(carry, 0.0)
+    within -= _exit_costs(carry, 1.0) - fixed
+    share = (due - there + fixed) / within if within > 0.0 else 1.0
     reduce(state, rows, min(1.0, share), Band.WITHDRAWAL.value)
 
 
