@@ -43,8 +43,9 @@ def make_tape(plan: CarryPlan, feed: CarryFeed) -> CarryTape:
     for at, leg in enumerate(plan.strategy.legs):
         for own in feed.predictions.get(leg.name, ()):
             extras.append(_extra(own.ts_ns, EventKind.PREDICTED, at, qty=own.side, amount=own.confidence, rate=own.sd))
-    extras.sort(key=lambda own: int(own["ts_init_ns"][0]))
-    return CarryTape(feed.instants.astype(np.int64), values, np.concatenate(extras))
+    together = np.concatenate(extras)
+    together = together[np.argsort(together["ts_init_ns"], kind="stable")]
+    return CarryTape(feed.instants.astype(np.int64), values, together)
 
 
 def _extra(ts_ns: int, kind: EventKind, instance: int, since_ns: int | None = None, **numbers: float) -> Rows:
@@ -74,10 +75,11 @@ def _settlements(at: int, feed: CarryFeed, instrument: str) -> list[Rows]:
     own = feed.settlements.get(instrument)
     if own is None:
         return []
-    return [
-        _extra(int(ts_ns), EventKind.FUNDING_SETTLED, at, rate=float(rate), price=float(mark))
-        for ts_ns, rate, mark in zip(own.ts_ns, own.rate, own.mark, strict=True)
-    ]
+    events = np.zeros(len(own.ts_ns), EVENT)
+    events["kind"], events["instance"], events["instrument"] = int(EventKind.FUNDING_SETTLED), at, -1
+    events["ts_init_ns"] = events["ts_event_ns"] = own.ts_ns
+    events["rate"], events["price"] = own.rate, own.mark
+    return [events]
 
 
 def _payouts(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
