@@ -21,13 +21,6 @@ from tightloop.runtime.recorder import Columns
 Figures = dict[str, float | int | str | None]
 HOURS_PER_YEAR = 8_760.0
 TRADES = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
-SWEPT = (
-    "apy", "apr", "funding", "basis", "gas", "leverage", "min_ratio", "hf_start", "hf_min", "ltv", "resizes",
-    "rebalances", "liquidations", "rollbacks",
-)  # fmt: skip
-"""Figures that a sweep has columns for, besides the metrics."""
-
-
 def known(value: Any) -> float | None:
     """A number, or None where there is none."""
     return float(value) if math.isfinite(float(value)) else None
@@ -229,5 +222,5 @@ def benchmark_pnl(record: CarryRecord, apr: Floats | None) -> Floats | None:
 def swept(record: CarryRecord, trades: Columns) -> Mapping[str, float | int | None]:
     """What a sweep keeps of a run: its metrics and the numbers among its figures."""
     own = figures(record, None)
-    kept = {name: value for name, value in own.items() if name in SWEPT and not isinstance(value, str)}
+    kept = {name: value for name, value in own.items() if name in metrics.SWEPT and not isinstance(value, str)}
     return {**metrics_of(record, trades), **kept}
