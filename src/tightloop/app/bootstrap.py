@@ -18,7 +18,6 @@ import numpy.typing as npt
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
 from tightloop.app import market_notes
-from tightloop.app.family import is_carry
 from tightloop.app.interrupts import Interrupts, Stopped
 from tightloop.app.run import TABLES as TABLES
 from tightloop.app.run import Market as Market
@@ -29,7 +28,8 @@ from tightloop.app.tick_market import TickMarket, load_tick_market
 from tightloop.app.window import time_of as time_of
 from tightloop.app.window import window_of
 from tightloop.core.limits import PRICE_MAX
-from tightloop.model import config
+from tightloop.model import strategies as files
+from tightloop.model.carry import CarryStrategy
 from tightloop.model.config import Strategy
 from tightloop.model.errors import CapacityError, InputError, Problem, StrategyError
 from tightloop.model.instruments import InstrumentId, default_rules
@@ -48,8 +48,42 @@ from tightloop.runtime.tick_feeds import TickFeed
 if TYPE_CHECKING:
     from tightloop.app.carry_run import CarryRun
 
+NO_CARRY = "a carry strategy can not stand here"
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
+
+
+def load_any(
+    strategies: Sequence[Any],
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | str | None = None,
+) -> tuple[Strategy | CarryStrategy, ...]:
+    """Files, texts or strategies already read, of any family; InputError with the problems of all of them."""
+    found: list[Strategy | CarryStrategy] = []
+    problems: list[Problem] = []
+    limits_file = Path(account) if account else None
+    for strategy in strategies:
+        if isinstance(strategy, Strategy | CarryStrategy):
+            found.append(strategy)
+            continue
+        text = str(strategy)
+        own: Strategy | CarryStrategy
+        try:
+            if isinstance(strategy, Path) or "\n" not in text:
+                own = files.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
+            else:
+                own = files.loads(text, settings=settings, instruments=instruments, account=limits_file)
+        except InputError as error:
+            problems += (problem for problem in error.problems if problem not in problems)
+        else:
+            found.append(own)
+    if problems:
+        raise InputError(*problems)
+    if not found:
+        raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    return tuple(found)
 
 
 def load_strategies(
@@ -59,30 +93,30 @@ def load_strategies(
     instruments: Sequence[str] = (),
     account: Path | str | None = None,
 ) -> tuple[Strategy, ...]:
-    """Files, texts or strategies already read; InputError with the problems of all of them."""
-    found: list[Strategy] = []
-    problems: list[Problem] = []
-    limits_file = Path(account) if account else None
-    for strategy in strategies:
-        if isinstance(strategy, Strategy):
-            found.append(strategy)
-            continue
-        text = str(strategy)
-        try:
-            if isinstance(strategy, Path) or "\n" not in text:
-                own = config.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
-            else:
-                own = config.loads(text, settings=settings, instruments=instruments, account=limits_file)
-        except InputError as error:
-            problems += (problem for problem in error.problems if problem not in problems)
-        else:
-            found.append(own)
-    if problems:
-        raise InputError(*problems)
-    if not found:
-        raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    """The same without carry strategies, which run alone: InputError names one that stands among them."""
+    found = _without_carry(load_any(strategies, settings=settings, instruments=instruments, account=account))
     check_files(found)
+    return found
+
+
+def _without_carry(loaded: Sequence[Strategy | CarryStrategy]) -> tuple[Strategy, ...]:
+    found: list[Strategy] = []
+    for own in loaded:
+        if isinstance(own, CarryStrategy):
+            file, line = own.place(("family",))
+            raise InputError.one(file, line, "family", NO_CARRY, "name strategies of the other families")
+        found.append(own)
     return tuple(found)
+
+
+def _carry_of(loaded: Sequence[Strategy | CarryStrategy]) -> CarryStrategy | None:
+    """The carry strategy of a run; InputError when it is not alone."""
+    found = next((own for own in loaded if isinstance(own, CarryStrategy)), None)
+    if found is not None and len(loaded) > 1:
+        file, line = found.place(("family",))
+        remedy = "name one file, or put all legs into one"
+        raise InputError.one(file, line, "family", "a carry strategy runs alone", remedy)
+    return found
 
 
 def load_market(
@@ -214,20 +248,23 @@ def backtest(
     Raises InputError (UnfitDataError for data that the gate refuses), CapacityError, and StrategyError when a
     strategy in Python fails: its ``run`` holds what was done until then.
     """
+    clock = time.process_time
+    begun = clock()
+    loaded = load_any(strategies, settings=settings, instruments=instruments, account=account)
     asked: Any = {
-        "data": data, "start": start, "end": end, "account": account, "settings": settings,
-        "instruments": instruments, "seed": seed, "accept": accept, "on_progress": on_progress,
-        "one_by_one": one_by_one,
+        "data": data, "start": start, "end": end, "settings": settings, "seed": seed, "accept": accept,
+        "on_progress": on_progress, "one_by_one": one_by_one, "read_s": clock() - begun,
     }  # fmt: skip
-    if is_carry(strategies):
+    carry = _carry_of(loaded)
+    if carry is not None:
         from tightloop.app.carry_run import backtest_carry  # loads compiled code that no other family needs
 
-        return backtest_carry(*strategies, **asked)
-    return _backtest(*strategies, **asked)
+        return backtest_carry(carry, **asked)
+    return _backtest(_without_carry(loaded), **asked, account=account, instruments=instruments)
 
 
 def _backtest(
-    *strategies: Any,
+    loaded: tuple[Strategy, ...],
     data: Any,
     start: str | None,
     end: str | None,
@@ -238,11 +275,11 @@ def _backtest(
     accept: Sequence[str],
     on_progress: Callable[[int, int], None] | None,
     one_by_one: bool,
+    read_s: float,
 ) -> Run:
     clock = time.process_time
-    begun = clock()
     window = window_of(start, end)
-    loaded = load_strategies(strategies, settings=settings, instruments=instruments, account=account)
+    check_files(loaded)
     compiled_at = clock()
     options: Any = {"start_ns": window[0], "end_ns": window[1], "accepted": frozenset(accept)}
     is_ticks = loaded[0].read.feed is not None
@@ -274,7 +311,7 @@ def _backtest(
     }  # fmt: skip
     timing = {
         "load": loaded_at - compiled_at,
-        "compile": compiled_at - begun + planned_at - loaded_at,
+        "compile": read_s + planned_at - loaded_at,
         "run": ran_at - planned_at,
         "write": clock() - ran_at,
         "events": driven.events,
@@ -360,16 +397,39 @@ def sweep(
         raise InputError.one(
             "command line", None, "--split", f"{split:g} is not between 0 and 1", "write for example 0.7"
         )
-    if is_carry(strategies):
+    asked: Any = {
+        "data": data, "start": start, "end": end, "accept": accept, "split": split, "threads": threads,
+        "on_row": on_row,
+    }  # fmt: skip
+    sets = sweeping.combinations(parameters)
+
+    def read(values: Mapping[str, Any]) -> tuple[Strategy | CarryStrategy, ...]:
+        own: list[Setting] = [*settings, *values.items()]
+        return load_any(strategies, settings=own, instruments=instruments, account=account)
+
+    if _carry_of(read(sets[0])) is not None:
         from tightloop.app.carry_run import sweep_carry  # loads compiled code that no other family needs
 
-        return sweep_carry(
-            *strategies, parameters=parameters, data=data, start=start, end=end, account=account, settings=settings,
-            instruments=instruments, seed=seed, accept=accept, split=split, threads=threads, on_row=on_row,
-        )  # fmt: skip
-    window = window_of(start, end)
-    sets = sweeping.combinations(parameters)
+        return sweep_carry(sets, tuple(parameters), lambda values: _carry_of(read(values)), **asked)
     reader = _SetReader(strategies, settings, instruments, account)
+    return _sweep(sets, tuple(parameters), reader, **asked, seed=seed)
+
+
+def _sweep(
+    sets: Sequence[Mapping[str, Any]],
+    parameters: tuple[str, ...],
+    reader: "_SetReader",
+    *,
+    data: Any,
+    start: str | None,
+    end: str | None,
+    seed: int,
+    accept: Sequence[str],
+    split: float | None,
+    threads: int | None,
+    on_row: Callable[[sweeping.Row, int], None] | None,
+) -> Sweep:
+    window = window_of(start, end)
     first = reader.strategies(sets[0])
     if first[0].read.feed is not None:
         file, line = first[0].place(("feed",))
@@ -383,7 +443,7 @@ def sweep(
             raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
-    done = Sweep(tuple(parameters), [], len(sets), has_split=split is not None)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None)
 
     def plan_of(values: Mapping[str, Any]) -> Plan:
         return make_plan(reader.strategies(values), market.rules, seed=seed)

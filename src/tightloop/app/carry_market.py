@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog, LoadedSeries
 from tightloop.app import market_notes
-from tightloop.app.carry_rewards import payouts_of
+from tightloop.app.carry_rewards import payouts_of, price_columns
 from tightloop.app.carry_rows import CarryRows, as_of, moment, on_line
+from tightloop.app.carry_signals import BASELINE_BARS, predictions_of
 from tightloop.model.carry import CarryStrategy, Leg
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
@@ -65,16 +66,22 @@ def load_carry_feed(
         raise InputError.one("data", None, "", "carry strategies read a catalog", "give the folder of a catalog")
     catalog, needs, notes = Catalog(data), needs_of(strategy), list[str]()
     instants = _instants(strategy, catalog, needs, (start_ns, end_ns), notes)
-    lookback = dict.fromkeys(needs.signalled, 1)
     rows = CarryRows(
-        catalog, strategy.timeframe, instants, accepted, strategy.marks.holes, strategy.marks.proxies, lookback
+        catalog,
+        strategy.timeframe,
+        instants,
+        accepted,
+        strategy.marks.holes,
+        strategy.marks.proxies,
+        _lookback(strategy),
     )
     rows.warnings += notes
     columns = [*_price_columns(rows, needs), *_reserve_columns(rows, needs, _shifts(strategy, rows))]
     columns += [*_lst_columns(rows, needs, strategy), *_gas_columns(rows, needs)]
+    columns += price_columns(strategy.legs, rows, strategy.marks.usd)
     settlements = {str(perp): _settlement(rows, strategy, perp) for perp in needs.perps}
     payouts = {leg.name: payouts_of(leg, rows, strategy.marks.usd) for leg in strategy.legs if leg.rewards}
-    predictions: dict[str, tuple[Prediction, ...]] = {}
+    predictions = {leg.name: predictions_of(leg, strategy, rows) for leg in strategy.legs if leg.signal is not None}
     values = np.column_stack([values for _, values, _ in columns]) if columns else np.empty((len(instants), 0))
     _say(rows, strategy)
     return CarryFeed(
@@ -106,12 +113,22 @@ def needs_of(strategy: CarryStrategy) -> Needs:
             signalled.update((venue, None) for venue, _ in leg.venues)
         if leg.lst is not None:
             lsts[leg.lst] = None
-            if leg.exit == "market":
+            if leg.exit == "market" or leg.kind == "loop":
                 exits[leg.lst] = None
         reserves.update((reserve, None) for reserve in _reserves(leg))
     instruments.update((instrument, None) for instrument in strategy.marks.usd.values())
     gas = () if strategy.costs.gas is None else (strategy.costs.gas.chain,)
     return Needs(tuple(instruments), tuple(signalled), tuple(reserves), tuple(lsts), tuple(exits), gas)
+
+
+def _lookback(strategy: CarryStrategy) -> dict[InstrumentId, int]:
+    """Bars before the first instant that a signal's instruments need."""
+    found: dict[InstrumentId, int] = {}
+    for leg in strategy.legs:
+        if leg.signal is not None:
+            bars = BASELINE_BARS if leg.signal.source == "baseline" else 1
+            found.update((venue, max(found.get(venue, 0), bars)) for venue, _ in leg.venues)
+    return found
 
 
 def _reserves(leg: Leg) -> Iterator[tuple[str, str]]:
@@ -262,7 +279,7 @@ def _settlement(rows: CarryRows, strategy: CarryStrategy, perp: InstrumentId) ->
         times, columns = rows.catalog.as_stamped(path)
         stale = as_of(times, columns["rate"], ts_ns)
         rows.warnings.append(
-            f"legacy.stale_funding: {int((stale != rate).sum())} of {len(rate)} settlements of {perp} pay the rate before"
+            f"legacy.stale_funding: {int((stale != rate).sum())} of {len(rate)} settlements of {perp} pay an older rate"
         )
         rate = stale
     return Settlement(ts_ns, rate, rows.opens(perp, ts_ns))

@@ -1,17 +1,17 @@
 """Rewards of liquid staking as published: tokens for each ETH that was staked, paid once, at the market's price."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.app.carry_rows import CarryRows, at
+from tightloop.app.carry_rows import CarryRows, as_of, at
 from tightloop.model.carry import Leg
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime.carry_feed import Payout
+from tightloop.runtime.carry_feed import Payout, SeriesKey
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -104,6 +104,28 @@ def _priced(
         Payout(own.ts_ns, program.token, own.per_unit, price * eth, own.from_ns, own.to_ns, price)
         for own, price, eth in zip(periods, in_eth.tolist(), eth_usd.tolist(), strict=True)
     ]
+
+
+def price_columns(
+    legs: Sequence[Leg], rows: CarryRows, usd: Mapping[str, InstrumentId]
+) -> Iterator[tuple[SeriesKey, Floats, bool]]:
+    """What a reward token is worth at every instant: the last hour's close known then, times the price of ETH.
+
+    In ETH alone where nothing prices ETH: then the share class is ETH, and so is the unit of all prices.
+    """
+    for name in dict.fromkeys(name for leg in legs for name in leg.rewards if name in PROGRAMS):
+        program = PROGRAMS[name]
+        found = np.full(len(rows.instants), np.nan)
+        path = f"bars/{program.market.venue}/{program.market.stem}-1h"
+        if rows.catalog.has(path):
+            first, last, _ = rows.catalog.span(path)
+            window = max(rows.start_ns - DAY_NS, first), min(rows.end_ns, last)
+            if window[0] <= window[1]:
+                loaded = rows.catalog.bars_around(program.market, "1h", *window, rows.accepted)
+                found = as_of(loaded.bars["close_ns"], loaded.bars["close"], rows.instants)
+        if "ETH" in usd:
+            found = found * rows.opens(usd["ETH"])
+        yield SeriesKey("price", program.token), found, False
 
 
 def _closes(market: InstrumentId, rows: CarryRows, paid: Ints) -> Floats:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,16 +19,19 @@ from tightloop.app.interrupts import Interrupts, Stopped
 from tightloop.app.run_files import RunFiles
 from tightloop.app.sweep import Sweep
 from tightloop.app.window import window_of
-from tightloop.model import carry_config
 from tightloop.model.carry import STABLE, CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError, UnfitDataError
+from tightloop.model.settings import Setting
 from tightloop.runtime import carry_backtest, carry_sweep, results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_results import build_carry
 from tightloop.runtime.metrics import SWEPT
 from tightloop.runtime.recorder import Recorder
+
+if TYPE_CHECKING:
+    from tightloop.adapters.data._shared import DatasetReport
 
 BENCHMARK = "benchmark/ethena-susde"
 BENCHMARK_NAME = "Ethena sUSDe"
@@ -50,12 +53,12 @@ class CarryRun(RunFiles):
 
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(
-            self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at
-        )
+        return build_carry_report(self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at)
 
     def texts(self) -> dict[str, bytes]:
-        return {"strategy.yaml": self.strategy.text.encode()}
+        """The strategy file, and those it was laid over."""
+        beside = {Path(name).name: text.encode() for name, text in self.strategy.beside}
+        return {**beside, "strategy.yaml": self.strategy.text.encode()}
 
 
 @dataclass(slots=True)
@@ -65,43 +68,23 @@ class _Driven:
     is_part: bool = False
 
 
-def load_carry(
-    strategies: Sequence[Any], *, settings: Sequence[Any] = (), instruments: Sequence[str] = (), account: Any = None
-) -> CarryStrategy:
-    """The one strategy of a carry run; InputError with its problems, or for what such a run does not take."""
-    for option, given in (("--instrument", instruments), ("--account", account)):
-        if given:
-            remedy = "write it in the file's legs and bands"
-            raise InputError.one("command line", None, option, "a carry strategy does not take it", remedy)
-    if len(strategies) != 1:
-        message, remedy = "a carry strategy runs alone", "put all legs into one file, or run the files apart"
-        raise InputError.one("command line", None, "STRATEGIES", message, remedy)
-    own = strategies[0]
-    if isinstance(own, CarryStrategy):
-        return own
-    if isinstance(own, Path) or "\n" not in str(own):
-        return carry_config.load(Path(own), settings=settings)
-    return carry_config.loads(str(own), settings=settings)
-
-
 def backtest_carry(
-    *strategies: Any,
+    strategy: CarryStrategy,
+    *,
     data: Any,
     start: str | None = None,
     end: str | None = None,
-    account: Any = None,
-    settings: Sequence[str] = (),
-    instruments: Sequence[str] = (),
+    settings: Sequence[Setting] = (),
     seed: int = 0,
     accept: Sequence[str] = (),
     on_progress: Progress | None = None,
     one_by_one: bool = False,
+    read_s: float = 0.0,
 ) -> CarryRun:
-    """As ``bootstrap.backtest``, for a strategy of the carry family. ``start`` and ``end`` are both included."""
+    """As ``bootstrap.backtest``, of a strategy that was read in ``read_s`` CPU seconds. ``start`` and ``end`` are both
+    included."""
     clock = time.process_time
-    begun = clock()
     window = window_of(start, end)
-    strategy = load_carry(strategies, settings=settings, instruments=instruments, account=account)
     read_at = clock()
     feed = load_carry_feed(strategy, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     warnings = list(feed.warnings)
@@ -120,7 +103,7 @@ def backtest_carry(
     taken = driven.snapshots.taken
     result = build_carry(
         plan, feed, taken, recorder, seed=seed, benchmark_apr=apr,
-        warnings=_cut_short(driven, feed) + warnings, quality=json.loads(as_json(feed.reports))["datasets"],
+        warnings=_cut_short(driven, feed) + warnings, quality=json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"],
     )  # fmt: skip
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
@@ -129,15 +112,13 @@ def backtest_carry(
     }  # fmt: skip
     timing = {
         "load": loaded_at - read_at,
-        "compile": read_at - begun + planned_at - loaded_at,
+        "compile": read_s + planned_at - loaded_at,
         "run": ran_at - planned_at,
         "write": clock() - ran_at,
         "events": driven.snapshots.events,
         "bars": len(taken),
     }
-    return CarryRun(
-        result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan
-    )
+    return CarryRun(result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan)
 
 
 def _drive(
@@ -186,41 +167,39 @@ def _benchmark(strategy: CarryStrategy, data: Any, feed: CarryFeed, warnings: li
         found[inside] = as_of(loaded.ts_ns, loaded.columns["apr"], feed.instants[inside])
     feed.reports.append(loaded.report)
     if not inside.all():
-        warnings.append(f"the rates of {BENCHMARK_NAME} do not cover the run: the benchmark is not compared over all of it")
+        warnings.append(
+            f"the rates of {BENCHMARK_NAME} do not cover the run: the benchmark is not compared over all of it"
+        )
     return found
 
 
 def sweep_carry(
-    *strategies: Any,
-    parameters: Mapping[str, Sequence[Any]],
+    sets: Sequence[Mapping[str, Any]],
+    parameters: tuple[str, ...],
+    strategy_of: Callable[[Mapping[str, Any]], CarryStrategy | None],
+    *,
     data: Any,
     start: str | None = None,
     end: str | None = None,
-    account: Any = None,
-    settings: Sequence[str] = (),
-    instruments: Sequence[str] = (),
-    seed: int = 0,
     accept: Sequence[str] = (),
     split: float | None = None,
     threads: int | None = None,
     on_row: Callable[[sweeping.Row, int], None] | None = None,
 ) -> Sweep:
-    """As ``bootstrap.sweep``, for a strategy of the carry family. ``seed`` changes nothing: nothing is random."""
+    """As ``bootstrap.sweep``, of parameter sets that ``strategy_of`` reads a carry strategy with."""
     window = window_of(start, end)
-    sets = sweeping.combinations(parameters)
-
-    def strategy_of(values: Mapping[str, Any]) -> CarryStrategy:
-        own = [*settings, *values.items()]
-        return load_carry(strategies, settings=own, instruments=instruments, account=account)
-
-    swept = [strategy_of(values) for values in sets]
+    swept = []
+    for values in sets:
+        own = strategy_of(values)
+        assert own is not None, "a set changes no family: the first one was of this family"
+        swept.append(own)
     feed = load_carry_feed(swept[0], data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     _check_same(swept)
     if split is not None and len(feed.instants) < FEWEST_INSTANTS:
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
     parts = (feed, None) if split is None else carry_sweep.parts_of(feed, split)
-    done = Sweep(tuple(parameters), [], len(sets), has_split=split is not None, extra=SWEPT)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
     numbers = [{"number": number} for number in range(len(sets))]
 
     def figures_of(number: Mapping[str, Any]) -> tuple[sweeping.Figures, sweeping.Figures | None]:
@@ -234,10 +213,10 @@ def sweep_carry(
     try:
         with closing(sweeping.sweep_sets(numbers, figures_of, threads=threads, on_lost=count_lost)) as rows:
             for row in rows:
-                own = sweeping.Row(row.number, sets[row.number], row.in_sample, row.out_of_sample)
-                done.rows.append(own)
+                named = sweeping.Row(row.number, sets[row.number], row.in_sample, row.out_of_sample)
+                done.rows.append(named)
                 if on_row is not None:
-                    on_row(own, len(sets))
+                    on_row(named, len(sets))
     except KeyboardInterrupt:
         done.interrupted = True
     return done

@@ -309,6 +309,7 @@ def sweep(
         from tightloop.app import bootstrap
         from tightloop.app.console_sweep import check_sort, print_sweep
         from tightloop.app.interrupts import Interrupts
+        from tightloop.app.run_files import unwritable
 
         check_sort(sort, has_split=split is not None)
         folder = out or Path("runs") / f"sweep-{strategies[0].stem}"
@@ -367,18 +368,18 @@ def validate(
     """Check strategy files without data: every problem with its line and what to write instead."""
     with errors_shown():
         _say_when_compiling()
-        from tightloop.model import config
+        from tightloop.model import strategies as files
 
         problems: list[Problem] = []
         for path in strategies:
             try:
-                strategy = config.load(path, settings=settings, instruments=instruments, account=account)
+                strategy = files.load(path, settings=settings, instruments=instruments, account=account)
             except InputError as error:
                 problems += (problem for problem in error.problems if problem not in problems)
                 continue
             for message in strategy.warnings:
                 warn(f"{path}: {message}")
-            click.echo(f"{path}: {strategy.read.name} is valid (config {strategy.config_hash})")
+            click.echo(f"{path}: {strategy.name} is valid (config {strategy.config_hash})")
         if problems:
             raise InputError(*problems)
 

@@ -6,7 +6,7 @@ fund are issued and redeemed at the value of the instant, so a flow never moves 
 
 import math
 
-from tightloop.core import guard, lending, log
+from tightloop.core import carry_monitors, guard, lending, log
 from tightloop.core.carry_books import (
     change,
     convert,
@@ -176,8 +176,12 @@ def _funded(carry: Record, event: Record) -> None:
     """Funding on what was held before; positive when received."""
     books = carry.books
     holding = books.holdings[event.instance]
+    if holding.settled_ns >= event.ts_event_ns:
+        return  # said twice, paid once
+    holding.settled_ns = event.ts_event_ns
     carry.settlement_count += 1
     carry.rate_sum += event.rate
+    carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
     if event.amount != 0.0:
         holding.funding += event.amount
         change(books, holding.cash, event.stop_price, Counter.FUNDING.value)
@@ -299,6 +303,7 @@ def _end(state: Record, rows: Rows) -> None:
         carry.unit_price = carry.nav / carry.units
         carry.peak_unit = max(carry.peak_unit, carry.unit_price)
         carry.drawdown_pct = max(carry.drawdown_pct, 100.0 * (1.0 - carry.unit_price / carry.peak_unit))
+    carry_monitors.watch(state, rows)
     state.equity = carry.nav
     mix(state, float_bits(carry.nav))
     guard.record(state, rows)

@@ -9,7 +9,7 @@ from numba import int64, types
 
 from tightloop.core import carry_venue
 from tightloop.core.carry_books import unit_value
-from tightloop.core.carry_types import BUCKETS
+from tightloop.core.carry_types import BUCKETS, Monitor
 from tightloop.core.carry_venue import CARRY_VENUE, CARRY_VENUE_RECORD
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.step import step
@@ -35,7 +35,8 @@ MATRIX = types.Array(types.float64, 2, "C")
 FINISHED, LOG_FULL, PAUSED = 0, 1, 2
 
 FIXED = (
-    "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta",
+    "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg",
+    "utilisation",
 )  # fmt: skip
 """First columns of a snapshot; then the buckets, amount and value of each balance, quantity and result of each holding
 (values in the share class)."""
@@ -71,6 +72,8 @@ def write_snapshot(state: Record, row: Floats) -> None:
     books = carry.books
     row[0], row[1], row[2], row[3] = carry.nav, carry.unit_price, carry.units, carry.flows
     row[4], row[5], row[6], row[7] = carry.hf, carry.ltv, carry.margin_ratio, carry.delta
+    row[8] = carry.funding_rate
+    row[9], row[10] = carry.monitors[Monitor.PEG.value], carry.monitors[Monitor.UTILISATION.value]
     at = len(FIXED)
     for k in range(BUCKETS):
         row[at + k] = carry.buckets[k]
@@ -122,8 +125,8 @@ def next_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: I
                 k = at[1]
                 at[1] += 1
                 value = values[at[0], k]
-                if value != last[k] and value == value:
-                    last[k] = value
+                if value != last[k] and (value == value or last[k] == last[k]):
+                    last[k] = value  # what was known and is not any more is said too
                     _clear(event, EventKind.VALUE_KNOWN.value, now_ns)
                     event.instrument = k
                     event.price = value

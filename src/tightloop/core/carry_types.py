@@ -169,6 +169,29 @@ class Band(IntEnum):
     SIGNAL = 11
 
 
+class Monitor(IntEnum):
+    """What is watched at the end of every instant; a change of its level is an event."""
+
+    HEALTH_FACTOR = 0
+    LTV = 1  # over the liquidation threshold
+    MARGIN = 2
+    DELTA = 3
+    FUNDING = 4  # the last rate, as it is for us
+    PEG = 5  # the market's discount on an LST
+    UTILISATION = 6
+
+
+MONITORS = len(Monitor)
+
+
+class Level(IntEnum):
+    UNKNOWN = 0
+    SAFE = 1
+    CAUTION = 2
+    WARNING = 3
+    CRITICAL = 4
+
+
 SERIES = record(*of("i8", "kind"), *of("f8", "now"))
 
 ASSET = record(*of("i8", "price_series"), *of("f8", "usd price"))  # price: in the share class; series -1: usd is 1
@@ -179,7 +202,7 @@ BALANCE = record(
 )
 
 HOLDING = record(
-    *of("i8", "venue base quote mark_series cash leg opened_ns is_liquidated high_series low_series"),
+    *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
     *of("f8", "qty entry mark spot unrealized funding fees realized weight fee_rate stop target before"),
 )  # mark and spot: of the perp and of its base, in the quote; before: the mark at the instant before
 
@@ -194,7 +217,7 @@ BOOKS = record(
 
 LEG = record(
     *of("i8", "kind state size_kind match source price_series side exit is_signal wraps"),
-    *of("i8", "input venue_cash coin product debt flash base weth lst transit_in transit_out queue"),  # balances
+    *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
     *of("i8", "market_series supplied_series borrowed_series"),
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
     *of("f8", "size margin_size fee_rate ltv max_ltv threshold bonus flash_rate entry_hf_min swap_rate"),
@@ -208,8 +231,10 @@ CARRY = record(
     *of("i8", "warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
     *of("f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"),  # NaN: off
     *of("f8", "reserve gas_multiplier transfer_fee nav units unit_price flows last_nav base share payable deposited"),
-    *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial"),
-    *of("f8", "peak_unit drawdown_pct leverage utilisation"),
+    *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial funding_rate"),
+    *of("f8", "peak_unit drawdown_pct"),
+    ("monitors", "f8", (MONITORS,)),
+    ("levels", "i8", (MONITORS,)),
     ("buckets", "f8", (limits.BUCKETS_MAX,)),
     ("legs", LEG, (limits.LEGS_MAX,)),
     ("books", BOOKS),

@@ -118,8 +118,9 @@ def _taken(venue: Record, request: Record) -> float:
     if op == Instruction.REDEEM:
         return series_now(books, source.rate_series)
     if op == Instruction.SWAP:
-        at = request.series if request.series >= 0 else source.rate_series
-        return series_now(books, at) * (1.0 - request.fee_rate)
+        if request.series < 0:
+            return math.nan  # no market: nobody knows what it sells for
+        return series_now(books, request.series) * (1.0 - request.fee_rate)
     if op == Instruction.SELL_DUST:
         return unit_value(books, request.source) / unit_value(books, request.target)
     return 1.0
@@ -383,6 +384,9 @@ def _settle(venue: Record, event: Record) -> None:
     """Funding on the quantity held before this instant, at the mark of the settlement; the event gets the amounts."""
     books = venue.books
     holding = books.holdings[event.instance]
+    if holding.settled_ns >= event.ts_event_ns:
+        return  # said twice, paid once
+    holding.settled_ns = event.ts_event_ns
     mark = holding.entry if venue.funding_on_entry != 0 else event.price
     event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     event.stop_price = in_cash(books, holding, event.amount)

@@ -230,6 +230,7 @@ class RowKind(IntEnum):
     INSTRUCT = 12  # a command of carry: one instruction of a bundle
     EXECUTED = 13  # it took place
     BUNDLE = 14  # a bundle ended
+    MONITOR = 15  # something watched changed its level
 
 
 class WarningCode(IntEnum):

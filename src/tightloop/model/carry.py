@@ -1,7 +1,7 @@
 """A carry strategy as it was understood: legs, bands, costs, flows; every name resolved, every number in core units.
 
-Made by ``carry_config.py`` from a file, read by ``carry_plan.py``. Shares are fractions, rates are fractions, amounts are
-in the asset that the field names, times in nanoseconds UTC. None is off or not said; never 0 for it.
+Made by ``carry_config.py`` from a file, read by ``carry_plan.py``. Shares and rates are fractions, amounts are in the
+asset that the field names, times in nanoseconds UTC. None is off or not said; never 0 for it.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,34 @@ from tightloop.model.instruments import InstrumentId
 STABLE = "USDT"
 SHARE_CLASSES = ("USDT", "ETH", "BTC")
 LEG_KINDS = ("spot", "lend", "stake", "loop", "perp")
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRules:
+    """What a venue demands: fees as shares of the notional, margins as shares of it too, ``min_notional`` in USDT.
+
+    ``maintenance_margin`` is where the venue would liquidate: reported; acted on only where ``Bands.margin_liquidate``
+    says so.
+    """
+
+    kind: str
+    spot_rate: float | None = None
+    perp_rate: float | None = None
+    min_notional: float = 0.0
+    initial_margin: float | None = None
+    maintenance_margin: float | None = None
+    leverage_max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShareClass:
+    """A currency in which capital is subscribed, reported and redeemed."""
+
+    asset: str
+    decimals: int
+    is_market_neutral: bool
+    loop_leverage_max: float
+    perp_leverage_max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,9 @@ class Leg:
     lend: ``pool``, ``asset`` (as the pool names it: USDT, WETH), ``borrow`` (asset) with ``ltv``. stake: ``lst``,
     ``staking_venue``, ``exit``, ``queue_h``, ``rewards``. loop: those of stake, and ``pool``, ``debt``, ``ltv``,
     ``flash_bps``. perp: ``side``, ``venues`` with weights that add up to 1, ``margin``, ``signal``.
+
+    ``source`` is the leg that what goes into this one comes from, the wallet when None: a spot leg gives what it holds,
+    a lending leg that borrows gives what it borrowed. Of a perp it is where the margin comes from.
     """
 
     name: str
@@ -97,6 +128,7 @@ class Gas:
     multiplier: float = 1.2
     chain: str = "ethereum"
     owed_in: str | None = None
+    units: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +196,11 @@ class CarryStrategy:
     parameters: Mapping[str, float]
     warnings: tuple[str, ...]
     config_hash: str
+    share: ShareClass
+    venues: Mapping[str, VenueRules]
+    description: str | None = None
+    beside: tuple[tuple[str, str], ...] = ()
+    """Name and text of every other file that was read: layers it extends, flows."""
     place: Any = field(compare=False, repr=False, default=None)
 
     def leg(self, name: str) -> Leg:

@@ -24,12 +24,6 @@ from tightloop.model.instruments import SETTLE_SUFFIXES, InstrumentId
 Key = tuple[str, str]
 """A series: its kind and its name."""
 
-GAS_UNITS = {
-    "transfer": 100_000, "stake": 150_000, "swap": 180_000, "redeem": 200_000, "withdraw": 220_000, "supply": 250_000,
-    "wrap": 45_000, "loop": 1_250_000, "unloop": 850_000,
-}  # fmt: skip
-"""Units of gas of each operation on Ethereum, as measured for the protocols' own contracts."""
-
 HOUR_NS = 3_600_000_000_000
 MAINTENANCE = 0.10
 """Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
@@ -156,7 +150,9 @@ class _Builder:
         self.assets.append(name)
         row = self.books["assets"][at]
         row["price_series"] = -1
-        row["usd"] = 1.0 if name == STABLE else math.nan
+        # With nothing to price the share class in USD, the share class is the unit, and what is in USD has no price.
+        in_share = self.strategy.share_class != STABLE and self.strategy.share_class not in self.strategy.marks.usd
+        row["usd"] = 1.0 if name == (self.strategy.share_class if in_share else STABLE) else math.nan
         row["price"] = 1.0 if name == self.strategy.share_class else math.nan
         if name != STABLE:
             priced_by = self.strategy.marks.usd.get(name)
@@ -199,8 +195,8 @@ class _Builder:
     def _leg(self, at: int, leg: Leg) -> None:
         row = self.carry["legs"][at]
         for field in (
-            "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "flash", "base",
-            "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series",
+            "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "borrowed", "flash",
+            "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series",
         ):  # fmt: skip
             row[field] = -1
         row["kind"] = int(LEGS[leg.kind])
@@ -220,7 +216,7 @@ class _Builder:
             return int(LegSize.NOTIONAL), 0.0
         return int(SIZES[size.kind]), math.nan if size.value is None else size.value
 
-    def _spot(self, row: Any, at: int, leg: Leg) -> None:
+    def _spot(self, row: Any, _: int, leg: Leg) -> None:
         assert leg.instrument is not None, "a spot leg has an instrument"
         base, quote = base_and_quote(leg.instrument)
         venue = leg.instrument.venue
@@ -235,22 +231,46 @@ class _Builder:
             row["venue_cash"] = self._balance(venue, BalanceKind.VENUE, quote)
             row["coin"] = self._balance(venue, BalanceKind.VENUE, base)
 
-    def _lend(self, row: Any, at: int, leg: Leg) -> None:
-        assert leg.pool is not None and leg.asset is not None, "a lending leg has a pool and an asset"
+    def _lend(self, row: Any, _: int, leg: Leg) -> None:
+        assert leg.pool, "a lending leg has a pool"
+        assert leg.asset, "a lending leg has an asset"
         name = f"{leg.pool}/{leg.asset}"
         priced = {"WETH": "ETH", "WBTC": "BTC"}.get(leg.asset, leg.asset)
         index = self._series("liquidity_index", name)
         row["product"] = self._balance(leg.pool, BalanceKind.SUPPLIED, f"a{leg.asset}", priced, index_series=index)
         row["input"] = self._balance("wallet", BalanceKind.WALLET, leg.asset, priced)
-        row["gas_enter"], row["gas_exit"] = GAS_UNITS["supply"], GAS_UNITS["withdraw"]
+        row["gas_enter"], row["gas_exit"] = self._gas_of("supply"), self._gas_of("withdraw")
         if priced != leg.asset:
             row["wraps"] = 1
             row["base"] = self._balance("wallet", BalanceKind.WALLET, priced)
             row["weth"] = row["input"]
-            row["gas_enter"] += GAS_UNITS["wrap"]
-            row["gas_exit"] += GAS_UNITS["wrap"]
+            row["gas_enter"] += self._gas_of("wrap")
+            row["gas_exit"] += self._gas_of("wrap")
         else:
             row["base"] = row["input"]
+        if leg.borrow is not None:
+            assert leg.ltv is not None, "a leg that borrows has a loan to value"
+            owed = self._series("borrow_index", f"{leg.pool}/{leg.borrow}")
+            row["debt"] = self._balance(
+                leg.pool, BalanceKind.DEBT, f"debt{leg.borrow}", leg.borrow, index_series=owed, sign=-1
+            )
+            row["borrowed"] = self._balance("wallet", BalanceKind.WALLET, leg.borrow)
+            row["gas_borrow"] = self._gas_of("borrow")
+            self._debt(row, leg)
+
+    def _debt(self, row: Any, leg: Leg) -> None:
+        """What a pool demands of a debt, and what a leg wants of it."""
+        row["supplied_series"] = self._maybe("supplied", f"{leg.pool}/{leg.debt or leg.borrow}")
+        row["borrowed_series"] = self._maybe("borrowed", f"{leg.pool}/{leg.debt or leg.borrow}")
+        row["ltv"] = leg.ltv
+        row["max_ltv"] = math.inf if leg.max_ltv is None else leg.max_ltv
+        row["threshold"] = math.nan if leg.liquidation_threshold is None else leg.liquidation_threshold
+        row["bonus"] = leg.liquidation_bonus
+        row["entry_hf_min"] = leg.entry_hf_min or 0.0
+
+    def _gas_of(self, operation: str) -> int:
+        gas = self.strategy.costs.gas
+        return 0 if gas is None else int(gas.units[operation])
 
     def _staked(self, row: Any, leg: Leg) -> int:
         """What stake and loop share; the series of the rate."""
@@ -258,24 +278,26 @@ class _Builder:
         rate = self._series("rate", leg.lst)
         row["base"] = self._balance("wallet", BalanceKind.WALLET, "ETH")
         row["lst"] = self._balance("wallet", BalanceKind.LST, leg.lst, "ETH", rate_series=rate)
-        row["market_series"] = self._maybe("market_rate", leg.lst) if leg.exit == "market" else -1
+        row["market_series"] = self._maybe("market_rate", leg.lst)
         row["exit"] = int(leg.exit == "queue")
         row["queue_ns"] = int(leg.queue_h * HOUR_NS)
         if leg.exit == "queue":
             row["queue"] = self._balance(leg.staking_venue or leg.lst, BalanceKind.QUEUE, "ETH")
         for reward in leg.rewards:
-            self.rewards[leg.name, reward] = -1
+            self.rewards[leg.name, reward.upper()] = -1
         self.carry["dust"] = leg.dust
         return rate
 
-    def _stake(self, row: Any, at: int, leg: Leg) -> None:
+    def _stake(self, row: Any, _: int, leg: Leg) -> None:
         self._staked(row, leg)
         row["product"] = row["lst"]
-        row["gas_enter"] = GAS_UNITS["stake"]
-        row["gas_exit"] = GAS_UNITS["redeem" if leg.exit == "queue" else "swap"]
+        row["gas_enter"] = self._gas_of("stake")
+        row["gas_exit"] = self._gas_of("unstake" if leg.exit == "queue" else "swap")
 
-    def _loop(self, row: Any, at: int, leg: Leg) -> None:
-        assert leg.pool is not None and leg.debt is not None and leg.ltv is not None, "a loop has a pool and a debt"
+    def _loop(self, row: Any, _: int, leg: Leg) -> None:
+        assert leg.pool, "a loop has a pool"
+        assert leg.debt, "a loop has a debt"
+        assert leg.ltv is not None, "a loop has a loan to value"
         rate = self._staked(row, leg)
         supplied = self._series("liquidity_index", f"{leg.pool}/{leg.lst}")
         borrowed = self._series("borrow_index", f"{leg.pool}/{leg.debt}")
@@ -287,14 +309,9 @@ class _Builder:
         )
         row["weth"] = self._balance("wallet", BalanceKind.WALLET, leg.debt, "ETH")
         row["flash"] = self._balance("flash", BalanceKind.FLASH, leg.debt, "ETH", sign=-1)
-        row["supplied_series"] = self._maybe("supplied", f"{leg.pool}/{leg.debt}")
-        row["borrowed_series"] = self._maybe("borrowed", f"{leg.pool}/{leg.debt}")
-        row["ltv"], row["flash_rate"] = leg.ltv, leg.flash_bps / 1e4
-        row["max_ltv"] = math.inf if leg.max_ltv is None else leg.max_ltv
-        row["threshold"] = math.nan if leg.liquidation_threshold is None else leg.liquidation_threshold
-        row["bonus"] = leg.liquidation_bonus
-        row["entry_hf_min"] = leg.entry_hf_min or 0.0
-        row["gas_enter"], row["gas_exit"] = GAS_UNITS["loop"], GAS_UNITS["unloop"]
+        row["flash_rate"] = leg.flash_bps / 1e4
+        self._debt(row, leg)
+        row["gas_enter"], row["gas_exit"] = self._gas_of("atomic_entry"), self._gas_of("atomic_deleverage")
 
     def _perp(self, row: Any, at: int, leg: Leg) -> None:
         row["side"] = -1 if leg.side == "short" else 1
@@ -342,10 +359,21 @@ class _Builder:
         own["is_legacy"] = int(self.strategy.legacy.is_on)
         own["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
         own["fee_in_amount"] = int(self.strategy.legacy.is_on)
-        for field in ("margin_min", "hf_min", "hf_start", "hf", "margin_ratio", "delta", "nav", "unit_price"):
+        for field in (
+            "margin_min",
+            "hf_min",
+            "hf_start",
+            "hf",
+            "margin_ratio",
+            "delta",
+            "nav",
+            "unit_price",
+            "funding_rate",
+        ):
             own[field] = math.nan
         for field in ("max_position_pct", "max_symbol_pct", "daily_loss_pct", "max_drawdown_pct", "max_margin_pct"):
             self.state["limits"][field] = math.nan
+        own["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital
 
@@ -357,7 +385,7 @@ class _Builder:
         own["gas_series"] = self._series("gas", gas.chain)
         own["gas_asset"] = self._asset("ETH")
         own["gas_multiplier"] = gas.multiplier
-        own["gas_transfer"] = GAS_UNITS["transfer"]
+        own["gas_transfer"] = self._gas_of("transfer")
         if gas.owed_in is not None:
             own["gas_balance"] = self._balance("gas", BalanceKind.GAS, "ETH", sign=-1)
 

@@ -24,6 +24,8 @@ from tightloop.model.fields import (
 )
 from tightloop.model.instruments import TIMEFRAMES
 
+CARRY = "carry"
+"""The family that has legs instead of sections; ``carry_config`` reads it."""
 PERCENT = Annotated[float, number(0.0, 100.0, above=True)]
 MONEY = Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
 PRICE = Annotated[float, number(0.0, limits.PRICE_MAX, above=True)]
@@ -420,7 +422,7 @@ class StrategyFile(Strict):
     """The keys of a strategy, before names are resolved. ``class`` and ``module`` are of the family python."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
-    family: Annotated[str, word(*families.families_found())]
+    family: Annotated[str, word(*families.families_found(), CARRY)]
     direction: Annotated[str | None, word("LONG", "SHORT")] = None
     instruments: Annotated[list[Any], BeforeValidator(_instruments)] = Field(default_factory=list)
     timeframe: Annotated[str | None, word(*TIMEFRAMES)] = None

@@ -14,10 +14,10 @@ Floats = npt.NDArray[np.float64]
 class SeriesKey:
     """A series by what it is and whose it is.
 
-    ``kind`` and ``name``: price and mark, the open of a spot instrument and of a perp (``bybit:ETHUSDT-perp``); high and
-    low of the bar that ended at the instant (perps of legs that follow a signal); of a pool's asset (``aave_v3/WETH``)
-    liquidity_index, borrow_index, supplied, borrowed, liquidity_rate, borrow_rate; rate and market_rate of an LST
-    (``weETH``) in ETH; gas in gwei (``ethereum``).
+    ``kind`` and ``name``: price and mark, the open of a spot instrument and of a perp (``bybit:ETHUSDT-perp``); high
+    and low of the bar that ended at the instant (perps of legs that follow a signal); liquidity_index, borrow_index,
+    supplied, borrowed, liquidity_rate and borrow_rate of a pool's asset (``aave_v3/WETH``); rate and market_rate of an
+    LST (``weETH``) in ETH; gas in gwei (``ethereum``).
     """
 
     kind: str

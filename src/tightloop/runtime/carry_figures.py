@@ -21,6 +21,8 @@ from tightloop.runtime.recorder import Columns
 Figures = dict[str, float | int | str | None]
 HOURS_PER_YEAR = 8_760.0
 TRADES = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
+
+
 def known(value: Any) -> float | None:
     """A number, or None where there is none."""
     return float(value) if math.isfinite(float(value)) else None

@@ -38,7 +38,7 @@ def build_carry(
     *,
     seed: int = 0,
     warnings: Sequence[str] = (),
-    quality: Sequence[Mapping[str, Any]] = (),
+    quality: Sequence[dict[str, Any]] = (),
     benchmark_apr: Floats | None = None,
 ) -> Result:
     """Tables and summary of a run that ended or was interrupted: of the instants that have a snapshot.
@@ -191,7 +191,8 @@ def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
         "hf": hf,
         "ltv": np.where(owes, record.fixed("ltv"), math.nan),
         "margin_ratio": record.fixed("margin_ratio"),
-        "delta": record.exposure(),
+        "delta": record.fixed("delta"),
+        "exposure": record.exposure(),
         "funding": record.buckets[:, BUCKET_NAMES.index("funding_pnl")],
         "benchmark": np.full(len(record.ts_ns), math.nan) if benchmark is None else benchmark,
     }

@@ -34,9 +34,7 @@ def parts_of(feed: CarryFeed, share: float) -> tuple[CarryFeed, CarryFeed]:
 
 def _part(feed: CarryFeed, first: int, last: int) -> CarryFeed:
     begin, end = int(feed.instants[first]), int(feed.instants[last])
-    settlements: Mapping[str, Settlement] = {
-        name: _within(own, begin, end) for name, own in feed.settlements.items()
-    }
+    settlements: Mapping[str, Settlement] = {name: _within(own, begin, end) for name, own in feed.settlements.items()}
     return CarryFeed(
         feed.instants[first : last + 1],
         feed.series,

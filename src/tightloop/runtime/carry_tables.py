@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core.carry_types import GO, Band, Bucket, Instruction, Rollback
+from tightloop.core.carry_types import GO, Band, Bucket, Instruction, Level, Monitor, Rollback
 from tightloop.core.types import RowKind, WarningCode
 from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime.carry_record import CarryRecord
@@ -256,6 +256,7 @@ class CarryTables:
             for ts_ns, amount in zip(times.tolist(), received.tolist(), strict=True):
                 rows.append((ts_ns, 0, "FUNDING_PAYMENT", instrument.venue, instrument.symbol, amount, amount, None))
         rows += self._rewards()
+        rows += self._risks()
         for k, code in enumerate(self.warned["code"].tolist()):
             if code in {int(known) for known in WARNED}:
                 number = int(self.warned["order_id"][k])
@@ -282,6 +283,16 @@ class CarryTables:
             for at in np.flatnonzero(paid)
         ]
 
+    def _risks(self) -> list["_Event"]:
+        """What is watched, whenever it changed its level."""
+        told = self.record.rows(RowKind.MONITOR)
+        return [
+            (ts_ns, 2, Monitor(code).name, None, None, value, math.nan, Level(level).name.lower())
+            for ts_ns, code, level, value in zip(
+                *(told[name].tolist() for name in ("ts_ns", "code", "reason", "value")), strict=True
+            )
+        ]
+
     def _where(self, op: Instruction, at: int, leg: int) -> tuple[str | None, str | None]:
         if op == Instruction.PERP_TRADE:
             return self.plan.holdings[at].venue, self.plan.holdings[at].symbol
@@ -294,5 +305,3 @@ def _condition(variant: str, operator: str, value: float, threshold: float | Non
         [{"variant": variant, "operator": operator, "value": value, "threshold": threshold, "verdict": "TRUE"}],
         separators=(",", ":"),
     )
-
-

@@ -85,13 +85,13 @@ class TradeBook:
                 coins = own["threshold"][k] if op == Instruction.SPOT_BUY else own["qty"][k]
                 qty = kinds[Instruction(op)] * float(coins)
             found.append((ts_ns, int(own["seq"][k]), Deal(ts_ns, key, qty, float(own["price"][k]), fee, "", int(k))))
-        found += self._liquidations(own)
+        found += self._liquidations()
         found.sort(key=lambda each: each[:2])
         deals = [deal for _, _, deal in found]
-        self._name(deals, own)
+        self._name(deals)
         return deals
 
-    def _liquidations(self, own: Columns) -> list[tuple[int, int, Deal]]:
+    def _liquidations(self) -> list[tuple[int, int, Deal]]:
         """A venue that closes a holding says its price and, in the row after it, what was lost."""
         told = self.record.rows(RowKind.WARNING)
         lost = np.flatnonzero(told["code"] == int(WarningCode.DELTA_LEFT))
@@ -106,7 +106,7 @@ class TradeBook:
             found.append((ts_ns, int(told["seq"][k]), deal))
         return found
 
-    def _name(self, deals: list[Deal], own: Columns) -> None:
+    def _name(self, deals: list[Deal]) -> None:
         """Why each was made: the band that acted last; a stop or a target when nobody instructed it."""
         told = self.record.rows(RowKind.WARNING)
         bands = np.flatnonzero(told["code"] == int(WarningCode.BAND_LEFT))
@@ -189,7 +189,6 @@ class TradeBook:
     def _fund(self, trade: CarryTrade) -> None:
         """Funding of the time it was held, and its result when it has ended."""
         record = self.record
-        price: object
         if trade.key[0] == PERP:
             at, received = record.funding(trade.key[1])
             times = record.ts_ns[at]

@@ -111,6 +111,7 @@ KEPT: dict[RowKind, tuple[str, ...]] = {
         "fee",
         "value",
     ),
+    RowKind.MONITOR: ("ts_ns", "seq", "code", "reason", "value"),
     RowKind.BUNDLE: ("ts_ns", "seq", "order_id", "reason"),
 }
 _WIDTH = LOG_ROW.itemsize // 8

@@ -372,7 +372,7 @@ class Catalog:
 def _less_torn(
     load: Callable[[int | None, int | None, frozenset[str]], Loaded], low: int, high: int, accepted: frozenset[str]
 ) -> Loaded:
-    """What ``load`` gives for [low, high), where its holes count as they do in the whole dataset when that is better."""
+    """What ``load`` gives for [low, high), with holes judged as in the whole dataset where that is better."""
     try:
         return load(low, high, accepted)
     except UnfitDataError as error:

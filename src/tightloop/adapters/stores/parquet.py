@@ -39,6 +39,7 @@ FLOAT_COLUMNS = frozenset(
         "hf",
         "ltv",
         "delta",
+        "exposure",
         "benchmark",
     ]
 )

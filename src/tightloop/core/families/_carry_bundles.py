@@ -13,7 +13,7 @@ from tightloop.core.types import Record, RowKind, Rows
 def instruct(
     state: Record, rows: Rows, leg: int, op: int, source: int, target: int, qty: float, amount: float
 ) -> Record:
-    """One instruction: give ``qty`` of a balance, take ``amount`` of another; the venue works out the one that is NaN."""
+    """One instruction: give ``qty`` of a balance, take ``amount`` of another; the venue finds the one that is NaN."""
     row = log.emit(state, rows, RowKind.INSTRUCT.value, -1)
     row.code = op
     row.order_id = state.carry.bundle_id
@@ -67,17 +67,22 @@ def gas_in_cash(carry: Record, units: int) -> float:
 
 
 @leaf
+def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> int:
+    """Gas out of a balance; returns the rows written."""
+    row = instruct(state, rows, leg, Instruction.GAS.value, source, -1, amount, 0.0)
+    log.seal(state, row)
+    return 1
+
+
+@leaf
 def burn(state: Record, rows: Rows, leg: int, units: int) -> int:
     """Gas of one transaction; returns the rows written."""
     carry = state.carry
     if carry.gas_series < 0 or units <= 0:
         return 0
     if carry.gas_balance >= 0:
-        row = instruct(state, rows, leg, Instruction.GAS.value, carry.gas_balance, -1, gas_in_eth(carry, units), 0.0)
-    else:
-        row = instruct(state, rows, leg, Instruction.GAS.value, carry.cash, -1, gas_in_cash(carry, units), 0.0)
-    log.seal(state, row)
-    return 1
+        return pay_gas(state, rows, leg, carry.gas_balance, gas_in_eth(carry, units))
+    return pay_gas(state, rows, leg, carry.cash, gas_in_cash(carry, units))
 
 
 @leaf
@@ -179,6 +184,20 @@ def enter_loop(state: Record, rows: Rows, leg_at: int, equity: float) -> int:
 
 
 @leaf
+def market_rate(carry: Record, leg: Record) -> float:
+    """What a leg's LST sells for now, in ETH; NaN when no market says it."""
+    return carry.books.series[leg.market_series].now if leg.market_series >= 0 else math.nan
+
+
+@leaf
+def is_saleable(carry: Record, leg: Record) -> bool:
+    """Whether what a leg on chain holds can be taken out now: a sale needs a market that says its price."""
+    if leg.kind == LegKind.LOOP or (leg.kind == LegKind.STAKE and leg.exit == 0):
+        return market_rate(carry, leg) > 0.0
+    return True
+
+
+@leaf
 def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: float) -> int:
     """Repay ``repay`` of the debt (in its asset) and take out ``share`` of the collateral, sold on the market.
 
@@ -189,8 +208,7 @@ def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: floa
     books = carry.books
     count = burn(state, rows, leg_at, leg.gas_exit)
     owed = repay * (1.0 + leg.flash_rate)
-    sold_at = series_now(books, leg.market_series if leg.market_series >= 0 else books.balances[leg.lst].rate_series)
-    sold_at *= 1.0 - leg.swap_rate
+    sold_at = market_rate(carry, leg) * (1.0 - leg.swap_rate)
     index = series_now(books, books.balances[leg.product].index_series)
     held = books.balances[leg.product].amount
     scaled = owed / (sold_at * index) if share != share else share * held

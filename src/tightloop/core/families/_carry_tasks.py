@@ -3,28 +3,32 @@
 import math
 
 from tightloop.core import guard
-from tightloop.core.carry_books import unit_value
+from tightloop.core.carry_books import series_now, unit_value
 from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import leaf
 from tightloop.core.families._carry_bundles import (
     begin,
+    burn,
     deploy,
     gas_in_cash,
     gas_in_eth,
     go,
     instruct,
+    is_saleable,
     move,
+    pay_gas,
     release,
     shares_margin,
     spot_price,
     trade_perp,
     trade_spot,
+    turn,
 )
 from tightloop.core.log import seal
 from tightloop.core.types import Record, Rows, WarningCode
 
-FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4
-UNWIND, CARRY_OUT, SELL, BRING, PAID = 0, 1, 2, 3, 4
+PLEDGE, FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4, 5
+UNWIND, CARRY_OUT, SELL, BRING, RETURN, PAID = 0, 1, 2, 3, 4, 5
 ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
 
@@ -60,39 +64,75 @@ def _spot_notional(carry: Record, leg: Record) -> float:
 
 
 @leaf
-def _margin_wanted(carry: Record, leg: Record, free: float) -> float:
-    """What an entry puts behind a perpetual leg, in cash."""
+def _margin_wanted(carry: Record, leg: Record, at: int, free: float) -> float:
+    """What an entry puts behind a perpetual leg, in units of the cash balance ``at``."""
     if leg.margin_kind == LegSize.ALL:
         return free
-    return value_of(carry, leg.margin_kind, leg.margin_size, carry.base) / unit_value(carry.books, carry.cash)
+    return value_of(carry, leg.margin_kind, leg.margin_size, carry.base) / unit_value(carry.books, at)
+
+
+@leaf
+def wallet_of(books: Record, token: int) -> int:
+    """The wallet's balance of a token; -1 when the run has none."""
+    for at in range(books.balance_count):
+        if books.balances[at].kind == BalanceKind.WALLET and books.balances[at].token == token:
+            return at
+    return -1
 
 
 @leaf
 def _fund(state: Record, rows: Rows) -> bool:
     """Cash to the exchanges, one transfer to each: what spot legs will spend there, and margin."""
     carry = state.carry
+    books = carry.books
     count = begin(state)
-    free = _free_cash(carry)
-    left = free
-    token = carry.books.balances[carry.cash].token
-    for target in range(carry.books.balance_count):
-        own = carry.books.balances[target]
-        if own.kind != BalanceKind.VENUE or own.token != token:
+    for purse in range(books.balance_count):
+        if books.balances[purse].kind != BalanceKind.WALLET:
             continue
-        wanted = 0.0
-        for at in range(carry.leg_count):
-            leg = carry.legs[at]
-            if leg.kind == LegKind.SPOT and leg.venue_cash == target:
-                wanted += max(0.0, _spot_notional(carry, leg))
-            elif leg.kind == LegKind.PERP:
-                margin = _margin_wanted(carry, leg, free)
-                for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
-                    holding = carry.books.holdings[k]
-                    if holding.cash == target and margin > 0.0:
-                        wanted += margin * holding.weight
-        wanted = min(wanted, left)
-        left -= wanted
-        count += move(state, rows, -1, carry.cash, target, wanted)
+        free = _free_cash(carry) if purse == carry.cash else books.balances[purse].amount
+        left = free
+        for target in range(books.balance_count):
+            if books.balances[target].kind != BalanceKind.VENUE:
+                continue
+            if books.balances[target].token == books.balances[purse].token:
+                wanted = min(_wanted_at(carry, target, free), left)
+                left -= wanted
+                count += move(state, rows, -1, purse, target, wanted)
+    return go(state, rows, count)
+
+
+@leaf
+def _wanted_at(carry: Record, target: int, free: float) -> float:
+    """What an entry needs in one place: what spot legs spend, and margins."""
+    wanted = 0.0
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind == LegKind.SPOT and leg.venue_cash == target:
+            wanted += max(0.0, _spot_notional(carry, leg))
+        elif leg.kind == LegKind.PERP:
+            for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+                holding = carry.books.holdings[k]
+                if holding.cash == target:
+                    wanted += max(0.0, _margin_wanted(carry, leg, target, free)) * holding.weight
+    return wanted
+
+
+@leaf
+def _pledge(state: Record, rows: Rows) -> bool:
+    """Legs that lend to borrow come first: others live on what they borrow."""
+    carry = state.carry
+    count = begin(state)
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind == LegKind.LEND and leg.debt >= 0:
+            qty = _to_deploy(carry, leg)
+            count += deploy(state, rows, at, qty)
+            if qty > 0.0:
+                owed = leg.ltv * qty * unit_value(carry.books, leg.input) / unit_value(carry.books, leg.borrowed)
+                count += burn(state, rows, at, leg.gas_borrow)
+                row = instruct(state, rows, at, Instruction.BORROW.value, leg.debt, leg.borrowed, math.nan, owed)
+                seal(state, row)
+                count += 1
     return go(state, rows, count)
 
 
@@ -164,23 +204,26 @@ def _trade(state: Record, rows: Rows) -> bool:
 
 @leaf
 def _gather(state: Record, rows: Rows) -> bool:
-    """Coins from exchanges to the wallet, for legs on chain that are fed by them."""
+    """Coins from exchanges to the wallet, for legs on chain that are fed by them.
+
+    What gas is paid in pays for its own transfer: it leaves less of it. (Published runs owed that gas as well.)
+    """
     carry = state.carry
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.source >= 0 and (leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP or leg.kind == LegKind.LEND):
-            spot = carry.legs[leg.source]
-            qty = spot.fresh
+        if leg.source < 0 or carry.legs[leg.source].kind != LegKind.SPOT or leg.base < 0:
+            continue
+        spot = carry.legs[leg.source]
+        is_gas = carry.gas_series >= 0 and carry.books.balances[spot.coin].asset == carry.gas_asset
+        if not is_gas:
+            count += move(state, rows, at, spot.coin, leg.base, spot.fresh)
+        elif spot.coin != leg.base and spot.fresh > 0.0:
+            gas = gas_in_eth(carry, carry.gas_transfer)
             if carry.gas_twice != 0:
-                qty -= gas_in_eth(carry, carry.gas_transfer)
-                row = instruct(
-                    state, rows, at, Instruction.GAS.value, spot.coin, -1,
-                    gas_in_eth(carry, carry.gas_transfer), 0.0,
-                )  # fmt: skip
-                seal(state, row)
-                count += 1
-            count += move(state, rows, at, spot.coin, leg.base, qty)
+                count += burn(state, rows, at, carry.gas_transfer)
+            count += pay_gas(state, rows, at, spot.coin, gas)
+            count += turn(state, rows, at, Instruction.TRANSFER.value, spot.coin, leg.base, spot.fresh - gas)
     return go(state, rows, count)
 
 
@@ -204,7 +247,8 @@ def _deploy(state: Record, rows: Rows) -> bool:
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind == LegKind.LEND or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
+        is_lending = leg.kind == LegKind.LEND and leg.debt < 0
+        if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
             count += deploy(state, rows, at, _to_deploy(carry, leg))
     return go(state, rows, count)
 
@@ -226,7 +270,9 @@ def go_on_entering(state: Record, rows: Rows) -> None:
     while carry.stage < DONE:
         stage = carry.stage
         carry.stage += 1
-        if stage == FUND:
+        if stage == PLEDGE:
+            is_sent = _pledge(state, rows)
+        elif stage == FUND:
             is_sent = _fund(state, rows)
         elif stage == TRADE:
             is_sent = _trade(state, rows)
@@ -249,7 +295,8 @@ def _unwind(state: Record, rows: Rows) -> bool:
     for back in range(carry.leg_count):
         at = carry.leg_count - 1 - back
         leg = carry.legs[at]
-        if leg.kind == LegKind.LEND or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
+        is_lending = leg.kind == LegKind.LEND and leg.debt < 0
+        if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
             count += release(state, rows, at, carry.share)
     return go(state, rows, count)
 
@@ -261,16 +308,17 @@ def _carry_out(state: Record, rows: Rows) -> bool:
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.source >= 0 and leg.base >= 0:
+        if leg.source >= 0 and leg.base >= 0 and carry.legs[leg.source].kind == LegKind.SPOT:
             count += move(state, rows, at, leg.base, carry.legs[leg.source].coin, carry.books.balances[leg.base].amount)
     return go(state, rows, count)
 
 
 @leaf
 def _is_fed_on(carry: Record, at: int) -> bool:
+    """Whether what a spot leg buys goes on to a leg on chain."""
     found = False
     for k in range(carry.leg_count):
-        found = found or carry.legs[k].source == at
+        found = found or (carry.legs[k].source == at and carry.legs[k].kind != LegKind.PERP)
     return found
 
 
@@ -293,20 +341,58 @@ def _sell(state: Record, rows: Rows) -> bool:
 
 
 @leaf
+def _bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
+    """Move what is missing in the wallet from the exchanges that have it; returns the rows written."""
+    carry = state.carry
+    books = carry.books
+    count = 0
+    for at in range(books.balance_count):
+        own = books.balances[at]
+        if own.kind == BalanceKind.VENUE and own.token == books.balances[purse].token and missing > 0.0:
+            fee = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee if purse == carry.cash else 0.0
+            qty = min(own.amount, missing + fee)
+            count += move(state, rows, -1, at, purse, qty)
+            missing -= max(0.0, qty)
+    return count
+
+
+@leaf
+def _owed_share(carry: Record, leg: Record) -> float:
+    """What a reduction repays of a leg's debt, in units of what it borrowed."""
+    index = series_now(carry.books, carry.books.balances[leg.debt].index_series)
+    return min(1.0, carry.share) * carry.books.balances[leg.debt].amount * index
+
+
+@leaf
 def _bring(state: Record, rows: Rows) -> bool:
-    """Cash from the exchanges to the wallet, as much as is to be paid out and is not there."""
+    """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there."""
     carry = state.carry
     count = begin(state)
-    books = carry.books
-    missing = carry.payable - books.balances[carry.cash].amount
-    if missing > 0.0:
-        for at in range(books.balance_count):
-            own = books.balances[at]
-            if own.kind == BalanceKind.VENUE and own.asset == books.balances[carry.cash].asset and missing > 0.0:
-                fee = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee
-                qty = min(own.amount, missing + fee)
-                count += move(state, rows, -1, at, carry.cash, qty)
-                missing -= qty
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind == LegKind.LEND and leg.debt >= 0:
+            there = carry.books.balances[leg.borrowed].amount
+            count += _bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
+    if carry.band == Band.WITHDRAWAL:
+        count += _bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
+    return go(state, rows, count)
+
+
+@leaf
+def _return(state: Record, rows: Rows) -> bool:
+    """Repay what was borrowed against what is lent; take the same share of that out only to pay it out."""
+    carry = state.carry
+    count = begin(state)
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind != LegKind.LEND or leg.debt < 0:
+            continue
+        qty = min(_owed_share(carry, leg), carry.books.balances[leg.borrowed].amount)
+        if qty > 0.0:
+            count += burn(state, rows, at, leg.gas_borrow)
+            count += turn(state, rows, at, Instruction.REPAY.value, leg.borrowed, leg.debt, qty)
+        if carry.band == Band.WITHDRAWAL:
+            count += release(state, rows, at, carry.share)
     return go(state, rows, count)
 
 
@@ -329,11 +415,31 @@ def go_on_reducing(state: Record, rows: Rows) -> None:
             is_sent = _carry_out(state, rows)
         elif stage == SELL:
             is_sent = _sell(state, rows)
-        elif carry.band == Band.WITHDRAWAL:
+        elif stage == BRING:
             is_sent = _bring(state, rows)
+        else:
+            is_sent = _return(state, rows)
         if is_sent:
             return
     _reduced(carry)
+
+
+@leaf
+def can_unwind(carry: Record) -> bool:
+    """Whether all that is on chain can be taken out at a price that is known."""
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.product >= 0 and carry.books.balances[leg.product].amount > 0.0 and not is_saleable(carry, leg):
+            return False
+    return True
+
+
+@leaf
+def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
+    """Something is due and can not be done now; said once until something can."""
+    if state.carry.is_unpayable == 0:
+        guard.warn(state, rows, WarningCode.NOT_PAYABLE.value, -1, missing, 0)
+    state.carry.is_unpayable = 1
 
 
 @leaf
@@ -352,10 +458,8 @@ def pay(state: Record, rows: Rows) -> None:
         go(state, rows, 1)
         carry.is_unpayable = 0
         return
-    if carry.is_fast != 0 or not carry.nav > there:
-        if carry.is_unpayable == 0:
-            guard.warn(state, rows, WarningCode.NOT_PAYABLE.value, -1, due - there, 0)
-        carry.is_unpayable = 1
+    if carry.is_fast != 0 or not carry.nav > there or not can_unwind(carry):
+        warn_once_unpayable(state, rows, due - there)
         return
     reduce(state, rows, min(1.0, (due - there) / (carry.nav - there)), Band.WITHDRAWAL.value)
 
@@ -368,7 +472,7 @@ def note(state: Record, rows: Rows, band: int, value: float) -> None:
 @leaf
 def enter(state: Record, rows: Rows, base: float, band: int) -> None:
     carry = state.carry
-    carry.task, carry.stage, carry.base, carry.band = Task.ENTER.value, FUND, base, band
+    carry.task, carry.stage, carry.base, carry.band = Task.ENTER.value, PLEDGE, base, band
     note(state, rows, band, base)
     go_on_entering(state, rows)
 

@@ -1,8 +1,8 @@
 """The carry family: one allocator over legs. Which legs, how large and within which bands is all a strategy says.
 
-Decisions in order, the first that has something to do acts: health factor, margin, withdrawals, entry, dust, delta, loan
-to value, signals, deposits, equity. What it does is a task of several bundles, each sent when the one before has ended
-and all that was on its way has arrived. Risk only reduces.
+Decisions in order, the first that has something to do acts: health factor, margin, withdrawals, entry, dust, delta,
+loan to value, signals, deposits, equity. What it does is a task of several bundles, each sent when the one before has
+ended and all that was on its way has arrived. Risk only reduces.
 """
 
 import math
@@ -18,12 +18,14 @@ from tightloop.core.families._carry_bundles import (
     gas_in_eth,
     go,
     instruct,
+    is_saleable,
     leave_loop,
     long_units,
     spot_price,
     trade_perp,
 )
 from tightloop.core.families._carry_tasks import (
+    can_unwind,
     enter,
     go_on_entering,
     go_on_reducing,
@@ -31,6 +33,7 @@ from tightloop.core.families._carry_tasks import (
     pay,
     reduce,
     value_of,
+    warn_once_unpayable,
 )
 from tightloop.core.log import seal
 from tightloop.core.types import Floats, Moment, Record, Rows, Table
@@ -49,6 +52,9 @@ def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
     """Bring a leg on a pool to a loan to value: repay out of the collateral, or borrow and stake more."""
     carry = state.carry
     leg = carry.legs[at]
+    if not is_saleable(carry, leg):
+        warn_once_unpayable(state, rows, math.nan)
+        return
     price = carry.books.assets[carry.books.balances[leg.debt].asset].price
     collateral = lending.collateral_value(carry.books, leg) / price
     debt = lending.debt_value(carry.books, leg) / price
@@ -87,6 +93,19 @@ def _lever_up(state: Record, rows: Rows, at: int, amount: float) -> int:
 
 
 @leaf
+def _lower(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
+    """Bring the debt of a leg down to a loan to value: out of its collateral, or out of what was bought with it."""
+    carry = state.carry
+    leg = carry.legs[at]
+    if leg.kind == LegKind.LOOP:
+        _relever(state, rows, at, ltv, band)
+        return
+    collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+    carry.rebalance_count += 1
+    reduce(state, rows, (debt - ltv * collateral) / debt, band)
+
+
+@leaf
 def _guard_pools(state: Record, rows: Rows) -> bool:
     """Below the floor of the health factor a leg gives up debt; True when one did."""
     carry = state.carry
@@ -94,12 +113,12 @@ def _guard_pools(state: Record, rows: Rows) -> bool:
         return False
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind == LegKind.LOOP and leg.debt >= 0:
+        is_free = carry.task == Task.NONE or leg.kind == LegKind.LOOP
+        if leg.debt >= 0 and is_free:
             collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
             if lending.health_factor(collateral, debt, leg.threshold) < carry.hf_floor:
-                target = min(leg.ltv, leg.threshold / carry.hf_floor)
-                _relever(state, rows, at, target, Band.HEALTH_FACTOR.value)
-                return True
+                _lower(state, rows, at, min(leg.ltv, leg.threshold / carry.hf_floor), Band.HEALTH_FACTOR.value)
+                return carry.is_pending != 0
     return False
 
 
@@ -115,6 +134,9 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         held = long_units(carry, asset)
         price = spot_price(carry, leg) * unit_value(carry.books, leg.venue_cash)
         target = leg.size * carry.nav / price
+        if held > target and not can_unwind(carry):
+            warn_once_unpayable(state, rows, math.nan)
+            return False
         if band == Band.MARGIN:
             carry.resize_count += 1
         else:
@@ -150,10 +172,12 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             hedged += carry.books.holdings[k].qty
         wanted = _delta_target(carry, asset) - held
-        carry.delta = (hedged - wanted) / held if held > 0.0 else math.nan
-        if not abs(carry.delta) > carry.delta_band:
+        # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
+        base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
+        drift = (hedged - wanted) / base if base > 0.0 else math.nan
+        if not abs(drift) > carry.delta_band:
             continue
-        note(state, rows, Band.DELTA.value, carry.delta)
+        note(state, rows, Band.DELTA.value, drift)
         carry.rebalance_count += 1
         count = begin(state)
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
@@ -165,16 +189,22 @@ def _hedge(state: Record, rows: Rows) -> bool:
 
 @leaf
 def _follow_ltv(state: Record, rows: Rows) -> bool:
+    """Back to the loan to value that was meant. What lends to borrow only goes down: to borrow more is an entry."""
     carry = state.carry
     if not carry.ltv_band > 0.0:
         return False
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind == LegKind.LOOP and leg.state == LegState.HELD:
-            collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
-            if collateral > 0.0 and abs(debt / collateral - leg.ltv) > carry.ltv_band:
-                _relever(state, rows, at, leg.ltv, Band.LTV.value)
-                return True
+        if leg.debt < 0 or leg.state != LegState.HELD:
+            continue
+        collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+        drift = debt / collateral - leg.ltv if collateral > 0.0 else 0.0
+        if drift > carry.ltv_band:
+            _lower(state, rows, at, leg.ltv, Band.LTV.value)
+            return carry.is_pending != 0
+        if drift < -carry.ltv_band and leg.kind == LegKind.LOOP:
+            _relever(state, rows, at, leg.ltv, Band.LTV.value)
+            return carry.is_pending != 0
     return False
 
 
