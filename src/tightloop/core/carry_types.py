@@ -228,7 +228,7 @@ CARRY = record(
     *of("i8", "address family leg_count cash gas_balance gas_series gas_asset gas_transfer delay_ns"),
     *of("i8", "task stage bundle_id is_pending transit_count blocked_ns has_entered is_legacy gas_twice fee_in_amount"),
     *of("i8", "settlement_count resize_count rebalance_count rollback_count bundle_count band is_fast"),
-    *of("i8", "warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
+    *of("i8", "pay_ns pay_count warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
     *of("f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"),  # NaN: off
     *of("f8", "reserve gas_multiplier transfer_fee nav units unit_price flows last_nav base share payable deposited"),
     *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial funding_rate"),

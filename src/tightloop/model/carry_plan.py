@@ -27,7 +27,7 @@ Key = tuple[str, str]
 HOUR_NS = 3_600_000_000_000
 MAINTENANCE = 0.10
 """Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
-ROWS_PER_STEP = 256
+ROWS_PER_STEP = 2_048
 DEXES = ("uniswap_v3", "curve")
 """Exchanges on chain: they trade out of the wallet."""
 KINDS = {kind.name.lower(): kind for kind in SeriesKind}
