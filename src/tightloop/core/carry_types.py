@@ -123,6 +123,8 @@ COUNTERS = len(Counter)
 
 
 class LegKind(IntEnum):
+    """What a leg earns by."""
+
     SPOT = 1
     LEND = 2
     STAKE = 3
@@ -131,6 +133,8 @@ class LegKind(IntEnum):
 
 
 class LegSize(IntEnum):
+    """What a size is counted in."""
+
     ALL = 1
     WEIGHT = 2
     NOTIONAL = 3
@@ -139,6 +143,8 @@ class LegSize(IntEnum):
 
 
 class LegState(IntEnum):
+    """Whether a leg is held."""
+
     WAITING = 0
     HELD = 1
     LIQUIDATED = 2
@@ -185,6 +191,8 @@ MONITORS = len(Monitor)
 
 
 class Level(IntEnum):
+    """How bad it is."""
+
     UNKNOWN = 0
     SAFE = 1
     CAUTION = 2
