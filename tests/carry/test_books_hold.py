@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from synthetic import (
+
+from carry.synthetic import (
     BalanceKind,
     Bands,
     Costs,
@@ -32,7 +33,6 @@ from synthetic import (
     walk,
     weight,
 )
-
 from tightloop.core.carry_replay import FIXED
 from tightloop.core.carry_types import BUCKETS, COUNTERS, Rollback
 from tightloop.core.types import RowKind
@@ -102,7 +102,13 @@ def runs(draw: Any) -> tuple[CarryStrategy, CarryFeed, dict[int, int]]:
         gas=draw(some.sampled_from((None, gas(), gas("ETH")))),
     )  # fmt: skip
     bands = Bands(
-        draw(_optional(0.02)), draw(_optional(0.02)), draw(_optional(0.03)), draw(_optional(1.05)), 0.4, resize, liquidate
+        draw(_optional(0.02)),
+        draw(_optional(0.02)),
+        draw(_optional(0.03)),
+        draw(_optional(1.05)),
+        0.4,
+        resize,
+        liquidate,
     )
     flows = [
         Flow(int(at(hour)), own.capital * share, speed)
@@ -126,10 +132,18 @@ def runs(draw: Any) -> tuple[CarryStrategy, CarryFeed, dict[int, int]]:
             Prediction(int(at(hour)), side, 0.9, 0.02) for hour, side in ((1, 1), (6, -1), (9, 0), (15, 1), (30, -1))
         )
     }
-    forced = draw(some.dictionaries(some.integers(0, HOURS - 1), some.sampled_from([int(op) for op in Instruction]), max_size=4))
+    forced = draw(
+        some.dictionaries(some.integers(0, HOURS - 1), some.sampled_from([int(op) for op in Instruction]), max_size=4)
+    )
     rate = draw(some.sampled_from((0.0, 0.0003, -0.002)))
     fed = feed(values, settlements=funding(values, lambda _: rate), predictions=signals)
-    return dataclasses.replace(own, bands=bands, costs=costs, flows=tuple(sorted(flows, key=lambda f: f.ts_ns)), reserve=reserve), fed, forced
+    return (
+        dataclasses.replace(
+            own, bands=bands, costs=costs, flows=tuple(sorted(flows, key=lambda f: f.ts_ns)), reserve=reserve
+        ),
+        fed,
+        forced,
+    )
 
 
 def _value(run: Run, series: int, hour: int) -> float:
@@ -139,9 +153,10 @@ def _value(run: Run, series: int, hour: int) -> float:
 def _prices(run: Run, hour: int) -> list[float]:
     """Prices of all assets in the share class, from the feed itself."""
     books = run.carry["books"]
-    usd = []
-    for asset in books["assets"][: int(books["asset_count"])]:
-        usd.append(float(asset["usd"]) if asset["price_series"] < 0 else _value(run, int(asset["price_series"]), hour))
+    usd = [
+        float(asset["usd"]) if asset["price_series"] < 0 else _value(run, int(asset["price_series"]), hour)
+        for asset in books["assets"][: int(books["asset_count"])]
+    ]
     return [one / usd[int(books["share"])] for one in usd]
 
 
@@ -268,7 +283,11 @@ def test_nothing_that_comes_later_changes_what_was(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(some.sampled_from(NAMES), some.integers(0, 10_000), some.lists(some.sampled_from((-0.3, -0.05, 0.02, 0.6)), min_size=1, max_size=3))
+@given(
+    some.sampled_from(NAMES),
+    some.integers(0, 10_000),
+    some.lists(some.sampled_from((-0.3, -0.05, 0.02, 0.6)), min_size=1, max_size=3),
+)
 def test_a_flow_never_moves_the_price_of_a_unit(name: str, seed: int, shares: list[float]) -> None:
     """Where nothing costs, a unit is worth the same with and without the flows, whatever they are."""
     own = dataclasses.replace(_books(0.0)[name], bands=Bands())
@@ -280,7 +299,7 @@ def test_a_flow_never_moves_the_price_of_a_unit(name: str, seed: int, shares: li
     values["market_rate", "weETH"] = values["rate", "weETH"]
     flows = tuple(Flow(int(at(6 * (k + 1))), share * own.capital, "slow") for k, share in enumerate(shares))
     run = Run.of(dataclasses.replace(own, flows=flows), feed(values))
-    before = math.nan
+    before, units, amounts = math.nan, math.nan, np.zeros(0)
     for hour in run.instants():
         books = run.carry["books"]
         price = float(run.carry["unit_price"])
@@ -306,7 +325,10 @@ def test_each_instruction_that_fails_leaves_everything_as_before_but_gas(name: s
     )  # fmt: skip
     signals = {"signal": (Prediction(int(at(2)), 1, 0.9, 0.02),)}
     fed = feed(values, predictions=signals)
-    used = {(int((row["ts_ns"] - at(0)) // (at(1) - at(0))), int(row["code"])) for row in Run.of(own, fed).to_end().executed()}
+    used = {
+        (int((row["ts_ns"] - at(0)) // (at(1) - at(0))), int(row["code"]))
+        for row in Run.of(own, fed).to_end().executed()
+    }
     used = {(hour, op) for hour, op in used if op != Instruction.ARRIVED}
     assert used
     for hour, op in sorted(used):

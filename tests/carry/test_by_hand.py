@@ -1,11 +1,14 @@
-"""Carry, one rule at a time, against numbers worked out by hand on markets that stand still but for what is looked at."""
+"""Carry, one rule at a time, by hand, on markets that stand still but for what is looked at."""
 
 import dataclasses
 import math
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import (
+
+from carry.synthetic import (
     Bands,
     Costs,
     Flow,
@@ -16,6 +19,7 @@ from synthetic import (
     Settlement,
     Size,
     at,
+    borrowing,
     directional,
     done,
     feed,
@@ -29,7 +33,6 @@ from synthetic import (
     strategy,
     weight,
 )
-
 from tightloop.core.carry_types import Band, Bucket, LegState, Level, Monitor
 from tightloop.core.types import RowKind, WarningCode
 from tightloop.model.carry import CarryStrategy
@@ -38,12 +41,12 @@ ETH_PERP = "binance:ETHUSDT-perp"
 BTC_PERP = "binance:BTCUSDT-perp"
 
 
-def _marked(values: dict[tuple[str, str], np.ndarray], base: str, price: list[float]) -> None:
+def _marked(values: dict[tuple[str, str], Any], base: str, price: list[float]) -> None:
     """Spot and mark of every venue go along ``price``."""
-    for kind, name in values:
+    for (kind, name), series in values.items():
         if kind in ("price", "mark") and base in name:
-            values[kind, name][: len(price)] = price
-            values[kind, name][len(price) :] = price[-1]
+            series[: len(price)] = price
+            series[len(price) :] = price[-1]
 
 
 def _bucket(run: Run, bucket: Bucket) -> float:
@@ -170,12 +173,10 @@ def test_two_holdings_that_share_a_margin_are_closed_at_no_price_that_was_not_th
         ],
         bands=Bands(margin_liquidate=0.1),
     )  # fmt: skip
-    values["mark", ETH_PERP][2:] = values["mark", BTC_PERP][2:] = 0.0
     values["mark", ETH_PERP][2:], values["mark", BTC_PERP][2:] = 3000.0 * 1.145, 60_000.0 * 1.145
     run = done(own, feed(values))
     prices = [value for _, _, value, _ in run.warnings(WarningCode.LIQUIDATED)]
     assert len(prices) == 2
-    assert prices[0] <= 60_000.0 * 1.145 or prices[0] <= 3000.0 * 1.145
     assert all(any(price <= top * (1 + 1e-12) for top in (3435.0, 68_700.0)) for price in prices)
     assert run.amount("venue", "USDT", "binance") >= -1e-6
 
@@ -375,9 +376,7 @@ def test_what_is_not_worth_a_transfer_stays_and_stops_nothing() -> None:
 
 
 def test_a_withdrawal_leaves_every_venue_the_same_margin_for_its_notional() -> None:
-    own = strategy(
-        [spot("BTC"), short("BTC", {"binance": 0.5, "bybit": 0.5})], flows=[Flow(at(3), -60_000.0, "slow")]
-    )
+    own = strategy([spot("BTC"), short("BTC", {"binance": 0.5, "bybit": 0.5})], flows=[Flow(at(3), -60_000.0, "slow")])
     run = done(own, feed(flat(8)))
     assert run.amount("venue", "USDT", "binance") == pytest.approx(10_000.0)
     assert run.amount("venue", "USDT", "bybit") == pytest.approx(10_000.0)
@@ -494,7 +493,7 @@ def test_a_directional_leg_is_as_large_as_it_says(size: Size, qty: float) -> Non
     assert run.qty() == pytest.approx(qty)
 
 
-def test_the_margin_of_a_directional_leg_may_be_in_BTC() -> None:
+def test_the_margin_of_a_directional_leg_may_be_in_a_coin() -> None:
     own = strategy([directional(own_size=weight(0.5), stop_sd=50.0, target_sd=50.0)], share="BTC", capital=2.0)
     run = _signalled(66_000.0, 60_000.0, [60_000.0] * 3 + [66_000.0], own=own)
     # 1 BTC of notional gains 6,000 USDT, which are 1/11 BTC at 66,000.
@@ -536,7 +535,7 @@ def test_a_band_that_was_followed_is_quiet_the_next_hour() -> None:
     run = done(own, feed(values))
     hours = [hour for hour, _, _, band in run.warnings(WarningCode.BAND_LEFT) if band == Band.MARGIN]
     assert hours
-    assert all(later - earlier > 1 for earlier, later in zip(hours, hours[1:], strict=False))
+    assert all(later - earlier > 1 for earlier, later in pairwise(hours))
 
 
 def test_a_stake_that_no_market_buys_waits_and_says_so_once() -> None:
@@ -553,3 +552,39 @@ def test_settings_of_a_strategy_are_not_shared_between_runs() -> None:
     first = done(BASIS, feed(flat(4)))
     second = done(dataclasses.replace(BASIS, capital=50_000.0), feed(flat(4)))
     assert (first.carry["nav"], second.carry["nav"]) == (100_000.0, 50_000.0)
+
+
+def test_a_pool_of_two_legs_is_left_once() -> None:
+    own = strategy(
+        [lend(size=weight(0.5)), lend(size=weight(0.5), name="other")], flows=[Flow(at(2), -40_000.0, "slow")]
+    )
+    run = done(own, feed(flat(6)))
+    assert run.amount("supplied", "aUSDT") == pytest.approx(60_000.0)
+    assert run.amount("wallet", "USDT") == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_short_never_turns_into_a_long() -> None:
+    """All have left, and a little gas is owed in ETH: nothing is bought against it."""
+    own = strategy(
+        [spot(), short()], bands=Bands(delta=0.02), costs=Costs(gas=gas("ETH")),
+        flows=[Flow(at(2), -100_000.0, "slow"), Flow(at(6), 50_000.0, "slow")],
+    )  # fmt: skip
+    run = Run.of(own, feed(flat(10)))
+    assert all(run.qty() <= 0.0 for _ in run.instants())
+    assert run.qty() == pytest.approx(-25_000.0 / 3000.0, rel=1e-3)
+
+
+def test_collateral_that_still_stands_against_a_debt_stays() -> None:
+    """Fees took a part of the borrowed USDT: what can not be repaid keeps its collateral at the LTV that was meant."""
+    own = strategy(
+        [
+            borrowing(share=0.9), spot(share=0.15, source="base"), short(margin=0.15, source="base"),
+        ],
+        share="ETH", capital=100.0, costs=Costs(0.01, 0.01), flows=[Flow(at(3), -100.0, "slow")],
+    )  # fmt: skip
+    run = done(own, feed(flat(8)))
+    debt = run.amount("debt", "debtUSDT")
+    assert debt > 0.0
+    assert debt == pytest.approx(0.35 * run.amount("supplied", "aWETH") * 3000.0, rel=1e-6)
+    assert run.carry["rollback_count"] == 0
+    assert len(run.warnings(WarningCode.NOT_PAYABLE)) == 1

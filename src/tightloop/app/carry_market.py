@@ -34,7 +34,7 @@ RAW_STAMPS = "-raw-stamps"
 
 
 @dataclass(frozen=True, slots=True)
-class _Needs:
+class Needs:
     """What the legs, marks and costs of a strategy are priced with, each once, in the order of the file."""
 
     instruments: tuple[InstrumentId, ...]
@@ -64,7 +64,7 @@ def load_carry_feed(
     """
     if isinstance(data, Mapping):
         raise InputError.one("data", None, "", "carry strategies read a catalog", "give the folder of a catalog")
-    catalog, needs, notes = Catalog(data), _needs(strategy), list[str]()
+    catalog, needs, notes = Catalog(data), needs_of(strategy), list[str]()
     instants = _instants(strategy, catalog, needs, (start_ns, end_ns), notes)
     rows = CarryRows(
         catalog,
@@ -98,7 +98,8 @@ def load_carry_feed(
     )
 
 
-def _needs(strategy: CarryStrategy) -> _Needs:
+def needs_of(strategy: CarryStrategy) -> Needs:
+    """What a run reads; two strategies that read the same need the same."""
     instruments: dict[InstrumentId, None] = {}
     signalled: dict[InstrumentId, None] = {}
     reserves: dict[tuple[str, str], None] = {}
@@ -117,7 +118,7 @@ def _needs(strategy: CarryStrategy) -> _Needs:
         reserves.update((reserve, None) for reserve in _reserves(leg))
     instruments.update((instrument, None) for instrument in strategy.marks.usd.values())
     gas = () if strategy.costs.gas is None else (strategy.costs.gas.chain,)
-    return _Needs(tuple(instruments), tuple(signalled), tuple(reserves), tuple(lsts), tuple(exits), gas)
+    return Needs(tuple(instruments), tuple(signalled), tuple(reserves), tuple(lsts), tuple(exits), gas)
 
 
 def _lookback(strategy: CarryStrategy) -> dict[InstrumentId, int]:
@@ -142,7 +143,7 @@ def _reserves(leg: Leg) -> Iterator[tuple[str, str]]:
 
 
 def _instants(
-    strategy: CarryStrategy, catalog: Catalog, needs: _Needs, window: tuple[int | None, int | None], notes: list[str]
+    strategy: CarryStrategy, catalog: Catalog, needs: Needs, window: tuple[int | None, int | None], notes: list[str]
 ) -> Ints:
     step_ns = TIMEFRAMES[strategy.timeframe]
     start_ns, end_ns = window
@@ -166,7 +167,7 @@ def _instants(
     return np.arange(first, last + 1, dtype=np.int64) * step_ns
 
 
-def _spans(strategy: CarryStrategy, catalog: Catalog, needs: _Needs) -> Iterator[tuple[str, int, int]]:
+def _spans(strategy: CarryStrategy, catalog: Catalog, needs: Needs) -> Iterator[tuple[str, int, int]]:
     """Path, first and last instant of every dataset that the run cannot do without."""
     proxies = strategy.marks.proxies
     for instrument in needs.instruments:
@@ -186,7 +187,7 @@ def _spans(strategy: CarryStrategy, catalog: Catalog, needs: _Needs) -> Iterator
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _price_columns(rows: CarryRows, needs: _Needs) -> Iterator[Column]:
+def _price_columns(rows: CarryRows, needs: Needs) -> Iterator[Column]:
     for instrument in needs.instruments:
         kind = "mark" if instrument.market == "perp" else "price"
         yield SeriesKey(kind, str(instrument)), rows.opens(instrument), False
@@ -211,7 +212,7 @@ def _shifts(strategy: CarryStrategy, rows: CarryRows) -> dict[str, int]:
     return shifts
 
 
-def _reserve_columns(rows: CarryRows, needs: _Needs, shifts: Mapping[str, int]) -> Iterator[Column]:
+def _reserve_columns(rows: CarryRows, needs: Needs, shifts: Mapping[str, int]) -> Iterator[Column]:
     for pool, asset in needs.reserves:
         times, columns = rows.series(f"lending/{pool}/{asset}")
         instants = np.maximum(rows.instants, shifts.get(asset, rows.start_ns))
@@ -225,7 +226,7 @@ def _reserve_columns(rows: CarryRows, needs: _Needs, shifts: Mapping[str, int]) 
             yield SeriesKey(kind, f"{pool}/{asset}"), found, kind in INTERPOLATED
 
 
-def _lst_columns(rows: CarryRows, needs: _Needs, strategy: CarryStrategy) -> Iterator[Column]:
+def _lst_columns(rows: CarryRows, needs: Needs, strategy: CarryStrategy) -> Iterator[Column]:
     late_ns = HOUR_NS if strategy.legacy.is_on and strategy.legacy.first_rows else 0
     for lst in needs.lsts:
         times, columns = rows.series(f"staking/{lst}-rate", late_ns)
@@ -258,7 +259,7 @@ def _market_rate(rows: CarryRows, lst: str) -> Floats:
     return found
 
 
-def _gas_columns(rows: CarryRows, needs: _Needs) -> Iterator[Column]:
+def _gas_columns(rows: CarryRows, needs: Needs) -> Iterator[Column]:
     for chain in needs.gas:
         times, columns = rows.series(f"gas/{chain}")
         yield SeriesKey("gas", chain), as_of(times, columns["gwei"], rows.instants), False

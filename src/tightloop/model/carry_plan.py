@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core import carry, families, limits
-from tightloop.core.carry_replay import new_venue
+from tightloop.core.carry_replay import empty_venue
 from tightloop.core.carry_types import BalanceKind, LegKind, LegSize, SeriesKind
 from tightloop.core.compiled import DISABLE_JIT, address_of
 from tightloop.core.state import new_state
@@ -25,9 +25,7 @@ Key = tuple[str, str]
 """A series: its kind and its name."""
 
 HOUR_NS = 3_600_000_000_000
-MAINTENANCE = 0.10
-"""Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
-ROWS_PER_STEP = 256
+ROWS_PER_STEP = 2_048
 DEXES = ("uniswap_v3", "curve")
 """Exchanges on chain: they trade out of the wallet."""
 KINDS = {kind.name.lower(): kind for kind in SeriesKind}
@@ -79,15 +77,15 @@ def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
 
 def make_carry_plan(strategy: CarryStrategy, series: Sequence[Key]) -> CarryPlan:
     """Lay out a run over the series there are. InputError names a series that a leg needs and nobody gives."""
-    return _Builder(strategy, series).plan()
+    return _Layout(strategy, series).plan()
 
 
-class _Builder:
+class _Layout:
     def __init__(self, strategy: CarryStrategy, series: Sequence[Key]) -> None:
         self.strategy = strategy
         self.series = tuple(sorted((key for key in series if key[0] in KINDS), key=lambda key: int(KINDS[key[0]])))
         self._at = {key: at for at, key in enumerate(self.series)}
-        self.states, self.venues = new_state(), new_venue()
+        self.states, self.venues = new_state(), empty_venue()
         self.state, self.carry, self.venue = self.states[0], self.states[0]["carry"], self.venues[0]
         self.books = self.carry["books"]
         self.assets: list[str] = []
@@ -355,7 +353,7 @@ class _Builder:
             ("hf_floor", bands.hf_floor), ("margin_warn", bands.margin_warn), ("margin_resize", bands.margin_resize),
         ):  # fmt: skip
             own[field] = math.nan if value is None else value
-        own["margin_low"] = MAINTENANCE if bands.margin_liquidate is None else bands.margin_liquidate
+        own["margin_low"] = self._maintenance() if bands.margin_liquidate is None else bands.margin_liquidate
         own["reserve"] = self.strategy.reserve
         own["transfer_fee"] = costs.transfer_fee
         own["delay_ns"] = int(costs.transfer_delay_h * HOUR_NS)
@@ -379,6 +377,11 @@ class _Builder:
         own["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital
+
+    def _maintenance(self) -> float:
+        """The highest maintenance margin of the venues that hold perpetuals."""
+        found = [self.strategy.venues[own.venue] for own in self.holdings if own.venue in self.strategy.venues]
+        return max((own.maintenance_margin for own in found if own.maintenance_margin is not None), default=math.nan)
 
     def _gas(self) -> None:
         own, gas = self.carry, self.strategy.costs.gas

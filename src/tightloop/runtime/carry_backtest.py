@@ -13,7 +13,7 @@ from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime.carry_feed import CarryFeed, Floats, Ints
 from tightloop.runtime.recorder import Recorder
 
-EVENTS_AT_ONCE = 4_000_000
+EVENTS_AT_ONCE = 250_000
 Progress = Callable[[int], None]
 
 
@@ -43,8 +43,9 @@ def make_tape(plan: CarryPlan, feed: CarryFeed) -> CarryTape:
     for at, leg in enumerate(plan.strategy.legs):
         for own in feed.predictions.get(leg.name, ()):
             extras.append(_extra(own.ts_ns, EventKind.PREDICTED, at, qty=own.side, amount=own.confidence, rate=own.sd))
-    extras.sort(key=lambda own: int(own["ts_init_ns"][0]))
-    return CarryTape(feed.instants.astype(np.int64), values, np.concatenate(extras))
+    together = np.concatenate(extras)
+    together = together[np.argsort(together["ts_init_ns"], kind="stable")]
+    return CarryTape(feed.instants.astype(np.int64), values, together)
 
 
 def _extra(ts_ns: int, kind: EventKind, instance: int, since_ns: int | None = None, **numbers: float) -> Rows:
@@ -74,10 +75,11 @@ def _settlements(at: int, feed: CarryFeed, instrument: str) -> list[Rows]:
     own = feed.settlements.get(instrument)
     if own is None:
         return []
-    return [
-        _extra(int(ts_ns), EventKind.FUNDING_SETTLED, at, rate=float(rate), price=float(mark))
-        for ts_ns, rate, mark in zip(own.ts_ns, own.rate, own.mark, strict=True)
-    ]
+    events = np.zeros(len(own.ts_ns), EVENT)
+    events["kind"], events["instance"], events["instrument"] = int(EventKind.FUNDING_SETTLED), at, -1
+    events["ts_init_ns"] = events["ts_event_ns"] = own.ts_ns
+    events["rate"], events["price"] = own.rate, own.mark
+    return [events]
 
 
 def _payouts(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
@@ -93,40 +95,61 @@ def _payouts(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
     return found
 
 
-def run(plan: CarryPlan, tape: CarryTape, recorder: Recorder, on_progress: Progress | None = None) -> Floats:
-    """Run a plan over its tape; a snapshot for each instant, columns as ``core/carry_replay.py`` has them."""
-    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
-    events = np.zeros(1, EVENT)
+@dataclass(slots=True)
+class Snapshots:
+    """Room for a snapshot of each instant; ``count`` of them were finished, by ``events`` events."""
+
+    rows: Floats
+    count: int = 0
+    events: int = 0
+
+    @property
+    def taken(self) -> Floats:
+        return self.rows[: self.count]
+
+
+def room_for(plan: CarryPlan, tape: CarryTape) -> Snapshots:
+    """Room for all snapshots of a run; columns as ``core/carry_replay.py`` has them."""
     books = plan.states[0]["carry"]["books"]
     width = carry_replay.snapshot_width(int(books["balance_count"]), int(books["holding_count"]))
-    snapshots = np.full((len(tape.instants), width), math.nan)
+    return Snapshots(np.full((len(tape.instants), width), math.nan))
+
+
+def run(
+    plan: CarryPlan,
+    tape: CarryTape,
+    recorder: Recorder,
+    on_progress: Progress | None = None,
+    snapshots: Snapshots | None = None,
+) -> Floats:
+    """Run a plan over its tape; returns a snapshot for each instant.
+
+    ``on_progress`` is told how many instants are done, and may raise: recorder and ``snapshots`` then hold all of them.
+    """
+    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
+    events = np.zeros(1, EVENT)
+    kept = room_for(plan, tape) if snapshots is None else snapshots
     control = np.array([plan.rows_per_step, 0, 0], np.int64)
     last, at = tape.fresh()
-    try:
-        while True:
-            control[1] = EVENTS_AT_ONCE
-            try:
-                status = carry_replay.carry_replay(
-                    plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, at, events,
-                    log, snapshots, plan.table, control,
-                )  # fmt: skip
-            finally:
-                recorder.take_log(log)
-            if status == carry_replay.FINISHED:
-                return snapshots
-            if on_progress is not None:
-                on_progress(int(control[2]))
-    finally:
-        snapshots = snapshots[: int(at[0])]
+    status = carry_replay.PAUSED
+    while status != carry_replay.FINISHED:
+        control[1] = EVENTS_AT_ONCE
+        status = carry_replay.carry_replay(
+            plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, at, events, log,
+            kept.rows, plan.table, control,
+        )  # fmt: skip
+        recorder.take_log(log)
+        kept.count, kept.events = int(at[0]), int(control[2])
+        if on_progress is not None:
+            on_progress(kept.count)
+    return kept.taken
 
 
 def run_one_by_one(plan: CarryPlan, tape: CarryTape, recorder: Recorder) -> Floats:
     """The same, one event at a time, as a session does that speaks to venues."""
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
-    books = plan.states[0]["carry"]["books"]
-    width = carry_replay.snapshot_width(int(books["balance_count"]), int(books["holding_count"]))
-    snapshots = np.full((len(tape.instants), width), math.nan)
+    kept = room_for(plan, tape)
     last, at = tape.fresh()
     while carry_replay.next_carry_event(tape.instants, tape.values, tape.extras, last, at, events):
         if len(log) - core_log.count(log) < plan.rows_per_step:
@@ -136,9 +159,9 @@ def run_one_by_one(plan: CarryPlan, tape: CarryTape, recorder: Recorder) -> Floa
         replay.step_one(plan.states, plan.arena, events, log, plan.table)
         _speak(plan, log)
         if events[0]["kind"] == EventKind.INSTANT_ENDED:
-            carry_replay.snapshot_of(plan.states, snapshots[int(at[0]) - 1])
+            carry_replay.snapshot_of(plan.states, kept.rows[int(at[0]) - 1])
     recorder.take_log(log)
-    return snapshots
+    return kept.rows
 
 
 def _speak(plan: CarryPlan, log: Rows) -> None:

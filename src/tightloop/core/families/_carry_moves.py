@@ -218,6 +218,17 @@ def turnover_costs(carry: Record) -> float:
 
 
 @leaf
+def out_of_reach(carry: Record) -> float:
+    """What reducing the legs does not bring in: rewards that are not sold, and what is owed for gas."""
+    total = 0.0
+    for at in range(carry.books.balance_count):
+        own = carry.books.balances[at]
+        if (own.kind == BalanceKind.REWARD or own.kind == BalanceKind.GAS) and own.amount != 0.0:
+            total += own.sign * own.amount * unit_value(carry.books, at)
+    return total
+
+
+@leaf
 def at_work(carry: Record) -> float:
     """What could still be taken out: worth of positions and of what lies at exchanges, in the share class."""
     books = carry.books

@@ -30,6 +30,7 @@ from tightloop.core.families._carry_moves import (
     fixed_costs,
     level_margins,
     move,
+    out_of_reach,
     turnover_costs,
 )
 from tightloop.core.log import seal
@@ -41,6 +42,8 @@ ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
 LEFTOVER = 1e-6
 """Of the capital: less than this, and what it costs, is not taken out of anything."""
+PAY_TRIES = 3
+"""How often in one instant more is taken out for a withdrawal than was thought to be enough."""
 
 # Entering -------------------------------------------------------------------------------------------------------------
 
@@ -304,10 +307,10 @@ def go_on_entering(state: Record, rows: Rows) -> None:
 @leaf
 def _is_first(carry: Record, at: int) -> bool:
     """Whether no leg before this one holds the same: what two hold is taken out once."""
+    found = False
     for k in range(at):
-        if carry.legs[k].product == carry.legs[at].product:
-            return False
-    return True
+        found = found or carry.legs[k].product == carry.legs[at].product
+    return not found
 
 
 @leaf
@@ -471,8 +474,8 @@ def _pay_out(state: Record, rows: Rows, amount: float) -> None:
 
 
 @leaf
-def pay(state: Record, rows: Rows, may_reduce: bool) -> None:
-    """Pay out what is due when it is there; else take more out, once an instant.
+def pay(state: Record, rows: Rows) -> None:
+    """Pay out what is due when it is there; else take more out.
 
     Nobody gets more than what is there of the fund: the rest of a larger withdrawal is not owed.
     """
@@ -493,12 +496,16 @@ def pay(state: Record, rows: Rows, may_reduce: bool) -> None:
     if carry.is_fast != 0 or not can_unwind(carry):
         warn_once_unpayable(state, rows, due - there)
         return
-    if not may_reduce:
-        return
-    wanted = due - there + fixed_costs(carry)
-    if at_work(carry) > fixed_costs(carry) + LEFTOVER * carry.initial:
-        share = min(1.0, wanted / max(wanted, nav - there - turnover_costs(carry)))
-        reduce(state, rows, share, Band.WITHDRAWAL.value)
+    if carry.pay_ns != state.ts_ns:
+        carry.pay_ns, carry.pay_count = state.ts_ns, 0
+    carry.pay_count += 1
+    if carry.pay_count > PAY_TRIES:
+        return  # the rest at the next instant
+    fixed = fixed_costs(carry)
+    wanted = due - there + fixed
+    if at_work(carry) > fixed + LEFTOVER * carry.initial:
+        within = nav - there - out_of_reach(carry) - turnover_costs(carry)
+        reduce(state, rows, min(1.0, wanted / max(wanted, within)), Band.WITHDRAWAL.value)
     if carry.is_pending == 0:  # nothing is left that can be taken out
         carry.task = Task.NONE.value
         warn_once_unpayable(state, rows, due - there)

@@ -142,7 +142,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         target = leg.size * carry.nav / price
         if held > target and not can_unwind(carry):
             warn_once_unpayable(state, rows, math.nan)
-            return False
+            return band == Band.MARGIN and refill(state, rows)
         if band == Band.MARGIN:
             if not 1.0 - target / held > RESIZE_MIN:
                 return refill(state, rows)  # risk only reduces
@@ -154,8 +154,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         else:
             enter(state, rows, (target - held) * price / leg.size, band)
         return True
-    carry.last_nav = carry.nav
-    return False
+    return band == Band.MARGIN and refill(state, rows)
 
 
 @leaf
@@ -298,7 +297,7 @@ def _begin_something(state: Record, rows: Rows) -> None:
     if _margin_is_low(carry) and _retarget(state, rows, Band.MARGIN.value):
         return
     if carry.payable > 0.0:
-        pay(state, rows, True)
+        pay(state, rows)
         if carry.is_pending != 0:
             return
     if not carry.units > 0.0:
@@ -336,7 +335,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     elif carry.task == Task.REDUCE:
         go_on_reducing(state, rows)
     if carry.task == Task.PAY and carry.is_pending == 0:
-        pay(state, rows, False)
+        pay(state, rows)
     elif carry.task == Task.NONE and carry.is_pending == 0 and is_new:
         _begin_something(state, rows)
     return 0
