@@ -588,3 +588,17 @@ def test_collateral_that_still_stands_against_a_debt_stays() -> None:
     assert debt == pytest.approx(0.35 * run.amount("supplied", "aWETH") * 3000.0, rel=1e-6)
     assert run.carry["rollback_count"] == 0
     assert len(run.warnings(WarningCode.NOT_PAYABLE)) == 1
+
+
+def test_who_asks_when_all_have_left_is_owed_nothing_by_those_who_come() -> None:
+    flows = [Flow(at(2), -100_000.0, "slow"), Flow(at(4), -5_000.0, "slow"), Flow(at(6), 50_000.0, "slow")]
+    run = done(strategy([lend()], flows=flows), feed(flat(10)))
+    assert run.carry["nav"] == pytest.approx(50_000.0)
+    assert run.carry["payable"] == 0.0
+
+
+def test_a_pool_is_not_left_for_less_than_the_gas_of_it() -> None:
+    own = strategy([lend()], capital=5.0, costs=Costs(gas=gas()), flows=[Flow(at(2), -1.0, "slow")])
+    run = done(own, feed(flat(6)))
+    assert run.carry["gas_cost"] <= 5.0
+    assert run.carry["rollback_count"] == 0

@@ -171,8 +171,8 @@ class _Layout:
         name = BalanceName(place, kind.name.lower(), token)
         if name in self.balances:
             at = self.balances.index(name)
-            for field in numbers:
-                self.books["balances"][at][field] = numbers[field]
+            for field, value in numbers.items():
+                self.books["balances"][at][field] = value
             return at
         self._capacity("BALANCES_MAX", len(self.balances) + 1)
         row = self.books["balances"][len(self.balances)]

@@ -59,6 +59,12 @@ def gas_in_eth(carry: Record, units: int) -> float:
 
 
 @leaf
+def _gas_price(carry: Record) -> float:
+    """What gas is paid in, in the share class."""
+    return carry.books.assets[carry.gas_asset].price
+
+
+@leaf
 def gas_in_cash(carry: Record, units: int) -> float:
     """The same in the wallet's cash, when it is paid at once; 0 when it is owed."""
     if carry.gas_series < 0 or carry.gas_balance >= 0:
@@ -77,6 +83,7 @@ def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> 
 @leaf
 def left_of(state: Record, rows: Rows, at: int) -> float:
     """What a balance has left after what the bundle in hand gives of it, as far as that is known."""
+    assert 0 <= at < state.carry.books.balance_count, "a balance of this run"
     left = state.carry.books.balances[at].amount
     k = rows[0].slot - 1
     while k >= log.FIRST and rows[k].kind == RowKind.INSTRUCT and rows[k].order_id == state.carry.bundle_id:
@@ -101,6 +108,7 @@ def payer_of(state: Record, rows: Rows, units: int, purse: int) -> int:
 def gas_out_of(state: Record, rows: Rows, units: int, purse: int) -> float:
     """Gas that ``purse``, which is in ETH, has to pay itself; 0 when another does."""
     carry = state.carry
+    assert purse >= 0, "a leg on a pool has WETH in the wallet"
     has_paid = carry.gas_series >= 0 and left_of(state, rows, purse) < carry.books.balances[purse].amount
     return gas_in_eth(carry, units) if has_paid else 0.0
 
@@ -257,8 +265,12 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
     carry = state.carry
     leg = carry.legs[leg_at]
     held = carry.books.balances[leg.product].amount
+    assert share == share, "what is taken out is a known share"
     if leg.state != LegState.HELD or not held > 0.0 or not share > 0.0:
         return 0
+    gas = gas_in_eth(carry, leg.gas_exit)
+    if gas > 0.0 and not share * held * unit_value(carry.books, leg.product) > gas * _gas_price(carry):
+        return 0  # not worth its gas
     if leg.kind == LegKind.LOOP:
         debt = carry.books.balances[leg.debt].amount * series_now(
             carry.books, carry.books.balances[leg.debt].index_series

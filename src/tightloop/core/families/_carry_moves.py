@@ -43,6 +43,9 @@ def move(state: Record, rows: Rows, leg: int, source: int, target: int, qty: flo
     if not qty > 0.0 or source == target:
         return 0
     carry = state.carry
+    assert carry.books.balances[source].token == carry.books.balances[target].token, (
+        "a transfer changes the place alone"
+    )
     worth = unit_value(carry.books, source)
     there = left_of(state, rows, source)
     if payer_of(state, rows, carry.gas_transfer, source) == source:
@@ -107,6 +110,7 @@ def bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
     carry = state.carry
     books = carry.books
     token = books.balances[purse].token
+    assert books.balances[purse].kind == BalanceKind.WALLET, "what is missing is missing in the wallet"
     worth = unit_value(books, purse)
     fee = (carry.transfer_fee + gas_in_cash(carry, carry.gas_transfer) * unit_value(books, carry.cash)) / worth
     count = 0

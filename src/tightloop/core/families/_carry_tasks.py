@@ -483,11 +483,13 @@ def pay(state: Record, rows: Rows) -> None:
     there = carry.books.balances[carry.cash].amount
     nav = net_asset_value(carry.books)
     carry.task = Task.NONE.value
-    if not carry.payable > 0.0 or not nav > 0.0:
+    if not carry.payable > 0.0:
         return
     if carry.payable > nav:
-        warn_once_unpayable(state, rows, carry.payable - nav)
-        carry.payable = nav
+        warn_once_unpayable(state, rows, carry.payable - max(0.0, nav))
+        carry.payable = max(0.0, nav)
+        if carry.payable == 0.0:
+            return
     due = carry.payable
     if there >= due * ENOUGH:
         _pay_out(state, rows, min(there, due))
@@ -537,6 +539,7 @@ def refill(state: Record, rows: Rows) -> bool:
 @leaf
 def reduce(state: Record, rows: Rows, share: float, band: int) -> None:
     carry = state.carry
+    assert 0.0 < share <= 1.0, "a reduction takes a share out"
     carry.task, carry.stage, carry.share, carry.band = Task.REDUCE.value, UNWIND, share, band
     go_on_reducing(state, rows)
     if carry.is_pending != 0:
