@@ -150,7 +150,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         else:
             carry.rebalance_count += 1
         if held > target:
-            reduce(state, rows, 1.0 - target / held, band)
+            reduce(state, rows, min(1.0, 1.0 - target / held), band)
         else:
             enter(state, rows, (target - held) * price / leg.size, band)
         return True
