@@ -223,6 +223,7 @@ class WarningCode(IntEnum):
     UNKNOWN_ORDER = 6  # an event for an order that is not open
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
+    FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
 
 
 class AccountKind(IntEnum):
@@ -385,7 +386,7 @@ STRATEGY = _record(
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
     *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
-    *_of("i8", "stop_trigger stale_ns"),  # stale_ns: a gap this long closes what is held; 0: it does not
+    *_of("i8", "stop_trigger stale_ns"),  # a gap this long is warned of while a position is held, and above 0 closes it
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),

@@ -18,7 +18,7 @@ position is flat, so an exit under way is never unprotected.
 
 import math
 
-from tightloop.core import commands, limits, log, rounding
+from tightloop.core import commands, guard, limits, log, rounding
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import DECIDE, _plan, _protection
 from tightloop.core.indicators.contract import call_evaluate
@@ -39,6 +39,7 @@ from tightloop.core.types import (
     Table,
     TargetKind,
     TimeInForce,
+    WarningCode,
 )
 
 PARAMETERS = ()
@@ -407,14 +408,26 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
 
 
 @leaf
+def _is_stale(state: Record, rows: Rows, instance: int) -> bool:
+    """Whether the gap that was last told of came after too long a silence; warns when it is told."""
+    own = state.instances[instance]
+    instrument, limit_ns = state.instruments[own.instrument], abs(state.strategies[own.strategy].stale_ns)
+    if limit_ns == 0 or instrument.gap_ns < limit_ns:
+        return False
+    if state.ts_ns == instrument.touched_ns + instrument.gap_ns:
+        guard.warn(state, rows, WarningCode.FEED_SILENT.value, instance, instrument.gap_ns * 1e-9, 0)
+    return True
+
+
+@leaf
 def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """E1, then time, then ZE1; else keep the protection in shape."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     if state.positions[instance].qty == 0.0:
         return  # closed, and the ends of its orders are on their way
-    is_stale = strategy.stale_ns > 0 and state.instruments[own.instrument].gap_ns >= strategy.stale_ns
-    if own.verdicts[E1] == TRUE or is_stale:
+    is_stale = _is_stale(state, rows, instance)
+    if own.verdicts[E1] == TRUE or (is_stale and strategy.stale_ns > 0):
         _fire_exit(state, arena, rows, table, instance, E1)
     elif own.state == InstanceState.EXIT_PENDING:
         if _exit_order(state, instance) < 0:
