@@ -123,6 +123,10 @@ def _make(venue: Record, slot: int, most: float) -> float:
     return qty
 
 
+_LEAST_SHARE = 1e-6
+"""Of the touch: what is left of a price that ran out of buyers, where there is no increment."""
+
+
 @leaf
 def _beyond(venue: Record, own: Record, order: Record, market: float, shown: float, qty: float) -> float:
     """The average price of ``qty`` when ``shown`` is all the touch has: each further touch costs some spreads more."""
@@ -136,6 +140,7 @@ def _beyond(venue: Record, own: Record, order: Record, market: float, shown: flo
         price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
     if costs.slippage_kind != SlippageKind.NONE:
         price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
+    price = max(price, own.rules.price_increment, market * _LEAST_SHARE)
     if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
         price = min(price, order.price) if order.side > 0 else max(price, order.price)
     return price

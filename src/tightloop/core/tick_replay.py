@@ -270,6 +270,7 @@ def act_at_venue(venue: Record, what: int) -> None:
 def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """The strategy hears what the venue said."""
     event = venue.inbox[venue.inbox_taken]
+    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)  # a timer is told when its time is over, and acts at it
     event.phase = Phase.RECORD.value
     venue.inbox_taken += 1
     advance(state, arena, event, log, table)
@@ -412,6 +413,7 @@ def occur(
         return NOTHING
     if what == ANSWERED:
         events[0] = venue.inbox[venue.inbox_taken]
+        events[0].ts_init_ns = max(events[0].ts_init_ns, states[0].ts_ns)
         events[0].phase = Phase.RECORD.value
         venue.inbox_taken += 1
         if venue.inbox_taken == venue.inbox_count:
