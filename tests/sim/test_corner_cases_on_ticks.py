@@ -1,13 +1,18 @@
 """Corners that a trader runs into on ticks: odd instruments and ticks, orders that cross, clocks, gaps, midnights."""
 
+import os
+import shutil
+import signal
 import time
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from sim.market import NO_ACCOUNT_LIMITS, when
 from sim.tick_market import RULES, A, B, fired, rows_of, run, run_on, steady, strategy, write_catalog
 from tightloop.app import bootstrap
+from tightloop.app.cli import main
 from tightloop.model.errors import InputError
 
 close_to = pytest.approx
@@ -349,3 +354,27 @@ def test_a_strategy_edited_while_it_runs_changes_neither_the_run_nor_what_is_kep
     edited.write(tmp_path / "out", report=False)
     assert "value: 1}" in (tmp_path / "out" / "strategy.yaml").read_text()
     assert pl.read_parquet(tmp_path / "out" / "trades.parquet")["qty"].to_list() == [1.0]
+
+
+def test_ctrl_c_while_ticks_are_loaded_ends_with_130_and_writes_nothing(tmp_path, monkeypatch):
+    def press(*_arguments, **_options):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.chdir(tmp_path)
+    write_catalog(tmp_path / "data", {A: quiet()})
+    (tmp_path / "tiny.yaml").write_text(strategy())
+    monkeypatch.setattr(bootstrap, "load_tick_market", press)
+    assert CliRunner().invoke(main, ["backtest", "tiny.yaml", "--out", "out"]).exit_code == 130
+    assert not (tmp_path / "out").exists()
+
+
+def test_ticks_that_were_deleted_since_the_run_are_missed_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_catalog(tmp_path / "data", {A: quiet()})
+    (tmp_path / "tiny.yaml").write_text(strategy())
+    assert CliRunner().invoke(main, ["backtest", "tiny.yaml", "--out", "out", "--no-report"]).exit_code == 0
+    shutil.rmtree(tmp_path / "data" / "trades")
+    done = CliRunner().invoke(main, ["explain", "out"])
+    assert done.exit_code == 2
+    assert "AAAUSDT" in done.output

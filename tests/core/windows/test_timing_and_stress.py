@@ -8,6 +8,7 @@ import pytest
 from tests.core.windows import definitions as by
 from tests.core.windows.harness import GRID, check, ns, on_grid, pasts, prints_of, quotes_of, random_market, same, watch
 
+import indicators_brute as brute
 from tightloop.core import limits
 
 FIXTURE = prints_of(
@@ -62,6 +63,21 @@ def test_stress_is_unknown_while_one_of_its_parts_is():
     variants = {"v": {"type": "MARKET_STRESS_INDEX", "t1": 20, "t2": 0}}
     assert watch(variants, prints, quotes_of(quotes))[-1].values["v"][0] > 0.0
     assert math.isnan(watch(variants, prints, quotes_of(quotes[:1]))[-1].values["v"][0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_definition_of_clustering_is_that_of_the_plain_indicators(seed):
+    prints, _ = random_market(seed)
+    at_ns = np.array([one.ts_ns for one in prints])
+    seen = watch({"v": {"type": "TRADE_CLUSTERING_COEFFICIENT", "t1": 47, "t2": 13}}, prints)
+    known = 0
+    for one, past in zip(seen, pasts(prints, (), seen), strict=True):
+        wanted = brute.trade_clustering_coefficient(at_ns[at_ns <= one.ts_ns], one.ts_ns, 47, 13)
+        if past.is_warm(47) and not math.isnan(wanted):
+            assert by.clustering(past, 47, 13) == pytest.approx(wanted, rel=1e-9)
+            assert one.values["v"][0] == pytest.approx(wanted, rel=1e-6)
+            known += 1
+    assert known > 50
 
 
 SINGLE = [(30, 0), (2, 0), (47, 13), (5.5, 0.25)]
