@@ -165,7 +165,8 @@ def _not_moved(out: Console, conditions: Sequence[Facts]) -> None:
         if own["not_moved"] and own["not_as_needed"]:
             reasons.setdefault(own["not_moved"], []).append(own["text"])
     for reason, texts in reasons.items():
-        _line(out, f"  [dim]Not counted, a moved {escape(', '.join(texts))} ({reason})[/]")
+        named = ", ".join(texts[:MOVED_SHOWN]) + (f" and {rest} more" if (rest := len(texts) - MOVED_SHOWN) > 0 else "")
+        _line(out, f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
 
 
 def _blocked(out: Console, own: Facts) -> None:
@@ -207,7 +208,7 @@ def _signal(out: Console, own: Facts) -> None:
                    f"{significant(section['price'])}")  # fmt: skip
         _tree(out, section["tree"])
         if not section["tree"]:
-            _line(out, "  immediate: it has no conditions")
+            _line(out, "  immediate: it has no conditions" if section["section"] == "Z1" else "  it has no conditions")
         elif not section["is_equal"]:
             _line(out, "  [red]the values of the run made again are not those that were stored[/]")
     out.print()

@@ -196,6 +196,7 @@ class Reason(IntEnum):
     EXIT = 64
     OPERATOR = 65
     STRATEGY = 66  # decided outside of the step
+    FEED_SILENT = 67  # E1 by on_stale
 
 
 class RowKind(IntEnum):

@@ -296,8 +296,10 @@ def _exit(state: Record, rows: Rows, table: Table, instance: int, role: int) -> 
 
 
 @leaf
-def _fire_exit(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int) -> None:
-    _report_section(state, arena, rows, instance, section, 0)
+def _fire_exit(
+    state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int, reason: int
+) -> None:
+    _report_section(state, arena, rows, instance, section, reason)
     _exit(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
 
 
@@ -428,14 +430,15 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
         return  # closed, and the ends of its orders are on their way
     is_stale = _is_stale(state, rows, instance)
     if own.verdicts[E1] == TRUE or (is_stale and strategy.stale_ns > 0):
-        _fire_exit(state, arena, rows, table, instance, E1)
+        reason = 0 if own.verdicts[E1] == TRUE else Reason.FEED_SILENT.value
+        _fire_exit(state, arena, rows, table, instance, E1, reason)
     elif own.state == InstanceState.EXIT_PENDING:
         if _exit_order(state, instance) < 0:
             _exit(state, rows, table, instance, own.exit_role)
     elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
         _exit(state, rows, table, instance, Role.TIME.value)
     elif own.verdicts[ZE1] == TRUE:
-        _fire_exit(state, arena, rows, table, instance, ZE1)
+        _fire_exit(state, arena, rows, table, instance, ZE1, 0)
     else:
         trails = strategy.stop_kind == StopKind.TRAILING_PERCENT or strategy.stop_kind == StopKind.TRAILING_VARIANT
         role = Role.TRAILING.value if trails else Role.STOP_LOSS.value
