@@ -380,7 +380,13 @@ def test_ctrl_c_while_ticks_are_loaded_ends_with_130_and_writes_nothing(tmp_path
     write_catalog(tmp_path / "data", {A: quiet()})
     (tmp_path / "tiny.yaml").write_text(strategy())
     monkeypatch.setattr(bootstrap, "load_tick_market", press)
-    assert CliRunner().invoke(main, ["backtest", "tiny.yaml", "--out", "out"]).exit_code == 130
+    before = signals.signal(
+        signals.SIGINT, signals.default_int_handler
+    )  # what a shell starts in the background has none
+    try:
+        assert CliRunner().invoke(main, ["backtest", "tiny.yaml", "--out", "out"]).exit_code == 130
+    finally:
+        signals.signal(signals.SIGINT, before)
     assert not (tmp_path / "out").exists()
 
 
