@@ -39,6 +39,7 @@ def run(
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
     equity = np.empty(EQUITY_ROWS, EQUITY)
+    plan.states["is_on_demand"] = 1
     try:
         while True:
             control[2] = EVENTS_AT_ONCE
@@ -65,6 +66,8 @@ def run(
             if on_progress is not None:
                 on_progress(int(control[5]))
     finally:
+        tick_replay.measure_put_off(plan.states, plan.arena, plan.table)
+        plan.states["is_on_demand"] = 0
         recorder.take_log(log)
         recorder.take_equity(equity, int(control[1]))
 
