@@ -102,7 +102,7 @@ def universe(options: Options) -> dict[str, Any]:
     text = (HERE / "w3.yaml").read_text(encoding="utf-8")
     begin, end = text.index("instruments:"), text.index("feed:")
     names = ", ".join(f'"{name}"' for name in tick_market.universe(options.instruments))
-    text = f"{text[:begin]}instruments: [{names}]\nmax_concurrent_positions: 5\n{text[end:]}"
+    text = f"{text[:begin]}instruments: [{names}]\nlimits: {{max_concurrent_positions: 5}}\n{text[end:]}"
     (options.data / "universe.yaml").write_text(text, encoding="utf-8")
     return said
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
+from tightloop.core.limits import NEVER_NS
 from tightloop.core.types import (
     EVENT,
     TICK,
@@ -122,7 +123,7 @@ class Script:
         waiting = sorted(self.commands, key=lambda own: own[0])
         while True:
             what = tick_replay.occur(
-                self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events
+                self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
             )
             if what == tick_replay.NOTHING:
                 return said

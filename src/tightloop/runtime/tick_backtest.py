@@ -24,6 +24,12 @@ Progress = Callable[[int], None]
 Observer = Callable[[Plan], None]
 
 
+def get_ready(plan: Plan) -> None:
+    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    if plan.has_code:
+        import tightloop.runtime.python_tick_replay  # noqa: F401
+
+
 def run(
     plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None = None, period_ns: int = MINUTE_NS
 ) -> int:
@@ -32,7 +38,7 @@ def run(
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
     if plan.has_code:
-        from tightloop.runtime import python_tick_replay  # compiles a replay of its own: half a minute, once
+        from tightloop.runtime import python_tick_replay
 
         return python_tick_replay.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
