@@ -22,6 +22,7 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 NAMES = ("binance:BTCUSDT-perp", "binance:ETHUSDT-perp", "binance:BTCUSDT-spot")
 KINDS = ("trades", "quotes")
 PAUSE_NS = 10_000_000  # between the end of the ticks and their beginning anew
+GROUP_ROWS = 4_096  # what is read at a time of a file
 DAY_NS = 86_400_000_000_000
 START_NS = 1_723_075_200_000_000_000  # 2024-08-08
 RULES = """\
@@ -102,7 +103,7 @@ def write_universe(root: Path, count: int, events: int) -> dict[str, Any]:
             own = _stretched(rows, share, k * 997, START_NS + k * 1_000_003, START_NS + DAY_NS - 1)
             file = root / kind / venue / symbol / "2024-08-08.parquet"
             file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(_table(own, kind), file, compression="zstd")
+            pq.write_table(_table(own, kind), file, compression="zstd", row_group_size=GROUP_ROWS)
             written += file.stat().st_size
         tick, lot = STEPS[source]
         rules += RULES.format(instrument=instrument, tick=tick, lot=lot)

@@ -23,6 +23,7 @@ from tightloop.runtime.tick_feeds import TickFeed, TickSource
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
+SCANNED = 'pump: "> 0.02"}, {surge: "> 3"}, {fast: "> slow"}, {spread: "< 0.05"}'
 SECONDS = (5.0, 30.0, 15.0, 60.0)
 
 
@@ -100,8 +101,9 @@ def universe(options: Options) -> dict[str, Any]:
     """Write the day of many instruments and the strategy over it."""
     said = tick_market.write_universe(options.data, options.instruments, options.events)
     text = (HERE / "w3.yaml").read_text(encoding="utf-8")
-    begin, end = text.index("instruments:"), text.index("feed:")
     names = ", ".join(f'"{name}"' for name in tick_market.universe(options.instruments))
+    text = text.replace("fast: crosses_above slow}, {spread: \"< 0.05\"}", SCANNED)
+    begin, end = text.index("instruments:"), text.index("feed:")
     text = f"{text[:begin]}instruments: [{names}]\nlimits: {{max_concurrent_positions: 5}}\n{text[end:]}"
     (options.data / "universe.yaml").write_text(text, encoding="utf-8")
     return said

@@ -55,7 +55,7 @@ def run(
                     log, equity, plan.table, control,
                 )  # fmt: skip
             finally:
-                if core_log.count(log) > plan.rows_per_step:
+                if int(log[core_log.HEADER]["slot"]) > len(log) - plan.rows_per_step:
                     recorder.take_log(log)
             if status == tick_replay.FINISHED:
                 return int(control[5])
