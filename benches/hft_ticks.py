@@ -60,7 +60,7 @@ def each_step(hbt: Any) -> int:
 
 
 def events_of(data: Path, name: str) -> tuple[Any, int]:
-    """The rows of one asset by time, and how many rows of ours they are. The engine wants quotes as changes of depth."""
+    """The rows of one asset by time (quotes as changes of depth, as the engine wants them), and how many of ours."""
     trades, quotes = (pl.read_parquet(sorted((data / kind / "binance" / name).glob("*.parquet"))) for kind in
                       ("trades", "quotes"))  # fmt: skip
     prints = np.zeros(len(trades), event_dtype)
@@ -101,7 +101,7 @@ def main() -> None:
     rounds = -(-wanted // count)
     held = {name: rounds_of(rows, span, rounds) for name, (rows, _) in found.items()}
     said = []
-    for run in range(runs + 1):
+    for _ in range(runs + 1):
         own: dict[str, Any] = {"events": count * rounds, "rows": sum(map(len, held.values()))}
         for label, strategy in (("each", each_row), ("step", each_step)):
             assets = [

@@ -91,9 +91,9 @@ def scale(options: Options) -> dict[str, Any]:
     ticks.run(own, min(options.events, 1_000_000))
     counts = [options.events // 10, options.events, options.events * 10]
     lengths = [ticks.run(own, count) for count in counts]
-    windows = []
-    for factor in (0.2, 1.0, 12.0, 60.0):
-        windows.append({"longest_s": 60.0 * factor, **ticks.run(strategy(factor), options.events)})
+    windows = [
+        {"longest_s": 60.0 * factor, **ticks.run(strategy(factor), options.events)} for factor in (0.2, 1.0, 12.0, 60.0)
+    ]
     return {"lengths": lengths, "windows": windows}
 
 
@@ -102,7 +102,7 @@ def universe(options: Options) -> dict[str, Any]:
     said = tick_market.write_universe(options.data, options.instruments, options.events)
     text = (HERE / "w3.yaml").read_text(encoding="utf-8")
     names = ", ".join(f'"{name}"' for name in tick_market.universe(options.instruments))
-    text = text.replace("fast: crosses_above slow}, {spread: \"< 0.05\"}", SCANNED)
+    text = text.replace('fast: crosses_above slow}, {spread: "< 0.05"}', SCANNED)
     begin, end = text.index("instruments:"), text.index("feed:")
     text = f"{text[:begin]}instruments: [{names}]\nlimits: {{max_concurrent_positions: 5}}\n{text[end:]}"
     (options.data / "universe.yaml").write_text(text, encoding="utf-8")

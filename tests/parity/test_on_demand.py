@@ -1,12 +1,17 @@
 """What is put off until it is read changes nothing: every windowed type, read late, as it is when read at once."""
 
 import pytest
+from tests.parity import test_ticks
 from tests.parity.test_ticks import run_on
 from tests.sim import walkthrough
 
 from tightloop.app import bootstrap
 from tightloop.core import indicators, tick_replay
+from tightloop.core import log as core_log
+from tightloop.core.families import signal
 from tightloop.core.state import state_hash
+from tightloop.core.types import RowKind
+from tightloop.model.plan import make_plan
 
 LATE = """
 name: late
@@ -93,9 +98,6 @@ def _cell(plan, place):
 
 def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
     strategies = bootstrap.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
-    from tightloop.core.families import signal
-    from tightloop.model.plan import make_plan
-
     rules = bootstrap.open_market(strategies, catalog).rules
     del signal.MEASURES_ON_DEMAND
     try:
@@ -103,3 +105,26 @@ def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
     finally:
         signal.MEASURES_ON_DEMAND = True
     assert int(make_plan(strategies, rules).states[0]["on_demand"]["put_off"].max()) > 0
+
+
+@pytest.mark.parametrize("rows", range(40, 64))
+def test_a_log_is_emptied_wherever_in_it_an_event_ends(rows, catalog, monkeypatch):
+    """Room for one event is all that is kept free: a log that ended one row beyond that was full for ever."""
+    calls, replay = [], tick_replay.tick_replay
+
+    def make_small(*arguments):
+        plan = make_plan(*arguments)
+        plan.rows_per_step = rows
+        return plan
+
+    def counted(*arguments):
+        calls.append(1)
+        assert len(calls) < 20_000, "a run comes to its end"
+        return replay(*arguments)
+
+    monkeypatch.setattr(test_ticks, "make_plan", make_small)
+    monkeypatch.setattr(core_log, "ROWS", rows)
+    monkeypatch.setattr(tick_replay, "tick_replay", counted)
+    text = test_ticks.busy("market", walkthrough.PUMPED)
+    _, recorder = run_on(text, catalog)
+    assert len(recorder.columns(RowKind.SUBMIT)["ts_ns"]) > 2

@@ -62,7 +62,7 @@ def needs_room(state: Record, number: int) -> bool:
     return tape.count - oldest >= tape.capacity - 2
 
 
-def new_arena(floats: int) -> Floats:
+def arena_of(floats: int) -> Floats:
     """Zeros that begin where a line of the processor's memory does, so that a plain row of prints is one line."""
     whole = np.zeros(floats + LINE)
     first = -(whole.ctypes.data // whole.itemsize) % LINE

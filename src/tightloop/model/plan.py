@@ -303,7 +303,7 @@ class _Builder:
             tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
             floats += int(tape["width"] * tape["capacity"])
         _capacity("ARENA_FLOATS_MAX", floats)
-        arena = tapes.new_arena(floats)
+        arena = tapes.arena_of(floats)
         arena[_NAN_CELL] = math.nan
         for indicator, base, values in self.laid_out:
             indicator.lay_out(arena, base, values)

@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 def get_ready(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
-        import tightloop.runtime.python_replay  # noqa: F401
+        import tightloop.runtime.python_replay  # noqa: F401 # importing it compiles it
 
 
 def run_code(

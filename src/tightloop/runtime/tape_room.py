@@ -31,7 +31,7 @@ def _double(plan: Plan, number: int) -> None:
             f"windows or fewer instruments"
         )
     old = plan.arena[tape["base"] : tape["base"] + capacity * width].reshape(capacity, width)
-    arena = tapes.new_arena(begin + 2 * capacity * width)
+    arena = tapes.arena_of(begin + 2 * capacity * width)
     arena[: len(plan.arena)] = plan.arena
     new = arena[begin:].reshape(2 * capacity, width)
     if tape["has_extremes"]:

@@ -27,7 +27,7 @@ Observer = Callable[[Plan], None]
 def get_ready(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
-        import tightloop.runtime.python_tick_replay  # noqa: F401
+        import tightloop.runtime.python_tick_replay  # noqa: F401 # importing it compiles it
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
         from tightloop.runtime import python_tick_replay
 
         return python_tick_replay.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
-    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
+    log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
     equity = np.empty(EQUITY_ROWS, EQUITY)

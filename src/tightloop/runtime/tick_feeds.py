@@ -14,7 +14,7 @@ from tightloop.core import limits, tick_replay
 from tightloop.core.types import RATE, STREAM, TICK, Clock, Rows, StreamKind
 
 Ints = npt.NDArray[np.int64]
-PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 1_024
+PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 512
 KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES}
 
 
