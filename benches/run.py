@@ -6,8 +6,8 @@
     --skip A,B      all but these
     --bars N        another length than a year of minutes; --side N: N x N parameter pairs instead of 20 x 20
     --ticks N       events of W3 instead of ten million; --instruments N: of the day of 200
-    --peers         W1 by backtesting.py and vectorbt too, and W3's ticks by hftbacktest, in the same session; pip makes
-                    their environments
+    --peers         W1 by backtesting.py and vectorbt too (not with --only), and W3's ticks by hftbacktest, in the same
+                    session; pip makes their environments
     --write         put the table into RESULTS.md
 
 CPU seconds are of the process (all threads), never wall time, unless a row says wall. This file imports nothing but the
@@ -261,7 +261,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> list[Row]:
     if not TICKS.is_dir():
         print(f"{TICKS} is not there: nothing on ticks is measured", file=sys.stderr)
         steps = [one for one in steps if one[0] not in ON_TICKS]
-    if options.peers:
+    if options.peers and not options.only:
         steps.append(("peers", min(options.runs or 5, 5)))
     rows = []
     for name, runs in steps:
