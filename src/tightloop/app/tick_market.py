@@ -17,7 +17,7 @@ from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan
 from tightloop.model.together import rules_of
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource, piece_rows
 
 Times = npt.NDArray[np.int64]
 
@@ -38,21 +38,22 @@ class TickMarket:
     def feed(self, plan: Plan) -> TickFeed:
         """The ticks of the plan's instruments in its order, and the funding it wants."""
         sources: list[tuple[TickSource, Clock]] = []
+        rows = piece_rows(len(self.readers) if self.is_one_clock else 2 * len(self.readers))
         for at, instrument in enumerate(plan.instruments):
             for kind in plan.feed:
                 reader = self.readers[(instrument, kind)]
                 first = Clock.BOTH if self.is_one_clock else Clock.STRATEGY
-                sources.append((TickSource(at, kind, reader.pieces(PIECE_ROWS)), first))
+                sources.append((TickSource(at, kind, reader.pieces(rows)), first))
                 if not self.is_one_clock:
-                    theirs = reader.pieces(PIECE_ROWS, counted=False)
+                    theirs = reader.pieces(rows, counted=False)
                     sources.append((TickSource(at, kind, theirs), Clock.VENUE))
         funding = {
             at: self.funding[instrument]
             for at, instrument in enumerate(plan.instruments)
             if instrument in self.funding and plan.funding[instrument]
         }
-        rows = sum(reader.report.rows for reader in self.readers.values())
-        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns, rows)
+        count = sum(reader.report.rows for reader in self.readers.values())
+        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns, count, rows)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Bars by instrument that a page draws prices from."""

@@ -43,8 +43,8 @@ assert HAS_NEWS == HEARD + 1, "one function reads both controls"
 
 @leaf
 def _receive(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
-    own = venue.instruments[event.instrument]
     if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
+        own = venue.instruments[event.instrument]
         own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
     step(state, arena, event, log, table)
 

@@ -8,7 +8,7 @@ the one that takes one event at a time. Streams give their rows in pieces: one t
 
 from numba import boolean, int64, types
 
-from tightloop.core import limits, tapes, tick_matching
+from tightloop.core import limits, market, tapes, tick_matching
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.merge import is_before, sift_down
 from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
@@ -345,8 +345,8 @@ def tick_replay(
             if sees & 1:
                 left -= 1
                 control[5] += 1
-                own = venue.instruments[event.instrument]
-                if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
+                if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
+                    own = venue.instruments[event.instrument]
                     own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
                 advance(state, arena, event, log, table)
             if sees & 2:
@@ -442,6 +442,12 @@ def strategy_received(venues: Rows, events: Rows) -> None:
 def send_new(venues: Rows, log: Rows) -> None:
     """Commands in the log that were not sent yet leave for the venue."""
     send_commands(venues[0], log)
+
+
+@compiled(types.void(STATES, ARENA, TABLE))
+def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
+    """Compute what was put off: the run is over, or somebody looks at all of it."""
+    market.measure_all(states[0], arena, table)
 
 
 @compiled(boolean(STATES, int64))

@@ -18,7 +18,7 @@ position is flat, so an exit under way is never unprotected.
 
 import math
 
-from tightloop.core import commands, guard, limits, log, rounding
+from tightloop.core import commands, guard, limits, log, market, rounding
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import DECIDE, _plan, _protection
 from tightloop.core.indicators.contract import call_evaluate
@@ -43,6 +43,7 @@ from tightloop.core.types import (
 )
 
 PARAMETERS = ()
+MEASURES_ON_DEMAND = True
 S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Section.ZE1), int(Section.E1)
 
 
@@ -448,9 +449,17 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
 
 
 @hot
+def _only_watches(state: int) -> bool:
+    """States in which nothing but S1, and sections with a memory, are read at an evaluation."""
+    return state == InstanceState.MONITORING or state == InstanceState.SIGNAL_CANCELLED or state == InstanceState.EXITED
+
+
+@hot
 def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> int:
     """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
     own = state.instances[instance]
+    if not _only_watches(own.state):
+        market.measure_rest(state, arena, table, own.instrument)
     for k in range(own.own_first, own.own_first + own.own_count):
         indicator = state.indicators[k]
         call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
@@ -512,6 +521,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             confidence = value_of(state, arena, own, confidence_slot)
             own.confidence = confidence if confidence == confidence else -math.inf
         return wants
+    market.measure_rest(state, arena, table, own.instrument)
     if moment == Moment.ENTER:
         if own.state == InstanceState.MONITORING:
             _detect(state, arena, rows, table, instance)
