@@ -412,7 +412,9 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     elif kind == EventKind.QUOTE:
         market.quote(state, arena, table, event)
     elif kind == EventKind.DATA_GAP:
-        market.gap(state, arena, table, event.instrument)
+        market.gap(state, arena, table, event.instrument, event.reason)
+    elif kind == EventKind.BOOK_LEVEL:
+        market.book_level(state, arena, table, event)
     elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
         _wanted(state, arena, rows, table, event)
     else:

@@ -30,7 +30,7 @@ def test_a_type_explains_itself_and_its_defaults_are_allowed(name):
     assert indicator.formula
     assert indicator.parameters[-1] == REFRESH
     assert indicator.refused(defaults(indicator)) is None
-    assert set(indicator.tapes(defaults(indicator))) <= {"trades", "quotes"}
+    assert set(indicator.tapes(defaults(indicator))) <= {"trades", "quotes", "book"}
     assert 0.5 <= indicator.refresh_s(defaults(indicator)) <= 3_600
     for parameter in indicator.parameters:
         if isinstance(parameter, Choice):
