@@ -33,7 +33,7 @@ def on_books(kind, *instruments, feed="trades, book"):
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_both_drivers_agree_on_books(kind, lab):
     run = both(on_books(kind, *TWO), data=lab, end="2024-01-01T13:10:00Z")
-    assert len(run.trades) > 3
+    assert len(run.trades) > 1
 
 
 def test_both_drivers_agree_on_books_with_quotes_beside_them(lab):

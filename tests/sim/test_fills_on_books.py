@@ -145,6 +145,14 @@ def test_levels_that_reach_a_resting_order_are_taken_in_at_its_price():
     assert said[2] == (30.0, 2, 100.1, 3, False), "what the resting order took is gone"
 
 
+def test_an_amend_that_asks_for_more_of_an_order_that_was_filled_is_told_so():
+    # The sender has asked for 5 of it, hears of a fill of 3, and would wait for 2 for ever.
+    script = book(latency_ms=(10, 10, 10)).buy(10, 3).amend(15, 1, qty=5, price=math.nan)
+    said = ended(script).run()
+    assert fills(said) == [(20.0, 1, 100.1, 3, False)]
+    assert ends(said) == [(25.0, 1, "canceled", int(Reason.TOO_LATE))]
+
+
 # What is not known ----------------------------------------------------------------------------------------------------
 
 

@@ -560,8 +560,8 @@ def _split_feeds(
         kept = market.kept()
         if split is None:
             return kept.feed, None
-        before, after = kept.split(split)
-        return before.feed, after.feed
+        first, rest = kept.split(split)
+        return first.feed, rest.feed
     if split is None:
         return market.feed(plan), None
     begin = min(int(rows["open_ns"][0]) for rows in market.bars.values())

@@ -305,6 +305,8 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
         slot = _liquidated(state, rows, event)
     if slot < 0:
+        if event.reason == Reason.TOO_LATE:
+            return  # its end was heard before
         guard.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
         return
     order = state.orders[slot]

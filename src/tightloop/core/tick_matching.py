@@ -437,7 +437,10 @@ def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
 
 @leaf
 def request_arrives(venue: Record) -> None:
-    """The next command takes effect. A cancel or amend that comes too late does nothing."""
+    """The next command takes effect. A cancel or amend that comes too late does nothing.
+
+    An amend is told so: who asked for more of an order that was filled meanwhile still waits for the rest.
+    """
     row = venue.requests[venue.request_taken]
     venue.request_taken += 1
     own = venue.instruments[row.instrument]
@@ -447,6 +450,9 @@ def request_arrives(venue: Record) -> None:
         return
     slot = venue_book.find(venue, own, row.order_id)
     if slot < 0:
+        if row.kind == RowKind.AMEND:
+            event = venue_book.push(venue, EventKind.ORDER_CANCELED.value, row.instrument, row.instance, venue.ts_ns)
+            event.order_id, event.order_slot, event.reason = row.order_id, row.slot, Reason.TOO_LATE.value
         return
     if row.kind == RowKind.CANCEL:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)

@@ -206,6 +206,7 @@ class Reason(IntEnum):
     OCO = 55
     LIQUIDATED = 56
     SELF_TRADE = 57
+    TOO_LATE = 58  # to an amend: the order has ended as it was before
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
