@@ -74,6 +74,16 @@ def test_a_split_sweep_over_ticks_gives_the_figures_of_both_parts(lab):
 
 
 def test_the_feed_can_not_be_swept(lab):
-    path = ROOT / "strategies" / "ticks" / "peak_fade_short.yaml"
+    text = """
+name: any_feed
+family: signal
+direction: LONG
+instruments: ["lab:PUMPAUSDT-perp"]
+feed: trades
+variants: {age: {type: SIGNAL_AGE_SECONDS}}
+sections:
+  S1: {all: [{age: "> 0"}]}
+  Z1: {immediate: true, size: {type: fixed, value: 100}}
+"""
     with pytest.raises(InputError, match="instruments, timeframe and feed can not be swept"):
-        sweep(path, data=lab, parameters={"feed": ["[trades, quotes]", "[trades, book]"]})
+        sweep(text, data=lab, parameters={"feed": ["trades", "book"]})
