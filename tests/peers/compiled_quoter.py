@@ -8,6 +8,7 @@ import polars as pl
 from peers.hft_model import BUY, CANCELED, EXPIRED, FILLED, SELL, WORKING, Link, Quoter, constant
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
+from tightloop.core.limits import NEVER_NS
 from tightloop.core.types import EVENT, TICK, Clock, EventKind, OrderKind, QueueKind, RowKind, TimeInForce
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
@@ -103,7 +104,9 @@ def run(job: dict[str, Any]) -> list[list[int]]:
     prices: dict[tuple[int, int], float] = {}
     log, events = core_log.new_log(4_096), np.zeros(1, EVENT)
     while True:
-        what = tick_replay.occur(plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
+        what = tick_replay.occur(
+            plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
+        )
         event = events[0]
         if what == tick_replay.NOTHING:
             return [order.row() for order in quoter.orders]
