@@ -364,6 +364,8 @@ def test_packed_columns_come_back(values: list[float], exact: bool) -> None:
         (None, Form(2), MISSING),
         (float("nan"), Form(2), MISSING),
         (float("inf"), Form(2), MISSING),
+        (1.5e40, Form(2, "%", signed=True), "+1.5e+40%"),
+        (-2e16, Form(0), "\N{MINUS SIGN}2e+16"),
     ],
 )
 def test_numbers_have_one_form(value: float | None, form: Form, text: str) -> None:

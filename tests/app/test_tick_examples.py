@@ -21,7 +21,7 @@ each_example = pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     root = tmp_path_factory.mktemp("lab")
-    write_tick_sample(root, ["pump"], seed=1)
+    write_tick_sample(root, ["pump"], seed=1, books=True)
     return root
 
 
@@ -66,9 +66,38 @@ def test_an_example_on_ticks_trades_and_its_books_add_up(path, lab):
     assert flows["cash"].sum() + at_mark + parts["funding"] == pytest.approx(change, abs=1e-5)
 
 
-def test_a_sweep_over_ticks_is_refused_with_the_line_and_what_to_do(lab):
+def test_a_sweep_over_ticks_gives_the_figures_of_single_runs(lab):
     path = ROOT / "strategies" / "ticks" / "peak_fade_short.yaml"
-    with pytest.raises(InputError, match="ticks can not be swept") as refused:
-        sweep(path, data=lab, parameters={"sections.O1.timeout_s": [120, 240]})
-    assert "peak_fade_short.yaml:" in str(refused.value)
-    assert "--set" in str(refused.value)
+    parameters = {"sections.O1.timeout_s": [120, 240], "latency.clock": ["receive", "exchange"]}
+    done = sweep(path, data=lab, parameters=parameters, threads=2)
+    assert len(done.rows) == 4
+    for row in done.rows:
+        run = backtest(path, data=lab, settings=list(row.values.items()))
+        assert row.in_sample == run.metrics
+    assert len({str(row.in_sample) for row in done.rows}) > 1
+
+
+def test_a_split_sweep_over_ticks_gives_the_figures_of_both_parts(lab):
+    path = ROOT / "strategies" / "ticks" / "book_pump_long.yaml"
+    done = sweep(path, data=lab, parameters={"variants.lean.t1": [5, 10]}, split=0.5, threads=2)
+    trades = [(row.in_sample["trades"], row.out_of_sample["trades"]) for row in done.rows]
+    assert all(before > 0 and after > 0 for before, after in trades)
+    whole = backtest(path, data=lab, settings=[("variants.lean.t1", 5)]).metrics["trades"]
+    row = next(row for row in done.rows if row.values["variants.lean.t1"] == 5)
+    assert abs(row.in_sample["trades"] + row.out_of_sample["trades"] - whole) <= 6
+
+
+def test_the_feed_can_not_be_swept(lab):
+    text = """
+name: any_feed
+family: signal
+direction: LONG
+instruments: ["lab:PUMPAUSDT-perp"]
+feed: trades
+variants: {age: {type: SIGNAL_AGE_SECONDS}}
+sections:
+  S1: {all: [{age: "> 0"}]}
+  Z1: {immediate: true, size: {type: fixed, value: 100}}
+"""
+    with pytest.raises(InputError, match="instruments, timeframe and feed can not be swept"):
+        sweep(text, data=lab, parameters={"feed": ["trades", "book"]})

@@ -247,7 +247,7 @@ def test_ends_of_windows_are_counted_before_a_run(monkeypatch):
 
 
 def test_there_is_a_tape_for_every_instrument_and_kind():
-    assert limits.TAPES_MAX == 2 * limits.INSTRUMENTS_MAX
+    assert limits.TAPES_MAX == 3 * limits.INSTRUMENTS_MAX
 
 
 @pytest.mark.parametrize(("name", "value"), [("TAPE_ROWS_MAX", 2_048), ("ARENA_FLOATS_MAX", 50_000)])

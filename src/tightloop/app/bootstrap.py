@@ -508,15 +508,12 @@ def sweep(
     sets = sweeping.combinations(parameters)
     reader = _SetReader(strategies, settings, instruments, account)
     first = reader.strategies(sets[0])
-    if first[0].read.feed is not None:
-        file, line = first[0].place(("feed",))
-        remedy = "sweep it on bars, or run the values one after the other with --set"
-        raise InputError.one(file, line, "feed", "ticks can not be swept in this version", remedy)
-    market = load_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
+    market = open_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     for values in sets:
         own = reader.strategies(values)
-        if rules_of(own) != rules_of(first) or own[0].read.timeframe != first[0].read.timeframe:
-            message = "the data are read once: instruments and timeframe can not be swept"
+        reads = [(strategies_of[0].read.timeframe, strategies_of[0].read.feed) for strategies_of in (own, first)]
+        if rules_of(own) != rules_of(first) or reads[0] != reads[1]:
+            message = "the data are read once: instruments, timeframe and feed can not be swept"
             raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
@@ -557,7 +554,15 @@ class _SetReader:
         return self._read[key]
 
 
-def _split_feeds(market: Market, plan: Plan, split: float | None) -> tuple[Feed, Feed | None]:
+def _split_feeds(
+    market: Market | TickMarket, plan: Plan, split: float | None
+) -> tuple[sweeping.Shared, sweeping.Shared | None]:
+    if isinstance(market, TickMarket):
+        kept = market.kept()
+        if split is None:
+            return kept.feed, None
+        first, rest = kept.split(split)
+        return first.feed, rest.feed
     if split is None:
         return market.feed(plan), None
     begin = min(int(rows["open_ns"][0]) for rows in market.bars.values())

@@ -15,7 +15,7 @@ from tightloop.app.explain_run import read_source
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_page import REQUIRED, build_report
 from tightloop.app.report_why import blocked
-from tightloop.app.tick_market import shown_bars
+from tightloop.app.tick_market import DATASETS, shown_bars
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.plan import make_plan
@@ -45,7 +45,7 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
     catalog = Catalog(data)
     if feed:
-        bars = {str(n): shown_bars(catalog.tick_reader(feed[0], n, None, None, everything)) for n in names}
+        bars = {str(n): shown_bars(catalog.tick_reader(DATASETS[feed[0]], n, None, None, everything)) for n in names}
     else:
         bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))

@@ -39,6 +39,9 @@ BID_DT, BID_QTY_DT, ASK_DT, ASK_QTY_DT, MID_DT, SPREAD_DT, IMBALANCE_DT, LIQUIDI
 SUM_SPREAD, SUM_SPREAD_2, SUM_LIQUIDITY = 19, 20, 21
 QUOTE_WIDTH = 22
 
+DEEP_LEVELS = 3
+"""A tape of a book has the columns of quotes; quantities are those of so many best levels of a side together."""
+
 _SUMS_OF_TRADES = (PRICE_DT, SUM_DV)
 _SUMS_OF_QUOTES = (BID_DT, SUM_LIQUIDITY)
 _FAR_NS = 1 << 52
@@ -215,6 +218,20 @@ def take_quote(
     arena[row + SUM_SPREAD] = arena[old + SUM_SPREAD] + (ask - bid)
     arena[row + SUM_SPREAD_2] = arena[old + SUM_SPREAD_2] + (ask - bid) * (ask - bid)
     arena[row + SUM_LIQUIDITY] = arena[old + SUM_LIQUIDITY] + arena[row + LIQUIDITY]
+
+
+@leaf
+def is_repeated(
+    state: Record, arena: Floats, number: int, bid: float, bid_qty: float, ask: float, ask_qty: float
+) -> bool:
+    """The last row says the same, and nothing was missed since."""
+    tape = state.tapes[number]
+    if tape.count == 0 or tape.first_ns == limits.NEVER_NS:
+        return False
+    row = row_at(tape, tape.count - 1)
+    if arena[row + BID] != bid or arena[row + ASK] != ask:
+        return False
+    return arena[row + BID_QTY] == bid_qty and arena[row + ASK_QTY] == ask_qty
 
 
 @leaf

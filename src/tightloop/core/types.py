@@ -43,11 +43,28 @@ class EventKind(IntEnum):
     REARMED = 13  # an operator lifts a drawdown stop
     TRADE = 14  # a public print: price, qty, is_maker = the buyer rested, order_id = the venue's trade id
     QUOTE = 15  # best bid and ask: price = bid, qty = bid_qty, rate = ask, amount = ask_qty
-    DATA_GAP = 16  # instrument: what happened since ts_event_ns is not known; windows over it are UNKNOWN
+    DATA_GAP = 16  # instrument, reason = Gap: what happened since then is not known; windows over it are UNKNOWN
     # What somebody outside of the step decided, for an instance; the step checks it as it checks its own families.
     ORDER_WANTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
     CANCEL_WANTED = 18  # order_id
     PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
+    BOOK_LEVEL = 20  # a level of an order book: price, qty (0: it is gone), order_id = seq, reason = flags of BookRow
+
+
+class BookRow(IntEnum):
+    """Flags of a row of an order book. The rows of one update (or snapshot) have one time and one ``seq``."""
+
+    IS_BID = 1
+    IS_FIRST = 2  # of its update
+    IS_LAST = 4  # of its update: the book is whole again
+    IS_SNAPSHOT = 8  # what was known before is void
+
+
+class Gap(IntEnum):
+    """What a DATA_GAP is a gap of."""
+
+    PRINTS = 0
+    BOOK = 1
 
 
 class Phase(IntEnum):
@@ -179,6 +196,7 @@ class Reason(IntEnum):
     STRATEGY_DAILY_LOSS = 33
     MIN_RISK_REWARD = 34
     KILLED = 35
+    BOOK_UNKNOWN = 36
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
     NOTHING_TO_REDUCE = 51
@@ -188,6 +206,7 @@ class Reason(IntEnum):
     OCO = 55
     LIQUIDATED = 56
     SELF_TRADE = 57
+    TOO_LATE = 58  # to an amend: the order has ended as it was before
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
@@ -337,7 +356,7 @@ EVENT = _record(
 )
 
 TICK = _record(
-    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; id and flag of trades
+    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; of a book: seq, flags (BookRow)
     *_of("f8", "price qty ask ask_qty"),  # of a quote: best bid and its quantity, best ask and its quantity
 )
 
@@ -352,7 +371,7 @@ INSTRUMENT = _record(
     *_of("f8", "mark funding_rate"),
     *_of("i8", "open_ns touched_ns bar_count"),
     *_of("f8", "last bid bid_qty ask ask_qty"),  # of the last print and the last quote received; NaN: none yet
-    *_of("i8", "trade_tape quote_tape tick_first tick_count"),  # -1: not kept; windowed indicators
+    *_of("i8", "trade_tape quote_tape book_tape book tick_first tick_count"),  # -1: not kept; windowed indicators
     *_of("i8", "gap_ns"),  # how long nothing was heard before the gap that the event in hand tells of; else 0
 )
 
@@ -451,11 +470,20 @@ STATISTICS = _record(
     *_of("i8", "unknown_slippage_count"),  # fills that are in no sum of slippage
 )
 
+LEVEL = _record(*_of("f8", "price qty"))
+
+# An order book as the strategy received it; the venue keeps its own by the same names.
+BOOK = _record(
+    *_of("i8", "bid_count ask_count is_known last_seq is_top"),  # is_top: best bid and ask are this book's
+    ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
+    ("asks", LEVEL, (limits.LEVELS_MAX,)),
+)
+
 STATE = _record(
     *_of("i8", "seq ts_ns day day_end_ns trade_count signal_count next_timer_ns"),
     ("hash", "u8"),
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
-    *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
+    *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
     *_of(
         "i8",
@@ -482,6 +510,7 @@ STATE = _record(
     ("edges", EDGE, (limits.EDGES_MAX,)),
     ("on_demand", ON_DEMAND, (limits.INSTRUMENTS_MAX,)),
     ("is_on_demand", "i8"),  # 1: nobody but the strategies reads between two events
+    ("books", BOOK, (limits.INSTRUMENTS_MAX,)),
 )
 
 LOG_ROW = _record(
@@ -491,8 +520,6 @@ LOG_ROW = _record(
     *_of("f8", "fee pnl funding slippage value threshold"),
 )
 
-LEVEL = _record(*_of("f8", "price qty"))
-
 # The simulated venue keeps books of its own, as a real one does: it never reads State.
 VENUE_INSTRUMENT = _record(
     ("rules", INSTRUMENT),
@@ -500,7 +527,7 @@ VENUE_INSTRUMENT = _record(
     *_of("i8", "open_ns close_ns order_first order_last position_first stage"),
     *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
     *_of("f8", "last print_left"),  # of ticks; print_left: what of the print in hand is not used yet
-    *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book"),
+    *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book is_known last_seq"),  # is_known: of the book
     ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
     ("asks", LEVEL, (limits.LEVELS_MAX,)),
 )
@@ -548,6 +575,7 @@ class StreamKind(IntEnum):
     FUNDING = 2
     TRADES = 3
     QUOTES = 4
+    BOOKS = 6
     GRID = 5  # time alone: windows move on though nothing happens
 
 

@@ -43,6 +43,7 @@ from tightloop.model.variants import Variant
 DEFAULT_MAINTENANCE_RATE = 0.005
 DEFAULT_LEVERAGE_MAX = 200.0
 _NAN_CELL = 0
+_TAPE_FIELDS = {"trades": "trade_tape", "quotes": "quote_tape", "book": "book_tape"}
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ class _Builder:
             for k, tier in enumerate(tiers):
                 row["tiers"][k] = tier
             row["instance_first"] = -1
-            row["trade_tape"] = row["quote_tape"] = -1
+            row["trade_tape"] = row["quote_tape"] = row["book_tape"] = row["book"] = -1
             for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
                 row[name] = math.nan
             own = self.venue["instruments"][at]
@@ -221,6 +222,7 @@ class _Builder:
         if not self.strategies[0].read.feed:
             return
         write_venue(self.venue, self.strategies[0])
+        self._books()
         for at, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
@@ -242,11 +244,22 @@ class _Builder:
             if periods:
                 self.grids_ns[at] = math.gcd(*periods)
 
+    def _books(self) -> None:
+        """A book of every instrument, the strategy's and the venue's, when the feed has books."""
+        feed = self.strategies[0].read.feed or ()
+        if "book" not in feed:
+            return
+        for at in range(len(self.instruments)):
+            self.state["instruments"][at]["book"] = at
+            self.state["books"][at]["is_top"] = int("quotes" not in feed)
+            self.venue["instruments"][at]["has_book"] = 1
+        self.state["book_count"] = len(self.instruments)
+
     def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
         """The tapes of one instrument; the number of each end of a window."""
         row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
-        for name in ("trades", "quotes"):
+        for name, field_of in _TAPE_FIELDS.items():
             if not any(name in indicator.tapes(values) for indicator, values in loaded):
                 continue
             ends = {
@@ -267,7 +280,7 @@ class _Builder:
             for k, offset_ns in enumerate(sorted(ends, reverse=True)):
                 self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0, 0.0, 0.0)
                 numbers[(name, offset_ns)] = first + k
-            row["trade_tape" if name == "trades" else "quote_tape"] = number
+            row[field_of] = number
             self.state["tape_count"], self.state["edge_count"] = number + 1, first + len(ends)
         return numbers
 

@@ -10,7 +10,7 @@ from tightloop.model.plan import Plan
 def grow(plan: Plan, instrument: int) -> None:
     """Double every tape of an instrument that has no room for its next row. CapacityError at the stated limits."""
     state = plan.states[0]
-    for name in ("trade_tape", "quote_tape"):
+    for name in ("trade_tape", "quote_tape", "book_tape"):
         number = int(state["instruments"][instrument][name])
         if number >= 0 and tapes.is_full(plan.states, number):
             _double(plan, number)

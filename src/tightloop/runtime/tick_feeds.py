@@ -1,4 +1,4 @@
-"""What a run on ticks is fed with: streams of prints, quotes and funding that give their rows in pieces.
+"""What a run on ticks is fed with: streams of prints, quotes, books and funding that give their rows in pieces.
 
 Every stream has a piece of the one array that compiled code reads; when it is used up the stream asks for the next
 (``refill``), so memory does not grow with the span. On two clocks the strategy and the venue have streams of their own.
@@ -15,7 +15,7 @@ from tightloop.core.types import RATE, STREAM, TICK, Clock, Rows, StreamKind
 
 Ints = npt.NDArray[np.int64]
 PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 512
-KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES}
+KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES, "book": StreamKind.BOOKS}
 
 
 def piece_rows(streams: int) -> int:

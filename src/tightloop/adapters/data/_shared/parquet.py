@@ -4,7 +4,7 @@ A column at a time and 16,384 rows at a time is the cheapest of what was measure
 20 MB beside the array itself): nothing is ever held twice as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -113,6 +113,13 @@ class Source:
         if pa.types.is_integer(self.types[column]):
             return self.integers(column)
         return np.unique(np.array([text or "" for text in self.texts(column)]), return_inverse=True)[1].ravel()
+
+    def mapped(self, column: str, of: Callable[[pa.Array], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        """A whole column as int64 by a function of its slices."""
+        out = np.empty(self.rows, np.int64)
+        for _file, at, stop, batch in self._batches(column, 0, self.rows):
+            out[at:stop] = of(batch)
+        return out
 
     def values(self, column: str) -> tuple[Any, ...]:
         """A whole column as Python values, None where one is missing."""
