@@ -10,12 +10,13 @@ import polars as pl
 from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
-from tightloop.app.bootstrap import time_of, unwritable
 from tightloop.app.explain_run import read_source
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_page import REQUIRED, build_report
 from tightloop.app.report_why import blocked
+from tightloop.app.run_files import unwritable
 from tightloop.app.tick_market import DATASETS, shown_bars
+from tightloop.app.window import time_of
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.plan import make_plan
