@@ -103,7 +103,7 @@ def backtest_carry(
     taken = driven.snapshots.taken
     result = build_carry(
         plan, feed, taken, recorder, seed=seed, benchmark_apr=apr,
-        warnings=_cut_short(driven, feed) + warnings, quality=json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"],
+        warnings=_cut_short(driven, feed) + warnings, quality=_quality(feed),
     )  # fmt: skip
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
@@ -140,6 +140,12 @@ def _drive(
             driven.is_part = True
         driven.was_asked = interrupts.asked
     return driven
+
+
+def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
+    """What the gate found in each dataset, as ``data check --json`` says it."""
+    found: list[dict[str, Any]] = json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"]
+    return found
 
 
 def _cut_short(driven: _Driven, feed: CarryFeed) -> list[str]:

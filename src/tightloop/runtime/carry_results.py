@@ -1,7 +1,7 @@
-"""From what a carry run left behind to the tables and the summary that a user reads. Names and columns are the contract's."""
+"""From what a carry run left behind to tables and a summary that a user reads. Names and columns are the contract's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""
 SAID = {
     WarningCode.LIQUIDATED: "{count} positions were liquidated (first at {first})",
-    WarningCode.MARGIN_LOW: "the margin ratio fell below its warning level {count} times (first at {first}, to {value:.4f})",
+    WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
     WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",
     WarningCode.REWARD_UNPRICED: "{count} rewards have no market price and are not valued (first at {first})",
     WarningCode.NOT_PAYABLE: "a withdrawal could not be paid out of free equity at {first}: {value:.2f} are missing",
