@@ -18,7 +18,7 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1_200.0, 8.0, 74.0, 8.0, 22.0
 STEPS = 420
 LAYER_STEPS = 220
 TICKS = 5
-COLOURS = ("accent", "stop", "z1", "s1", "e1", "time", "trail", "ze1", "liquidation", "trace")
+COLOURS = ("accent", "z1", "s1", "stop", "time", "ze1", "trail", "liquidation", "e1", "trace")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 Ints = npt.NDArray[np.int64]
