@@ -68,6 +68,7 @@ def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Tabl
 
 @leaf
 def write_snapshot(state: Record, row: Floats) -> None:
+    """What the fund is worth, holds and earned, into a row."""
     carry = state.carry
     books = carry.books
     row[0], row[1], row[2], row[3] = carry.nav, carry.unit_price, carry.units, carry.flows
@@ -229,7 +230,7 @@ def snapshot_of(states: Rows, row: Floats) -> None:
     write_snapshot(states[0], row)
 
 
-def new_venue() -> Rows:
+def empty_venue() -> Rows:
     """Venues with empty books."""
     venues = np.zeros(1, CARRY_VENUE)
     venues["forced_op"] = -1

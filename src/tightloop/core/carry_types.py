@@ -123,6 +123,8 @@ COUNTERS = len(Counter)
 
 
 class LegKind(IntEnum):
+    """What a leg earns by."""
+
     SPOT = 1
     LEND = 2
     STAKE = 3
@@ -131,6 +133,8 @@ class LegKind(IntEnum):
 
 
 class LegSize(IntEnum):
+    """What a size is counted in."""
+
     ALL = 1
     WEIGHT = 2
     NOTIONAL = 3
@@ -139,6 +143,8 @@ class LegSize(IntEnum):
 
 
 class LegState(IntEnum):
+    """Whether a leg is held."""
+
     WAITING = 0
     HELD = 1
     LIQUIDATED = 2
@@ -185,6 +191,8 @@ MONITORS = len(Monitor)
 
 
 class Level(IntEnum):
+    """How bad it is."""
+
     UNKNOWN = 0
     SAFE = 1
     CAUTION = 2
@@ -228,7 +236,7 @@ CARRY = record(
     *of("i8", "address family leg_count cash gas_balance gas_series gas_asset gas_transfer delay_ns"),
     *of("i8", "task stage bundle_id is_pending transit_count blocked_ns has_entered is_legacy gas_twice fee_in_amount"),
     *of("i8", "settlement_count resize_count rebalance_count rollback_count bundle_count band is_fast"),
-    *of("i8", "warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
+    *of("i8", "pay_ns pay_count warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
     *of("f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"),  # NaN: off
     *of("f8", "reserve gas_multiplier transfer_fee nav units unit_price flows last_nav base share payable deposited"),
     *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial funding_rate"),

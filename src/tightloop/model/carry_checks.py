@@ -1,4 +1,4 @@
-"""What is right by itself and wrong together: legs and what feeds them, LTVs and floors, weights, prices, share classes."""
+"""What is right by itself and wrong together: what feeds which leg, LTVs and floors, weights, prices, share classes."""
 
 import math
 from collections.abc import Mapping
@@ -186,17 +186,23 @@ def _leverage(book: Book, leg: Leg, bands: BandsKeys) -> None:
         book.refuse(path, message, f"write at most {floored(1.0 - 1.0 / book.share.loop_leverage_max):.6f}")
 
 
-def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
-    """The venues have rules of margin, and the margin is enough for the size and above the bands."""
+def _venue_leverage(book: Book, leg: Leg) -> float:
+    """The most that every venue of a leg allows; a venue whose margins nobody knows is refused."""
     leverage = math.inf
     for instrument, _ in leg.venues:
         rules = book.venues.get(instrument.venue)
-        path = ("legs", leg.name, "venues", str(instrument))
         if rules is None or rules.initial_margin is None or rules.maintenance_margin is None:
+            path = ("legs", leg.name, "venues", str(instrument))
             remedy = f"write venues: {{{instrument.venue}: {{initial_margin: 0.1, maintenance_margin: 0.05}}}}"
             book.refuse(path, f"the margins of {instrument.venue} are not known", remedy)
             continue
         leverage = min(leverage, 1.0 / rules.initial_margin, rules.leverage_max or math.inf)
+    return leverage
+
+
+def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
+    """The margin is enough for the size at the venues, and above the bands."""
+    leverage = _venue_leverage(book, leg)
     size, margin = book.notional(leg), book.shares.get(leg.name)
     if size is None:
         return

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tightloop.core.families import families_found
 from tightloop.model import carry_checks, refusals, yaml_lines
 from tightloop.model.carry import (
     Bands,
     CarryStrategy,
     Costs,
-    Flow,
     Gas,
     Legacy,
     Marks,
@@ -43,8 +43,14 @@ STAND_INS: Mapping[str, Any] = {
 
 
 def is_carry(written: Any) -> bool:
-    """Whether parsed YAML says that it is of this family."""
-    return isinstance(written, dict) and value_at(written, "family") == FAMILY
+    """Whether parsed YAML is of this family: it says so, or has what no other family has."""
+    if not isinstance(written, dict):
+        return False
+    family = value_at(written, "family")
+    is_other = isinstance(family, str) and family != FAMILY and family in families_found()
+    return (
+        not is_other and "sections" not in written and (family == FAMILY or "legs" in written or "extends" in written)
+    )
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
@@ -61,13 +67,13 @@ def loads(yaml_text: str, name: str = "<strategy>", *, settings: Sequence[Settin
 
 def read(written: Any, line_of: LineOf, file: str, raw: str, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
     """Check parsed YAML and resolve its names."""
-    reader = _Reader(Layers(written, line_of, file), settings)
+    reader = CarryReader(Layers(written, line_of, file), settings)
     if reader.problems:
         raise InputError(*sorted(reader.problems, key=lambda own: (own.file, own.line or 0)))
     return reader.strategy(file, raw)
 
 
-class _Reader:
+class CarryReader:
     """Reads the whole file; everything wrong is in ``problems`` when it is made."""
 
     def __init__(self, layers: Layers, settings: Sequence[Setting]) -> None:
@@ -83,7 +89,7 @@ class _Reader:
         resolve_references(written, layers.origins, self.problems)
         self.keys = self._keys(written)
         is_judged = "legs" not in self.refused
-        self.legs = read_legs(self.keys.legs, self.place, self.problems) if is_judged else Legs({}, {""})
+        self.legs = self._legs() if is_judged else Legs({}, {""})
         self.flows = read_flows(self.keys.flows, self.place, self.problems, self._kept)
         self.share = self._share()
         self.venues = self._venues()
@@ -126,6 +132,14 @@ class _Reader:
         rest = {key: value for key, value in written.items() if key in known and key not in self.refused}
         rest |= {key: value for key, value in STAND_INS.items() if key not in rest}
         return CarryKeys.model_validate(rest)
+
+    def _legs(self) -> Legs:
+        """The legs that could be read; what was already said of a leg is not said again."""
+        told = {own.field for own in self.problems}
+        found: list[Problem] = []
+        legs = read_legs(self.keys.legs, self.place, found)
+        self.problems += [own for own in found if own.field not in told]
+        return legs
 
     def _share(self) -> ShareClass:
         asset = self.keys.share_class
@@ -174,7 +188,7 @@ class _Reader:
             if missing:
                 message = f"says nothing of {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
-            return written["default"] if "default" in written else 0.0 / PER_BPS, MappingProxyType(own)
+            return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(own)
         if written != OF_VENUE:
             return written / PER_BPS, MappingProxyType({})
         by_venue: dict[str, float] = {}
@@ -216,13 +230,13 @@ class _Reader:
         )  # fmt: skip
         used = {instrument.venue for leg in self.legs.found.values() for instrument, _ in leg.venues}
         used |= {leg.instrument.venue for leg in self.legs.found.values() if leg.instrument is not None}
-        flows: tuple[Flow, ...] = self.flows
+        venues = {name: self.venues[name] for name in sorted(used & set(self.venues))}
         strategy = CarryStrategy(
             file=file, text=raw, name=keys.name, share_class=keys.share_class, capital=keys.capital,
             timeframe=keys.timeframe, legs=tuple(self.legs.found.values()), bands=own, costs=self.costs,
-            marks=self.marks, flows=flows, reserve=keys.reserve, legacy=self.legacy,
+            marks=self.marks, flows=self.flows, reserve=keys.reserve, legacy=self.legacy,
             parameters=MappingProxyType(dict(keys.params)), warnings=tuple(self.book.warnings), config_hash="",
-            share=self.share, venues=MappingProxyType({name: self.venues[name] for name in sorted(used & set(self.venues))}),
+            share=self.share, venues=MappingProxyType(venues),
             description=keys.description, beside=tuple(self.layers.beside), place=self.place,
         )  # fmt: skip
         return dataclasses.replace(strategy, config_hash=config_hash(strategy))

@@ -8,7 +8,19 @@ from pydantic import BeforeValidator, Field
 from tightloop.core import limits
 from tightloop.model.carry import LEG_KINDS, SHARE_CLASSES
 from tightloop.model.carry_venues import VenueKeys
-from tightloop.model.fields import Strict, check_number, flag, number, optional_number, plain, refuse, shown, text, word
+from tightloop.model.fields import (
+    Strict,
+    check_number,
+    flag,
+    named,
+    number,
+    optional_number,
+    plain,
+    refuse,
+    shown,
+    text,
+    word,
+)
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
 
 LEGS_MAX = 16
@@ -31,14 +43,6 @@ HEALTH = Annotated[float | None, optional_number(1.0, 10.0)]
 def _mapping(value: Any) -> Any:
     """A block that is there and empty says nothing."""
     return {} if value is None else value
-
-
-def _named(value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise refuse(f"{shown(value)} is not a mapping", "write a name, a colon and a value for each")
-    return value
 
 
 def _word(what: str, example: str) -> BeforeValidator:
@@ -224,10 +228,10 @@ class MarksKeys(Strict):
     holes: Annotated[str, word("carry", "refuse")] = "carry"
     usd: Annotated[
         dict[str, Annotated[Any, BeforeValidator(lambda value: read_instrument(value, "spot"))]],
-        BeforeValidator(_named),
+        BeforeValidator(named),
     ] = Field(default_factory=dict)
     proxy: Annotated[
-        dict[str, Annotated[Any, BeforeValidator(lambda value: read_instrument(value, None))]], BeforeValidator(_named)
+        dict[str, Annotated[Any, BeforeValidator(lambda value: read_instrument(value, None))]], BeforeValidator(named)
     ] = Field(default_factory=dict)
 
 
@@ -360,7 +364,7 @@ class CarryKeys(Strict):
     share_class: Annotated[str, word(*SHARE_CLASSES)]
     capital: Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
     timeframe: Annotated[str, word(*TIMEFRAMES)] = "1h"
-    params: Annotated[dict[str, Annotated[float, number(-1e18, 1e18)]], BeforeValidator(_named)] = Field(
+    params: Annotated[dict[str, Annotated[float, number(-1e18, 1e18)]], BeforeValidator(named)] = Field(
         default_factory=dict
     )
     extends: Any = None
@@ -370,7 +374,7 @@ class CarryKeys(Strict):
     bands: Annotated[BandsKeys, BeforeValidator(_mapping)] = BandsKeys()
     reserve: Annotated[float, number(0.0, 0.95)] = 0.0
     costs: Annotated[CostsKeys, BeforeValidator(_mapping)] = CostsKeys()
-    venues: Annotated[dict[str, VenueKeys], BeforeValidator(_named)] = Field(default_factory=dict)
+    venues: Annotated[dict[str, VenueKeys], BeforeValidator(named)] = Field(default_factory=dict)
     convention: Annotated[str, word("exact", "legacy")] = "exact"
     legacy: Annotated[LegacyKeys | None, BeforeValidator(lambda value: value)] = None
 

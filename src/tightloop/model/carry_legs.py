@@ -74,7 +74,7 @@ def read_legs(written: Mapping[str, Any], place: refusals.Place, problems: list[
     legs = Legs({}, set())
     for name, own in written.items():
         count = len(problems)
-        reader = _Reader(name, place, problems, tuple(written))
+        reader = LegReader(name, place, problems, tuple(written))
         leg = reader.leg(own)
         if leg is None or len(problems) > count:
             legs.broken.add(name)
@@ -84,7 +84,7 @@ def read_legs(written: Mapping[str, Any], place: refusals.Place, problems: list[
 
 
 @dataclass(slots=True)
-class _Reader:
+class LegReader:
     """Reads one leg."""
 
     name: str
@@ -177,10 +177,10 @@ class _Reader:
             liquidation_bonus=loan.bonus,
         )  # fmt: skip
 
-    def _check_ltv(self, ltv: float, max_ltv: float, whose: str) -> None:
+    def _check_ltv(self, ltv: float, max_ltv: float, whose: str, more: str = "") -> None:
         if ltv > max_ltv * (1.0 + 1e-9):
             message = f"an LTV of {plain(ltv)} is above {plain(max_ltv)}, the most for {whose}"
-            self.refuse(("ltv",), message, f"write at most {plain(max_ltv)}")
+            self.refuse(("ltv",), message, f"write at most {plain(max_ltv)}{more}")
 
     def _stake(self, keys: StakeKeys) -> Leg:
         lsts = packaged().lsts
@@ -225,7 +225,8 @@ class _Reader:
             return leg
         loan = pool.emode if keys.emode else pool.standard[leg.lst]
         whose = f"{leg.lst} in {keys.pool} {'with' if keys.emode else 'without'} eMode"
-        self._check_ltv(keys.ltv, loan.max_ltv, whose)
+        can_emode = not keys.emode and leg.lst in pool.emode.assets and debt in pool.emode.debts
+        self._check_ltv(keys.ltv, loan.max_ltv, whose, ", or emode: true" if can_emode else "")
         return replace(leg, max_ltv=loan.max_ltv, liquidation_threshold=loan.threshold, liquidation_bonus=loan.bonus)
 
     def _perp(self, keys: PerpKeys) -> Leg:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core import carry, families, limits
-from tightloop.core.carry_replay import new_venue
+from tightloop.core.carry_replay import empty_venue
 from tightloop.core.carry_types import BalanceKind, LegKind, LegSize, SeriesKind
 from tightloop.core.compiled import DISABLE_JIT, address_of
 from tightloop.core.state import new_state
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 HOUR_NS = 3_600_000_000_000
 MAINTENANCE = 0.10
 """Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
-ROWS_PER_STEP = 256
+ROWS_PER_STEP = 2_048
 DEXES = ("uniswap_v3", "curve")
 """Exchanges on chain: they trade out of the wallet."""
 KINDS = {kind.name.lower(): kind for kind in SeriesKind}
@@ -79,15 +79,15 @@ def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
 
 def make_carry_plan(strategy: CarryStrategy, series: Sequence[Key]) -> CarryPlan:
     """Lay out a run over the series there are. InputError names a series that a leg needs and nobody gives."""
-    return _Builder(strategy, series).plan()
+    return _Layout(strategy, series).plan()
 
 
-class _Builder:
+class _Layout:
     def __init__(self, strategy: CarryStrategy, series: Sequence[Key]) -> None:
         self.strategy = strategy
         self.series = tuple(sorted((key for key in series if key[0] in KINDS), key=lambda key: int(KINDS[key[0]])))
         self._at = {key: at for at, key in enumerate(self.series)}
-        self.states, self.venues = new_state(), new_venue()
+        self.states, self.venues = new_state(), empty_venue()
         self.state, self.carry, self.venue = self.states[0], self.states[0]["carry"], self.venues[0]
         self.books = self.carry["books"]
         self.assets: list[str] = []

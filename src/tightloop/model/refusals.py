@@ -52,7 +52,7 @@ def problems_of(
     under: Path = (),
     examples: Mapping[str, str] = EXAMPLES,
 ) -> list[Problem]:
-    """Every finding as a problem. ``root`` is the model that refused ``written``, which stands at the path ``under``."""
+    """Every finding as a problem. ``root`` is the model that refused ``written``, which stands ``under`` a path."""
     found = []
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])

@@ -185,7 +185,7 @@ def enter_loop(state: Record, rows: Rows, leg_at: int, equity: float) -> int:
 
 @leaf
 def market_rate(carry: Record, leg: Record) -> float:
-    """What a leg's LST sells for now, in ETH; NaN when no market says it."""
+    """What a leg's LST sells for at this time, in ETH; NaN when no market says it."""
     return carry.books.series[leg.market_series].now if leg.market_series >= 0 else math.nan
 
 

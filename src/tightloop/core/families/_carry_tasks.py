@@ -15,6 +15,8 @@ from tightloop.core.families._carry_bundles import (
     go,
     instruct,
     is_saleable,
+    long_units,
+    market_rate,
     move,
     pay_gas,
     release,
@@ -31,6 +33,8 @@ PLEDGE, FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4, 5
 UNWIND, CARRY_OUT, SELL, BRING, RETURN, PAID = 0, 1, 2, 3, 4, 5
 ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
+PAY_TRIES = 3
+"""How often in one instant more is taken out for a withdrawal than was thought to be enough."""
 
 # Entering -------------------------------------------------------------------------------------------------------------
 
@@ -435,6 +439,48 @@ def can_unwind(carry: Record) -> bool:
 
 
 @leaf
+def _out_of_reach(carry: Record) -> float:
+    """What reducing the legs does not bring in: rewards that are not sold, and what is owed for gas."""
+    total = 0.0
+    for at in range(carry.books.balance_count):
+        own = carry.books.balances[at]
+        if (own.kind == BalanceKind.REWARD or own.kind == BalanceKind.GAS) and own.amount != 0.0:
+            total += own.sign * own.amount * unit_value(carry.books, at)
+    return total
+
+
+@leaf
+def _exit_costs(carry: Record, share: float) -> float:
+    """What taking out a share of everything will cost, in the share class: gas, fees, and what a sale of LSTs loses."""
+    books = carry.books
+    transfer = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee
+    total = 0.0
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.product >= 0:
+            total += gas_in_cash(carry, leg.gas_exit)
+            if leg.source >= 0:
+                total += transfer
+            if leg.lst >= 0 and leg.market_series >= 0 and (leg.kind == LegKind.LOOP or leg.exit == 0):
+                rate = series_now(books, books.balances[leg.lst].rate_series)
+                lost = 1.0 - market_rate(carry, leg) * (1.0 - leg.swap_rate) / rate
+                total += share * books.balances[leg.product].amount * unit_value(books, leg.product) * max(0.0, lost)
+        elif leg.kind == LegKind.SPOT:
+            total += (
+                share
+                * long_units(carry, books.balances[leg.coin].asset)
+                * spot_price(carry, leg)
+                * (leg.fee_rate * unit_value(books, leg.venue_cash))
+            )
+            total += transfer
+    for at in range(books.holding_count):
+        holding = books.holdings[at]
+        notional = abs(holding.qty) * holding.mark * books.assets[holding.quote].price if holding.qty != 0.0 else 0.0
+        total += share * notional * holding.fee_rate
+    return total
+
+
+@leaf
 def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
     """Something is due and can not be done now; said once until something can."""
     if state.carry.is_unpayable == 0:
@@ -461,7 +507,16 @@ def pay(state: Record, rows: Rows) -> None:
     if carry.is_fast != 0 or not carry.nav > there or not can_unwind(carry):
         warn_once_unpayable(state, rows, due - there)
         return
-    reduce(state, rows, min(1.0, (due - there) / (carry.nav - there)), Band.WITHDRAWAL.value)
+    if carry.pay_ns != state.ts_ns:
+        carry.pay_ns, carry.pay_count = state.ts_ns, 0
+    carry.pay_count += 1
+    if carry.pay_count > PAY_TRIES:
+        return  # the rest at the next instant
+    within = carry.nav - there - _out_of_reach(carry)
+    fixed = _exit_costs(carry, 0.0)
+    within -= _exit_costs(carry, 1.0) - fixed
+    share = (due - there + fixed) / within if within > 0.0 else 1.0
+    reduce(state, rows, min(1.0, share), Band.WITHDRAWAL.value)
 
 
 @leaf
