@@ -28,10 +28,15 @@ ROWS: tuple[tuple[str, str, Form], ...] = (
 )  # fmt: skip
 
 
+def is_carry_result(result: Mapping[str, Any]) -> bool:
+    """Whether ``result.json`` is of a run of the carry family."""
+    return "family" in result and result["family"] == "carry"
+
+
 def is_carry_run(folder: Path) -> bool:
     """Whether a folder holds a run of the carry family."""
     path = folder / "result.json"
-    return path.is_file() and _result(folder).get("family") == "carry"
+    return path.is_file() and is_carry_result(_result(folder))
 
 
 def carry_page(folder: Path) -> str:

@@ -62,7 +62,9 @@ class CarryRun(RunFiles):
 
 
 @dataclass(slots=True)
-class _Driven:
+class _Stretch:
+    """How far a run went, and why no further."""
+
     snapshots: carry_backtest.Snapshots
     was_asked: bool = False
     is_part: bool = False
@@ -96,7 +98,7 @@ def backtest_carry(
     recorder = Recorder()
     if one_by_one:
         rows = carry_backtest.run_one_by_one(plan, tape, recorder)
-        driven = _Driven(carry_backtest.Snapshots(rows, len(rows)))
+        driven = _Stretch(carry_backtest.Snapshots(rows, len(rows)))
     else:
         driven = _drive(plan, tape, recorder, on_progress)
     ran_at = clock()
@@ -123,9 +125,9 @@ def backtest_carry(
 
 def _drive(
     plan: CarryPlan, tape: carry_backtest.CarryTape, recorder: Recorder, on_progress: Progress | None
-) -> _Driven:
+) -> _Stretch:
     """Run to the end, or until Ctrl-C: then all that was done is kept."""
-    driven = _Driven(carry_backtest.room_for(plan, tape))
+    driven = _Stretch(carry_backtest.room_for(plan, tape))
     with Interrupts() as interrupts:
 
         def look(done: int) -> None:
@@ -148,7 +150,7 @@ def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
     return found
 
 
-def _cut_short(driven: _Driven, feed: CarryFeed) -> list[str]:
+def _cut_short(driven: _Stretch, feed: CarryFeed) -> list[str]:
     if not driven.is_part:
         return []
     count = driven.snapshots.count

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from tightloop.app.carry_run import backtest_carry
 from tightloop.app.cli import FILE, FOLDER
 from tightloop.app.console import errors_shown
 from tightloop.model import carry_config
@@ -119,8 +120,6 @@ def rows_of(
     expected: Mapping[str, Mapping[str, Mapping[str, Any]]], data: Path
 ) -> Iterator[tuple[str, str, Any, Any, Any]]:
     """Window and figure, name, expected, found (a Refused when there is none), and whether they are the same."""
-    from tightloop.app.carry_run import backtest_carry  # loads compiled code, which a refusal of the file does without
-
     for window, figures in expected.items():
         start, end = window.split("..")
         for figure, numbers in figures.items():

@@ -105,6 +105,7 @@ class Snapshots:
 
     @property
     def taken(self) -> Floats:
+        """The rows that were written."""
         return self.rows[: self.count]
 
 

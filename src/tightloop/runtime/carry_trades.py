@@ -204,6 +204,7 @@ class TradeBook:
             trade.pnl = trade.side * both * gained * self._at(quote, trade.exit_ns) - trade.fees + trade.funding
 
     def instrument(self, key: Key) -> str:
+        """As it is written in files."""
         plan = self.record.plan
         return str(plan.holdings[key[1]] if key[0] == PERP else plan.strategy.legs[key[1]].instrument)
 
