@@ -142,11 +142,11 @@ def test_a_book_that_is_liquidated_ends_its_trade_with_what_the_venue_took():
 
 
 def test_a_bundle_that_can_not_be_is_an_order_that_was_canceled_and_says_why():
-    loop = (REFERENCE / "loop_weETH.yaml").read_text().replace("size: all}", "size: all, entry_hf_min: 1.04}")
-    done = ran(loop.replace("{ltv: 0.9094005}", "{ltv: 0.9133}"), end="2024-06-02")
+    loop = (REFERENCE / "loop_weETH.yaml").read_text()
+    done = ran(loop.replace("capital: 100\n", "capital: 10_000_000\n"), end="2024-06-02")  # more than the pool has
     undone = done.orders.filter(pl.col("state") == "CANCELED")
     assert len(undone) == 6 * done.summary["figures"]["rollbacks"] > 0
-    assert set(undone["reason"]) == {"rolled_back: health_factor"}
+    assert set(undone["reason"]) == {"rolled_back: liquidity"}
     assert done.metrics["exposure_pct"] == 0.0
 
 

@@ -174,7 +174,7 @@ def _months(begin: float, end: float) -> list[tuple[float, str]]:
         np.datetime64(int(end), "ns").astype("datetime64[M]") + 1,
     )
     if len(months) < 3:
-        days = np.arange(np.datetime64(int(begin), "ns").astype("datetime64[D]"), np.datetime64(int(end), "ns"))
+        days = np.arange(*(np.datetime64(int(each), "ns").astype("datetime64[D]") for each in (begin, end)))
         found = [(float(day.astype("datetime64[ns]").astype(np.int64)), str(day)[5:10]) for day in days]
     else:
         found = []
