@@ -206,14 +206,14 @@ def sweep_carry(
     if split is not None and len(feed.instants) < FEWEST_INSTANTS:
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
-    parts = (feed, None) if split is None else carry_sweep.parts_of(feed, split)
+    parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
     done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
     numbers = [{"number": number} for number in range(len(sets))]
 
     def figures_of(number: Mapping[str, Any]) -> tuple[sweeping.Figures, sweeping.Figures | None]:
         own = swept[number["number"]]
-        after = None if parts[1] is None else carry_sweep.run_figures(own, parts[1])
-        return carry_sweep.run_figures(own, parts[0]), after
+        found = [carry_sweep.run_figures(own, part) for part in parts]
+        return found[0], found[1] if len(found) > 1 else None
 
     def count_lost(lost: int) -> None:
         done.lost = lost
