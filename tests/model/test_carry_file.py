@@ -623,6 +623,8 @@ def test_each_family_is_read_by_its_own_reader(tmp_path):
     assert "can not stand here" in own.message
     (own,) = problems(lambda: strategies.loads(LENDING.replace("carry", "cary")))
     assert (own.field, own.remedy) == ("family", "did you mean carry?")
+    found = problems(lambda: strategies.loads(LENDING + "sections: {}\n"))
+    assert [own.field for own in found] == ["sections"]
     for options in ({"instruments": ["binance:BTCUSDT-perp"]}, {"account": tmp_path / "a.yaml"}):
         (own,) = problems(lambda options=options: strategies.load(MODES[0], **options))
         assert "means nothing to a carry strategy" in own.message

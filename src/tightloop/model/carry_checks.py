@@ -33,6 +33,7 @@ class Book:
 
     @property
     def found(self) -> Mapping[str, Leg]:
+        """The legs that could be read."""
         return self.legs.found
 
     def notional(self, leg: Leg) -> float | None:

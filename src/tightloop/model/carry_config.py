@@ -47,10 +47,9 @@ def is_carry(written: Any) -> bool:
     if not isinstance(written, dict):
         return False
     family = value_at(written, "family")
-    is_other = isinstance(family, str) and family != FAMILY and family in families_found()
-    return (
-        not is_other and "sections" not in written and (family == FAMILY or "legs" in written or "extends" in written)
-    )
+    if isinstance(family, str) and family in (FAMILY, *families_found()):
+        return family == FAMILY
+    return "sections" not in written and ("legs" in written or "extends" in written)
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:

@@ -93,11 +93,13 @@ class LegReader:
     names: tuple[str, ...]
 
     def refuse(self, path: refusals.Path, message: str, remedy: str) -> None:
+        """Note what is wrong at a path inside the leg."""
         full = ("legs", self.name, *path)
         file, line = self.place(full)
         self.problems.append(Problem(file, line, refusals.dotted(full), message, remedy))
 
     def leg(self, written: Any) -> Leg | None:
+        """The leg; None when it is none, or some of it when problems were noted."""
         if not LEG_NAME.match(self.name):
             self.refuse((), f"{self.name!r} is not the name of a leg", "write letters, digits and _, 40 at most")
             return None

@@ -25,8 +25,6 @@ Key = tuple[str, str]
 """A series: its kind and its name."""
 
 HOUR_NS = 3_600_000_000_000
-MAINTENANCE = 0.10
-"""Margin over notional below which a run notes that a venue would have liquidated, when it is not told to do so."""
 ROWS_PER_STEP = 2_048
 DEXES = ("uniswap_v3", "curve")
 """Exchanges on chain: they trade out of the wallet."""
@@ -352,7 +350,7 @@ class _Layout:
             ("hf_floor", bands.hf_floor), ("margin_warn", bands.margin_warn), ("margin_resize", bands.margin_resize),
         ):  # fmt: skip
             own[field] = math.nan if value is None else value
-        own["margin_low"] = MAINTENANCE if bands.margin_liquidate is None else bands.margin_liquidate
+        own["margin_low"] = self._maintenance() if bands.margin_liquidate is None else bands.margin_liquidate
         own["reserve"] = self.strategy.reserve
         own["transfer_fee"] = costs.transfer_fee
         own["delay_ns"] = int(costs.transfer_delay_h * HOUR_NS)
@@ -376,6 +374,11 @@ class _Layout:
         own["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital
+
+    def _maintenance(self) -> float:
+        """The highest maintenance margin of the venues that hold perpetuals."""
+        found = [self.strategy.venues[own.venue] for own in self.holdings if own.venue in self.strategy.venues]
+        return max((own.maintenance_margin for own in found if own.maintenance_margin is not None), default=math.nan)
 
     def _gas(self) -> None:
         own, gas = self.carry, self.strategy.costs.gas
