@@ -19,14 +19,10 @@ from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
 from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
-from tightloop.app.run import TABLES as TABLES
-from tightloop.app.run import Market as Market
-from tightloop.app.run import Run as Run
-from tightloop.app.run import strategy_names
-from tightloop.app.sweep import Sweep as Sweep
+from tightloop.app.run import TABLES, Market, Run, strategy_names
+from tightloop.app.sweep import Sweep
 from tightloop.app.tick_market import TickMarket, load_tick_market
-from tightloop.app.window import time_of as time_of
-from tightloop.app.window import window_of
+from tightloop.app.window import time_of, window_of
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import strategies as files
 from tightloop.model.carry import CarryStrategy
@@ -47,6 +43,10 @@ from tightloop.runtime.tick_feeds import TickFeed
 if TYPE_CHECKING:
     from tightloop.app.carry_run import CarryRun
 
+__all__ = [
+    "TABLES", "Market", "Run", "Sweep", "backtest", "load_any", "load_market", "load_strategies", "open_market",
+    "sweep", "time_of",
+]  # fmt: skip
 NO_CARRY = "a carry strategy can not stand here"
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
