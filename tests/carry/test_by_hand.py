@@ -548,12 +548,6 @@ def test_a_stake_that_no_market_buys_waits_and_says_so_once() -> None:
     assert run.carry["flows"] == pytest.approx(-50.0)
 
 
-def test_settings_of_a_strategy_are_not_shared_between_runs() -> None:
-    first = done(BASIS, feed(flat(4)))
-    second = done(dataclasses.replace(BASIS, capital=50_000.0), feed(flat(4)))
-    assert (first.carry["nav"], second.carry["nav"]) == (100_000.0, 50_000.0)
-
-
 def test_a_pool_of_two_legs_is_left_once() -> None:
     own = strategy(
         [lend(size=weight(0.5)), lend(size=weight(0.5), name="other")], flows=[Flow(at(2), -40_000.0, "slow")]
