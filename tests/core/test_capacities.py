@@ -284,7 +284,7 @@ def test_the_worst_levels_of_a_book_go_when_there_is_no_room():
 
 def test_every_capacity_has_a_test_of_its_own():
     here = inspect.getsource(inspect.getmodule(plan_of))
-    elsewhere = {"ACCOUNTS_MAX", "NOTIONAL_MAX", "PARAMETERS_MAX", "CHECKS_MAX"}
+    elsewhere = {"ACCOUNTS_MAX", "NOTIONAL_MAX", "PARAMETERS_MAX", "CHECKS_MAX", "WANTED_MAX", "HISTORY_BARS_MAX"}
     for name in vars(limits):
         if name.endswith("_MAX"):
             assert name in here or name in elsewhere, name

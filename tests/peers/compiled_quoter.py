@@ -90,14 +90,20 @@ def _venue(job: dict[str, Any]) -> Any:
     plan = make_plan([strategy], {instrument: default_rules(instrument)})
     row = plan.venues[0]
     row["queue_kind"], row["queue_power"], row["is_partial"], row["halt_ns"] = int(QUEUES[job["queue"]]), 3.0, 0, 0
-    row["submit_ns"] = row["cancel_ns"] = row["response_ns"] = job["latency"]
+    if isinstance(job["latency"], int):
+        row["submit_ns"] = row["cancel_ns"] = row["response_ns"] = job["latency"]
+    else:
+        row["is_recorded"] = 1  # what the last tick took, whatever the job's table says
     row["instruments"][0]["rules"]["lot_size"] = job["lot"]
     row["instruments"][0]["rules"]["price_increment"] = job["tick"]
     return plan
 
 
 def run(job: dict[str, Any]) -> list[list[int]]:
-    """Every order the quoter sent, in order, as rows of ``hft_model.Order.row``. Constant latency alone."""
+    """Every order the quoter sent, in order, as rows of ``hft_model.Order.row``.
+
+    A job with a table of latencies runs on ``latency: recorded``: near to it, and not the same.
+    """
     plan, feed, tick = _venue(job), _feed(job), job["tick"]
     requests = Requests()
     quoter = Quoter(requests, job["eager"])
@@ -116,6 +122,8 @@ def run(job: dict[str, Any]) -> list[list[int]]:
             state = STATES[int(event["kind"])]
             quoter.answered(int(event["order_id"]), state, int(event["ts_event_ns"]))
         elif what >= 8:
+            if what // 8 & 1:
+                tick_replay.strategy_received(plan.venues, events)
             if event["kind"] == EventKind.TIMER:
                 quoter.decide(int(event["ts_init_ns"]))
                 _send(plan, log, requests, prices)

@@ -371,6 +371,7 @@ def backtest(
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
     feed: Any = market.feed(plan)
+    (tick_driver if is_ticks else array_driver).get_ready(plan)
     planned_at = clock()
     recorder = Recorder()
     try:

@@ -17,7 +17,7 @@ from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan
 from tightloop.model.together import rules_of
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource, piece_rows
 
 Times = npt.NDArray[np.int64]
 DATASETS = {"trades": "trades", "quotes": "quotes", "book": "books"}
@@ -39,14 +39,15 @@ class TickMarket:
 
     def feed(self, plan: Plan) -> TickFeed:
         """The ticks of the plan's instruments in its order, and the funding it wants."""
-        rows = sum(reader.report.rows for reader in self.readers.values())
+        count = sum(reader.report.rows for reader in self.readers.values())
+        rows = piece_rows(len(self.readers) if self.is_one_clock else 2 * len(self.readers))
         clocks = (self.is_one_clock, self.offset_ns)
 
         def pieces(at: tuple[InstrumentId, str], counted: bool) -> Iterator[Rows]:
-            found: Iterator[Rows] = self.readers[at].pieces(PIECE_ROWS, counted=counted)
+            found: Iterator[Rows] = self.readers[at].pieces(rows, counted=counted)
             return found
 
-        return _feed(plan, pieces, self.funding, clocks, rows)
+        return _feed(plan, pieces, self.funding, clocks, (count, rows))
 
     def kept(self) -> "KeptTicks":
         """All rows read once and kept, for many runs over them."""
@@ -75,8 +76,11 @@ Pieces = Callable[[tuple[InstrumentId, str], bool], Iterator[Rows]]
 Funding = Mapping[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
 
 
-def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int], rows: int) -> TickFeed:
-    """Streams of the plan's instruments in its order; on two clocks (``clocks[0]`` False) the venue has its own."""
+def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int], rows: tuple[int, int]) -> TickFeed:
+    """Streams of the plan's instruments in its order; on two clocks (``clocks[0]`` False) the venue has its own.
+
+    ``rows``: of all, and of one piece.
+    """
     is_one_clock, offset_ns = clocks
     sources: list[tuple[TickSource, Clock]] = []
     for at, instrument in enumerate(plan.instruments):
@@ -90,7 +94,7 @@ def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int]
         for at, instrument in enumerate(plan.instruments)
         if instrument in funding and plan.funding[instrument]
     }
-    return TickFeed(sources, wanted, plan.grids_ns, offset_ns, rows)
+    return TickFeed(sources, wanted, plan.grids_ns, offset_ns, *rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ class KeptTicks:
             own = self.rows[at]
             return (own[k : k + PIECE_ROWS] for k in range(0, len(own), PIECE_ROWS))
 
-        return _feed(plan, pieces, self.funding, (clock == "receive", offset_ns), sum(map(len, self.rows.values())))
+        count = sum(map(len, self.rows.values()))
+        return _feed(plan, pieces, self.funding, (clock == "receive", offset_ns), (count, PIECE_ROWS))
 
     def split(self, share: float) -> "tuple[KeptTicks, KeptTicks]":
         """What was received in the first ``share`` of the time, and the rest; InputError when one has no ticks."""

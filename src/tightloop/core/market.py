@@ -108,8 +108,11 @@ def _touch(state: Record, index: int) -> None:
 
 
 @leaf
-def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close."""
+def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bool) -> None:
+    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close.
+
+    After a tick (not a gap, not a point of the grid) some of it may be put off until it is read.
+    """
     instrument = state.instruments[index]
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, index, state.ts_ns)
@@ -119,9 +122,48 @@ def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
         tapes.advance(state, arena, instrument.quote_tape, state.ts_ns)
     if instrument.book_tape >= 0:
         tapes.advance(state, arena, instrument.book_tape, state.ts_ns)
+    put_off = 0
+    if state.is_on_demand != 0:
+        own = state.on_demand[index]
+        own.since_ns = 0
+        if is_tick and own.put_off != 0:
+            own.since_ns = state.ts_ns
+            put_off = own.put_off
+    _measure(state, arena, table, index, ~put_off)
+
+
+@leaf
+def _measure(state: Record, arena: Floats, table: Table, index: int, chosen: int) -> None:
+    """Compute those windowed indicators of an instrument whose bits are set."""
+    instrument = state.instruments[index]
     for k in range(instrument.tick_first, instrument.tick_first + instrument.tick_count):
-        indicator = state.indicators[k]
-        call_evaluate(table[indicator.address], state, arena, index, indicator.base)
+        if chosen & 1:
+            indicator = state.indicators[k]
+            call_evaluate(table[indicator.address], state, arena, index, indicator.base)
+        chosen >>= 1
+
+
+@hot
+def measure_rest(state: Record, arena: Floats, table: Table, index: int) -> None:
+    """Somebody is about to read all that is known of an instrument: compute what was put off."""
+    if state.on_demand[index].since_ns != 0:
+        _measure_as_of(state, arena, table, index)
+
+
+@leaf
+def _measure_as_of(state: Record, arena: Floats, table: Table, index: int) -> None:
+    own, now_ns = state.on_demand[index], state.ts_ns
+    state.ts_ns = own.since_ns
+    own.since_ns = 0
+    _measure(state, arena, table, index, own.put_off)
+    state.ts_ns = now_ns
+
+
+@leaf
+def measure_all(state: Record, arena: Floats, table: Table) -> None:
+    """The same of every instrument."""
+    for index in range(state.instrument_count):
+        measure_rest(state, arena, table, index)
 
 
 @leaf
@@ -142,7 +184,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
         sign = -1.0 if event.is_maker != 0 else 1.0
         tapes.take_trade(state, arena, instrument.trade_tape, state.ts_ns, price, event.qty, sign)
     _mark(state, index, instrument.mark if instrument.bid > 0.0 else price, price, price)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, True)
     _touch(state, index)
 
 
@@ -162,7 +204,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
         _mark(state, index, mid, -math.inf, math.inf)
     else:
         _mark(state, index, mid, mid, mid)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, True)
     _touch(state, index)
 
 
@@ -221,7 +263,7 @@ def book_level(state: Record, arena: Floats, table: Table, event: Record) -> Non
         _keep_top(state, arena, index, book, is_known)
     if instrument.book_tape >= 0:
         _keep_depth(state, arena, instrument.book_tape, book, is_known)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, True)
     _touch(state, index)
 
 
@@ -248,7 +290,7 @@ def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> No
             tapes.forget(state, instrument.trade_tape)
         if instrument.quote_tape >= 0 and not (instrument.book >= 0 and state.books[instrument.book].is_top != 0):
             tapes.forget(state, instrument.quote_tape)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, False)
     _touch(state, index)
 
 
@@ -256,6 +298,6 @@ def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> No
 def time_passed(state: Record, arena: Floats, table: Table, index: int) -> None:
     """A point of an instrument's grid."""
     state.is_grid = 1
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, False)
     state.is_grid = 0
     _touch(state, index)

@@ -450,6 +450,7 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     if event.phase & Phase.RECORD:
         guard.record(state, rows)
     if state.seq % limits.STATE_HASH_EVERY == 0:
+        market.measure_all(state, arena, table)
         mix(state, full_hash(state, arena))
 
 

@@ -32,6 +32,23 @@ def best(own: Record, side: int) -> float:
     return own.asks[own.ask_count - 1].price if own.ask_count > 0 else math.nan
 
 
+@hot
+def is_best(own: Record, side: int, price: float) -> bool:
+    """Whether a price is the best one of its side now."""
+    if side > 0:
+        return own.bid_count > 0 and own.bids[own.bid_count - 1].price == price
+    return own.ask_count > 0 and own.asks[own.ask_count - 1].price == price
+
+
+@hot
+def replace_best(own: Record, side: int, qty: float) -> float:
+    """A new quantity at the best price of a side; what it was before."""
+    level = own.bids[own.bid_count - 1] if side > 0 else own.asks[own.ask_count - 1]
+    before = level.qty
+    level.qty = qty
+    return before
+
+
 @leaf
 def qty_at(own: Record, side: int, price: float) -> float:
     """The quantity last seen at a price; 0 where none was."""

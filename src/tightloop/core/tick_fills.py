@@ -4,6 +4,9 @@ from tightloop.core import limits, matching, tick_book, venue_book
 from tightloop.core.compiled import leaf
 from tightloop.core.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
 
+LEAST_SHARE = 1e-6
+"""Of the touch: what is left of a price that ran out of buyers, where there is no increment."""
+
 
 @leaf
 def remaining(venue: Record, order: Record) -> float:
@@ -66,7 +69,7 @@ def beyond(venue: Record, own: Record, order: Record, market: float, shown: floa
         more = qty - shown
         # The marginal price rises in a straight line from the touch on.
         price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
-    return slipped(venue, order, price, qty, shown)
+    return slipped(venue, order, price, market, qty, shown)
 
 
 @leaf
@@ -114,14 +117,16 @@ def walk_book(venue: Record, own: Record, slot: int) -> None:
         at -= 1
     if taken > 0.0:
         tick_book.drop_empty(own, -order.side)
-        fill(venue, slot, slipped(venue, order, market + beyond / taken, taken, shown), market, taken, False)
+        fill(venue, slot, slipped(venue, order, market + beyond / taken, market, taken, shown), market, taken, False)
 
 
 @leaf
-def slipped(venue: Record, order: Record, price: float, qty: float, shown: float) -> float:
+def slipped(venue: Record, order: Record, price: float, market: float, qty: float, shown: float) -> float:
     """A price with the slippage that the costs say, no worse than a limit's own."""
     if venue.costs[order.instance].slippage_kind != SlippageKind.NONE:
         price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
+    own = venue.instruments[order.instrument]
+    price = max(price, own.rules.price_increment, market * LEAST_SHARE)
     if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
         price = min(price, order.price) if order.side > 0 else max(price, order.price)
     return price

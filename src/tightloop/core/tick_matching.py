@@ -298,7 +298,12 @@ def _drop_beyond(venue: Record, own: Record, side: int, price: float, also_equal
 @leaf
 def _quote_side(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
     """One side of a quote: better levels are gone, on the other side too; the same again says nothing of the queue."""
-    if tick_book.best(own, side) == price and tick_book.qty_at(own, side, price) == qty:
+    if qty > 0.0 and tick_book.is_best(own, side, price):
+        before = tick_book.replace_best(own, side, qty)
+        if before != qty:
+            if own.order_first >= 0:
+                _queue_changes(venue, own, side, price, before, qty)
+            _drop_beyond(venue, own, -side, price, True)
         return
     _set_level(venue, own, side, price, qty)
     _drop_beyond(venue, own, side, price, False)

@@ -8,7 +8,7 @@ the one that takes one event at a time. Streams give their rows in pieces: one t
 
 from numba import boolean, int64, types
 
-from tightloop.core import limits, tapes, tick_matching
+from tightloop.core import limits, market, tapes, tick_matching
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.merge import is_before, sift_down
 from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
@@ -314,6 +314,7 @@ def act_at_venue(venue: Record, what: int) -> None:
 def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """The strategy hears what the venue said."""
     event = venue.inbox[venue.inbox_taken]
+    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)  # a timer is told when its time is over, and acts at it
     event.phase = Phase.RECORD.value
     venue.inbox_taken += 1
     advance(state, arena, event, log, table)
@@ -390,8 +391,8 @@ def tick_replay(
             if sees & 1:
                 left -= 1
                 control[5] += 1
-                own = venue.instruments[event.instrument]
-                if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
+                if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
+                    own = venue.instruments[event.instrument]
                     own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
                 advance(state, arena, event, log, table)
             if sees & 2:
@@ -458,6 +459,7 @@ def occur(
         return NOTHING
     if what == ANSWERED:
         events[0] = venue.inbox[venue.inbox_taken]
+        events[0].ts_init_ns = max(events[0].ts_init_ns, states[0].ts_ns)
         events[0].phase = Phase.RECORD.value
         venue.inbox_taken += 1
         if venue.inbox_taken == venue.inbox_count:
@@ -486,6 +488,12 @@ def strategy_received(venues: Rows, events: Rows) -> None:
 def send_new(venues: Rows, log: Rows) -> None:
     """Commands in the log that were not sent yet leave for the venue."""
     send_commands(venues[0], log)
+
+
+@compiled(types.void(STATES, ARENA, TABLE))
+def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
+    """Compute what was put off: the run is over, or somebody looks at all of it."""
+    market.measure_all(states[0], arena, table)
 
 
 @compiled(boolean(STATES, int64))

@@ -215,6 +215,7 @@ class Reason(IntEnum):
     EXIT = 64
     OPERATOR = 65
     STRATEGY = 66  # decided outside of the step
+    FEED_SILENT = 67  # E1 by on_stale
 
 
 class RowKind(IntEnum):
@@ -242,6 +243,7 @@ class WarningCode(IntEnum):
     UNKNOWN_ORDER = 6  # an event for an order that is not open
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
+    FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
 
 
 class AccountKind(IntEnum):
@@ -376,9 +378,16 @@ INSTRUMENT = _record(
 # What came in of one instrument and kind, for windows of time: a ring of rows in the arena, each with prefix sums.
 TAPE = _record(
     *_of("i8", "base width capacity count epoch_ns first_ns edge_first edge_count has_moments has_extremes"),
+    *_of("i8", "is_quotes due_ns"),  # due_ns: the first time at which an end of a window moves on
 )
-# One end of a window on a tape: the row in force ``offset_ns`` before now.
-EDGE = _record(*_of("i8", "tape offset_ns at due_ns"), ("price_dt", "f8"))  # price_dt: sum of p dt of prints up to it
+# One end of a window on a tape: the row in force ``offset_ns`` before now, when the next one is, what that row says.
+EDGE = _record(*_of("i8", "tape offset_ns at due_ns"), *_of("f8", "row_time row_price row_price_dt"))
+
+# What is put off until somebody reads it: windowed indicators that are a function of the last tick and the tapes alone.
+ON_DEMAND = _record(
+    *_of("i8", "put_off"),  # bit k: the instrument's windowed indicator k is
+    *_of("i8", "since_ns"),  # the event of the instrument after which they were not computed yet; 0: they were
+)
 
 AGGREGATE = _record(
     *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),
@@ -404,7 +413,7 @@ STRATEGY = _record(
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
     *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
-    *_of("i8", "stop_trigger stale_ns"),  # stale_ns: a gap this long closes what is held; 0: it does not
+    *_of("i8", "stop_trigger stale_ns"),  # a gap this long is warned of while a position is held, and above 0 closes it
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),
@@ -499,6 +508,8 @@ STATE = _record(
     ("memory_ns", "i8", (limits.MEMORY_NS_MAX,)),
     ("tapes", TAPE, (limits.TAPES_MAX,)),
     ("edges", EDGE, (limits.EDGES_MAX,)),
+    ("on_demand", ON_DEMAND, (limits.INSTRUMENTS_MAX,)),
+    ("is_on_demand", "i8"),  # 1: nobody but the strategies reads between two events
     ("books", BOOK, (limits.INSTRUMENTS_MAX,)),
 )
 

@@ -27,6 +27,7 @@ from tightloop.model.conditions import OPERATORS, Condition, Node
 from tightloop.model.config import SECTIONS, Strategy
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
+from tightloop.model.on_demand import put_off
 from tightloop.model.plan_numbers import (
     Slots,
     or_nan,
@@ -111,6 +112,7 @@ class _Builder:
         self.conditions: dict[int, Condition] = {}
         self.grids_ns: dict[int, int] = {}
         self.cells_of_ends: dict[int, int] = {}
+        self.lazy: set[int] = set()
 
     def plan(self) -> Plan:
         asset = check_together(self.strategies, self.rules)
@@ -121,6 +123,7 @@ class _Builder:
         self._market_indicators()
         self._windows()
         self._strategies()
+        put_off(self.state, self.strategies, self.lazy)
         self._account()
         self._checks()
         arena = self._arena()
@@ -269,12 +272,13 @@ class _Builder:
             own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
             needs = {need for indicator in own for need in indicator.needs}
             tape = self.state["tapes"][number]
-            tape["width"] = tapes.TRADE_WIDTH if name == "trades" else tapes.QUOTE_WIDTH
+            tape["is_quotes"] = int(name == "quotes")
+            tape["width"] = tapes.QUOTE_WIDTH if name == "quotes" else tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
             tape["capacity"], tape["first_ns"] = limits.TAPE_ROWS_MIN, limits.NEVER_NS
             tape["edge_first"], tape["edge_count"] = first, len(ends)
             tape["has_moments"], tape["has_extremes"] = int("moments" in needs), int("extremes" in needs)
             for k, offset_ns in enumerate(sorted(ends, reverse=True)):
-                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0)
+                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0, 0.0, 0.0)
                 numbers[(name, offset_ns)] = first + k
             row[field_of] = number
             self.state["tape_count"], self.state["edge_count"] = number + 1, first + len(ends)
@@ -293,6 +297,8 @@ class _Builder:
         row["address"] = self._address(variant.type, indicator.entry)
         row["base"] = base = self.cells
         row["floats"] = indicator.size(variant.values)
+        if indicator.may_wait(variant.values):
+            self.lazy.add(at)
         self.laid_out.append((indicator, base, variant.values))
         self.cells += int(row["floats"])
         return base
@@ -307,10 +313,10 @@ class _Builder:
         # Rings of tapes stand behind all that is hashed: what they hold is in the rolling hash, event by event.
         self.state["arena_floats"] = floats = self.cells
         for tape in self.state["tapes"][: int(self.state["tape_count"])]:
-            tape["base"] = floats
+            tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
             floats += int(tape["width"] * tape["capacity"])
         _capacity("ARENA_FLOATS_MAX", floats)
-        arena = np.zeros(floats)
+        arena = tapes.arena_of(floats)
         arena[_NAN_CELL] = math.nan
         for indicator, base, values in self.laid_out:
             indicator.lay_out(arena, base, values)

@@ -40,7 +40,7 @@ def test_a_type_explains_itself_and_its_defaults_are_allowed(name):
         if isinstance(parameter, Choice):
             assert parameter.default in parameter.words
         else:
-            assert parameter.minimum <= parameter.default <= parameter.maximum
+            assert parameter.allows(parameter.default)
 
 
 @in_every_type

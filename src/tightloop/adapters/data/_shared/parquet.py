@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tightloop.model.errors import InputError
 
 BATCH_ROWS = 16_384
+SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
 pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
 _NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
@@ -165,13 +166,31 @@ def _file_batches(
 
 
 def batches_of(file: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Slices of some columns of one file, side by side."""
+    """Slices of some columns of one file, side by side.
+
+    A file of small row groups is open while one of them is read and not between: what reads a file in slices holds some
+    megabytes, and a run on many instruments has hundreds of files under way.
+    """
     try:
-        for batch in _open(file, str(file)).iter_batches(rows, columns=list(columns), use_threads=False):
-            yield batch.select(list(columns))
+        opened = _open(file, str(file))
+        groups = [opened.metadata.row_group(k).num_rows for k in range(opened.num_row_groups)]
+        if max(groups, default=0) > SMALL_GROUP_ROWS:
+            for batch in opened.iter_batches(rows, columns=list(columns), use_threads=False):
+                yield batch.select(list(columns))
+            return
+        opened.close()
+        for k in range(len(groups)):
+            yield from _group(file, k, columns, rows)
     except (pa.ArrowException, OSError) as error:
         message = f"cannot be read: {str(error).splitlines()[0]}"
         raise InputError.one(file, None, "", message, "write the file again from its source") from None
+
+
+def _group(file: Path, number: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    with _open(file, str(file)) as opened:
+        table = opened.read_row_group(number, columns=list(columns), use_threads=False)
+    for batch in table.combine_chunks().to_batches(rows):
+        yield batch.select(list(columns))
 
 
 def _open(file: Path, name: str) -> pq.ParquetFile:

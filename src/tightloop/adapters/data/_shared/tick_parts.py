@@ -72,23 +72,26 @@ class TickReader:
 
     def _pieces(self, rows: int) -> Iterator[Rows]:
         for part in self.parts:
-            yield from self._clean(part, rows) if part.is_clean else self._repaired(part, rows)
+            for own in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
+                yield own.pop()  # whoever waits for the next piece does not hold the last one
 
     @property
     def digest(self) -> str:
         """Of the rows read so far."""
         return str(self._digest.hexdigest())
 
-    def _clean(self, part: _Part, rows: int) -> Iterator[Rows]:
+    def _clean(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         names = [*_TIMES, *_COLUMNS[self.kind].values()]
         for batch in batches_of(part.file, names, rows):
             read = {name: sides_of if name == "side" else _numbers for name in names}
-            own = _rows(self.kind, {name: read[name](batch.column(k)) for k, name in enumerate(names)})
-            times = own["ts_init_ns"]
-            inside = (times >= self.window[0]) & (times < self.window[1])
-            yield own if inside.all() else own[inside]
+            own = [_rows(self.kind, {name: read[name](batch.column(k)) for k, name in enumerate(names)})]
+            del batch, read
+            inside = (own[0]["ts_init_ns"] >= self.window[0]) & (own[0]["ts_init_ns"] < self.window[1])
+            if not inside.all():
+                own[0] = own[0][inside]
+            yield own
 
-    def _repaired(self, part: _Part, rows: int) -> Iterator[Rows]:
+    def _repaired(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         judged = judge_ticks(_dataset_of(part, self.kind), part.source, self.window)
         columns: Mapping[str, npt.NDArray[Any]] = judged.columns
         if judged.rows is not None:
@@ -96,7 +99,7 @@ class TickReader:
         whole = _rows(self.kind, columns)
         whole = whole_updates(whole) if self.kind == "books" else whole[_has_prices(self.kind, whole)]
         for at in range(0, len(whole), rows):
-            yield whole[at : at + rows]
+            yield [whole[at : at + rows]]
 
 
 def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, int]) -> TickReader:
