@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
 Ints = npt.NDArray[np.int64]
 Word = Any
+"""64 bits; in compiled code an unsigned integer."""
 Table = Any
 """Native addresses and reasons (int64), or functions when the compiler is off."""
-"""64 bits; in compiled code an unsigned integer."""
 Record = Any
 """One numba record (a row of a structured array), seen from Python."""
 
@@ -471,13 +471,10 @@ STATISTICS = _record(
 )
 
 LEVEL = _record(*_of("f8", "price qty"))
+_SIDES = [(name, LEVEL, (limits.LEVELS_MAX,)) for name in ("bids", "asks")]  # best last
 
 # An order book as the strategy received it; the venue keeps its own by the same names.
-BOOK = _record(
-    *_of("i8", "bid_count ask_count is_known last_seq is_top"),  # is_top: best bid and ask are this book's
-    ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
-    ("asks", LEVEL, (limits.LEVELS_MAX,)),
-)
+BOOK = _record(*_of("i8", "bid_count ask_count is_known last_seq is_top"), *_SIDES)  # is_top: its best are the touch
 
 STATE = _record(
     *_of("i8", "seq ts_ns day day_end_ns trade_count signal_count next_timer_ns"),
@@ -485,10 +482,8 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
-    *_of(
-        "i8",
-        "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
-    ),
+    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count"),
+    *_of("i8", "tape_count edge_count is_grid"),
     *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),
@@ -528,8 +523,7 @@ VENUE_INSTRUMENT = _record(
     *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
     *_of("f8", "last print_left"),  # of ticks; print_left: what of the print in hand is not used yet
     *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book is_known last_seq"),  # is_known: of the book
-    ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
-    ("asks", LEVEL, (limits.LEVELS_MAX,)),
+    *_SIDES,
 )
 
 VENUE = _record(
@@ -595,16 +589,12 @@ class Clock(IntEnum):
     VENUE = 2
 
 
-BAR_RECORD = numba.from_dtype(BAR)
-EVENT_RECORD = numba.from_dtype(EVENT)
-STATE_RECORD = numba.from_dtype(STATE)
-ORDER_RECORD = numba.from_dtype(ORDER)
-VENUE_RECORD = numba.from_dtype(VENUE)
-LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
-TICK_RECORD = numba.from_dtype(TICK)
-STREAM_RECORD = numba.from_dtype(STREAM)
-RATE_RECORD = numba.from_dtype(RATE)
-EQUITY_RECORD = numba.from_dtype(EQUITY)
+BAR_RECORD, EVENT_RECORD, STATE_RECORD, ORDER_RECORD, VENUE_RECORD = map(
+    numba.from_dtype, (BAR, EVENT, STATE, ORDER, VENUE)
+)
+LOG_ROW_RECORD, TICK_RECORD, STREAM_RECORD, RATE_RECORD, EQUITY_RECORD = map(
+    numba.from_dtype, (LOG_ROW, TICK, STREAM, RATE, EQUITY)
+)
 LOG_ARRAY = numba.types.Array(LOG_ROW_RECORD, 1, "C")
 TABLE = numba.types.Array(numba.types.int64, 1, "C")
 ARENA = numba.types.Array(numba.types.float64, 1, "C")
