@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.core.types import TICK
+from tightloop.core.tick_types import TICK
 from tightloop.model.instruments import InstrumentId
 from tightloop.runtime.tick_feeds import PIECE_ROWS
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import tick_market
 
-from tightloop.core.types import Clock, RowKind
+from tightloop.core.tick_types import Clock
+from tightloop.core.types import RowKind
 from tightloop.model import config
 from tightloop.model.instruments import default_rules
 from tightloop.model.plan import make_plan

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tightloop.app.cli import main
 from tightloop.core import families
 from tightloop.core.types import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
-from tightloop.model import config
+from tightloop.model import config, strategies
 from tightloop.model.conditions import Condition, Tree, conditions_of
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import default_rules
@@ -408,7 +408,7 @@ def test_instruments_of_the_command_line_take_the_place_of_the_files(tmp_path):
 def test_every_family_that_there_is_can_be_named():
     for family in families.families_found():
         try:
-            config.loads(FULL.replace("family: signal", f"family: {family}"))
+            strategies.loads(FULL.replace("family: signal", f"family: {family}"))
         except InputError as error:  # it may want other sections, but it is known
             fields = [problem.field for problem in error.problems]
             if "family" in fields:

@@ -14,8 +14,10 @@ from tightloop.app.bootstrap import TABLES, backtest
 from tightloop.app.cli_detect import HEAD
 from tightloop.core import limits
 from tightloop.core.types import OrderKind
-from tightloop.model import config, strategy_file
+from tightloop.model import carry_file, config, strategies, strategy_file
+from tightloop.model.carry_venues import VenueKeys, packaged
 from tightloop.model.conditions import OPERATORS, TREE_KEYS
+from tightloop.model.fields import Strict
 from tightloop.model.instruments import InstrumentRules
 from tightloop.model.labels import Label
 from tightloop.runtime.research.detection import Tally
@@ -74,6 +76,29 @@ def test_the_guide_names_every_key_of_a_strategy_file():
     keys = {own.alias or name for model in models() for name, own in model.model_fields.items()} - {"tree"}
     written = text("strategies.md") + text("fills-and-costs.md")
     assert {key for key in keys if not re.search(rf"\b{key}\b", written)} == set()
+
+
+def test_the_guide_names_every_key_of_a_carry_strategy_and_every_row_of_its_tables():
+    own = [*vars(carry_file).values(), VenueKeys]
+    kinds = [one for one in own if isinstance(one, type) and issubclass(one, Strict) and one is not Strict]
+    keys = {field.alias or name for model in kinds for name, field in model.model_fields.items()}
+    written = text("carry.md")
+    assert {key for key in keys if not re.search(rf"`[^`]*\b{key}\b[^`]*`", written)} == set()
+    tables = packaged()
+    assert [name for name in (*tables.venues, *tables.pools, *tables.lsts) if name not in written] == []
+    for name, venue in tables.venues.items():
+        if venue.kind == "exchange":
+            fees = f"{venue.spot_bps:g}, {venue.perp_bps:g} | {venue.min_notional:g} USDT"
+            assert f"| {name} | {fees} | {venue.initial_margin:.0%}".replace("%", " %") in written
+    for pool in tables.pools.values():
+        for name, loan in pool.standard.items():
+            numbers = " | ".join(f"{100 * own:g} %" for own in (loan.max_ltv, loan.threshold, loan.bonus))
+            assert f"| {name} | {numbers} |" in written
+
+
+def test_the_carry_strategy_that_the_guide_shows_is_valid():
+    (block,) = re.findall(r"```yaml\n(.*?)```", text("carry.md"), re.DOTALL)
+    assert strategies.loads(block).warnings == ()
 
 
 def test_the_guide_names_every_kind_of_stop_target_and_order_and_every_operator():
@@ -183,7 +208,7 @@ def test_pictures_are_small():
 def test_the_functions_that_architecture_traces_are_in_the_files_it_names():
     page_text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \d+ \| `([\w/]+\.py)` \| (.*) \|$", page_text, re.MULTILINE)
-    assert len(rows) == 25
+    assert len(rows) == 36
     for file, told in rows:
         source = (ROOT / "src" / "tightloop" / file).read_text(encoding="utf-8")
         for name in re.findall(r"`(\w+)`", told):

@@ -13,7 +13,8 @@ from tests.sim.tick_venue import Script
 
 from tightloop.core import limits, replay
 from tightloop.core import log as core_log
-from tightloop.core.types import TICK, Clock, EventKind
+from tightloop.core.tick_types import TICK, Clock
+from tightloop.core.types import EventKind
 from tightloop.model import config
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier

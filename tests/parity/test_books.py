@@ -8,7 +8,8 @@ from tests.parity.test_ticks import KINDS, before, both, busy, run_on
 from tightloop.adapters.data.tick_sample import write_tick_sample
 from tightloop.app import bootstrap
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.core.types import BookRow, Reason, RowKind
+from tightloop.core.tick_types import BookRow
+from tightloop.core.types import Reason, RowKind
 
 TWO = ("lab:GAPAUSDT-perp", "lab:GAPBUSDT-perp")
 START_NS = 1_704_110_400_000_000_000

@@ -9,7 +9,8 @@ from peers.hft_model import BUY, CANCELED, EXPIRED, FILLED, SELL, WORKING, Link,
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
 from tightloop.core.limits import NEVER_NS
-from tightloop.core.types import EVENT, TICK, Clock, EventKind, OrderKind, QueueKind, RowKind, TimeInForce
+from tightloop.core.tick_types import TICK, Clock, QueueKind
+from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import make_plan

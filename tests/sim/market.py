@@ -192,7 +192,7 @@ def run(
             assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
             return done
     result = results.build(plan, recorder, data_digest="", seed=seed, warnings=[], quality=[])
-    return Run(result, loaded, seen, {})
+    return Run(result=result, strategies=loaded, market=seen, timing={})
 
 
 def _drive(plan: Plan, seen: bootstrap.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:

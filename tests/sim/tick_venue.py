@@ -12,18 +12,8 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
 from tightloop.core.limits import NEVER_NS
-from tightloop.core.types import (
-    EVENT,
-    TICK,
-    BookRow,
-    Clock,
-    EventKind,
-    OrderKind,
-    QueueKind,
-    RowKind,
-    TimeInForce,
-    Trigger,
-)
+from tightloop.core.tick_types import TICK, BookRow, Clock, QueueKind
+from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce, Trigger
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import make_plan

@@ -8,8 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,18 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
-from tightloop.adapters.stores import parquet
 from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
+from tightloop.app.run import TABLES, Market, Run, strategy_names
+from tightloop.app.sweep import Sweep
 from tightloop.app.tick_market import TickMarket, load_tick_market
+from tightloop.app.window import time_of, window_of
 from tightloop.core.limits import PRICE_MAX
-from tightloop.model import config
+from tightloop.model import strategies as files
+from tightloop.model.carry import CarryStrategy
 from tightloop.model.config import Strategy
 from tightloop.model.errors import CapacityError, InputError, Problem, StrategyError
-from tightloop.model.instruments import InstrumentId, InstrumentRules, default_rules
+from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import Plan, make_plan
 from tightloop.model.settings import Setting
 from tightloop.model.together import check_files, rules_of
@@ -35,167 +37,52 @@ from tightloop.runtime import loop as event_driver
 from tightloop.runtime import results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime import tick_backtest as tick_driver
-from tightloop.runtime.feeds import Feed, make_feed
 from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.results import Result
 from tightloop.runtime.tick_feeds import TickFeed
 
 if TYPE_CHECKING:
-    import polars as pl
+    from tightloop.app.carry_run import CarryRun
 
-TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
+__all__ = [
+    "TABLES", "Market", "Run", "Sweep", "backtest", "load_any", "load_market", "load_strategies", "open_market",
+    "sweep", "time_of",
+]  # fmt: skip
+NO_CARRY = "a carry strategy can not stand here"
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
-Times = npt.NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class Market:
-    """What a run reads: bars by instrument, funding where there is some, what the gate found, what to say about it."""
-
-    bars: dict[InstrumentId, npt.NDArray[np.void]]
-    funding: dict[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
-    rules: dict[InstrumentId, InstrumentRules]
-    reports: list[Any]
-    warnings: list[str]
-    unfunded: list[InstrumentId] = field(default_factory=list)
-
-    def feed(self, plan: Plan) -> Feed:
-        """The bars of the plan's instruments in its order, and the funding it wants."""
-        funding = {
-            at: self.funding[instrument]
-            for at, instrument in enumerate(plan.instruments)
-            if instrument in self.funding and plan.funding[instrument]
-        }
-        return make_feed([self.bars[instrument] for instrument in plan.instruments], funding)
-
-    def digest(self, feed: Feed) -> str:
-        """The data hash of what a feed gives."""
-        return results.data_hash([feed.bars, feed.rates])
-
-
-@dataclass(slots=True)
-class Run:
-    """A run: frames, metrics and, once written, files. ``interrupted``: Ctrl-C ended it, and it may be a part."""
-
-    result: Result
-    strategies: tuple[Strategy, ...]
-    market: "Market | TickMarket"
-    timing: dict[str, float]
-    command: str = ""
-    interrupted: bool = False
-    _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> "pl.DataFrame":
-        """``run.trades``, ``run.equity``, ``run.orders`` ... as polars frames."""
-        if name not in TABLES:
-            raise AttributeError(name)
-        if name not in self._frames:
-            self._frames[name] = parquet.frame(self.result.tables[name])
-        return self._frames[name]
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The metrics of ``result.json``."""
-        return dict(self.result.summary["metrics"])
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """All of ``result.json``."""
-        return self.result.summary
-
-    def report(self) -> str:
-        """The report as one self-contained HTML page."""
-        from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
-        from tightloop.app.report_why import blocked
-
-        bars = self._bars()
-        text = "\n---\n".join(strategy.text for strategy in self.strategies)
-        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
-        return build_report(
-            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at, blocked(plan, self.market.feed(plan), self.summary["state_hash"]),
-        )  # fmt: skip
-
-    def _bars(self) -> dict[str, Any]:
-        """What the page draws prices from: the run's bars, or bars made of its ticks."""
-        if isinstance(self.market, TickMarket):
-            return self.market.shown()
-        return {str(instrument): rows for instrument, rows in self.market.bars.items()}
-
-    def write(self, out: Path | str, *, report: bool = True) -> Path | None:
-        """Write every result file into a folder; returns the path of the report, None when it was not wanted."""
-        folder = Path(out)
+def load_any(
+    strategies: Sequence[Any],
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | str | None = None,
+) -> tuple[Strategy | CarryStrategy, ...]:
+    """Files, texts or strategies already read, of any family; InputError with the problems of all of them."""
+    found: list[Strategy | CarryStrategy] = []
+    problems: list[Problem] = []
+    limits_file = Path(account) if account else None
+    for strategy in strategies:
+        if isinstance(strategy, Strategy | CarryStrategy):
+            found.append(strategy)
+            continue
+        text = str(strategy)
+        own: Strategy | CarryStrategy
         try:
-            return self._write(folder, report)
-        except OSError as error:
-            raise unwritable(folder, error) from None
-
-    def _write(self, folder: Path, report: bool) -> Path | None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in TABLES:
-            parquet.write(self.result.tables[name], folder / f"{name}.parquet")
-        (folder / "result.json").write_text(_json(self.summary), encoding="utf-8")
-        (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
-        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
-            (folder / name).write_text(strategy.text, encoding="utf-8")
-            if strategy.code is not None:
-                (folder / Path(strategy.code.file).name).write_bytes(strategy.code.source)
-        if not report:
-            return None
-        page = folder / "report.html"
-        page.write_text(self.report(), encoding="utf-8")
-        return page
-
-
-def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
-    """The names of the strategy files in the folder of a run, in the order of the run."""
-    if len(strategies) == 1:
-        return ["strategy.yaml"]
-    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def unwritable(folder: Path, error: OSError) -> InputError:
-    """The refusal of a folder that can not be written."""
-    reason = (error.strerror or "it can not be written").lower()
-    return InputError.one("command line", None, "--out", f"{folder}: {reason}", "name a folder that can be written")
-
-
-TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
-
-
-def time_of(text: str | None, option: str) -> int | None:
-    """``2024-01-01``, ``2024-01-01T00:00:00Z`` or nanoseconds as nanoseconds UTC."""
-    if text is None:
-        return None
-    digits = text.lstrip("-")
-    if digits.isdecimal() and len(digits) > 9:
-        ts_ns = int(text) if len(digits) < 20 else 2**63
-    else:
-        try:
-            parsed = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise InputError.one("command line", None, option, f"{text!r} is not a time", TIME_REMEDY) from None
-        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
-        since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
-        ts_ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
-    if abs(ts_ns) >= 2**63 - 1:
-        raise InputError.one("command line", None, option, f"{text} is not between 1678 and 2262", TIME_REMEDY)
-    return ts_ns
-
-
-def window_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """``--from`` and ``--to``; InputError when nothing lies between them."""
-    window = time_of(start, "--from"), time_of(end, "--to")
-    if window[0] is not None and window[1] is not None and window[0] >= window[1]:
-        message = f"{start} is not before --to {end}"
-        raise InputError.one("command line", None, "--from", message, "write the earlier time first")
-    return window
+            if isinstance(strategy, Path) or "\n" not in text:
+                own = files.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
+            else:
+                own = files.loads(text, settings=settings, instruments=instruments, account=limits_file)
+        except InputError as error:
+            problems += (problem for problem in error.problems if problem not in problems)
+        else:
+            found.append(own)
+    if problems:
+        raise InputError(*problems)
+    if not found:
+        raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    return tuple(found)
 
 
 def load_strategies(
@@ -205,30 +92,30 @@ def load_strategies(
     instruments: Sequence[str] = (),
     account: Path | str | None = None,
 ) -> tuple[Strategy, ...]:
-    """Files, texts or strategies already read; InputError with the problems of all of them."""
-    found: list[Strategy] = []
-    problems: list[Problem] = []
-    limits_file = Path(account) if account else None
-    for strategy in strategies:
-        if isinstance(strategy, Strategy):
-            found.append(strategy)
-            continue
-        text = str(strategy)
-        try:
-            if isinstance(strategy, Path) or "\n" not in text:
-                own = config.load(Path(text), settings=settings, instruments=instruments, account=limits_file)
-            else:
-                own = config.loads(text, settings=settings, instruments=instruments, account=limits_file)
-        except InputError as error:
-            problems += (problem for problem in error.problems if problem not in problems)
-        else:
-            found.append(own)
-    if problems:
-        raise InputError(*problems)
-    if not found:
-        raise InputError.one("command line", None, "STRATEGIES", "names no strategy", "name a strategy file")
+    """The same without carry strategies, which run alone: InputError names one that stands among them."""
+    found = _without_carry(load_any(strategies, settings=settings, instruments=instruments, account=account))
     check_files(found)
+    return found
+
+
+def _without_carry(loaded: Sequence[Strategy | CarryStrategy]) -> tuple[Strategy, ...]:
+    found: list[Strategy] = []
+    for own in loaded:
+        if isinstance(own, CarryStrategy):
+            file, line = own.place(("family",))
+            raise InputError.one(file, line, "family", NO_CARRY, "name strategies of the other families")
+        found.append(own)
     return tuple(found)
+
+
+def _carry_of(loaded: Sequence[Strategy | CarryStrategy]) -> CarryStrategy | None:
+    """The carry strategy of a run; InputError when it is not alone."""
+    found = next((own for own in loaded if isinstance(own, CarryStrategy)), None)
+    if found is not None and len(loaded) > 1:
+        file, line = found.place(("family",))
+        remedy = "name one file, or put all legs into one"
+        raise InputError.one(file, line, "family", "a carry strategy runs alone", remedy)
+    return found
 
 
 def load_market(
@@ -353,7 +240,7 @@ def backtest(
     accept: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
     one_by_one: bool = False,
-) -> Run:
+) -> "Run | CarryRun":
     """Run one or more strategies (files, YAML texts) over a catalog or a mapping of frames.
 
     ``one_by_one`` drives the same step one event at a time, as a session does: same results, byte for byte.
@@ -362,8 +249,36 @@ def backtest(
     """
     clock = time.process_time
     begun = clock()
+    loaded = load_any(strategies, settings=settings, instruments=instruments, account=account)
+    asked: Any = {
+        "data": data, "start": start, "end": end, "settings": settings, "seed": seed, "accept": accept,
+        "on_progress": on_progress, "one_by_one": one_by_one, "read_s": clock() - begun,
+    }  # fmt: skip
+    carry = _carry_of(loaded)
+    if carry is not None:
+        from tightloop.app.carry_run import backtest_carry  # loads compiled code that no other family needs
+
+        return backtest_carry(carry, **asked)
+    return _backtest(_without_carry(loaded), **asked, account=account, instruments=instruments)
+
+
+def _backtest(
+    loaded: tuple[Strategy, ...],
+    data: Any,
+    start: str | None,
+    end: str | None,
+    account: Any,
+    settings: Sequence[str],
+    instruments: Sequence[str],
+    seed: int,
+    accept: Sequence[str],
+    on_progress: Callable[[int, int], None] | None,
+    one_by_one: bool,
+    read_s: float,
+) -> Run:
+    clock = time.process_time
     window = window_of(start, end)
-    loaded = load_strategies(strategies, settings=settings, instruments=instruments, account=account)
+    check_files(loaded)
     compiled_at = clock()
     options: Any = {"start_ns": window[0], "end_ns": window[1], "accepted": frozenset(accept)}
     is_ticks = loaded[0].read.feed is not None
@@ -396,13 +311,13 @@ def backtest(
     }  # fmt: skip
     timing = {
         "load": loaded_at - compiled_at,
-        "compile": compiled_at - begun + planned_at - loaded_at,
+        "compile": read_s + planned_at - loaded_at,
         "run": ran_at - planned_at,
         "write": clock() - ran_at,
         "events": driven.events,
         "bars": 0 if is_ticks else len(feed.bars),
     }
-    run = Run(result, loaded, market, timing, interrupted=driven.was_asked)
+    run = Run(result=result, strategies=loaded, market=market, timing=timing, interrupted=driven.was_asked)
     if driven.failure is not None:
         driven.failure.run = run
         raise driven.failure
@@ -453,28 +368,6 @@ def _drive(plan: Plan, feed: Any, recorder: Recorder, on_progress: Progress | No
     return driven
 
 
-@dataclass(slots=True)
-class Sweep:
-    """Rows of a sweep in the order of the sets; ``interrupted`` when not all are there.
-
-    ``lost``: sets that were running when it was interrupted.
-    """
-
-    parameters: tuple[str, ...]
-    rows: list[sweeping.Row]
-    total: int
-    interrupted: bool = False
-    lost: int = 0
-    has_split: bool = False
-
-    @property
-    def frame(self) -> "pl.DataFrame":
-        """A column for each parameter and each metric; out-of-sample ones begin with ``oos_``."""
-        from tightloop.app.sweep_table import sweep_frame  # brings polars
-
-        return sweep_frame(self.parameters, self.rows, has_split=self.has_split)
-
-
 def sweep(
     *strategies: Any,
     parameters: Mapping[str, Sequence[Any]],
@@ -504,9 +397,39 @@ def sweep(
         raise InputError.one(
             "command line", None, "--split", f"{split:g} is not between 0 and 1", "write for example 0.7"
         )
-    window = window_of(start, end)
+    asked: Any = {
+        "data": data, "start": start, "end": end, "accept": accept, "split": split, "threads": threads,
+        "on_row": on_row,
+    }  # fmt: skip
     sets = sweeping.combinations(parameters)
+
+    def read(values: Mapping[str, Any]) -> tuple[Strategy | CarryStrategy, ...]:
+        own: list[Setting] = [*settings, *values.items()]
+        return load_any(strategies, settings=own, instruments=instruments, account=account)
+
+    if _carry_of(read(sets[0])) is not None:
+        from tightloop.app.carry_run import sweep_carry  # loads compiled code that no other family needs
+
+        return sweep_carry(sets, tuple(parameters), lambda values: _carry_of(read(values)), **asked)
     reader = _SetReader(strategies, settings, instruments, account)
+    return _sweep(sets, tuple(parameters), reader, **asked, seed=seed)
+
+
+def _sweep(
+    sets: Sequence[Mapping[str, Any]],
+    parameters: tuple[str, ...],
+    reader: "_SetReader",
+    *,
+    data: Any,
+    start: str | None,
+    end: str | None,
+    seed: int,
+    accept: Sequence[str],
+    split: float | None,
+    threads: int | None,
+    on_row: Callable[[sweeping.Row, int], None] | None,
+) -> Sweep:
+    window = window_of(start, end)
     first = reader.strategies(sets[0])
     market = open_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     for values in sets:
@@ -517,7 +440,7 @@ def sweep(
             raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
-    done = Sweep(tuple(parameters), [], len(sets), has_split=split is not None)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None)
 
     def plan_of(values: Mapping[str, Any]) -> Plan:
         return make_plan(reader.strategies(values), market.rules, seed=seed)

@@ -17,7 +17,7 @@ from tightloop.app.console import SHOWN_AFTER_S, Bar, errors_shown, fail, open_b
 from tightloop.model.errors import InputError, Interrupted, Problem, StrategyError
 
 if TYPE_CHECKING:
-    from tightloop.app.bootstrap import Run
+    from tightloop.app.run_files import RunFiles
 
 COMMANDS_ELSEWHERE = {
     "data": ("tightloop.app.cli_data", "data", "Fill, list and check a catalog of market data."),
@@ -147,7 +147,7 @@ def _check_folder(folder: Path) -> None:
     """Refuse a folder that can not be written before the work is done, without making it."""
     import os
 
-    from tightloop.app.bootstrap import unwritable
+    from tightloop.app.run_files import unwritable
 
     there = folder
     while not there.exists() and there != there.parent:
@@ -219,12 +219,12 @@ def _command(arguments: list[str]) -> str:
     return shlex.join(["tightloop", *kept])
 
 
-def _folder(run: Run) -> Path:
+def _folder(run: RunFiles) -> Path:
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in run.summary["strategy"])
     return Path("runs") / f"{name[:80]}-{run.summary['config_hash']}"
 
 
-def _write(run: Run, folder: Path, timing: bool, no_report: bool) -> None:
+def _write(run: RunFiles, folder: Path, timing: bool, no_report: bool) -> None:
     """Files, summary, timing; the files are written whole even when Ctrl-C is pressed meanwhile."""
     import json
     import time
@@ -309,6 +309,7 @@ def sweep(
         from tightloop.app import bootstrap
         from tightloop.app.console_sweep import check_sort, print_sweep
         from tightloop.app.interrupts import Interrupts
+        from tightloop.app.run_files import unwritable
 
         check_sort(sort, has_split=split is not None)
         folder = out or Path("runs") / f"sweep-{strategies[0].stem}"
@@ -325,7 +326,7 @@ def sweep(
                 folder.mkdir(parents=True, exist_ok=True)
                 parquet.write(done.frame, folder / "sweep.parquet")
             except OSError as error:
-                raise bootstrap.unwritable(folder, error) from None
+                raise unwritable(folder, error) from None
         print_sweep(done.frame, done.parameters, sort, folder / "sweep.parquet")
         if done.interrupted or interrupts.asked:
             lost = f", {done.lost} that ran are lost" if done.lost else ""
@@ -367,18 +368,18 @@ def validate(
     """Check strategy files without data: every problem with its line and what to write instead."""
     with errors_shown():
         _say_when_compiling()
-        from tightloop.model import config
+        from tightloop.model import strategies as files
 
         problems: list[Problem] = []
         for path in strategies:
             try:
-                strategy = config.load(path, settings=settings, instruments=instruments, account=account)
+                strategy = files.load(path, settings=settings, instruments=instruments, account=account)
             except InputError as error:
                 problems += (problem for problem in error.problems if problem not in problems)
                 continue
             for message in strategy.warnings:
                 warn(f"{path}: {message}")
-            click.echo(f"{path}: {strategy.read.name} is valid (config {strategy.config_hash})")
+            click.echo(f"{path}: {strategy.name} is valid (config {strategy.config_hash})")
         if problems:
             raise InputError(*problems)
 
@@ -395,16 +396,19 @@ def indicators(types: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=FOLDER, default="data", show_default=True, help="Folder of the catalog the run read.")
-@click.option("--out", type=FILE, help="Where to write the page [RUN/report.html].")
-def report(run_folder: Path, data: Path, out: Path | None) -> None:
-    """Write the report of a finished run again from its files and the data it read."""
+@click.option("--out", type=FILE, help="Where to write the page [RUN/report.html, or compare.html for several].")
+def report(run_folders: tuple[Path, ...], data: Path, out: Path | None) -> None:
+    """Write the report of a finished run again from its files and the data it read.
+
+    Several carry runs are put beside each other on one page.
+    """
     with errors_shown():
         _say_when_compiling()
         from tightloop.app.rereport import write_again
 
-        click.echo(str(write_again(run_folder, data, out)))
+        click.echo(str(write_again(run_folders, data, out)))
 
 
 if __name__ == "__main__":

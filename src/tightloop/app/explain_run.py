@@ -13,7 +13,9 @@ import yaml
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
+from tightloop.app.run import Market
 from tightloop.app.tick_market import TickMarket
+from tightloop.app.window import window_of
 from tightloop.core.state import state_hash
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError, Problem
@@ -35,7 +37,7 @@ class RunSource:
     folder: Path
     result: Mapping[str, Any]
     strategies: tuple[Strategy, ...]
-    market: bootstrap.Market | TickMarket
+    market: Market | TickMarket
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     if not catalog.is_dir():
         message = f"the run read the catalog {catalog}, and there is no such folder here"
         raise InputError.one(folder, None, "", message, "say with --data where it is")
-    window = bootstrap.window_of(inputs["from"], inputs["to"])
+    window = window_of(inputs["from"], inputs["to"])
     accepted = frozenset(inputs["accept"])
     market = bootstrap.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
     if not isinstance(market, TickMarket):  # ticks are known when they have been read

@@ -8,15 +8,21 @@ import polars as pl
 from tightloop.runtime.metrics import METRICS
 from tightloop.runtime.sweep import Row
 
+COUNTS = frozenset({"trades", "resizes", "rebalances", "liquidations", "rollbacks"})
 
-def sweep_frame(parameters: Sequence[str], rows: Sequence[Row], *, has_split: bool) -> pl.DataFrame:
-    """A column for each parameter and each metric, in the order of the sets; out-of-sample ones begin with ``oos_``."""
+
+def sweep_frame(
+    parameters: Sequence[str], rows: Sequence[Row], *, has_split: bool, extra: Sequence[str] = ()
+) -> pl.DataFrame:
+    """A column for each parameter, each metric and each of ``extra``, in the order of the sets; out-of-sample ones
+    begin with ``oos_``."""
+    names = [*METRICS, *extra]
     own = sorted(rows, key=lambda row: row.number)
     columns = [_values(name, [row.values[name] for row in own]) for name in parameters]
-    columns += [_figures(name, [row.in_sample[name] for row in own], name) for name in METRICS]
+    columns += [_figures(name, [row.in_sample[name] for row in own], name) for name in names]
     if has_split:
-        after = [row.out_of_sample or dict.fromkeys(METRICS) for row in own]
-        columns += [_figures(f"oos_{name}", [figures[name] for figures in after], name) for name in METRICS]
+        after = [row.out_of_sample or dict.fromkeys(names) for row in own]
+        columns += [_figures(f"oos_{name}", [figures[name] for figures in after], name) for name in names]
     return pl.DataFrame(columns)
 
 
@@ -31,4 +37,4 @@ def _values(name: str, values: list[Any]) -> pl.Series:
 
 
 def _figures(column: str, values: list[Any], metric: str) -> pl.Series:
-    return pl.Series(column, values, dtype=pl.Int64 if metric == "trades" else pl.Float64)
+    return pl.Series(column, values, dtype=pl.Int64 if metric in COUNTS else pl.Float64)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app import market_notes
-from tightloop.core.types import BAR, Clock, Rows
+from tightloop.core.tick_types import Clock
+from tightloop.core.types import BAR, Rows
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules

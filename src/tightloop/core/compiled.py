@@ -365,6 +365,8 @@ def caller(signature: Any) -> Any:
         return intrinsic(lambda context, address, a, b, c: (result, generate))
     if count == 4:
         return intrinsic(lambda context, address, a, b, c, d: (result, generate))
+    if count == 5:
+        return intrinsic(lambda context, address, a, b, c, d, e: (result, generate))
     if count == 6:
         return intrinsic(lambda context, address, a, b, c, d, e, f: (result, generate))
     raise ValueError(f"no caller for {count} arguments: add a line for that arity")

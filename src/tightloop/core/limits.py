@@ -40,6 +40,17 @@ WANTED_MAX = 256  # orders, cancels and protections in one call
 WANTED_ROWS = 4  # rows of the log that one of them writes at most
 HISTORY_BARS_MAX = 16_384  # closed bars of an instrument that can be asked for, the last ones
 
+# Carry: one allocator over several venues.
+SERIES_MAX = 64  # prices, marks, indices, rates that a run follows
+ASSETS_MAX = 16  # what has a price of its own
+TOKENS_MAX = 40  # what is kept in balances: a supplied asset is another token than the asset
+BALANCES_MAX = 64
+HOLDINGS_MAX = 16  # perpetual positions, one for each venue and leg
+LEGS_MAX = 16
+BUCKETS_MAX = 12
+BUNDLE_MAX = 64  # instructions of one bundle
+TRANSITS_MAX = 64  # transfers and withdrawals on their way
+
 # Magnitudes. A price or quantity beyond these is a fault of the feed, not a market.
 PRICE_MAX = 1e15
 QUANTITY_MAX = 1e18

@@ -8,11 +8,11 @@ from numba import types
 from tightloop.core import limits, orders, positions
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.ledger import WALLET
+from tightloop.core.tick_types import BOOK
 from tightloop.core.types import (
     ACCOUNT_KINDS,
     AGGREGATE,
     ARENA,
-    BOOK,
     INDICATOR,
     INSTANCE,
     INSTRUMENT,

@@ -10,7 +10,7 @@ import math
 from numba import types
 
 from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions, wanted
-from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.compiled import caller, compiled, hot, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix, mix_event
 from tightloop.core.state import full_hash
@@ -36,6 +36,7 @@ from tightloop.core.types import (
 )
 
 STEP = types.void(STATE_RECORD, ARENA, EVENT_RECORD, LOG_ARRAY, TABLE)
+call_take_in = caller(STEP)  # of events that only carry has: core/carry.py
 
 
 @hot
@@ -419,6 +420,8 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         market.book_level(state, arena, table, event)
     elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
         _wanted(state, arena, rows, table, event)
+    elif kind >= EventKind.VALUE_KNOWN:
+        call_take_in(table[state.carry.address], state, arena, event, rows, table)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:
@@ -440,7 +443,8 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     if dated_ns >= state.day_end_ns and event.kind != EventKind.BAR_CLOSED:
         _begin_day(state, dated_ns // limits.DAY_NS)
     _take_in(state, arena, rows, table, event)
-    state.equity = ledger.wallet(state, 0) + state.unrealized
+    if event.kind < EventKind.VALUE_KNOWN:
+        state.equity = ledger.wallet(state, 0) + state.unrealized
     if event.phase & Phase.DECIDE_ON_CLOSE:
         if event.ts_init_ns >= state.day_end_ns:
             _begin_day(state, event.ts_init_ns // limits.DAY_NS)

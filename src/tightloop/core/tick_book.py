@@ -9,7 +9,8 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import BookRow, QueueKind, Record
+from tightloop.core.tick_types import BookRow, QueueKind
+from tightloop.core.types import Record
 
 BUY, SELL = 1, -1
 

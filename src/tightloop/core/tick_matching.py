@@ -15,16 +15,8 @@ import math
 
 from tightloop.core import limits, margin, matching, tick_book, tick_fills, venue_book
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import (
-    BookRow,
-    EventKind,
-    OrderKind,
-    Reason,
-    Record,
-    RowKind,
-    TimeInForce,
-    Trigger,
-)
+from tightloop.core.tick_types import BookRow
+from tightloop.core.types import EventKind, OrderKind, Reason, Record, RowKind, TimeInForce, Trigger
 
 # What is on its way ---------------------------------------------------------------------------------------------------
 

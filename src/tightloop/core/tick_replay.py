@@ -13,24 +13,8 @@ from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.merge import is_before, sift_down
 from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
 from tightloop.core.step import advance
-from tightloop.core.types import (
-    ARENA,
-    LOG_ARRAY,
-    TABLE,
-    TICK_RECORD,
-    BookRow,
-    Clock,
-    EventKind,
-    Floats,
-    Gap,
-    Ints,
-    Phase,
-    Record,
-    RowKind,
-    Rows,
-    StreamKind,
-    Table,
-)
+from tightloop.core.tick_types import TICK_RECORD, BookRow, Clock, Gap, StreamKind
+from tightloop.core.types import ARENA, LOG_ARRAY, TABLE, EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
 
 TICKS = types.Array(TICK_RECORD, 1, "C")
 

@@ -13,14 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import limits
+from tightloop.core.carry_types import CARRY
+from tightloop.core.records import of as _of
+from tightloop.core.records import record as _record
+from tightloop.core.tick_types import BOOK, EDGE, LEVEL, ON_DEMAND, TAPE
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
 Ints = npt.NDArray[np.int64]
 Word = Any
-"""64 bits; in compiled code an unsigned integer."""
 Table = Any
 """Native addresses and reasons (int64), or functions when the compiler is off."""
+"""64 bits; in compiled code an unsigned integer."""
 Record = Any
 """One numba record (a row of a structured array), seen from Python."""
 
@@ -49,22 +53,18 @@ class EventKind(IntEnum):
     CANCEL_WANTED = 18  # order_id
     PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
     BOOK_LEVEL = 20  # a level of an order book: price, qty (0: it is gone), order_id = seq, reason = flags of BookRow
-
-
-class BookRow(IntEnum):
-    """Flags of a row of an order book. The rows of one update (or snapshot) have one time and one ``seq``."""
-
-    IS_BID = 1
-    IS_FIRST = 2  # of its update
-    IS_LAST = 4  # of its update: the book is whole again
-    IS_SNAPSHOT = 8  # what was known before is void
-
-
-class Gap(IntEnum):
-    """What a DATA_GAP is a gap of."""
-
-    PRINTS = 0
-    BOOK = 1
+    # Of carry; which fields they use is said in core/carry_types.py.
+    VALUE_KNOWN = 30  # instrument = series, price = its value from now on
+    FUNDING_SETTLED = 31  # instance = holding, rate, price = mark, amount = received (in the quote asset)
+    REWARD_PAID = 32  # instance = balance, amount
+    FLOW_WANTED = 33  # amount in the share class (negative: to be paid out), reason 1: fast
+    PREDICTED = 34  # instance = leg, qty = side, amount = confidence, rate = sd
+    EXECUTED = 35  # an instruction took place
+    BUNDLE_ENDED = 36  # order_id, reason 0 done, else why nothing of it took place
+    PERP_LIQUIDATED = 37  # instance = holding, price
+    DEBT_LIQUIDATED = 38  # instrument = debt, instance = collateral, qty repaid and amount seized (scaled)
+    INSTANT_KNOWN = 39  # all that is known at this time has been said: decide
+    INSTANT_ENDED = 40  # and done
 
 
 class Phase(IntEnum):
@@ -232,6 +232,10 @@ class RowKind(IntEnum):
     TRANSITION = 9  # an instance changed its state
     WARNING = 10
     FUNDING = 11
+    INSTRUCT = 12  # a command of carry: one instruction of a bundle
+    EXECUTED = 13  # it took place
+    BUNDLE = 14  # a bundle ended
+    MONITOR = 15  # something watched changed its level
 
 
 class WarningCode(IntEnum):
@@ -244,6 +248,12 @@ class WarningCode(IntEnum):
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
     FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
+    MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
+    BAND_LEFT = 21  # order_id: which Band; value: what was measured
+    ROLLED_BACK = 22  # order_id: the bundle; value: why
+    DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
+    REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
+    NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
 
 
 class AccountKind(IntEnum):
@@ -331,14 +341,6 @@ class Op(IntEnum):
     SEQ = 24
 
 
-def _record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
-    return np.dtype(list(fields), align=True)
-
-
-def _of(kind: Any, names: str) -> list[tuple[str, Any]]:
-    return [(name, kind) for name in names.split()]
-
-
 BAR = _record(
     *_of("f8", "open high low close volume"),
     *_of("i8", "open_ns close_ns"),  # [open_ns, close_ns): usable at close_ns
@@ -355,10 +357,6 @@ EVENT = _record(
     *_of("f8", "leverage stop_loss take_profit stop_loss_pct take_profit_pct"),  # pct: of the average entry price
 )
 
-TICK = _record(
-    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; of a book: seq, flags (BookRow)
-    *_of("f8", "price qty ask ask_qty"),  # of a quote: best bid and its quantity, best ask and its quantity
-)
 
 TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
 
@@ -375,19 +373,6 @@ INSTRUMENT = _record(
     *_of("i8", "gap_ns"),  # how long nothing was heard before the gap that the event in hand tells of; else 0
 )
 
-# What came in of one instrument and kind, for windows of time: a ring of rows in the arena, each with prefix sums.
-TAPE = _record(
-    *_of("i8", "base width capacity count epoch_ns first_ns edge_first edge_count has_moments has_extremes"),
-    *_of("i8", "is_quotes due_ns"),  # due_ns: the first time at which an end of a window moves on
-)
-# One end of a window on a tape: the row in force ``offset_ns`` before now, when the next one is, what that row says.
-EDGE = _record(*_of("i8", "tape offset_ns at due_ns"), *_of("f8", "row_time row_price row_price_dt"))
-
-# What is put off until somebody reads it: windowed indicators that are a function of the last tick and the tapes alone.
-ON_DEMAND = _record(
-    *_of("i8", "put_off"),  # bit k: the instrument's windowed indicator k is
-    *_of("i8", "since_ns"),  # the event of the instrument after which they were not computed yet; 0: they were
-)
 
 AGGREGATE = _record(
     *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),
@@ -470,11 +455,6 @@ STATISTICS = _record(
     *_of("i8", "unknown_slippage_count"),  # fills that are in no sum of slippage
 )
 
-LEVEL = _record(*_of("f8", "price qty"))
-_SIDES = [(name, LEVEL, (limits.LEVELS_MAX,)) for name in ("bids", "asks")]  # best last
-
-# An order book as the strategy received it; the venue keeps its own by the same names.
-BOOK = _record(*_of("i8", "bid_count ask_count is_known last_seq is_top"), *_SIDES)  # is_top: its best are the touch
 
 STATE = _record(
     *_of("i8", "seq ts_ns day day_end_ns trade_count signal_count next_timer_ns"),
@@ -482,8 +462,10 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
-    *_of("i8", "value_slot_count memory_count free_count arena_floats id_count candidate_count"),
-    *_of("i8", "tape_count edge_count is_grid"),
+    *_of(
+        "i8",
+        "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
+    ),
     *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),
@@ -506,6 +488,7 @@ STATE = _record(
     ("on_demand", ON_DEMAND, (limits.INSTRUMENTS_MAX,)),
     ("is_on_demand", "i8"),  # 1: nobody but the strategies reads between two events
     ("books", BOOK, (limits.INSTRUMENTS_MAX,)),
+    ("carry", CARRY),
 )
 
 LOG_ROW = _record(
@@ -523,7 +506,8 @@ VENUE_INSTRUMENT = _record(
     *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
     *_of("f8", "last print_left"),  # of ticks; print_left: what of the print in hand is not used yet
     *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book is_known last_seq"),  # is_known: of the book
-    *_SIDES,
+    ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
+    ("asks", LEVEL, (limits.LEVELS_MAX,)),
 )
 
 VENUE = _record(
@@ -564,37 +548,15 @@ STREAM = _record(
 RATE = _record(("ts_ns", "i8"), ("rate", "f8"))
 
 
-class StreamKind(IntEnum):
-    BARS = 1
-    FUNDING = 2
-    TRADES = 3
-    QUOTES = 4
-    BOOKS = 6
-    GRID = 5  # time alone: windows move on though nothing happens
-
-
-class QueueKind(IntEnum):
-    """Who cancels in front of an order that rests: nobody, or a share of what leaves its price."""
-
-    RISK_AVERSE = 1
-    LOG2 = 2  # ln(1 + back) against ln(1 + front)
-    POWER3 = 3  # back^3 against front^3
-
-
-class Clock(IntEnum):
-    """What a stream feeds: the strategy, the venue, or both at one time."""
-
-    BOTH = 0
-    STRATEGY = 1
-    VENUE = 2
-
-
-BAR_RECORD, EVENT_RECORD, STATE_RECORD, ORDER_RECORD, VENUE_RECORD = map(
-    numba.from_dtype, (BAR, EVENT, STATE, ORDER, VENUE)
-)
-LOG_ROW_RECORD, TICK_RECORD, STREAM_RECORD, RATE_RECORD, EQUITY_RECORD = map(
-    numba.from_dtype, (LOG_ROW, TICK, STREAM, RATE, EQUITY)
-)
+BAR_RECORD = numba.from_dtype(BAR)
+EVENT_RECORD = numba.from_dtype(EVENT)
+STATE_RECORD = numba.from_dtype(STATE)
+ORDER_RECORD = numba.from_dtype(ORDER)
+VENUE_RECORD = numba.from_dtype(VENUE)
+LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
+STREAM_RECORD = numba.from_dtype(STREAM)
+RATE_RECORD = numba.from_dtype(RATE)
+EQUITY_RECORD = numba.from_dtype(EQUITY)
 LOG_ARRAY = numba.types.Array(LOG_ROW_RECORD, 1, "C")
 TABLE = numba.types.Array(numba.types.int64, 1, "C")
 ARENA = numba.types.Array(numba.types.float64, 1, "C")

@@ -22,7 +22,7 @@ from tightloop.model.instruments import InstrumentId
 from tightloop.model.python_class import EXAMPLE, PythonClass, check_params, feed_fault, find
 from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import Origins, Setting, write_settings
-from tightloop.model.strategy_file import Account, StrategyFile, TargetLadder
+from tightloop.model.strategy_file import CARRY, Account, StrategyFile, TargetLadder
 from tightloop.model.variants import Variant, read_parameters, read_variants
 from tightloop.model.yaml_lines import LineOf
 
@@ -65,6 +65,11 @@ class Strategy:
     place: refusals.Place = field(compare=False, repr=False)
     code: PythonClass | None = None
 
+    @property
+    def name(self) -> str:
+        """The name in the file."""
+        return self.read.name
+
 
 def load(
     path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
@@ -102,6 +107,9 @@ def read(
     if not isinstance(written, dict):
         fault = "is empty" if written is None else "is not a mapping of keys"
         raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
+    if value_at(written, "family") == CARRY:
+        remedy = "name strategies of the other families"
+        raise InputError.one(file, line_of(("family",)), "family", "a carry strategy can not stand here", remedy)
     origins = Origins(file, line_of)
     problems: list[Problem] = []
     if account is not None:

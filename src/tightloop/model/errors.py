@@ -3,6 +3,7 @@
     TightloopError
     +-- InputError          the user's file, data or option: collected, shown with file, line, field and remedy; exit 2
     |   +-- UnfitDataError  data that the quality gate refuses until its faults are accepted by name; exit 2
+    |   +-- ProviderError   a service that the user named failed, or answered what can not be read; exit 2
     +-- StrategyError       code of the user failed while it ran: file, line, time; what was done is kept; exit 1
     +-- CapacityError       a limit of core/limits.py was reached: named, never truncated; exit 2
     +-- Interrupted         Ctrl-C: what was done is kept; exit 130
@@ -12,6 +13,7 @@ Bugs are not in this tree: they are failed assertions.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,17 @@ class InputError(TightloopError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
     @classmethod
-    def one(cls, file: str | Path, line: int | None, field: str, message: str, remedy: str) -> "InputError":
+    def one(cls, file: str | Path, line: int | None, field: str, message: str, remedy: str) -> Self:
         """The error of a single problem."""
         return cls(Problem(str(file), line, field, message, remedy))
 
 
 class UnfitDataError(InputError):
     """Data with faults that make a result worthless unless the user accepts them by name."""
+
+
+class ProviderError(InputError):
+    """A service that the user named does not answer, refuses, or answers what can not be read."""
 
 
 class StrategyError(TightloopError):

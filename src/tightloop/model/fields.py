@@ -115,6 +115,15 @@ def later(message: str, remedy: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def named(value: Any) -> Any:
+    """A mapping of names that the file gives; empty when nothing is written."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise refuse(f"{shown(value)} is not a mapping", "write a name, a colon and a value for each")
+    return value
+
+
 def flag() -> BeforeValidator:
     """true or false."""
 

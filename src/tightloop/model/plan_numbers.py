@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from tightloop.core import limits
+from tightloop.core.tick_types import QueueKind
 from tightloop.core.types import (
     OrderKind,
     PriceKind,
-    QueueKind,
     SizeKind,
     SlippageKind,
     StopKind,

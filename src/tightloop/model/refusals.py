@@ -1,8 +1,8 @@
 """What pydantic finds, said in the words of this product: file, line, field, what is wrong, what to write instead."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -43,23 +43,31 @@ def value_at(written: Any, *path: str | int) -> Any:
     return written
 
 
-def problems_of(error: ValidationError, root: type[Strict], written: Any, place: Place) -> list[Problem]:
-    """Every finding as a problem. ``root`` is the model that refused ``written``."""
+def problems_of(
+    error: ValidationError,
+    root: type[Strict],
+    written: Any,
+    place: Place,
+    *,
+    under: Path = (),
+    examples: Mapping[str, str] = EXAMPLES,
+) -> list[Problem]:
+    """Every finding as a problem. ``root`` is the model that refused ``written``, which stands ``under`` a path."""
     found = []
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])
-        message, remedy = _said(item, path, root, written)
-        file, line = place(path)
-        found.append(Problem(file, line, dotted(path), message, remedy))
+        message, remedy = _said(item, path, root, written, examples)
+        file, line = place((*under, *path))
+        found.append(Problem(file, line, dotted((*under, *path)), message, remedy))
     return found
 
 
-def _said(item: Any, path: Path, root: type[Strict], written: Any) -> tuple[str, str]:
+def _said(item: Any, path: Path, root: type[Strict], written: Any, examples: Mapping[str, str]) -> tuple[str, str]:
     kind = item["type"]
     if kind == "refused":
         return str(item["ctx"]["message"]), str(item["ctx"]["remedy"])
     if kind == "missing":
-        return "is missing", f"write {path[-1]}: {EXAMPLES.get(str(path[-1]), '...')}"
+        return "is missing", f"write {path[-1]}: {examples.get(str(path[-1]), '...')}"
     if kind == "extra_forbidden":
         known = known_keys(root, path[:-1], written)
         remedy = near(path[-1], known, f"known keys are {', '.join(known)}")
@@ -80,8 +88,12 @@ def known_keys(root: type[Strict], path: Path, written: Any) -> list[str]:
 
 def _model_at(root: type[Strict], path: Path, written: Any) -> type[Strict] | None:
     model: type[Strict] | None = root
+    is_named = False  # whether this part is a name that the file gave to one of several mappings of a kind
     for part in path:
         written = value_at(written, part)
+        if is_named:
+            is_named = False
+            continue
         if model is None or part not in model.model_fields:
             return None
         if part in KINDS:
@@ -90,6 +102,7 @@ def _model_at(root: type[Strict], path: Path, written: Any) -> type[Strict] | No
             continue
         annotation = model.model_fields[str(part)].annotation
         choices = (annotation, *get_args(annotation))
+        is_named = get_origin(annotation) is dict
         model = next((c for c in choices if isinstance(c, type) and issubclass(c, Strict)), None)
     return model
 

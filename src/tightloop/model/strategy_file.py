@@ -10,6 +10,7 @@ from tightloop.model.fields import (
     check_number,
     finite,
     flag,
+    named,
     number,
     one_of_kinds,
     optional_name,
@@ -24,6 +25,8 @@ from tightloop.model.fields import (
 )
 from tightloop.model.instruments import TIMEFRAMES
 
+CARRY = "carry"
+"""The family that has legs instead of sections; ``carry_config`` reads it."""
 PERCENT = Annotated[float, number(0.0, 100.0, above=True)]
 MONEY = Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
 PRICE = Annotated[float, number(0.0, limits.PRICE_MAX, above=True)]
@@ -73,7 +76,7 @@ def _clamp(value: Any) -> Any:
     return low, high
 
 
-class Size(Strict):
+class EntrySize(Strict):
     """How much an entry asks for. ``clamp`` bounds its notional."""
 
     type: Annotated[str, word("fixed", "units", "percentage", "risk")]
@@ -200,7 +203,7 @@ class SectionZ1(Strict):
     tree: Any = None
     immediate: Annotated[bool, flag()] = False
     order: Order = Order()
-    size: Size
+    size: EntrySize
     leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # bounded by the account: sense checks it
     stop_loss: STOP = None
     take_profit: TARGET = None
@@ -315,7 +318,7 @@ def _queue(value: Any) -> Any:
     return Queue(type=value) if isinstance(value, str) else value
 
 
-class Costs(Strict):
+class TradeCosts(Strict):
     """null: the instrument's, else the default. The last four are of ticks alone."""
 
     taker_bps: Annotated[float | None, optional_number(-100.0, 1_000.0)] = None
@@ -400,14 +403,6 @@ def _label(value: Any) -> Any:
     return value
 
 
-def _named(value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise refuse(f"{shown(value)} is not a mapping", "write a name, a colon and a value for each")
-    return value
-
-
 def _code(value: Any) -> Any:
     if value is not None and (not isinstance(value, str) or not value):
         raise refuse(f"{shown(value)} is not text", "write for example my_strategy.py:MyStrategy")
@@ -418,7 +413,7 @@ class StrategyFile(Strict):
     """The keys of a strategy, before names are resolved. ``class`` and ``module`` are of the family python."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
-    family: Annotated[str, word(*families.families_found())]
+    family: Annotated[str, word(*dict.fromkeys((*families.families_found(), CARRY)))]
     direction: Annotated[str | None, word("LONG", "SHORT")] = None
     instruments: Annotated[list[Any], BeforeValidator(_instruments)] = Field(default_factory=list)
     timeframe: Annotated[str | None, word(*TIMEFRAMES)] = None
@@ -426,12 +421,12 @@ class StrategyFile(Strict):
     latency: Annotated[Latency, BeforeValidator(_latency)] = Latency()
     capital: MONEY = 10_000.0
     confidence: Annotated[Any, BeforeValidator(_confidence)] = None
-    variants: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
+    variants: Annotated[dict[str, Any], BeforeValidator(named)] = Field(default_factory=dict)
     sections: Sections | None = None
-    params: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], BeforeValidator(named)] = Field(default_factory=dict)
     class_: Annotated[str | None, BeforeValidator(_code)] = Field(default=None, alias="class")
     module: Annotated[str | None, BeforeValidator(_code)] = None
-    costs: Costs = Costs()
+    costs: TradeCosts = TradeCosts()
     limits: Limits = Limits()
     account: Account = Account()
     version: Annotated[Any, BeforeValidator(_label)] = None

@@ -20,6 +20,11 @@ METRICS = (
     "volatility_pct", "trades", "win_rate_pct", "profit_factor", "expectancy", "avg_hold_s", "exposure_pct", "turnover",
     "fees", "funding", "slippage",
 )  # fmt: skip
+SWEPT = (
+    "apy", "apr", "basis", "gas", "leverage", "min_ratio", "hf_start", "hf_min", "ltv", "resizes",
+    "rebalances", "liquidations", "rollbacks",
+)  # fmt: skip
+"""Figures of the carry family that a sweep has columns for, besides the metrics."""
 
 
 def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:

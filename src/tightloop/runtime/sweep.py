@@ -89,6 +89,22 @@ def sweep(
     threads: int | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Generator[Row, None, None]:
+    """Run every set over a feed, and over the one after it when there is one; else as of ``sweep_sets``."""
+
+    def figures_of(values: Mapping[str, Any]) -> tuple[Figures, Figures | None]:
+        inside = _run(plan_of(values), feed)
+        return inside, _run(plan_of(values), feed_after) if feed_after is not None else None
+
+    return sweep_sets(sets, figures_of, threads=threads, on_lost=on_lost)
+
+
+def sweep_sets(
+    sets: Sequence[Mapping[str, Any]],
+    figures_of: Callable[[Mapping[str, Any]], tuple[Figures, Figures | None]],
+    *,
+    threads: int | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Generator[Row, None, None]:
     """Run every set; yields rows as they are done, in any order.
 
     Stopping the iteration stops the sweep. Sets that were begun by then and not yielded are lost, and ``on_lost`` is
@@ -97,10 +113,7 @@ def sweep(
     count = threads or os.cpu_count() or 1
 
     def one(number: int) -> Row:
-        values = sets[number]
-        inside = _run(plan_of(values), feed)
-        after = _run(plan_of(values), feed_after) if feed_after is not None else None
-        return Row(number, values, inside, after)
+        return Row(number, sets[number], *figures_of(sets[number]))
 
     with ThreadPoolExecutor(count) as pool:
         waiting: set[Future[Row]] = set()

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import limits, tick_replay
-from tightloop.core.types import RATE, STREAM, TICK, Clock, Rows, StreamKind
+from tightloop.core.tick_types import TICK, Clock, StreamKind
+from tightloop.core.types import RATE, STREAM, Rows
 
 Ints = npt.NDArray[np.int64]
 PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 512

@@ -231,3 +231,48 @@ print(peak_kb() - before)
 """
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert float(done.stdout) * 1024 < 3 * 525_600 * BAR.itemsize
+
+
+def test_rows_around_a_window_begin_at_or_before_it_and_end_at_or_after_it(tmp_path):
+    catalog = stored(tmp_path)
+    half = MINUTE_NS // 2
+    between, _ = catalog.bars_around(BTC, "1m", START_NS + 10 * MINUTE_NS + half, START_NS + 12 * MINUTE_NS + half)
+    assert ((between["open_ns"] - START_NS) // MINUTE_NS).tolist() == [10, 11, 12, 13]
+    on_rows, _ = catalog.bars_around(BTC, "1m", START_NS + 10 * MINUTE_NS, START_NS + 12 * MINUTE_NS)
+    assert ((on_rows["open_ns"] - START_NS) // MINUTE_NS).tolist() == [10, 11, 12]
+    with pytest.raises(InputError, match=r"from 2024-01-01T00:00:00Z to .*; start at 2024-01-01T00:00:00Z or later"):
+        catalog.bars_around(BTC, "1m", START_NS - 1, START_NS + MINUTE_NS)
+
+
+def test_a_hole_that_a_window_lies_in_counts_whole_unless_the_dataset_has_few(tmp_path):
+    many = stored(tmp_path / "many", planted.without(planted.bars(), *range(200, 600)))
+    with pytest.raises(UnfitDataError, match="holes: missing: 400 of 402 steps"):
+        many.bars_around(BTC, "1m", START_NS + 300 * MINUTE_NS, START_NS + 310 * MINUTE_NS)
+    few = stored(tmp_path / "few", planted.without(planted.bars(), *range(200, 240)))
+    loaded = few.bars_around(BTC, "1m", START_NS + 210 * MINUTE_NS, START_NS + 220 * MINUTE_NS)
+    assert len(loaded.bars) == 2
+    assert (loaded.report.verdict.word, loaded.report.faults[0].count) == ("usable", 40)
+    assert "few in the whole dataset" in loaded.report.faults[0].detail
+
+
+def test_two_rows_on_either_side_of_a_hole_are_judged_by_the_step_of_their_series(tmp_path):
+    columns = planted.series({"rate": planted.index(400, 8 * HOUR_NS)}, 8 * HOUR_NS)
+    path = "funding/binance/BTCUSDT"
+    catalog = stored(tmp_path, planted.without(columns, *range(100, 103)), f"{path}.parquet")
+    start_ns = START_NS + 101 * 8 * HOUR_NS
+    loaded = catalog.series_around(path, start_ns, start_ns + HOUR_NS)
+    assert len(loaded.ts_ns) == 2
+    assert [(fault.kind, fault.count) for fault in loaded.report.faults] == [("holes", 3)]
+
+
+def test_stamps_are_given_as_they_are_where_that_is_asked_for(tmp_path):
+    columns = planted.series({"rate": np.array([3.0, 1.0, 2.0])}, 8 * HOUR_NS)
+    columns["ts"] = columns["ts"] + 16_000_000
+    catalog = stored(
+        tmp_path, {name: own[[1, 2, 0]] for name, own in columns.items()}, "funding/binance/BTCUSDT.parquet"
+    )
+    times, found = catalog.as_stamped("funding/binance/BTCUSDT")
+    np.testing.assert_array_equal(times, columns["ts"])
+    assert found["rate"].tolist() == [3.0, 1.0, 2.0]
+    assert catalog.span("funding/binance/BTCUSDT") == (START_NS, START_NS + 16 * HOUR_NS, 8 * HOUR_NS)
+    assert (catalog.has("funding/binance/BTCUSDT"), catalog.has("funding/binance/ETHUSDT")) == (True, False)

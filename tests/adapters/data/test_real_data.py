@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adapters.data.planted import counts
@@ -101,3 +102,54 @@ def test_the_torn_month_of_okx_is_refused_and_a_whole_one_runs(reports):
         catalog.bars(okx, "1h")
     whole = catalog.bars(okx, "1h", 1_730_419_200 * 10**9, 1_733_011_200 * 10**9)  # November 2024
     assert (len(whole.bars), whole.report.verdict) == (720, Verdict.FIT)
+
+
+def gaps(times):
+    """The last stamp before each hole, the first after it, and the hours that are missing."""
+    hour = 3_600 * 10**9
+    torn = np.flatnonzero(np.diff(times) > hour)
+    text = np.datetime_as_string(times.astype("datetime64[ns]"), unit="h")
+    return [(text[row], text[row + 1], int(times[row + 1] - times[row]) // hour - 1) for row in torn]
+
+
+@pytest.mark.parametrize(("symbol", "market"), [("BTCUSDT", "perp"), ("BTCUSDT", "spot"), ("ETHUSDT", "perp")])
+def test_each_hole_of_binance_lasts_23_bars_and_bybit_has_none_there(reports, symbol, market):
+    binance, _ = Catalog(DATA).bars(InstrumentId("binance", symbol, market), "1h")
+    assert gaps(binance["open_ns"]) == [
+        ("2024-02-10T00", "2024-02-11T00", 23), ("2024-03-22T00", "2024-03-23T00", 23),
+        ("2024-05-01T23", "2024-05-02T23", 23), ("2024-06-11T23", "2024-06-12T23", 23),
+        ("2024-07-22T23", "2024-07-23T23", 23), ("2024-09-01T23", "2024-09-02T23", 23),
+        ("2024-10-12T23", "2024-10-13T23", 23), ("2024-11-23T00", "2024-11-24T00", 23),
+        ("2025-01-03T00", "2025-01-04T00", 23), ("2025-02-13T00", "2025-02-14T00", 23),
+        ("2025-03-26T00", "2025-03-27T00", 23), ("2025-05-05T23", "2025-05-06T23", 23),
+        ("2025-06-15T23", "2025-06-16T23", 23),
+    ]  # fmt: skip
+    bybit, _ = Catalog(DATA).bars(InstrumentId("bybit", symbol, market), "1h")
+    assert gaps(bybit["open_ns"]) == []
+
+
+def test_the_holes_of_okx_are_two_of_thirty_days(reports):
+    okx, _ = Catalog(DATA).bars(InstrumentId("okx", "ETHUSDT", "perp"), "1h", accepted=frozenset({"holes"}))
+    assert gaps(okx["open_ns"]) == [("2024-08-31T15", "2024-09-30T16", 720), ("2025-03-31T15", "2025-04-30T16", 720)]
+
+
+def test_every_repeated_stamp_of_okx_funding_conflicts(reports):
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        times, columns = Catalog(DATA).as_stamped(f"funding/okx/{symbol}")
+        again = np.flatnonzero(np.diff(times) == 0)
+        assert len(again) == 210
+        assert (columns["rate"][again] != columns["rate"][again + 1]).all()
+
+
+def test_a_rate_that_falls_by_rounding_alone_is_no_fault(reports):
+    rate = Catalog(DATA).series("staking/weETH-rate").columns["rate_eth"]
+    falls = np.diff(rate)[np.diff(rate) < 0]
+    assert (len(falls), falls.min() > -1e-13) == (24, True)
+    assert reports["staking/weETH-rate"].verdict is Verdict.FIT
+
+
+def test_indices_of_lending_come_once_a_day_and_never_fall(reports):
+    for asset in ("USDT", "WETH", "weETH", "wstETH"):
+        rows = Catalog(DATA).series(f"lending/aave_v3/{asset}")
+        assert set(np.diff(rows.ts_ns).tolist()) == {86_400 * 10**9}
+        assert all((np.diff(rows.columns[name]) >= 0).all() for name in ("liquidity_index", "borrow_index"))

@@ -7,7 +7,8 @@ import pytest
 from tests.core.windows.harness import START_NS, cells_of, ns, plan_of
 
 from tightloop.core import limits, tick_replay
-from tightloop.core.types import TICK, BookRow, Clock, EventKind
+from tightloop.core.tick_types import TICK, BookRow, Clock
+from tightloop.core.types import EventKind
 from tightloop.model import config
 from tightloop.model.errors import InputError
 from tightloop.runtime import tick_backtest

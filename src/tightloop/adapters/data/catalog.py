@@ -3,10 +3,11 @@
 Nothing is repaired silently: what a load drops or sorts is a fault of the report that comes with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from tightloop.adapters.data._shared import (
     DatasetReport,
     Source,
     TickReader,
+    Verdict,
+    commonest_step_ns,
     discover,
     gate,
     iso,
@@ -31,13 +34,14 @@ from tightloop.adapters.data._shared import (
     schema_report,
 )
 from tightloop.core.types import BAR
-from tightloop.model.errors import InputError
+from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
+NS_PER_S = 1_000_000_000
 
 
 class LoadedBars(NamedTuple):
@@ -79,6 +83,9 @@ class LoadedTable(NamedTuple):
 
     columns: Mapping[str, tuple[Any, ...]]
     report: DatasetReport
+
+
+Loaded = TypeVar("Loaded", LoadedBars, LoadedSeries)
 
 
 class Catalog:
@@ -168,6 +175,63 @@ class Catalog:
         """
         return self._load_series(self._named(path), start_ns, end_ns, accepted)
 
+    def has(self, path: str) -> bool:
+        """Whether there is a dataset of that path."""
+        name = path.removesuffix(".parquet")
+        return any(dataset.path.removesuffix(".parquet") == name for dataset in self._datasets)
+
+    def span(self, path: str) -> tuple[int, int, int]:
+        """First and last stamp of a series or of bars, rounded to the second, and the commonest step, in ns."""
+        times = self._sorted_times(self._named(path))
+        return int(times[0]), int(times[-1]), commonest_step_ns(times) or 0
+
+    def bars_path(self, instrument: InstrumentId, timeframe: str) -> str:
+        """The path of an instrument's bars; InputError when there are none, as of ``bars``."""
+        return self._bars_dataset(instrument, timeframe).path
+
+    def bars_around(
+        self,
+        instrument: InstrumentId,
+        timeframe: str,
+        start_ns: int,
+        end_ns: int,
+        accepted: frozenset[str] = frozenset(),
+    ) -> LoadedBars:
+        """Bars from the last open at or before ``start_ns`` to the first at or after ``end_ns``.
+
+        So every instant between has an open in force, and a hole that either of them lies in counts whole. InputError
+        when the rows do not reach that far. Holes that are few in the dataset as a whole do not make a short window
+        unfit.
+        """
+        dataset = self._bars_dataset(instrument, timeframe)
+        low, high = self._rows_around(dataset, start_ns, end_ns, 0)
+        return _less_torn(lambda *options: self.bars(instrument, timeframe, *options), low, high, accepted)
+
+    def series_around(
+        self,
+        path: str,
+        start_ns: int,
+        end_ns: int,
+        accepted: frozenset[str] = frozenset(),
+        slack_ns: int = 0,
+    ) -> LoadedSeries:
+        """A series from the last row at or before ``start_ns`` to the first at or after ``end_ns``, as ``bars_around``.
+
+        The rows may begin by ``slack_ns`` later and must end by less than it earlier: funding is complete until just
+        before the next settlement.
+        """
+        low, high = self._rows_around(self._named(path), start_ns, end_ns, slack_ns)
+        return _less_torn(lambda *options: self.series(path, *options), low, high, accepted)
+
+    def as_stamped(self, path: str) -> tuple[Times, Mapping[str, Floats]]:
+        """All rows of a series in the order of their stamps, which are not rounded, and not judged."""
+        dataset = self._named(path)
+        source = self._source(dataset)
+        times = source.times_ns("ts")
+        order = np.argsort(times, kind="stable")
+        columns = [name for name in required_columns(dataset, source.types) if name != "ts"]
+        return times[order], {name: source.floats(name)[order] for name in columns}
+
     def table(self, path: str) -> LoadedTable:
         """Published rows by their path, for example ``rewards/etherfi-eigen-weekly``; InputError without them."""
         dataset = self._named(path)
@@ -236,6 +300,24 @@ class Catalog:
             raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
         return found[0]
 
+    def _sorted_times(self, dataset: Dataset) -> Times:
+        times = np.sort(self._source(dataset).times_ns("ts"))
+        return times if dataset.kind == "bars" else (times + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+
+    def _rows_around(self, dataset: Dataset, start_ns: int, end_ns: int, slack_ns: int) -> tuple[int, int]:
+        """A window [low, high) of whole rows that an instant of [start_ns, end_ns] lies on or between."""
+        times = self._sorted_times(dataset)
+        first, last = int(times[0]), int(times[-1])
+        if start_ns < first - slack_ns or (end_ns >= last + slack_ns if slack_ns else end_ns > last):
+            wanted = f"{iso(start_ns)} to {iso(end_ns)}"
+            message = f"the rows run from {iso(first)} to {iso(last)}, which does not cover {wanted}"
+            late, early = start_ns < first - slack_ns, end_ns > last
+            remedies = [f"start at {iso(first)} or later"] * late + [f"end at {iso(last)} or earlier"] * early
+            raise InputError.one(self.root / dataset.path, None, "ts", message, ", ".join(remedies))
+        before = max(int(np.searchsorted(times, start_ns, "right")) - 1, 0)
+        after = min(int(np.searchsorted(times, end_ns)), len(times) - 1)
+        return int(times[before]), int(times[after]) + 1
+
     def _of(self, kind: str) -> list[Dataset]:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
 
@@ -289,6 +371,29 @@ class Catalog:
             return LoadedSeries(judged.ts_ns, judged.columns, judged.report)
         columns = {name: column[judged.rows] for name, column in judged.columns.items()}
         return LoadedSeries(judged.ts_ns[judged.rows], columns, judged.report)
+
+
+def _less_torn(
+    load: Callable[[int | None, int | None, frozenset[str]], Loaded], low: int, high: int, accepted: frozenset[str]
+) -> Loaded:
+    """What ``load`` gives for [low, high), with holes judged as in the whole dataset where that is better."""
+    try:
+        return load(low, high, accepted)
+    except UnfitDataError as error:
+        if {problem.field for problem in error.problems} != {"holes"}:
+            raise
+        try:
+            load(None, None, accepted)
+        except UnfitDataError:
+            raise error from None
+    loaded = load(low, high, accepted | {"holes"})
+    faults = tuple(
+        replace(fault, verdict=Verdict.USABLE, detail=f"{fault.detail}; few in the whole dataset")
+        if fault.kind == "holes"
+        else fault
+        for fault in loaded.report.faults
+    )
+    return loaded._replace(report=replace(loaded.report, faults=faults))
 
 
 def _covers(source: Source, window: tuple[int, int]) -> bool:

@@ -29,6 +29,18 @@ FLOAT_COLUMNS = frozenset(
         "equity",
         "cash",
         "drawdown_pct",
+        "flows",
+        "amount",
+        "value",
+        "given",
+        "taken",
+        "unit_price",
+        "units",
+        "hf",
+        "ltv",
+        "delta",
+        "exposure",
+        "benchmark",
     ]
 )
 BOOL_COLUMNS = frozenset({"reduce_only"})
@@ -40,7 +52,7 @@ ROW_GROUP = 65_536
 def _kind(name: str) -> pa.DataType:
     if name in INT_COLUMNS:
         return pa.int64()
-    if name in FLOAT_COLUMNS:
+    if name in FLOAT_COLUMNS or name.startswith("margin_ratio"):
         return pa.float64()
     return pa.bool_() if name in BOOL_COLUMNS else pa.string()
 

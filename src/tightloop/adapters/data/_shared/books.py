@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared.report import Fault, Verdict
-from tightloop.core.types import TICK, BookRow, Rows
+from tightloop.core.tick_types import TICK, BookRow
+from tightloop.core.types import Rows
 
 CROSSED_USABLE_SHARE = 0.001
 MISSING_USABLE_SHARE = 0.05

@@ -30,6 +30,9 @@ FALL_TOLERANCE = 1e-9
 GROWTH_MIN, GROWTH_MAX = -0.5, 1.0
 """Yearly growth that an index or a yield may have."""
 
+NEAR_ROWS = 20
+"""Two rows on either side of a hole do not tell the step of a series; this many do."""
+
 _TICKS = {"ts_event_ns": NS, "ts_init_ns": NS}
 _REQUIRED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -115,6 +118,7 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
     rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+    step_ns = commonest_step_ns(_near(rounded, window))
     if window is not None:
         inside = (rounded >= window[0]) & (rounded < window[1])
         raw, rounded = raw[inside], rounded[inside]
@@ -124,17 +128,26 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
     times = rounded if order.rows is None else rounded[order.rows]
     used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
-    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, dataset.kind)]
+    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, dataset.kind, step_ns)]
     faults += _value_faults(used, times)
     faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
     report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
     return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
 
 
-def _step_faults(raw: Times, times: Times, kind: str) -> list[Fault | None]:
+def _near(times: Times, window: tuple[int, int] | None) -> Times:
+    """Stamps to tell the step from: those of the window, with some around when they are few, in order."""
+    ordered = np.sort(times)
+    if window is None:
+        return ordered
+    low, high = (int(row) for row in np.searchsorted(ordered, window))
+    more = NEAR_ROWS if high - low < NEAR_ROWS else 0
+    return ordered[max(low - more, 0) : high + more]
+
+
+def _step_faults(raw: Times, times: Times, kind: str, step: int | None) -> list[Fault | None]:
     """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day."""
-    step = commonest_step_ns(times)
-    if step is None:
+    if step is None or len(times) < 2:
         return []
     if step > NS_PER_DAY or NS_PER_DAY % step:
         detail = f"the commonest step is {seconds(step)}, which does not divide a day"

@@ -1,0 +1,198 @@
+"""What a signal provider said, out of a file or asked for over HTTP: when, which side, how sure, how far it may move.
+
+A row is ``ts`` (or ``timestamp``), ``signal`` long, short, neutral or hold, ``confidence`` 0 to 1 and ``sd``, the
+standard deviation as a fraction of the price; ``symbol`` where rows of several are together.
+"""
+
+import csv
+import http.client
+import json
+import math
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tightloop.adapters.data._shared import Source, iso
+from tightloop.adapters.data._shared.parquet import NS
+from tightloop.model.errors import InputError, ProviderError
+
+SIDES = {"long": 1, "short": -1, "neutral": 0, "hold": None}
+"""What each word means; hold changes nothing, so it is no prediction."""
+TIMEOUT_S = 10.0
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ROW_REMEDY = "write ts, signal (long, short, neutral or hold), confidence and sd"
+
+
+class Said(NamedTuple):
+    """One prediction: ``side`` 1, -1 or 0 (close), ``sd`` NaN where nobody said it (only for neutral)."""
+
+    ts_ns: int
+    side: int
+    confidence: float
+    sd: float
+
+
+def read_predictions(file: Path, symbol: str) -> tuple[Said, ...]:
+    """Predictions of a CSV or Parquet file, in order of time; InputError names line and field of what is wrong."""
+    if not file.is_file():
+        raise InputError.one(file, None, "", "there is no such file", "name a CSV or Parquet file of predictions")
+    rows = _parquet_rows(file) if file.suffix == ".parquet" else _csv_rows(file)
+    return _read(rows, str(file), symbol)
+
+
+def fetch_predictions(
+    url: str, symbol: str, start_ns: int, end_ns: int, token: str, timeout_s: float = TIMEOUT_S
+) -> tuple[Said, ...]:
+    """Predictions of ``symbol`` in [start_ns, end_ns] that a provider gives as JSON; ProviderError for its failures.
+
+    GET ``url?symbol=..&from=..&to=..`` with the bearer token, which is sent to that address alone: never along a
+    redirection, and in plain text only to this machine. The answer is a list of rows, or has one in ``predictions``.
+    """
+    place = urllib.parse.urlsplit(url)
+    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOOPBACK):
+        remedy = "write an address that begins with https://"
+        raise ProviderError.one(url, None, "signal", "is no address that a token may be sent to", remedy)
+    asked = urllib.parse.urlencode({"symbol": symbol, "from": iso(start_ns), "to": iso(end_ns)})
+    request = urllib.request.Request(f"{url}{'&' if place.query else '?'}{asked}")
+    request.add_header("Accept", "application/json")
+    request.add_unredirected_header("Authorization", f"Bearer {token}")
+    answer = _answer(request, url, timeout_s)
+    try:
+        rows = json.loads(answer)
+    except ValueError:
+        remedy = "see what the provider answers"
+        raise ProviderError.one(url, None, "signal", "answered with something that is not JSON", remedy) from None
+    if isinstance(rows, dict):
+        rows = rows.get("predictions")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        remedy = f"{ROW_REMEDY} for each"
+        raise ProviderError.one(url, None, "predictions", "is no list of rows in the answer", remedy)
+    try:
+        said = _read(((at, row) for at, row in enumerate(rows, start=1)), url, symbol, needs_rows=False)
+    except InputError as error:
+        raise ProviderError(*error.problems) from None
+    return tuple(own for own in said if start_ns <= own.ts_ns <= end_ns)
+
+
+def _answer(request: urllib.request.Request, url: str, timeout_s: float) -> bytes:
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:
+            answer: bytes = response.read(ANSWER_BYTES_MAX + 1)
+    except urllib.error.HTTPError as error:
+        refused = error.code in (401, 403)
+        remedy = "give a valid token in TIGHTLOOP_SIGNAL_TOKEN" if refused else "see what the provider says of it"
+        message = f"answered with {error.code} {error.reason}"
+        error.close()
+        raise ProviderError.one(url, None, "signal", message, remedy) from None
+    except TimeoutError:
+        message = f"did not answer within {timeout_s:g} s"
+        raise ProviderError.one(url, None, "signal", message, "ask again, or for less time at once") from None
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            message = f"did not answer within {timeout_s:g} s"
+        else:
+            message = f"can not be reached: {reason}"
+        raise ProviderError.one(url, None, "signal", message, "see that the provider is there") from None
+    if len(answer) > ANSWER_BYTES_MAX:
+        message = f"answered with more than {ANSWER_BYTES_MAX // 2**20} MB"
+        raise ProviderError.one(url, None, "signal", message, "ask for less time at once")
+    return answer
+
+
+def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with file.open(newline="", encoding="utf-8-sig") as text:
+        reader = csv.DictReader(text)
+        try:
+            for row in reader:
+                yield reader.line_num, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError.one(file, reader.line_num, "", f"is no CSV: {error}", ROW_REMEDY) from None
+
+
+def _parquet_rows(file: Path) -> Iterator[tuple[None, Mapping[str, Any]]]:
+    source = Source([file], str(file))
+    names = [name for name in ("ts", "timestamp", "symbol", "signal", "confidence", "sd") if name in source.types]
+    columns: list[Iterable[Any]] = []
+    for name in names:
+        is_time = name.startswith("t") and not source.problems({name: NS})
+        columns.append(source.times_ns(name).tolist() if is_time else source.values(name))
+    for row in zip(*columns, strict=True):
+        yield None, dict(zip(names, row, strict=True))
+
+
+def _read(
+    rows: Iterable[tuple[int | None, Mapping[str, Any]]], place: str, symbol: str, needs_rows: bool = True
+) -> tuple[Said, ...]:
+    found: list[Said] = []
+    others: set[str] = set()
+    latest: tuple[int, Any] | None = None
+    for line, row in rows:
+        own = str(row.get("symbol") or symbol)
+        if own != symbol:
+            others.add(own)
+            continue
+        said = _said(row, place, line)
+        if latest is not None and said[0] < latest[0]:
+            message = f"{iso(said[0])} is earlier than the row before it"
+            raise InputError.one(place, line, "ts", message, "put the rows in order of time")
+        if latest is not None and said[0] == latest[0]:
+            if repr(said) != repr(latest):  # NaN equals itself here
+                raise InputError.one(place, line, "ts", f"{iso(said[0])} has two predictions", "keep one of them")
+            continue
+        latest = said
+        if said[1] is not None:
+            found.append(Said(*said))
+    if latest is None and needs_rows:
+        there = f"there are {', '.join(sorted(others)[:5])}" if others else ROW_REMEDY
+        raise InputError.one(place, None, "symbol" if others else "", f"has no rows of {symbol}", there)
+    return tuple(found)
+
+
+def _said(row: Mapping[str, Any], place: str, line: int | None) -> Any:
+    """Time, side (None for hold), confidence and sd of a row; InputError names what is wrong."""
+    time = row.get("ts", row.get("timestamp"))
+    ts_ns = _time_ns(time)
+    if ts_ns is None:
+        remedy = "write 2024-01-31T12:00:00Z or nanoseconds since 1970"
+        raise InputError.one(place, line, "ts", f"{time!r} is no time", remedy)
+    signal = str(row.get("signal")).strip().lower()
+    if signal not in SIDES:
+        raise InputError.one(place, line, "signal", f"{row.get('signal')!r} is no signal", f"write {', '.join(SIDES)}")
+    side = SIDES[signal]
+    confidence, sd = _number(row.get("confidence")), _number(row.get("sd"))
+    if not 0 <= confidence <= 1:
+        message = f"{row.get('confidence')!r} is not between 0 and 1"
+        raise InputError.one(place, line, "confidence", message, "write 0.7 for 70 %")
+    if side and not 0 < sd < 1:
+        message = f"{row.get('sd')!r} is not between 0 and 1"
+        raise InputError.one(place, line, "sd", message, "write the standard deviation as a fraction of the price")
+    return ts_ns, side, confidence, sd
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _time_ns(value: Any) -> int | None:
+    if isinstance(value, datetime):
+        parsed = value
+    else:
+        text = str(value).strip()
+        if text.isdecimal():
+            return int(text) if 15 < len(text) < 20 else None
+        try:
+            parsed = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000

@@ -1,0 +1,90 @@
+"""A finished run on bars or ticks, and what it read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.app.run_files import RunFiles
+from tightloop.app.tick_market import TickMarket
+from tightloop.model.config import Strategy
+from tightloop.model.instruments import InstrumentId, InstrumentRules
+from tightloop.model.plan import Plan, make_plan
+from tightloop.runtime import results
+from tightloop.runtime.feeds import Feed, make_feed
+
+TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Market:
+    """What a run reads: bars by instrument, funding where there is some, what the gate found, what to say about it."""
+
+    bars: dict[InstrumentId, npt.NDArray[np.void]]
+    funding: dict[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
+    rules: dict[InstrumentId, InstrumentRules]
+    reports: list[Any]
+    warnings: list[str]
+    unfunded: list[InstrumentId] = field(default_factory=list)
+
+    def feed(self, plan: Plan) -> Feed:
+        """The bars of the plan's instruments in its order, and the funding it wants."""
+        funding = {
+            at: self.funding[instrument]
+            for at, instrument in enumerate(plan.instruments)
+            if instrument in self.funding and plan.funding[instrument]
+        }
+        return make_feed([self.bars[instrument] for instrument in plan.instruments], funding)
+
+    def digest(self, feed: Feed) -> str:
+        """The data hash of what a feed gives."""
+        return results.data_hash([feed.bars, feed.rates])
+
+
+@dataclass(slots=True, kw_only=True)
+class Run(RunFiles):
+    """A run on bars or ticks."""
+
+    strategies: tuple[Strategy, ...]
+    market: "Market | TickMarket"
+
+    def report(self) -> str:
+        """The report as one self-contained HTML page."""
+        from tightloop.app.report_page import build_report  # brings polars, and --no-report does without
+        from tightloop.app.report_why import blocked
+
+        bars = self._bars()
+        text = "\n---\n".join(strategy.text for strategy in self.strategies)
+        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
+        return build_report(
+            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
+            text, self.command, made_at, blocked(plan, self.market.feed(plan), self.summary["state_hash"]),
+        )  # fmt: skip
+
+    def _bars(self) -> dict[str, Any]:
+        """What the page draws prices from: the run's bars, or bars made of its ticks."""
+        if isinstance(self.market, TickMarket):
+            return self.market.shown()
+        return {str(instrument): rows for instrument, rows in self.market.bars.items()}
+
+    def texts(self) -> dict[str, bytes]:
+        """The strategy files, and the code of strategies in Python."""
+        found = {}
+        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
+            found[name] = strategy.text.encode()
+            if strategy.code is not None:
+                found[Path(strategy.code.file).name] = strategy.code.source
+        return found
+
+
+def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
+    """The names of the strategy files in the folder of a run, in the order of the run."""
+    if len(strategies) == 1:
+        return ["strategy.yaml"]
+    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]

@@ -1,0 +1,359 @@
+"""Carry in the step: events of capital over venues become books, measures, and calls of the allocator.
+
+``take_in`` is called by the step through the table of addresses, so a change here compiles nothing else. Units of the
+fund are issued and redeemed at the value of the instant, so a flow never moves the price of a unit.
+"""
+
+import math
+
+from tightloop.core import carry_monitors, guard, lending, log
+from tightloop.core.carry_books import (
+    change,
+    convert,
+    margin_equity,
+    margin_notional,
+    net_asset_value,
+    trade_holding,
+    unit_value,
+    value_known,
+)
+from tightloop.core.carry_types import BUCKETS, BalanceKind, Bucket, Counter, Instruction, LegKind, LegState, Rollback
+from tightloop.core.compiled import compiled, float_bits, leaf
+from tightloop.core.families import call_decide
+from tightloop.core.hashing import mix
+from tightloop.core.step import STEP
+from tightloop.core.types import EventKind, Floats, Moment, Record, RowKind, Rows, Table, WarningCode
+
+RESIDUAL = 1e-8
+"""Of the capital: as far as the sum of all buckets may be from the change of equity."""
+
+
+# Measures -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _measure_margins(state: Record, rows: Rows) -> None:
+    """The worst margin ratio of any venue, before anything is done about it."""
+    carry = state.carry
+    worst = math.nan
+    for at in range(carry.books.holding_count):
+        holding = carry.books.holdings[at]
+        if holding.qty == 0.0:
+            continue
+        ratio = margin_equity(carry.books, holding.venue) / margin_notional(carry.books, holding.venue)
+        if not worst <= ratio:
+            worst = ratio
+    carry.margin_ratio = worst
+    if worst == worst and not carry.margin_min <= worst:
+        carry.margin_min = worst
+        carry.margin_min_ns = state.ts_ns
+    if worst < carry.margin_low and carry.low_ns == 0:
+        carry.low_ns = state.ts_ns
+    if worst < carry.margin_warn:
+        if carry.warn_ns == 0:
+            carry.warn_ns = state.ts_ns
+        if carry.is_warned == 0:
+            guard.warn(state, rows, WarningCode.MARGIN_LOW.value, -1, worst, 0)
+        carry.is_warned = 1
+    else:
+        carry.is_warned = 0
+
+
+@leaf
+def _measure_pools(carry: Record, now_ns: int) -> None:
+    """The worst health factor and loan to value of any leg that owes; infinite and 0 without debt."""
+    carry.hf, carry.ltv = math.inf, 0.0
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.debt < 0:
+            continue
+        collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+        carry.hf = min(carry.hf, lending.health_factor(collateral, debt, leg.threshold))
+        carry.ltv = max(carry.ltv, lending.loan_to_value(collateral, debt))
+    if carry.hf < math.inf:
+        if math.isnan(carry.hf_start):
+            carry.hf_start = carry.hf
+        if not carry.hf_min <= carry.hf:
+            carry.hf_min = carry.hf
+            carry.hf_min_ns = now_ns
+
+
+@leaf
+def _measure(state: Record, rows: Rows) -> None:
+    carry = state.carry
+    carry.nav = net_asset_value(carry.books)
+    _measure_margins(state, rows)
+    _measure_pools(carry, state.ts_ns)
+
+
+# Amounts --------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _report(state: Record, rows: Rows, event: Record, value: float) -> None:
+    row = log.emit(state, rows, RowKind.EXECUTED.value, -1)
+    row.code = event.reason
+    row.order_id = event.order_id
+    row.slot = event.instrument
+    row.oco = event.instance
+    row.side = event.side
+    row.qty = event.qty
+    row.threshold = event.amount
+    row.price = event.price
+    row.fee = event.rate
+    row.role = event.is_maker
+    row.value = value
+    log.seal(state, row)
+
+
+@leaf
+def _pay_fee(carry: Record, at: int, fee: float) -> float:
+    """Take a fee from a balance; its worth in the share class."""
+    if fee == 0.0 or at < 0:
+        return 0.0
+    change(carry.books, at, -fee, Counter.COSTS.value)
+    return fee * unit_value(carry.books, at)
+
+
+@leaf
+def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
+    carry = state.carry
+    books = carry.books
+    holding = books.holdings[event.instance]
+    price = books.assets[holding.quote].price
+    before = holding.unrealized
+    was_flat = holding.qty == 0.0
+    realized = trade_holding(books, event.instance, event.qty, event.price)
+    if was_flat:
+        holding.opened_ns = state.ts_ns
+    holding.stop, holding.target = event.stop_loss, event.take_profit
+    holding.fees += event.rate
+    fee = _pay_fee(carry, event.is_maker, event.rate)
+    carry.fees += fee
+    moved = (holding.unrealized - before + realized) * price
+    carry.buckets[Bucket.TRANSACTION_COSTS.value] += moved - fee
+    _report(state, rows, event, abs(event.qty) * event.price * price)
+
+
+@leaf
+def _paid_out(carry: Record, event: Record) -> None:
+    """Capital goes at the price of a unit in force, which it does not move."""
+    paid = event.qty * unit_value(carry.books, event.instrument)
+    price = net_asset_value(carry.books) / carry.units
+    change(carry.books, event.instrument, -event.qty, Counter.CAPITAL.value)
+    carry.units -= paid / price
+    carry.flows -= paid
+    carry.payable = max(0.0, carry.payable - paid)
+
+
+@leaf
+def _converted(state: Record, rows: Rows, event: Record) -> None:
+    carry = state.carry
+    books = carry.books
+    op, source, target = event.reason, event.instrument, event.instance
+    given = event.qty * unit_value(books, source) if source >= 0 else 0.0
+    if op == Instruction.PAY_OUT:
+        _paid_out(carry, event)
+        _report(state, rows, event, given)
+        return
+    convert(books, op, source, target, event.qty, event.amount)
+    taken = event.amount * unit_value(books, target) if target >= 0 else 0.0
+    fee = _pay_fee(carry, event.is_maker, event.rate)
+    carry.buckets[Bucket.TRANSACTION_COSTS.value] += taken - given - fee
+    if op == Instruction.GAS:
+        carry.gas_cost += given
+    elif op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL or op == Instruction.SELL_DUST:
+        carry.fees += fee if carry.fee_in_amount == 0 else given - taken
+    if target >= 0 and (books.balances[target].kind == BalanceKind.TRANSIT or op == Instruction.REDEEM):
+        carry.transit_count += 1
+    if op == Instruction.ARRIVED:
+        carry.transit_count -= 1
+    _report(state, rows, event, given)
+
+
+@leaf
+def _funded(carry: Record, event: Record) -> None:
+    """Funding on what was held before; positive when received."""
+    books = carry.books
+    holding = books.holdings[event.instance]
+    if holding.settled_ns >= event.ts_event_ns:
+        return  # said twice, paid once
+    holding.settled_ns = event.ts_event_ns
+    carry.settlement_count += 1
+    carry.rate_sum += event.rate
+    carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
+    if event.amount != 0.0:
+        holding.funding += event.amount
+        change(books, holding.cash, event.stop_price, Counter.FUNDING.value)
+        carry.buckets[Bucket.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.cash)
+
+
+@leaf
+def _rewarded(carry: Record, event: Record) -> None:
+    """A reward that was paid, at what the market gives for it then."""
+    change(carry.books, event.instance, event.amount, Counter.REWARDS.value)
+    carry.buckets[Bucket.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
+
+
+@leaf
+def _flowed(carry: Record, event: Record) -> None:
+    """Capital comes at the price of a unit in force; capital that is to go is owed until it is paid out."""
+    if event.amount < 0.0:
+        carry.payable -= event.amount
+        carry.is_fast = event.reason
+        return
+    if carry.units > 0.0:
+        carry.units += event.amount / (net_asset_value(carry.books) / carry.units)
+        carry.flows += event.amount
+        carry.deposited += event.amount
+    else:
+        carry.units = event.amount
+        carry.initial = event.amount
+    change(carry.books, carry.cash, event.amount, Counter.CAPITAL.value)
+
+
+# Force ----------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
+    """The venue closed a holding at its liquidation price and kept what was left of its margin."""
+    carry = state.carry
+    books = carry.books
+    holding = books.holdings[event.instance]
+    lost = holding.qty
+    price = books.assets[holding.quote].price
+    before = holding.unrealized
+    realized = trade_holding(books, event.instance, -holding.qty, event.price)
+    change(books, holding.cash, -event.amount, Counter.SEIZED.value)
+    kept = event.amount * unit_value(books, holding.cash)
+    carry.buckets[Bucket.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
+    holding.is_liquidated = 1
+    carry.legs[holding.leg].state = LegState.LIQUIDATED.value
+    carry.liquidation_count += 1
+    guard.warn(state, rows, WarningCode.LIQUIDATED.value, -1, event.price, 0)
+    guard.warn(state, rows, WarningCode.DELTA_LEFT.value, -1, -lost, 0)
+
+
+@leaf
+def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
+    """A liquidator repaid part of a debt and took collateral with a bonus."""
+    carry = state.carry
+    books = carry.books
+    given = event.amount * unit_value(books, event.instance)
+    repaid = event.qty * unit_value(books, event.instrument)
+    change(books, event.instance, -event.amount, Counter.SEIZED.value)
+    change(books, event.instrument, event.qty, Counter.SEIZED.value)
+    carry.buckets[Bucket.LIQUIDATION_PNL.value] += repaid - given
+    carry.liquidation_count += 1
+    guard.warn(state, rows, WarningCode.LIQUIDATED.value, -1, given - repaid, 0)
+
+
+@leaf
+def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
+    """All of it took place, or none of it; True when the allocator may go on at once."""
+    carry = state.carry
+    carry.is_pending = 0
+    carry.bundle_count += 1
+    row = log.emit(state, rows, RowKind.BUNDLE.value, -1)
+    row.order_id = event.order_id
+    row.reason = event.reason
+    log.seal(state, row)
+    if event.reason == Rollback.NONE:
+        return True
+    carry.rollback_count += 1
+    carry.blocked_ns = state.ts_ns
+    carry.stage = max(0, carry.stage - 1)  # the same again at the next instant
+    guard.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, float(event.reason), event.order_id)
+    return False
+
+
+@leaf
+def _predicted(carry: Record, event: Record) -> None:
+    leg = carry.legs[event.instance]
+    assert leg.kind == LegKind.PERP, "a prediction is for a directional leg"
+    if event.amount > leg.confidence_min or event.qty == 0.0:
+        leg.wanted_side = event.qty
+        leg.wanted_sd = event.rate
+        leg.confidence = event.amount
+        leg.predicted_ns = event.ts_event_ns
+
+
+# The end of an instant ------------------------------------------------------------------------------------------------
+
+
+@leaf
+def residual(carry: Record) -> float:
+    """What equity changed by and no bucket explains; rounding alone."""
+    total = carry.initial + carry.flows
+    for bucket in range(BUCKETS):
+        total += carry.buckets[bucket]
+    return carry.nav - total
+
+
+@leaf
+def _end(state: Record, rows: Rows) -> None:
+    carry = state.carry
+    carry.nav = net_asset_value(carry.books)
+    _measure_pools(carry, state.ts_ns)
+    assert math.isfinite(carry.nav), "what the fund holds has a price"
+    scale = max(carry.initial, abs(carry.nav))
+    assert abs(residual(carry)) <= RESIDUAL * scale, "the buckets add up to the change of equity"
+    if carry.units > 0.0:
+        carry.unit_price = carry.nav / carry.units
+        carry.peak_unit = max(carry.peak_unit, carry.unit_price)
+        carry.drawdown_pct = max(carry.drawdown_pct, 100.0 * (1.0 - carry.unit_price / carry.peak_unit))
+    carry_monitors.watch(state, rows)
+    state.equity = carry.nav
+    mix(state, float_bits(carry.nav))
+    guard.record(state, rows)
+
+
+@leaf
+def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
+    carry = state.carry
+    kind = event.kind
+    if kind == EventKind.VALUE_KNOWN:
+        value_known(carry, event.instrument, event.price)
+    elif kind == EventKind.FUNDING_SETTLED:
+        _funded(carry, event)
+    elif kind == EventKind.REWARD_PAID:
+        if carry.books.assets[carry.books.balances[event.instance].asset].price > 0.0:
+            _rewarded(carry, event)
+        elif event.amount > 0.0:
+            guard.warn(state, rows, WarningCode.REWARD_UNPRICED.value, -1, event.amount, 0)
+    elif kind == EventKind.FLOW_WANTED:
+        _flowed(carry, event)
+    else:
+        assert kind == EventKind.PREDICTED, "an event of carry has a known kind"
+        _predicted(carry, event)
+
+
+@compiled(STEP)
+def take_in(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
+    """One event of carry: books, measures, and the allocator when it is its turn."""
+    kind = event.kind
+    carry = state.carry
+    assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
+    goes_on = False
+    if kind == EventKind.EXECUTED:
+        if event.reason == Instruction.PERP_TRADE:
+            _perp_traded(state, rows, event)
+        else:
+            _converted(state, rows, event)
+    elif kind == EventKind.BUNDLE_ENDED:
+        goes_on = _bundle_ended(state, rows, event)
+    elif kind == EventKind.PERP_LIQUIDATED:
+        _perp_liquidated(state, rows, event)
+    elif kind == EventKind.DEBT_LIQUIDATED:
+        _debt_liquidated(state, rows, event)
+    elif kind == EventKind.INSTANT_KNOWN:
+        _measure(state, rows)
+        goes_on = True
+    elif kind == EventKind.INSTANT_ENDED:
+        _end(state, rows)
+    else:
+        _take_value_or_flow(state, rows, event)
+    if goes_on:
+        moment = Moment.DECIDE.value if kind == EventKind.INSTANT_KNOWN else Moment.FILLED.value
+        call_decide(table[carry.family], state, arena, rows, table, 0, moment)

@@ -1,0 +1,323 @@
+"""The carry family: one allocator over legs. Which legs, how large and within which bands is all a strategy says.
+
+Decisions in order, the first that has something to do acts: health factor, margin, withdrawals, entry, dust, delta,
+loan to value, signals, deposits, equity. What it does is a task of several bundles, each sent when the one before has
+ended and all that was on its way has arrived. Risk only reduces.
+"""
+
+import math
+
+from tightloop.core import lending
+from tightloop.core.carry_books import margin_equity, margin_notional, unit_value
+from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.families import DECIDE
+from tightloop.core.families._carry_bundles import (
+    begin,
+    burn,
+    gas_in_eth,
+    go,
+    instruct,
+    is_saleable,
+    leave_loop,
+    long_units,
+    spot_price,
+    trade_perp,
+)
+from tightloop.core.families._carry_tasks import (
+    can_unwind,
+    enter,
+    go_on_entering,
+    go_on_reducing,
+    note,
+    pay,
+    reduce,
+    value_of,
+    warn_once_unpayable,
+)
+from tightloop.core.log import seal
+from tightloop.core.types import Floats, Moment, Record, Rows, Table
+
+PARAMETERS = ()
+IS_CARRY = True
+
+DUST_GAS_UNITS = 100.0
+
+
+# Bands ----------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
+    """Bring a leg on a pool to a loan to value: repay out of the collateral, or borrow and stake more."""
+    carry = state.carry
+    leg = carry.legs[at]
+    if not is_saleable(carry, leg):
+        warn_once_unpayable(state, rows, math.nan)
+        return
+    price = carry.books.assets[carry.books.balances[leg.debt].asset].price
+    collateral = lending.collateral_value(carry.books, leg) / price
+    debt = lending.debt_value(carry.books, leg) / price
+    note(state, rows, band, debt / collateral)
+    carry.rebalance_count += 1
+    count = begin(state)
+    if debt > ltv * collateral:
+        count += leave_loop(
+            state, rows, at, math.nan, lending.repay_for(collateral, debt, ltv, leg.swap_rate + leg.flash_rate)
+        )
+    else:
+        # Equity that would carry what is missing at the target, added to what stands: nothing but debt is new.
+        missing = (ltv * collateral - debt) / (1.0 - ltv)
+        count += _lever_up(state, rows, at, missing)
+    go(state, rows, count)
+
+
+@leaf
+def _lever_up(state: Record, rows: Rows, at: int, amount: float) -> int:
+    carry = state.carry
+    leg = carry.legs[at]
+    count = burn(state, rows, at, leg.gas_enter)
+    owed = amount * (1.0 + leg.flash_rate)
+    for op, source, target, qty, taken in (
+        (Instruction.FLASH_BORROW.value, leg.flash, leg.weth, amount, math.nan),
+        (Instruction.WRAP.value, leg.weth, leg.base, amount, math.nan),
+        (Instruction.STAKE.value, leg.base, leg.lst, amount, math.nan),
+        (Instruction.SUPPLY.value, leg.lst, leg.product, math.nan, math.nan),
+        (Instruction.BORROW.value, leg.debt, leg.weth, math.nan, owed),
+        (Instruction.FLASH_REPAY.value, leg.weth, leg.flash, owed, amount),
+    ):
+        row = instruct(state, rows, at, op, source, target, qty, taken)
+        seal(state, row)
+        count += 1
+    return count
+
+
+@leaf
+def _lower(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
+    """Bring the debt of a leg down to a loan to value: out of its collateral, or out of what was bought with it."""
+    carry = state.carry
+    leg = carry.legs[at]
+    if leg.kind == LegKind.LOOP:
+        _relever(state, rows, at, ltv, band)
+        return
+    collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+    carry.rebalance_count += 1
+    reduce(state, rows, (debt - ltv * collateral) / debt, band)
+
+
+@leaf
+def _guard_pools(state: Record, rows: Rows) -> bool:
+    """Below the floor of the health factor a leg gives up debt; True when one did."""
+    carry = state.carry
+    if not carry.hf < carry.hf_floor:
+        return False
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        is_free = carry.task == Task.NONE or leg.kind == LegKind.LOOP
+        if leg.debt >= 0 and is_free:
+            collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+            if lending.health_factor(collateral, debt, leg.threshold) < carry.hf_floor:
+                _lower(state, rows, at, min(leg.ltv, leg.threshold / carry.hf_floor), Band.HEALTH_FACTOR.value)
+                return carry.is_pending != 0
+    return False
+
+
+@leaf
+def _retarget(state: Record, rows: Rows, band: int) -> bool:
+    """Bring the first weighted spot leg, and all that follows it, to its share of the net asset value."""
+    carry = state.carry
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind != LegKind.SPOT or leg.size_kind != LegSize.WEIGHT:
+            continue
+        asset = carry.books.balances[leg.coin].asset
+        held = long_units(carry, asset)
+        price = spot_price(carry, leg) * unit_value(carry.books, leg.venue_cash)
+        target = leg.size * carry.nav / price
+        if held > target and not can_unwind(carry):
+            warn_once_unpayable(state, rows, math.nan)
+            return False
+        if band == Band.MARGIN:
+            carry.resize_count += 1
+        else:
+            carry.rebalance_count += 1
+        if held > target:
+            reduce(state, rows, 1.0 - target / held, band)
+        elif band == Band.MARGIN:
+            return False  # risk only reduces
+        else:
+            enter(state, rows, (target - held) * price / leg.size, band)
+        return True
+    carry.last_nav = carry.nav
+    return False
+
+
+@leaf
+def _delta_target(carry: Record, asset: int) -> float:
+    """Units the fund wants to be long of an asset: its own worth when that is the share class, else none."""
+    return carry.nav / carry.books.assets[asset].price if asset == carry.books.share else 0.0
+
+
+@leaf
+def _hedge(state: Record, rows: Rows) -> bool:
+    """Trade the perpetual legs back when the net delta has left its band; True when one traded."""
+    carry = state.carry
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind != LegKind.PERP or leg.is_signal != 0 or leg.state != LegState.HELD:
+            continue
+        asset = carry.books.holdings[leg.holding_first].base
+        held = long_units(carry, asset)
+        hedged = 0.0
+        for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+            hedged += carry.books.holdings[k].qty
+        wanted = _delta_target(carry, asset) - held
+        # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
+        base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
+        drift = (hedged - wanted) / base if base > 0.0 else math.nan
+        if not abs(drift) > carry.delta_band:
+            continue
+        note(state, rows, Band.DELTA.value, drift)
+        carry.rebalance_count += 1
+        count = begin(state)
+        for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+            holding = carry.books.holdings[k]
+            count += trade_perp(state, rows, k, wanted * holding.weight - holding.qty)
+        return go(state, rows, count)
+    return False
+
+
+@leaf
+def _follow_ltv(state: Record, rows: Rows) -> bool:
+    """Back to the loan to value that was meant. What lends to borrow only goes down: to borrow more is an entry."""
+    carry = state.carry
+    if not carry.ltv_band > 0.0:
+        return False
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.debt < 0 or leg.state != LegState.HELD:
+            continue
+        collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
+        drift = debt / collateral - leg.ltv if collateral > 0.0 else 0.0
+        if drift > carry.ltv_band:
+            _lower(state, rows, at, leg.ltv, Band.LTV.value)
+            return carry.is_pending != 0
+        if drift < -carry.ltv_band and leg.kind == LegKind.LOOP:
+            _relever(state, rows, at, leg.ltv, Band.LTV.value)
+            return carry.is_pending != 0
+    return False
+
+
+@leaf
+def _sell_dust(state: Record, rows: Rows) -> bool:
+    """Rewards worth more than their sale costs (100 times its gas, and a share of the fund) are sold."""
+    carry = state.carry
+    if not carry.dust >= 0.0:
+        return False
+    count = begin(state)
+    floor = max(DUST_GAS_UNITS * gas_in_eth(carry, carry.gas_transfer), 0.0)
+    if carry.gas_series >= 0:
+        floor *= carry.books.assets[carry.gas_asset].price
+    floor = max(floor, carry.dust * carry.nav)
+    for at in range(carry.books.balance_count):
+        own = carry.books.balances[at]
+        if own.kind == BalanceKind.REWARD and own.amount * unit_value(carry.books, at) > floor:
+            row = instruct(state, rows, -1, Instruction.SELL_DUST.value, at, carry.cash, own.amount, math.nan)
+            row.role = carry.cash
+            row.fee = carry.legs[0].swap_rate
+            seal(state, row)
+            count += 1
+    return go(state, rows, count)
+
+
+@leaf
+def _follow_signals(state: Record, rows: Rows) -> bool:
+    """Directional legs: to the side that was said last, with a stop and a target in standard deviations."""
+    carry = state.carry
+    count = begin(state)
+    for at in range(carry.leg_count):
+        leg = carry.legs[at]
+        if leg.kind != LegKind.PERP or leg.is_signal == 0 or leg.wanted_side != leg.wanted_side:
+            continue
+        side = leg.wanted_side
+        leg.wanted_side = math.nan
+        sd = min(max(leg.wanted_sd, leg.sd_floor), leg.sd_cap)
+        for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+            holding = carry.books.holdings[k]
+            has_side = (holding.qty > 0.0) - (holding.qty < 0.0)
+            if has_side == side or (side == 0.0 and holding.qty == 0.0):
+                continue
+            price = holding.mark * carry.books.assets[holding.quote].price
+            value = carry.nav if leg.size_kind == LegSize.ALL else value_of(carry, leg.size_kind, leg.size, carry.nav)
+            qty = side * value * holding.weight / price
+            row = instruct(state, rows, at, Instruction.PERP_TRADE.value, -1, -1, qty - holding.qty, 0.0)
+            row.instance = k
+            row.role = holding.cash
+            row.fee = holding.fee_rate
+            if side != 0.0 and sd == sd:
+                row.stop_price = holding.mark * (1.0 - side * leg.stop_sd * sd)
+                row.arm_price = holding.mark * (1.0 + side * leg.target_sd * sd)
+            seal(state, row)
+            count += 1
+    return go(state, rows, count)
+
+
+@leaf
+def _margin_is_low(carry: Record) -> bool:
+    if not carry.margin_resize > 0.0:
+        return False
+    for at in range(carry.books.holding_count):
+        holding = carry.books.holdings[at]
+        if holding.qty != 0.0:
+            notional = margin_notional(carry.books, holding.venue)
+            if margin_equity(carry.books, holding.venue) < carry.margin_resize * notional:
+                return True
+    return False
+
+
+@leaf
+def _begin_something(state: Record, rows: Rows) -> None:
+    """The decision order; the first that acts ends it."""
+    carry = state.carry
+    if _margin_is_low(carry) and _retarget(state, rows, Band.MARGIN.value):
+        return
+    if carry.payable > 0.0:
+        pay(state, rows)
+        if carry.is_pending != 0:
+            return
+    if carry.has_entered == 0:
+        enter(state, rows, carry.nav * (1.0 - carry.reserve), Band.ENTRY.value)
+        return
+    if _sell_dust(state, rows) or _hedge(state, rows) or _follow_ltv(state, rows) or _follow_signals(state, rows):
+        return
+    if carry.deposited > 0.0:
+        base = carry.deposited * (1.0 - carry.reserve)
+        carry.deposited = 0.0
+        enter(state, rows, base, Band.DEPOSIT.value)
+        return
+    if abs(carry.nav / carry.last_nav - 1.0) > carry.equity_band:
+        if not _retarget(state, rows, Band.EQUITY.value):
+            carry.last_nav = carry.nav
+
+
+@compiled(DECIDE)
+def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
+    """What the allocator does now: the next bundle of its task, or the first of a new one."""
+    carry = state.carry
+    assert carry.leg_count > 0, "an allocator has legs"
+    if carry.is_pending != 0 or carry.blocked_ns == state.ts_ns:
+        return 0
+    is_new = moment == Moment.DECIDE
+    if is_new and carry.has_entered != 0 and _guard_pools(state, rows):
+        return 0
+    if carry.transit_count > 0:
+        return 0
+    if carry.task == Task.ENTER:
+        go_on_entering(state, rows)
+    elif carry.task == Task.REDUCE:
+        go_on_reducing(state, rows)
+    if carry.task == Task.PAY and carry.is_pending == 0:
+        pay(state, rows)
+    elif carry.task == Task.NONE and carry.is_pending == 0 and is_new:
+        _begin_something(state, rows)
+    return 0

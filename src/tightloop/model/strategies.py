@@ -1,0 +1,55 @@
+"""Strategy files of any family: which family a file is of, and who reads it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tightloop.model import carry_config, config, yaml_lines
+from tightloop.model.carry import CarryStrategy
+from tightloop.model.config import Strategy
+from tightloop.model.errors import InputError
+from tightloop.model.settings import Setting
+from tightloop.model.yaml_lines import LineOf
+
+
+def load(
+    path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
+) -> Strategy | CarryStrategy:
+    """Read a strategy file of any family. InputError has every problem."""
+    written, line_of = yaml_lines.load(path)
+    raw = path.read_text(encoding="utf-8-sig")
+    return _read(written, line_of, str(path), raw, settings, instruments, account)
+
+
+def loads(
+    yaml_text: str,
+    name: str = "<strategy>",
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | None = None,
+) -> Strategy | CarryStrategy:
+    """Read a strategy of any family from text."""
+    written, line_of = yaml_lines.load(yaml_text, name)
+    return _read(written, line_of, name, yaml_text, settings, instruments, account)
+
+
+def _read(
+    written: Any,
+    line_of: LineOf,
+    file: str,
+    raw: str,
+    settings: Sequence[Setting],
+    instruments: Sequence[str],
+    account: Path | None,
+) -> Strategy | CarryStrategy:
+    if not carry_config.is_carry(written):
+        return config.read(written, line_of, file, raw, settings=settings, instruments=instruments, account=account)
+    for option, value, remedy in (
+        ("--instrument", instruments, "write them into the legs, or --set legs.LEG.instrument=..."),
+        ("--account", account, "write bands: into the strategy"),
+    ):
+        if value:
+            message = "means nothing to a carry strategy"
+            raise InputError.one("command line", None, option, message, remedy)
+    return carry_config.read(written, line_of, file, raw, settings=settings)

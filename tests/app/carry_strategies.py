@@ -1,0 +1,78 @@
+"""Carry strategies built by hand, for tests that need no file; and where the real catalog and its figures lie."""
+
+import os
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from tightloop.model import carry
+from tightloop.model.instruments import InstrumentId
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+ALL = carry.Size("all")
+BYBIT_SPOT = InstrumentId("bybit", "ETHUSDT", "spot")
+BYBIT_PERP = InstrumentId("bybit", "ETHUSDT", "perp")
+BINANCE_PERP = InstrumentId("binance", "ETHUSDT", "perp")
+OKX_PERP = InstrumentId("okx", "ETHUSDT", "perp")
+
+
+def real(path: str) -> Path:
+    """A path beside the repository; skips without it, which CI must not."""
+    if not (SHARED / path).exists():
+        assert not os.environ.get("CI"), f"{SHARED / path} is missing, and CI must not skip what it holds"
+        pytest.skip("no catalog of real data beside the repository")
+    return SHARED / path
+
+
+def ns(time: str) -> int:
+    return int(np.datetime64(time, "ns").astype(np.int64))
+
+
+def perp(*venues: InstrumentId, name: str = "hedge", **how: object) -> carry.Leg:
+    weights = tuple((venue, 1 / len(venues)) for venue in venues)
+    return carry.Leg(name, "perp", ALL, side="short", venues=weights, **how)
+
+
+def spot(instrument: InstrumentId = BYBIT_SPOT) -> carry.Leg:
+    return carry.Leg("coin", "spot", ALL, instrument=instrument, asset="ETH")
+
+
+def lend(asset: str = "USDT", **how: object) -> carry.Leg:
+    return carry.Leg(f"lend {asset}", "lend", ALL, pool="aave_v3", asset=asset, **how)
+
+
+def stake(lst: str = "weETH", **how: object) -> carry.Leg:
+    return carry.Leg(f"stake {lst}", "stake", ALL, lst=lst, **how)
+
+
+def loop(lst: str = "weETH", **how: object) -> carry.Leg:
+    return carry.Leg(f"loop {lst}", "loop", ALL, lst=lst, pool="aave_v3", debt="WETH", ltv=0.65, **how)
+
+
+def strategy(*legs: carry.Leg, usd: InstrumentId | None = None, **how: object) -> carry.CarryStrategy:
+    """``how``: holes, proxies, legacy, costs, timeframe, file."""
+    marks = carry.Marks(
+        str(how.get("holes", "carry")),
+        MappingProxyType({} if usd is None else {"ETH": usd}),
+        MappingProxyType(dict(how.get("proxies", {}))),
+    )
+    return carry.CarryStrategy(
+        file=str(how.get("file", "by_hand.yaml")),
+        text="",
+        name="by_hand",
+        share_class="USDT",
+        capital=100_000.0,
+        timeframe=str(how.get("timeframe", "1h")),
+        legs=legs,
+        bands=carry.Bands(),
+        costs=how.get("costs", carry.Costs()),
+        marks=marks,
+        flows=(),
+        reserve=0.0,
+        legacy=how.get("legacy", carry.Legacy()),
+        parameters=MappingProxyType({}),
+        warnings=(),
+        config_hash="",
+    )
