@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.core import guard
+from tightloop.core import guard, pool_rates
 from tightloop.core.carry_books import series_now, unit_value
 from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import leaf
@@ -516,6 +516,9 @@ def pay(state: Record, rows: Rows) -> None:
     fixed = _exit_costs(carry, 0.0)
     within -= _exit_costs(carry, 1.0) - fixed
     share = (due - there + fixed) / within if within > 0.0 else 1.0
+    if not pool_rates.can_give(carry.books, share):
+        warn_once_unpayable(state, rows, due - there)
+        return  # a pool has not so much now; asked again at the next instant
     reduce(state, rows, min(1.0, share), Band.WITHDRAWAL.value)
 
 
