@@ -11,6 +11,7 @@ from tightloop.core.types import Record
 @leaf
 def borrow_rate(utilisation: float, base: float, slope_below: float, slope_above: float, optimal: float) -> float:
     """The yearly rate of variable debt at a utilisation: two slopes that meet at ``optimal``."""
+    assert 0.0 < optimal < 1.0, "the kink lies between nothing and all that is supplied"
     if utilisation <= optimal:
         return base + slope_below * utilisation / optimal
     return base + slope_below + slope_above * (utilisation - optimal) / (1.0 - optimal)
@@ -19,6 +20,7 @@ def borrow_rate(utilisation: float, base: float, slope_below: float, slope_above
 @leaf
 def supply_rate(utilisation: float, rate: float, reserve_factor: float) -> float:
     """What suppliers earn of the borrowers' ``rate``."""
+    assert 0.0 <= reserve_factor <= 1.0, "a pool keeps a share of the interest"
     return rate * utilisation * (1.0 - reserve_factor)
 
 
@@ -81,6 +83,7 @@ def free_liquidity(books: Record, reserve: Record) -> float:
 @leaf
 def can_give(books: Record, share: float) -> bool:
     """Whether the pools have so much liquidity that a share of all we supply can be taken out."""
+    assert not share < 0.0, "who takes out less than nothing supplies"
     for at in range(books.reserve_count):
         reserve = books.reserves[at]
         wanted = min(1.0, share) * own_amount(books, reserve.liquidity_index)

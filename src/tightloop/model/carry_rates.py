@@ -41,6 +41,7 @@ class Regime(Strict):
 
     @property
     def is_known(self) -> bool:
+        """Whether its parameters are; a day alone says that they are not."""
         return self.optimal is not None
 
     @model_validator(mode="after")
