@@ -25,15 +25,18 @@ def bars(count: int) -> pl.DataFrame:
     return pl.DataFrame({"ts": ts, "open": opens, "high": high, "low": low, "close": close, "volume": np.ones(count)})
 
 
+def seconds(count: int) -> tuple[float, int]:
+    """CPU seconds of a run on ``count`` bars, and how many orders it made."""
+    run = backtest(STRATEGY, data={"ftx:BTCUSD-perp": bars(count)})
+    return run.timing["run"], len(run.orders)
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 525_600
-    market = {"ftx:BTCUSD-perp": bars(count)}
-    backtest(STRATEGY, data={"ftx:BTCUSD-perp": bars(2_000)})  # compiles, or loads what is compiled
+    seconds(2_000)  # compiles, or loads what is compiled
     for _ in range(3):
-        run = backtest(STRATEGY, data=market)
-        seconds = run.timing["run"]
-        orders = len(run.orders)
-        print(f"{1e6 * seconds / count:.2f} us a bar, {count / seconds:,.0f} bars a second, {orders} orders")
+        spent, orders = seconds(count)
+        print(f"{1e6 * spent / count:.2f} us a bar, {count / spent:,.0f} bars a second, {orders} orders")
 
 
 if __name__ == "__main__":

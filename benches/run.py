@@ -2,10 +2,12 @@
 
     --quick         few runs of everything, no cold compile: two minutes
     --runs N        runs of each measurement instead of its own number
-    --only A,B      some of w1, w2, s1, step, cli, help, small, cold
+    --only A,B      some of w1, w2, s1, step, cli, help, small, w3, scale, universe, python, cold
     --skip A,B      all but these
     --bars N        another length than a year of minutes; --side N: N x N parameter pairs instead of 20 x 20
-    --peers         W1 by backtesting.py and vectorbt too, in the same session; pip makes their environments
+    --ticks N       events of W3 instead of ten million; --instruments N: of the day of 200
+    --peers         W1 by backtesting.py and vectorbt too (not with --only), and W3's ticks by hftbacktest, in the same
+                    session; pip makes their environments
     --write         put the table into RESULTS.md
 
 CPU seconds are of the process (all threads), never wall time, unless a row says wall. This file imports nothing but the
@@ -30,9 +32,13 @@ from children import ROOT, Child, commit, cpu_model, start, tightloop_command
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-NAMES = ("w1", "w2", "s1", "step", "cli", "help", "small", "cold")
-RUNS = {"w1": 15, "w2": 15, "s1": 3, "step": 5, "cli": 5, "help": 11, "small": 5, "cold": 1}
-QUICK = {"w1": 5, "w2": 5, "s1": 1, "step": 2, "cli": 3, "help": 5, "small": 3, "cold": 0}
+NAMES = ("w1", "w2", "s1", "step", "cli", "help", "small", "w3", "scale", "universe", "python", "cold")
+RUNS = {"w1": 15, "w2": 15, "s1": 3, "step": 5, "cli": 5, "help": 11, "small": 5, "w3": 5, "scale": 1, "universe": 1,
+        "python": 5, "cold": 1}  # fmt: skip
+QUICK = {"w1": 5, "w2": 5, "s1": 1, "step": 2, "cli": 3, "help": 5, "small": 3, "w3": 3, "scale": 0, "universe": 0,
+         "python": 2, "cold": 0}  # fmt: skip
+TICKS = ROOT.parent / "shared" / "data"
+ON_TICKS = ("w3", "scale", "universe")
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,67 @@ class Bench:
         own += ["--side", str(self.options.side), "--events", str(self.options.events)]
         found: dict[str, Any] = json.loads(start([sys.executable, str(HERE / "workloads.py"), name, *own]).output)
         return found
+
+    def _ticks(self, name: str, runs: int, *options: str) -> dict[str, Any]:
+        own = [sys.executable, str(HERE / "tick_workloads.py"), name, "--runs", str(runs), *options]
+        if "--events" not in options:
+            own += ["--events", str(self.options.ticks)]
+        found: dict[str, Any] = json.loads(start(own).output)
+        return found
+
+    def w3(self, runs: int) -> Iterator[Row]:
+        """Prints and quotes of three instruments; with --peers hftbacktest on the same ticks, in turns with us."""
+        found = self._ticks("w3", runs)
+        self.facts["ticks"] = f"{found['rows']:,} prints and quotes of 345 s, sha256 {found['sha256']}"
+        own = found["runs"]
+        spent, events = [run["cpu"] for run in own], own[0]["events"]
+        title = f"W3: {events:,} ticks of 3 instruments, six windowed indicators, {own[0]['orders']:,} orders"
+        yield Row(title, "CPU s", spent, events, 8.0)
+        if not self.options.peers:
+            return
+        count = min(events, 3_000_000)
+        theirs = self._beside("hftbacktest", min(runs, 3), str(TICKS), str(count))
+        again = [run["cpu"] / run["events"] for run in self._ticks("w3", min(runs, 3))["runs"]]
+        each = statistics.median([*again, *(one / events for one in spent)])
+        for key, what in (("each", "called at every row"), ("step", "called every 100 ms")):
+            spent = [one[key] for one in theirs]
+            yield Row(f"W3's ticks by hftbacktest, no indicators, {what}", "CPU s", spent, theirs[0]["events"])
+            ratio = statistics.median(spent) / theirs[0]["events"] / each
+            yield Row(f"hftbacktest ({what}) / W3 by tightloop, each event", "times", [ratio])
+
+    def scale(self, runs: int) -> Iterator[Row]:
+        """The cost of an event over more events and over longer windows."""
+        for _ in range(runs):
+            found = self._ticks("scale", 1)
+            for run in found["lengths"]:
+                yield Row(f"W3 over {run['events']:,} ticks, each", "CPU ns", [run["cpu"] / run["events"] * 1e9])
+            for run in found["windows"]:
+                title = f"W3 with windows of {run['longest_s'] / 12:g} s to {run['longest_s']:g} s"
+                title += f", {run['orders']:,} orders, each of {run['events']:,} ticks"
+                yield Row(title, "CPU ns", [run["cpu"] / run["events"] * 1e9])
+
+    def universe(self, runs: int) -> Iterator[Row]:
+        """A day of many instruments from files, by the command."""
+        options, events = self.options, 2 * self.options.ticks
+        with tempfile.TemporaryDirectory() as folder:
+            numbers = ("--instruments", str(options.instruments), "--events", str(events))
+            said = self._ticks("universe", 1, "--data", folder, *numbers)
+            children = []
+            for _ in range(max(runs, 1)):
+                with tempfile.TemporaryDirectory() as out:
+                    own = [*tightloop_command(), "backtest", str(Path(folder) / "universe.yaml"), "--data", folder]
+                    children.append(start([*own, "--timing", "--no-report", "--out", out]))
+        title = f"a day of {said['instruments']} instruments, {said['events']:,} ticks"
+        yield from _peak_and_cpu(title, children, 512.0)
+        timings = [json.loads(child.output.splitlines()[-1]) for child in children]
+        for part in ("load", "run"):
+            yield Row(f"{title}: {part}", "CPU s", [timing[part] for timing in timings], said["events"])
+
+    def python(self, runs: int) -> Iterator[Row]:
+        """A strategy in Python, called at every bar."""
+        found = self._workload("python", runs)
+        title = f"a strategy in Python on {found['bars']:,} bars, {found['orders']:,} orders: run"
+        yield Row(title, "CPU s", found["runs"], found["bars"], 0.2)
 
     def w1(self, runs: int) -> Iterator[Row]:
         yield from self._strategy("w1", "W1: EMA cross", 10.0, runs)
@@ -152,9 +219,10 @@ class Bench:
     def peers(self, runs: int) -> Iterator[Row]:
         """W1 by others and by us, in turns. Theirs is without the indicators; ours has them, and its result tables."""
         ours, theirs = [], {}
+        bars_file = str(self.data / "bars" / "bench" / "BTCUSDT-perp-1m.parquet")
         for name in ("backtesting.py", "vectorbt"):
             ours += self._workload("w1", runs)["runs"]
-            theirs[name] = self._beside(name, runs)
+            theirs[name] = self._beside(name, runs, bars_file)
         ours += self._workload("w1", runs)["runs"]
         bars = self.options.bars
         own = {"all": [run["run"] + run["write"] for run in ours], "run": [run["run"] for run in ours]}
@@ -168,10 +236,9 @@ class Bench:
                     ratio = statistics.median(spent) / statistics.median(own[key])
                     yield Row(f"{name} / tightloop, {title}", "times", [ratio])
 
-    def _beside(self, name: str, runs: int) -> list[dict[str, Any]]:
-        bars = str(self.data / "bars" / "bench" / "BTCUSDT-perp-1m.parquet")
+    def _beside(self, name: str, runs: int, *data: str) -> list[dict[str, Any]]:
         path = os.pathsep.join(filter(None, (str(ROOT / "tests"), os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, str(HERE / "beside.py"), name, bars, str(runs)]
+        command = [sys.executable, str(HERE / "beside.py"), name, *data, str(runs)]
         found: list[dict[str, Any]] = json.loads(start(command, PYTHONPATH=path).output)
         return found
 
@@ -190,8 +257,11 @@ def measure(bench: Bench, options: argparse.Namespace) -> list[Row]:
     chosen = [name for name in (options.only or NAMES) if name not in options.skip]
     steps: list[tuple[str, int]] = [(name, options.runs or numbers[name]) for name in chosen]
     if options.quick and not options.only:
-        steps = [one for one in steps if one[0] != "cold"]
-    if options.peers:
+        steps = [one for one in steps if one[1]]
+    if not TICKS.is_dir():
+        print(f"{TICKS} is not there: nothing on ticks is measured", file=sys.stderr)
+        steps = [one for one in steps if one[0] not in ON_TICKS]
+    if options.peers and not options.only:
         steps.append(("peers", min(options.runs or 5, 5)))
     rows = []
     for name, runs in steps:
@@ -209,6 +279,7 @@ def page(rows: list[Row], facts: dict[str, Any], options: argparse.Namespace) ->
     lines = [
         f"- command: `{command}`",
         f"- data: {facts['rows']:,} bars of one minute, seed {facts['seed']}, sha256 {facts['sha256']}",
+        *([f"- ticks: {facts['ticks']}"] if "ticks" in facts else []),
         f"- machine: {cpu_model()}, {platform.system()} {platform.machine()}, load {load} at the end",
         f"- software: commit {commit()}, Python {facts['python']}, numba {facts['numba']}, numpy {facts['numpy']}",
         "",
@@ -243,6 +314,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--bars", type=int, default=525_600)
     parser.add_argument("--side", type=int, default=20)
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--ticks", type=int, default=10_000_000)
+    parser.add_argument("--instruments", type=int, default=200)
     options = parser.parse_args(arguments)
     options.given = arguments
     with tempfile.TemporaryDirectory() as temporary:

@@ -14,6 +14,7 @@ from typing import Any
 import market
 import numba
 import numpy as np
+import python_strategy
 
 import tightloop
 from tightloop.app import bootstrap
@@ -124,8 +125,15 @@ def step(options: Options) -> dict[str, Any]:
     return {"events": len(spent), "runs": runs[1:]}
 
 
+def python(options: Options) -> dict[str, Any]:
+    """A strategy in Python, after a run that does not count."""
+    python_strategy.seconds(2_000)
+    runs = [python_strategy.seconds(options.bars) for _ in range(options.runs)]
+    return {"bars": options.bars, "orders": runs[0][1], "runs": [spent for spent, _ in runs]}
+
+
 WORKLOADS: dict[str, Callable[[Options], dict[str, Any]]] = {
-    function.__name__: function for function in (catalog, w1, w2, s1, step)
+    function.__name__: function for function in (catalog, w1, w2, s1, step, python)
 }
 
 

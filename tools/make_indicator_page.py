@@ -42,7 +42,7 @@ def described(parameter: Parameter) -> str:
         words = ", ".join(f"`{word}`" for word in parameter.words)
         return f"| `{parameter.name}` | {parameter.default} | {words} | {parameter.meaning} |"
     default = "required" if parameter.default is None else f"{parameter.default:g}"
-    bounds = f"{parameter.minimum:g} to {parameter.maximum:g}{', whole' if parameter.whole else ''}"
+    bounds = f"{parameter.bounds()}{', whole' if parameter.whole else ''}"
     return f"| `{parameter.name}` | {default} | {bounds} | {parameter.meaning} |"
 
 

@@ -64,7 +64,8 @@ BROAD_ALLOWED = (
 # Where an import may stand inside a function: whole files, or one third party in the one file that brings it in.
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
-    rf"src/{PACKAGE}/(app/bootstrap|adapters/stores/parquet)\.py": "a run without a report does not need polars: 25 MB",
+    rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
+    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_run)\.py": "as above, and carry loads code no other family needs",
     rf"src/{PACKAGE}/runtime/(tick_)?backtest\.py": "what only strategies in Python need compiles when one runs",
     rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }

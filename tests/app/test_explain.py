@@ -119,6 +119,82 @@ def test_what_a_moved_threshold_would_have_done_is_counted_not_guessed(place):
     assert signals["ts"].to_list() == [own["conditions"][0]["alone_nearest"][0]["ts"]]
 
 
+HELD = "101\n101\n101\n99\n101\n101\n101\n99\n101\n99"
+"""Above 100 for two minutes twice, and for none at the end: closes of minutes 1 to 3, 5 to 7 and 9."""
+
+
+def test_a_hold_says_how_long_it_held_and_what_a_shorter_one_would_have_done(place):
+    run = made(strategy(s1="all: [{hold: [{px: '> 100'}, 180]}, {px: '< 150'}]", ze1="", e1="", o1=""), bars(HELD))
+    own = section(explain(run), "S1")
+    hold, inside, other = own["conditions"]
+    assert (own["true"], own["one_short"], own["blocked_most"]) == (0, 10, 0)
+    assert (hold["text"], hold["unit"], hold["path"]) == ("hold for 180 s", "s", "sections.S1.all.0.hold.1")
+    assert (hold["true"], hold["false"], hold["alone"]) == (0, 10, 10)
+    assert (hold["nearest"]["value"], hold["nearest"]["gap"], hold["nearest"]["ts"]) == (120, 60, at_min(3))
+    assert [(step["more"], step["to"]) for step in hold["moved"]] == [(2, 120), (4, 60)]
+    assert hold["alone_unknown"] == 6, "a hold of no time is no hold"
+    assert (inside["text"], inside["true"], inside["false"], inside["alone"]) == ("px > 100", 7, 3, 2)
+    assert [own["ts"] for own in inside["alone_nearest"]] == [at_min(4), at_min(8)], "it broke off what was complete"
+    assert (inside["nearest"]["value"], inside["nearest"]["gap"], inside["moved"]) == (99, 1, [])
+    assert inside["not_moved"].startswith("below a hold: ")
+    assert (other["true"], other["not_moved"]) == (10, None)
+    output = said(run)
+    assert re.search(r"hold for 180 s\s+0\s+10\s+0\s+10\s+120 s\s+60 s\s+2024-01-01 00:03", output), output
+    assert "Not counted, a moved px > 100 (below a hold: " in output
+    option = hold["moved"][0]["setting"]
+    assert option == "sections.S1.all.0.hold.1=120.0"
+    again = tightloop("backtest", "s0.yaml", "--out", "again", "--no-report", "--accept", ACCEPT, "--set", option)
+    assert again.exit_code == 0, again.output
+    signals = pl.read_parquet("again/signals.parquet").filter(pl.col("section") == "S1")
+    assert signals["ts"][0] == hold["alone_nearest"][0]["ts"]
+
+
+def test_a_hold_that_must_not_be_true_says_by_how_much_it_was(place):
+    run = made(strategy(s1="not: {hold: [{px: '> 100'}, 60]}", ze1="", e1="", o1=""), bars("101\n" * 5))
+    own = section(explain(run), "S1")["conditions"][0]
+    # The first close holds for no time yet, and fires; from the position on S1 is not listened to.
+    assert (own["needed"], own["false"], own["true"]) == ("FALSE", 1, 0)
+    run = made(strategy(s1="all: [{not: {hold: [{px: '> 100'}, 60]}}, {px: '> 103'}]", ze1="", e1="", o1=""),
+               bars("101\n101\n104\n104"))  # fmt: skip
+    own = section(explain(run), "S1")["conditions"][0]
+    assert (own["alone"], own["nearest"]["value"], own["nearest"]["gap"]) == (2, 60, 0)
+    assert [(step["more"], step["to"], step["is_beyond"]) for step in own["moved"]] == [(1, 120, True), (2, 180, True)]
+    option = own["moved"][0]["setting"]
+    again = tightloop("backtest", "s0.yaml", "--out", "again", "--no-report", "--accept", ACCEPT, "--set", option)
+    assert again.exit_code == 0, again.output
+    assert pl.read_parquet("again/signals.parquet")["ts"][0] == at_min(3)
+
+
+def test_a_crossing_says_how_near_it_came_and_that_no_threshold_is_moved(place):
+    text = strategy(s1="all: [{px: crosses_above roof}]", variants="roof: {type: SMA, period: 5}", ze1="", e1="", o1="")
+    closes = (100, 99, 98, 97, 96, 95, 96.5, 95, 94)
+    run = made(text, flat_bars(closes))
+    (own,) = section(explain(run), "S1")["conditions"]
+    gaps = {k: np.mean(closes[k - 4 : k + 1]) - closes[k] for k in range(4, 9)}
+    nearest = min(gaps, key=gaps.get)
+    assert nearest == 6, "96.5 against 96.5 is not above"
+    assert (own["true"], own["false"], own["unknown"]) == (0, 4, 5), "the first known value is crossed by nobody"
+    assert own["nearest"]["ts"] == at_min(nearest + 1)
+    assert own["nearest"]["gap"] == pytest.approx(gaps[nearest])
+    assert (own["moved"], own["not_moved"].split(":")[0]) == ([], "a crossing")
+    assert "Not counted, a moved px crosses_above roof (a crossing: " in said(run)
+
+
+def test_a_seq_says_how_many_parts_had_come(place):
+    run = made(strategy(s1="seq: [[{px: '> 105'}, {px: '< 95'}, {px: '> 100'}], 120]", ze1="", e1="", o1=""),
+               bars("106\n94\n99\n99\n99\n106\n99"))  # fmt: skip
+    seq, *parts = section(explain(run), "S1")["conditions"]
+    assert (seq["text"], seq["unit"], seq["path"]) == ("one after another within 120 s", "parts", None)
+    assert (seq["nearest"]["value"], seq["nearest"]["threshold"], seq["nearest"]["gap"]) == (2, 3, 1)
+    assert seq["nearest"]["ts"] == at_min(2)
+    assert seq["not_moved"].startswith("a seq: ")
+    assert [own["nearest"]["gap"] for own in parts] == [6, 4, 1]
+    output = said(run)
+    assert re.search(r"one after another within 120 s .* 2 of 3\s+1\s+2024-01-01 00:02", output), output
+    assert "Not counted, a moved one after another within 120 s (a seq: " in output
+    assert "(below a seq: " in output
+
+
 def test_what_slots_locks_and_cooldowns_held_back_is_counted_at_every_evaluation(place):
     text = strategy(instruments=(A, B), limits="{max_concurrent_positions: 1}", ze1="all: [{vol: '== 1008'}], "
                     "cooldown_min: 2", e1="", o1="")  # fmt: skip

@@ -364,6 +364,8 @@ def test_packed_columns_come_back(values: list[float], exact: bool) -> None:
         (None, Form(2), MISSING),
         (float("nan"), Form(2), MISSING),
         (float("inf"), Form(2), MISSING),
+        (1.5e40, Form(2, "%", signed=True), "+1.5e+40%"),
+        (-2e16, Form(0), "\N{MINUS SIGN}2e+16"),
     ],
 )
 def test_numbers_have_one_form(value: float | None, form: Form, text: str) -> None:
@@ -408,6 +410,7 @@ def test_figures_of_a_year_are_grey_with_their_reason_when_the_run_is_short() ->
 
 def test_what_stopped_or_liquidated_the_account_stands_before_notes_of_the_data() -> None:
     grave = [WarningCode.DAILY_LOSS_STOP, WarningCode.DRAWDOWN_STOP, WarningCode.LIQUIDATED, WarningCode.KILLED]
+    grave += [WarningCode.FEED_SILENT]
     words = [WARNINGS[code].format(count=2, first="2024-01-01") for code in WARNINGS]
     notes = ["holes in bars/x.parquet", "leverage 10 is above 5", "a", "b", "c"]
     box = report_sections.warning_box([*notes, *words])

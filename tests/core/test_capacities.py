@@ -13,7 +13,8 @@ from tests.sim.tick_venue import Script
 
 from tightloop.core import limits, replay
 from tightloop.core import log as core_log
-from tightloop.core.types import TICK, Clock, EventKind
+from tightloop.core.tick_types import TICK, Clock
+from tightloop.core.types import EventKind
 from tightloop.model import config
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier
@@ -247,7 +248,7 @@ def test_ends_of_windows_are_counted_before_a_run(monkeypatch):
 
 
 def test_there_is_a_tape_for_every_instrument_and_kind():
-    assert limits.TAPES_MAX == 2 * limits.INSTRUMENTS_MAX
+    assert limits.TAPES_MAX == 3 * limits.INSTRUMENTS_MAX
 
 
 @pytest.mark.parametrize(("name", "value"), [("TAPE_ROWS_MAX", 2_048), ("ARENA_FLOATS_MAX", 50_000)])
@@ -284,7 +285,7 @@ def test_the_worst_levels_of_a_book_go_when_there_is_no_room():
 
 def test_every_capacity_has_a_test_of_its_own():
     here = inspect.getsource(inspect.getmodule(plan_of))
-    elsewhere = {"ACCOUNTS_MAX", "NOTIONAL_MAX", "PARAMETERS_MAX", "CHECKS_MAX"}
+    elsewhere = {"ACCOUNTS_MAX", "NOTIONAL_MAX", "PARAMETERS_MAX", "CHECKS_MAX", "WANTED_MAX", "HISTORY_BARS_MAX"}
     for name in vars(limits):
         if name.endswith("_MAX"):
             assert name in here or name in elsewhere, name

@@ -301,7 +301,9 @@ class Setting:
         feed = market.feed(plan)
         (loop if one_by_one else backtest).run(plan, feed, recorder)
         result = results.build(plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[])
-        return Finished(plan, recorder, bootstrap.Run(result=result, strategies=self.strategies, market=market, timing={}))
+        return Finished(
+            plan, recorder, bootstrap.Run(result=result, strategies=self.strategies, market=market, timing={})
+        )
 
 
 class Finished:

@@ -11,7 +11,7 @@ from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
 from tightloop.app.tick_market import load_tick_market
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.core.types import Clock
+from tightloop.core.tick_types import Clock
 from tightloop.model.plan import make_plan
 from tightloop.runtime import tick_backtest
 from tightloop.runtime.recorder import KEPT, Recorder

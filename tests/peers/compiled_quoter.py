@@ -8,7 +8,9 @@ import polars as pl
 from peers.hft_model import BUY, CANCELED, EXPIRED, FILLED, SELL, WORKING, Link, Quoter, constant
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
-from tightloop.core.types import EVENT, TICK, Clock, EventKind, OrderKind, QueueKind, RowKind, TimeInForce
+from tightloop.core.limits import NEVER_NS
+from tightloop.core.tick_types import TICK, Clock, QueueKind
+from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import make_plan
@@ -89,21 +91,29 @@ def _venue(job: dict[str, Any]) -> Any:
     plan = make_plan([strategy], {instrument: default_rules(instrument)})
     row = plan.venues[0]
     row["queue_kind"], row["queue_power"], row["is_partial"], row["halt_ns"] = int(QUEUES[job["queue"]]), 3.0, 0, 0
-    row["submit_ns"] = row["cancel_ns"] = row["response_ns"] = job["latency"]
+    if isinstance(job["latency"], int):
+        row["submit_ns"] = row["cancel_ns"] = row["response_ns"] = job["latency"]
+    else:
+        row["is_recorded"] = 1  # what the last tick took, whatever the job's table says
     row["instruments"][0]["rules"]["lot_size"] = job["lot"]
     row["instruments"][0]["rules"]["price_increment"] = job["tick"]
     return plan
 
 
 def run(job: dict[str, Any]) -> list[list[int]]:
-    """Every order the quoter sent, in order, as rows of ``hft_model.Order.row``. Constant latency alone."""
+    """Every order the quoter sent, in order, as rows of ``hft_model.Order.row``.
+
+    A job with a table of latencies runs on ``latency: recorded``: near to it, and not the same.
+    """
     plan, feed, tick = _venue(job), _feed(job), job["tick"]
     requests = Requests()
     quoter = Quoter(requests, job["eager"])
     prices: dict[tuple[int, int], float] = {}
     log, events = core_log.new_log(4_096), np.zeros(1, EVENT)
     while True:
-        what = tick_replay.occur(plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events)
+        what = tick_replay.occur(
+            plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
+        )
         event = events[0]
         if what == tick_replay.NOTHING:
             return [order.row() for order in quoter.orders]
@@ -113,6 +123,8 @@ def run(job: dict[str, Any]) -> list[list[int]]:
             state = STATES[int(event["kind"])]
             quoter.answered(int(event["order_id"]), state, int(event["ts_event_ns"]))
         elif what >= 8:
+            if what // 8 & 1:
+                tick_replay.strategy_received(plan.venues, events)
             if event["kind"] == EventKind.TIMER:
                 quoter.decide(int(event["ts_init_ns"]))
                 _send(plan, log, requests, prices)

@@ -16,6 +16,7 @@ from tests.parity.test_no_look_ahead import is_blind_to_the_future
 
 from tightloop.app import bootstrap
 from tightloop.app.cli import main
+from tightloop.core import limits
 from tightloop.model import config
 from tightloop.model.errors import InputError, StrategyError
 from tightloop.runtime import python_strategies
@@ -295,6 +296,20 @@ def test_an_error_names_file_line_time_and_strategy_and_what_was_done_is_kept(tm
     assert "(strategy own): ZeroDivisionError" in text
     assert 28 <= len(caught.value.run.equity) <= 33
     assert any("failed" in warning for warning in caught.value.run.summary["warnings"])
+
+
+@pytest.mark.parametrize("does", ["view.buy(0.001, type='limit', price=1)", "view.set_timer(60)"])
+def test_more_than_wanted_max_in_one_call_is_an_error_that_names_it(tmp_path, does):
+    loop = f"        for _ in range({limits.WANTED_MAX + 1}):\n            {does}\n"
+    code = f"class Own:\n    def on_bar(self, view, bar):\n{loop}"
+    with pytest.raises(StrategyError, match=f"more than {limits.WANTED_MAX} "):
+        bootstrap.backtest(strategy(tmp_path, code), data=market())
+
+
+def test_more_bars_than_are_kept_are_an_error_that_says_how_many_there_are(tmp_path):
+    code = f"class Own:\n    def on_bar(self, view, bar): view.history({limits.HISTORY_BARS_MAX + 1})\n"
+    with pytest.raises(StrategyError, match=f"between 1 and {limits.HISTORY_BARS_MAX} bars"):
+        bootstrap.backtest(strategy(tmp_path, code), data=market())
 
 
 def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch, capsys):

@@ -62,6 +62,14 @@ def random_bars(seed, count=1_500):
     )
 
 
+def memories_of(tree):
+    """The holds and sequences of a tree, from above."""
+    if isinstance(tree, Condition):
+        return []
+    below = [own for part in tree.parts for own in memories_of(part)]
+    return [tree, *below] if tree.kind in ("hold", "seq") else below
+
+
 class Plain:
     """A tree evaluated from its definition, for one instance."""
 
@@ -84,8 +92,8 @@ class Plain:
         return int(compare[own.operator] if own.operator in compare else left != right[0])
 
     def fold(self, node, verdicts, now, *, keeps):
-        """The verdict of a tree from those of its conditions; ``keeps``: memories move on."""
-        if isinstance(node, Condition):
+        """The verdict of a tree from those of its conditions, or of a node turned; ``keeps``: memories move on."""
+        if isinstance(node, Condition) or node.path in verdicts:
             return verdicts[node.path]
         parts = [self.fold(part, verdicts, now, keeps=keeps) for part in node.parts]
         if node.kind in ("all", "any"):
@@ -153,14 +161,15 @@ class Spy(loop.Loop):
         root = plain.fold(tree, verdicts, now, keeps=False)
         self.counts[key][root] += 1
         alone = False
-        for part in own_conditions:
-            self.counts[(*key, part.path)][verdicts[part.path]] += 1
+        for part in (*own_conditions, *memories_of(tree)):
+            seen = plain.fold(part, verdicts, now, keeps=False)
+            self.counts[(*key, part.path)][seen] += 1
             needed = FALSE if "not" in part.path else TRUE
-            if root != TRUE and verdicts[part.path] != needed:
+            if root != TRUE and seen != needed:
                 turned = plain.fold(tree, verdicts | {part.path: needed}, now, keeps=False)
                 alone = alone or turned == TRUE
                 self.counts[(*key, part.path, "alone")][turned == TRUE] += 1
-            if verdicts[part.path] == 1 - needed and part.operator in (">", ">="):
+            if isinstance(part, Condition) and seen == 1 - needed and part.operator in (">", ">="):
                 gap = value(part.operands[0]) if isinstance(part.operands[0], str) else part.operands[0]
                 gap = abs(gap - value(part.variant))
                 self.gaps[(*key, part.path)].append((gap, now))
@@ -194,10 +203,12 @@ def test_counts_and_distances_are_those_of_a_plain_evaluation(name):
             counts = spy.counts[at, section]
             assert own["counts"].tolist() == [counts[FALSE], counts[TRUE], counts[UNKNOWN]], (at, section)
             assert own["alone"] == spy.counts[at, section, "alone"][True]
+            memories = iter(memories_of(plan.strategies[0].trees[section]))
             for branch, _ in walk(tree_of(plan, 0, Section[section])):
-                if branch.op >= Op.ALL:
+                if branch.op in (Op.ALL, Op.ANY, Op.NOT):
                     continue
-                key = at, section, plan.conditions[branch.at].path
+                is_condition = branch.op < Op.ALL
+                key = at, section, plan.conditions[branch.at].path if is_condition else next(memories).path
                 node = seen.node(at, branch.at)
                 assert node["counts"].tolist() == [spy.counts[key][k] for k in (FALSE, TRUE, UNKNOWN)], key
                 assert node["alone"] == spy.counts[(*key, "alone")][True], key

@@ -1,6 +1,7 @@
-"""The walk-through of the peak-fade short, to the digit: one pump, two calm coins, a strategy that fades the peak."""
+"""Acceptance scenario 1, the walk-through of the peak-fade short to the digit: one pump, two calm coins."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from sim import walkthrough
 from sim.walkthrough import CALM, PUMPED, T0_NS
 from tightloop.app import bootstrap
+from tightloop.app.explain import explain
 
 STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "ticks" / "peak_fade_short.yaml"
 EVERYTHING = [PUMPED, *CALM]
@@ -55,6 +57,18 @@ def test_the_result_is_that_of_the_hand(run):
     fees = 368.324 * 1.086 * 5e-4 + sum(qty * price for qty, price in steps) * 2e-4
     assert run.trades["pnl"].to_list() == [pytest.approx(gross - fees, abs=1e-6)]
     assert run.summary["final_equity"] == pytest.approx(20_000 + gross - fees, abs=1e-6)
+
+
+def test_what_is_held_has_the_notional_and_the_margin_of_the_walk_through(run, tmp_path):
+    run.write(tmp_path / "run", report=False)
+    after = datetime.fromtimestamp((T0_NS + 40 * 10**9) / 1e9, UTC).isoformat()
+    instances = explain(tmp_path / "run", at=after)["at"]["instances"]
+    held = {own["instrument"]: own["position"] for own in instances}
+    assert [held[name] for name in CALM] == [None, None]
+    own = held[PUMPED]
+    assert (own["qty"], own["entry_price"]) == (-368.324, 1.086)
+    assert own["margin"] == pytest.approx(368.324 * 1.086 / 2)
+    assert own["margin"] == pytest.approx(200, abs=1e-3), "400 of 20 000, at a leverage of 2"
 
 
 def test_every_row_says_of_which_session_and_signal_it_is(run):

@@ -1,7 +1,8 @@
 """The simulated venue of ticks alone, spoken to by hand: a script of quotes, prints and commands, times in ms.
 
 ``Script().quote(0, 100.0, 5, 100.1, 4).buy(10, 2, 100.0).print(20, 100.0, 3, "sell").run()`` gives what the venue
-said, as dicts with the time at which it was heard.
+said, as dicts with the time at which it was heard. ``Script(book=True)`` has an order book instead of quotes:
+``.snapshot(0, 1, bids=[(100.0, 5)], asks=[(100.1, 4)]).change(10, 2, asks=[(100.1, 0)])``.
 """
 
 from types import SimpleNamespace
@@ -10,17 +11,9 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core import tick_replay
-from tightloop.core.types import (
-    EVENT,
-    TICK,
-    Clock,
-    EventKind,
-    OrderKind,
-    QueueKind,
-    RowKind,
-    TimeInForce,
-    Trigger,
-)
+from tightloop.core.limits import NEVER_NS
+from tightloop.core.tick_types import TICK, BookRow, Clock, QueueKind
+from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce, Trigger
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import make_plan
@@ -46,8 +39,10 @@ costs: {taker_bps: 0, maker_bps: 0, funding: "off"}
 class Script:
     """Ticks and commands of one instrument, each at its time."""
 
-    def __init__(self, *, latency_ms=(0, 0, 0), queue="risk_averse", partial=True, lot=0.001, tick=0.1, **venue):
-        strategy = config.loads(YAML)
+    def __init__(
+        self, *, latency_ms=(0, 0, 0), queue="risk_averse", partial=True, lot=0.001, tick=0.1, book=False, **venue
+    ):
+        strategy = config.loads(YAML.replace("quotes", "book") if book else YAML)
         instrument = InstrumentId.parse("test:AAAUSDT-perp")
         rules = default_rules(instrument)
         self.plan = make_plan([strategy], {instrument: rules})
@@ -61,10 +56,24 @@ class Script:
         for name, value in venue.items():
             (row["costs"][0] if name in row["costs"].dtype.names else row)[name] = value
         self.trades, self.quotes, self.commands = [], [], []
+        self.books = [] if book else None
         self.ids = 0
 
     def quote(self, at, bid, bid_qty, ask, ask_qty):
         self.quotes.append((at, bid, bid_qty, ask, ask_qty))
+        return self
+
+    def snapshot(self, at, seq, bids=(), asks=()):
+        return self._update(at, seq, bids, asks, BookRow.IS_SNAPSHOT)
+
+    def change(self, at, seq, bids=(), asks=()):
+        return self._update(at, seq, bids, asks, 0)
+
+    def _update(self, at, seq, bids, asks, kind):
+        rows = [(*own, BookRow.IS_BID) for own in bids] + [(*own, 0) for own in asks]
+        for k, (price, qty, side) in enumerate(rows):
+            ends = (BookRow.IS_FIRST if k == 0 else 0) | (BookRow.IS_LAST if k == len(rows) - 1 else 0)
+            self.books.append((at, seq, int(kind | side | ends), price, qty))
         return self
 
     def print(self, at, price, qty, taker):
@@ -107,22 +116,26 @@ class Script:
             trades[k] = (START_NS + at * MS, START_NS + at * MS, k + 1, int(taker == "sell"), price, qty, 0, 0)
         for k, (at, *values) in enumerate(sorted(self.quotes, key=lambda own: own[0])):
             quotes[k] = (START_NS + at * MS, START_NS + at * MS, 0, 0, *values)
-        return trades, quotes
+        if self.books is None:
+            return {"trades": trades, "quotes": quotes}
+        books = np.zeros(len(self.books), TICK)
+        for k, (at, seq, flags, price, qty) in enumerate(self.books):
+            books[k] = (START_NS + at * MS, START_NS + at * MS, seq, flags, price, qty, 0, 0)
+        return {"trades": trades, "book": books}
 
     def run(self):
         """What the venue said, in order."""
-        trades, quotes = self._ticks()
-        sources = [TickSource(0, "trades", iter([trades])), TickSource(0, "quotes", iter([quotes]))]
+        sources = [TickSource(0, kind, iter([rows])) for kind, rows in self._ticks().items()]
         feed = TickFeed([(source, Clock.BOTH) for source in sources], {}, {0: MS})
         grid = feed.streams[-1]
-        times = [at for at, _ in self.commands] + [t[0] for t in self.trades] + [q[0] for q in self.quotes]
+        times = [own[0] for rows in (self.commands, self.trades, self.quotes, self.books or []) for own in rows]
         grid["next_ns"] = START_NS + min(times) * MS
         tick_replay.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
         log, events, said = core_log.new_log(4_096), np.zeros(1, EVENT), []
         waiting = sorted(self.commands, key=lambda own: own[0])
         while True:
             what = tick_replay.occur(
-                self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events
+                self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
             )
             if what == tick_replay.NOTHING:
                 return said

@@ -19,14 +19,10 @@ from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
 from tightloop.app import market_notes
 from tightloop.app.interrupts import Interrupts, Stopped
-from tightloop.app.run import TABLES as TABLES
-from tightloop.app.run import Market as Market
-from tightloop.app.run import Run as Run
-from tightloop.app.run import strategy_names
-from tightloop.app.sweep import Sweep as Sweep
+from tightloop.app.run import TABLES, Market, Run, strategy_names
+from tightloop.app.sweep import Sweep
 from tightloop.app.tick_market import TickMarket, load_tick_market
-from tightloop.app.window import time_of as time_of
-from tightloop.app.window import window_of
+from tightloop.app.window import time_of, window_of
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import strategies as files
 from tightloop.model.carry import CarryStrategy
@@ -41,13 +37,16 @@ from tightloop.runtime import loop as event_driver
 from tightloop.runtime import results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime import tick_backtest as tick_driver
-from tightloop.runtime.feeds import Feed
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.tick_feeds import TickFeed
 
 if TYPE_CHECKING:
     from tightloop.app.carry_run import CarryRun
 
+__all__ = [
+    "TABLES", "Market", "Run", "Sweep", "backtest", "load_any", "load_market", "load_strategies", "open_market",
+    "sweep", "time_of",
+]  # fmt: skip
 NO_CARRY = "a carry strategy can not stand here"
 SETS_MAX = 100_000
 """Parameter sets of one sweep: each is read and checked before the first one runs."""
@@ -287,6 +286,7 @@ def _backtest(
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
     feed: Any = market.feed(plan)
+    (tick_driver if is_ticks else array_driver).get_ready(plan)
     planned_at = clock()
     recorder = Recorder()
     try:
@@ -431,15 +431,12 @@ def _sweep(
 ) -> Sweep:
     window = window_of(start, end)
     first = reader.strategies(sets[0])
-    if first[0].read.feed is not None:
-        file, line = first[0].place(("feed",))
-        remedy = "sweep it on bars, or run the values one after the other with --set"
-        raise InputError.one(file, line, "feed", "ticks can not be swept in this version", remedy)
-    market = load_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
+    market = open_market(first, data, start_ns=window[0], end_ns=window[1], accepted=frozenset(accept))
     for values in sets:
         own = reader.strategies(values)
-        if rules_of(own) != rules_of(first) or own[0].read.timeframe != first[0].read.timeframe:
-            message = "the data are read once: instruments and timeframe can not be swept"
+        reads = [(strategies_of[0].read.timeframe, strategies_of[0].read.feed) for strategies_of in (own, first)]
+        if rules_of(own) != rules_of(first) or reads[0] != reads[1]:
+            message = "the data are read once: instruments, timeframe and feed can not be swept"
             raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
@@ -480,7 +477,15 @@ class _SetReader:
         return self._read[key]
 
 
-def _split_feeds(market: Market, plan: Plan, split: float | None) -> tuple[Feed, Feed | None]:
+def _split_feeds(
+    market: Market | TickMarket, plan: Plan, split: float | None
+) -> tuple[sweeping.Shared, sweeping.Shared | None]:
+    if isinstance(market, TickMarket):
+        kept = market.kept()
+        if split is None:
+            return kept.feed, None
+        first, rest = kept.split(split)
+        return first.feed, rest.feed
     if split is None:
         return market.feed(plan), None
     begin = min(int(rows["open_ns"][0]) for rows in market.bars.values())

@@ -62,7 +62,9 @@ class CarryRun(RunFiles):
 
 
 @dataclass(slots=True)
-class _Driven:
+class _Stretch:
+    """How far a run went, and why no further."""
+
     snapshots: carry_backtest.Snapshots
     was_asked: bool = False
     is_part: bool = False
@@ -96,14 +98,14 @@ def backtest_carry(
     recorder = Recorder()
     if one_by_one:
         rows = carry_backtest.run_one_by_one(plan, tape, recorder)
-        driven = _Driven(carry_backtest.Snapshots(rows, len(rows)))
+        driven = _Stretch(carry_backtest.Snapshots(rows, len(rows)))
     else:
         driven = _drive(plan, tape, recorder, on_progress)
     ran_at = clock()
     taken = driven.snapshots.taken
     result = build_carry(
         plan, feed, taken, recorder, seed=seed, benchmark_apr=apr,
-        warnings=_cut_short(driven, feed) + warnings, quality=json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"],
+        warnings=_cut_short(driven, feed) + warnings, quality=_quality(feed),
     )  # fmt: skip
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
@@ -123,9 +125,9 @@ def backtest_carry(
 
 def _drive(
     plan: CarryPlan, tape: carry_backtest.CarryTape, recorder: Recorder, on_progress: Progress | None
-) -> _Driven:
+) -> _Stretch:
     """Run to the end, or until Ctrl-C: then all that was done is kept."""
-    driven = _Driven(carry_backtest.room_for(plan, tape))
+    driven = _Stretch(carry_backtest.room_for(plan, tape))
     with Interrupts() as interrupts:
 
         def look(done: int) -> None:
@@ -142,7 +144,13 @@ def _drive(
     return driven
 
 
-def _cut_short(driven: _Driven, feed: CarryFeed) -> list[str]:
+def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
+    """What the gate found in each dataset, as ``data check --json`` says it."""
+    found: list[dict[str, Any]] = json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"]
+    return found
+
+
+def _cut_short(driven: _Stretch, feed: CarryFeed) -> list[str]:
     if not driven.is_part:
         return []
     count = driven.snapshots.count
@@ -198,14 +206,14 @@ def sweep_carry(
     if split is not None and len(feed.instants) < FEWEST_INSTANTS:
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
-    parts = (feed, None) if split is None else carry_sweep.parts_of(feed, split)
+    parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
     done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
     numbers = [{"number": number} for number in range(len(sets))]
 
     def figures_of(number: Mapping[str, Any]) -> tuple[sweeping.Figures, sweeping.Figures | None]:
         own = swept[number["number"]]
-        after = None if parts[1] is None else carry_sweep.run_figures(own, parts[1])
-        return carry_sweep.run_figures(own, parts[0]), after
+        found = [carry_sweep.run_figures(own, part) for part in parts]
+        return found[0], found[1] if len(found) > 1 else None
 
     def count_lost(lost: int) -> None:
         done.lost = lost

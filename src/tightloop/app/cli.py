@@ -396,16 +396,19 @@ def indicators(types: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=FOLDER, default="data", show_default=True, help="Folder of the catalog the run read.")
-@click.option("--out", type=FILE, help="Where to write the page [RUN/report.html].")
-def report(run_folder: Path, data: Path, out: Path | None) -> None:
-    """Write the report of a finished run again from its files and the data it read."""
+@click.option("--out", type=FILE, help="Where to write the page [RUN/report.html, or compare.html for several].")
+def report(run_folders: tuple[Path, ...], data: Path, out: Path | None) -> None:
+    """Write the report of a finished run again from its files and the data it read.
+
+    Several carry runs are put beside each other on one page.
+    """
     with errors_shown():
         _say_when_compiling()
         from tightloop.app.rereport import write_again
 
-        click.echo(str(write_again(run_folder, data, out)))
+        click.echo(str(write_again(run_folders, data, out)))
 
 
 if __name__ == "__main__":

@@ -126,8 +126,9 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
 @click.option(
     "--out", "--data", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
 )
+@click.option("--books", is_flag=True, help="With --scenario: order books too.")
 @click.option("--replace", is_flag=True, help="Write over a sample that is there.")
-def sample(seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, replace: bool) -> None:
+def sample(seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, books: bool, replace: bool) -> None:
     """Make a synthetic market to try things on: bars with pumps, dumps, gaps and funding, or labelled ticks.
 
     With --scenario: trades and quotes of 90 minutes, to measure what detects a pump (`tightloop detect`).
@@ -136,8 +137,11 @@ def sample(seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, r
         if scenarios and days is not None:
             message, remedy = "belongs to bars, and --scenario makes ticks", "leave one of the two out"
             raise InputError.one("command line", None, "--days", message, remedy)
+        if books and not scenarios:
+            message, remedy = "belongs to ticks", "name a --scenario, or leave it out"
+            raise InputError.one("command line", None, "--books", message, remedy)
         if scenarios:
-            _tick_sample(out, scenarios, seed, replace)
+            _tick_sample(out, scenarios, seed, replace, books)
         else:
             _bar_sample(out, seed, days, replace)
         click.echo(f"next: tightloop data check --data {out}")
@@ -154,11 +158,15 @@ def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
     click.echo(f"  {done.missing} minutes are missing on purpose")
 
 
-def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool) -> None:
+def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool, books: bool) -> None:
     from tightloop.adapters.data.tick_sample import LABELS_FILE, write_tick_sample
 
-    done = write_tick_sample(out, scenarios, seed, replace, lambda all_: progress(all_, len(all_), "making"))
+    done = write_tick_sample(
+        out, scenarios, seed, replace, lambda all_: progress(all_, len(all_), "making"), books=books
+    )
     click.echo(f"{done.root}: {done.trades:,} trades and {done.quotes:,} quotes of {len(done.instruments)} instruments")
+    if books:
+        click.echo(f"  {done.book_rows:,} rows of order books")
     pumps = sum(label.is_pump for label in done.labels)
     click.echo(f"  {len(done.labels)} labels, {pumps} of them pumps, in {done.root / LABELS_FILE}")
     click.echo(f"  how near it comes to a real market: {done.root / 'README.md'}")

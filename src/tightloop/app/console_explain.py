@@ -141,12 +141,32 @@ def _section(out: Console, own: Facts) -> None:
             + ("" if condition["needed"] == "TRUE" else " [dim](FALSE is needed)[/]"),
             *(number(condition[word.lower()], COUNT) for word in STYLES),
             number(condition["alone"], COUNT),
-            *((significant(nearest["value"]), significant(nearest["gap"]), moment(nearest["ts"]))
+            *((*_with_unit(condition["unit"], nearest), moment(nearest["ts"]))
               if nearest else (MISSING, MISSING, "")),
         )  # fmt: skip
     out.print(grid)
+    _not_moved(out, own["conditions"])
     if own["blocked_most"] is not None and own["true"] < own["evaluations"]:
         _blocked(out, own["conditions"][own["blocked_most"]])
+
+
+def _with_unit(unit: str | None, place: Facts) -> tuple[str, str]:
+    """A value and its gap; seconds of a hold, parts of a seq."""
+    value, gap = significant(place["value"]), significant(place["gap"])
+    if unit == "parts":
+        return f"{value}\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}{significant(place['threshold'])}", gap
+    return (f"{value}\N{NO-BREAK SPACE}s", f"{gap}\N{NO-BREAK SPACE}s") if unit == "s" else (value, gap)
+
+
+def _not_moved(out: Console, conditions: Sequence[Facts]) -> None:
+    """What no moved threshold is counted for, and why."""
+    reasons: dict[str, list[str]] = {}
+    for own in conditions:
+        if own["not_moved"] and own["not_as_needed"]:
+            reasons.setdefault(own["not_moved"], []).append(own["text"])
+    for reason, texts in reasons.items():
+        named = ", ".join(texts[:MOVED_SHOWN]) + (f" and {rest} more" if (rest := len(texts) - MOVED_SHOWN) > 0 else "")
+        _line(out, f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
 
 
 def _blocked(out: Console, own: Facts) -> None:
@@ -188,7 +208,7 @@ def _signal(out: Console, own: Facts) -> None:
                    f"{significant(section['price'])}")  # fmt: skip
         _tree(out, section["tree"])
         if not section["tree"]:
-            _line(out, "  immediate: it has no conditions")
+            _line(out, "  immediate: it has no conditions" if section["section"] == "Z1" else "  it has no conditions")
         elif not section["is_equal"]:
             _line(out, "  [red]the values of the run made again are not those that were stored[/]")
     out.print()

@@ -16,8 +16,7 @@ def describe(parameter: Parameter) -> str:
         return f"{parameter.name} = {parameter.default} ({' | '.join(parameter.words)}) {parameter.meaning}".rstrip()
     default = "required" if parameter.default is None else f"{parameter.default:g}"
     whole = "whole, " if parameter.whole else ""
-    bounds = f"{whole}{parameter.minimum:g} to {parameter.maximum:g}"
-    return f"{parameter.name} = {default} ({bounds}) {parameter.meaning}".rstrip()
+    return f"{parameter.name} = {default} ({whole}{parameter.bounds()}) {parameter.meaning}".rstrip()
 
 
 def print_indicators(types: Sequence[str]) -> None:

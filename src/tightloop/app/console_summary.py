@@ -31,6 +31,7 @@ from tightloop.app.report_numbers import (
 
 DAY_NS = 86_400 * 1_000_000_000
 WARNINGS_SHOWN = 5
+THREE = Form(3)
 STYLES = {"gain": "green", "loss": "red", "": ""}
 VERDICTS = {"fit": "green", "usable": "yellow", "unfit": "red"}
 
@@ -83,6 +84,8 @@ def _figures(result: Mapping[str, Any]) -> Table:
 
 def _columns(result: Mapping[str, Any]) -> list[list[Line]]:
     """Result, risk, and trades with costs, each as a column of lines."""
+    if "figures" in result:
+        return _carry_columns(result)
     shapes = forms(float(result["initial_equity"]))
     m = result["metrics"]
     gained = result["final_equity"] - result["initial_equity"]
@@ -111,6 +114,36 @@ def _columns(result: Mapping[str, Any]) -> list[list[Line]]:
             line("Profit factor", "profit_factor", RATIO),
             line("Expectancy", "expectancy", shapes["money_signed"]),
             ("Average held", span(m["avg_hold_s"]), ""),
+        ],
+    ]
+
+
+def _carry_columns(result: Mapping[str, Any]) -> list[list[Line]]:
+    """Of a carry run: result, risk, and what it was paid and paid."""
+    shapes, m, own = forms(float(result["initial_equity"])), result["metrics"], result["figures"]
+    gained = result["final_equity"] - result["initial_equity"] - own["flows"]
+    money, signed = shapes["money"], shapes["money_signed"]
+    return [
+        [
+            ("APY", number(own["apy"], PERCENT_SIGNED), STYLES[tone(own["apy"])]),
+            ("Net result", number(gained, signed), STYLES[tone(gained)]),
+            ("Benchmark", number(own["benchmark"], signed), ""),
+            ("Equity", number(result["final_equity"], money), ""),
+            ("Leverage", number(own["leverage"], RATIO), ""),
+        ],
+        [
+            ("Max drawdown", number(m["max_drawdown_pct"], PERCENT), ""),
+            ("Sharpe", number(m["sharpe"], RATIO), ""),
+            ("Volatility", number(m["volatility_pct"], PERCENT), ""),
+            ("Margin min", number(own["min_ratio"], THREE), ""),
+            ("HF min", number(own["hf_min"], THREE), ""),
+        ],
+        [
+            ("Funding", number(own["funding"], signed), ""),
+            ("Fees, gas", number(own["fees"] + own["gas"], money), ""),
+            ("Rebalances", number(own["resizes"] + own["rebalances"], COUNT), ""),
+            ("Liquidations", number(own["liquidations"], COUNT), ""),
+            ("Rollbacks", number(own["rollbacks"], COUNT), ""),
         ],
     ]
 

@@ -16,9 +16,9 @@ COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate
 CARRY_COLUMNS = ("apy", "sharpe", "max_drawdown_pct", "min_ratio", "hf_min", "resizes", "liquidations", "rollbacks")
 
 
-def check_sort(sort: str, *, has_split: bool, is_carry: bool = False) -> None:
+def check_sort(sort: str, *, has_split: bool) -> None:
     """Refuse a metric that no sweep has, before it runs."""
-    known = [*METRICS, *(SWEPT if is_carry else ())]
+    known = [*METRICS, *SWEPT]
     known += [f"oos_{name}" for name in known] if has_split else []
     if sort not in known:
         near = difflib.get_close_matches(sort, known, 1)
@@ -31,6 +31,9 @@ def print_sweep(frame: pl.DataFrame, parameters: Sequence[str], sort: str, path:
     shown = CARRY_COLUMNS if "hf_min" in frame.columns else COLUMNS
     columns = [*parameters, *shown]
     columns += [f"oos_{name}" for name in shown[:3] if f"oos_{name}" in frame.columns]
+    if sort not in frame.columns:
+        remedy = f"write one of {', '.join(METRICS)}"
+        raise InputError.one("command line", None, "--sort", f"{sort} is a figure of carry strategies", remedy)
     best = frame.sort(sort, descending=not sort.endswith("drawdown_pct"), nulls_last=True).head(SHOWN)
     rows = [tuple(_shown(value) for value in row) for row in best.select(columns).iter_rows()]
     for line in table(columns, rows, right=frozenset(range(len(columns)))):

@@ -16,11 +16,11 @@ from typing import Any
 import polars as pl
 
 from tightloop.app import explain_why as why
-from tightloop.app.run_files import unwritable
-from tightloop.app.window import TIME_REMEDY, time_of
 from tightloop.app.explain_orders import explain_order
 from tightloop.app.explain_run import Again, run_again
 from tightloop.app.explain_why import Facts
+from tightloop.app.run_files import unwritable
+from tightloop.app.window import TIME_REMEDY, time_of
 from tightloop.core.types import Section
 from tightloop.model.errors import InputError
 

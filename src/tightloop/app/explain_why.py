@@ -24,8 +24,9 @@ Facts = dict[str, Any]
 WORDS = {
     Op.GT: ">", Op.GE: ">=", Op.LT: "<", Op.LE: "<=", Op.EQ: "==", Op.NE: "!=", Op.BETWEEN: "between",
     Op.CROSSES_ABOVE: "crosses_above", Op.CROSSES_BELOW: "crosses_below", Op.ALL: "all of", Op.ANY: "any of",
-    Op.NOT: "not", Op.SEQ: "one after another",
+    Op.NOT: "not", Op.HOLD: "hold", Op.SEQ: "seq",
 }  # fmt: skip
+UNITS = {Op.HOLD: "s", Op.SEQ: "parts"}
 MORE = (1, 2, 5, 10, 20, 50)
 """How many more TRUE evaluations a moved threshold is looked for."""
 NEAREST_SHOWN = 5
@@ -37,7 +38,7 @@ def text_of(branch: Branch, plan: Plan) -> str:
     if branch.op is Op.HOLD:
         return f"hold for {plain(branch.span_ns / 1e9)} s"
     if branch.op is Op.SEQ:
-        return f"{WORDS[branch.op]} within {plain(branch.span_ns / 1e9)} s"
+        return f"one after another within {plain(branch.span_ns / 1e9)} s"
     if branch.op > Op.ALL or branch.op is Op.ALL:
         return WORDS[branch.op]
     condition = plan.conditions[branch.at]
@@ -157,7 +158,8 @@ def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
     near = watched.nearest(at, branch.at)
     own: Facts = {
         "text": text_of(branch, plan),
-        "path": dotted(plan.conditions[branch.at].path) if branch.op < Op.ALL else None,
+        "path": _path(branch, plan),
+        "unit": UNITS.get(branch.op),
         "needed": "TRUE" if branch.needed else "FALSE",
         **counts,
         "not_as_needed": sum(counts.values()) - counts["true" if branch.needed else "false"],
@@ -166,18 +168,48 @@ def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
         "alone_unknown": int(node["alone_unknown"]),
         "alone_nearest": [_moment(row) for row in near[:NEAREST_SHOWN]],
         "moved": [],
+        "not_moved": _not_moved(branch),
     }
-    if branch.is_movable and not (branch.op is Op.BETWEEN and not branch.needed):
-        own["moved"] = _moved(branch, plan.conditions[branch.at], near, own["alone"] - own["alone_unknown"])
+    if own["not_moved"] is None:
+        own["moved"] = _moved(branch, plan, near, own["alone"] - own["alone_unknown"])
     return own
 
 
-def _moved(branch: Branch, condition: Condition, near: Rows, total: int) -> list[Facts]:
+def _not_moved(branch: Branch) -> str | None:
+    """Why nobody counts what another threshold would have done; None where it is counted."""
+    if branch.below is not None:
+        name = WORDS[branch.below]
+        return f"below a {name}: another threshold changes what the {name} remembers of the evaluations before"
+    if branch.op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW):
+        return "a crossing: another threshold changes what it compares with at the evaluation before"
+    if branch.op is Op.SEQ:
+        return "a seq: another gap changes which parts count as come"
+    if branch.op in (Op.EQ, Op.NE):
+        return "equal or not: no threshold is nearer than another"
+    if not branch.needed and branch.op is Op.BETWEEN:
+        return "a range that is to be left: it has two ends to move"
+    return None
+
+
+def _path(branch: Branch, plan: Plan) -> str | None:
+    """Where the number stands in the file, for ``--set``; of a hold the seconds. None of a seq and below one."""
+    if branch.op < Op.ALL:
+        return dotted(plan.conditions[branch.at].path)
+    if branch.op is not Op.HOLD or branch.below is not None:
+        return None
+    leaf = next(part for part, _ in walk(branch) if part.op < Op.ALL)
+    own = plan.conditions[leaf.at].path
+    return dotted((*own[: own.index("hold") + 1], 1))
+
+
+def _moved(branch: Branch, plan: Plan, near: Rows, total: int) -> list[Facts]:
     """How far the threshold would have to be moved for n more evaluations of the section to be TRUE.
 
-    At each of these times the tree was evaluated with this condition turned and came out TRUE. Moving the threshold by
-    a gap turns exactly those whose gap is not larger, and no verdict of any other evaluation to FALSE.
+    At each of these times the tree was evaluated with this node turned and came out TRUE. Moving the threshold by a gap
+    turns exactly those whose gap is not larger, and no verdict of any other evaluation to FALSE. Since when a hold has
+    held does not depend on how long it should.
     """
+    condition = plan.conditions[branch.at] if branch.op < Op.ALL else None
     found: list[Facts] = []
     gaps = near["gap"]
     for wanted in (*MORE, total):
@@ -188,7 +220,11 @@ def _moved(branch: Branch, condition: Condition, near: Rows, total: int) -> list
         if more == len(near) < total:
             break  # others that are not kept may be as near
         step: Facts = {"more": more, "by": by, "to": None, "is_beyond": _is_beyond(branch), "setting": None}
-        if all(isinstance(own, float) for own in condition.operands):
+        if condition is None:
+            step["to"] = _new_threshold(branch, near[:more])
+            to = step["to"] + 1e-9 if step["is_beyond"] else step["to"]  # a time to hold is whole nanoseconds
+            step["setting"] = f"{_path(branch, plan)}={to!r}"
+        elif all(isinstance(own, float) for own in condition.operands):
             step["to"] = _new_threshold(branch, near[:more])
             step["setting"] = _setting(branch, condition, step)
         found.append(step)
@@ -197,6 +233,8 @@ def _moved(branch: Branch, condition: Condition, near: Rows, total: int) -> list
 
 def _is_beyond(branch: Branch) -> bool:
     """Whether the threshold has to pass the value, not only to reach it."""
+    if branch.op is Op.HOLD:
+        return not branch.needed
     return branch.op in ((Op.GT, Op.LT) if branch.needed else (Op.GE, Op.LE))
 
 
@@ -209,7 +247,7 @@ def _new_threshold(branch: Branch, near: Rows) -> float | list[float]:
 
 def _rises(branch: Branch) -> bool:
     """Whether a higher threshold gives the verdict that is needed more often."""
-    return (branch.op in (Op.LT, Op.LE)) == branch.needed
+    return (branch.op in (Op.LT, Op.LE)) == branch.needed  # held for at least so long: as >=
 
 
 def _setting(branch: Branch, condition: Condition, step: Facts) -> str:

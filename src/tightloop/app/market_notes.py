@@ -7,11 +7,17 @@ from tightloop.model.instruments import InstrumentId, InstrumentRules, rules_sta
 
 NAMED_MAX = 5
 COSTS = ("taker_bps", "maker_bps")
-OF_ACCOUNT = ("daily loss limit", "drawdown limit reached", "were liquidated", "kill switch was used")
+OF_ACCOUNT = (
+    "daily loss limit",
+    "drawdown limit reached",
+    "were liquidated",
+    "kill switch was used",
+    "feed fell silent",
+)
 
 
 def is_of_account(warning: str) -> bool:
-    """Whether a warning says that the account was stopped or liquidated; the others are of data and rules."""
+    """Whether a warning says that the account was stopped, liquidated or blind; the others are of data and rules."""
     return any(words in warning for words in OF_ACCOUNT)
 
 

@@ -1,9 +1,10 @@
 """The reference strategies beside a file of expected figures: ``python3 dev.py reference``.
 
-The file maps windows (``2024-01-01..2025-06-30``) to figures, and each figure to named numbers. A figure is the strategy
-file of its name; a number at its end is the value of the parameter ``ltv``: ``loop_weETH_0.65`` is ``loop_weETH.yaml`` at
-0.65. Two numbers are the same when they differ by at most 1e-9 of the larger of what is expected and the scale: the price
-of a book of one coin, the capital for money, 1 for ratios and rates. Counts, instants and nulls are the same or not.
+The file maps windows (``2024-01-01..2025-06-30``) to figures, and each figure to named numbers. A figure is the
+strategy file of its name; a number at its end is the value of the parameter ``ltv``: ``loop_weETH_0.65`` is
+``loop_weETH.yaml`` at 0.65. Two numbers are the same when they differ by at most 1e-9 of the larger of what is expected
+and the scale: the price of a book of one coin, the capital for money, 1 for ratios and rates. Counts, instants and
+nulls are the same or not.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 import click
 
+from tightloop.app.carry_run import backtest_carry
 from tightloop.app.cli import FILE, FOLDER
 from tightloop.app.console import errors_shown
 from tightloop.model import carry_config
@@ -102,18 +104,22 @@ def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
         problems.append(Problem(str(path), None, "", "names no window", 'write {"2024-01-01..2025-06-30": {...}}'))
     for window, figures in windows.items():
         if not WINDOW.fullmatch(window):
-            problems.append(Problem(str(path), None, window, "is not FROM..TO", "write for example 2024-01-01..2025-06-30"))
+            problems.append(
+                Problem(str(path), None, window, "is not FROM..TO", "write for example 2024-01-01..2025-06-30")
+            )
         if not isinstance(figures, dict) or not all(isinstance(own, dict) for own in figures.values()):
-            problems.append(Problem(str(path), None, window, "does not map figures to numbers", "see the other windows"))
+            problems.append(
+                Problem(str(path), None, window, "does not map figures to numbers", "see the other windows")
+            )
     if problems:
         raise InputError(*problems)
     return windows
 
 
-def rows_of(expected: Mapping[str, Mapping[str, Mapping[str, Any]]], data: Path) -> Iterator[tuple[str, str, Any, Any, Any]]:
+def rows_of(
+    expected: Mapping[str, Mapping[str, Mapping[str, Any]]], data: Path
+) -> Iterator[tuple[str, str, Any, Any, Any]]:
     """Window and figure, name, expected, found (a Refused when there is none), and whether they are the same."""
-    from tightloop.app.carry_run import backtest_carry  # loads compiled code, which a refusal of the file does without
-
     for window, figures in expected.items():
         start, end = window.split("..")
         for figure, numbers in figures.items():
@@ -136,9 +142,10 @@ def rows_of(expected: Mapping[str, Mapping[str, Mapping[str, Any]]], data: Path)
 
 
 def difference(expected: Any, found: Any) -> str:
+    """How far a number is from what was expected, as text."""
     if isinstance(expected, int | float) and isinstance(found, int | float):
         return f"{found - expected:.3g}" if math.isfinite(found) else "-"
-    return "0" if expected == found else "differs"
+    return "0" if expected == found else "-"
 
 
 @click.command("reference", context_settings={"help_option_names": ["-h", "--help"]})
@@ -162,7 +169,6 @@ def main(data: Path | None, file: Path | None) -> None:
             if isinstance(found, Refused):
                 mark = f"  {found}" if f"{place} {found}" not in said else "  the same"
                 said.add(f"{place} {found}")
-                found = None
             lines.append(f"  {name:<20} {_text(number):>24}  {difference(number, found):>10}{mark}")
             click.echo("\n".join(lines))
             count += 1

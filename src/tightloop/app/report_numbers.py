@@ -53,6 +53,10 @@ def forms(initial_equity: float) -> dict[str, Form]:
     }
 
 
+FIXED_BELOW = 1e16
+"""From here on a float does not hold the places after the point, and a page shows a power of ten."""
+
+
 def known(value: object) -> float | None:
     """A number, or None for what cannot be known (null, NaN, infinite)."""
     if value is None or isinstance(value, str):
@@ -66,6 +70,8 @@ def number(value: object, form: Form) -> str:
     amount = known(value)
     if amount is None:
         return MISSING
+    if abs(amount) >= FIXED_BELOW:
+        return f"{'+' if form.signed and amount > 0 else ''}{significant(amount)}{form.unit}"
     rounded = Decimal(amount).quantize(Decimal(1).scaleb(-form.decimals), rounding=ROUND_HALF_UP)
     if rounded == 0:
         rounded = abs(rounded)

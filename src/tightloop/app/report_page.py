@@ -6,15 +6,12 @@ template, style and scripts in `assets/`. Amounts follow one convention: fees an
 funding is a cash flow (positive = received).
 """
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from tightloop.app import report_series as series
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_columns import Pack
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
+from tightloop.app.report_template import asset, digest, filled, json_text
 from tightloop.app.report_why import blocked_table
 from tightloop.runtime.metrics import METRICS
 
@@ -104,25 +102,25 @@ def build_report(
 def _page(run: RunFrames) -> str:
     hold = series.buy_and_hold(run.bars, _stamps(run.equity, "ts"), float(run.result["initial_equity"]))
     pack = Pack()
-    facts_json = _json(_facts(run, pack, hold))
+    facts_json = json_text(_facts(run, pack, hold))
     columns = pack.text()
-    library, script = _asset(LIBRARY), _script()
+    library, script = asset(LIBRARY), _script()
     policy = (
-        f"default-src 'none'; script-src {_digest(library)} {_digest(script)}; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src {digest(library)} {digest(script)}; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     version = re.search(r"Charts™ v(\S+)", library)
     assert version, f"{LIBRARY} names no version"
     fixed = {
         "policy": escape(policy),
-        "style": _asset("report.css"),
+        "style": asset("report.css"),
         "facts": facts_json,
         "columns": columns,
         "library": library,
         "script": script,
         "library_version": version[1],
     }
-    return _filled(_asset("report.html"), {**fixed, **_texts(run), **_tables(run, hold)})
+    return filled(asset("report.html"), {**fixed, **_texts(run), **_tables(run, hold)})
 
 
 def _texts(run: RunFrames) -> dict[str, str]:
@@ -349,31 +347,7 @@ def _strings(frame: pl.DataFrame, column: str) -> list[str]:
     return [str(value) for value in frame[column].cast(pl.String).fill_null(MISSING).to_list()]
 
 
-def _json(value: object) -> str:
-    """JSON that can stand inside a script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _filled(template: str, slots: Mapping[str, str]) -> str:
-    """Every {{slot}} once, in one pass: what is filled in is not searched again."""
-    wanted = set(re.findall(r"\{\{(\w+)\}\}", template))
-    assert wanted == set(slots), f"report.html and its slots differ: {sorted(wanted ^ set(slots))}"
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: slots[found[1]], template)
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("tightloop.app") / "assets" / name).read_text(encoding="utf-8")
-
-
 @cache
 def _script() -> str:
-    parts = "\n".join(_asset(f"report_{name}.js") for name in SCRIPTS)
+    parts = "\n".join(asset(f"report_{name}.js") for name in SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
-
-
-@cache
-def _digest(script: str) -> str:
-    """The source expression that lets exactly this inline script run."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,6 +1,7 @@
 """A report made again from the files of a finished run and the data it read."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import polars as pl
 from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
+from tightloop.app.carry_rereport import carry_page, compare_page, is_carry_run
 from tightloop.app.explain_run import read_source
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_page import REQUIRED, build_report
 from tightloop.app.report_why import blocked
 from tightloop.app.run_files import unwritable
-from tightloop.app.tick_market import shown_bars
+from tightloop.app.tick_market import DATASETS, shown_bars
 from tightloop.app.window import time_of
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
@@ -24,8 +26,24 @@ from tightloop.model.plan import make_plan
 REMEDY = "name a folder that `tightloop backtest` wrote"
 
 
-def write_again(folder: Path, data: Path, out: Path | None) -> Path:
-    """Write ``report.html``; InputError when files of the run or its data are not there."""
+def write_again(folders: Sequence[Path], data: Path, out: Path | None) -> Path:
+    """Write ``report.html`` of a run, or a page that compares several carry runs; InputError when files of a run or its
+    data are not there."""
+    folder = folders[0]
+    if len(folders) > 1:
+        page, target = compare_page(folders), out or Path("compare.html")
+    elif is_carry_run(folder):
+        page, target = carry_page(folder), out or folder / "report.html"
+    else:
+        page, target = _page_of(folder, data), out or folder / "report.html"
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(target, error) from None
+    return target
+
+
+def _page_of(folder: Path, data: Path) -> str:
     needed = ("result.json", "quality.json", *(f"{name}.parquet" for name in REQUIRED))
     missing = [name for name in needed if not (folder / name).is_file()]
     if not folder.is_dir():
@@ -46,21 +64,15 @@ def write_again(folder: Path, data: Path, out: Path | None) -> Path:
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
     catalog = Catalog(data)
     if feed:
-        bars = {str(n): shown_bars(catalog.tick_reader(feed[0], n, None, None, everything)) for n in names}
+        bars = {str(n): shown_bars(catalog.tick_reader(DATASETS[feed[0]], n, None, None, everything)) for n in names}
     else:
         bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    page = build_report(
+    return build_report(
         result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
         datasets, text, f"tightloop report {folder}", made_at, _blocked(folder, data),
     )  # fmt: skip
-    target = out or folder / "report.html"
-    try:
-        target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise unwritable(target, error) from None
-    return target
 
 
 def _blocked(folder: Path, data: Path) -> list[Facts] | None:

@@ -1,6 +1,7 @@
 """What every finished run has: figures, tables as frames, and the folder of files that it is written into."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class RunFiles:
+class RunFiles(ABC):
     """A run: frames, metrics and, once written, files. ``interrupted``: Ctrl-C ended it, and it may be a part."""
 
     result: Result
@@ -41,13 +42,13 @@ class RunFiles:
         """All of ``result.json``."""
         return self.result.summary
 
+    @abstractmethod
     def report(self) -> str:
         """The report as one self-contained HTML page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def texts(self) -> dict[str, bytes]:
         """The strategy's own files, by name."""
-        raise NotImplementedError
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
         """Write every result file into a folder; returns the path of the report, None when it was not wanted."""

@@ -1,8 +1,8 @@
-"""What a run on ticks reads: trades and quotes through the quality gate, funding, rules; and the feed they make."""
+"""What a run on ticks reads: trades, quotes and books through the quality gate, funding, rules; the feed they make."""
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,18 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app import market_notes
-from tightloop.core.types import BAR, Clock
+from tightloop.core.tick_types import Clock
+from tightloop.core.types import BAR, Rows
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan
 from tightloop.model.together import rules_of
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource, piece_rows
 
 Times = npt.NDArray[np.int64]
+DATASETS = {"trades": "trades", "quotes": "quotes", "book": "books"}
+"""The kinds of datasets by the feeds that need them."""
 
 
 @dataclass(slots=True)
@@ -37,22 +40,21 @@ class TickMarket:
 
     def feed(self, plan: Plan) -> TickFeed:
         """The ticks of the plan's instruments in its order, and the funding it wants."""
-        sources: list[tuple[TickSource, Clock]] = []
-        for at, instrument in enumerate(plan.instruments):
-            for kind in plan.feed:
-                reader = self.readers[(instrument, kind)]
-                first = Clock.BOTH if self.is_one_clock else Clock.STRATEGY
-                sources.append((TickSource(at, kind, reader.pieces(PIECE_ROWS)), first))
-                if not self.is_one_clock:
-                    theirs = reader.pieces(PIECE_ROWS, counted=False)
-                    sources.append((TickSource(at, kind, theirs), Clock.VENUE))
-        funding = {
-            at: self.funding[instrument]
-            for at, instrument in enumerate(plan.instruments)
-            if instrument in self.funding and plan.funding[instrument]
-        }
-        rows = sum(reader.report.rows for reader in self.readers.values())
-        return TickFeed(sources, funding, plan.grids_ns, self.offset_ns, rows)
+        count = sum(reader.report.rows for reader in self.readers.values())
+        rows = piece_rows(len(self.readers) if self.is_one_clock else 2 * len(self.readers))
+        clocks = (self.is_one_clock, self.offset_ns)
+
+        def pieces(at: tuple[InstrumentId, str], counted: bool) -> Iterator[Rows]:
+            found: Iterator[Rows] = self.readers[at].pieces(rows, counted=counted)
+            return found
+
+        return _feed(plan, pieces, self.funding, clocks, (count, rows))
+
+    def kept(self) -> "KeptTicks":
+        """All rows read once and kept, for many runs over them."""
+        rows = {at: list(reader.pieces(PIECE_ROWS)) for at, reader in self.readers.items()}
+        whole = {at: np.concatenate(own) for at, own in rows.items()}
+        return KeptTicks(self.readers, whole, self.funding)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Bars by instrument that a page draws prices from."""
@@ -71,6 +73,70 @@ class TickMarket:
         return own.hexdigest()
 
 
+Pieces = Callable[[tuple[InstrumentId, str], bool], Iterator[Rows]]
+Funding = Mapping[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
+
+
+def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int], rows: tuple[int, int]) -> TickFeed:
+    """Streams of the plan's instruments in its order; on two clocks (``clocks[0]`` False) the venue has its own.
+
+    ``rows``: of all, and of one piece.
+    """
+    is_one_clock, offset_ns = clocks
+    sources: list[tuple[TickSource, Clock]] = []
+    for at, instrument in enumerate(plan.instruments):
+        for kind in plan.feed:
+            first = Clock.BOTH if is_one_clock else Clock.STRATEGY
+            sources.append((TickSource(at, kind, pieces((instrument, kind), True)), first))
+            if not is_one_clock:
+                sources.append((TickSource(at, kind, pieces((instrument, kind), False)), Clock.VENUE))
+    wanted = {
+        at: funding[instrument]
+        for at, instrument in enumerate(plan.instruments)
+        if instrument in funding and plan.funding[instrument]
+    }
+    return TickFeed(sources, wanted, plan.grids_ns, offset_ns, *rows)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTicks:
+    """Rows of ticks that many runs share; nobody writes to them."""
+
+    readers: Mapping[tuple[InstrumentId, str], Any]
+    rows: Mapping[tuple[InstrumentId, str], Rows]
+    funding: Funding
+
+    def feed(self, plan: Plan) -> TickFeed:
+        """A feed of the plan's own, on the clocks that its latency asks for."""
+        clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers)
+
+        def pieces(at: tuple[InstrumentId, str], _counted: bool) -> Iterator[Rows]:
+            own = self.rows[at]
+            return (own[k : k + PIECE_ROWS] for k in range(0, len(own), PIECE_ROWS))
+
+        count = sum(map(len, self.rows.values()))
+        return _feed(plan, pieces, self.funding, (clock == "receive", offset_ns), (count, PIECE_ROWS))
+
+    def split(self, share: float) -> "tuple[KeptTicks, KeptTicks]":
+        """What was received in the first ``share`` of the time, and the rest; InputError when one has no ticks."""
+        begin = min(int(rows["ts_init_ns"][0]) for rows in self.rows.values())
+        end = max(int(rows["ts_init_ns"][-1]) for rows in self.rows.values())
+        cut_ns = begin + int((end - begin) * share)
+        parts = []
+        for before in (True, False):
+            rows = {at: own[(own["ts_init_ns"] < cut_ns) == before] for at, own in self.rows.items()}
+            for (instrument, kind), own in rows.items():
+                if not len(own):
+                    message = f"{share:g} leaves {instrument} without {kind} on one side"
+                    raise InputError.one("command line", None, "--split", message, "write another share of the time")
+            funding = {
+                name: (ts_ns[(ts_ns < cut_ns) == before], rate[(ts_ns < cut_ns) == before])
+                for name, (ts_ns, rate) in self.funding.items()
+            }
+            parts.append(KeptTicks(self.readers, rows, funding))
+        return parts[0], parts[1]
+
+
 def load_tick_market(
     strategies: Sequence[Strategy],
     data: Any,
@@ -86,7 +152,7 @@ def load_tick_market(
     readers: dict[tuple[InstrumentId, str], Any] = {}
     for instrument in rules_of(strategies):
         for kind in first.feed or ():
-            readers[(instrument, kind)] = catalog.tick_reader(kind, instrument, start_ns, end_ns, accepted)
+            readers[(instrument, kind)] = catalog.tick_reader(DATASETS[kind], instrument, start_ns, end_ns, accepted)
     clock, offset_ns, notes = _clocks(first.latency, readers)
     rules = {instrument: catalog.rules(instrument) for instrument in rules_of(strategies)}
     reports = [reader.report for reader in readers.values()]
@@ -154,13 +220,10 @@ def shown_bars(reader: Any) -> npt.NDArray[np.void]:
     span_ns = max(reader.report.to_ns - reader.report.from_ns, 1)
     step_ns = next((ns for ns in TIMEFRAMES.values() if span_ns / ns < SHOWN_BARS_MAX), max(TIMEFRAMES.values()))
     bars: list[tuple[float, float, float, float, float, int, int]] = []
-    for piece in reader.pieces(PIECE_ROWS, counted=False):
-        is_quote = reader.kind == "quotes"
-        price = 0.5 * (piece["price"] + piece["ask"]) if is_quote else piece["price"]
-        volume = np.zeros(len(piece)) if is_quote else piece["qty"]
-        begins = piece["ts_init_ns"] // step_ns * step_ns
+    for times, price, volume in reader.prices(PIECE_ROWS):
+        begins = times // step_ns * step_ns
         edges = np.flatnonzero(np.diff(begins, prepend=begins[:1] - 1))
-        for first, end in itertools.pairwise([*edges.tolist(), len(piece)]):
+        for first, end in itertools.pairwise([*edges.tolist(), len(times)]):
             own, at = price[first:end], int(begins[first])
             bar = (own[0], own.max(), own.min(), own[-1], volume[first:end].sum(), at, at + step_ns)
             if bars and bars[-1][5] == at:

@@ -28,6 +28,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import caching, codegen
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 DISABLE_JIT = bool(numba.config.DISABLE_JIT)
 CORE_DIR = Path(__file__).resolve().parent
@@ -47,6 +48,24 @@ def _skip(library: Any) -> None:
     """Leave a module as it is; whoever links it in optimises the whole."""
 
 
+def _as_it_is(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """An index is where it points to: nothing in the core counts from the end."""
+    return context.cast(builder, index, kind, types.intp if kind.signed else types.uintp)
+
+
+def _compile(compile_own: Callable[[Any], Any], signature: Any) -> Any:
+    """Compile without numba's allowance for negative indices: three instructions at every look into an array.
+
+    With bounds checks on, a negative index is an error.
+    """
+    counted = arrayobj.fix_integer_index
+    arrayobj.fix_integer_index = _as_it_is
+    try:
+        return compile_own(signature)
+    finally:
+        arrayobj.fix_integer_index = counted
+
+
 def _part(function: Any, **options: Any) -> Any:
     """A function compiled into its callers.
 
@@ -62,7 +81,7 @@ def _part(function: Any, **options: Any) -> Any:
         optimise = codegen.CPUCodeLibrary._optimize_final_module
         codegen.CPUCodeLibrary._optimize_final_module = _skip
         try:
-            return compile_alone(signature)
+            return _compile(compile_alone, signature)
         finally:
             codegen.CPUCodeLibrary._optimize_final_module = optimise
 
@@ -289,7 +308,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
             dispatcher._cache = _StampedCache(function)
         except RuntimeError:
             _tell_listeners(False)  # no writable folder: compile in memory
-        dispatcher.compile(signature)
+        _compile(dispatcher.compile, signature)
         dispatcher.disable_compile()
         return cast(F, dispatcher)
 

@@ -5,9 +5,10 @@ Indicators are called through the table of addresses.
 
 import math
 
-from tightloop.core import limits, positions, tapes
+from tightloop.core import limits, positions, tapes, tick_book
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.indicators.contract import call_evaluate, call_update
+from tightloop.core.tick_types import BookRow, Gap
 from tightloop.core.types import Floats, Record, Table
 
 # Bars ---------------------------------------------------------------------------------------------------------------
@@ -108,8 +109,11 @@ def _touch(state: Record, index: int) -> None:
 
 
 @leaf
-def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close."""
+def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bool) -> None:
+    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close.
+
+    After a tick (not a gap, not a point of the grid) some of it may be put off until it is read.
+    """
     instrument = state.instruments[index]
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, index, state.ts_ns)
@@ -117,9 +121,50 @@ def _refresh(state: Record, arena: Floats, table: Table, index: int) -> None:
         tapes.advance(state, arena, instrument.trade_tape, state.ts_ns)
     if instrument.quote_tape >= 0:
         tapes.advance(state, arena, instrument.quote_tape, state.ts_ns)
+    if instrument.book_tape >= 0:
+        tapes.advance(state, arena, instrument.book_tape, state.ts_ns)
+    put_off = 0
+    if state.is_on_demand != 0:
+        own = state.on_demand[index]
+        own.since_ns = 0
+        if is_tick and own.put_off != 0:
+            own.since_ns = state.ts_ns
+            put_off = own.put_off
+    _measure(state, arena, table, index, ~put_off)
+
+
+@leaf
+def _measure(state: Record, arena: Floats, table: Table, index: int, chosen: int) -> None:
+    """Compute those windowed indicators of an instrument whose bits are set."""
+    instrument = state.instruments[index]
     for k in range(instrument.tick_first, instrument.tick_first + instrument.tick_count):
-        indicator = state.indicators[k]
-        call_evaluate(table[indicator.address], state, arena, index, indicator.base)
+        if chosen & 1:
+            indicator = state.indicators[k]
+            call_evaluate(table[indicator.address], state, arena, index, indicator.base)
+        chosen >>= 1
+
+
+@hot
+def measure_rest(state: Record, arena: Floats, table: Table, index: int) -> None:
+    """Somebody is about to read all that is known of an instrument: compute what was put off."""
+    if state.on_demand[index].since_ns != 0:
+        _measure_as_of(state, arena, table, index)
+
+
+@leaf
+def _measure_as_of(state: Record, arena: Floats, table: Table, index: int) -> None:
+    own, now_ns = state.on_demand[index], state.ts_ns
+    state.ts_ns = own.since_ns
+    own.since_ns = 0
+    _measure(state, arena, table, index, own.put_off)
+    state.ts_ns = now_ns
+
+
+@leaf
+def measure_all(state: Record, arena: Floats, table: Table) -> None:
+    """The same of every instrument."""
+    for index in range(state.instrument_count):
+        measure_rest(state, arena, table, index)
 
 
 @leaf
@@ -140,7 +185,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
         sign = -1.0 if event.is_maker != 0 else 1.0
         tapes.take_trade(state, arena, instrument.trade_tape, state.ts_ns, price, event.qty, sign)
     _mark(state, index, instrument.mark if instrument.bid > 0.0 else price, price, price)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, True)
     _touch(state, index)
 
 
@@ -160,20 +205,93 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
         _mark(state, index, mid, -math.inf, math.inf)
     else:
         _mark(state, index, mid, mid, mid)
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, True)
     _touch(state, index)
 
 
 @leaf
-def gap(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Something was missed: no window over it is known."""
+def _keep_top(state: Record, arena: Floats, index: int, book: Record, is_known: bool) -> None:
+    """The best bid and ask are those of the book, its middle the mark; one that is lost has none."""
+    instrument = state.instruments[index]
+    tape = instrument.quote_tape
+    if not is_known or book.bid_count == 0 or book.ask_count == 0:
+        instrument.bid = instrument.bid_qty = instrument.ask = instrument.ask_qty = math.nan
+        if tape >= 0:
+            tapes.forget(state, tape)
+        return
+    bid, ask = tick_book.best(book, tick_book.BUY), tick_book.best(book, tick_book.SELL)
+    instrument.bid, instrument.bid_qty = bid, tick_book.best_qty(book, tick_book.BUY)
+    instrument.ask, instrument.ask_qty = ask, tick_book.best_qty(book, tick_book.SELL)
+    if tape >= 0 and not tapes.is_repeated(state, arena, tape, bid, instrument.bid_qty, ask, instrument.ask_qty):
+        tapes.take_quote(state, arena, tape, state.ts_ns, bid, instrument.bid_qty, ask, instrument.ask_qty)
+    mid = 0.5 * (bid + ask)
+    if instrument.last > 0.0:
+        _mark(state, index, mid, -math.inf, math.inf)
+    else:
+        _mark(state, index, mid, mid, mid)
+
+
+@leaf
+def _keep_depth(state: Record, arena: Floats, number: int, book: Record, is_known: bool) -> None:
+    """A row of the tape of a book: what its best levels hold together."""
+    if not is_known or book.bid_count == 0 or book.ask_count == 0:
+        tapes.forget(state, number)
+        return
+    bid, ask = tick_book.best(book, tick_book.BUY), tick_book.best(book, tick_book.SELL)
+    bids = tick_book.qty_of_best(book, tick_book.BUY, tapes.DEEP_LEVELS)
+    asks = tick_book.qty_of_best(book, tick_book.SELL, tapes.DEEP_LEVELS)
+    if not tapes.is_repeated(state, arena, number, bid, bids, ask, asks):
+        tapes.take_quote(state, arena, number, state.ts_ns, bid, bids, ask, asks)
+
+
+@leaf
+def book_level(state: Record, arena: Floats, table: Table, event: Record) -> None:
+    """A level of an order book; with the last one of its update the book is whole, and is looked at."""
+    index, flags = event.instrument, event.reason
+    instrument = state.instruments[index]
+    assert instrument.book >= 0, "a book is told to who keeps one"
+    assert 0.0 < event.price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
+    assert 0.0 <= event.qty <= limits.QUANTITY_MAX, "QUANTITY_MAX: a quantity is bounded and not negative"
+    book = state.books[instrument.book]
+    instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
+    if tick_book.is_taken(book, event.order_id, flags):
+        side = tick_book.BUY if flags & BookRow.IS_BID else tick_book.SELL
+        tick_book.set_level(book, side, event.price, event.qty)
+    if not flags & BookRow.IS_LAST:
+        return
+    is_known = tick_book.end_update(book)
+    if book.is_top != 0:
+        _keep_top(state, arena, index, book, is_known)
+    if instrument.book_tape >= 0:
+        _keep_depth(state, arena, instrument.book_tape, book, is_known)
+    _refresh(state, arena, table, index, True)
+    _touch(state, index)
+
+
+@leaf
+def _lose_book(state: Record, arena: Floats, index: int) -> None:
+    instrument = state.instruments[index]
+    book = state.books[instrument.book]
+    tick_book.lose(book)
+    if book.is_top != 0:
+        _keep_top(state, arena, index, book, False)
+    if instrument.book_tape >= 0:
+        tapes.forget(state, instrument.book_tape)
+
+
+@leaf
+def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> None:
+    """Something was missed: no window over it is known, and no book until its next snapshot."""
     instrument = state.instruments[index]
     instrument.gap_ns = state.ts_ns - instrument.touched_ns
-    if instrument.trade_tape >= 0:
-        tapes.forget(state, instrument.trade_tape)
-    if instrument.quote_tape >= 0:
-        tapes.forget(state, instrument.quote_tape)
-    _refresh(state, arena, table, index)
+    if what == Gap.BOOK:
+        _lose_book(state, arena, index)
+    else:
+        if instrument.trade_tape >= 0:
+            tapes.forget(state, instrument.trade_tape)
+        if instrument.quote_tape >= 0 and not (instrument.book >= 0 and state.books[instrument.book].is_top != 0):
+            tapes.forget(state, instrument.quote_tape)
+    _refresh(state, arena, table, index, False)
     _touch(state, index)
 
 
@@ -181,6 +299,6 @@ def gap(state: Record, arena: Floats, table: Table, index: int) -> None:
 def time_passed(state: Record, arena: Floats, table: Table, index: int) -> None:
     """A point of an instrument's grid."""
     state.is_grid = 1
-    _refresh(state, arena, table, index)
+    _refresh(state, arena, table, index, False)
     state.is_grid = 0
     _touch(state, index)

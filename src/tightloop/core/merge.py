@@ -10,7 +10,8 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import EventKind, Ints, Phase, Record, Rows, StreamKind
+from tightloop.core.tick_types import StreamKind
+from tightloop.core.types import EventKind, Ints, Phase, Record, Rows
 
 _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 

@@ -53,8 +53,8 @@ NODE_SEEN = np.dtype(
     align=True,
 )
 """One node for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd number of NOT);
-``alone``: evaluations at which it alone kept its section from TRUE, ``alone_unknown`` those where it had no distance.
-Of a HOLD the value is the seconds held, of a SEQ the parts that had come in order."""
+``alone``: evaluations at which it alone kept its section from TRUE, ``alone_unknown`` those where it had no distance;
+of conditions, holds and sequences. Of a HOLD the value is the seconds held, of a SEQ the parts that came in order."""
 
 SECTION_SEEN = np.dtype(
     [*((name, "i8") for name in ("verdict", "is_listened", "alone", "true_ns")), ("counts", "i8", (3,))], align=True
@@ -229,7 +229,7 @@ def _tree(
 ) -> int:
     """The verdict of a tree from those of its conditions and the memory before the evaluation, which stays as it is.
 
-    ``flip`` is a condition taken as it is needed; with -1 every node keeps its verdict.
+    ``flip`` is a condition, hold or sequence taken as it is needed; with -1 every node keeps its verdict.
     """
     stack, now_ns = 0, state.ts_ns
     for at in range(first, first + count):
@@ -239,8 +239,6 @@ def _tree(
         place = instance.memory_base + node.memory
         if op < Op.ALL:
             value, taken = own.verdict, 0
-            if at == flip:
-                value = own.needed
         elif op == Op.ALL or op == Op.ANY:
             value = _fold(stack, taken, FALSE if op == Op.ALL else TRUE)
         elif op == Op.NOT:
@@ -252,6 +250,8 @@ def _tree(
             value = _seq_of(memory, place, node, stack & 3, now_ns)
         if flip < 0:
             own.verdict = value
+        elif at == flip:
+            value = own.needed
         stack = ((stack >> (2 * taken)) << 2) | value
     return stack & 3
 
@@ -273,7 +273,8 @@ def _progress(state: Record, instance: Record, node: Record, own: Record) -> Non
             if state.memory_ns[at + k] != 0 and state.ts_ns - state.memory_ns[at + k] <= node.span_ns:
                 done = k + 1
         last.value, last.threshold = float(done), float(node.count)
-    last.gap = last.threshold - last.value if own.verdict == FALSE else math.nan
+    is_wrong = own.verdict == 1 - own.needed and (node.op == Op.HOLD or own.needed == TRUE)
+    last.gap = abs(last.threshold - last.value) if is_wrong else math.nan
 
 
 # Counting ------------------------------------------------------------------------------------------------------------
@@ -310,17 +311,19 @@ def _count(
         node, place = state.nodes[at], base + at
         own = seen[place]
         own.counts[own.verdict] += 1
-        is_condition = node.op < Op.ALL
-        if own.last.gap == own.last.gap and (is_condition or node.op >= Op.HOLD):
+        if node.op >= Op.ALL and node.op < Op.HOLD:
+            continue
+        if own.last.gap == own.last.gap:
             if own.has_nearest == 0 or own.last.gap < own.nearest.gap:
                 own.has_nearest = 1
                 own.nearest = own.last
-        if not is_condition or verdict == TRUE or own.verdict == own.needed:
+        if verdict == TRUE or own.verdict == own.needed:
             continue
         if _tree(state, instance, first, count, memory, seen, base, at) == TRUE:
             is_alone = True
             own.alone += 1
-            if own.last.gap == own.last.gap:
+            has_begun = node.op != Op.HOLD or own.last.value > 0.0  # no shorter hold has held before it begins
+            if own.last.gap == own.last.gap and has_begun:
                 _keep_near(nears, place, own)
             else:
                 own.alone_unknown += 1

@@ -8,6 +8,7 @@ from numba import types
 from tightloop.core import limits, orders, positions
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.ledger import WALLET
+from tightloop.core.tick_types import BOOK
 from tightloop.core.types import (
     ACCOUNT_KINDS,
     AGGREGATE,
@@ -49,6 +50,7 @@ _INSTANCES, _INSTANCE_WORDS = _at("instances"), INSTANCE.itemsize // 8
 _POSITIONS, _POSITION_WORDS = _at("positions"), POSITION.itemsize // 8
 _ORDERS, _ORDER_WORDS = _at("orders"), ORDER.itemsize // 8
 _VALUE_SLOTS, _MEMORY = _at("value_slots"), _at("memory_ns")
+_BOOKS, _BOOK_WORDS = _at("books"), BOOK.itemsize // 8
 
 
 def new_state() -> Rows:
@@ -83,6 +85,7 @@ def full_hash(state: Record, arena: Floats) -> Word:
     h = _words_hash(state, _ORDERS, state.order_high * _ORDER_WORDS, h)
     h = _words_hash(state, _VALUE_SLOTS, state.value_slot_count, h)
     h = _words_hash(state, _MEMORY, state.memory_count, h)
+    h = _words_hash(state, _BOOKS, state.book_count * _BOOK_WORDS, h)
     for at in range(state.arena_floats):
         h = (h ^ float_bits(arena[at])) * _K
         h ^= h >> _SHIFT

@@ -306,6 +306,8 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
         slot = _liquidated(state, rows, event)
     if slot < 0:
+        if event.reason == Reason.TOO_LATE:
+            return  # its end was heard before
         guard.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
         return
     order = state.orders[slot]
@@ -413,7 +415,9 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     elif kind == EventKind.QUOTE:
         market.quote(state, arena, table, event)
     elif kind == EventKind.DATA_GAP:
-        market.gap(state, arena, table, event.instrument)
+        market.gap(state, arena, table, event.instrument, event.reason)
+    elif kind == EventKind.BOOK_LEVEL:
+        market.book_level(state, arena, table, event)
     elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
         _wanted(state, arena, rows, table, event)
     elif kind >= EventKind.VALUE_KNOWN:
@@ -450,6 +454,7 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     if event.phase & Phase.RECORD:
         guard.record(state, rows)
     if state.seq % limits.STATE_HASH_EVERY == 0:
+        market.measure_all(state, arena, table)
         mix(state, full_hash(state, arena))
 
 

@@ -7,6 +7,7 @@ Rings grow between events (``needs_room``, asked by the driver); sums begin anew
 they do not drift. Times are strategy times (``ts_init_ns``).
 """
 
+import numpy as np
 from numba import boolean, int64, types
 
 from tightloop.core import limits
@@ -24,7 +25,9 @@ VOLUME_DT, PV_DT, SUM_VV, SUM_R, SUM_RR, SUM_GG, SUM_DD, SUM_DV = 8, 9, 10, 11, 
 NEXT_HIGH, BEFORE_HIGH, NEXT_LOW, BEFORE_LOW = 16, 17, 18, 19
 # ... and price x volume.
 PV = 20
-TRADE_WIDTH = 21
+# A tape that keeps no moments and no extremes has rows of the first columns alone.
+PLAIN_WIDTH, TRADE_WIDTH = 8, 21
+LINE = 8
 
 # Quotes: mid, spread, imbalance (-100 to 100) and liquidity (both sides, in money), 1 where both quantities are 0, so
 # that there is no imbalance; of each the sum over time, _DT columns further; plain sums of spread, spread^2, liquidity.
@@ -36,9 +39,13 @@ BID_DT, BID_QTY_DT, ASK_DT, ASK_QTY_DT, MID_DT, SPREAD_DT, IMBALANCE_DT, LIQUIDI
 SUM_SPREAD, SUM_SPREAD_2, SUM_LIQUIDITY = 19, 20, 21
 QUOTE_WIDTH = 22
 
+DEEP_LEVELS = 3
+"""A tape of a book has the columns of quotes; quantities are those of so many best levels of a side together."""
+
 _SUMS_OF_TRADES = (PRICE_DT, SUM_DV)
 _SUMS_OF_QUOTES = (BID_DT, SUM_LIQUIDITY)
 _FAR_NS = 1 << 52
+_AT_ONCE = -1
 
 
 # Rows ---------------------------------------------------------------------------------------------------------------
@@ -58,6 +65,13 @@ def needs_room(state: Record, number: int) -> bool:
     return tape.count - oldest >= tape.capacity - 2
 
 
+def arena_of(floats: int) -> Floats:
+    """Zeros that begin where a line of the processor's memory does, so that a plain row of prints is one line."""
+    whole = np.zeros(floats + LINE)
+    first = -(whole.ctypes.data // whole.itemsize) % LINE
+    return whole[first : first + floats]
+
+
 @compiled(boolean(types.Array(STATE_RECORD, 1, "C"), int64))
 def is_full(states: Rows, number: int) -> bool:
     """Whether a tape must grow before its next row."""
@@ -69,16 +83,28 @@ def _rebase(state: Record, arena: Floats, number: int) -> None:
     """Count times and sums from the oldest row that is kept."""
     tape = state.tapes[number]
     first = max(tape.count - tape.capacity + 1, 0)
-    low, high = _SUMS_OF_TRADES if tape.width == TRADE_WIDTH else _SUMS_OF_QUOTES
+    low, high = _SUMS_OF_QUOTES if tape.is_quotes != 0 else _SUMS_OF_TRADES
+    if tape.is_quotes == 0 and tape.has_moments == 0:
+        high = SUM_P
     oldest = row_at(tape, first)
     passed = arena[oldest + TIME]
-    for column in range(low, high + 1):
-        base = arena[oldest + column]
-        for index in range(first, tape.count):
-            arena[row_at(tape, index) + column] -= base
-    for index in range(first, tape.count):
-        arena[row_at(tape, index) + TIME] -= passed
+    # Row by row, the oldest last: it holds what is taken off.
+    for index in range(tape.count - 1, first - 1, -1):
+        row = row_at(tape, index)
+        for column in range(low, high + 1):
+            arena[row + column] -= arena[oldest + column]
+        arena[row + TIME] -= passed
     tape.epoch_ns += int(passed)
+    for k in range(tape.edge_first, tape.edge_first + tape.edge_count):
+        if state.edges[k].at >= 0:
+            _look_at(arena, tape, state.edges[k])
+
+
+@leaf
+def _look_at(arena: Floats, tape: Record, edge: Record) -> None:
+    """Keep what is asked of the row in force at an end."""
+    row = row_at(tape, edge.at)
+    edge.row_time, edge.row_price, edge.row_price_dt = arena[row + TIME], arena[row + PRICE], arena[row + PRICE_DT]
 
 
 @leaf
@@ -95,6 +121,7 @@ def _begin(state: Record, arena: Floats, number: int, ts_ns: int) -> int:
     row = row_at(tape, tape.count)
     arena[row + TIME] = float(ts_ns - tape.epoch_ns)
     tape.count += 1
+    tape.due_ns = _AT_ONCE
     return row
 
 
@@ -138,13 +165,17 @@ def take_trade(state: Record, arena: Floats, number: int, ts_ns: int, price: flo
     assert qty >= 0.0, "a volume is not negative"
     tape = state.tapes[number]
     row = _begin(state, arena, number, ts_ns)
-    arena[row + PRICE], arena[row + VOLUME], arena[row + PV] = price, qty, price * qty
+    arena[row + PRICE], arena[row + VOLUME] = price, qty
+    if tape.has_moments != 0:
+        arena[row + PV] = price * qty
     if tape.count == 1:
-        for column in range(PRICE_DT, SUM_DV + 1):
-            arena[row + column] = 0.0
+        arena[row + PRICE_DT] = 0.0
         arena[row + SUM_V], arena[row + SUM_SIGNED] = qty, sign * qty
         arena[row + SUM_PV], arena[row + SUM_P] = price * qty, price
-        arena[row + SUM_VV] = qty * qty
+        if tape.has_moments != 0:
+            for column in range(VOLUME_DT, SUM_DV + 1):
+                arena[row + column] = 0.0
+            arena[row + SUM_VV] = qty * qty
     else:
         before = row_at(tape, tape.count - 2)
         dt_s = (arena[row + TIME] - arena[before + TIME]) * 1e-9
@@ -190,6 +221,20 @@ def take_quote(
 
 
 @leaf
+def is_repeated(
+    state: Record, arena: Floats, number: int, bid: float, bid_qty: float, ask: float, ask_qty: float
+) -> bool:
+    """The last row says the same, and nothing was missed since."""
+    tape = state.tapes[number]
+    if tape.count == 0 or tape.first_ns == limits.NEVER_NS:
+        return False
+    row = row_at(tape, tape.count - 1)
+    if arena[row + BID] != bid or arena[row + ASK] != ask:
+        return False
+    return arena[row + BID_QTY] == bid_qty and arena[row + ASK_QTY] == ask_qty
+
+
+@leaf
 def forget(state: Record, number: int) -> None:
     """A gap: windows over it are not known; they are again when they begin after the next row."""
     state.tapes[number].first_ns = limits.NEVER_NS
@@ -200,24 +245,29 @@ def forget(state: Record, number: int) -> None:
 
 @hot
 def advance(state: Record, arena: Floats, number: int, now_ns: int) -> None:
-    """Move every end of a window on this tape to the row in force then."""
+    """Move every end of a window on this tape to the row in force then. Most of the time none is due."""
+    if now_ns >= state.tapes[number].due_ns:
+        _move_ends(state, arena, number, now_ns)
+
+
+@leaf
+def _move_ends(state: Record, arena: Floats, number: int, now_ns: int) -> None:
     tape = state.tapes[number]
     last = tape.count - 1
-    is_prints = tape.width == TRADE_WIDTH
-    passed_ns = now_ns - tape.epoch_ns
+    due_ns = limits.NEVER_NS
     for k in range(tape.edge_first, tape.edge_first + tape.edge_count):
         edge = state.edges[k]
-        if edge.offset_ns == 0:
-            edge.at = last
-        elif edge.at < last:
+        if edge.at < last:
             if edge.due_ns == limits.NEVER_NS:
                 edge.due_ns = int(arena[row_at(tape, edge.at + 1) + TIME]) + tape.epoch_ns + edge.offset_ns
-            if edge.due_ns <= now_ns:
+            if edge.offset_ns == 0:
+                edge.at = last
+                edge.due_ns = limits.NEVER_NS
+                _look_at(arena, tape, edge)
+            elif edge.due_ns <= now_ns:
                 _move(arena, tape, edge, last, now_ns)
-        if is_prints and edge.at >= 0:
-            row = row_at(tape, edge.at)
-            since = float(passed_ns - edge.offset_ns) - arena[row + TIME]
-            edge.price_dt = arena[row + PRICE_DT] + arena[row + PRICE] * since * 1e-9
+        due_ns = min(due_ns, edge.due_ns)
+    tape.due_ns = due_ns
 
 
 @leaf
@@ -227,6 +277,7 @@ def _move(arena: Floats, tape: Record, edge: Record, last: int, now_ns: int) -> 
     while at < last and arena[row_at(tape, at + 1) + TIME] <= target:
         at += 1
     edge.at = at
+    _look_at(arena, tape, edge)
     edge.due_ns = limits.NEVER_NS
     if at < last:
         edge.due_ns = int(arena[row_at(tape, at + 1) + TIME]) + tape.epoch_ns + edge.offset_ns
@@ -287,10 +338,19 @@ def seconds_between(state: Record, old: int, new: int) -> float:
 
 
 @hot
+def _price_dt(edge: Record, passed_ns: int) -> float:
+    """The sum of p dt of prints up to an end, ``passed_ns`` after the tape's epoch."""
+    since = float(passed_ns - edge.offset_ns) - edge.row_time
+    return edge.row_price_dt + edge.row_price * since * 1e-9
+
+
+@hot
 def price_mean(state: Record, old: int, new: int) -> float:
     """Mean price of prints over time between two warm ends."""
     begin, end = state.edges[old], state.edges[new]
-    return (end.price_dt - begin.price_dt) / (float(begin.offset_ns - end.offset_ns) * 1e-9)
+    passed_ns = state.ts_ns - state.tapes[begin.tape].epoch_ns
+    whole = _price_dt(end, passed_ns) - _price_dt(begin, passed_ns)
+    return whole / (float(begin.offset_ns - end.offset_ns) * 1e-9)
 
 
 @hot

@@ -1,14 +1,16 @@
-"""What the simulated venue knows of a market of ticks: price levels of both sides, the last print, who rests where.
+"""Price levels of both sides of a market: those of the simulated venue, with who rests where, and the strategy's own.
 
 Levels are kept best last, so that what happens at the top of the book costs one look. A quote says what is best and
-nothing of the rest: better levels are gone, worse ones stay as they were last seen.
+nothing of the rest: better levels are gone, worse ones stay as they were last seen. An order book is told level by
+level: it is known from a snapshot on, and no longer once an update is missing or leaves it crossed.
 """
 
 import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import QueueKind, Record
+from tightloop.core.tick_types import BookRow, QueueKind
+from tightloop.core.types import Record
 
 BUY, SELL = 1, -1
 
@@ -29,6 +31,23 @@ def best(own: Record, side: int) -> float:
     if side > 0:
         return own.bids[own.bid_count - 1].price if own.bid_count > 0 else math.nan
     return own.asks[own.ask_count - 1].price if own.ask_count > 0 else math.nan
+
+
+@hot
+def is_best(own: Record, side: int, price: float) -> bool:
+    """Whether a price is the best one of its side now."""
+    if side > 0:
+        return own.bid_count > 0 and own.bids[own.bid_count - 1].price == price
+    return own.ask_count > 0 and own.asks[own.ask_count - 1].price == price
+
+
+@hot
+def replace_best(own: Record, side: int, qty: float) -> float:
+    """A new quantity at the best price of a side; what it was before."""
+    level = own.bids[own.bid_count - 1] if side > 0 else own.asks[own.ask_count - 1]
+    before = level.qty
+    level.qty = qty
+    return before
 
 
 @leaf
@@ -88,6 +107,126 @@ def drop_best(own: Record, side: int) -> float:
     return own.asks[own.ask_count].qty
 
 
+# Order books ----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def lose(own: Record) -> None:
+    """Nothing is known of the book until its next snapshot."""
+    own.is_known = 0
+    own.bid_count = 0
+    own.ask_count = 0
+
+
+@leaf
+def is_taken(own: Record, seq: int, flags: int) -> bool:
+    """Whether a row changes the book; sees to what its number says of the rows before it.
+
+    A snapshot always does. Updates count one by one: one that is missing voids the book, one that is older than what
+    is known is not used, and before a snapshot nothing is.
+    """
+    if flags & BookRow.IS_SNAPSHOT:
+        if flags & BookRow.IS_FIRST:
+            lose(own)
+            own.is_known = 1
+        own.last_seq = seq
+        return True
+    if own.is_known == 0 or seq < own.last_seq:
+        return False
+    if seq > own.last_seq + 1:
+        lose(own)
+        return False
+    own.last_seq = seq
+    return True
+
+
+@leaf
+def end_update(own: Record) -> bool:
+    """After the last row of an update: whether the book is known. One that is crossed, or locked, is not."""
+    if own.bid_count > 0 and own.ask_count > 0:
+        if own.bids[own.bid_count - 1].price >= own.asks[own.ask_count - 1].price:
+            lose(own)
+    return own.is_known != 0
+
+
+@leaf
+def best_qty(own: Record, side: int) -> float:
+    """The quantity at the best price of a side; NaN without one."""
+    if side > 0:
+        return own.bids[own.bid_count - 1].qty if own.bid_count > 0 else math.nan
+    return own.asks[own.ask_count - 1].qty if own.ask_count > 0 else math.nan
+
+
+@leaf
+def qty_of_best(own: Record, side: int, many: int) -> float:
+    """What the best levels of a side hold together, at most ``many`` of them."""
+    levels = own.bids if side > 0 else own.asks
+    at = (own.bid_count if side > 0 else own.ask_count) - 1
+    last, qty = at - many, 0.0
+    while at >= 0 and at > last:
+        qty += levels[at].qty
+        at -= 1
+    return qty
+
+
+@leaf
+def take_best(own: Record, side: int, qty: float) -> None:
+    """Somebody took a part of the best level of a side."""
+    if side > 0:
+        own.bids[own.bid_count - 1].qty -= qty
+    else:
+        own.asks[own.ask_count - 1].qty -= qty
+
+
+@leaf
+def drop_empty(own: Record, side: int) -> None:
+    """Best levels of which nothing is left are gone."""
+    while not best_qty(own, side) > 0.0 and (own.bid_count if side > 0 else own.ask_count) > 0:
+        drop_best(own, side)
+
+
+@leaf
+def price_of(own: Record, side: int, qty: float) -> float:
+    """The price of the last level that a quantity would take from a side; NaN without a level."""
+    levels = own.bids if side > 0 else own.asks
+    at = (own.bid_count if side > 0 else own.ask_count) - 1
+    if at < 0:
+        return math.nan
+    left = qty - levels[at].qty
+    while left > 0.0 and at > 0:
+        at -= 1
+        left -= levels[at].qty
+    return levels[at].price
+
+
+@leaf
+def take_all(own: Record, side: int, qty: float) -> float:
+    """Take a quantity from a side that has a level: the average price, what no level holds at the last one's."""
+    touch, left, beyond, price = best(own, side), qty, 0.0, best(own, side)
+    while left > 0.0 and best(own, side) > 0.0:
+        price, shown = best(own, side), best_qty(own, side)
+        beyond += min(shown, left) * (price - touch)
+        if shown > left:
+            take_best(own, side, left)
+        else:
+            drop_best(own, side)
+        left -= min(shown, left)
+    return touch + (beyond + left * (price - touch)) / qty
+
+
+@leaf
+def ahead_at(own: Record, side: int, price: float) -> float:
+    """Who stands at a price; infinitely many where nobody knows: the book is lost, or does not reach so far."""
+    if own.has_book != 0:
+        count = own.bid_count if side > 0 else own.ask_count
+        if own.is_known == 0:
+            return math.inf
+        worst = own.bids[0].price if side > 0 else own.asks[0].price
+        if count == limits.LEVELS_MAX and _is_better(side, worst, price):
+            return math.inf
+    return qty_at(own, side, price)
+
+
 # Queues ---------------------------------------------------------------------------------------------------------------
 
 
@@ -95,7 +234,7 @@ def drop_best(own: Record, side: int) -> float:
 def join_queue(venue: Record, own: Record, slot: int) -> None:
     """An order begins to rest behind all that is shown at its price."""
     order = venue.orders[slot]
-    venue.queue_ahead[slot] = qty_at(own, order.side, order.price)
+    venue.queue_ahead[slot] = ahead_at(own, order.side, order.price)
     venue.queue_traded[slot] = 0.0
 
 
@@ -126,8 +265,9 @@ def _share_behind(venue: Record, front: float, back: float) -> float:
 def qty_changed(venue: Record, slot: int, before: float, now: float) -> None:
     """The quantity at the order's price changed: what prints did not take was canceled, before or behind the order."""
     front = venue.queue_ahead[slot]
-    if venue.queue_kind == QueueKind.RISK_AVERSE:
+    if venue.queue_kind == QueueKind.RISK_AVERSE or front == math.inf:
         venue.queue_ahead[slot] = min(front, now)
+        venue.queue_traded[slot] = 0.0
         return
     canceled = before - now - venue.queue_traded[slot]
     venue.queue_traded[slot] = 0.0
@@ -138,6 +278,14 @@ def qty_changed(venue: Record, slot: int, before: float, now: float) -> None:
     behind = _share_behind(venue, front, back)
     estimate = front - (1.0 - behind) * canceled + min(back - behind * canceled, 0.0)
     venue.queue_ahead[slot] = min(estimate, now) if estimate == estimate else now
+
+
+@leaf
+def look_again(venue: Record, own: Record, slot: int) -> None:
+    """A snapshot: no more stand ahead of an order than are shown at its price, and who left is not known."""
+    order = venue.orders[slot]
+    venue.queue_ahead[slot] = min(venue.queue_ahead[slot], ahead_at(own, order.side, order.price))
+    venue.queue_traded[slot] = 0.0
 
 
 @hot

@@ -1,7 +1,8 @@
 """The simulated venue on ticks: it keeps its own clock, sees the market when it happened and hears commands later.
 
-    market orders   take what the book shows when they arrive: level by level of a book; of a quote the touch, and what
-                    is more than the touch ever further away (``depth_spreads``). Without quotes: the next print.
+    market orders   take what the book shows when they arrive: level by level of a book, where what they took is gone
+                    until the level is told again; of a quote the touch, and what is more than the touch ever further
+                    away (``depth_spreads``). Without either: the next print. In a book that is lost they wait.
     limits          fill when traded through; at their price once the queue ahead is used up; one print is used once
     stops           triggered by a print, the mark or the touch, then as a market order
     liquidation     when the mark passes the liquidation price, at the touch
@@ -12,18 +13,10 @@ Commands take effect in the order of their arrival, against the market in force 
 
 import math
 
-from tightloop.core import limits, margin, matching, tick_book, venue_book
+from tightloop.core import limits, margin, matching, tick_book, tick_fills, venue_book
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import (
-    EventKind,
-    OrderKind,
-    Reason,
-    Record,
-    RowKind,
-    SlippageKind,
-    TimeInForce,
-    Trigger,
-)
+from tightloop.core.tick_types import BookRow
+from tightloop.core.types import EventKind, OrderKind, Reason, Record, RowKind, TimeInForce, Trigger
 
 # What is on its way ---------------------------------------------------------------------------------------------------
 
@@ -68,153 +61,6 @@ def _sent_at(venue: Record, own: Record, now_ns: int) -> None:
     """The venue's clock, and how long what it says now takes to be heard."""
     venue.ts_ns = now_ns
     venue.delay_ns = own.feed_latency_ns if venue.is_recorded != 0 else venue.response_ns
-
-
-# Fills ----------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def _remaining(venue: Record, order: Record) -> float:
-    """What is left of an order, and of what there is to reduce."""
-    qty = order.qty - order.filled_qty
-    if order.reduce_only != 0:
-        held = venue.positions[order.instance].qty
-        qty = min(qty, abs(held)) if held * order.side < 0.0 else 0.0
-    return qty
-
-
-@leaf
-def _fill(venue: Record, slot: int, price: float, market: float, qty: float, is_maker: bool) -> None:
-    """One fill at ``price`` where the market was ``market``: position, event, what its OCO group loses."""
-    order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
-    costs = venue.costs[order.instance]
-    multiplier = own.rules.multiplier
-    order.filled_qty += qty
-    matching.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, own)
-    event = venue_book.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, venue.ts_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.price = price
-    event.qty = qty
-    event.is_maker = 1 if is_maker else 0
-    event.amount = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
-    event.rate = (price - market) * order.side * qty * multiplier
-    order.fill_count += 1
-    oco, order_id = order.oco, order.id
-    if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
-        venue_book.remove(venue, slot)
-    if oco != 0:
-        matching.cancel_siblings(venue, own, oco, order_id, venue.ts_ns)
-
-
-@leaf
-def _make(venue: Record, slot: int, most: float) -> float:
-    """A resting order fills at its own price, at most ``most``; how much it did."""
-    order = venue.orders[slot]
-    qty = min(_remaining(venue, order), most)
-    if qty <= 0.0:
-        if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
-            venue_book.end_order(
-                venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns
-            )
-        return 0.0
-    _fill(venue, slot, order.price, order.price, qty, True)
-    return qty
-
-
-@leaf
-def _beyond(venue: Record, own: Record, order: Record, market: float, shown: float, qty: float) -> float:
-    """The average price of ``qty`` when ``shown`` is all the touch has: each further touch costs some spreads more."""
-    costs = venue.costs[order.instance]
-    price = market
-    if qty > shown and costs.depth_spreads > 0.0:
-        bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
-        spread = max(ask - bid, own.rules.price_increment)
-        more = qty - shown
-        # The marginal price rises in a straight line from the touch on.
-        price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
-    if costs.slippage_kind != SlippageKind.NONE:
-        price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
-    if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
-        price = min(price, order.price) if order.side > 0 else max(price, order.price)
-    return price
-
-
-@leaf
-def _reaches(order: Record, price: float) -> bool:
-    """Whether an order may take at this price."""
-    if order.kind != OrderKind.LIMIT and order.kind != OrderKind.STOP_LIMIT:
-        return True
-    return price <= order.price if order.side > 0 else price >= order.price
-
-
-@leaf
-def _take_touch(venue: Record, own: Record, slot: int) -> None:
-    """Take from a quote: a market order all it wants, a limit what the touch shows."""
-    order = venue.orders[slot]
-    market = tick_book.best(own, -order.side)
-    qty = _remaining(venue, order)
-    if qty <= 0.0 or not _reaches(order, market):
-        return
-    shown = tick_book.qty_at(own, -order.side, market)
-    participation = venue.costs[order.instance].participation
-    if participation > 0.0:
-        shown *= participation
-        qty = min(qty, shown)
-    elif venue.is_partial != 0 and order.kind != OrderKind.MARKET and order.kind != OrderKind.STOP:
-        qty = min(qty, shown) if order.kind != OrderKind.TRAILING else qty
-    if qty > 0.0:
-        _fill(venue, slot, _beyond(venue, own, order, market, shown, qty), market, qty, False)
-
-
-@leaf
-def _walk_book(venue: Record, own: Record, slot: int) -> None:
-    """Take from a book, level by level, as far as the order's limit allows. Levels stay as shown until they change."""
-    order = venue.orders[slot]
-    levels = own.asks if order.side > 0 else own.bids
-    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
-    wanted = _remaining(venue, order)
-    market, taken, value = levels[at].price if at >= 0 else math.nan, 0.0, 0.0
-    while at >= 0 and taken < wanted and _reaches(order, levels[at].price):
-        qty = min(levels[at].qty, wanted - taken)
-        taken += qty
-        value += qty * levels[at].price
-        at -= 1
-    if taken > 0.0:
-        _fill(venue, slot, value / taken, market, taken, False)
-
-
-@leaf
-def _take(venue: Record, slot: int) -> None:
-    """An order takes what it can now; what it leaves is over (IOC, FOK), rests (a limit) or waits (a market order)."""
-    order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
-    order_id, held = order.id, venue.positions[order.instance].qty
-    if order.reduce_only != 0 and held * order.side >= 0.0:
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns)
-        return
-    if order.tif == TimeInForce.FOK and not _has_all(venue, own, order):
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
-        return
-    if own.has_book != 0:
-        _walk_book(venue, own, slot)
-    elif tick_book.best(own, -order.side) > 0.0:
-        _take_touch(venue, own, slot)
-    if order.id == order_id and order.tif == TimeInForce.IOC:
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
-
-
-@leaf
-def _has_all(venue: Record, own: Record, order: Record) -> bool:
-    """The book shows all that a fill-or-kill order wants."""
-    levels = own.asks if order.side > 0 else own.bids
-    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
-    shown = 0.0
-    while at >= 0 and _reaches(order, levels[at].price):
-        shown += levels[at].qty
-        at = at - 1 if own.has_book != 0 else -1
-    return shown >= _remaining(venue, order) * (1.0 - limits.QUANTITY_TOLERANCE)
 
 
 # The market -----------------------------------------------------------------------------------------------------------
@@ -277,19 +123,21 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
     """A market order takes from the book; where there is none, from the print in hand."""
     order = venue.orders[slot]
     if own.has_book != 0 or tick_book.best(own, -order.side) > 0.0:
-        _take(venue, slot)
+        tick_fills.take(venue, slot)
         return
     held = venue.positions[order.instance].qty
     if order.reduce_only != 0 and held * order.side >= 0.0:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns)
         return
-    qty = _remaining(venue, order)
+    qty = tick_fills.remaining(venue, order)
     if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
         shown = own.print_left
         if venue.is_partial != 0:
             qty = min(qty, shown)
             own.print_left -= qty
-        _fill(venue, slot, _beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False)
+        tick_fills.fill(
+            venue, slot, tick_fills.beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False
+        )
 
 
 @leaf
@@ -302,15 +150,33 @@ def _liquidate(venue: Record, index: int, own: Record) -> None:
         if position.qty != 0.0 and trigger == trigger:
             is_hit = own.mark <= trigger if position.qty > 0.0 else own.mark >= trigger
             if is_hit:
-                touch = tick_book.best(own, 1 if position.qty > 0.0 else -1)
+                qty, side = abs(position.qty), 1 if position.qty > 0.0 else -1
+                touch = tick_book.best(own, side)
                 price = touch if touch > 0.0 else own.mark
-                qty = abs(position.qty)
+                if own.has_book != 0 and touch > 0.0:
+                    price = tick_book.take_all(own, side, qty)
                 event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, venue.ts_ns)
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
                 matching.apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
+
+
+@leaf
+def _meet_book(venue: Record, own: Record, slot: int) -> None:
+    """A resting order that levels of the other side reached takes them in, at its own price."""
+    order = venue.orders[slot]
+    order_id, side = order.id, -order.side
+    best = tick_book.best(own, side)
+    while best == best and order.id == order_id and (best - order.price) * side >= 0.0:
+        shown = tick_book.best_qty(own, side)
+        filled = tick_fills.make(venue, slot, shown if venue.is_partial != 0 else math.inf)
+        if filled < shown:
+            tick_book.take_best(own, side, filled)
+            return
+        tick_book.drop_best(own, side)
+        best = tick_book.best(own, side)
 
 
 @leaf
@@ -323,8 +189,11 @@ def _crossed(venue: Record, own: Record) -> None:
         if _is_resting(order):
             other = tick_book.best(own, -order.side)
             if other == other and (other <= order.price if order.side > 0 else other >= order.price):
-                shown = tick_book.qty_at(own, -order.side, other)
-                _make(venue, at, shown if venue.is_partial != 0 else math.inf)
+                if own.has_book != 0:
+                    _meet_book(venue, own, at)
+                else:
+                    shown = tick_book.qty_at(own, -order.side, other)
+                    tick_fills.make(venue, at, shown if venue.is_partial != 0 else math.inf)
         at = _after(venue, own, at, after)
 
 
@@ -367,10 +236,44 @@ def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
     own = venue.instruments[event.instrument]
     _sent_at(venue, own, now_ns)
     own.heard_ns = now_ns
+    if own.has_book != 0:
+        return  # the book says what is there, and more of it
     _quote_side(venue, own, tick_book.BUY, event.price, event.qty)
     _quote_side(venue, own, tick_book.SELL, event.rate, event.amount)
     _set_mark(own)
     _react(venue, event.instrument, own)
+
+
+@leaf
+def book_arrives(venue: Record, event: Record, now_ns: int) -> None:
+    """A level of the order book; after the last of its update the market has changed."""
+    own = venue.instruments[event.instrument]
+    assert own.has_book != 0, "a book is told to a venue that keeps one"
+    _sent_at(venue, own, now_ns)
+    own.heard_ns = now_ns
+    flags = event.reason
+    if tick_book.is_taken(own, event.order_id, flags):
+        side = tick_book.BUY if flags & BookRow.IS_BID else tick_book.SELL
+        if flags & BookRow.IS_SNAPSHOT:
+            tick_book.set_level(own, side, event.price, event.qty)
+        else:
+            _set_level(venue, own, side, event.price, event.qty)
+    if not flags & BookRow.IS_LAST:
+        return
+    is_known = tick_book.end_update(own)
+    if is_known and flags & BookRow.IS_SNAPSHOT:
+        _look_at_queues(venue, own)
+    _set_mark(own)
+    _react(venue, event.instrument, own)
+
+
+@leaf
+def _look_at_queues(venue: Record, own: Record) -> None:
+    at = own.order_first
+    while at >= 0:
+        if _is_resting(venue.orders[at]):
+            tick_book.look_again(venue, own, at)
+        at = venue.orders[at].next
 
 
 @leaf
@@ -387,7 +290,12 @@ def _drop_beyond(venue: Record, own: Record, side: int, price: float, also_equal
 @leaf
 def _quote_side(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
     """One side of a quote: better levels are gone, on the other side too; the same again says nothing of the queue."""
-    if tick_book.best(own, side) == price and tick_book.qty_at(own, side, price) == qty:
+    if qty > 0.0 and tick_book.is_best(own, side, price):
+        before = tick_book.replace_best(own, side, qty)
+        if before != qty:
+            if own.order_first >= 0:
+                _queue_changes(venue, own, side, price, before, qty)
+            _drop_beyond(venue, own, -side, price, True)
         return
     _set_level(venue, own, side, price, qty)
     _drop_beyond(venue, own, side, price, False)
@@ -434,7 +342,7 @@ def _meet_print(venue: Record, own: Record, slot: int, price: float, qty: float)
             most = min(most, -venue.queue_ahead[slot])
     elif not matching.is_through(order.side, price, order.price):
         return
-    filled = _make(venue, slot, most)
+    filled = tick_fills.make(venue, slot, most)
     own.print_left -= filled if venue.is_partial != 0 else 0.0
     if order.price == price:
         venue.queue_ahead[slot] = 0.0
@@ -448,7 +356,7 @@ def _limit_arrives(venue: Record, own: Record, slot: int) -> None:
     """A limit takes what it reaches, unless it is post-only, and rests with what is left."""
     order = venue.orders[slot]
     other = tick_book.best(own, -order.side)
-    takes = other == other and _reaches(order, other)
+    takes = other == other and tick_fills.reaches(order, other)
     if takes and order.post_only != 0:
         venue_book.end_order(
             venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, venue.ts_ns
@@ -456,7 +364,7 @@ def _limit_arrives(venue: Record, own: Record, slot: int) -> None:
         return
     order_id = order.id
     if takes or order.tif == TimeInForce.IOC or order.tif == TimeInForce.FOK:
-        _take(venue, slot)
+        tick_fills.take(venue, slot)
     if order.id == order_id:
         order.is_resting = 1
         tick_book.join_queue(venue, own, slot)
@@ -466,6 +374,8 @@ def _limit_arrives(venue: Record, own: Record, slot: int) -> None:
 def _prevent_self_trade(venue: Record, own: Record, taker: Record) -> None:
     """What rests of our own where an order is about to take is canceled first."""
     other = tick_book.best(own, -taker.side)
+    if own.has_book != 0:
+        other = tick_book.price_of(own, -taker.side, taker.qty)
     bound = taker.price if taker.kind == OrderKind.LIMIT else other
     if taker.post_only != 0 or bound != bound:
         return
@@ -499,7 +409,7 @@ def _submit(venue: Record, row: Record) -> None:
         _limit_arrives(venue, own, slot)
     elif order.kind == OrderKind.MARKET:
         if own.has_book != 0 or tick_book.best(own, -order.side) > 0.0:
-            _take(venue, slot)
+            tick_fills.take(venue, slot)
     else:
         _triggers(venue, own)
 
@@ -524,7 +434,10 @@ def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
 
 @leaf
 def request_arrives(venue: Record) -> None:
-    """The next command takes effect. A cancel or amend that comes too late does nothing."""
+    """The next command takes effect. A cancel or amend that comes too late does nothing.
+
+    An amend is told so: who asked for more of an order that was filled meanwhile still waits for the rest.
+    """
     row = venue.requests[venue.request_taken]
     venue.request_taken += 1
     own = venue.instruments[row.instrument]
@@ -534,6 +447,9 @@ def request_arrives(venue: Record) -> None:
         return
     slot = venue_book.find(venue, own, row.order_id)
     if slot < 0:
+        if row.kind == RowKind.AMEND:
+            event = venue_book.push(venue, EventKind.ORDER_CANCELED.value, row.instrument, row.instance, venue.ts_ns)
+            event.order_id, event.order_slot, event.reason = row.order_id, row.slot, Reason.TOO_LATE.value
         return
     if row.kind == RowKind.CANCEL:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
@@ -577,5 +493,7 @@ def market_arrives(venue: Record, event: Record, now_ns: int) -> None:
         print_arrives(venue, event, now_ns)
     elif event.kind == EventKind.QUOTE:
         quote_arrives(venue, event, now_ns)
+    elif event.kind == EventKind.BOOK_LEVEL:
+        book_arrives(venue, event, now_ns)
     elif event.kind == EventKind.FUNDING_RATE:
         settle_funding(venue, event, now_ns)

@@ -43,8 +43,8 @@ assert HAS_NEWS == HEARD + 1, "one function reads both controls"
 
 @leaf
 def _receive(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
-    own = venue.instruments[event.instrument]
     if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
+        own = venue.instruments[event.instrument]
         own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
     step(state, arena, event, log, table)
 
@@ -53,6 +53,7 @@ def _receive(state: Record, arena: Floats, venue: Record, event: Record, log: Ro
 def _hear(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """The strategy hears what the venue said."""
     event = venue.inbox[venue.inbox_taken]
+    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)
     event.phase = Phase.RECORD.value
     venue.inbox_taken += 1
     step(state, arena, event, log, table)

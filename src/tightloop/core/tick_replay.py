@@ -8,27 +8,13 @@ the one that takes one event at a time. Streams give their rows in pieces: one t
 
 from numba import boolean, int64, types
 
-from tightloop.core import limits, tapes, tick_matching
+from tightloop.core import limits, market, tapes, tick_matching
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.merge import is_before, sift_down
 from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
 from tightloop.core.step import advance
-from tightloop.core.types import (
-    ARENA,
-    LOG_ARRAY,
-    TABLE,
-    TICK_RECORD,
-    Clock,
-    EventKind,
-    Floats,
-    Ints,
-    Phase,
-    Record,
-    RowKind,
-    Rows,
-    StreamKind,
-    Table,
-)
+from tightloop.core.tick_types import TICK_RECORD, BookRow, Clock, Gap, StreamKind
+from tightloop.core.types import ARENA, LOG_ARRAY, TABLE, EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
 
 TICKS = types.Array(TICK_RECORD, 1, "C")
 
@@ -38,7 +24,7 @@ FINISHED, LOG_FULL, EQUITY_FULL, PAUSED, STARVED, CROWDED = 0, 1, 2, 3, 4, 5
 NOTHING, RECEIVED, ANSWERED, EXPIRED, ARRIVED, MISSING = 0, 1, 2, 3, 4, 5
 TIMED = 6
 
-_TRADES, _QUOTES, _FUNDING, _ANSWERS, _GRID, _VENUE = 0, 1, 2, 3, 4, 5
+_TRADES, _QUOTES, _BOOKS, _FUNDING, _ANSWERS, _GRID, _VENUE = 0, 1, 2, 3, 4, 5, 6
 _STARVED_NS = -1
 
 
@@ -47,10 +33,11 @@ _STARVED_NS = -1
 
 @leaf
 def _rank(stream: Record) -> int:
-    """The place of a stream among those of one time: prints, quotes, funding; the grid; then the same at the venue."""
+    """The place of a stream among those of one time: prints, quotes, books, funding; the grid; then the venue's."""
     if stream.kind == StreamKind.GRID:
         return _GRID
     own = _TRADES if stream.kind == StreamKind.TRADES else _QUOTES if stream.kind == StreamKind.QUOTES else _FUNDING
+    own = _BOOKS if stream.kind == StreamKind.BOOKS else own
     return own + _VENUE if stream.clock == Clock.VENUE else own
 
 
@@ -90,6 +77,14 @@ def _is_gap(stream: Record, tick: Record) -> bool:
     return last > 0 and tick.trade_id > last + 1
 
 
+@leaf
+def _is_book_gap(stream: Record, tick: Record) -> bool:
+    """The numbers of updates jumped: some are missing in between. ``last_id`` is one more than the last number."""
+    last, is_snapshot = stream.last_id, tick.is_buyer_maker & BookRow.IS_SNAPSHOT
+    stream.last_id = tick.trade_id + 1 if is_snapshot else max(last, tick.trade_id + 1)
+    return not is_snapshot and last > 0 and tick.trade_id > last
+
+
 @hot
 def _write_tick(event: Record, stream: Record, tick: Record, now_ns: int) -> None:
     event.ts_event_ns = tick.ts_event_ns
@@ -114,6 +109,28 @@ def _write_tick(event: Record, stream: Record, tick: Record, now_ns: int) -> Non
         event.is_maker = 0
         event.rate = tick.ask
         event.amount = tick.ask_qty
+
+
+@leaf
+def _write_level(event: Record, stream: Record, tick: Record, now_ns: int) -> None:
+    """A row of an order book; who decides does so after the last of its update."""
+    event.kind = EventKind.BOOK_LEVEL.value
+    event.phase = Phase.NONE.value
+    if tick.is_buyer_maker & BookRow.IS_LAST:
+        event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
+    event.ts_event_ns = tick.ts_event_ns
+    event.ts_init_ns = now_ns
+    event.instrument = stream.instrument
+    event.instance = 0
+    event.order_slot = -1
+    event.order_id = tick.trade_id
+    event.reason = tick.is_buyer_maker
+    event.is_maker = 0
+    event.price = tick.price
+    event.qty = tick.qty
+    event.rate = 0.0
+    event.amount = 0.0
+    event.stop_price = 0.0
 
 
 @leaf
@@ -162,9 +179,11 @@ def _write_timer(event: Record, timer_ns: int) -> None:
 
 
 @leaf
-def _note_gap(event: Record, now_ns: int) -> None:
-    """The print in hand says that some before it are missing: that is told first."""
+def _note_gap(event: Record, now_ns: int, what: int) -> None:
+    """What is in hand says that some before it is missing: that is told first."""
     event.kind = EventKind.DATA_GAP.value
+    event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
+    event.reason = what
     event.order_id = 0
     event.is_maker = 0
     event.price = 0.0
@@ -181,7 +200,16 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
         tick = ticks[stream.at]
         _write_tick(event, stream, tick, now_ns)
         if stream.kind == StreamKind.TRADES and stream.clock != Clock.VENUE and _is_gap(stream, tick):
-            _note_gap(event, now_ns)
+            _note_gap(event, now_ns, Gap.PRINTS.value)
+            return 1
+        stream.at += 1
+        _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
+        return 3 if stream.clock == Clock.BOTH else 1 if stream.clock == Clock.STRATEGY else 2
+    if stream.kind == StreamKind.BOOKS:
+        tick = ticks[stream.at]
+        _write_level(event, stream, tick, now_ns)
+        if stream.clock != Clock.VENUE and _is_book_gap(stream, tick):
+            _note_gap(event, now_ns, Gap.BOOK.value)
             return 1
         stream.at += 1
         _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
@@ -270,6 +298,7 @@ def act_at_venue(venue: Record, what: int) -> None:
 def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
     """The strategy hears what the venue said."""
     event = venue.inbox[venue.inbox_taken]
+    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)  # a timer is told when its time is over, and acts at it
     event.phase = Phase.RECORD.value
     venue.inbox_taken += 1
     advance(state, arena, event, log, table)
@@ -283,6 +312,8 @@ def has_no_room(state: Record, instrument: int) -> bool:
     """A window needs more rows than its tape has room for."""
     own = state.instruments[instrument]
     if own.trade_tape >= 0 and tapes.needs_room(state, own.trade_tape):
+        return True
+    if own.book_tape >= 0 and tapes.needs_room(state, own.book_tape):
         return True
     return own.quote_tape >= 0 and tapes.needs_room(state, own.quote_tape)
 
@@ -344,8 +375,8 @@ def tick_replay(
             if sees & 1:
                 left -= 1
                 control[5] += 1
-                own = venue.instruments[event.instrument]
-                if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
+                if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
+                    own = venue.instruments[event.instrument]
                     own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
                 advance(state, arena, event, log, table)
             if sees & 2:
@@ -412,6 +443,7 @@ def occur(
         return NOTHING
     if what == ANSWERED:
         events[0] = venue.inbox[venue.inbox_taken]
+        events[0].ts_init_ns = max(events[0].ts_init_ns, states[0].ts_ns)
         events[0].phase = Phase.RECORD.value
         venue.inbox_taken += 1
         if venue.inbox_taken == venue.inbox_count:
@@ -440,6 +472,12 @@ def strategy_received(venues: Rows, events: Rows) -> None:
 def send_new(venues: Rows, log: Rows) -> None:
     """Commands in the log that were not sent yet leave for the venue."""
     send_commands(venues[0], log)
+
+
+@compiled(types.void(STATES, ARENA, TABLE))
+def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
+    """Compute what was put off: the run is over, or somebody looks at all of it."""
+    market.measure_all(states[0], arena, table)
 
 
 @compiled(boolean(STATES, int64))

@@ -16,6 +16,7 @@ from tightloop.core import limits
 from tightloop.core.carry_types import CARRY
 from tightloop.core.records import of as _of
 from tightloop.core.records import record as _record
+from tightloop.core.tick_types import BOOK, EDGE, LEVEL, ON_DEMAND, TAPE
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
@@ -46,11 +47,12 @@ class EventKind(IntEnum):
     REARMED = 13  # an operator lifts a drawdown stop
     TRADE = 14  # a public print: price, qty, is_maker = the buyer rested, order_id = the venue's trade id
     QUOTE = 15  # best bid and ask: price = bid, qty = bid_qty, rate = ask, amount = ask_qty
-    DATA_GAP = 16  # instrument: what happened since ts_event_ns is not known; windows over it are UNKNOWN
+    DATA_GAP = 16  # instrument, reason = Gap: what happened since then is not known; windows over it are UNKNOWN
     # What somebody outside of the step decided, for an instance; the step checks it as it checks its own families.
     ORDER_WANTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
     CANCEL_WANTED = 18  # order_id
     PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
+    BOOK_LEVEL = 20  # a level of an order book: price, qty (0: it is gone), order_id = seq, reason = flags of BookRow
     # Of carry; which fields they use is said in core/carry_types.py.
     VALUE_KNOWN = 30  # instrument = series, price = its value from now on
     FUNDING_SETTLED = 31  # instance = holding, rate, price = mark, amount = received (in the quote asset)
@@ -194,6 +196,7 @@ class Reason(IntEnum):
     STRATEGY_DAILY_LOSS = 33
     MIN_RISK_REWARD = 34
     KILLED = 35
+    BOOK_UNKNOWN = 36
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
     NOTHING_TO_REDUCE = 51
@@ -203,6 +206,7 @@ class Reason(IntEnum):
     OCO = 55
     LIQUIDATED = 56
     SELF_TRADE = 57
+    TOO_LATE = 58  # to an amend: the order has ended as it was before
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
@@ -211,6 +215,7 @@ class Reason(IntEnum):
     EXIT = 64
     OPERATOR = 65
     STRATEGY = 66  # decided outside of the step
+    FEED_SILENT = 67  # E1 by on_stale
 
 
 class RowKind(IntEnum):
@@ -242,12 +247,13 @@ class WarningCode(IntEnum):
     UNKNOWN_ORDER = 6  # an event for an order that is not open
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
-    MARGIN_LOW = 9  # of carry: below its warn band; value: the ratio
-    BAND_LEFT = 10  # order_id: which Band; value: what was measured
-    ROLLED_BACK = 11  # order_id: the bundle; value: why
-    DELTA_LEFT = 12  # after a liquidation: what is not hedged any more, in the base asset
-    REWARD_UNPRICED = 13  # paid, and no market priced it; value: units
-    NOT_PAYABLE = 14  # a withdrawal waits; value: what is missing
+    FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
+    MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
+    BAND_LEFT = 21  # order_id: which Band; value: what was measured
+    ROLLED_BACK = 22  # order_id: the bundle; value: why
+    DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
+    REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
+    NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
 
 
 class AccountKind(IntEnum):
@@ -351,10 +357,6 @@ EVENT = _record(
     *_of("f8", "leverage stop_loss take_profit stop_loss_pct take_profit_pct"),  # pct: of the average entry price
 )
 
-TICK = _record(
-    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; id and flag of trades
-    *_of("f8", "price qty ask ask_qty"),  # of a quote: best bid and its quantity, best ask and its quantity
-)
 
 TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
 
@@ -367,16 +369,10 @@ INSTRUMENT = _record(
     *_of("f8", "mark funding_rate"),
     *_of("i8", "open_ns touched_ns bar_count"),
     *_of("f8", "last bid bid_qty ask ask_qty"),  # of the last print and the last quote received; NaN: none yet
-    *_of("i8", "trade_tape quote_tape tick_first tick_count"),  # -1: not kept; windowed indicators
+    *_of("i8", "trade_tape quote_tape book_tape book tick_first tick_count"),  # -1: not kept; windowed indicators
     *_of("i8", "gap_ns"),  # how long nothing was heard before the gap that the event in hand tells of; else 0
 )
 
-# What came in of one instrument and kind, for windows of time: a ring of rows in the arena, each with prefix sums.
-TAPE = _record(
-    *_of("i8", "base width capacity count epoch_ns first_ns edge_first edge_count has_moments has_extremes"),
-)
-# One end of a window on a tape: the row in force ``offset_ns`` before now.
-EDGE = _record(*_of("i8", "tape offset_ns at due_ns"), ("price_dt", "f8"))  # price_dt: sum of p dt of prints up to it
 
 AGGREGATE = _record(
     *_of("i8", "instrument period_ns indicator_first indicator_count is_open"),
@@ -402,7 +398,7 @@ STRATEGY = _record(
     ("scale_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("scale_by", "f8", (limits.LADDER_STEPS_MAX,)),
     *_of("i8", "stop_kind stop_of_signal stop_slot target_kind target_of_signal target_slot step_count base_slot"),
-    *_of("i8", "stop_trigger stale_ns"),  # stale_ns: a gap this long closes what is held; 0: it does not
+    *_of("i8", "stop_trigger stale_ns"),  # a gap this long is warned of while a position is held, and above 0 closes it
     *_of("f8", "stop_value stop_trail_pct target_value"),
     ("step_at", "f8", (limits.LADDER_STEPS_MAX,)),
     ("step_share_pct", "f8", (limits.LADDER_STEPS_MAX,)),
@@ -459,11 +455,12 @@ STATISTICS = _record(
     *_of("i8", "unknown_slippage_count"),  # fills that are in no sum of slippage
 )
 
+
 STATE = _record(
     *_of("i8", "seq ts_ns day day_end_ns trade_count signal_count next_timer_ns"),
     ("hash", "u8"),
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
-    *_of("i8", "node_count order_count order_high open_position_count check_count check_first"),
+    *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
     *_of(
         "i8",
@@ -488,6 +485,9 @@ STATE = _record(
     ("memory_ns", "i8", (limits.MEMORY_NS_MAX,)),
     ("tapes", TAPE, (limits.TAPES_MAX,)),
     ("edges", EDGE, (limits.EDGES_MAX,)),
+    ("on_demand", ON_DEMAND, (limits.INSTRUMENTS_MAX,)),
+    ("is_on_demand", "i8"),  # 1: nobody but the strategies reads between two events
+    ("books", BOOK, (limits.INSTRUMENTS_MAX,)),
     ("carry", CARRY),
 )
 
@@ -498,8 +498,6 @@ LOG_ROW = _record(
     *_of("f8", "fee pnl funding slippage value threshold"),
 )
 
-LEVEL = _record(*_of("f8", "price qty"))
-
 # The simulated venue keeps books of its own, as a real one does: it never reads State.
 VENUE_INSTRUMENT = _record(
     ("rules", INSTRUMENT),
@@ -507,7 +505,7 @@ VENUE_INSTRUMENT = _record(
     *_of("i8", "open_ns close_ns order_first order_last position_first stage"),
     *_of("i8", "trailing_count expires_next_ns has_participation"),  # what need not be looked for in every bar
     *_of("f8", "last print_left"),  # of ticks; print_left: what of the print in hand is not used yet
-    *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book"),
+    *_of("i8", "bid_count ask_count feed_latency_ns heard_ns has_book is_known last_seq"),  # is_known: of the book
     ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
     ("asks", LEVEL, (limits.LEVELS_MAX,)),
 )
@@ -550,37 +548,12 @@ STREAM = _record(
 RATE = _record(("ts_ns", "i8"), ("rate", "f8"))
 
 
-class StreamKind(IntEnum):
-    BARS = 1
-    FUNDING = 2
-    TRADES = 3
-    QUOTES = 4
-    GRID = 5  # time alone: windows move on though nothing happens
-
-
-class QueueKind(IntEnum):
-    """Who cancels in front of an order that rests: nobody, or a share of what leaves its price."""
-
-    RISK_AVERSE = 1
-    LOG2 = 2  # ln(1 + back) against ln(1 + front)
-    POWER3 = 3  # back^3 against front^3
-
-
-class Clock(IntEnum):
-    """What a stream feeds: the strategy, the venue, or both at one time."""
-
-    BOTH = 0
-    STRATEGY = 1
-    VENUE = 2
-
-
 BAR_RECORD = numba.from_dtype(BAR)
 EVENT_RECORD = numba.from_dtype(EVENT)
 STATE_RECORD = numba.from_dtype(STATE)
 ORDER_RECORD = numba.from_dtype(ORDER)
 VENUE_RECORD = numba.from_dtype(VENUE)
 LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
-TICK_RECORD = numba.from_dtype(TICK)
 STREAM_RECORD = numba.from_dtype(STREAM)
 RATE_RECORD = numba.from_dtype(RATE)
 EQUITY_RECORD = numba.from_dtype(EQUITY)

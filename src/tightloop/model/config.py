@@ -387,7 +387,9 @@ class _Resolver:
 
     def _check_tapes(self, path: refusals.Path, indicator: indicators.Indicator, variant: Variant) -> None:
         feed = self.shape.feed or []
-        missing = [tape for tape in indicator.tapes(variant.values) if tape not in feed]
+        # The best prices of a book are quotes.
+        has = {*feed, "quotes"} if "book" in feed else set(feed)
+        missing = [tape for tape in indicator.tapes(variant.values) if tape not in has]
         if missing:
             remedy = f"write feed: [{', '.join(dict.fromkeys([*feed, *missing]))}]"
             self._refuse(path, f"{indicator.type} needs {' and '.join(missing)}", remedy)
@@ -406,7 +408,7 @@ class _Resolver:
             return
         z1, base = self.shape.sections.Z1, ("sections", "Z1")
         price = z1.order.price
-        if price in ("best_bid", "best_ask") and "quotes" not in (self.shape.feed or []):
+        if price in ("best_bid", "best_ask") and not {"quotes", "book"} & set(self.shape.feed or []):
             remedy = "write close, a variant or a number"
             self._refuse((*base, "order", "price"), f"{price} needs quotes, and bars have none", remedy)
         elif isinstance(price, str) and price not in ("close", "best_bid", "best_ask") and z1.order.type != "market":

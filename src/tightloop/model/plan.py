@@ -27,6 +27,7 @@ from tightloop.model.conditions import OPERATORS, Condition, Node
 from tightloop.model.config import SECTIONS, Strategy
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
+from tightloop.model.on_demand import put_off
 from tightloop.model.plan_numbers import (
     Slots,
     or_nan,
@@ -42,6 +43,7 @@ from tightloop.model.variants import Variant
 DEFAULT_MAINTENANCE_RATE = 0.005
 DEFAULT_LEVERAGE_MAX = 200.0
 _NAN_CELL = 0
+_TAPE_FIELDS = {"trades": "trade_tape", "quotes": "quote_tape", "book": "book_tape"}
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class _Builder:
         self.conditions: dict[int, Condition] = {}
         self.grids_ns: dict[int, int] = {}
         self.cells_of_ends: dict[int, int] = {}
+        self.lazy: set[int] = set()
 
     def plan(self) -> Plan:
         asset = check_together(self.strategies, self.rules)
@@ -120,6 +123,7 @@ class _Builder:
         self._market_indicators()
         self._windows()
         self._strategies()
+        put_off(self.state, self.strategies, self.lazy)
         self._account()
         self._checks()
         arena = self._arena()
@@ -174,7 +178,7 @@ class _Builder:
             for k, tier in enumerate(tiers):
                 row["tiers"][k] = tier
             row["instance_first"] = -1
-            row["trade_tape"] = row["quote_tape"] = -1
+            row["trade_tape"] = row["quote_tape"] = row["book_tape"] = row["book"] = -1
             for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
                 row[name] = math.nan
             own = self.venue["instruments"][at]
@@ -218,6 +222,7 @@ class _Builder:
         if not self.strategies[0].read.feed:
             return
         write_venue(self.venue, self.strategies[0])
+        self._books()
         for at, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
@@ -239,11 +244,22 @@ class _Builder:
             if periods:
                 self.grids_ns[at] = math.gcd(*periods)
 
+    def _books(self) -> None:
+        """A book of every instrument, the strategy's and the venue's, when the feed has books."""
+        feed = self.strategies[0].read.feed or ()
+        if "book" not in feed:
+            return
+        for at in range(len(self.instruments)):
+            self.state["instruments"][at]["book"] = at
+            self.state["books"][at]["is_top"] = int("quotes" not in feed)
+            self.venue["instruments"][at]["has_book"] = 1
+        self.state["book_count"] = len(self.instruments)
+
     def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
         """The tapes of one instrument; the number of each end of a window."""
         row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
-        for name in ("trades", "quotes"):
+        for name, field_of in _TAPE_FIELDS.items():
             if not any(name in indicator.tapes(values) for indicator, values in loaded):
                 continue
             ends = {
@@ -256,14 +272,15 @@ class _Builder:
             own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
             needs = {need for indicator in own for need in indicator.needs}
             tape = self.state["tapes"][number]
-            tape["width"] = tapes.TRADE_WIDTH if name == "trades" else tapes.QUOTE_WIDTH
+            tape["is_quotes"] = int(name == "quotes")
+            tape["width"] = tapes.QUOTE_WIDTH if name == "quotes" else tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
             tape["capacity"], tape["first_ns"] = limits.TAPE_ROWS_MIN, limits.NEVER_NS
             tape["edge_first"], tape["edge_count"] = first, len(ends)
             tape["has_moments"], tape["has_extremes"] = int("moments" in needs), int("extremes" in needs)
             for k, offset_ns in enumerate(sorted(ends, reverse=True)):
-                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0)
+                self.state["edges"][first + k] = (number, offset_ns, -1, limits.NEVER_NS, 0.0, 0.0, 0.0)
                 numbers[(name, offset_ns)] = first + k
-            row["trade_tape" if name == "trades" else "quote_tape"] = number
+            row[field_of] = number
             self.state["tape_count"], self.state["edge_count"] = number + 1, first + len(ends)
         return numbers
 
@@ -280,6 +297,8 @@ class _Builder:
         row["address"] = self._address(variant.type, indicator.entry)
         row["base"] = base = self.cells
         row["floats"] = indicator.size(variant.values)
+        if indicator.may_wait(variant.values):
+            self.lazy.add(at)
         self.laid_out.append((indicator, base, variant.values))
         self.cells += int(row["floats"])
         return base
@@ -294,10 +313,10 @@ class _Builder:
         # Rings of tapes stand behind all that is hashed: what they hold is in the rolling hash, event by event.
         self.state["arena_floats"] = floats = self.cells
         for tape in self.state["tapes"][: int(self.state["tape_count"])]:
-            tape["base"] = floats
+            tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
             floats += int(tape["width"] * tape["capacity"])
         _capacity("ARENA_FLOATS_MAX", floats)
-        arena = np.zeros(floats)
+        arena = tapes.arena_of(floats)
         arena[_NAN_CELL] = math.nan
         for indicator, base, values in self.laid_out:
             indicator.lay_out(arena, base, values)

@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from tightloop.core import limits
+from tightloop.core.tick_types import QueueKind
 from tightloop.core.types import (
     OrderKind,
     PriceKind,
-    QueueKind,
     SizeKind,
     SlippageKind,
     StopKind,
@@ -61,7 +61,8 @@ def write_sections(row: Any, strategy: Strategy, slots: Slots) -> None:
     row["ze1_cooldown_ns"] = minutes_ns(sections.ZE1.cooldown_min)
     row["e1_cooldown_ns"] = minutes_ns(sections.E1.cooldown_min)
     stale = sections.E1.on_stale
-    row["stale_ns"] = seconds_ns(stale.after_s) if stale is not None and stale.do == "exit" else 0
+    if stale is not None:
+        row["stale_ns"] = seconds_ns(stale.after_s) * (1 if stale.do == "exit" else -1)
     row["e1_cancels_pending"] = int(sections.E1.actions.cancel_pending)
     confidence = strategy.read.confidence
     if confidence is not None:

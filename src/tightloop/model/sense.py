@@ -67,7 +67,7 @@ def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
     if e1.on_stale is not None and on_bars:
         found.append("E1.on_stale watches a feed that may fall silent; recorded bars never do")
     if e1.on_stale is not None and read.feed == ["quotes"]:
-        found.append("E1.on_stale hears of gaps from the ids of trades; a feed of quotes alone has none")
+        found.append("E1.on_stale hears of gaps from the ids of trades or books; a feed of quotes alone has none")
     marks = [key for key in ("stop_loss", "take_profit") if getattr(getattr(z1, key), "trigger", "touch") != "touch"]
     if marks and on_bars:
         found.append(f"bars hold one price: the trigger of {' and '.join(marks)} is a touch of it")

@@ -371,7 +371,7 @@ def _latency(value: Any) -> Any:
     return value
 
 
-FEEDS = ("trades", "quotes")
+FEEDS = ("trades", "quotes", "book")
 
 
 def _feed(value: Any) -> Any:
@@ -381,8 +381,6 @@ def _feed(value: Any) -> Any:
     if not isinstance(own, list) or not own:
         raise refuse(f"{shown(value)} is not a list of feeds", "write feed: [trades, quotes]")
     for name in own:
-        if name == "book":
-            raise refuse("books can not be replayed in this version", "write feed: [trades, quotes]")
         if name not in FEEDS:
             raise refuse(f"{shown(name)} is none of {', '.join(FEEDS)}", "write feed: [trades, quotes]")
     return [name for name in FEEDS if name in own]

@@ -105,13 +105,13 @@ def _parameter(path: Path, value: Any, parameter: Number | Choice, refuse: Refus
         refuse(path, f"{shown(value)} is none of {words}", near(value, parameter.words, f"write one of {words}"))
         return None
     kind = "a whole number" if parameter.whole else "a number"
-    bounds = f"between {plain(parameter.minimum)} and {plain(parameter.maximum)}"
+    bounds = f"between {plain(parameter.minimum)} and {plain(parameter.maximum)}{' or 0' if parameter.or_zero else ''}"
     remedy = f"write {kind} {bounds}"
     if value is None:
         refuse(path, "is missing", f"write {parameter.name}: and {kind} {bounds}")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         refuse(path, f"{shown(value)} is not {kind}", remedy)
-    elif not parameter.minimum <= value <= parameter.maximum:
+    elif not parameter.allows(value):
         refuse(path, f"{shown(value)} is not {bounds}", remedy)
     elif parameter.whole and value != int(value):
         refuse(path, f"{shown(value)} is not a whole number", remedy)

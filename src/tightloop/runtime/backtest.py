@@ -19,6 +19,12 @@ EVENTS_AT_ONCE = 4_000_000
 Progress = Callable[[int], None]
 
 
+def get_ready(plan: Plan) -> None:
+    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    if plan.has_code:
+        import tightloop.runtime.python_replay  # noqa: F401 # importing it compiles it
+
+
 def run_code(
     plan: Plan,
     feed: Feed,
@@ -29,7 +35,7 @@ def run_code(
     is_daily: bool = False,
 ) -> int:
     """``run`` for a plan with strategies in Python; ``is_daily`` keeps the last equity of each day alone."""
-    from tightloop.runtime import python_replay  # compiles a replay of its own: half a minute, once
+    from tightloop.runtime import python_replay
 
     return python_replay.run(plan, feed, recorder, on_progress, equity_rows=equity_rows, is_daily=is_daily)
 

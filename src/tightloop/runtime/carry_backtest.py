@@ -37,13 +37,19 @@ def make_tape(plan: CarryPlan, feed: CarryFeed) -> CarryTape:
     values = np.ascontiguousarray(feed.values[:, columns]) if columns else np.empty((len(feed.instants), 0))
     extras = [_flow(int(feed.instants[0]), plan.strategy.capital, 0)]
     extras += _flows(plan, feed)
-    for at, instrument in enumerate(plan.holdings):
-        extras += _settlements(at, feed, str(instrument))
+    for number, instrument in enumerate(plan.holdings):
+        extras += _settlements(number, feed, str(instrument))
     extras += _payouts(plan, feed)
-    for at, leg in enumerate(plan.strategy.legs):
+    for number, leg in enumerate(plan.strategy.legs):
         for own in feed.predictions.get(leg.name, ()):
-            extras.append(_extra(own.ts_ns, EventKind.PREDICTED, at, qty=own.side, amount=own.confidence, rate=own.sd))
-    together = np.concatenate(extras)
+            extras.append(
+                _extra(own.ts_ns, EventKind.PREDICTED, number, qty=own.side, amount=own.confidence, rate=own.sd)
+            )
+    together = np.empty(sum(len(rows) for rows in extras), EVENT)  # joining them by name would cost 10 ms
+    at = 0
+    for rows in extras:
+        together[at : at + len(rows)] = rows
+        at += len(rows)
     together = together[np.argsort(together["ts_init_ns"], kind="stable")]
     return CarryTape(feed.instants.astype(np.int64), values, together)
 
@@ -105,6 +111,7 @@ class Snapshots:
 
     @property
     def taken(self) -> Floats:
+        """The rows that were written."""
         return self.rows[: self.count]
 
 

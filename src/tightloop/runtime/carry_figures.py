@@ -1,7 +1,7 @@
 """Figures of a carry run: the metrics that every run has, from the price of a unit, and what only carry has.
 
-A flow moves the equity and never the price of a unit, so returns and drawdowns are the strategy's alone. What a run does
-not have (a health factor without debt, a margin ratio without a perpetual) is None, never 0.
+A flow moves the equity and never the price of a unit, so returns and drawdowns are the strategy's alone. What a run
+does not have (a health factor without debt, a margin ratio without a perpetual) is None, never 0.
 """
 
 import math

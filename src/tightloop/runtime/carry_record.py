@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tightloop.core.carry_replay import FIXED
 from tightloop.core.carry_types import BUCKETS, BalanceKind, Bucket
 from tightloop.core.types import RowKind
-from tightloop.model.carry_plan import CarryPlan, base_and_quote
+from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime.carry_feed import CarryFeed, Floats, Ints
 from tightloop.runtime.recorder import Columns, Recorder
 
@@ -35,6 +35,7 @@ class CarryRecord:
 
     @property
     def ts_ns(self) -> Ints:
+        """Times of the instants that were finished."""
         return self.feed.instants[: len(self.snapshots)]
 
     @property
@@ -44,6 +45,7 @@ class CarryRecord:
 
     @property
     def books(self) -> Any:
+        """The books of the step at the end."""
         return self.carry["books"]
 
     def fixed(self, name: str) -> Floats:
@@ -52,6 +54,7 @@ class CarryRecord:
 
     @property
     def unit_price(self) -> Floats:
+        """What a unit was worth, issued at 1."""
         return self.fixed("unit_price")
 
     @property
@@ -91,6 +94,7 @@ class CarryRecord:
         return np.searchsorted(self.ts_ns, ts_ns).astype(np.int64)
 
     def rows(self, kind: RowKind) -> Columns:
+        """Rows of the log of one kind."""
         return self.recorder.columns(kind)
 
     # Prices
@@ -111,6 +115,7 @@ class CarryRecord:
         return self._series[at]
 
     def dollars(self, asset: int) -> Floats | float:
+        """What an asset cost in dollars."""
         own = self.books["assets"][asset]
         return self.series(int(own["price_series"])) if own["price_series"] >= 0 else float(own["usd"])
 
@@ -135,6 +140,7 @@ class CarryRecord:
     # Groups
 
     def kind_of(self, balance: int) -> BalanceKind:
+        """Where a balance is."""
         return BalanceKind(int(self.books["balances"][balance]["kind"]))
 
     def cash(self) -> Floats:
@@ -211,9 +217,11 @@ class CarryRecord:
         return found
 
     def mark(self, holding: int) -> Floats:
+        """The mark of a perpetual, in its quote."""
         return self.series(int(self.books["holdings"][holding]["mark_series"]))
 
     def quote_price(self, holding: int) -> Floats | float:
+        """What one of the quote of a perpetual is worth, in the share class."""
         return self.price(int(self.books["holdings"][holding]["quote"]))
 
     def funding(self, holding: int) -> tuple[Ints, Floats]:
@@ -241,8 +249,3 @@ class CarryRecord:
     def paid_in(self, leg: int) -> Floats | float:
         """The price of what a spot leg is paid with."""
         return self.price(int(self.books["balances"][int(self.carry["legs"][leg]["venue_cash"])]["asset"]))
-
-    def base_of(self, leg: int) -> str:
-        instrument = self.plan.strategy.legs[leg].instrument
-        assert instrument is not None, "a spot leg has an instrument"
-        return base_and_quote(instrument)[0]

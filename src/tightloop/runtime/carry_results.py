@@ -1,7 +1,7 @@
-"""From what a carry run left behind to the tables and the summary that a user reads. Names and columns are the contract's."""
+"""From what a carry run left behind to tables and a summary that a user reads. Names and columns are the contract's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from tightloop.core.state import state_hash
 from tightloop.core.types import RowKind, WarningCode
 from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime import carry_figures, metrics
+from tightloop.runtime.carry_backtest import make_tape
 from tightloop.runtime.carry_feed import CarryFeed, Floats
+from tightloop.runtime.carry_legacy import legacy_attribution
 from tightloop.runtime.carry_record import BUCKET_NAMES, CarryRecord
 from tightloop.runtime.carry_tables import CarryTables
 from tightloop.runtime.carry_trades import TradeBook
@@ -23,7 +25,7 @@ RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""
 SAID = {
     WarningCode.LIQUIDATED: "{count} positions were liquidated (first at {first})",
-    WarningCode.MARGIN_LOW: "the margin ratio fell below its warning level {count} times (first at {first}, to {value:.4f})",
+    WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
     WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",
     WarningCode.REWARD_UNPRICED: "{count} rewards have no market price and are not valued (first at {first})",
     WarningCode.NOT_PAYABLE: "a withdrawal could not be paid out of free equity at {first}: {value:.2f} are missing",
@@ -65,7 +67,7 @@ def build_carry(
     summary = {
         **_identity(record, seed, session_id),
         "metrics": carry_figures.metrics_of(record, book.closed()),
-        "figures": carry_figures.figures(record, benchmark),
+        "figures": {**carry_figures.figures(record, benchmark), **_published(record)},
         "attribution": carry_figures.attribution(record),
         "account": _limits(record),
         "warnings": [*plan.strategy.warnings, *warnings, *_said(record)],
@@ -96,6 +98,14 @@ def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]
         "final_equity": float(equity[-1]) if len(equity) else strategy.capital,
         "state_hash": state_hash(plan.states, plan.arena),
     }
+
+
+def _published(record: CarryRecord) -> dict[str, Any]:
+    """What a reproduction of a published run is compared with: its attribution, which is no identity."""
+    if not record.plan.strategy.legacy.is_on or len(record.snapshots) < len(record.feed.instants):
+        return {}
+    tape = make_tape(record.plan, record.feed)
+    return {"legacy_attribution": legacy_attribution(record.plan, tape, record.snapshots)}
 
 
 def _limits(record: CarryRecord) -> dict[str, Any]:

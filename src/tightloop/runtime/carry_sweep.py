@@ -6,7 +6,7 @@ import numpy as np
 
 from tightloop.core.types import RowKind
 from tightloop.model.carry import CarryStrategy
-from tightloop.model.carry_plan import make_carry_plan
+from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.runtime import carry_backtest, carry_figures
 from tightloop.runtime.carry_feed import CarryFeed, Settlement
 from tightloop.runtime.carry_record import CarryRecord
@@ -17,12 +17,29 @@ from tightloop.runtime.sweep import Figures
 KINDS = (RowKind.EXECUTED, RowKind.INSTRUCT, RowKind.WARNING)
 
 
-def run_figures(strategy: CarryStrategy, feed: CarryFeed) -> Figures:
+class Tapes:
+    """Tapes of one feed: settings that change neither what comes in nor where it goes share one."""
+
+    def __init__(self, feed: CarryFeed) -> None:
+        self.feed = feed
+        self._made: dict[object, carry_backtest.CarryTape] = {}
+
+    def tape(self, plan: CarryPlan) -> carry_backtest.CarryTape:
+        """The tape of a plan; nobody writes on it."""
+        own = plan.strategy
+        legs = tuple(leg.name for leg in own.legs)
+        key = (plan.series, plan.holdings, tuple(plan.rewards.items()), legs, own.capital, own.flows)
+        if key not in self._made:
+            self._made[key] = carry_backtest.make_tape(plan, self.feed)
+        return self._made[key]
+
+
+def run_figures(strategy: CarryStrategy, tapes: Tapes) -> Figures:
     """Metrics and figures of one run, the same as those of its ``result.json``."""
+    feed = tapes.feed
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
     recorder = Recorder(kinds=KINDS)
-    tape = carry_backtest.make_tape(plan, feed)
-    record = CarryRecord(plan, feed, carry_backtest.run(plan, tape, recorder), recorder)
+    record = CarryRecord(plan, feed, carry_backtest.run(plan, tapes.tape(plan), recorder), recorder)
     return dict(carry_figures.swept(record, TradeBook(record).closed()))
 
 

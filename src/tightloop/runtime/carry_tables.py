@@ -42,6 +42,13 @@ _Event = tuple[int, int, str, str | None, str | None, float, float, str | None]
 """Time, place among those of one instant, event, venue, asset, amount, value in the share class, note."""
 
 
+ORDER_COLUMNS = (
+    "order_id", "signal_id", "session_id", "strategy", "instrument", "side", "type", "role", "tif", "qty", "price",
+    "stop_price", "reduce_only", "state", "reason", "filled_qty", "avg_price", "submitted_ts", "updated_ts", "leg",
+    "source", "target",
+)  # fmt: skip
+
+
 def label(plan: CarryPlan, balance: int) -> str | None:
     """``venue:kind:asset``; None for the world outside."""
     if balance < 0:
@@ -105,11 +112,12 @@ class CarryTables:
             state = "FILLED"
         elif ended is not None:
             state, reason = "CANCELED", f"rolled_back: {Rollback(ended).name.lower()}"
+        stop = own["stop_price"] if op == Instruction.PERP_TRADE else math.nan
         price = float(self.executed["price"][row]) if row is not None and op in TRADED else math.nan
         return {
             "order_id": name, "signal_id": None, "session_id": self.session_id, "strategy": self.plan.strategy.name,
             "instrument": instrument, "side": side, "type": "market", "role": op.name.lower(), "tif": "IOC",
-            "qty": qty, "price": math.nan, "stop_price": own["stop_price"] if op == Instruction.PERP_TRADE else math.nan,
+            "qty": qty, "price": math.nan, "stop_price": stop,
             "reduce_only": False, "state": state, "reason": reason,
             "filled_qty": qty if row is not None else 0.0, "avg_price": price,
             "submitted_ts": own["ts_ns"], "updated_ts": self._ended_ns.get(own["order_id"], own["ts_ns"]),
@@ -126,11 +134,7 @@ class CarryTables:
 
     def orders(self) -> Table:
         """``orders.parquet``: what was asked of the venues; of a bundle all take place or none does."""
-        names = (
-            "order_id signal_id session_id strategy instrument side type role tif qty price stop_price reduce_only state "
-            "reason filled_qty avg_price submitted_ts updated_ts leg source target"
-        ).split()
-        table: Table = {name: [row[name] for row in self._rows] for name in names}
+        table: Table = {name: [row[name] for row in self._rows] for name in ORDER_COLUMNS}
         for name in ("qty", "price", "stop_price", "filled_qty", "avg_price"):
             table[name] = np.array(table[name], np.float64)
         return table
@@ -241,13 +245,14 @@ class CarryTables:
     # Events
 
     def events(self) -> Table:
-        """``events.parquet``: all that happened to the money, in order of time: executions, funding, rules that acted."""
+        """``events.parquet``: all that happened to the money, in order of time: executions, funding, rules that acted,
+        risks that changed their level."""
         rows: list[_Event] = []
         own = {name: column.tolist() for name, column in self.executed.items()}
         for k, code in enumerate(own["code"]):
             op = Instruction(code)
             at = own["slot"][k] if own["slot"][k] >= 0 else own["oco"][k]
-            venue, asset = self._where(op, at, own["side"][k])
+            venue, asset = self._where(op, at)
             leg = self.plan.strategy.legs[own["side"][k]].name if own["side"][k] >= 0 else None
             rows.append((own["ts_ns"][k], 1, EVENT_NAMES[op], venue, asset, own["qty"][k], own["value"][k], leg))
         for at, instrument in enumerate(self.plan.holdings):
@@ -293,7 +298,7 @@ class CarryTables:
             )
         ]
 
-    def _where(self, op: Instruction, at: int, leg: int) -> tuple[str | None, str | None]:
+    def _where(self, op: Instruction, at: int) -> tuple[str | None, str | None]:
         if op == Instruction.PERP_TRADE:
             return self.plan.holdings[at].venue, self.plan.holdings[at].symbol
         own = self.plan.balances[at]

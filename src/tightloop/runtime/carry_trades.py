@@ -1,7 +1,8 @@
 """Trades of a carry run, from flat to flat: holdings of perpetuals, and coins of spot legs.
 
-Coins go on chain, earn there and come back as more or fewer of them: a spot trade ends when nothing of the asset is left,
-and its result is that of the coins that were both bought and sold. What they earned meanwhile stands in the attribution.
+Coins go on chain, earn there and come back as more or fewer of them: a spot trade ends when nothing of the asset is
+left, and its result is that of the coins that were both bought and sold. What they earned meanwhile stands in the
+attribution.
 """
 
 import math
@@ -203,6 +204,7 @@ class TradeBook:
             trade.pnl = trade.side * both * gained * self._at(quote, trade.exit_ns) - trade.fees + trade.funding
 
     def instrument(self, key: Key) -> str:
+        """As it is written in files."""
         plan = self.record.plan
         return str(plan.holdings[key[1]] if key[0] == PERP else plan.strategy.legs[key[1]].instrument)
 

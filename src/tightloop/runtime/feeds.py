@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import limits, replay
-from tightloop.core.types import RATE, STREAM, Rows, StreamKind
+from tightloop.core.tick_types import StreamKind
+from tightloop.core.types import RATE, STREAM, Rows
 
 Ints = npt.NDArray[np.int64]
 

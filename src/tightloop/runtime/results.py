@@ -50,6 +50,8 @@ WARNINGS = {
     WarningCode.UNKNOWN_ORDER: "{count} events came for orders that were not open (first at {first})",
     WarningCode.ILLEGAL_EVENT: "{count} order events were illegal and changed nothing (first at {first})",
     WarningCode.KILLED: "the kill switch was used {count} times (first at {first})",
+    WarningCode.FEED_SILENT: "the feed fell silent for longer than on_stale allows while a position was held "
+    "({count} times, first heard of at {first})",
 }
 
 

@@ -1,7 +1,7 @@
 """Many parameter sets over the same data, all cores: each set is a run of its own on shared rows.
 
-Threads do the work while the compiled replay holds no lock. A set keeps its trades and one equity a day, so memory does
-not grow with the length of the data, and its metrics are the same as those of a single run.
+Threads do the work while the compiled replay holds no lock. A set keeps its trades and one equity a day (a minute on
+ticks), and its metrics are the same as those of a single run.
 """
 
 import itertools
@@ -18,12 +18,15 @@ from tightloop.core import replay
 from tightloop.core.limits import DAY_NS
 from tightloop.core.types import EQUITY, EVENT, RowKind, Rows
 from tightloop.model.plan import Plan
-from tightloop.runtime import results
+from tightloop.runtime import results, tick_backtest
 from tightloop.runtime.backtest import run_code
 from tightloop.runtime.feeds import Feed
 from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.tick_feeds import TickFeed
 
 Figures = dict[str, float | int | None]
+Shared = Feed | Callable[[Plan], TickFeed]
+"""Bars that every set reads from the beginning, or what makes a feed of shared ticks for the plan of a set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,12 @@ def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*parameters.values())]
 
 
-def run_figures(plan: Plan, feed: Feed) -> Figures:
+def run_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
     """The metrics of one run, with as little kept as they need."""
     recorder = Recorder(kinds=(RowKind.TRADE,))
+    if isinstance(feed, TickFeed):
+        tick_backtest.run(plan, feed, recorder)
+        return _figures(plan, recorder.equity(), recorder)
     span_ns = int(feed.bars["close_ns"].max() - feed.bars["open_ns"].min())
     if plan.has_code:
         run_code(plan, feed, recorder, equity_rows=span_ns // DAY_NS + 4, is_daily=True)
@@ -64,6 +70,10 @@ def run_figures(plan: Plan, feed: Feed) -> Figures:
     return _figures(plan, equity[: int(control[1])], recorder)
 
 
+def _run(plan: Plan, shared: Shared) -> Figures:
+    return run_figures(plan, shared.fresh() if isinstance(shared, Feed) else shared(plan))
+
+
 def _figures(plan: Plan, kept: Rows, recorder: Recorder) -> Figures:
     return results.figures_of(
         plan, kept["ts_ns"].astype(np.int64), kept["equity"].astype(np.float64), recorder.columns(RowKind.TRADE)
@@ -73,8 +83,8 @@ def _figures(plan: Plan, kept: Rows, recorder: Recorder) -> Figures:
 def sweep(
     sets: Sequence[Mapping[str, Any]],
     plan_of: Callable[[Mapping[str, Any]], Plan],
-    feed: Feed,
-    feed_after: Feed | None = None,
+    feed: Shared,
+    feed_after: Shared | None = None,
     *,
     threads: int | None = None,
     on_lost: Callable[[int], None] | None = None,
@@ -82,8 +92,8 @@ def sweep(
     """Run every set over a feed, and over the one after it when there is one; else as of ``sweep_sets``."""
 
     def figures_of(values: Mapping[str, Any]) -> tuple[Figures, Figures | None]:
-        inside = run_figures(plan_of(values), feed.fresh())
-        return inside, run_figures(plan_of(values), feed_after.fresh()) if feed_after is not None else None
+        inside = _run(plan_of(values), feed)
+        return inside, _run(plan_of(values), feed_after) if feed_after is not None else None
 
     return sweep_sets(sets, figures_of, threads=threads, on_lost=on_lost)
 

@@ -10,7 +10,7 @@ from tightloop.model.plan import Plan
 def grow(plan: Plan, instrument: int) -> None:
     """Double every tape of an instrument that has no room for its next row. CapacityError at the stated limits."""
     state = plan.states[0]
-    for name in ("trade_tape", "quote_tape"):
+    for name in ("trade_tape", "quote_tape", "book_tape"):
         number = int(state["instruments"][instrument][name])
         if number >= 0 and tapes.is_full(plan.states, number):
             _double(plan, number)
@@ -24,16 +24,17 @@ def _double(plan: Plan, number: int) -> None:
             f"TAPE_ROWS_MAX: a window holds more than {capacity} ticks, and there is room for {limits.TAPE_ROWS_MAX}; "
             f"use a shorter window"
         )
-    begin = len(plan.arena)
+    begin = -(-len(plan.arena) // tapes.LINE) * tapes.LINE
     if begin + 2 * capacity * width > limits.ARENA_FLOATS_MAX:
         raise CapacityError(
             f"ARENA_FLOATS_MAX: the windows of this run need more than {limits.ARENA_FLOATS_MAX} numbers; use shorter "
             f"windows or fewer instruments"
         )
     old = plan.arena[tape["base"] : tape["base"] + capacity * width].reshape(capacity, width)
-    arena = np.concatenate([plan.arena, np.zeros(2 * capacity * width)])
+    arena = tapes.arena_of(begin + 2 * capacity * width)
+    arena[: len(plan.arena)] = plan.arena
     new = arena[begin:].reshape(2 * capacity, width)
-    if width == tapes.TRADE_WIDTH:
+    if tape["has_extremes"]:
         # Chains of extremes end where the kept rows begin, instead of running in a circle through empty ones.
         new[:, [tapes.BEFORE_HIGH, tapes.BEFORE_LOW]] = -1.0
     kept = np.arange(max(count - capacity, 0), count)

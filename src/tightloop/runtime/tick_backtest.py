@@ -24,6 +24,12 @@ Progress = Callable[[int], None]
 Observer = Callable[[Plan], None]
 
 
+def get_ready(plan: Plan) -> None:
+    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    if plan.has_code:
+        import tightloop.runtime.python_tick_replay  # noqa: F401 # importing it compiles it
+
+
 def run(
     plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None = None, period_ns: int = MINUTE_NS
 ) -> int:
@@ -32,13 +38,14 @@ def run(
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
     if plan.has_code:
-        from tightloop.runtime import python_tick_replay  # compiles a replay of its own: half a minute, once
+        from tightloop.runtime import python_tick_replay
 
         return python_tick_replay.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
-    log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
+    log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
     equity = np.empty(EQUITY_ROWS, EQUITY)
+    plan.states["is_on_demand"] = 1
     try:
         while True:
             control[2] = EVENTS_AT_ONCE
@@ -48,7 +55,7 @@ def run(
                     log, equity, plan.table, control,
                 )  # fmt: skip
             finally:
-                if core_log.count(log) > plan.rows_per_step:
+                if int(log[core_log.HEADER]["slot"]) > len(log) - plan.rows_per_step:
                     recorder.take_log(log)
             if status == tick_replay.FINISHED:
                 return int(control[5])
@@ -65,6 +72,8 @@ def run(
             if on_progress is not None:
                 on_progress(int(control[5]))
     finally:
+        tick_replay.measure_put_off(plan.states, plan.arena, plan.table)
+        plan.states["is_on_demand"] = 0
         recorder.take_log(log)
         recorder.take_equity(equity, int(control[1]))
 

@@ -1,4 +1,4 @@
-"""What a run on ticks is fed with: streams of prints, quotes and funding that give their rows in pieces.
+"""What a run on ticks is fed with: streams of prints, quotes, books and funding that give their rows in pieces.
 
 Every stream has a piece of the one array that compiled code reads; when it is used up the stream asks for the next
 (``refill``), so memory does not grow with the span. On two clocks the strategy and the venue have streams of their own.
@@ -11,11 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import limits, tick_replay
-from tightloop.core.types import RATE, STREAM, TICK, Clock, Rows, StreamKind
+from tightloop.core.tick_types import TICK, Clock, StreamKind
+from tightloop.core.types import RATE, STREAM, Rows
 
 Ints = npt.NDArray[np.int64]
-PIECE_ROWS = 4_096
-KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES}
+PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 512
+KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES, "book": StreamKind.BOOKS}
+
+
+def piece_rows(streams: int) -> int:
+    """Rows of a piece: fewer where many streams are read side by side."""
+    return PIECE_ROWS if streams <= MANY_STREAMS else PIECE_ROWS_OF_MANY
 
 
 @dataclass(slots=True)
@@ -37,16 +43,19 @@ class TickFeed:
         grids_ns: Mapping[int, int],
         offset_ns: int = 0,
         event_count: int = 0,
+        piece_rows: int = PIECE_ROWS,
     ) -> None:
         """``offset_ns`` is added to the times of receipt; ``grids_ns`` are periods by instrument.
 
+        ``piece_rows``: no piece has more rows.
         ``event_count``: about how many events there are, 0 when nobody knows.
         """
         self.event_count = event_count
         count = len(sources) + len(funding) + len(grids_ns)
         self.streams = np.zeros(count, STREAM)
         self.heap = np.zeros(count + 2, np.int64)
-        self.ticks = np.zeros(max(len(sources), 1) * PIECE_ROWS, TICK)
+        self._piece_rows = piece_rows
+        self.ticks = np.zeros(max(len(sources), 1) * piece_rows, TICK)
         self._pieces = [source.pieces for source, _ in sources]
         self._clocks = [clock for _, clock in sources]
         self._heard_ns = [0] * len(sources)
@@ -91,15 +100,18 @@ class TickFeed:
 
     def _fill(self, k: int) -> None:
         """The next piece of a stream into its place; its end when there is none."""
-        row, first = self.streams[k], k * PIECE_ROWS
+        row, first = self.streams[k], k * self._piece_rows
         piece = next(self._pieces[k], None)
         while piece is not None and not len(piece):
             piece = next(self._pieces[k], None)
         count = 0 if piece is None else len(piece)
-        assert count <= PIECE_ROWS, "a piece fits in its place"
+        assert count <= self._piece_rows, "a piece fits in its place"
         if piece is not None:
             own = self.ticks[first : first + count]
-            own[:] = piece
+            if piece.dtype == TICK and piece.flags.c_contiguous:
+                own.view(np.int64)[:] = piece.view(np.int64)  # whole, not row by row
+            else:
+                own[:] = piece
             if self._clocks[k] == Clock.VENUE:
                 # What reached us later happened no earlier: the venue goes by the latest time it has sent so far.
                 happened = np.maximum.accumulate(np.maximum(own["ts_event_ns"], self._heard_ns[k]))

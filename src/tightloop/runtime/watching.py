@@ -17,7 +17,8 @@ from tightloop.runtime.tick_feeds import TickFeed
 
 EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside."""
-MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN))
+MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN, Op.HOLD))
+MEMORIES = frozenset((Op.HOLD, Op.SEQ))
 _UNTIL = 8
 
 
@@ -25,16 +26,20 @@ _UNTIL = 8
 class Branch:
     """A node of a section's tree with its parts. ``at``: its index in State.
 
-    ``needed`` is the verdict that helps the section to TRUE. A number of a condition that ``is_movable`` can be changed
-    without changing what the section remembers: it stands below no hold and no seq, and compares no crossing.
+    ``needed`` is the verdict that helps the section to TRUE, ``below`` the nearest hold or seq that it stands below.
     """
 
     at: int
     op: Op
     needed: bool
-    is_movable: bool
+    below: Op | None
     span_ns: int
     parts: tuple["Branch", ...]
+
+    @property
+    def is_movable(self) -> bool:
+        """Whether its number can be changed without changing what the section remembers."""
+        return self.below is None and self.op in MOVABLE
 
 
 def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
@@ -45,18 +50,17 @@ def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
         return None
     nodes = plan.states[0]["nodes"]
 
-    def branch(end: int, needed: bool, is_movable: bool) -> tuple[Branch, int]:
+    def branch(end: int, needed: bool, below: Op | None) -> tuple[Branch, int]:
         """The tree whose last node is ``end``, and its first node: parts stand before what joins them."""
         op = Op(int(nodes[end]["op"]))
         parts: list[Branch] = []
         begin = end
         for _ in range(0 if op < Op.ALL else 1 if op in (Op.NOT, Op.HOLD) else int(nodes[end]["count"])):
-            part, begin = branch(begin - 1, needed != (op is Op.NOT), is_movable and op not in (Op.HOLD, Op.SEQ))
+            part, begin = branch(begin - 1, needed != (op is Op.NOT), op if op in MEMORIES else below)
             parts.insert(0, part)
-        movable = is_movable and op in MOVABLE
-        return Branch(end, op, needed, movable, int(nodes[end]["span_ns"]), tuple(parts)), begin
+        return Branch(end, op, needed, below, int(nodes[end]["span_ns"]), tuple(parts)), begin
 
-    root, begin = branch(first + count - 1, True, True)
+    root, begin = branch(first + count - 1, True, None)
     assert begin == first, "a tree is all nodes of its section"
     return root
 
@@ -86,7 +90,7 @@ class Watched:
         return row
 
     def nearest(self, instance: int, at: int) -> Rows:
-        """The times at which a condition alone kept its section from TRUE, nearest first (rows of MOMENT)."""
+        """The times at which a node alone kept its section from TRUE, nearest first (rows of MOMENT)."""
         place = int(self.instances[instance]["node_base"]) + at
         begin = place * probe.NEAREST_KEPT
         return self.nears[begin : begin + int(self.nodes[place]["kept"])]

@@ -48,8 +48,10 @@ def steps(past, t1, t2):
 
 
 def intervals(past, t1, t2):
-    pairs = steps(past, t1, t2)
-    return None if pairs is None else [(new.ts_ns - old.ts_ns) / 1e9 for old, new in pairs]
+    """Seconds from print to print, both of them in the window; None when it is not warm."""
+    if not past.is_warm(t1):
+        return None
+    return [(new.ts_ns - old.ts_ns) / 1e9 for old, new in pairwise(past.window(t1, t2))]
 
 
 def mean_interval(past, t1, t2):

@@ -13,7 +13,7 @@ import numpy as np
 from tests.parity.runs import NAMES, read, rules_for
 
 from tightloop.core import indicators
-from tightloop.core.types import TICK, Clock
+from tightloop.core.tick_types import TICK, Clock
 from tightloop.model.plan import make_plan
 from tightloop.runtime import tick_backtest
 from tightloop.runtime.recorder import Recorder

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.parity import runs
 
-from tightloop.core.types import TICK, Clock
+from tightloop.core.tick_types import TICK, Clock
 from tightloop.model import config
 from tightloop.model.plan import make_plan
 from tightloop.runtime import tick_backtest

@@ -8,6 +8,7 @@ import pytest
 from tests.core.windows import definitions as by
 from tests.core.windows.harness import GRID, check, ns, on_grid, pasts, prints_of, quotes_of, random_market, same, watch
 
+import indicators_brute as brute
 from tightloop.core import limits
 
 FIXTURE = prints_of(
@@ -21,14 +22,18 @@ def last_of(kind, **parameters):
 
 def test_figures_are_those_computed_by_hand():
     window = {"t1": 30, "t2": 0}
-    gaps = [10.0, 2.0, 0.0, 8.0, 10.0]
-    assert last_of("INTER_DEAL_INTERVALS", **window) == pytest.approx(6.0)
-    assert last_of("TRADE_CLUSTERING_COEFFICIENT", **window) == pytest.approx(np.var(gaps) / 36.0)
+    # The deal at 0 is outside, so the time from it to the one at 10 is too.
+    assert last_of("INTER_DEAL_INTERVALS", **window) == pytest.approx(np.mean([2.0, 0.0, 8.0, 10.0]))
+    assert math.isnan(last_of("TRADE_CLUSTERING_COEFFICIENT", **window)), "four times between five deals"
+    gaps = [2.0, 0.0, 8.0, 10.0, 5.0]
+    later = prints_of([(0, 100.0), (10, 101.0), (12, 100.0), (12, 100.0), (20, 102.0), (30, 102.0), (35, 102.0)])
+    seen = watch({"v": {"type": "TRADE_CLUSTERING_COEFFICIENT", "t1": 35, "t2": 0}}, later)[-1]
+    assert seen.values["v"][0] == pytest.approx(np.var(gaps) / np.mean(gaps) ** 2)
     returns = [0.01, 100 / 101 - 1, 0.0, 0.02, 0.0]
     assert last_of("PRICE_VOLATILITY", **window) == pytest.approx(100 * np.std(returns))
     assert last_of("DEAL_SIZE_VOLATILITY", **window) == pytest.approx(np.std([2, 4, 0, 2, 2]) / 2)
-    assert math.isnan(last_of("TRADE_CLUSTERING_COEFFICIENT", t1=20, t2=0))
-    assert math.isnan(last_of("INTER_DEAL_INTERVALS", t1=5, t2=1))
+    assert math.isnan(last_of("INTER_DEAL_INTERVALS", t1=5, t2=1)), "no deal"
+    assert math.isnan(last_of("INTER_DEAL_INTERVALS", t1=9, t2=0)), "one deal"
     assert math.isnan(last_of("PRICE_VOLATILITY", t1=5, t2=1))
 
 
@@ -58,6 +63,21 @@ def test_stress_is_unknown_while_one_of_its_parts_is():
     variants = {"v": {"type": "MARKET_STRESS_INDEX", "t1": 20, "t2": 0}}
     assert watch(variants, prints, quotes_of(quotes))[-1].values["v"][0] > 0.0
     assert math.isnan(watch(variants, prints, quotes_of(quotes[:1]))[-1].values["v"][0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_definition_of_clustering_is_that_of_the_plain_indicators(seed):
+    prints, _ = random_market(seed)
+    at_ns = np.array([one.ts_ns for one in prints])
+    seen = watch({"v": {"type": "TRADE_CLUSTERING_COEFFICIENT", "t1": 47, "t2": 13}}, prints)
+    known = 0
+    for one, past in zip(seen, pasts(prints, (), seen), strict=True):
+        wanted = brute.trade_clustering_coefficient(at_ns[at_ns <= one.ts_ns], one.ts_ns, 47, 13)
+        if past.is_warm(47) and not math.isnan(wanted):
+            assert by.clustering(past, 47, 13) == pytest.approx(wanted, rel=1e-9)
+            assert one.values["v"][0] == pytest.approx(wanted, rel=1e-6)
+            known += 1
+    assert known > 50
 
 
 SINGLE = [(30, 0), (2, 0), (47, 13), (5.5, 0.25)]

@@ -268,11 +268,11 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> TickReader:
-        """``kind`` trades or quotes received in [start_ns, end_ns), judged, to be read in pieces.
+        """``kind`` trades, quotes or books received in [start_ns, end_ns), judged, to be read in pieces.
 
         InputError: no such dataset (names those there are), no rows in the window; UnfitDataError: see ``bars``.
         """
-        assert kind in ("trades", "quotes"), kind
+        assert kind in ("trades", "quotes", "books"), kind
         found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
         if not found:
             names = {str(other.instrument) for other in self._of(kind) if other.instrument}
@@ -286,6 +286,10 @@ class Catalog:
         if not reader.report.rows:
             raise self._empty_window(dataset, self._source(dataset), start_ns, end_ns, "ts_init_ns")
         gate(reader.report, accepted, self.root)
+        if kind == "books" and not reader.has_snapshot:
+            message = "there is no snapshot among the rows, and without one the book is never known"
+            remedy = "begin earlier, with --from, or write the book again with snapshots"
+            raise InputError.one(self.root / dataset.path, None, "is_snapshot", message, remedy)
         return reader
 
     def _named(self, path: str) -> Dataset:

@@ -18,7 +18,7 @@ position is flat, so an exit under way is never unprotected.
 
 import math
 
-from tightloop.core import commands, limits, log, rounding
+from tightloop.core import commands, guard, limits, log, market, rounding
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.families import DECIDE, _plan, _protection
 from tightloop.core.indicators.contract import call_evaluate
@@ -39,9 +39,11 @@ from tightloop.core.types import (
     Table,
     TargetKind,
     TimeInForce,
+    WarningCode,
 )
 
 PARAMETERS = ()
+MEASURES_ON_DEMAND = True
 S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Section.ZE1), int(Section.E1)
 
 
@@ -295,8 +297,10 @@ def _exit(state: Record, rows: Rows, table: Table, instance: int, role: int) -> 
 
 
 @leaf
-def _fire_exit(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int) -> None:
-    _report_section(state, arena, rows, instance, section, 0)
+def _fire_exit(
+    state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int, reason: int
+) -> None:
+    _report_section(state, arena, rows, instance, section, reason)
     _exit(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
 
 
@@ -407,22 +411,35 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
 
 
 @leaf
+def _is_stale(state: Record, rows: Rows, instance: int) -> bool:
+    """Whether the gap that was last told of came after too long a silence; warns when it is told."""
+    own = state.instances[instance]
+    instrument, limit_ns = state.instruments[own.instrument], abs(state.strategies[own.strategy].stale_ns)
+    if limit_ns == 0 or instrument.gap_ns < limit_ns:
+        return False
+    if state.ts_ns == instrument.touched_ns + instrument.gap_ns:
+        guard.warn(state, rows, WarningCode.FEED_SILENT.value, instance, instrument.gap_ns * 1e-9, 0)
+    return True
+
+
+@leaf
 def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """E1, then time, then ZE1; else keep the protection in shape."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     if state.positions[instance].qty == 0.0:
         return  # closed, and the ends of its orders are on their way
-    is_stale = strategy.stale_ns > 0 and state.instruments[own.instrument].gap_ns >= strategy.stale_ns
-    if own.verdicts[E1] == TRUE or is_stale:
-        _fire_exit(state, arena, rows, table, instance, E1)
+    is_stale = _is_stale(state, rows, instance)
+    if own.verdicts[E1] == TRUE or (is_stale and strategy.stale_ns > 0):
+        reason = 0 if own.verdicts[E1] == TRUE else Reason.FEED_SILENT.value
+        _fire_exit(state, arena, rows, table, instance, E1, reason)
     elif own.state == InstanceState.EXIT_PENDING:
         if _exit_order(state, instance) < 0:
             _exit(state, rows, table, instance, own.exit_role)
     elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
         _exit(state, rows, table, instance, Role.TIME.value)
     elif own.verdicts[ZE1] == TRUE:
-        _fire_exit(state, arena, rows, table, instance, ZE1)
+        _fire_exit(state, arena, rows, table, instance, ZE1, 0)
     else:
         trails = strategy.stop_kind == StopKind.TRAILING_PERCENT or strategy.stop_kind == StopKind.TRAILING_VARIANT
         role = Role.TRAILING.value if trails else Role.STOP_LOSS.value
@@ -432,9 +449,17 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
 
 
 @hot
+def _only_watches(state: int) -> bool:
+    """States in which nothing but S1, and sections with a memory, are read at an evaluation."""
+    return state == InstanceState.MONITORING or state == InstanceState.SIGNAL_CANCELLED or state == InstanceState.EXITED
+
+
+@hot
 def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> int:
     """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
     own = state.instances[instance]
+    if not _only_watches(own.state):
+        market.measure_rest(state, arena, table, own.instrument)
     for k in range(own.own_first, own.own_first + own.own_count):
         indicator = state.indicators[k]
         call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
@@ -496,6 +521,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             confidence = value_of(state, arena, own, confidence_slot)
             own.confidence = confidence if confidence == confidence else -math.inf
         return wants
+    market.measure_rest(state, arena, table, own.instrument)
     if moment == Moment.ENTER:
         if own.state == InstanceState.MONITORING:
             _detect(state, arena, rows, table, instance)

@@ -23,6 +23,7 @@ instrument and at the points of its grid, and says what it looks at:
 ``refresh(p)``   seconds of its grid: multiples in UTC, where it is computed though nothing happens.
 ``TAPES``        the kinds of ticks it needs whatever its parameters are.
 ``NEEDS``        what its tapes keep beside sums: ``moments``, ``extremes``. Optional.
+``MEMORY_MOVES`` ``"at points"`` says that its own memory changes at points of the grid and at gaps alone. Optional.
 ``refuse(p)``    what is wrong with its windows taken together: (parameter, message, remedy), or None. Optional.
 """
 
@@ -78,6 +79,11 @@ class Indicator:
     def needs(self) -> tuple[str, ...]:
         """What its tapes keep beside sums."""
         return tuple(getattr(self.module, "NEEDS", ()))
+
+    def may_wait(self, values: Values) -> bool:
+        """It need not be computed at every tick: nothing is kept from one to the next, but at points of the grid."""
+        moves = getattr(self.module, "MEMORY_MOVES", "always" if self.module.size(values) else "never")
+        return self.is_windowed and moves != "always"
 
     def refresh_s(self, values: Values) -> float:
         """Seconds between two points of its grid."""

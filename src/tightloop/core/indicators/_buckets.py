@@ -17,11 +17,23 @@ def bucket_count(parameters: Values) -> int:
 
 
 @leaf
-def row_before(state: Record, arena: Floats, number: int, time_ns: int, high: int) -> int:
-    """The last row of a tape at or before a time, looked for among those up to ``high``; -1 without one."""
+def row_before(state: Record, arena: Floats, number: int, time_ns: int, high: int, near: int) -> int:
+    """The last row of a tape at or before a time, looked for among those up to ``high``; -1 without one.
+
+    The first look is ``near`` rows back: every look far from the last one is a wait for memory.
+    """
     tape = state.tapes[number]
     target = time_ns - tape.epoch_ns
     low = max(tape.count - tape.capacity + 1, 0) - 1
+    middle, stride = high - near, 16
+    while low < middle < high:
+        if arena[tapes.row_at(tape, middle) + tapes.TIME] <= target:
+            low = middle
+            middle += stride
+        else:
+            high = middle - 1
+            middle -= stride
+        stride *= 2
     while low < high:
         middle = (low + high + 1) // 2
         if arena[tapes.row_at(tape, middle) + tapes.TIME] <= target:
@@ -57,9 +69,10 @@ def typical_volume(state: Record, arena: Floats, end: int, length_s: float, base
     assert count > 0, "a base holds a bucket"
     end_ns = state.ts_ns - edge.offset_ns
     total = 0.0
-    last = row_before(state, arena, edge.tape, end_ns, edge.at)
+    last, near = edge.at, 1
     for k in range(count):
-        first = row_before(state, arena, edge.tape, end_ns - (k + 1) * length_ns, last)
+        first = row_before(state, arena, edge.tape, end_ns - (k + 1) * length_ns, last, near)
+        near = max(last - first, 1)
         volume = tapes.sum_at(state, arena, edge.tape, last, tapes.SUM_V)
         volume -= tapes.sum_at(state, arena, edge.tape, first, tapes.SUM_V)
         arena[at + k] = volume

@@ -1,7 +1,7 @@
 """The median of the times between prints of a window, found digit by digit: exact, without a copy of the window.
 
-A time between prints belongs to the later of the two, as a return does. Work is a few passes over the window, so it is
-done at points of a grid, never at every event.
+A time between prints belongs to a window that holds both of them. Work is a few passes over the window, so it is done
+at points of a grid, never at every event.
 """
 
 import math
@@ -51,12 +51,12 @@ def _of_rank(arena: Floats, tape: Record, before: int, last: int, rank: int, scr
 
 @leaf
 def median_interval(state: Record, arena: Floats, window: int, scratch: int) -> float:
-    """The median time between prints of a window in nanoseconds; NaN without a print or until it is warm."""
+    """The median time between prints of a window in nanoseconds; NaN with fewer than two or until it is warm."""
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)
-    before, last = state.edges[old].at, state.edges[new].at
-    if not tapes.is_warm(state, old) or last == before:
+    before, last = state.edges[old].at + 1, state.edges[new].at
+    if not tapes.is_warm(state, old) or last <= before:
         return math.nan
-    assert before >= 0, "a print lies at or before the beginning of a warm window"
+    assert before > 0, "a print lies at or before the beginning of a warm window"
     tape, half = state.tapes[state.edges[old].tape], (last - before) // 2
     upper = _of_rank(arena, tape, before, last, half, scratch)
     if (last - before) % 2 == 1:
@@ -69,6 +69,14 @@ def median_interval(state: Record, arena: Floats, window: int, scratch: int) -> 
             lower = max(lower, own)
     assert below <= half, "no more than half of them are shorter than the upper of the middle two"
     return 0.5 * float((lower if below == half else upper) + upper)
+
+
+@leaf
+def between_prints(state: Record, arena: Floats, window: int, column: int) -> float:
+    """A plain sum over all prints of a window but the first: of what each has of the time since the one before it."""
+    old, new = state.edges[tapes.edge_of(arena, window)], tapes.edge_of(arena, window + 1)
+    assert state.edges[new].at > old.at, "the window holds a print"
+    return tapes.value(state, arena, new, column) - tapes.sum_at(state, arena, old.tape, old.at + 1, column)
 
 
 @leaf

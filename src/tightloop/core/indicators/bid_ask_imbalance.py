@@ -1,26 +1,37 @@
 """BID_ASK_IMBALANCE: which side of the best prices holds more, over time; -100 (all ask) to 100 (all bid)."""
 
-import math
-
 from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._imbalances import imbalance
-from tightloop.core.indicators._one_window import NEW, OLD, is_known, no_memory, of_quotes, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of, seconds
+from tightloop.core.indicators._one_window import no_memory, one_window
+from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
-PARAMETERS = (seconds("t1", 30.0, minimum=0.001), seconds("t2", 0.0), REFRESH)
+LEVELS = Number("levels", 1.0, 1, tapes.DEEP_LEVELS, whole=True, meaning="1: the best prices; 3: of a book")
+PARAMETERS = (seconds("t1", 30.0, minimum=0.001), seconds("t2", 0.0), LEVELS, REFRESH)
 FORMULA = (
     "time-weighted mean of 100 (bid quantity - ask quantity) / (bid quantity + ask quantity) over the part of "
-    "(T - t1, T - t2] in which one of both is not 0; UNKNOWN when there is none"
+    "(T - t1, T - t2] in which one of both is not 0; UNKNOWN when there is none. With `levels: 3` of the three best "
+    "levels of each side together, which needs a book"
 )
-TAPES = ("quotes",)
+TAPES = ()
+
+_OLD, _NEW = 5, 6
 
 size = no_memory
-ends = of_quotes
-refuse = one_window
+
+
+def ends(parameters: Values) -> tuple[End, ...]:
+    tape = "quotes" if parameters["levels"] == 1.0 else "book"
+    return (tape, parameters["t1"]), (tape, parameters["t2"])
+
+
+def refuse(parameters: Values) -> tuple[str, str, str] | None:
+    if parameters["levels"] not in (1.0, tapes.DEEP_LEVELS):
+        return "levels", f"{parameters['levels']:g} is neither 1 nor {tapes.DEEP_LEVELS}", "write levels: 3"
+    return one_window(parameters)
 
 
 def refresh(parameters: Values) -> float:
@@ -29,5 +40,5 @@ def refresh(parameters: Values) -> float:
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    old, new = tapes.edge_of(arena, base + OLD), tapes.edge_of(arena, base + NEW)
-    arena[base] = imbalance(state, arena, old, new) if is_known(state, arena, base) else math.nan
+    old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
+    arena[base] = imbalance(state, arena, old, new)

@@ -23,7 +23,10 @@ call_evaluate = caller(EVALUATE)
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A numeric parameter with inclusive bounds. ``default`` None means that it must be written."""
+    """A numeric parameter with inclusive bounds. ``default`` None means that it must be written.
+
+    ``or_zero``: 0 may be written too, though it lies outside of the bounds.
+    """
 
     name: str
     default: float | None
@@ -31,6 +34,15 @@ class Number:
     maximum: float
     whole: bool = False
     meaning: str = ""
+    or_zero: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether a value lies in the bounds."""
+        return self.minimum <= value <= self.maximum or (self.or_zero and value == 0.0)
+
+    def bounds(self) -> str:
+        """The bounds as people read them."""
+        return f"{self.minimum:g} to {self.maximum:g}{' or 0' if self.or_zero else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,9 @@ def seconds(name: str, default: float | None, *, minimum: float = 0.0, meaning: 
     return Number(name, default, minimum, SECONDS_MAX, meaning=meaning or "seconds before now")
 
 
-REFRESH = Number("refresh", 0.0, 0.0, 3_600.0, meaning="seconds between points of the grid, 0: the indicator's own")
+REFRESH = Number(
+    "refresh", 0.0, 0.5, 3_600.0, meaning="seconds between points of the grid, 0: the indicator's own", or_zero=True
+)
 
 
 def refresh_of(values: Values, own_s: float) -> float:

@@ -16,8 +16,8 @@ from tightloop.core.types import Floats, Record
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)
 FORMULA = (
-    "median time between deals over (T - t3, T - t4] / the same over (T - t1, T - t2], each deal with the one before "
-    "it; UNKNOWN when a window has no deal or the latter is 0; taken at points of the grid"
+    "median time from deal to deal, both in (T - t3, T - t4] / the same in (T - t1, T - t2]; UNKNOWN when a window "
+    "has fewer than 2 deals or the latter is 0; taken at points of the grid"
 )
 TAPES = ("trades",)
 

@@ -1,17 +1,18 @@
-"""INTER_DEAL_INTERVALS: mean seconds between deals; UNKNOWN without a deal."""
+"""INTER_DEAL_INTERVALS: mean seconds between the deals of a window."""
+
+import math
 
 from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._flows import deals
-from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window, share_of
+from tightloop.core.indicators._intervals import between_prints
+from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
 from tightloop.core.indicators.contract import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW
-FORMULA = (
-    "mean over the deals of (T - t1, T - t2] of the seconds since the deal before each, which may lie before the window"
-)
+FORMULA = "mean of the seconds from deal to deal, both in (T - t1, T - t2]; UNKNOWN with fewer than 2 deals"
 TAPES = ("trades",)
 
 _ENDS = len(OUTPUTS) + len(PARAMETERS)
@@ -24,7 +25,9 @@ refuse = one_window
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    old, new = tapes.edge_of(arena, base + _ENDS), tapes.edge_of(arena, base + _ENDS + 1)
-    whole_ns = tapes.total(state, arena, old, new, tapes.TIME)
-    assert whole_ns >= 0.0, "prints come in order of time"
-    arena[base] = share_of(whole_ns * 1e-9, deals(state, arena, base + _ENDS))
+    count = deals(state, arena, base + _ENDS) - 1.0
+    arena[base] = math.nan
+    if count >= 1.0:
+        whole_ns = between_prints(state, arena, base + _ENDS, tapes.TIME)
+        assert whole_ns >= 0.0, "prints come in order of time"
+        arena[base] = whole_ns * 1e-9 / count

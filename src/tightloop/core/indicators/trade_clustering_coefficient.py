@@ -5,6 +5,7 @@ import math
 from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._flows import deals
+from tightloop.core.indicators._intervals import between_prints
 from tightloop.core.indicators._moments import SAMPLES_MIN, variance
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
 from tightloop.core.indicators.contract import MEASURE
@@ -29,11 +30,10 @@ refuse = one_window
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    old, new = tapes.edge_of(arena, base + _ENDS), tapes.edge_of(arena, base + _ENDS + 1)
-    count = deals(state, arena, base + _ENDS)
-    total = tapes.total(state, arena, old, new, tapes.TIME) * 1e-9
-    if count >= SAMPLES_MIN and total > 0.0:
-        squares = tapes.total(state, arena, old, new, tapes.SUM_GG)
-        arena[base] = variance(count, total, squares) * (count / total) ** 2
-    else:
-        arena[base] = math.nan
+    count = deals(state, arena, base + _ENDS) - 1.0
+    arena[base] = math.nan
+    if count >= SAMPLES_MIN:
+        total = between_prints(state, arena, base + _ENDS, tapes.TIME) * 1e-9
+        if total > 0.0:
+            squares = between_prints(state, arena, base + _ENDS, tapes.SUM_GG)
+            arena[base] = variance(count, total, squares) * (count / total) ** 2

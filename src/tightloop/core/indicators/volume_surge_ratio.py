@@ -25,6 +25,7 @@ FORMULA = (
     "T - t4 - length, ... and begin at T - t3 or later; a median of 0 gives way to the mean, a mean of 0 to UNKNOWN"
 )
 TAPES = ("trades",)
+MEMORY_MOVES = "at points"
 
 _T1, _T2, _T3, _T4, _REFRESH = 2, 3, 4, 5, 6
 _OLD, _NEW, _BASE_OLD, _BASE = 7, 8, 9, 10

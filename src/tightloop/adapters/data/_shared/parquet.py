@@ -4,7 +4,7 @@ A column at a time and 16,384 rows at a time is the cheapest of what was measure
 20 MB beside the array itself): nothing is ever held twice as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tightloop.model.errors import InputError
 
 BATCH_ROWS = 16_384
+SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
 pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
 _NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
@@ -113,6 +114,13 @@ class Source:
             return self.integers(column)
         return np.unique(np.array([text or "" for text in self.texts(column)]), return_inverse=True)[1].ravel()
 
+    def mapped(self, column: str, of: Callable[[pa.Array], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        """A whole column as int64 by a function of its slices."""
+        out = np.empty(self.rows, np.int64)
+        for _file, at, stop, batch in self._batches(column, 0, self.rows):
+            out[at:stop] = of(batch)
+        return out
+
     def values(self, column: str) -> tuple[Any, ...]:
         """A whole column as Python values, None where one is missing."""
         return tuple(
@@ -158,13 +166,31 @@ def _file_batches(
 
 
 def batches_of(file: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Slices of some columns of one file, side by side."""
+    """Slices of some columns of one file, side by side.
+
+    A file of small row groups is open while one of them is read and not between: what reads a file in slices holds some
+    megabytes, and a run on many instruments has hundreds of files under way.
+    """
     try:
-        for batch in _open(file, str(file)).iter_batches(rows, columns=list(columns), use_threads=False):
-            yield batch.select(list(columns))
+        opened = _open(file, str(file))
+        groups = [opened.metadata.row_group(k).num_rows for k in range(opened.num_row_groups)]
+        if max(groups, default=0) > SMALL_GROUP_ROWS:
+            for batch in opened.iter_batches(rows, columns=list(columns), use_threads=False):
+                yield batch.select(list(columns))
+            return
+        opened.close()
+        for k in range(len(groups)):
+            yield from _group(file, k, columns, rows)
     except (pa.ArrowException, OSError) as error:
         message = f"cannot be read: {str(error).splitlines()[0]}"
         raise InputError.one(file, None, "", message, "write the file again from its source") from None
+
+
+def _group(file: Path, number: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    with _open(file, str(file)) as opened:
+        table = opened.read_row_group(number, columns=list(columns), use_threads=False)
+    for batch in table.combine_chunks().to_batches(rows):
+        yield batch.select(list(columns))
 
 
 def _open(file: Path, name: str) -> pq.ParquetFile:

@@ -10,17 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tightloop.adapters.data._shared.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source, batches_of
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, in_contract_order
 from tightloop.adapters.data._shared.ticks import judge_ticks
-from tightloop.core.types import TICK, Rows
+from tightloop.core.tick_types import TICK
+from tightloop.core.types import Rows
 
 _COLUMNS = {
     "trades": {"trade_id": "trade_id", "is_buyer_maker": "buyer_is_maker", "price": "price", "qty": "qty"},
     "quotes": {"price": "bid", "qty": "bid_qty", "ask": "ask", "ask_qty": "ask_qty"},
+    "books": {"seq": "seq", "side": "side", "price": "price", "qty": "qty", "is_snapshot": "is_snapshot"},
 }
 _TIMES = ("ts_event_ns", "ts_init_ns")
+_TOP = np.dtype([("ts_ns", "i8"), ("bid", "f8"), ("ask", "f8")])
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -32,9 +37,10 @@ class _Part:
 
 @dataclass(slots=True)
 class TickReader:
-    """Trades or quotes of one instrument by the time of receipt.
+    """Trades, quotes or book rows of one instrument by the time of receipt.
 
     ``earliest_ns``: the least time between happening and receipt, None when the venue sent no times (of some row).
+    ``has_snapshot``: a book is known at some time.
     """
 
     kind: str
@@ -42,43 +48,64 @@ class TickReader:
     earliest_ns: int | None
     window: tuple[int, int]
     parts: list[_Part]
+    has_snapshot: bool = False
     _digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def pieces(self, rows: int, *, counted: bool = True) -> Iterator[Rows]:
         """All rows in pieces of at most ``rows`` (TICK). ``counted``: they go into the digest."""
+        found = self._pieces(rows)
+        for piece in marked(found) if self.kind == "books" else found:
+            if counted:
+                self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
+            yield piece
+
+    def prices(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], Floats, Floats]]:
+        """Times, prices and volumes to draw, in pieces: of prints, the middle of quotes or of the book. Not counted."""
+        walk = BookWalk()
+        for piece in self.pieces(rows, counted=False):
+            if self.kind == "trades":
+                yield piece["ts_init_ns"], piece["price"], piece["qty"]
+            elif self.kind == "quotes":
+                yield piece["ts_init_ns"], 0.5 * (piece["price"] + piece["ask"]), np.zeros(len(piece))
+            else:
+                tops = np.array(walk.take(piece), _TOP)
+                yield tops["ts_ns"], 0.5 * (tops["bid"] + tops["ask"]), np.zeros(len(tops))
+
+    def _pieces(self, rows: int) -> Iterator[Rows]:
         for part in self.parts:
-            for piece in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
-                if counted:
-                    self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
-                yield piece
+            for own in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
+                yield own.pop()  # whoever waits for the next piece does not hold the last one
 
     @property
     def digest(self) -> str:
         """Of the rows read so far."""
         return str(self._digest.hexdigest())
 
-    def _clean(self, part: _Part, rows: int) -> Iterator[Rows]:
+    def _clean(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         names = [*_TIMES, *_COLUMNS[self.kind].values()]
         for batch in batches_of(part.file, names, rows):
-            own = _rows(self.kind, {name: _numbers(batch.column(k)) for k, name in enumerate(names)})
-            times = own["ts_init_ns"]
-            inside = (times >= self.window[0]) & (times < self.window[1])
-            yield own if inside.all() else own[inside]
+            read = {name: sides_of if name == "side" else _numbers for name in names}
+            own = [_rows(self.kind, {name: read[name](batch.column(k)) for k, name in enumerate(names)})]
+            del batch, read
+            inside = (own[0]["ts_init_ns"] >= self.window[0]) & (own[0]["ts_init_ns"] < self.window[1])
+            if not inside.all():
+                own[0] = own[0][inside]
+            yield own
 
-    def _repaired(self, part: _Part, rows: int) -> Iterator[Rows]:
+    def _repaired(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         judged = judge_ticks(_dataset_of(part, self.kind), part.source, self.window)
         columns: Mapping[str, npt.NDArray[Any]] = judged.columns
         if judged.rows is not None:
             columns = {name: column[judged.rows] for name, column in columns.items()}
         whole = _rows(self.kind, columns)
-        whole = whole[_has_prices(self.kind, whole)]
+        whole = whole_updates(whole) if self.kind == "books" else whole[_has_prices(self.kind, whole)]
         for at in range(0, len(whole), rows):
-            yield whole[at : at + rows]
+            yield [whole[at : at + rows]]
 
 
 def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, int]) -> TickReader:
     """Judge every part of a dataset, one after the other, and make ready to read them."""
-    reports, parts, earliest = [], [], []
+    reports, parts, earliest, has_snapshot = [], [], [], False
     for file, source in zip(dataset.files, sources, strict=True):
         judged = judge_ticks(dataset, source, window)
         columns = judged.columns
@@ -89,11 +116,12 @@ def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, i
         is_clean = is_clean and bool((np.diff(columns["ts_init_ns"]) >= 0).all())
         is_clean = is_clean and not (dataset.kind == "trades" and _is_text(source.types["trade_id"]))
         parts.append(_Part(source, file, is_clean))
+        has_snapshot |= dataset.kind == "books" and bool((columns["is_snapshot"] > 0).any())
         happened = columns["ts_event_ns"]
         earliest.append(int((columns["ts_init_ns"] - happened).min()) if (happened > 0).all() else None)
     known = [own for own in earliest if own is not None]
     least = min(known) if known and len(known) == len(earliest) else None
-    return TickReader(dataset.kind, _merged(dataset.path, reports), least, window, parts)
+    return TickReader(dataset.kind, _merged(dataset.path, reports), least, window, parts, has_snapshot)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -114,6 +142,8 @@ def _numbers(column: pa.Array) -> npt.NDArray[Any]:
 
 
 def _rows(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Rows:
+    if kind == "books":
+        return rows_of_book(columns)
     own = np.zeros(len(columns["ts_init_ns"]), TICK)
     for name in _TIMES:
         own[name] = columns[name]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.adapters.data._shared.books import book_faults, sides_of
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.prices import point_faults
@@ -17,7 +18,6 @@ from tightloop.adapters.data._shared.times import HOLES_USABLE_SHARE, RowOrder, 
 CROSSED_USABLE_SHARE = 0.001
 COUNTED_GAPS_MAX = 0.01
 """Ids of a venue that skips more often than this do not count its trades."""
-BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
 _NUMBERS = {
     "trades": ("price", "qty"), "quotes": ("bid", "bid_qty", "ask", "ask_qty"), "books": ("price", "qty"),
 }  # fmt: skip
@@ -43,7 +43,13 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
         return JudgedTicks(DatasetReport(dataset.path, 0, None, None, ()), columns, None)
     order = _order(dataset.kind, columns)
     used = columns if order.rows is None else {name: column[order.rows] for name, column in columns.items()}
-    faults = [order.disorder, order.exact, order.conflicting, *_value_faults(dataset.kind, used)]
+    faults = [order.disorder, order.exact, order.conflicting]
+    said: tuple[str, ...] = ()
+    if dataset.kind == "books":
+        found, said = book_faults(used, is_whole=window is None)
+        faults += found
+    else:
+        faults += _value_faults(dataset.kind, used)
     if dataset.kind == "trades":
         faults.append(_missing_ids(used["trade_id"], used["ts_init_ns"]))
     future, notes = _clocks(columns["ts_event_ns"], received)
@@ -53,7 +59,7 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
         int(received.min()),
         int(received.max()),
         in_contract_order([*faults, future]),
-        notes,
+        (*notes, *said),
     )
     return JudgedTicks(report, MappingProxyType(columns), order.rows)
 
@@ -67,19 +73,9 @@ def _columns(kind: str, source: Source) -> dict[str, npt.NDArray[Any]]:
         columns["buyer_is_maker"] = source.integers("buyer_is_maker")
     if kind == "books":
         columns["seq"] = source.integers("seq")
-        columns["side"] = _sides(source)
+        columns["side"] = source.mapped("side", sides_of)
         columns["is_snapshot"] = source.integers("is_snapshot")
     return columns
-
-
-def _sides(source: Source) -> npt.NDArray[np.int64]:
-    """1 for a bid, -1 for an ask, 0 for what is neither."""
-    kind = str(source.types["side"])
-    if kind.startswith(("int", "uint", "bool")):
-        raw = source.integers("side")
-        return np.where(raw > 0, 1, -1).astype(np.int64)
-    words: dict[str | None, int] = {None: 0, **dict.fromkeys(BID_WORDS, 1), **dict.fromkeys(ASK_WORDS, -1)}
-    return np.array([words.get(text if text is None else text.lower(), 0) for text in source.texts("side")], np.int64)
 
 
 def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
@@ -92,7 +88,10 @@ def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
         return order_of(columns["trade_id"], values, received, "trade id", excused)
     keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
     values = np.column_stack([columns[name] for name in columns if name not in keys])
-    return order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
+    found = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
+    if kind == "books" and found == RowOrder(None, None, None, found.rows) and (np.diff(received) >= 0).all():
+        return RowOrder(None, None, None, None)  # rows of one time stay as they were written
+    return found
 
 
 def _groups(keys: list[npt.NDArray[Any]], received: Times) -> Times:
@@ -113,8 +112,6 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
     received = columns["ts_init_ns"]
     if kind == "trades":
         return point_faults(columns["price"], received, "trades")
-    if kind == "books":
-        return _book_faults(columns)
     bid, ask = columns["bid"], columns["ask"]
     with np.errstate(invalid="ignore"):
         mid = np.where((bid > 0) & (ask > 0), (bid + ask) / 2, np.nan)
@@ -142,21 +139,6 @@ def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
     many = f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the longest of {int(steps[gaps].max()) - 1}"
     detail = f"missing: {missing} of {missing + len(ids)} trade ids ({100 * share:.2g} %) in {many}"
     return Fault("holes", missing, int(received[order[gaps[0] + 1]]), detail, verdict)
-
-
-def _book_faults(columns: Mapping[str, npt.NDArray[Any]]) -> list[Fault | None]:
-    found: list[Fault | None] = []
-    received, price, qty = columns["ts_init_ns"], columns["price"], columns["qty"]
-    with np.errstate(invalid="ignore"):
-        bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
-    if len(bad):
-        detail = f"a price or quantity that is negative or no number, or a price of 0: {len(bad)} of {len(price)} rows"
-        found.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
-    neither = np.flatnonzero(columns["side"] == 0)
-    if len(neither):
-        detail = f"the column side holds {len(neither)} values that are neither bid nor ask"
-        found.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
-    return found
 
 
 def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, ...]]:

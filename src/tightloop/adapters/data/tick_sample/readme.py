@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tightloop.adapters.data.tick_sample import constants
+from tightloop.adapters.data.tick_sample.books import DEPTH, SNAPSHOT_EVERY_S
 from tightloop.adapters.data.tick_sample.constants import REAL
 from tightloop.adapters.data.tick_sample.measures import Figures
 
@@ -39,10 +40,11 @@ def readme(seed: int, figures: Mapping[str, Sequence[Figures]], rows: Sequence[i
     """The text; ``figures`` holds those of each scenario's coins, over the quiet time before the first event."""
     scenarios = "\n".join(f"- **{name}**: {TOLD[name]}." for name in figures)
     wanted = ["all"] if len(figures) == len(TOLD) else list(figures)
-    options = " ".join(f"--scenario {name}" for name in wanted)
+    options = " ".join(f"--scenario {name}" for name in wanted) + (" --books" if rows[2] else "")
+    many = f"{rows[0]:,} trades and {rows[1]:,} quotes"
     return f"""# Tick sample
 
-Synthetic: no price here was ever paid. {rows[0]:,} trades and {rows[1]:,} quotes, the same bytes from the same command:
+Synthetic: no price here was ever paid. {many}, the same bytes from the same command:
 
     tightloop data sample {options} --seed {seed}
 
@@ -52,7 +54,7 @@ Synthetic: no price here was ever paid. {rows[0]:,} trades and {rows[1]:,} quote
 `labels.parquet`: instrument, scenario, kind (pump, dump, market_move, none), start_ns, peak_ns, end_ns, magnitude_pct
 (from the start to the peak, as the trades have it), retracement_pct (share of it given back at the end), is_pump. In a
 halt, peak_ns is when trading resumes.
-
+{_books(rows[2])}
 ## How near it comes
 
 An order is a run of prints of one side at one moment. Times are in units of the mean time between orders, so that a
@@ -63,6 +65,16 @@ busy market and a small coin can be held side by side. Sample: the median of a s
 Real: {constants.TICK_SOURCE}.
 
 {_assumptions()}
+"""
+
+
+def _books(rows: int) -> str:
+    if not rows:
+        return ""
+    return f"""
+`books`: {rows:,} rows of order books, {DEPTH} levels a side. Their best levels are the quotes. The levels behind have
+no source: they stand one increment apart and hold quantities like those of the quotes. Snapshots come every
+{SNAPSHOT_EVERY_S:g} seconds and soon after every gap.
 """
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import RULES_FILE, Stream, check_room, stamps, write_table
+from tightloop.adapters.data.tick_sample.books import make_book
 from tightloop.adapters.data.tick_sample.measures import Figures, measure
 from tightloop.adapters.data.tick_sample.readme import readme
 from tightloop.adapters.data.tick_sample.scenarios import (
@@ -39,6 +40,7 @@ class TickSample:
     trades: int
     quotes: int
     labels: tuple[Label, ...]
+    book_rows: int = 0
 
 
 def write_tick_sample(
@@ -47,8 +49,12 @@ def write_tick_sample(
     seed: int = 1,
     replace: bool = False,
     shown: Callable[[Sequence[LabMarket]], Iterable[LabMarket]] = iter,
+    *,
+    books: bool = False,
 ) -> TickSample:
     """Write the markets of some scenarios (or ``all``) into ``root``; ``shown`` may wrap them to show progress.
+
+    ``books``: order books too; everything else stays as it is without them.
 
     InputError: no such scenario, seed out of bounds, or files in the way (``replace`` writes over them).
     """
@@ -58,26 +64,28 @@ def write_tick_sample(
         raise InputError.one("--scenario", None, "", message, f"use one of {', '.join(SCENARIOS)}, all")
     if not 0 <= seed < 2**63:
         raise InputError.one("--seed", None, "", f"{seed} is not between 0 and 2**63", "use a whole number like 1")
-    check_room(root, replace, ("trades", VENUE), ("quotes", VENUE), ("bars", VENUE), ("funding", VENUE))
+    check_room(root, replace, *((kind, VENUE) for kind in ("trades", "quotes", "books", "bars", "funding")))
     names = scenario_names(scenarios)
     planned = [(name, market) for name in names for market in SCENARIOS[name](seed)]
     scenario_of = {market.coin.symbol: name for name, market in planned}
     labels: list[Label] = []
     figures: dict[str, list[Figures]] = {name: [] for name in names}
-    rows = [0, 0]
+    rows = [0, 0, 0]
     for market in shown([market for _name, market in planned]):
         name, symbol = scenario_of[market.coin.symbol], market.coin.symbol
         stream = Stream(seed, 3, *symbol.encode())
         trades, quotes = make_tape(stream, market.coin, market.course, START_NS, SECONDS)
         _write(root, market, trades, quotes)
+        book_rows = _write_book(root, market, quotes, seed) if books else 0
         labels += [_label(name, symbol, event, trades) for event in market.events]
         figures[name].append(_quiet_figures(market, trades, quotes))
-        rows = [rows[0] + len(trades["price"]), rows[1] + len(quotes["bid"])]
+        rows = [rows[0] + len(trades["price"]), rows[1] + len(quotes["bid"]), rows[2] + book_rows]
     _write_labels(root, labels)
     coins = [market.coin for _name, market in planned]
     (root / RULES_FILE).write_text("".join(_rules(coin) for coin in coins), encoding="utf-8", newline="\n")
     (root / "README.md").write_text(readme(seed, figures, rows), encoding="utf-8", newline="\n")
-    return TickSample(root, tuple(_instrument(coin.symbol) for coin in coins), rows[0], rows[1], tuple(labels))
+    names_of = tuple(_instrument(coin.symbol) for coin in coins)
+    return TickSample(root, names_of, rows[0], rows[1], tuple(labels), rows[2])
 
 
 def _instrument(symbol: str) -> str:
@@ -95,6 +103,16 @@ def _write(root: Path, market: LabMarket, trades: Columns, quotes: Columns) -> N
         root / "funding" / VENUE / f"{symbol}.parquet",
         {"ts": stamps(settlements), "rate": pa.array([0.0001] * len(settlements))},
     )
+
+
+def _write_book(root: Path, market: LabMarket, quotes: Columns, seed: int) -> int:
+    """The book of a market, drawn from a stream of its own; the number of its rows."""
+    symbol = market.coin.symbol
+    book = make_book(Stream(seed, 4, *symbol.encode()), market.coin, market.course, quotes, START_NS)
+    table = {name: pa.array(column) for name, column in book.items()}
+    table["side"] = table["side"].dictionary_encode()
+    write_table(root / "books" / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table)
+    return len(book["price"])
 
 
 def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:

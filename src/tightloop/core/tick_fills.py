@@ -1,0 +1,164 @@
+"""What an order of the simulated venue of ticks fills at, and how much: the touch of a quote, levels of a book."""
+
+from tightloop.core import limits, matching, tick_book, venue_book
+from tightloop.core.compiled import leaf
+from tightloop.core.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
+
+LEAST_SHARE = 1e-6
+"""Of the touch: what is left of a price that ran out of buyers, where there is no increment."""
+
+
+@leaf
+def remaining(venue: Record, order: Record) -> float:
+    """What is left of an order, and of what there is to reduce."""
+    qty = order.qty - order.filled_qty
+    if order.reduce_only != 0:
+        held = venue.positions[order.instance].qty
+        qty = min(qty, abs(held)) if held * order.side < 0.0 else 0.0
+    return qty
+
+
+@leaf
+def fill(venue: Record, slot: int, price: float, market: float, qty: float, is_maker: bool) -> None:
+    """One fill at ``price`` where the market was ``market``: position, event, what its OCO group loses."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    costs = venue.costs[order.instance]
+    multiplier = own.rules.multiplier
+    order.filled_qty += qty
+    matching.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, own)
+    event = venue_book.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, venue.ts_ns)
+    event.order_id = order.id
+    event.order_slot = venue.order_slot[slot]
+    event.price = price
+    event.qty = qty
+    event.is_maker = 1 if is_maker else 0
+    event.amount = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    event.rate = (price - market) * order.side * qty * multiplier
+    order.fill_count += 1
+    oco, order_id = order.oco, order.id
+    if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
+        venue_book.remove(venue, slot)
+    if oco != 0:
+        matching.cancel_siblings(venue, own, oco, order_id, venue.ts_ns)
+
+
+@leaf
+def make(venue: Record, slot: int, most: float) -> float:
+    """A resting order fills at its own price, at most ``most``; how much it did."""
+    order = venue.orders[slot]
+    qty = min(remaining(venue, order), most)
+    if qty <= 0.0:
+        if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
+            venue_book.end_order(
+                venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns
+            )
+        return 0.0
+    fill(venue, slot, order.price, order.price, qty, True)
+    return qty
+
+
+@leaf
+def beyond(venue: Record, own: Record, order: Record, market: float, shown: float, qty: float) -> float:
+    """The average price of ``qty`` when ``shown`` is all the touch has: each further touch costs some spreads more."""
+    costs = venue.costs[order.instance]
+    price = market
+    if qty > shown and costs.depth_spreads > 0.0:
+        bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
+        spread = max(ask - bid, own.rules.price_increment)
+        more = qty - shown
+        # The marginal price rises in a straight line from the touch on.
+        price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
+    return slipped(venue, order, price, market, qty, shown)
+
+
+@leaf
+def reaches(order: Record, price: float) -> bool:
+    """Whether an order may take at this price."""
+    if order.kind != OrderKind.LIMIT and order.kind != OrderKind.STOP_LIMIT:
+        return True
+    return price <= order.price if order.side > 0 else price >= order.price
+
+
+@leaf
+def take_touch(venue: Record, own: Record, slot: int) -> None:
+    """Take from a quote: a market order all it wants, a limit what the touch shows."""
+    order = venue.orders[slot]
+    market = tick_book.best(own, -order.side)
+    qty = remaining(venue, order)
+    if qty <= 0.0 or not reaches(order, market):
+        return
+    shown = tick_book.qty_at(own, -order.side, market)
+    participation = venue.costs[order.instance].participation
+    if participation > 0.0:
+        shown *= participation
+        qty = min(qty, shown)
+    elif venue.is_partial != 0 and order.kind != OrderKind.MARKET and order.kind != OrderKind.STOP:
+        qty = min(qty, shown) if order.kind != OrderKind.TRAILING else qty
+    if qty > 0.0:
+        fill(venue, slot, beyond(venue, own, order, market, shown, qty), market, qty, False)
+
+
+@leaf
+def walk_book(venue: Record, own: Record, slot: int) -> None:
+    """Take from a book, level by level, as far as the order's limit allows: one fill at the average price."""
+    order = venue.orders[slot]
+    levels = own.asks if order.side > 0 else own.bids
+    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
+    wanted, share = remaining(venue, order), venue.costs[order.instance].participation
+    market, shown, taken, beyond = tick_book.best(own, -order.side), 0.0, 0.0, 0.0
+    while at >= 0 and taken < wanted and reaches(order, levels[at].price):
+        qty = levels[at].qty * share if share > 0.0 else levels[at].qty
+        qty = min(qty, wanted - taken)
+        shown += levels[at].qty
+        taken += qty
+        beyond += qty * (levels[at].price - market)
+        levels[at].qty -= qty
+        at -= 1
+    if taken > 0.0:
+        tick_book.drop_empty(own, -order.side)
+        fill(venue, slot, slipped(venue, order, market + beyond / taken, market, taken, shown), market, taken, False)
+
+
+@leaf
+def slipped(venue: Record, order: Record, price: float, market: float, qty: float, shown: float) -> float:
+    """A price with the slippage that the costs say, no worse than a limit's own."""
+    if venue.costs[order.instance].slippage_kind != SlippageKind.NONE:
+        price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
+    own = venue.instruments[order.instrument]
+    price = max(price, own.rules.price_increment, market * LEAST_SHARE)
+    if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
+        price = min(price, order.price) if order.side > 0 else max(price, order.price)
+    return price
+
+
+@leaf
+def take(venue: Record, slot: int) -> None:
+    """An order takes what it can now; what it leaves is over (IOC, FOK), rests (a limit) or waits (a market order)."""
+    order = venue.orders[slot]
+    own = venue.instruments[order.instrument]
+    order_id, held = order.id, venue.positions[order.instance].qty
+    if order.reduce_only != 0 and held * order.side >= 0.0:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns)
+        return
+    if order.tif == TimeInForce.FOK and not has_all(venue, own, order):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    if own.has_book != 0:
+        walk_book(venue, own, slot)
+    elif tick_book.best(own, -order.side) > 0.0:
+        take_touch(venue, own, slot)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
+
+
+@leaf
+def has_all(venue: Record, own: Record, order: Record) -> bool:
+    """The book shows all that a fill-or-kill order wants."""
+    levels = own.asks if order.side > 0 else own.bids
+    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
+    shown = 0.0
+    while at >= 0 and reaches(order, levels[at].price):
+        shown += levels[at].qty
+        at = at - 1 if own.has_book != 0 else -1
+    return shown >= remaining(venue, order) * (1.0 - limits.QUANTITY_TOLERANCE)

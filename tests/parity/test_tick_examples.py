@@ -1,0 +1,168 @@
+"""The example strategies on ticks, on the laboratory and on real ticks: what every run of them must be."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tightloop.adapters.data.tick_sample.writing import write_tick_sample
+from tightloop.app import bootstrap
+from tightloop.app.tick_market import load_tick_market
+from tightloop.core.state import check_invariants, state_hash
+from tightloop.model.plan import make_plan
+from tightloop.runtime import tick_backtest
+from tightloop.runtime.recorder import Recorder
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "data"
+EXAMPLES = sorted((ROOT / "strategies" / "ticks").glob("*.yaml"))
+INSTRUMENTS = {
+    "lab": ["lab:PUMPBUSDT-perp", "lab:PUMPDUSDT-perp"],
+    "real": ["binance:BTCUSDT-perp", "binance:ETHUSDT-perp"],
+}
+TRADES_ON = {
+    "lab": {"conservative_long", "flash_pump_long", "peak_fade_short", "python_quoting"},
+    "real": {"ofi_scalp", "python_quoting"},
+}
+"""Which of them are made for which market; the others have to run there too, and agree."""
+
+each_example = pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+each_market = pytest.mark.parametrize("market", ["lab", pytest.param("real", marks=pytest.mark.real_data)])
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    lab = tmp_path_factory.mktemp("lab")
+    write_tick_sample(lab, ["pump"], seed=1)
+    return {"lab": lab, "real": REAL}
+
+
+def root_of(roots, market):
+    if market == "real" and not REAL.is_dir():
+        assert not os.environ.get("CI"), f"{REAL} is missing, and CI must not skip what it holds"
+        pytest.skip("no catalog of real data beside the repository")
+    return roots[market]
+
+
+def settings_of(path, market):
+    """A quoter of coins of a cent instead of bitcoin."""
+    return ["params.qty=500", "params.held_max=2000"] if (path.stem, market) == ("python_quoting", "lab") else []
+
+
+def end_of(path, market):
+    """Code of Python takes its time, and quotes from the first second on."""
+    return "2024-01-01T12:10:00" if (path.stem, market) == ("python_quoting", "lab") else None
+
+
+def run(path, root, market, **options):
+    return bootstrap.backtest(
+        path,
+        data=root,
+        end=end_of(path, market),
+        instruments=INSTRUMENTS[market],
+        settings=settings_of(path, market),
+        **options,
+    )
+
+
+def frames(done):
+    return {name: getattr(done, name) for name in bootstrap.TABLES}
+
+
+def rest(done):
+    return {name: value for name, value in done.summary.items() if name != "inputs"}
+
+
+@each_market
+@each_example
+def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots):
+    root = root_of(roots, market)
+    one, again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, False, True))
+    assert rest(one) == rest(again) == rest(other)
+    for name, frame in frames(one).items():
+        assert frame.equals(frames(again)[name]), name
+        assert frame.equals(frames(other)[name]), name
+    if path.stem in TRADES_ON[market]:
+        assert len(one.trades) > 0, "a comparison of nothing"
+
+
+@each_market
+@each_example
+def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
+    root, steps = root_of(roots, market), []
+    settings = settings_of(path, market)
+    loaded = bootstrap.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
+    seen = load_tick_market(loaded, root, end_ns=bootstrap.window_of(None, end_of(path, market))[1])
+    plan = make_plan(loaded, seen.rules)
+
+    def check(own):
+        steps.append(1)
+        if len(steps) % 20 == 0:
+            check_invariants(own.states[0])
+
+    tick_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
+    assert len(steps) > 1_000
+    assert run(path, root, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
+
+
+def with_another_future(root, into, market, cut_ns, seed):
+    """A catalog whose ticks are as they were until ``cut_ns``, and others from then on."""
+    random = np.random.default_rng(seed)
+    price, volume = random.uniform(0.9, 1.1), random.uniform(0.2, 5.0)
+    into.mkdir(parents=True)
+    if (root / "instruments.yaml").exists():
+        (into / "instruments.yaml").write_text((root / "instruments.yaml").read_text())
+    for name in INSTRUMENTS[market]:
+        venue, _, stem = name.partition(":")
+        for kind, prices in (("trades", ["price"]), ("quotes", ["bid", "ask"])):
+            for file in sorted((root / kind / venue / stem).glob("*.parquet")):
+                rows = pl.read_parquet(file)
+                # The venue knows a tick when it happened, the strategy when it was received: later for both of them.
+                is_later = (rows["ts_init_ns"].cast(pl.Int64) >= cut_ns) & (
+                    rows["ts_event_ns"].cast(pl.Int64) >= cut_ns
+                )
+                sizes = [column for column in rows.columns if column.endswith("qty")]
+                changed = rows.with_columns(
+                    *(pl.when(is_later).then(pl.col(own) * price).otherwise(pl.col(own)).alias(own) for own in prices),
+                    *(pl.when(is_later).then(pl.col(own) * volume).otherwise(pl.col(own)).alias(own) for own in sizes),
+                )
+                path = into / kind / venue / stem / file.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                changed.write_parquet(path)
+        funding = root / "funding" / venue / f"{stem.rpartition('-')[0]}.parquet"
+        if funding.exists():
+            (into / "funding" / venue).mkdir(parents=True, exist_ok=True)
+            (into / "funding" / venue / funding.name).write_bytes(funding.read_bytes())
+    return into
+
+
+def until(done, cut_ns):
+    """What a run had done and written before a time; a trade as far as it was known then."""
+    found = {}
+    for name, ts in (("fills", "ts"), ("signals", "ts"), ("transitions", "ts"), ("orders", "submitted_ts")):
+        kept = getattr(done, name).filter(pl.col(ts) < cut_ns)
+        if name == "orders":
+            kept = kept.select("order_id", "instrument", "role", "side", "price", "submitted_ts")
+        found[name] = kept.drop("session_id", "signal_id", strict=False)
+    minute_ns = 60_000_000_000
+    found["equity"] = done.equity.filter(pl.col("ts") < cut_ns // minute_ns * minute_ns)
+    return found
+
+
+@each_market
+@each_example
+def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path):
+    root = root_of(roots, market)
+    whole = run(path, root, market)
+    random = np.random.default_rng(sum(path.stem.encode()))
+    ts = whole.fills["ts"] if len(whole.fills) else whole.equity["ts"]
+    # Just behind a fill, where something is at stake; and in the middle of the run.
+    for k, cut_ns in enumerate(
+        (int(ts[int(random.integers(len(ts)))]) + 1, int(whole.equity["ts"][len(whole.equity) // 2]))
+    ):
+        changed = run(path, with_another_future(root, tmp_path / str(k), market, cut_ns, k), market)
+        one, other = until(whole, cut_ns), until(changed, cut_ns)
+        for name, frame in one.items():
+            assert frame.equals(other[name]), (name, cut_ns)
