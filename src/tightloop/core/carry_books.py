@@ -237,7 +237,6 @@ def series_heard(books: Record, at: int, value: float) -> None:
         for k in range(books.holding_count):
             holding = books.holdings[k]
             if holding.mark_series == at:
-                holding.before = holding.mark
                 holding.mark = value
                 holding.unrealized = holding.qty * (value - holding.entry)
 
