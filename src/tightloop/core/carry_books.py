@@ -18,6 +18,8 @@ import math
 from tightloop.core import pool_rates
 from tightloop.core.carry_types import (
     COUNTERS,
+    MEDIUM_BELOW,
+    SMALL_BELOW,
     BalanceKind,
     Bucket,
     Counter,
@@ -302,6 +304,14 @@ def trade_holding(books: Record, at: int, qty: float, price: float) -> float:
     if realized != 0.0:
         change(books, holding.cash, in_cash(books, holding, realized), Counter.REALIZED.value)
     return realized
+
+
+@leaf
+def rate_of_size(own: Record, notional_usd: float) -> float:
+    """What a trade of a leg or a holding costs by its size, as a share of it."""
+    if notional_usd < SMALL_BELOW:
+        return own.rate_small
+    return own.rate_medium if notional_usd < MEDIUM_BELOW else own.fee_rate
 
 
 @leaf

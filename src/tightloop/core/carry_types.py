@@ -22,6 +22,10 @@ ALONE, STAGE = 1, 2
 """What ``is_pending`` says of a bundle: it stands alone, or is a stage of a task that is tried again."""
 
 
+SMALL_BELOW, MEDIUM_BELOW = 50_000.0, 500_000.0
+"""USD: where the cost of a trade of one size ends and that of the next begins; ``fee_rate`` is that of the largest."""
+
+
 class SeriesKind(IntEnum):
     """What a series is; the order in which values of one instant are told (indices, rates, prices, marks)."""
 
@@ -219,7 +223,10 @@ BALANCE = record(
 
 HOLDING = record(
     *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
-    *of("f8", "qty entry mark spot unrealized funding fees realized weight fee_rate stop target before"),
+    *of(
+        "f8",
+        "qty entry mark spot unrealized funding fees realized weight fee_rate rate_small rate_medium stop target before",
+    ),
 )  # mark and spot: of the perp and of its base, in the quote; before: the mark at the instant before
 
 RESERVE = record(
@@ -243,7 +250,10 @@ LEG = record(
     *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
     *of("i8", "market_series supplied_series borrowed_series"),
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
-    *of("f8", "size margin_size fee_rate ltv max_ltv threshold bonus flash_rate entry_hf_min swap_rate"),
+    *of(
+        "f8",
+        "size margin_size fee_rate rate_small rate_medium ltv max_ltv threshold bonus flash_rate entry_hf_min swap_rate",
+    ),
     *of("f8", "fresh wanted_side wanted_sd confidence confidence_min stop_sd target_sd sd_floor sd_cap"),
 )
 

@@ -15,6 +15,7 @@ from tightloop.core.carry_books import (
     in_cash,
     margin_equity,
     margin_notional,
+    rate_of_size,
     series_heard,
     series_now,
     trade_holding,
@@ -129,15 +130,17 @@ def _taken(venue: Record, request: Record) -> float:
 
 
 @leaf
-def _fee_of(request: Record, qty: float, amount: float) -> float:
+def _fee_of(venue: Record, request: Record, qty: float, amount: float) -> float:
     """The fee of a trade in the asset that pays it."""
     if request.fee_balance < 0 or request.fee_rate == 0.0:
         return 0.0
-    if request.op == Instruction.SPOT_BUY:
-        return qty * request.fee_rate
-    if request.op == Instruction.SPOT_SELL or request.op == Instruction.SELL_DUST:
+    if request.op == Instruction.SELL_DUST:
         return amount * request.fee_rate
-    return 0.0
+    if request.op != Instruction.SPOT_BUY and request.op != Instruction.SPOT_SELL:
+        return 0.0
+    paid = qty if request.op == Instruction.SPOT_BUY else amount
+    quote = venue.books.balances[request.fee_balance].asset
+    return paid * rate_of_size(venue.legs[request.leg], paid * venue.books.assets[quote].usd)
 
 
 @leaf
@@ -151,7 +154,8 @@ def _trade_perp(venue: Record, request: Record) -> int:
     if was_flat:
         holding.opened_ns = venue.ts_ns
     holding.stop, holding.target = request.stop, request.target_price
-    fee = in_cash(books, holding, abs(request.qty) * holding.mark * request.fee_rate)
+    notional = abs(request.qty) * holding.mark
+    fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
     event = _executed(venue, request.op, request.leg, -1, request.holding, request.qty, 0.0)
     event.price = holding.mark
     event.stop_loss, event.take_profit = request.stop, request.target_price
@@ -236,7 +240,7 @@ def _execute(venue: Record, request: Record) -> int:
             amount = _all_of(books.balances[request.target].amount, amount)
     convert(books, op, request.source, request.target, qty, amount)
     event = _executed(venue, op, request.leg, request.source, request.target, qty, amount)
-    fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(request, qty, amount)
+    fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(venue, request, qty, amount)
     if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
         event.price = books.series[request.series].now
     if fee != 0.0:
@@ -487,7 +491,8 @@ def _close_at(venue: Record, at: int, price: float) -> None:
     holding = books.holdings[at]
     qty = -holding.qty
     trade_holding(books, at, qty, price)
-    fee = in_cash(books, holding, abs(qty) * price * holding.fee_rate)
+    notional = abs(qty) * price
+    fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
     event = _executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
     event.price = price
     if fee != 0.0:

@@ -146,6 +146,9 @@ class Costs:
     transfer_fee: float = 0.0
     gas: Gas | None = None
     market_impact: bool = False
+    spot_by_size: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    perp_by_size: tuple[float, float, float] | None = None
+    """By pair (ETH/USDT): below 50,000 USD, below 500,000 USD, above. They replace the rates where there are some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ from tightloop.model.carry import (
     VenueRules,
 )
 from tightloop.model.carry_checks import Book
-from tightloop.model.carry_file import EXAMPLES, OF_VENUE, REMEDIES, CarryKeys
+from tightloop.model.carry_file import BY_SIZE, EXAMPLES, OF_VENUE, REMEDIES, CarryKeys
 from tightloop.model.carry_flows import read_flows
 from tightloop.model.carry_layers import Layers, resolve_references
 from tightloop.model.carry_legs import PER_BPS, Legs, read_legs
 from tightloop.model.carry_venues import VenueKeys, packaged
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import plain
+from tightloop.model.instruments import base_and_quote
 from tightloop.model.refusals import dotted, value_at
 from tightloop.model.settings import Setting, write_settings
 from tightloop.model.yaml_lines import LineOf
@@ -179,8 +180,24 @@ class CarryReader:
             self.book.warnings.append("costs.market_impact moves the rates of pools, and no leg lends or borrows")
         return Costs(
             spot_rate, perp_rate, spot_by, perp_by, swap / PER_BPS, keys.transfer.delay_h, keys.transfer.fee, gas,
-            keys.market_impact,
+            keys.market_impact, self._spot_sizes(), _sized("perp") if keys.perp_bps == BY_SIZE else None,
         )  # fmt: skip
+
+    def _spot_sizes(self) -> Mapping[str, tuple[float, float, float]]:
+        """By pair, what a trade costs by its size, where the file asks for it."""
+        found: dict[str, tuple[float, float, float]] = {}
+        if self.keys.costs.spot_bps == BY_SIZE:
+            for leg in self.legs.found.values():
+                if leg.instrument is None:
+                    continue
+                pair = "/".join(base_and_quote(leg.instrument))
+                if pair in packaged().trade_bps:
+                    found[pair] = _sized(pair)
+                else:
+                    there = ", ".join(name for name in packaged().trade_bps if "/" in name)
+                    message = f"says nothing of {pair}; there are {there}"
+                    self._refuse(("costs", "spot_bps"), message, "write a number, or venue")
+        return MappingProxyType(found)
 
     def _rates(self, key: str, written: Any, used: Sequence[str]) -> tuple[float, Mapping[str, float]]:
         """The rate that holds by default, and by venue."""
@@ -191,6 +208,8 @@ class CarryReader:
                 message = f"says nothing of {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
             return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(own)
+        if written == BY_SIZE:
+            return 0.0, MappingProxyType({})
         if written != OF_VENUE:
             return written / PER_BPS, MappingProxyType({})
         by_venue: dict[str, float] = {}
@@ -281,3 +300,9 @@ def _rules_of(keys: VenueKeys) -> VenueRules:
         keys.kind, rate(keys.spot_bps), rate(keys.perp_bps), keys.min_notional, keys.initial_margin,
         keys.maintenance_margin, keys.leverage_max,
     )  # fmt: skip
+
+
+def _sized(name: str) -> tuple[float, float, float]:
+    """The packaged costs of a pair, or of perps, as shares."""
+    small, medium, large = packaged().trade_bps[name]
+    return small / PER_BPS, medium / PER_BPS, large / PER_BPS

@@ -27,6 +27,7 @@ LEGS_MAX = 16
 FLOWS_MAX = 10_000
 BPS_MAX = 1_000.0
 OF_VENUE = "venue"
+BY_SIZE = "by_size"
 """Instead of a number of basis points: those of the venues' table."""
 ALL = "all"
 SIZE_KINDS = ("weight", "notional", "units", "match")
@@ -257,7 +258,7 @@ class BandsKeys(Strict):
 
 def _bps(value: Any) -> Any:
     """A number, a number by venue, or the word for the venues' own."""
-    if value == OF_VENUE:
+    if value in (OF_VENUE, BY_SIZE):
         return value
     if not isinstance(value, dict):
         return check_number(value, 0.0, BPS_MAX)

@@ -19,7 +19,7 @@ from tightloop.core.state import new_state
 from tightloop.core.types import Floats, Rows
 from tightloop.model.carry import STABLE, CarryStrategy, Leg, Size
 from tightloop.model.errors import CapacityError, InputError
-from tightloop.model.instruments import SETTLE_SUFFIXES, InstrumentId
+from tightloop.model.instruments import InstrumentId, base_and_quote
 
 Key = tuple[str, str]
 """A series: its kind and its name."""
@@ -71,15 +71,6 @@ class CarryPlan:
     def cash(self) -> int:
         """The balance that capital comes into."""
         return int(self.states[0]["carry"]["cash"])
-
-
-def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
-    """The assets of a symbol such as BTCUSDT; wrapped ETH is ETH to a price."""
-    for suffix in SETTLE_SUFFIXES:
-        if instrument.symbol.endswith(suffix) and len(instrument.symbol) > len(suffix):
-            base = instrument.symbol[: -len(suffix)]
-            return {"WETH": "ETH", "WBTC": "BTC"}.get(base, base), suffix
-    return instrument.symbol, STABLE
 
 
 def reserves_of(leg: Leg) -> Iterator[tuple[str, str]]:
@@ -239,7 +230,9 @@ class _Layout:
         base, quote = base_and_quote(leg.instrument)
         venue = leg.instrument.venue
         row["price_series"] = self._series("price", str(leg.instrument))
-        row["fee_rate"] = self.strategy.costs.spot_by_venue.get(venue, self.strategy.costs.spot_rate)
+        rate = self.strategy.costs.spot_by_venue.get(venue, self.strategy.costs.spot_rate)
+        sizes = self.strategy.costs.spot_by_size.get(f"{base}/{quote}", (rate, rate, rate))
+        row["rate_small"], row["rate_medium"], row["fee_rate"] = sizes
         if venue in DEXES:
             row["venue_cash"] = self._balance("wallet", BalanceKind.WALLET, quote)
             row["coin"] = self._balance("wallet", BalanceKind.WALLET, base)
@@ -369,7 +362,9 @@ class _Layout:
                 own["high_series"] = self._series("high", str(instrument))
                 own["low_series"] = self._series("low", str(instrument))
             own["leg"], own["weight"] = at, weight
-            own["fee_rate"] = self.strategy.costs.perp_by_venue.get(instrument.venue, self.strategy.costs.perp_rate)
+            rate = self.strategy.costs.perp_by_venue.get(instrument.venue, self.strategy.costs.perp_rate)
+            sizes = self.strategy.costs.perp_by_size or (rate, rate, rate)
+            own["rate_small"], own["rate_medium"], own["fee_rate"] = sizes
             own["mark"] = own["spot"] = own["stop"] = own["target"] = own["before"] = math.nan
             asset = self.books["assets"][int(own["base"])]
             if asset["price_series"] < 0 and base != self.strategy.share_class:

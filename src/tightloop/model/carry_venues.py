@@ -101,6 +101,7 @@ class Packaged(Strict):
     lsts: dict[str, Lst]
     share_classes: dict[str, ShareClassKeys]
     gas_units: dict[str, Annotated[float, number(0.0, 30e6, above=True)]]
+    trade_bps: dict[str, tuple[float, float, float]]
 
 
 @cache

@@ -72,6 +72,15 @@ class InstrumentId:
         return cls(venue, symbol, market)
 
 
+def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
+    """The assets of a symbol such as BTCUSDT; wrapped ETH is ETH to a price."""
+    for suffix in SETTLE_SUFFIXES:
+        if instrument.symbol.endswith(suffix) and len(instrument.symbol) > len(suffix):
+            base = instrument.symbol[: -len(suffix)]
+            return {"WETH": "ETH", "WBTC": "BTC"}.get(base, base), suffix
+    return instrument.symbol, "USDT"
+
+
 @dataclass(frozen=True, slots=True)
 class MarginTier:
     """Margin rules for positions up to a notional (settle asset; infinite for the last tier)."""

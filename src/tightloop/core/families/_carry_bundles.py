@@ -3,7 +3,7 @@
 import math
 
 from tightloop.core import lending, limits, log
-from tightloop.core.carry_books import net_units, series_now, unit_value
+from tightloop.core.carry_books import net_units, series_now, underlying, unit_value
 from tightloop.core.carry_types import GO, GWEI, Instruction, LegKind, LegState
 from tightloop.core.compiled import leaf
 from tightloop.core.types import Record, RowKind, Rows
@@ -190,6 +190,23 @@ def long_units(carry: Record, asset: int) -> float:
     for at in range(carry.books.holding_count):
         if carry.books.holdings[at].base == asset:
             total -= carry.books.holdings[at].qty
+    return total
+
+
+@leaf
+def units_of_spot(carry: Record, at: int) -> float:
+    """Units of its asset that a spot leg holds, on its exchange and in the legs on chain that it feeds."""
+    books = carry.books
+    total = books.balances[carry.legs[at].coin].amount
+    for k in range(carry.leg_count):
+        own = carry.legs[k]
+        if own.source != at or own.product < 0:
+            continue
+        total += books.balances[own.product].amount * underlying(books, books.balances[own.product])
+        if own.debt >= 0:
+            total -= books.balances[own.debt].amount * underlying(books, books.balances[own.debt])
+        if own.queue >= 0:
+            total += books.balances[own.queue].amount
     return total
 
 

@@ -379,7 +379,8 @@ def _bring(state: Record, rows: Rows) -> bool:
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind == LegKind.LEND and leg.debt >= 0:
+        # Cash that a margin needs is not taken from it to repay a loan.
+        if leg.kind == LegKind.LEND and leg.debt >= 0 and carry.band != Band.MARGIN:
             there = carry.books.balances[leg.borrowed].amount
             count += bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
     if carry.band == Band.WITHDRAWAL:
@@ -396,7 +397,7 @@ def _return(state: Record, rows: Rows) -> bool:
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind != LegKind.LEND or leg.debt < 0:
+        if leg.kind != LegKind.LEND or leg.debt < 0 or carry.band == Band.MARGIN:
             continue
         qty = min(_owed_share(carry, leg), carry.books.balances[leg.borrowed].amount)
         if qty > 0.0:

@@ -25,6 +25,7 @@ from tightloop.core.families._carry_bundles import (
     market_rate,
     spot_price,
     trade_perp,
+    units_of_spot,
 )
 from tightloop.core.families._carry_tasks import (
     can_unwind,
@@ -136,8 +137,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         leg = carry.legs[at]
         if leg.kind != LegKind.SPOT or leg.size_kind != LegSize.WEIGHT:
             continue
-        asset = carry.books.balances[leg.coin].asset
-        held = long_units(carry, asset)
+        held = units_of_spot(carry, at)
         price = spot_price(carry, leg) * unit_value(carry.books, leg.venue_cash)
         target = leg.size * carry.nav / price
         if held > target and not (can_unwind(carry) and pool_rates.can_give(carry.books, 1.0 - target / held)):
