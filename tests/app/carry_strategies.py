@@ -75,4 +75,6 @@ def strategy(*legs: carry.Leg, usd: InstrumentId | None = None, **how: object) -
         parameters=MappingProxyType({}),
         warnings=(),
         config_hash="",
+        share=carry.ShareClass("USDT", 6, True, 15.0, 3.0),
+        venues=MappingProxyType({}),
     )

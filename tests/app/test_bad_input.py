@@ -457,7 +457,7 @@ COMMANDS = {
     ),
     "param of the instruments": (
         ["sweep", "good.yaml", "--param", "timeframe=1m,1h"],
-        "instruments and timeframe can not be swept",
+        "instruments, timeframe and feed can not be swept",
         "run them apart",
     ),
     "too many sets": (

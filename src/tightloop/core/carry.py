@@ -17,7 +17,17 @@ from tightloop.core.carry_books import (
     unit_value,
     value_known,
 )
-from tightloop.core.carry_types import BUCKETS, BalanceKind, Bucket, Counter, Instruction, LegKind, LegState, Rollback
+from tightloop.core.carry_types import (
+    BUCKETS,
+    STAGE,
+    BalanceKind,
+    Bucket,
+    Counter,
+    Instruction,
+    LegKind,
+    LegState,
+    Rollback,
+)
 from tightloop.core.compiled import compiled, float_bits, leaf
 from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix
@@ -26,6 +36,9 @@ from tightloop.core.types import EventKind, Floats, Moment, Record, RowKind, Row
 
 RESIDUAL = 1e-8
 """Of the capital: as far as the sum of all buckets may be from the change of equity."""
+
+ROUNDING = 2e-9
+"""Relative: less than this of what was owed, or of all units, is nothing; a withdrawal may be short by rounding."""
 
 
 # Measures -------------------------------------------------------------------------------------------------------------
@@ -131,8 +144,16 @@ def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
     fee = _pay_fee(carry, event.is_maker, event.rate)
     carry.fees += fee
     moved = (holding.unrealized - before + realized) * price
-    carry.buckets[Bucket.TRANSACTION_COSTS.value] += moved - fee
+    carry.buckets[Bucket.DELTA_PNL.value] += moved  # a stop or a target inside the bar trades beside the mark
+    carry.buckets[Bucket.TRANSACTION_COSTS.value] -= fee
     _report(state, rows, event, abs(event.qty) * event.price * price)
+
+
+@leaf
+def _rest(whole: float, part: float) -> float:
+    """What is left of ``whole``; none when only rounding is."""
+    rest = whole - part
+    return rest if rest > ROUNDING * whole else 0.0
 
 
 @leaf
@@ -141,9 +162,9 @@ def _paid_out(carry: Record, event: Record) -> None:
     paid = event.qty * unit_value(carry.books, event.instrument)
     price = net_asset_value(carry.books) / carry.units
     change(carry.books, event.instrument, -event.qty, Counter.CAPITAL.value)
-    carry.units -= paid / price
+    carry.units = _rest(carry.units, paid / price)
     carry.flows -= paid
-    carry.payable = max(0.0, carry.payable - paid)
+    carry.payable = _rest(carry.payable, paid)
 
 
 @leaf
@@ -199,11 +220,16 @@ def _rewarded(carry: Record, event: Record) -> None:
 def _flowed(carry: Record, event: Record) -> None:
     """Capital comes at the price of a unit in force; capital that is to go is owed until it is paid out."""
     if event.amount < 0.0:
+        carry.is_fast = event.reason if carry.payable == 0.0 else min(carry.is_fast, event.reason)
         carry.payable -= event.amount
-        carry.is_fast = event.reason
         return
-    if carry.units > 0.0:
-        carry.units += event.amount / (net_asset_value(carry.books) / carry.units)
+    if carry.initial > 0.0:
+        # Where everybody has left, or nothing is left, units go on at the price they had.
+        nav = net_asset_value(carry.books)
+        price = nav / carry.units if carry.units > 0.0 and nav > 0.0 else carry.unit_price
+        if not price > 0.0:
+            price = 1.0
+        carry.units += event.amount / price
         carry.flows += event.amount
         carry.deposited += event.amount
     else:
@@ -253,6 +279,7 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
 def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     """All of it took place, or none of it; True when the allocator may go on at once."""
     carry = state.carry
+    is_stage = carry.is_pending == STAGE
     carry.is_pending = 0
     carry.bundle_count += 1
     row = log.emit(state, rows, RowKind.BUNDLE.value, -1)
@@ -263,7 +290,8 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
         return True
     carry.rollback_count += 1
     carry.blocked_ns = state.ts_ns
-    carry.stage = max(0, carry.stage - 1)  # the same again at the next instant
+    if is_stage:
+        carry.stage = max(0, carry.stage - 1)  # the same again at the next instant
     guard.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, float(event.reason), event.order_id)
     return False
 

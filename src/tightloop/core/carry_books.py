@@ -4,7 +4,7 @@ The step and the simulated venue keep books of their own and change them by the 
 leaves a balance stands in a counter of its token too, so the books of each token add up to zero.
 
 Attribution is exact by telescoping: within one instant indices move first, then staking rates, then prices, then marks,
-each at the values in force of the others .
+each at the values in force of the others.
 """
 
 from tightloop.core.carry_types import (
@@ -198,7 +198,6 @@ def series_heard(books: Record, at: int, value: float) -> None:
         for k in range(books.holding_count):
             holding = books.holdings[k]
             if holding.mark_series == at:
-                holding.before = holding.mark
                 holding.mark = value
                 holding.unrealized = holding.qty * (value - holding.entry)
 

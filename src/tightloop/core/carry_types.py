@@ -18,6 +18,8 @@ GO = 0
 """The code of the row that ends a bundle: run it."""
 GWEI = 1e-9
 """In ETH."""
+ALONE, STAGE = 1, 2
+"""What ``is_pending`` says of a bundle: it stands alone, or is a stage of a task that is tried again."""
 
 
 class SeriesKind(IntEnum):

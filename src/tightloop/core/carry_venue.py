@@ -57,6 +57,8 @@ CARRY_VENUE_RECORD = numba.from_dtype(CARRY_VENUE)
 
 SLACK = 1e-9
 """Relative: what a balance may be below zero, or a ratio beyond its bound, by rounding."""
+ROUNDING = 1e-12
+"""Relative: a debt repaid but for so much is repaid."""
 
 
 @leaf
@@ -142,7 +144,7 @@ def _fee_of(request: Record, qty: float, amount: float) -> float:
 def _trade_perp(venue: Record, request: Record) -> int:
     books = venue.books
     holding = books.holdings[request.holding]
-    if not holding.mark > 0.0:
+    if not (holding.mark > 0.0 and abs(request.qty) < math.inf):
         return Rollback.PRICE_UNKNOWN.value
     was_flat = holding.qty == 0.0
     trade_holding(books, request.holding, request.qty, holding.mark)
@@ -194,6 +196,12 @@ def _await(venue: Record, source: int, target: int, amount: float, due_ns: int) 
 
 
 @leaf
+def _all_of(owed: float, amount: float) -> float:
+    """``amount``, or all that is owed when only rounding is between them: what is left of a debt is no debt."""
+    return owed if abs(owed - amount) <= ROUNDING * owed else amount
+
+
+@leaf
 def _execute(venue: Record, request: Record) -> int:
     """One instruction on the books; why not, when it can not be."""
     books = venue.books
@@ -223,6 +231,8 @@ def _execute(venue: Record, request: Record) -> int:
             amount = qty * (1.0 - request.fee_rate) * ratio
         else:
             amount = qty * ratio
+        if op == Instruction.REPAY:
+            amount = _all_of(books.balances[request.target].amount, amount)
     convert(books, op, request.source, request.target, qty, amount)
     event = _executed(venue, op, request.leg, request.source, request.target, qty, amount)
     fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(request, qty, amount)
@@ -280,15 +290,20 @@ def _is_overdrawn(books: Record, saved: Record) -> bool:
 
 @leaf
 def _check_pools(venue: Record) -> int:
-    """What a pool, and a prudent user of it, demands after a bundle that borrowed."""
+    """What a pool, and a prudent user of it, demands after a bundle that borrowed or took collateral out."""
     books = venue.books
     for at in range(venue.leg_count):
         leg = venue.legs[at]
         if leg.flash >= 0 and abs(books.balances[leg.flash].amount) > 1e-6:
             return Rollback.FLASH_OPEN.value
-        if leg.debt < 0 or not books.balances[leg.debt].amount > venue.saved_amounts[leg.debt]:
+        if leg.debt < 0:
             continue
         collateral, debt = lending.collateral_value(books, leg), lending.debt_value(books, leg)
+        if books.balances[leg.product].amount < venue.saved_amounts[leg.product]:
+            if lending.health_factor(collateral, debt, leg.threshold) < 1.0:
+                return Rollback.HEALTH_FACTOR.value
+        if not books.balances[leg.debt].amount > venue.saved_amounts[leg.debt]:
+            continue
         if not lending.loan_to_value(collateral, debt) <= leg.max_ltv * (1.0 + SLACK):
             return Rollback.LTV.value
         if leg.entry_hf_min > 0.0 and lending.health_factor(collateral, debt, leg.threshold) < leg.entry_hf_min:
@@ -326,12 +341,15 @@ def _run(venue: Record) -> None:
 
 @leaf
 def _charge_failure(venue: Record) -> None:
-    """A transaction that reverts pays its gas all the same."""
+    """A transaction that reverts pays its gas all the same, as far as there is something to pay it with."""
     for at in range(venue.request_count):
         request = venue.requests[at]
         if request.op == Instruction.GAS and request.qty > 0.0:
-            convert(venue.books, request.op, request.source, -1, request.qty, 0.0)
-            _executed(venue, request.op, request.leg, request.source, -1, request.qty, 0.0)
+            own = venue.books.balances[request.source]
+            paid = request.qty if own.sign < 0 else min(request.qty, own.amount)
+            if paid > 0.0:
+                convert(venue.books, request.op, request.source, -1, paid, 0.0)
+                _executed(venue, request.op, request.leg, request.source, -1, paid, 0.0)
 
 
 @leaf
@@ -363,6 +381,8 @@ def heard(venue: Record, event: Record) -> None:
     if kind == EventKind.VALUE_KNOWN:
         series_heard(books, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
+        if event.ts_event_ns == event.ts_init_ns:
+            _stop_out(venue)  # inside the bar that ended now, so before what is settled now
         _settle(venue, event)
     elif kind == EventKind.REWARD_PAID:
         _pay_reward(venue, event)
@@ -374,6 +394,8 @@ def heard(venue: Record, event: Record) -> None:
             _count_staked(venue)
         _arrive(venue)
         _stop_out(venue)
+        for at in range(books.holding_count):
+            books.holdings[at].before = books.holdings[at].mark
         if venue.margin_liquidate > 0.0:
             _liquidate_margins(venue)
         _liquidate_debts(venue)
@@ -443,6 +465,7 @@ def _arrive(venue: Record) -> None:
 @leaf
 def _close_at(venue: Record, at: int, price: float) -> None:
     books = venue.books
+    venue.bundle_id = 0  # nobody asked for it
     holding = books.holdings[at]
     qty = -holding.qty
     trade_holding(books, at, qty, price)
@@ -498,9 +521,11 @@ def _liquidate_margins(venue: Record) -> None:
         ratio = margin_equity(books, holding.venue) / margin_notional(books, holding.venue)
         if not ratio < venue.margin_liquidate:
             continue
-        price = liquidation_price(books, at, venue.margin_liquidate)
-        if not price > 0.0:
-            price = holding.mark
+        # Where others share the margin, one alone may be liquidated only beyond the mark, which nobody trades at.
+        alone = liquidation_price(books, at, venue.margin_liquidate)
+        price = holding.mark
+        if alone > 0.0:
+            price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
         trade_holding(books, at, -holding.qty, price)
         change(books, holding.cash, -kept, Counter.SEIZED.value)
@@ -526,7 +551,10 @@ def _liquidate_debts(venue: Record) -> None:
         share = lending.close_factor(health)
         repaid = share * books.balances[leg.debt].amount
         seized = repaid * unit_value(books, leg.debt) * (1.0 + leg.bonus) / unit_value(books, leg.product)
-        seized = min(seized, books.balances[leg.product].amount)
+        held = books.balances[leg.product].amount
+        if seized > held:  # the collateral is not worth it: no more is repaid than what it pays for
+            repaid *= held / seized
+            seized = held
         change(books, leg.product, -seized, Counter.SEIZED.value)
         change(books, leg.debt, repaid, Counter.SEIZED.value)
         event = _event(venue, EventKind.DEBT_LIQUIDATED.value)

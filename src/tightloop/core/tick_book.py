@@ -292,4 +292,6 @@ def look_again(venue: Record, own: Record, slot: int) -> None:
 def is_reached(venue: Record, slot: int, lot: float) -> bool:
     """The queue ahead of an order is used up, and something was left for it."""
     ahead = venue.queue_ahead[slot]
+    if ahead == math.inf:
+        return False  # nobody knows how many stand there
     return math.floor(-ahead / lot + 0.5) > 0.0 if lot > 0.0 else ahead < 0.0

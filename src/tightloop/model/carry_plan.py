@@ -170,7 +170,10 @@ class _Layout:
     def _balance(self, place: str, kind: BalanceKind, token: str, asset: str | None = None, **numbers: int) -> int:
         name = BalanceName(place, kind.name.lower(), token)
         if name in self.balances:
-            return self.balances.index(name)
+            at = self.balances.index(name)
+            for field, value in numbers.items():
+                self.books["balances"][at][field] = value
+            return at
         self._capacity("BALANCES_MAX", len(self.balances) + 1)
         row = self.books["balances"][len(self.balances)]
         row["venue"] = self._place(place)

@@ -272,8 +272,10 @@ class _Builder:
             own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
             needs = {need for indicator in own for need in indicator.needs}
             tape = self.state["tapes"][number]
-            tape["is_quotes"] = int(name == "quotes")
-            tape["width"] = tapes.QUOTE_WIDTH if name == "quotes" else tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
+            tape["is_quotes"] = int(name != "trades")  # the tape of a book has the columns of quotes
+            tape["width"] = tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
+            if name != "trades":
+                tape["width"] = tapes.QUOTE_WIDTH
             tape["capacity"], tape["first_ns"] = limits.TAPE_ROWS_MIN, limits.NEVER_NS
             tape["edge_first"], tape["edge_count"] = first, len(ends)
             tape["has_moments"], tape["has_extremes"] = int("moments" in needs), int("extremes" in needs)

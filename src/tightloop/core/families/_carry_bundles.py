@@ -3,7 +3,7 @@
 import math
 
 from tightloop.core import lending, log
-from tightloop.core.carry_books import net_units, series_now
+from tightloop.core.carry_books import net_units, series_now, unit_value
 from tightloop.core.carry_types import GO, GWEI, Instruction, LegKind, LegState
 from tightloop.core.compiled import leaf
 from tightloop.core.types import Record, RowKind, Rows
@@ -59,6 +59,12 @@ def gas_in_eth(carry: Record, units: int) -> float:
 
 
 @leaf
+def _gas_price(carry: Record) -> float:
+    """What gas is paid in, in the share class."""
+    return carry.books.assets[carry.gas_asset].price
+
+
+@leaf
 def gas_in_cash(carry: Record, units: int) -> float:
     """The same in the wallet's cash, when it is paid at once; 0 when it is owed."""
     if carry.gas_series < 0 or carry.gas_balance >= 0:
@@ -75,26 +81,49 @@ def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> 
 
 
 @leaf
-def burn(state: Record, rows: Rows, leg: int, units: int) -> int:
-    """Gas of one transaction; returns the rows written."""
-    carry = state.carry
-    if carry.gas_series < 0 or units <= 0:
-        return 0
-    if carry.gas_balance >= 0:
-        return pay_gas(state, rows, leg, carry.gas_balance, gas_in_eth(carry, units))
-    return pay_gas(state, rows, leg, carry.cash, gas_in_cash(carry, units))
+def left_of(state: Record, rows: Rows, at: int) -> float:
+    """What a balance has left after what the bundle in hand gives of it, as far as that is known."""
+    assert 0 <= at < state.carry.books.balance_count, "a balance of this run"
+    left = state.carry.books.balances[at].amount
+    k = rows[0].slot - 1
+    while k >= log.FIRST and rows[k].kind == RowKind.INSTRUCT and rows[k].order_id == state.carry.bundle_id:
+        if rows[k].slot == at and rows[k].qty == rows[k].qty:
+            left -= rows[k].qty
+        k -= 1
+    return left
 
 
 @leaf
-def move(state: Record, rows: Rows, leg: int, source: int, target: int, qty: float) -> int:
-    """A transfer between two places of one asset, with its gas; returns the rows written."""
-    if not qty > 0.0 or source == target:
-        return 0
+def payer_of(state: Record, rows: Rows, units: int, purse: int) -> int:
+    """The balance that pays gas: what it is owed in, or the wallet's cash, or what is handled when cash is short."""
     carry = state.carry
-    count = burn(state, rows, leg, carry.gas_transfer)
-    row = instruct(state, rows, leg, Instruction.TRANSFER.value, source, target, qty, math.nan)
-    log.seal(state, row)
-    return count + 1
+    if carry.gas_balance >= 0:
+        return carry.gas_balance
+    if purse >= 0 and left_of(state, rows, carry.cash) < gas_in_cash(carry, units):
+        return purse
+    return carry.cash
+
+
+@leaf
+def gas_out_of(state: Record, rows: Rows, units: int, purse: int) -> float:
+    """Gas that ``purse``, which is in ETH, has to pay itself; 0 when another does."""
+    carry = state.carry
+    assert purse >= 0, "a leg on a pool has WETH in the wallet"
+    has_paid = carry.gas_series >= 0 and left_of(state, rows, purse) < carry.books.balances[purse].amount
+    return gas_in_eth(carry, units) if has_paid else 0.0
+
+
+@leaf
+def burn(state: Record, rows: Rows, leg: int, units: int, purse: int) -> int:
+    """Gas of one transaction, which handles ``purse`` (-1: nothing that could pay); returns the rows written."""
+    carry = state.carry
+    if carry.gas_series < 0 or units <= 0:
+        return 0
+    payer = payer_of(state, rows, units, purse)
+    if payer == carry.gas_balance:
+        return pay_gas(state, rows, leg, payer, gas_in_eth(carry, units))
+    price = unit_value(carry.books, carry.cash) / unit_value(carry.books, payer) if payer != carry.cash else 1.0
+    return pay_gas(state, rows, leg, payer, gas_in_cash(carry, units) * price)
 
 
 @leaf
@@ -169,10 +198,9 @@ def enter_loop(state: Record, rows: Rows, leg_at: int, equity: float) -> int:
     """Leverage in one transaction: borrow for the moment, stake all, supply it, borrow against it, pay back."""
     carry = state.carry
     leg = carry.legs[leg_at]
-    count = burn(state, rows, leg_at, leg.gas_enter)
     flash = lending.flash_for(equity, leg.ltv, leg.flash_rate)
     owed = flash * (1.0 + leg.flash_rate)
-    count += turn(state, rows, leg_at, Instruction.FLASH_BORROW.value, leg.flash, leg.weth, flash)
+    count = turn(state, rows, leg_at, Instruction.FLASH_BORROW.value, leg.flash, leg.weth, flash)
     count += turn(state, rows, leg_at, Instruction.WRAP.value, leg.weth, leg.base, flash)
     count += turn(state, rows, leg_at, Instruction.STAKE.value, leg.base, leg.lst, equity + flash)
     count += turn(state, rows, leg_at, Instruction.SUPPLY.value, leg.lst, leg.product, math.nan)
@@ -201,17 +229,18 @@ def is_saleable(carry: Record, leg: Record) -> bool:
 def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: float) -> int:
     """Repay ``repay`` of the debt (in its asset) and take out ``share`` of the collateral, sold on the market.
 
-    A share of NaN takes out just what pays the flash loan back.
+    A share of NaN takes out just what pays the flash loan back, and the gas where no cash does.
     """
     carry = state.carry
     leg = carry.legs[leg_at]
     books = carry.books
-    count = burn(state, rows, leg_at, leg.gas_exit)
+    count = burn(state, rows, leg_at, leg.gas_exit, leg.weth)
     owed = repay * (1.0 + leg.flash_rate)
+    needed = owed + gas_out_of(state, rows, leg.gas_exit, leg.weth)
     sold_at = market_rate(carry, leg) * (1.0 - leg.swap_rate)
     index = series_now(books, books.balances[leg.product].index_series)
     held = books.balances[leg.product].amount
-    scaled = owed / (sold_at * index) if share != share else share * held
+    scaled = needed / (sold_at * index) if share != share else share * held
     scaled = min(scaled, held)
     if repay > 0.0:
         count += turn(state, rows, leg_at, Instruction.FLASH_BORROW.value, leg.flash, leg.weth, repay)
@@ -236,23 +265,30 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
     carry = state.carry
     leg = carry.legs[leg_at]
     held = carry.books.balances[leg.product].amount
-    if leg.state != LegState.HELD or not held > 0.0:
+    assert share == share, "what is taken out is a known share"
+    if leg.state != LegState.HELD or not held > 0.0 or not share > 0.0:
         return 0
+    gas = gas_in_eth(carry, leg.gas_exit)
+    if gas > 0.0 and not share * held * unit_value(carry.books, leg.product) > gas * _gas_price(carry):
+        return 0  # not worth its gas
     if leg.kind == LegKind.LOOP:
         debt = carry.books.balances[leg.debt].amount * series_now(
             carry.books, carry.books.balances[leg.debt].index_series
         )
         return leave_loop(state, rows, leg_at, share, share * debt)
-    count = burn(state, rows, leg_at, leg.gas_exit)
     qty = held if share >= 1.0 else share * held
     if leg.kind == LegKind.LEND:
+        count = burn(state, rows, leg_at, leg.gas_exit, leg.base)
         target = leg.weth if leg.wraps != 0 else leg.input
         count += turn(state, rows, leg_at, Instruction.WITHDRAW.value, leg.product, target, qty)
         if leg.wraps != 0:
             count += turn(state, rows, leg_at, Instruction.WRAP.value, leg.weth, leg.base, math.nan)
         return count
     if leg.exit != 0:
+        count = burn(state, rows, leg_at, leg.gas_exit, leg.product)
+        qty = min(qty, left_of(state, rows, leg.product))
         return count + turn(state, rows, leg_at, Instruction.REDEEM.value, leg.product, leg.queue, qty)
+    count = burn(state, rows, leg_at, leg.gas_exit, leg.base)
     row = instruct(state, rows, leg_at, Instruction.SWAP.value, leg.product, leg.base, qty, math.nan)
     row.fee = leg.swap_rate
     row.tif = leg.market_series
@@ -267,9 +303,10 @@ def deploy(state: Record, rows: Rows, leg_at: int, qty: float) -> int:
     leg = carry.legs[leg_at]
     if not qty > 0.0:
         return 0
+    count = burn(state, rows, leg_at, leg.gas_enter, leg.base)
+    qty = max(0.0, min(qty, left_of(state, rows, leg.base)))
     if leg.kind == LegKind.LOOP:
-        return enter_loop(state, rows, leg_at, qty)
-    count = burn(state, rows, leg_at, leg.gas_enter)
+        return count + enter_loop(state, rows, leg_at, qty)
     if leg.kind == LegKind.STAKE:
         return count + turn(state, rows, leg_at, Instruction.STAKE.value, leg.base, leg.product, qty)
     source = leg.input

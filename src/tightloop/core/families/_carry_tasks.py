@@ -2,9 +2,9 @@
 
 import math
 
-from tightloop.core import guard
-from tightloop.core.carry_books import series_now, unit_value
-from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core import guard, lending
+from tightloop.core.carry_books import net_asset_value, series_now, unit_value
+from tightloop.core.carry_types import STAGE, BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import leaf
 from tightloop.core.families._carry_bundles import (
     begin,
@@ -15,9 +15,7 @@ from tightloop.core.families._carry_bundles import (
     go,
     instruct,
     is_saleable,
-    long_units,
-    market_rate,
-    move,
+    left_of,
     pay_gas,
     release,
     shares_margin,
@@ -26,6 +24,15 @@ from tightloop.core.families._carry_bundles import (
     trade_spot,
     turn,
 )
+from tightloop.core.families._carry_moves import (
+    at_work,
+    bring_to,
+    fixed_costs,
+    level_margins,
+    move,
+    out_of_reach,
+    turnover_costs,
+)
 from tightloop.core.log import seal
 from tightloop.core.types import Record, Rows, WarningCode
 
@@ -33,6 +40,8 @@ PLEDGE, FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4, 5
 UNWIND, CARRY_OUT, SELL, BRING, RETURN, PAID = 0, 1, 2, 3, 4, 5
 ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
+LEFTOVER = 1e-6
+"""Of the capital: less than this, and what it costs, is not taken out of anything."""
 PAY_TRIES = 3
 """How often in one instant more is taken out for a withdrawal than was thought to be enough."""
 
@@ -50,10 +59,10 @@ def value_of(carry: Record, kind: int, size: float, base: float) -> float:
 
 
 @leaf
-def _free_cash(carry: Record) -> float:
-    """Cash of the wallet that nobody waits for, in its own units."""
-    held = carry.books.balances[carry.cash].amount
-    return max(0.0, held - carry.reserve * carry.nav - carry.payable)
+def _free_cash(state: Record, rows: Rows) -> float:
+    """Cash of the wallet that nobody waits for and the bundle in hand does not spend, in its own units."""
+    carry = state.carry
+    return max(0.0, left_of(state, rows, carry.cash) - carry.reserve * carry.nav - carry.payable)
 
 
 @leaf
@@ -93,15 +102,15 @@ def _fund(state: Record, rows: Rows) -> bool:
     for purse in range(books.balance_count):
         if books.balances[purse].kind != BalanceKind.WALLET:
             continue
-        free = _free_cash(carry) if purse == carry.cash else books.balances[purse].amount
-        left = free
+        free = _free_cash(state, rows) if purse == carry.cash else books.balances[purse].amount
         for target in range(books.balance_count):
             if books.balances[target].kind != BalanceKind.VENUE:
                 continue
             if books.balances[target].token == books.balances[purse].token:
-                wanted = min(_wanted_at(carry, target, free), left)
-                left -= wanted
-                count += move(state, rows, -1, purse, target, wanted)
+                left = left_of(state, rows, purse)
+                if purse == carry.cash:
+                    left = _free_cash(state, rows) - gas_in_cash(carry, carry.gas_transfer)
+                count += move(state, rows, -1, purse, target, min(_wanted_at(carry, target, free), left))
     return go(state, rows, count)
 
 
@@ -129,11 +138,11 @@ def _pledge(state: Record, rows: Rows) -> bool:
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind == LegKind.LEND and leg.debt >= 0:
-            qty = _to_deploy(carry, leg)
+            qty = _to_deploy(state, rows, leg)
             count += deploy(state, rows, at, qty)
             if qty > 0.0:
                 owed = leg.ltv * qty * unit_value(carry.books, leg.input) / unit_value(carry.books, leg.borrowed)
-                count += burn(state, rows, at, leg.gas_borrow)
+                count += burn(state, rows, at, leg.gas_borrow, leg.borrowed)
                 row = instruct(state, rows, at, Instruction.BORROW.value, leg.debt, leg.borrowed, math.nan, owed)
                 seal(state, row)
                 count += 1
@@ -155,8 +164,9 @@ def _buy(state: Record, rows: Rows, at: int) -> int:
     if carry.fee_in_amount != 0:
         leg.fresh = notional * (1.0 - leg.fee_rate) / price
     else:
+        notional = min(notional, max(0.0, carry.books.balances[leg.venue_cash].amount))
         if not shares_margin(carry, leg):
-            notional = min(notional, carry.books.balances[leg.venue_cash].amount) / (1.0 + leg.fee_rate)
+            notional /= 1.0 + leg.fee_rate
         leg.fresh = notional / price
     return trade_spot(state, rows, at, Instruction.SPOT_BUY.value, notional, math.nan)
 
@@ -222,27 +232,28 @@ def _gather(state: Record, rows: Rows) -> bool:
         is_gas = carry.gas_series >= 0 and carry.books.balances[spot.coin].asset == carry.gas_asset
         if not is_gas:
             count += move(state, rows, at, spot.coin, leg.base, spot.fresh)
-        elif spot.coin != leg.base and spot.fresh > 0.0:
+        elif spot.coin != leg.base and spot.fresh > gas_in_eth(carry, carry.gas_transfer):
             gas = gas_in_eth(carry, carry.gas_transfer)
             if carry.gas_twice != 0:
-                count += burn(state, rows, at, carry.gas_transfer)
+                count += burn(state, rows, at, carry.gas_transfer, -1)
             count += pay_gas(state, rows, at, spot.coin, gas)
             count += turn(state, rows, at, Instruction.TRANSFER.value, spot.coin, leg.base, spot.fresh - gas)
     return go(state, rows, count)
 
 
 @leaf
-def _to_deploy(carry: Record, leg: Record) -> float:
+def _to_deploy(state: Record, rows: Rows, leg: Record) -> float:
     """What an entry puts into a leg on chain, in units of what it takes."""
+    carry = state.carry
     if leg.source >= 0:
         return carry.books.balances[leg.base].amount
     price = unit_value(carry.books, carry.cash)
-    gas = gas_in_cash(carry, leg.gas_enter)
+    free = _free_cash(state, rows) - gas_in_cash(carry, leg.gas_enter + leg.gas_borrow)
     if leg.size_kind == LegSize.ALL:
-        return _free_cash(carry) - gas
+        return free
     if leg.size_kind == LegSize.UNITS:
         return leg.size if carry.has_entered == 0 else 0.0
-    return min(value_of(carry, leg.size_kind, leg.size, carry.base) / price, _free_cash(carry) - gas)
+    return min(value_of(carry, leg.size_kind, leg.size, carry.base) / price, free)
 
 
 @leaf
@@ -253,7 +264,7 @@ def _deploy(state: Record, rows: Rows) -> bool:
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
         if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
-            count += deploy(state, rows, at, _to_deploy(carry, leg))
+            count += deploy(state, rows, at, _to_deploy(state, rows, leg))
     return go(state, rows, count)
 
 
@@ -285,11 +296,21 @@ def go_on_entering(state: Record, rows: Rows) -> None:
         else:
             is_sent = _deploy(state, rows)
         if is_sent:
+            carry.is_pending = STAGE
             return
     _entered(carry)
 
 
 # Reducing -------------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _is_first(carry: Record, at: int) -> bool:
+    """Whether no leg before this one holds the same: what two hold is taken out once."""
+    found = False
+    for k in range(at):
+        found = found or carry.legs[k].product == carry.legs[at].product
+    return not found
 
 
 @leaf
@@ -300,7 +321,7 @@ def _unwind(state: Record, rows: Rows) -> bool:
         at = carry.leg_count - 1 - back
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
-        if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
+        if (is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP) and _is_first(carry, at):
             count += release(state, rows, at, carry.share)
     return go(state, rows, count)
 
@@ -345,22 +366,6 @@ def _sell(state: Record, rows: Rows) -> bool:
 
 
 @leaf
-def _bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
-    """Move what is missing in the wallet from the exchanges that have it; returns the rows written."""
-    carry = state.carry
-    books = carry.books
-    count = 0
-    for at in range(books.balance_count):
-        own = books.balances[at]
-        if own.kind == BalanceKind.VENUE and own.token == books.balances[purse].token and missing > 0.0:
-            fee = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee if purse == carry.cash else 0.0
-            qty = min(own.amount, missing + fee)
-            count += move(state, rows, -1, at, purse, qty)
-            missing -= max(0.0, qty)
-    return count
-
-
-@leaf
 def _owed_share(carry: Record, leg: Record) -> float:
     """What a reduction repays of a leg's debt, in units of what it borrowed."""
     index = series_now(carry.books, carry.books.balances[leg.debt].index_series)
@@ -369,16 +374,18 @@ def _owed_share(carry: Record, leg: Record) -> float:
 
 @leaf
 def _bring(state: Record, rows: Rows) -> bool:
-    """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there."""
+    """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there; margins levelled."""
     carry = state.carry
     count = begin(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind == LegKind.LEND and leg.debt >= 0:
             there = carry.books.balances[leg.borrowed].amount
-            count += _bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
+            count += bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
     if carry.band == Band.WITHDRAWAL:
-        count += _bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
+        count += bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
+    if carry.band == Band.MARGIN:
+        count += level_margins(state, rows)
     return go(state, rows, count)
 
 
@@ -393,11 +400,22 @@ def _return(state: Record, rows: Rows) -> bool:
             continue
         qty = min(_owed_share(carry, leg), carry.books.balances[leg.borrowed].amount)
         if qty > 0.0:
-            count += burn(state, rows, at, leg.gas_borrow)
+            count += burn(state, rows, at, leg.gas_borrow, leg.borrowed)
+            qty = min(qty, left_of(state, rows, leg.borrowed))
             count += turn(state, rows, at, Instruction.REPAY.value, leg.borrowed, leg.debt, qty)
         if carry.band == Band.WITHDRAWAL:
-            count += release(state, rows, at, carry.share)
+            count += release(state, rows, at, _releasable(carry, leg, qty))
     return go(state, rows, count)
+
+
+@leaf
+def _releasable(carry: Record, leg: Record, repaid: float) -> float:
+    """The share of what is lent that may go when ``repaid`` was: what still owes stays covered as it was meant."""
+    debt = lending.debt_value(carry.books, leg) - max(0.0, repaid) * unit_value(carry.books, leg.borrowed)
+    collateral = lending.collateral_value(carry.books, leg)
+    if not debt > 1e-9 * collateral:
+        return carry.share
+    return min(carry.share, max(0.0, 1.0 - debt / leg.ltv / collateral))
 
 
 @leaf
@@ -424,6 +442,7 @@ def go_on_reducing(state: Record, rows: Rows) -> None:
         else:
             is_sent = _return(state, rows)
         if is_sent:
+            carry.is_pending = STAGE
             return
     _reduced(carry)
 
@@ -439,48 +458,6 @@ def can_unwind(carry: Record) -> bool:
 
 
 @leaf
-def _out_of_reach(carry: Record) -> float:
-    """What reducing the legs does not bring in: rewards that are not sold, and what is owed for gas."""
-    total = 0.0
-    for at in range(carry.books.balance_count):
-        own = carry.books.balances[at]
-        if (own.kind == BalanceKind.REWARD or own.kind == BalanceKind.GAS) and own.amount != 0.0:
-            total += own.sign * own.amount * unit_value(carry.books, at)
-    return total
-
-
-@leaf
-def _exit_costs(carry: Record, share: float) -> float:
-    """What taking out a share of everything will cost, in the share class: gas, fees, and what a sale of LSTs loses."""
-    books = carry.books
-    transfer = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee
-    total = 0.0
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
-        if leg.product >= 0:
-            total += gas_in_cash(carry, leg.gas_exit)
-            if leg.source >= 0:
-                total += transfer
-            if leg.lst >= 0 and leg.market_series >= 0 and (leg.kind == LegKind.LOOP or leg.exit == 0):
-                rate = series_now(books, books.balances[leg.lst].rate_series)
-                lost = 1.0 - market_rate(carry, leg) * (1.0 - leg.swap_rate) / rate
-                total += share * books.balances[leg.product].amount * unit_value(books, leg.product) * max(0.0, lost)
-        elif leg.kind == LegKind.SPOT:
-            total += (
-                share
-                * long_units(carry, books.balances[leg.coin].asset)
-                * spot_price(carry, leg)
-                * (leg.fee_rate * unit_value(books, leg.venue_cash))
-            )
-            total += transfer
-    for at in range(books.holding_count):
-        holding = books.holdings[at]
-        notional = abs(holding.qty) * holding.mark * books.assets[holding.quote].price if holding.qty != 0.0 else 0.0
-        total += share * notional * holding.fee_rate
-    return total
-
-
-@leaf
 def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
     """Something is due and can not be done now; said once until something can."""
     if state.carry.is_unpayable == 0:
@@ -489,22 +466,36 @@ def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
 
 
 @leaf
+def _pay_out(state: Record, rows: Rows, amount: float) -> None:
+    begin(state)
+    row = instruct(state, rows, -1, Instruction.PAY_OUT.value, state.carry.cash, -1, amount, 0.0)
+    seal(state, row)
+    go(state, rows, 1)
+
+
+@leaf
 def pay(state: Record, rows: Rows) -> None:
-    """Pay out what is due when it is there; else take more out."""
+    """Pay out what is due when it is there; else take more out.
+
+    Nobody gets more than what is there of the fund: the rest of a larger withdrawal is not owed.
+    """
     carry = state.carry
     there = carry.books.balances[carry.cash].amount
-    due = carry.payable
+    nav = net_asset_value(carry.books)
     carry.task = Task.NONE.value
-    if not due > 0.0:
+    if not carry.payable > 0.0:
         return
+    if carry.payable > nav:
+        warn_once_unpayable(state, rows, carry.payable - max(0.0, nav))
+        carry.payable = max(0.0, nav)
+        if carry.payable == 0.0:
+            return
+    due = carry.payable
     if there >= due * ENOUGH:
-        begin(state)
-        row = instruct(state, rows, -1, Instruction.PAY_OUT.value, carry.cash, -1, min(there, due), 0.0)
-        seal(state, row)
-        go(state, rows, 1)
+        _pay_out(state, rows, min(there, due))
         carry.is_unpayable = 0
         return
-    if carry.is_fast != 0 or not carry.nav > there or not can_unwind(carry):
+    if carry.is_fast != 0 or not can_unwind(carry):
         warn_once_unpayable(state, rows, due - there)
         return
     if carry.pay_ns != state.ts_ns:
@@ -512,11 +503,16 @@ def pay(state: Record, rows: Rows) -> None:
     carry.pay_count += 1
     if carry.pay_count > PAY_TRIES:
         return  # the rest at the next instant
-    within = carry.nav - there - _out_of_reach(carry)
-    fixed = _exit_costs(carry, 0.0)
-    within -= _exit_costs(carry, 1.0) - fixed
-    share = (due - there + fixed) / within if within > 0.0 else 1.0
-    reduce(state, rows, min(1.0, share), Band.WITHDRAWAL.value)
+    fixed = fixed_costs(carry)
+    wanted = due - there + fixed
+    if at_work(carry) > fixed + LEFTOVER * carry.initial:
+        within = nav - there - out_of_reach(carry) - turnover_costs(carry)
+        reduce(state, rows, min(1.0, wanted / max(wanted, within)), Band.WITHDRAWAL.value)
+    if carry.is_pending == 0:  # nothing is left that can be taken out
+        carry.task = Task.NONE.value
+        warn_once_unpayable(state, rows, due - there)
+        if there > LEFTOVER * carry.initial:
+            _pay_out(state, rows, there)
 
 
 @leaf
@@ -533,8 +529,18 @@ def enter(state: Record, rows: Rows, base: float, band: int) -> None:
 
 
 @leaf
+def refill(state: Record, rows: Rows) -> bool:
+    """Cash from where it is to margins that miss it, with nothing sold; True when some goes."""
+    count = begin(state)
+    count += level_margins(state, rows)
+    return go(state, rows, count)
+
+
+@leaf
 def reduce(state: Record, rows: Rows, share: float, band: int) -> None:
     carry = state.carry
+    assert 0.0 < share <= 1.0, "a reduction takes a share out"
     carry.task, carry.stage, carry.share, carry.band = Task.REDUCE.value, UNWIND, share, band
-    note(state, rows, band, share)
     go_on_reducing(state, rows)
+    if carry.is_pending != 0:
+        note(state, rows, band, share)

@@ -16,11 +16,13 @@ from tightloop.core.families._carry_bundles import (
     begin,
     burn,
     gas_in_eth,
+    gas_out_of,
     go,
     instruct,
     is_saleable,
     leave_loop,
     long_units,
+    market_rate,
     spot_price,
     trade_perp,
 )
@@ -32,7 +34,7 @@ from tightloop.core.families._carry_tasks import (
     note,
     pay,
     reduce,
-    value_of,
+    refill,
     warn_once_unpayable,
 )
 from tightloop.core.log import seal
@@ -42,6 +44,8 @@ PARAMETERS = ()
 IS_CARRY = True
 
 DUST_GAS_UNITS = 100.0
+RESIZE_MIN = 1e-6
+"""A leg that is larger than meant by less than this is as large as meant."""
 
 
 # Bands ----------------------------------------------------------------------------------------------------------------
@@ -62,12 +66,13 @@ def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
     carry.rebalance_count += 1
     count = begin(state)
     if debt > ltv * collateral:
-        count += leave_loop(
-            state, rows, at, math.nan, lending.repay_for(collateral, debt, ltv, leg.swap_rate + leg.flash_rate)
-        )
+        # What a unit of the collateral is worth to the pool, and what of it is left to repay debt with when it is sold.
+        rate = carry.books.series[carry.books.balances[leg.lst].rate_series].now
+        kept = market_rate(carry, leg) * (1.0 - leg.swap_rate) / (rate * (1.0 + leg.flash_rate))
+        count += leave_loop(state, rows, at, math.nan, lending.repay_for(collateral, debt, ltv, 1.0 - kept))
     else:
-        # Equity that would carry what is missing at the target, added to what stands: nothing but debt is new.
-        missing = (ltv * collateral - debt) / (1.0 - ltv)
+        # What is borrowed for the moment is staked, and owed with its fee: nothing but debt is new.
+        missing = (ltv * collateral - debt) / (1.0 + leg.flash_rate - ltv)
         count += _lever_up(state, rows, at, missing)
     go(state, rows, count)
 
@@ -76,14 +81,15 @@ def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
 def _lever_up(state: Record, rows: Rows, at: int, amount: float) -> int:
     carry = state.carry
     leg = carry.legs[at]
-    count = burn(state, rows, at, leg.gas_enter)
+    count = burn(state, rows, at, leg.gas_enter, leg.weth)
     owed = amount * (1.0 + leg.flash_rate)
+    borrowed = owed + gas_out_of(state, rows, leg.gas_enter, leg.weth)
     for op, source, target, qty, taken in (
         (Instruction.FLASH_BORROW.value, leg.flash, leg.weth, amount, math.nan),
         (Instruction.WRAP.value, leg.weth, leg.base, amount, math.nan),
         (Instruction.STAKE.value, leg.base, leg.lst, amount, math.nan),
         (Instruction.SUPPLY.value, leg.lst, leg.product, math.nan, math.nan),
-        (Instruction.BORROW.value, leg.debt, leg.weth, math.nan, owed),
+        (Instruction.BORROW.value, leg.debt, leg.weth, math.nan, borrowed),
         (Instruction.FLASH_REPAY.value, leg.weth, leg.flash, owed, amount),
     ):
         row = instruct(state, rows, at, op, source, target, qty, taken)
@@ -136,20 +142,19 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         target = leg.size * carry.nav / price
         if held > target and not can_unwind(carry):
             warn_once_unpayable(state, rows, math.nan)
-            return False
+            return band == Band.MARGIN and refill(state, rows)
         if band == Band.MARGIN:
+            if not 1.0 - target / held > RESIZE_MIN:
+                return refill(state, rows)  # risk only reduces
             carry.resize_count += 1
         else:
             carry.rebalance_count += 1
         if held > target:
-            reduce(state, rows, 1.0 - target / held, band)
-        elif band == Band.MARGIN:
-            return False  # risk only reduces
+            reduce(state, rows, min(1.0, 1.0 - target / held), band)
         else:
             enter(state, rows, (target - held) * price / leg.size, band)
         return True
-    carry.last_nav = carry.nav
-    return False
+    return band == Band.MARGIN and refill(state, rows)
 
 
 @leaf
@@ -172,6 +177,7 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             hedged += carry.books.holdings[k].qty
         wanted = _delta_target(carry, asset) - held
+        wanted = min(0.0, wanted) if leg.side < 0 else max(0.0, wanted)  # a short never turns into a long
         # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
         base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
         drift = (hedged - wanted) / base if base > 0.0 else math.nan
@@ -231,6 +237,16 @@ def _sell_dust(state: Record, rows: Rows) -> bool:
 
 
 @leaf
+def _signal_units(carry: Record, leg: Record, price: float) -> float:
+    """How much a directional leg holds when it follows a signal; each signal is an entry of its own."""
+    if leg.size_kind == LegSize.UNITS:
+        return leg.size
+    if leg.size_kind == LegSize.NOTIONAL:
+        return leg.size / price
+    return (carry.nav if leg.size_kind == LegSize.ALL else leg.size * carry.nav) / price
+
+
+@leaf
 def _follow_signals(state: Record, rows: Rows) -> bool:
     """Directional legs: to the side that was said last, with a stop and a target in standard deviations."""
     carry = state.carry
@@ -245,11 +261,10 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
             has_side = (holding.qty > 0.0) - (holding.qty < 0.0)
-            if has_side == side or (side == 0.0 and holding.qty == 0.0):
-                continue
+            if holding.is_liquidated != 0 or has_side == side or (side == 0.0 and holding.qty == 0.0):
+                continue  # what a venue has liquidated is not opened again
             price = holding.mark * carry.books.assets[holding.quote].price
-            value = carry.nav if leg.size_kind == LegSize.ALL else value_of(carry, leg.size_kind, leg.size, carry.nav)
-            qty = side * value * holding.weight / price
+            qty = side * _signal_units(carry, leg, price) * holding.weight
             row = instruct(state, rows, at, Instruction.PERP_TRADE.value, -1, -1, qty - holding.qty, 0.0)
             row.instance = k
             row.role = holding.cash
@@ -285,8 +300,11 @@ def _begin_something(state: Record, rows: Rows) -> None:
         pay(state, rows)
         if carry.is_pending != 0:
             return
+    if not carry.units > 0.0:
+        return  # everybody has left
     if carry.has_entered == 0:
-        enter(state, rows, carry.nav * (1.0 - carry.reserve), Band.ENTRY.value)
+        carry.deposited = 0.0  # it is in the net asset value
+        enter(state, rows, carry.nav * (1.0 - carry.reserve) - carry.payable, Band.ENTRY.value)
         return
     if _sell_dust(state, rows) or _hedge(state, rows) or _follow_ltv(state, rows) or _follow_signals(state, rows):
         return
