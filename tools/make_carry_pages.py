@@ -38,7 +38,10 @@ HIDE = (
     "nav, header, footer, #figures, #risk, #balances, #events, #months, #quality, #setup, #attribution .pair, .note, "
     "#equity h3, #equity h3 ~ *"
 )
-READY = f"(document.querySelectorAll('{HIDE}').forEach(own => own.remove()), document.querySelector('main') !== null)"
+READY = (
+    "document.readyState === 'complete' && document.querySelector('main') !== null && "
+    f"(document.querySelectorAll('{HIDE}').forEach(own => own.remove()), true)"
+)
 Run = Any
 Facts = Iterable[tuple[str, str]]
 
@@ -184,6 +187,15 @@ def used(data: Path, asset: str) -> Facts:
     yield "Rate of a supplier, lowest and highest day", f"{percent(100 * rate.min())}, {percent(100 * rate.max())}"
 
 
+def sized(data: Path, mode: str, capital: int) -> Facts:
+    """What a larger capital would have earned, when its own size moves the rates of the pool."""
+    file = ROOT / "strategies" / "carry" / f"{mode}.yaml"
+    settings = [f"capital={capital}", "costs.market_impact=true"]
+    summary = bootstrap.backtest(file, data=data, start=MODES[mode], end=END, settings=settings).summary
+    label = f"With {capital:,} {summary['settle_asset']}, whose size moves the rates"
+    yield label, f"{percent(summary['figures']['apy'], signed=True)} a year"
+
+
 def settled(run: Run) -> Facts:
     """Who paid whom: settlements by sign."""
     for name, own in run.feed.settlements.items():
@@ -247,13 +259,13 @@ def facts_of(data: Path, mode: str) -> list[tuple[str, str]]:
     """Rows beside what is commonly believed of a mode."""
     run = run_of(data, mode)
     makers: Mapping[str, Callable[[], Iterable[Facts]]] = {
-        "pure_lending_usdt": lambda: [used(data, "USDT")],
+        "pure_lending_usdt": lambda: [used(data, "USDT"), sized(data, mode, 100_000_000)],
         "pure_lending_eth": lambda: [used(data, "WETH")],
         "btc_basis": lambda: [settled(run), static_book(data)],
         "eth_basis": lambda: [settled(run)],
         "eth_basis_eth": lambda: [settled(run), used(data, "USDT")],
         "eth_staking_only": lambda: [eigen(data, run)],
-        "eth_leveraged": lambda: [growth(run), loops(data), eigen(data, run)],
+        "eth_leveraged": lambda: [growth(run), loops(data), eigen(data, run), sized(data, mode, 10_000)],
         "usdt_eth_staking_hedged_simple": lambda: [settled(run), plain_hedge(data)],
         "usdt_eth_staking_hedged_leveraged": lambda: [growth(run), settled(run)],
     }
