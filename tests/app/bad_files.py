@@ -949,7 +949,6 @@ BAD = {
         "'candles' is none of trades, quotes",
         "write feed",
     ),
-    "feed of books": ("timeframe: 1m", "feed: [book]", ":5: feed:", "books can not be replayed", "write feed"),
     # instruments
     "instrument without a venue": (
         "binance:BTCUSDT-perp",

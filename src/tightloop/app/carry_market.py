@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.catalog import Catalog, LoadedSeries
 from tightloop.app import market_notes
+from tightloop.app.carry_rates import rate_columns
 from tightloop.app.carry_rewards import payouts_of, price_columns
 from tightloop.app.carry_rows import CarryRows, as_of, moment, on_line
 from tightloop.app.carry_signals import BASELINE_BARS, predictions_of
-from tightloop.model.carry import CarryStrategy, Leg
+from tightloop.model.carry import CarryStrategy
+from tightloop.model.carry_plan import reserves_of
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
 from tightloop.runtime.carry_feed import CarryFeed, Payout, Prediction, SeriesKey, Settlement
@@ -43,6 +45,7 @@ class Needs:
     lsts: tuple[str, ...]
     exits: tuple[str, ...]
     gas: tuple[str, ...]
+    has_impact: bool
 
     @property
     def perps(self) -> tuple[InstrumentId, ...]:
@@ -77,6 +80,7 @@ def load_carry_feed(
     )
     rows.warnings += notes
     columns = [*_price_columns(rows, needs), *_reserve_columns(rows, needs, _shifts(strategy, rows))]
+    columns += [*rate_columns(strategy, rows, needs.reserves)] if needs.has_impact else []
     columns += [*_lst_columns(rows, needs, strategy), *_gas_columns(rows, needs)]
     columns += price_columns(strategy.legs, rows, strategy.marks.usd)
     settlements = {str(perp): _settlement(rows, strategy, perp) for perp in needs.perps}
@@ -115,10 +119,13 @@ def needs_of(strategy: CarryStrategy) -> Needs:
             lsts[leg.lst] = None
             if leg.exit == "market" or leg.kind == "loop":
                 exits[leg.lst] = None
-        reserves.update((reserve, None) for reserve in _reserves(leg))
+        reserves.update((reserve, None) for reserve in reserves_of(leg))
     instruments.update((instrument, None) for instrument in strategy.marks.usd.values())
     gas = () if strategy.costs.gas is None else (strategy.costs.gas.chain,)
-    return Needs(tuple(instruments), tuple(signalled), tuple(reserves), tuple(lsts), tuple(exits), gas)
+    return Needs(
+        tuple(instruments), tuple(signalled), tuple(reserves), tuple(lsts), tuple(exits), gas,
+        strategy.costs.market_impact,
+    )  # fmt: skip
 
 
 def _lookback(strategy: CarryStrategy) -> dict[InstrumentId, int]:
@@ -129,14 +136,6 @@ def _lookback(strategy: CarryStrategy) -> dict[InstrumentId, int]:
             bars = BASELINE_BARS if leg.signal.source == "baseline" else 1
             found.update((venue, max(found.get(venue, 0), bars)) for venue, _ in leg.venues)
     return found
-
-
-def _reserves(leg: Leg) -> Iterator[tuple[str, str]]:
-    """Assets of pools that a leg supplies or borrows."""
-    supplied = leg.lst if leg.kind == "loop" else leg.asset if leg.kind == "lend" else None
-    for asset in (supplied, leg.borrow, leg.debt):
-        if leg.pool is not None and asset is not None:
-            yield leg.pool, asset
 
 
 # --- instants ---------------------------------------------------------------------------------------------------------

@@ -5,8 +5,15 @@ leaves a balance stands in a counter of its token too, so the books of each toke
 
 Attribution is exact by telescoping: within one instant indices move first, then staking rates, then prices, then marks,
 each at the values in force of the others.
+
+Where our own size counts, what an index brings us is scaled by the pool's modelled rate with us over that without us.
+A scaled amount follows the index of the pool, which does not know us, so the difference is taken from (or added to) the
+scaled amount itself, at every accrual, with the totals and the model that were known when the interval began. Its other
+side stands in the counter IMPACT, so the books of each token still add up to zero, and its worth goes to the bucket of
+the interest that it corrects.
 """
 
+from tightloop.core import pool_rates
 from tightloop.core.carry_types import (
     COUNTERS,
     BalanceKind,
@@ -71,6 +78,14 @@ def net_units(books: Record, asset: int) -> float:
     return total
 
 
+@leaf
+def change(books: Record, at: int, signed: float, counter: int) -> None:
+    """Add to a balance what its counter gives; ``signed`` is worth to us: a debt falls by a positive one."""
+    balance = books.balances[at]
+    balance.amount += signed if balance.sign > 0 else -signed
+    books.counters[balance.token * COUNTERS + counter] -= signed
+
+
 # What the outside says ------------------------------------------------------------------------------------------------
 
 
@@ -84,6 +99,26 @@ def _index_moved(carry: Record, at: int, old: float, new: float) -> None:
             gain = balance.sign * balance.amount * (new - old) * rate * books.assets[balance.asset].price
             bucket = Bucket.BORROW_COSTS.value if balance.sign < 0 else Bucket.SUPPLY_YIELD.value
             carry.buckets[bucket] += gain
+
+
+@leaf
+def _own_size(books: Record, at: int, old: float, new: float) -> float:
+    """Correct the scaled amounts that an index grows, before it is heard; returns what that is worth to us."""
+    gain = 0.0
+    if books.has_impact == 0 or not (old == old and new == new):
+        return gain
+    for r in range(books.reserve_count):
+        reserve = books.reserves[r]
+        if reserve.liquidity_index != at and reserve.borrow_index != at:
+            continue
+        beyond = pool_rates.rate_ratio(books, reserve, reserve.borrow_index == at) - 1.0
+        for k in range(books.balance_count):
+            balance = books.balances[k]
+            if balance.index_series == at and balance.amount != 0.0 and beyond != 0.0:
+                signed = balance.sign * balance.amount * beyond * (new - old) / new
+                change(books, k, signed, Counter.IMPACT.value)
+                gain += signed * new * series_now(books, balance.rate_series) * books.assets[balance.asset].price
+    return gain
 
 
 @leaf
@@ -174,6 +209,8 @@ def value_known(carry: Record, at: int, value: float) -> None:
     if old == old and value == value:
         if kind == SeriesKind.LIQUIDITY_INDEX or kind == SeriesKind.BORROW_INDEX:
             _index_moved(carry, at, old, value)
+            bucket = Bucket.BORROW_COSTS.value if kind == SeriesKind.BORROW_INDEX else Bucket.SUPPLY_YIELD.value
+            carry.buckets[bucket] += _own_size(carry.books, at, old, value)
         elif kind == SeriesKind.RATE:
             _rate_moved(carry, at, old, value)
     series.now = value
@@ -187,6 +224,8 @@ def value_known(carry: Record, at: int, value: float) -> None:
 def series_heard(books: Record, at: int, value: float) -> None:
     """The same for who keeps no attribution: the venue."""
     series = books.series[at]
+    if series.kind == SeriesKind.LIQUIDITY_INDEX or series.kind == SeriesKind.BORROW_INDEX:
+        _own_size(books, at, series.now, value)
     series.now = value
     if series.kind == SeriesKind.PRICE or series.kind == SeriesKind.MARK:
         for asset in range(books.asset_count):
@@ -203,14 +242,6 @@ def series_heard(books: Record, at: int, value: float) -> None:
 
 
 # Amounts --------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def change(books: Record, at: int, signed: float, counter: int) -> None:
-    """Add to a balance what its counter gives; ``signed`` is worth to us: a debt falls by a positive one."""
-    balance = books.balances[at]
-    balance.amount += signed if balance.sign > 0 else -signed
-    books.counters[balance.token * COUNTERS + counter] -= signed
 
 
 @leaf

@@ -7,7 +7,7 @@ percent of its threshold; a peg is critical at the discount that brings the usua
 
 import math
 
-from tightloop.core import lending, log
+from tightloop.core import lending, log, pool_rates
 from tightloop.core.carry_books import net_units, series_now
 from tightloop.core.carry_types import MONITORS, LegKind, Level, Monitor
 from tightloop.core.compiled import leaf
@@ -74,6 +74,10 @@ def _utilisation(carry: Record) -> float:
         if leg.supplied_series < 0 or leg.borrowed_series < 0:
             continue
         share = carry.books.series[leg.borrowed_series].now / carry.books.series[leg.supplied_series].now
+        if carry.books.has_impact != 0:
+            for r in range(carry.books.reserve_count):
+                if carry.books.reserves[r].supplied == leg.supplied_series:
+                    share = pool_rates.utilisation_with_us(carry.books, carry.books.reserves[r])
         if share == share and not worst >= share:
             worst = share
     return worst

@@ -36,6 +36,11 @@ class SeriesKind(IntEnum):
     MARK = 9
     HIGH = 10
     LOW = 11
+    RATE_BASE = 12  # of the model of a pool's interest: what borrowing costs at a utilisation of 0
+    RATE_BELOW = 13  # and so much more at the optimal utilisation
+    RATE_ABOVE = 14  # and so much more again at 1
+    RATE_OPTIMAL = 15
+    RESERVE_FACTOR = 16  # what the pool keeps of the interest
 
 
 class BalanceKind(IntEnum):
@@ -119,6 +124,7 @@ class Counter(IntEnum):
     REALIZED = 4
     REWARDS = 5
     SEIZED = 6
+    IMPACT = 7  # interest that our own size made smaller, or debt that it made larger
 
 
 COUNTERS = len(Counter)
@@ -216,12 +222,19 @@ HOLDING = record(
     *of("f8", "qty entry mark spot unrealized funding fees realized weight fee_rate stop target before"),
 )  # mark and spot: of the perp and of its base, in the quote; before: the mark at the instant before
 
+RESERVE = record(
+    *of("i8", "liquidity_index borrow_index supplied borrowed base below above optimal reserve_factor"),
+)  # series of a pool's asset; those of the model are -1 unless our own size counts
+RESERVES = limits.SERIES_MAX // 3
+"""Each has an index and two totals of its own."""
+
 BOOKS = record(
-    *of("i8", "series_count asset_count token_count balance_count holding_count share"),
+    *of("i8", "series_count asset_count token_count balance_count holding_count share reserve_count has_impact"),
     ("series", SERIES, (limits.SERIES_MAX,)),
     ("assets", ASSET, (limits.ASSETS_MAX,)),
     ("balances", BALANCE, (limits.BALANCES_MAX,)),
     ("holdings", HOLDING, (limits.HOLDINGS_MAX,)),
+    ("reserves", RESERVE, (RESERVES,)),
     ("counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
 )
 

@@ -8,7 +8,7 @@ import math
 
 import numba
 
-from tightloop.core import lending, limits
+from tightloop.core import lending, limits, pool_rates
 from tightloop.core.carry_books import (
     change,
     convert,
@@ -290,7 +290,7 @@ def _is_overdrawn(books: Record, saved: Record) -> bool:
 
 @leaf
 def _check_pools(venue: Record) -> int:
-    """What a pool, and a prudent user of it, demands after a bundle that borrowed or took collateral out."""
+    """What a pool, and a prudent user of it, demands after a bundle."""
     books = venue.books
     for at in range(venue.leg_count):
         leg = venue.legs[at]
@@ -308,11 +308,27 @@ def _check_pools(venue: Record) -> int:
             return Rollback.LTV.value
         if leg.entry_hf_min > 0.0 and lending.health_factor(collateral, debt, leg.threshold) < leg.entry_hf_min:
             return Rollback.HEALTH_FACTOR.value
-        if leg.supplied_series >= 0 and leg.borrowed_series >= 0:
-            index = series_now(books, books.balances[leg.debt].index_series)
-            fresh = (books.balances[leg.debt].amount - venue.saved_amounts[leg.debt]) * index
-            if fresh > books.series[leg.supplied_series].now - books.series[leg.borrowed_series].now:
-                return Rollback.LIQUIDITY.value
+    return _check_liquidity(venue)
+
+
+@leaf
+def _check_liquidity(venue: Record) -> int:
+    """No pool gives more than it has, to who borrows or to who takes out what was supplied."""
+    books = venue.books
+    for r in range(books.reserve_count):
+        reserve = books.reserves[r]
+        drawn = 0.0
+        for at in range(books.balance_count):
+            own = books.balances[at]
+            if own.index_series >= 0 and (
+                own.index_series == reserve.liquidity_index or own.index_series == reserve.borrow_index
+            ):
+                drawn += own.sign * (venue.saved_amounts[at] - own.amount) * books.series[own.index_series].now
+        free = pool_rates.free_liquidity(books, reserve)
+        if books.has_impact != 0:
+            free += drawn  # what is ours in it is counted after the bundle
+        if drawn > 0.0 and drawn > free:
+            return Rollback.LIQUIDITY.value
     return Rollback.NONE.value
 
 

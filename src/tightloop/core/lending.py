@@ -1,4 +1,4 @@
-"""Lending on a pool as Aave v3 does it: loan to value, health factor, liquidation, leverage, the two-slope rate model.
+"""Lending on a pool as Aave v3 does it: loan to value, health factor, liquidation, leverage.
 
 Sources: Aave v3 technical paper and protocol documentation; close factor of 100 % below a health factor of 0.95 is of
 v3. Ratios and rates are fractions; amounts of one position share a unit.
@@ -56,17 +56,3 @@ def flash_for(equity: float, ltv: float, fee: float) -> float:
 def repay_for(collateral: float, debt: float, ltv: float, cost: float) -> float:
     """How much debt to repay out of the collateral so that ``ltv`` is left, when ``cost`` of what is sold is lost."""
     return (debt - ltv * collateral) / (1.0 - ltv / (1.0 - cost))
-
-
-@leaf
-def borrow_rate(utilisation: float, base: float, slope_below: float, slope_above: float, optimal: float) -> float:
-    """The yearly rate of variable debt at a utilisation: two slopes that meet at ``optimal``."""
-    if utilisation <= optimal:
-        return base + slope_below * utilisation / optimal
-    return base + slope_below + slope_above * (utilisation - optimal) / (1.0 - optimal)
-
-
-@leaf
-def supply_rate(utilisation: float, rate: float, reserve_factor: float) -> float:
-    """What suppliers earn of the borrowers' ``rate``."""
-    return rate * utilisation * (1.0 - reserve_factor)

@@ -134,7 +134,8 @@ class Gas:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """Of trades, as a share of the notional (0.0007 is 7 bps), by venue where the venue has its own, else ``default``;
-    swaps of an LST at market pay ``swap_rate`` beside the market's own discount."""
+    swaps of an LST at market pay ``swap_rate`` beside the market's own discount. ``market_impact``: what we supply and
+    borrow moves the rates of the pool."""
 
     spot_rate: float = 0.0
     perp_rate: float = 0.0
@@ -144,6 +145,7 @@ class Costs:
     transfer_delay_h: float = 0.0
     transfer_fee: float = 0.0
     gas: Gas | None = None
+    market_impact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

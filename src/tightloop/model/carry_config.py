@@ -175,9 +175,12 @@ class CarryReader:
         if keys.gas is not None:
             units = MappingProxyType(dict(packaged().gas_units))
             gas = Gas(keys.gas.multiplier, keys.gas.chain, keys.gas.owed_in, units)
+        if keys.market_impact and not any(leg.pool is not None for leg in self.legs.found.values()):
+            self.book.warnings.append("costs.market_impact moves the rates of pools, and no leg lends or borrows")
         return Costs(
-            spot_rate, perp_rate, spot_by, perp_by, swap / PER_BPS, keys.transfer.delay_h, keys.transfer.fee, gas
-        )
+            spot_rate, perp_rate, spot_by, perp_by, swap / PER_BPS, keys.transfer.delay_h, keys.transfer.fee, gas,
+            keys.market_impact,
+        )  # fmt: skip
 
     def _rates(self, key: str, written: Any, used: Sequence[str]) -> tuple[float, Mapping[str, float]]:
         """The rate that holds by default, and by venue."""

@@ -310,6 +310,7 @@ class CostsKeys(Strict):
     swap_bps: Annotated[Any, BeforeValidator(_swap)] = 0.0
     transfer: Annotated[TransferKeys, BeforeValidator(_mapping)] = TransferKeys()
     gas: Annotated[GasKeys | None, BeforeValidator(_gas)] = None
+    market_impact: Annotated[bool, flag()] = False
 
 
 class LegacyKeys(Strict):

@@ -5,7 +5,7 @@ exchange as they do in the world.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from tightloop.core import carry, families, limits
 from tightloop.core.carry_replay import empty_venue
-from tightloop.core.carry_types import BalanceKind, LegKind, LegSize, SeriesKind
+from tightloop.core.carry_types import RESERVES, BalanceKind, LegKind, LegSize, SeriesKind
 from tightloop.core.compiled import DISABLE_JIT, address_of
 from tightloop.core.state import new_state
 from tightloop.core.types import Floats, Rows
@@ -34,6 +34,13 @@ SIZES = {
     "all": LegSize.ALL, "weight": LegSize.WEIGHT, "notional": LegSize.NOTIONAL, "units": LegSize.UNITS,
     "match": LegSize.MATCH,
 }  # fmt: skip
+INDICES = ("liquidity_index", "borrow_index")
+TOTALS = ("supplied", "borrowed")
+MODEL = {
+    "rate_base": "base", "rate_below": "below", "rate_above": "above", "rate_optimal": "optimal",
+    "reserve_factor": "reserve_factor",
+}  # fmt: skip
+"""Kinds of series that are the model of a pool's interest, and the fields of a reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,14 @@ def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
     return instrument.symbol, STABLE
 
 
+def reserves_of(leg: Leg) -> Iterator[tuple[str, str]]:
+    """Assets of pools that a leg supplies or borrows."""
+    supplied = leg.lst if leg.kind == "loop" else leg.asset if leg.kind == "lend" else None
+    for asset in (supplied, leg.borrow, leg.debt):
+        if leg.pool is not None and asset is not None:
+            yield leg.pool, asset
+
+
 def make_carry_plan(strategy: CarryStrategy, series: Sequence[Key]) -> CarryPlan:
     """Lay out a run over the series there are. InputError names a series that a leg needs and nobody gives."""
     return _Layout(strategy, series).plan()
@@ -108,6 +123,8 @@ class _Layout:
         for at, leg in enumerate(strategy.legs):
             self._leg(at, leg)
         self.carry["leg_count"] = len(strategy.legs)
+        for pool, asset in dict.fromkeys(reserve for leg in strategy.legs for reserve in reserves_of(leg)):
+            self._reserve(f"{pool}/{asset}")
         self._numbers()
         self._gas()
         if strategy.costs.transfer_delay_h > 0:
@@ -268,6 +285,21 @@ class _Layout:
         row["threshold"] = math.nan if leg.liquidation_threshold is None else leg.liquidation_threshold
         row["bonus"] = leg.liquidation_bonus
         row["entry_hf_min"] = leg.entry_hf_min or 0.0
+
+    def _reserve(self, name: str) -> None:
+        """What a pool has of an asset, when it is known, and how its interest goes by that, when our size counts."""
+        has_impact = self.strategy.costs.market_impact
+        totals = [self._series(kind, name) if has_impact else self._maybe(kind, name) for kind in TOTALS]
+        if -1 in totals:
+            return
+        at = int(self.books["reserve_count"])
+        assert at < RESERVES, "a reserve has an index and two totals, so there are three times as many series"
+        row = self.books["reserves"][at]
+        self.books["reserve_count"], self.books["has_impact"] = at + 1, int(has_impact)
+        for kind in (*INDICES, *TOTALS):
+            row[kind] = self._maybe(kind, name)
+        for kind, field in MODEL.items():
+            row[field] = self._series(kind, name) if has_impact else -1
 
     def _gas_of(self, operation: str) -> int:
         gas = self.strategy.costs.gas

@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.core import guard, lending
+from tightloop.core import guard, lending, pool_rates
 from tightloop.core.carry_books import net_asset_value, series_now, unit_value
 from tightloop.core.carry_types import STAGE, BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import leaf
@@ -507,8 +507,10 @@ def pay(state: Record, rows: Rows) -> None:
     wanted = due - there + fixed
     if at_work(carry) > fixed + LEFTOVER * carry.initial:
         within = nav - there - out_of_reach(carry) - turnover_costs(carry)
-        reduce(state, rows, min(1.0, wanted / max(wanted, within)), Band.WITHDRAWAL.value)
-    if carry.is_pending == 0:  # nothing is left that can be taken out
+        share = min(1.0, wanted / max(wanted, within))
+        if pool_rates.can_give(carry.books, share):
+            reduce(state, rows, share, Band.WITHDRAWAL.value)
+    if carry.is_pending == 0:  # nothing is left that can be taken out now
         carry.task = Task.NONE.value
         warn_once_unpayable(state, rows, due - there)
         if there > LEFTOVER * carry.initial:

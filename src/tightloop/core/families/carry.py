@@ -7,7 +7,7 @@ ended and all that was on its way has arrived. Risk only reduces.
 
 import math
 
-from tightloop.core import lending
+from tightloop.core import lending, pool_rates
 from tightloop.core.carry_books import margin_equity, margin_notional, unit_value
 from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import compiled, leaf
@@ -140,7 +140,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         held = long_units(carry, asset)
         price = spot_price(carry, leg) * unit_value(carry.books, leg.venue_cash)
         target = leg.size * carry.nav / price
-        if held > target and not can_unwind(carry):
+        if held > target and not (can_unwind(carry) and pool_rates.can_give(carry.books, 1.0 - target / held)):
             warn_once_unpayable(state, rows, math.nan)
             return band == Band.MARGIN and refill(state, rows)
         if band == Band.MARGIN:
