@@ -258,6 +258,7 @@ def signal(run: Run) -> Facts:
 def facts_of(data: Path, mode: str) -> list[tuple[str, str]]:
     """Rows beside what is commonly believed of a mode."""
     run = run_of(data, mode)
+    sizes = (row for capital in (1_000, 3_000) for row in sized(data, "eth_leveraged", capital))
     makers: Mapping[str, Callable[[], Iterable[Facts]]] = {
         "pure_lending_usdt": lambda: [used(data, "USDT"), sized(data, mode, 100_000_000)],
         "pure_lending_eth": lambda: [used(data, "WETH")],
@@ -265,7 +266,7 @@ def facts_of(data: Path, mode: str) -> list[tuple[str, str]]:
         "eth_basis": lambda: [settled(run)],
         "eth_basis_eth": lambda: [settled(run), used(data, "USDT")],
         "eth_staking_only": lambda: [eigen(data, run)],
-        "eth_leveraged": lambda: [growth(run), loops(data), eigen(data, run), sized(data, mode, 10_000)],
+        "eth_leveraged": lambda: [growth(run), loops(data), eigen(data, run), sizes],
         "usdt_eth_staking_hedged_simple": lambda: [settled(run), plain_hedge(data)],
         "usdt_eth_staking_hedged_leveraged": lambda: [growth(run), settled(run)],
     }

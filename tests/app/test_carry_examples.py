@@ -34,11 +34,7 @@ def test_a_mode_runs_on_the_sample_and_its_books_add_up(path, market):
     assert run.series["unit_price"].min() > (0.4 if path.stem.startswith("ml_") else 0.98)
 
 
-TAKEN_APART = pytest.mark.xfail(reason="a resize of margin takes more out of its venues than is due", strict=False)
-CALM = [pytest.param(path, marks=TAKEN_APART if path.stem == "eth_basis_eth" else ()) for path in EXAMPLES]
-
-
-@pytest.mark.parametrize("path", CALM, ids=[path.stem for path in EXAMPLES])
+@each_example
 def test_nothing_is_liquidated_or_undone_on_the_sample(path, market):
     figures = backtest(path, data=market).summary["figures"]
     assert (figures["liquidations"], figures["rollbacks"]) == (0, 0)

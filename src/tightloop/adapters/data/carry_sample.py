@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Stream, check_room, exp_6, iso, stamps, to_digits, write_table
+from tightloop.adapters.data._shared import Stream, check_room, exp_6, iso, stamps, to_digits, wave, write_table
 from tightloop.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -75,25 +75,15 @@ def _check_ours(root: Path, replace: bool) -> None:
     check_room(root, replace)
 
 
-def _wave(stream: Stream, count: int, memory: float, size: float) -> Floats:
-    """An autoregressive series of standard deviation ``size``, its steps ``memory`` of the one before."""
-    steps = (stream.normal(count) * (size * (1.0 - memory * memory) ** 0.5)).tolist()
-    level = 0.0
-    for index, step in enumerate(steps):
-        level = memory * level + step
-        steps[index] = level
-    return np.array(steps)
-
-
 def _grown(first: float, steps: Floats) -> Floats:
     """``first`` and what becomes of it, one more than ``steps``; twelve digits."""
-    grown: Floats = np.cumprod(np.concatenate(([1.0], 1.0 + steps)))
+    grown = np.asarray(np.cumprod(np.concatenate(([1.0], 1.0 + steps))), np.float64)
     return to_digits(first * grown, 12)
 
 
 def _path(stream: Stream, price: float, volatility: float, hours: int) -> Floats:
     """Prices at whole hours, one more than ``hours``, not rounded."""
-    liveliness = exp_6(_wave(stream, hours, 0.98, 0.5))
+    liveliness = exp_6(wave(stream, hours, 0.98, 0.5))
     steps = np.rint(stream.normal(hours) * liveliness * volatility * _LOG_SCALE).astype(np.int64)
     return np.asarray(price * np.exp(np.concatenate(([0], np.cumsum(steps))) / _LOG_SCALE))
 
@@ -120,7 +110,7 @@ def _add_prices(datasets: dict[str, dict[str, pa.Array]], seed: int, hours: int)
         for at, venue in enumerate(("binance", "bybit")):
             stream = Stream(seed, own, 2, at)
             spot = path * (1.0 + 0.00005 * stream.normal(hours + 1))
-            premium = 0.0001 + _wave(stream, hours + 1, 0.97, 0.0004)
+            premium = 0.0001 + wave(stream, hours + 1, 0.97, 0.0004)
             datasets[f"bars/{venue}/{symbol}-spot-1h"] = _bars(stream, spot, digits, volatility)
             datasets[f"bars/{venue}/{symbol}-perp-1h"] = _bars(stream, spot * (1.0 + premium), digits, volatility)
             before = np.concatenate((np.full(8, premium[0]), premium))[: len(settled) * 8].reshape(-1, 8)
@@ -138,9 +128,9 @@ def _add_pools(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) -
     """A row a day of each asset of the pool: who borrows more pays more, and suppliers get what borrowers pay."""
     for own, (asset, supply, utilisation, at_90, index, kept) in enumerate(_POOLS):
         stream = Stream(seed, own, 4)
-        used = np.clip(utilisation * (1.0 + _wave(stream, days, 0.9, 0.06)), 0.001, 0.97)
+        used = np.clip(utilisation * (1.0 + wave(stream, days, 0.9, 0.06)), 0.001, 0.97)
         borrow = at_90 * np.minimum(used, 0.9) / 0.9 + 0.4 * np.maximum(used - 0.9, 0.0)
-        supplied = supply * exp_6(_wave(stream, days, 0.97, 0.08))
+        supplied = supply * exp_6(wave(stream, days, 0.97, 0.08))
         paid = borrow * used * (1.0 - kept)
         columns = {
             "liquidity_index": _grown(index, paid[:-1] / 365.0), "liquidity_rate": to_digits(paid, 12),
@@ -161,7 +151,7 @@ def _add_staking(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int)
     for own, (token, first, growth) in enumerate(_LSTS):
         stream = Stream(seed, own, 5)
         rate = _grown(first, np.full(hours - 1, growth / 8_760.0) * (0.8 + 0.4 * stream.uniform(hours - 1)))
-        market = to_digits(rate * (1.0 - np.maximum(0.0007 + _wave(stream, hours, 0.95, 0.0003), 0.0)), 12)
+        market = to_digits(rate * (1.0 - np.maximum(0.0007 + wave(stream, hours, 0.95, 0.0003), 0.0)), 12)
         padded = np.concatenate((np.full(23, market[0]), market))
         median = np.median(np.lib.stride_tricks.sliding_window_view(padded, 24), axis=1)
         datasets[f"staking/{token}-rate"] = {"ts": times, "rate_eth": pa.array(rate)}
@@ -191,9 +181,9 @@ def _add_rest(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) ->
         "ethfi_per_eeth_distributed": pa.array(np.full(len(topped), 0.15)),
     }  # fmt: skip
     hours = days * 24
-    gwei = to_digits(8.0 * exp_6(_wave(stream, hours, 0.97, 0.5)), 2)
+    gwei = to_digits(8.0 * exp_6(wave(stream, hours, 0.97, 0.5)), 2)
     datasets["gas/ethereum"] = {"ts": stamps(START_NS + np.arange(hours) * _HOUR_NS), "gwei": pa.array(gwei)}
-    apr = to_digits(np.maximum(0.09 + _wave(stream, days, 0.9, 0.03), 0.01), 6)
+    apr = to_digits(np.maximum(0.09 + wave(stream, days, 0.9, 0.03), 0.01), 6)
     datasets["benchmark/ethena-susde"] = {"ts": stamps(START_NS + np.arange(days) * _DAY_NS), "apr": pa.array(apr)}
 
 
