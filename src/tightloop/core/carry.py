@@ -195,6 +195,7 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
 @leaf
 def _funded(carry: Record, event: Record) -> None:
     """Funding on what was held before; positive when received."""
+    assert event.price > 0.0, "funding is settled at a mark"
     books = carry.books
     holding = books.holdings[event.instance]
     if holding.settled_ns >= event.ts_event_ns:
@@ -264,6 +265,7 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
 @leaf
 def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
     """A liquidator repaid part of a debt and took collateral with a bonus."""
+    assert event.qty >= 0.0, "a liquidator repays"
     carry = state.carry
     books = carry.books
     given = event.amount * unit_value(books, event.instance)
@@ -279,6 +281,7 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
 def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     """All of it took place, or none of it; True when the allocator may go on at once."""
     carry = state.carry
+    assert carry.is_pending != 0, "a bundle that ended was sent"
     is_stage = carry.is_pending == STAGE
     carry.is_pending = 0
     carry.bundle_count += 1

@@ -13,6 +13,8 @@ side stands in the counter IMPACT, so the books of each token still add up to ze
 the interest that it corrects.
 """
 
+import math
+
 from tightloop.core import pool_rates
 from tightloop.core.carry_types import (
     COUNTERS,
@@ -81,6 +83,7 @@ def net_units(books: Record, asset: int) -> float:
 @leaf
 def change(books: Record, at: int, signed: float, counter: int) -> None:
     """Add to a balance what its counter gives; ``signed`` is worth to us: a debt falls by a positive one."""
+    assert math.isfinite(signed), "an amount that moves is a number"
     balance = books.balances[at]
     balance.amount += signed if balance.sign > 0 else -signed
     books.counters[balance.token * COUNTERS + counter] -= signed
@@ -203,6 +206,7 @@ def _mark_known(carry: Record, at: int, value: float) -> None:
 @leaf
 def value_known(carry: Record, at: int, value: float) -> None:
     """A series has a new value: what it does to worth goes into the bucket it belongs to."""
+    assert 0 <= at < carry.books.series_count, "a value is of a series of the run"
     series = carry.books.series[at]
     old = series.now
     kind = series.kind
@@ -276,6 +280,7 @@ def in_cash(books: Record, holding: Record, amount: float) -> float:
 @leaf
 def trade_holding(books: Record, at: int, qty: float, price: float) -> float:
     """Add ``qty`` (signed) at ``price``; what closing realises goes to the margin. Returns it, in the quote asset."""
+    assert price > 0.0, "a trade has a price"
     holding = books.holdings[at]
     realized = 0.0
     if holding.qty == 0.0 or (holding.qty > 0.0) == (qty > 0.0):

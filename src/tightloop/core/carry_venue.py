@@ -181,6 +181,7 @@ def _send_off(venue: Record, request: Record, qty: float) -> int:
 @leaf
 def transit_of(books: Record, token: int) -> int:
     """The balance that holds a token on its way."""
+    assert token >= 0, "what is sent is a token"
     for at in range(books.balance_count):
         if books.balances[at].kind == BalanceKind.TRANSIT and books.balances[at].token == token:
             return at
@@ -391,6 +392,7 @@ def on_instruction(venue: Record, row: Record) -> None:
 @leaf
 def heard(venue: Record, event: Record) -> None:
     """A market event at the venues, before the step hears of it."""
+    assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
     venue.ts_ns = event.ts_init_ns
     kind = event.kind
     books = venue.books

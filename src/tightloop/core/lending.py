@@ -31,12 +31,14 @@ def debt_value(books: Record, leg: Record) -> float:
 @leaf
 def health_factor(collateral: float, debt: float, threshold: float) -> float:
     """Collateral x liquidation threshold over debt; infinite without debt."""
+    assert not debt < -1e-6, "a debt is not negative"
     return collateral * threshold / debt if debt > 0.0 else math.inf
 
 
 @leaf
 def loan_to_value(collateral: float, debt: float) -> float:
     """Debt over collateral; 0 without debt."""
+    assert not collateral < -1e-6, "collateral is not negative"
     return debt / collateral if debt > 0.0 else 0.0
 
 
@@ -49,6 +51,7 @@ def close_factor(health: float) -> float:
 @leaf
 def flash_for(equity: float, ltv: float, fee: float) -> float:
     """What must be borrowed for the moment so that ``equity`` carries a position at ``ltv``: L E / (1 + f - L)."""
+    assert ltv < 1.0 + fee, "nothing carries a debt as large as itself"
     return ltv * equity / (1.0 + fee - ltv)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numba import types
 
 from tightloop.core import limits, orders, positions
+from tightloop.core.carry_types import CARRY
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.ledger import WALLET
 from tightloop.core.tick_types import BOOK
@@ -50,6 +51,7 @@ _INSTANCES, _INSTANCE_WORDS = _at("instances"), INSTANCE.itemsize // 8
 _POSITIONS, _POSITION_WORDS = _at("positions"), POSITION.itemsize // 8
 _ORDERS, _ORDER_WORDS = _at("orders"), ORDER.itemsize // 8
 _VALUE_SLOTS, _MEMORY = _at("value_slots"), _at("memory_ns")
+_CARRY, _CARRY_WORDS = _at("carry"), CARRY.itemsize // 8
 _BOOKS, _BOOK_WORDS = _at("books"), BOOK.itemsize // 8
 
 
@@ -86,6 +88,8 @@ def full_hash(state: Record, arena: Floats) -> Word:
     h = _words_hash(state, _VALUE_SLOTS, state.value_slot_count, h)
     h = _words_hash(state, _MEMORY, state.memory_count, h)
     h = _words_hash(state, _BOOKS, state.book_count * _BOOK_WORDS, h)
+    if state.carry.leg_count > 0:
+        h = _words_hash(state, _CARRY, _CARRY_WORDS, h)
     for at in range(state.arena_floats):
         h = (h ^ float_bits(arena[at])) * _K
         h ^= h >> _SHIFT

@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.core import lending, log
+from tightloop.core import lending, limits, log
 from tightloop.core.carry_books import net_units, series_now, unit_value
 from tightloop.core.carry_types import GO, GWEI, Instruction, LegKind, LegState
 from tightloop.core.compiled import leaf
@@ -39,6 +39,7 @@ def begin(state: Record) -> int:
 @leaf
 def go(state: Record, rows: Rows, count: int) -> bool:
     """Send the bundle off when something is in it."""
+    assert 0 <= count <= limits.BUNDLE_MAX, "BUNDLE_MAX: more instructions than one bundle may have"
     if count == 0:
         return False
     row = log.emit(state, rows, RowKind.INSTRUCT.value, -1)
@@ -75,6 +76,7 @@ def gas_in_cash(carry: Record, units: int) -> float:
 @leaf
 def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> int:
     """Gas out of a balance; returns the rows written."""
+    assert not amount < 0.0, "gas is not paid back"
     row = instruct(state, rows, leg, Instruction.GAS.value, source, -1, amount, 0.0)
     log.seal(state, row)
     return 1
@@ -137,6 +139,7 @@ def turn(state: Record, rows: Rows, leg: int, op: int, source: int, target: int,
 @leaf
 def trade_perp(state: Record, rows: Rows, at: int, qty: float) -> int:
     """A signed quantity of a holding at the mark."""
+    assert 0 <= at < state.carry.books.holding_count, "a holding is one of the run's"
     if qty == 0.0:
         return 0
     holding = state.carry.books.holdings[at]
@@ -299,6 +302,7 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
 @leaf
 def deploy(state: Record, rows: Rows, leg_at: int, qty: float) -> int:
     """Put ``qty`` of what lies in the wallet into a leg on chain."""
+    assert state.carry.legs[leg_at].product >= 0, "a leg on chain has a balance of its own"
     carry = state.carry
     leg = carry.legs[leg_at]
     if not qty > 0.0:

@@ -260,7 +260,7 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
         sd = min(max(leg.wanted_sd, leg.sd_floor), leg.sd_cap)
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
-            has_side = (holding.qty > 0.0) - (holding.qty < 0.0)
+            has_side = 1.0 if holding.qty > 0.0 else -1.0 if holding.qty < 0.0 else 0.0
             if holding.is_liquidated != 0 or has_side == side or (side == 0.0 and holding.qty == 0.0):
                 continue  # what a venue has liquidated is not opened again
             price = holding.mark * carry.books.assets[holding.quote].price
