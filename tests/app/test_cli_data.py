@@ -139,6 +139,21 @@ def test_sample_makes_a_catalog_that_check_passes(tmp_path):
     assert "--replace" in again.stderr
 
 
+def test_sample_makes_a_catalog_for_carry_in_a_folder_of_its_own(tmp_path):
+    made = run("sample", "--carry", "--days", 14, "--out", tmp_path / "c")
+    assert made.exit_code == 0, made.stderr
+    assert "14 days, 26 datasets (10 of bars, 4 of funding, 4 of lending, 4 of staking" in made.stdout
+    assert "keep it apart from real data" in made.stdout
+    assert run("check", "--data", tmp_path / "c").exit_code == 0
+    refused = run("sample", "--carry", "--scenario", "flat", "--out", tmp_path / "d")
+    assert refused.exit_code == 2
+    assert "make them apart" in refused.stderr
+    assert run("sample", "--carry", "--books", "--out", tmp_path / "d").exit_code == 2
+    mixed = run("sample", "--carry", "--replace", "--out", tmp_path)
+    assert mixed.exit_code == 2
+    assert "holds something else" in mixed.stderr
+
+
 def test_an_empty_catalog_is_no_failure_but_is_said(tmp_path):
     result = run("check", "--data", tmp_path)
     assert result.exit_code == 0

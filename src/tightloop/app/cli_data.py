@@ -115,7 +115,7 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
 
 @data.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same bytes.")
-@click.option("--days", type=int, help="Days of one-minute bars [10].")
+@click.option("--days", type=int, help="Days of one-minute bars [10]; with --carry [90].")
 @click.option(
     "--scenario",
     "scenarios",
@@ -127,20 +127,29 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
     "--out", "--data", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
 )
 @click.option("--books", is_flag=True, help="With --scenario: order books too.")
+@click.option("--carry", is_flag=True, help="What carry strategies read instead, 90 days of it.")
 @click.option("--replace", is_flag=True, help="Write over a sample that is there.")
-def sample(seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, books: bool, replace: bool) -> None:
+def sample(
+    seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, books: bool, carry: bool, replace: bool
+) -> None:
     """Make a synthetic market to try things on: bars with pumps, dumps, gaps and funding, or labelled ticks.
 
     With --scenario: trades and quotes of 90 minutes, to measure what detects a pump (`tightloop detect`).
+    With --carry: lending, staking, funding, rewards, gas and hourly bars, in a folder of its own.
     """
     with errors_shown():
+        if carry and scenarios:
+            message, remedy = "is another market than --carry", "make them apart, each in a folder of its own"
+            raise InputError.one("command line", None, "--scenario", message, remedy)
         if scenarios and days is not None:
             message, remedy = "belongs to bars, and --scenario makes ticks", "leave one of the two out"
             raise InputError.one("command line", None, "--days", message, remedy)
         if books and not scenarios:
             message, remedy = "belongs to ticks", "name a --scenario, or leave it out"
             raise InputError.one("command line", None, "--books", message, remedy)
-        if scenarios:
+        if carry:
+            _carry_sample(out, seed, days, replace)
+        elif scenarios:
             _tick_sample(out, scenarios, seed, replace, books)
         else:
             _bar_sample(out, seed, days, replace)
@@ -156,6 +165,15 @@ def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
     click.echo(f"  {', '.join(done.instruments)}")
     click.echo(f"  {done.events} pumps and dumps, labelled in {done.root / 'labels' / 'pumps.parquet'}")
     click.echo(f"  {done.missing} minutes are missing on purpose")
+
+
+def _carry_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
+    from tightloop.adapters.data.carry_sample import DAYS_DEFAULT, names_of, write_carry_sample
+
+    done = write_carry_sample(out, seed, DAYS_DEFAULT if days is None else days, replace)
+    counts = ", ".join(f"{count} of {kind}" for kind, count in names_of(done).items())
+    click.echo(f"{done.root}: {done.days} days, {len(done.datasets)} datasets ({counts})")
+    click.echo("  synthetic, under the names of real venues: keep it apart from real data")
 
 
 def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool, books: bool) -> None:

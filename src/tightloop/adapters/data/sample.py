@@ -15,7 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import RULES_FILE, Stream, check_room, exp_6, iso, stamps, to_digits, write_table
+from tightloop.adapters.data._shared import (
+    RULES_FILE,
+    Stream,
+    check_room,
+    exp_6,
+    iso,
+    stamps,
+    to_digits,
+    wave,
+    write_table,
+)
 from tightloop.model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -118,16 +128,6 @@ def write_sample(
     return Sample(root, names, bars, len(labels), missing)
 
 
-def _wave(stream: Stream, count: int, memory: float, size: float) -> Floats:
-    """An autoregressive series of standard deviation ``size``, its steps ``memory`` of the one before."""
-    steps = (stream.normal(count) * (size * (1.0 - memory * memory) ** 0.5)).tolist()
-    level = 0.0
-    for index, step in enumerate(steps):
-        level = memory * level + step
-        steps[index] = level
-    return np.array(steps)
-
-
 def _season(minutes: int) -> Floats:
     """Activity of each minute, around 1, between the hours of the table in straight lines."""
     hours = np.array((*_HOURS, _HOURS[0]), np.float64) / 10.0
@@ -138,7 +138,7 @@ def _season(minutes: int) -> Floats:
 def _market(seed: int, minutes: int) -> tuple[Floats, Floats]:
     """Returns of the common factor (log), and how lively each minute is."""
     stream = Stream(seed, 1_000)
-    liveliness = exp_6(_wave(stream, minutes, 0.999, 0.35) + _wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
+    liveliness = exp_6(wave(stream, minutes, 0.999, 0.35) + wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
     returns = stream.normal(minutes) * liveliness * 0.00055
     jumps = stream.uniform(minutes) < 1.5 / MINUTES_PER_DAY
     return returns + jumps * stream.normal(minutes) * 0.006, liveliness
@@ -172,7 +172,7 @@ def _bars(
 ) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
     """Columns of one coin for every minute, and which minutes the history kept."""
     minutes = len(market)
-    own = exp_6(_wave(stream, minutes, 0.995, 0.40) + _wave(stream, minutes, 0.95, 0.40))
+    own = exp_6(wave(stream, minutes, 0.995, 0.40) + wave(stream, minutes, 0.95, 0.40))
     returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
     push, surge = _pushed(events, minutes)
     for event in events:  # what else moves the price adds nothing to an event from its start to its peak

@@ -5,7 +5,7 @@ from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_b
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
-from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits
+from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
@@ -42,5 +42,6 @@ __all__ = [
     "schema_report",
     "stamps",
     "to_digits",
+    "wave",
     "write_table",
 ]

@@ -29,6 +29,16 @@ class Stream:
         return low + (high - low) * float(self.uniform(1)[0])
 
 
+def wave(stream: Stream, count: int, memory: float, size: float) -> Floats:
+    """An autoregressive series of standard deviation ``size``, its steps ``memory`` of the one before."""
+    steps = (stream.normal(count) * (size * (1.0 - memory * memory) ** 0.5)).tolist()
+    level = 0.0
+    for index, step in enumerate(steps):
+        level = memory * level + step
+        steps[index] = level
+    return np.array(steps)
+
+
 def exp_6(values: Floats) -> Floats:
     """exp to six digits after the point, so that the last bit of the machine's exp never shows."""
     return np.asarray(np.rint(np.exp(values) * 1e6) / 1e6)
