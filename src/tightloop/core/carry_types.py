@@ -223,10 +223,8 @@ BALANCE = record(
 
 HOLDING = record(
     *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
-    *of(
-        "f8",
-        "qty entry mark spot unrealized funding fees realized weight fee_rate rate_small rate_medium stop target before",
-    ),
+    *of("f8", "qty entry mark spot unrealized funding fees realized weight stop target before"),
+    *of("f8", "fee_rate rate_small rate_medium"),
 )  # mark and spot: of the perp and of its base, in the quote; before: the mark at the instant before
 
 RESERVE = record(
@@ -250,10 +248,8 @@ LEG = record(
     *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
     *of("i8", "market_series supplied_series borrowed_series"),
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
-    *of(
-        "f8",
-        "size margin_size fee_rate rate_small rate_medium ltv max_ltv threshold bonus flash_rate entry_hf_min swap_rate",
-    ),
+    *of("f8", "size margin_size fee_rate rate_small rate_medium swap_rate"),
+    *of("f8", "ltv max_ltv threshold bonus flash_rate entry_hf_min"),
     *of("f8", "fresh wanted_side wanted_sd confidence confidence_min stop_sd target_sd sd_floor sd_cap"),
 )
 
