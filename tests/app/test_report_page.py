@@ -467,7 +467,7 @@ def test_the_summary_names_what_became_of_the_account_before_all_notes() -> None
     file = out.file
     assert isinstance(file, io.StringIO)
     said = [line for line in file.getvalue().splitlines() if line.startswith("warning")]
-    assert said[:2] == ["warning 3 positions were liquidated (first at 2024-01-01)", "warning a"]
+    assert said[:2] == ["warning liquidations: 3 (first at 2024-01-01)", "warning a"]
 
 
 def test_the_summary_writes_a_dash_for_what_is_not_known() -> None:

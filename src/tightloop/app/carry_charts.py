@@ -173,14 +173,19 @@ def _months(begin: float, end: float) -> list[tuple[float, str]]:
         np.datetime64(int(begin), "ns").astype("datetime64[M]"),
         np.datetime64(int(end), "ns").astype("datetime64[M]") + 1,
     )
-    if len(months) < 3:
-        days = np.arange(*(np.datetime64(int(each), "ns").astype("datetime64[D]") for each in (begin, end)))
-        found = [(float(day.astype("datetime64[ns]").astype(np.int64)), str(day)[5:10]) for day in days]
+    is_short = len(months) < 3
+    if is_short:
+        firsts = np.arange(*(np.datetime64(int(each), "ns").astype("datetime64[D]") for each in (begin, end)))
     else:
-        found = []
-        for month in months:
-            year, at = divmod(int(month.astype(np.int64)), 12)
-            text = f"{MONTHS[at]} {1970 + year}" if at == 0 or not found else MONTHS[at]
-            found.append((float(month.astype("datetime64[ns]").astype(np.int64)), text))
+        firsts = months
+    found = [(float(each.astype("datetime64[ns]").astype(np.int64)), str(each)) for each in firsts]
     inside = [each for each in found if begin + (end - begin) * 0.02 <= each[0] <= end - (end - begin) * 0.01]
-    return inside[:: max(1, math.ceil(len(inside) / 14))]
+    inside = inside[:: max(1, math.ceil(len(inside) / 14))]
+    if is_short:
+        return [(at, day[5:10]) for at, day in inside]
+    said, labels = "", []
+    for at, month in inside:
+        year, name = month[:4], MONTHS[int(month[5:7]) - 1]
+        labels.append((at, name if year == said else f"{name} {year}"))
+        said = year
+    return labels

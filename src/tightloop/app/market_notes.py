@@ -10,7 +10,7 @@ COSTS = ("taker_bps", "maker_bps")
 OF_ACCOUNT = (
     "daily loss limit",
     "drawdown limit reached",
-    "were liquidated",
+    "liquidations:",
     "kill switch was used",
     "feed fell silent",
 )

@@ -24,7 +24,7 @@ from tightloop.runtime.results import Result, Table, digest, iso
 RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""
 SAID = {
-    WarningCode.LIQUIDATED: "{count} positions were liquidated (first at {first})",
+    WarningCode.LIQUIDATED: "liquidations: {count} (first at {first})",
     WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
     WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",
     WarningCode.REWARD_UNPRICED: "{count} rewards have no market price and are not valued (first at {first})",
