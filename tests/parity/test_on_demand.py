@@ -37,7 +37,8 @@ account: {{max_position_pct: 100, max_symbol_pct: 100, daily_loss_pct: null, max
 
 
 def windowed():
-    return [name for name in indicators.types_found() if indicators.load(name).is_windowed]
+    found = [name for name in indicators.types_found() if indicators.load(name).is_windowed]
+    return [name for name in found if name != "BOOK_DEPTH"]  # the walk-through has no books
 
 
 def text_of(names, instruments):

@@ -23,19 +23,31 @@ INSTRUMENTS = {
     "real": ["binance:BTCUSDT-perp", "binance:ETHUSDT-perp"],
 }
 TRADES_ON = {
-    "lab": {"conservative_long", "flash_pump_long", "peak_fade_short", "python_quoting"},
+    "lab": {"book_pump_long", "conservative_long", "flash_pump_long", "peak_fade_short", "python_quoting"},
     "real": {"ofi_scalp", "python_quoting"},
 }
 """Which of them are made for which market; the others have to run there too, and agree."""
 
-each_example = pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
-each_market = pytest.mark.parametrize("market", ["lab", pytest.param("real", marks=pytest.mark.real_data)])
+BOOKLESS = "real"
+"""The real rows have no order books."""
+
+each_run = pytest.mark.parametrize(
+    ("path", "market"),
+    [
+        pytest.param(
+            path, market, marks=[pytest.mark.real_data] if market == "real" else [], id=f"{path.stem}-{market}"
+        )
+        for path in EXAMPLES
+        for market in INSTRUMENTS
+        if not (market == BOOKLESS and "book" in path.stem)
+    ],
+)
 
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
     lab = tmp_path_factory.mktemp("lab")
-    write_tick_sample(lab, ["pump"], seed=1)
+    write_tick_sample(lab, ["pump"], seed=1, books=True)
     return {"lab": lab, "real": REAL}
 
 
@@ -75,8 +87,7 @@ def rest(done):
     return {name: value for name, value in done.summary.items() if name != "inputs"}
 
 
-@each_market
-@each_example
+@each_run
 def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots):
     root = root_of(roots, market)
     one, again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, False, True))
@@ -88,8 +99,7 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
         assert len(one.trades) > 0, "a comparison of nothing"
 
 
-@each_market
-@each_example
+@each_run
 def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)
@@ -116,7 +126,7 @@ def with_another_future(root, into, market, cut_ns, seed):
         (into / "instruments.yaml").write_text((root / "instruments.yaml").read_text())
     for name in INSTRUMENTS[market]:
         venue, _, stem = name.partition(":")
-        for kind, prices in (("trades", ["price"]), ("quotes", ["bid", "ask"])):
+        for kind, prices in (("trades", ["price"]), ("quotes", ["bid", "ask"]), ("books", ["price"])):
             for file in sorted((root / kind / venue / stem).glob("*.parquet")):
                 rows = pl.read_parquet(file)
                 # The venue knows a tick when it happened, the strategy when it was received: later for both of them.
@@ -151,8 +161,7 @@ def until(done, cut_ns):
     return found
 
 
-@each_market
-@each_example
+@each_run
 def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path):
     root = root_of(roots, market)
     whole = run(path, root, market)

@@ -81,9 +81,12 @@ class Indicator:
         return tuple(getattr(self.module, "NEEDS", ()))
 
     def may_wait(self, values: Values) -> bool:
-        """It need not be computed at every tick: nothing is kept from one to the next, but at points of the grid."""
+        """It need not be computed at every tick: nothing is kept from one to the next, but at points of the grid.
+
+        What reads a book may not wait: in the middle of the next update the book is not what it was.
+        """
         moves = getattr(self.module, "MEMORY_MOVES", "always" if self.module.size(values) else "never")
-        return self.is_windowed and moves != "always"
+        return self.is_windowed and moves != "always" and "book" not in self.tapes(values)
 
     def refresh_s(self, values: Values) -> float:
         """Seconds between two points of its grid."""
