@@ -138,7 +138,7 @@ def test_a_book_that_is_liquidated_ends_its_trade_with_what_the_venue_took():
     assert done.summary["figures"]["liquidations"] == 1
     moved = short["qty"] * (short["entry_price"] - short["exit_price"])
     assert short["pnl"] == pytest.approx(moved - short["fees"] + short["funding"], rel=1e-9)
-    assert any("liquidated" in text for text in done.summary["warnings"])
+    assert any("liquidation" in text for text in done.summary["warnings"])
 
 
 def test_a_bundle_that_can_not_be_is_an_order_that_was_canceled_and_says_why():
