@@ -693,7 +693,7 @@ def test_a_position_is_liquidated_at_the_open_or_at_the_adverse_extreme(directio
     done = run(strategy(direction=direction, leverage=5), f"100 S1\n100\n{bar}")
     trade = trade_of(done)
     assert (trade.exit_price, trade.exit_reason, trade.exit_min) == (close_to(price), "liquidation", 2)
-    assert warned_of(done, "liquidated")
+    assert warned_of(done, "liquidations")
 
 
 @pytest.mark.parametrize(
