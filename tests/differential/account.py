@@ -1,5 +1,6 @@
 """The money of a run in plain Python: wallet, equity, what is promised, sizes, and every check before an entry."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -239,7 +240,7 @@ def on_line(points: Sequence[Sequence[float]], x: float) -> float:
     """Linear between the points, flat outside."""
     if x <= points[0][0]:
         return points[0][1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if x <= x1:
             return y0 + (x - x0) / (x1 - x0) * (y1 - y0)
     return points[-1][1]

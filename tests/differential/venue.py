@@ -196,9 +196,7 @@ class Venue:
             if self.is_beyond(-order.side, passed, order.stop_price):
                 return
             order.is_triggered = True
-            if order.type == "stop":
-                self.enter(own, order, order.stop_price, now_ns, at_open=False)
-            elif self.is_beyond(order.side, order.price or 0.0, order.stop_price):
+            if order.type == "stop" or self.is_beyond(order.side, order.price or 0.0, order.stop_price):
                 self.enter(own, order, order.stop_price, now_ns, at_open=False)
             elif self.is_beyond(-order.side, bar.close, order.price or 0.0):
                 self.enter(own, order, order.price or 0.0, now_ns, at_open=False, is_maker=True)
@@ -210,7 +208,7 @@ class Venue:
             self.protect_inside(own, bar, now_ns)
 
     def protect_inside(self, own: Instance, bar: Bar, now_ns: int) -> None:
-        """Stop or liquidation, then targets, then the trail. What an entry inside left in doubt is read as the worse."""
+        """Stop or liquidation, then targets, then the trail. What an entry inside leaves open is read as the worse."""
         position = own.position
         assert position is not None
         side = position.side
