@@ -1,4 +1,4 @@
-"""A plain Python simulator of a bar backtest, written from the outer contract alone; it shares no code with the product.
+"""A plain Python simulator of a bar backtest, written from the outer contract; it shares no code with the product.
 
 It is slow and says what happens in the order in which the contract says it: bars that end, decisions, bars that begin,
 the record. A strategy is the mapping that its YAML holds; bars, funding and rules come as the catalog would say them.
