@@ -77,9 +77,8 @@ class Books:
 
     def _after_reduction(self, own: Instance, position: Position, order: Order, now_ns: int) -> None:
         if position.qty > 1e-12 * position.bought:
-            for other in (own.stop, own.exit):
-                if other and other.is_open and other is not order:
-                    other.qty = position.qty
+            if own.stop and own.stop.is_open and own.stop is not order:
+                own.stop.qty = position.qty
             return
         position.qty = 0.0
         self.trades.append(self.trade(own, position, order.role, own.instrument.bars[own.instrument.at].ts_ns))

@@ -183,6 +183,8 @@ class Decisions:
         own.state = "SIGNAL_DETECTED"
         own.signal_ts = now_ns
         own.peak = self._peak(own, None)
+        ladder = own.strategy.z1.get("take_profit") or {}
+        own.base = own.values[ladder["base"]] if "base" in ladder else None
         self._say(own, "S1", now_ns)
         if own.strategy.z1.get("immediate"):
             self._enter(own, now_ns)
@@ -194,7 +196,7 @@ class Decisions:
         mark = own.instrument.mark
         assert mark is not None
         order, refused = self._draft(own, now_ns)
-        own.plan = Plan(price_of(order, own.instrument), dict(own.values), own.peak)
+        own.plan = Plan(price_of(order, own.instrument), dict(own.values), own.peak, own.base)
         if not refused:
             refused = self._planned(own, order)
             if order.qty > 0:
@@ -230,6 +232,9 @@ class Decisions:
             order.price = floor_to(price, grid) if side > 0 else ceil_to(price, grid)
         else:
             order.stop_price = ceil_to(price, grid) if side > 0 else floor_to(price, grid)
+            assert own.instrument.mark is not None
+            self.doubt.of(own.instrument.mark, order.stop_price)
+            order.is_triggered = side * (own.instrument.mark - order.stop_price) > 0  # passed already
         if spec["type"] == "stop_limit":
             limit = (order.stop_price or 0.0) * (1.0 + side * spec.get("limit_offset_bps", 0) / 1e4)
             order.price = floor_to(limit, grid) if side > 0 else ceil_to(limit, grid)
@@ -252,7 +257,7 @@ class Decisions:
             stop = own.instrument.away(stop, side > 0)
             self.doubt.of(stop, price)
             if stop <= 0 or side * (price - stop) <= 0:
-                return {"stop_beyond_entry"}
+                return {"stop_beyond_entry", "stop_at_zero"}
         if z1.get("take_profit"):
             target = steps_of(z1["take_profit"], own, price, plan)[0][0]
             if target is None:

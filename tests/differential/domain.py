@@ -154,6 +154,7 @@ class Plan:
     reference: float  # the price at the decision
     values: dict[str, float | None]
     peak: float
+    base: float | None
 
 
 @dataclass
@@ -200,6 +201,7 @@ class Instance:
     signal_ts: int = 0
     free_ts: int = 0  # no S1 before
     peak: float = 0.0
+    base: float | None = None  # of a retracement, when the signal fired
     suppressed: str | None = None
     entry: Order | None = None
     exit: Order | None = None
@@ -212,8 +214,7 @@ class Instance:
     values_now: dict[str, float | None] = field(default_factory=dict)  # at the close of the bar that ends
     evaluated_ts: int = -1
     evaluated_price: float | None = None
-    changed_ts: int = -1  # of the last timer: no second change of state at one evaluation
-    held_until_ns: int = -1  # what a cancelled entry held is free after this
+    is_set_off: bool = False  # its stop order was triggered in the bar that is under way
 
     def __post_init__(self) -> None:
         self.trees: dict[str, Tree] = {}

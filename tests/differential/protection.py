@@ -41,7 +41,7 @@ def steps_of(spec: dict[str, Any], own: Instance, entry: float, plan: Plan) -> l
     if spec["of"] == "percent":
         found = [(entry * (1.0 + side * at / 100.0), share) for at, share in spec["steps"]]
     else:
-        base = plan.values[spec["base"]]
+        base = plan.base
         if base is None:
             return [(None, share) for _, share in spec["steps"]]
         found = [(plan.peak - at / 100.0 * (plan.peak - base), share) for at, share in spec["steps"]]
@@ -66,7 +66,7 @@ def protect(own: Instance, now_ns: int) -> list[Order]:
         own.stop = order("trailing" if is_trail else "stop", "trailing" if is_trail else "stop_loss", position.qty)
         position.is_armed = not arms_later(spec)
         if spec["type"] == "trailing" and "variant" in spec:
-            distance = own.values[spec["variant"]]
+            distance = plan.values[spec["variant"]]
             if distance is not None:
                 own.stop.stop_price = instrument.away(position.entry - side * spec["multiple"] * distance, side > 0)
         elif position.is_armed:

@@ -66,7 +66,7 @@ class Venue:
                     self.books.give_up(own, "EXPIRED", "ttl", now_ns)
             if own.position:
                 if own.exit and own.exit.is_open:
-                    self.take(own, own.exit, price, now_ns, at_open=True)
+                    self.take(own, own.exit, price, now_ns, at_open=True, qty=own.position.qty)
                 else:
                     self.protect_at_open(own, price, now_ns)
             elif own.entry and own.entry.is_open:
@@ -98,13 +98,15 @@ class Venue:
         stop = own.stop.stop_price if own.stop and own.stop.is_open else None
         liquidation = instrument.liquidation_price(side, position.entry, position.qty, position.leverage)
         is_stopped = stop is not None and not self.is_beyond(side, reached, stop)
+        is_passed = at_open and own.stop is not None and own.stop.is_triggered
+        is_stopped |= is_passed
         is_liquidated = liquidation is not None and not self.is_beyond(side, reached, liquidation)
         if not is_stopped and not is_liquidated:
             return False
         if is_stopped and is_liquidated:
             assert stop is not None
             assert liquidation is not None
-            is_liquidated = side * (stop - liquidation) < 0
+            is_liquidated = side * (stop - liquidation) < 0 and not is_passed
         if not is_liquidated:
             assert own.stop is not None
             assert stop is not None
@@ -128,7 +130,7 @@ class Venue:
                 return
             order.is_triggered = is_new_limit = True
         else:
-            is_new_limit = is_new
+            is_new_limit = is_new  # a stop that was passed when it was sent is set off at its first open
         if order.type in ("market", "stop"):
             self.enter(own, order, price, now_ns, at_open=True)
             return
@@ -165,7 +167,7 @@ class Venue:
             self.books.give_up(own, "CANCELED", "insufficient_cash", now_ns)
         if own.position:
             own.position.is_inside = not at_open
-            own.position.is_by_stop = not at_open and order.type in ("stop", "stop_limit") and not is_maker
+            own.position.is_by_stop = not at_open and own.is_set_off
             self.books.orders.extend(protect(own, now_ns))
             if at_open:
                 self.protect_at_open(own, price, now_ns, is_new=True)
@@ -195,7 +197,7 @@ class Venue:
             assert order.stop_price is not None
             if self.is_beyond(-order.side, passed, order.stop_price):
                 return
-            order.is_triggered = True
+            order.is_triggered = own.is_set_off = True
             if order.type == "stop" or self.is_beyond(order.side, order.price or 0.0, order.stop_price):
                 self.enter(own, order, order.stop_price, now_ns, at_open=False)
             elif self.is_beyond(-order.side, bar.close, order.price or 0.0):
@@ -206,6 +208,7 @@ class Venue:
                 self.enter(own, order, order.price, now_ns, at_open=False, is_maker=True)
         if own.position:
             self.protect_inside(own, bar, now_ns)
+        own.is_set_off = False
 
     def protect_inside(self, own: Instance, bar: Bar, now_ns: int) -> None:
         """Stop or liquidation, then targets, then the trail. What an entry inside leaves open is read as the worse."""
@@ -226,8 +229,10 @@ class Venue:
         if own.position and own.stop and own.stop.role == "trailing":
             moved = follow(own, gained, now_ns, is_close=True)
             level = own.stop.stop_price
-            if moved and not position.is_inside and level is not None and self.is_beyond(-side, bar.close, level):
+            if level is not None and moved and not position.is_inside and not self.is_beyond(side, bar.close, level):
                 self.take(own, own.stop, level, now_ns, at_open=False)
+            elif level is not None:  # one that only a shorter distance put beyond the close was passed already
+                own.stop.is_triggered = self.is_beyond(-side, bar.close, level)
 
     def certain(self, own: Instance, bar: Bar, worst: float) -> float:
         """In the bar of an entry by a stop: how far price certainly came, as far as the protective stop asks."""
