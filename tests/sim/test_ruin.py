@@ -1,4 +1,4 @@
-"""An account whose equity is not above 0: nothing is entered any more, what waits is called off, what is held is kept."""
+"""An account whose equity is not above 0: nothing is entered, what waits is called off, what is held is managed on."""
 
 import pytest
 
@@ -25,8 +25,10 @@ def test_a_long_that_lost_more_than_all_enters_no_more() -> None:
     assert denials_of(done) == [(3, "ruined"), (4, "ruined")]
 
 
-@pytest.mark.parametrize("size", ["{type: fixed, value: 10}", "{type: units, value: 1}", "{type: percentage, value: 50}",
-                                  "{type: risk, value: 1}"])  # fmt: skip
+SIZES = ("fixed, value: 10", "units, value: 1", "percentage, value: 50", "risk, value: 1")
+
+
+@pytest.mark.parametrize("size", [f"{{type: {own}}}" for own in SIZES])
 def test_whatever_the_size_it_is_the_ruin_that_is_named(size: str) -> None:
     ruins = strategy(name="ruins", direction="SHORT", size="{type: fixed, value: 20_000}")
     other = strategy(name="other", instruments=(B,), size=size, stop="{type: percent, value: 5}")
