@@ -200,6 +200,7 @@ class Reason(IntEnum):
     BOOK_UNKNOWN = 36
     INSUFFICIENT_CASH = 37  # of a check; and of the venue of spot, when the price has risen by the fill
     RUINED = 38
+    LEVERAGE_UNKNOWN = 40  # decided outside of the step: no number above 0
     STOP_AT_ZERO = 39  # refused before any check: no price reaches a stop at 0 or below
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
