@@ -534,6 +534,7 @@ VENUE = _record(
     *_of("i8", "request_count request_taken"),
     ("requests", LOG_ROW, (limits.REQUESTS_MAX,)),  # on their way here: due at exit_ns
     ("queue_power", "f8"),
+    ("wallet", "f8"),  # in the settle asset: capital, realised results, fees, funding
     ("queue_ahead", "f8", (limits.ORDERS_MAX,)),
     ("queue_traded", "f8", (limits.ORDERS_MAX,)),
 )
