@@ -291,6 +291,9 @@ DENIED = {
     "max_daily_trades": ({"limits": "{max_daily_trades: 1}"}, FALLING, 1, 1),
     "loss_streak": ({"limits": "{max_losses_in_row: 1}"}, FALLING, 1, 1),
     "strategy_daily_loss": ({"limits": "{daily_loss_pct: 0.05}"}, FALLING, 6, 5),
+    "insufficient_cash": (
+        {"size": "{type: units, value: 90}", "costs": "{taker_bps: 10, slippage: {type: fixed, bps: 100}}"}, AT_ONCE,
+        90 * 101 * 1.001, 10_000 - 90 * 101 * 1.001 - 90),
     "loss_cooldown": ({"limits": "{loss_cooldown_min: 30}"}, FALLING, None, None),
     "price_unknown": ({"order": "{type: limit, price: late}", "variants": "late: {type: EMA, period: 50}"}, None,
                       None, None),
