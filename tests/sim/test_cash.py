@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ def fixed(notional: float) -> str:
     return f"{{type: fixed, value: {notional}}}"
 
 
-def spot(size: str = fixed(1_000), instruments: tuple[str, ...] = (COIN,), **given: object) -> str:
-    return strategy(instruments=instruments, size=size, **given)  # type: ignore[arg-type]
+def spot(size: str = fixed(1_000), instruments: tuple[str, ...] = (COIN,), **given: Any) -> str:
+    return strategy(instruments=instruments, size=size, **given)
 
 
 def held_of(done: Run) -> list[float]:
@@ -123,7 +124,7 @@ def test_exits_are_never_asked() -> None:
 
 @pytest.mark.parametrize(("lot", "qty"), [("0", 10_000 / (100 * 1.002 * 1.001)), ("0.01", 99.7), ("1", 99)])
 def test_a_percentage_of_spot_is_made_smaller_to_what_the_cash_pays_for(lot: str, qty: float) -> None:
-    """10,000 / (100 x 1.002 x 1.001) = 99.700498: it fits with its slippage and its fee, and is said."""
+    """10,000 / (100 x 1.002 x 1.001) = 99.700699: it fits with its slippage and its fee, and is said."""
     text = spot("{type: percentage, value: 100}", costs=FEES)
     done = run(text, {COIN: ONE_BUY}, rules={COIN: f"{{lot_size: {lot}}}"})
     assert held_of(done) == [close_to(qty)]

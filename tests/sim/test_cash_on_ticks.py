@@ -1,6 +1,7 @@
 """The cash of spot on ticks: what the venue fills of an entry that costs more than there is, each case by hand."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
@@ -81,8 +82,8 @@ def test_what_the_cash_did_not_pay_for_is_still_in_the_book() -> None:
 
 
 @pytest.mark.parametrize("make", [quoted, booked])
-def test_fill_or_kill_gets_nothing_when_the_cash_pays_for_a_part(make: object) -> None:
-    said = make(500.0).buy(10, 7, 100.4, tif="FOK", value=70.0).run()  # type: ignore[operator]
+def test_fill_or_kill_gets_nothing_when_the_cash_pays_for_a_part(make: Callable[[float], Script]) -> None:
+    said = make(500.0).buy(10, 7, 100.4, tif="FOK", value=70.0).run()
     assert not fills(said)
     assert ends(said) == [(10.0, 1, "canceled", UNPAID)]
 

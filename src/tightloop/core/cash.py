@@ -14,6 +14,8 @@ from tightloop.core.types import Record, Role, SlippageKind
 @leaf
 def unit_cost(instrument: Record, costs: Record, side: int, price: float, leverage: float) -> float:
     """What one contract takes out of the free cash at a price, in the settle asset: coins or margin, and taker fee."""
+    assert price > 0.0, "a cost is asked at a price that is known"
+    assert leverage > 0.0, "margin is notional over leverage"
     slipped = costs.slippage_bps / 10_000.0 if costs.slippage_kind == SlippageKind.FIXED else 0.0
     paid = price * (1.0 + side * slipped) * instrument.multiplier
     return paid * costs.taker_rate + (paid if instrument.is_margined == 0 else paid / leverage)
@@ -49,6 +51,7 @@ def free(state: Record, instance: int, except_id: int) -> float:
 @leaf
 def covers(state: Record, order: Record) -> bool:
     """Whether the free cash pays for what an order adds to a position; of a flip that is the part beyond flat."""
+    assert order.reduce_only == 0, "what only reduces is never asked"
     instrument = state.instruments[order.instrument]
     position = state.positions[order.instance]
     costs = state.instances[order.instance].costs
@@ -61,6 +64,7 @@ def covers(state: Record, order: Record) -> bool:
 @leaf
 def affordable(state: Record, instance: int, side: int, price: float, leverage: float) -> float:
     """The largest quantity that the free cash pays for, floored to the lot, >= 0."""
+    assert side == 1 or side == -1, "an entry buys or sells"
     own = state.instances[instance]
     instrument = state.instruments[own.instrument]
     money = free(state, instance, 0)

@@ -60,6 +60,7 @@ def is_stop_beyond(stop: float, liquidation: float, sign: float) -> bool:
 
     One that is equal to it, within LIMIT_TOLERANCE, is not: the stop comes first.
     """
+    assert sign == 1.0 or sign == -1.0, "a position is long or short"
     return (liquidation - stop) * sign > liquidation * LIMIT_TOLERANCE
 
 

@@ -161,6 +161,7 @@ def take_print(venue: Record, own: Record, slot: int, shown: float, wanted: floa
 def _walk(venue: Record, own: Record, order: Record, wanted: float, takes: bool) -> tuple[float, float, float]:
     """Go through the levels an order reaches for ``wanted``: how much they give, that quantity times its distance from
     the touch, and what the levels show together. ``takes``: what they give is gone from them."""
+    assert own.has_book != 0, "levels are those of a book"
     levels = own.asks if order.side > 0 else own.bids
     at = (own.ask_count if order.side > 0 else own.bid_count) - 1
     share = venue.costs[order.instance].participation

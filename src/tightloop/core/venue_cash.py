@@ -42,6 +42,7 @@ def free(venue: Record, except_id: int) -> float:
     held = 0.0
     for instance in range(venue.instance_count):
         held += venue.positions[instance].margin
+    assert venue.position_count > 0 or held == 0.0, "where nothing is held nothing is bound"
     left = venue.wallet - held - _promised(venue, except_id)
     return left if abs(left) > abs(venue.wallet) * limits.LIMIT_TOLERANCE else 0.0
 
@@ -55,6 +56,7 @@ def covers(money: float, rules: Record, qty: float, price: float, fee_rate: floa
 @leaf
 def part_at(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> float:
     """The part of a quantity that money pays for at one price, floored to the lot, >= 0."""
+    assert price > 0.0, "coins have a price"
     if covers(money, rules, qty, price, fee_rate):
         return qty
     if not money > 0.0:

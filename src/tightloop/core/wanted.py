@@ -59,6 +59,7 @@ def _quantity(instrument: Record, event: Record, price: float) -> float:
 @leaf
 def _entry_of(state: Record, event: Record, price: float, qty: float) -> tuple[float, float, float]:
     """What the position would be: its signed quantity, average entry price and margin. A flip begins anew."""
+    assert event.leverage > 0.0, "an entry without a leverage was refused before"
     position = state.positions[event.instance]
     instrument = state.instruments[state.instances[event.instance].instrument]
     added = qty - exposure.reducible(state, event.instance, event.side)

@@ -93,6 +93,7 @@ def _first_rest(state: Record, instance: int, price: float, stop: float) -> floa
     strategy = state.strategies[state.instances[instance].strategy]
     if not _waits(strategy):
         return stop
+    assert price > 0.0, "what arms a trail is known when its entry is"
     sign = float(strategy.direction)
     armed = price * (1.0 + sign * strategy.stop_value / 100.0)
     return stop_at_rest(state, instance, armed * (1.0 - sign * strategy.stop_trail_pct / 100.0))
@@ -188,6 +189,7 @@ def fitted(state: Record, instance: int, price: float, qty: float) -> float:
     strategy = state.strategies[own.strategy]
     if strategy.size_kind != SizeKind.PERCENTAGE or not (price > 0.0 and qty > 0.0):
         return qty
+    assert strategy.leverage > 0.0, "margin is notional over leverage"
     fits = cash.affordable(state, instance, strategy.direction, price, strategy.leverage)
     least = strategy.notional_min / (price * state.instruments[own.instrument].multiplier)
     return fits if 0.0 < fits < qty and exposure.within(least, fits) else qty
