@@ -2,12 +2,31 @@
 
 import itertools
 import random
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sim.market import A, denials_of, fills_of, orders_of, run, strategy, trade_of, trades_of, warned_of
+from sim.market import (
+    ACCEPT,
+    A,
+    bars,
+    denials_of,
+    drive,
+    fills_of,
+    orders_of,
+    run,
+    strategy,
+    trade_of,
+    trades_of,
+    warned_of,
+    write_catalog,
+)
+from tightloop.app import bootstrap
 from tightloop.app.bootstrap import Run
+from tightloop.core.ledger import WALLET
+from tightloop.model.plan import make_plan
 
 close_to = pytest.approx
 COIN, OTHER, THIRD = (f"test:{name}USDT-spot" for name in ("AAA", "BBB", "CCC"))
@@ -268,3 +287,28 @@ def test_no_entry_ever_takes_the_cash_below_nothing(seed: int) -> None:
             coins[fill.instrument] = (qty - fill.qty, cost * (1 - fill.qty / qty))
             wallet += fill.qty * fill.price - fill.fee
         assert wallet >= -1e-5, "money that is not there bought nothing"
+
+
+def test_the_venue_and_the_ledger_keep_the_same_wallet() -> None:
+    """Fees, results, funding and a liquidation of perps, and coins: what the venue spends is what the account has."""
+    costs = "{taker_bps: 10, maker_bps: 2, slippage: {type: fixed, bps: 5}}"
+    texts = [
+        strategy(name="perp", costs=costs, size=fixed(3_000), leverage=10, stop="{type: percent, value: 9}"),
+        strategy(name="short", direction="SHORT", costs=costs, size=fixed(2_000), leverage=5),
+        spot(fixed(2_000), (COIN,), name="coins", costs=costs, target="{type: percent, value: 3}"),
+        spot(fixed(1_000), (OTHER,), name="kept", costs=costs),
+    ]
+    rows = "100 S1\n100\n101\n104\n103 ZE1\n100 S1\n100\n140 S1\n140\n139\n120 S1\n120\n121 ZE1\n121"
+    frames = {name: bars(rows) for name in (A, COIN, OTHER)}
+    with tempfile.TemporaryDirectory() as folder:
+        write_catalog(Path(folder), frames, "1m", {}, {A: {3: 0.01, 9: -0.02}})
+        loaded = bootstrap.load_strategies(texts)
+        seen = bootstrap.load_market(loaded, folder, accepted=frozenset(ACCEPT))
+        plan = make_plan(loaded, seen.rules)
+        drive(plan, seen, {})
+    state, venue = plan.states[0], plan.venues[0]
+    statistics = state["statistics"]
+    assert statistics["funding"] != 0.0
+    assert statistics["fees"] > 0.0
+    assert venue["wallet"] == close_to(state["balances"][WALLET], rel=1e-12)
+    assert venue["wallet"] != close_to(40_000, rel=1e-6)
