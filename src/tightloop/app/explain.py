@@ -5,6 +5,7 @@ why         sections that fired: counts, and the last signals by their ids
 why_not     every section that was listened to, and what kept it back (``explain_why``)
 suppressed  S1 TRUE while slots, locks, the kill switch or a cooldown held it
 denied      entries by the reason of their denial
+python      strategies in Python: calls, what they wanted and were answered (``explain_python``)
 signal, order, at    what was asked for, else null
 """
 
@@ -38,7 +39,7 @@ def explain(
     Raises InputError when the folder is not of a run, its data changed, or it has no such signal, order or time.
     """
     ts_ns = time_of(at, "--at")
-    run = run_again(Path(folder), None if data is None else Path(data))
+    run = run_again(Path(folder), None if data is None else Path(data), order)
     fired = fired_of(run.frames["signals"])
     return {
         "run": {
@@ -54,6 +55,7 @@ def explain(
         "why_not": why.why_not(run.whole, fired),
         "suppressed": why.suppressed(run.whole),
         "denied": _denied(run.frames["orders"]),
+        "python": python_facts(run),
         "signal": None if signal is None else _signal(run, signal),
         "order": None if order is None else explain_order(run, order),
         "at": None if ts_ns is None else _at(run, ts_ns),
