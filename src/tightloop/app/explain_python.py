@@ -7,15 +7,17 @@ in ``variants:`` is shown with every wish, and ``view.note`` keeps a text.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_numbers import known
 from tightloop.model.plan import Plan
-from tightloop.runtime.python_watching import Call, Heard, Listener, Wish
 from tightloop.runtime.watching import Watched
+
+if TYPE_CHECKING:  # loading it compiles what only runs with strategies in Python need
+    from tightloop.runtime.python_watching import Call, Notes, Wish
 
 UNSEEN = "what the class compares inside of its callbacks"
 REMEDY = 'name it in variants:, and it is shown with every order; or say it in the class: view.note("...")'
@@ -33,8 +35,8 @@ def python_facts(watched: Watched, fills: pl.DataFrame) -> list[Facts]:
         return []
     counts = Counter(fills.select("strategy", "instrument").rows())
     found = []
-    for name, instrument, plan_of in _places(watched.plan):
-        heard = watched.listener.heard_of.get((name, instrument), Heard())
+    for name, instrument, plan_of in code_places(watched.plan):
+        heard = watched.listener.of((name, instrument))
         found.append({
             "strategy": name, "instrument": instrument, **plan_of,
             "calls": dict(sorted(heard.calls.items())),
@@ -50,7 +52,8 @@ def python_facts(watched: Watched, fills: pl.DataFrame) -> list[Facts]:
     return found
 
 
-def _places(plan: Plan) -> Iterable[tuple[str, str, Facts]]:
+def code_places(plan: Plan) -> Iterable[tuple[str, str, Facts]]:
+    """The instances of strategies in Python: strategy, instrument, class with file and line."""
     for at in range(int(plan.states[0]["instance_count"])):
         own = plan.states[0]["instances"][at]
         strategy = plan.strategies[int(own["strategy"])]
@@ -74,7 +77,7 @@ def _wanted(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
     return list(rows.values())
 
 
-def wish_facts(wish: Wish) -> Facts:
+def wish_facts(wish: "Wish") -> Facts:
     """One thing that was wanted, with what the strategy knew then."""
     order_id = f"{wish.order_id >> 16}-{wish.order_id & 0xFFFF}" if wish.order_id else None
     return {
@@ -84,7 +87,7 @@ def wish_facts(wish: Wish) -> Facts:
     }  # fmt: skip
 
 
-def call_facts(listener: Listener | None, strategy: str, instrument: str) -> Facts | None:
+def call_facts(listener: "Notes | None", strategy: str, instrument: str) -> Facts | None:
     """The last call of a strategy on an instrument; None when there was none, or none of Python."""
     heard = None if listener is None else listener.heard_of.get((strategy, instrument))
     call: Call | None = None if heard is None else heard.last_call
@@ -111,7 +114,9 @@ def _asked(asked: Mapping[str, Any]) -> Facts:
     for name, value in asked.items():
         if name == "order_id":
             found[name] = f"{int(value) >> 16}-{int(value) & 0xFFFF}"
-        elif name not in DEFAULTS or (DEFAULTS[name] is not None and value != DEFAULTS[name]):
+        elif name != "reduce_only" and (
+            name not in DEFAULTS or (DEFAULTS[name] is not None and value != DEFAULTS[name])
+        ):
             if name != "order_kind":
                 found["notional" if name == "amount" else name] = value
     return found

@@ -91,14 +91,14 @@ def run_again(folder: Path, data: Path | None, order: str | None = None) -> Agai
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
     whole = watch(plan, source.market.feed(plan), order_id=None if order is None else number_of(order))
     if isinstance(source.market, TickMarket):
-        _check_data(folder, source.result, source.market.digest())
+        check_data(folder, source.result, source.market.digest())
     check_state(folder, source.result, state_hash(plan.states, plan.arena), plan.has_code)
     return Again(folder, source.result, source.strategies, source.market, frames, whole)
 
 
 def read_source(folder: Path, data: Path | None) -> RunSource:
     """Strategies and data of a finished run, with the proof that they are the same. InputError when they are not."""
-    result = _result(folder)
+    result = read_result(folder)
     inputs = result["inputs"]
     strategies = _strategies(folder, result)
     if data is None and inputs["data"] is None:
@@ -113,18 +113,19 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     market = bootstrap.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
     if not isinstance(market, TickMarket):  # ticks are known when they have been read
         plan = make_plan(strategies, market.rules, seed=result["seed"])
-        _check_data(folder, result, market.digest(market.feed(plan)))
+        check_data(folder, result, market.digest(market.feed(plan)))
     return RunSource(folder, result, strategies, market)
 
 
-def _check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
+def check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
     """The proof that the data are those of the run."""
     if digest != result["data_hash"]:
         message = f"the data are not those of the run (data hash {result['data_hash']})"
         raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
 
 
-def _result(folder: Path) -> dict[str, Any]:
+def read_result(folder: Path) -> dict[str, Any]:
+    """``result.json`` of a whole run that says what it was made from; InputError when it is not one."""
     if not folder.is_dir():
         raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
     path = folder / "result.json"

@@ -5,7 +5,7 @@ known. Times are int64 nanoseconds UTC.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ UNITS = {Op.HOLD: "s", Op.SEQ: "parts"}
 MORE = (1, 2, 5, 10, 20, 50)
 """How many more TRUE evaluations a moved threshold is looked for."""
 NEAREST_SHOWN = 5
+NAMED = 3
+"""Alternatives of a choice that are named with it."""
 GUARDS = (Reason.SLOTS_FULL, Reason.SYMBOL_LOCKED, Reason.KILL_SWITCH)
 
 
@@ -163,6 +165,26 @@ def _blocked_most(conditions: list[Facts]) -> int | None:
     if not blocking:
         return None
     return max(blocking, key=lambda k: (conditions[k]["alone"], conditions[k]["not_as_needed"], -k))
+
+
+def alternatives_of(conditions: Sequence[Facts], at: int) -> list[Facts]:
+    """What stands below a choice, of the conditions of a section."""
+    found = []
+    for own in conditions[at + 1 :]:
+        if own["depth"] <= conditions[at]["depth"]:
+            break
+        found.append(own)
+    return found
+
+
+def named_of(conditions: Sequence[Facts], at: int) -> str:
+    """A condition as people write it; a choice with what it chooses from."""
+    own = conditions[at]
+    parts = [part["text"] for part in alternatives_of(conditions, at)] if own["is_choice"] else []
+    if not parts or " in " in own["text"]:
+        return str(own["text"])
+    rest = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    return f"{own['text']} ({'; '.join(parts[:NAMED])}{rest})"
 
 
 def _condition(watched: Watched, at: int, branch: Branch) -> Facts:

@@ -54,10 +54,11 @@ NODE_SEEN = np.dtype(
     align=True,
 )
 """One node for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd number of NOT);
-``enough``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``enough_unknown`` those
-where it had no distance; of conditions, holds, sequences and choices. ``is_choice``: one of its parts is enough (an ANY
-that has to be TRUE, an ALL that has to be FALSE); what stands below a choice ``is_alternative``: it may be enough, and is
-never the only one that is missing. Of a HOLD the value is the seconds held, of a SEQ the parts that came in order."""
+``enough``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``enough_unknown``
+those where it had no distance; of conditions, holds, sequences and choices. ``is_choice``: one of its parts is enough
+(an ANY that has to be TRUE, an ALL that has to be FALSE); what stands below a choice ``is_alternative``: it may be
+enough, and is never the only one that is missing. Of a HOLD the value is the seconds held, of a SEQ the parts that came
+in order."""
 
 SECTION_SEEN = np.dtype(
     [*((name, "i8") for name in ("verdict", "is_listened", "alone", "true_ns")), ("counts", "i8", (3,))], align=True
@@ -372,6 +373,7 @@ def _after(
     is_ticks: bool, seen: Rows, nears: Rows, instances: Rows, memory: Ints,
 ) -> None:  # fmt: skip
     """What every instance saw of the event that was just taken in; its rows of the log begin at ``first``."""
+    assert first <= log[0].slot, "the rows of an event come after those before it"
     is_decided = is_market and event.phase & Phase.DECIDE_ON_CLOSE != 0
     if log[0].slot > first or is_decided:
         _follow_states(state, log, first, seq_before, instances)

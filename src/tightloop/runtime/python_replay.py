@@ -22,31 +22,7 @@ EVENTS_AT_ONCE = 200_000
 Progress = Callable[[int], None]
 
 
-def run(
-    plan: Plan,
-    feed: Feed,
-    recorder: Recorder,
-    on_progress: Progress | None = None,
-    *,
-    is_daily: bool = False,
-    equity_rows: int = 1_048_576,
-    eye: Eye | None = None,
-) -> int:
-    """Run a plan over a feed to its end; returns the number of market events.
-
-    ``is_daily`` keeps the last equity of each day alone; an ``eye`` sees every event and may end the run. StrategyError when code of the user fails; the recorder has
-    all that was done.
-    """
-    reserve = plan.rows_per_step + ROWS_IN_CALL
-    log = core_log.new_log(max(2 * reserve, core_log.ROWS))
-    driver = _Bars(plan, feed, recorder, log, reserve, is_daily, equity_rows, eye)
-    try:
-        return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
-    finally:
-        driver.close()
-
-
-class Eye(Protocol):
+class Observer(Protocol):
     """Who watches a run event by event and changes nothing."""
 
     @property
@@ -59,6 +35,30 @@ class Eye(Protocol):
     @property
     def has_seen_all(self) -> bool:
         """Whether the run may end here."""
+
+
+def run(
+    plan: Plan,
+    feed: Feed,
+    recorder: Recorder,
+    on_progress: Progress | None = None,
+    *,
+    is_daily: bool = False,
+    equity_rows: int = 1_048_576,
+    eye: Observer | None = None,
+) -> int:
+    """Run a plan over a feed to its end; returns the number of market events.
+
+    ``is_daily`` keeps the last equity of each day alone; an ``eye`` sees every event and may end the run. StrategyError
+    when code of the user fails; the recorder has all that was done.
+    """
+    reserve = plan.rows_per_step + ROWS_IN_CALL
+    log = core_log.new_log(max(2 * reserve, core_log.ROWS))
+    driver = _Bars(plan, feed, recorder, log, reserve, is_daily, equity_rows, eye)
+    try:
+        return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
+    finally:
+        driver.close()
 
 
 def _words(array: Any) -> memoryview:
@@ -78,7 +78,7 @@ class _Bars:
         reserve: int,
         is_daily: bool,
         rows: int,
-        eye: Eye | None,
+        eye: Observer | None,
     ) -> None:
         self._eye, self._at_once = eye, EVENTS_AT_ONCE if eye is None else 1
         self._plan, self._feed, self._recorder, self._log, self._reserve = plan, feed, recorder, log, reserve

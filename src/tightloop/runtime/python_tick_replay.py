@@ -10,7 +10,7 @@ from tightloop.core.compiled import entry_of
 from tightloop.core.types import EQUITY, EVENT
 from tightloop.model.plan import Plan
 from tightloop.runtime import tape_room
-from tightloop.runtime.python_replay import EVENTS_AT_ONCE, Eye, Progress
+from tightloop.runtime.python_replay import EVENTS_AT_ONCE, Observer, Progress
 from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.supervise import supervised
@@ -24,7 +24,7 @@ def run(
     on_progress: Progress | None,
     period_ns: int,
     equity_rows: int,
-    eye: Eye | None = None,
+    eye: Observer | None = None,
 ) -> int:
     """Run a plan over a feed to its end; returns the number of market events, the grid's among them. An ``eye`` sees
     every event and may end the run."""
@@ -39,7 +39,7 @@ class _Ticks:
     """What goes on between two stops."""
 
     def __init__(
-        self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int, eye: Eye | None
+        self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int, eye: Observer | None
     ) -> None:
         self._eye, self._at_once = eye, EVENTS_AT_ONCE if eye is None else 1
         self._plan, self._feed, self._recorder, self._rows = plan, feed, recorder, equity_rows

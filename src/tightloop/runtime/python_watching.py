@@ -70,7 +70,7 @@ class Heard:
     last_call: Call | None = None
 
 
-class Listener:
+class Notes:
     """Notes of a run. ``order_id`` is the number of an order whose wish, and State after it, are kept as they were.
 
     ``wanted`` counts by callback, by what was wanted (entry, exit, cancel, protection) and by the answer (sent, or the
@@ -167,7 +167,7 @@ class _NotedDesk(Desk):
 
     __slots__ = ("_listener",)
 
-    def __init__(self, plan: Plan, log: Rows, listener: Listener) -> None:
+    def __init__(self, plan: Plan, log: Rows, listener: Notes) -> None:
         super().__init__(plan, log)
         self._listener = listener
 
@@ -199,7 +199,7 @@ class Eye:
         self._memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
         self._has_trees = any(strategy.trees for strategy in plan.strategies)
         self._at = np.zeros(4, np.int64)
-        self.listener = Listener(order_id)
+        self.listener = Notes(order_id)
         self.done = self.until = 0
 
     @property

@@ -17,7 +17,7 @@ from tightloop.runtime.feeds import Feed
 from tightloop.runtime.tick_feeds import TickFeed
 
 if TYPE_CHECKING:
-    from tightloop.runtime.python_watching import Listener
+    from tightloop.runtime.python_watching import Notes
 
 EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside."""
@@ -101,7 +101,7 @@ class Watched:
     events: int
     events_until: int
     """Market events at or before the time, and before the number of a step, that were asked for."""
-    listener: "Listener | None" = None
+    listener: "Notes | None" = None
 
     def node(self, instance: int, at: int) -> Rows:
         """What an instance's node ``at`` saw (a row of NODE_SEEN)."""
