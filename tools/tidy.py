@@ -65,7 +65,7 @@ BROAD_ALLOWED = (
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_run|carry_rereport|explain)\.py": "as above; carry loads code of its own",
+    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_(run|rereport)|explain)\.py": "as above; carry has code of its own",
     rf"src/{PACKAGE}/runtime/((tick_)?backtest|watching)\.py": "what only strategies in Python need compiles with them",
     rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }

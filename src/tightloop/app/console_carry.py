@@ -121,7 +121,7 @@ def _waiting(out: Screen, own: Facts, when: str = "") -> None:
     if own["deposited"]:
         out.line(f"{when}a deposit of {own['deposited']:,.2f} waits")
     for row in out.cut(own["on_the_way"], DECISIONS_SHOWN):
-        out.text(f"{when}on the way: {significant(row['amount'])} from {row['from']} to {row['to']}, there at "
+        out.text(f"{when}on the way: {significant(row['amount'])} to {row['to']}, there at "
                  f"{moment(row['due_ts'])}", 2)  # fmt: skip
     out.more(len(own["on_the_way"]), DECISIONS_SHOWN, 2)
 

@@ -123,7 +123,7 @@ def _summed(out: Screen, heard: Sequence[Facts]) -> None:
             f"  [dim]{evaluations:,} evaluations[/]"
         )
         ranked = sorted(instances, key=lambda own: (-own["fired"], -own["true"], -own["one_short"]))
-        table = grid(False, True, True, True, False)
+        table = grid(False, True, True, True, False, cuts_last=True)
         table.add_row(*(f"[dim]{head}[/]" for head in ("", "fired", "TRUE", "one short", "blocked most")))
         for own in out.cut(ranked, rows):
             table.add_row(

@@ -56,13 +56,17 @@ class Screen:
             self.line(f"{' ' * indent}[dim](+{left} more{f' {what}' if what else ''}: --all)[/]")
 
 
-def grid(*right: bool) -> Table:
-    """A table without lines; True where numbers stand to the right. The first column is broken when it has to be."""
+def grid(*right: bool, cuts_last: bool = False) -> Table:
+    """A table without lines; True where numbers stand to the right. The first column is broken when it has to be, the
+    last one is cut when ``cuts_last``."""
     table = Table.grid(padding=(0, 1))
+    last = len(right) - 1
     for at, is_right in enumerate(right):
-        is_last = at == len(right) - 1
+        is_cut = at == last and cuts_last
         table.add_column(
-            justify="right" if is_right else "left", overflow="fold", no_wrap=0 < at < len(right) - is_last
+            justify="right" if is_right else "left",
+            overflow="ellipsis" if is_cut else "fold",
+            no_wrap=is_cut or 0 < at < last or (at == last and not is_right),
         )
     return table
 

@@ -56,8 +56,9 @@ def _one_of_numbers(branch: Branch, plan: Plan) -> str | None:
     own = [plan.conditions.get(part.at) for part in branch.parts]
     if branch.op is not Op.ANY or own[0] is None or own[0].operator != "in" or any(part is not own[0] for part in own):
         return None
-    numbers = ", ".join(str(plain(each)) for each in own[0].operands if isinstance(each, float))
-    return f"{own[0].variant} in {numbers}"
+    numbers = [str(plain(each)) for each in own[0].operands if isinstance(each, float)]
+    rest = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED + 1 else ""
+    return f"{own[0].variant} in {', '.join(numbers[:NAMED] if rest else numbers)}{rest}"
 
 
 def _operand_of_in(branch: Branch, condition: Condition, plan: Plan) -> float:
