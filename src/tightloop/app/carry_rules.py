@@ -44,6 +44,14 @@ class Rule:
     is_low: bool = False
 
 
+NOTHING = {
+    Band.SIGNAL: "the leg was on that side already, or its position had been liquidated",
+    Band.EQUITY: "no spot leg is sized by weight: there was nothing to size again",
+    Band.MARGIN: "there was neither cash to bring nor a leg to make smaller",
+    Band.WITHDRAWAL: "what is there was paid, and nothing more could be taken out then",
+    Band.HEALTH_FACTOR: "nothing could be sold to repay with: no market said its price, or a task was at it",
+}  # fmt: skip
+"""What keeps a rule from acting when no other rule and no task does."""
 RULES = (
     Rule("health factor", Band.HEALTH_FACTOR, Seen.HF, "bands.hf_floor", lambda b: b.hf_floor, is_low=True),
     Rule("margin ratio", Band.MARGIN, Seen.MARGIN, "bands.margin.resize", lambda b: b.margin_resize, is_low=True),
@@ -239,7 +247,7 @@ def _kept_back(
         elif any(ts_ns in times for times in acted.values()):
             counts["a later rule acted: this one could do nothing"] += 1
         else:
-            counts["nothing could be done"] += 1
+            counts[NOTHING.get(rule.band, "nothing could be done")] += 1
     return dict(counts)
 
 

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from tightloop.app.explain_why import Facts
 from tightloop.app.report_numbers import COUNT, MISSING, moment, number, significant
-from tightloop.app.report_tags import figure, nothing, row, table, text_cell
+from tightloop.app.report_tags import figure, nothing, stacked_row, table, text_cell
 
 
 def rules_table(rules: Sequence[Facts] | None) -> str:
     """Each rule with its limit, what it met nearest to it, when it acted, and why it did not."""
     if rules is None:
         return nothing("Not counted for this run: tightloop explain says more.")
+    titles = ["Rule", "#Limit", "#Nearest", "#Beyond it", "#Acted", "Last", "Why not"]
     lines = [
-        row(
+        stacked_row(
+            titles,
             text_cell(own["what"], "keep"),
             figure(significant(own["limit"]) if own["key"] else MISSING),
             figure(significant(own["nearest"]["value"]) if own["nearest"] else MISSING),
@@ -23,8 +25,7 @@ def rules_table(rules: Sequence[Facts] | None) -> str:
         )
         for own in rules
     ]
-    titles = ["Rule", "#Limit", "#Nearest", "#Beyond it", "#Acted", "Last", "Why not"]
-    return f'<div class="scroll">{table(titles, lines)}</div>'
+    return f'<div class="scroll">{table(titles, lines, "stack")}</div>'
 
 
 def _why(own: Facts) -> str:

@@ -23,6 +23,8 @@ LINES = 26
 """Of one screen, for sections."""
 DETAILED = 5
 """Sections that are shown one after the other; more are summed up by instrument."""
+BRIEF_FROM = 2
+"""Sections from which on each is told in fewer lines."""
 ROWS_SHOWN = 3
 CONDITIONS_SHOWN = 6
 MOVED_SHOWN = 4
@@ -70,9 +72,10 @@ def _whole(out: Screen, facts: Facts) -> None:
     print_python(out, facts["python"])
     heard = [own for own in facts["why_not"] if own["evaluations"]]
     if out.show_all or len(heard) <= DETAILED:
+        rows = max(2, LINES // max(len(heard), 1) - 6)
         for own in heard:
             out.blank()
-            _section(out, own)
+            _section(out, own, rows, is_brief=len(heard) > BRIEF_FROM and not out.show_all)
     else:
         _summed(out, heard)
     silent = [own for own in facts["why_not"] if not own["evaluations"]]
@@ -147,7 +150,7 @@ def _most(own: Facts) -> str:
     return f"{text} [dim]missed by {significant(near[0]['gap'])}[/]" if near else text
 
 
-def _section(out: Screen, own: Facts) -> None:
+def _section(out: Screen, own: Facts, rows: int, *, is_brief: bool) -> None:
     counts = ", ".join(f"{own[word.lower()]:,} {word}" for word in STYLES)
     out.line(
         f"[bold]{own['section']}[/] {escape(own['strategy'])} on {escape(own['instrument'])}: fired {own['fired']:,}"
@@ -156,7 +159,8 @@ def _section(out: Screen, own: Facts) -> None:
     table = grid(False, True, True, True, True, True, True, False)
     heads = ("", "TRUE", "FALSE", "UNKNOWN", "alone", "nearest", "missed by", "at")
     table.add_row(*(f"[dim]{head}[/]" for head in heads))
-    for condition in out.cut(own["conditions"], CONDITIONS_SHOWN):
+    conditions = _apart(own["conditions"])
+    for condition in out.cut(conditions, rows):
         nearest = condition["nearest"]
         table.add_row(
             "  " * condition["depth"] + words_of(condition["text"])
@@ -167,10 +171,23 @@ def _section(out: Screen, own: Facts) -> None:
               if nearest else (MISSING, MISSING, "")),
         )  # fmt: skip
     out.print(table)
-    out.more(len(own["conditions"]), CONDITIONS_SHOWN, 2)
-    _not_moved(out, own["conditions"])
+    out.more(len(conditions), rows, 2)
+    if not is_brief:
+        _not_moved(out, conditions)
     if own["blocked_most"] is not None and own["true"] < own["evaluations"]:
-        _blocked(out, own["conditions"], own["blocked_most"])
+        _blocked(out, own["conditions"], own["blocked_most"], is_brief=is_brief)
+
+
+def _apart(conditions: Sequence[Facts]) -> list[Facts]:
+    """The conditions as people wrote them: ``in`` is one, not one for each of its numbers."""
+    found: list[Facts] = []
+    inside: Facts | None = None
+    for own in conditions:
+        if inside is not None and own["depth"] > inside["depth"]:
+            continue
+        found.append(own)
+        inside = own if own["is_choice"] and " in " in own["text"] else None
+    return found
 
 
 def _with_unit(unit: str | None, place: Facts) -> tuple[str, str]:
@@ -192,11 +209,13 @@ def _not_moved(out: Screen, conditions: Sequence[Facts]) -> None:
         out.line(f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
 
 
-def _blocked(out: Screen, conditions: Sequence[Facts], at: int) -> None:
+def _blocked(out: Screen, conditions: Sequence[Facts], at: int, *, is_brief: bool) -> None:
     """The condition that blocked most, and what moving its threshold would do."""
     own = conditions[at]
     text = f"  Blocked most: [bold]{escape(named_of(conditions, at))}[/]"
     out.text(text + (f", {own['alone']:,} times the only one" if own["alone"] else ""), 4)
+    if is_brief:
+        return
     if own["alone_nearest"]:
         nearest = own["alone_nearest"][0]
         out.text(

@@ -62,9 +62,11 @@ def _code_row(strategy: str, instrument: str, code: Facts, orders: pl.DataFrame,
 
 
 def _code_table(rows: Sequence[Facts]) -> str:
+    titles = ["Class", "#Entries asked", "#Filled", "Denied", "#Exits asked", "#Fills"]
     lines = [
-        row(
-            text_cell(f"{own['class']} {own['instrument']}", "wrap keep"),
+        stacked_row(
+            titles,
+            text_cell(f"{own['class']} {own['instrument']}", "keep"),
             figure(number(own["entries"], COUNT)),
             figure(number(own["filled"], COUNT)),
             text_cell(_denials(own), "wrap"),
@@ -73,8 +75,7 @@ def _code_table(rows: Sequence[Facts]) -> str:
         )
         for own in rows
     ]
-    titles = ["Class", "#Entries asked", "#Filled", "Denied", "#Exits asked", "#Fills"]
-    return f'<div class="scroll">{table(titles, lines)}</div>{nothing(CODE_NOTE)}'
+    return f'<div class="scroll">{table(titles, lines, "stack")}</div>{nothing(CODE_NOTE)}'
 
 
 def _denials(own: Facts) -> str:
