@@ -157,7 +157,13 @@ def both_families(_):
 
 
 def carry(name):
-    return lambda data: made(ROOT / "strategies" / "carry" / f"{name}.yaml", data=data.carry)
+    def make(data):
+        run = made(ROOT / "strategies" / "carry" / f"{name}.yaml", data=data.carry)
+        if not (run / "shared").exists():
+            shutil.copytree(ROOT / "strategies" / "carry" / "shared", run / "shared")
+        return run
+
+    return make
 
 
 MODES = (

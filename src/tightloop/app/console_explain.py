@@ -19,8 +19,8 @@ from tightloop.app.report_numbers import COUNT, MISSING, Form, moment, number, s
 
 WIDTH = 80
 """Of what is piped into a file; a terminal has its own."""
-LINES = 26
-"""Of one screen, for sections."""
+LINES, LINES_BESIDE_CODE = 24, 12
+"""Of one screen, for sections; and where strategies in Python are told of, too."""
 DETAILED = 5
 """Sections that are shown one after the other; more are summed up by instrument."""
 BRIEF_FROM = 2
@@ -70,14 +70,15 @@ def _whole(out: Screen, facts: Facts) -> None:
     _denied(out, facts["denied"])
     _suppressed(out, facts["suppressed"])
     print_python(out, facts["python"])
+    lines = LINES_BESIDE_CODE if facts["python"] else LINES
     heard = [own for own in facts["why_not"] if own["evaluations"]]
     if out.show_all or len(heard) <= DETAILED:
-        rows = max(2, LINES // max(len(heard), 1) - 6)
+        rows = max(1 if facts["python"] else 2, lines // max(len(heard), 1) - 5)
         for own in heard:
             out.blank()
             _section(out, own, rows, is_brief=len(heard) > BRIEF_FROM and not out.show_all)
     else:
-        _summed(out, heard)
+        _summed(out, heard, lines)
     silent = [own for own in facts["why_not"] if not own["evaluations"]]
     if silent:
         out.blank()
@@ -105,19 +106,17 @@ def _suppressed(out: Screen, suppressed: Sequence[Facts]) -> None:
     held.sort(key=lambda own: -sum(own[name] for name in SUPPRESSIONS))
     for own in out.cut(held, ROWS_SHOWN):
         parts = [f"{name.replace('_', ' ')} {own[name]:,}" for name in SUPPRESSIONS if own[name]]
-        out.text(
-            f"Held     S1 of {escape(own['instrument'])} TRUE without effect: {', '.join(parts)} evaluations", 9
-        )  # fmt: skip
+        out.text(f"Held     S1 of {escape(own['instrument'])}, TRUE: {', '.join(parts)}", 9)
     out.more(len(held), ROWS_SHOWN, 9)
 
 
-def _summed(out: Screen, heard: Sequence[Facts]) -> None:
+def _summed(out: Screen, heard: Sequence[Facts], lines: int) -> None:
     """Every section over its instruments: one line each, those that fired or came nearest first."""
     groups: dict[Place, list[Facts]] = {}
     for own in heard:
         groups.setdefault((own["strategy"], own["section"]), []).append(own)
     shown = out.cut(list(groups.items()), DETAILED)
-    rows = max(1, LINES // len(shown) - 3)
+    rows = max(1, lines // len(shown) - 4)
     for (strategy, section), instances in shown:
         out.blank()
         fired, evaluations = (sum(own[name] for own in instances) for name in ("fired", "evaluations"))
@@ -152,10 +151,11 @@ def _most(own: Facts) -> str:
 
 def _section(out: Screen, own: Facts, rows: int, *, is_brief: bool) -> None:
     counts = ", ".join(f"{own[word.lower()]:,} {word}" for word in STYLES)
-    out.line(
-        f"[bold]{own['section']}[/] {escape(own['strategy'])} on {escape(own['instrument'])}: fired {own['fired']:,}"
-    )
-    out.line(f"  [dim]{own['evaluations']:,} evaluations: {counts}; all but one {own['one_short']:,}[/]")
+    brief = f"  [dim]{own['evaluations']:,} evaluations[/]" if is_brief else ""
+    head = f"[bold]{own['section']}[/] {escape(own['strategy'])} on {escape(own['instrument'])}"
+    out.line(f"{head}: fired {own['fired']:,}{brief}")
+    if not is_brief:
+        out.line(f"  [dim]{own['evaluations']:,} evaluations: {counts}; all but one {own['one_short']:,}[/]")
     table = grid(False, True, True, True, True, True, True, False)
     heads = ("", "TRUE", "FALSE", "UNKNOWN", "alone", "nearest", "missed by", "at")
     table.add_row(*(f"[dim]{head}[/]" for head in heads))
