@@ -154,3 +154,29 @@ def test_a_winter_of_daily_bars_is_on_the_clock_of_its_dataset(tmp_path):
 def test_the_grid_is_the_commonest_offset_whatever_the_order():
     times = np.concatenate((steps("1h", 30) + 5, steps("1h", 10, START_NS + 100 * HOUR_NS)))
     assert grid_of(times[::-1], HOUR_NS).offset_ns == 5
+
+
+def weekdays(times, first_hour=0, last_hour=24):
+    """Stamps of Monday to Friday within these hours of the day."""
+    hours = times // HOUR_NS
+    return times[((times // DAY_NS + 3) % 7 < 5) & (hours % 24 >= first_hour) & (hours % 24 < last_hour)]
+
+
+def test_days_of_a_stock_lack_weekends_and_the_fault_says_so():
+    found = judged(weekdays(steps("1d", 365)), "1d")
+    fault = found.report.faults[0]
+    assert (fault.kind, fault.count, fault.verdict.word) == ("holes", 104, "unfit")
+    assert "; 104 are of weekends: `calendar: forex`" in fault.detail
+    assert judged(weekdays(steps("1d", 365)), "1d", "forex").report.faults == ()
+
+
+def test_hours_of_a_stock_lack_nights_too_and_no_calendar_is_promised():
+    times = weekdays(steps("1h", 24 * 90), 14, 21)
+    fault = judged(np.delete(times, [50, 51]), "1h").report.faults[0]
+    assert "are of weekends" in fault.detail
+    assert "of hours that never have bars, 2 others: no calendar knows nights" in fault.detail
+
+
+def test_holes_of_a_market_that_is_always_open_are_no_closing_time():
+    times = np.delete(steps("1h", 24 * 60), slice(24 * 5, 24 * 7))  # one weekend of eight
+    assert "weekends" not in judged(times, "1h").report.faults[0].detail

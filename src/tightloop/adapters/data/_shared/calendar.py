@@ -16,7 +16,7 @@ _NEW_YORK = "America/New_York"
 _CLOSE = time(17)
 _DAY_NS = 86_400_000_000_000
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
-_NIGHT_SHARE = 0.1
+_NIGHT_SHARE, _NIGHT_DAYS_MIN = 0.1, 3
 _MISSING_MAX = 5_000_000
 _DAYS_MAX = 200 * 366
 """A span of centuries is a wrong unit of time, which other faults report; its calendar is not worth computing."""
@@ -70,13 +70,16 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     runs = np.repeat(np.arange(len(counts)), counts)
     place = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
     missing = first_ns[runs] + place * step_ns
-    weekend = np.isin((missing // _DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
-    after = np.searchsorted(spans[:, 0], missing, "right") - 1
-    if len(spans):
-        weekend |= (after >= 0) & (missing < spans[np.maximum(after, 0), 1])
+    weekend = _on_weekends(missing, spans)
+    if int(weekend.sum()) <= int(_on_weekends(times, spans).sum()):
+        weekend[:] = False  # there are bars on weekends
     hours, seen = np.unique(times % _DAY_NS // step_ns, return_counts=True)
     days = len(np.unique(times // _DAY_NS))
-    night = ~weekend & ~np.isin(missing % _DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
+    night = (
+        ~weekend
+        & (days >= _NIGHT_DAYS_MIN)
+        & ~np.isin(missing % _DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
+    )
     weekends, nights = int(weekend.sum()), int(night.sum())
     if weekends + nights < total / 2:
         return ""
@@ -88,6 +91,14 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     if nights:
         remedy = "no calendar knows nights and holidays yet: accept the holes when the market is closed then"
     return f"; {', '.join(named)}{f', {other} others' if other else ''}: {remedy}"
+
+
+def _on_weekends(times: Times, spans: Times) -> npt.NDArray[np.bool_]:
+    weekend = np.isin((times // _DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
+    if len(spans):
+        before = np.searchsorted(spans[:, 0], times, "right") - 1
+        weekend |= (before >= 0) & (times < spans[np.maximum(before, 0), 1])
+    return weekend
 
 
 def _is_closed(session: date) -> bool:
