@@ -36,9 +36,10 @@ FINISHED, LOG_FULL, PAUSED = 0, 1, 2
 
 FIXED = (
     "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg",
-    "utilisation",
+    "utilisation", "hf_low", "ltv_high",
 )  # fmt: skip
-"""First columns of a snapshot, of ``hf``, ``ltv`` and ``margin_ratio`` the worst of the instant; then the buckets, amount and value of each balance, quantity and result of each holding
+"""First columns of a snapshot: ``hf`` and ``ltv`` as they are at its end, ``margin_ratio``, ``hf_low`` and ``ltv_high`` the
+worst of the instant; then the buckets, amount and value of each balance, quantity and result of each holding
 (values in the share class)."""
 
 
@@ -72,9 +73,10 @@ def write_snapshot(state: Record, row: Floats) -> None:
     carry = state.carry
     books = carry.books
     row[0], row[1], row[2], row[3] = carry.nav, carry.unit_price, carry.units, carry.flows
-    row[4], row[5], row[6], row[7] = carry.hf_low, carry.ltv_high, carry.margin_worst, carry.delta
+    row[4], row[5], row[6], row[7] = carry.hf, carry.ltv, carry.margin_worst, carry.delta
     row[8] = carry.funding_rate
     row[9], row[10] = carry.monitors[Monitor.PEG.value], carry.monitors[Monitor.UTILISATION.value]
+    row[11], row[12] = carry.hf_low, carry.ltv_high
     at = len(FIXED)
     for k in range(BUCKETS):
         row[at + k] = carry.buckets[k]

@@ -110,12 +110,14 @@ def _published(record: CarryRecord) -> dict[str, Any]:
 
 
 def _limits(record: CarryRecord) -> dict[str, Any]:
-    """Bands and reserve in force; None is off."""
+    """Bands, reserve and stops in force; None is off."""
     bands = record.plan.strategy.bands
     return {
         "equity_band": bands.equity, "delta_band": bands.delta, "ltv_band": bands.ltv, "hf_floor": bands.hf_floor,
         "margin_warn": bands.margin_warn, "margin_resize": bands.margin_resize,
         "margin_liquidate": bands.margin_liquidate, "reserve": record.plan.strategy.reserve,
+        "daily_loss_pct": record.plan.strategy.stops.daily_loss_pct,
+        "max_drawdown_pct": record.plan.strategy.stops.max_drawdown_pct,
     }  # fmt: skip
 
 
@@ -189,11 +191,16 @@ def _attribution(record: CarryRecord) -> Table:
     }
 
 
+def _finite(values: Floats) -> Floats:
+    """Without a debt a health factor is infinite, and a curve has nothing to show."""
+    return np.where(np.isfinite(values), values, math.nan)
+
+
 def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
-    """Curves: a unit, its risk, what the benchmark made of the same capital."""
-    hf = record.fixed("hf").copy()
+    """Curves: a unit, its risk, what the benchmark made of the same capital. ``hf_low``, ``ltv_high`` and the margin ratios
+    are the worst of the instant, before and after what was done about it."""
+    hf = _finite(record.fixed("hf"))
     owes = np.isfinite(hf)
-    hf[~owes] = math.nan
     table: Table = {
         "ts": record.ts_ns,
         "unit_price": record.unit_price,
@@ -201,6 +208,8 @@ def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
         "flows": record.fixed("flows"),
         "hf": hf,
         "ltv": np.where(owes, record.fixed("ltv"), math.nan),
+        "hf_low": _finite(record.fixed("hf_low")),
+        "ltv_high": np.where(np.isfinite(record.fixed("hf_low")), record.fixed("ltv_high"), math.nan),
         "margin_ratio": record.fixed("margin_ratio"),
         "delta": record.fixed("delta"),
         "exposure": record.exposure(),
