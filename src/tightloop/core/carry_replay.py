@@ -38,8 +38,8 @@ FIXED = (
     "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg",
     "utilisation", "hf_low", "ltv_high",
 )  # fmt: skip
-"""First columns of a snapshot: ``hf`` and ``ltv`` as they are at its end, ``margin_ratio``, ``hf_low`` and ``ltv_high`` the
-worst of the instant; then the buckets, amount and value of each balance, quantity and result of each holding
+"""First columns of a snapshot: ``hf`` and ``ltv`` as they are at its end, ``margin_ratio``, ``hf_low`` and ``ltv_high``
+the worst of the instant; then the buckets, amount and value of each balance, quantity and result of each holding
 (values in the share class)."""
 
 

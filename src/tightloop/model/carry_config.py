@@ -18,6 +18,7 @@ from tightloop.model.carry import (
     CarryStrategy,
     Costs,
     Gas,
+    Leg,
     Legacy,
     Marks,
     ShareClass,
@@ -277,10 +278,18 @@ def config_hash(strategy: CarryStrategy) -> str:
         for own in dataclasses.fields(strategy)
         if own.name not in NOT_HASHED
     }
+    parts["legs"] = _plain([_placeless(leg) for leg in strategy.legs])
     if strategy.stops != Stops(*DEFAULT_STOPS):
         parts["stops"] = _plain(strategy.stops)
     canonical = json.dumps(parts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _placeless(leg: Leg) -> Leg:
+    """A leg without the place of its predictions: what they say is in the hash of the data."""
+    if leg.signal is None or leg.signal.source != "file":
+        return leg
+    return dataclasses.replace(leg, signal=dataclasses.replace(leg.signal, where=None))
 
 
 def _plain(value: Any) -> Any:

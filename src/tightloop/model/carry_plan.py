@@ -69,6 +69,12 @@ class CarryPlan:
     rows_per_step: int = ROWS_PER_STEP
 
     @property
+    def instruments(self) -> tuple[InstrumentId, ...]:
+        """What is traded, by the numbers that a kill switch names it by: of spot legs, then of perpetuals."""
+        spot = [leg.instrument for leg in self.strategy.legs if leg.instrument is not None]
+        return tuple(dict.fromkeys([*spot, *self.holdings]))
+
+    @property
     def cash(self) -> int:
         """The balance that capital comes into."""
         return int(self.states[0]["carry"]["cash"])
@@ -283,8 +289,8 @@ class _Layout:
             row["gas_borrow"] += self._gas_of("wrap")
 
     def _account(self, leg: Leg, product: str, debt: str | None) -> str:
-        """Where at its pool a leg keeps what it supplies and owes. One that borrows shares it with no other, so that its
-        collateral stands behind its own debt alone: the second of two has an account of its own."""
+        """Where at its pool a leg keeps what it supplies and owes. One that borrows shares it with no other: its
+        collateral stands behind its own debt alone, and the second of two has an account of its own."""
         assert leg.pool, "a leg on a pool names it"
         tokens = [product] if debt is None else [product, debt]
         for place in (leg.pool, f"{leg.pool}/{leg.name}"):
@@ -413,8 +419,19 @@ class _Layout:
         own["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
         own["fee_in_amount"] = int(self.strategy.legacy.is_on)
         for field in (
-            "margin_min", "hf_min", "hf_start", "hf", "margin_ratio", "delta", "nav", "unit_price", "funding_rate",
-            "hf_low", "ltv_high", "used_high", "margin_worst",
+            "margin_min",
+            "hf_min",
+            "hf_start",
+            "hf",
+            "margin_ratio",
+            "delta",
+            "nav",
+            "unit_price",
+            "funding_rate",
+            "hf_low",
+            "ltv_high",
+            "used_high",
+            "margin_worst",
         ):
             own[field] = math.nan
         for field in self.state["limits"].dtype.names:
