@@ -126,9 +126,10 @@ def _worst(own: pl.DataFrame, name: str, otherwise: str) -> str:
 def _risk(result: Mapping[str, Any], own: pl.DataFrame, ts_ns: Ints) -> str:
     bands = result["account"]
     venues = [name for name in own.columns if name.startswith("margin_ratio_")]
+    health, ltv = _floats(own, _worst(own, "hf_low", "hf")), _floats(own, _worst(own, "ltv_high", "ltv"))
     parts = [
-        ("Health factor", [Curve("health factor", _floats(own, _worst(own, "hf_low", "hf")))], FACTOR, [("floor", bands["hf_floor"])]),
-        ("Loan to value", [Curve("LTV", _floats(own, _worst(own, "ltv_high", "ltv")))], FACTOR, []),
+        ("Health factor", [Curve("health factor", health)], FACTOR, [("floor", bands["hf_floor"])]),
+        ("Loan to value", [Curve("LTV", ltv)], FACTOR, []),
         (
             "Margin over notional",
             coloured([name.removeprefix("margin_ratio_") for name in venues], [_floats(own, name) for name in venues]),

@@ -151,8 +151,8 @@ def _guard_account(state: Record, rows: Rows) -> None:
 
 @leaf
 def _killed(carry: Record, event: Record) -> None:
-    """The kill switch on the one allocator of a run: its bundles are whole or not at all, so whichever scope names it or
-    something that it trades stops all that adds. Nothing is unwound by it."""
+    """The kill switch on the one allocator of a run. Its bundles are whole or not at all, so a scope that names it, or
+    something that it trades, stops all that adds. Nothing is unwound."""
     bit = 1
     if event.instrument >= 0:
         bit = 2 << (event.instrument & 31)

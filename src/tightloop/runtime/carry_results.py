@@ -223,8 +223,10 @@ def _finite(values: Floats) -> Floats:
 
 
 def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
-    """Curves: a unit, its risk, what the benchmark made of the same capital. ``hf_low``, ``ltv_high`` and ``margin_ratio``
-    are the worst of the instant, before and after what was done about it."""
+    """Curves: a unit, its risk, what the benchmark made of the same capital.
+
+    ``hf_low``, ``ltv_high`` and ``margin_ratio`` are the worst of the instant, before and after what was done about it.
+    """
     hf = _finite(record.fixed("hf"))
     owes = np.isfinite(hf)
     table: Table = {
