@@ -18,6 +18,12 @@ def below(value: float, limit: float) -> bool:
 
 
 @leaf
+def is_ruined(state: Record) -> bool:
+    """Whether nothing may be entered because equity is not above 0, or was so at a record since the last re-arming."""
+    return state.ruined != 0 or not state.equity > 0.0
+
+
+@leaf
 def order_notional(state: Record, order: Record, price: float) -> float:
     """Notional of what an order may still fill at a price, in the settle asset."""
     return orders.remaining(order) * price * state.instruments[order.instrument].multiplier
@@ -103,6 +109,22 @@ def entries_pending(state: Record, strategy: int) -> int:
                     break
                 order_at = order.next
     return count
+
+
+@leaf
+def reducible(state: Record, instance: int, side: int) -> float:
+    """What an order of this side could reduce: what is held, less what the exits at work will take; never below 0."""
+    held = state.positions[instance].qty
+    if held * side >= 0.0:
+        return 0.0
+    left = abs(held)
+    at = state.instances[instance].order_first
+    while at >= 0:
+        own = state.orders[at]
+        if own.reduce_only != 0 and own.side == side and own.role != Role.STOP_LOSS and own.role != Role.TAKE_PROFIT:
+            left -= orders.remaining(own)
+        at = own.next
+    return max(left, 0.0)
 
 
 @leaf

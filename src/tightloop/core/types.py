@@ -179,6 +179,7 @@ class Reason(IntEnum):
     STOP_BEYOND_ENTRY = 16
     TARGET_UNKNOWN = 17
     TARGET_BEYOND_ENTRY = 18
+    STOP_BEYOND_LIQUIDATION = 19
     # checks, by file in core/checks
     MAX_POSITION = 20
     MAX_POSITIONS = 21
@@ -197,6 +198,10 @@ class Reason(IntEnum):
     MIN_RISK_REWARD = 34
     KILLED = 35
     BOOK_UNKNOWN = 36
+    INSUFFICIENT_CASH = 37  # of a check; and of the venue of spot, when the price has risen by the fill
+    RUINED = 38
+    LEVERAGE_UNKNOWN = 40  # decided outside of the step: no number above 0
+    STOP_AT_ZERO = 39  # refused before any check: no price reaches a stop at 0 or below
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
     NOTHING_TO_REDUCE = 51
@@ -248,12 +253,15 @@ class WarningCode(IntEnum):
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
     FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
+    RUINED = 10  # the first record at which equity is not above 0; value: that equity
+    SIZE_REDUCED = 11  # a percentage size was more than the free cash; order_id: the entry, value: what was asked
     MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
     BAND_LEFT = 21  # order_id: which Band; value: what was measured
     ROLLED_BACK = 22  # order_id: the bundle; value: why
     DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
     REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
     NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
+    BUNDLE_DENIED = 26  # order_id: the Band that would have added; reason: why it may not; value: how much
 
 
 class AccountKind(IntEnum):
@@ -462,6 +470,7 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
+    *_of("i8", "ruined"),  # 1 from the first record at which equity is not above 0, until an operator re-arms
     *_of(
         "i8",
         "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
@@ -526,6 +535,7 @@ VENUE = _record(
     *_of("i8", "request_count request_taken"),
     ("requests", LOG_ROW, (limits.REQUESTS_MAX,)),  # on their way here: due at exit_ns
     ("queue_power", "f8"),
+    ("wallet", "f8"),  # in the settle asset: capital, realised results, fees, funding
     ("queue_ahead", "f8", (limits.ORDERS_MAX,)),
     ("queue_traded", "f8", (limits.ORDERS_MAX,)),
 )
