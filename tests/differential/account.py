@@ -51,7 +51,8 @@ class Account:
     def waiting(self, besides: Instance | None = None) -> Iterator[tuple[Instance, float]]:
         """Entries that wait, with the price they are judged at."""
         for own in self.instances:
-            if own is not besides and own.entry and own.entry.is_open:
+            is_waiting = own.entry and (own.entry.is_open or own.state == "RELEASING")
+            if own is not besides and own.entry and is_waiting:
                 yield own, price_of(own.entry, own.instrument)
 
     def result(self, own: Instance, position: Position) -> float:

@@ -92,6 +92,8 @@ class Books:
         own.free_ts = now_ns + own.strategy.cooldown_ns(section)
         own.state = "MONITORING"
         strategy = own.strategy
+        money = position.bought * position.entry * own.instrument.multiplier
+        own.doubt.of(money + self.trades[-1]["pnl"], money)  # a gain of nothing is no loss, but for a float's last bits
         if self.trades[-1]["pnl"] < 0:
             strategy.losses_in_row += 1
             strategy.last_loss_ts = now_ns

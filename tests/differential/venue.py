@@ -167,7 +167,7 @@ class Venue:
             self.books.give_up(own, "CANCELED", "insufficient_cash", now_ns)
         if own.position:
             own.position.is_inside = not at_open
-            own.position.is_by_stop = not at_open and own.is_set_off
+            own.position.is_by_stop = not at_open and own.is_set_off and not is_maker
             self.books.orders.extend(protect(own, now_ns))
             if at_open:
                 self.protect_at_open(own, price, now_ns, is_new=True)
@@ -229,7 +229,7 @@ class Venue:
         if own.position and own.stop and own.stop.role == "trailing":
             moved = follow(own, gained, now_ns, is_close=True)
             level = own.stop.stop_price
-            if level is not None and moved and not position.is_inside and not self.is_beyond(side, bar.close, level):
+            if level is not None and moved and not position.is_inside and self.is_beyond(-side, bar.close, level):
                 self.take(own, own.stop, level, now_ns, at_open=False)
             elif level is not None:  # one that only a shorter distance put beyond the close was passed already
                 own.stop.is_triggered = self.is_beyond(-side, bar.close, level)
