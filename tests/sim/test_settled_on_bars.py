@@ -3,6 +3,8 @@
 Costs are 0 and one unit is held where nothing else is said. Every run is made by both drivers.
 """
 
+from pathlib import Path
+
 import pytest
 
 from sim.market import (
@@ -524,3 +526,74 @@ def test_funding_in_a_hole_is_paid_on_the_last_mark_and_none_after_the_last_bar(
     done = run(text, {A: table}, rules={A: "{taker_bps: 0}"}, funding=rates)
     # At 180, in the hole, on the close of 110; at 300, where the last bar ends, on 130; later none.
     assert trade_of(done).funding == close_to(-1.1 - 1.3)
+
+
+# Strategies in Python
+
+
+def _python(folder: Path, body: str, **keys: str) -> str:
+    """The text of a strategy in Python whose ``on_bar`` is ``body``: ``n`` bars have ended."""
+    path = folder / "own.py"
+    lines = "\n".join("        " + line for line in body.strip().splitlines())
+    path.write_text(
+        "class Own:\n    def __init__(self): self.n = 0\n"
+        f"    def on_bar(self, view, bar):\n        self.n += 1\n        n = self.n\n{lines}\n",
+        encoding="utf-8",
+    )
+    limits, costs, timeframe = (
+        keys.get(name, own)
+        for name, own in (("limits", "{}"), ("costs", "{taker_bps: 0, maker_bps: 0}"), ("timeframe", "1m"))
+    )
+    return (
+        f"name: own\nfamily: python\nclass: {path}:Own\ninstruments: [{A}]\ntimeframe: {timeframe}\ncapital: 10_000\n"
+        f"variants: {{}}\ncosts: {costs}\nlimits: {limits}\naccount: {NO_ACCOUNT_LIMITS}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "stop", "bar", "price"),
+    [("buy", 75, "100 101 70 74", (100 - 20) / 0.995), ("sell", 125, "100 130 99 126", 120 / 1.005)],
+)
+def test_a_stop_moved_beyond_the_liquidation_price_never_fills(
+    tmp_path: Path, side: str, stop: float, bar: str, price: float
+) -> None:
+    body = f"if n == 1: view.{side}(1, leverage=5)\nif n == 2: view.protect(stop_loss={stop})"
+    assert left(run(_python(tmp_path, body), f"100\n100\n{bar}")) == (2, price, "liquidation")
+
+
+@pytest.mark.parametrize(
+    "say", ["view.protect(stop_loss=105)", 'view.sell(1, type="stop", price=105, reduce_only=True)']
+)
+@pytest.mark.parametrize("opens", [98, 102, 107])
+def test_an_exit_stop_that_the_market_has_left_behind_fills_at_the_next_open(
+    tmp_path: Path, say: str, opens: float
+) -> None:
+    body = f"if n == 1: view.buy(1)\nif n == 2: {say}"
+    done = run(_python(tmp_path, body), f"100\n100\n{opens} {opens + 3} {opens - 3} {opens}")
+    assert (trade_of(done).exit_min, trade_of(done).exit_price) == (2, opens)
+
+
+def test_the_stop_of_a_stop_entry_is_not_touched_by_what_lay_before_it_whoever_decides(tmp_path: Path) -> None:
+    body = 'if n == 1: view.buy(1, type="stop", price=105, stop_loss=102.9)'
+    done = run(_python(tmp_path, body), "100\n100 106 99 104\n104 104 102 104")
+    assert left(done) == (2, 102.9, "stop_loss")
+    assert warned_of(done, "1 bars of an entry opened beyond")
+
+
+@pytest.mark.parametrize("hold_min", [150, 180])
+def test_the_hold_of_a_strategy_in_python_ends_at_the_first_open_too(tmp_path: Path, hold_min: float) -> None:
+    text = _python(tmp_path, "if n == 1: view.buy(1)", timeframe="1h", limits=f"{{max_hold_min: {hold_min}}}")
+    assert left(run(text, HOLE)) == (240, 110, "time")
+    whole = "100\n100\n101\n102\n103\n104\n105"
+    assert left(run(text, whole)) == (240, 103, "time")
+
+
+def test_a_strategy_in_python_with_funding_off_pays_none_beside_another(tmp_path: Path) -> None:
+    text = _python(
+        tmp_path, "if n == 1: view.buy(1)", timeframe="1h", costs='{taker_bps: 0, maker_bps: 0, funding: "off"}'
+    )
+    other = strategy(name="with", timeframe="1h", s1='all: [{px: "< 0"}]')
+    rates = {A: {0: 0.01, 240: 0.01, 480: 0.01}}
+    for texts in ([text, other], [other, text]):
+        done = run(texts, "100\n" * 11, rules={A: "{taker_bps: 0}"}, funding=rates)
+        assert trade_of(done).funding == 0
