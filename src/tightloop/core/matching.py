@@ -207,6 +207,7 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
 def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> bool:
     """A limit meets its first price: one that may not take, or may not rest, ends there."""
     order = venue.orders[slot]
+    assert order.price > 0.0, "a limit has a price"
     if order.post_only != 0 and not is_through(-order.side, price, order.price):
         venue_book.end_order(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
         return True
@@ -363,6 +364,7 @@ def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
         is_hit = is_touched(own, side, trigger, position.closed_ns == 1)
     if is_hit:
         index = venue.instance_instrument[instance]
+        assert not at_open or own.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
         price = own.open if at_open else trigger
         event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
         event.price = price

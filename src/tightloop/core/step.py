@@ -127,6 +127,7 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table) -> None:
 @leaf
 def _move_trails(state: Record, arena: Floats, rows: Rows, table: Table, instrument: int) -> None:
     """A bar ended: who holds something by a trailing distance says what it is at this close."""
+    assert 0 <= instrument < state.instrument_count, "a bar is of an instrument of the run"
     at = state.instruments[instrument].instance_first
     while at >= 0:
         if state.positions[at].qty != 0.0:

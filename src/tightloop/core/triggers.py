@@ -68,6 +68,7 @@ def take_best(order: Record, best: float) -> None:
 @leaf
 def follow(order: Record, best: float, increment: float) -> None:
     """Move one trailing stop after a price. It never loosens."""
+    assert best > 0.0, "a price is above 0"
     take_best(order, best)
     if not is_armed(order):
         return
