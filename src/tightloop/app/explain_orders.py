@@ -158,7 +158,7 @@ def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str 
                 return "the stop was triggered before the bar began, so it filled at its open, whatever that was"
             return "the bar opened at or beyond the stop, so it filled at that open"
         if kind == "trailing":
-            return "price came back to the trailing stop inside the bar, or closed beyond where it moved it, so it filled there"
+            return "price passed the trailing stop inside the bar, as the bar itself may have moved it: it filled there"
         if _same(met, stop):
             return "price touched the stop inside the bar, so it filled at the stop"
         return "the stop was triggered before, and the rest filled at this price"
