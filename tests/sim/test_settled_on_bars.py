@@ -152,6 +152,12 @@ def test_in_the_bar_of_a_stop_entry_the_stop_counts_by_what_lay_after_it(
     assert warned_of(done, "1 bars of an entry opened beyond") == is_untouched
 
 
+def test_in_the_bar_of_a_stop_limit_that_filled_as_a_resting_limit_a_touch_is_enough() -> None:
+    """Up to 105, where it was triggered, then down through its limit: the worse reading."""
+    text = strategy(order="{type: stop_limit, price: 105}", stop="{type: absolute, price: 102.9}")
+    assert left(run(text, "100 S1\n100 106 99 104")) == (1, 102.9, "stop_loss")
+
+
 def test_a_stop_that_was_not_touched_in_the_bar_of_its_entry_works_from_the_next_one() -> None:
     text = strategy(order="{type: stop, price: 105}", stop="{type: percent, value: 2}")
     assert left(run(text, "100 S1\n100 106 99 104\n104 105 102 104")) == (2, 102.9, "stop_loss")
@@ -302,8 +308,8 @@ def test_a_trail_follows_the_open(direction: str, bar: str, price: float) -> Non
     ("direction", "bar", "price"),
     [
         ("LONG", "100 110 100 105", 106.7),
-        ("LONG", "100 110 100 106.7", 106.7),
-        ("LONG", "100 110 100 106.8", None),
+        ("LONG", "100 110 100 106.69", 106.7),
+        ("LONG", "100 110 100 106.71", None),
         ("SHORT", "100 100 90 95", 92.7),
         ("SHORT", "100 100 90 92.6", None),
     ],

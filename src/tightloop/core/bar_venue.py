@@ -120,7 +120,7 @@ def _submitted_in_bar(venue: Record, slot: int, own: Record, accepted: Record) -
     if order.kind == OrderKind.LIMIT:
         matching.limit_in_bar(venue, slot, own)
         return
-    if matching.was_entered_inside(venue, order) and lay_before(own, order.side, order.stop_price):
+    if matching.was_entered_by_stop(venue, order) and lay_before(own, order.side, order.stop_price):
         is_said = matching.lay_before_entry(venue, order.instance, own)  # with the fill
         if not is_said and not is_behind_liquidation(venue.positions[order.instance], order):
             accepted.open = own.open

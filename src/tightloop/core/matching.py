@@ -44,6 +44,7 @@ from tightloop.core.types import (
 )
 
 MARKETS, STOPS, LIMITS = 0, 1, 2
+_INSIDE, _BY_STOP = 1, 2  # where an entry inside the bar in hand came from: a limit that rested; a stop
 _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
 
 
@@ -112,8 +113,11 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
     event.rate = (paid - price) * order.side * qty * multiplier
     venue_book.say_stop(event, order)
-    if own.stage == Stage.IN_BAR and order.reduce_only == 0 and lay_before_entry(venue, order.instance, own):
-        event.open = own.open
+    if own.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
+        position = venue.positions[order.instance]
+        position.closed_ns = _BY_STOP if position.closed_ns == _INSIDE else position.closed_ns
+        if lay_before_entry(venue, order.instance, own):
+            event.open = own.open
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
@@ -152,7 +156,7 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
         if position.qty == 0.0:
             positions.begin_trade(position, 0, 0, venue.ts_ns)
             venue.position_count += 1
-            position.closed_ns = 1 if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
+            position.closed_ns = _INSIDE if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
         positions.increase(position, left, price)
         position.margin += abs(left) * price * multiplier / leverage
     position.liquidation_price = margin.liquidation_price(
@@ -251,14 +255,22 @@ def at_open(venue: Record, slot: int, own: Record) -> None:
 @leaf
 def was_entered_inside(venue: Record, order: Record) -> bool:
     """The position this order reduces was entered inside the bar in hand: what came before does not count."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == 1
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
+
+
+@leaf
+def was_entered_by_stop(venue: Record, order: Record) -> bool:
+    """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == _BY_STOP
 
 
 @leaf
 def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
     """The bar in hand, in which this position was entered, was at its liquidation price only before the entry."""
     position = venue.positions[instance]
-    return position.closed_ns == 1 and lay_before(own, -1 if position.qty > 0.0 else 1, position.liquidation_price)
+    return position.closed_ns == _BY_STOP and lay_before(
+        own, -1 if position.qty > 0.0 else 1, position.liquidation_price
+    )
 
 
 @leaf
@@ -266,7 +278,7 @@ def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
     if order.is_triggered == 0:
-        is_hit = is_touched(own, order.side, order.stop_price, was_entered_inside(venue, order))
+        is_hit = is_touched(own, order.side, order.stop_price, was_entered_by_stop(venue, order))
         if not is_hit or _is_liquidated_first(venue, order, own, False):
             return
         order.is_triggered = _TRIGGERED
@@ -361,7 +373,7 @@ def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
     side = -1 if position.qty > 0.0 else 1
     is_hit = is_at_or_beyond(side, own.open, trigger)
     if not at_open:
-        is_hit = is_touched(own, side, trigger, position.closed_ns == 1)
+        is_hit = is_touched(own, side, trigger, position.closed_ns == _BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
         assert not at_open or own.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
@@ -390,7 +402,7 @@ def liquidate_all(venue: Record, own: Record, at_open: bool) -> None:
     """Positions that were there before the bar, or entered at its open; what it entered inside has no stop yet."""
     instance = own.position_first
     while instance >= 0:
-        if venue.positions[instance].closed_ns != 1:
+        if venue.positions[instance].closed_ns == 0:
             liquidate(venue, instance, own, at_open)
         instance = venue.instance_next[instance]
 
@@ -440,7 +452,7 @@ def trail_close(venue: Record, slot: int, own: Record) -> None:
     is_held = venue.positions[order.instance].qty * order.side < 0.0
     if is_held and order.is_moved != 0 and order.is_triggered == 0:
         order.is_moved = 0
-        if is_at_or_beyond(order.side, own.close, order.stop_price):
+        if is_passed(order.side, own.close, order.stop_price):
             order.is_triggered = _TRIGGERED
             _take(venue, slot, order.stop_price, False, own.open_ns)
 

@@ -36,13 +36,13 @@ def lay_before(own: Record, side: int, trigger: float) -> bool:
 
 
 @leaf
-def is_touched(own: Record, side: int, trigger: float, was_entered_inside: bool) -> bool:
-    """Whether the bar in hand came to a trigger; ``was_entered_inside``: what it protects was entered inside of it."""
+def is_touched(own: Record, side: int, trigger: float, was_entered_by_stop: bool) -> bool:
+    """Whether the bar in hand came to a trigger; ``was_entered_by_stop``: of what it protects, inside of it."""
     assert side == 1 or side == -1, "a trigger buys or sells"
     extreme = own.high if side > 0 else own.low
     if not is_at_or_beyond(side, extreme, trigger):
         return False
-    return not was_entered_inside or not lay_before(own, side, trigger)
+    return not was_entered_by_stop or not lay_before(own, side, trigger)
 
 
 @leaf
