@@ -22,20 +22,25 @@ from tightloop.app.window import window_of
 from tightloop.model.carry import STABLE, CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError, UnfitDataError
+from tightloop.model.gathered import Gathering
 from tightloop.model.settings import Setting
 from tightloop.runtime import carry_backtest, carry_sweep, results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_results import build_carry
+from tightloop.runtime.carry_watching import watch
 from tightloop.runtime.metrics import SWEPT
 from tightloop.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
+    from tightloop.app.explain_why import Facts
 
 BENCHMARK = "benchmark/ethena-susde"
 BENCHMARK_NAME = "Ethena sUSDe"
 FEWEST_INSTANTS = 4
+WATCHED_MAX = 50_000
+"""Instants of a run that is made again for its report; more would take longer than the run."""
 Progress = Callable[[int, int], None]
 
 
@@ -46,6 +51,8 @@ class CarryRun(RunFiles):
     strategy: CarryStrategy
     feed: CarryFeed
     plan: CarryPlan = field(repr=False)
+    said: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """Files of predictions that were read, by path."""
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
@@ -53,12 +60,25 @@ class CarryRun(RunFiles):
 
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at)
+        return build_carry_report(
+            self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
+        )
+
+    def _rules(self) -> "list[Facts] | None":
+        """What the rules of the allocator met, from the run made again; None of one that is long or was interrupted."""
+        from tightloop.app.carry_rules import bundles_of, rules_of
+
+        if len(self.feed.instants) > WATCHED_MAX or self.summary["inputs"]["is_part"]:
+            return None
+        plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
+        watched = watch(plan, self.feed)
+        return rules_of(watched, bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
-        """The strategy file, and those it was laid over."""
-        beside = {Path(name).name: text.encode() for name, text in self.strategy.beside}
-        return {**beside, "strategy.yaml": self.strategy.text.encode()}
+        """The strategy file, and every file that it names: layers, flows, predictions."""
+        gathering = Gathering({name: text.encode() for name, text in self.strategy.beside} | self.said)
+        gathering.add("strategy.yaml", self.strategy.file, self.strategy.text)
+        return gathering.found
 
 
 @dataclass(slots=True)
@@ -120,7 +140,11 @@ def backtest_carry(
         "events": driven.snapshots.events,
         "bars": len(taken),
     }
-    return CarryRun(result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan)
+    signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
+    said = {where: Path(where).read_bytes() for where in signals if where is not None and Path(where).is_file()}
+    return CarryRun(
+        result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan, said=said
+    )  # fmt: skip
 
 
 def _drive(

@@ -110,6 +110,7 @@ def settle_funding(venue: Record, event: Record) -> None:
             paid.amount = margin.funding_amount(position.qty, mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
             paid.price = mark
+            venue.wallet += paid.amount
         instance = venue.instance_next[instance]
 
 
