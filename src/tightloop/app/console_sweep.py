@@ -10,15 +10,16 @@ import polars as pl
 from tightloop.app.console import table
 from tightloop.model.errors import InputError
 from tightloop.runtime.metrics import METRICS, SWEPT
+from tightloop.runtime.sweep import DENIED
 
 SHOWN = 20
-COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor")
+COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor", "denied")
 CARRY_COLUMNS = ("apy", "sharpe", "max_drawdown_pct", "min_ratio", "hf_min", "resizes", "liquidations", "rollbacks")
 
 
 def check_sort(sort: str, *, has_split: bool) -> None:
     """Refuse a metric that no sweep has, before it runs."""
-    known = [*METRICS, *SWEPT]
+    known = [*METRICS, DENIED, *SWEPT]
     known += [f"oos_{name}" for name in known] if has_split else []
     if sort not in known:
         near = difflib.get_close_matches(sort, known, 1)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import PRICE_COLUMNS, Dataset, Source, iso, stamps, write_table
+from tightloop.adapters.data._shared import PRICE_COLUMNS, Dataset, Source, is_synthetic, iso, stamps, write_table
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
 
@@ -72,7 +72,8 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
             raise InputError.one(there, None, "", "is there already", "keep it, or write over it with --replace")
     times, prices = _stored(dataset)
     opens, made, counts = aggregate(times, prices, step_ns)
-    write_table(root / path, {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}})
+    columns = {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}}
+    write_table(root / path, columns, synthetic=is_synthetic(dataset.files))
     return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
 
 

@@ -9,7 +9,7 @@ from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wa
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
-from tightloop.adapters.data._shared.writing import check_room, stamps, write_table
+from tightloop.adapters.data._shared.writing import check_room, is_synthetic, stamps, write_table
 
 __all__ = [
     "FAULT_KINDS",
@@ -29,6 +29,7 @@ __all__ = [
     "discover",
     "exp_6",
     "gate",
+    "is_synthetic",
     "is_table",
     "iso",
     "judge_bars",
