@@ -36,9 +36,11 @@ class Own:
 def frame(*closes):
     """Bars whose four prices are one."""
     own = pl.DataFrame({name: [float(close) for close in closes] for name in ("open", "high", "low", "close")})
-    return {"test:XUSDT-perp": own.with_columns(volume=pl.lit(1e6), ts=pl.int_range(1, len(own) + 1) * 60_000_000_000)}
+    times = START_NS + pl.int_range(0, len(own)) * 60_000_000_000
+    return {"test:XUSDT-perp": own.with_columns(volume=pl.lit(1e6), ts=times)}
 
 
+START_NS = 1_704_067_200_000_000_000
 DATA = frame(100, 101, 102, 103, 104, 100)
 
 
