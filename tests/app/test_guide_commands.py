@@ -168,10 +168,10 @@ def test_every_command_of_the_guide_ends_as_its_page_says(clone):
         assert code == deed.code, f"{deed.page}: {deed.text}\nended with {code}, not {deed.code}:\n{output}"
         assert "Traceback" not in output, f"{deed.page}: {deed.text}\n{output}"
         said.setdefault(deed.text, []).append(output)
-    sample, *again = said["tightloop data sample --carry --out .data/carry"]
+    (sample,) = said["tightloop data sample --carry --out .data/carry"]
     assert "synthetic" in sample
-    assert again, "several pages make it"
-    assert all("is there already, and nothing was written" in output for output in again)
+    again = said["tightloop data sample --carry --out .data/carry --replace"]
+    assert all("replaces the sample that was made with" in output for output in again)
     (replaced,) = said["tightloop backtest strategies/multi_symbol.yaml --data .data/sample --out runs/first"]
     assert re.search(r"replaces the run of [\d-]+ [\d:]+ UTC \(first, config \w{16}\) in runs/first", replaced)
     assert "synthetic data" in replaced

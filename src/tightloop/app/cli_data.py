@@ -189,9 +189,6 @@ def sample(
             raise InputError.one("command line", None, "--books", message, remedy)
         asked = json.dumps({"seed": seed, "days": days, "scenarios": scenarios, "books": books, "carry": carry}) + "\n"
         there = _recorded(out)
-        if there == asked and not replace:
-            click.echo(f"{out}: this very sample is there already, and nothing was written")
-            return
         if there is not None and replace:
             click.echo(f"{out}: replaces the sample that was made with {there.strip()}")
         if carry:
