@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tightloop.app.explain_run import Again
+from tightloop.app.explain_python import wish_facts
+from tightloop.app.explain_run import Again, number_of
 from tightloop.app.explain_why import Facts, instances_of
 from tightloop.app.report_numbers import known
 from tightloop.app.tick_market import TickMarket
-from tightloop.core.types import Rows
+from tightloop.core.types import Role, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime.watching import Watched
+from tightloop.model.plan import Plan
 
 SAME = 1e-9
 """Relative difference below which two prices are the same."""
@@ -32,6 +33,7 @@ ENDED = {
     "killed": "the kill switch was engaged",
     "liquidated": "the position was closed by force at its liquidation price",
     "operator": "an operator asked for it",
+    "strategy": "the strategy asked for its cancel",
     "ruined": "equity was not above 0, and nothing is entered from there on",
     "insufficient_cash": "the price had risen by the fill, and the cash paid for no more than what filled",
 }
@@ -54,6 +56,8 @@ REFUSED = {
     "killed": "the kill switch was engaged",
     "ruined": "equity was not above 0: nothing is entered from there on",
     "insufficient_cash": "the free cash does not pay for its price, fee and slippage: ask for less",
+    "slots_full": "the strategy had as many positions as max_concurrent_positions allows",
+    "nothing_to_reduce": "there was no position for it to reduce",
     "loss_cooldown": "a loss was followed by a pause that was not over",
 }
 
@@ -71,6 +75,8 @@ def explain_order(run: Again, order_id: str) -> Facts:
     own["fills"] = [_fill(run, order, fill) for fill in fills.iter_rows(named=True)]
     own["why"] = _why(order)
     own["check"] = _check(run, order) if order["state"] == "DENIED" else None
+    listener = run.whole.listener
+    own["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
     own["nearest_price"] = _nearest_price(run, order)
     return own
 
@@ -194,12 +200,16 @@ Check = Callable[["_Denied"], Compared]
 
 
 class _Denied:
-    """The account at the end of the instant of a denial, and the order that was denied."""
+    """The account as it was when an order was denied, and that order.
 
-    def __init__(self, watched: Watched, order: Mapping[str, Any]) -> None:
-        self.state, self.order = watched.plan.states[0], order
+    What other instances sent at the same evaluation before it is in it; what they sent after it is left out.
+    """
+
+    def __init__(self, plan: Plan, state: Any, order: Mapping[str, Any], leverage: float | None) -> None:
+        self.state, self.order = state, order
+        self.number = number_of(order["order_id"]) or 0
         self.at = next(
-            at for at, strategy, instrument in instances_of(watched.plan)
+            at for at, strategy, instrument in instances_of(plan)
             if (strategy, instrument) == (order["strategy"], order["instrument"])
         )  # fmt: skip
         self.own = self.state["instances"][self.at]
@@ -209,6 +219,7 @@ class _Denied:
         prices = (known(order[name]) for name in ("price", "stop_price"))
         self.price = next((price for price in prices if price is not None), float(self.instrument["mark"]))
         self.notional = float(order["qty"] * self.price * self.instrument["multiplier"])
+        self.leverage = float(self.strategy["leverage"]) if leverage is None else leverage
 
     def share(self, limit: str) -> float:
         """A limit in percent of equity, in money."""
@@ -230,8 +241,15 @@ class _Denied:
         orders = self.state["orders"]
         return [
             slot for slot in range(int(self.state["order_high"]))
-            if orders[slot]["id"] and orders[slot]["instance"] == instance and orders[slot]["role"] == 1
+            if 0 < orders[slot]["id"] < self.number and orders[slot]["instance"] == instance
+            and orders[slot]["role"] == Role.ENTRY
         ]  # fmt: skip
+
+    def margins(self) -> float:
+        """Margin in use and reserved before the order."""
+        orders = self.state["orders"][: int(self.state["order_high"])]
+        later = float(orders["reserved_margin"][orders["id"] > self.number].sum())
+        return float(self.state["used_margin"] + self.state["reserved_margin"]) - later
 
     def _promised(self, slot: int) -> float:
         own = self.state["orders"][slot]
@@ -276,9 +294,8 @@ CHECKS: dict[str, Check] = {
         "other positions open or being entered", float(d.busy()), float(d.limits["max_positions"])),
     "max_margin": lambda d: (
         "margin in use, reserved and for this order",
-        float(d.state["used_margin"] + d.state["reserved_margin"]) + d.notional / float(d.strategy["leverage"]),
-        d.share("max_margin_pct")),
-    "max_leverage": lambda d: ("leverage", float(d.strategy["leverage"]), d.leverage_limit()),
+        d.margins() + d.notional / d.leverage, d.share("max_margin_pct")),
+    "max_leverage": lambda d: ("leverage", d.leverage, d.leverage_limit()),
     "daily_loss": lambda d: (
         "loss since 00:00 UTC", float(d.state["day_start_equity"] - d.state["equity"]),
         float(d.state["day_start_equity"] * d.limits["daily_loss_pct"] / 100.0)),
@@ -318,5 +335,12 @@ def _check(run: Again, order: Mapping[str, Any]) -> Facts:
     reason = order["reason"]
     if reason not in CHECKS:
         return {"check": reason, "compared": None, "value": None, "limit": None}
-    compared, value, limit = CHECKS[reason](_Denied(run.at(order["submitted_ts"]), order))
+    listener = run.whole.listener
+    if listener is not None and listener.wish is not None and listener.frozen is not None:
+        plan, state = run.whole.plan, listener.frozen[0]
+        leverage = float(listener.wish.asked["leverage"])
+    else:
+        plan, leverage = run.at_step((number_of(order["order_id"]) or 0) >> 16).plan, None
+        state = plan.states[0]
+    compared, value, limit = CHECKS[reason](_Denied(plan, state, order, leverage))
     return {"check": reason, "compared": compared, "value": known(value), "limit": known(limit)}

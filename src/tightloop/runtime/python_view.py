@@ -268,6 +268,9 @@ class Desk:
         words.flags.writeable = False
         return memoryview(words)
 
+    def note(self, text: str) -> None:
+        """What a strategy says of itself; a run takes no notice of it."""
+
     def want(self, kind: EventKind, place: Place, fields: Mapping[str, Any]) -> Rows:
         """Step one event; the rows that it wrote."""
         if self.count >= limits.WANTED_MAX:
@@ -515,6 +518,10 @@ class View:
         """Ask for a cancel of every order that works but stops and targets; returns how many."""
         own = [order for order in self.orders(instrument) if order.role not in ("stop_loss", "take_profit")]
         return sum(self.cancel(order.order_id) for order in own)
+
+    def note(self, text: str) -> None:
+        """Say why something is done or not, for ``tightloop explain``; a run takes no notice of it."""
+        self._desk.note(text)
 
     def set_timer(self, seconds: float) -> None:
         """Have ``on_timer`` called so many seconds from now; on bars at the first close or open then or later."""
