@@ -159,11 +159,14 @@ def _decision(own: list[Bundle], strategy: CarryStrategy) -> Facts:
     """A decision as its first bundle, with the instructions of all of them."""
     facts = bundle_facts(own[0], strategy)
     ops: Counter[str] = Counter()
-    for bundle in own:
-        ops.update(bundle.ops)
     undone = [bundle for bundle in own if bundle.outcome == "undone"]
+    for bundle in own:
+        if bundle.outcome != "undone" or bundle is undone[-1]:
+            ops.update(bundle.ops)
     why = undone[-1].why if undone else None
-    outcome = own[-1].outcome if not undone else f"{len(undone)} of {len(own)} bundles undone"
+    outcome = own[-1].outcome
+    if undone:
+        outcome += f" (tried {len(own):,} times, undone {len(undone):,} times)"
     legs = sorted({leg for bundle in own for leg in bundle.legs})
     return facts | {
         "instructions": dict(ops), "bundles": len(own), "legs": [strategy.legs[leg].name for leg in legs],
@@ -278,7 +281,8 @@ def _waiting(watched: CarryWatched) -> Facts:
     plan = watched.plan
     carry, venue = plan.states[0]["carry"], plan.venues[0]
     task = Task(int(carry["task"]))
-    stage = max(0, int(carry["stage"]) - 1)
+    is_sent = carry["transit_count"] > 0 or carry["is_pending"] != 0
+    stage = max(0, int(carry["stage"]) - int(is_sent))  # of what is sent, else of what is tried next
     steps = STAGES.get(task)
     transits = venue["transits"][: int(venue["transit_count"])]
     return {

@@ -16,6 +16,7 @@ OF_ACCOUNT = (
     "liquidations:",
     "kill switch was used",
     "feed fell silent",
+    "ruined at",
 )
 
 
