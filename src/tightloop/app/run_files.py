@@ -81,6 +81,7 @@ class RunFiles(ABC):
             parquet.write(table, folder / f"{name}.parquet")
         (folder / QUALITY).write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
         for name, content in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         if not report:
             return None
