@@ -50,6 +50,67 @@ def test_ioc_leaves_nothing_and_fok_takes_all_or_nothing():
     ]
 
 
+# 5 are shown at 100.0; each 5 more lie a spread of 0.1 lower, in a straight line: the price of the seventh is 99.96.
+SEVEN_SOLD = 100.0 - 0.1 * (2 / 5) / 2 * (2 / 7)
+EIGHT_BOUGHT = 100.1 + 0.1 * (4 / 4) / 2 * (4 / 8)
+
+
+@pytest.mark.parametrize("tif", ["GTC", "IOC", "FOK"])
+@pytest.mark.parametrize(
+    ("side", "qty", "limit", "price"),
+    [(-1, 7, None, SEVEN_SOLD), (-1, 7, 99.96, SEVEN_SOLD), (1, 8, None, EIGHT_BOUGHT), (1, 8, 100.2, EIGHT_BOUGHT)],
+)
+def test_one_depth_serves_every_order_that_takes(tif, side, qty, limit, price):
+    fields = {"tif": tif} | ({} if limit is None else {"price": limit})
+    said = book().order(10, side, qty, **fields).run()
+    assert ends(said) == []
+    assert [(at, own, taken, maker) for at, own, _, taken, maker in fills(said)] == [(10.0, 1, qty, False)]
+    assert fills(said)[0][2] == pytest.approx(price, rel=1e-12)
+
+
+@pytest.mark.parametrize(("side", "qty", "limit", "takes"), [(-1, 7, 99.98, 6), (1, 8, 100.15, 6)])
+def test_a_limit_takes_what_lies_before_its_price_and_all_or_nothing_is_nothing_when_that_is_less(
+    side, qty, limit, takes
+):
+    # A tenth of a spread is a tenth of the touch: 5 + 5 x 0.02 / 0.1 = 6 sold, 4 + 4 x 0.05 / 0.1 = 6 bought.
+    said = book(tick=0.01).order(10, side, qty, price=limit, tif="IOC").run()
+    touch, shown = (100.0, 5) if side < 0 else (100.1, 4)
+    more = takes - shown
+    assert fills(said)[0][2:4] == (pytest.approx(touch + side * 0.1 * (more / shown) / 2 * (more / takes)), takes)
+    assert ends(said) == [(10.0, 1, "canceled", int(Reason.UNFILLED_IOC))]
+    said = book(tick=0.01).order(10, side, qty, price=limit, tif="FOK").run()
+    assert fills(said) == []
+    assert ends(said) == [(10.0, 1, "canceled", int(Reason.UNFILLED_FOK))]
+    assert fills(book(tick=0.01).order(10, side, takes, price=limit, tif="FOK").run())[0][3] == takes
+
+
+@pytest.mark.parametrize("options", [{"depth_spreads": 0.0}, {"partial": False}])
+def test_all_or_nothing_is_all_where_depth_has_no_end(options):
+    for tif in ("IOC", "FOK"):
+        assert fills(book(**options).sell(10, 700, 100.0, tif=tif).run()) == [(10.0, 1, 100.0, 700, False)]
+
+
+def test_all_or_nothing_wants_all_within_the_share_of_participation():
+    def sold(qty, tif):
+        said = book(participation=0.2, depth_spreads=0.0).sell(10, qty, tif=tif).run()
+        return [own[3] for own in fills(said)], [own[3] for own in ends(said)]
+
+    assert sold(1, "FOK") == ([1], [])
+    assert sold(2, "FOK") == ([], [int(Reason.UNFILLED_FOK)])
+    assert sold(2, "IOC") == ([1], [int(Reason.UNFILLED_IOC)])
+
+
+def test_without_quotes_ioc_and_fok_go_by_the_next_print():
+    def bought(qty, tif, **options):
+        said = Script(**options).print(0, 100.0, 1, "buy").print(50, 101.0, 3, "sell").buy(10, qty, tif=tif).run()
+        return [own[3] for own in fills(said)], [own[3] for own in ends(said)]
+
+    assert bought(3, "FOK") == ([3], [])
+    assert bought(4, "FOK") == ([], [int(Reason.UNFILLED_FOK)])
+    assert bought(4, "IOC") == ([3], [int(Reason.UNFILLED_IOC)])
+    assert bought(4, "FOK", partial=False) == ([4], [])
+
+
 def test_without_quotes_a_market_order_waits_for_the_next_print():
     script = Script().print(0, 100.0, 1, "buy").print(50, 101.0, 3, "sell").print(60, 102.0, 3, "sell")
     assert fills(script.buy(10, 2).run()) == [(50.0, 1, 101.0, 2, False)]

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tightloop.app.market_notes import is_of_account
+from tightloop.app.metric_reasons import OF_RETURNS, in_one_line, length_ns, missing_reasons
 from tightloop.app.report_numbers import (
     COUNT,
     DAYS,
@@ -57,7 +58,7 @@ def print_summary(
     out.print(f"[bold]{escape(_name(result))}[/]  {day(start)} to {day(end)}{days}")
     out.print()
     out.print(_figures(result))
-    for lines in (_attribution(result), _quality(quality), _warnings(result["warnings"])):
+    for lines in (_unknown(result), _attribution(result), _quality(quality), _warnings(result["warnings"])):
         if lines:
             out.print()
             for line in lines:
@@ -146,6 +147,15 @@ def _carry_columns(result: Mapping[str, Any]) -> list[list[Line]]:
             ("Rollbacks", number(own["rollbacks"], COUNT), ""),
         ],
     ]
+
+
+def _unknown(result: Mapping[str, Any]) -> list[str]:
+    """Which figures are not known, and why; a carry run is not judged by its trades."""
+    why = missing_reasons(result["metrics"], length_ns(result))
+    if "figures" in result:
+        why = {name: reason for name, reason in why.items() if name in OF_RETURNS}
+    text = in_one_line(why)
+    return [f"[dim]n/a[/]     {escape(text)}"] if text else []
 
 
 def _attribution(result: Mapping[str, Any]) -> list[str]:

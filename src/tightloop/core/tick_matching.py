@@ -131,13 +131,24 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
         return
     qty = tick_fills.remaining(venue, order)
     if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
-        shown = own.print_left
-        if venue.is_partial != 0:
-            qty = min(qty, shown)
-            own.print_left -= qty
-        tick_fills.fill(
-            venue, slot, tick_fills.beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False
-        )
+        _take_print(venue, own, slot, qty)
+
+
+@leaf
+def _take_print(venue: Record, own: Record, slot: int, wanted: float) -> None:
+    """Take ``wanted`` from the print in hand, or what it has; what an IOC leaves, or a FOK lacks, is over."""
+    assert wanted > 0.0, "who takes wants something"
+    order = venue.orders[slot]
+    order_id, shown = order.id, own.print_left
+    qty = min(wanted, shown) if venue.is_partial != 0 else wanted
+    if order.tif == TimeInForce.FOK and qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    own.print_left -= qty if venue.is_partial != 0 else 0.0
+    price = tick_fills.beyond(venue, own, order, own.last, max(shown, qty), qty)
+    tick_fills.fill(venue, slot, price, own.last, qty, False)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
 
 
 @leaf

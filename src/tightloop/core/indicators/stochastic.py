@@ -6,7 +6,7 @@
 import numpy as np
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, moving_mean, sliding_range
+from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, bounded_mean, sliding_range
 from tightloop.core.indicators.contract import UPDATE, Values, period
 from tightloop.core.types import Floats, Record
 
@@ -42,10 +42,10 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     width = highest - lowest
     fast = 0.0
     if abs(width) > _NO_WIDTH * (abs(highest) + abs(lowest)):
-        fast = (bar.close - lowest) / width * 100.0
-    k = moving_mean(arena, k_mean, smooth, fast)
+        fast = min(max((bar.close - lowest) / width * 100.0, 0.0), 100.0)
+    k = bounded_mean(arena, k_mean, smooth, fast)
     if np.isnan(k):
         return
-    d = moving_mean(arena, d_mean, int(arena[base + _D_PERIOD]), k)
+    d = bounded_mean(arena, d_mean, int(arena[base + _D_PERIOD]), k)
     if not np.isnan(d):
         arena[base + _K], arena[base + _D] = k, d
