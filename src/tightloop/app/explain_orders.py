@@ -32,6 +32,8 @@ ENDED = {
     "killed": "the kill switch was engaged",
     "liquidated": "the position was closed by force at its liquidation price",
     "operator": "an operator asked for it",
+    "ruined": "equity was not above 0, and nothing is entered from there on",
+    "insufficient_cash": "the price had risen by the fill, and the cash paid for no more than what filled",
 }
 REFUSED = {
     "qty_rounds_to_zero": "the size is less than one lot of the instrument",
@@ -41,12 +43,17 @@ REFUSED = {
     "stop_unknown": "the stop is not known, and an entry without its stop is not sent",
     "target_unknown": "the target is not known",
     "stop_beyond_entry": "the stop would lie on the wrong side of the entry",
+    "stop_at_zero": "the stop would rest at 0 or below, where no price reaches it",
+    "stop_beyond_liquidation": "the stop would rest beyond the liquidation price, and the position would be liquidated "
+    "before it: lower the leverage or bring the stop nearer",
     "target_beyond_entry": "the target would lie on the wrong side of the entry",
     "short_not_allowed": "the instrument has no margin: it is long only",
     "min_risk_reward": "what can be gained is too little for what can be lost",
     "unknown_outcome": "another order of the instrument was sent and not answered",
     "kill_switch": "the kill switch was engaged",
     "killed": "the kill switch was engaged",
+    "ruined": "equity was not above 0: nothing is entered from there on",
+    "insufficient_cash": "the free cash does not pay for its price, fee and slippage: ask for less",
     "loss_cooldown": "a loss was followed by a pause that was not over",
 }
 
@@ -278,6 +285,7 @@ CHECKS: dict[str, Check] = {
     "max_drawdown": lambda d: (
         "drawdown in percent", 100.0 * (1.0 - float(d.state["equity"] / d.state["equity_peak"])),
         float(d.limits["max_drawdown_pct"])),
+    "ruined": lambda d: ("equity", float(d.state["equity"]), 0.0),
     "price_band": lambda d: (
         "distance from the mark in percent",
         100.0 * abs(d.price - float(d.instrument["mark"])) / float(d.instrument["mark"]),

@@ -18,6 +18,12 @@ def below(value: float, limit: float) -> bool:
 
 
 @leaf
+def is_ruined(state: Record) -> bool:
+    """Whether nothing may be entered because equity is not above 0, or was so at a record since the last re-arming."""
+    return state.ruined != 0 or not state.equity > 0.0
+
+
+@leaf
 def order_notional(state: Record, order: Record, price: float) -> float:
     """Notional of what an order may still fill at a price, in the settle asset."""
     return orders.remaining(order) * price * state.instruments[order.instrument].multiplier

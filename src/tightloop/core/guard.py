@@ -1,10 +1,10 @@
-"""The account as a whole: its equity peak and drawdown, and the stops and warnings that follow from them."""
+"""The account as a whole: its equity peak and drawdown, its ruin, and the stops and warnings that follow from them."""
 
 import math
 
-from tightloop.core import exposure, limits, log
+from tightloop.core import commands, exposure, limits, log
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import Record, RowKind, Rows, WarningCode
+from tightloop.core.types import InstanceState, Reason, Record, Role, RowKind, Rows, WarningCode
 
 
 @leaf
@@ -20,9 +20,9 @@ def warn(state: Record, rows: Rows, code: int, instance: int, value: float, orde
 def set_alarm(state: Record) -> None:
     """The equity at or below which a stop or a warning of the account may be due: one comparison an event."""
     own = state.limits
-    alarm = -math.inf
+    alarm = 0.0 if state.ruined == 0 else -math.inf
     if own.daily_loss_pct == own.daily_loss_pct and state.daily_stopped_day != state.day:
-        alarm = state.day_start_equity * (1.0 - own.daily_loss_pct / 100.0)
+        alarm = max(alarm, state.day_start_equity * (1.0 - own.daily_loss_pct / 100.0))
     if own.max_drawdown_pct == own.max_drawdown_pct and state.drawdown_stopped == 0:
         near = 1.0 if state.drawdown_warned != 0 else 0.8
         alarm = max(alarm, state.equity_peak * (1.0 - near * own.max_drawdown_pct / 100.0))
@@ -53,6 +53,21 @@ def guard_account(state: Record, rows: Rows) -> None:
     set_alarm(state)
 
 
+@leaf
+def _ruin(state: Record, rows: Rows) -> None:
+    """Equity is not above 0 at a record: nothing is entered any more, and what waits to be entered is called off."""
+    state.ruined = 1
+    warn(state, rows, WarningCode.RUINED.value, -1, state.equity, 0)
+    for slot in range(state.order_high):
+        order = state.orders[slot]
+        if order.id != 0 and order.role == Role.ENTRY:
+            commands.cancel(state, rows, slot, Reason.RUINED.value)
+            own = state.instances[order.instance]
+            if own.state == InstanceState.ENTRY_PENDING:
+                own.end_reason = Reason.RUINED.value  # filled before its cancel arrives, it is closed again
+    set_alarm(state)
+
+
 @hot
 def _follow_drawdown(state: Record) -> None:
     statistics = state.statistics
@@ -80,6 +95,8 @@ def record(state: Record, rows: Rows) -> None:
     """The end of an instant: equity, its peak and the drawdown from it."""
     if state.equity <= state.alarm_equity:
         guard_account(state, rows)
+        if state.ruined == 0 and not state.equity > 0.0:
+            _ruin(state, rows)
     statistics = state.statistics
     if state.equity >= state.equity_peak:
         if state.equity > state.equity_peak:

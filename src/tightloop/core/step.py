@@ -408,6 +408,7 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     elif kind == EventKind.REARMED:
         state.drawdown_stopped = 0
         state.drawdown_warned = 0
+        state.ruined = 0
         state.equity_peak = state.equity
         guard.set_alarm(state)
     elif kind == EventKind.TRADE:

@@ -179,6 +179,7 @@ class Reason(IntEnum):
     STOP_BEYOND_ENTRY = 16
     TARGET_UNKNOWN = 17
     TARGET_BEYOND_ENTRY = 18
+    STOP_BEYOND_LIQUIDATION = 19
     # checks, by file in core/checks
     MAX_POSITION = 20
     MAX_POSITIONS = 21
@@ -197,6 +198,9 @@ class Reason(IntEnum):
     MIN_RISK_REWARD = 34
     KILLED = 35
     BOOK_UNKNOWN = 36
+    INSUFFICIENT_CASH = 37  # of a check; and of the venue of spot, when the price has risen by the fill
+    RUINED = 38
+    STOP_AT_ZERO = 39  # refused before any check: no price reaches a stop at 0 or below
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
     NOTHING_TO_REDUCE = 51
@@ -248,6 +252,8 @@ class WarningCode(IntEnum):
     ILLEGAL_EVENT = 7  # an event that the order's state does not allow
     KILLED = 8
     FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
+    RUINED = 10  # the first record at which equity is not above 0; value: that equity
+    SIZE_REDUCED = 11  # a percentage size was more than the free cash; order_id: the entry, value: what was asked
     MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
     BAND_LEFT = 21  # order_id: which Band; value: what was measured
     ROLLED_BACK = 22  # order_id: the bundle; value: why
@@ -462,6 +468,7 @@ STATE = _record(
     *_of("i8", "instrument_count aggregate_count indicator_count strategy_count instance_count"),
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
+    *_of("i8", "ruined"),  # 1 from the first record at which equity is not above 0, until an operator re-arms
     *_of(
         "i8",
         "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",

@@ -19,11 +19,12 @@ from tightloop.runtime.carry_record import BUCKET_NAMES, CarryRecord
 from tightloop.runtime.carry_tables import CarryTables
 from tightloop.runtime.carry_trades import TradeBook
 from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.results import Result, Table, digest, iso
+from tightloop.runtime.results import WARNINGS, Result, Table, digest, iso
 
 RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""
 SAID = {
+    WarningCode.RUINED: WARNINGS[WarningCode.RUINED],
     WarningCode.LIQUIDATED: "liquidations: {count} (first at {first})",
     WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
     WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",

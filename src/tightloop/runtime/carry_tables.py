@@ -28,7 +28,7 @@ WARNED = {
     WarningCode.MARGIN_LOW: "MARGIN_WARNING", WarningCode.BAND_LEFT: "REBALANCE_TRIGGER",
     WarningCode.LIQUIDATED: "LIQUIDATION", WarningCode.ROLLED_BACK: "ROLLED_BACK",
     WarningCode.DELTA_LEFT: "DELTA_LEFT", WarningCode.REWARD_UNPRICED: "REWARD_UNPRICED",
-    WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS",
+    WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS", WarningCode.RUINED: "RUINED",
 }  # fmt: skip
 MEASURES = {
     Band.LIQUIDATION: "share", Band.HEALTH_FACTOR: "ltv", Band.MARGIN: "share", Band.DELTA: "delta", Band.LTV: "ltv",

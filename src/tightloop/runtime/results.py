@@ -52,6 +52,9 @@ WARNINGS = {
     WarningCode.KILLED: "the kill switch was used {count} times (first at {first})",
     WarningCode.FEED_SILENT: "the feed fell silent for longer than on_stale allows while a position was held "
     "({count} times, first heard of at {first})",
+    WarningCode.RUINED: "ruined at {first}: equity was {value:.2f}, not above 0; nothing is entered from there on",
+    WarningCode.SIZE_REDUCED: "percentage sizes were made smaller to what the free cash pays for "
+    "({count} entries, first at {first})",
 }
 
 
@@ -285,7 +288,8 @@ class _Tables:
         for code, text in WARNINGS.items():
             chosen = np.flatnonzero(own["code"] == int(code))
             if len(chosen):
-                found.append(text.format(count=len(chosen), first=iso(int(own["ts_ns"][chosen[0]]))))
+                first, value = iso(int(own["ts_ns"][chosen[0]])), float(own["value"][chosen[0]])
+                found.append(text.format(count=len(chosen), first=first, value=value))
         if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
             found.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
         return found

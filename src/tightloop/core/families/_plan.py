@@ -151,6 +151,8 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
     """Why a planned entry is not drafted, 0 when nothing stands against it. What is unknown is refused."""
     strategy = state.strategies[state.instances[instance].strategy]
     sign = float(strategy.direction)
+    if exposure.is_ruined(state):
+        return Reason.RUINED.value  # before what it makes of a size: a share of nothing
     if not price > 0.0:
         return Reason.PRICE_UNKNOWN.value
     if strategy.stop_kind != StopKind.NONE:

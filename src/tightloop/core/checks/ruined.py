@@ -1,0 +1,14 @@
+"""Nothing is entered while equity is not above 0, nor after a record of it until an operator re-arms."""
+
+from tightloop.core import exposure
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 15
+REASON = int(Reason.RUINED)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    return 0 if exposure.is_ruined(state) else 1
