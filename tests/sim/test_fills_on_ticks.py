@@ -270,6 +270,64 @@ def test_a_trailing_stop_follows_the_touch_and_never_loosens():
     assert fills(script.run())[1:] == [(40.0, 2, 102.0, 2, False)]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("trigger", ["TOUCH", "MARK", "LAST"])
+def test_a_stop_sent_at_a_price_already_passed_is_set_off_at_once_by_its_own_price(side, trigger):
+    # The touches are 100.0 and 100.1, the mark 100.05, the last print 100.02.
+    passed, ahead = {"TOUCH": (0.0, 0.1), "MARK": (0.05, 0.06), "LAST": (0.02, 0.03)}[trigger]
+    passed, ahead = (100.0 + passed, 100.0 + ahead) if side > 0 else (100.0 + passed, 99.99)
+    if side > 0 and trigger == "TOUCH":
+        passed, ahead = 100.1, 100.11
+    for stop, is_filled in ((passed, True), (ahead, False)):
+        script = book(tick=0.01).print(1, 100.02, 1, "sell")
+        said = script.order(10, side, 2, kind="stop", stop_price=stop, trigger=trigger).run()
+        price = 100.1 if side > 0 else 100.0
+        assert fills(said) == ([(10.0, 1, price, 2, False)] if is_filled else [])
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("gap", "is_stop"), [(5.0, True), (50.0, False)])
+def test_a_stop_before_the_liquidation_price_fills_and_one_beyond_it_never_does(side, gap, is_stop):
+    # Leverage 10: a long at 100.1 is liquidated at 90.54, a short at 100.0 at 109.45; the market jumps by 60.
+    entry = 100.1 if side > 0 else 100.0
+    script = book().order(1, side, 2, leverage=10.0)
+    script.order(10, -side, 2, kind="stop", stop_price=entry - side * gap, reduce_only=1)
+    jumped = 100.0 - side * 60.0
+    said = script.quote(20, jumped, 5, jumped + 0.1, 4).run()
+    price = jumped if side > 0 else jumped + 0.1
+    assert fills(said)[1:] == [(20.0, 2 if is_stop else 0, price, 2, False)]
+
+
+def test_a_stop_at_the_liquidation_price_itself_comes_first():
+    def sold(stop):
+        script = book(tick=0.0).buy(1, 2, leverage=10.0)
+        script.sell(10, 2, kind="stop", stop_price=stop, reduce_only=1)
+        return fills(script.quote(20, 90.0, 5, 90.1, 4).run())[1][1]
+
+    at = 100.1 * 0.9 / 0.995
+    assert sold(at + 1e-9) == 2
+    assert sold(at - 1e-6) == 0
+
+
+def test_a_nearer_distance_of_a_trail_is_taken_at_once_and_a_wider_one_never_loosens_it():
+    def sold(distance):
+        script = held().sell(10, 2, kind="trailing", trail_distance=1.0, value=100.1, reduce_only=1)
+        script.quote(20, 103.0, 5, 103.1, 4).quote(30, 102.4, 5, 102.5, 4)
+        script.amend(40, 2, qty=2, trail_distance=distance, arm_price=math.nan)
+        return fills(script.quote(50, 102.0, 5, 102.1, 4).run())[1:]
+
+    assert sold(0.5) == [(40.0, 2, 102.4, 2, False)]
+    assert sold(5.0) == [(50.0, 2, 102.0, 2, False)]
+
+
+def test_less_of_a_position_does_not_reset_its_trail():
+    script = held().sell(10, 2, kind="trailing", trail_distance=1.0, value=100.1, reduce_only=1)
+    script.quote(20, 103.0, 5, 103.1, 4).sell(25, 1, reduce_only=1)
+    script.amend(30, 2, qty=1, trail_distance=1.0, arm_price=math.nan)
+    script.quote(40, 102.3, 5, 102.4, 4).quote(50, 102.0, 5, 102.1, 4)
+    assert fills(script.run())[1:] == [(25.0, 3, 103.0, 1, False), (50.0, 2, 102.0, 1, False)]
+
+
 def test_an_exit_of_nothing_is_canceled():
     said = book().sell(10, 2, reduce_only=1).run()
     assert ends(said) == [(10.0, 1, "canceled", int(Reason.NOTHING_TO_REDUCE))]
