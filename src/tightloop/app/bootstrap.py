@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,9 @@ def load_market(
 
 def open_market(strategies: Sequence[Strategy], data: Any, **options: Any) -> "Market | TickMarket":
     """Bars, or ticks ready to be read: what the strategies run on. Options as of ``load_market``."""
+    if not isinstance(data, Mapping | str | PathLike):
+        message = f"is of type {type(data).__name__}, which is neither a folder nor a mapping"
+        raise InputError.one("data", None, "", message, "give a catalog's folder, or {'venue:SYMBOL-market': frame}")
     load = load_market if strategies[0].read.feed is None else load_tick_market
     return load(strategies, data, **options)
 

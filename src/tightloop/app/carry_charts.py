@@ -1,7 +1,8 @@
 """Curves of a carry run as SVG: drawn once, read without a script, printed as they are seen.
 
 A curve is drawn through the lowest and the highest of what falls on each of its steps, so no extreme is lost. Layers
-are stacked, gains upwards and losses downwards, so their sum is the line between them.
+are stacked, gains upwards and losses downwards, so their sum is the line between them. The drawing stretches to the
+width there is and keeps its height; labels are text beside it, so they keep their size; a phone shows fewer of them.
 """
 
 import math
@@ -14,10 +15,12 @@ import numpy.typing as npt
 
 from tightloop.app.report_numbers import Form, number
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1_200.0, 8.0, 74.0, 8.0, 22.0
+WIDTH, TOP, BOTTOM = 1_200.0, 8.0, 8.0
 STEPS = 420
 LAYER_STEPS = 220
 TICKS = 5
+PHONE_LABELS = 4
+"""Labels of time that a phone has room for."""
 COLOURS = ("accent", "z1", "s1", "stop", "time", "ze1", "trail", "liquidation", "e1", "trace")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -46,7 +49,7 @@ class _Box:
 
     def x(self, ts_ns: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
         span = (self.end - self.begin) or 1.0
-        return np.asarray(LEFT + (np.asarray(ts_ns) - self.begin) / span * (WIDTH - LEFT - RIGHT))
+        return np.asarray((np.asarray(ts_ns) - self.begin) / span * WIDTH)
 
     def y(self, values: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
         reach = (self.high - self.low) or 1.0
@@ -64,12 +67,12 @@ def lines(
     low = min(float(np.nanmin(own.values)) for own in (*known, *levels))
     high = max(float(np.nanmax(own.values)) for own in (*known, *levels))
     box = _box(ts_ns, low, high, height)
-    drawn = [_axes(box, form)]
+    drawn = []
     for mark in levels:
         y = float(box.y(float(mark.values[0])))
-        drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="level {mark.colour}"/>')
+        drawn.append(f'<line x1="0" x2="{WIDTH:.0f}" y1="{y:.1f}" y2="{y:.1f}" class="level {mark.colour}"/>')
     drawn += [f'<path d="{_path(box, ts_ns, own.values)}" style="stroke:var(--{own.colour})"/>' for own in known]
-    return _svg(drawn, height, ", ".join(curve.name for curve in known)) + key([*known, *levels])
+    return _plot(box, form, drawn, ", ".join(curve.name for curve in known)) + key([*known, *levels])
 
 
 def layers(ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 300.0) -> str:
@@ -82,14 +85,14 @@ def layers(ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 
     up, down = np.cumsum(np.maximum(values, 0.0), axis=0), np.cumsum(np.minimum(values, 0.0), axis=0)
     box = _box(ts_ns, min(0.0, float(down.min())), max(0.0, float(up.max())), height)
     times = ts_ns[at].astype(np.float64)
-    drawn = [_axes(box, form)]
+    drawn = []
     for row, curve in enumerate(known):
         for stack, part in ((up, np.maximum(values[row], 0.0)), (down, np.minimum(values[row], 0.0))):
             if np.any(part != 0.0):
                 drawn.append(_area(box, times, stack[row] - part, stack[row], curve.colour))
     total = _points(box.x(times), box.y(values.sum(axis=0)))
     drawn.append(f'<path d="M{total}" style="stroke:var(--ink)"/>')
-    return _svg(drawn, height, "stacked: " + ", ".join(curve.name for curve in known)) + key(known)
+    return _plot(box, form, drawn, "stacked: " + ", ".join(curve.name for curve in known)) + key(known)
 
 
 def coloured(names: Sequence[str], columns: Sequence[Floats]) -> list[Curve]:
@@ -112,9 +115,12 @@ def _box(ts_ns: Ints, low: float, high: float, height: float) -> _Box:
     return _Box(float(ts_ns[0]), float(ts_ns[-1]), low - (room if low != 0.0 else 0.0), high + room, height)
 
 
-def _svg(drawn: Sequence[str], height: float, names: str) -> str:
-    size = f'viewBox="0 0 {WIDTH:.0f} {height:.0f}"'
-    return f'<svg class="curves" {size} role="img" aria-label="{escape(names)}">{"".join(drawn)}</svg>'
+def _plot(box: _Box, form: Form, drawn: Sequence[str], names: str) -> str:
+    """Draw the shapes over the rules of the axis, with the labels of both axes beside them."""
+    rules, values = _axis_of_values(box, form)
+    size = f'viewBox="0 0 {WIDTH:.0f} {box.height:.0f}" preserveAspectRatio="none"'
+    image = f'<svg {size} role="img" aria-label="{escape(names)}">{rules}{"".join(drawn)}</svg>'
+    return f'<div class="curves" style="height:{box.height:.0f}px">{image}{values}{_axis_of_time(box)}</div>'
 
 
 def _points(x: Floats, y: Floats) -> str:
@@ -144,18 +150,28 @@ def _path(box: _Box, ts_ns: Ints, values: Floats) -> str:
     return "".join(found)
 
 
-def _axes(box: _Box, form: Form) -> str:
-    drawn = []
+def _axis_of_values(box: _Box, form: Form) -> tuple[str, str]:
+    """(rules as SVG, their labels as HTML placed in percent of the height)."""
+    rules, labels = [], []
     step = _round_step((box.high - box.low) / TICKS)
     shown = Form(max(form.decimals if step >= 1.0 else 0, _decimals(step)) if step < 1.0 else 0, form.unit)
     for k in range(math.ceil(box.low / step), math.floor(box.high / step) + 1):
         y = float(box.y(k * step))
-        drawn.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        drawn.append(f'<text x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}">{number(k * step, shown)}</text>')
-    for moment, text in _months(box.begin, box.end):
-        x = float(box.x(moment))
-        drawn.append(f'<text x="{x:.1f}" y="{box.height - 6}" text-anchor="middle">{text}</text>')
-    return "".join(drawn)
+        rules.append(f'<line class="rule" x1="0" x2="{WIDTH:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        labels.append(f'<span class="value" style="top:{y / box.height * 100:.2f}%">{number(k * step, shown)}</span>')
+    return "".join(rules), "".join(labels)
+
+
+def _axis_of_time(box: _Box) -> str:
+    """Labels of time as HTML placed in percent of the width; a phone leaves out those between."""
+    found = _months(box.begin, box.end)
+    stride = max(1, math.ceil(len(found) / PHONE_LABELS))
+    labels = []
+    for place, (moment, text) in enumerate(found):
+        more = " wideonly" if place % stride else ""
+        left = float(box.x(moment)) / WIDTH * 100
+        labels.append(f'<span class="moment{more}" style="left:{left:.2f}%">{text}</span>')
+    return f'<div class="moments">{"".join(labels)}</div>'
 
 
 def _round_step(raw: float) -> float:

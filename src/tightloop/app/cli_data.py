@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,19 +75,33 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
     "--as", "target", required=True, metavar="KIND:VENUE:NAME", help="For example bars:binance:BTCUSDT-perp-1m."
 )
 @click.option("--replace", is_flag=True, help="Write over what is there instead of merging with it.")
+@click.option(
+    "--stamped",
+    type=click.Choice(("open", "close")),
+    default="open",
+    show_default=True,
+    help="Bars carry the time of their open, or of their close.",
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-def import_dataset(root: Path, target: str, replace: bool, files: tuple[Path, ...]) -> None:
+def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: tuple[Path, ...]) -> None:
     """Bring CSV (also .gz and .zip) or Parquet files into a catalog.
 
     KIND is bars, trades, quotes or funding. Names of columns and units of time are guessed, and shown. Rows that are
-    there already are kept once; rows that contradict them are refused.
+    there already are kept once; rows that contradict them are refused; bars that are not final, or have not ended,
+    are left out and counted.
     """
     from tightloop.adapters.data.importer import import_files, parse_target
     from tightloop.adapters.data.quality import calendars, check, select
 
     with errors_shown():
         wanted = parse_target(target)
-        done = import_files(root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"))
+        if stamped == "close" and wanted.timeframe is None:
+            message, remedy = f"is of bars, and these are {wanted.kind}", "leave it out"
+            raise InputError.one("command line", None, "--stamped", message, remedy)
+        done = import_files(
+            root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"),
+            stamped=stamped, now_ns=time.time_ns(),
+        )  # fmt: skip
         for name, found in done.columns:
             click.echo(f"  {name} from {found}")
         for note in done.notes:

@@ -1,9 +1,9 @@
 """`report.html` of a backtest: one page that carries its data, its charts and its code, and loads nothing.
 
 The interface is `build_report`. The page's parts: `report_series` (curves on one bounded time grid), `report_columns`
-(packing), `report_facts` (tables), `report_sections` (their HTML), `report_numbers` (every figure's form) and the
-template, style and scripts in `assets/`. Amounts follow one convention: fees and slippage are costs (positive = paid),
-funding is a cash flow (positive = received).
+(packing), `report_fills` (executions), `report_facts` (tables), `report_sections` (their HTML), `report_numbers`
+(every figure's form) and the template, style and scripts in `assets/`. Amounts follow one convention: fees and slippage
+are costs (positive = paid), funding is a cash flow (positive = received).
 """
 
 import json
@@ -24,6 +24,7 @@ from tightloop.app import report_series as series
 from tightloop.app.explain_why import Facts
 from tightloop.app.metric_reasons import missing_reasons, weak_figures
 from tightloop.app.report_columns import Pack
+from tightloop.app.report_fills import fill_columns
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
 from tightloop.app.report_template import asset, digest, filled, json_text
 from tightloop.app.report_why import blocked_table
@@ -213,6 +214,7 @@ def _facts(run: RunFrames, pack: Pack, hold: npt.NDArray[np.float64] | None) -> 
         "instruments": _instruments(run, pack, grid),
         "equity": equity,
         "trades": _trades(run.trades, pack),
+        "fills": fill_columns(pack, run.trades, run.fills),
         "firings": firings,
         "shapes": [json.loads(shape) for shape in shapes],
     }

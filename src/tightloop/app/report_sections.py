@@ -30,7 +30,7 @@ from tightloop.app.report_numbers import (
     span,
     tone,
 )
-from tightloop.app.report_tags import dot, figure, html_cell, nothing, row, table, text_cell
+from tightloop.app.report_tags import dot, figure, html_cell, nothing, row, stacked_row, table, text_cell
 
 EXACT_SHARE = 1e-6  # buckets and equity are the same to this share
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -280,6 +280,7 @@ def refusal_table(refusals: Sequence[facts.Refusal], where: str, none: str) -> s
 
 
 def quality_table(datasets: Iterable[Mapping[str, Any]], command: str) -> str:
+    titles = ["Dataset", "Verdict", "#Rows", "From and to", "Faults, and what the run did"]
     rows = []
     for each in datasets:
         verdict = escape(str(each["verdict"]))
@@ -293,11 +294,10 @@ def quality_table(datasets: Iterable[Mapping[str, Any]], command: str) -> str:
             html_cell(f"{moment(each['from'])}<br>{moment(each['to'])}", "keep"),
             html_cell(faults),
         )
-        rows.append(row(*cells))
+        rows.append(stacked_row(titles, *cells))
     if not rows:
         return nothing("No dataset was listed for this run.")
-    titles = ["Dataset", "Verdict", "#Rows", "From and to", "Faults, and what the run did"]
-    return f'<div class="scroll">{table(titles, rows, "quality")}</div>'
+    return f'<div class="scroll">{table(titles, rows, "quality stack")}</div>'
 
 
 def account_table(account: Mapping[str, Any]) -> str:

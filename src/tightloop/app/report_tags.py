@@ -28,6 +28,15 @@ def row(*cells: str) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def stacked_row(titles: Sequence[str], *cells: str) -> str:
+    """Make a row of a table named ``stack``: on a phone each cell stands on a line of its own, after its title."""
+    named = (
+        cell.replace("<td", f'<td data-title="{escape(title.lstrip("#~"))}"', 1)
+        for title, cell in zip(titles, cells, strict=True)
+    )
+    return row(*named)
+
+
 def table(titles: Sequence[str], rows: Sequence[str], name: str = "", foot: str = "") -> str:
     """A title that starts with # heads a column of numbers, with ~ one that a phone leaves out; none: no head."""
     heads = "".join(

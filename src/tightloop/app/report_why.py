@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tightloop.app.explain_why import Facts, why_not
 from tightloop.app.report_numbers import COUNT, MISSING, moment, number, significant
-from tightloop.app.report_tags import figure, nothing, row, table, text_cell
+from tightloop.app.report_tags import figure, nothing, stacked_row, table, text_cell
 from tightloop.core.state import state_hash
 from tightloop.model.plan import Plan
 from tightloop.runtime.feeds import Feed
@@ -63,12 +63,14 @@ def blocked_table(rows: Sequence[Facts] | None) -> str:
     if not rows:
         return nothing("No section was evaluated.")
     several = len({own["strategy"] for own in rows}) > 1
+    titles = ["Section", "~Evaluated", "#TRUE", "Blocked most by", "#Alone", "#Nearest", "#Missed by", "At"]
     lines = []
     for own in rows:
         gap, ts, instrument, value = own["nearest"] or (None, None, "", None)
         where = f"{moment(ts)} {instrument}" if ts is not None else ""
         lines.append(
-            row(
+            stacked_row(
+                titles,
                 text_cell(f"{own['section']} {own['strategy']}" if several else own["section"], "keep"),
                 figure(number(own["evaluations"], COUNT), wide=True),
                 figure(number(own["true"], COUNT)),
@@ -79,5 +81,4 @@ def blocked_table(rows: Sequence[Facts] | None) -> str:
                 text_cell(where, "wrap"),
             )
         )
-    titles = ["Section", "~Evaluated", "#TRUE", "Blocked most by", "#Alone", "#Nearest", "#Missed by", "At"]
-    return f'<div class="scroll">{table(titles, lines)}</div>'
+    return f'<div class="scroll">{table(titles, lines, "stack")}</div>'

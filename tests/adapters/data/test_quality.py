@@ -367,8 +367,8 @@ def test_funding_that_changes_its_interval_has_no_holes(tmp_path):
     columns = {"ts": times, "rate": np.linspace(-1e-4, 1e-4, len(times))}
     assert judged(tmp_path, columns, "funding/binance/BTCUSDT.parquet").faults == ()
     torn = {"ts": np.delete(times, [20, 250, 251]), "rate": np.delete(columns["rate"], [20, 250, 251])}
-    # The hole among the 8-hourly settlements is one of them: three steps of the commonest interval.
-    assert counts(judged(tmp_path, torn, "funding/binance/BTCUSDT.parquet")) == {"holes": 5}
+    # One settlement among the 8-hourly ones, two among the 4-hourly ones.
+    assert counts(judged(tmp_path, torn, "funding/binance/BTCUSDT.parquet")) == {"holes": 3}
 
 
 def test_times_in_a_wrong_unit_are_refused_before_they_overflow(tmp_path):

@@ -136,11 +136,12 @@ class Catalog:
         dataset = self._bars_dataset(instrument, timeframe)
         source = self._source(dataset)
         step_ns = TIMEFRAMES[timeframe]
-        bars = read_bars(source, BAR, step_ns, *_window(start_ns, end_ns))
+        bars, grid = read_bars(source, BAR, step_ns, *_window(start_ns, end_ns))
         if not len(bars):
             raise self._empty_window(dataset, source, start_ns, end_ns)
         calendar = self.rules(instrument).calendar
-        judged = judge_bars(dataset.path, bars, step_ns, calendar, zoned=source.zone("ts") is not None)
+        zoned = source.zone("ts") is not None
+        judged = judge_bars(dataset.path, bars, step_ns, calendar, zoned=zoned, grid=grid)
         gate(judged.report, accepted, self.root)
         return LoadedBars(judged.bars, judged.report)
 

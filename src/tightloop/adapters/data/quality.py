@@ -109,9 +109,9 @@ def _judged(dataset: Dataset, calendar_of: CalendarOf) -> DatasetReport:
         known = ", ".join(TIMEFRAMES)
         return schema_report(dataset.path, source.rows, (), f"the name {dataset.name} ends with none of {known}")
     step_ns = TIMEFRAMES[dataset.timeframe]
-    bars = read_bars(source, _BAR, step_ns, *_ALL)
+    bars, grid = read_bars(source, _BAR, step_ns, *_ALL)
     zoned = source.zone("ts") is not None
-    return judge_bars(dataset.path, bars, step_ns, calendar_of(dataset.instrument), zoned=zoned).report
+    return judge_bars(dataset.path, bars, step_ns, calendar_of(dataset.instrument), zoned=zoned, grid=grid).report
 
 
 def as_json(reports: Sequence[DatasetReport]) -> str:

@@ -7,7 +7,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import PRICE_COLUMNS, Dataset, Source, iso, stamps, write_table
+from tightloop.adapters.data._shared import (
+    PRICE_COLUMNS,
+    Dataset,
+    Source,
+    grid_faults,
+    grid_of,
+    iso,
+    length,
+    stamps,
+    write_table,
+)
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
 
@@ -71,6 +81,7 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
         if there.exists() and not (replace and there.is_file()):
             raise InputError.one(there, None, "", "is there already", "keep it, or write over it with --replace")
     times, prices = _stored(dataset)
+    _check_grid(dataset, times, from_ns)
     opens, made, counts = aggregate(times, prices, step_ns)
     write_table(root / path, {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}})
     return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
@@ -98,6 +109,20 @@ def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]
         times = np.delete(times, again)
         prices = {name: np.delete(column, again) for name, column in prices.items()}
     return times, prices
+
+
+def _check_grid(dataset: Dataset, times: npt.NDArray[np.int64], from_ns: int) -> None:
+    """InputError when a longer bar, which begins at a multiple of its length since 1970, would cut one in two."""
+    grid = grid_of(times, from_ns)
+    faults = grid_faults(times, grid.off_ns(times), grid, is_other_step=False)
+    for fault in faults:
+        if fault is not None:
+            message = f"{fault.kind}: {fault.detail}, first at {iso(fault.first_ns or 0)}"
+            raise InputError.one(dataset.path, None, "ts", message, "repair the bars, then make longer ones")
+    if grid.offset_ns or grid.zone is not None:
+        where = "by UTC" if grid.zone is None else f"by the clock of {grid.zone}"
+        message = f"the bars begin {length(grid.offset_ns)} into each {length(from_ns)} {where}, and longer bars at 0 s"
+        raise InputError.one(dataset.path, None, "ts", message, "make them from shorter bars, or fetch them")
 
 
 def _notes(

@@ -87,23 +87,35 @@ class PricePane {
   }
 }
 
-/** Equity, its extremes inside each step, buy-and-hold and drawdown in panes two and three. */
+/**
+ * Equity with its extremes inside each step, buy-and-hold, drawdown. Buy-and-hold shares the equity's pane and scale; where it
+ * would press the equity flat, a pane of its own shows both on one scale (isApart).
+ */
 class MoneyPanes {
   constructor(chart, palette, equity, times, form) {
     const { LineSeries, AreaSeries, CandlestickSeries } = LightweightCharts;
     const quiet = { priceLineVisible: false, lastValueVisible: false };
     const axisForm = { ...form, decimals: axisDecimals(equity.last) };
     const amounts = { type: "custom", minMove: 10 ** -form.decimals, formatter: (value) => formatNumber(value, axisForm) };
+    this.isApart = Boolean(equity.hold) && pressesFlat(equity);
+    while (chart.panes().length < (this.isApart ? 4 : 3)) chart.addPane(true); // a series of a pane that is missing would take the next free one
     this.extremes = equity.low ? chart.addSeries(CandlestickSeries, { ...quiet, borderVisible: false, priceFormat: amounts }, 1) : null;
-    this.hold = equity.hold ? chart.addSeries(LineSeries, { ...quiet, lineWidth: 1, lineStyle: 0, crosshairMarkerVisible: false, priceFormat: amounts }, 1) : null;
+    const holdAmounts = { ...amounts, formatter: (value) => formatNumber(value, { ...form, decimals: axisDecimals(equity.hold || equity.last) }) };
+    this.hold = equity.hold ? chart.addSeries(LineSeries, { ...quiet, lineWidth: 1, lineStyle: 0, crosshairMarkerVisible: false, priceFormat: holdAmounts }, this.isApart ? 2 : 1) : null;
+    this.beside = this.isApart ? chart.addSeries(LineSeries, { ...quiet, lineWidth: 1, crosshairMarkerVisible: false, priceFormat: holdAmounts }, 2) : null;
     this.equity = chart.addSeries(LineSeries, { ...quiet, lineWidth: 1.5, priceFormat: amounts, autoscaleInfoProvider: atLeast(1e-3) }, 1);
-    this.drawdown = chart.addSeries(AreaSeries, { ...quiet, lineWidth: 1, priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => formatNumber(value, { decimals: 1, unit: "%" }) }, autoscaleInfoProvider: fromZero }, 2);
+    this.drawdown = chart.addSeries(AreaSeries, { ...quiet, lineWidth: 1, priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => formatNumber(value, { decimals: 1, unit: "%" }) }, autoscaleInfoProvider: fromZero }, this.isApart ? 3 : 2);
     this.fill(equity, times);
     this.recolour(palette);
-    [5, 2.4, 1.4].forEach((share, pane) => chart.panes()[pane].setStretchFactor(share));
+    (this.isApart ? [4.6, 1.9, 1.6, 1.3] : [5, 2.4, 1.4]).forEach((share, pane) => chart.panes()[pane].setStretchFactor(share));
     this.drawdown.priceScale().applyOptions({ scaleMargins: { top: 0.04, bottom: 0.08 } });
     const margins = { top: innerWidth < 600 ? 0.34 : 0.18, bottom: 0.06 }; // room for the legend
     this.equity.priceScale().applyOptions({ scaleMargins: margins });
+    if (this.isApart) this.hold.priceScale().applyOptions({ scaleMargins: { ...margins, top: Math.max(0.24, margins.top) } });
+  }
+
+  showHold(on) {
+    for (const line of [this.hold, this.beside]) if (line) line.applyOptions({ visible: on });
   }
 
   fill(equity, times) {
@@ -111,6 +123,7 @@ class MoneyPanes {
     this.equity.setData(curve(equity.last));
     this.drawdown.setData(curve(equity.drawdown, -1));
     if (this.hold) this.hold.setData(curve(equity.hold));
+    if (this.beside) this.beside.setData(curve(equity.last));
     if (this.extremes) {
       this.extremes.setData(Array.from(equity.step, (step, i) =>
         ({ time: times[step], open: equity.last[i], close: equity.last[i], high: equity.high[i], low: equity.low[i] })));
@@ -120,6 +133,7 @@ class MoneyPanes {
   recolour(palette) {
     this.equity.applyOptions({ color: palette.accent });
     if (this.hold) this.hold.applyOptions({ color: palette.trace });
+    if (this.beside) this.beside.applyOptions({ color: palette.accent });
     if (this.extremes) this.extremes.applyOptions({ upColor: CLEAR, downColor: CLEAR, wickUpColor: rgba(palette.accent, 0.4), wickDownColor: rgba(palette.accent, 0.4) });
     this.drawdown.applyOptions({ lineColor: palette.loss, topColor: rgba(palette.loss, 0.06), bottomColor: rgba(palette.loss, 0.22), invertFilledArea: true });
   }
@@ -145,6 +159,11 @@ function fromZero(original) {
 function rgba(hex, alpha) {
   const part = (at) => parseInt(hex.slice(at, at + 2), 16);
   return `rgba(${part(1)}, ${part(3)}, ${part(5)}, ${alpha})`;
+}
+
+/** On one scale with buy-and-hold the equity would take less than a quarter of the height. */
+function pressesFlat({ last, hold }) {
+  return reachOf(last) < reachOf([...last, ...hold]) / 4;
 }
 
 function reachOf(values) {

@@ -8,7 +8,7 @@ async function readRun() {
   const blob = await openBlob(document.getElementById("columns").textContent);
   const grid = { ...facts.grid, times: unpack(facts.grid.times, blob) };
   const instruments = facts.instruments.map((each) => ({ ...unpackBars(each, blob) }));
-  const trades = deriveTrades(unpackAll(facts.trades, blob));
+  const trades = deriveTrades(unpackAll(facts.trades, blob), unpackAll(facts.fills, blob));
   const firings = unpackAll(facts.firings, blob);
   firings.count = firings.ts.length;
   const priceForms = Object.fromEntries(instruments.map((each) => [each.name, { decimals: each.decimals, unit: "" }]));
@@ -20,14 +20,17 @@ function unpackBars(each, blob) {
   return { name, decimals, bars, ...unpackAll(columns, blob), detail: detail ? unpackAll(detail, blob) : null };
 }
 
-function deriveTrades(trades) {
+function deriveTrades(trades, fills) {
   const count = trades.entry_ts.length;
   const every = (read) => Array.from({ length: count }, (_, i) => read(i));
   const closed = every((i) => !Number.isNaN(trades.exit_ts[i]));
+  const parts = every(() => []);
+  fills.trade.forEach((trade, k) => parts[trade].push({ ts: fills.ts[k], price: fills.price[k], qty: fills.qty[k], fee: fills.fee[k], isEntry: fills.is_entry[k] > 0 }));
   return {
     ...trades,
     count,
     closed,
+    fills: parts,
     hold: every((i) => trades.exit_ts[i] - trades.entry_ts[i]),
     move: every((i) => (trades.side[i] === "SHORT" ? -1 : 1) * (trades.exit_price[i] / trades.entry_price[i] - 1) * 100),
     tone: every((i) => (closed[i] ? tone(trades.pnl[i]) : "")),

@@ -7,7 +7,7 @@ const ROOM_LABEL_PX = 90; // from which the reason of the exit is written beside
 const REACH_PX = 12; // how near the pointer must be
 
 class TradeMarks {
-  /** trades: {count, entryAt, exitAt, entryPrice, exitPrice, long, won, colour, label, known}; At: logical positions. */
+  /** trades: {count, entryAt, exitAt, entryPrice, exitPrice, parts, long, won, colour, label, known}; At: logical positions. */
   constructor(palette, series) {
     this.palette = palette;
     this.series = series;
@@ -59,7 +59,7 @@ class TradeMarks {
     if (room < ROOM_TINY_PX) this.drawCrowd(context, points, room);
     else for (const point of points) this.drawPath(context, point);
     for (const point of points) if (size >= 2 || point.trade === this.selected) this.drawEnds(context, point, size);
-    if (room >= ROOM_LABEL_PX) for (const point of points) this.drawLabel(context, point, width);
+    if (room >= ROOM_LABEL_PX) this.drawLabels(context, points, width);
     context.globalAlpha = 1;
     this.drawn.push(...points);
   }
@@ -72,6 +72,7 @@ class TradeMarks {
       y: this.series.priceToCoordinate(trades.entryPrice[i]),
       toX: this.x(trades.exitAt[i]),
       toY: this.series.priceToCoordinate(trades.exitPrice[i]),
+      parts: trades.parts[i].map((part) => ({ x: this.x(part.at), y: this.series.priceToCoordinate(part.price), isEntry: part.isEntry })),
     };
   }
 
@@ -94,39 +95,62 @@ class TradeMarks {
     for (const [colour, path] of paths) { context.strokeStyle = colour; context.stroke(path); }
   }
 
-  drawPath(context, { trade, x, y, toX, toY }) {
+  /** From entry to exit; through every execution where there were several. */
+  drawPath(context, { trade, x, y, toX, toY, parts }) {
     const chosen = trade === this.selected;
     context.strokeStyle = this.pathColour(trade);
     context.globalAlpha = chosen ? 1 : 0.8;
     context.lineWidth = chosen ? 2.5 : 1.5;
     context.setLineDash(this.trades.known[trade] ? [] : [4, 4]);
     context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(toX, toY);
+    const way = parts.length ? parts : [{ x, y }];
+    way.forEach((part, k) => (k ? context.lineTo(part.x, part.y) : context.moveTo(part.x, part.y)));
+    if (!parts.length || !this.trades.known[trade]) context.lineTo(toX, toY);
     context.stroke();
     context.setLineDash([]);
   }
 
-  drawEnds(context, { trade, x, y, toX, toY }, size) {
+  drawEnds(context, { trade, x, y, toX, toY, parts }, size) {
     const chosen = trade === this.selected;
     const radius = chosen ? Math.max(size, 6) : size;
     context.globalAlpha = 1;
     context.lineWidth = radius > 4 ? 1.5 : 0.5;
     context.strokeStyle = this.palette.raised;
+    const entries = parts.length ? parts.filter((part) => part.isEntry) : [{ x, y }];
+    const exits = parts.length ? parts.filter((part) => !part.isEntry) : this.trades.known[trade] ? [{ x: toX, y: toY }] : [];
     context.fillStyle = this.palette.z1;
-    triangle(context, x, y, radius, this.trades.long[trade]);
-    if (!this.trades.known[trade]) return;
+    for (const part of entries) triangle(context, part.x, part.y, radius, this.trades.long[trade]);
     context.fillStyle = this.trades.colour[trade];
-    context.beginPath();
-    context.arc(toX, toY, radius * 0.75, 0, 2 * Math.PI);
-    context.fill();
-    context.stroke();
+    for (const part of exits) {
+      context.beginPath();
+      context.arc(part.x, part.y, radius * 0.75, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    }
   }
 
-  drawLabel(context, { trade, toX, toY, y }, width) {
-    const below = toY > y;
+  /** Reasons beside the exits, as far as they do not cover each other; that of the chosen trade always. */
+  drawLabels(context, points, width) {
+    const taken = [];
+    const first = points.filter((point) => point.trade === this.selected);
+    for (const point of [...first, ...points.filter((other) => other.trade !== this.selected)]) {
+      const box = this.labelBox(context, point, width);
+      if (taken.some((other) => overlap(box, other))) continue;
+      taken.push(box);
+      this.drawLabel(context, point, box);
+    }
+  }
+
+  labelBox(context, { trade, toX, toY, y }, width) {
     context.font = "11px system-ui, sans-serif";
-    const x = Math.min(toX, width - 4 - context.measureText(this.trades.label[trade]).width / 2);
+    const half = context.measureText(this.trades.label[trade]).width / 2 + 3;
+    const x = Math.min(toX, width - 1 - half);
+    const below = toY > y;
+    const top = below ? toY + 7 : toY - 22;
+    return { x, below, left: x - half, right: x + half, top, bottom: top + 15 };
+  }
+
+  drawLabel(context, { trade, toY }, { x, below }) {
     context.textAlign = "center";
     context.textBaseline = below ? "top" : "bottom";
     context.lineWidth = 3;
@@ -148,7 +172,7 @@ class TradeMarks {
       context.lineTo(point.x, point.y + 4);
       context.lineTo(point.x - 4, point.y);
       context.fill();
-      this.drawn.push({ ...point, toX: point.x, toY: point.y });
+      this.drawn.push({ ...point, toX: point.x, toY: point.y, parts: [] });
     }
   }
 
@@ -157,11 +181,16 @@ class TradeMarks {
     let best = null;
     let reach = REACH_PX;
     for (const point of this.drawn) {
-      const away = Math.min(Math.hypot(point.x - x, point.y - y), Math.hypot(point.toX - x, point.toY - y), toSegment(point, x, y) + 4);
+      const ends = point.parts.length ? point.parts : [point, { x: point.toX, y: point.toY }];
+      const away = Math.min(...ends.map((end) => Math.hypot(end.x - x, end.y - y)), toSegment(point, x, y) + 4);
       if (away < reach) { reach = away; best = point; }
     }
     return best;
   }
+}
+
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
 function toSegment({ x: ax, y: ay, toX: bx, toY: by }, x, y) {

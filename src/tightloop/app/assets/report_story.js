@@ -1,4 +1,6 @@
-// One trade told: its figures, and which conditions fired for it.
+// One trade told: its figures, each execution where there were several, and which conditions fired for it.
+
+const FILLS_TOLD = 40;
 
 function tradeLines(run, i) {
   const { trades, forms, exitNames } = run;
@@ -6,8 +8,8 @@ function tradeLines(run, i) {
   const done = trades.closed[i];
   return [
     [`#${i + 1} ${trades.side[i]} ${formatSignificant(trades.qty[i])}`],
-    [`in ${formatMoment(trades.entry_ts[i])} at ${price(trades.entry_price[i])}`],
-    done ? [`out ${formatMoment(trades.exit_ts[i])} at ${price(trades.exit_price[i])}`] : ["still open"],
+    [`in ${formatMoment(trades.entry_ts[i])} ${averaged(trades.fills[i], true)} ${price(trades.entry_price[i])}`],
+    done ? [`out ${formatMoment(trades.exit_ts[i])} ${averaged(trades.fills[i], false)} ${price(trades.exit_price[i])}`] : ["still open"],
     ...(done ? [[`${exitNames[trades.reason[i]] || trades.reason[i]}, held ${formatSpan(trades.hold[i])}`]] : []),
     [`result ${formatNumber(trades.pnl[i], forms.money_signed)}${done ? ` (move ${formatNumber(trades.move[i], forms.percent_signed)})` : ""}`, tone(trades.pnl[i])],
   ];
@@ -35,12 +37,33 @@ function conditionText({ variant, operator, value, threshold, verdict }) {
   return `${mark} ${variant} ${formatSignificant(value)} ${operator.replace("_", " ")} ${limit}`.trim();
 }
 
+/** "at" for one execution, how many and "average" for several. */
+function averaged(fills, isEntry) {
+  const count = fills.filter((fill) => fill.isEntry === isEntry).length;
+  return count > 1 ? `${count} fills, average` : "at";
+}
+
+/** Every execution of a trade that had several: a small table, the first FILLS_TOLD of them. */
+function storyFills(run, i) {
+  const { trades, forms } = run;
+  const fills = trades.fills[i];
+  if (!fills.length) return [];
+  const price = run.priceForms[trades.instrument[i]] || forms.ratio;
+  const titles = ["Fill", "", "Price", "Quantity", "Fee"];
+  const line = (tag, texts) => element("tr", "", null, ...texts.map((text, k) => element(tag, k > 1 ? "n" : "", text)));
+  const rows = fills.slice(0, FILLS_TOLD).map((fill) =>
+    line("td", [formatMoment(fill.ts), fill.isEntry ? "in" : "out", formatNumber(fill.price, price), formatSignificant(fill.qty), formatNumber(fill.fee, forms.money)]));
+  const rest = fills.length - rows.length;
+  if (rest > 0) rows.push(line("td", [`and ${rest} more in fills.parquet`]));
+  return [element("table", "fills", null, element("thead", "", null, line("th", titles)), element("tbody", "", null, ...rows))];
+}
+
 function storyPieces(run, i) {
   const { trades, forms } = run;
   const price = (value) => formatNumber(value, run.priceForms[trades.instrument[i]] || forms.ratio);
   return [
-    ["Entry", `${formatMoment(trades.entry_ts[i])}\nat ${price(trades.entry_price[i])}`],
-    ["Exit", trades.closed[i] ? `${formatMoment(trades.exit_ts[i])}\nat ${price(trades.exit_price[i])}` : "still open"],
+    ["Entry", `${formatMoment(trades.entry_ts[i])}\n${averaged(trades.fills[i], true)} ${price(trades.entry_price[i])}`],
+    ["Exit", trades.closed[i] ? `${formatMoment(trades.exit_ts[i])}\n${averaged(trades.fills[i], false)} ${price(trades.exit_price[i])}` : "still open"],
     ["Held", formatSpan(trades.hold[i])],
     ["Quantity", formatSignificant(trades.qty[i])],
     ["Move in its favour", formatNumber(trades.move[i], forms.percent_signed), tone(trades.move[i])],
@@ -81,6 +104,6 @@ function tellTrade(run, i, actions) {
   const pieces = element("dl", "pieces", null, ...storyPieces(run, i).map(([name, text, className]) =>
     element("div", "", null, element("dt", "", name), element("dd", className || "", text))));
   const whys = storyWhys(run, i);
-  host.replaceChildren(element("div", "bar", null, element("h3", "", title), turns), pieces, ...(whys.length ? [element("div", "whys", null, ...whys)] : []));
+  host.replaceChildren(element("div", "bar", null, element("h3", "", title), turns), pieces, ...storyFills(run, i), ...(whys.length ? [element("div", "whys", null, ...whys)] : []));
   host.hidden = false;
 }

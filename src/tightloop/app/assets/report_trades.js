@@ -9,11 +9,11 @@ function tradeColumns({ trades, forms, exitNames, instruments, priceForms }) {
   const at = (name) => (i) => trades[name][i];
   const columns = [
     { key: "number", title: "#", wide: true, right: true, value: (i) => i + 1, text: String },
-    { key: "instrument", title: "Instrument", value: at("instrument"), text: shortened(instruments), only: instruments.length > 1 },
-    { key: "side", title: "Side", wide: new Set(trades.side).size < 2, value: at("side"), text: String },
-    { key: "entry_ts", title: "Entry", value: at("entry_ts"), text: formatMoment },
+    { key: "instrument", title: isPhone() ? "Symbol" : "Instrument", value: at("instrument"), text: shortened(instruments), only: instruments.length > 1 },
+    { key: "side", title: isPhone() ? "" : "Side", wide: new Set(trades.side).size < 2, value: at("side"), text: isPhone() ? (side) => (side === "LONG" ? "▲" : "▼") : String },
+    { key: "entry_ts", title: "Entry", value: at("entry_ts"), text: momentText(trades) },
     { key: "entry_price", title: "Price", wide: true, right: true, value: at("entry_price"), text: price },
-    { key: "exit_ts", title: "Exit", wide: true, value: at("exit_ts"), text: formatMoment },
+    { key: "exit_ts", title: "Exit", wide: true, value: at("exit_ts"), text: momentText(trades) },
     { key: "exit_price", title: "Price", wide: true, right: true, value: at("exit_price"), text: price },
     { key: "hold", title: "Held", wide: true, right: true, value: at("hold"), text: formatSpan },
     { key: "move", title: "Move", wide: true, right: true, value: at("move"), text: number(forms.percent_signed) },
@@ -26,9 +26,20 @@ function tradeColumns({ trades, forms, exitNames, instruments, priceForms }) {
   return columns.filter((column) => column.only !== false);
 }
 
-/** On a phone a name without the venue and the market that all instruments share. */
+function isPhone() {
+  return innerWidth < 600;
+}
+
+/** A moment to the second; on a phone to the minute, without the year when all trades began in one. */
+function momentText({ entry_ts: entries }) {
+  const whole = (seconds) => formatMoment(Number.isFinite(seconds) ? Math.floor(seconds) : seconds);
+  if (!isPhone()) return whole;
+  const isOneYear = new Set(Array.from(entries, (seconds) => whole(seconds).slice(0, 4))).size < 2;
+  return (seconds) => whole(seconds).slice(isOneYear ? 5 : 2, 16);
+}
+
+/** A name without the venue and the market that all instruments share; the whole name is in the story of a trade. */
 function shortened(instruments) {
-  if (innerWidth >= 600) return String;
   const shared = (read) => new Set(instruments.map((each) => read(each.name))).size === 1;
   const venue = shared((name) => name.split(":")[0]);
   const market = shared((name) => name.split("-").pop());
@@ -113,7 +124,7 @@ class TradeLedger {
     for (const column of this.columns) {
       let longest = column.title.length + 2;
       for (let i = 0; i < count; i += stride) longest = Math.max(longest, column.text(column.value(i), i).length);
-      column.head.style.minWidth = `${longest * 0.56 + 1.6}em`;
+      column.head.style.minWidth = isPhone() ? `${longest * 0.5 + 0.9}em` : `${longest * 0.54 + 1.3}em`;
     }
   }
 

@@ -8,8 +8,7 @@ class RunView {
     this.run = run;
     this.onTrade = onTrade;
     this.palette = readPalette();
-    this.instrument = run.instruments.findIndex((each) => each.step.length > 0);
-    if (this.instrument < 0) this.instrument = 0;
+    this.instrument = firstShown(run);
     this.selected = -1;
     this.switches = { trades: true, signals: false };
     this.buildWhole();
@@ -25,7 +24,7 @@ class RunView {
     this.whole = LightweightCharts.createChart(host, chartOptions(this.palette));
     this.price = new PricePane(this.whole, this.palette);
     this.money = equity.step.length ? new MoneyPanes(this.whole, this.palette, equity, grid.times, forms.money) : null;
-    this.legends = [0, 1, 2].slice(0, this.money ? 3 : 1).map(() => host.appendChild(element("div", "legend")));
+    this.legends = this.whole.panes().map(() => host.appendChild(element("div", "legend")));
     this.whole.subscribeCrosshairMove((event) => this.hover(event, this.price, this.whole, host));
     this.whole.subscribeClick((event) => this.click(event, this.price));
     this.whole.timeScale().subscribeVisibleLogicalRangeChange(() => this.legend(null));
@@ -70,6 +69,7 @@ class RunView {
       exitAt: of((i) => logicalPosition(grid, trades.closed[i] ? trades.exit_ts[i] : end)),
       entryPrice: of((i) => trades.entry_price[i]),
       exitPrice: of((i) => (trades.closed[i] ? trades.exit_price[i] : bars.close[bars.close.length - 1])),
+      parts: of((i) => trades.fills[i].map((fill) => ({ at: logicalPosition(grid, fill.ts), price: fill.price, isEntry: fill.isEntry }))),
       long: of((i) => trades.side[i] === "LONG"),
       won: of((i) => (trades.closed[i] ? Math.sign(trades.pnl[i]) : 0)),
       colour: of((i) => this.palette.reasons[trades.reason[i]] || this.palette.trace),
@@ -161,7 +161,7 @@ class RunView {
   turn(name, on) {
     if (name === "trades") this.price.marks.showTrades = on;
     if (name === "signals") this.price.marks.showSignals = on;
-    if (name === "hold" && this.money && this.money.hold) this.money.hold.applyOptions({ visible: on });
+    if (name === "hold" && this.money) this.money.showHold(on);
     if (name === "log") {
       for (const pane of [this.price, this.closePrice]) if (pane) pane.candles.priceScale().applyOptions({ mode: on ? 1 : 0 });
     }
@@ -195,10 +195,13 @@ class RunView {
     if (!this.money) return;
     const row = lastAtOrBefore(equity.step, at);
     const style = this.palette;
-    const lines = [["Equity", formatNumber(equity.last[row] ?? null, forms.money), style.accent]];
-    if (equity.hold) lines.push(["Buy and hold", formatNumber(equity.hold[row] ?? null, forms.money), style.trace]);
-    fillLegend(this.legends[1], "", lines);
-    fillLegend(this.legends[2], "", [["Drawdown", formatNumber(row < 0 ? null : -equity.drawdown[row], forms.percent), style.loss]]);
+    const own = ["Equity", formatNumber(equity.last[row] ?? null, forms.money), style.accent];
+    const hold = ["Buy and hold", formatNumber(equity.hold?.[row] ?? null, forms.money), style.trace];
+    const { isApart } = this.money;
+    fillLegend(this.legends[1], "", equity.hold && !isApart ? [own, hold] : [own]);
+    if (isApart) fillLegend(this.legends[2], "", [hold, ["beside equity", "", style.accent]]);
+    const last = this.legends[this.legends.length - 1];
+    fillLegend(last, "", [["Drawdown", formatNumber(row < 0 ? null : -equity.drawdown[row], forms.percent), style.loss]]);
   }
 
   /** The step under the pointer; without one the last that is shown. */
@@ -221,7 +224,8 @@ class RunView {
     let top = 0;
     this.legends.forEach((legend, pane) => {
       const height = panes[pane].getHeight();
-      legend.style.top = `${pane === 2 ? top + height - 24 : top + 6}px`;
+      const isDrawdown = this.money && pane === panes.length - 1;
+      legend.style.top = `${isDrawdown ? top + height - 24 : top + 6}px`;
       top += height + 1;
     });
   }
@@ -237,6 +241,13 @@ class RunView {
     this.showInstrument(this.instrument);
     if (this.selected >= 0) this.price.marks.selected = this.price.marks.numbers.indexOf(this.selected);
   }
+}
+
+/** The instrument a page opens on: the first with a trade, else the first with bars. */
+function firstShown({ instruments, trades }) {
+  const traded = new Set(trades.instrument);
+  const withTrade = instruments.findIndex((each) => each.step.length > 0 && traded.has(each.name));
+  return withTrade >= 0 ? withTrade : Math.max(0, instruments.findIndex((each) => each.step.length > 0));
 }
 
 /** The stretch of full-resolution bars that holds a whole trade, null when it does not travel with the page. */

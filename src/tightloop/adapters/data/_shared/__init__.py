@@ -1,9 +1,11 @@
 """What the files of this folder share: datasets, reading, writing, and the faults that data can have."""
 
 from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
+from tightloop.adapters.data._shared.grid import grid_faults, grid_of
 from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
-from tightloop.adapters.data._shared.parquet import Source
-from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso
+from tightloop.adapters.data._shared.moments import Refuse, is_number, moments
+from tightloop.adapters.data._shared.parquet import YEAR_END_NS, YEAR_MIN_NS, YEARS, Source, is_text
+from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
 from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
@@ -16,10 +18,14 @@ __all__ = [
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
     "RULES_FILE",
+    "YEARS",
+    "YEAR_END_NS",
+    "YEAR_MIN_NS",
     "Dataset",
     "DatasetReport",
     "Fault",
     "Judged",
+    "Refuse",
     "Source",
     "Stream",
     "TickReader",
@@ -29,12 +35,18 @@ __all__ = [
     "discover",
     "exp_6",
     "gate",
+    "grid_faults",
+    "grid_of",
+    "is_number",
     "is_table",
+    "is_text",
     "iso",
     "judge_bars",
     "judge_series",
     "judge_table",
     "judge_ticks",
+    "length",
+    "moments",
     "nearest",
     "read_bars",
     "read_ticks",

@@ -14,6 +14,10 @@ Times = npt.NDArray[np.int64]
 
 _NEW_YORK = "America/New_York"
 _CLOSE = time(17)
+_DAY_NS = 86_400_000_000_000
+_EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+_NIGHT_SHARE, _NIGHT_DAYS_MIN = 0.1, 3
+_MISSING_MAX = 5_000_000
 _DAYS_MAX = 200 * 366
 """A span of centuries is a wrong unit of time, which other faults report; its calendar is not worth computing."""
 
@@ -51,6 +55,50 @@ def steps_inside(first_ns: Times, counts: Times, step_ns: int, spans: Times) -> 
         edges = np.clip(-((first_ns[index] - near) // step_ns), 0, counts[index])
         inside[index] = np.sum(edges[:, 1] - edges[:, 0])
     return inside
+
+
+def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) -> str:
+    """What runs of missing steps have in common, for a message; empty when they look like no closing time.
+
+    ``times`` are the stamps that are there. Weekends are those of ``forex``; a night is a time of day at which fewer
+    than a tenth of the days have a bar.
+    """
+    total = int(counts.sum())
+    if not 0 < total <= _MISSING_MAX or not 0 <= int(times[0]) <= int(times[-1]) < _DAYS_MAX * _DAY_NS:
+        return ""
+    spans = closed_spans_ns("forex", int(times[0]), int(times[-1]))
+    runs = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    missing = first_ns[runs] + place * step_ns
+    weekend = _on_weekends(missing, spans)
+    if int(weekend.sum()) <= int(_on_weekends(times, spans).sum()):
+        weekend[:] = False  # there are bars on weekends
+    hours, seen = np.unique(times % _DAY_NS // step_ns, return_counts=True)
+    days = len(np.unique(times // _DAY_NS))
+    night = (
+        ~weekend
+        & (days >= _NIGHT_DAYS_MIN)
+        & ~np.isin(missing % _DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
+    )
+    weekends, nights = int(weekend.sum()), int(night.sum())
+    if weekends + nights < total / 2:
+        return ""
+    named = [f"{weekends} are of weekends"] * (weekends > 0) + [f"{nights} of hours that never have bars"] * (
+        nights > 0
+    )
+    other = total - weekends - nights
+    remedy = "`calendar: forex` for it in instruments.yaml says that the market is closed on weekends"
+    if nights:
+        remedy = "no calendar knows nights and holidays yet: accept the holes when the market is closed then"
+    return f"; {', '.join(named)}{f', {other} others' if other else ''}: {remedy}"
+
+
+def _on_weekends(times: Times, spans: Times) -> npt.NDArray[np.bool_]:
+    weekend = np.isin((times // _DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
+    if len(spans):
+        before = np.searchsorted(spans[:, 0], times, "right") - 1
+        weekend |= (before >= 0) & (times < spans[np.maximum(before, 0), 1])
+    return weekend
 
 
 def _is_closed(session: date) -> bool:

@@ -6,24 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.adapters.data._shared.grid import BarGrid, apart, grid_faults, grid_of
 from tightloop.adapters.data._shared.parquet import ColumnProblem, Source
 from tightloop.adapters.data._shared.prices import bar_faults
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import Rows, order_of, step_faults, without_zone
+from tightloop.adapters.data._shared.times import Rows, order_of, other_cadence, step_faults, without_zone
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A report, and the bars that a run uses: in order, each once, those without a price left out."""
+    """A report, and the bars that a run uses: in order, each once, none inside of another, all with a price."""
 
     report: DatasetReport
     bars: npt.NDArray[np.void]
 
 
-def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: str, *, zoned: bool) -> Judged:
-    """Judge bars as stored: a structured array with open, high, low, close, volume and open_ns."""
+def judge_bars(
+    path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: str, *, zoned: bool, grid: BarGrid | None = None
+) -> Judged:
+    """Judge bars as stored: a structured array with open, high, low, close, volume, open_ns and close_ns.
+
+    ``grid`` is that of the whole dataset when ``bars`` are a window of it. Where a zone's summer time changes, the bars
+    that are given back end when the next may begin.
+    """
     times = bars["open_ns"]  # a view: a copy of one column of a year of minutes is 4 MB
     if not len(times):
         return Judged(schema_report(path, 0, ()), bars)
@@ -32,15 +39,32 @@ def judge_bars(path: str, bars: npt.NDArray[np.void], step_ns: int, calendar: st
     used = bars if rows is None else bars[rows]
     stamps = times if rows is None else times[rows]
     first, last = int(times.min()), int(times.max())
+    grid = grid_of(times, step_ns) if grid is None else grid
     prices = bar_faults({name: used[name] for name in PRICE_COLUMNS}, stamps)
+    off = grid.off_ns(stamps)
+    cadence = other_cadence(stamps, step_ns)
+    steps: list[Fault | None] = [cadence]
+    if cadence is None:  # against the wrong step every row would be a hole
+        # A bar off the grid counts as the one it lies nearest to.
+        nearest = np.unique(stamps - off) if off.any() else stamps
+        steps = step_faults(nearest, step_ns, calendar, is_bars=True)
     faults = [
-        order.disorder, order.exact, order.conflicting, *prices, *step_faults(stamps, step_ns, calendar),
+        order.disorder, order.exact, order.conflicting, *prices, *steps,
+        *grid_faults(stamps, off, grid, is_other_step=cadence is not None),
         None if zoned else without_zone(len(times), first, "ts"),
     ]  # fmt: skip
-    report = DatasetReport(path, len(times), first, last, in_contract_order(faults))
-    if any(fault.kind == "non_positive" for fault in report.faults):
+    notes = () if grid.zone is None else (f"days of {grid.zone}: 23 and 25 hours where its summer time changes",)
+    report = DatasetReport(path, len(times), first, last, in_contract_order(faults), notes)
+    return Judged(report, _usable(used, grid, {fault.kind for fault in report.faults}))
+
+
+def _usable(used: npt.NDArray[np.void], grid: BarGrid, kinds: set[str]) -> npt.NDArray[np.void]:
+    if "non_positive" in kinds:
         used = used[_positive(used)]
-    return Judged(report, used)
+    if grid.zone is not None:
+        used = used.copy()
+        used["close_ns"] = grid.ends_ns(used["open_ns"])
+    return used[apart(used["open_ns"], grid)] if "overlap" in kinds else used
 
 
 def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
@@ -54,8 +78,8 @@ def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
 
 def read_bars(
     source: Source, dtype: np.dtype[np.void], step_ns: int, start_ns: int, end_ns: int
-) -> npt.NDArray[np.void]:
-    """Rows of the window as stored: unsorted and repeated rows included, missing numbers as NaN.
+) -> tuple[npt.NDArray[np.void], BarGrid]:
+    """Rows of the window as stored, unsorted and repeated rows included, missing numbers as NaN; the grid of all rows.
 
     ``dtype`` holds the prices, open_ns and close_ns; ``close_ns`` is ``open_ns + step_ns``.
     """
@@ -64,13 +88,14 @@ def read_bars(
     low, high = (int(np.searchsorted(times, at)) for at in (start_ns, end_ns)) if ordered else (0, len(times))
     bars = np.empty(max(high - low, 0), dtype)
     bars["open_ns"] = times[low:high]
+    grid = grid_of(times, step_ns)
     del times
     np.add(bars["open_ns"], step_ns, out=bars["close_ns"])
     for name in PRICE_COLUMNS:
         source.fill(name, bars[name], low)
     if ordered:
-        return bars
-    return bars[(bars["open_ns"] >= start_ns) & (bars["open_ns"] < end_ns)]
+        return bars, grid
+    return bars[(bars["open_ns"] >= start_ns) & (bars["open_ns"] < end_ns)], grid
 
 
 class _Values:

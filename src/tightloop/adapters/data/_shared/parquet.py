@@ -20,6 +20,9 @@ from tightloop.model.errors import InputError
 BATCH_ROWS = 16_384
 SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
 pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
+YEAR_MIN_NS, YEAR_END_NS = 631_152_000_000_000_000, 4_133_980_800_000_000_000
+"""1990-01-01, and 2101-01-01, which is the first that is too late."""
+YEARS = "1990 to 2100"
 _NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 TIME, NS, NUMBER, FLAG, SIDE, TRADE_ID = "timestamp", "int64 in ns", "number", "flag", "side", "id"
@@ -86,7 +89,21 @@ class Source:
                 message = f"holds times that are not between 1678 and 2262, read in {kind.unit}"
                 raise InputError.one(self._files[0], None, column, message, "write the times in their true unit")
             out *= scale
+        if len(out):
+            self._check_years(column, out)
         return out
+
+    def _check_years(self, column: str, times: npt.NDArray[np.int64]) -> None:
+        """InputError when a time is none of a market; a venue that sent no time of an event left 0."""
+        if int(times.min()) >= YEAR_MIN_NS and int(times.max()) < YEAR_END_NS:
+            return
+        outside = (times < YEAR_MIN_NS) | (times >= YEAR_END_NS)
+        outside &= (times != 0) | (column != "ts_event_ns")
+        if outside.any():
+            row = int(outside.argmax())
+            message = f"{int(times[row])} ns since 1970 (row {row + 1}) is no time of the years {YEARS}"
+            remedy = "write the times in their true unit; `tightloop data import` finds it"
+            raise InputError.one(self._files[0], None, column, message, remedy)
 
     def fill(self, column: str, out: npt.NDArray[np.float64], start: int = 0) -> None:
         """Write rows ``start .. start + len(out)`` of a numeric column into ``out`` (may be strided); missing: NaN."""

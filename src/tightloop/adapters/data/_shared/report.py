@@ -25,12 +25,19 @@ class Verdict(IntEnum):
 FAULT_KINDS = (
     "holes", "exact_duplicates", "conflicting_duplicates", "disorder", "late_stamps", "impossible_ohlc",
     "non_positive", "flat", "straight_line", "cadence", "outliers", "units", "timezone", "negative_growth",
-    "impossible_growth", "crossed_quotes", "future_stamps", "schema",
+    "impossible_growth", "crossed_quotes", "future_stamps", "off_grid", "overlap", "close_stamped", "schema",
 )  # fmt: skip
 """Every kind of fault, in the order of the contract."""
 
 NEVER_ACCEPTED = "schema"
 """A column that is not there cannot be accepted: there is nothing to run on."""
+
+_REPAIRS = {
+    "off_grid": "give those bars the time they begin at",
+    "overlap": "remove or repair those bars",
+    "close_stamped": "import the file again with --stamped close",
+}
+"""What to do about a fault, where there is more to say than that it is to be repaired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = No
 
 def _refusal(file: str, fault: Fault, refused: list[Fault]) -> Problem:
     kinds = ",".join(dict.fromkeys(other.kind for other in refused if other.kind != NEVER_ACCEPTED))
-    remedy = f"repair the data, or run on it as it is with --accept {kinds}"
+    remedy = f"{_REPAIRS.get(fault.kind, 'repair the data')}, or run on it as it is with --accept {kinds}"
     if fault.kind == NEVER_ACCEPTED:
         remedy = "write the file again with the columns of the contract; `tightloop data import` does"
     return Problem(file, None, fault.kind, _sentence(fault, name=False), remedy)
@@ -123,3 +130,13 @@ def iso(time_ns: int) -> str:
     except OverflowError:
         return f"{time_ns} ns"
     return f"{text}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"
+
+
+def length(time_ns: int) -> str:
+    """A length of time for a message, exact: 3600 s, 59.999 s, 1 ms."""
+    for unit, scale in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
+        if time_ns >= scale or time_ns == 0:
+            whole, rest = divmod(int(time_ns), scale)
+            digits = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0")
+            return f"{whole}{f'.{digits}' if digits else ''} {unit}"
+    return f"{time_ns} ns"

@@ -10,10 +10,12 @@ import numpy.typing as npt
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.schedule import gaps_of, missing_settlements
 from tightloop.adapters.data._shared.times import (
     Rows,
     Times,
     commonest_step_ns,
+    holes_fault,
     late_stamps,
     order_of,
     seconds,
@@ -118,20 +120,25 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
     rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
-    step_ns = commonest_step_ns(_near(rounded, window))
+    is_funding = dataset.kind == "funding"
+    step_ns = commonest_step_ns(_near(rounded, None if is_funding else window))
+    due = missing_settlements(np.unique(rounded)) if is_funding else None
     if window is not None:
         inside = (rounded >= window[0]) & (rounded < window[1])
         raw, rounded = raw[inside], rounded[inside]
         columns = {name: column[inside] for name, column in columns.items()}
+    if due is not None and window is not None:
+        due = due[(due >= window[0]) & (due < window[1])]
     if not len(raw):
-        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, ()), rounded, columns, None)
+        faults = () if due is None or not len(due) else (_missing(due, rounded),)
+        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, faults), rounded, columns, None)
     order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
     times = rounded if order.rows is None else rounded[order.rows]
     used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
-    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, dataset.kind, step_ns)]
-    faults += _value_faults(used, times)
-    faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
-    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
+    found = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, step_ns, due)]
+    found += _value_faults(used, times)
+    found.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
+    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(found))
     return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
 
 
@@ -145,17 +152,26 @@ def _near(times: Times, window: tuple[int, int] | None) -> Times:
     return ordered[max(low - more, 0) : high + more]
 
 
-def _step_faults(raw: Times, times: Times, kind: str, step: int | None) -> list[Fault | None]:
-    """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day."""
-    if step is None or len(times) < 2:
+def _step_faults(raw: Times, times: Times, step: int | None, due: Times | None) -> list[Fault | None]:
+    """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day.
+
+    ``due``: the settlements that are missing, of a series that changes its step.
+    """
+    if step is None or (len(times) < 2 and due is None):
         return []
     if step > NS_PER_DAY or NS_PER_DAY % step:
         detail = f"the commonest step is {seconds(step)}, which does not divide a day"
-        return [Fault("cadence", len(times) - 1, int(times[0]), detail, Verdict.UNFIT)]
+        return [Fault("cadence", max(len(times) - 1, 1), int(times[0]), detail, Verdict.UNFIT)]
     hour = 3_600 * NS_PER_S
     # An hourly grid, whatever hours the series settles at.
     late = late_stamps(np.sort(raw), hour if step % hour == 0 else step)
-    return [late, *step_faults(times, step, "always", named=False, changes=kind == "funding")]
+    if due is None:
+        return [late, *step_faults(times, step, "always")]
+    return [late, _missing(due, times)] if len(due) else [late]
+
+
+def _missing(due: Times, times: Times) -> Fault:
+    return holes_fault(len(times), len(due), *gaps_of(due, times), int(due[0]))
 
 
 def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:

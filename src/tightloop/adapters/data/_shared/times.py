@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.calendar import closed_spans_ns, steps_inside
+from tightloop.adapters.data._shared.calendar import closed_spans_ns, steps_inside, what_is_missing
 from tightloop.adapters.data._shared.report import Fault, Verdict
 
 Times = npt.NDArray[np.int64]
@@ -15,8 +15,6 @@ Rows = npt.NDArray[np.int64]
 
 HOLES_USABLE_SHARE = 0.05
 NS_PER_MINUTE = 60_000_000_000
-NS_PER_DAY = 86_400_000_000_000
-CADENCE_STEPS = 9
 
 
 class Values(Protocol):
@@ -93,24 +91,10 @@ def _duplicates(
     return exact, conflicting
 
 
-def step_faults(
-    times: Times, step_ns: int, calendar: str, named: bool = True, changes: bool = False
-) -> list[Fault | None]:
-    """Cadence and holes of strictly ascending stamps on a step.
-
-    ``named``: the dataset's name states the step, so that another commonest step is a fault. Then holes are not
-    counted: against the wrong step every row would be one. ``changes``: stretches of another regular step are no
-    holes, for venues change how often they settle funding.
-    """
+def step_faults(times: Times, step_ns: int, calendar: str, is_bars: bool = False) -> list[Fault | None]:
+    """Holes of strictly ascending stamps on a step; ``is_bars``: with words on what the missing ones have in common."""
     steps = np.diff(times)
-    if not len(steps):
-        return []
-    if named:
-        cadence = _cadence(times, steps, step_ns)
-        if cadence is not None:
-            return [cadence]
-    gaps = steps > step_ns
-    wide = np.flatnonzero(gaps & ~_other_cadence(steps) if changes else gaps)
+    wide = np.flatnonzero(steps > step_ns)
     missing = (steps[wide] + step_ns // 2) // step_ns - 1
     wide, missing = wide[missing > 0], missing[missing > 0]
     if not len(wide):
@@ -118,26 +102,23 @@ def step_faults(
     first = times[wide] + step_ns
     explained = steps_inside(first, missing, step_ns, closed_spans_ns(calendar, int(times[0]), int(times[-1])))
     holes = missing - explained
-    count = int(holes.sum())
-    if not count:
+    if not holes.any():
         return []
     torn = np.flatnonzero(holes)
-    expected = len(times) + count
-    share = count / expected
+    opened = _first_open(int(first[torn[0]]), step_ns, calendar)
+    said = what_is_missing(times, first[torn], missing[torn], step_ns) if is_bars and calendar == "always" else ""
+    return [holes_fault(len(times), int(holes.sum()), len(torn), int(holes.max()), opened, said)]
+
+
+def holes_fault(rows: int, count: int, gaps: int, longest: int, first_ns: int, said: str = "") -> Fault:
+    """The fault of ``count`` steps that are missing beside ``rows`` that are there."""
+    share = count / (rows + count)
     verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
     detail = (
-        f"missing: {count} of {expected} steps ({100 * share:.2g} %) in {len(torn)} "
-        f"{'gap' if len(torn) == 1 else 'gaps'}, the longest of {int(holes.max())}"
+        f"missing: {count} of {rows + count} steps ({100 * share:.2g} %) in {gaps} "
+        f"{'gap' if gaps == 1 else 'gaps'}, the longest of {longest}{said}"
     )
-    opened = _first_open(int(first[torn[0]]), step_ns, calendar)
-    return [Fault("holes", count, opened, detail, verdict)]
-
-
-def _other_cadence(steps: Times) -> npt.NDArray[np.bool_]:
-    """Steps among at least CADENCE_STEPS equal ones in a row that divide a day."""
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
-    lengths = np.diff(np.concatenate((starts, [len(steps)])))
-    return np.repeat((lengths >= CADENCE_STEPS) & (NS_PER_DAY % steps[starts] == 0), lengths)
+    return Fault("holes", count, first_ns, detail, verdict)
 
 
 def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:
@@ -148,18 +129,20 @@ def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:
     return first_ns
 
 
-def _cadence(times: Times, steps: Times, step_ns: int) -> Fault | None:
-    right = int((steps == step_ns).sum())
-    if 2 * right >= len(steps):
+def other_cadence(times: Times, step_ns: int) -> Fault | None:
+    """Another commonest step than the dataset's name says; one within half a step of it is that one, early or late."""
+    steps = np.diff(times)
+    whole = (steps + step_ns // 2) // step_ns
+    right = whole == 1
+    if 2 * int(right.sum()) >= len(steps):
         return None
-    values, counts = np.unique(steps, return_counts=True)
+    values, counts = np.unique(np.where(whole > 0, whole * step_ns, steps)[~right], return_counts=True)
     most = int(counts.argmax())
-    if counts[most] <= max(right, 1):
+    if counts[most] <= max(int(right.sum()), 1):
         return None
-    wrong = len(steps) - right
-    first = int(times[np.flatnonzero(steps != step_ns)[0]])
+    wrong = np.flatnonzero(~right)
     detail = f"the commonest step is {seconds(int(values[most]))}, not the {seconds(step_ns)} of the dataset's name"
-    return Fault("cadence", wrong, first, detail, Verdict.UNFIT)
+    return Fault("cadence", len(wrong), int(times[wrong[0]]), detail, Verdict.UNFIT)
 
 
 def seconds(time_ns: int) -> str:

@@ -13,13 +13,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Source, commonest_step_ns, iso, stamps, write_table
-from tightloop.adapters.data.importer.guess import WANTED, columns_of, flags, identities, numbers, sells, times_ns
+from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, iso, stamps, write_table
+from tightloop.adapters.data.importer.final import ended, final_rows, unused
+from tightloop.adapters.data.importer.guess import (
+    WANTED,
+    close_column,
+    columns_of,
+    flags,
+    identities,
+    numbers,
+    sells,
+    times_ns,
+)
 from tightloop.adapters.data.importer.tables import Rows, read_rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
 
 Columns = dict[str, npt.NDArray[Any]]
+Times = npt.NDArray[np.int64]
+STAMPED = ("open", "close")
+NS_PER_S = 1_000_000_000
 
 EXAMPLE = "write for example bars:binance:BTCUSDT-perp-1m, trades:binance:BTCUSDT-perp or funding:binance:BTCUSDT"
 _NS_PER_DAY = 86_400_000_000_000
@@ -88,8 +101,14 @@ def import_files(
     target: Target,
     replace: bool = False,
     shown: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+    *,
+    stamped: str = "open",
+    now_ns: int | None = None,
 ) -> Imported:
     """Read the files and write or merge the dataset; ``shown`` may wrap the files to show progress.
+
+    ``stamped``: bars carry the time of their open or of their close. Bars that had not ended at ``now_ns``, or when
+    their file was written, are left out; None looks at no clock.
 
     InputError names file, line and column of the first wrong value, or the rows that contradict the catalog's.
     """
@@ -98,8 +117,13 @@ def import_files(
     mapping: dict[str, str] = {}
     for file in shown(files):
         rows = read_rows(file)
-        mapping = columns_of(rows, target.kind)
+        mapping = columns_of(rows, target.kind, stamped == "close")
         columns, note = _columns(rows, target.kind, mapping)
+        if target.timeframe is not None:
+            columns, more = _whole_bars(rows, columns, mapping, TIMEFRAMES[target.timeframe], stamped, now_ns)
+            note += more
+        else:
+            note += unused(rows, tuple(mapping.values()))
         parts.append(columns)
         notes += [entry for entry in note if entry not in notes]
     new = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -136,6 +160,45 @@ def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns
         notes.append("no column says when rows were received: the time they happened is used")
     order = _TICK_COLUMNS.get(kind, WANTED[kind])
     return {name: columns[name] for name in order}, notes
+
+
+def _whole_bars(
+    rows: Rows, columns: Columns, mapping: Mapping[str, str], step_ns: int, stamped: str, now_ns: int | None
+) -> tuple[Columns, list[str]]:
+    """Bars by their opens, without those that are not final or have not ended, and sentences for the user."""
+    used = tuple(mapping.values())
+    final, said, notes = final_rows(rows, used)
+    notes += unused(rows, (*used, *said))
+    columns = columns if final is None else {name: column[final] for name, column in columns.items()}
+    grid = grid_of(columns["ts"], step_ns)
+    if stamped == "close":
+        ends = columns["ts"] + grid.close_tail_ns
+        columns["ts"] = grid_of(ends, step_ns).opens_ns(ends)
+        notes.append(f"{mapping['ts']}: when bars close; the first opens at {iso(int(columns['ts'].min()))}")
+    else:
+        _check_opens(rows, columns["ts"], mapping["ts"], close_column(rows, used), final, step_ns)
+    if now_ns is not None:
+        own = grid_of(columns["ts"], step_ns)
+        kept, more = ended(rows, columns["ts"], own.ends_ns(columns["ts"]), now_ns)
+        notes += more
+        columns = columns if kept is None else {name: column[kept] for name, column in columns.items()}
+    return columns, notes
+
+
+def _check_opens(
+    rows: Rows, opens: Times, named: str, other: str | None, final: npt.NDArray[np.bool_] | None, step_ns: int
+) -> None:
+    """InputError when another column says that the times taken for opens are those of the closes."""
+    if other is None:
+        return
+    try:
+        closes, _how = times_ns(rows, other)
+    except InputError:
+        return  # it holds something else, and is named as not used
+    apart = int(np.median(np.abs((closes if final is None else closes[final]) - opens)))
+    if 2 * apart < step_ns and apart <= NS_PER_S:
+        message = f"is when bars close: the column {other} says so"
+        raise InputError.one(rows.file, rows.skipped or None, named, message, "read it with --stamped close")
 
 
 def _check_step(file: Path, times: npt.NDArray[np.int64], target: Target) -> None:

@@ -1,8 +1,6 @@
 """Which column of a foreign file is which, and in what unit its times are. Everything guessed is said."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -10,7 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tightloop.adapters.data.importer.tables import Rows, is_number
+from tightloop.adapters.data._shared import moments
+from tightloop.adapters.data.importer.final import plain_name
+from tightloop.adapters.data.importer.tables import Rows
 from tightloop.model.errors import InputError
 
 Times = npt.NDArray[np.int64]
@@ -20,6 +20,13 @@ _TIME = (
     "start", "begin", "timeperiodstart", "transacttime", "eventtime", "tseventns", "tsevent", "calctime", "fundingtime",
     "fundingtimestamp", "settlementtime", "gmttime", "candlebegintime", "exchangetimestamp", "tradetime",
 )  # fmt: skip
+_OPENED = (
+    "opentime", "opentimestamp", "starttime", "begintime", "timeperiodstart", "candlebegintime", "start", "begin",
+)  # fmt: skip
+_CLOSED = (
+    "closetime", "closetimestamp", "endtime", "timeperiodend", "candleendtime", "periodend", "timeclose", "end",
+)  # fmt: skip
+"""Names that say of bars whether a time is that of their open or of their close."""
 _SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ts": _TIME,
@@ -50,19 +57,21 @@ WANTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "funding": ("ts", "rate"),
     }
 )
-_UNITS = (("s", 1_000_000_000, 1e11), ("ms", 1_000_000, 1e14), ("us", 1_000, 1e17), ("ns", 1, 1e20))
-_YEAR_MIN_NS, _YEAR_MAX_NS = 0, 4_102_444_800_000_000_000  # 1970 to 2100
 
 
-def columns_of(rows: Rows, kind: str) -> dict[str, str]:
+def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
     """The file's column for each wanted one (and for ``ts_init_ns`` and ``side`` where there are such).
+
+    ``is_close``: the time wanted of bars is that of their close.
 
     By header, or by the layouts of public dumps without one. InputError names what is missing and what there is.
     """
     names = list(rows.columns)
     if not rows.named:
         return _by_layout(rows, kind, names)
-    known = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+    known = {plain_name(name): name for name in reversed(names)}
+    if kind == "bars":
+        known = _with_time_of_bars(known, is_close)
     found: dict[str, str] = {}
     for wanted in (*WANTED[kind], "ts_init_ns", "side"):
         match = next(
@@ -71,6 +80,8 @@ def columns_of(rows: Rows, kind: str) -> dict[str, str]:
         if match is not None:
             found[wanted] = match
     missing = [name for name in WANTED[kind] if name not in found]
+    if kind == "bars" and "ts" in missing:
+        _refuse_other_end(rows, is_close)
     if missing == ["buyer_is_maker"] and "side" in found:
         missing = []
     if missing:
@@ -85,6 +96,32 @@ def columns_of(rows: Rows, kind: str) -> dict[str, str]:
     if kind != "trades" or "buyer_is_maker" in found:
         found.pop("side", None)
     return found
+
+
+def _with_time_of_bars(known: dict[str, str], is_close: bool) -> dict[str, str]:
+    """The names with that of the open (or close) called ts, where a column says which it is."""
+    wanted, other = (_CLOSED, _OPENED) if is_close else (_OPENED, _CLOSED)
+    named = next((known[word] for word in wanted if word in known), None)
+    left = {word: name for word, name in known.items() if word not in other}
+    return left if named is None else {**{word: name for word, name in left.items() if name != named}, "ts": named}
+
+
+def _refuse_other_end(rows: Rows, is_close: bool) -> None:
+    """InputError when the only time there is is that of the other end of the bars."""
+    other = next((name for name in rows.columns if plain_name(name) in (_OPENED if is_close else _CLOSED)), None)
+    if other is None:
+        return
+    ends = ("open", "close") if is_close else ("close", "open")
+    message = f"says when bars {ends[0]}, and no column says when they {ends[1]}"
+    remedy = "leave --stamped close out" if is_close else "read it with --stamped close"
+    raise InputError.one(rows.file, rows.skipped or None, other, message, remedy)
+
+
+def close_column(rows: Rows, used: Sequence[str]) -> str | None:
+    """A column that says when bars close, beside the one that is read as their open."""
+    if not rows.named:
+        return list(rows.columns)[6] if len(rows.columns) >= 11 else None
+    return next((name for name in rows.columns if plain_name(name) in _CLOSED and name not in used), None)
 
 
 def _by_layout(rows: Rows, kind: str, names: Sequence[str]) -> dict[str, str]:
@@ -128,31 +165,14 @@ def numbers(rows: Rows, column: str) -> npt.NDArray[np.float64]:
 
 def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
     """A column of times as int64 ns UTC, and a sentence that says how it was read; InputError with the line."""
-    values = rows.columns[column]
-    if pa.types.is_timestamp(values.type):
-        if values.null_count:
-            message = f"{values.null_count} stamps are missing"
-            raise InputError.one(rows.file, None, column, message, "repair or remove those rows")
-        found = np.asarray(values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64()).to_numpy(), np.int64)
-        return (
-            found,
-            f"time stamps of zone {values.type.tz}" if values.type.tz else "time stamps without a zone, as UTC",
-        )
-    numeric = not _is_text(values.type) or is_number(str(values[0]))
-    if not numeric:
-        return _iso_times(rows, column)
-    exact = _exact_integers(values)
-    scale_by = numbers(rows, column) if exact is None else exact.astype(np.float64)
-    typical = float(np.median(np.abs(scale_by)))
-    unit, scale, _limit = next(entry for entry in _UNITS if typical < entry[2]) if typical < 1e20 else _UNITS[-1]
-    found = np.rint(scale_by * scale).astype(np.int64) if exact is None else exact * scale
-    outside = np.flatnonzero((scale_by * scale < _YEAR_MIN_NS) | (scale_by * scale > _YEAR_MAX_NS))
-    if len(outside) or typical < 1e8:
-        row = int(outside[0]) if len(outside) else 0
-        raise _bad_value(
-            rows, column, row, f"read in {unit} is no time from 1973 to 2100", "write s, ms, us or ns since 1970"
-        )
-    return found, f"numbers, read as {unit} since 1970 in UTC"
+
+    def refuse(row: int | None, wrong: str, remedy: str) -> InputError:
+        if row is None:
+            return InputError.one(rows.file, None, column, wrong, remedy)
+        return _bad_value(rows, column, row, wrong, remedy)
+
+    found, how, _has_zone = moments(rows.columns[column], refuse)
+    return found, how
 
 
 def flags(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
@@ -176,24 +196,6 @@ def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> np
             raise _bad_value(rows, column, row, wrong, f"write {' or '.join(list(words)[:1] + list(words)[3:4])}")
     meanings = np.array([words[text] for text in texts], bool)
     return np.asarray(meanings[codes], bool)
-
-
-def _iso_times(rows: Rows, column: str) -> tuple[Times, str]:
-    found = np.empty(rows.count, np.int64)
-    zones = 0
-    for row, text in enumerate(rows.columns[column].to_pylist()):
-        try:
-            moment = datetime.fromisoformat(str(text).strip().removesuffix(" UTC"))
-        except ValueError:
-            remedy = "write 2024-01-31T13:00:00Z, or a number since 1970"
-            raise _bad_value(rows, column, row, "is not a time", remedy) from None
-        zones += moment.tzinfo is not None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = int(moment.replace(microsecond=0).timestamp())
-        found[row] = seconds * 1_000_000_000 + moment.microsecond * 1_000
-    how = "with their zone" if zones == rows.count else "without a zone, as UTC"
-    return found, f"dates {how}"
 
 
 def _exact_integers(values: pa.ChunkedArray) -> Times | None:

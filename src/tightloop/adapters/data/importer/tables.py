@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from tightloop.adapters.data._shared import is_number
 from tightloop.model.errors import InputError
 
 BYTES_MAX = 4_000_000_000
@@ -65,10 +66,15 @@ def _parquet(file: Path) -> Rows:
     except (pa.ArrowException, OSError) as error:
         message = f"is not a Parquet file that can be read: {str(error).splitlines()[0]}"
         raise InputError.one(file, None, "", message, "write it again from its source") from None
-    columns = {str(name): table.column(index) for index, name in enumerate(table.column_names)}
+    columns = {str(name): _plain(table.column(index)) for index, name in enumerate(table.column_names)}
     if not table.num_rows or not columns:
         raise InputError.one(file, None, "", "holds no rows", "name a file with data")
     return Rows(file, columns, named=True)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without the dictionary that its values may be kept in."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _unpacked(file: Path) -> bytes:
@@ -150,12 +156,3 @@ def _columns(file: Path, raw: bytes, names: Sequence[str], skipped: int, delimit
     if not table.num_rows:
         raise InputError.one(file, skipped, "", "holds no rows below its header", "name a file with data")
     return {name: table.column(index) for index, name in enumerate(names)}
-
-
-def is_number(text: str) -> bool:
-    """Whether a text reads as a float, inf and nan included."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,0 +1,163 @@
+"""The grid that bars lie on, and the faults of bars that do not lie on it.
+
+The grid is the commonest offset within the timeframe, so days may begin at 22:00. Bars of days or of four hours may
+follow the clock of a zone with summer time: then the grid is of its wall clock, and some days have 23 or 25 hours.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from tightloop.adapters.data._shared.report import Fault, Verdict, length
+
+Times = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+NS_PER_S = 1_000_000_000
+_MINUTE, _HOUR, _DAY = 60 * NS_PER_S, 3_600 * NS_PER_S, 86_400 * NS_PER_S
+ZONES = (
+    "Europe/Berlin", "America/New_York", "Europe/London", "America/Chicago", "Europe/Athens", "America/Los_Angeles",
+    "Australia/Sydney", "Pacific/Auckland", "America/Denver", "Asia/Jerusalem", "America/Sao_Paulo",
+)  # fmt: skip
+"""Zones whose summer time daily bars are known to follow; others of the same rule have the same days."""
+ZONE_SHARE_MIN = 0.95
+"""Of the bars that must lie on the wall clock of a zone before its days are believed."""
+_TAILS = (1, 1_000, 1_000_000, NS_PER_S)
+"""What a stamp of a close lacks to the next whole minute: 23:59:59.999 is one millisecond short."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarGrid:
+    """Where bars of ``step_ns`` begin: ``offset_ns`` into each step, by UTC or by the wall clock of ``zone``."""
+
+    step_ns: int
+    offset_ns: int
+    zone: str | None = None
+
+    def off_ns(self, times: Times) -> Times:
+        """How far each stamp lies after (or, below 0, before) the nearest point of the grid."""
+        late = (times + _shifts_ns(times, self.zone) - self.offset_ns) % self.step_ns
+        return np.where(2 * late > self.step_ns, late - self.step_ns, late)
+
+    def ends_ns(self, times: Times) -> Times:
+        """When the bars of these opens end: a step later, an hour more or less where summer time changes."""
+        ends = times + self.step_ns
+        return ends if self.zone is None else ends - (_shifts_ns(ends, self.zone) - _shifts_ns(times, self.zone))
+
+    def opens_ns(self, ends: Times) -> Times:
+        """When the bars that end at these times began."""
+        opens = ends - self.step_ns
+        return opens if self.zone is None else opens - (_shifts_ns(opens, self.zone) - _shifts_ns(ends, self.zone))
+
+    @property
+    def close_tail_ns(self) -> int:
+        """What the stamps lack to the next whole minute (second, for bars of 1s) when they are closes; 0: no closes."""
+        unit = _MINUTE if self.step_ns >= _MINUTE else NS_PER_S
+        tail = unit - self.offset_ns % unit
+        return tail if tail in _TAILS and tail < unit else 0
+
+
+def grid_of(times: Times, step_ns: int) -> BarGrid:
+    """The grid of stamps in any order: their commonest offset within the step."""
+    offsets = times % step_ns
+    if not len(times) or bool((offsets == offsets[0]).all()):
+        return BarGrid(step_ns, int(offsets[0]) if len(times) else 0)
+    values, counts = np.unique(offsets, return_counts=True)
+    commonest = int(values[counts.argmax()])
+    if step_ns > _HOUR and len(values) > 1:
+        second = int(np.delete(values, counts.argmax())[np.delete(counts, counts.argmax()).argmax()])
+        if abs(second - commonest) in (_HOUR, step_ns - _HOUR):
+            found = _zoned(times, step_ns)
+            if found is not None:
+                return found
+    return BarGrid(step_ns, commonest)
+
+
+def _zoned(times: Times, step_ns: int) -> BarGrid | None:
+    """The grid on the wall clock of the zone that most bars follow; None when too few follow any."""
+    best, most = None, ZONE_SHARE_MIN * len(times)
+    for zone in ZONES:
+        values, counts = np.unique((times + _shifts_ns(times, zone)) % step_ns, return_counts=True)
+        if counts.max() > most:
+            best, most = BarGrid(step_ns, int(values[counts.argmax()]), zone), float(counts.max())
+    return best
+
+
+def _shifts_ns(times: Times, zone: str | None) -> Times:
+    """How far the wall clock of a zone is ahead of UTC at each time."""
+    if zone is None:
+        return np.zeros(1, np.int64)
+    clock = ZoneInfo(zone)
+    days, place = np.unique(times // _DAY, return_inverse=True)
+    begin = np.array([_shift_s(int(day) * 86_400, clock) for day in days], np.int64)
+    end = np.array([_shift_s(int(day + 1) * 86_400, clock) for day in days], np.int64)
+    found = begin[place.ravel()]
+    for row in np.flatnonzero((begin != end)[place.ravel()]).tolist():
+        found[row] = _shift_s(int(times[row]) // NS_PER_S, clock)
+    return found * NS_PER_S
+
+
+def _shift_s(at_s: int, clock: ZoneInfo) -> int:
+    ahead = datetime.fromtimestamp(at_s, UTC).astimezone(clock).utcoffset()
+    assert ahead is not None, "a zone has an offset at every time"
+    return int(ahead.total_seconds())
+
+
+def grid_faults(times: Times, off: Times, grid: BarGrid, is_other_step: bool) -> list[Fault | None]:
+    """Faults of strictly ascending opens, ``off`` the grid by so much: off it, overlapping, stamped at the close.
+
+    ``is_other_step``: the commonest step is not the dataset's, which is a fault of its own that holds for every bar.
+    """
+    if is_other_step:
+        return [_overlap(times, grid)]
+    return [_off_grid(times, off, grid), _overlap(times, grid), _close_stamped(times, off, grid)]
+
+
+def _off_grid(times: Times, off: Times, grid: BarGrid) -> Fault | None:
+    rows = np.flatnonzero(off)
+    if not len(rows):
+        return None
+    first = int(off[rows[0]])
+    where = "" if grid.zone is None else f" of the clock of {grid.zone}"
+    detail = (
+        f"off the grid of the other bars, which begin {length(grid.offset_ns)} into each {length(grid.step_ns)}{where}"
+        f": {len(rows)} of {len(times)} bars, the first {length(abs(first))} {'late' if first > 0 else 'early'}"
+    )
+    return Fault("off_grid", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT)
+
+
+def _overlap(times: Times, grid: BarGrid) -> Fault | None:
+    rows = np.flatnonzero(times[1:] < grid.ends_ns(times[:-1])) + 1
+    if not len(rows):
+        return None
+    shortest = int((times[rows] - times[rows - 1]).min())
+    detail = (
+        f"begins before the bar before it has ended: {len(rows)} of {len(times)} bars, the shortest step is "
+        f"{length(shortest)} of {length(grid.step_ns)}; accepted, a bar that begins inside of another is left out"
+    )
+    return Fault("overlap", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT)
+
+
+def _close_stamped(times: Times, off: Times, grid: BarGrid) -> Fault | None:
+    tail = grid.close_tail_ns
+    if not tail:
+        return None
+    rows = np.flatnonzero(off == 0)
+    detail = (
+        f"stamped at the close, {length(tail)} before the next bar begins: {len(rows)} of {len(times)} bars; accepted, "
+        "the stamps are taken as opens"
+    )
+    return Fault("close_stamped", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT)
+
+
+def apart(times: Times, grid: BarGrid) -> Flags:
+    """Which of strictly ascending bars begin when the last one kept has ended: they do not overlap any more."""
+    kept = np.ones(len(times), bool)
+    until = -(2**63)
+    for row, (opened, ended) in enumerate(zip(times.tolist(), grid.ends_ns(times).tolist(), strict=True)):
+        kept[row] = opened >= until
+        until = ended if kept[row] else until
+    return kept

@@ -1,0 +1,292 @@
+"""Times as other tools write them, read to the nanosecond or refused with what to write instead.
+
+Numbers are counted since 1970 in s, ms, us or ns: between 1990 and 2100 each value fits one of the four alone. Numbers
+whose digits are a calendar date are that date and never a count.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tightloop.adapters.data._shared.parquet import YEAR_END_NS, YEAR_MIN_NS, YEARS, is_text
+from tightloop.model.errors import InputError
+
+Times = npt.NDArray[np.int64]
+Refuse = Callable[[int | None, str, str], InputError]
+"""Makes the error for a row (from 0; None: the whole column), what is wrong with it and what to write."""
+
+EXAMPLE = "write 2024-01-31T13:00:00Z, or a whole number of s, ms, us or ns since 1970"
+UNITS = (("s", 1_000_000_000, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns", 1, 0))
+"""Name, nanoseconds, and digits behind the point that a nanosecond leaves room for."""
+
+_NUMBER = re.compile(r"[+-]?(\d+)(?:\.(\d*))?")
+_FRACTION = re.compile(r"(.*\d{2}:?\d{2}:?\d{2})[.,](\d+)\s*(Z|z|[+-]\d{2}:?\d{2}(?::?\d{2})?)?")
+_LAYOUTS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_LAYOUT_NAMES = {8: "YYYYMMDD", 10: "YYYYMMDDHH", 12: "YYYYMMDDhhmm", 14: "YYYYMMDDhhmmss"}
+_FRACTION_DIGITS = (0, 2, 3, 6, 9)
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+
+
+def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
+    """A column of times as int64 ns UTC, how it was read, and whether it told a zone (a count since 1970 does)."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks)
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = values.type
+    if values.null_count:
+        row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+        raise refuse(row, f"has no time ({values.null_count} of {len(values)} rows)", "write it, or remove that row")
+    if pa.types.is_timestamp(kind):
+        found = _scaled(values.view(pa.int64()), {name: scale for name, scale, _ in UNITS}[kind.unit], refuse)
+        how = f"time stamps of zone {kind.tz}" if kind.tz else "time stamps without a zone, as UTC"
+        return _in_years(found, refuse), how, kind.tz is not None
+    if pa.types.is_date(kind):
+        unit = 86_400_000_000_000 if pa.types.is_date32(kind) else 1_000_000
+        whole = values.view(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
+        return _in_years(_scaled(whole, unit, refuse), refuse), "dates, as 00:00 UTC of each", False
+    if pa.types.is_floating(kind):
+        return _of_floats(values, refuse)
+    if pa.types.is_integer(kind):
+        return _of_digits(_whole_or_text(values), refuse)
+    if pa.types.is_decimal(kind):
+        return _of_digits([format(value, "f") for value in values.to_pylist()], refuse)
+    if is_text(kind):
+        trimmed = pc.utf8_trim_whitespace(values)
+        if len(trimmed) and is_number(trimmed[0].as_py()):
+            return _of_digits(_whole_or_text(trimmed), refuse)
+        return _of_dates(trimmed.to_pylist(), refuse)
+    raise refuse(None, f"is of type {kind}, which is no point in time", EXAMPLE)
+
+
+def _whole_or_text(values: pa.Array) -> Times | list[str]:
+    """Whole numbers as int64 at the speed of Arrow; as texts where one of them is none or is too long."""
+    try:
+        return np.asarray(values.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    except pa.ArrowInvalid:
+        return [str(value) for value in values.to_pylist()]
+
+
+def _scaled(whole: pa.Array, scale: int, refuse: Refuse) -> Times:
+    found = np.asarray(whole.to_numpy(zero_copy_only=False), np.int64)
+    far = YEAR_END_NS // scale
+    outside = np.flatnonzero((found < YEAR_MIN_NS // scale) | (found > far))
+    if len(outside):
+        raise _outside(int(outside[0]), refuse)
+    return found * scale
+
+
+def _in_years(found: Times, refuse: Refuse) -> Times:
+    outside = np.flatnonzero((found < YEAR_MIN_NS) | (found >= YEAR_END_NS))
+    if len(outside):
+        raise _outside(int(outside[0]), refuse)
+    return found
+
+
+def _outside(row: int, refuse: Refuse) -> InputError:
+    return refuse(row, f"is no time of the years {YEARS}", EXAMPLE)
+
+
+def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
+    """Floats hold sixteen digits: microseconds of s and ms, whole us, whole ms of ns; what says more was rounded."""
+    if not pa.types.is_float64(values.type):
+        message = f"is of type {values.type}, which keeps times to some minutes at best"
+        raise refuse(None, message, "write int64, or text")
+    found = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise refuse(int(bad[0]), "is not a time", "write it, or remove that row")
+    whole = found == np.rint(found)
+    if bool(whole.all()) and bool((np.abs(found) < 2**53).all()):
+        return _of_digits(found.astype(np.int64), refuse)
+    out = np.empty(len(found), np.int64)
+    done = np.zeros(len(found), bool)
+    names = []
+    for name, scale, _ in UNITS:
+        mine = (found >= YEAR_MIN_NS / scale) & (found < YEAR_END_NS / scale)
+        step_ns = 1_000_000 if name == "ns" else 1_000
+        steps = np.rint(found[mine] * (scale / step_ns) if scale >= step_ns else found[mine] / step_ns)
+        again = steps / (scale / step_ns) if scale >= step_ns else steps * step_ns
+        lost = np.flatnonzero(again != found[mine])
+        if len(lost):
+            row = int(np.flatnonzero(mine)[lost[0]])
+            message = f"is a float, which does not keep the last digits of a time in {name}"
+            raise refuse(row, message, "write whole numbers of ns, or text")
+        out[mine] = steps.astype(np.int64) * step_ns
+        done |= mine
+        names += [name] * bool(mine.any())
+    if not done.all():
+        raise _outside(int(np.flatnonzero(~done)[0]), refuse)
+    return out, f"numbers, read as {' and '.join(names)} since 1970 in UTC", True
+
+
+def _of_digits(values: Times | list[str], refuse: Refuse) -> tuple[Times, str, bool]:
+    """Whole numbers, or texts of digits with a fraction perhaps: a calendar date, or a count since 1970."""
+    if isinstance(values, np.ndarray):
+        whole, fraction = values, np.zeros(1, np.int64)
+        digits = 1
+    else:
+        whole, fraction, digits = _parted(values, refuse)
+    calendar = _of_calendar(whole, fraction, digits, refuse)
+    if calendar is not None:
+        return calendar
+    out = np.empty(len(whole), np.int64)
+    done = np.zeros(len(whole), bool)
+    names = []
+    for name, scale, room in UNITS:
+        mine = (whole >= YEAR_MIN_NS // scale) & (whole < YEAR_END_NS // scale)
+        if not mine.any():
+            continue
+        names.append((name, int(mine.sum())))
+        done |= mine
+        out[mine] = whole[mine] * scale
+        if len(fraction) == len(whole):
+            unit = 10 ** (9 - room)
+            rest = np.flatnonzero(mine & (fraction % unit != 0))
+            if len(rest):
+                message = f"has more digits than nanoseconds, read in {name}"
+                raise refuse(int(rest[0]), message, "round it to whole nanoseconds")
+            out[mine] += fraction[mine] // unit
+    if not done.all():
+        raise _outside(int(np.flatnonzero(~done)[0]), refuse)
+    units = " and as ".join(f"{name} ({count} rows)" if len(names) > 1 else name for name, count in names)
+    return out, f"numbers, read as {units} since 1970 in UTC", True
+
+
+def _parted(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
+    """What stands before the point, what behind it in billionths, and 0 when a number has more digits than int64."""
+    whole, fraction = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
+    for row, text in enumerate(texts):
+        match = _NUMBER.fullmatch(text)
+        if match is None:
+            wrong = "is not a time like the numbers before it" if row else "is not a time"
+            if "e" in text.lower() and is_number(text):
+                wrong = "is written with an exponent, which has lost its last digits"
+            raise refuse(row, wrong, EXAMPLE)
+        before, behind = match.group(1), (match.group(2) or "").rstrip("0")
+        if len(behind) > 9:
+            raise refuse(row, "has more than nine digits behind the point", "round it to whole nanoseconds")
+        if text.startswith("-") or len(before) > 18 + (int(before) < 2**63):
+            found = _calendar_ns(before, behind)
+            if found is None:
+                raise _outside(row, refuse)
+            return _long_calendar(texts, refuse)
+        whole[row], fraction[row] = int(before), int(behind.ljust(9, "0"))
+    return whole, fraction if fraction.any() else np.zeros(1, np.int64), 1
+
+
+def _long_calendar(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
+    """Calendar dates with more digits than int64 has: given back as they are, marked by 0."""
+    found = np.zeros(len(texts), np.int64)
+    for row, text in enumerate(texts):
+        own = _calendar_ns(text, "")
+        if own is None:
+            raise refuse(row, "is no calendar date like the numbers around it", EXAMPLE)
+        found[row] = own
+    return found, np.zeros(1, np.int64), 0
+
+
+def _calendar_ns(whole: str, behind: str) -> int | None:
+    """The time that digits such as 202401010800 mean as a calendar date, None when they mean none."""
+    if len(whole) not in _LAYOUTS:
+        whole, behind = whole[:14], whole[14:] + behind
+        if len(whole) < 14 or len(behind) not in _FRACTION_DIGITS:
+            return None
+    elif behind and len(whole) != 14:
+        return None
+    if not 1990 <= int(whole[:4]) <= 2100:
+        return None
+    try:
+        moment = datetime.strptime(whole, _LAYOUTS[len(whole)]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1_000_000_000 + int(behind.ljust(9, "0") or 0)
+
+
+def _of_calendar(whole: Times, fraction: Times, digits: int, refuse: Refuse) -> tuple[Times, str, bool] | None:
+    """The column as calendar dates; None when no value is one. Some that are and some that are not are refused."""
+    how = "numbers, read as calendar dates {} in UTC"
+    if not digits:
+        return _in_years(whole, refuse), how.format("YYYYMMDDhhmmss with a fraction"), False
+    years = np.zeros(len(whole), np.int64)
+    for size in (8, 10, 12, 14, 16, 17):
+        mine = (whole >= 10 ** (size - 1)) & (whole < 10**size)
+        years[mine] = whole[mine] // 10 ** (size - 4)
+    like = np.flatnonzero((years >= 1990) & (years <= 2100))
+    fractions = fraction if len(fraction) == len(whole) else np.zeros(len(whole), np.int64)
+    found = {row: _calendar_ns(str(whole[row]), _behind(int(fractions[row]))) for row in like.tolist()}
+    dates = [row for row, own in found.items() if own is not None]
+    if not dates:
+        return None
+    if len(dates) < len(whole):
+        is_date = np.zeros(len(whole), bool)
+        is_date[dates] = True
+        if 2 * len(dates) >= len(whole):
+            raise refuse(
+                int((~is_date).argmax()), "is no calendar date by its digits, as most of the column are", EXAMPLE
+            )
+        raise refuse(dates[0], "is a calendar date by its digits, and most of the column are none", EXAMPLE)
+    sizes = sorted({len(str(whole[row])) for row in dates})
+    names = [_LAYOUT_NAMES.get(size, f"YYYYMMDDhhmmss and {size - 14} digits of its fraction") for size in sizes]
+    return np.array([found[row] for row in range(len(whole))], np.int64), how.format(" and ".join(names)), False
+
+
+def _behind(billionths: int) -> str:
+    return f"{billionths:09d}".rstrip("0") if billionths else ""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text reads as a float, inf and nan included."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
+    """Texts of dates: ISO 8601, up to nine digits of the second, with a zone or without."""
+    found = np.empty(len(texts), np.int64)
+    zones = 0
+    for row, text in enumerate(texts):
+        plain = text.removesuffix(" UTC")
+        rest = 0
+        match = _FRACTION.fullmatch(plain)
+        if match is not None:
+            digits = match.group(2).rstrip("0")
+            if len(digits) > 9:
+                raise refuse(row, "has more than nine digits of the second", "round it to whole nanoseconds")
+            rest, plain = int(digits.ljust(9, "0") or 0), match.group(1) + (match.group(3) or "")
+        try:
+            moment = datetime.fromisoformat(plain)
+        except ValueError:
+            raise _no_date(row, text, refuse) from None
+        has_zone = moment.tzinfo is not None or text != text.removesuffix(" UTC")
+        zones += has_zone
+        if not 1990 <= moment.year <= 2100:
+            raise _outside(row, refuse)
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        since = moment - _EPOCH
+        found[row] = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000 + rest
+    how = "with their zone" if zones == len(texts) else "without a zone, as UTC"
+    if 0 < zones < len(texts):
+        how = f"with their zone in {zones} rows and without in {len(texts) - zones}, those as UTC"
+    return _in_years(found, refuse), f"dates {how}", zones == len(texts)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _no_date(row: int, text: str, refuse: Refuse) -> InputError:
+    if not text:
+        return refuse(row, "is not a time", "write it, or remove that row")
+    if _CLOCK.fullmatch(text):
+        return refuse(row, "is a time of day without its date", "write date and time into one column")
+    return refuse(row, "is not a time", EXAMPLE)

@@ -1,0 +1,88 @@
+"""The schedule of funding: which settlements are missing, where venues change how often they settle.
+
+A run of equal steps is an interval of the venue, or it is holes that happen to be of one length. The longer it is, and
+the more settlements each of its steps would lack, the less likely are holes: ``EVIDENCE`` draws the line.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+Times = npt.NDArray[np.int64]
+
+_MINUTE = 60_000_000_000
+_DAY = 86_400_000_000_000
+SURE_STEPS = 9
+"""As many equal steps in a row are an interval, whatever is around them."""
+EVIDENCE, EVIDENCE_AT_EDGE = 64.0, 8.0
+"""(Longer step / shorter step) to the power of how often it comes: from here on it is an interval and no row of holes.
+
+8 to 1 twice, 4 to 1 three times, 2 to 1 six times; at the ends of the data a shorter stretch is enough.
+"""
+
+
+def missing_settlements(times: Times) -> Times:
+    """Stamps that strictly ascending settlements lack, by the interval of the venue at each place.
+
+    Where two intervals meet the longer one decides; a change is no hole in either direction.
+    """
+    steps = np.diff(times)
+    steps = np.where(steps >= _MINUTE, (steps + _MINUTE // 2) // _MINUTE * _MINUTE, steps)
+    if len(steps) < 2 or bool((steps == steps[0]).all()):
+        return np.empty(0, np.int64)
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
+    counts = np.diff(np.concatenate((starts, [len(steps)])))
+    lengths = steps[starts].tolist()
+    intervals = _intervals(lengths, counts.tolist())
+    around = _around(intervals)
+    values, many = np.unique(steps, return_counts=True)
+    commonest = int(values[many.argmax()])
+    found: list[int] = []
+    for run, is_interval in enumerate(intervals):
+        beside = [lengths[at] for at in around[run]]
+        # Between two intervals the longer one is in force: a change at any hour is no hole, a longer step is one.
+        due = lengths[run] if is_interval else max(beside, default=commonest)
+        slack = due - _MINUTE if len(set(beside)) > 1 else due // 2
+        lacking = (lengths[run] + slack) // due - 1
+        for row in range(int(starts[run]), int(starts[run] + counts[run])) if lacking > 0 else ():
+            found += [int(times[row]) + due * k for k in range(1, lacking + 1)]
+    return np.array(found, np.int64)
+
+
+def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
+    """Which runs of equal steps are an interval of the venue."""
+    last = len(lengths) - 1
+    sure = []
+    for run, (length, count) in enumerate(zip(lengths, counts, strict=True)):
+        beside = [lengths[at] for at in (run - 1, run + 1) if 0 <= at <= last]
+        is_short = count > 1 and all(2 * length < 3 * other for other in beside)
+        sure.append(_DAY % length == 0 and (count >= SURE_STEPS or is_short))
+    found = list(sure)
+    for run, near in enumerate(_around(sure)):
+        if not sure[run] and near and _DAY % lengths[run] == 0:
+            evidence = EVIDENCE_AT_EDGE if run in (0, last) else EVIDENCE
+            ratio = lengths[run] / min(lengths[at] for at in near)
+            found[run] = ratio ** min(counts[run], SURE_STEPS) >= evidence
+    return found
+
+
+def _around(marked: list[bool]) -> list[list[int]]:
+    """For each run the nearest marked ones before and after it."""
+    before, after = -1, -1
+    found: list[list[int]] = []
+    for run, is_marked in enumerate(marked):
+        found.append([before] if before >= 0 else [])
+        before = run if is_marked else before
+    for run in range(len(marked) - 1, -1, -1):
+        found[run] += [after] if after >= 0 else []
+        after = run if marked[run] else after
+    return found
+
+
+def gaps_of(missing: Times, times: Times) -> tuple[int, int]:
+    """How many gaps missing stamps make between those that are there, and how many the longest lacks."""
+    places = np.searchsorted(times, missing)
+    edges = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(places)]
+    longest = max(stop - start for start, stop in pairwise(edges))
+    return len(edges) - 1, longest

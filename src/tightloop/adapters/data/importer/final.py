@@ -1,0 +1,136 @@
+"""Bars that are not final: what a source says of them, and bars that had not ended when a file was written."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tightloop.adapters.data._shared import is_text, iso
+from tightloop.adapters.data.importer.tables import Rows
+from tightloop.model.errors import InputError
+
+Times = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+FINAL = (
+    "confirm", "confirmed", "isconfirmed", "final", "isfinal", "finalized", "closed", "isclosed", "barclosed",
+    "candleclosed", "complete", "completed", "iscomplete", "iscompleted", "finished", "isfinished", "done", "settled",
+    "x",
+)  # fmt: skip
+OPEN = (
+    "incomplete", "isincomplete", "partial", "ispartial", "isopen", "unclosed", "unconfirmed", "forming", "isforming",
+    "provisional", "islive", "inprogress", "temporary", "preliminary", "current", "iscurrent",
+)  # fmt: skip
+EITHER = ("status", "state", "barstatus", "candlestatus")
+"""Names of columns, without case and punctuation: true means final, true means open, words say which."""
+
+_TRUE, _FALSE = ("1", "1.0", "true", "t", "yes", "y", "on"), ("0", "0.0", "false", "f", "no", "n", "off")
+_CLOSED = ("closed", "final", "complete", "completed", "confirmed", "finished", "done", "settled")
+_OPEN = ("open", "partial", "incomplete", "unconfirmed", "forming", "provisional", "active", "current")
+_NAMED_MAX = 12
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case and punctuation."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def final_rows(rows: Rows, used: Sequence[str]) -> tuple[Flags | None, tuple[str, ...], list[str]]:
+    """Which rows their source calls final (None: it says nothing), the columns that say so, and sentences for the user.
+
+    InputError: a column that says so of some rows and holds something else in others.
+    """
+    kept: Flags | None = None
+    said: list[str] = []
+    notes: list[str] = []
+    for name in rows.columns:
+        words = {**_meaning(plain_name(name))}
+        if name in used or not words:
+            continue
+        found = _flags(rows, name, words)
+        if found is None:
+            continue
+        said.append(name)
+        kept = found if kept is None else kept & found
+        left = int((~found).sum())
+        left_out = f"{left} of {len(found)} rows are not final and are left out" if left else "every row is final"
+        notes.append(f"{name}: {left_out}")
+    if kept is not None and not kept.any():
+        raise InputError.one(rows.file, None, said[0], "says of no row that it is final", "fetch bars that have ended")
+    return kept, tuple(said), notes
+
+
+def _meaning(name: str) -> Mapping[str, bool]:
+    closed = dict.fromkeys(_CLOSED, True) | dict.fromkeys(_OPEN, False)
+    if name in FINAL:
+        return dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False) | closed
+    if name in OPEN:
+        return dict.fromkeys(_TRUE, False) | dict.fromkeys(_FALSE, True) | closed
+    return closed if name in EITHER else {}
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None] | None:
+    """A column as words in lower case, None where a cell is empty; None for types that hold no words and no flags."""
+    kind = column.type
+    if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return None
+    return [None if value in (None, "") else str(value).strip().lower() for value in column.to_pylist()]
+
+
+def _flags(rows: Rows, name: str, words: Mapping[str, bool]) -> Flags | None:
+    texts = _texts(rows.columns[name])
+    if texts is None or not any(text in words for text in texts):
+        return None
+    wrong = next((row for row, text in enumerate(texts) if text not in words), None)
+    if wrong is not None:
+        value = rows.columns[name][wrong].as_py()
+        line = rows.line_of(wrong)
+        where = "" if line is not None else f" (row {wrong + 1})"
+        shown = "an empty cell" if value in (None, "") else repr(value)
+        message = f"{shown}{where} does not say whether the bar is final, as the other rows do"
+        raise InputError.one(rows.file, line, name, message, "write true or false, or remove the column")
+    return np.array([words[text] for text in texts if text is not None], bool)
+
+
+def unused(rows: Rows, used: Sequence[str]) -> list[str]:
+    """A sentence that names the columns an import does not use, and one for each that holds nothing but flags."""
+    left = [name for name in rows.columns if name not in used]
+    if not left:
+        return []
+    more = f" and {len(left) - _NAMED_MAX} more" if len(left) > _NAMED_MAX else ""
+    notes = [f"not used: {', '.join(name or '(no name)' for name in left[:_NAMED_MAX])}{more}"]
+    for name in left if rows.named else ():
+        texts = set(_texts(rows.columns[name]) or [None])
+        if len(texts) == 2 and texts <= {*_TRUE, *_FALSE}:
+            notes.append(f"{name or '(no name)'} holds two flags: if it says which bars are final, call it is_final")
+    return notes
+
+
+def ended(rows: Rows, opens: Times, ends: Times, now_ns: int) -> tuple[Flags | None, list[str]]:
+    """Which bars had ended when the file was written and at ``now_ns`` (None: all), and sentences for the user.
+
+    A bar that such a moment lies in can not be whole. Bars that begin later are kept: their times are wrong, or made.
+    """
+    kept = np.ones(len(opens), bool)
+    notes = []
+    written_ns = min(rows.file.stat().st_mtime_ns, now_ns)
+    for at_ns, when in ((written_ns, "when the file was written"), (now_ns, "yet")):
+        inside = kept & (opens <= at_ns) & (ends > at_ns)
+        if inside.any():
+            first = iso(int(opens[inside].min()))
+            many = int(inside.sum())
+            what = "1 bar had" if many == 1 else f"{many} bars had"
+            notes.append(f"{what} not ended {when} ({iso(at_ns // 10**9 * 10**9)}) and {'is' if many == 1 else 'are'} "
+                         f"left out: {first}")  # fmt: skip
+            kept &= ~inside
+    later = int((opens > now_ns).sum())
+    if later:
+        notes.append(
+            f"{later} bars begin after now ({iso(now_ns // 10**9 * 10**9)}): is the zone of their times right?"
+        )
+    if not kept.any():
+        message = "holds no bar that has ended"
+        raise InputError.one(rows.file, None, "ts", message, "fetch it again when a bar has ended")
+    return (None, notes) if kept.all() else (kept, notes)
