@@ -65,8 +65,8 @@ BROAD_ALLOWED = (
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_run)\.py": "as above, and carry loads code no other family needs",
-    rf"src/{PACKAGE}/runtime/(tick_)?backtest\.py": "what only strategies in Python need compiles when one runs",
+    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_(run|rereport)|explain)\.py": "as above; carry has code of its own",
+    rf"src/{PACKAGE}/runtime/((tick_)?backtest|watching)\.py": "what only strategies in Python need compiles with them",
     rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }
 LAZY_DEPENDENCIES = {

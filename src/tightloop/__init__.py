@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from tightloop.app.bootstrap import Run as Run
     from tightloop.app.bootstrap import backtest as backtest
     from tightloop.app.bootstrap import sweep as sweep
-    from tightloop.core.indicators import series as indicator
+    from tightloop.app.indicator import indicator as indicator
     from tightloop.model.errors import InputError as InputError
 
 _LAZY = {
     "Run": "tightloop.app.bootstrap",
     "backtest": "tightloop.app.bootstrap",
     "sweep": "tightloop.app.bootstrap",
-    "indicator": "tightloop.core.indicators",
+    "indicator": "tightloop.app.indicator",
     "InputError": "tightloop.model.errors",
 }
 __all__ = ["InputError", "Run", "__version__", "backtest", "indicator", "sweep"]
@@ -27,4 +27,4 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'tightloop' has no attribute {name!r}")
     module = importlib.import_module(_LAZY[name])
-    return getattr(module, "series" if name == "indicator" else name)
+    return getattr(module, name)

@@ -12,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from sim.market import MINUTE_NS, NO_ACCOUNT_LIMITS, START_NS, A, B, bars, strategy
+from tightloop.app import explain_orders
 from tightloop.app.cli import main
 from tightloop.app.explain import explain
+from tightloop.core.checks import all_checks
+from tightloop.core.types import Reason
 
 MAGNITUDE = "magnitude: {type: ROC, period: 1}"
 PUMP = "all: [{magnitude: '>= 7'}, {vol: '> 900'}]"
@@ -190,7 +193,7 @@ def test_a_seq_says_how_many_parts_had_come(place):
     assert seq["not_moved"].startswith("a seq: ")
     assert [own["nearest"]["gap"] for own in parts] == [6, 4, 1]
     output = said(run)
-    assert re.search(r"one after another within 120 s .* 2 of 3\s+1\s+2024-01-01 00:02", output), output
+    assert re.search(r"one after another .* 2 of 3\s+1\s+2024-01-01 00:02\s+within 120 s", output), output
     assert "Not counted, a moved one after another within 120 s (a seq: " in output
     assert "(below a seq: " in output
 
@@ -291,6 +294,9 @@ DENIED = {
     "max_daily_trades": ({"limits": "{max_daily_trades: 1}"}, FALLING, 1, 1),
     "loss_streak": ({"limits": "{max_losses_in_row: 1}"}, FALLING, 1, 1),
     "strategy_daily_loss": ({"limits": "{daily_loss_pct: 0.05}"}, FALLING, 6, 5),
+    "insufficient_cash": (
+        {"size": "{type: units, value: 90}", "costs": "{taker_bps: 10, slippage: {type: fixed, bps: 100}}"}, AT_ONCE,
+        90 * 101 * 1.001, 10_000 - 90 * 101 * 1.001 - 90),
     "loss_cooldown": ({"limits": "{loss_cooldown_min: 30}"}, FALLING, None, None),
     "price_unknown": ({"order": "{type: limit, price: late}", "variants": "late: {type: EMA, period: 50}"}, None,
                       None, None),
@@ -315,6 +321,14 @@ def test_every_check_names_what_it_compared(place, reason):
         (None, None) if value is None else (pytest.approx(value), pytest.approx(limit))
     )
     said("run", "--order", order["order_id"])
+
+
+def test_every_reason_of_a_denial_has_its_words():
+    denials = {reason.name.lower() for reason in Reason if 10 <= reason < 50}
+    denials |= {check.__name__.rpartition(".")[2] for check in all_checks()} - {"drawdown", "book_known"}
+    told = {*explain_orders.REFUSED, *explain_orders.CHECKS}
+    assert sorted(denials - told) == []
+    assert {"insufficient_cash", "ruined"} <= set(explain_orders.ENDED)
 
 
 ONE_EACH = """
@@ -467,7 +481,8 @@ def test_the_report_says_what_kept_each_section_from_being_true(place):
     assert tightloop("backtest", "s.yaml", "--out", "run", "--accept", ACCEPT).exit_code == 0
     cells = '<td class="keep">S1</td><td class="n wideonly">10</td><td class="n">0</td>'
     blocked = '<td class="wrap">magnitude &gt;= 7</td><td class="n">10</td><td class="n">6.1</td><td class="n">0.9</td>'
-    assert f"{cells}{blocked}" in Path("run/report.html").read_text(encoding="utf-8")
+    page = re.sub(r' data-title="[^"]*"', "", Path("run/report.html").read_text(encoding="utf-8"))
+    assert f"{cells}{blocked}" in page
     result = json.loads(Path("run/result.json").read_text())
     Path("run/result.json").write_text(json.dumps(result | {"state_hash": "0" * 16}))
     assert tightloop("report", "run").exit_code == 0

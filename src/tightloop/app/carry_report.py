@@ -12,6 +12,8 @@ import polars as pl
 from tightloop.app import report_facts as facts
 from tightloop.app import report_sections as sections
 from tightloop.app.carry_charts import Curve, coloured, layers, lines
+from tightloop.app.carry_rules_table import rules_table
+from tightloop.app.explain_why import Facts
 from tightloop.app.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report_numbers import (
     COUNT,
@@ -47,8 +49,10 @@ def build_carry_report(
     strategy_yaml: str,
     command: str,
     made_at: str | None,
+    rules: Sequence[Facts] | None = None,
 ) -> str:
-    """The page as text. ``frames``: the tables named in ``NEEDED``, as in the result files."""
+    """The page as text. ``frames``: the tables named in ``NEEDED``, as in the result files; ``rules``: what
+    ``carry_rules.rules_of`` found, None when the run was not made again."""
     missing = [name for name in NEEDED if name not in frames]
     assert not missing, f"the page needs {', '.join(missing)}"
     shapes = forms(float(result["initial_equity"]))
@@ -66,6 +70,7 @@ def build_carry_report(
         {
             **fixed, **_texts(result, strategy_yaml, command, made_at), **_charts(result, frames, shapes),
             **_tables(result, frames, quality, shapes, command),
+            "rules": rules_table(rules),
         },
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ import polars as pl
 from tightloop.adapters.stores import parquet
 from tightloop.app.carry_charts import coloured, lines
 from tightloop.app.carry_report import NEEDED, build_carry_report
+from tightloop.app.explain_why import Facts
 from tightloop.app.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report_numbers import COUNT, PERCENT, PERCENT_SIGNED, RATIO, Form, day, known, number, tone
 from tightloop.app.report_tags import figure, row, table, text_cell
@@ -49,7 +50,22 @@ def carry_page(folder: Path) -> str:
         raise InputError.one(folder, None, "quality.json", "is not of a backtest", REMEDY)
     text = (folder / "strategy.yaml").read_text(encoding="utf-8") if (folder / "strategy.yaml").is_file() else ""
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return build_carry_report(_result(folder), frames, quality["datasets"], text, f"tightloop report {folder}", made_at)
+    rules = _rules(folder)
+    return build_carry_report(
+        _result(folder), frames, quality["datasets"], text, f"tightloop report {folder}", made_at, rules
+    )
+
+
+def _rules(folder: Path) -> list[Facts] | None:
+    """What the rules of the allocator met; None when the run can not be made again, because its data are gone."""
+    from tightloop.app.carry_rules import rules_of  # what they need compiles for carry alone
+    from tightloop.app.explain_carry import carry_again
+
+    try:
+        again = carry_again(folder, None)
+    except InputError:
+        return None
+    return rules_of(again.whole, again.bundles)
 
 
 def compare_page(folders: Sequence[Path]) -> str:

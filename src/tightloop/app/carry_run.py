@@ -27,15 +27,19 @@ from tightloop.runtime import carry_backtest, carry_sweep, results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_results import build_carry
+from tightloop.runtime.carry_watching import watch
 from tightloop.runtime.metrics import SWEPT
 from tightloop.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
+    from tightloop.app.explain_why import Facts
 
 BENCHMARK = "benchmark/ethena-susde"
 BENCHMARK_NAME = "Ethena sUSDe"
 FEWEST_INSTANTS = 4
+WATCHED_MAX = 50_000
+"""Instants of a run that is made again for its report; more would take longer than the run."""
 Progress = Callable[[int, int], None]
 
 
@@ -53,7 +57,19 @@ class CarryRun(RunFiles):
 
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at)
+        return build_carry_report(
+            self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
+        )
+
+    def _rules(self) -> "list[Facts] | None":
+        """What the rules of the allocator met, from the run made again; None of one that is long or was interrupted."""
+        from tightloop.app.carry_rules import bundles_of, rules_of
+
+        if len(self.feed.instants) > WATCHED_MAX or self.summary["inputs"]["is_part"]:
+            return None
+        plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
+        watched = watch(plan, self.feed)
+        return rules_of(watched, bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
         """The strategy file, and those it was laid over."""

@@ -1,6 +1,7 @@
 """``tightloop explain`` on the terminal: what fired and what did not, what blocked it, and by how much.
 
-This module loads rich; a command imports it when it has something to explain.
+An answer stands on one screen of 80 columns; ``--all`` shows the rest. This module loads rich; a command imports it
+when it has something to explain.
 """
 
 import sys
@@ -9,145 +10,184 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from tightloop.app.explain_why import Facts
+from tightloop.app.console_carry import print_carry
+from tightloop.app.console_python import print_call, print_python, print_wish
+from tightloop.app.console_rows import STYLES, Screen, grid, limit_of, verdict, words_of
+from tightloop.app.explain_why import Facts, alternatives_of, named_of
 from tightloop.app.report_numbers import COUNT, MISSING, Form, moment, number, significant, span
 
-WIDTH = 120
+WIDTH = 80
 """Of what is piped into a file; a terminal has its own."""
-SECTIONS_SHOWN = 20
-ROWS_SHOWN = 12
+LINES, LINES_BESIDE_CODE = 24, 12
+"""Of one screen, for sections; and where strategies in Python are told of, too."""
+DETAILED = 5
+"""Sections that are shown one after the other; more are summed up by instrument."""
+BRIEF_FROM = 2
+"""Sections from which on each is told in fewer lines."""
+ROWS_SHOWN = 3
+CONDITIONS_SHOWN = 6
 MOVED_SHOWN = 4
-STYLES = {"TRUE": "green", "FALSE": "red", "UNKNOWN": "yellow"}
 SUPPRESSIONS = ("slots_full", "symbol_locked", "kill_switch", "cooldown")
 BPS = Form(2, " bps", signed=True)
+Place = tuple[str, str]
 
 
-def print_facts(facts: Facts, *, console: Console | None = None) -> None:
+def print_facts(facts: Facts, *, console: Console | None = None, show_all: bool = False) -> None:
     """Print what was asked for; without a question, the run as a whole. No terminal, no colours."""
-    out = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    own = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    out = Screen(own, show_all)
     run = facts["run"]
-    out.print(
+    out.line(
         f"[bold]{escape(run['strategy'])}[/]  run again over {run['events']:,} events: same state {run['state_hash']}"
     )
+    if "carry" in facts:
+        print_carry(out, facts)
+        return
     asked = False
     for name, show in (("signal", _signal), ("order", _order), ("at", _at)):
         if facts[name] is not None:
             asked = True
-            out.print()
+            out.blank()
             show(out, facts[name])
     if not asked:
         _whole(out, facts)
 
 
-def _line(out: Console, text: str) -> None:
-    out.print(text, soft_wrap=True)
-
-
-def _grid(*right: bool) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    for at, is_right in enumerate(right):
-        grid.add_column(justify="right" if is_right else "left", overflow="fold", no_wrap=at > 0)
-    return grid
-
-
-def _unbroken(text: str) -> str:
-    """A condition that is not broken at its blanks."""
-    return escape(text.replace(" ", "\N{NO-BREAK SPACE}"))
-
-
-def _verdict(word: str) -> str:
-    return f"[{STYLES[word]}]{word}[/]"
-
-
-def _limit(threshold: object) -> str:
-    if isinstance(threshold, list):
-        return " to ".join(significant(own) for own in threshold)
-    return significant(threshold)
-
-
 # The whole run -----------------------------------------------------------------------------------------------------
 
 
-def _whole(out: Console, facts: Facts) -> None:
-    fired = ", ".join(f"{name} {count:,}" for name, count in facts["why"]["fired"].items())
-    out.print()
-    _line(out, f"Fired    {fired}")
+def _whole(out: Screen, facts: Facts) -> None:
+    out.blank()
+    if facts["why_not"]:
+        fired = ", ".join(f"{name} {count:,}" for name, count in facts["why"]["fired"].items())
+        out.line(f"Fired    {fired}")
     last = facts["why"]["last_signals"]
-    for own in last:
-        _line(out, f"         {own['signal_id']}  {moment(own['ts'])}  {escape(own['instrument'])}")
+    for own in last if out.show_all else last[-2:]:
+        out.line(f"         {own['signal_id']}  {moment(own['ts'])}  {escape(own['instrument'])}")
     if last:
-        _line(out, "         [dim]--signal ID says why[/]")
+        out.line("         [dim]--signal ID says why[/]")
     _denied(out, facts["denied"])
     _suppressed(out, facts["suppressed"])
-    if not facts["why_not"]:
-        _line(out, "[dim]A strategy of this family has no sections: there is no condition to look at.[/]")
-    shown = [own for own in facts["why_not"] if own["evaluations"]][:SECTIONS_SHOWN]
-    for own in shown:
-        out.print()
-        _section(out, own)
+    print_python(out, facts["python"])
+    lines = LINES_BESIDE_CODE if facts["python"] else LINES
+    heard = [own for own in facts["why_not"] if own["evaluations"]]
+    if out.show_all or len(heard) <= DETAILED:
+        rows = max(1 if facts["python"] else 2, lines // max(len(heard), 1) - 5)
+        for own in heard:
+            out.blank()
+            _section(out, own, rows, is_brief=len(heard) > BRIEF_FROM and not out.show_all)
+    else:
+        _summed(out, heard, lines)
     silent = [own for own in facts["why_not"] if not own["evaluations"]]
-    left = len(facts["why_not"]) - len(silent) - len(shown)
-    if silent or left:
-        out.print()
     if silent:
-        _line(out, f"[dim]Never listened to: {escape(_listed(silent))}[/]")
-    if left:
-        _line(out, f"[dim]{left} more sections are in the file of --json[/]")
+        out.blank()
+        out.text(f"[dim]Never listened to: {escape(_listed(out, silent))}[/]")
 
 
-def _listed(sections: Sequence[Facts]) -> str:
+def _listed(out: Screen, sections: Sequence[Facts]) -> str:
     names = [f"{own['section']} of {own['instrument']}" for own in sections]
-    rest = len(names) - ROWS_SHOWN
-    return ", ".join(names[:ROWS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    shown = out.cut(names, ROWS_SHOWN)
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" (+{rest} more: --all)" if rest > 0 else "")
 
 
-def _denied(out: Console, denied: Sequence[Facts]) -> None:
-    for own in denied[:ROWS_SHOWN]:
-        _line(
-            out,
-            f"Denied   {own['count']:,} entries of {escape(own['instrument'])} by {own['reason']}"
-            f"  [dim]--order {own['last_order_id']} says why[/]",
-        )
-    if len(denied) > ROWS_SHOWN:
-        _line(out, f"         and {len(denied) - ROWS_SHOWN} more")
+def _denied(out: Screen, denied: Sequence[Facts]) -> None:
+    ranked = sorted(denied, key=lambda own: -own["count"])
+    for own in out.cut(ranked, ROWS_SHOWN):
+        out.line(f"Denied   {own['count']:,} entries of {escape(own['instrument'])} by {own['reason']}")
+        out.line(f"         [dim]--order {own['last_order_id']} says why[/]")
+    out.more(len(ranked), ROWS_SHOWN, 9)
 
 
-def _suppressed(out: Console, suppressed: Sequence[Facts]) -> None:
+def _suppressed(out: Screen, suppressed: Sequence[Facts]) -> None:
     """One line for each instance whose S1 was TRUE and could not act."""
     held = [own for own in suppressed if any(own[name] for name in SUPPRESSIONS)]
-    for own in held[:ROWS_SHOWN]:
+    held.sort(key=lambda own: -sum(own[name] for name in SUPPRESSIONS))
+    for own in out.cut(held, ROWS_SHOWN):
         parts = [f"{name.replace('_', ' ')} {own[name]:,}" for name in SUPPRESSIONS if own[name]]
-        _line(out, f"Held     S1 of {escape(own['instrument'])} TRUE without effect: {', '.join(parts)} evaluations")
-    if len(held) > ROWS_SHOWN:
-        _line(out, f"         and {len(held) - ROWS_SHOWN} more")
+        out.text(f"Held     S1 of {escape(own['instrument'])}, TRUE: {', '.join(parts)}", 9)
+    out.more(len(held), ROWS_SHOWN, 9)
 
 
-def _section(out: Console, own: Facts) -> None:
+def _summed(out: Screen, heard: Sequence[Facts], lines: int) -> None:
+    """Every section over its instruments: one line each, those that fired or came nearest first."""
+    groups: dict[Place, list[Facts]] = {}
+    for own in heard:
+        groups.setdefault((own["strategy"], own["section"]), []).append(own)
+    shown = out.cut(list(groups.items()), DETAILED)
+    rows = max(1, lines // len(shown) - 4)
+    for (strategy, section), instances in shown:
+        out.blank()
+        fired, evaluations = (sum(own[name] for own in instances) for name in ("fired", "evaluations"))
+        out.line(
+            f"[bold]{section}[/] {escape(strategy)} on {len(instances)} instruments: fired {fired:,}"
+            f"  [dim]{evaluations:,} evaluations[/]"
+        )
+        ranked = sorted(instances, key=lambda own: (-own["fired"], -own["true"], -own["one_short"]))
+        table = grid(False, True, True, True, False, cuts_last=True)
+        table.add_row(*(f"[dim]{head}[/]" for head in ("", "fired", "TRUE", "one short", "blocked most")))
+        for own in out.cut(ranked, rows):
+            table.add_row(
+                "  " + escape(own["instrument"]), f"{own['fired']:,}", f"{own['true']:,}", f"{own['one_short']:,}",
+                _most(own),
+            )  # fmt: skip
+        out.print(table)
+        out.more(len(ranked), rows, 2)
+    if len(groups) > len(shown):
+        out.blank()
+        out.more(len(groups), len(shown), 0, "sections")
+
+
+def _most(own: Facts) -> str:
+    """What blocked a section most, short."""
+    if own["blocked_most"] is None:
+        return ""
+    condition = own["conditions"][own["blocked_most"]]
+    text = escape(named_of(own["conditions"], own["blocked_most"]))
+    near = condition["alone_nearest"]
+    return f"{text} [dim]missed by {significant(near[0]['gap'])}[/]" if near else text
+
+
+def _section(out: Screen, own: Facts, rows: int, *, is_brief: bool) -> None:
     counts = ", ".join(f"{own[word.lower()]:,} {word}" for word in STYLES)
-    _line(
-        out,
-        f"[bold]{own['section']}[/] {escape(own['strategy'])} on {escape(own['instrument'])}: fired {own['fired']:,}"
-        f"  [dim]{own['evaluations']:,} evaluations: {counts}; all but one {own['one_short']:,}[/]",
-    )
-    grid = _grid(False, True, True, True, True, True, True, False)
-    grid.add_row(*(f"[dim]{head}[/]" for head in
-                   ("", "TRUE", "FALSE", "UNKNOWN", "alone", "nearest", "missed by", "at")))  # fmt: skip
-    for condition in own["conditions"]:
+    brief = f"  [dim]{own['evaluations']:,} evaluations[/]" if is_brief else ""
+    head = f"[bold]{own['section']}[/] {escape(own['strategy'])} on {escape(own['instrument'])}"
+    out.line(f"{head}: fired {own['fired']:,}{brief}")
+    if not is_brief:
+        out.line(f"  [dim]{own['evaluations']:,} evaluations: {counts}; all but one {own['one_short']:,}[/]")
+    table = grid(False, True, True, True, True, True, True, False)
+    heads = ("", "TRUE", "FALSE", "UNKNOWN", "alone", "nearest", "missed by", "at")
+    table.add_row(*(f"[dim]{head}[/]" for head in heads))
+    conditions = _apart(own["conditions"])
+    for condition in out.cut(conditions, rows):
         nearest = condition["nearest"]
-        grid.add_row(
-            "  " * condition["depth"] + _unbroken(condition["text"])
+        table.add_row(
+            "  " * condition["depth"] + words_of(condition["text"])
             + ("" if condition["needed"] == "TRUE" else " [dim](FALSE is needed)[/]"),
             *(number(condition[word.lower()], COUNT) for word in STYLES),
-            number(condition["alone"], COUNT),
+            "[dim]or[/]" if condition["is_alternative"] else number(condition["alone"], COUNT),
             *((*_with_unit(condition["unit"], nearest), moment(nearest["ts"]))
               if nearest else (MISSING, MISSING, "")),
         )  # fmt: skip
-    out.print(grid)
-    _not_moved(out, own["conditions"])
+    out.print(table)
+    out.more(len(conditions), rows, 2)
+    if not is_brief:
+        _not_moved(out, conditions)
     if own["blocked_most"] is not None and own["true"] < own["evaluations"]:
-        _blocked(out, own["conditions"][own["blocked_most"]])
+        _blocked(out, own["conditions"], own["blocked_most"], is_brief=is_brief)
+
+
+def _apart(conditions: Sequence[Facts]) -> list[Facts]:
+    """The conditions as people wrote them: ``in`` is one, not one for each of its numbers."""
+    found: list[Facts] = []
+    inside: Facts | None = None
+    for own in conditions:
+        if inside is not None and own["depth"] > inside["depth"]:
+            continue
+        found.append(own)
+        inside = own if own["is_choice"] and " in " in own["text"] else None
+    return found
 
 
 def _with_unit(unit: str | None, place: Facts) -> tuple[str, str]:
@@ -158,138 +198,166 @@ def _with_unit(unit: str | None, place: Facts) -> tuple[str, str]:
     return (f"{value}\N{NO-BREAK SPACE}s", f"{gap}\N{NO-BREAK SPACE}s") if unit == "s" else (value, gap)
 
 
-def _not_moved(out: Console, conditions: Sequence[Facts]) -> None:
+def _not_moved(out: Screen, conditions: Sequence[Facts]) -> None:
     """What no moved threshold is counted for, and why."""
     reasons: dict[str, list[str]] = {}
     for own in conditions:
-        if own["not_moved"] and own["not_as_needed"]:
+        if own["not_moved"] and own["not_as_needed"] and not own["is_choice"]:
             reasons.setdefault(own["not_moved"], []).append(own["text"])
     for reason, texts in reasons.items():
         named = ", ".join(texts[:MOVED_SHOWN]) + (f" and {rest} more" if (rest := len(texts) - MOVED_SHOWN) > 0 else "")
-        _line(out, f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
+        out.line(f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
 
 
-def _blocked(out: Console, own: Facts) -> None:
+def _blocked(out: Screen, conditions: Sequence[Facts], at: int, *, is_brief: bool) -> None:
     """The condition that blocked most, and what moving its threshold would do."""
-    text = f"  Blocked most: [bold]{escape(own['text'])}[/]"
-    if own["alone"]:
-        text += f", {own['alone']:,} times the only one"
+    own = conditions[at]
+    text = f"  Blocked most: [bold]{escape(named_of(conditions, at))}[/]"
+    out.text(text + (f", {own['alone']:,} times the only one" if own["alone"] else ""), 4)
+    if is_brief:
+        return
     if own["alone_nearest"]:
         nearest = own["alone_nearest"][0]
-        text += (
-            f"; nearest of these {significant(nearest['value'])} against {_limit(nearest['threshold'])}"
-            f" at {moment(nearest['ts'])}, missed by {significant(nearest['gap'])}"
-        )
-    _line(out, text)
-    steps = own["moved"][:MOVED_SHOWN]
-    if not steps:
+        out.text(
+            f"    nearest of these {significant(nearest['value'])} against {limit_of(nearest['threshold'])}"
+            f" at {moment(nearest['ts'])}, missed by {significant(nearest['gap'])}", 4
+        )  # fmt: skip
+    if own["is_choice"]:
+        movable = [part for part in alternatives_of(conditions, at) if part["moved"]]
+        for part in out.cut(sorted(movable, key=lambda part: -part["enough"]), 2):
+            out.text(f"  One of them is enough: {_moves(part)} TRUE.", 4)
         return
+    if own["moved"]:
+        out.text(f"  Threshold {_moves(own, named=False)} TRUE.", 4)
+        out.text("    [dim]Evaluations of the section, not trades or profit.[/]", 4)
+        if own["moved"][0]["setting"] is not None:
+            out.line(f'  [dim]Try it: tightloop backtest ... --set "{escape(own["moved"][0]["setting"])}"[/]')
+
+
+def _moves(own: Facts, *, named: bool = True) -> str:
     parts = []
-    for step in steps:
+    for step in own["moved"][:MOVED_SHOWN]:
         if step["to"] is None:
             where = f"by {significant(step['by'])}"
         else:
-            where = f"{'beyond' if step['is_beyond'] else 'to'} {_limit(step['to'])}"
+            where = f"{'beyond' if step['is_beyond'] else 'to'} {limit_of(step['to'])}"
         parts.append(f"{where}: {step['more']:,} more")
-    _line(out, f"  Threshold moved {', '.join(parts)} TRUE. [dim]Evaluations of the section, not trades or profit.[/]")
-    if steps[0]["setting"] is not None:
-        _line(out, f'  [dim]Try it: tightloop backtest ... --set "{escape(steps[0]["setting"])}"[/]')
+    return (f"{escape(own['text'])} " if named else "") + f"moved {', '.join(parts)}"
 
 
 # One signal, one order, one time -----------------------------------------------------------------------------------
 
 
-def _signal(out: Console, own: Facts) -> None:
-    _line(out, f"Signal [bold]{own['signal_id']}[/]  {escape(own['strategy'])} on {escape(own['instrument'])}")
+def _signal(out: Screen, own: Facts) -> None:
+    out.line(f"Signal [bold]{own['signal_id']}[/]  {escape(own['strategy'])} on {escape(own['instrument'])}")
     for section in own["sections"]:
-        out.print()
+        out.blank()
         reason = f" ({section['reason']})" if section["reason"] else ""
-        _line(out, f"[bold]{section['section']}[/] {section['event']}{reason} at {moment(section['ts'])}, price "
-                   f"{significant(section['price'])}")  # fmt: skip
+        out.line(f"[bold]{section['section']}[/] {section['event']}{reason} at {moment(section['ts'])}, price "
+                 f"{significant(section['price'])}")  # fmt: skip
         _tree(out, section["tree"])
         if not section["tree"]:
-            _line(out, "  immediate: it has no conditions" if section["section"] == "Z1" else "  it has no conditions")
+            out.line("  immediate: it has no conditions" if section["section"] == "Z1" else "  it has no conditions")
         elif not section["is_equal"]:
-            _line(out, "  [red]the values of the run made again are not those that were stored[/]")
-    out.print()
+            out.line("  [red]the values of the run made again are not those that were stored[/]")
+    out.blank()
     for order in own["orders"]:
         reason = f" ({order['reason']})" if order["reason"] else ""
-        _line(out, f"Order  {order['order_id']}  {order['role']} {order['type']}: {order['state']}{reason}")
+        out.line(f"Order  {order['order_id']}  {order['role']} {order['type']}: {order['state']}{reason}")
     for trade in own["trades"]:
         ended = (
             f"closed {moment(trade['exit_ts'])} by {trade['exit_reason']}" if trade["exit_ts"] else "open at the end"
         )
-        _line(out, f"Trade  {trade['trade_id']}  {trade['side']}, {ended}, result {significant(trade['pnl'])}")
+        out.line(f"Trade  {trade['trade_id']}  {trade['side']}, {ended}, result {significant(trade['pnl'])}")
 
 
-def _tree(out: Console, tree: Sequence[Facts]) -> None:
-    grid = _grid(False, False, True, False)
+def _tree(out: Screen, tree: Sequence[Facts]) -> None:
+    table = grid(False, False, True, False)
     for node in tree:
         values = ""
         if "value" in node:
-            values = f"{significant(node['value'])}  [dim]{node['operator']} {_limit(node['threshold'])}[/]"
-        grid.add_row("  " * (node["depth"] + 1) + escape(node["text"]), _verdict(node["verdict"]), values)
-    out.print(grid)
+            values = f"{significant(node['value'])}  [dim]{node['operator']} {limit_of(node['threshold'])}[/]"
+        table.add_row("  " * (node["depth"] + 1) + words_of(node["text"]), verdict(node["verdict"]), values)
+    out.print(table)
 
 
-def _order(out: Console, own: Facts) -> None:
-    _line(
-        out,
+def _order(out: Screen, own: Facts) -> None:
+    out.line(
         f"Order [bold]{own['order_id']}[/]  {own['role']} {own['type']} {own['side']} {significant(own['qty'])} "
         f"{escape(own['instrument'])}, sent {moment(own['submitted_ts'])}",
     )
-    _line(out, f"  {own['state']} at {moment(own['updated_ts'])}" + (f": {own['why']}" if own["why"] else ""))
+    out.text(f"  {own['state']} at {moment(own['updated_ts'])}" + (f": {own['why']}" if own["why"] else ""), 4)
     check = own["check"]
     if check is not None and check["compared"] is not None:
-        _line(out, f"  {check['check']}: {check['compared']} {significant(check['value'])}, the limit is "
-                   f"{significant(check['limit'])}")  # fmt: skip
+        out.text(
+            f"  {check['check']}: {check['compared']} {significant(check['value'])}, the limit is "
+            f"{significant(check['limit'])}", 4
+        )  # fmt: skip
     near = own["nearest_price"]
     if near is not None:
-        _line(out, f"  Price came to {significant(near['price'])} at {moment(near['ts'])}; the order's is "
-                   f"{significant(near['level'])}, {significant(near['away'])} away")  # fmt: skip
-    for fill in own["fills"]:
+        out.line(f"  Price came to {significant(near['price'])} at {moment(near['ts'])}; the order's is "
+                 f"{significant(near['level'])}, {significant(near['away'])} away")  # fmt: skip
+    for fill in out.cut(own["fills"], CONDITIONS_SHOWN):
         _fill(out, fill)
+    out.more(len(own["fills"]), CONDITIONS_SHOWN, 2, "fills")
+    if own["asked"] is not None:
+        print_wish(out, own["asked"])
 
 
-def _fill(out: Console, own: Facts) -> None:
-    _line(out, f"  Filled {significant(own['qty'])} at {significant(own['price'])} in the bar of {moment(own['ts'])}"
-               f" as a {own['liquidity']}: {own['rule'] or 'the rule is not known'}")  # fmt: skip
+def _fill(out: Screen, own: Facts) -> None:
+    where = "in the bar of" if own["bar"] is not None else "at"
+    out.text(f"  Filled {significant(own['qty'])} at {significant(own['price'])} {where} {moment(own['ts'])}"
+             f" as a {own['liquidity']}: {own['rule'] or 'the rule is not known'}", 4)  # fmt: skip
     bar = own["bar"]
     if bar is not None:
         prices = ", ".join(f"{name} {significant(bar[name])}" for name in ("open", "high", "low", "close"))
-        _line(out, f"    [dim]bar: {prices}[/]")
-    _line(out, f"    price met {significant(own['price_met'])}, slippage {significant(own['slippage'])} "
-               f"({number(own['slippage_bps'], BPS)}), fee {significant(own['fee'])} "
-               f"({number(own['fee_bps'], BPS)})")  # fmt: skip
+        out.line(f"    [dim]bar: {prices}[/]")
+    out.text(f"    price met {significant(own['price_met'])}, slippage {significant(own['slippage'])} "
+             f"({number(own['slippage_bps'], BPS)}), fee {significant(own['fee'])} "
+             f"({number(own['fee_bps'], BPS)})", 4)  # fmt: skip
 
 
-def _at(out: Console, own: Facts) -> None:
-    _line(out, f"At {moment(own['ts'])}  equity {significant(own['equity'])}")
-    for instance in own["instances"][:SECTIONS_SHOWN]:
-        out.print()
-        _instance(out, instance)
-    left = len(own["instances"]) - SECTIONS_SHOWN
-    if left > 0:
-        _line(out, f"[dim]{left} more instances are in the file of --json[/]")
+def _at(out: Screen, own: Facts) -> None:
+    out.line(f"At {moment(own['ts'])}  equity {significant(own['equity'])}")
+    instances = own["instances"]
+    is_short = len(instances) > ROWS_SHOWN and not out.show_all
+    if is_short:
+        out.blank()
+        # Those that do something first.
+        instances = sorted(instances, key=lambda each: (each["position"] is None, each["state"] == "MONITORING"))
+    for instance in out.cut(instances, LINES) if is_short else instances:
+        if not is_short:
+            out.blank()
+        _instance(out, instance, is_short=is_short)
+    out.more(len(instances), LINES if is_short else len(instances), 0)
     if own["open_orders"]:
-        out.print()
-    for order in own["open_orders"]:
-        _line(out, f"Order  {order['order_id']}  {escape(order['instrument'])} {order['role']} {order['type']} "
-                   f"{order['side']} {significant(order['qty'])}")  # fmt: skip
+        out.blank()
+    for order in out.cut(own["open_orders"], CONDITIONS_SHOWN):
+        out.line(f"Order  {order['order_id']}  {escape(order['instrument'])} {order['role']} {order['type']} "
+                 f"{order['side']} {significant(order['qty'])}")  # fmt: skip
+    out.more(len(own["open_orders"]), CONDITIONS_SHOWN, 0, "orders")
+    if is_short:
+        out.line("[dim]--all has values, verdicts and conditions of each[/]")
 
 
-def _instance(out: Console, own: Mapping[str, Any]) -> None:
+def _instance(out: Screen, own: Mapping[str, Any], *, is_short: bool) -> None:
     rest = f", cooldown {span(own['cooldown_left_s'])} left" if own["cooldown_left_s"] else ""
     since = f" since {moment(own['since_ts'])}" if own["since_ts"] else ""
-    _line(out, f"[bold]{escape(own['strategy'])}[/] on {escape(own['instrument'])}: {own['state']}{since}{rest}")
-    if own["position"] is not None:
-        position = own["position"]
-        _line(out, f"  Position {significant(position['qty'])} at {significant(position['entry_price'])}, "
-                   f"unrealised {significant(position['unrealized'])}")  # fmt: skip
+    state = "PYTHON" if own["last_call"] is not None else own["state"]
+    position = own["position"]
+    if is_short:
+        held = "" if position is None else f", holds {significant(position['qty'])}"
+        out.line(f"{escape(own['strategy'])} on {escape(own['instrument'])}: {state}{held}{rest}")
+        return
+    out.line(f"[bold]{escape(own['strategy'])}[/] on {escape(own['instrument'])}: {state}{since}{rest}")
+    if position is not None:
+        out.line(f"  Position {significant(position['qty'])} at {significant(position['entry_price'])}, "
+                 f"unrealised {significant(position['unrealized'])}")  # fmt: skip
     values = ", ".join(f"{name} {significant(value)}" for name, value in own["values"].items())
-    _line(out, f"  Values   {escape(values)}  [dim]price {significant(own['mark'])}[/]")
+    out.text(f"  Values   {escape(values)}  [dim]price {significant(own['mark'])}[/]", 11)
+    print_call(out, own["last_call"])
     for section in own["sections"]:
         heard = "" if section["is_listened_to"] else " [dim](not listened to in this state)[/]"
-        _line(out, f"  {section['section']} {_verdict(section['verdict'])}{heard}")
+        out.line(f"  {section['section']} {verdict(section['verdict'])}{heard}")
         if section["is_listened_to"]:
             _tree(out, section["tree"])

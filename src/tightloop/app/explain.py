@@ -5,6 +5,7 @@ why         sections that fired: counts, and the last signals by their ids
 why_not     every section that was listened to, and what kept it back (``explain_why``)
 suppressed  S1 TRUE while slots, locks, the kill switch or a cooldown held it
 denied      entries by the reason of their denial
+python      strategies in Python: calls, what they wanted and were answered (``explain_python``)
 signal, order, at    what was asked for, else null
 """
 
@@ -16,7 +17,9 @@ from typing import Any
 import polars as pl
 
 from tightloop.app import explain_why as why
+from tightloop.app.carry_rereport import is_carry_run
 from tightloop.app.explain_orders import explain_order
+from tightloop.app.explain_python import call_facts, python_facts
 from tightloop.app.explain_run import Again, run_again
 from tightloop.app.explain_why import Facts
 from tightloop.app.run_files import unwritable
@@ -37,8 +40,12 @@ def explain(
 
     Raises InputError when the folder is not of a run, its data changed, or it has no such signal, order or time.
     """
+    if is_carry_run(Path(folder)):
+        from tightloop.app.explain_carry import explain_carry
+
+        return explain_carry(Path(folder), data=None if data is None else Path(data), at=at, signal=signal, order=order)
     ts_ns = time_of(at, "--at")
-    run = run_again(Path(folder), None if data is None else Path(data))
+    run = run_again(Path(folder), None if data is None else Path(data), order)
     fired = fired_of(run.frames["signals"])
     return {
         "run": {
@@ -54,6 +61,7 @@ def explain(
         "why_not": why.why_not(run.whole, fired),
         "suppressed": why.suppressed(run.whole),
         "denied": _denied(run.frames["orders"]),
+        "python": python_facts(run.whole, run.frames["fills"]),
         "signal": None if signal is None else _signal(run, signal),
         "order": None if order is None else explain_order(run, order),
         "at": None if ts_ns is None else _at(run, ts_ns),
@@ -144,7 +152,10 @@ def _at(run: Again, ts_ns: int) -> Facts:
     return {
         "ts": ts_ns,
         "equity": float(watched.plan.states[0]["equity"]),
-        "instances": why.states_at(watched),
+        "instances": [
+            own | {"last_call": call_facts(watched.listener, own["strategy"], own["instrument"])}
+            for own in why.states_at(watched)
+        ],
         "open_orders": [
             {name: None if value != value else value for name, value in row.items()}
             for row in orders.select(columns).iter_rows(named=True)

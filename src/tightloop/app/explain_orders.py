@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tightloop.app.explain_run import Again
+from tightloop.app.explain_python import wish_facts
+from tightloop.app.explain_run import Again, number_of
 from tightloop.app.explain_why import Facts, instances_of
 from tightloop.app.report_numbers import known
 from tightloop.app.tick_market import TickMarket
-from tightloop.core.types import Rows
+from tightloop.core.ledger import WALLET
+from tightloop.core.types import Role, Rows, SlippageKind
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime.watching import Watched
+from tightloop.model.plan import Plan
 
 SAME = 1e-9
 """Relative difference below which two prices are the same."""
@@ -32,14 +34,15 @@ ENDED = {
     "killed": "the kill switch was engaged",
     "liquidated": "the position was closed by force at its liquidation price",
     "operator": "an operator asked for it",
+    "strategy": "the strategy asked for its cancel",
     "ruined": "equity was not above 0, and nothing is entered from there on",
     "insufficient_cash": "the price had risen by the fill, and the cash paid for no more than what filled",
 }
 REFUSED = {
     "qty_rounds_to_zero": "the size is less than one lot of the instrument",
     "below_min_notional": "the notional is below the least the venue takes",
-    "price_unknown": "the price it should have is not known (a variant without a value)",
-    "size_unknown": "the size is not known (a variant without a value, or no stop for a size by risk)",
+    "price_unknown": "the price it should have is not known (a variant without a value), or no price",
+    "size_unknown": "the size is not known (a variant without a value, no stop for a size by risk), or no quantity",
     "stop_unknown": "the stop is not known, and an entry without its stop is not sent",
     "target_unknown": "the target is not known",
     "stop_beyond_entry": "the stop would lie on the wrong side of the entry",
@@ -50,10 +53,14 @@ REFUSED = {
     "short_not_allowed": "the instrument has no margin: it is long only",
     "min_risk_reward": "what can be gained is too little for what can be lost",
     "unknown_outcome": "another order of the instrument was sent and not answered",
+    "leverage_unknown": "the leverage is not a number above 0",
+    "book_unknown": "the order book was lost or empty on that side: nobody knows what the order would pay",
     "kill_switch": "the kill switch was engaged",
     "killed": "the kill switch was engaged",
     "ruined": "equity was not above 0: nothing is entered from there on",
     "insufficient_cash": "the free cash does not pay for its price, fee and slippage: ask for less",
+    "slots_full": "the strategy had as many positions as max_concurrent_positions allows",
+    "nothing_to_reduce": "there was no position for it to reduce",
     "loss_cooldown": "a loss was followed by a pause that was not over",
 }
 
@@ -71,6 +78,8 @@ def explain_order(run: Again, order_id: str) -> Facts:
     own["fills"] = [_fill(run, order, fill) for fill in fills.iter_rows(named=True)]
     own["why"] = _why(order)
     own["check"] = _check(run, order) if order["state"] == "DENIED" else None
+    listener = run.whole.listener
+    own["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
     own["nearest_price"] = _nearest_price(run, order)
     return own
 
@@ -194,21 +203,27 @@ Check = Callable[["_Denied"], Compared]
 
 
 class _Denied:
-    """The account at the end of the instant of a denial, and the order that was denied."""
+    """The account as it was when an order was denied, and that order.
 
-    def __init__(self, watched: Watched, order: Mapping[str, Any]) -> None:
-        self.state, self.order = watched.plan.states[0], order
+    What other instances sent at the same evaluation before it is in it; what they sent after it is left out.
+    """
+
+    def __init__(self, plan: Plan, state: Any, order: Mapping[str, Any], leverage: float | None) -> None:
+        self.state, self.order = state, order
+        self.number = number_of(order["order_id"]) or 0
         self.at = next(
-            at for at, strategy, instrument in instances_of(watched.plan)
+            at for at, strategy, instrument in instances_of(plan)
             if (strategy, instrument) == (order["strategy"], order["instrument"])
         )  # fmt: skip
         self.own = self.state["instances"][self.at]
         self.strategy = self.state["strategies"][int(self.own["strategy"])]
         self.instrument = self.state["instruments"][int(self.own["instrument"])]
         self.limits = self.state["limits"]
-        prices = (known(order[name]) for name in ("price", "stop_price"))
+        names = ("stop_price", "price") if order["type"] == "stop_limit" else ("price", "stop_price")
+        prices = (known(order[name]) for name in names)
         self.price = next((price for price in prices if price is not None), float(self.instrument["mark"]))
         self.notional = float(order["qty"] * self.price * self.instrument["multiplier"])
+        self.leverage = float(self.strategy["leverage"]) if leverage is None else leverage
 
     def share(self, limit: str) -> float:
         """A limit in percent of equity, in money."""
@@ -223,15 +238,22 @@ class _Denied:
                 row = self.state["instruments"][int(own["instrument"])]
                 qty = abs(float(self.state["positions"][at]["qty"]))
                 total += qty * float(row["mark"] * row["multiplier"]) if qty else 0.0
-                total += sum(self._promised(slot) for slot in self._entries(at))
+                total += sum(self._promised(slot) for slot in self.entries(at))
         return total
 
-    def _entries(self, instance: int) -> list[int]:
+    def entries(self, instance: int) -> list[int]:
         orders = self.state["orders"]
         return [
             slot for slot in range(int(self.state["order_high"]))
-            if orders[slot]["id"] and orders[slot]["instance"] == instance and orders[slot]["role"] == 1
+            if 0 < orders[slot]["id"] < self.number and orders[slot]["instance"] == instance
+            and orders[slot]["role"] == Role.ENTRY
         ]  # fmt: skip
+
+    def margins(self) -> float:
+        """Margin in use and reserved before the order."""
+        orders = self.state["orders"][: int(self.state["order_high"])]
+        later = float(orders["reserved_margin"][orders["id"] > self.number].sum())
+        return float(self.state["used_margin"] + self.state["reserved_margin"]) - later
 
     def _promised(self, slot: int) -> float:
         own = self.state["orders"][slot]
@@ -249,20 +271,52 @@ class _Denied:
     def busy(self) -> int:
         """Other instances with a position or an entry at work."""
         return sum(
-            bool(self.state["positions"][at]["qty"] != 0.0 or self._entries(at))
+            bool(self.state["positions"][at]["qty"] != 0.0 or self.entries(at))
             for at in range(int(self.state["instance_count"])) if at != self.at
         )  # fmt: skip
 
     def pending(self) -> int:
         """Instances of the strategy that are flat with an entry at work."""
         return sum(
-            bool(self.state["positions"][at]["qty"] == 0.0 and self._entries(at))
+            bool(self.state["positions"][at]["qty"] == 0.0 and self.entries(at))
             for at in range(int(self.state["instance_count"]))
             if self.state["instances"][at]["strategy"] == self.own["strategy"]
         )  # fmt: skip
 
 
+def _unit_cost(denied: _Denied, at: int, side: float, price: float, leverage: float) -> float:
+    """What one contract of an instance takes out of the free cash: coins or margin, and taker fee."""
+    own = denied.state["instances"][at]
+    instrument, costs = denied.state["instruments"][int(own["instrument"])], own["costs"]
+    slipped = float(costs["slippage_bps"]) / 10_000.0 if costs["slippage_kind"] == SlippageKind.FIXED else 0.0
+    paid = price * (1.0 + side * slipped) * float(instrument["multiplier"])
+    return paid * (float(costs["taker_rate"]) + 1.0 / (leverage if instrument["is_margined"] else 1.0))
+
+
+def _cost(denied: _Denied) -> float:
+    side = 1.0 if denied.order["side"] == "BUY" else -1.0
+    return float(denied.order["qty"]) * _unit_cost(denied, denied.at, side, denied.price, denied.leverage or 1.0)
+
+
+def _free_cash(denied: _Denied) -> float:
+    """The money that the order could take, as ``core/cash.py`` counts it."""
+    state = denied.state
+    if denied.instrument["is_margined"]:
+        return float(state["equity"]) - denied.margins()
+    left = float(state["balances"][WALLET] - state["used_margin"])
+    for at in range(int(state["instance_count"])):
+        for slot in denied.entries(at):
+            own = state["orders"][slot]
+            if state["instruments"][int(own["instrument"])]["is_margined"]:
+                left -= float(own["reserved_margin"])
+            elif own["side"] > 0:
+                price = float(own["reference_price"])
+                left -= float(own["qty"] - own["filled_qty"]) * _unit_cost(denied, at, 1.0, price, 1.0)
+    return left
+
+
 CHECKS: dict[str, Check] = {
+    "insufficient_cash": lambda d: ("what the order would take out of the free cash", _cost(d), _free_cash(d)),
     "max_position": lambda d: (
         "notional of the position with this order", d.held(instance=d.at) + d.notional, d.share("max_position_pct")),
     "max_symbol": lambda d: (
@@ -276,9 +330,8 @@ CHECKS: dict[str, Check] = {
         "other positions open or being entered", float(d.busy()), float(d.limits["max_positions"])),
     "max_margin": lambda d: (
         "margin in use, reserved and for this order",
-        float(d.state["used_margin"] + d.state["reserved_margin"]) + d.notional / float(d.strategy["leverage"]),
-        d.share("max_margin_pct")),
-    "max_leverage": lambda d: ("leverage", float(d.strategy["leverage"]), d.leverage_limit()),
+        d.margins() + d.notional / d.leverage, d.share("max_margin_pct")),
+    "max_leverage": lambda d: ("leverage", d.leverage, d.leverage_limit()),
     "daily_loss": lambda d: (
         "loss since 00:00 UTC", float(d.state["day_start_equity"] - d.state["equity"]),
         float(d.state["day_start_equity"] * d.limits["daily_loss_pct"] / 100.0)),
@@ -318,5 +371,12 @@ def _check(run: Again, order: Mapping[str, Any]) -> Facts:
     reason = order["reason"]
     if reason not in CHECKS:
         return {"check": reason, "compared": None, "value": None, "limit": None}
-    compared, value, limit = CHECKS[reason](_Denied(run.at(order["submitted_ts"]), order))
+    listener = run.whole.listener
+    if listener is not None and listener.wish is not None and listener.frozen is not None:
+        plan, state = run.whole.plan, listener.frozen[0]
+        leverage = float(listener.wish.asked["leverage"])
+    else:
+        plan, leverage = run.at_step((number_of(order["order_id"]) or 0) >> 16).plan, None
+        state = plan.states[0]
+    compared, value, limit = CHECKS[reason](_Denied(plan, state, order, leverage))
     return {"check": reason, "compared": compared, "value": known(value), "limit": known(limit)}

@@ -55,12 +55,30 @@ class Again(RunSource):
         """The run as it was when all events until a time were taken in."""
         plan = self.plan()
         count = watch(plan, self.market.feed(plan), until_ns=ts_ns).events_until
+        return self._after(count)
+
+    def at_step(self, seq: int) -> Watched:
+        """The run as it was when the market event was taken in that holds the step of this number."""
         plan = self.plan()
-        return watch(plan, self.market.feed(plan), events=count)
+        count = watch(plan, self.market.feed(plan), until_seq=seq).events_until
+        return self._after(count)
+
+    def _after(self, events: int) -> Watched:
+        plan = self.plan()
+        return watch(plan, self.market.feed(plan), events=events)
 
 
-def run_again(folder: Path, data: Path | None) -> Again:
-    """Read a run's folder and run it again. InputError when files, options or data are not those of the run."""
+def number_of(order_id: str) -> int | None:
+    """The number of an order from its text, ``step-place``; None of another text."""
+    step, _, place = order_id.partition("-")
+    return (int(step) << 16) + int(place) if step.isdecimal() and place.isdecimal() else None
+
+
+def run_again(folder: Path, data: Path | None, order: str | None = None) -> Again:
+    """Read a run's folder and run it again. InputError when files, options or data are not those of the run.
+
+    ``order``: one whose wish is kept, when a strategy in Python asked for it.
+    """
     source = read_source(folder, data)
     missing = [name for name in READ if not (folder / f"{name}.parquet").is_file()]
     if missing:
@@ -71,16 +89,16 @@ def run_again(folder: Path, data: Path | None) -> Again:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
-    whole = watch(plan, source.market.feed(plan))
+    whole = watch(plan, source.market.feed(plan), order_id=None if order is None else number_of(order))
     if isinstance(source.market, TickMarket):
-        _check_data(folder, source.result, source.market.digest())
-    _check_state(folder, source.result, state_hash(plan.states, plan.arena))
+        check_data(folder, source.result, source.market.digest())
+    check_state(folder, source.result, state_hash(plan.states, plan.arena), plan.has_code)
     return Again(folder, source.result, source.strategies, source.market, frames, whole)
 
 
 def read_source(folder: Path, data: Path | None) -> RunSource:
     """Strategies and data of a finished run, with the proof that they are the same. InputError when they are not."""
-    result = _result(folder)
+    result = read_result(folder)
     inputs = result["inputs"]
     strategies = _strategies(folder, result)
     if data is None and inputs["data"] is None:
@@ -95,18 +113,19 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     market = bootstrap.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
     if not isinstance(market, TickMarket):  # ticks are known when they have been read
         plan = make_plan(strategies, market.rules, seed=result["seed"])
-        _check_data(folder, result, market.digest(market.feed(plan)))
+        check_data(folder, result, market.digest(market.feed(plan)))
     return RunSource(folder, result, strategies, market)
 
 
-def _check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
+def check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
     """The proof that the data are those of the run."""
     if digest != result["data_hash"]:
         message = f"the data are not those of the run (data hash {result['data_hash']})"
         raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
 
 
-def _result(folder: Path) -> dict[str, Any]:
+def read_result(folder: Path) -> dict[str, Any]:
+    """``result.json`` of a whole run that says what it was made from; InputError when it is not one."""
     if not folder.is_dir():
         raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
     path = folder / "result.json"
@@ -149,7 +168,7 @@ def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]
     return strategies
 
 
-def _check_state(folder: Path, result: Mapping[str, Any], found: str) -> None:
+def check_state(folder: Path, result: Mapping[str, Any], found: str, has_code: bool = False) -> None:
     """The proof: the run again ended in the very state in which the run ended."""
     if found == result["state_hash"]:
         return
@@ -157,6 +176,11 @@ def _check_state(folder: Path, result: Mapping[str, Any], found: str) -> None:
     message = f"run again it ends in the state {found}, not in {result['state_hash']}"
     if version != __version__:
         remedy = f"the run is of version {version}, this is {__version__}: explain it with that one, or {AGAIN}"
+    elif has_code:
+        remedy = (
+            "the class does not decide the same twice (what it imports changed, or it reads a clock, a file or chance "
+            f"without a seed), or the rules of the instruments changed: make it repeatable, and {AGAIN}"
+        )
     else:
         remedy = f"the engine or the rules of the instruments changed since: {AGAIN}"
     raise InputError.one(folder, None, "state_hash", message, remedy)

@@ -5,7 +5,7 @@ known. Times are int64 nanoseconds UTC.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ UNITS = {Op.HOLD: "s", Op.SEQ: "parts"}
 MORE = (1, 2, 5, 10, 20, 50)
 """How many more TRUE evaluations a moved threshold is looked for."""
 NEAREST_SHOWN = 5
+NAMED = 3
+"""Alternatives of a choice that are named with it."""
 GUARDS = (Reason.SLOTS_FULL, Reason.SYMBOL_LOCKED, Reason.KILL_SWITCH)
 
 
@@ -40,12 +42,23 @@ def text_of(branch: Branch, plan: Plan) -> str:
     if branch.op is Op.SEQ:
         return f"one after another within {plain(branch.span_ns / 1e9)} s"
     if branch.op > Op.ALL or branch.op is Op.ALL:
-        return WORDS[branch.op]
+        named = _one_of_numbers(branch, plan)
+        return WORDS[branch.op] if named is None else named
     condition = plan.conditions[branch.at]
     shown = [own if isinstance(own, str) else plain(own) for own in condition.operands]
     if condition.operator == "in":
         shown = [plain(_operand_of_in(branch, condition, plan))]
     return f"{condition.variant} {WORDS[branch.op]} {' '.join(shown)}"
+
+
+def _one_of_numbers(branch: Branch, plan: Plan) -> str | None:
+    """``in`` is an any of one node for each of its numbers, and is written as people write it; None of other nodes."""
+    own = [plan.conditions.get(part.at) for part in branch.parts]
+    if branch.op is not Op.ANY or own[0] is None or own[0].operator != "in" or any(part is not own[0] for part in own):
+        return None
+    numbers = [str(plain(each)) for each in own[0].operands if isinstance(each, float)]
+    rest = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED + 1 else ""
+    return f"{own[0].variant} in {', '.join(numbers[:NAMED] if rest else numbers)}{rest}"
 
 
 def _operand_of_in(branch: Branch, condition: Condition, plan: Plan) -> float:
@@ -132,7 +145,7 @@ def _section(watched: Watched, at: int, section: int, tree: Branch) -> Facts:
     conditions = [
         _condition(watched, at, branch) | {"depth": depth}
         for branch, depth in walk(tree)
-        if branch.op < Op.ALL or branch.op in (Op.HOLD, Op.SEQ)
+        if branch.op < Op.ALL or branch.op in (Op.HOLD, Op.SEQ) or branch.is_choice
     ]
     return {
         "evaluations": sum(counts.values()),
@@ -145,11 +158,34 @@ def _section(watched: Watched, at: int, section: int, tree: Branch) -> Facts:
 
 
 def _blocked_most(conditions: list[Facts]) -> int | None:
-    """The place of the condition that most often alone kept the section from TRUE, else of the least often right."""
-    blocking = [k for k, own in enumerate(conditions) if own["not_as_needed"] > 0]
+    """The place of the condition that most often alone kept the section from TRUE, else of the least often right.
+
+    An alternative blocks nothing: another would do as well. The choice as a whole does.
+    """
+    blocking = [k for k, own in enumerate(conditions) if own["not_as_needed"] > 0 and not own["is_alternative"]]
     if not blocking:
         return None
     return max(blocking, key=lambda k: (conditions[k]["alone"], conditions[k]["not_as_needed"], -k))
+
+
+def alternatives_of(conditions: Sequence[Facts], at: int) -> list[Facts]:
+    """What stands below a choice, of the conditions of a section."""
+    found = []
+    for own in conditions[at + 1 :]:
+        if own["depth"] <= conditions[at]["depth"]:
+            break
+        found.append(own)
+    return found
+
+
+def named_of(conditions: Sequence[Facts], at: int) -> str:
+    """A condition as people write it; a choice with what it chooses from."""
+    own = conditions[at]
+    parts = [part["text"] for part in alternatives_of(conditions, at)] if own["is_choice"] else []
+    if not parts or " in " in own["text"]:
+        return str(own["text"])
+    rest = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    return f"{own['text']} ({'; '.join(parts[:NAMED])}{rest})"
 
 
 def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
@@ -164,19 +200,24 @@ def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
         **counts,
         "not_as_needed": sum(counts.values()) - counts["true" if branch.needed else "false"],
         "nearest": _moment(node["nearest"]) if node["has_nearest"] else None,
-        "alone": int(node["alone"]),
-        "alone_unknown": int(node["alone_unknown"]),
+        "is_choice": branch.is_choice,
+        "is_alternative": branch.is_alternative,
+        "alone": 0 if branch.is_alternative else int(node["enough"]),
+        "enough": int(node["enough"]),
+        "alone_unknown": int(node["enough_unknown"]),
         "alone_nearest": [_moment(row) for row in near[:NEAREST_SHOWN]],
         "moved": [],
         "not_moved": _not_moved(branch),
     }
     if own["not_moved"] is None:
-        own["moved"] = _moved(branch, plan, near, own["alone"] - own["alone_unknown"])
+        own["moved"] = _moved(branch, plan, near, own["enough"] - own["alone_unknown"])
     return own
 
 
 def _not_moved(branch: Branch) -> str | None:
     """Why nobody counts what another threshold would have done; None where it is counted."""
+    if branch.is_choice:
+        return "a choice: it has no threshold of its own, its alternatives have"
     if branch.below is not None:
         name = WORDS[branch.below]
         return f"below a {name}: another threshold changes what the {name} remembers of the evaluations before"

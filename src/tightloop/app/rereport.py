@@ -67,22 +67,23 @@ def _page_of(folder: Path, data: Path) -> str:
         bars = {str(n): shown_bars(catalog.tick_reader(DATASETS[feed[0]], n, None, None, everything)) for n in names}
     else:
         bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
+    why = _blocked(folder, data, frames["orders"], frames["fills"])
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return build_report(
         result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
-        datasets, text, f"tightloop report {folder}", made_at, _blocked(folder, data),
+        datasets, text, f"tightloop report {folder}", made_at, why,
     )  # fmt: skip
 
 
-def _blocked(folder: Path, data: Path) -> list[Facts] | None:
+def _blocked(folder: Path, data: Path, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | None:
     """What kept each section from being TRUE; None when the run can not be made again."""
     try:
         source = read_source(folder, data)
     except InputError:
         return None
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
-    return blocked(plan, source.market.feed(plan), source.result["state_hash"])
+    return blocked(plan, source.market.feed(plan), source.result["state_hash"], orders, fills)
 
 
 def _json(path: Path) -> Any:

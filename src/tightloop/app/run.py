@@ -64,7 +64,8 @@ class Run(RunFiles):
         plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
         return build_report(
             self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at, blocked(plan, self.market.feed(plan), self.summary["state_hash"]),
+            text, self.command, made_at,
+            blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:

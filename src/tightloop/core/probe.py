@@ -45,7 +45,8 @@ MOMENT = np.dtype([("ts_ns", "i8"), *((name, "f8") for name in ("gap", "value", 
 
 NODE_SEEN = np.dtype(
     [
-        *((name, "i8") for name in ("needed", "verdict", "alone", "alone_unknown", "kept", "has_nearest")),
+        *((name, "i8") for name in ("needed", "verdict", "enough", "enough_unknown", "kept", "has_nearest")),
+        *((name, "i8") for name in ("is_choice", "is_alternative")),
         ("counts", "i8", (3,)),  # FALSE, TRUE, UNKNOWN, while its section was listened to
         ("nearest", MOMENT),
         ("last", MOMENT),
@@ -53,8 +54,11 @@ NODE_SEEN = np.dtype(
     align=True,
 )
 """One node for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd number of NOT);
-``alone``: evaluations at which it alone kept its section from TRUE, ``alone_unknown`` those where it had no distance;
-of conditions, holds and sequences. Of a HOLD the value is the seconds held, of a SEQ the parts that came in order."""
+``enough``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``enough_unknown``
+those where it had no distance; of conditions, holds, sequences and choices. ``is_choice``: one of its parts is enough
+(an ANY that has to be TRUE, an ALL that has to be FALSE); what stands below a choice ``is_alternative``: it may be
+enough, and is never the only one that is missing. Of a HOLD the value is the seconds held, of a SEQ the parts that came
+in order."""
 
 SECTION_SEEN = np.dtype(
     [*((name, "i8") for name in ("verdict", "is_listened", "alone", "true_ns")), ("counts", "i8", (3,))], align=True
@@ -229,7 +233,7 @@ def _tree(
 ) -> int:
     """The verdict of a tree from those of its conditions and the memory before the evaluation, which stays as it is.
 
-    ``flip`` is a condition, hold or sequence taken as it is needed; with -1 every node keeps its verdict.
+    ``flip`` is a node taken as it is needed; with -1 every node keeps its verdict.
     """
     stack, now_ns = 0, state.ts_ns
     for at in range(first, first + count):
@@ -311,22 +315,23 @@ def _count(
         node, place = state.nodes[at], base + at
         own = seen[place]
         own.counts[own.verdict] += 1
-        if node.op >= Op.ALL and node.op < Op.HOLD:
+        is_joint = node.op >= Op.ALL and node.op < Op.HOLD
+        if is_joint and own.is_choice == 0:
             continue
-        if own.last.gap == own.last.gap:
+        if not is_joint and own.last.gap == own.last.gap:
             if own.has_nearest == 0 or own.last.gap < own.nearest.gap:
                 own.has_nearest = 1
                 own.nearest = own.last
         if verdict == TRUE or own.verdict == own.needed:
             continue
         if _tree(state, instance, first, count, memory, seen, base, at) == TRUE:
-            is_alone = True
-            own.alone += 1
+            is_alone = is_alone or own.is_alternative == 0
+            own.enough += 1
             has_begun = node.op != Op.HOLD or own.last.value > 0.0  # no shorter hold has held before it begins
-            if own.last.gap == own.last.gap and has_begun:
+            if not is_joint and own.last.gap == own.last.gap and has_begun:
                 _keep_near(nears, place, own)
             else:
-                own.alone_unknown += 1
+                own.enough_unknown += 1
     if is_alone:
         section.alone += 1
 
@@ -362,6 +367,43 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
         own.cooling_true += 1 if first_verdict == TRUE else 0
 
 
+@leaf
+def _after(
+    state: Record, arena: Floats, event: Record, log: Rows, first: int, seq_before: int, is_market: bool,
+    is_ticks: bool, seen: Rows, nears: Rows, instances: Rows, memory: Ints,
+) -> None:  # fmt: skip
+    """What every instance saw of the event that was just taken in; its rows of the log begin at ``first``."""
+    assert first <= log[0].slot, "the rows of an event come after those before it"
+    is_decided = is_market and event.phase & Phase.DECIDE_ON_CLOSE != 0
+    if log[0].slot > first or is_decided:
+        _follow_states(state, log, first, seq_before, instances)
+    if not is_decided:
+        return
+    for k in range(state.instance_count):
+        is_own = not is_ticks or state.instances[k].instrument == event.instrument
+        if is_own and instances[k].state != InstanceState.INACTIVE:
+            _observe(state, arena, k, memory, seen, nears, instances[k])
+    for k in range(state.memory_count):
+        memory[k] = state.memory_ns[k]
+
+
+@compiled(types.void(
+    replay.STATES, ARENA, replay.EVENTS, LOG_ARRAY, TABLE, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN),
+    TABLE,
+))  # fmt: skip
+def observe(
+    states: Rows, arena: Floats, events: Rows, log: Rows, at: Ints, seen: Rows, nears: Rows, instances: Rows,
+    memory: Ints,
+) -> None:  # fmt: skip
+    """The same, for who runs a replay event by event from outside (``events[0]``): a run with strategies in Python.
+
+    ``at``: [first row of the log that is of the event, ``seq`` of State before it, 1 for a market event, 1 for ticks].
+    """
+    _after(
+        states[0], arena, events[0], log, at[0], at[1], at[2] != 0, at[3] != 0, seen, nears, instances, memory
+    )  # fmt: skip
+
+
 def _watching(run: Any) -> Any:
     return types.int64(types.int64, *run.args, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN), TABLE)
 
@@ -388,7 +430,8 @@ def _watch(
     """A replay for ``control[2]`` market events, with an eye on every evaluation. Returns what the replay did.
 
     ``address`` is that of the replay, the next twelve are its arguments; ``memory`` has room for that of State.
-    ``control`` has three more numbers: [7] a time, [8] the events at or before it, [9] 1 for ticks.
+    ``control`` has four more numbers: [7] a time, [8] the events at or before it, [9] 1 for ticks, [10] the ``seq`` of
+    State from which on events are not counted.
     """
     state = states[0]
     assert len(instances) >= state.instance_count, "every instance is watched"
@@ -406,18 +449,11 @@ def _watch(
             return status
         # A replay of ticks may also pause when it has only told what the venue said.
         is_market = control[9] == 0 or control[5] != taken_before
-        is_decided = is_market and events[0].phase & Phase.DECIDE_ON_CLOSE != 0
         left -= 1 if is_market else 0
-        control[8] += 1 if is_market and state.ts_ns <= control[7] else 0
-        if log[0].slot > first or is_decided:
-            _follow_states(state, log, first, seq_before, instances)
-        if is_decided:
-            for at in range(state.instance_count):
-                is_own = control[9] == 0 or state.instances[at].instrument == events[0].instrument
-                if is_own and instances[at].state != InstanceState.INACTIVE:
-                    _observe(state, arena, at, memory, seen, nears, instances[at])
-            for at in range(state.memory_count):
-                memory[at] = state.memory_ns[at]
+        control[8] += 1 if is_market and state.ts_ns <= control[7] and seq_before < control[10] else 0
+        _after(
+            state, arena, events[0], log, first, seq_before, is_market, control[9] != 0, seen, nears, instances, memory
+        )  # fmt: skip
         if status != replay.PAUSED and status != replay.FINISHED:
             control[2] = left
             return status

@@ -158,8 +158,7 @@ def _take_print(venue: Record, own: Record, slot: int, wanted: float) -> None:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
         return
     own.print_left -= qty if venue.is_partial != 0 else 0.0
-    price = tick_fills.beyond(venue, own, order, own.last, max(shown, qty), qty)
-    tick_fills.fill(venue, slot, price, own.last, qty, False)
+    tick_fills.take_print(venue, own, slot, shown, qty)
     if order.id == order_id and order.tif == TimeInForce.IOC:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
 
@@ -183,6 +182,7 @@ def _liquidate(venue: Record, index: int, own: Record) -> None:
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                venue.wallet -= event.amount
                 matching.apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
 
@@ -508,6 +508,7 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
             paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
             paid.price = own.mark
+            venue.wallet += paid.amount
         instance = venue.instance_next[instance]
 
 

@@ -53,14 +53,27 @@ class PythonClass:
 
 
 def find(key: str, written: str, base: Path, place: Place) -> PythonClass:
-    """Load what ``class: PATH.py:NAME`` or ``module: PACKAGE.MODULE:NAME`` names; ``base`` is the strategy's folder."""
+    """Load what ``class: PATH.py:NAME`` or ``module: PACKAGE.MODULE:NAME`` names; ``base`` is the strategy's folder.
+
+    In the folder of a finished run, where the named one is gone, it is the file that the run kept.
+    """
     target, colon, name = written.rpartition(":")
     if not colon or not target or not name.isidentifier():
         file, line = place()
         example = EXAMPLE if key == "class" else "write module: my_package.my_module:MyStrategy"
         raise InputError.one(file, line, key, f"{written!r} names no class", example)
-    module = _file_module(base / target, place) if key == "class" else _named_module(target, place)
+    kept = base / (Path(target).name if key == "class" else f"{target.rpartition('.')[2]}.py")
+    if key == "class":
+        path = base / target
+        module = _file_module(path if path.is_file() or not _is_kept(kept) else kept, place)
+    else:
+        module = _named_module(target, place, kept)
     return _checked(module, name, key, place)
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file is what a finished run kept beside its strategy, under its last name."""
+    return path.is_file() and (path.parent / "result.json").is_file()
 
 
 def _source_of(path: Path, place: Place) -> bytes:
@@ -100,11 +113,13 @@ def _file_module(path: Path, place: Place) -> ModuleType:
     return module
 
 
-def _named_module(name: str, place: Place) -> ModuleType:
+def _named_module(name: str, place: Place, kept: Path) -> ModuleType:
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         spec = None
+    if spec is None and _is_kept(kept):
+        return _file_module(kept, place)
     if spec is None:
         file, line = place()
         raise InputError.one(

@@ -152,8 +152,18 @@ def run(
     return kept.taken
 
 
-def run_one_by_one(plan: CarryPlan, tape: CarryTape, recorder: Recorder) -> Floats:
-    """The same, one event at a time, as a session does that speaks to venues."""
+def run_one_by_one(
+    plan: CarryPlan,
+    tape: CarryTape,
+    recorder: Recorder,
+    before: Callable[[], None] | None = None,
+    until: int | None = None,
+) -> Floats:
+    """The same, one event at a time, as a session does that speaks to venues.
+
+    ``before`` is called when all is known of an instant and nothing was decided yet; the run ends after ``until``
+    instants (None: all of them).
+    """
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     kept = room_for(plan, tape)
@@ -163,10 +173,14 @@ def run_one_by_one(plan: CarryPlan, tape: CarryTape, recorder: Recorder) -> Floa
             recorder.take_log(log)
         carry_replay.venue_heard(plan.venues, events)
         _speak(plan, log)
+        if before is not None and events[0]["kind"] == EventKind.INSTANT_KNOWN:
+            before()
         replay.step_one(plan.states, plan.arena, events, log, plan.table)
         _speak(plan, log)
         if events[0]["kind"] == EventKind.INSTANT_ENDED:
             carry_replay.snapshot_of(plan.states, kept.rows[int(at[0]) - 1])
+            if until is not None and int(at[0]) >= until:
+                break
     recorder.take_log(log)
     return kept.rows
 

@@ -4,22 +4,37 @@ One call of compiled code a bar, one call of the strategy. Same results as ``loo
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core import outside, replay
 from tightloop.core.compiled import entry_of
-from tightloop.core.types import EQUITY, EVENT, Phase, Rows
+from tightloop.core.types import EQUITY, EVENT, Ints, Phase, Rows
 from tightloop.model.plan import Plan
 from tightloop.runtime.feeds import Feed
-from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
+from tightloop.runtime.python_strategies import ROWS_IN_CALL, Listener, Strategies
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.supervise import supervised
 
 EVENTS_AT_ONCE = 200_000
 Progress = Callable[[int], None]
+
+
+class Observer(Protocol):
+    """Who watches a run event by event and changes nothing."""
+
+    @property
+    def listener(self) -> Listener:
+        """Who takes notes of what strategies in Python want."""
+
+    def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
+        """The compiled replay, with a look at State after each market event."""
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether the run may end here."""
 
 
 def run(
@@ -30,15 +45,16 @@ def run(
     *,
     is_daily: bool = False,
     equity_rows: int = 1_048_576,
+    eye: Observer | None = None,
 ) -> int:
     """Run a plan over a feed to its end; returns the number of market events.
 
-    ``is_daily`` keeps the last equity of each day alone. StrategyError when code of the user fails; the recorder has
-    all that was done.
+    ``is_daily`` keeps the last equity of each day alone; an ``eye`` sees every event and may end the run. StrategyError
+    when code of the user fails; the recorder has all that was done.
     """
     reserve = plan.rows_per_step + ROWS_IN_CALL
     log = core_log.new_log(max(2 * reserve, core_log.ROWS))
-    driver = _Bars(plan, feed, recorder, log, reserve, is_daily, equity_rows)
+    driver = _Bars(plan, feed, recorder, log, reserve, is_daily, equity_rows, eye)
     try:
         return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
     finally:
@@ -54,11 +70,20 @@ class _Bars:
     """What goes on between two stops."""
 
     def __init__(
-        self, plan: Plan, feed: Feed, recorder: Recorder, log: Rows, reserve: int, is_daily: bool, rows: int
+        self,
+        plan: Plan,
+        feed: Feed,
+        recorder: Recorder,
+        log: Rows,
+        reserve: int,
+        is_daily: bool,
+        rows: int,
+        eye: Observer | None,
     ) -> None:
+        self._eye, self._at_once = eye, EVENTS_AT_ONCE if eye is None else 1
         self._plan, self._feed, self._recorder, self._log, self._reserve = plan, feed, recorder, log, reserve
         self._rows, self._begin = rows, int(feed.streams["at"].sum())
-        self.strategies = Strategies(plan, log)
+        self.strategies = Strategies(plan, log, None if eye is None else eye.listener)
         self.strategies.deliver, self.strategies.make_room = self._deliver, self._make_room
         self._control = np.zeros(outside.CONTROL_COUNT, np.int64)
         self._control[outside.RESERVE], self._control[outside.IS_DAILY] = reserve, int(is_daily)
@@ -79,11 +104,13 @@ class _Bars:
     def run(self, on_progress: Progress | None) -> int:
         """To the end."""
         step_on, control, arguments = entry_of(outside.replay_outside), self._control, self._arguments()
+        if self._eye is not None:
+            step_on = self._eye.over(step_on, control, self._events, self._log)
         words, phase = _words(control), _words(self._events.view(np.int64))[1:2]
         strategies, stopped, closes = self.strategies, outside.STOPPED, int(Phase.DECIDE_ON_CLOSE)
         bars_closed, desk = strategies.bars_closed, strategies.desk
         has_news, due = outside.HAS_NEWS, outside.DUE_NS
-        control[outside.LEFT] = EVENTS_AT_ONCE
+        control[outside.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == stopped:
@@ -101,8 +128,10 @@ class _Bars:
                 self._recorder.take_equity(self._equity, int(control[outside.EQUITY_COUNT]))
                 self._equity, control[outside.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
                 arguments = self._arguments()
+            elif self._eye is not None and self._eye.has_seen_all:
+                return int(self._feed.streams["at"].sum()) - self._begin
             else:
-                control[outside.LEFT] = EVENTS_AT_ONCE
+                control[outside.LEFT] = self._at_once
                 if on_progress is not None:
                     on_progress(2 * (int(self._feed.streams["at"].sum()) - self._begin))
 

@@ -6,7 +6,7 @@ at once what the checks say; the venue hears of it when the call has returned.
 
 import heapq
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,14 +24,28 @@ ROUNDS_MAX = 64
 ROWS_IN_CALL = limits.WANTED_MAX * limits.WANTED_ROWS
 
 
+class Listener(Protocol):
+    """Who takes notes of a run that is made again; it changes nothing."""
+
+    def desk(self, plan: Plan, log: Rows) -> Desk:
+        """The desk of the run, which tells the listener what is wanted."""
+
+    def heard(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A callback that tells the listener that it is called."""
+
+
 class _Seat:
     """One strategy of a run: its object, its view, what it wants to be called for."""
 
     __slots__ = ("code", "name", "on_bar", "others", "places", "view")
 
-    def __init__(self, name: str, code: PythonClass, made: Any, view: View, places: list[Place]) -> None:
+    def __init__(
+        self, name: str, code: PythonClass, made: Any, view: View, places: list[Place], listener: Listener | None
+    ) -> None:
         self.name, self.code, self.view, self.places = name, code, view, places
         found = {callback: getattr(made, callback) for callback in code.callbacks}
+        if listener is not None:
+            found = {callback: listener.heard(name, callback, view, found[callback]) for callback in found}
         self.on_bar: Callable[..., Any] | None = found.pop("on_bar", None)
         self.others = found
 
@@ -39,8 +53,9 @@ class _Seat:
 class Strategies:
     """The strategies in Python of a plan; ``outside`` flags the instances that are theirs."""
 
-    def __init__(self, plan: Plan, log: Rows) -> None:
-        self.desk = Desk(plan, log)
+    def __init__(self, plan: Plan, log: Rows, listener: Listener | None = None) -> None:
+        self.desk = Desk(plan, log) if listener is None else listener.desk(plan, log)
+        self._listener = listener
         self._plan, self._log, self._heard = plan, log, core_log.FIRST
         self.deliver: Callable[[], None] = _nothing
         self.make_room: Callable[[], None] = _nothing
@@ -58,7 +73,8 @@ class Strategies:
     def _sit(self, number: int, name: str, code: PythonClass, params: dict[str, Any]) -> None:
         instances = self._plan.states[0]["instances"][: len(self.outside)]
         places = [Place(self._plan, int(at)) for at in np.flatnonzero(instances["strategy"] == number)]
-        seat = _Seat(name, code, code.made(**params), View(self.desk, len(self._seats), places), places)
+        view = View(self.desk, len(self._seats), places)
+        seat = _Seat(name, code, code.made(**params), view, places, self._listener)
         self._seats.append(seat)
         for place in places:
             self._seat_of[place.instance] = seat, place

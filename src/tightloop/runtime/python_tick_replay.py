@@ -10,7 +10,7 @@ from tightloop.core.compiled import entry_of
 from tightloop.core.types import EQUITY, EVENT
 from tightloop.model.plan import Plan
 from tightloop.runtime import tape_room
-from tightloop.runtime.python_replay import EVENTS_AT_ONCE, Progress
+from tightloop.runtime.python_replay import EVENTS_AT_ONCE, Observer, Progress
 from tightloop.runtime.python_strategies import ROWS_IN_CALL, Strategies
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.supervise import supervised
@@ -18,10 +18,17 @@ from tightloop.runtime.tick_feeds import TickFeed
 
 
 def run(
-    plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None, period_ns: int, equity_rows: int
+    plan: Plan,
+    feed: TickFeed,
+    recorder: Recorder,
+    on_progress: Progress | None,
+    period_ns: int,
+    equity_rows: int,
+    eye: Observer | None = None,
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events, the grid's among them."""
-    driver = _Ticks(plan, feed, recorder, period_ns, equity_rows)
+    """Run a plan over a feed to its end; returns the number of market events, the grid's among them. An ``eye`` sees
+    every event and may end the run."""
+    driver = _Ticks(plan, feed, recorder, period_ns, equity_rows, eye)
     try:
         return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
     finally:
@@ -31,11 +38,14 @@ def run(
 class _Ticks:
     """What goes on between two stops."""
 
-    def __init__(self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int) -> None:
+    def __init__(
+        self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int, eye: Observer | None
+    ) -> None:
+        self._eye, self._at_once = eye, EVENTS_AT_ONCE if eye is None else 1
         self._plan, self._feed, self._recorder, self._rows = plan, feed, recorder, equity_rows
         reserve = plan.rows_per_step + ROWS_IN_CALL
         self._log = core_log.new_log(max(2 * reserve, core_log.ROWS))
-        self.strategies = Strategies(plan, self._log)
+        self.strategies = Strategies(plan, self._log, None if eye is None else eye.listener)
         self._control = control = np.zeros(tick_outside.CONTROL_COUNT, np.int64)
         control[tick_outside.RESERVE], control[tick_outside.PERIOD_NS] = reserve, period_ns
         control[tick_outside.LAST_PERIOD], control[outside.HEARD] = -1, core_log.FIRST
@@ -56,7 +66,9 @@ class _Ticks:
         """To the end."""
         step_on, control, strategies = entry_of(tick_outside.tick_replay_outside), self._control, self.strategies
         arguments = self._arguments()
-        control[tick_outside.LEFT] = EVENTS_AT_ONCE
+        if self._eye is not None:
+            step_on = self._eye.over(step_on, control, self._events, self._log)
+        control[tick_outside.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == outside.STOPPED:
@@ -66,6 +78,8 @@ class _Ticks:
                 return int(control[tick_outside.DONE])
             elif status == tick_replay.STARVED:
                 self._feed.refill()
+            elif self._eye is not None and status == tick_replay.PAUSED and self._eye.has_seen_all:
+                return int(control[tick_outside.DONE])
             else:
                 self._attend(status, on_progress)
                 arguments = self._arguments()
@@ -88,7 +102,7 @@ class _Ticks:
             self.strategies.log_emptied()
             control[outside.HEARD] = core_log.FIRST
         else:
-            control[tick_outside.LEFT] = EVENTS_AT_ONCE
+            control[tick_outside.LEFT] = self._at_once
         if on_progress is not None:
             on_progress(int(control[tick_outside.DONE]))
 

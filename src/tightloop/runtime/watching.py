@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from tightloop.runtime import tape_room
 from tightloop.runtime.feeds import Feed
 from tightloop.runtime.tick_feeds import TickFeed
 
+if TYPE_CHECKING:
+    from tightloop.runtime.python_watching import Notes
+
 EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside."""
 MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN, Op.HOLD))
@@ -26,7 +30,8 @@ _UNTIL = 8
 class Branch:
     """A node of a section's tree with its parts. ``at``: its index in State.
 
-    ``needed`` is the verdict that helps the section to TRUE, ``below`` the nearest hold or seq that it stands below.
+    ``needed`` is the verdict that helps the section to TRUE, ``below`` the nearest hold or seq that it stands below;
+    ``is_alternative``: it stands below a node of which one part is enough.
     """
 
     at: int
@@ -34,7 +39,13 @@ class Branch:
     needed: bool
     below: Op | None
     span_ns: int
+    is_alternative: bool
     parts: tuple["Branch", ...]
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether one of its parts is enough: an any that has to be TRUE, an all that has to be FALSE."""
+        return len(self.parts) > 1 and self.op is (Op.ANY if self.needed else Op.ALL)
 
     @property
     def is_movable(self) -> bool:
@@ -50,17 +61,21 @@ def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
         return None
     nodes = plan.states[0]["nodes"]
 
-    def branch(end: int, needed: bool, below: Op | None) -> tuple[Branch, int]:
+    def branch(end: int, needed: bool, below: Op | None, is_alternative: bool) -> tuple[Branch, int]:
         """The tree whose last node is ``end``, and its first node: parts stand before what joins them."""
         op = Op(int(nodes[end]["op"]))
         parts: list[Branch] = []
         begin = end
-        for _ in range(0 if op < Op.ALL else 1 if op in (Op.NOT, Op.HOLD) else int(nodes[end]["count"])):
-            part, begin = branch(begin - 1, needed != (op is Op.NOT), op if op in MEMORIES else below)
+        joined = 0 if op < Op.ALL else 1 if op in (Op.NOT, Op.HOLD) else int(nodes[end]["count"])
+        is_choice = joined > 1 and op is (Op.ANY if needed else Op.ALL)
+        for _ in range(joined):
+            part, begin = branch(
+                begin - 1, needed != (op is Op.NOT), op if op in MEMORIES else below, is_alternative or is_choice
+            )
             parts.insert(0, part)
-        return Branch(end, op, needed, below, int(nodes[end]["span_ns"]), tuple(parts)), begin
+        return Branch(end, op, needed, below, int(nodes[end]["span_ns"]), is_alternative, tuple(parts)), begin
 
-    root, begin = branch(first + count - 1, True, None)
+    root, begin = branch(first + count - 1, True, None, False)
     assert begin == first, "a tree is all nodes of its section"
     return root
 
@@ -74,7 +89,10 @@ def walk(branch: Branch, depth: int = 0) -> Iterator[tuple[Branch, int]]:
 
 @dataclass(slots=True)
 class Watched:
-    """A run that was watched, to its end or to a number of events. Rows as in ``core.probe``."""
+    """A run that was watched, to its end or to a number of events. Rows as in ``core.probe``.
+
+    ``listener`` has the notes of strategies in Python; None of a run without.
+    """
 
     plan: Plan
     nodes: Rows
@@ -82,7 +100,8 @@ class Watched:
     instances: Rows
     events: int
     events_until: int
-    """Market events at or before the time that was asked for."""
+    """Market events at or before the time, and before the number of a step, that were asked for."""
+    listener: "Notes | None" = None
 
     def node(self, instance: int, at: int) -> Rows:
         """What an instance's node ``at`` saw (a row of NODE_SEEN)."""
@@ -90,7 +109,7 @@ class Watched:
         return row
 
     def nearest(self, instance: int, at: int) -> Rows:
-        """The times at which a node alone kept its section from TRUE, nearest first (rows of MOMENT)."""
+        """The times at which turning a node was enough for its section to be TRUE, nearest first (rows of MOMENT)."""
         place = int(self.instances[instance]["node_base"]) + at
         begin = place * probe.NEAREST_KEPT
         return self.nears[begin : begin + int(self.nodes[place]["kept"])]
@@ -101,30 +120,46 @@ def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
     state = plan.states[0]
     instances = np.zeros(int(state["instance_count"]), probe.INSTANCE_SEEN)
     place = 0
-    needed: list[int] = []
+    needed: list[list[int]] = []
     for at in range(len(instances)):
         strategy = int(state["instances"][at]["strategy"])
         instances[at]["state_after"] = state["instances"][at]["state"]
         trees = [tree for k in range(probe.SECTION_COUNT) if (tree := tree_of(plan, strategy, k)) is not None]
-        own = sorted((part.at, int(part.needed)) for tree in trees for part, _ in walk(tree))
+        own = sorted(
+            (part.at, int(part.needed), int(part.is_choice), int(part.is_alternative))
+            for tree in trees for part, _ in walk(tree)
+        )  # fmt: skip
         if own:
             assert own[-1][0] - own[0][0] + 1 == len(own), "the nodes of a strategy stand side by side"
             instances[at]["node_base"] = place - own[0][0]
-        needed += [verdict for _, verdict in own]
+        needed += [kinds for _, *kinds in own]
         place += len(own)
     nodes = np.zeros(max(place, 1), probe.NODE_SEEN)
-    nodes["needed"][:place] = needed
+    for k, name in enumerate(("needed", "is_choice", "is_alternative")):
+        nodes[name][:place] = [kinds[k] for kinds in needed]
     return nodes, np.zeros(len(nodes) * probe.NEAREST_KEPT, probe.MOMENT), instances
 
 
-def watch(plan: Plan, feed: Feed | TickFeed, *, until_ns: int = NEVER_NS, events: int = NEVER_NS) -> Watched:
-    """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time."""
+def watch(
+    plan: Plan, feed: Feed | TickFeed, *, until_ns: int = NEVER_NS, until_seq: int = NEVER_NS, events: int = NEVER_NS,
+    order_id: int | None = None,
+) -> Watched:  # fmt: skip
+    """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time and
+    until the step of a number. ``order_id``: an order of a strategy in Python whose wish is kept."""
     nodes, nears, instances = _laid_out(plan)
+    if plan.has_code:
+        from tightloop.runtime import python_watching
+
+        bounds = python_watching.Bounds(until_ns, until_seq, events)
+        eye = python_watching.watch(plan, feed, (nodes, nears, instances), bounds, order_id)
+        return Watched(plan, nodes, nears, instances, eye.done, eye.until, eye.listener)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
     is_ticks = isinstance(feed, TickFeed)
-    control = np.array([plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks)], np.int64)
+    control = np.array(
+        [plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks), until_seq], np.int64
+    )  # fmt: skip
     address = address_of(tick_replay.tick_replay if is_ticks else replay.replay)
     own = probe.watch_ticks if is_ticks else probe.watch
     done = 0

@@ -164,6 +164,22 @@ def _delta_target(carry: Record, asset: int) -> float:
 
 
 @leaf
+def hedge_of(carry: Record, leg: Record) -> tuple[float, float]:
+    """Units that the holdings of a perpetual leg should be, all together, and how far they are from it: a share of what
+    hedges, or without a hedge, or with a target of its own, of what is held. NaN where nothing is held."""
+    assert leg.kind == LegKind.PERP, "a perpetual hedges"
+    asset = carry.books.holdings[leg.holding_first].base
+    held = long_units(carry, asset)
+    hedged = 0.0
+    for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+        hedged += carry.books.holdings[k].qty
+    wanted = _delta_target(carry, asset) - held
+    wanted = min(0.0, wanted) if leg.side < 0 else max(0.0, wanted)  # a short never turns into a long
+    base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
+    return wanted, (hedged - wanted) / base if base > 0.0 else math.nan
+
+
+@leaf
 def _hedge(state: Record, rows: Rows) -> bool:
     """Trade the perpetual legs back when the net delta has left its band; True when one traded."""
     carry = state.carry
@@ -171,16 +187,7 @@ def _hedge(state: Record, rows: Rows) -> bool:
         leg = carry.legs[at]
         if leg.kind != LegKind.PERP or leg.is_signal != 0 or leg.state != LegState.HELD:
             continue
-        asset = carry.books.holdings[leg.holding_first].base
-        held = long_units(carry, asset)
-        hedged = 0.0
-        for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
-            hedged += carry.books.holdings[k].qty
-        wanted = _delta_target(carry, asset) - held
-        wanted = min(0.0, wanted) if leg.side < 0 else max(0.0, wanted)  # a short never turns into a long
-        # Drift is measured by what hedges; without a hedge, or with a target of its own, by what is held.
-        base = abs(hedged) if hedged != 0.0 and asset != carry.books.share else abs(held)
-        drift = (hedged - wanted) / base if base > 0.0 else math.nan
+        wanted, drift = hedge_of(carry, leg)
         if not abs(drift) > carry.delta_band:
             continue
         note(state, rows, Band.DELTA.value, drift)
@@ -215,16 +222,23 @@ def _follow_ltv(state: Record, rows: Rows) -> bool:
 
 
 @leaf
+def dust_floor(carry: Record) -> float:
+    """What a reward has to be worth to be sold, in the share class."""
+    assert carry.dust >= 0.0, "rewards are sold in this run"
+    floor = max(DUST_GAS_UNITS * gas_in_eth(carry, carry.gas_transfer), 0.0)
+    if carry.gas_series >= 0:
+        floor *= carry.books.assets[carry.gas_asset].price
+    return max(floor, carry.dust * carry.nav)
+
+
+@leaf
 def _sell_dust(state: Record, rows: Rows) -> bool:
     """Rewards worth more than their sale costs (100 times its gas, and a share of the fund) are sold."""
     carry = state.carry
     if not carry.dust >= 0.0:
         return False
     count = begin(state)
-    floor = max(DUST_GAS_UNITS * gas_in_eth(carry, carry.gas_transfer), 0.0)
-    if carry.gas_series >= 0:
-        floor *= carry.books.assets[carry.gas_asset].price
-    floor = max(floor, carry.dust * carry.nav)
+    floor = dust_floor(carry)
     for at in range(carry.books.balance_count):
         own = carry.books.balances[at]
         if own.kind == BalanceKind.REWARD and own.amount * unit_value(carry.books, at) > floor:
