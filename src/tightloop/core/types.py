@@ -261,6 +261,7 @@ class WarningCode(IntEnum):
     DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
     REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
     NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
+    BUNDLE_DENIED = 26  # order_id: the Band that would have added; reason: why it may not; value: how much
 
 
 class AccountKind(IntEnum):
