@@ -12,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from sim.market import MINUTE_NS, NO_ACCOUNT_LIMITS, START_NS, A, B, bars, strategy
+from tightloop.app import explain_orders
 from tightloop.app.cli import main
 from tightloop.app.explain import explain
+from tightloop.core.checks import all_checks
+from tightloop.core.types import Reason
 
 MAGNITUDE = "magnitude: {type: ROC, period: 1}"
 PUMP = "all: [{magnitude: '>= 7'}, {vol: '> 900'}]"
@@ -291,6 +294,9 @@ DENIED = {
     "max_daily_trades": ({"limits": "{max_daily_trades: 1}"}, FALLING, 1, 1),
     "loss_streak": ({"limits": "{max_losses_in_row: 1}"}, FALLING, 1, 1),
     "strategy_daily_loss": ({"limits": "{daily_loss_pct: 0.05}"}, FALLING, 6, 5),
+    "insufficient_cash": (
+        {"size": "{type: units, value: 90}", "costs": "{taker_bps: 10, slippage: {type: fixed, bps: 100}}"}, AT_ONCE,
+        90 * 101 * 1.001, 10_000 - 90 * 101 * 1.001 - 90),
     "loss_cooldown": ({"limits": "{loss_cooldown_min: 30}"}, FALLING, None, None),
     "price_unknown": ({"order": "{type: limit, price: late}", "variants": "late: {type: EMA, period: 50}"}, None,
                       None, None),
@@ -315,6 +321,14 @@ def test_every_check_names_what_it_compared(place, reason):
         (None, None) if value is None else (pytest.approx(value), pytest.approx(limit))
     )
     said("run", "--order", order["order_id"])
+
+
+def test_every_reason_of_a_denial_has_its_words():
+    denials = {reason.name.lower() for reason in Reason if 10 <= reason < 50}
+    denials |= {check.__name__.rpartition(".")[2] for check in all_checks()} - {"drawdown", "book_known"}
+    told = {*explain_orders.REFUSED, *explain_orders.CHECKS}
+    assert sorted(denials - told) == []
+    assert {"insufficient_cash", "ruined"} <= set(explain_orders.ENDED)
 
 
 ONE_EACH = """

@@ -12,7 +12,20 @@ from tightloop.core import carry_replay
 from tightloop.core import log as core_log
 from tightloop.core.carry_types import BalanceKind, Instruction
 from tightloop.core.types import EVENT, EventKind, RowKind
-from tightloop.model.carry import Bands, CarryStrategy, Costs, Flow, Gas, Leg, Legacy, Marks, ShareClass, Signal, Size
+from tightloop.model.carry import (
+    Bands,
+    CarryStrategy,
+    Costs,
+    Flow,
+    Gas,
+    Leg,
+    Legacy,
+    Marks,
+    ShareClass,
+    Signal,
+    Size,
+    Stops,
+)
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.instruments import InstrumentId
 from tightloop.runtime import carry_backtest
@@ -49,11 +62,13 @@ def strategy(legs: Sequence[Leg], *, share: str = "USDT", capital: float = 100_0
     usd = {"ETH": instrument("binance:ETHUSDT-spot"), "BTC": instrument("binance:BTCUSDT-spot")}
     values: dict[str, Any] = {
         "bands": Bands(), "costs": Costs(), "flows": (), "reserve": 0.0, "legacy": Legacy(),
+        "stops": Stops(),
     } | fields  # fmt: skip
     return CarryStrategy(
         "strategy.yaml", "", "made", share, capital, "1h", tuple(legs), values["bands"], values["costs"],
         Marks(usd=MappingProxyType(usd)), tuple(values["flows"]), values["reserve"], values["legacy"],
         MappingProxyType({}), (), "hash", ShareClass(share, 6, share == "USDT", 20.0, 3.0), MappingProxyType({}),
+        stops=values["stops"],
     )  # fmt: skip
 
 

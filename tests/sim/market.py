@@ -138,13 +138,14 @@ def _frames(market: Market, start_min: int, timeframe: str) -> dict[str, pl.Data
     return {name: bars(rows, start_min, timeframe) if isinstance(rows, str) else rows for name, rows in own.items()}
 
 
-def _write_catalog(
+def write_catalog(
     folder: Path,
     frames: Mapping[str, pl.DataFrame],
     timeframe: str,
     rules: Mapping[str, str],
     funding: Mapping[str, Mapping[float, float]],
 ) -> None:
+    """Bars, lines of instruments.yaml, and funding rates by minute."""
     for name, frame in frames.items():
         venue, symbol = name.split(":")
         path = folder / "bars" / venue / f"{symbol}-{timeframe}.parquet"
@@ -182,11 +183,11 @@ def run(
         data: Any = frames
         if rules or funding:
             data = folder
-            _write_catalog(Path(folder), frames, timeframe, rules or {}, funding or {})
+            write_catalog(Path(folder), frames, timeframe, rules or {}, funding or {})
         loaded = bootstrap.load_strategies(texts)
         seen = bootstrap.load_market(loaded, data, accepted=frozenset(ACCEPT))
         plan = make_plan(loaded, seen.rules, seed=seed)
-        recorder = _drive(plan, seen, kill or {})
+        recorder = drive(plan, seen, kill or {})
         if not kill:
             done = bootstrap.backtest(*texts, data=data, seed=seed, accept=ACCEPT)
             assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
@@ -195,8 +196,8 @@ def run(
     return Run(result=result, strategies=loaded, market=seen, timing={})
 
 
-def _drive(plan: Plan, seen: bootstrap.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
-    """One event at a time, with the kill switch between them."""
+def drive(plan: Plan, seen: bootstrap.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
+    """One event at a time, with the kill switch between them, invariants checked after each."""
 
     def check(own: Plan) -> None:
         check_invariants(own.states[0])

@@ -103,7 +103,9 @@ def test_after_so_many_losses_in_a_row_no_entry_until_the_next_day() -> None:
 
 def test_the_loss_of_a_strategy_in_a_day_stops_that_strategy_until_the_next() -> None:
     account = NO_ACCOUNT_LIMITS
-    own = strategy(capital=5_000, size="{type: units, value: 100}", limits="{daily_loss_pct: 1}", account=account)
+    own = strategy(
+        capital=5_000, leverage=2, size="{type: units, value: 100}", limits="{daily_loss_pct: 1}", account=account
+    )
     other = strategy(name="other", instruments=(B,), capital=5_000, account=account)
     start = DAY_MIN - 12
     done = run(
@@ -120,6 +122,7 @@ def test_the_loss_of_a_strategy_in_a_day_stops_that_strategy_until_the_next() ->
 def test_the_reward_is_worth_the_risk(target: float, denied: list[tuple[float, str]]) -> None:
     for price in (100, 101.1, 1e-7, 31_415.9):  # at 101.1 a plain comparison of floats would refuse 4 to 2
         text = strategy(
+            capital=100_000,
             limits="{min_risk_reward: 2}",
             stop="{type: percent, value: 2}",
             target=f"{{type: percent, value: {target}}}",
@@ -147,7 +150,7 @@ def test_the_defaults_of_the_account_apply_always() -> None:
 
 
 def test_a_breach_of_the_daily_loss_stops_entries_until_the_next_day() -> None:
-    text = strategy(instruments=(A, B), size="{type: units, value: 100}", account=only("daily_loss_pct: 5"))
+    text = strategy(instruments=(A, B), leverage=2, size="{type: units, value: 100}", account=only("daily_loss_pct: 5"))
     start = DAY_MIN - 6
     done = run(
         text,
@@ -180,7 +183,9 @@ def test_a_breach_of_the_drawdown_stops_entries_until_the_end_with_one_warning()
 
 
 def test_a_drawdown_near_its_limit_is_said_and_stops_nothing() -> None:
-    text = strategy(instruments=(A, B), size="{type: units, value: 100}", account=only("max_drawdown_pct: 15"))
+    text = strategy(
+        instruments=(A, B), leverage=2, size="{type: units, value: 100}", account=only("max_drawdown_pct: 15")
+    )
     done = run(text, {A: "100 S1\n100 100 88 88\n88\n88", B: "1\n1 S1\n1\n1"})
     assert warned_of(done, "drawdown came within a fifth of its limit (1 times")
     assert len(trades_of(done)) == 2
@@ -358,7 +363,7 @@ def test_the_loss_at_the_stop_is_the_risk() -> None:
 
 def test_a_session_over_midnight_begins_the_day_anew() -> None:
     """A position carried over midnight: the loss of yesterday is not one of today."""
-    text = strategy(instruments=(A, B), size="{type: units, value: 100}", account=only("daily_loss_pct: 5"))
+    text = strategy(instruments=(A, B), leverage=2, size="{type: units, value: 100}", account=only("daily_loss_pct: 5"))
     start = DAY_MIN - 4
     table_a = "100 S1\n100 100 96 96\n96\n96\n96 96 92 92\n92\n92"  # -400 before midnight, -400 after
     done = run(text, {A: table_a, B: "1\n1\n1\n1\n1\n1 S1\n1"}, start_min=start)

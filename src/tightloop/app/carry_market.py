@@ -16,6 +16,7 @@ from tightloop.app.carry_rows import CarryRows, as_of, moment, on_line
 from tightloop.app.carry_signals import BASELINE_BARS, predictions_of
 from tightloop.model.carry import CarryStrategy
 from tightloop.model.carry_plan import reserves_of
+from tightloop.model.carry_venues import packaged
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
 from tightloop.runtime.carry_feed import CarryFeed, Payout, Prediction, SeriesKey, Settlement
@@ -119,6 +120,8 @@ def needs_of(strategy: CarryStrategy) -> Needs:
             lsts[leg.lst] = None
             if leg.exit == "market" or leg.kind == "loop":
                 exits[leg.lst] = None
+        if leg.borrow is not None and leg.borrow in packaged().lsts:
+            lsts[leg.borrow] = None
         reserves.update((reserve, None) for reserve in reserves_of(leg))
     instruments.update((instrument, None) for instrument in strategy.marks.usd.values())
     gas = () if strategy.costs.gas is None else (strategy.costs.gas.chain,)

@@ -123,12 +123,18 @@ def _charts(
     }
 
 
+def _worst(own: pl.DataFrame, name: str, otherwise: str) -> str:
+    """The column with the worst of each instant; runs of older versions have the end of it alone."""
+    return name if name in own.columns else otherwise
+
+
 def _risk(result: Mapping[str, Any], own: pl.DataFrame, ts_ns: Ints) -> str:
     bands = result["account"]
     venues = [name for name in own.columns if name.startswith("margin_ratio_")]
+    health, ltv = _floats(own, _worst(own, "hf_low", "hf")), _floats(own, _worst(own, "ltv_high", "ltv"))
     parts = [
-        ("Health factor", [Curve("health factor", _floats(own, "hf"))], FACTOR, [("floor", bands["hf_floor"])]),
-        ("Loan to value", [Curve("LTV", _floats(own, "ltv"))], FACTOR, []),
+        ("Health factor", [Curve("health factor", health)], FACTOR, [("floor", bands["hf_floor"])]),
+        ("Loan to value", [Curve("LTV", ltv)], FACTOR, []),
         (
             "Margin over notional",
             coloured([name.removeprefix("margin_ratio_") for name in venues], [_floats(own, name) for name in venues]),

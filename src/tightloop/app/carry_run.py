@@ -22,6 +22,7 @@ from tightloop.app.window import window_of
 from tightloop.model.carry import STABLE, CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError, UnfitDataError
+from tightloop.model.gathered import Gathering
 from tightloop.model.settings import Setting
 from tightloop.runtime import carry_backtest, carry_sweep, results
 from tightloop.runtime import sweep as sweeping
@@ -50,6 +51,8 @@ class CarryRun(RunFiles):
     strategy: CarryStrategy
     feed: CarryFeed
     plan: CarryPlan = field(repr=False)
+    said: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """Files of predictions that were read, by path."""
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
@@ -72,9 +75,10 @@ class CarryRun(RunFiles):
         return rules_of(watched, bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
-        """The strategy file, and those it was laid over."""
-        beside = {Path(name).name: text.encode() for name, text in self.strategy.beside}
-        return {**beside, "strategy.yaml": self.strategy.text.encode()}
+        """The strategy file, and every file that it names: layers, flows, predictions."""
+        gathering = Gathering({name: text.encode() for name, text in self.strategy.beside} | self.said)
+        gathering.add("strategy.yaml", self.strategy.file, self.strategy.text)
+        return gathering.found
 
 
 @dataclass(slots=True)
@@ -136,7 +140,11 @@ def backtest_carry(
         "events": driven.snapshots.events,
         "bars": len(taken),
     }
-    return CarryRun(result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan)
+    signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
+    said = {where: Path(where).read_bytes() for where in signals if where is not None and Path(where).is_file()}
+    return CarryRun(
+        result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan, said=said
+    )  # fmt: skip
 
 
 def _drive(

@@ -12,7 +12,8 @@ from tightloop.app.explain_run import Again, number_of
 from tightloop.app.explain_why import Facts, instances_of
 from tightloop.app.report_numbers import known
 from tightloop.app.tick_market import TickMarket
-from tightloop.core.types import Role, Rows
+from tightloop.core.ledger import WALLET
+from tightloop.core.types import Role, Rows, SlippageKind
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.plan import Plan
@@ -40,8 +41,8 @@ ENDED = {
 REFUSED = {
     "qty_rounds_to_zero": "the size is less than one lot of the instrument",
     "below_min_notional": "the notional is below the least the venue takes",
-    "price_unknown": "the price it should have is not known (a variant without a value)",
-    "size_unknown": "the size is not known (a variant without a value, or no stop for a size by risk)",
+    "price_unknown": "the price it should have is not known (a variant without a value), or no price",
+    "size_unknown": "the size is not known (a variant without a value, no stop for a size by risk), or no quantity",
     "stop_unknown": "the stop is not known, and an entry without its stop is not sent",
     "target_unknown": "the target is not known",
     "stop_beyond_entry": "the stop would lie on the wrong side of the entry",
@@ -52,6 +53,8 @@ REFUSED = {
     "short_not_allowed": "the instrument has no margin: it is long only",
     "min_risk_reward": "what can be gained is too little for what can be lost",
     "unknown_outcome": "another order of the instrument was sent and not answered",
+    "leverage_unknown": "the leverage is not a number above 0",
+    "book_unknown": "the order book was lost or empty on that side: nobody knows what the order would pay",
     "kill_switch": "the kill switch was engaged",
     "killed": "the kill switch was engaged",
     "ruined": "equity was not above 0: nothing is entered from there on",
@@ -216,7 +219,8 @@ class _Denied:
         self.strategy = self.state["strategies"][int(self.own["strategy"])]
         self.instrument = self.state["instruments"][int(self.own["instrument"])]
         self.limits = self.state["limits"]
-        prices = (known(order[name]) for name in ("price", "stop_price"))
+        names = ("stop_price", "price") if order["type"] == "stop_limit" else ("price", "stop_price")
+        prices = (known(order[name]) for name in names)
         self.price = next((price for price in prices if price is not None), float(self.instrument["mark"]))
         self.notional = float(order["qty"] * self.price * self.instrument["multiplier"])
         self.leverage = float(self.strategy["leverage"]) if leverage is None else leverage
@@ -234,10 +238,10 @@ class _Denied:
                 row = self.state["instruments"][int(own["instrument"])]
                 qty = abs(float(self.state["positions"][at]["qty"]))
                 total += qty * float(row["mark"] * row["multiplier"]) if qty else 0.0
-                total += sum(self._promised(slot) for slot in self._entries(at))
+                total += sum(self._promised(slot) for slot in self.entries(at))
         return total
 
-    def _entries(self, instance: int) -> list[int]:
+    def entries(self, instance: int) -> list[int]:
         orders = self.state["orders"]
         return [
             slot for slot in range(int(self.state["order_high"]))
@@ -267,20 +271,52 @@ class _Denied:
     def busy(self) -> int:
         """Other instances with a position or an entry at work."""
         return sum(
-            bool(self.state["positions"][at]["qty"] != 0.0 or self._entries(at))
+            bool(self.state["positions"][at]["qty"] != 0.0 or self.entries(at))
             for at in range(int(self.state["instance_count"])) if at != self.at
         )  # fmt: skip
 
     def pending(self) -> int:
         """Instances of the strategy that are flat with an entry at work."""
         return sum(
-            bool(self.state["positions"][at]["qty"] == 0.0 and self._entries(at))
+            bool(self.state["positions"][at]["qty"] == 0.0 and self.entries(at))
             for at in range(int(self.state["instance_count"]))
             if self.state["instances"][at]["strategy"] == self.own["strategy"]
         )  # fmt: skip
 
 
+def _unit_cost(denied: _Denied, at: int, side: float, price: float, leverage: float) -> float:
+    """What one contract of an instance takes out of the free cash: coins or margin, and taker fee."""
+    own = denied.state["instances"][at]
+    instrument, costs = denied.state["instruments"][int(own["instrument"])], own["costs"]
+    slipped = float(costs["slippage_bps"]) / 10_000.0 if costs["slippage_kind"] == SlippageKind.FIXED else 0.0
+    paid = price * (1.0 + side * slipped) * float(instrument["multiplier"])
+    return paid * (float(costs["taker_rate"]) + 1.0 / (leverage if instrument["is_margined"] else 1.0))
+
+
+def _cost(denied: _Denied) -> float:
+    side = 1.0 if denied.order["side"] == "BUY" else -1.0
+    return float(denied.order["qty"]) * _unit_cost(denied, denied.at, side, denied.price, denied.leverage or 1.0)
+
+
+def _free_cash(denied: _Denied) -> float:
+    """The money that the order could take, as ``core/cash.py`` counts it."""
+    state = denied.state
+    if denied.instrument["is_margined"]:
+        return float(state["equity"]) - denied.margins()
+    left = float(state["balances"][WALLET] - state["used_margin"])
+    for at in range(int(state["instance_count"])):
+        for slot in denied.entries(at):
+            own = state["orders"][slot]
+            if state["instruments"][int(own["instrument"])]["is_margined"]:
+                left -= float(own["reserved_margin"])
+            elif own["side"] > 0:
+                price = float(own["reference_price"])
+                left -= float(own["qty"] - own["filled_qty"]) * _unit_cost(denied, at, 1.0, price, 1.0)
+    return left
+
+
 CHECKS: dict[str, Check] = {
+    "insufficient_cash": lambda d: ("what the order would take out of the free cash", _cost(d), _free_cash(d)),
     "max_position": lambda d: (
         "notional of the position with this order", d.held(instance=d.at) + d.notional, d.share("max_position_pct")),
     "max_symbol": lambda d: (

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from tightloop.app.run_files import RunFiles
 from tightloop.app.tick_market import TickMarket
 from tightloop.model.config import Strategy
+from tightloop.model.gathered import Gathering
 from tightloop.model.instruments import InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan, make_plan
 from tightloop.runtime import results
@@ -76,12 +76,16 @@ class Run(RunFiles):
 
     def texts(self) -> dict[str, bytes]:
         """The strategy files, and the code of strategies in Python."""
-        found = {}
-        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
-            found[name] = strategy.text.encode()
+        contents: dict[str, bytes] = {}
+        for strategy in self.strategies:
             if strategy.code is not None:
-                found[Path(strategy.code.file).name] = strategy.code.source
-        return found
+                contents[strategy.code.file] = strategy.code.source
+        gathering = Gathering(contents)
+        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
+            gathering.add(name, strategy.file, strategy.text)
+        for file in contents:
+            gathering.add_code(file)
+        return gathering.found
 
 
 def strategy_names(strategies: Sequence[Strategy]) -> list[str]:

@@ -65,6 +65,7 @@ class RunFiles(ABC):
         (folder / "result.json").write_text(_json(self.summary), encoding="utf-8")
         (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
         for name, content in self.texts().items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         if not report:
             return None

@@ -6,7 +6,7 @@ fund are issued and redeemed at the value of the instant, so a flow never moves 
 
 import math
 
-from tightloop.core import carry_monitors, guard, lending, log
+from tightloop.core import carry_monitors, guard, lending, limits, log
 from tightloop.core.carry_books import (
     change,
     convert,
@@ -45,8 +45,15 @@ ROUNDING = 2e-9
 
 
 @leaf
+def _begin_measuring(carry: Record, now_ns: int) -> None:
+    """The lowest and the highest of an instant begin anew with it."""
+    carry.measured_ns = now_ns
+    carry.hf_low, carry.ltv_high, carry.used_high, carry.margin_worst = math.inf, 0.0, math.nan, math.nan
+
+
+@leaf
 def _measure_margins(state: Record, rows: Rows) -> None:
-    """The worst margin ratio of any venue, before anything is done about it."""
+    """The worst margin ratio of any venue."""
     carry = state.carry
     worst = math.nan
     for at in range(carry.books.holding_count):
@@ -57,6 +64,8 @@ def _measure_margins(state: Record, rows: Rows) -> None:
         if not worst <= ratio:
             worst = ratio
     carry.margin_ratio = worst
+    if not carry.margin_worst <= worst and worst == worst:
+        carry.margin_worst = worst
     if worst == worst and not carry.margin_min <= worst:
         carry.margin_min = worst
         carry.margin_min_ns = state.ts_ns
@@ -82,7 +91,11 @@ def _measure_pools(carry: Record, now_ns: int) -> None:
             continue
         collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
         carry.hf = min(carry.hf, lending.health_factor(collateral, debt, leg.threshold))
-        carry.ltv = max(carry.ltv, lending.loan_to_value(collateral, debt))
+        ltv = lending.loan_to_value(collateral, debt)
+        carry.ltv = max(carry.ltv, ltv)
+        if debt > 0.0 and not carry.used_high >= ltv / leg.threshold:
+            carry.used_high = ltv / leg.threshold
+    carry.hf_low, carry.ltv_high = min(carry.hf_low, carry.hf), max(carry.ltv_high, carry.ltv)
     if carry.hf < math.inf:
         if math.isnan(carry.hf_start):
             carry.hf_start = carry.hf
@@ -93,10 +106,64 @@ def _measure_pools(carry: Record, now_ns: int) -> None:
 
 @leaf
 def _measure(state: Record, rows: Rows) -> None:
+    """Everything there is to measure, with all prices of the instant known."""
     carry = state.carry
+    if carry.measured_ns != state.ts_ns:
+        _begin_measuring(carry, state.ts_ns)
     carry.nav = net_asset_value(carry.books)
     _measure_margins(state, rows)
     _measure_pools(carry, state.ts_ns)
+
+
+@leaf
+def _measure_before_force(state: Record, rows: Rows) -> None:
+    """What the venues saw before they liquidated: at the first liquidation of an instant. Published runs had no such
+    figure."""
+    if state.carry.is_legacy == 0 and state.carry.measured_ns != state.ts_ns:
+        _measure(state, rows)
+
+
+# The account ----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def _flow_of_account(state: Record, before: float, after: float) -> None:
+    """A flow is neither a gain nor a loss: what equity is compared with moves as the flow moves it."""
+    if before > 0.0 and after > 0.0:
+        state.equity_peak *= after / before
+        state.day_start_equity *= after / before
+    else:
+        state.equity_peak = state.day_start_equity = max(0.0, after)
+    guard.set_alarm(state)
+
+
+@leaf
+def _guard_account(state: Record, rows: Rows) -> None:
+    """The account's stops before anything is decided, by what the fund is worth now."""
+    carry = state.carry
+    state.equity = carry.nav
+    if state.ts_ns == state.day * limits.DAY_NS:
+        state.day_start_equity = carry.nav
+        guard.set_alarm(state)
+    if carry.units > 0.0 and state.equity <= state.alarm_equity:
+        guard.guard_account(state, rows)
+
+
+@leaf
+def _killed(carry: Record, event: Record) -> None:
+    """The kill switch on the one allocator of a run. Its bundles are whole or not at all, so a scope that names it, or
+    something that it trades, stops all that adds. Nothing is unwound."""
+    bit = 1
+    if event.instrument >= 0:
+        bit = 2 << (event.instrument & 31)
+    if event.instance > 0 or event.order_slot > 0:
+        return  # of another one
+    if event.order_id != 0:
+        carry.killed |= bit
+    elif event.instrument < 0:
+        carry.killed = 0
+    else:
+        carry.killed &= ~bit
 
 
 # Amounts --------------------------------------------------------------------------------------------------------------
@@ -157,12 +224,15 @@ def _rest(whole: float, part: float) -> float:
 
 
 @leaf
-def _paid_out(carry: Record, event: Record) -> None:
+def _paid_out(state: Record, event: Record) -> None:
     """Capital goes at the price of a unit in force, which it does not move."""
+    carry = state.carry
     paid = event.qty * unit_value(carry.books, event.instrument)
-    price = net_asset_value(carry.books) / carry.units
+    nav = net_asset_value(carry.books)
+    price = nav / carry.units
     change(carry.books, event.instrument, -event.qty, Counter.CAPITAL.value)
     carry.units = _rest(carry.units, paid / price)
+    _flow_of_account(state, nav, nav - paid if carry.units > 0.0 else 0.0)
     carry.flows -= paid
     carry.payable = _rest(carry.payable, paid)
 
@@ -174,7 +244,7 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
     op, source, target = event.reason, event.instrument, event.instance
     given = event.qty * unit_value(books, source) if source >= 0 else 0.0
     if op == Instruction.PAY_OUT:
-        _paid_out(carry, event)
+        _paid_out(state, event)
         _report(state, rows, event, given)
         return
     convert(books, op, source, target, event.qty, event.amount)
@@ -218,18 +288,21 @@ def _rewarded(carry: Record, event: Record) -> None:
 
 
 @leaf
-def _flowed(carry: Record, event: Record) -> None:
+def _flowed(state: Record, event: Record) -> None:
     """Capital comes at the price of a unit in force; capital that is to go is owed until it is paid out."""
+    carry = state.carry
     if event.amount < 0.0:
         carry.is_fast = event.reason if carry.payable == 0.0 else min(carry.is_fast, event.reason)
         carry.payable -= event.amount
         return
+    before = 0.0
     if carry.initial > 0.0:
         # Where everybody has left, or nothing is left, units go on at the price they had.
         nav = net_asset_value(carry.books)
         price = nav / carry.units if carry.units > 0.0 and nav > 0.0 else carry.unit_price
         if not price > 0.0:
             price = 1.0
+        before = nav if carry.units > 0.0 else 0.0
         carry.units += event.amount / price
         carry.flows += event.amount
         carry.deposited += event.amount
@@ -237,6 +310,7 @@ def _flowed(carry: Record, event: Record) -> None:
         carry.units = event.amount
         carry.initial = event.amount
     change(carry.books, carry.cash, event.amount, Counter.CAPITAL.value)
+    _flow_of_account(state, before, before + event.amount)
 
 
 # Force ----------------------------------------------------------------------------------------------------------------
@@ -325,8 +399,14 @@ def residual(carry: Record) -> float:
 @leaf
 def _end(state: Record, rows: Rows) -> None:
     carry = state.carry
-    carry.nav = net_asset_value(carry.books)
-    _measure_pools(carry, state.ts_ns)
+    if carry.is_legacy != 0:
+        worst = carry.margin_worst
+        _begin_measuring(carry, state.ts_ns)
+        carry.margin_worst = worst
+        carry.nav = net_asset_value(carry.books)
+        _measure_pools(carry, state.ts_ns)
+    else:
+        _measure(state, rows)
     assert math.isfinite(carry.nav), "what the fund holds has a price"
     scale = max(carry.initial, abs(carry.nav))
     assert abs(residual(carry)) <= RESIDUAL * scale, "the buckets add up to the change of equity"
@@ -337,7 +417,8 @@ def _end(state: Record, rows: Rows) -> None:
     carry_monitors.watch(state, rows)
     state.equity = carry.nav
     mix(state, float_bits(carry.nav))
-    guard.record(state, rows)
+    if carry.units > 0.0:
+        guard.record(state, rows)  # where nobody has anything, nothing is lost
 
 
 @leaf
@@ -354,7 +435,7 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
         elif event.amount > 0.0:
             guard.warn(state, rows, WarningCode.REWARD_UNPRICED.value, -1, event.amount, 0)
     elif kind == EventKind.FLOW_WANTED:
-        _flowed(carry, event)
+        _flowed(state, event)
     else:
         assert kind == EventKind.PREDICTED, "an event of carry has a known kind"
         _predicted(carry, event)
@@ -375,14 +456,19 @@ def take_in(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     elif kind == EventKind.BUNDLE_ENDED:
         goes_on = _bundle_ended(state, rows, event)
     elif kind == EventKind.PERP_LIQUIDATED:
+        _measure_before_force(state, rows)
         _perp_liquidated(state, rows, event)
     elif kind == EventKind.DEBT_LIQUIDATED:
+        _measure_before_force(state, rows)
         _debt_liquidated(state, rows, event)
     elif kind == EventKind.INSTANT_KNOWN:
         _measure(state, rows)
+        _guard_account(state, rows)
         goes_on = True
     elif kind == EventKind.INSTANT_ENDED:
         _end(state, rows)
+    elif kind == EventKind.KILL_SWITCH:
+        _killed(carry, event)
     else:
         _take_value_or_flow(state, rows, event)
     if goes_on:

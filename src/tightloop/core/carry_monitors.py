@@ -7,7 +7,7 @@ percent of its threshold; a peg is critical at the discount that brings the usua
 
 import math
 
-from tightloop.core import lending, log, pool_rates
+from tightloop.core import log, pool_rates
 from tightloop.core.carry_books import net_units, series_now
 from tightloop.core.carry_types import MONITORS, LegKind, Level, Monitor
 from tightloop.core.compiled import leaf
@@ -100,21 +100,13 @@ def _set(state: Record, rows: Rows, monitor: int, value: float, level: int) -> N
 
 @leaf
 def watch(state: Record, rows: Rows) -> None:
-    """Measure everything, and say what changed its level."""
+    """Look at everything, and say what changed its level. What has a worst value in an instant is judged by it."""
     carry = state.carry
-    health = carry.hf if carry.hf < math.inf else math.nan
+    health = carry.hf_low if carry.hf_low < math.inf else math.nan
     _set(state, rows, Monitor.HEALTH_FACTOR.value, health, _level_below(health, 1.5, 1.1, 1.0))
-    share = math.nan
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
-        if leg.debt >= 0 and carry.books.balances[leg.debt].amount > 0.0:
-            ltv = lending.loan_to_value(
-                lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
-            )
-            if not share >= ltv / leg.threshold:
-                share = ltv / leg.threshold
+    share = carry.used_high
     _set(state, rows, Monitor.LTV.value, share, _level_above(share, 0.90, 0.95, 1.0))
-    ratio = carry.margin_ratio
+    ratio = carry.margin_worst
     _set(state, rows, Monitor.MARGIN.value, ratio, _level_below(ratio, 0.50, 0.20, 0.10))
     delta = net_delta(carry)
     carry.delta = delta

@@ -36,9 +36,10 @@ FINISHED, LOG_FULL, PAUSED = 0, 1, 2
 
 FIXED = (
     "equity", "unit_price", "units", "flows", "hf", "ltv", "margin_ratio", "delta", "funding_rate", "peg",
-    "utilisation",
+    "utilisation", "hf_low", "ltv_high",
 )  # fmt: skip
-"""First columns of a snapshot; then the buckets, amount and value of each balance, quantity and result of each holding
+"""First columns of a snapshot: ``hf`` and ``ltv`` as they are at its end, ``margin_ratio``, ``hf_low`` and ``ltv_high``
+the worst of the instant; then the buckets, amount and value of each balance, quantity and result of each holding
 (values in the share class)."""
 
 
@@ -72,9 +73,10 @@ def write_snapshot(state: Record, row: Floats) -> None:
     carry = state.carry
     books = carry.books
     row[0], row[1], row[2], row[3] = carry.nav, carry.unit_price, carry.units, carry.flows
-    row[4], row[5], row[6], row[7] = carry.hf, carry.ltv, carry.margin_ratio, carry.delta
+    row[4], row[5], row[6], row[7] = carry.hf, carry.ltv, carry.margin_worst, carry.delta
     row[8] = carry.funding_rate
     row[9], row[10] = carry.monitors[Monitor.PEG.value], carry.monitors[Monitor.UTILISATION.value]
+    row[11], row[12] = carry.hf_low, carry.ltv_high
     at = len(FIXED)
     for k in range(BUCKETS):
         row[at + k] = carry.buckets[k]
@@ -101,6 +103,7 @@ def _clear(event: Record, kind: int, now_ns: int) -> None:
     event.ts_event_ns = now_ns
     event.ts_init_ns = now_ns
     event.order_id = 0
+    event.order_slot = -1
     event.reason = 0
     event.is_maker = 0
     event.qty = 0.0
@@ -142,6 +145,7 @@ def next_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: I
                 event.instance = own.instance
                 event.ts_event_ns = own.ts_event_ns
                 event.reason = own.reason
+                event.order_id, event.order_slot = own.order_id, own.order_slot
                 event.qty, event.amount, event.price, event.rate = own.qty, own.amount, own.price, own.rate
                 return True
             at[3] = 2

@@ -187,6 +187,11 @@ class Band(IntEnum):
     SIGNAL = 11
 
 
+BANDS = 16
+"""Room for a number by rule."""
+assert len(Band) < BANDS, "every rule has a place"
+
+
 class Monitor(IntEnum):
     """What is watched at the end of every instant; a change of its level is an event."""
 
@@ -246,7 +251,7 @@ BOOKS = record(
 LEG = record(
     *of("i8", "kind state size_kind match source price_series side exit is_signal wraps"),
     *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
-    *of("i8", "market_series supplied_series borrowed_series"),
+    *of("i8", "market_series supplied_series borrowed_series unwrapped"),  # unwrapped: the coin of a borrowed WETH
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
     *of("f8", "size margin_size fee_rate rate_small rate_medium swap_rate"),
     *of("f8", "ltv max_ltv threshold bonus flash_rate entry_hf_min"),
@@ -258,12 +263,15 @@ CARRY = record(
     *of("i8", "task stage bundle_id is_pending transit_count blocked_ns has_entered is_legacy gas_twice fee_in_amount"),
     *of("i8", "settlement_count resize_count rebalance_count rollback_count bundle_count band is_fast"),
     *of("i8", "pay_ns pay_count warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
+    *of("i8", "killed is_denied paused_stage paused_band paused_first measured_ns"),  # killed: bits of scopes
     *of("f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"),  # NaN: off
     *of("f8", "reserve gas_multiplier transfer_fee nav units unit_price flows last_nav base share payable deposited"),
     *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial funding_rate"),
-    *of("f8", "peak_unit drawdown_pct"),
+    *of("f8", "peak_unit drawdown_pct paused_base"),
+    *of("f8", "hf_low ltv_high used_high margin_worst"),  # of the instant in hand, before and after what was done
     ("monitors", "f8", (MONITORS,)),
     ("levels", "i8", (MONITORS,)),
+    ("denied", "i8", (BANDS,)),  # by rule: the reason for which it may not act, as it was said last
     ("buckets", "f8", (limits.BUCKETS_MAX,)),
     ("legs", LEG, (limits.LEGS_MAX,)),
     ("books", BOOKS),

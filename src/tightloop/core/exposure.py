@@ -112,6 +112,22 @@ def entries_pending(state: Record, strategy: int) -> int:
 
 
 @leaf
+def reducible(state: Record, instance: int, side: int) -> float:
+    """What an order of this side could reduce: what is held, less what the exits at work will take; never below 0."""
+    held = state.positions[instance].qty
+    if held * side >= 0.0:
+        return 0.0
+    left = abs(held)
+    at = state.instances[instance].order_first
+    while at >= 0:
+        own = state.orders[at]
+        if own.reduce_only != 0 and own.side == side and own.role != Role.STOP_LOSS and own.role != Role.TAKE_PROFIT:
+            left -= orders.remaining(own)
+        at = own.next
+    return max(left, 0.0)
+
+
+@leaf
 def daily_pnl(state: Record) -> float:
     """Since 00:00 UTC: realised and unrealised, fees and funding, in the settle asset."""
     return state.equity - state.day_start_equity

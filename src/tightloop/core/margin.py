@@ -8,6 +8,7 @@ unrealised P&L equals its maintenance.
 import math
 
 from tightloop.core.compiled import leaf
+from tightloop.core.limits import LIMIT_TOLERANCE
 from tightloop.core.types import Record
 
 
@@ -51,6 +52,16 @@ def liquidation_price(instrument: Record, qty: float, entry_price: float, margin
             break
         lower = tier.notional_max
     return found
+
+
+@leaf
+def is_stop_beyond(stop: float, liquidation: float, sign: float) -> bool:
+    """Whether a stop of a position (``sign`` 1 long, -1 short) lies beyond its liquidation price (NaN: none).
+
+    One that is equal to it, within LIMIT_TOLERANCE, is not: the stop comes first.
+    """
+    assert sign == 1.0 or sign == -1.0, "a position is long or short"
+    return (liquidation - stop) * sign > liquidation * LIMIT_TOLERANCE
 
 
 @leaf

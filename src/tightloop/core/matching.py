@@ -16,7 +16,7 @@ is then known at the close, when the volume is.
 
 import math
 
-from tightloop.core import limits, margin, positions, rounding, venue_book
+from tightloop.core import limits, margin, positions, rounding, venue_book, venue_cash
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.types import (
@@ -62,6 +62,36 @@ def _taker_price(venue: Record, order: Record, qty: float, price: float, volume:
 
 
 @leaf
+def _paid(venue: Record, order: Record, own: Record, qty: float, price: float, is_maker: bool) -> float:
+    """The price of a fill with what a taker loses."""
+    if is_maker:
+        return price
+    volume = own.volume if own.stage == Stage.IN_BAR else own.rules.bar.volume
+    return _taker_price(venue, order, qty, price, volume)
+
+
+@leaf
+def _covered(venue: Record, order: Record, own: Record, qty: float, price: float, is_maker: bool) -> float:
+    """The part of a fill that the cash pays for, floored to the lot; less of it may be had at a better price."""
+    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+        return qty
+    costs, money = venue.costs[order.instance], venue_cash.free(venue, order.id)
+    rate = costs.maker_rate if is_maker else costs.taker_rate
+    paid = _paid(venue, order, own, qty, price, is_maker)
+    if is_maker or costs.slippage_kind != SlippageKind.IMPACT or venue_cash.covers(money, own.rules, qty, paid, rate):
+        return venue_cash.part_at(money, own.rules, qty, paid, rate)
+    low, high = 0.0, qty
+    for _ in range(venue_cash.BISECTIONS):
+        middle = 0.5 * (low + high)
+        paid = _paid(venue, order, own, middle, price, is_maker)
+        if venue_cash.covers(money, own.rules, middle, paid, rate):
+            low = middle
+        else:
+            high = middle
+    return rounding.qty_floor(low, own.rules.lot_size)
+
+
+@leaf
 def _fillable(venue: Record, order: Record, own: Record) -> float:
     """What may fill now: what remains, what there is to reduce, what the volume leaves."""
     qty = order.qty - order.filled_qty
@@ -83,10 +113,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     own = venue.instruments[order.instrument]
     costs = venue.costs[order.instance]
     multiplier = own.rules.multiplier
-    paid = price
-    if not is_maker:
-        volume = own.volume if own.stage == Stage.IN_BAR else own.rules.bar.volume
-        paid = _taker_price(venue, order, qty, price, volume)
+    paid = _paid(venue, order, own, qty, price, is_maker)
     order.filled_qty += qty
     own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
     apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, own)
@@ -97,6 +124,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     event.qty = qty
     event.is_maker = 1 if is_maker else 0
     event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    venue.wallet -= event.amount
     event.rate = (paid - price) * order.side * qty * multiplier
     venue_book.say_stop(event, order)
     order.fill_count += 1
@@ -127,7 +155,7 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
     if position.qty * signed_qty < 0.0:
         closing = min(abs(signed_qty), abs(position.qty))
         share = closing / abs(position.qty)
-        positions.reduce(position, closing, price, multiplier)
+        venue.wallet += positions.reduce(position, closing, price, multiplier)
         position.margin -= position.margin * share
         left = signed_qty + closing if signed_qty < 0.0 else signed_qty - closing
         if position.qty == 0.0:
@@ -191,8 +219,13 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
     if order.tif == TimeInForce.FOK and not is_whole:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_event_ns)
         return
+    covered = _covered(venue, order, own, qty, price, is_maker)
+    is_unpaid = covered < qty * (1.0 - limits.QUANTITY_TOLERANCE)
+    qty = 0.0 if is_unpaid and order.tif == TimeInForce.FOK else covered
     if qty > 0.0:
         _fill(venue, slot, price, qty, is_maker, ts_event_ns)
+    if is_unpaid:
+        venue_cash.end_unpaid(venue, slot, order_id, ts_event_ns)
     if order.tif == TimeInForce.IOC and order.id == order_id:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_event_ns)
 
@@ -319,6 +352,7 @@ def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extre
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                venue.wallet -= event.amount
                 apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
 
@@ -450,6 +484,7 @@ def settle_funding(venue: Record, event: Record) -> None:
             paid.amount = margin.funding_amount(position.qty, mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
             paid.price = mark
+            venue.wallet += paid.amount
         instance = venue.instance_next[instance]
 
 

@@ -386,6 +386,8 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: 
             instance.killed = engaged
             if engaged != 0:
                 _call_family(state, arena, rows, table, at, Moment.KILL.value)
+    if state.carry.leg_count > 0:
+        call_take_in(table[state.carry.address], state, arena, event, rows, table)
     guard.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
 
 

@@ -1,6 +1,6 @@
 """What an order of the simulated venue of ticks fills at, and how much: the touch of a quote, levels of a book."""
 
-from tightloop.core import limits, matching, tick_book, venue_book
+from tightloop.core import limits, matching, rounding, tick_book, venue_book, venue_cash
 from tightloop.core.compiled import leaf
 from tightloop.core.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
 
@@ -34,6 +34,7 @@ def fill(venue: Record, slot: int, price: float, market: float, qty: float, is_m
     event.qty = qty
     event.is_maker = 1 if is_maker else 0
     event.amount = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    venue.wallet -= event.amount
     event.rate = (price - market) * order.side * qty * multiplier
     order.fill_count += 1
     oco, order_id = order.oco, order.id
@@ -54,7 +55,14 @@ def make(venue: Record, slot: int, most: float) -> float:
                 venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, venue.ts_ns
             )
         return 0.0
-    fill(venue, slot, order.price, order.price, qty, True)
+    order_id, wanted = order.id, qty
+    if venue_cash.is_asked(venue, order):
+        rules, rate = venue.instruments[order.instrument].rules, venue.costs[order.instance].maker_rate
+        qty = venue_cash.part_at(venue_cash.free(venue, order_id), rules, qty, order.price, rate)
+    if qty > 0.0:
+        fill(venue, slot, order.price, order.price, qty, True)
+    if qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)
     return qty
 
 
@@ -81,6 +89,37 @@ def reaches(order: Record, price: float) -> bool:
 
 
 @leaf
+def _price_for(venue: Record, own: Record, order: Record, qty: float) -> float:
+    """What a quantity would cost now, on average: the levels of a book, or the touch of a quote and beyond."""
+    market = tick_book.best(own, -order.side)
+    if own.has_book != 0:
+        taken, further, shown = _walk(venue, own, order, qty, False)
+        return slipped(venue, order, market + further / taken, market, taken, shown) if taken > 0.0 else market
+    shown = tick_book.qty_at(own, -order.side, market)
+    if venue.costs[order.instance].participation > 0.0:
+        shown *= venue.costs[order.instance].participation
+    return beyond(venue, own, order, market, shown, qty)
+
+
+@leaf
+def _covered(venue: Record, own: Record, order: Record, qty: float) -> float:
+    """The part of a quantity that the cash pays for at what it would cost now, floored to the lot."""
+    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+        return qty
+    money, rate = venue_cash.free(venue, order.id), venue.costs[order.instance].taker_rate
+    if venue_cash.covers(money, own.rules, qty, _price_for(venue, own, order, qty), rate):
+        return qty
+    low, high = 0.0, qty
+    for _ in range(venue_cash.BISECTIONS):
+        middle = 0.5 * (low + high)
+        if venue_cash.covers(money, own.rules, middle, _price_for(venue, own, order, middle), rate):
+            low = middle
+        else:
+            high = middle
+    return rounding.qty_floor(low, own.rules.lot_size)
+
+
+@leaf
 def take_touch(venue: Record, own: Record, slot: int) -> None:
     """Take from a quote: a market order all it wants, a limit what the touch shows."""
     order = venue.orders[slot]
@@ -95,29 +134,66 @@ def take_touch(venue: Record, own: Record, slot: int) -> None:
         qty = min(qty, shown)
     elif venue.is_partial != 0 and order.kind != OrderKind.MARKET and order.kind != OrderKind.STOP:
         qty = min(qty, shown) if order.kind != OrderKind.TRAILING else qty
+    order_id, wanted = order.id, qty
+    qty = _covered(venue, own, order, qty)
     if qty > 0.0:
         fill(venue, slot, beyond(venue, own, order, market, shown, qty), market, qty, False)
+    if qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)
+
+
+@leaf
+def take_print(venue: Record, own: Record, slot: int, shown: float, wanted: float) -> None:
+    """Take from the print in hand, which showed ``shown``, what the cash pays for."""
+    order = venue.orders[slot]
+    order_id, qty = order.id, wanted
+    if venue_cash.is_asked(venue, order):
+        price = beyond(venue, own, order, own.last, max(shown, qty), qty)
+        rate = venue.costs[order.instance].taker_rate
+        qty = venue_cash.part_at(venue_cash.free(venue, order_id), own.rules, qty, price, rate)
+    if qty > 0.0:
+        fill(venue, slot, beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False)
+    if qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)
+
+
+@leaf
+def _walk(venue: Record, own: Record, order: Record, wanted: float, takes: bool) -> tuple[float, float, float]:
+    """Go through the levels an order reaches for ``wanted``: how much they give, that quantity times its distance from
+    the touch, and what the levels show together. ``takes``: what they give is gone from them."""
+    assert own.has_book != 0, "levels are those of a book"
+    levels = own.asks if order.side > 0 else own.bids
+    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
+    share = venue.costs[order.instance].participation
+    market, shown, taken, further = tick_book.best(own, -order.side), 0.0, 0.0, 0.0
+    while at >= 0 and taken < wanted and reaches(order, levels[at].price):
+        qty = levels[at].qty * share if share > 0.0 else levels[at].qty
+        qty = min(qty, wanted - taken)
+        shown += levels[at].qty
+        taken += qty
+        further += qty * (levels[at].price - market)
+        if takes:
+            levels[at].qty -= qty
+        at -= 1
+    return taken, further, shown
 
 
 @leaf
 def walk_book(venue: Record, own: Record, slot: int) -> None:
     """Take from a book, level by level, as far as the order's limit allows: one fill at the average price."""
     order = venue.orders[slot]
-    levels = own.asks if order.side > 0 else own.bids
-    at = (own.ask_count if order.side > 0 else own.bid_count) - 1
-    wanted, share = remaining(venue, order), venue.costs[order.instance].participation
-    market, shown, taken, beyond = tick_book.best(own, -order.side), 0.0, 0.0, 0.0
-    while at >= 0 and taken < wanted and reaches(order, levels[at].price):
-        qty = levels[at].qty * share if share > 0.0 else levels[at].qty
-        qty = min(qty, wanted - taken)
-        shown += levels[at].qty
-        taken += qty
-        beyond += qty * (levels[at].price - market)
-        levels[at].qty -= qty
-        at -= 1
+    order_id, wanted, market = order.id, remaining(venue, order), tick_book.best(own, -order.side)
+    is_unpaid = False
+    if venue_cash.is_asked(venue, order):
+        given, _, _ = _walk(venue, own, order, wanted, False)
+        wanted = _covered(venue, own, order, given)
+        is_unpaid = wanted < given * (1.0 - limits.QUANTITY_TOLERANCE)
+    taken, further, shown = _walk(venue, own, order, wanted, True)
     if taken > 0.0:
         tick_book.drop_empty(own, -order.side)
-        fill(venue, slot, slipped(venue, order, market + beyond / taken, market, taken, shown), market, taken, False)
+        fill(venue, slot, slipped(venue, order, market + further / taken, market, taken, shown), market, taken, False)
+    if is_unpaid:
+        venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)
 
 
 @leaf
@@ -144,6 +220,11 @@ def take(venue: Record, slot: int) -> None:
     if order.tif == TimeInForce.FOK and not has_all(venue, own, order):
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
         return
+    if order.tif == TimeInForce.FOK and venue_cash.is_asked(venue, order):
+        wanted = remaining(venue, order)
+        if _covered(venue, own, order, wanted) < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+            venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)
+            return
     if own.has_book != 0:
         walk_book(venue, own, slot)
     elif tick_book.best(own, -order.side) > 0.0:

@@ -135,9 +135,7 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
         if venue.is_partial != 0:
             qty = min(qty, shown)
             own.print_left -= qty
-        tick_fills.fill(
-            venue, slot, tick_fills.beyond(venue, own, order, own.last, max(shown, qty), qty), own.last, qty, False
-        )
+        tick_fills.take_print(venue, own, slot, shown, qty)
 
 
 @leaf
@@ -159,6 +157,7 @@ def _liquidate(venue: Record, index: int, own: Record) -> None:
                 event.price = price
                 event.qty = qty
                 event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                venue.wallet -= event.amount
                 matching.apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
 
@@ -483,6 +482,7 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
             paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
             paid.price = own.mark
+            venue.wallet += paid.amount
         instance = venue.instance_next[instance]
 
 

@@ -200,6 +200,7 @@ class Reason(IntEnum):
     BOOK_UNKNOWN = 36
     INSUFFICIENT_CASH = 37  # of a check; and of the venue of spot, when the price has risen by the fill
     RUINED = 38
+    LEVERAGE_UNKNOWN = 40  # decided outside of the step: no number above 0
     STOP_AT_ZERO = 39  # refused before any check: no price reaches a stop at 0 or below
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
@@ -260,6 +261,7 @@ class WarningCode(IntEnum):
     DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
     REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
     NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
+    BUNDLE_DENIED = 26  # order_id: the Band that would have added; reason: why it may not; value: how much
 
 
 class AccountKind(IntEnum):
@@ -533,6 +535,7 @@ VENUE = _record(
     *_of("i8", "request_count request_taken"),
     ("requests", LOG_ROW, (limits.REQUESTS_MAX,)),  # on their way here: due at exit_ns
     ("queue_power", "f8"),
+    ("wallet", "f8"),  # in the settle asset: capital, realised results, fees, funding
     ("queue_ahead", "f8", (limits.ORDERS_MAX,)),
     ("queue_traded", "f8", (limits.ORDERS_MAX,)),
 )

@@ -6,10 +6,10 @@ and sends it, as it does for the families that decide inside. An order that only
 
 import math
 
-from tightloop.core import commands, exposure, orders, rounding
+from tightloop.core import commands, exposure, margin, orders, rounding
 from tightloop.core.compiled import float_bits, leaf
 from tightloop.core.hashing import mix
-from tightloop.core.limits import QUANTITY_MAX, QUANTITY_TOLERANCE
+from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX, QUANTITY_TOLERANCE
 from tightloop.core.types import OrderKind, Reason, Record, Role, Rows, Table, TimeInForce
 
 
@@ -27,72 +27,112 @@ def mix_wanted(state: Record, event: Record) -> None:
 
 
 @leaf
+def _known(price: float) -> float:
+    """A price, or NaN where it is none."""
+    return price if 0.0 < price <= PRICE_MAX else math.nan
+
+
+@leaf
 def _reference_price(instrument: Record, event: Record) -> float:
-    """The price an order is sized and judged by, on the instrument's grid: its own, or the mark for a market order."""
+    """The price an order is sized and judged by, on the instrument's grid: its own, or the mark for a market order.
+
+    NaN when it, or the limit of a stop limit, is not known or no price.
+    """
     if event.order_kind == OrderKind.MARKET:
-        return instrument.mark
+        return _known(instrument.mark)
     if event.order_kind == OrderKind.LIMIT:
-        return rounding.price_passive(event.price, instrument.price_increment, event.side)
-    return rounding.price_late(event.stop_price, instrument.price_increment, event.side)
+        return _known(rounding.price_passive(event.price, instrument.price_increment, event.side))
+    if event.order_kind == OrderKind.STOP_LIMIT:
+        limit = _known(rounding.price_passive(event.price, instrument.price_increment, event.side))
+        if limit != limit:
+            return math.nan
+    return _known(rounding.price_late(event.stop_price, instrument.price_increment, event.side))
 
 
 @leaf
 def _quantity(instrument: Record, event: Record, price: float) -> float:
     """What is asked for, floored to the lot; NaN when it can not be known."""
-    qty = event.amount / (price * instrument.multiplier) if event.amount > 0.0 else event.qty
+    qty = event.amount / (price * instrument.multiplier) if event.amount != 0.0 else event.qty
     return rounding.qty_floor(qty, instrument.lot_size) if 0.0 <= qty <= QUANTITY_MAX else math.nan
 
 
 @leaf
-def _reducible(state: Record, instance: int, side: int) -> float:
-    """What an order of this side could reduce: what is held, less what the exits at work will take; never below 0."""
-    held = state.positions[instance].qty
-    if held * side >= 0.0:
-        return 0.0
-    left = abs(held)
-    at = state.instances[instance].order_first
-    while at >= 0:
-        own = state.orders[at]
-        if own.reduce_only != 0 and own.side == side and own.role != Role.STOP_LOSS and own.role != Role.TAKE_PROFIT:
-            left -= orders.remaining(own)
-        at = own.next
-    return max(left, 0.0)
+def _entry_of(state: Record, event: Record, price: float, qty: float) -> tuple[float, float, float]:
+    """What the position would be: its signed quantity, average entry price and margin. A flip begins anew."""
+    assert event.leverage > 0.0, "an entry without a leverage was refused before"
+    position = state.positions[event.instance]
+    instrument = state.instruments[state.instances[event.instance].instrument]
+    added = qty - exposure.reducible(state, event.instance, event.side)
+    held = abs(position.qty) if position.qty * event.side > 0.0 else 0.0
+    if not added > 0.0:
+        return event.side * held, price, position.margin
+    average = (held * position.entry_price + added * price) / (held + added) if held > 0.0 else price
+    margin_of = (position.margin if held > 0.0 else 0.0) + added * price * instrument.multiplier / event.leverage
+    return event.side * (held + added), average, margin_of
 
 
 @leaf
-def _stop_of(event: Record, price: float) -> float:
-    """The stop that an entry at ``price`` would have; NaN when it has none."""
-    if event.stop_loss_pct > 0.0:
-        return price * (1.0 - event.side * event.stop_loss_pct / 100.0)
-    return event.stop_loss
+def _stop_of(event: Record, entry: float) -> float:
+    """The stop that a position entered at ``entry`` would have; NaN when it has none or its distance is not known."""
+    return entry * (1.0 - event.side * event.stop_loss_pct / 100.0) if event.stop_loss_pct != 0.0 else event.stop_loss
 
 
 @leaf
 def _target_of(event: Record, price: float) -> float:
-    if event.take_profit_pct > 0.0:
+    if event.take_profit_pct != 0.0:
         return price * (1.0 + event.side * event.take_profit_pct / 100.0)
     return event.take_profit
 
 
 @leaf
+def _stop_refusal(state: Record, event: Record, price: float, qty: float) -> int:
+    """Why the stop that comes with an entry, as it will rest, stands against it; 0 when none does."""
+    if event.stop_loss != event.stop_loss and event.stop_loss_pct == 0.0:
+        return 0
+    instrument = state.instruments[state.instances[event.instance].instrument]
+    total, entry, held = _entry_of(state, event, price, qty)
+    stop = rounding.price_late(_stop_of(event, entry), instrument.price_increment, -event.side)
+    if not math.isfinite(stop):
+        return Reason.STOP_UNKNOWN.value
+    if stop <= 0.0:
+        return Reason.STOP_AT_ZERO.value
+    if (price - stop) * event.side <= 0.0:
+        return Reason.STOP_BEYOND_ENTRY.value
+    liquidation = margin.liquidation_price(instrument, total, entry, held)
+    return Reason.STOP_BEYOND_LIQUIDATION.value if margin.is_stop_beyond(stop, liquidation, float(event.side)) else 0
+
+
+@leaf
+def _target_refusal(event: Record, price: float) -> int:
+    """Why the target that comes with an entry stands against it, before it is rounded."""
+    if event.take_profit != event.take_profit and event.take_profit_pct == 0.0:
+        return 0
+    target = _target_of(event, price)
+    if not math.isfinite(target):
+        return Reason.TARGET_UNKNOWN.value
+    return Reason.TARGET_BEYOND_ENTRY.value if (target - price) * event.side <= 0.0 or target <= 0.0 else 0
+
+
+@leaf
 def _refusal(state: Record, event: Record, price: float, qty: float, is_first: bool) -> int:
-    """Why an entry is not sent, before any check; 0 when nothing stands against it."""
+    """Why an entry is not sent, before any check; 0 when nothing stands against it. What is unknown is refused."""
     own = state.instances[event.instance]
     strategy = state.strategies[own.strategy]
-    if not price > 0.0:
-        return Reason.PRICE_UNKNOWN.value
-    if qty != qty:
-        return Reason.SIZE_UNKNOWN.value
-    stop, target = _stop_of(event, price), _target_of(event, price)
-    if (price - stop) * event.side <= 0.0 or stop <= 0.0:
-        return Reason.STOP_BEYOND_ENTRY.value
-    if (target - price) * event.side <= 0.0 or target <= 0.0:
-        return Reason.TARGET_BEYOND_ENTRY.value
+    instrument = state.instruments[own.instrument]
+    if not 0.0 < event.leverage < math.inf:
+        return Reason.LEVERAGE_UNKNOWN.value
+    reason = _stop_refusal(state, event, price, qty)
+    if reason == 0:
+        reason = _target_refusal(event, price)
+    if reason != 0:
+        return reason
     if strategy.min_risk_reward == strategy.min_risk_reward:
         # Without a stop and a target there is no such ratio, and what is not known is refused.
-        if not exposure.within(strategy.min_risk_reward * (price - stop) * event.side, (target - price) * event.side):
+        stop = rounding.price_late(_stop_of(event, price), instrument.price_increment, -event.side)
+        reward = (_target_of(event, price) - price) * event.side
+        if not exposure.within(strategy.min_risk_reward * (price - stop) * event.side, reward):
             return Reason.MIN_RISK_REWARD.value
-    if event.leverage > 1.0 and state.instruments[own.instrument].is_margined == 0:
+    if event.leverage > 1.0 and instrument.is_margined == 0:
         return Reason.MAX_LEVERAGE.value
     return _slot_refusal(state, own.strategy) if is_first else 0
 
@@ -137,16 +177,19 @@ def order(state: Record, rows: Rows, table: Table, event: Record) -> None:
     own = state.instances[event.instance]
     price = _reference_price(state.instruments[own.instrument], event)
     qty = _quantity(state.instruments[own.instrument], event, price)
-    reducible = _reducible(state, event.instance, event.side)
+    reducible = exposure.reducible(state, event.instance, event.side)
     is_exit = event.reduce_only != 0 or 0.0 < qty <= reducible * (1.0 + QUANTITY_TOLERANCE)
     if is_exit and qty > reducible * (1.0 - QUANTITY_TOLERANCE):
         qty = reducible  # all of it, without what rounding to the lot would leave
     is_first = state.positions[event.instance].qty == 0.0 and not exposure.has_working_entry(state, event.instance)
-    reason = 0
-    if not is_exit:
+    if not price > 0.0:
+        reason = Reason.PRICE_UNKNOWN.value
+    elif qty != qty:
+        reason = Reason.SIZE_UNKNOWN.value
+    elif not is_exit:
         reason = _refusal(state, event, price, qty, is_first)
-    elif reducible == 0.0:
-        reason = Reason.NOTHING_TO_REDUCE.value
+    else:
+        reason = Reason.NOTHING_TO_REDUCE.value if reducible == 0.0 else 0
     role = Role.STRATEGY.value if is_exit else Role.ENTRY.value
     slot = commands.draft(state, event.instance, role, event.side, qty if qty == qty else 0.0)
     drafted = state.orders[slot]

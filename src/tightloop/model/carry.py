@@ -182,6 +182,15 @@ class Legacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Stops:
+    """The account's stops, in percent: of the equity at 00:00 UTC, and from the peak; None is off. A flow is neither a
+    gain nor a loss."""
+
+    daily_loss_pct: float | None = None
+    max_drawdown_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CarryStrategy:
     """A carry strategy file that holds together."""
 
@@ -203,9 +212,10 @@ class CarryStrategy:
     config_hash: str
     share: ShareClass
     venues: Mapping[str, VenueRules]
+    stops: Stops = field(default_factory=Stops)
     description: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
-    """Name and text of every other file that was read: layers it extends, flows."""
+    """Path and content of every other file that was read: layers it extends, flows, predictions."""
     place: Any = field(compare=False, repr=False, default=None)
 
     def leg(self, name: str) -> Leg:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tightloop.model.carry import STABLE, Leg, Marks, ShareClass, VenueRules
 from tightloop.model.carry_file import BandsKeys, CarryKeys
-from tightloop.model.carry_legs import Legs, Refuse, assets_of, gives, holds
+from tightloop.model.carry_legs import Legs, Refuse, assets_of, followed, gives, holds
 from tightloop.model.carry_venues import unwrapped
 from tightloop.model.fields import plain
 from tightloop.model.instruments import InstrumentId
@@ -50,6 +50,7 @@ def check(book: Book) -> None:
     earlier: list[str] = []
     for name, leg in book.found.items():
         _source(book, leg, earlier)
+        _pledged(book, leg)
         _match(book, leg, earlier)
         earlier.append(name)
     _budgets(book)
@@ -93,6 +94,13 @@ def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
         book.refuse(
             path, f"{leg.source} gives {given}, and this leg {verb} {wanted}", f"name a leg that gives {wanted}"
         )
+
+
+def _pledged(book: Book, leg: Leg) -> None:
+    """Loans are taken first, before anything is bought, so what stands behind them comes from the wallet."""
+    if leg.kind == "lend" and leg.borrow is not None and leg.source in book.found:
+        message = f"a leg that borrows takes from the wallet, before {leg.source} has given anything"
+        book.refuse(("legs", leg.name, "from"), message, "remove from:, or remove borrow: and ltv:")
 
 
 def _match(book: Book, leg: Leg, earlier: list[str]) -> None:
@@ -312,7 +320,7 @@ def _needed(book: Book) -> dict[str, str]:
     needed: dict[str, str] = {}
     own, keys = book.share.asset, book.keys
     for leg in book.found.values():
-        for asset in (holds(leg), unwrapped(leg.borrow) if leg.borrow is not None else None):
+        for asset in (holds(leg), followed(leg.borrow) if leg.borrow is not None else None):
             if asset is None or asset == own:
                 continue
             if asset != STABLE:

@@ -18,13 +18,15 @@ from tightloop.model.carry import (
     CarryStrategy,
     Costs,
     Gas,
+    Leg,
     Legacy,
     Marks,
     ShareClass,
+    Stops,
     VenueRules,
 )
 from tightloop.model.carry_checks import Book
-from tightloop.model.carry_file import BY_SIZE, EXAMPLES, OF_VENUE, REMEDIES, CarryKeys
+from tightloop.model.carry_file import BY_SIZE, EXAMPLES, OF_VENUE, REMEDIES, CarryKeys, StopsKeys
 from tightloop.model.carry_flows import read_flows
 from tightloop.model.carry_layers import Layers, resolve_references
 from tightloop.model.carry_legs import PER_BPS, Legs, read_legs
@@ -37,6 +39,7 @@ from tightloop.model.settings import Setting, write_settings
 from tightloop.model.yaml_lines import LineOf
 
 FAMILY = "carry"
+DEFAULT_STOPS = (StopsKeys().daily_loss_pct, StopsKeys().max_drawdown_pct)
 STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": FAMILY, "share_class": "USDT", "capital": 100_000.0, "legs": {"none": {}},
 }  # fmt: skip
@@ -258,12 +261,14 @@ class CarryReader:
             marks=self.marks, flows=self.flows, reserve=keys.reserve, legacy=self.legacy,
             parameters=MappingProxyType(dict(keys.params)), warnings=tuple(self.book.warnings), config_hash="",
             share=self.share, venues=MappingProxyType(venues),
+            stops=Stops(keys.account.daily_loss_pct, keys.account.max_drawdown_pct),
             description=keys.description, beside=tuple(self.layers.beside), place=self.place,
         )  # fmt: skip
         return dataclasses.replace(strategy, config_hash=config_hash(strategy))
 
 
-NOT_HASHED = ("file", "text", "warnings", "config_hash", "description", "beside", "place", "parameters")
+NOT_HASHED = ("file", "text", "warnings", "config_hash", "description", "beside", "place", "parameters", "stops")
+"""What does not decide what a strategy does; stops are put in when they are not the defaults."""
 
 
 def config_hash(strategy: CarryStrategy) -> str:
@@ -273,8 +278,18 @@ def config_hash(strategy: CarryStrategy) -> str:
         for own in dataclasses.fields(strategy)
         if own.name not in NOT_HASHED
     }
+    parts["legs"] = _plain([_placeless(leg) for leg in strategy.legs])
+    if strategy.stops != Stops(*DEFAULT_STOPS):
+        parts["stops"] = _plain(strategy.stops)
     canonical = json.dumps(parts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _placeless(leg: Leg) -> Leg:
+    """A leg without the place of its predictions: what they say is in the hash of the data."""
+    if leg.signal is None or leg.signal.source != "file":
+        return leg
+    return dataclasses.replace(leg, signal=dataclasses.replace(leg.signal, where=None))
 
 
 def _plain(value: Any) -> Any:

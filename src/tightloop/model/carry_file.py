@@ -357,6 +357,32 @@ def _label(value: Any) -> Any:
     return None if value is None else str(value)
 
 
+NOT_ASKED = {
+    "max_position_pct": "write the size of the leg", "max_positions": "write fewer legs",
+    "max_symbol_pct": "write sizes of legs", "max_margin_pct": "write margin: into the leg",
+    "max_leverage": "write ltv: or margin: into the leg", "max_order_notional": "write sizes of legs",
+    "price_band_pct": "remove it", "max_portfolio_pct": "write sizes of legs",
+}  # fmt: skip
+"""Limits of an account that no carry strategy is asked for, and what says it there."""
+
+
+def _stops(value: Any) -> Any:
+    """The account's stops; its other limits are refused by name, so that nobody thinks they hold."""
+    value = _mapping(value)
+    if isinstance(value, dict):
+        for key in value:
+            if key in NOT_ASKED:
+                raise refuse(f"{key} is not asked of a carry strategy, whose legs have sizes", NOT_ASKED[key])
+    return value
+
+
+class StopsKeys(Strict):
+    """The stops of the account; null is off."""
+
+    daily_loss_pct: Annotated[float | None, optional_number(0.0, 100.0, above=True)] = 5.0
+    max_drawdown_pct: Annotated[float | None, optional_number(0.0, 100.0, above=True)] = 15.0
+
+
 class CarryKeys(Strict):
     """The keys of a carry strategy. Its legs are read by ``carry_legs``, each by the model of its kind."""
 
@@ -375,6 +401,7 @@ class CarryKeys(Strict):
     legs: Annotated[dict[str, Any], BeforeValidator(_legs)]
     bands: Annotated[BandsKeys, BeforeValidator(_mapping)] = BandsKeys()
     reserve: Annotated[float, number(0.0, 0.95)] = 0.0
+    account: Annotated[StopsKeys, BeforeValidator(_stops)] = StopsKeys()
     costs: Annotated[CostsKeys, BeforeValidator(_mapping)] = CostsKeys()
     venues: Annotated[dict[str, VenueKeys], BeforeValidator(named)] = Field(default_factory=dict)
     convention: Annotated[str, word("exact", "legacy")] = "exact"
@@ -390,7 +417,6 @@ REMEDIES = {
     "latency": "remove it: bars have no latency",
     "confidence": "write it under signal: of a leg",
     "limits": "write bands: instead",
-    "account": "write bands: instead",
     "class": "write family: python for a class",
     "module": "write family: python for a class",
     "mode": "remove it: the legs say what the strategy does",

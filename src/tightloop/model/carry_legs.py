@@ -57,8 +57,12 @@ def holds(leg: Leg) -> str | None:
     """The asset whose price a leg follows; None for none."""
     if leg.kind == "perp":
         return None
-    held = unwrapped(leg.asset or "")
-    return "ETH" if held in packaged().lsts else held
+    return followed(leg.asset or "")
+
+
+def followed(asset: str) -> str:
+    """The asset whose price a token follows: ETH of WETH and of what stakes it."""
+    return "ETH" if asset in packaged().lsts else unwrapped(asset)
 
 
 @dataclass(slots=True)
@@ -160,6 +164,9 @@ class LegReader:
     def _lend(self, keys: LendKeys) -> Leg:
         pool = self._pool(keys.pool)
         asset = self._asset("asset", keys.asset, pool)
+        if asset in packaged().lsts:
+            message = f"no leg hands {asset} on to be lent"
+            self.refuse(("asset",), message, f"write kind: loop with lst: {asset}, or kind: stake")
         leg = Leg(self.name, "lend", self._size(keys.size), source=keys.source, asset=asset, pool=keys.pool)
         if keys.borrow is None and keys.ltv is None:
             return leg

@@ -18,6 +18,7 @@ from tightloop.core.compiled import DISABLE_JIT, address_of
 from tightloop.core.state import new_state
 from tightloop.core.types import Floats, Rows
 from tightloop.model.carry import STABLE, CarryStrategy, Leg, Size
+from tightloop.model.carry_venues import packaged, unwrapped
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import InstrumentId, base_and_quote
 
@@ -68,6 +69,12 @@ class CarryPlan:
     rows_per_step: int = ROWS_PER_STEP
 
     @property
+    def instruments(self) -> tuple[InstrumentId, ...]:
+        """What is traded, by the numbers that a kill switch names it by: of spot legs, then of perpetuals."""
+        spot = [leg.instrument for leg in self.strategy.legs if leg.instrument is not None]
+        return tuple(dict.fromkeys([*spot, *self.holdings]))
+
+    @property
     def cash(self) -> int:
         """The balance that capital comes into."""
         return int(self.states[0]["carry"]["cash"])
@@ -100,6 +107,7 @@ class _Layout:
         self.places: list[str] = []
         self.holdings: list[InstrumentId] = []
         self.rewards: dict[tuple[str, str], int] = {}
+        self._accounts: dict[tuple[str, str], bool] = {}
 
     def plan(self) -> CarryPlan:
         strategy = self.strategy
@@ -205,7 +213,7 @@ class _Layout:
         row = self.carry["legs"][at]
         for field in (
             "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "borrowed", "flash",
-            "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series",
+            "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series", "unwrapped",
         ):  # fmt: skip
             row[field] = -1
         row["kind"] = int(LEGS[leg.kind])
@@ -246,9 +254,10 @@ class _Layout:
         assert leg.pool, "a lending leg has a pool"
         assert leg.asset, "a lending leg has an asset"
         name = f"{leg.pool}/{leg.asset}"
-        priced = {"WETH": "ETH", "WBTC": "BTC"}.get(leg.asset, leg.asset)
+        priced = unwrapped(leg.asset)
         index = self._series("liquidity_index", name)
-        row["product"] = self._balance(leg.pool, BalanceKind.SUPPLIED, f"a{leg.asset}", priced, index_series=index)
+        place = self._account(leg, f"a{leg.asset}", None if leg.borrow is None else f"debt{leg.borrow}")
+        row["product"] = self._balance(place, BalanceKind.SUPPLIED, f"a{leg.asset}", priced, index_series=index)
         row["input"] = self._balance("wallet", BalanceKind.WALLET, leg.asset, priced)
         row["gas_enter"], row["gas_exit"] = self._gas_of("supply"), self._gas_of("withdraw")
         if priced != leg.asset:
@@ -261,13 +270,36 @@ class _Layout:
             row["base"] = row["input"]
         if leg.borrow is not None:
             assert leg.ltv is not None, "a leg that borrows has a loan to value"
-            owed = self._series("borrow_index", f"{leg.pool}/{leg.borrow}")
-            row["debt"] = self._balance(
-                leg.pool, BalanceKind.DEBT, f"debt{leg.borrow}", leg.borrow, index_series=owed, sign=-1
-            )
-            row["borrowed"] = self._balance("wallet", BalanceKind.WALLET, leg.borrow)
-            row["gas_borrow"] = self._gas_of("borrow")
+            self._borrow(row, leg, leg.borrow, place)
             self._debt(row, leg)
+
+    def _borrow(self, row: Any, leg: Leg, borrow: str, place: str) -> None:
+        """What a leg owes and what it got: a staking token is worth its rate in ETH, WETH is ETH, and becomes it where
+        a later leg takes it."""
+        owed = self._series("borrow_index", f"{leg.pool}/{borrow}")
+        priced, worth = unwrapped(borrow), {}
+        if borrow in packaged().lsts:
+            priced, worth = "ETH", {"rate_series": self._series("rate", borrow)}
+        token = f"debt{borrow}"
+        row["debt"] = self._balance(place, BalanceKind.DEBT, token, priced, index_series=owed, sign=-1, **worth)
+        row["borrowed"] = self._balance("wallet", BalanceKind.WALLET, borrow, priced, **worth)
+        row["gas_borrow"] = self._gas_of("borrow")
+        if priced != borrow and not worth and any(other.source == leg.name for other in self.strategy.legs):
+            row["unwrapped"] = self._balance("wallet", BalanceKind.WALLET, priced)
+            row["gas_borrow"] += self._gas_of("wrap")
+
+    def _account(self, leg: Leg, product: str, debt: str | None) -> str:
+        """Where at its pool a leg keeps what it supplies and owes. One that borrows shares it with no other: its
+        collateral stands behind its own debt alone, and the second of two has an account of its own."""
+        assert leg.pool, "a leg on a pool names it"
+        tokens = [product] if debt is None else [product, debt]
+        for place in (leg.pool, f"{leg.pool}/{leg.name}"):
+            used = [self._accounts[place, token] for token in tokens if (place, token) in self._accounts]
+            if not used or (debt is None and not any(used)):
+                break
+        for token in tokens:
+            self._accounts[place, token] = debt is not None
+        return place
 
     def _debt(self, row: Any, leg: Leg) -> None:
         """What a pool demands of a debt, and what a leg wants of it."""
@@ -327,12 +359,11 @@ class _Layout:
         rate = self._staked(row, leg)
         supplied = self._series("liquidity_index", f"{leg.pool}/{leg.lst}")
         borrowed = self._series("borrow_index", f"{leg.pool}/{leg.debt}")
+        place = self._account(leg, f"a{leg.lst}", f"debt{leg.debt}")
         row["product"] = self._balance(
-            leg.pool, BalanceKind.SUPPLIED, f"a{leg.lst}", "ETH", index_series=supplied, rate_series=rate
+            place, BalanceKind.SUPPLIED, f"a{leg.lst}", "ETH", index_series=supplied, rate_series=rate
         )
-        row["debt"] = self._balance(
-            leg.pool, BalanceKind.DEBT, f"debt{leg.debt}", "ETH", index_series=borrowed, sign=-1
-        )
+        row["debt"] = self._balance(place, BalanceKind.DEBT, f"debt{leg.debt}", "ETH", index_series=borrowed, sign=-1)
         row["weth"] = self._balance("wallet", BalanceKind.WALLET, leg.debt, "ETH")
         row["flash"] = self._balance("flash", BalanceKind.FLASH, leg.debt, "ETH", sign=-1)
         row["flash_rate"] = leg.flash_bps / 1e4
@@ -397,10 +428,20 @@ class _Layout:
             "nav",
             "unit_price",
             "funding_rate",
+            "hf_low",
+            "ltv_high",
+            "used_high",
+            "margin_worst",
         ):
             own[field] = math.nan
-        for field in ("max_position_pct", "max_symbol_pct", "daily_loss_pct", "max_drawdown_pct", "max_margin_pct"):
-            self.state["limits"][field] = math.nan
+        for field in self.state["limits"].dtype.names:
+            if field != "max_positions":
+                self.state["limits"][field] = math.nan
+        for field, limit in (
+            ("daily_loss_pct", self.strategy.stops.daily_loss_pct),
+            ("max_drawdown_pct", self.strategy.stops.max_drawdown_pct),
+        ):
+            self.state["limits"][field] = math.nan if limit is None else limit
         own["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital

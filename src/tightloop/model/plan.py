@@ -444,7 +444,7 @@ class _Builder:
             self.state[name] = capital
         self.state["alarm_equity"] = -math.inf
         self.state["statistics"]["deepest_equity"] = capital
-        self.state["balances"][WALLET] = capital
+        self.state["balances"][WALLET] = self.venue["wallet"] = capital
         self.state["balances"][CAPITAL] = -capital
 
     def _rows_of(self, strategy: Strategy) -> int:

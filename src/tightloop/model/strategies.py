@@ -47,7 +47,7 @@ def _read(
         return config.read(written, line_of, file, raw, settings=settings, instruments=instruments, account=account)
     for option, value, remedy in (
         ("--instrument", instruments, "write them into the legs, or --set legs.LEG.instrument=..."),
-        ("--account", account, "write bands: into the strategy"),
+        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, which is asked for its stops"),
     ):
         if value:
             message = "means nothing to a carry strategy"

@@ -1,7 +1,7 @@
 """The drivers of a carry run: the compiled replay, and one event at a time from outside. Same results."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,27 @@ class CarryTape:
         return np.full(self.values.shape[1], math.nan), np.zeros(4, np.int64)
 
 
-def make_tape(plan: CarryPlan, feed: CarryFeed) -> CarryTape:
-    """Put a feed in the order of a plan. The capital comes in at the first instant."""
+def kill_switch(ts_ns: int, *, engaged: bool = True, instrument: int = -1, strategy: int = -1) -> Rows:
+    """What an operator says at a time: nothing is added any more, or (``engaged`` False) something may be again.
+
+    A scope of -1 is everything; ``strategy`` 0 is the one of a carry run, ``instrument`` a number of
+    ``CarryPlan.instruments``. Give it to ``make_tape``, or ``replay.step_one`` at any event.
+    """
+    event = _extra(ts_ns, EventKind.KILL_SWITCH, -1)
+    event["order_id"], event["instrument"], event["order_slot"] = int(engaged), instrument, strategy
+    return event
+
+
+def rearmed(ts_ns: int) -> Rows:
+    """An operator lifts the stop of a drawdown, or of ruin."""
+    return _extra(ts_ns, EventKind.REARMED, -1)
+
+
+def make_tape(plan: CarryPlan, feed: CarryFeed, operated: Sequence[Rows] = ()) -> CarryTape:
+    """Put a feed in the order of a plan. The capital comes in at the first instant.
+
+    ``operated``: what an operator said (``kill_switch``, ``rearmed``), heard before the decisions of its time.
+    """
     keys = [(key.kind, key.name) for key in feed.series]
     columns = [keys.index(key) for key in plan.series]
     values = np.ascontiguousarray(feed.values[:, columns]) if columns else np.empty((len(feed.instants), 0))
@@ -45,6 +64,7 @@ def make_tape(plan: CarryPlan, feed: CarryFeed) -> CarryTape:
             extras.append(
                 _extra(own.ts_ns, EventKind.PREDICTED, number, qty=own.side, amount=own.confidence, rate=own.sd)
             )
+    extras += operated
     together = np.empty(sum(len(rows) for rows in extras), EVENT)  # joining them by name would cost 10 ms
     at = 0
     for rows in extras:

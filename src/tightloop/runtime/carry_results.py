@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tightloop import __version__
-from tightloop.core.carry_types import BUCKETS, Rollback
+from tightloop.core.carry_types import BUCKETS, Band, Rollback
 from tightloop.core.state import state_hash
-from tightloop.core.types import RowKind, WarningCode
+from tightloop.core.types import Reason, RowKind, WarningCode
 from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime import carry_figures, metrics
 from tightloop.runtime.carry_backtest import make_tape
@@ -18,19 +18,32 @@ from tightloop.runtime.carry_legacy import legacy_attribution
 from tightloop.runtime.carry_record import BUCKET_NAMES, CarryRecord
 from tightloop.runtime.carry_tables import CarryTables
 from tightloop.runtime.carry_trades import TradeBook
-from tightloop.runtime.recorder import Recorder
+from tightloop.runtime.recorder import Columns, Recorder
 from tightloop.runtime.results import WARNINGS, Result, Table, digest, iso
 
 RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""
+OF_ACCOUNT = (
+    WarningCode.RUINED, WarningCode.KILLED, WarningCode.DAILY_LOSS_STOP, WarningCode.DRAWDOWN_STOP,
+    WarningCode.DRAWDOWN_NEAR,
+)  # fmt: skip
 SAID = {
-    WarningCode.RUINED: WARNINGS[WarningCode.RUINED],
+    **{code: WARNINGS[code] for code in OF_ACCOUNT},
     WarningCode.LIQUIDATED: "liquidations: {count} (first at {first})",
     WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
     WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",
     WarningCode.REWARD_UNPRICED: "{count} rewards have no market price and are not valued (first at {first})",
     WarningCode.NOT_PAYABLE: "a withdrawal could not be paid out of free equity at {first}: {value:.2f} are missing",
 }  # fmt: skip
+
+
+REMEDIES = {
+    Reason.KILLED: "re-arm it to go on",
+    Reason.RUINED: "there is no equity to add with",
+    Reason.MAX_DRAWDOWN: "write account: {max_drawdown_pct: ...} for another limit, null for none",
+    Reason.DAILY_LOSS: "write account: {daily_loss_pct: ...} for another limit, null for none",
+}
+"""What to do about a stop that denied something."""
 
 
 def build_carry(
@@ -80,7 +93,6 @@ def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]
     plan, ts_ns = record.plan, record.ts_ns
     equity = record.fixed("equity")
     strategy = plan.strategy
-    own = [str(leg.instrument) for leg in strategy.legs if leg.instrument is not None]
     return {
         "strategy": strategy.name,
         "family": "carry",
@@ -90,7 +102,7 @@ def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]
         "seed": seed,
         "session_id": session_id,
         "settle_asset": strategy.share_class,
-        "instruments": list(dict.fromkeys([*own, *(str(instrument) for instrument in plan.holdings)])),
+        "instruments": [str(instrument) for instrument in plan.instruments],
         "timeframe": strategy.timeframe,
         "feed": None,
         "from": iso(int(ts_ns[0])) if len(ts_ns) else None,
@@ -110,12 +122,14 @@ def _published(record: CarryRecord) -> dict[str, Any]:
 
 
 def _limits(record: CarryRecord) -> dict[str, Any]:
-    """Bands and reserve in force; None is off."""
+    """Bands, reserve and stops in force; None is off."""
     bands = record.plan.strategy.bands
     return {
         "equity_band": bands.equity, "delta_band": bands.delta, "ltv_band": bands.ltv, "hf_floor": bands.hf_floor,
         "margin_warn": bands.margin_warn, "margin_resize": bands.margin_resize,
         "margin_liquidate": bands.margin_liquidate, "reserve": record.plan.strategy.reserve,
+        "daily_loss_pct": record.plan.strategy.stops.daily_loss_pct,
+        "max_drawdown_pct": record.plan.strategy.stops.max_drawdown_pct,
     }  # fmt: skip
 
 
@@ -128,11 +142,25 @@ def _said(record: CarryRecord) -> list[str]:
         if len(chosen):
             first = iso(int(own["ts_ns"][chosen[0]]))
             found.append(text.format(count=len(chosen), first=first, value=float(own["value"][chosen[0]])))
+    found += _denied(own)
     undone = own["code"] == int(WarningCode.ROLLED_BACK)
     for reason in dict.fromkeys(own["value"][undone].astype(int).tolist()):
         chosen = np.flatnonzero(undone & (own["value"] == reason))
         why = Rollback(reason).name.lower().replace("_", " ")
         found.append(f"{len(chosen)} bundles were rolled back (first at {iso(int(own['ts_ns'][chosen[0]]))}): {why}")
+    return found
+
+
+def _denied(warned: Columns) -> list[str]:
+    """What rules would have added and might not, by the reason."""
+    found = []
+    denied = warned["code"] == int(WarningCode.BUNDLE_DENIED)
+    for reason in dict.fromkeys(warned["reason"][denied].tolist()):
+        chosen = np.flatnonzero(denied & (warned["reason"] == reason))
+        first = iso(int(warned["ts_ns"][chosen[0]]))
+        bands = ", ".join(dict.fromkeys(Band(int(at)).name.lower() for at in warned["order_id"][chosen]))
+        name, remedy = Reason(reason).name.lower(), REMEDIES[Reason(reason)]
+        found.append(f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}")
     return found
 
 
@@ -189,11 +217,18 @@ def _attribution(record: CarryRecord) -> Table:
     }
 
 
+def _finite(values: Floats) -> Floats:
+    """Without a debt a health factor is infinite, and a curve has nothing to show."""
+    return np.where(np.isfinite(values), values, math.nan)
+
+
 def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
-    """Curves: a unit, its risk, what the benchmark made of the same capital."""
-    hf = record.fixed("hf").copy()
+    """Curves: a unit, its risk, what the benchmark made of the same capital.
+
+    ``hf_low``, ``ltv_high`` and ``margin_ratio`` are the worst of the instant, before and after what was done about it.
+    """
+    hf = _finite(record.fixed("hf"))
     owes = np.isfinite(hf)
-    hf[~owes] = math.nan
     table: Table = {
         "ts": record.ts_ns,
         "unit_price": record.unit_price,
@@ -201,6 +236,8 @@ def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
         "flows": record.fixed("flows"),
         "hf": hf,
         "ltv": np.where(owes, record.fixed("ltv"), math.nan),
+        "hf_low": _finite(record.fixed("hf_low")),
+        "ltv_high": np.where(np.isfinite(record.fixed("hf_low")), record.fixed("ltv_high"), math.nan),
         "margin_ratio": record.fixed("margin_ratio"),
         "delta": record.fixed("delta"),
         "exposure": record.exposure(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.carry_types import GO, Band, Bucket, Instruction, Level, Monitor, Rollback
-from tightloop.core.types import RowKind, WarningCode
+from tightloop.core.types import Reason, RowKind, WarningCode
 from tightloop.model.carry_plan import CarryPlan
 from tightloop.runtime.carry_record import CarryRecord
 from tightloop.runtime.carry_trades import TradeBook
@@ -29,6 +29,9 @@ WARNED = {
     WarningCode.LIQUIDATED: "LIQUIDATION", WarningCode.ROLLED_BACK: "ROLLED_BACK",
     WarningCode.DELTA_LEFT: "DELTA_LEFT", WarningCode.REWARD_UNPRICED: "REWARD_UNPRICED",
     WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS", WarningCode.RUINED: "RUINED",
+    WarningCode.BUNDLE_DENIED: "DENIED", WarningCode.KILLED: "KILL_SWITCH",
+    WarningCode.DAILY_LOSS_STOP: "DAILY_LOSS_STOP", WarningCode.DRAWDOWN_STOP: "DRAWDOWN_STOP",
+    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR",
 }  # fmt: skip
 MEASURES = {
     Band.LIQUIDATION: "share", Band.HEALTH_FACTOR: "ltv", Band.MARGIN: "share", Band.DELTA: "delta", Band.LTV: "ltv",
@@ -72,7 +75,7 @@ class CarryTables:
         self._ended = dict(zip(bundles["order_id"].tolist(), bundles["reason"].tolist(), strict=True))
         self._ended_ns = dict(zip(bundles["order_id"].tolist(), bundles["ts_ns"].tolist(), strict=True))
         self._order_of: dict[int, str] = {}
-        self._rows = self._orders()
+        self._rows = sorted(self._orders() + self._denied(), key=lambda row: row["submitted_ts"])
 
     # Orders
 
@@ -124,6 +127,22 @@ class CarryTables:
             "leg": self.plan.strategy.legs[own["side"]].name if own["side"] >= 0 else None,
             "source": label(self.plan, own["slot"]), "target": label(self.plan, own["oco"]),
         }  # fmt: skip
+
+    def _denied(self) -> list[dict[str, Any]]:
+        """What a rule would have added and might not: nothing of it was sent."""
+        found: list[dict[str, Any]] = []
+        for k in np.flatnonzero(self.warned["code"] == int(WarningCode.BUNDLE_DENIED)).tolist():
+            ts_ns, band = int(self.warned["ts_ns"][k]), Band(int(self.warned["order_id"][k]))
+            row: dict[str, Any] = dict.fromkeys(ORDER_COLUMNS)
+            row |= {
+                "order_id": f"denied-{len(found) + 1}", "session_id": self.session_id,
+                "strategy": self.plan.strategy.name, "type": "bundle", "role": band.name.lower(), "qty": math.nan,
+                "price": math.nan, "stop_price": math.nan, "reduce_only": False, "state": "DENIED",
+                "reason": Reason(int(self.warned["reason"][k])).name.lower(), "filled_qty": 0.0,
+                "avg_price": math.nan, "submitted_ts": ts_ns, "updated_ts": ts_ns,
+            }  # fmt: skip
+            found.append(row)
+        return found
 
     def _instrument(self, op: Instruction, leg: int, holding: int, qty: float) -> tuple[str | None, str | None]:
         if op == Instruction.PERP_TRADE:
@@ -238,6 +257,10 @@ class CarryTables:
             return ts_ns, band.name, "fired", None, _condition(MEASURES[band], "outside", value, limit)
         if code == WarningCode.MARGIN_LOW:
             return ts_ns, "WARN", "fired", None, _condition("margin_ratio", "<", value, bands.margin_warn)
+        if code == WarningCode.BUNDLE_DENIED:
+            reason = Reason(int(self.warned["reason"][k])).name.lower()
+            condition = _condition(MEASURES[Band(number)], "adds", value, None)
+            return ts_ns, Band(number).name, "suppressed", reason, condition
         if code == WarningCode.ROLLED_BACK:
             return ts_ns, "BUNDLE", "suppressed", Rollback(int(value)).name.lower(), "[]"
         return None
@@ -266,6 +289,8 @@ class CarryTables:
             if code in {int(known) for known in WARNED}:
                 number = int(self.warned["order_id"][k])
                 note = Band(number).name.lower() if code == WarningCode.BAND_LEFT else None
+                if code == WarningCode.BUNDLE_DENIED:
+                    note = f"{Band(number).name.lower()}: {Reason(int(self.warned['reason'][k])).name.lower()}"
                 value = float(self.warned["value"][k])
                 ts_ns = int(self.warned["ts_ns"][k])
                 rows.append((ts_ns, 2, WARNED[WarningCode(code)], None, None, value, math.nan, note))

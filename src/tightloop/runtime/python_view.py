@@ -294,6 +294,13 @@ def _positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def _number(name: str, value: Any) -> float:
+    """A number as it is, NaN too: the core denies, by name, what is not known or is no price, size or leverage."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ValueError(f"{name} is {value!r}, and has to be a number")
+    return float(value)
+
+
 class View:
     """The market and the account as a strategy knows them now, and its way to act. The same object in every call."""
 
@@ -437,7 +444,8 @@ class View:
         ``type`` market, limit, stop, stop_limit; ``price`` of a limit or a stop, ``stop_price`` of a stop_limit's
         trigger; ``stop_loss``, ``take_profit`` prices, or ``stop_loss_pct``, ``take_profit_pct`` of the average entry;
         ``ttl_s``, ``tif``, ``post_only``, ``reduce_only``, ``leverage``, ``instrument``. What only reduces the position
-        passes no check; everything else passes them all, and the answer says what became of it.
+        passes no check; everything else passes them all, and the answer says what became of it. A number that is not
+        known (NaN, of a variant in warm-up) or is no price, size, leverage or distance denies the order, by name.
         """
         return self._order(-1, qty, **options)
 
@@ -469,9 +477,9 @@ class View:
             raise ValueError("an order has a qty or a notional, and not both")
         fields: dict[str, Any] = {
             "side": side, "order_kind": int(_KINDS[type]), "tif": int(TimeInForce[tif]), "post_only": int(post_only),
-            "reduce_only": int(reduce_only), "leverage": _positive("leverage", leverage),
+            "reduce_only": int(reduce_only), "leverage": _number("leverage", leverage),
         }  # fmt: skip
-        fields |= {"qty": _positive("qty", qty)} if notional is None else {"amount": _positive("notional", notional)}
+        fields |= {"qty": _number("qty", qty)} if notional is None else _amount(_number("notional", notional))
         fields |= _prices(type, price, stop_price)
         fields |= _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
         if ttl_s is not None:
@@ -501,10 +509,16 @@ class View:
         stop_loss_pct: float | None = None,
         take_profit_pct: float | None = None,
         instrument: str | None = None,
-    ) -> None:
-        """Put or move the stop and the target of what is held; what is not named stays where it is."""
+    ) -> bool:
+        """Put or move the stop and the target of what is held; what is not named stays where it is.
+
+        False when a number is not known (NaN, of a variant in warm-up) or not above 0: then nothing is moved.
+        """
         fields = _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
+        if not all(math.ulp(0.0) < value < math.inf for value in fields.values()):
+            return False
         self._desk.want(EventKind.PROTECTION_WANTED, self._place(instrument), fields)
+        return True
 
     def cancel(self, order: int | Answer) -> bool:
         """Ask for a cancel by the id of an order (or its answer); False when no such order works any more."""
@@ -540,15 +554,21 @@ def _prices(type: str, price: float | None, stop_price: float | None) -> dict[st
             raise ValueError("a market order has no price; write type='limit' or type='stop'")
         return {}
     if type == "limit":
-        return {"price": _positive("price", price)}
+        return {"price": _number("price", price)}
     if type == "stop":
-        return {"stop_price": _positive("price", price if stop_price is None else stop_price)}
-    return {"price": _positive("price", price), "stop_price": _positive("stop_price", stop_price)}
+        return {"stop_price": _number("price", price if stop_price is None else stop_price)}
+    return {"price": _number("price", price), "stop_price": _number("stop_price", stop_price)}
+
+
+def _amount(notional: float) -> dict[str, float]:
+    """A size in money. In the event 0 is none: what is no amount is a quantity that is not known."""
+    return {"amount": notional} if notional > 0.0 else {"qty": math.nan}
 
 
 def _protection(
     stop_loss: float | None, take_profit: float | None, stop_loss_pct: float | None, take_profit_pct: float | None
 ) -> dict[str, float]:
+    """What is asked for, as the event has it: NaN (of a percentage 0) is none there, and infinite is not known."""
     if stop_loss is not None and stop_loss_pct is not None:
         raise ValueError("stop_loss and stop_loss_pct exclude each other")
     if take_profit is not None and take_profit_pct is not None:
@@ -557,4 +577,10 @@ def _protection(
         "stop_loss": stop_loss, "take_profit": take_profit, "stop_loss_pct": stop_loss_pct,
         "take_profit_pct": take_profit_pct,
     }  # fmt: skip
-    return {name: _positive(name, value) for name, value in named.items() if value is not None}
+    asked = {name: _number(name, value) for name, value in named.items() if value is not None}
+    for name, value in asked.items():
+        if math.isnan(value):
+            asked[name] = math.inf
+        elif value == 0.0 and name.endswith("_pct"):
+            asked[name] = math.ulp(0.0)  # at the entry, to the last bit
+    return asked

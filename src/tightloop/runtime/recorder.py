@@ -80,7 +80,7 @@ KEPT: dict[RowKind, tuple[str, ...]] = {
     RowKind.SECTION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "code", "reason", "price"),
     RowKind.CONDITION: ("seq", "instance", "slot", "code", "value", "threshold", "exit_price", "section"),
     RowKind.TRANSITION: ("ts_ns", "seq", "instance", "instrument", "signal_id", "slot", "code", "reason"),
-    RowKind.WARNING: ("ts_ns", "seq", "instance", "instrument", "order_id", "code", "value"),
+    RowKind.WARNING: ("ts_ns", "seq", "instance", "instrument", "order_id", "code", "reason", "value"),
     RowKind.FUNDING: ("ts_ns", "seq", "instance", "instrument", "slot", "funding", "value", "price"),
     RowKind.INSTRUCT: (
         "ts_ns",

@@ -38,6 +38,8 @@ FLOAT_COLUMNS = frozenset(
         "units",
         "hf",
         "ltv",
+        "hf_low",
+        "ltv_high",
         "delta",
         "exposure",
         "benchmark",

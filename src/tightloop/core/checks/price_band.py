@@ -1,4 +1,4 @@
-"""The price of an order within a band around the mark: a fat finger is not a trade."""
+"""The price an order is judged by (of a stop limit its stop) within a band around the mark: no fat finger trades."""
 
 from tightloop.core import exposure
 from tightloop.core.checks import CHECK
@@ -14,8 +14,5 @@ def check(state: Record, order: Record, notional: float) -> int:
     limit = state.limits.price_band_pct
     if limit != limit:
         return 1
-    price = order.price if order.price == order.price else order.stop_price
-    if price != price:
-        return 1
     mark = state.instruments[order.instrument].mark
-    return 1 if exposure.within(100.0 * abs(price - mark) / mark, limit) else 0
+    return 1 if exposure.within(100.0 * abs(order.reference_price - mark) / mark, limit) else 0

@@ -40,6 +40,8 @@ PLEDGE, FUND, TRADE, GATHER, DEPLOY, DONE = 0, 1, 2, 3, 4, 5
 UNWIND, CARRY_OUT, SELL, BRING, RETURN, PAID = 0, 1, 2, 3, 4, 5
 ENOUGH = 1.0 - 1e-9
 """Of a withdrawal: what is short by less is rounding, and pays it."""
+ROUNDING = 1e-9
+"""Relative: amounts that differ by less are the same."""
 LEFTOVER = 1e-6
 """Of the capital: less than this, and what it costs, is not taken out of anything."""
 PAY_TRIES = 3
@@ -146,6 +148,9 @@ def _pledge(state: Record, rows: Rows) -> bool:
                 row = instruct(state, rows, at, Instruction.BORROW.value, leg.debt, leg.borrowed, math.nan, owed)
                 seal(state, row)
                 count += 1
+                leg.fresh = owed
+                if leg.unwrapped >= 0:
+                    count += turn(state, rows, at, Instruction.WRAP.value, leg.borrowed, leg.unwrapped, math.nan)
     return go(state, rows, count)
 
 
@@ -229,6 +234,8 @@ def _gather(state: Record, rows: Rows) -> bool:
         if leg.source < 0 or carry.legs[leg.source].kind != LegKind.SPOT or leg.base < 0:
             continue
         spot = carry.legs[leg.source]
+        if spot.fresh > carry.books.balances[spot.coin].amount * (1.0 + ROUNDING):
+            spot.fresh = carry.books.balances[spot.coin].amount  # some were sold while the entry was stopped
         is_gas = carry.gas_series >= 0 and carry.books.balances[spot.coin].asset == carry.gas_asset
         if not is_gas:
             count += move(state, rows, at, spot.coin, leg.base, spot.fresh)
@@ -246,7 +253,9 @@ def _to_deploy(state: Record, rows: Rows, leg: Record) -> float:
     """What an entry puts into a leg on chain, in units of what it takes."""
     carry = state.carry
     if leg.source >= 0:
-        return carry.books.balances[leg.base].amount
+        there = carry.books.balances[leg.base].amount
+        # Where the wallet's own cash lies with it, what came from the source is all there is to take.
+        return min(there, carry.legs[leg.source].fresh) if leg.base == carry.cash else there
     price = unit_value(carry.books, carry.cash)
     free = _free_cash(state, rows) - gas_in_cash(carry, leg.gas_enter + leg.gas_borrow)
     if leg.size_kind == LegSize.ALL:
@@ -270,12 +279,36 @@ def _deploy(state: Record, rows: Rows) -> bool:
 
 @leaf
 def _entered(carry: Record) -> None:
+    """What was entered is held from now on, and can be reduced."""
     for at in range(carry.leg_count):
         if carry.legs[at].state == LegState.WAITING:
             carry.legs[at].state = LegState.HELD.value
     carry.has_entered = 1
     carry.last_nav = carry.nav
     carry.task = Task.NONE.value
+
+
+@leaf
+def stop_entering(state: Record, rows: Rows) -> None:
+    """Nothing may be added any more: an entry that is under way stops where it is, to go on from there when something
+    may be added again."""
+    carry = state.carry
+    carry.paused_stage, carry.paused_base, carry.paused_band = carry.stage + 1, carry.base, carry.band
+    carry.paused_first = 1 if carry.has_entered == 0 else 0
+    _entered(carry)
+
+
+@leaf
+def resume_entering(state: Record, rows: Rows) -> None:
+    """An entry that was stopped goes on where it stood."""
+    carry = state.carry
+    assert carry.paused_stage > 0, "what goes on was stopped"
+    carry.task, carry.stage = Task.ENTER.value, carry.paused_stage - 1
+    carry.base, carry.band = carry.paused_base, carry.paused_band
+    carry.paused_stage = 0
+    if carry.paused_first != 0:
+        carry.has_entered = 0
+    go_on_entering(state, rows)
 
 
 @leaf
@@ -399,10 +432,19 @@ def _return(state: Record, rows: Rows) -> bool:
         leg = carry.legs[at]
         if leg.kind != LegKind.LEND or leg.debt < 0 or carry.band == Band.MARGIN:
             continue
-        qty = min(_owed_share(carry, leg), carry.books.balances[leg.borrowed].amount)
+        there = left_of(state, rows, leg.borrowed)
+        coins = left_of(state, rows, leg.unwrapped) if leg.unwrapped >= 0 else 0.0
+        qty = min(_owed_share(carry, leg), there + coins)
         if qty > 0.0:
-            count += burn(state, rows, at, leg.gas_borrow, leg.borrowed)
-            qty = min(qty, left_of(state, rows, leg.borrowed))
+            purse = leg.unwrapped if coins > 0.0 else leg.borrowed
+            count += burn(state, rows, at, leg.gas_borrow, purse)
+            there = left_of(state, rows, leg.borrowed)
+            if coins > 0.0:
+                wrapped = min(max(0.0, qty - there), left_of(state, rows, leg.unwrapped))
+                if wrapped > 0.0:
+                    count += turn(state, rows, at, Instruction.WRAP.value, leg.unwrapped, leg.borrowed, wrapped)
+                    there += wrapped
+            qty = min(qty, there)
             count += turn(state, rows, at, Instruction.REPAY.value, leg.borrowed, leg.debt, qty)
         if carry.band == Band.WITHDRAWAL:
             count += release(state, rows, at, _releasable(carry, leg, qty))
@@ -421,6 +463,10 @@ def _releasable(carry: Record, leg: Record, repaid: float) -> float:
 
 @leaf
 def _reduced(carry: Record) -> None:
+    if carry.paused_stage > 0:  # what goes on later is smaller by the same share
+        carry.paused_base *= 1.0 - carry.share
+        for at in range(carry.leg_count):
+            carry.legs[at].fresh *= 1.0 - carry.share
     carry.last_nav = carry.nav
     carry.task = Task.PAY.value if carry.band == Band.WITHDRAWAL else Task.NONE.value
 

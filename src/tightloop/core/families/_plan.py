@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.core import exposure, rounding
+from tightloop.core import cash, exposure, limits, margin, rounding
 from tightloop.core.compiled import leaf
 from tightloop.core.rules import value_of
 from tightloop.core.types import (
@@ -38,7 +38,7 @@ def entry_price(state: Record, arena: Floats, instance: int) -> float:
     elif strategy.price_kind == PriceKind.BEST_ASK:
         price = instrument.ask
     price *= 1.0 + strategy.price_offset_bps / 10_000.0
-    if not price > 0.0:
+    if not 0.0 < price <= limits.PRICE_MAX:
         return math.nan
     if strategy.order_kind == OrderKind.LIMIT:
         return rounding.price_passive(price, instrument.price_increment, strategy.direction)
@@ -68,6 +68,35 @@ def stop_price(state: Record, arena: Floats, instance: int, price: float) -> flo
         extreme = own.high_since_signal if sign < 0.0 else own.low_since_signal
         return extreme * (1.0 - sign * strategy.stop_value / 100.0)
     return math.nan
+
+
+@leaf
+def stop_at_rest(state: Record, instance: int, stop: float) -> float:
+    """A planned stop as it will rest: on the price grid, away from the entry (a long's rounds down, a short's up)."""
+    own = state.instances[instance]
+    increment = state.instruments[own.instrument].price_increment
+    return rounding.price_late(stop, increment, -state.strategies[own.strategy].direction)
+
+
+@leaf
+def _waits(strategy: Record) -> bool:
+    """Whether its stop is a trail that waits for a gain: there is none before that."""
+    return strategy.stop_kind == StopKind.TRAILING_PERCENT and strategy.stop_value > 0.0
+
+
+@leaf
+def _first_rest(state: Record, instance: int, price: float, stop: float) -> float:
+    """Where the stop rests first, for an entry at ``price`` whose planned stop rests at ``stop``.
+
+    A trail that waits begins below (a short's above) the price that arms it.
+    """
+    strategy = state.strategies[state.instances[instance].strategy]
+    if not _waits(strategy):
+        return stop
+    assert price > 0.0, "what arms a trail is known when its entry is"
+    sign = float(strategy.direction)
+    armed = price * (1.0 + sign * strategy.stop_value / 100.0)
+    return stop_at_rest(state, instance, armed * (1.0 - sign * strategy.stop_trail_pct / 100.0))
 
 
 @leaf
@@ -123,10 +152,15 @@ def scale(state: Record, arena: Floats, instance: int) -> float:
 
 @leaf
 def quantity(state: Record, arena: Floats, instance: int, price: float, stop: float) -> float:
-    """Quantity for an entry at ``price``, floored to the lot; NaN when a number it needs is not known."""
+    """Quantity for an entry at ``price``, floored to the lot; NaN when a number it needs is not known.
+
+    ``stop`` as it will rest. A quantity beyond QUANTITY_MAX is none that is known.
+    """
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
     instrument = state.instruments[own.instrument]
+    if not price > 0.0:
+        return math.nan
     unit = price * instrument.multiplier
     if strategy.size_kind == SizeKind.FIXED:
         notional = strategy.size_value
@@ -141,14 +175,51 @@ def quantity(state: Record, arena: Floats, instance: int, price: float, stop: fl
     if notional != notional:
         return math.nan
     notional = min(max(notional, strategy.notional_min), strategy.notional_max)
+    qty = max(notional, 0.0) / unit
     if strategy.size_kind == SizeKind.UNITS and notional == strategy.size_value * unit:
-        return rounding.qty_floor(strategy.size_value, instrument.lot_size)
-    return rounding.qty_floor(max(notional, 0.0) / unit, instrument.lot_size)
+        qty = strategy.size_value
+    return rounding.qty_floor(qty, instrument.lot_size) if qty <= limits.QUANTITY_MAX else math.nan
+
+
+@leaf
+def fitted(state: Record, instance: int, price: float, qty: float) -> float:
+    """A size in percent made smaller to what the free cash pays for; any other size, and one that would fall below its
+    clamp or to nothing, as it was asked: the check denies it."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if strategy.size_kind != SizeKind.PERCENTAGE or not (price > 0.0 and qty > 0.0):
+        return qty
+    assert strategy.leverage > 0.0, "margin is notional over leverage"
+    fits = cash.affordable(state, instance, strategy.direction, price, strategy.leverage)
+    least = strategy.notional_min / (price * state.instruments[own.instrument].multiplier)
+    return fits if 0.0 < fits < qty and exposure.within(least, fits) else qty
+
+
+@leaf
+def _stop_refusal(state: Record, instance: int, price: float, qty: float, stop: float) -> int:
+    """Why the stop of a planned entry, as it will rest, stands against it; 0 when it does not."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    sign = float(strategy.direction)
+    if not math.isfinite(stop):
+        return Reason.STOP_UNKNOWN.value
+    rests = _first_rest(state, instance, price, stop)
+    if rests <= 0.0:
+        return Reason.STOP_AT_ZERO.value
+    if not _waits(strategy) and (price - stop) * sign <= 0.0:
+        return Reason.STOP_BEYOND_ENTRY.value
+    instrument = state.instruments[own.instrument]
+    held = qty * price * instrument.multiplier / strategy.leverage
+    liquidation = margin.liquidation_price(instrument, sign * qty, price, held) if qty > 0.0 else math.nan
+    return Reason.STOP_BEYOND_LIQUIDATION.value if margin.is_stop_beyond(rests, liquidation, sign) else 0
 
 
 @leaf
 def refusal(state: Record, instance: int, price: float, qty: float, stop: float, target: float) -> int:
-    """Why a planned entry is not drafted, 0 when nothing stands against it. What is unknown is refused."""
+    """Why a planned entry is not drafted, 0 when nothing stands against it. What is unknown is refused.
+
+    ``stop`` as it will rest, ``target`` as it is before it is rounded.
+    """
     strategy = state.strategies[state.instances[instance].strategy]
     sign = float(strategy.direction)
     if exposure.is_ruined(state):
@@ -156,17 +227,18 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
     if not price > 0.0:
         return Reason.PRICE_UNKNOWN.value
     if strategy.stop_kind != StopKind.NONE:
-        if not stop > 0.0:
-            return Reason.STOP_UNKNOWN.value
-        if (price - stop) * sign <= 0.0:
-            return Reason.STOP_BEYOND_ENTRY.value
+        reason = _stop_refusal(state, instance, price, qty, stop)
+        if reason != 0:
+            return reason
     if strategy.target_kind != TargetKind.NONE:
-        if not target > 0.0:
+        if not 0.0 < target < math.inf:
             return Reason.TARGET_UNKNOWN.value
         if (target - price) * sign <= 0.0:
             return Reason.TARGET_BEYOND_ENTRY.value
     if qty != qty:
         return Reason.SIZE_UNKNOWN.value
+    if strategy.size_kind == SizeKind.PERCENTAGE and not cash.free(state, instance, 0) > 0.0:
+        return Reason.INSUFFICIENT_CASH.value  # before what it makes of a size: a share of nothing
     if strategy.min_risk_reward == strategy.min_risk_reward:
         if not exposure.within(strategy.min_risk_reward * (price - stop) * sign, (target - price) * sign):
             return Reason.MIN_RISK_REWARD.value

@@ -2,7 +2,8 @@
 
 Decisions in order, the first that has something to do acts: health factor, margin, withdrawals, entry, dust, delta,
 loan to value, signals, deposits, equity. What it does is a task of several bundles, each sent when the one before has
-ended and all that was on its way has arrived. Risk only reduces.
+ended and all that was on its way has arrived. A band of risk only reduces. Whatever adds asks first whether it may
+(``_carry_risk.py``): a rule that may not is passed over, and the next one may still reduce.
 """
 
 import math
@@ -27,6 +28,7 @@ from tightloop.core.families._carry_bundles import (
     trade_perp,
     units_of_spot,
 )
+from tightloop.core.families._carry_risk import forget_denials, is_denied, refusal
 from tightloop.core.families._carry_tasks import (
     can_unwind,
     enter,
@@ -36,6 +38,8 @@ from tightloop.core.families._carry_tasks import (
     pay,
     reduce,
     refill,
+    resume_entering,
+    stop_entering,
     warn_once_unpayable,
 )
 from tightloop.core.log import seal
@@ -143,6 +147,8 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         if held > target and not (can_unwind(carry) and pool_rates.can_give(carry.books, 1.0 - target / held)):
             warn_once_unpayable(state, rows, math.nan)
             return band == Band.MARGIN and refill(state, rows)
+        if held < target and band != Band.MARGIN and is_denied(state, rows, band, target - held):
+            return True
         if band == Band.MARGIN:
             if not 1.0 - target / held > RESIZE_MIN:
                 return refill(state, rows)  # risk only reduces
@@ -190,14 +196,28 @@ def _hedge(state: Record, rows: Rows) -> bool:
         wanted, drift = hedge_of(carry, leg)
         if not abs(drift) > carry.delta_band:
             continue
+        if _only_adds(carry, leg, wanted) and is_denied(state, rows, Band.DELTA.value, drift):
+            continue
         note(state, rows, Band.DELTA.value, drift)
         carry.rebalance_count += 1
         count = begin(state)
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
-            count += trade_perp(state, rows, k, wanted * holding.weight - holding.qty)
+            qty = wanted * holding.weight - holding.qty
+            if qty * holding.qty < 0.0 or refusal(state) == 0:
+                count += trade_perp(state, rows, k, qty)
         return go(state, rows, count)
     return False
+
+
+@leaf
+def _only_adds(carry: Record, leg: Record, wanted: float) -> bool:
+    """Whether no holding of a leg gets smaller on the way to what is wanted of all of them."""
+    only = True
+    for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
+        holding = carry.books.holdings[k]
+        only = only and not (wanted * holding.weight - holding.qty) * holding.qty < 0.0
+    return only
 
 
 @leaf
@@ -216,6 +236,8 @@ def _follow_ltv(state: Record, rows: Rows) -> bool:
             _lower(state, rows, at, leg.ltv, Band.LTV.value)
             return carry.is_pending != 0
         if drift < -carry.ltv_band and leg.kind == LegKind.LOOP:
+            if is_denied(state, rows, Band.LTV.value, drift):
+                continue
             _relever(state, rows, at, leg.ltv, Band.LTV.value)
             return carry.is_pending != 0
     return False
@@ -279,11 +301,16 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
                 continue  # what a venue has liquidated is not opened again
             price = holding.mark * carry.books.assets[holding.quote].price
             qty = side * _signal_units(carry, leg, price) * holding.weight
+            is_entry = side != 0.0
+            if is_entry and is_denied(state, rows, Band.SIGNAL.value, side):
+                if holding.qty == 0.0:
+                    continue
+                qty, is_entry = 0.0, False  # the side that is left is left all the same
             row = instruct(state, rows, at, Instruction.PERP_TRADE.value, -1, -1, qty - holding.qty, 0.0)
             row.instance = k
             row.role = holding.cash
             row.fee = holding.fee_rate
-            if side != 0.0 and sd == sd:
+            if is_entry and sd == sd:
                 row.stop_price = holding.mark * (1.0 - side * leg.stop_sd * sd)
                 row.arm_price = holding.mark * (1.0 + side * leg.target_sd * sd)
             seal(state, row)
@@ -317,13 +344,20 @@ def _begin_something(state: Record, rows: Rows) -> None:
     if not carry.units > 0.0:
         return  # everybody has left
     if carry.has_entered == 0:
+        if is_denied(state, rows, Band.ENTRY.value, carry.nav):
+            _follow_signals(state, rows)  # what was said meanwhile is of no use later
+            return
         carry.deposited = 0.0  # it is in the net asset value
         enter(state, rows, carry.nav * (1.0 - carry.reserve) - carry.payable, Band.ENTRY.value)
         return
+    if carry.paused_stage > 0 and not is_denied(state, rows, carry.paused_band, carry.paused_base):
+        resume_entering(state, rows)
+        return
     if _sell_dust(state, rows) or _hedge(state, rows) or _follow_ltv(state, rows) or _follow_signals(state, rows):
         return
-    if carry.deposited > 0.0:
-        base = carry.deposited * (1.0 - carry.reserve)
+    if carry.deposited > 0.0 and not is_denied(state, rows, Band.DEPOSIT.value, carry.deposited):
+        there = carry.books.balances[carry.cash].amount  # of a deposit that had to wait, some may be paid out since
+        base = min(carry.deposited, max(0.0, there)) * (1.0 - carry.reserve)
         carry.deposited = 0.0
         enter(state, rows, base, Band.DEPOSIT.value)
         return
@@ -340,12 +374,17 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     if carry.is_pending != 0 or carry.blocked_ns == state.ts_ns:
         return 0
     is_new = moment == Moment.DECIDE
+    if is_new:
+        forget_denials(state)
     if is_new and carry.has_entered != 0 and _guard_pools(state, rows):
         return 0
     if carry.transit_count > 0:
         return 0
     if carry.task == Task.ENTER:
-        go_on_entering(state, rows)
+        if is_denied(state, rows, carry.band, carry.base):
+            stop_entering(state, rows)
+        else:
+            go_on_entering(state, rows)
     elif carry.task == Task.REDUCE:
         go_on_reducing(state, rows)
     if carry.task == Task.PAY and carry.is_pending == 0:

@@ -212,9 +212,11 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     price = _plan.entry_price(state, arena, instance)
     _plan.keep_retracement(state, arena, instance)
     stop = _plan.stop_price(state, arena, instance, price)
+    rests = _plan.stop_at_rest(state, instance, stop)
     target = _plan.target_price(state, arena, instance, price, 0)
-    qty = _plan.quantity(state, arena, instance, price, stop)
-    reason = _plan.refusal(state, instance, price, qty, stop, target)
+    asked = _plan.quantity(state, arena, instance, price, rests)
+    qty = _plan.fitted(state, instance, price, asked)
+    reason = _plan.refusal(state, instance, price, qty, rests, target)
     slot = commands.draft(state, instance, Role.ENTRY.value, strategy.direction, qty if qty == qty else 0.0)
     order = state.orders[slot]
     order.reduce_only = 0
@@ -231,6 +233,8 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             increment = state.instruments[own.instrument].price_increment
             limit = price * (1.0 + strategy.direction * strategy.limit_offset_bps / 10_000.0)
             order.price = rounding.price_passive(limit, increment, strategy.direction)
+            if reason == 0 and not order.price > 0.0:
+                reason = Reason.PRICE_UNKNOWN.value
     if strategy.order_ttl_ns > 0:
         order.tif = TimeInForce.GTT.value
         order.expires_ns = state.ts_ns + strategy.order_ttl_ns
@@ -241,6 +245,8 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
         commands.deny(state, rows, slot, reason)
     else:
         reason = commands.send(state, rows, table, slot)
+    if reason == 0 and qty < asked:
+        guard.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, asked, state.orders[slot].id)
     if reason != 0:
         _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, 0)
     else:

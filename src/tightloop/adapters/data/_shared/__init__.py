@@ -4,7 +4,7 @@ from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Da
 from tightloop.adapters.data._shared.grid import grid_faults, grid_of
 from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.moments import Refuse, is_number, moments
-from tightloop.adapters.data._shared.parquet import YEAR_END_NS, YEAR_MIN_NS, YEARS, Source, is_text
+from tightloop.adapters.data._shared.parquet import Source, is_text
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
 from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
@@ -18,9 +18,6 @@ __all__ = [
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
     "RULES_FILE",
-    "YEARS",
-    "YEAR_END_NS",
-    "YEAR_MIN_NS",
     "Dataset",
     "DatasetReport",
     "Fault",

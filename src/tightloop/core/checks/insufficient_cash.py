@@ -1,0 +1,14 @@
+"""The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
+
+from tightloop.core import cash
+from tightloop.core.checks import CHECK
+from tightloop.core.compiled import compiled
+from tightloop.core.types import Reason, Record
+
+PRECEDENCE = 125
+REASON = int(Reason.INSUFFICIENT_CASH)
+
+
+@compiled(CHECK)
+def check(state: Record, order: Record, notional: float) -> int:
+    return 1 if cash.covers(state, order) else 0
