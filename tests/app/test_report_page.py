@@ -410,13 +410,15 @@ def test_figures_of_a_year_are_grey_with_their_reason_when_the_run_is_short() ->
 
 def test_what_stopped_or_liquidated_the_account_stands_before_notes_of_the_data() -> None:
     grave = [WarningCode.DAILY_LOSS_STOP, WarningCode.DRAWDOWN_STOP, WarningCode.LIQUIDATED, WarningCode.KILLED]
-    grave += [WarningCode.FEED_SILENT]
-    words = [WARNINGS[code].format(count=2, first="2024-01-01") for code in WARNINGS]
+    grave += [WarningCode.FEED_SILENT, WarningCode.RUINED]
+    words = [WARNINGS[code].format(count=2, first="2024-01-01", value=-1.0) for code in WARNINGS]
     notes = ["holes in bars/x.parquet", "leverage 10 is above 5", "a", "b", "c"]
     box = report_sections.warning_box([*notes, *words])
     first, rest = box.split('<div class="callout" role="note"')
     assert 'class="callout grave" role="alert"' in first
-    assert {code for code in WARNINGS if WARNINGS[code].format(count=2, first="2024-01-01") in first} == set(grave)
+    assert {
+        code for code in WARNINGS if WARNINGS[code].format(count=2, first="2024-01-01", value=-1.0) in first
+    } == set(grave)
     assert all(note in rest for note in notes)
     assert "grave" not in report_sections.warning_box(notes)
 

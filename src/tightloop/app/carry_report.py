@@ -193,7 +193,7 @@ def _tables(
     months = facts.monthly_returns(_stamps(frames["series"]), price, 1.0, start, end)
     gained = result["final_equity"] - result["initial_equity"] - result["figures"]["flows"]
     return {
-        "warnings": sections.warning_box(result["warnings"]),
+        "warnings": sections.warning_box(result["warnings"], facts.said_first(result)),
         "heroes": _heroes(result, shapes),
         "groups": _groups(result, shapes),
         "months": sections.month_table(months),

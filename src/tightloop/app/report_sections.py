@@ -143,12 +143,12 @@ def groups(
     return "".join(f"<dl>{''.join(_pair(*each) for each in part)}</dl>" for part in parts)
 
 
-def warning_box(warnings: Sequence[object]) -> str:
-    """What stopped or liquidated the account first and by itself, then notes of data and rules."""
+def warning_box(warnings: Sequence[object], first: Sequence[str] = ()) -> str:
+    """``first`` and what stopped or liquidated the account by themselves, then notes of data and rules."""
     texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
     grave = [text for text in texts if is_of_account(text)]
-    account = "".join(f"<li>{escape(text)}</li>" for text in grave)
-    box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if grave else ""
+    account = "".join(f"<li>{escape(text)}</li>" for text in (*first, *grave))
+    box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if account else ""
     return box + _notes([text for text in texts if text not in grave])
 
 
