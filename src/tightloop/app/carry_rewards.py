@@ -1,5 +1,6 @@
 """Rewards of liquid staking as published: tokens for each ETH that was staked, paid once, at the market's price."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from tightloop.app.carry_rows import CarryRows, as_of, at
 from tightloop.model.carry import Leg
 from tightloop.model.errors import InputError
+from tightloop.model.instants import iso_ns
 from tightloop.model.instruments import InstrumentId
 from tightloop.runtime.carry_feed import Payout, SeriesKey
 
@@ -18,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,13 @@ class _Period:
 
 
 def _periods(columns: Mapping[str, tuple[Any, ...]]) -> list[_Period]:
-    from_ns, last_day = _days(columns["staking_period_start"]), _days(columns["staking_period_end"])
+    from_ns, last_day = (_days(columns[name], name) for name in ("staking_period_start", "staking_period_end"))
     to_ns = last_day + DAY_NS
     if "top_up_date" in columns:
-        paid, per_unit = _days(columns["top_up_date"]) + HOUR_NS, np.array(columns["ethfi_per_eeth_distributed"], float)
+        paid, per_unit = (
+            _days(columns["top_up_date"], "top_up_date") + HOUR_NS,
+            np.array(columns["ethfi_per_eeth_distributed"], float),
+        )
     else:
         staked = np.array(columns["eth_restaked"], float) + np.array(columns["eth_not_restaked"], float)
         paid, per_unit = to_ns, np.array(columns["eigen_earned"], float) / staked
@@ -82,8 +88,13 @@ def _periods(columns: Mapping[str, tuple[Any, ...]]) -> list[_Period]:
     ]
 
 
-def _days(texts: tuple[Any, ...]) -> Ints:
-    return np.array([text[:10] for text in texts], "datetime64[D]").astype("datetime64[ns]").astype(np.int64)
+def _days(values: tuple[Any, ...], column: str) -> Ints:
+    found = [iso_ns(str(value)[:10]) if _DAY.match(str(value)) else None for value in values]
+    wrong = next((row for row, day in enumerate(found) if day is None), None)
+    if wrong is not None:
+        message = f"{values[wrong]!r} (row {wrong + 1}) is not a day"
+        raise InputError.one("rewards", None, column, message, "write it as 2024-01-31")
+    return np.array(found, np.int64)
 
 
 def _priced(

@@ -127,6 +127,7 @@ def backtest_carry(
         plan, feed, taken, recorder, seed=seed, benchmark_apr=apr,
         warnings=_cut_short(driven, feed) + warnings, quality=_quality(feed),
     )  # fmt: skip
+    result.summary["is_synthetic"] = _is_synthetic(data, feed)
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
         "instruments": [], "settings": [str(each) for each in settings], "account": False, "accept": list(accept),
@@ -167,6 +168,11 @@ def _drive(
             driven.is_part = True
         driven.was_asked = interrupts.asked
     return driven
+
+
+def _is_synthetic(data: Any, feed: CarryFeed) -> bool:
+    """Whether a dataset that was read was made up."""
+    return Catalog(data).is_synthetic(report.path for report in cast("list[DatasetReport]", feed.reports))
 
 
 def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
@@ -233,6 +239,7 @@ def sweep_carry(
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
     parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
     done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
+    done.is_synthetic = _is_synthetic(data, feed)
     numbers = [{"number": number} for number in range(len(sets))]
 
     def figures_of(number: Mapping[str, Any]) -> tuple[sweeping.Figures, sweeping.Figures | None]:

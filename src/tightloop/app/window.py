@@ -1,8 +1,7 @@
 """The times of a command line."""
 
-from datetime import UTC, datetime
-
 from tightloop.model.errors import InputError
+from tightloop.model.instants import counted_ns, iso_ns
 
 TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
 
@@ -11,17 +10,16 @@ def time_of(text: str | None, option: str) -> int | None:
     """``2024-01-01``, ``2024-01-01T00:00:00Z`` or nanoseconds as nanoseconds UTC."""
     if text is None:
         return None
-    digits = text.lstrip("-")
-    if digits.isdecimal() and len(digits) > 9:
-        ts_ns = int(text) if len(digits) < 20 else 2**63
-    else:
-        try:
-            parsed = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise InputError.one("command line", None, option, f"{text!r} is not a time", TIME_REMEDY) from None
-        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
-        since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
-        ts_ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+    plain = text.strip()
+    if plain.lstrip("-").isdecimal() and len(plain) > 8:
+        ts_ns = counted_ns(int(plain))
+        if ts_ns is None:
+            message = f"{text} is not a time of 1990 to 2100 in nanoseconds since 1970"
+            raise InputError.one("command line", None, option, message, TIME_REMEDY)
+        return ts_ns
+    ts_ns = iso_ns(plain)
+    if ts_ns is None:
+        raise InputError.one("command line", None, option, f"{text!r} is not a time", TIME_REMEDY)
     if abs(ts_ns) >= 2**63 - 1:
         raise InputError.one("command line", None, option, f"{text} is not between 1678 and 2262", TIME_REMEDY)
     return ts_ns

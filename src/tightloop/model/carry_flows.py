@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tightloop.model.carry import Flow
 from tightloop.model.carry_file import EXAMPLES, FLOWS_MAX, FlowKeys
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
+from tightloop.model.instants import counted_ns, iso_ns
 
 COLUMNS = ("ts", "amount", "speed")
 TIME_REMEDY = "write for example 2024-07-01T00:00:00Z, or nanoseconds since 1970"
@@ -74,19 +74,11 @@ def _flow(written: Any, path: refusals.Path, place: refusals.Place, problems: li
 
 
 def _time(value: Any) -> int | None:
-    """Nanoseconds UTC; None when it is not a time between 1970 and 2262."""
+    """Nanoseconds UTC; None when it is not a time between 1970 and 2262, or a number outside 1990 to 2100."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if 10**9 <= value < NEVER_NS else None
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value.strip())
-    except ValueError:
-        return None
-    parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
-    since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
-    ts_ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
-    return ts_ns if 0 <= ts_ns < NEVER_NS else None
+        return counted_ns(value)
+    ts_ns = iso_ns(value) if isinstance(value, str) else None
+    return ts_ns if ts_ns is not None and 0 <= ts_ns < NEVER_NS else None
 
 
 def _of_file(

@@ -207,3 +207,34 @@ def test_bars_of_another_timeframe_are_refused_before_anything_is_written(tmp_pa
     with pytest.raises(InputError, match="the commonest step is 3600 s, which is not 1m; import it as 1h"):
         import_files(tmp_path / "data", [file], BARS)
     assert not (tmp_path / "data").exists()
+
+
+def test_trades_keep_nine_digits_of_the_second(tmp_path):
+    stamps = ["123456100", "123456250", "123456999"]
+    lines = ["time,id,price,qty,is_buyer_maker"]
+    lines += [f"2024-01-01T00:00:00.{digits}Z,{row},100,1,true" for row, digits in enumerate(stamps)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    import_files(tmp_path / "data", [tmp_path / "a.csv"], parse_target("trades:binance:BTCUSDT-perp"))
+    read = Catalog(tmp_path / "data").ticks("trades", BTC)
+    assert read is not None
+    assert (read.columns["ts_event_ns"] - START_NS).tolist() == [int(digits) for digits in stamps]
+
+
+def test_funding_at_numbers_of_a_calendar_is_read_at_those_dates_and_said_to_be(tmp_path):
+    (tmp_path / "a.csv").write_text("time,rate\n" + "".join(f"20240101{hour:02d}00,0.0001\n" for hour in (0, 8, 16)))
+    done = import_files(tmp_path / "data", [tmp_path / "a.csv"], parse_target("funding:binance:BTCUSDT"))
+    assert "time: numbers, read as calendar dates YYYYMMDDhhmm in UTC" in done.notes
+    read = Catalog(tmp_path / "data").funding("binance", "BTCUSDT")
+    assert read is not None
+    assert read.ts_ns.tolist() == [START_NS + hour * HOUR_NS for hour in (0, 8, 16)]
+
+
+def test_a_file_that_changes_its_unit_is_read_row_by_row_and_said_to_be(tmp_path):
+    columns = planted.bars(100)
+    file = csv(tmp_path / "a.csv", columns)
+    lines = file.read_text().splitlines()
+    lines[51:] = [line.replace(",", "000,", 1) for line in lines[51:]]
+    file.write_text("\n".join(lines))
+    done = import_files(tmp_path / "data", [file], BARS)
+    assert "ts: numbers, read as ms (50 rows) and as us (50 rows) since 1970 in UTC" in done.notes
+    np.testing.assert_array_equal(Catalog(tmp_path / "data").bars(BTC, "1m").bars["open_ns"], columns["ts"])

@@ -115,3 +115,15 @@ def test_what_is_no_dataset_of_bars_is_refused(tmp_path):
     with pytest.raises(InputError, match="is no dataset of bars"):
         resample(tmp_path, dataset, "1h")
     assert report_of(tmp_path).faults == ()
+
+
+def test_bars_off_their_grid_or_that_longer_ones_would_cut_are_refused(tmp_path):
+    for shift_ns, row, wrong in (
+        (-1_000_000, 5, "off_grid: "),
+        (1_800_000_000_000, slice(None), "the bars begin 1800 s"),
+    ):
+        columns = planted.bars(100, "1h")
+        columns["ts"][row] += shift_ns
+        planted.write(tmp_path / "bars/binance/BTCUSDT-perp-1h.parquet", columns)
+        with pytest.raises(InputError, match=wrong):
+            resample(tmp_path, only(tmp_path, "binance:BTCUSDT-perp"), "4h")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tightloop.adapters.data._shared import Source
 from tightloop.model.errors import InputError, Problem
+from tightloop.model.instants import counted_ns
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.labels import KINDS, Label
 
@@ -47,6 +48,9 @@ def _problems(file: Path, at: int, row: dict[str, object]) -> list[Problem]:
     if not (isinstance(start, int) and isinstance(end, int) and start <= end):
         message = f"row {at} does not begin before it ends"
         found.append(Problem(str(file), None, "end_ns", message, "write nanoseconds since 1970, the later ones here"))
+    elif counted_ns(start) is None or counted_ns(end) is None:
+        message = f"row {at} is not of the years 1990 to 2100"
+        found.append(Problem(str(file), None, "start_ns", message, "write nanoseconds since 1970"))
     return found
 
 

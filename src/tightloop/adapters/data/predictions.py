@@ -12,13 +12,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tightloop.adapters.data._shared import Source, iso
 from tightloop.adapters.data._shared.parquet import NS
 from tightloop.model.errors import InputError, ProviderError
+from tightloop.model.instants import counted_ns, iso_ns
 
 SIDES = {"long": 1, "short": -1, "neutral": 0, "hold": None}
 """What each word means; hold changes nothing, so it is no prediction."""
@@ -183,16 +184,6 @@ def _number(value: Any) -> float:
 
 
 def _time_ns(value: Any) -> int | None:
-    if isinstance(value, datetime):
-        parsed = value
-    else:
-        text = str(value).strip()
-        if text.isdecimal():
-            return int(text) if 15 < len(text) < 20 else None
-        try:
-            parsed = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-    parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+    text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
+    found = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
+    return None if found is None else counted_ns(found)

@@ -4,23 +4,20 @@ from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Da
 from tightloop.adapters.data._shared.grid import grid_faults, grid_of
 from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.moments import Refuse, is_number, moments
-from tightloop.adapters.data._shared.parquet import YEAR_END_NS, YEAR_MIN_NS, YEARS, Source, is_text
+from tightloop.adapters.data._shared.parquet import Source, is_text
 from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
 from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
 from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
-from tightloop.adapters.data._shared.writing import check_room, stamps, write_table
+from tightloop.adapters.data._shared.writing import check_room, is_synthetic, stamps, write_table
 
 __all__ = [
     "FAULT_KINDS",
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
     "RULES_FILE",
-    "YEARS",
-    "YEAR_END_NS",
-    "YEAR_MIN_NS",
     "Dataset",
     "DatasetReport",
     "Fault",
@@ -38,6 +35,7 @@ __all__ = [
     "grid_faults",
     "grid_of",
     "is_number",
+    "is_synthetic",
     "is_table",
     "is_text",
     "iso",

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tightloop.adapters.data._shared.parquet import YEAR_END_NS, YEAR_MIN_NS, YEARS, is_text
+from tightloop.adapters.data._shared.parquet import YEARS, is_text
 from tightloop.model.errors import InputError
+from tightloop.model.instants import FRACTION, YEAR_END_NS, YEAR_MIN_NS, iso_ns
 
 Times = npt.NDArray[np.int64]
 Refuse = Callable[[int | None, str, str], InputError]
@@ -25,7 +26,7 @@ UNITS = (("s", 1_000_000_000, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns",
 """Name, nanoseconds, and digits behind the point that a nanosecond leaves room for."""
 
 _NUMBER = re.compile(r"[+-]?(\d+)(?:\.(\d*))?")
-_FRACTION = re.compile(r"(.*\d{2}:?\d{2}:?\d{2})[.,](\d+)\s*(Z|z|[+-]\d{2}:?\d{2}(?::?\d{2})?)?")
+_ZONE = re.compile(r".*[T ]\d{2}.*?(Z|z|[+-]\d{2}(:?\d{2}){0,2})")
 _LAYOUTS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _LAYOUT_NAMES = {8: "YYYYMMDD", 10: "YYYYMMDDHH", 12: "YYYYMMDDhhmm", 14: "YYYYMMDDhhmmss"}
 _FRACTION_DIGITS = (0, 2, 3, 6, 9)
@@ -257,31 +258,17 @@ def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
     zones = 0
     for row, text in enumerate(texts):
         plain = text.removesuffix(" UTC")
-        rest = 0
-        match = _FRACTION.fullmatch(plain)
-        if match is not None:
-            digits = match.group(2).rstrip("0")
-            if len(digits) > 9:
-                raise refuse(row, "has more than nine digits of the second", "round it to whole nanoseconds")
-            rest, plain = int(digits.ljust(9, "0") or 0), match.group(1) + (match.group(3) or "")
-        try:
-            moment = datetime.fromisoformat(plain)
-        except ValueError:
-            raise _no_date(row, text, refuse) from None
-        has_zone = moment.tzinfo is not None or text != text.removesuffix(" UTC")
-        zones += has_zone
-        if not 1990 <= moment.year <= 2100:
+        time_ns = iso_ns(plain)
+        if time_ns is None:
+            raise _no_date(row, text, refuse)
+        if not YEAR_MIN_NS <= time_ns < YEAR_END_NS:
             raise _outside(row, refuse)
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        since = moment - _EPOCH
-        found[row] = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000 + rest
+        zones += plain != text or _ZONE.fullmatch(plain) is not None
+        found[row] = time_ns
     how = "with their zone" if zones == len(texts) else "without a zone, as UTC"
     if 0 < zones < len(texts):
         how = f"with their zone in {zones} rows and without in {len(texts) - zones}, those as UTC"
-    return _in_years(found, refuse), f"dates {how}", zones == len(texts)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    return found, f"dates {how}", zones == len(texts)
 
 
 def _no_date(row: int, text: str, refuse: Refuse) -> InputError:
@@ -289,4 +276,7 @@ def _no_date(row: int, text: str, refuse: Refuse) -> InputError:
         return refuse(row, "is not a time", "write it, or remove that row")
     if _CLOCK.fullmatch(text):
         return refuse(row, "is a time of day without its date", "write date and time into one column")
+    match = FRACTION.fullmatch(text)
+    if match is not None and len(match.group(2).rstrip("0")) > 9:
+        return refuse(row, "has more than nine digits of the second", "round it to whole nanoseconds")
     return refuse(row, "is not a time", EXAMPLE)

@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tightloop.model.errors import InputError
+from tightloop.model.instants import YEAR_END_NS, YEAR_MIN_NS
 
 BATCH_ROWS = 16_384
 SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
 pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
-YEAR_MIN_NS, YEAR_END_NS = 631_152_000_000_000_000, 4_133_980_800_000_000_000
-"""1990-01-01, and 2101-01-01, which is the first that is too late."""
 YEARS = "1990 to 2100"
 _NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
