@@ -4,8 +4,9 @@
                     until the level is told again; of a quote the touch, and what is more than the touch ever further
                     away (``depth_spreads``). Without either: the next print. In a book that is lost they wait.
     limits          fill when traded through; at their price once the queue ahead is used up; one print is used once
-    stops           triggered by a print, the mark or the touch, then as a market order
-    liquidation     when the mark passes the liquidation price, at the touch
+    stops           triggered by a print, the mark or the touch, then as a market order; one that is sent at a price
+                    already passed at once
+    liquidation     when the mark passes the liquidation price, at the touch; a stop beyond that price never fills
 
 Commands take effect in the order of their arrival, against the market in force then. A market that has been silent for
 ``halt_ns`` is halted: what arrives waits for its next sign of life. Everything the venue says takes ``response_ns``.
@@ -99,12 +100,9 @@ def _after(venue: Record, own: Record, slot: int, next_slot: int) -> int:
 
 
 @leaf
-def _is_liquidated_first(venue: Record, own: Record, order: Record) -> bool:
-    """The mark has passed the liquidation price, which lies before this exit: what is held is closed by force."""
-    position = venue.positions[order.instance]
-    if order.reduce_only == 0 or not triggers.is_behind_liquidation(position, order):
-        return False
-    return triggers.is_at_or_beyond(order.side, own.mark, position.liquidation_price)
+def _is_past_liquidation(venue: Record, order: Record) -> bool:
+    """A stop that lies beyond the liquidation price of what it protects: the venue liquidates, the stop never fills."""
+    return order.reduce_only != 0 and triggers.is_behind_liquidation(venue.positions[order.instance], order)
 
 
 @leaf
@@ -118,8 +116,9 @@ def _triggers(venue: Record, own: Record) -> None:
         if order.kind == OrderKind.TRAILING and price > 0.0:
             triggers.follow(order, price, own.rules.price_increment)
         is_stop = order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT
-        is_hit = is_stop and order.is_triggered == 0 and triggers.is_at_or_beyond(order.side, price, order.stop_price)
-        if is_hit and not _is_liquidated_first(venue, own, order):
+        is_reached = is_stop and order.is_triggered == 0
+        is_reached = is_reached and triggers.is_at_or_beyond(order.side, price, order.stop_price)
+        if is_reached and not _is_past_liquidation(venue, order):
             order.is_triggered = 1
             if order.kind == OrderKind.STOP_LIMIT:
                 _limit_arrives(venue, own, at)
@@ -141,11 +140,23 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
         return
     qty = tick_fills.remaining(venue, order)
     if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
-        shown = own.print_left
-        if venue.is_partial != 0:
-            qty = min(qty, shown)
-            own.print_left -= qty
-        tick_fills.take_print(venue, own, slot, shown, qty)
+        _take_print(venue, own, slot, qty)
+
+
+@leaf
+def _take_print(venue: Record, own: Record, slot: int, wanted: float) -> None:
+    """Take ``wanted`` from the print in hand, or what it has; what an IOC leaves, or a FOK lacks, is over."""
+    assert wanted > 0.0, "who takes wants something"
+    order = venue.orders[slot]
+    order_id, shown = order.id, own.print_left
+    qty = min(wanted, shown) if venue.is_partial != 0 else wanted
+    if order.tif == TimeInForce.FOK and qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    own.print_left -= qty if venue.is_partial != 0 else 0.0
+    tick_fills.take_print(venue, own, slot, shown, qty)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
 
 
 @leaf
