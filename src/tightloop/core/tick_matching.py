@@ -4,8 +4,9 @@
                     until the level is told again; of a quote the touch, and what is more than the touch ever further
                     away (``depth_spreads``). Without either: the next print. In a book that is lost they wait.
     limits          fill when traded through; at their price once the queue ahead is used up; one print is used once
-    stops           triggered by a print, the mark or the touch, then as a market order
-    liquidation     when the mark passes the liquidation price, at the touch
+    stops           triggered by a print, the mark or the touch, then as a market order; one that is sent at a price
+                    already passed at once
+    liquidation     when the mark passes the liquidation price, at the touch; a stop beyond that price never fills
 
 Commands take effect in the order of their arrival, against the market in force then. A market that has been silent for
 ``halt_ns`` is halted: what arrives waits for its next sign of life. Everything the venue says takes ``response_ns``.
@@ -99,6 +100,16 @@ def _after(venue: Record, own: Record, slot: int, next_slot: int) -> int:
 
 
 @leaf
+def _is_past_liquidation(venue: Record, order: Record) -> bool:
+    """A stop that lies beyond the liquidation price of what it protects: the venue liquidates, the stop never fills."""
+    held = venue.positions[order.instance].qty
+    price = venue.positions[order.instance].liquidation_price
+    if order.reduce_only == 0 or held * order.side >= 0.0 or price != price:
+        return False
+    return order.stop_price < price if held > 0.0 else order.stop_price > price
+
+
+@leaf
 def _triggers(venue: Record, own: Record) -> None:
     """Stops that the market reached take; what waits for a market takes too; trailing stops follow."""
     at = own.order_first
@@ -109,7 +120,9 @@ def _triggers(venue: Record, own: Record) -> None:
         if order.kind == OrderKind.TRAILING and price > 0.0:
             matching.follow(order, price, own.rules.price_increment)
         is_stop = order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT
-        if is_stop and order.is_triggered == 0 and matching.is_at_or_beyond(order.side, price, order.stop_price):
+        is_reached = is_stop and order.is_triggered == 0
+        is_reached = is_reached and matching.is_at_or_beyond(order.side, price, order.stop_price)
+        if is_reached and not _is_past_liquidation(venue, order):
             order.is_triggered = 1
             if order.kind == OrderKind.STOP_LIMIT:
                 _limit_arrives(venue, own, at)
@@ -131,11 +144,23 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
         return
     qty = tick_fills.remaining(venue, order)
     if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
-        shown = own.print_left
-        if venue.is_partial != 0:
-            qty = min(qty, shown)
-            own.print_left -= qty
-        tick_fills.take_print(venue, own, slot, shown, qty)
+        _take_print(venue, own, slot, qty)
+
+
+@leaf
+def _take_print(venue: Record, own: Record, slot: int, wanted: float) -> None:
+    """Take ``wanted`` from the print in hand, or what it has; what an IOC leaves, or a FOK lacks, is over."""
+    assert wanted > 0.0, "who takes wants something"
+    order = venue.orders[slot]
+    order_id, shown = order.id, own.print_left
+    qty = min(wanted, shown) if venue.is_partial != 0 else wanted
+    if order.tif == TimeInForce.FOK and qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    own.print_left -= qty if venue.is_partial != 0 else 0.0
+    tick_fills.take_print(venue, own, slot, shown, qty)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
 
 
 @leaf
@@ -422,6 +447,7 @@ def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
     if order.kind == OrderKind.TRAILING:
         order.trail_distance = row.trail_distance
         matching.follow(order, order.best_price, own.rules.price_increment)
+        _triggers(venue, own)
         return
     order.stop_price = row.stop_price
     if order.kind == OrderKind.LIMIT:
