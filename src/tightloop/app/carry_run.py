@@ -142,7 +142,8 @@ def backtest_carry(
         "bars": len(taken),
     }
     signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
-    said = {where: Path(where).read_bytes() for where in signals if where is not None and Path(where).is_file()}
+    places = [Path(strategy.file).parent / where for where in signals if where is not None]
+    said = {str(place): place.read_bytes() for place in places if place.is_file()}
     return CarryRun(
         result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan, said=said
     )  # fmt: skip
