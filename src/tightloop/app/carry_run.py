@@ -238,7 +238,7 @@ def sweep_carry(
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
     parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
-    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=(*SWEPT, sweeping.DENIED))
     done.is_synthetic = _is_synthetic(data, feed)
     numbers = [{"number": number} for number in range(len(sets))]
 

@@ -67,7 +67,7 @@ def print_summary(
         _denied(result),
         _account(result),
         _quality(quality),
-        _warnings(result["warnings"]),
+        _warnings([own for own in result["warnings"] if own not in denials(result)]),
     ):
         if lines:
             out.print()

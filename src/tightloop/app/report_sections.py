@@ -146,6 +146,7 @@ def groups(
 def warning_box(warnings: Sequence[object], first: Sequence[str] = ()) -> str:
     """``first`` and what stopped or liquidated the account by themselves, then notes of data and rules."""
     texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
+    texts = [text for text in texts if text not in first]
     grave = [text for text in texts if is_of_account(text)]
     account = "".join(f"<li>{escape(text)}</li>" for text in (*first, *grave))
     box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if account else ""
