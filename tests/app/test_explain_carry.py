@@ -32,8 +32,6 @@ def made(folder, market, path, *options):
     run = folder / "run"
     done = tightloop("backtest", path, "--data", market, "--out", run, "--no-report", *options)
     assert done.exit_code == 0, done.output
-    if not (run / "shared").exists():
-        shutil.copytree(MODES / "shared", run / "shared")
     return run
 
 

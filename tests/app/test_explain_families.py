@@ -157,13 +157,7 @@ def both_families(_):
 
 
 def carry(name):
-    def make(data):
-        run = made(ROOT / "strategies" / "carry" / f"{name}.yaml", data=data.carry)
-        if not (run / "shared").exists():
-            shutil.copytree(ROOT / "strategies" / "carry" / "shared", run / "shared")
-        return run
-
-    return make
+    return lambda data: made(ROOT / "strategies" / "carry" / f"{name}.yaml", data=data.carry)
 
 
 MODES = (

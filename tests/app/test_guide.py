@@ -28,6 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md",
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(ROOT)) for path in PAGES])
 
+START_NS = 1_704_067_200_000_000_000
 ONE_TRADE = """
 name: one_trade
 family: signal
@@ -64,7 +65,7 @@ def run_one_trade(bar_4, settings=()):
     rows = [(100, 100, 100, 100), (100, 101.5, 100, 101), (102, 103, 101, 102), bar_4, (bar_4[3],) * 4]
     names = ("open", "high", "low", "close")
     frame = pl.DataFrame({name: [float(row[k]) for row in rows] for k, name in enumerate(names)})
-    frame = frame.with_columns(volume=pl.lit(1_000.0), ts=pl.int_range(1, 6) * 60_000_000_000)
+    frame = frame.with_columns(volume=pl.lit(1_000.0), ts=START_NS + pl.int_range(1, 6) * 60_000_000_000)
     return backtest(ONE_TRADE, data={"test:XUSDT-perp": frame}, settings=settings)
 
 

@@ -6,7 +6,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
@@ -32,6 +32,7 @@ from tightloop.model.errors import CapacityError, InputError, Problem, StrategyE
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import Plan, make_plan
 from tightloop.model.settings import Setting
+from tightloop.model.sizes import against_limits
 from tightloop.model.together import check_files, rules_of
 from tightloop.runtime import backtest as array_driver
 from tightloop.runtime import loop as event_driver
@@ -232,6 +233,13 @@ def _say(market: Market, strategies: Sequence[Strategy]) -> None:
     market.warnings += market_notes.defaults(market.rules, stated)
 
 
+def is_synthetic(data: Any, reports: Iterable[Any]) -> bool | None:
+    """Whether a dataset that was read was made up by `tightloop data sample`; None of frames, which nobody marked."""
+    if isinstance(data, Mapping):
+        return None
+    return Catalog(Path(data)).is_synthetic(report.path for report in reports)
+
+
 def backtest(
     *strategies: Any,
     data: Any = "data",
@@ -243,11 +251,14 @@ def backtest(
     seed: int = 0,
     accept: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
     one_by_one: bool = False,
 ) -> "Run | CarryRun":
     """Run one or more strategies (files, YAML texts) over a catalog or a mapping of frames.
 
-    ``one_by_one`` drives the same step one event at a time, as a session does: same results, byte for byte.
+    ``account``: a YAML with the account's limits, or "research". ``on_warning`` hears, before the run begins, which
+    sizes do not fit those limits. ``one_by_one`` drives the same step one event at a time, as a session does: same
+    results, byte for byte.
     Raises InputError (UnfitDataError for data that the gate refuses), CapacityError, and StrategyError when a
     strategy in Python fails: its ``run`` holds what was done until then.
     """
@@ -263,7 +274,12 @@ def backtest(
         from tightloop.app.carry_run import backtest_carry  # loads compiled code that no other family needs
 
         return backtest_carry(carry, **asked)
-    return _backtest(_without_carry(loaded), **asked, account=account, instruments=instruments)
+    own = _without_carry(loaded)
+    check_files(own)
+    if on_warning is not None:
+        for problem in against_limits(own):
+            on_warning(str(problem))
+    return _backtest(own, **asked, account=account, instruments=instruments)
 
 
 def _backtest(
@@ -282,7 +298,6 @@ def _backtest(
 ) -> Run:
     clock = time.process_time
     window = window_of(start, end)
-    check_files(loaded)
     compiled_at = clock()
     options: Any = {"start_ns": window[0], "end_ns": window[1], "accepted": frozenset(accept)}
     is_ticks = loaded[0].read.feed is not None
@@ -308,6 +323,7 @@ def _backtest(
         warnings=_cut_short(recorder, driven) + market.warnings,
         quality=json.loads(as_json(market.reports))["datasets"],
     )  # fmt: skip
+    result.summary["is_synthetic"] = is_synthetic(data, market.reports)
     result.summary["inputs"] = {
         "strategies": strategy_names(loaded), "data": None if isinstance(data, Mapping) else Path(data).as_posix(),
         "from": start, "to": end, "instruments": list(instruments), "settings": list(settings),
@@ -444,7 +460,8 @@ def _sweep(
             raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
     plan = make_plan(first, market.rules, seed=seed)
     feeds = _split_feeds(market, plan, split)
-    done = Sweep(parameters, [], len(sets), has_split=split is not None)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=(sweeping.DENIED,))
+    done.is_synthetic = bool(is_synthetic(data, market.reports))
 
     def plan_of(values: Mapping[str, Any]) -> Plan:
         return make_plan(reader.strategies(values), market.rules, seed=seed)

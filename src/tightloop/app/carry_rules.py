@@ -148,20 +148,32 @@ def _end(own: Bundle, reason: int | None) -> None:
         own.why = UNDONE.get(known_reason, f"rolled back: {own.reason}")
 
 
+Denial = tuple[int, str, str, float]
+"""When a rule was denied to add, the rule, the reason, how much."""
+
+
+def _denied(watched: CarryWatched) -> list[Denial]:
+    """What was said of rules that would have added; each reason is said once until something may be added again."""
+    warned = watched.record.rows(RowKind.WARNING)
+    return [
+        (
+            int(warned["ts_ns"][k]),
+            Band(int(warned["order_id"][k])).name.lower(),
+            Reason(int(warned["reason"][k])).name.lower() if "reason" in warned else "denied",
+            float(warned["value"][k]),
+        )
+        for k, code in enumerate(warned["code"].tolist())
+        if WarningCode(code).name == "BUNDLE_DENIED"
+    ]
+
+
 def denials_of(watched: CarryWatched) -> list[Facts]:
     """Rules that would have added and might not: by rule and reason, as they were said."""
-    warned = watched.record.rows(RowKind.WARNING)
     rows: dict[tuple[str, str], Facts] = {}
-    for k, code in enumerate(warned["code"].tolist()):
-        if WarningCode(code).name != "BUNDLE_DENIED":
-            continue
-        band = Band(int(warned["order_id"][k])).name.lower()
-        reason = Reason(int(warned["reason"][k])).name.lower() if "reason" in warned else "denied"
-        own = rows.setdefault(
-            (band, reason), {"rule": band, "reason": reason, "count": 0, "first_ts": int(warned["ts_ns"][k])}
-        )
+    for ts_ns, band, reason, value in _denied(watched):
+        own = rows.setdefault((band, reason), {"rule": band, "reason": reason, "count": 0, "first_ts": ts_ns})
         own["count"] += 1
-        own["last_ts"], own["value"] = int(warned["ts_ns"][k]), known(warned["value"][k])
+        own["last_ts"], own["value"] = ts_ns, known(value)
     return list(rows.values())
 
 
@@ -235,15 +247,22 @@ def _kept_back(
     earlier = [own.band.name.lower() for own in RULES[: RULES.index(rule)]]
     busy = (watched.column(Seen.ON_THE_WAY) > 0.0) | (watched.column(Seen.TASK) != Task.NONE)
     counts: Counter[str] = Counter()
+    denied = [own for own in _denied(watched) if own[1] == name]
+    since, k = "", 0
     for at in places.tolist():
         ts_ns = int(watched.record.ts_ns[at])
+        while k < len(denied) and denied[k][0] <= ts_ns:
+            since, k = denied[k][2], k + 1
         if ts_ns in acted.get(name, ()):
+            since = ""
             continue
         before = next((own for own in earlier if ts_ns in acted.get(own, ())), None)
         if before is not None:
             counts[f"{before} acted first"] += 1
         elif busy[at]:
             counts["a task was under way, or something had not arrived"] += 1
+        elif since:
+            counts[f"it might not add: {since}"] += 1
         elif any(ts_ns in times for times in acted.values()):
             counts["a later rule acted: this one could do nothing"] += 1
         else:

@@ -127,6 +127,7 @@ def backtest_carry(
         plan, feed, taken, recorder, seed=seed, benchmark_apr=apr,
         warnings=_cut_short(driven, feed) + warnings, quality=_quality(feed),
     )  # fmt: skip
+    result.summary["is_synthetic"] = _is_synthetic(data, feed)
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
         "instruments": [], "settings": [str(each) for each in settings], "account": False, "accept": list(accept),
@@ -141,7 +142,8 @@ def backtest_carry(
         "bars": len(taken),
     }
     signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
-    said = {where: Path(where).read_bytes() for where in signals if where is not None and Path(where).is_file()}
+    places = [Path(strategy.file).parent / where for where in signals if where is not None]
+    said = {str(place): place.read_bytes() for place in places if place.is_file()}
     return CarryRun(
         result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan, said=said
     )  # fmt: skip
@@ -166,6 +168,11 @@ def _drive(
             driven.is_part = True
         driven.was_asked = interrupts.asked
     return driven
+
+
+def _is_synthetic(data: Any, feed: CarryFeed) -> bool:
+    """Whether a dataset that was read was made up."""
+    return Catalog(data).is_synthetic(report.path for report in cast("list[DatasetReport]", feed.reports))
 
 
 def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
@@ -231,7 +238,8 @@ def sweep_carry(
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
     parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
-    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=(*SWEPT, sweeping.DENIED))
+    done.is_synthetic = _is_synthetic(data, feed)
     numbers = [{"number": number} for number in range(len(sets))]
 
     def figures_of(number: Mapping[str, Any]) -> tuple[sweeping.Figures, sweeping.Figures | None]:

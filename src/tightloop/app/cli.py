@@ -6,18 +6,20 @@ import difflib
 import importlib
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tightloop import __version__
-from tightloop.app.console import SHOWN_AFTER_S, Bar, errors_shown, fail, open_bar, warn
+from tightloop.app.cli_compiling import say_when_compiling
+from tightloop.app.console import SHOWN_AFTER_S, Bar, errors_shown, fail, made_at, open_bar, say_replaced, warn
 from tightloop.model.errors import InputError, Interrupted, Problem, StrategyError
 
 if TYPE_CHECKING:
     from tightloop.app.run_files import RunFiles
+    from tightloop.model.config import Strategy
 
 COMMANDS_ELSEWHERE = {
     "data": ("tightloop.app.cli_data", "data", "Fill, list and check a catalog of market data."),
@@ -28,6 +30,7 @@ NOT_IN_COMMAND = {"--out": 1, "--timing": 0, "--no-report": 0}
 """Options (and how many values they have) that the report does not repeat: they change no result."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+ACCOUNT_HELP = "A YAML with the account's limits, or research: no bound on the size of a position."
 FOLDER = click.Path(path_type=Path, file_okay=False)
 STRATEGIES = click.argument("strategies", nargs=-1, required=True, type=FILE)
 SETTINGS = click.option(
@@ -102,22 +105,9 @@ def main() -> None:
     """One engine for trading strategies: what you backtested is what trades."""
 
 
-def _say_when_compiling() -> None:
-    """Before anything imports the core: a first start is a minute of compiling, and silence looks like a fault."""
-    from tightloop.core import compiled
-
-    def say(is_kept: bool) -> None:
-        after = "later starts take it from the cache"
-        if not is_kept:
-            after = f"every start does, because {compiled.cache_dir()} can not be written"
-        click.echo(f"compiling the core for this machine, which can take a minute; {after}", err=True)
-
-    compiled.when_compiling(say)
-
-
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what is run on which data."""
-    account = click.option("--account", type=FILE, help="A YAML with the account's limits.")
+    account = click.option("--account", type=FILE, help=ACCOUNT_HELP)
     start = click.option("--from", "start", metavar="T", help="First bar opens at or after this time (UTC).")
     end = click.option("--to", "end", metavar="T", help="Last bar opens before this time (UTC).")
     seeds = click.IntRange(0, 2**63 - 1)
@@ -183,16 +173,19 @@ def backtest(
     Several strategies share one account. Ctrl-C ends a run and keeps the part that was done.
     """
     with errors_shown():
-        _say_when_compiling()
+        say_when_compiling()
         from tightloop.app import bootstrap
+        from tightloop.app.run_files import check_room
 
         _check_folder(out or Path("runs"))
+        if out is not None:
+            check_room(out)
         with _Progress("running") as on_progress:
             failure = None
             try:
                 run = bootstrap.backtest(
                     *strategies, data=data, start=start, end=end, instruments=instruments, account=account,
-                    settings=settings, seed=seed, accept=_accepted(accept), on_progress=on_progress,
+                    settings=settings, seed=seed, accept=_accepted(accept), on_progress=on_progress, on_warning=warn,
                 )  # fmt: skip
             except StrategyError as error:
                 if not isinstance(error.run, bootstrap.Run):
@@ -230,7 +223,12 @@ def _write(run: RunFiles, folder: Path, timing: bool, no_report: bool) -> None:
     import time
 
     from tightloop.app.interrupts import Interrupts
+    from tightloop.app.run_files import earlier_run
 
+    there = earlier_run(folder)
+    if there is not None:
+        since = made_at(folder / "result.json")
+        click.echo(f"replaces the run of {since} ({there['strategy']}, config {there['config_hash']}) in {folder}")
     with Interrupts() as interrupts:
         begun = time.process_time()
         report = run.write(folder, report=not no_report)
@@ -304,11 +302,12 @@ def sweep(
 ) -> None:
     """Run many parameter sets over the same data on all cores: a table, and sweep.parquet with every metric."""
     with errors_shown():
-        _say_when_compiling()
+        say_when_compiling()
         from tightloop.adapters.stores import parquet
         from tightloop.app import bootstrap
         from tightloop.app.console_sweep import check_sort, print_sweep
         from tightloop.app.interrupts import Interrupts
+        from tightloop.app.market_notes import SYNTHETIC
         from tightloop.app.run_files import unwritable
 
         check_sort(sort, has_split=split is not None)
@@ -321,12 +320,15 @@ def sweep(
                 instruments=instruments, account=account, settings=settings, seed=seed, accept=_accepted(accept),
                 split=split, threads=threads, on_row=lambda _, total: on_progress(next(counted), total),
             )  # fmt: skip
+        say_replaced(folder / "sweep.parquet")
         with Interrupts() as interrupts:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 parquet.write(done.frame, folder / "sweep.parquet")
             except OSError as error:
                 raise unwritable(folder, error) from None
+        if done.is_synthetic:
+            click.echo(SYNTHETIC)
         print_sweep(done.frame, done.parameters, sort, folder / "sweep.parquet")
         if done.interrupted or interrupts.asked:
             lost = f", {done.lost} that ran are lost" if done.lost else ""
@@ -361,16 +363,19 @@ def _parameters(texts: tuple[str, ...]) -> Mapping[str, list[Any]]:
 @STRATEGIES
 @SETTINGS
 @INSTRUMENTS
-@click.option("--account", type=FILE, help="A YAML with the account's limits.")
+@click.option("--account", type=FILE, help=ACCOUNT_HELP)
 def validate(
     strategies: tuple[Path, ...], settings: tuple[str, ...], instruments: tuple[str, ...], account: Path | None
 ) -> None:
     """Check strategy files without data: every problem with its line and what to write instead."""
     with errors_shown():
-        _say_when_compiling()
+        say_when_compiling()
         from tightloop.model import strategies as files
+        from tightloop.model.config import Strategy
+        from tightloop.model.sizes import against_limits
 
         problems: list[Problem] = []
+        read: list[Strategy] = []
         for path in strategies:
             try:
                 strategy = files.load(path, settings=settings, instruments=instruments, account=account)
@@ -379,9 +384,31 @@ def validate(
                 continue
             for message in strategy.warnings:
                 warn(f"{path}: {message}")
+            if isinstance(strategy, Strategy):
+                read.append(strategy)
+                for problem in against_limits([strategy]):
+                    warn(str(problem))
             click.echo(f"{path}: {strategy.name} is valid (config {strategy.config_hash})")
         if problems:
             raise InputError(*problems)
+        _check_shared(read)
+
+
+def _check_shared(read: Sequence[Strategy]) -> None:
+    """What strategies that could run together do to the account they would share."""
+    from tightloop.model.sizes import against_limits
+    from tightloop.model.together import check_files
+
+    if len(read) < 2:
+        return
+    try:
+        check_files(read)
+    except InputError:
+        return
+    alone = {str(problem) for own in read for problem in against_limits([own])}
+    for problem in against_limits(read):
+        if str(problem) not in alone:
+            warn(f"run together: {problem}")
 
 
 @main.command()
@@ -389,7 +416,7 @@ def validate(
 def indicators(types: tuple[str, ...]) -> None:
     """List indicator types: parameters with defaults and bounds, outputs, formula."""
     with errors_shown():
-        _say_when_compiling()
+        say_when_compiling()
         from tightloop.app.console_indicators import print_indicators
 
         print_indicators(types)
@@ -405,9 +432,11 @@ def report(run_folders: tuple[Path, ...], data: Path, out: Path | None) -> None:
     Several carry runs are put beside each other on one page.
     """
     with errors_shown():
-        _say_when_compiling()
+        say_when_compiling()
         from tightloop.app.rereport import write_again
 
+        if len(run_folders) > 1:
+            say_replaced(out or Path("compare.html"))
         click.echo(str(write_again(run_folders, data, out)))
 
 

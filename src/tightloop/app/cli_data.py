@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tightloop.app.console import errors_shown, progress, table, warn
+from tightloop.app.console import errors_shown, progress, say_replaced, table, warn
 from tightloop.model.errors import InputError
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
 
 DATA_DEFAULT = "data"
+SAMPLE_RECORD = "sample.json"
+"""In a folder made by `data sample`, written last: what the sample was made with."""
 _COLOURS = {"fit": "green", "usable": "yellow", "unfit": "red"}
 
 data_option = click.option(
@@ -55,6 +58,7 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
     A DATASET is a path in the catalog (bars/binance/BTCUSDT-perp-1h), a folder (bars/binance) or an instrument
     (binance:BTCUSDT-perp); without one, all are judged. Ends with 1 when something is unfit.
     """
+    from tightloop.adapters.data._shared import is_synthetic
     from tightloop.adapters.data.quality import as_json, calendars, select, written
     from tightloop.adapters.data.quality import check as judged
 
@@ -63,9 +67,14 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
         if not datasets:
             warn(f"{root} holds no datasets; `tightloop data sample` makes some")
         reports = list(progress(judged(datasets, calendars(root)), len(datasets), "checking"))
+        synthetic = sum(is_synthetic(dataset.files) for dataset in datasets)
+        say_replaced(json_file)
         if json_file is not None:
             written(json_file, as_json(reports))
         _show(reports)
+        if synthetic:
+            many = "all" if synthetic == len(datasets) else f"{synthetic} of {len(datasets)}"
+            click.echo(f"{many} of them are synthetic: no price in them was ever paid")
     raise SystemExit(1 if any(report.verdict.word == "unfit" for report in reports) else 0)
 
 
@@ -98,6 +107,7 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
         if stamped == "close" and wanted.timeframe is None:
             message, remedy = f"is of bars, and these are {wanted.kind}", "leave it out"
             raise InputError.one("command line", None, "--stamped", message, remedy)
+        _say_what_goes(root, wanted.path if replace else None)
         done = import_files(
             root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"),
             stamped=stamped, now_ns=time.time_ns(),
@@ -111,6 +121,18 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
         _show(list(check(select(root, [done.path]), calendars(root))))
 
 
+def _say_what_goes(root: Path, path: str | None) -> None:
+    """Which dataset a command is about to replace; None: it merges, or refuses."""
+    from tightloop.adapters.data.catalog import Catalog
+    from tightloop.adapters.data.quality import outline
+
+    name = None if path is None else path.removesuffix(".parquet")
+    for dataset in Catalog(root).datasets() if root.is_dir() and name is not None else ():
+        if dataset.path.removesuffix(".parquet") == name:
+            _, rows, files, _ = outline(dataset)
+            click.echo(f"replaces {root / dataset.path}: {rows} rows in {files} files")
+
+
 @data.command()
 @data_option
 @click.option("--replace", is_flag=True, help="Write over a dataset that is there.")
@@ -122,7 +144,10 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
     from tightloop.adapters.data.resample import resample as made
 
     with errors_shown():
-        done = made(root, only(root, name), timeframe, replace)
+        dataset = only(root, name)
+        stem = None if dataset.instrument is None else dataset.instrument.stem
+        _say_what_goes(root, f"bars/{dataset.venue}/{stem}-{timeframe}" if replace else None)
+        done = made(root, dataset, timeframe, replace)
         click.echo(f"{root / done.path}: {done.bars_made:,} bars from {done.bars_read:,}")
         for note in done.notes:
             click.echo(f"  {note}")
@@ -162,13 +187,27 @@ def sample(
         if books and not scenarios:
             message, remedy = "belongs to ticks", "name a --scenario, or leave it out"
             raise InputError.one("command line", None, "--books", message, remedy)
+        asked = json.dumps({"seed": seed, "days": days, "scenarios": scenarios, "books": books, "carry": carry}) + "\n"
+        there = _recorded(out)
+        if there is not None and replace:
+            click.echo(f"{out}: replaces the sample that was made with {there.strip()}")
         if carry:
             _carry_sample(out, seed, days, replace)
         elif scenarios:
             _tick_sample(out, scenarios, seed, replace, books)
         else:
             _bar_sample(out, seed, days, replace)
+        (out / SAMPLE_RECORD).write_text(asked, encoding="utf-8", newline="\n")
+        click.echo("  synthetic: no price in it was ever paid; learn the tool with it, judge no strategy by it")
         click.echo(f"next: tightloop data check --data {out}")
+
+
+def _recorded(root: Path) -> str | None:
+    """What the sample in a folder was made with; None when none was finished there."""
+    try:
+        return (root / SAMPLE_RECORD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
@@ -188,7 +227,7 @@ def _carry_sample(out: Path, seed: int, days: int | None, replace: bool) -> None
     done = write_carry_sample(out, seed, DAYS_DEFAULT if days is None else days, replace)
     counts = ", ".join(f"{count} of {kind}" for kind, count in names_of(done).items())
     click.echo(f"{done.root}: {done.days} days, {len(done.datasets)} datasets ({counts})")
-    click.echo("  synthetic, under the names of real venues: keep it apart from real data")
+    click.echo("  it bears the names of real venues: keep it apart from real data")
 
 
 def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool, books: bool) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tightloop.app.console import errors_shown, progress, table, warn
+from tightloop.app.cli_compiling import say_when_compiling
+from tightloop.app.console import errors_shown, progress, say_replaced, table, warn
 
 if TYPE_CHECKING:
     from tightloop.runtime.research.detection import Tally
@@ -41,7 +42,9 @@ HEAD = (
 )
 @click.option("--instrument", "instruments", multiple=True, help="Of the labelled ones, these alone; may be repeated.")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Write over a value of the file.")
-@click.option("--account", type=click.Path(path_type=Path, dir_okay=False), help="A YAML with the account's limits.")
+@click.option(
+    "--account", type=click.Path(path_type=Path, dir_okay=False), help="A YAML with the account's limits, or research."
+)
 @click.option("--accept", default="", metavar="FAULT,...", help="Run on data with these faults.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too."
@@ -62,6 +65,7 @@ def detect(
     and its end; several count once. Every other S1 is a false signal.
     """
     with errors_shown():
+        say_when_compiling()
         import json
 
         from tightloop.adapters.data.quality import written
@@ -72,6 +76,7 @@ def detect(
             accept=tuple(kind.strip() for kind in accept.split(",") if kind.strip()),
             shown=lambda all_: progress(all_, len(all_), "detecting"),
         )  # fmt: skip
+        say_replaced(json_file)
         if json_file is not None:
             written(json_file, json.dumps(done.plain(), indent=2) + "\n")
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from tightloop.app.console import errors_shown
+from tightloop.app.cli_compiling import say_when_compiling
+from tightloop.app.console import errors_shown, say_replaced
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -35,12 +36,17 @@ def explain(
     Python what it was given and wanted; of carry which rule acted, and what kept the others.
     """
     with errors_shown():
+        say_when_compiling()
         from tightloop.app.console_explain import print_facts
         from tightloop.app.explain import explain as explained
         from tightloop.app.explain import write_json
+        from tightloop.app.market_notes import SYNTHETIC
 
         facts = explained(run_folder, data=data, at=at, signal=signal, order=order)
+        if facts["run"]["is_synthetic"]:
+            click.echo(SYNTHETIC)
         print_facts(facts, show_all=show_all)
+        say_replaced(json_file)
         if json_file is not None:
             write_json(facts, json_file)
             click.echo(str(json_file))

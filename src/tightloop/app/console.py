@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import click
@@ -38,6 +40,17 @@ def fail(error: TightloopError) -> NoReturn:
 def warn(message: str) -> None:
     """Print one warning line on stderr."""
     click.echo(f"{click.style('warning:', fg='yellow')} {message}", err=True)
+
+
+def say_replaced(file: Path | None) -> None:
+    """Before a file is written anew: that it was there, and since when. Nothing when it was not."""
+    if file is not None and file.is_file():
+        click.echo(f"replaces {file} of {made_at(file)}")
+
+
+def made_at(file: Path) -> str:
+    """When a file was last written, as people read it."""
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def progress(steps: Iterable[T], total: int, label: str) -> Iterator[T]:

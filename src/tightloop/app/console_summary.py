@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tightloop.app.market_notes import is_of_account
+from tightloop.app.market_notes import SYNTHETIC, denials, is_of_account, is_synthetic
+from tightloop.app.metric_reasons import OF_RETURNS, in_one_line, length_ns, missing_reasons
 from tightloop.app.report_numbers import (
     COUNT,
     DAYS,
@@ -28,6 +29,7 @@ from tightloop.app.report_numbers import (
     span,
     tone,
 )
+from tightloop.model.presets import PRESETS
 
 DAY_NS = 86_400 * 1_000_000_000
 WARNINGS_SHOWN = 5
@@ -55,9 +57,18 @@ def print_summary(
     start, end = nanoseconds(result["from"]), nanoseconds(result["to"])
     days = f", {(end - start) / DAY_NS:,.1f} days" if start is not None and end is not None else ""
     out.print(f"[bold]{escape(_name(result))}[/]  {day(start)} to {day(end)}{days}")
+    if is_synthetic(result):
+        out.print(f"[yellow]{SYNTHETIC}[/]", soft_wrap=True)
     out.print()
     out.print(_figures(result))
-    for lines in (_attribution(result), _quality(quality), _warnings(result["warnings"])):
+    for lines in (
+        _unknown(result),
+        _attribution(result),
+        _denied(result),
+        _account(result),
+        _quality(quality),
+        _warnings([own for own in result["warnings"] if own not in denials(result)]),
+    ):
         if lines:
             out.print()
             for line in lines:
@@ -148,6 +159,15 @@ def _carry_columns(result: Mapping[str, Any]) -> list[list[Line]]:
     ]
 
 
+def _unknown(result: Mapping[str, Any]) -> list[str]:
+    """Which figures are not known, and why; a carry run is not judged by its trades."""
+    why = missing_reasons(result["metrics"], length_ns(result))
+    if "figures" in result:
+        why = {name: reason for name, reason in why.items() if name in OF_RETURNS}
+    text = in_one_line(why)
+    return [f"[dim]n/a[/]     {escape(text)}"] if text else []
+
+
 def _attribution(result: Mapping[str, Any]) -> list[str]:
     """Largest amounts first; what is zero is left out."""
     form = forms(float(result["initial_equity"]))["money_signed"]
@@ -155,6 +175,19 @@ def _attribution(result: Mapping[str, Any]) -> list[str]:
     there = sorted(((name, v) for name, v in buckets if v), key=lambda each: -abs(each[1]))
     parts = [f"{escape(name.replace('_', ' '))} [{STYLES[tone(v)]}]{number(v, form)}[/]" for name, v in there]
     return [f"[dim]Money[/]   {', '.join(parts)}"] if parts else []
+
+
+def _denied(result: Mapping[str, Any]) -> list[str]:
+    return [f"[bold red]denied[/]  {escape(text)}" for text in denials(result)]
+
+
+def _account(result: Mapping[str, Any]) -> list[str]:
+    """The account that was asked for by name, and what it switched off."""
+    account = result["account"]
+    if "preset" not in account:
+        return []
+    off = [name for name in PRESETS[account["preset"]] if account[name] is None]
+    return [f"[dim]Account[/] {account['preset']}: {', '.join(off)} are off"]
 
 
 def _quality(datasets: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -10,15 +10,27 @@ import polars as pl
 from tightloop.app.console import table
 from tightloop.model.errors import InputError
 from tightloop.runtime.metrics import METRICS, SWEPT
+from tightloop.runtime.sweep import DENIED
 
 SHOWN = 20
-COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor")
-CARRY_COLUMNS = ("apy", "sharpe", "max_drawdown_pct", "min_ratio", "hf_min", "resizes", "liquidations", "rollbacks")
+LESS_IS_BETTER = ("drawdown_pct", DENIED)
+COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor", "denied")
+CARRY_COLUMNS = (
+    "apy",
+    "sharpe",
+    "max_drawdown_pct",
+    "min_ratio",
+    "hf_min",
+    "resizes",
+    "liquidations",
+    "rollbacks",
+    "denied",
+)
 
 
 def check_sort(sort: str, *, has_split: bool) -> None:
     """Refuse a metric that no sweep has, before it runs."""
-    known = [*METRICS, *SWEPT]
+    known = [*METRICS, DENIED, *SWEPT]
     known += [f"oos_{name}" for name in known] if has_split else []
     if sort not in known:
         near = difflib.get_close_matches(sort, known, 1)
@@ -34,10 +46,15 @@ def print_sweep(frame: pl.DataFrame, parameters: Sequence[str], sort: str, path:
     if sort not in frame.columns:
         remedy = f"write one of {', '.join(METRICS)}"
         raise InputError.one("command line", None, "--sort", f"{sort} is a figure of carry strategies", remedy)
-    best = frame.sort(sort, descending=not sort.endswith("drawdown_pct"), nulls_last=True).head(SHOWN)
+    best = frame.sort(sort, descending=not sort.endswith(LESS_IS_BETTER), nulls_last=True).head(SHOWN)
     rows = [tuple(_shown(value) for value in row) for row in best.select(columns).iter_rows()]
     for line in table(columns, rows, right=frozenset(range(len(columns)))):
         click.echo(line)
+    refused = int((frame[DENIED] > 0).sum()) if DENIED in frame.columns else 0
+    if refused:
+        click.echo(
+            f"entries were denied in {refused} of {len(frame)} sets; `tightloop backtest` with one of them says why"
+        )
     if len(frame) > SHOWN:
         click.echo(f"... {len(frame) - SHOWN} more")
     click.echo(str(path))

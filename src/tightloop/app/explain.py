@@ -22,6 +22,7 @@ from tightloop.app.explain_orders import explain_order
 from tightloop.app.explain_python import call_facts, python_facts
 from tightloop.app.explain_run import Again, run_again
 from tightloop.app.explain_why import Facts
+from tightloop.app.market_notes import is_synthetic
 from tightloop.app.run_files import unwritable
 from tightloop.app.window import TIME_REMEDY, time_of
 from tightloop.core.types import Section
@@ -55,6 +56,7 @@ def explain(
             },
             "state_hash": run.result["state_hash"],
             "is_same_again": True,
+            "is_synthetic": is_synthetic(run.result),
             "events": run.whole.events,
         },
         "why": _why(run.frames["signals"]),

@@ -20,6 +20,7 @@ from tightloop.app.carry_market import load_carry_feed
 from tightloop.app.carry_rules import Bundle, bundles_of, denials_of, rules_at, rules_of
 from tightloop.app.explain_run import AGAIN, REMEDY, check_data, check_state, read_result
 from tightloop.app.explain_why import Facts
+from tightloop.app.market_notes import is_synthetic
 from tightloop.app.report_numbers import known
 from tightloop.app.window import TIME_REMEDY, time_of, window_of
 from tightloop.core.carry_probe import Seen
@@ -124,6 +125,7 @@ def explain_carry(
             },
             "state_hash": run.result["state_hash"],
             "is_same_again": True,
+            "is_synthetic": is_synthetic(run.result),
             "events": int(whole.plan.states[0]["seq"]),
             "instants": len(whole.seen),
             "from": int(run.feed.instants[0]),

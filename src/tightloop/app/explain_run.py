@@ -157,7 +157,8 @@ def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]
         raise InputError(*(Problem(str(folder), None, name, "is not in the folder", REMEDY) for name in missing))
     with tempfile.TemporaryDirectory() as own:
         account = Path(own) / "account.yaml"
-        account.write_text(yaml.safe_dump(result["account"]), encoding="utf-8")
+        limits = {name: value for name, value in result["account"].items() if name != "preset"}
+        account.write_text(yaml.safe_dump(limits), encoding="utf-8")
         strategies = bootstrap.load_strategies(
             paths, settings=inputs["settings"], instruments=inputs["instruments"],
             account=account if inputs["account"] else None,

@@ -5,6 +5,9 @@ from typing import Any
 
 from tightloop.model.instruments import InstrumentId, InstrumentRules, rules_stated_for
 
+SYNTHETIC = "synthetic data: no price in it was ever paid, and no result on it says what a strategy earns"
+OLDER: Mapping[str, Any] = {"is_synthetic": None, "denied": ()}
+"""Instead of what a result of an older version does not say."""
 NAMED_MAX = 5
 COSTS = ("taker_bps", "maker_bps")
 OF_ACCOUNT = (
@@ -13,12 +16,23 @@ OF_ACCOUNT = (
     "liquidations:",
     "kill switch was used",
     "feed fell silent",
+    "ruined at",
 )
 
 
 def is_of_account(warning: str) -> bool:
     """Whether a warning says that the account was stopped, liquidated or blind; the others are of data and rules."""
     return any(words in warning for words in OF_ACCOUNT)
+
+
+def is_synthetic(result: Mapping[str, Any]) -> bool:
+    """Whether a run (its result.json) read data that were made up."""
+    return bool({**OLDER, **result}["is_synthetic"])
+
+
+def denials(result: Mapping[str, Any]) -> list[str]:
+    """Of a run (its result.json): how many entries were denied, by which check, what to write instead."""
+    return [str(row["text"]) for row in {**OLDER, **result}["denied"]]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tightloop.app.report_numbers import known, nanoseconds
+from tightloop.app.market_notes import SYNTHETIC, denials, is_synthetic
+from tightloop.app.report_numbers import nanoseconds
 
 HISTOGRAM_BINS = 31
 DAY_NS = 86_400 * 1_000_000_000
 OPEN = "open"
+ENDED = ("DENIED", "REJECTED", "EXPIRED", "CANCELED")
+"""States of an order that ended without being filled whole; any other but FILLED still waits."""
 LOSSES_IN_A_ROW = "losses in a row"
-ANNUALISED = ("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct")
-DAYS_OF_A_YEARLY_FIGURE = 30
-"""Over fewer days a figure of a year says how much chance is multiplied, not how good the strategy is."""
 
 EXIT_NAMES = {
     "ZE1": "ZE1 close rule",
@@ -162,16 +162,24 @@ def suppressed(signals: pl.DataFrame) -> list[Refusal]:
 
 
 def refused_orders(orders: pl.DataFrame) -> list[Refusal]:
-    """Entry orders that ended without a fill or were denied, by state and reason.
+    """Entry orders that were not filled whole: denied, rejected, ended with a part or nothing, or waiting at the end.
 
-    A stop or a target that was canceled kept nothing from happening: its position was closed by another order.
+    By state and reason. A stop or a target that was canceled kept nothing from happening: its position was closed by
+    another order.
     """
-    ended = ["DENIED", "REJECTED", "EXPIRED", "CANCELED"]
-    unfilled = pl.col("state").is_in(ended) & (pl.col("filled_qty").fill_null(0.0) == 0.0)
-    rows = orders.filter(unfilled & ~pl.col("reduce_only"))
-    return _refusals(
-        rows.with_columns((pl.col("state") + " " + pl.col("role")).alias("where")), "where", "submitted_ts"
-    )
+    rows = orders.filter((pl.col("state") != "FILLED") & ~pl.col("reduce_only"))
+    part = pl.when(pl.col("filled_qty").fill_null(0.0) > 0.0).then(pl.lit(", filled in part")).otherwise(pl.lit(""))
+    waiting = ~pl.col("state").is_in(ENDED)
+    state = pl.when(waiting).then(pl.lit("WAITING")).otherwise(pl.col("state"))
+    reason = pl.when(waiting & pl.col("reason").is_null()).then(pl.lit("the run ended")).otherwise(pl.col("reason"))
+    named = rows.with_columns((state + " " + pl.col("role") + part).alias("where"), reason.alias("reason"))
+    return _refusals(named, "where", "submitted_ts")
+
+
+def none_refused(orders: pl.DataFrame) -> str:
+    """What is said where ``refused_orders`` is empty."""
+    made = orders.filter(~pl.col("reduce_only")).height
+    return "Every entry order was filled." if made else "No entry order was made."
 
 
 def path_to_trades(signals: pl.DataFrame, orders: pl.DataFrame, trades: pl.DataFrame) -> list[tuple[str, int]]:
@@ -186,7 +194,7 @@ def path_to_trades(signals: pl.DataFrame, orders: pl.DataFrame, trades: pl.DataF
         ("Z1 entries decided", fired.count("Z1")),
         ("entry orders made", entries.height),
         ("denied by our checks", entries.filter(pl.col("state") == "DENIED").height),
-        ("entry orders filled", entries.filter(pl.col("filled_qty").fill_null(0.0) > 0.0).height),
+        ("filled, whole or in part", entries.filter(pl.col("filled_qty").fill_null(0.0) > 0.0).height),
         ("trades", trades.height),
     ]
 
@@ -205,37 +213,9 @@ def liquidity(fills: pl.DataFrame) -> list[tuple[str, int, float, float]]:
     return [(str(r["liquidity"]), r["n"], r["turnover"], r["fees"]) for r in table.iter_rows(named=True)]
 
 
-def missing_reasons(metrics: Mapping[str, Any], trades: pl.DataFrame, days: float) -> dict[str, str]:
-    """Why each null metric is null, by the definitions of the metrics."""
-    done = closed(trades)
-    none = "no closed trade" if done.height == 0 else ""
-    per_day = f"fewer than two whole UTC days ({days:.1f} days run)" if days < 3 else "daily returns do not vary"
-    known_reasons = {
-        "sharpe": per_day,
-        "sortino": per_day if days < 3 else "no day with a loss",
-        "volatility_pct": per_day,
-        "calmar": "no drawdown to divide by" if not known(metrics["max_drawdown_pct"]) else "no yearly return",
-        "cagr_pct": "the run is too short for a yearly rate",
-        "win_rate_pct": none,
-        "profit_factor": none or "no losing trade to divide by",
-        "expectancy": none,
-        "avg_hold_s": none,
-        "max_drawdown_days": "no drawdown",
-        "funding": "no funding in this run",
-        "slippage": "slippage was not measured",
-    }
-    return {
-        name: known_reasons.get(name, "") or "not known for this run"
-        for name, value in metrics.items()
-        if known(value) is None
-    }
-
-
-def weak_figures(metrics: Mapping[str, Any], days: float) -> dict[str, str]:
-    """Figures of a year that a short run can not carry, and why."""
-    if days >= DAYS_OF_A_YEARLY_FIGURE:
-        return {}
-    return {name: f"of {days:.1f} days: says little" for name in ANNUALISED if known(metrics[name]) is not None}
+def said_first(result: Mapping[str, Any]) -> list[str]:
+    """What stands before everything else: that the data are synthetic, which entries were denied and what to write."""
+    return [SYNTHETIC] * is_synthetic(result) + denials(result)
 
 
 def firings(signals: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from tightloop.app import report_facts as facts
 from tightloop.app import report_sections as sections
 from tightloop.app import report_series as series
 from tightloop.app.explain_why import Facts
+from tightloop.app.metric_reasons import missing_reasons, weak_figures
 from tightloop.app.report_columns import Pack
 from tightloop.app.report_fills import fill_columns
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
@@ -136,7 +137,8 @@ def _texts(run: RunFrames) -> dict[str, str]:
     instruments = ", ".join(run.bars) or ", ".join(run.trades["instrument"].unique(maintain_order=True))
     capital = number(run.result["initial_equity"], money)
     asset = f" {run.result['settle_asset']}" if "settle_asset" in run.result else ""
-    lede = f"{instruments} · {day(start)} to {day(end)}, {days:,.1f} days · capital {capital}{asset}"
+    account = f" · account {run.result['account']['preset']}" if "preset" in run.result["account"] else ""
+    lede = f"{instruments} · {day(start)} to {day(end)}, {days:,.1f} days · capital {capital}{asset}{account}"
     suppressed = run.signals.filter(pl.col("event") == "suppressed").height
     denied = run.orders.filter(pl.col("state") == "DENIED").height
     engine = f"tightloop {run.result['engine_version']}"
@@ -163,9 +165,8 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
     result, initial = run.result, float(run.result["initial_equity"])
     shapes = forms(initial)
     start, end = facts.run_span(result)
-    days = (end - start) / facts.DAY_NS
-    why = facts.missing_reasons(result["metrics"], run.trades, days)
-    weak = facts.weak_figures(result["metrics"], days)
+    why = missing_reasons(result["metrics"], end - start)
+    weak = weak_figures(result["metrics"], end - start)
     hold_pct = None if hold is None else float(hold[-1] / initial - 1.0) * 100.0
     months = facts.monthly_returns(_stamps(run.equity, "ts"), _floats(run.equity, "equity"), initial, start, end)
     done = facts.closed(run.trades)
@@ -173,7 +174,7 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
     reasons = facts.outcomes(run.trades, "exit_reason")
     instruments = sections.outcome_table(by_instrument, "Instrument", shapes, by_reason=False) if by_instrument else ""
     return {
-        "warnings": sections.warning_box(result["warnings"]),
+        "warnings": sections.warning_box(result["warnings"], facts.said_first(result)),
         "heroes": sections.heroes(result, hold_pct, shapes, why, weak),
         "groups": sections.groups(result, shapes, why, weak),
         "key": sections.mark_key(run.trades["side"].unique().to_list(), [each.name for each in reasons]),
@@ -185,7 +186,7 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
         "costs": sections.cost_table(run.fills, result["metrics"], shapes),
         "path": sections.path_table(facts.path_to_trades(run.signals, run.orders, run.trades)),
         "suppressed": sections.refusal_table(facts.suppressed(run.signals), "Section", "No signal was held back."),
-        "refused": sections.refusal_table(facts.refused_orders(run.orders), "Order", "Every entry order was filled."),
+        "refused": sections.refusal_table(facts.refused_orders(run.orders), "Order", facts.none_refused(run.orders)),
         "blocked": blocked_table(run.blocked),
         "quality": sections.quality_table(run.quality, run.command),
         "account": sections.account_table(result["account"]),

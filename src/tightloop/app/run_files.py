@@ -2,8 +2,10 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tightloop.adapters.stores import parquet
@@ -12,6 +14,14 @@ from tightloop.runtime.results import Result
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+RESULT, QUALITY, REPORT = "result.json", "quality.json", "report.html"
+KEYS = ("strategy", "config_hash", "data_hash", "engine_version")
+TABLE_NAMES = (
+    "trades", "orders", "fills", "equity", "signals", "transitions", "positions", "attribution", "series", "events",
+)  # fmt: skip
+"""Tables of a run of any family."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,27 +61,73 @@ class RunFiles(ABC):
         """The strategy's own files, by name."""
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
-        """Write every result file into a folder; returns the path of the report, None when it was not wanted."""
+        """Write every result file into a folder; returns the path of the report, None when it was not wanted.
+
+        A run that is there already is replaced; InputError when files of its names are there that no run wrote.
+        """
         folder = Path(out)
+        texts = self.texts()
+        check_room(folder, texts)
         try:
-            return self._write(folder, report)
+            _remove_run(folder)
+            return self._write(folder, texts, report)
         except OSError as error:
             raise unwritable(folder, error) from None
 
-    def _write(self, folder: Path, report: bool) -> Path | None:
+    def _write(self, folder: Path, texts: Mapping[str, bytes], report: bool) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULT).write_text(_json(self.summary), encoding="utf-8")
         for name, table in self.result.tables.items():
             parquet.write(table, folder / f"{name}.parquet")
-        (folder / "result.json").write_text(_json(self.summary), encoding="utf-8")
-        (folder / "quality.json").write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
-        for name, content in self.texts().items():
+        (folder / QUALITY).write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
+        for name, content in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         if not report:
             return None
-        page = folder / "report.html"
+        page = folder / REPORT
         page.write_text(self.report(), encoding="utf-8")
         return page
+
+
+def earlier_run(folder: Path) -> dict[str, Any] | None:
+    """The ``result.json`` of a run that a folder holds; None when it holds none."""
+    try:
+        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and all(key in found for key in KEYS) else None
+
+
+def check_room(folder: Path, texts: Mapping[str, bytes] = MappingProxyType({})) -> None:
+    """InputError when a folder without a run holds files under the names of a run: they are somebody's own.
+
+    ``texts``: the strategy's files by name; one that is there with the same bytes is not in the way.
+    """
+    if earlier_run(folder) is not None:
+        return
+    own = [folder / name for name in (RESULT, QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES))]
+    own += [folder / name for name, content in texts.items() if _differs(folder / name, content)]
+    there = [path.name for path in own if path.exists()]
+    if there:
+        message = f"{folder} holds {', '.join(there)}, and no run that wrote them"
+        raise InputError.one("command line", None, "--out", message, "name another folder, or move them away")
+
+
+def _differs(path: Path, content: bytes) -> bool:
+    return not path.is_file() or path.read_bytes() != content
+
+
+def _remove_run(folder: Path) -> None:
+    """Take away the tables, the report and the strategies of the run that is there, and nothing else."""
+    run = earlier_run(folder)
+    if run is None:
+        return
+    inputs = {"inputs": {}, **run}["inputs"]
+    strategies = {"strategies": [], **inputs}["strategies"]
+    for name in (QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES), *map(str, strategies)):
+        if "/" not in name and "\\" not in name:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _json(data: Any) -> str:

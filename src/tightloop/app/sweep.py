@@ -14,6 +14,7 @@ class Sweep:
     """Rows of a sweep in the order of the sets; ``interrupted`` when not all are there.
 
     ``lost``: sets that were running when it was interrupted. ``extra``: figures besides the metrics that have a column.
+    ``is_synthetic``: whether the data were made up.
     """
 
     parameters: tuple[str, ...]
@@ -23,6 +24,7 @@ class Sweep:
     lost: int = 0
     has_split: bool = False
     extra: tuple[str, ...] = ()
+    is_synthetic: bool = False
 
     @property
     def frame(self) -> "pl.DataFrame":

@@ -8,7 +8,7 @@ import polars as pl
 from tightloop.runtime.metrics import METRICS
 from tightloop.runtime.sweep import Row
 
-COUNTS = frozenset({"trades", "resizes", "rebalances", "liquidations", "rollbacks"})
+COUNTS = frozenset({"trades", "denied", "resizes", "rebalances", "liquidations", "rollbacks"})
 
 
 def sweep_frame(

@@ -151,6 +151,11 @@ def source_stamp(path: Path) -> str:
     return hashlib.sha256(repr((_flags(), named)).encode()).hexdigest()
 
 
+def _disambiguator(file: Path) -> str:
+    """By file and flags, not by content: a changed source replaces its old machine code instead of joining it."""
+    return hashlib.sha256(repr((str(file), _flags())).encode()).hexdigest()[:10]
+
+
 class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]  # numba ships no types
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         self._file = Path(py_file).resolve()
@@ -162,8 +167,7 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]  # numba shi
         return source_stamp(self._file)
 
     def get_disambiguator(self) -> str:
-        # By file and flags, not by content: a changed source replaces its old machine code instead of joining it.
-        return hashlib.sha256(repr((str(self._file), _flags())).encode()).hexdigest()[:10]
+        return _disambiguator(self._file)
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_StampedLocator | None":
@@ -228,7 +232,19 @@ class _StampedImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]  # num
         return result._replace(target_context=target_context)
 
 
+def is_cached(file: Path, name: str) -> bool:
+    """Whether the cache holds machine code of a ``compiled`` function of a file, for its sources as they are now."""
+    assert name.isidentifier(), "a compiled function stands at the top of its file"
+    version = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+    base = f"{file.stem}.{name}-{_disambiguator(file)}.{version}"
+    try:
+        return bool(caching.IndexDataCacheFile(str(cache_dir()), base, source_stamp(file))._load_index())
+    except (OSError, pickle.UnpicklingError, EOFError):
+        return False
+
+
 _listeners: list[Callable[[bool], None]] = []
+_watchers: list[Callable[[str | None], None]] = []
 
 
 def when_compiling(listener: Callable[[bool], None]) -> None:
@@ -245,6 +261,22 @@ def _tell_listeners(is_kept: bool) -> None:
         _listeners.pop()(is_kept)
 
 
+def watch_compiling(watcher: Callable[[str | None], None]) -> None:
+    """Have ``watcher`` called with the name of every function that is compiled, before it is, and with None after."""
+    _watchers.append(watcher)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """As people find it: replay.replay."""
+    assert function.__module__, "a function of the core stands in a file"
+    return f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+
+
+def _tell_watchers(name: str | None) -> None:
+    for watcher in _watchers:
+        watcher(name)
+
+
 class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships no types
     _impl_class = _StampedImpl
 
@@ -257,6 +289,7 @@ class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships
             self.flush()
         if found is None:
             _tell_listeners(True)
+            _tell_watchers(_name_of(self._py_func))
         return found
 
 
@@ -308,7 +341,9 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
             dispatcher._cache = _StampedCache(function)
         except RuntimeError:
             _tell_listeners(False)  # no writable folder: compile in memory
+            _tell_watchers(_name_of(function))
         _compile(dispatcher.compile, signature)
+        _tell_watchers(None)
         dispatcher.disable_compile()
         return cast(F, dispatcher)
 

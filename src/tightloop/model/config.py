@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from tightloop.core import families, indicators, limits
-from tightloop.model import refusals, sense, yaml_lines
+from tightloop.model import flat, refusals, sense, yaml_lines
 from tightloop.model.conditions import TREE_KEYS, BadTree, Condition, Node, conditions_of, depth, read_tree
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
 from tightloop.model.instruments import InstrumentId
+from tightloop.model.presets import PRESETS, preset_of
 from tightloop.model.python_class import EXAMPLE, PythonClass, check_params, feed_fault, find
 from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import Origins, Setting, write_settings
@@ -50,7 +51,7 @@ class Strategy:
     """A strategy file that holds together. ``trees`` has the sections that have conditions, by name.
 
     ``place`` tells the file and line, or the option, that a path was written in; ``code`` is the class of a strategy in
-    Python.
+    Python; ``preset`` the account that was asked for by name.
     """
 
     file: str
@@ -64,6 +65,7 @@ class Strategy:
     config_hash: str
     place: refusals.Place = field(compare=False, repr=False)
     code: PythonClass | None = None
+    preset: str | None = None
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ def read(
     problems += reader.problems
     if problems:
         raise InputError(*sorted(problems, key=lambda own: own.line or 0))
-    return reader.strategy(raw)
+    return replace(reader.strategy(raw), preset=preset_of(account))
 
 
 def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:
@@ -145,7 +147,10 @@ def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:
 
 
 def _account_of(path: Path) -> Any:
-    """The account's limits from a file of their own, checked against that file's lines."""
+    """The account's limits by the name of a preset, or from a file of their own, checked against that file's lines."""
+    name = preset_of(path)
+    if name is not None:
+        return dict(PRESETS[name])
     written, line_of = yaml_lines.load(path)
     inside = ("account",) if isinstance(written, dict) and set(written) == {"account"} else ()
     own = (written["account"] if inside else written) or {}
@@ -231,6 +236,7 @@ class _Resolver:
             order = value_at(written, "sections", "Z1", "order")
             keys = order if isinstance(order, dict) else {}
             self.warnings = sense.check(shape, shape.sections, keys, self._refuse)
+            self.warnings += flat.warnings(self.variants, self.trees, self._place)
 
     def strategy(self, raw: str) -> Strategy:
         """The strategy; only when there are no problems."""

@@ -30,6 +30,7 @@ from tightloop.model.conditions import Condition
 from tightloop.model.config import Strategy
 from tightloop.model.plan import Plan
 from tightloop.runtime import metrics
+from tightloop.runtime.denials import denied, largest_denied
 from tightloop.runtime.recorder import Columns, Recorder
 
 Table = dict[str, npt.NDArray[Any] | list[Any]]
@@ -53,6 +54,8 @@ WARNINGS = {
     WarningCode.FEED_SILENT: "the feed fell silent for longer than on_stale allows while a position was held "
     "({count} times, first heard of at {first})",
     WarningCode.RUINED: "ruined at {first}: equity was {value:.2f}, not above 0; nothing is entered from there on",
+    WarningCode.STOP_UNTOUCHED: "{count} bars of an entry opened beyond its stop or its liquidation price and closed "
+    "on the good side: what they show of it lay before the entry, so it was not touched (first at {first})",
     WarningCode.SIZE_REDUCED: "percentage sizes were made smaller to what the free cash pays for "
     "({count} entries, first at {first})",
 }
@@ -364,7 +367,7 @@ def build(
         "state_hash": state_hash(plan.states, plan.arena),
         "metrics": figures_of(plan, ts_ns, values, closed),
         "attribution": attribution(state),
-        "account": plan.strategies[0].read.account.model_dump(),
+        "account": account_of(plan.strategies[0]),
         "warnings": [w for s in plan.strategies for w in s.warnings] + warnings + tables.warnings(),
     }
     frames: dict[str, Table] = {
@@ -378,7 +381,16 @@ def build(
         "signals": tables.signals(),
         "transitions": tables.transitions(),
     }  # fmt: skip
+    multipliers = {str(i): float(state["instruments"][k]["multiplier"]) for k, i in enumerate(plan.instruments)}
+    largest = largest_denied(frames["orders"], frames["signals"], frames["equity"], multipliers)
+    summary["denied"] = denied(frames["orders"], plan.strategies, largest)
     return Result(summary, frames, quality)
+
+
+def account_of(strategy: Strategy) -> dict[str, Any]:
+    """The limits in force, and the preset they were asked for by, if any."""
+    named = {} if strategy.preset is None else {"preset": strategy.preset}
+    return {**named, **strategy.read.account.model_dump()}
 
 
 def figures_of(

@@ -20,11 +20,14 @@ from tightloop.core.types import EQUITY, EVENT, RowKind, Rows
 from tightloop.model.plan import Plan
 from tightloop.runtime import results, tick_backtest
 from tightloop.runtime.backtest import run_code
+from tightloop.runtime.denials import count_denied
 from tightloop.runtime.feeds import Feed
 from tightloop.runtime.recorder import Recorder
 from tightloop.runtime.tick_feeds import TickFeed
 
 Figures = dict[str, float | int | None]
+DENIED = "denied"
+"""The figure of a sweep beside the metrics: entries that a check denied."""
 Shared = Feed | Callable[[Plan], TickFeed]
 """Bars that every set reads from the beginning, or what makes a feed of shared ticks for the plan of a set."""
 
@@ -46,8 +49,8 @@ def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]
 
 
 def run_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
-    """The metrics of one run, with as little kept as they need."""
-    recorder = Recorder(kinds=(RowKind.TRADE,))
+    """The metrics of one run and how many entries were denied, with as little kept as they need."""
+    recorder = Recorder(kinds=(RowKind.TRADE, RowKind.ORDER))
     if isinstance(feed, TickFeed):
         tick_backtest.run(plan, feed, recorder)
         return _figures(plan, recorder.equity(), recorder)
@@ -75,9 +78,10 @@ def _run(plan: Plan, shared: Shared) -> Figures:
 
 
 def _figures(plan: Plan, kept: Rows, recorder: Recorder) -> Figures:
-    return results.figures_of(
+    figures = results.figures_of(
         plan, kept["ts_ns"].astype(np.int64), kept["equity"].astype(np.float64), recorder.columns(RowKind.TRADE)
     )
+    return {**figures, DENIED: count_denied(recorder.columns(RowKind.ORDER))}
 
 
 def sweep(

@@ -61,7 +61,7 @@ def write_carry_sample(root: Path, seed: int = 1, days: int = DAYS_DEFAULT, repl
     _add_rest(datasets, seed, days)
     (root / "README.md").write_text(_readme(seed, days, tuple(datasets)), encoding="utf-8", newline="\n")
     for path, columns in datasets.items():
-        write_table(root / f"{path}.parquet", columns)
+        write_table(root / f"{path}.parquet", columns, synthetic=True)
     return CarrySample(root, days, tuple(datasets))
 
 

@@ -3,7 +3,7 @@
 Nothing is repaired silently: what a load drops or sorts is a fault of the report that comes with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from tightloop.adapters.data._shared import (
     commonest_step_ns,
     discover,
     gate,
+    is_synthetic,
     iso,
     judge_bars,
     judge_series,
@@ -180,6 +181,12 @@ class Catalog:
         """Whether there is a dataset of that path."""
         name = path.removesuffix(".parquet")
         return any(dataset.path.removesuffix(".parquet") == name for dataset in self._datasets)
+
+    def is_synthetic(self, paths: Iterable[str]) -> bool:
+        """Whether one of these datasets was made up, as those of `tightloop data sample` are marked."""
+        names = {path.removesuffix(".parquet") for path in paths}
+        own = (dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") in names)
+        return any(is_synthetic(dataset.files) for dataset in own)
 
     def span(self, path: str) -> tuple[int, int, int]:
         """First and last stamp of a series or of bars, rounded to the second, and the commonest step, in ns."""

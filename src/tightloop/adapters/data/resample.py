@@ -13,6 +13,7 @@ from tightloop.adapters.data._shared import (
     Source,
     grid_faults,
     grid_of,
+    is_synthetic,
     iso,
     length,
     stamps,
@@ -83,7 +84,8 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
     times, prices = _stored(dataset)
     _check_grid(dataset, times, from_ns)
     opens, made, counts = aggregate(times, prices, step_ns)
-    write_table(root / path, {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}})
+    columns = {"ts": stamps(opens), **{name: pa.array(column) for name, column in made.items()}}
+    write_table(root / path, columns, synthetic=is_synthetic(dataset.files))
     return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
 
 

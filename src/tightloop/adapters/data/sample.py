@@ -116,7 +116,11 @@ def write_sample(
         columns, kept = _bars(Stream(seed, index, 2), coin, market, activity, events)
         times = START_NS + np.flatnonzero(kept) * _NS_PER_MINUTE
         path = root / "bars" / VENUE / f"{coin.symbol}-perp-1m.parquet"
-        write_table(path, {"ts": stamps(times), **{name: pa.array(column[kept]) for name, column in columns.items()}})
+        write_table(
+            path,
+            {"ts": stamps(times), **{name: pa.array(column[kept]) for name, column in columns.items()}},
+            synthetic=True,
+        )
         _write_funding(root, coin, columns["close"])
         labels += [(coin.symbol, event) for event in events]
         bars += int(kept.sum())
@@ -235,7 +239,7 @@ def _write_funding(root: Path, coin: Coin, close: Floats) -> None:
     rate = np.clip(premium + np.clip(0.0001 - premium, -0.0005, 0.0005), -0.0075, 0.0075)
     times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * _NS_PER_MINUTE
     columns = {"ts": stamps(times), "rate": pa.array(to_digits(rate, 8))}
-    write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns)
+    write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns, synthetic=True)
 
 
 def _write_labels(root: Path, labels: list[tuple[str, Event]]) -> None:
@@ -250,7 +254,7 @@ def _write_labels(root: Path, labels: list[tuple[str, Event]]) -> None:
         "end": moments([event.end for _symbol, event in labels]),
         "magnitude": pa.array([round(event.magnitude, 6) for _symbol, event in labels], pa.float64()),
     }
-    write_table(root / "labels" / "pumps.parquet", columns)
+    write_table(root / "labels" / "pumps.parquet", columns, synthetic=True)
 
 
 def _rules() -> str:

@@ -11,7 +11,7 @@ from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wa
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
 from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.adapters.data._shared.times import commonest_step_ns
-from tightloop.adapters.data._shared.writing import check_room, stamps, write_table
+from tightloop.adapters.data._shared.writing import check_room, is_synthetic, stamps, write_table
 
 __all__ = [
     "FAULT_KINDS",
@@ -35,6 +35,7 @@ __all__ = [
     "grid_faults",
     "grid_of",
     "is_number",
+    "is_synthetic",
     "is_table",
     "is_text",
     "iso",

@@ -1,6 +1,7 @@
 """Writing datasets: a temporary file beside the old one, then a rename, so that no moment is without whole data."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from tightloop.adapters.data._shared.datasets import RULES_FILE
 from tightloop.model.errors import InputError
 
 ROW_GROUP = 131_072
+MARK = b"tightloop.synthetic"
+"""Key in the metadata of a Parquet file whose rows were made up."""
 
 
 def stamps(times_ns: npt.NDArray[np.int64]) -> pa.Array:
@@ -21,18 +24,36 @@ def stamps(times_ns: npt.NDArray[np.int64]) -> pa.Array:
     return pa.array(times_ns).view(pa.timestamp("ns", "UTC"))
 
 
-def write_table(file: Path, columns: dict[str, pa.Array]) -> None:
-    """Write columns of one length as one Parquet file; InputError when the place cannot be written."""
+def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = False) -> None:
+    """Write columns of one length as one Parquet file; InputError when the place cannot be written.
+
+    ``synthetic``: mark the file as made up, for whoever reads it (``is_synthetic``).
+    """
+    own = pa.table(columns)
+    if synthetic:
+        own = own.replace_schema_metadata({MARK: b"yes"})
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table(columns), temporary, compression="zstd", row_group_size=ROW_GROUP)
+        pq.write_table(own, temporary, compression="zstd", row_group_size=ROW_GROUP)
         temporary.replace(file)
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         raise InputError.one(file, None, "", message, "name a folder that can be written, with --data") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_synthetic(files: Sequence[Path]) -> bool:
+    """Whether one of the files is marked as made up; a file that can not be read is not."""
+    for file in files:
+        try:
+            marks = pq.read_schema(file).metadata
+        except (OSError, pa.ArrowInvalid):
+            continue
+        if marks and MARK in marks:
+            return True
+    return False
 
 
 def check_room(root: Path, replace: bool, *folders: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, iso, stamps, write_table
+from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, is_synthetic, iso, stamps, write_table
 from tightloop.adapters.data.importer.final import ended, final_rows, unused
 from tightloop.adapters.data.importer.guess import (
     WANTED,
@@ -130,10 +130,8 @@ def import_files(
     if target.timeframe is not None:
         _check_step(files[0], new["ts"], target)
     pairs = tuple((wanted, found) for wanted, found in mapping.items())
-    if target.kind in _TICK_COLUMNS:
-        rows_after, added, repeated = _write_days(root, target, new, replace)
-    else:
-        rows_after, added, repeated = _write_file(root / target.path, target, new, replace)
+    write = _write_days if target.kind in _TICK_COLUMNS else _write_file
+    rows_after, added, repeated = write(root / target.path, target, new, replace, is_synthetic(files))
     if _order_changed(new, target):
         notes.append("the rows were not in the order of time and are sorted")
     return Imported(target.path, rows_after, added, repeated, pairs, tuple(notes))
@@ -216,33 +214,33 @@ def _order_changed(new: Columns, target: Target) -> bool:
     return bool((times[1:] < times[:-1]).any())
 
 
-def _write_file(path: Path, target: Target, new: Columns, replace: bool) -> tuple[int, int, int]:
+def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
     if path.is_dir():
         remedy = "move the folder away first, or import under another name"
         raise InputError.one(path, None, "", "is a folder of part files, which an import does not change", remedy)
     old = {} if replace or not path.exists() else _stored(path, tuple(new))
     merged, before = _merged(path, old, new, target)
     columns = {name: stamps(column) if name == "ts" else pa.array(column) for name, column in merged.items()}
-    write_table(path, columns)
+    write_table(path, columns, synthetic=synthetic or (bool(old) and is_synthetic((path,))))
     return len(merged["ts"]), len(merged["ts"]) - before, before + len(new["ts"]) - len(merged["ts"])
 
 
-def _write_days(root: Path, target: Target, new: Columns, replace: bool) -> tuple[int, int, int]:
+def _write_days(folder: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
     when = np.where(new["ts_event_ns"] > 0, new["ts_event_ns"], new["ts_init_ns"])
     days = when // _NS_PER_DAY
     results = []
     jobs = []
     for day in np.unique(days).tolist():
-        path = root / target.path / f"{iso(day * _NS_PER_DAY)[:10]}.parquet"
+        path = folder / f"{iso(day * _NS_PER_DAY)[:10]}.parquet"
         part = {name: column[days == day] for name, column in new.items()}
         old = {} if replace or not path.exists() else _stored(path, tuple(new))
         merged, before = _merged(path, old, part, target)
         total = len(merged["ts_init_ns"])
         results.append((total, total - before, before + len(part["ts_init_ns"]) - total))
-        jobs.append((path, merged))
+        jobs.append((path, merged, synthetic or (bool(old) and is_synthetic((path,)))))
     # Every day is merged before the first is written: a contradiction in the last one changes nothing.
-    for path, merged in jobs:
-        write_table(path, {name: pa.array(column) for name, column in merged.items()})
+    for path, merged, mark in jobs:
+        write_table(path, {name: pa.array(column) for name, column in merged.items()}, synthetic=mark)
     totals = np.sum(results, axis=0).tolist()
     return totals[0], totals[1], totals[2]
 

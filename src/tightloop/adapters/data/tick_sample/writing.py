@@ -96,12 +96,13 @@ def _write(root: Path, market: LabMarket, trades: Columns, quotes: Columns) -> N
     symbol = market.coin.symbol
     for kind, columns in (("trades", trades), ("quotes", quotes)):
         table = {name: pa.array(column) for name, column in columns.items()}
-        write_table(root / kind / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table)
-    write_table(root / "bars" / VENUE / f"{symbol}-perp-1m.parquet", _bars(market, trades))
+        write_table(root / kind / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table, synthetic=True)
+    write_table(root / "bars" / VENUE / f"{symbol}-perp-1m.parquet", _bars(market, trades), synthetic=True)
     settlements = START_NS // _SETTLEMENT_NS * _SETTLEMENT_NS + np.arange(3, dtype=np.int64) * _SETTLEMENT_NS
     write_table(
         root / "funding" / VENUE / f"{symbol}.parquet",
         {"ts": stamps(settlements), "rate": pa.array([0.0001] * len(settlements))},
+        synthetic=True,
     )
 
 
@@ -111,7 +112,7 @@ def _write_book(root: Path, market: LabMarket, quotes: Columns, seed: int) -> in
     book = make_book(Stream(seed, 4, *symbol.encode()), market.coin, market.course, quotes, START_NS)
     table = {name: pa.array(column) for name, column in book.items()}
     table["side"] = table["side"].dictionary_encode()
-    write_table(root / "books" / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table)
+    write_table(root / "books" / VENUE / f"{symbol}-perp" / f"{DATE}.parquet", table, synthetic=True)
     return len(book["price"])
 
 
@@ -176,7 +177,7 @@ def _write_labels(root: Path, labels: list[Label]) -> None:
             ("retracement_pct", pa.float64()), ("is_pump", pa.bool_()),
         )
     }  # fmt: skip
-    write_table(root / LABELS_FILE, columns)
+    write_table(root / LABELS_FILE, columns, synthetic=True)
 
 
 def _rules(coin: TickCoin) -> str:
