@@ -18,6 +18,7 @@ from differential.simulator import Outcome, simulate
 from differential.strategies import Case
 
 ACCEPT = ("holes", "cadence", "units", "straight_line")
+BOTH_DRIVERS_EVERY = 10
 RELATIVE, ABSOLUTE = 1e-9, 1e-9
 FLAT = {"exit", "nothing_to_reduce"}  # two words for one thing: what protected a position went with it
 
@@ -94,14 +95,21 @@ def frame_of(rows: Sequence[Bar]) -> pl.DataFrame:
     return pl.DataFrame({"ts": ts} | prices)
 
 
-def run_product(case: Case) -> Any:
+def run_product(case: Case, *, one_by_one: bool = False) -> Any:
     """The run of the product. Raises Refused when it does not take the strategy."""
+    texts = [text_of(own) for own in case.strategies]
     with tempfile.TemporaryDirectory() as folder:
         write_catalog(Path(folder), case)
         try:
-            return tightloop.backtest(*(text_of(own) for own in case.strategies), data=folder, accept=ACCEPT)
+            return tightloop.backtest(*texts, data=folder, accept=ACCEPT, one_by_one=one_by_one)
         except tightloop.InputError as error:
             raise Refused(str(error)) from error
+
+
+def _drivers(case: Case, product: Any) -> Difference | None:
+    """Where the other driver of the product ends in another state."""
+    hashes = [own.summary["state_hash"] for own in (product, run_product(case, one_by_one=True))]
+    return None if hashes[0] == hashes[1] else Difference("run", 0, "one_by_one", *hashes)
 
 
 def run_plain(case: Case) -> Outcome:
@@ -133,6 +141,8 @@ def judge(case: Case, simulate_case: Callable[[Case], Outcome] | None = None) ->
         return Verdict(Difference("run", 0, "assertion", "a result", str(error)))
     plain = (simulate_case or run_plain)(case)
     difference = compare(plain, product)
+    if difference is None and case.seed % BOTH_DRIVERS_EVERY == 0:
+        difference = _drivers(case, product)
     roles = Counter(row["role"] for row in plain.fills)
     reasons = Counter(row["reason"] for row in plain.orders if row["reason"])
     return Verdict(difference, is_doubtful=difference is not None and plain.doubts > 0, roles=roles, reasons=reasons)

@@ -27,7 +27,7 @@ def metrics_of(
         "max_drawdown_days": _longest_drawdown_days(equity),
         "trades": len(closed),
         "win_rate_pct": 100.0 * sum(g > 0 for g in gains) / len(gains) if gains else None,
-        "profit_factor": won / lost if lost > 0 else None,
+        "profit_factor": won / lost if lost > 1e-12 * won else None,
         "expectancy": sum(gains) / len(gains) if gains else None,
         "avg_hold_s": sum(t["exit_ts"] - t["entry_ts"] for t in closed) / len(closed) / SECOND_NS if closed else None,
         "exposure_pct": 100.0 * _exposed_ns(trades, end_ns) / (end_ns - start_ns),

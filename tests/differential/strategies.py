@@ -199,7 +199,7 @@ def _tree(dice: _Dice, depth: int, step_s: float) -> dict[str, Any]:
     if kind in ("all", "any"):
         return {kind: [_tree(dice, depth - 1, step_s) for _ in range(dice.randrange(1, 3))]}
     if kind == "not":
-        return {"not": _condition(dice)}
+        return {"not": _tree(dice, depth - 1, step_s)}
     if kind == "hold":
         return {"hold": [_condition(dice), dice.one_of(0.5, 1, 2, 3) * step_s]}
     parts = [_condition(dice) for _ in range(dice.randrange(2, 4))]
