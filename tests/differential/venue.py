@@ -238,12 +238,10 @@ class Venue:
         """In the bar of an entry by a stop: how far price certainly came, as far as the protective stop asks."""
         position = own.position
         assert position is not None
-        stop = own.stop.stop_price if own.stop else None
-        level = stop
-        if level is None:
-            level = own.instrument.liquidation_price(
-                position.side, position.entry, position.qty, position.leverage
-            )  # fmt: skip
+        side = position.side
+        liquidation = own.instrument.liquidation_price(side, position.entry, position.qty, position.leverage)
+        levels = [own.stop.stop_price if own.stop else None, liquidation]
+        level = max((at for at in levels if at is not None), key=lambda at: side * at, default=None)
         if level is None or self.is_beyond(position.side, bar.open, level):
             return worst
         if not self.is_beyond(position.side, bar.close, level):
