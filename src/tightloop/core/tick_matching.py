@@ -14,7 +14,7 @@ Commands take effect in the order of their arrival, against the market in force 
 
 import math
 
-from tightloop.core import limits, margin, matching, tick_book, tick_fills, venue_book
+from tightloop.core import limits, margin, matching, tick_book, tick_fills, triggers, venue_book
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.tick_types import BookRow
 from tightloop.core.types import EventKind, OrderKind, Reason, Record, RowKind, TimeInForce, Trigger
@@ -102,11 +102,7 @@ def _after(venue: Record, own: Record, slot: int, next_slot: int) -> int:
 @leaf
 def _is_past_liquidation(venue: Record, order: Record) -> bool:
     """A stop that lies beyond the liquidation price of what it protects: the venue liquidates, the stop never fills."""
-    held = venue.positions[order.instance].qty
-    price = venue.positions[order.instance].liquidation_price
-    if order.reduce_only == 0 or held * order.side >= 0.0 or price != price:
-        return False
-    return order.stop_price < price if held > 0.0 else order.stop_price > price
+    return order.reduce_only != 0 and triggers.is_behind_liquidation(venue.positions[order.instance], order)
 
 
 @leaf
@@ -118,10 +114,10 @@ def _triggers(venue: Record, own: Record) -> None:
         after = order.next
         price = _signal_price(own, order)
         if order.kind == OrderKind.TRAILING and price > 0.0:
-            matching.follow(order, price, own.rules.price_increment)
+            triggers.follow(order, price, own.rules.price_increment)
         is_stop = order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT
         is_reached = is_stop and order.is_triggered == 0
-        is_reached = is_reached and matching.is_at_or_beyond(order.side, price, order.stop_price)
+        is_reached = is_reached and triggers.is_at_or_beyond(order.side, price, order.stop_price)
         if is_reached and not _is_past_liquidation(venue, order):
             order.is_triggered = 1
             if order.kind == OrderKind.STOP_LIMIT:
@@ -364,7 +360,7 @@ def _meet_print(venue: Record, own: Record, slot: int, price: float, qty: float)
             return
         if venue.is_partial != 0:
             most = min(most, -venue.queue_ahead[slot])
-    elif not matching.is_through(order.side, price, order.price):
+    elif not triggers.is_through(order.side, price, order.price):
         return
     filled = tick_fills.make(venue, slot, most)
     own.print_left -= filled if venue.is_partial != 0 else 0.0
@@ -423,7 +419,7 @@ def _submit(venue: Record, row: Record) -> None:
     is_halted = venue.halt_ns > 0 and venue.ts_ns - own.heard_ns > venue.halt_ns
     venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
-        matching.follow(order, order.reference_price, own.rules.price_increment)
+        triggers.follow(order, order.reference_price, own.rules.price_increment)
     if is_halted:
         order.is_resting = 1 if order.kind == OrderKind.LIMIT else 0
         tick_book.join_queue(venue, own, slot)
@@ -446,10 +442,9 @@ def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
     order.qty, order.price, order.arm_price = row.qty, row.price, row.arm_price
     if order.kind == OrderKind.TRAILING:
         order.trail_distance = row.trail_distance
-        matching.follow(order, order.best_price, own.rules.price_increment)
-        _triggers(venue, own)
-        return
-    order.stop_price = row.stop_price
+        triggers.follow(order, order.best_price, own.rules.price_increment)
+    else:
+        order.stop_price = row.stop_price
     if order.kind == OrderKind.LIMIT:
         if moves:
             _limit_arrives(venue, own, slot)
@@ -491,7 +486,7 @@ def expire(venue: Record, now_ns: int) -> None:
         own = venue.instruments[index]
         if own.order_first >= 0:
             _sent_at(venue, own, now_ns)
-            matching.expire(venue, own, now_ns)
+            matching.expire(venue, own, now_ns, now_ns)
             venue.expires_next_ns = min(venue.expires_next_ns, own.expires_next_ns)
 
 
@@ -503,7 +498,7 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
     instance = own.position_first
     while instance >= 0:
         position = venue.positions[instance]
-        if position.qty != 0.0 and own.mark > 0.0:
+        if position.qty != 0.0 and own.mark > 0.0 and venue.costs[instance].is_unfunded == 0:
             paid = venue_book.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
             paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate
