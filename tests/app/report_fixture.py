@@ -317,16 +317,16 @@ def metrics_of(trades: pl.DataFrame, equity: pl.DataFrame, span_ns: int) -> dict
     spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2))) if len(returns) else 0.0
     final = float(equity["equity"][-1])
-    growth = (final / CAPITAL) ** (365 * DAY_NS / span_ns) - 1
+    growth = (final / CAPITAL) ** (365 * DAY_NS / span_ns) - 1 if span_ns >= 30 * DAY_NS else None
     deepest = float(equity["drawdown_pct"].to_numpy().max())
     lost = -float(pnl[pnl < 0].sum())
     hold = (done["exit_ts"] - done["entry_ts"]).to_numpy() / 1e9 if done.height else np.zeros(0)
     return {
         "total_return_pct": (final / CAPITAL - 1) * 100,
-        "cagr_pct": growth * 100,
+        "cagr_pct": None if growth is None else growth * 100,
         "sharpe": float(returns.mean() / spread * np.sqrt(365)) if spread else None,
         "sortino": float(returns.mean() / downside * np.sqrt(365)) if downside else None,
-        "calmar": growth * 100 / deepest if deepest else None,
+        "calmar": growth * 100 / deepest if growth is not None and deepest else None,
         "max_drawdown_pct": deepest,
         "max_drawdown_days": longest_drawdown_days(equity) if deepest else None,
         "volatility_pct": spread * np.sqrt(365) * 100 if spread else None,

@@ -401,7 +401,9 @@ def test_an_outermost_bar_that_holds_a_tail_is_named_for_what_it_holds() -> None
 
 def test_figures_of_a_year_are_grey_with_their_reason_when_the_run_is_short() -> None:
     short = build_report(**fixture.synthetic_run(fixture.Shape(days=10, trades=20)))
-    assert short.count('<dd class="weak">') == 4, "return per year, volatility, Sortino, Calmar"
+    assert short.count('<dd class="weak">') == 2, "volatility, Sortino"
+    assert f"Return per year (CAGR) {MISSING} under 30 days" in text_of(short)
+    assert f"Calmar {MISSING} under 30 days" in text_of(short)
     assert 'class="big weak"' in short, "Sharpe"
     assert "of 10.0 days: says little" in text_of(short)
     assert 'weak">' not in page("LONG")
@@ -460,6 +462,24 @@ def test_the_summary_shows_the_result_first_and_the_report_last() -> None:
     assert "unfit bars/ftx/ETHUSD-perp-15m.parquet: straight line 96" in text
     assert "warning no instruments.yaml" in text
     assert max(map(len, lines)) <= 110
+
+
+def test_the_summary_says_why_a_figure_is_not_known() -> None:
+    def said(**metrics: float | None) -> str:
+        out = Console(file=io.StringIO(), width=110, color_system=None)
+        given = run("LONG")["result"]
+        changed = {**given, "metrics": given["metrics"] | metrics}
+        print_summary(changed, Path("x"), Path("x/report.html"), console=out)
+        assert isinstance(out.file, io.StringIO)
+        return " ".join(line for line in out.file.getvalue().splitlines() if line.startswith("n/a"))
+
+    none = dict.fromkeys(("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct"))
+    assert said(**none, max_drawdown_pct=105.0) == (
+        "n/a     CAGR, Sharpe, Sortino, Calmar, volatility: equity was not above 0"
+    )
+    assert "Sharpe: daily returns do not vary" in said(sharpe=None, volatility_pct=0.0)
+    short = build_report(**fixture.synthetic_run(fixture.Shape(days=10, trades=20)))
+    assert "under 30 days" in text_of(short)
 
 
 def test_the_summary_names_what_became_of_the_account_before_all_notes() -> None:

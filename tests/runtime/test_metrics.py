@@ -50,7 +50,9 @@ def test_ratios_are_those_of_the_returns_between_midnights(points):
         return
     deviation = plain.stdev(returns)
     downside = math.sqrt(sum(min(r, 0.0) ** 2 for r in returns) / (len(returns) - 1))
-    assume(deviation > 1e-12)
+    least = max(1e-13, 1e-12 * plain.mean(abs(r) for r in returns))
+    assume(deviation > 1e-12 and not least / 2 < downside < 2 * least)
+    downside = downside if downside > least else 0.0
     assert found["volatility_pct"] == pytest.approx(100 * deviation * math.sqrt(365))
     assert found["sharpe"] == pytest.approx(plain.mean(returns) / deviation * math.sqrt(365), abs=1e-9)
     expected = plain.mean(returns) / downside * math.sqrt(365) if downside > 0 else None
@@ -89,7 +91,7 @@ def test_figures_of_trades_are_those_of_a_list(trades):
     assert found["win_rate_pct"] == pytest.approx(100 * sum(p > 0 for p in pnl) / len(pnl))
     assert found["expectancy"] == pytest.approx(sum(pnl) / len(pnl), abs=1e-6)
     assert found["avg_hold_s"] == pytest.approx(sum(hold) / len(hold))
-    assert found["profit_factor"] == (None if losses == 0 else pytest.approx(gains / losses))
+    assert found["profit_factor"] == (None if losses <= 1e-12 * gains else pytest.approx(gains / losses))
 
 
 def test_growth_of_a_year_is_its_own_yearly_rate():
@@ -98,6 +100,43 @@ def test_growth_of_a_year_is_its_own_yearly_rate():
     assert found["cagr_pct"] == pytest.approx(21.0)
     half = of([0, 365 * DAY_NS // 2], [100.0, 110.0])
     assert half["cagr_pct"] == pytest.approx(21.0)
+
+
+def test_a_run_under_thirty_days_has_no_yearly_rate():
+    thirty = of([0, 30 * DAY_NS], [100.0, 101.0], max_drawdown_pct=2.0)
+    assert thirty["cagr_pct"] == pytest.approx(100.0 * (1.01 ** (365 / 30) - 1.0))
+    assert thirty["calmar"] == pytest.approx(thirty["cagr_pct"] / 2.0)
+    for span in (30 * DAY_NS - 1, 90 * 60 * 10**9):
+        shorter = of([0, span], [100.0, 101.0], max_drawdown_pct=2.0)
+        assert shorter["total_return_pct"] == pytest.approx(1.0)
+        assert shorter["cagr_pct"] is None
+        assert shorter["calmar"] is None
+
+
+@pytest.mark.parametrize("rate", [1e-4, -1e-4, 0.01, -0.01, 3e-9, 0.0])
+@pytest.mark.parametrize("capital", [1e-3, 10_000.0, 1e12])
+def test_a_deviation_that_is_rounding_alone_is_0_and_has_no_ratio_over_it(rate, capital):
+    found = of([k * DAY_NS for k in range(61)], [capital * (1.0 + rate) ** k for k in range(61)])
+    assert found["volatility_pct"] == 0.0
+    assert found["sharpe"] is None
+    # Losses of one size are no rounding: their deviation against 0 is the loss itself, over 59 instead of 60 days.
+    loss = rate * math.sqrt(60 / 59)
+    assert found["sortino"] == (pytest.approx(-math.sqrt(59 / 60) * math.sqrt(365), rel=1e-6) if loss < 0.0 else None)
+
+
+def test_a_deviation_is_rounding_by_its_own_size_or_by_that_of_the_returns():
+    small = np.array([1e-13, -1e-13] * 5)
+    assert metrics.of_returns(small * 0.9)["volatility_pct"] == 0.0
+    assert metrics.of_returns(small * 2.0)["volatility_pct"] > 0.0
+    assert metrics.of_returns(0.5 + np.array([1.0, -1.0] * 5) * 1e-13)["sharpe"] is None
+    assert metrics.of_returns(0.5 + np.array([1.0, -1.0] * 5) * 1e-11)["sharpe"] is not None
+
+
+def test_a_loss_of_rounding_is_no_loss_to_divide_by():
+    found = metrics.of_trades(np.array([50.0, -3e-14]), np.array([1.0, 1.0]))
+    assert found["profit_factor"] is None
+    assert metrics.of_trades(np.array([50.0, -1e-6]), np.array([1.0, 1.0]))["profit_factor"] == pytest.approx(5e7)
+    assert metrics.of_trades(np.array([-1.0]), np.array([1.0]))["profit_factor"] == 0.0
 
 
 def test_calmar_is_the_yearly_rate_over_the_deepest_drawdown_and_unknown_without_one():
@@ -117,6 +156,7 @@ def test_one_day_without_a_trade_knows_its_return_and_no_ratio():
     unknown = {name for name, value in found.items() if value is None}
     assert unknown == {
         "sharpe", "sortino", "volatility_pct", "calmar", "win_rate_pct", "profit_factor", "expectancy", "avg_hold_s",
+        "cagr_pct",
     }  # fmt: skip
     assert found["trades"] == 0
 
@@ -128,12 +168,31 @@ def test_a_run_without_a_record_knows_nothing_and_nothing_is_not_a_number():
         assert found[name] is None, name
 
 
-def test_ruin_has_a_return_and_no_yearly_rate():
-    found = of([0, DAY_NS, 2 * DAY_NS, 3 * DAY_NS], [100.0, 10.0, -5.0, -5.0], max_drawdown_pct=105.0)
-    assert found["total_return_pct"] == pytest.approx(-105.0)
-    assert found["cagr_pct"] is None
-    assert found["calmar"] is None
+OF_RETURNS = ("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct")
+DAYS = [k * DAY_NS for k in range(41)]
+
+
+@pytest.mark.parametrize(
+    ("equity", "deepest"),
+    [
+        ([100.0] * 20 + [-5.0] * 21, 105.0),
+        ([100.0] * 20 + [0.0] + [50.0] * 20, 100.0),
+        # Inside of a day, so that no day ends with it: the deepest drawdown alone tells.
+        ([100.0, 101.0] * 20 + [100.0], 100.0),
+        ([100.0, 101.0] * 20 + [100.0], 130.0),
+    ],
+)
+def test_a_run_whose_equity_was_not_above_0_has_a_return_and_a_drawdown_and_nothing_made_of_returns(equity, deepest):
+    found = of(DAYS, equity, max_drawdown_pct=deepest)
+    assert [found[name] for name in OF_RETURNS] == [None] * 5
+    assert found["total_return_pct"] == pytest.approx(equity[-1] - 100.0)
+    assert found["max_drawdown_pct"] == deepest
     assert all(value is None or math.isfinite(value) for value in found.values())
+
+
+def test_a_run_whose_equity_stayed_above_0_has_them():
+    found = of(DAYS, [100.0, 1.0] * 20 + [100.0], max_drawdown_pct=99.0)
+    assert [name for name in OF_RETURNS if found[name] is None] == []
 
 
 def test_slippage_that_one_fill_did_not_know_is_unknown():

@@ -110,10 +110,17 @@ def test_a_quantity_that_rounds_to_nothing_is_denied_on_ticks():
 
 def test_a_market_order_that_no_book_can_hold_sells_for_next_to_nothing_and_never_for_less():
     quotes = [(0, 100.0, 100.1), (1, 100.0, 100.1, "S1"), (2, 100.0, 100.1, "ZE1"), (3, 100.0, 100.1)]
-    done = run(strategy(size="{type: units, value: 5_000_000}"), (quotes, [(0, 100.0, 1)]))
+    text = strategy(size="{type: units, value: 5_000_000}").replace("capital: 10_000", "capital: 1_000_000_000")
+    done = run(text, (quotes, [(0, 100.0, 1)]))
     (trade,) = rows_of(done.trades)
     assert trade.entry_price > 300, "a straight line away from the touch of 1000 units"
     assert trade.exit_price == 0.01
+    # The entry at 350 on average and the exit lose 1.75e9 of 1e9: nothing is made of returns any more.
+    assert done.summary["final_equity"] < 0
+    for name in ("sharpe", "sortino", "volatility_pct", "cagr_pct", "calmar"):
+        assert done.metrics[name] is None
+    assert done.metrics["total_return_pct"] < -100
+    assert done.metrics["max_drawdown_pct"] > 100
 
 
 def test_a_symbol_that_is_delisted_stays_at_its_last_price_and_holds_nobody_up():

@@ -71,6 +71,14 @@ def test_a_limit_takes_the_levels_it_reaches_and_rests_with_the_rest():
     ]
 
 
+def test_all_or_nothing_wants_all_within_the_share_of_participation():
+    said = ended(book(participation=0.5).buy(10, 4, 100.2, tif="FOK")).run()
+    assert len(fills(said)) == 0, "half of 7 are 3.5"
+    assert [own[3] for own in ends(said)] == [int(Reason.UNFILLED_FOK)]
+    whole = ended(book(participation=0.5).buy(10, 3.5, 100.2, tif="FOK")).run()
+    assert [own[3] for own in fills(whole)] == [3.5]
+
+
 def test_ioc_and_fok_go_by_all_levels_within_the_limit():
     script = book().buy(10, 8, 100.2, tif="FOK").buy(20, 7, 100.2, tif="FOK").buy(30, 11, 100.4, tif="IOC")
     said = ended(script).run()

@@ -50,6 +50,67 @@ def test_ioc_leaves_nothing_and_fok_takes_all_or_nothing():
     ]
 
 
+# 5 are shown at 100.0; each 5 more lie a spread of 0.1 lower, in a straight line: the price of the seventh is 99.96.
+SEVEN_SOLD = 100.0 - 0.1 * (2 / 5) / 2 * (2 / 7)
+EIGHT_BOUGHT = 100.1 + 0.1 * (4 / 4) / 2 * (4 / 8)
+
+
+@pytest.mark.parametrize("tif", ["GTC", "IOC", "FOK"])
+@pytest.mark.parametrize(
+    ("side", "qty", "limit", "price"),
+    [(-1, 7, None, SEVEN_SOLD), (-1, 7, 99.96, SEVEN_SOLD), (1, 8, None, EIGHT_BOUGHT), (1, 8, 100.2, EIGHT_BOUGHT)],
+)
+def test_one_depth_serves_every_order_that_takes(tif, side, qty, limit, price):
+    fields = {"tif": tif} | ({} if limit is None else {"price": limit})
+    said = book().order(10, side, qty, **fields).run()
+    assert ends(said) == []
+    assert [(at, own, taken, maker) for at, own, _, taken, maker in fills(said)] == [(10.0, 1, qty, False)]
+    assert fills(said)[0][2] == pytest.approx(price, rel=1e-12)
+
+
+@pytest.mark.parametrize(("side", "qty", "limit", "takes"), [(-1, 7, 99.98, 6), (1, 8, 100.15, 6)])
+def test_a_limit_takes_what_lies_before_its_price_and_all_or_nothing_is_nothing_when_that_is_less(
+    side, qty, limit, takes
+):
+    # A tenth of a spread is a tenth of the touch: 5 + 5 x 0.02 / 0.1 = 6 sold, 4 + 4 x 0.05 / 0.1 = 6 bought.
+    said = book(tick=0.01).order(10, side, qty, price=limit, tif="IOC").run()
+    touch, shown = (100.0, 5) if side < 0 else (100.1, 4)
+    more = takes - shown
+    assert fills(said)[0][2:4] == (pytest.approx(touch + side * 0.1 * (more / shown) / 2 * (more / takes)), takes)
+    assert ends(said) == [(10.0, 1, "canceled", int(Reason.UNFILLED_IOC))]
+    said = book(tick=0.01).order(10, side, qty, price=limit, tif="FOK").run()
+    assert fills(said) == []
+    assert ends(said) == [(10.0, 1, "canceled", int(Reason.UNFILLED_FOK))]
+    assert fills(book(tick=0.01).order(10, side, takes, price=limit, tif="FOK").run())[0][3] == takes
+
+
+@pytest.mark.parametrize("options", [{"depth_spreads": 0.0}, {"partial": False}])
+def test_all_or_nothing_is_all_where_depth_has_no_end(options):
+    for tif in ("IOC", "FOK"):
+        assert fills(book(**options).sell(10, 700, 100.0, tif=tif).run()) == [(10.0, 1, 100.0, 700, False)]
+
+
+def test_all_or_nothing_wants_all_within_the_share_of_participation():
+    def sold(qty, tif):
+        said = book(participation=0.2, depth_spreads=0.0).sell(10, qty, tif=tif).run()
+        return [own[3] for own in fills(said)], [own[3] for own in ends(said)]
+
+    assert sold(1, "FOK") == ([1], [])
+    assert sold(2, "FOK") == ([], [int(Reason.UNFILLED_FOK)])
+    assert sold(2, "IOC") == ([1], [int(Reason.UNFILLED_IOC)])
+
+
+def test_without_quotes_ioc_and_fok_go_by_the_next_print():
+    def bought(qty, tif, **options):
+        said = Script(**options).print(0, 100.0, 1, "buy").print(50, 101.0, 3, "sell").buy(10, qty, tif=tif).run()
+        return [own[3] for own in fills(said)], [own[3] for own in ends(said)]
+
+    assert bought(3, "FOK") == ([3], [])
+    assert bought(4, "FOK") == ([], [int(Reason.UNFILLED_FOK)])
+    assert bought(4, "IOC") == ([3], [int(Reason.UNFILLED_IOC)])
+    assert bought(4, "FOK", partial=False) == ([4], [])
+
+
 def test_without_quotes_a_market_order_waits_for_the_next_print():
     script = Script().print(0, 100.0, 1, "buy").print(50, 101.0, 3, "sell").print(60, 102.0, 3, "sell")
     assert fills(script.buy(10, 2).run()) == [(50.0, 1, 101.0, 2, False)]
@@ -207,6 +268,64 @@ def test_a_trailing_stop_follows_the_touch_and_never_loosens():
     script = held().sell(10, 2, kind="trailing", trail_distance=1.0, arm_price=100.0, value=100.1, reduce_only=1)
     script.quote(20, 103.0, 5, 103.1, 4).quote(30, 102.5, 5, 102.6, 4).quote(40, 102.0, 5, 102.1, 4)
     assert fills(script.run())[1:] == [(40.0, 2, 102.0, 2, False)]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("trigger", ["TOUCH", "MARK", "LAST"])
+def test_a_stop_sent_at_a_price_already_passed_is_set_off_at_once_by_its_own_price(side, trigger):
+    # The touches are 100.0 and 100.1, the mark 100.05, the last print 100.02.
+    passed, ahead = {"TOUCH": (0.0, 0.1), "MARK": (0.05, 0.06), "LAST": (0.02, 0.03)}[trigger]
+    passed, ahead = (100.0 + passed, 100.0 + ahead) if side > 0 else (100.0 + passed, 99.99)
+    if side > 0 and trigger == "TOUCH":
+        passed, ahead = 100.1, 100.11
+    for stop, is_filled in ((passed, True), (ahead, False)):
+        script = book(tick=0.01).print(1, 100.02, 1, "sell")
+        said = script.order(10, side, 2, kind="stop", stop_price=stop, trigger=trigger).run()
+        price = 100.1 if side > 0 else 100.0
+        assert fills(said) == ([(10.0, 1, price, 2, False)] if is_filled else [])
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("gap", "is_stop"), [(5.0, True), (50.0, False)])
+def test_a_stop_before_the_liquidation_price_fills_and_one_beyond_it_never_does(side, gap, is_stop):
+    # Leverage 10: a long at 100.1 is liquidated at 90.54, a short at 100.0 at 109.45; the market jumps by 60.
+    entry = 100.1 if side > 0 else 100.0
+    script = book().order(1, side, 2, leverage=10.0)
+    script.order(10, -side, 2, kind="stop", stop_price=entry - side * gap, reduce_only=1)
+    jumped = 100.0 - side * 60.0
+    said = script.quote(20, jumped, 5, jumped + 0.1, 4).run()
+    price = jumped if side > 0 else jumped + 0.1
+    assert fills(said)[1:] == [(20.0, 2 if is_stop else 0, price, 2, False)]
+
+
+def test_a_stop_at_the_liquidation_price_itself_comes_first():
+    def sold(stop):
+        script = book(tick=0.0).buy(1, 2, leverage=10.0)
+        script.sell(10, 2, kind="stop", stop_price=stop, reduce_only=1)
+        return fills(script.quote(20, 90.0, 5, 90.1, 4).run())[1][1]
+
+    at = 100.1 * 0.9 / 0.995
+    assert sold(at + 1e-9) == 2
+    assert sold(at - 1e-6) == 0
+
+
+def test_a_nearer_distance_of_a_trail_is_taken_at_once_and_a_wider_one_never_loosens_it():
+    def sold(distance):
+        script = held().sell(10, 2, kind="trailing", trail_distance=1.0, value=100.1, reduce_only=1)
+        script.quote(20, 103.0, 5, 103.1, 4).quote(30, 102.4, 5, 102.5, 4)
+        script.amend(40, 2, qty=2, trail_distance=distance, arm_price=math.nan)
+        return fills(script.quote(50, 102.0, 5, 102.1, 4).run())[1:]
+
+    assert sold(0.5) == [(40.0, 2, 102.4, 2, False)]
+    assert sold(5.0) == [(50.0, 2, 102.0, 2, False)]
+
+
+def test_less_of_a_position_does_not_reset_its_trail():
+    script = held().sell(10, 2, kind="trailing", trail_distance=1.0, value=100.1, reduce_only=1)
+    script.quote(20, 103.0, 5, 103.1, 4).sell(25, 1, reduce_only=1)
+    script.amend(30, 2, qty=1, trail_distance=1.0, arm_price=math.nan)
+    script.quote(40, 102.3, 5, 102.4, 4).quote(50, 102.0, 5, 102.1, 4)
+    assert fills(script.run())[1:] == [(25.0, 3, 103.0, 1, False), (50.0, 2, 102.0, 1, False)]
 
 
 def test_an_exit_of_nothing_is_canceled():

@@ -14,6 +14,7 @@ from tightloop.app import report_sections as sections
 from tightloop.app.carry_charts import Curve, coloured, layers, lines
 from tightloop.app.carry_rules_table import rules_table
 from tightloop.app.explain_why import Facts
+from tightloop.app.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report_numbers import (
     COUNT,
     PERCENT,
@@ -210,12 +211,14 @@ def _heroes(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
     m, own = result["metrics"], result["figures"]
     assert set(METRICS) <= set(m), "a result has all metrics"
     gained = number(result["final_equity"] - result["initial_equity"] - own["flows"], shapes["money_signed"])
+    why = missing_reasons(m, length_ns(result))
+    sharpe_note = "".join(why[name] for name in ("sharpe",) if name in why) or "from daily returns"
     against = "" if own["benchmark"] is None else f"{BENCHMARK_NAME} {number(own['benchmark'], shapes['money_signed'])}"
     blocks: list[tuple[str, object, Form, str]] = [
         ("APY", own["apy"], PERCENT_SIGNED, f"APR {number(own['apr'], PERCENT_SIGNED)}"),
         ("Return of a unit", m["total_return_pct"], PERCENT_SIGNED, f"{gained} net"),
         ("Max drawdown", m["max_drawdown_pct"], PERCENT, against),
-        ("Sharpe", m["sharpe"], RATIO, "from daily returns"),
+        ("Sharpe", m["sharpe"], RATIO, sharpe_note),
         ("Lowest health factor", own["hf_min"], FACTOR, str(own["hf_min_at"] or "no debt")),
         ("Lowest margin ratio", own["min_ratio"], FACTOR, str(own["min_ratio_at"] or "no perpetual")),
     ]
@@ -228,7 +231,13 @@ def _heroes(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
 
 def _groups(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
     m, own, money = result["metrics"], result["figures"], shapes["money"]
-    signed = shapes["money_signed"]
+    signed, why = shapes["money_signed"], missing_reasons(m, length_ns(result))
+    own_names = {"Volatility per year": "volatility_pct", "Sortino": "sortino"}
+    reasons = {title: why[name] for title, name in own_names.items() if name in why}
+
+    def pairs(part: list[tuple[str, object, Form]]) -> str:
+        return "".join(sections.pair(name, number(value, form), reasons.get(name, "")) for name, value, form in part)
+
     parts: list[list[tuple[str, object, Form]]] = [
         [
             ("Equity at the end", result["final_equity"], money), ("Flows", own["flows"], signed),
@@ -247,11 +256,7 @@ def _groups(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
             ("Liquidations", own["liquidations"], COUNT), ("Rolled back", own["rollbacks"], COUNT),
         ],
     ]  # fmt: skip
-    return "".join(
-        "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{number(value, form)}</dd></div>" for name, value, form in part)
-        + "</dl>"
-        for part in parts
-    )  # fmt: skip
+    return "".join(f"<dl>{pairs(part)}</dl>" for part in parts)
 
 
 def _costs(result: Mapping[str, Any], fills: pl.DataFrame, shapes: Mapping[str, Form]) -> str:

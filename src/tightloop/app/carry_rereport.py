@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tightloop.adapters.stores import parquet
 from tightloop.app.carry_charts import coloured, lines
 from tightloop.app.carry_report import NEEDED, build_carry_report
 from tightloop.app.explain_why import Facts
+from tightloop.app.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report_numbers import COUNT, PERCENT, PERCENT_SIGNED, RATIO, Form, day, known, number, tone
 from tightloop.app.report_tags import figure, row, table, text_cell
 from tightloop.app.report_template import asset, filled
@@ -83,13 +85,18 @@ def compare_page(folders: Sequence[Path]) -> str:
         for result in results
     ]
     figures = [{**result["metrics"], **result["figures"]} for result in results]
+    reasons = [missing_reasons(result["metrics"], length_ns(result)) for result in results]
     slots = {
         "title": escape(f"{len(folders)} runs"),
         "lede": escape("; ".join(f"{name}: {_span(own)}" for name, own in zip(names, results, strict=True))),
         "style": asset("report.css"),
         "chart_style": asset("carry.css"),
         "equity": lines(ts_ns, coloured(names, columns), Form(4), height=360.0),
-        "figures": _table(names, [(title, [own[key] for own in figures], form) for title, key, form in ROWS]),
+        "figures": _table(
+            names,
+            [(title, [own[key] for own in figures], form) for title, key, form in ROWS],
+            {title: [why.get(key, "") for why in reasons] for title, key, _ in ROWS},
+        ),
         "attribution": _table(
             names, [(b.replace("_", " "), [own.get(b) for own in shares], PERCENT_SIGNED) for b in buckets]
         ),
@@ -122,12 +129,21 @@ def _span(result: Mapping[str, Any]) -> str:
     return f"{day(result['from'])} to {day(result['to'])}"
 
 
-def _table(names: Sequence[str], rows: Sequence[tuple[str, Sequence[Any], Form]]) -> str:
-    lines_of = [
-        row(text_cell(title), *(figure(number(v, form), tone(v) if form.signed else "") for v in values))
-        for title, values, form in rows
-        if any(known(value) for value in values)
-    ]
+def _table(
+    names: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[Any], Form]],
+    why: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str:
+    """A row for each figure that some run has, or of which ``why`` (by row, of each run) says why it has none."""
+    lines_of = []
+    for title, values, form in rows:
+        reasons = why.get(title, [""] * len(values))
+        if any(known(value) for value in values) or any(reasons):
+            cells = [
+                figure(f"{number(value, form)} {reason}".rstrip(), tone(value) if form.signed else "")
+                for value, reason in zip(values, reasons, strict=True)
+            ]
+            lines_of.append(row(text_cell(title), *cells))
     return table(["", *(f"#{name}" for name in names)], lines_of)
 
 

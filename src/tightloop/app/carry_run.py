@@ -142,7 +142,8 @@ def backtest_carry(
         "bars": len(taken),
     }
     signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
-    said = {where: Path(where).read_bytes() for where in signals if where is not None and Path(where).is_file()}
+    places = [Path(strategy.file).parent / where for where in signals if where is not None]
+    said = {str(place): place.read_bytes() for place in places if place.is_file()}
     return CarryRun(
         result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan, said=said
     )  # fmt: skip
@@ -237,7 +238,7 @@ def sweep_carry(
         message = f"{len(feed.instants)} instants are too few to split"
         raise InputError.one("command line", None, "--split", message, "widen --from and --to")
     parts = [carry_sweep.Tapes(part) for part in ([feed] if split is None else carry_sweep.parts_of(feed, split))]
-    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=SWEPT)
+    done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=(*SWEPT, sweeping.DENIED))
     done.is_synthetic = _is_synthetic(data, feed)
     numbers = [{"number": number} for number in range(len(sets))]
 

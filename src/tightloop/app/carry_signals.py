@@ -34,7 +34,7 @@ def predictions_of(leg: Leg, strategy: CarryStrategy, rows: CarryRows) -> tuple[
             remedy = "write the path of a file" if source == "file" else "write the address of the provider"
             raise InputError.one(strategy.file, None, field, f"does not say where its {source} is", remedy)
         if source == "file":
-            said = read_predictions(Path(where), instrument.symbol)
+            said = read_predictions(Path(strategy.file).parent / where, instrument.symbol)
         else:
             token = os.environ.get(TOKEN)
             if not token:

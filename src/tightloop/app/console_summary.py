@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tightloop.app.market_notes import SYNTHETIC, denials, is_of_account, is_synthetic
+from tightloop.app.metric_reasons import OF_RETURNS, in_one_line, length_ns, missing_reasons
 from tightloop.app.report_numbers import (
     COUNT,
     DAYS,
@@ -61,11 +62,12 @@ def print_summary(
     out.print()
     out.print(_figures(result))
     for lines in (
+        _unknown(result),
         _attribution(result),
         _denied(result),
         _account(result),
         _quality(quality),
-        _warnings(result["warnings"]),
+        _warnings([own for own in result["warnings"] if own not in denials(result)]),
     ):
         if lines:
             out.print()
@@ -155,6 +157,15 @@ def _carry_columns(result: Mapping[str, Any]) -> list[list[Line]]:
             ("Rollbacks", number(own["rollbacks"], COUNT), ""),
         ],
     ]
+
+
+def _unknown(result: Mapping[str, Any]) -> list[str]:
+    """Which figures are not known, and why; a carry run is not judged by its trades."""
+    why = missing_reasons(result["metrics"], length_ns(result))
+    if "figures" in result:
+        why = {name: reason for name, reason in why.items() if name in OF_RETURNS}
+    text = in_one_line(why)
+    return [f"[dim]n/a[/]     {escape(text)}"] if text else []
 
 
 def _attribution(result: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,17 @@ from tightloop.runtime.sweep import DENIED
 SHOWN = 20
 LESS_IS_BETTER = ("drawdown_pct", DENIED)
 COLUMNS = ("total_return_pct", "sharpe", "max_drawdown_pct", "trades", "win_rate_pct", "profit_factor", "denied")
-CARRY_COLUMNS = ("apy", "sharpe", "max_drawdown_pct", "min_ratio", "hf_min", "resizes", "liquidations", "rollbacks")
+CARRY_COLUMNS = (
+    "apy",
+    "sharpe",
+    "max_drawdown_pct",
+    "min_ratio",
+    "hf_min",
+    "resizes",
+    "liquidations",
+    "rollbacks",
+    "denied",
+)
 
 
 def check_sort(sort: str, *, has_split: bool) -> None:

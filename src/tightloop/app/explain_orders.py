@@ -162,9 +162,12 @@ def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str 
         return "a market order decided at a close fills at the open of the next bar"
     if kind in ("stop", "trailing") or (kind == "stop_limit" and not _same(met, limit)):
         if at_open:
+            is_beyond = stop is None or (met or 0.0) == stop or ((met or 0.0) > stop) == (order["side"] == "BUY")
+            if not is_beyond:
+                return "the stop was triggered before the bar began, so it filled at its open, whatever that was"
             return "the bar opened at or beyond the stop, so it filled at that open"
         if kind == "trailing":
-            return "price came back to the trailing stop inside the bar, so it filled there"
+            return "price passed the trailing stop inside the bar, as the bar itself may have moved it: it filled there"
         if _same(met, stop):
             return "price touched the stop inside the bar, so it filled at the stop"
         return "the stop was triggered before, and the rest filled at this price"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tightloop.app.market_notes import SYNTHETIC, denials, is_synthetic
-from tightloop.app.report_numbers import known, nanoseconds
+from tightloop.app.report_numbers import nanoseconds
 
 HISTOGRAM_BINS = 31
 DAY_NS = 86_400 * 1_000_000_000
@@ -18,9 +18,6 @@ OPEN = "open"
 ENDED = ("DENIED", "REJECTED", "EXPIRED", "CANCELED")
 """States of an order that ended without being filled whole; any other but FILLED still waits."""
 LOSSES_IN_A_ROW = "losses in a row"
-ANNUALISED = ("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct")
-DAYS_OF_A_YEARLY_FIGURE = 30
-"""Over fewer days a figure of a year says how much chance is multiplied, not how good the strategy is."""
 
 EXIT_NAMES = {
     "ZE1": "ZE1 close rule",
@@ -214,39 +211,6 @@ def liquidity(fills: pl.DataFrame) -> list[tuple[str, int, float, float]]:
         .sort("liquidity", descending=True)
     )
     return [(str(r["liquidity"]), r["n"], r["turnover"], r["fees"]) for r in table.iter_rows(named=True)]
-
-
-def missing_reasons(metrics: Mapping[str, Any], trades: pl.DataFrame, days: float) -> dict[str, str]:
-    """Why each null metric is null, by the definitions of the metrics."""
-    done = closed(trades)
-    none = "no closed trade" if done.height == 0 else ""
-    per_day = f"fewer than two whole UTC days ({days:.1f} days run)" if days < 3 else "daily returns do not vary"
-    known_reasons = {
-        "sharpe": per_day,
-        "sortino": per_day if days < 3 else "no day with a loss",
-        "volatility_pct": per_day,
-        "calmar": "no drawdown to divide by" if not known(metrics["max_drawdown_pct"]) else "no yearly return",
-        "cagr_pct": "the run is too short for a yearly rate",
-        "win_rate_pct": none,
-        "profit_factor": none or "no losing trade to divide by",
-        "expectancy": none,
-        "avg_hold_s": none,
-        "max_drawdown_days": "no drawdown",
-        "funding": "no funding in this run",
-        "slippage": "slippage was not measured",
-    }
-    return {
-        name: known_reasons.get(name, "") or "not known for this run"
-        for name, value in metrics.items()
-        if known(value) is None
-    }
-
-
-def weak_figures(metrics: Mapping[str, Any], days: float) -> dict[str, str]:
-    """Figures of a year that a short run can not carry, and why."""
-    if days >= DAYS_OF_A_YEARLY_FIGURE:
-        return {}
-    return {name: f"of {days:.1f} days: says little" for name in ANNUALISED if known(metrics[name]) is not None}
 
 
 def said_first(result: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from tightloop.app import report_facts as facts
 from tightloop.app import report_sections as sections
 from tightloop.app import report_series as series
 from tightloop.app.explain_why import Facts
+from tightloop.app.metric_reasons import missing_reasons, weak_figures
 from tightloop.app.report_columns import Pack
 from tightloop.app.report_fills import fill_columns
 from tightloop.app.report_numbers import MISSING, SECOND_NS, day, forms, known, number
@@ -164,9 +165,8 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
     result, initial = run.result, float(run.result["initial_equity"])
     shapes = forms(initial)
     start, end = facts.run_span(result)
-    days = (end - start) / facts.DAY_NS
-    why = facts.missing_reasons(result["metrics"], run.trades, days)
-    weak = facts.weak_figures(result["metrics"], days)
+    why = missing_reasons(result["metrics"], end - start)
+    weak = weak_figures(result["metrics"], end - start)
     hold_pct = None if hold is None else float(hold[-1] / initial - 1.0) * 100.0
     months = facts.monthly_returns(_stamps(run.equity, "ts"), _floats(run.equity, "equity"), initial, start, end)
     done = facts.closed(run.trades)

@@ -140,12 +140,13 @@ def groups(
             line("slippage", "Slippage", money),
         ],
     ]
-    return "".join(f"<dl>{''.join(_pair(*each) for each in part)}</dl>" for part in parts)
+    return "".join(f"<dl>{''.join(pair(*each) for each in part)}</dl>" for part in parts)
 
 
 def warning_box(warnings: Sequence[object], first: Sequence[str] = ()) -> str:
     """``first`` and what stopped or liquidated the account by themselves, then notes of data and rules."""
     texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
+    texts = [text for text in texts if text not in first]
     grave = [text for text in texts if is_of_account(text)]
     account = "".join(f"<li>{escape(text)}</li>" for text in (*first, *grave))
     box = f'<div class="callout grave" role="alert" aria-label="Account"><ul>{account}</ul></div>' if account else ""
@@ -186,7 +187,7 @@ def distribution(pnl: Sequence[float], forms: Mapping[str, Form]) -> str:
     bars = "".join(_bar(each, bins, tails, money) for each in bins)
     label = f"Distribution of {len(column)} trade results"
     pairs = (
-        _pair(name.capitalize(), number(value, COUNT if name == facts.LOSSES_IN_A_ROW else money), "")
+        pair(name.capitalize(), number(value, COUNT if name == facts.LOSSES_IN_A_ROW else money), "")
         for name, value in facts.extremes(column).items()
     )
     plot = f'<div class="bins" role="img" aria-label="{label}">{bars}</div>{_ends(bins, tails, money)}'
@@ -343,7 +344,8 @@ def _hero(
     return f'<div class="hero">{pair}{reason}{text}</div>'
 
 
-def _pair(title: str, text: str, why: str, shade: str = "") -> str:
+def pair(title: str, text: str, why: str, shade: str = "") -> str:
+    """A figure with its name, and why it is not known or says little."""
     reason = f'<dd class="why">{escape(why)}</dd>' if why else ""
     style = f' class="{shade}"' if shade else ""
     return f"<div><dt>{escape(title)}</dt><dd{style}>{text}</dd>{reason}</div>"

@@ -2,35 +2,49 @@
 
 It speaks to the step in events and hears commands, and keeps orders and positions of its own, as a venue does.
 
-    at the open     market orders fill at the open; then stops that are triggered or that the open is at or beyond; then
-                    limits that the open is beyond
-    inside the bar  stops first: touched (low <= stop <= high) fills at the stop; then limits: traded through (for a buy
-                    low < limit) fills at the limit
-    liquidation     at the open, then at the adverse extreme, after the stops
+    at the open     market orders fill at the open; then what it is at or beyond on the adverse way: stops (and those
+                    that are triggered), liquidations; then limits that the open is beyond
+    inside the bar  the adverse way first: of stop and liquidation price the one that price meets first, a touch is
+                    enough, at that price; then limits: traded through (for a buy low < limit) fills at the limit
+    at its end      trailing stops follow the bar's extreme; one that the close lies beyond then was passed for certain
+
+A stop that lies beyond the liquidation price never fills. A stop sent where the market has left it behind already is
+triggered at once, and fills at the next open.
 
 An exit whose position was entered inside the same bar (not at its open) fills in it only as far as that is certain: a
-stop when touched, which is the adverse reading; a target when the close is beyond it, because only then did price trade
-through it after the entry. With ``participation`` on, fills share that part of the bar's volume; what fills at the open
-is then known at the close, when the volume is.
+stop when touched, which is the adverse reading, but for what the bar shows from before the entry (``lay_before``); a
+target when the close is beyond it, because only then did price trade through it after the entry. With ``participation``
+on, fills share that part of the bar's volume; what fills at the open is then known at the close, when the volume is.
 """
 
 import math
 
 from tightloop.core import limits, margin, positions, rounding, venue_book, venue_cash
-from tightloop.core.compiled import hot, leaf
+from tightloop.core.compiled import leaf
 from tightloop.core.hashing import uniform
+from tightloop.core.triggers import (
+    follow,
+    is_armed,
+    is_at_or_beyond,
+    is_behind_liquidation,
+    is_passed,
+    is_through,
+    is_touched,
+    lay_before,
+    take_best,
+)
 from tightloop.core.types import (
     EventKind,
     OrderKind,
     Reason,
     Record,
-    RowKind,
     SlippageKind,
     Stage,
     TimeInForce,
 )
 
-_MARKETS, _STOPS, _LIMITS = 0, 1, 2
+MARKETS, STOPS, LIMITS = 0, 1, 2
+_INSIDE, _BY_STOP = 1, 2  # where an entry inside the bar in hand came from: a limit that rested; a stop
 _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
 
 
@@ -127,6 +141,11 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     venue.wallet -= event.amount
     event.rate = (paid - price) * order.side * qty * multiplier
     venue_book.say_stop(event, order)
+    if own.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
+        position = venue.positions[order.instance]
+        position.closed_ns = _BY_STOP if position.closed_ns == _INSIDE else position.closed_ns
+        if lay_before_entry(venue, order.instance, own):
+            event.open = own.open
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
@@ -165,7 +184,7 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
         if position.qty == 0.0:
             positions.begin_trade(position, 0, 0, venue.ts_ns)
             venue.position_count += 1
-            position.closed_ns = 1 if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
+            position.closed_ns = _INSIDE if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
         positions.increase(position, left, price)
         position.margin += abs(left) * price * multiplier / leverage
     position.liquidation_price = margin.liquidation_price(
@@ -177,19 +196,8 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
 
 
 @leaf
-def is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
-    """A stop of this side is triggered by this price."""
-    return price >= trigger if side > 0 else price <= trigger
-
-
-@leaf
-def is_through(side: int, price: float, limit: float) -> bool:
-    """A limit of this side is traded through by this price."""
-    return price < limit if side > 0 else price > limit
-
-
-@leaf
-def expire(venue: Record, own: Record, now_ns: int) -> None:
+def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
+    """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
     if own.expires_next_ns > now_ns:
         return
     own.expires_next_ns = limits.NEVER_NS
@@ -198,7 +206,9 @@ def expire(venue: Record, own: Record, now_ns: int) -> None:
         order = venue.orders[at]
         after = order.next
         if order.expires_ns <= now_ns:
-            venue_book.end_order(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, order.expires_ns)
+            venue_book.end_order(
+                venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, min(order.expires_ns, dated_ns)
+            )
         else:
             own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
         at = after
@@ -231,7 +241,26 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
 
 
 @leaf
-def _at_open(venue: Record, slot: int, own: Record) -> None:
+def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> bool:
+    """A limit meets its first price: one that may not take, or may not rest, ends there."""
+    order = venue.orders[slot]
+    assert order.price > 0.0, "a limit has a price"
+    if order.post_only != 0 and not is_through(-order.side, price, order.price):
+        venue_book.end_order(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
+        return True
+    if is_through(order.side, price, order.price):
+        return False
+    if order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
+        return True
+    if order.tif == TimeInForce.FOK:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_ns)
+        return True
+    return False
+
+
+@leaf
+def at_open(venue: Record, slot: int, own: Record) -> None:
     """One order against the open of the bar."""
     order = venue.orders[slot]
     price, ts_ns = own.open, own.open_ns
@@ -239,61 +268,85 @@ def _at_open(venue: Record, slot: int, own: Record) -> None:
     if kind == OrderKind.MARKET or (order.is_triggered != 0 and kind != OrderKind.STOP_LIMIT):
         _take(venue, slot, price, False, ts_ns)
         return
+    if kind != OrderKind.LIMIT and order.is_triggered == 0:
+        if not is_at_or_beyond(order.side, price, order.stop_price) or _is_liquidated_first(venue, order, own, True):
+            return
     if kind == OrderKind.STOP or kind == OrderKind.TRAILING:
-        if is_at_or_beyond(order.side, price, order.stop_price):
-            order.is_triggered = 1
-            _take(venue, slot, price, False, ts_ns)
+        order.is_triggered = _TRIGGERED
+        _take(venue, slot, price, False, ts_ns)
         return
     if kind == OrderKind.STOP_LIMIT:
-        if order.is_triggered == 0 and not is_at_or_beyond(order.side, price, order.stop_price):
-            return
         order.is_triggered = _RESTS
     is_first = order.is_resting == 0
     order.is_resting = 1
-    if order.post_only != 0 and is_first and not is_through(-order.side, price, order.price):
-        venue_book.end_order(venue, slot, EventKind.ORDER_REJECTED.value, Reason.POST_ONLY_WOULD_TAKE.value, ts_ns)
+    if is_first and _ends_at_first_price(venue, slot, price, ts_ns):
         return
     if is_through(order.side, price, order.price):
         _take(venue, slot, price, not is_first, ts_ns)
-    elif is_first and order.tif == TimeInForce.IOC:
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, ts_ns)
-    elif is_first and order.tif == TimeInForce.FOK:
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_ns)
 
 
 @leaf
-def _was_entered_inside(venue: Record, order: Record) -> bool:
+def was_entered_inside(venue: Record, order: Record) -> bool:
     """The position this order reduces was entered inside the bar in hand: what came before does not count."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == 1
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
 
 
 @leaf
-def _stop_in_bar(venue: Record, slot: int, own: Record) -> None:
+def was_entered_by_stop(venue: Record, order: Record) -> bool:
+    """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == _BY_STOP
+
+
+@leaf
+def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
+    """The bar in hand, in which this position was entered, was at its liquidation price only before the entry."""
+    position = venue.positions[instance]
+    return position.closed_ns == _BY_STOP and lay_before(
+        own, -1 if position.qty > 0.0 else 1, position.liquidation_price
+    )
+
+
+@leaf
+def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
-    extreme = own.high if order.side > 0 else own.low
-    if order.is_triggered == 0 and is_at_or_beyond(order.side, extreme, order.stop_price):
+    if order.is_triggered == 0:
+        is_hit = is_touched(own, order.side, order.stop_price, was_entered_by_stop(venue, order))
+        if not is_hit or _is_liquidated_first(venue, order, own, False):
+            return
         order.is_triggered = _TRIGGERED
         if order.kind == OrderKind.STOP_LIMIT:
-            # At the trigger the price is the stop: a limit beyond it is met there and then, another one rests.
-            order.is_resting = 1
-            if is_through(order.side, order.stop_price, order.price):
-                _take(venue, slot, order.stop_price, False, own.open_ns)
-            elif is_through(order.side, own.close, order.price):
-                _take(venue, slot, order.price, True, own.open_ns)
+            _stop_limit_in_bar(venue, slot, own)
         else:
             _take(venue, slot, order.stop_price, False, own.open_ns)
-    elif order.is_triggered != 0 and order.kind != OrderKind.STOP_LIMIT and order.fill_count > 0:
+    elif order.kind != OrderKind.STOP_LIMIT and order.fill_count > 0:
         _take(venue, slot, own.open, False, own.open_ns)
 
 
 @leaf
-def _limit_in_bar(venue: Record, slot: int, own: Record) -> None:
+def _stop_limit_in_bar(venue: Record, slot: int, own: Record) -> None:
+    """At the trigger the price is the stop: a limit beyond it is met there and then, another one rests."""
+    order = venue.orders[slot]
+    assert order.kind == OrderKind.STOP_LIMIT, "another stop is no limit when it is triggered"
+    order.is_resting = 1
+    if _ends_at_first_price(venue, slot, order.stop_price, own.open_ns):
+        return
+    if is_through(order.side, order.stop_price, order.price):
+        _take(venue, slot, order.stop_price, False, own.open_ns)
+    elif is_through(order.side, own.close, order.price):
+        _take(venue, slot, order.price, True, own.open_ns)
+
+
+@leaf
+def limit_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One limit against the range of the bar."""
     order = venue.orders[slot]
     reached = own.low if order.side > 0 else own.high
-    if _was_entered_inside(venue, order):
+    if was_entered_inside(venue, order):
         reached = own.close
+        liquidate(venue, order.instance, own, False)  # a loss comes before a gain; its stop was tried before
+        if venue.positions[order.instance].qty == 0.0:
+            return
     order.is_resting = 1
     if is_through(order.side, reached, order.price):
         _take(venue, slot, order.price, True, own.open_ns)
@@ -302,235 +355,145 @@ def _limit_in_bar(venue: Record, slot: int, own: Record) -> None:
 @leaf
 def _class_of(order: Record) -> int:
     if order.kind == OrderKind.MARKET:
-        return _MARKETS
+        return MARKETS
     is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING
-    return _STOPS if is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered != _RESTS) else _LIMITS
+    return STOPS if is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered != _RESTS) else LIMITS
 
 
 @leaf
-def _all_at_open(venue: Record, own: Record) -> None:
+def all_at_open(venue: Record, own: Record) -> None:
     """What was asked before the bar began comes before what its first price triggers."""
-    _pass(venue, own, Stage.AT_OPEN.value, _MARKETS)
-    _pass(venue, own, Stage.AT_OPEN.value, _STOPS)
-    _pass(venue, own, Stage.AT_OPEN.value, _LIMITS)
+    pass_orders(venue, own, Stage.AT_OPEN.value, MARKETS)
+    pass_orders(venue, own, Stage.AT_OPEN.value, STOPS)
+    if venue.position_count > 0:
+        liquidate_all(venue, own, True)
+    pass_orders(venue, own, Stage.AT_OPEN.value, LIMITS)
 
 
 @leaf
-def _pass(venue: Record, own: Record, stage: int, wanted: int) -> None:
+def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
     """All orders of one class, in order of arrival."""
     at = own.order_first
     while at >= 0:
         order = venue.orders[at]
         after = order.next
-        is_over = stage == Stage.IN_BAR and order.expires_ns < own.close_ns
+        # What was sent inside the bar (a timer spoke) waits for the next open.
+        is_late = stage == Stage.AT_OPEN and order.submitted_ns > own.open_ns
+        is_over = is_late or (stage == Stage.IN_BAR and order.expires_ns < own.close_ns)
         if _class_of(order) == wanted and not is_over and order.id != 0:
             if stage == Stage.AT_OPEN:
-                _at_open(venue, at, own)
-            elif wanted == _STOPS:
-                _stop_in_bar(venue, at, own)
+                at_open(venue, at, own)
+            elif wanted == STOPS:
+                stop_in_bar(venue, at, own)
             else:
-                _limit_in_bar(venue, at, own)
+                limit_in_bar(venue, at, own)
             # A fill may have canceled the next in the list: begin again from the first that is left after this one.
             if after >= 0 and venue.orders[after].id == 0:
                 after = own.order_first if order.id == 0 else order.next
         at = after
 
 
+# Liquidation and trailing stops ---------------------------------------------------------------------------------------
+
+
 @leaf
-def _liquidate(venue: Record, index: int, own: Record, extreme_low: float, extreme_high: float, at_open: bool) -> None:
-    """Close by force what the price took beyond its liquidation price."""
+def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
+    """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
+    position = venue.positions[instance]
+    trigger, qty = position.liquidation_price, abs(position.qty)
+    if qty == 0.0 or trigger != trigger:
+        return
+    side = -1 if position.qty > 0.0 else 1
+    is_hit = is_at_or_beyond(side, own.open, trigger)
+    if not at_open:
+        is_hit = is_touched(own, side, trigger, position.closed_ns == _BY_STOP)
+    if is_hit:
+        index = venue.instance_instrument[instance]
+        assert not at_open or own.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
+        price = own.open if at_open else trigger
+        event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
+        event.price = price
+        event.qty = qty
+        event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+        venue.wallet -= event.amount
+        apply_fill(venue, instance, -position.qty, price, 1.0, own)
+
+
+@leaf
+def _is_liquidated_first(venue: Record, order: Record, own: Record, at_open: bool) -> bool:
+    """Whether price meets a liquidation price before this stop, and nothing is left for it to do.
+
+    An order that is more than an exit goes on without the position.
+    """
+    if not is_behind_liquidation(venue.positions[order.instance], order):
+        return False
+    liquidate(venue, order.instance, own, at_open)
+    return order.reduce_only != 0
+
+
+@leaf
+def liquidate_all(venue: Record, own: Record, at_open: bool) -> None:
+    """Positions that were there before the bar, or entered at its open; what it entered inside has no stop yet."""
     instance = own.position_first
     while instance >= 0:
-        position = venue.positions[instance]
-        trigger = position.liquidation_price
-        if position.qty != 0.0 and trigger == trigger:
-            is_hit = extreme_low <= trigger if position.qty > 0.0 else extreme_high >= trigger
-            if is_hit:
-                price = own.open if at_open else trigger
-                qty = abs(position.qty)
-                event = venue_book.push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
-                event.price = price
-                event.qty = qty
-                event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
-                venue.wallet -= event.amount
-                apply_fill(venue, instance, -position.qty, price, 1.0, own)
+        if venue.positions[instance].closed_ns == 0:
+            liquidate(venue, instance, own, at_open)
         instance = venue.instance_next[instance]
 
 
 @leaf
-def _trail(venue: Record, own: Record, high: float, low: float) -> None:
-    """Trailing stops follow the best price; they never loosen."""
-    at = own.order_first if own.trailing_count > 0 else -1
+def trail_open(venue: Record, own: Record) -> None:
+    """Trailing stops follow an open that did not set them off."""
+    at = own.order_first
     while at >= 0:
         order = venue.orders[at]
         if order.kind == OrderKind.TRAILING:
-            best = high if order.side < 0 else low
-            if own.stage == Stage.IN_BAR and _was_entered_inside(venue, order):
-                best = own.close
-            follow(order, best, own.rules.price_increment)
+            follow(order, own.open, own.rules.price_increment)
         at = order.next
 
 
 @leaf
-def follow(order: Record, best: float, increment: float) -> None:
-    """Move one trailing stop after a price; a sell trails the highest, a buy the lowest."""
-    sign = float(-order.side)
-    if (best - order.best_price) * sign > 0.0:
-        order.best_price = best
-    is_armed = order.arm_price != order.arm_price or (order.best_price - order.arm_price) * sign >= 0.0
-    if not is_armed:
-        return
-    distance = order.trail_distance
-    if distance != distance:
-        distance = order.best_price * order.trail_pct / 100.0
-    stop = rounding.price_late(order.best_price - sign * distance, increment, order.side)
-    if order.stop_price != order.stop_price or (stop - order.stop_price) * sign > 0.0:
-        order.stop_price = stop
+def trail_bar(venue: Record, own: Record) -> None:
+    """Trailing stops see the bar's extreme; of a bar entered inside its close alone, which lies after the entry.
 
-
-# What the driver calls ------------------------------------------------------------------------------------------------
-
-
-@hot
-def has_business(venue: Record) -> bool:
-    """Whether a market event can cause anything here."""
-    return venue.order_count > 0 or venue.position_count > 0
-
-
-@hot
-def watch(venue: Record, event: Record) -> None:
-    """A market event while there is nothing to fill and nobody to pay: prices move, and that is all."""
-    own = venue.instruments[event.instrument]
-    venue.ts_ns = event.ts_init_ns
-    if event.kind == EventKind.BAR_OPENED:
-        own.open = event.price
-        own.mark = event.price
-        own.open_ns = event.ts_init_ns
-        own.volume_left = math.inf
-        own.stage = Stage.AT_OPEN.value
-    elif event.kind == EventKind.BAR_CLOSED:
-        own.mark = event.price
-        own.close_ns = event.ts_init_ns
-        own.rules.bar.volume = event.qty
-        own.stage = Stage.BETWEEN.value
-
-
-@leaf
-def begin_bar(venue: Record, event: Record) -> None:
-    """A bar opened: its open is in force; what waited fills."""
-    own = venue.instruments[event.instrument]
-    venue.ts_ns = event.ts_init_ns
-    own.open = event.price
-    own.mark = event.price
-    own.open_ns = event.ts_init_ns
-    own.volume_left = math.inf
-    own.stage = Stage.AT_OPEN.value
-    at = own.position_first
+    One by a distance moves when the distance at this close is told (``trail_close``), one by percent here.
+    """
+    at = own.order_first
     while at >= 0:
-        venue.positions[at].closed_ns = 0
-        at = venue.instance_next[at]
-    expire(venue, own, event.ts_init_ns)
-    if own.has_participation == 0:
-        _all_at_open(venue, own)
-    _liquidate(venue, event.instrument, own, own.open, own.open, True)
-    _trail(venue, own, own.open, own.open)
+        order = venue.orders[at]
+        after = order.next
+        if order.kind == OrderKind.TRAILING:
+            was_armed, was_best = is_armed(order), order.best_price
+            best = own.high if order.side < 0 else own.low
+            if was_entered_inside(venue, order):
+                best = own.close
+            take_best(order, best)
+            order.is_moved = 1 if order.best_price != was_best or is_armed(order) != was_armed else 0
+            if order.trail_distance != order.trail_distance:
+                trail_close(venue, at, own)
+                if after >= 0 and venue.orders[after].id == 0:
+                    after = own.order_first if order.id == 0 else order.next
+        at = after
 
 
 @leaf
-def open_known(venue: Record, event: Record) -> None:
-    """With participation: the volume is known now, and with it what filled at the open."""
-    own = venue.instruments[event.instrument]
-    venue.ts_ns = event.ts_init_ns
-    own.high, own.low, own.close, own.volume = event.high, event.low, event.price, event.qty
-    own.close_ns = event.ts_init_ns
-    own.volume_left = event.qty
-    if own.has_participation != 0:
-        own.stage = Stage.AT_OPEN.value
-        _all_at_open(venue, own)
-
-
-@leaf
-def in_bar(venue: Record, event: Record) -> None:
-    """Inside the bar that ends now: stops, then limits."""
-    own = venue.instruments[event.instrument]
-    own.stage = Stage.IN_BAR.value
-    _pass(venue, own, Stage.IN_BAR.value, _STOPS)
-    _pass(venue, own, Stage.IN_BAR.value, _LIMITS)
-
-
-@leaf
-def end_bar(venue: Record, event: Record) -> None:
-    """The bar ended: liquidation at its adverse extreme, trailing stops move, no price is in force any more."""
-    own = venue.instruments[event.instrument]
-    _liquidate(venue, event.instrument, own, own.low, own.high, False)
-    _trail(venue, own, own.high, own.low)
-    expire(venue, own, own.close_ns)
-    own.mark = own.close
-    own.rules.bar.volume = own.volume
-    own.stage = Stage.BETWEEN.value
-
-
-@leaf
-def settle_funding(venue: Record, event: Record) -> None:
-    """Funding on what is held, at the mark the event carries or the last one known."""
-    own = venue.instruments[event.instrument]
-    venue.ts_ns = event.ts_init_ns
-    mark = event.price if event.price == event.price else own.mark
-    instance = own.position_first
-    while instance >= 0:
-        position = venue.positions[instance]
-        if position.qty != 0.0 and mark > 0.0:
-            paid = venue_book.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
-            paid.amount = margin.funding_amount(position.qty, mark, own.rules.multiplier, event.rate)
-            paid.rate = event.rate
-            paid.price = mark
-            venue.wallet += paid.amount
-        instance = venue.instance_next[instance]
-
-
-@leaf
-def _submit(venue: Record, row: Record) -> None:
-    """An order arrives: accepted, and matched against the price that is in force, if one is."""
-    slot = venue_book.insert(venue, row)
+def trail_close(venue: Record, slot: int, own: Record) -> None:
+    """Move a trailing stop at the end of a bar; one that the bar's own extreme moved to where the close lies beyond it
+    was passed for certain: it fills in that bar, at its price."""
     order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
-    venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
-    if order.kind == OrderKind.TRAILING:
-        follow(order, order.reference_price, own.rules.price_increment)
-    # A timer of a hole speaks after the bar that ends the hole began: what it sent waited for that bar.
-    if own.stage == Stage.AT_OPEN and own.open_ns >= row.ts_ns:
-        if venue.costs[order.instance].participation <= 0.0:
-            _at_open(venue, slot, own)
-    elif own.stage == Stage.AT_OPEN and own.close_ns == row.ts_ns:
-        _at_open(venue, slot, own)
-    elif own.stage == Stage.IN_BAR and order.kind != OrderKind.MARKET:
-        if order.kind == OrderKind.LIMIT:
-            _limit_in_bar(venue, slot, own)
-        else:
-            _stop_in_bar(venue, slot, own)
+    assert order.kind == OrderKind.TRAILING, "only a trailing stop follows"
+    follow(order, order.best_price, own.rules.price_increment)
+    is_held = venue.positions[order.instance].qty * order.side < 0.0
+    if is_held and order.is_moved != 0 and order.is_triggered == 0:
+        order.is_moved = 0
+        if is_passed(order.side, own.close, order.stop_price):
+            order.is_triggered = _TRIGGERED
+            _take(venue, slot, order.stop_price, False, own.open_ns)
 
 
 @leaf
-def on_command(venue: Record, row: Record) -> None:
-    """A command from the step, taken in the order it was given. A cancel or amend that comes too late does nothing."""
-    venue.ts_ns = max(venue.ts_ns, row.ts_ns)
-    if row.kind == RowKind.SUBMIT:
-        _submit(venue, row)
-        return
-    own = venue.instruments[row.instrument]
-    slot = venue_book.find(venue, own, row.order_id)
-    if slot < 0:
-        return
-    order = venue.orders[slot]
-    if row.kind == RowKind.CANCEL:
-        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
-        return
-    assert row.kind == RowKind.AMEND, "a command is submit, cancel or amend"
-    order.qty = row.qty
-    order.price = row.price
-    order.arm_price = row.arm_price
-    if order.kind == OrderKind.TRAILING:
-        order.trail_distance = row.trail_distance
-        follow(order, order.best_price, own.rules.price_increment)
-    else:
-        order.stop_price = row.stop_price
+def set_off_if_passed(order: Record, own: Record) -> None:
+    """A stop that is sent where the market has left it behind already is triggered at once."""
+    if order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT and order.is_triggered == 0:
+        if is_passed(order.side, own.mark, order.stop_price):
+            order.is_triggered = _TRIGGERED

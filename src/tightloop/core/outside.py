@@ -7,7 +7,7 @@ or a timer is due: then no order can be matched against a range that lies before
 
 from numba import int64, types
 
-from tightloop.core import matching, merge
+from tightloop.core import bar_venue, merge
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.history import keep_bar
 from tightloop.core.replay import (
@@ -23,9 +23,13 @@ from tightloop.core.replay import (
     STREAMS,
     VENUES,
     at_venue,
+    decide_later,
     deliver,
+    is_decided_later,
+    is_timer_first,
     next_day_row,
     stage_count,
+    tell_timers,
     write_equity,
 )
 from tightloop.core.step import step
@@ -52,13 +56,18 @@ RESERVE, EQUITY_COUNT, LEFT, IS_DAILY, LAST_DAY, IS_OWED, DUE_NS, HEARD, HAS_NEW
 @leaf
 def _take(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """One market event: venue first, then the step, then what the step commands."""
-    if matching.has_business(venue):
+    if is_timer_first(state, event):
+        tell_timers(state, arena, venue, event, log, table)
+    if bar_venue.has_business(venue):
         for stage in range(stage_count(event)):
             at_venue(venue, event, stage)
             if venue.inbox_count > 0:
                 deliver(state, arena, venue, log, table)
     else:
-        matching.watch(venue, event)
+        bar_venue.watch(venue, event)
+    if is_decided_later(state, event):
+        decide_later(state, arena, venue, event, log, table)
+        return
     step(state, arena, event, log, table)
     if log[0].oco < log[0].slot:
         deliver(state, arena, venue, log, table)

@@ -131,8 +131,8 @@ def _is_answer(row: Record) -> bool:
 
 
 @leaf
-def _market_seq(state: Record, log: Rows, first: int, seq_before: int) -> int:
-    """The number of the step that took the market event: the one of this pause that wrote no answer."""
+def _market_seq(state: Record, log: Rows, first: int, seq_before: int, passed: int) -> int:
+    """The number of the step that decides: the first of this pause that wrote no answer, after ``passed`` others."""
     seq = seq_before + 1
     at = first
     while seq < state.seq:
@@ -141,7 +141,9 @@ def _market_seq(state: Record, log: Rows, first: int, seq_before: int) -> int:
             has_answer = has_answer or (log[at].seq == seq and _is_answer(log[at]))
             at += 1
         if not has_answer:
-            break
+            if passed == 0:
+                break
+            passed -= 1
         seq += 1
     return seq
 
@@ -154,7 +156,8 @@ def _follow_states(state: Record, log: Rows, first: int, seq_before: int, seen: 
         seen[at].is_decided = 0
     if log[0].slot == first:
         return
-    market_seq = _market_seq(state, log, first, seq_before)
+    # With trailing stops by a variant the market event is one step, and what is decided on it another.
+    market_seq = _market_seq(state, log, first, seq_before, state.trails_by_variant)
     for at in range(first, log[0].slot):
         row = log[at]
         if row.kind != RowKind.TRANSITION:

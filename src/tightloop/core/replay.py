@@ -1,12 +1,13 @@
 """Compiled loops over a whole run: the step and the simulated venue, one array at a time.
 
-The same functions are there one event at a time (``step_one``, ``venue_stage``, ``venue_command``, ``feed_next``) for
-the driver that speaks to the outside between two events. Both orders of calls are the same, and so are all results.
+The same functions are there one event at a time (``step_one``, ``timer_first``, ``venue_stage``, ``venue_command``,
+``feed_next``) for the driver that speaks to the outside between two events. Both orders of calls are the same, and so
+are all results.
 """
 
 from numba import boolean, int64, types
 
-from tightloop.core import limits, matching, merge
+from tightloop.core import bar_venue, limits, merge, venue_book
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.step import advance, step
 from tightloop.core.types import (
@@ -50,16 +51,18 @@ def at_venue(venue: Record, event: Record, stage: int) -> None:
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
         if stage == 0:
-            matching.open_known(venue, event)
+            bar_venue.open_known(venue, event)
         elif stage == 1:
-            matching.in_bar(venue, event)
+            bar_venue.in_bar(venue, event)
         elif stage == 2:
-            matching.end_bar(venue, event)
+            bar_venue.end_bar(venue, event)
     elif stage == 0:
         if kind == EventKind.BAR_OPENED:
-            matching.begin_bar(venue, event)
+            bar_venue.begin_bar(venue, event)
         elif kind == EventKind.FUNDING_RATE:
-            matching.settle_funding(venue, event)
+            bar_venue.settle_funding(venue, event)
+        elif kind == EventKind.TIMER:
+            venue.ts_ns = event.ts_init_ns
 
 
 @hot
@@ -76,7 +79,7 @@ def deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table
             row = log[header.oco]
             header.oco += 1
             if row.kind <= RowKind.AMEND:
-                matching.on_command(venue, row)
+                bar_venue.on_command(venue, row)
         elif venue.inbox_taken < venue.inbox_count:
             step(state, arena, venue.inbox[venue.inbox_taken], log, table)
             venue.inbox_taken += 1
@@ -87,15 +90,68 @@ def deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table
 
 
 @hot
+def is_timer_first(state: Record, event: Record) -> bool:
+    """A timer due until a bar begins speaks before it does, so that what it sends waits for that open as all else."""
+    return event.kind == EventKind.BAR_OPENED and state.next_timer_ns <= event.ts_init_ns
+
+
+@hot
+def is_decided_later(state: Record, event: Record) -> bool:
+    """Before anybody decides on a bar that ended, trailing stops move by the distance at its close, and may fill."""
+    return state.trails_by_variant != 0 and event.phase & Phase.DECIDE_ON_CLOSE != 0
+
+
+@leaf
+def write_timer(timer: Record, now_ns: int, reason: int, phase: int) -> None:
+    """Nothing but time: that a bar is about to begin (reason 1), or what is due (``phase``) after an event."""
+    timer.kind = EventKind.TIMER.value
+    timer.phase = phase
+    timer.instrument = -1
+    timer.instance = 0
+    timer.reason = reason
+    timer.ts_event_ns = now_ns
+    timer.ts_init_ns = now_ns
+
+
+@leaf
+def tell_timers(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
+    """Timers that are due before the bar in hand begins, and what they send to the venue."""
+    assert venue.inbox_count == 0, "what the venue said is heard before the next event"
+    timer = venue_book.push(venue, EventKind.TIMER.value, -1, 0, event.ts_init_ns)
+    write_timer(timer, event.ts_init_ns, 1, Phase.NONE.value)
+    at_venue(venue, timer, 0)
+    deliver(state, arena, venue, log, table)
+
+
+@leaf
+def decide_later(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
+    """The step on a bar that ended, what follows from it at the venue, and then what is due."""
+    phase = event.phase
+    assert event.kind == EventKind.BAR_CLOSED, "bars are decided on when they end"
+    event.phase = Phase.NONE.value
+    step(state, arena, event, log, table)
+    event.phase = phase
+    deliver(state, arena, venue, log, table)
+    timer = venue_book.push(venue, EventKind.TIMER.value, -1, 0, event.ts_init_ns)
+    write_timer(timer, event.ts_init_ns, 0, phase)
+    deliver(state, arena, venue, log, table)
+
+
+@hot
 def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """One market event: venue first, then the step, then what the step commands."""
-    if matching.has_business(venue):
+    if is_timer_first(state, event):
+        tell_timers(state, arena, venue, event, log, table)
+    if bar_venue.has_business(venue):
         for stage in range(stage_count(event)):
             at_venue(venue, event, stage)
             if venue.inbox_count > 0:
                 deliver(state, arena, venue, log, table)
     else:
-        matching.watch(venue, event)
+        bar_venue.watch(venue, event)
+    if is_decided_later(state, event):
+        decide_later(state, arena, venue, event, log, table)
+        return
     advance(state, arena, event, log, table)
     if log[0].oco < log[0].slot:
         deliver(state, arena, venue, log, table)
@@ -177,6 +233,28 @@ def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Table)
     step(states[0], arena, events[0], log, table)
 
 
+@compiled(boolean(STATES, EVENTS, EVENTS))
+def timer_first(states: Rows, events: Rows, timers: Rows) -> bool:
+    """Whether ``timers[0]`` is to be stepped before ``events[0]`` goes to the venue; then it is written."""
+    if not is_timer_first(states[0], events[0]):
+        return False
+    write_timer(timers[0], events[0].ts_init_ns, 1, Phase.NONE.value)
+    return True
+
+
+@compiled(boolean(STATES, EVENTS, EVENTS))
+def timer_after(states: Rows, events: Rows, timers: Rows) -> bool:
+    """Whether ``timers[0]`` is to be stepped for what ``events[0]`` makes due, once its other consequences are heard.
+
+    Then it is written, and the event has no phase any more.
+    """
+    if not is_decided_later(states[0], events[0]):
+        return False
+    write_timer(timers[0], events[0].ts_init_ns, 0, events[0].phase)
+    events[0].phase = Phase.NONE.value
+    return True
+
+
 @compiled(types.void(VENUES, EVENTS, int64))
 def venue_stage(venues: Rows, events: Rows, stage: int) -> None:
     """One stage of the simulated venue before the step hears of ``events[0]``."""
@@ -186,4 +264,4 @@ def venue_stage(venues: Rows, events: Rows, stage: int) -> None:
 @compiled(types.void(VENUES, LOG_ARRAY, int64))
 def venue_command(venues: Rows, log: Rows, at: int) -> None:
     """Give the simulated venue the command in row ``at`` of the log."""
-    matching.on_command(venues[0], log[at])
+    bar_venue.on_command(venues[0], log[at])

@@ -80,6 +80,14 @@ def _begin_day(state: Record, day: int) -> None:
         strategy.day_start_unrealized = exposure.strategy_unrealized(state, at)
 
 
+@leaf
+def _may_begin_day(kind: int) -> bool:
+    """Whether this event, dated after 00:00, is of the new day: a bar that ends, and what the venue says meanwhile of
+    orders that did not fill, is not; other bars that end then are still to be heard of."""
+    is_about_order = kind >= EventKind.ORDER_ACCEPTED and kind <= EventKind.ORDER_UNKNOWN
+    return kind != EventKind.BAR_CLOSED and (not is_about_order or kind == EventKind.ORDER_FILLED)
+
+
 # Deciding -----------------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +122,17 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table) -> None:
     state.touched_count = 0
     for k in range(state.candidate_count):
         _call_family(state, arena, rows, table, state.candidates[k], Moment.ENTER.value)
+
+
+@leaf
+def _move_trails(state: Record, arena: Floats, rows: Rows, table: Table, instrument: int) -> None:
+    """A bar ended: who holds something by a trailing distance says what it is at this close."""
+    assert 0 <= instrument < state.instrument_count, "a bar is of an instrument of the run"
+    at = state.instruments[instrument].instance_first
+    while at >= 0:
+        if state.positions[at].qty != 0.0:
+            _call_family(state, arena, rows, table, at, Moment.TRAIL.value)
+        at = state.instances[at].next
 
 
 # Fills --------------------------------------------------------------------------------------------------------------
@@ -327,6 +346,8 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if orders.is_terminal(to):
         commands.unreserve(state, order, order.reserved_margin)
     commands.report(state, rows, slot)
+    if event.open > 0.0:
+        guard.warn(state, rows, WarningCode.STOP_UNTOUCHED.value, instance, event.open, event.order_id)
     if orders.is_terminal(to):
         commands.unlink(state, slot)
     if event.kind == EventKind.ORDER_FILLED:
@@ -397,6 +418,8 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
         market.bar_closed(state, arena, table, event)
+        if state.trails_by_variant != 0:
+            _move_trails(state, arena, rows, table, event.instrument)
     elif kind == EventKind.BAR_OPENED:
         market.bar_opened(state, arena, table, event)
     elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN:
@@ -429,6 +452,8 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:
             market.time_passed(state, arena, table, event.instrument)
+        elif event.reason != 0:
+            _fire_timers(state, arena, rows, table, event.ts_init_ns + 1)
 
 
 @hot
@@ -443,7 +468,7 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     mix_event(state, event)
     # What happened in a bar is of the bar's day, though it is heard at its close; a tick is of the time it is heard.
     dated_ns = event.ts_init_ns if event.kind >= EventKind.TRADE else event.ts_event_ns
-    if dated_ns >= state.day_end_ns and event.kind != EventKind.BAR_CLOSED:
+    if dated_ns >= state.day_end_ns and _may_begin_day(event.kind):
         _begin_day(state, dated_ns // limits.DAY_NS)
     _take_in(state, arena, rows, table, event)
     if event.kind < EventKind.VALUE_KNOWN:

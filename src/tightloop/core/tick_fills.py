@@ -1,5 +1,7 @@
 """What an order of the simulated venue of ticks fills at, and how much: the touch of a quote, levels of a book."""
 
+import math
+
 from tightloop.core import limits, matching, rounding, tick_book, venue_book, venue_cash
 from tightloop.core.compiled import leaf
 from tightloop.core.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
@@ -67,23 +69,59 @@ def make(venue: Record, slot: int, most: float) -> float:
 
 
 @leaf
+def _each_touch(venue: Record, own: Record, order: Record) -> float:
+    """How much further away each further touch quantity is, in the unit of the price; 0 in a book without end."""
+    assert venue.costs[order.instance].depth_spreads >= 0.0, "further away is worse"
+    bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
+    return max(ask - bid, own.rules.price_increment) * venue.costs[order.instance].depth_spreads
+
+
+@leaf
+def _depth(shown: float, qty: float) -> float:
+    """A touch quantity that can be divided by."""
+    return max(shown, qty * 1e-6)
+
+
+@leaf
+def _is_limited(order: Record) -> bool:
+    return order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT
+
+
+@leaf
+def touch_gives(venue: Record, own: Record, order: Record, market: float, shown: float) -> float:
+    """How much an order could take now where the touch at ``market`` shows ``shown``: as far as its limit allows.
+
+    With participation that share of the touch; else what is more than the touch lies ever further away (see beyond),
+    and a limit takes it up to its own price. Whole fills (``partial_fills: false``) do not look at quantities.
+    """
+    if not market > 0.0 or not reaches(order, market):
+        return 0.0
+    if venue.costs[order.instance].participation > 0.0:
+        return shown * venue.costs[order.instance].participation
+    step = _each_touch(venue, own, order)
+    if not _is_limited(order) or venue.is_partial == 0 or not step > 0.0:
+        return math.inf
+    assert shown >= 0.0, "a touch shows a quantity"
+    touches = (order.price - market) * order.side / step * (1.0 + limits.QUANTITY_TOLERANCE)
+    return shown + rounding.qty_floor(touches * _depth(shown, remaining(venue, order)), own.rules.lot_size)
+
+
+@leaf
 def beyond(venue: Record, own: Record, order: Record, market: float, shown: float, qty: float) -> float:
     """The average price of ``qty`` when ``shown`` is all the touch has: each further touch costs some spreads more."""
     costs = venue.costs[order.instance]
     price = market
     if qty > shown and costs.depth_spreads > 0.0:
-        bid, ask = tick_book.best(own, tick_book.BUY), tick_book.best(own, tick_book.SELL)
-        spread = max(ask - bid, own.rules.price_increment)
         more = qty - shown
         # The marginal price rises in a straight line from the touch on.
-        price += order.side * spread * costs.depth_spreads * more / max(shown, qty * 1e-6) * 0.5 * more / qty
+        price += order.side * _each_touch(venue, own, order) * more / _depth(shown, qty) * 0.5 * more / qty
     return slipped(venue, order, price, market, qty, shown)
 
 
 @leaf
 def reaches(order: Record, price: float) -> bool:
     """Whether an order may take at this price."""
-    if order.kind != OrderKind.LIMIT and order.kind != OrderKind.STOP_LIMIT:
+    if not _is_limited(order):
         return True
     return price <= order.price if order.side > 0 else price >= order.price
 
@@ -121,19 +159,16 @@ def _covered(venue: Record, own: Record, order: Record, qty: float) -> float:
 
 @leaf
 def take_touch(venue: Record, own: Record, slot: int) -> None:
-    """Take from a quote: a market order all it wants, a limit what the touch shows."""
+    """Take from a quote what it gives the order."""
     order = venue.orders[slot]
     market = tick_book.best(own, -order.side)
     qty = remaining(venue, order)
     if qty <= 0.0 or not reaches(order, market):
         return
     shown = tick_book.qty_at(own, -order.side, market)
-    participation = venue.costs[order.instance].participation
-    if participation > 0.0:
-        shown *= participation
-        qty = min(qty, shown)
-    elif venue.is_partial != 0 and order.kind != OrderKind.MARKET and order.kind != OrderKind.STOP:
-        qty = min(qty, shown) if order.kind != OrderKind.TRAILING else qty
+    qty = min(qty, touch_gives(venue, own, order, market, shown))
+    if venue.costs[order.instance].participation > 0.0:
+        shown *= venue.costs[order.instance].participation
     order_id, wanted = order.id, qty
     qty = _covered(venue, own, order, qty)
     if qty > 0.0:
@@ -203,7 +238,7 @@ def slipped(venue: Record, order: Record, price: float, market: float, qty: floa
         price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
     own = venue.instruments[order.instrument]
     price = max(price, own.rules.price_increment, market * LEAST_SHARE)
-    if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
+    if _is_limited(order):
         price = min(price, order.price) if order.side > 0 else max(price, order.price)
     return price
 
@@ -235,11 +270,16 @@ def take(venue: Record, slot: int) -> None:
 
 @leaf
 def has_all(venue: Record, own: Record, order: Record) -> bool:
-    """The book shows all that a fill-or-kill order wants."""
-    levels = own.asks if order.side > 0 else own.bids
+    """A fill-or-kill order would get all it wants: what any order of its limit and size could take now."""
+    side, wanted = -order.side, remaining(venue, order) * (1.0 - limits.QUANTITY_TOLERANCE)
+    if own.has_book == 0:
+        market = tick_book.best(own, side)
+        shown = tick_book.qty_at(own, side, market) if market > 0.0 else 0.0
+        return touch_gives(venue, own, order, market, shown) >= wanted
+    levels, share = own.asks if order.side > 0 else own.bids, venue.costs[order.instance].participation
     at = (own.ask_count if order.side > 0 else own.bid_count) - 1
-    shown = 0.0
+    given = 0.0
     while at >= 0 and reaches(order, levels[at].price):
-        shown += levels[at].qty
-        at = at - 1 if own.has_book != 0 else -1
-    return shown >= remaining(venue, order) * (1.0 - limits.QUANTITY_TOLERANCE)
+        given += levels[at].qty * share if share > 0.0 else levels[at].qty
+        at -= 1
+    return given >= wanted

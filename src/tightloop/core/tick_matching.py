@@ -4,8 +4,9 @@
                     until the level is told again; of a quote the touch, and what is more than the touch ever further
                     away (``depth_spreads``). Without either: the next print. In a book that is lost they wait.
     limits          fill when traded through; at their price once the queue ahead is used up; one print is used once
-    stops           triggered by a print, the mark or the touch, then as a market order
-    liquidation     when the mark passes the liquidation price, at the touch
+    stops           triggered by a print, the mark or the touch, then as a market order; one that is sent at a price
+                    already passed at once
+    liquidation     when the mark passes the liquidation price, at the touch; a stop beyond that price never fills
 
 Commands take effect in the order of their arrival, against the market in force then. A market that has been silent for
 ``halt_ns`` is halted: what arrives waits for its next sign of life. Everything the venue says takes ``response_ns``.
@@ -13,7 +14,7 @@ Commands take effect in the order of their arrival, against the market in force 
 
 import math
 
-from tightloop.core import limits, margin, matching, tick_book, tick_fills, venue_book
+from tightloop.core import limits, margin, matching, tick_book, tick_fills, triggers, venue_book
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.tick_types import BookRow
 from tightloop.core.types import EventKind, OrderKind, Reason, Record, RowKind, TimeInForce, Trigger
@@ -99,6 +100,12 @@ def _after(venue: Record, own: Record, slot: int, next_slot: int) -> int:
 
 
 @leaf
+def _is_past_liquidation(venue: Record, order: Record) -> bool:
+    """A stop that lies beyond the liquidation price of what it protects: the venue liquidates, the stop never fills."""
+    return order.reduce_only != 0 and triggers.is_behind_liquidation(venue.positions[order.instance], order)
+
+
+@leaf
 def _triggers(venue: Record, own: Record) -> None:
     """Stops that the market reached take; what waits for a market takes too; trailing stops follow."""
     at = own.order_first
@@ -107,9 +114,11 @@ def _triggers(venue: Record, own: Record) -> None:
         after = order.next
         price = _signal_price(own, order)
         if order.kind == OrderKind.TRAILING and price > 0.0:
-            matching.follow(order, price, own.rules.price_increment)
+            triggers.follow(order, price, own.rules.price_increment)
         is_stop = order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT
-        if is_stop and order.is_triggered == 0 and matching.is_at_or_beyond(order.side, price, order.stop_price):
+        is_reached = is_stop and order.is_triggered == 0
+        is_reached = is_reached and triggers.is_at_or_beyond(order.side, price, order.stop_price)
+        if is_reached and not _is_past_liquidation(venue, order):
             order.is_triggered = 1
             if order.kind == OrderKind.STOP_LIMIT:
                 _limit_arrives(venue, own, at)
@@ -131,11 +140,23 @@ def _take_or_print(venue: Record, own: Record, slot: int) -> None:
         return
     qty = tick_fills.remaining(venue, order)
     if own.print_left > 0.0 and qty > 0.0 and order.submitted_ns < venue.ts_ns:
-        shown = own.print_left
-        if venue.is_partial != 0:
-            qty = min(qty, shown)
-            own.print_left -= qty
-        tick_fills.take_print(venue, own, slot, shown, qty)
+        _take_print(venue, own, slot, qty)
+
+
+@leaf
+def _take_print(venue: Record, own: Record, slot: int, wanted: float) -> None:
+    """Take ``wanted`` from the print in hand, or what it has; what an IOC leaves, or a FOK lacks, is over."""
+    assert wanted > 0.0, "who takes wants something"
+    order = venue.orders[slot]
+    order_id, shown = order.id, own.print_left
+    qty = min(wanted, shown) if venue.is_partial != 0 else wanted
+    if order.tif == TimeInForce.FOK and qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
+        return
+    own.print_left -= qty if venue.is_partial != 0 else 0.0
+    tick_fills.take_print(venue, own, slot, shown, qty)
+    if order.id == order_id and order.tif == TimeInForce.IOC:
+        venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_IOC.value, venue.ts_ns)
 
 
 @leaf
@@ -339,7 +360,7 @@ def _meet_print(venue: Record, own: Record, slot: int, price: float, qty: float)
             return
         if venue.is_partial != 0:
             most = min(most, -venue.queue_ahead[slot])
-    elif not matching.is_through(order.side, price, order.price):
+    elif not triggers.is_through(order.side, price, order.price):
         return
     filled = tick_fills.make(venue, slot, most)
     own.print_left -= filled if venue.is_partial != 0 else 0.0
@@ -398,7 +419,7 @@ def _submit(venue: Record, row: Record) -> None:
     is_halted = venue.halt_ns > 0 and venue.ts_ns - own.heard_ns > venue.halt_ns
     venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
-        matching.follow(order, order.reference_price, own.rules.price_increment)
+        triggers.follow(order, order.reference_price, own.rules.price_increment)
     if is_halted:
         order.is_resting = 1 if order.kind == OrderKind.LIMIT else 0
         tick_book.join_queue(venue, own, slot)
@@ -421,9 +442,9 @@ def _amend(venue: Record, own: Record, slot: int, row: Record) -> None:
     order.qty, order.price, order.arm_price = row.qty, row.price, row.arm_price
     if order.kind == OrderKind.TRAILING:
         order.trail_distance = row.trail_distance
-        matching.follow(order, order.best_price, own.rules.price_increment)
-        return
-    order.stop_price = row.stop_price
+        triggers.follow(order, order.best_price, own.rules.price_increment)
+    else:
+        order.stop_price = row.stop_price
     if order.kind == OrderKind.LIMIT:
         if moves:
             _limit_arrives(venue, own, slot)
@@ -465,7 +486,7 @@ def expire(venue: Record, now_ns: int) -> None:
         own = venue.instruments[index]
         if own.order_first >= 0:
             _sent_at(venue, own, now_ns)
-            matching.expire(venue, own, now_ns)
+            matching.expire(venue, own, now_ns, now_ns)
             venue.expires_next_ns = min(venue.expires_next_ns, own.expires_next_ns)
 
 
@@ -477,7 +498,7 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
     instance = own.position_first
     while instance >= 0:
         position = venue.positions[instance]
-        if position.qty != 0.0 and own.mark > 0.0:
+        if position.qty != 0.0 and own.mark > 0.0 and venue.costs[instance].is_unfunded == 0:
             paid = venue_book.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
             paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
             paid.rate = event.rate

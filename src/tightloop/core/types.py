@@ -42,7 +42,7 @@ class EventKind(IntEnum):
     ORDER_CANCELED = 8
     ORDER_EXPIRED = 9
     ORDER_UNKNOWN = 10  # sent, and no answer: the outcome is not known
-    TIMER = 11  # time passed; with an instrument: its windows move on
+    TIMER = 11  # time passed; with an instrument: its windows move on; without: timers; reason 1: before a bar begins
     KILL_SWITCH = 12  # order_id = 1 engaged, 0 re-armed; scope: instrument, instance, order_slot = strategy (-1: any)
     REARMED = 13  # an operator lifts a drawdown stop
     TRADE = 14  # a public print: price, qty, is_maker = the buyer rested, order_id = the venue's trade id
@@ -150,6 +150,7 @@ class Moment(IntEnum):
     TIMER = 5  # its timer is due
     KILL = 6  # cancel what enters, flatten what is held
     PROTECT = 7  # its planned stop or target was changed from outside
+    TRAIL = 8  # a bar ended: the distance of a trailing stop is that of its close
 
 
 class Section(IntEnum):
@@ -255,6 +256,7 @@ class WarningCode(IntEnum):
     FEED_SILENT = 9  # a gap while a position is held: seconds of silence before it
     RUINED = 10  # the first record at which equity is not above 0; value: that equity
     SIZE_REDUCED = 11  # a percentage size was more than the free cash; order_id: the entry, value: what was asked
+    STOP_UNTOUCHED = 12  # in the bar of an entry the protection was passed before it; value: the open of that bar
     MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
     BAND_LEFT = 21  # order_id: which Band; value: what was measured
     ROLLED_BACK = 22  # order_id: the bundle; value: why
@@ -358,7 +360,7 @@ EVENT = _record(
     *_of("i8", "kind phase instrument instance"),
     *_of("i8", "ts_event_ns ts_init_ns"),  # happened, known to us
     *_of("i8", "order_id order_slot reason is_maker"),
-    *_of("f8", "open high low price qty"),
+    *_of("f8", "open high low price qty"),  # open, of an order event above 0: STOP_UNTOUCHED
     *_of("f8", "rate amount"),
     *_of("f8", "stop_price"),  # of an order event: where the venue's trailing stop rests; not above 0: not said
     *_of("i8", "side order_kind tif reduce_only post_only expires_ns"),  # of what is wanted; expires_ns 0: never
@@ -423,7 +425,7 @@ STRATEGY = _record(
 COSTS = _record(
     *_of("f8", "taker_rate maker_rate slippage_bps slippage_coefficient participation"),  # participation 0: off
     *_of("f8", "depth_spreads"),  # ticks: what a taker pays for each touch quantity beyond the first
-    *_of("i8", "slippage_kind"),
+    *_of("i8", "slippage_kind is_unfunded"),  # is_unfunded: pays and gets no funding
 )
 
 INSTANCE = _record(
@@ -449,6 +451,7 @@ ORDER = _record(
     *_of("f8", "qty filled_qty filled_value price stop_price trail_pct trail_distance arm_price"),
     *_of("f8", "reference_price reserved_margin leverage best_price"),
     *_of("i8", "submitted_ns expires_ns signal_id oco is_triggered is_resting fill_count step next trigger"),
+    *_of("i8", "is_moved"),  # at the venue of bars: a trailing stop that the extreme of the last bar moved or armed
 )
 
 ACCOUNT_LIMITS = _record(
@@ -475,6 +478,7 @@ STATE = _record(
         "i8",
         "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
     ),
+    *_of("i8", "trails_by_variant"),  # on bars: trailing stops hear of a bar that ended before anybody decides on it
     *_of("f8", "capital unrealized equity equity_peak day_start_equity reserved_margin used_margin alarm_equity"),
     ("limits", ACCOUNT_LIMITS),
     ("statistics", STATISTICS),

@@ -45,7 +45,7 @@ def say_stop(event: Record, order: Record) -> None:
 
 
 @leaf
-def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: int) -> None:
+def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: int) -> Record:
     """An event of one order."""
     order = venue.orders[slot]
     event = push(venue, kind, order.instrument, order.instance, ts_event_ns)
@@ -53,6 +53,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
     event.order_slot = venue.order_slot[slot]
     event.reason = reason
     say_stop(event, order)
+    return event
 
 
 # The book of one instrument: a list in order of arrival ---------------------------------------------------------------
@@ -91,6 +92,7 @@ def insert(venue: Record, row: Record) -> int:
     order.reference_price = row.value
     order.leverage = row.leverage
     order.best_price = row.value
+    order.is_moved = 0
     order.submitted_ns = venue.ts_ns
     order.expires_ns = row.expires_ns
     order.oco = row.oco

@@ -284,7 +284,7 @@ class LegReader:
         where = own.url
         if own.path is not None:
             file, _ = self.place(("legs", self.name, "signal", "path"))
-            where = str(Path(file).parent / own.path)
+            where = str((Path(file).parent / own.path).absolute())
         return Signal(
             own.source,
             where,

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tightloop.core import families, indicators, limits
-from tightloop.model import refusals, sense, yaml_lines
+from tightloop.model import flat, refusals, sense, yaml_lines
 from tightloop.model.conditions import TREE_KEYS, BadTree, Condition, Node, conditions_of, depth, read_tree
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
@@ -236,6 +236,7 @@ class _Resolver:
             order = value_at(written, "sections", "Z1", "order")
             keys = order if isinstance(order, dict) else {}
             self.warnings = sense.check(shape, shape.sections, keys, self._refuse)
+            self.warnings += flat.warnings(self.variants, self.trees, self._place)
 
     def strategy(self, raw: str) -> Strategy:
         """The strategy; only when there are no problems."""

@@ -22,6 +22,7 @@ from tightloop.core.types import (
     InstanceState,
     Op,
     Rows,
+    StopKind,
 )
 from tightloop.model.conditions import OPERATORS, Condition, Node
 from tightloop.model.config import SECTIONS, Strategy
@@ -351,6 +352,9 @@ class _Builder:
                 self._instance(instance, at, strategy, instrument, slots, memory)
                 instance += 1
         self.state["instance_count"] = self.venue["instance_count"] = instance
+        kinds = self.state["strategies"][: len(self.strategies)]["stop_kind"]
+        is_on_bars = not self.strategies[0].read.feed
+        self.state["trails_by_variant"] = int(is_on_bars and (kinds == int(StopKind.TRAILING_VARIANT)).any())
 
     def _sections(self, strategy: Strategy, row: Any, slots: "Slots") -> int:
         """The trees as nodes; returns the memory an instance needs for them."""

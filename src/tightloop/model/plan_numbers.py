@@ -195,6 +195,7 @@ def write_costs(row: Any, strategy: Strategy, rules: InstrumentRules) -> None:
     row["maker_rate"] = (rules.maker_bps if costs.maker_bps is None else costs.maker_bps) / 10_000.0
     row["participation"] = costs.participation or 0.0
     row["depth_spreads"] = costs.depth_spreads
+    row["is_unfunded"] = int(costs.funding == "off")
     slippage = costs.slippage
     kinds = {
         "none": SlippageKind.NONE,

@@ -85,6 +85,7 @@ def build_carry(
         "attribution": carry_figures.attribution(record),
         "account": _limits(record),
         "warnings": [*plan.strategy.warnings, *warnings, *_said(record)],
+        "denied": _denied(record.rows(RowKind.WARNING)),
     }
     return Result(summary, frames, list(quality))
 
@@ -142,25 +143,26 @@ def _said(record: CarryRecord) -> list[str]:
         if len(chosen):
             first = iso(int(own["ts_ns"][chosen[0]]))
             found.append(text.format(count=len(chosen), first=first, value=float(own["value"][chosen[0]])))
-    found += _denied(own)
     undone = own["code"] == int(WarningCode.ROLLED_BACK)
     for reason in dict.fromkeys(own["value"][undone].astype(int).tolist()):
         chosen = np.flatnonzero(undone & (own["value"] == reason))
         why = Rollback(reason).name.lower().replace("_", " ")
         found.append(f"{len(chosen)} bundles were rolled back (first at {iso(int(own['ts_ns'][chosen[0]]))}): {why}")
+    found += [str(row["text"]) for row in _denied(own)]
     return found
 
 
-def _denied(warned: Columns) -> list[str]:
-    """What rules would have added and might not, by the reason."""
-    found = []
+def _denied(warned: Columns) -> list[dict[str, Any]]:
+    """What rules would have added and might not, by the reason: rows as of ``denials.denied``."""
+    found: list[dict[str, Any]] = []
     denied = warned["code"] == int(WarningCode.BUNDLE_DENIED)
     for reason in dict.fromkeys(warned["reason"][denied].tolist()):
         chosen = np.flatnonzero(denied & (warned["reason"] == reason))
         first = iso(int(warned["ts_ns"][chosen[0]]))
         bands = ", ".join(dict.fromkeys(Band(int(at)).name.lower() for at in warned["order_id"][chosen]))
         name, remedy = Reason(reason).name.lower(), REMEDIES[Reason(reason)]
-        found.append(f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}")
+        text = f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}"
+        found.append({"reason": name, "check": name, "limit": None, "count": len(chosen), "text": text})
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tightloop.core.types import RowKind
+from tightloop.core.types import RowKind, WarningCode
 from tightloop.model.carry import CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.runtime import carry_backtest, carry_figures
@@ -12,7 +12,7 @@ from tightloop.runtime.carry_feed import CarryFeed, Settlement
 from tightloop.runtime.carry_record import CarryRecord
 from tightloop.runtime.carry_trades import TradeBook
 from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.sweep import Figures
+from tightloop.runtime.sweep import DENIED, Figures
 
 KINDS = (RowKind.EXECUTED, RowKind.INSTRUCT, RowKind.WARNING)
 
@@ -40,7 +40,8 @@ def run_figures(strategy: CarryStrategy, tapes: Tapes) -> Figures:
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
     recorder = Recorder(kinds=KINDS)
     record = CarryRecord(plan, feed, carry_backtest.run(plan, tapes.tape(plan), recorder), recorder)
-    return dict(carry_figures.swept(record, TradeBook(record).closed()))
+    denied = int(np.count_nonzero(recorder.columns(RowKind.WARNING)["code"] == int(WarningCode.BUNDLE_DENIED)))
+    return {**carry_figures.swept(record, TradeBook(record).closed()), DENIED: denied}
 
 
 def parts_of(feed: CarryFeed, share: float) -> tuple[CarryFeed, CarryFeed]:

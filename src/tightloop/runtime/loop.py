@@ -33,7 +33,7 @@ class Executor(Protocol):
 
 
 class SimulatedExecutor:
-    """The venue of ``core.matching``, spoken to as one speaks to a real one."""
+    """The venue of ``core.bar_venue``, spoken to as one speaks to a real one."""
 
     def __init__(self, plan: Plan) -> None:
         self._venues = plan.venues
@@ -64,6 +64,7 @@ class Loop:
         self._executor = executor
         self._recorder = recorder
         self._observer = observer
+        self._timer = np.zeros(1, EVENT)
         self._reserve = plan.rows_per_step + (ROWS_IN_CALL if plan.has_code else 0)
         self._log = core_log.new_log(max(2 * self._reserve, 2_048))
         self.strategies = Strategies(plan, self._log) if plan.has_code else None
@@ -93,13 +94,21 @@ class Loop:
     def take(self, event: Rows) -> None:
         """One market event: what the venue makes of it, the step, and what the step commands."""
         self._make_room()
+        if replay.timer_first(self._plan.states, event, self._timer):
+            self.take(self._timer)
         for answers in self._executor.before(event):
             self._deliver(answers)
+        phase = int(event[0]["phase"])
+        is_decided_later = replay.timer_after(self._plan.states, event, self._timer)
         self._step(event)
         self._deliver([])
+        if is_decided_later:
+            event["phase"] = phase
+            self._step(self._timer)
+            self._deliver([])
         if self.strategies is not None:
             self._speak(self.strategies, event[0])
-        if int(event[0]["phase"]) & Phase.RECORD:
+        if phase & Phase.RECORD:
             row = np.zeros(1, EQUITY)
             state = self._plan.states[0]
             row["ts_ns"], row["equity"] = state["ts_ns"], state["equity"]

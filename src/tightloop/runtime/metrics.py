@@ -1,7 +1,9 @@
 """Figures of a run, from its equity and its trades. What can not be known is None, never 0.
 
 Returns for Sharpe, Sortino and volatility: equity at UTC day ends, whole days only, sample deviation, 365 days a year.
-The equity at a day's end is the last one recorded at or before 24:00.
+The equity at a day's end is the last one recorded at or before 24:00. A deviation that is no more than the rounding of
+the returns it is made of is 0, and a ratio over it is None. A run whose equity was not above 0 at any record has a
+total return and a drawdown, and no figure that is made of returns or of a yearly rate.
 """
 
 import math
@@ -15,6 +17,14 @@ from tightloop.core.limits import DAY_NS, SECOND_NS
 
 Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
+DAYS_OF_A_YEARLY_RATE = 30
+"""A run that is shorter has no yearly rate: a rate of 90 minutes raised to a year says nothing."""
+ROUNDING = 1e-13
+"""A deviation of returns (a fraction) below this, and a drawdown, are rounding alone."""
+ROUNDING_PART = 1e-12
+"""So is a deviation below this part of the returns' mean absolute value, and a loss below this part of the gains."""
+RUIN_PCT = 100.0
+"""A drawdown as deep as this: equity was not above 0."""
 METRICS = (
     "total_return_pct", "cagr_pct", "sharpe", "sortino", "calmar", "max_drawdown_pct", "max_drawdown_days",
     "volatility_pct", "trades", "win_rate_pct", "profit_factor", "expectancy", "avg_hold_s", "exposure_pct", "turnover",
@@ -49,16 +59,33 @@ def drawdown(equity: Floats) -> Floats:
     return np.where(equity < peak, 100.0 * (1.0 - equity / peak), 0.0)
 
 
+def is_ruined(deepest_pct: float) -> bool:
+    """Whether equity was not above 0 at some record: the deepest drawdown, which follows every record, says so."""
+    return deepest_pct >= RUIN_PCT
+
+
+def has_yearly_rate(span_ns: int) -> bool:
+    """Whether a run is long enough for a return per year."""
+    return span_ns >= DAYS_OF_A_YEARLY_RATE * DAY_NS
+
+
 def _ratio(mean: float, deviation: float) -> float | None:
     return mean / deviation * math.sqrt(DAYS_PER_YEAR) if deviation > 0.0 else None
+
+
+def without_rounding(deviation: float, returns: Floats) -> float:
+    """A deviation of ``returns``; 0 where it is no more than their rounding."""
+    least = max(ROUNDING, ROUNDING_PART * float(np.abs(returns).mean()))
+    return deviation if deviation >= least else 0.0
 
 
 def of_returns(returns: Floats) -> dict[str, float | None]:
     """Sharpe, Sortino (deviation of the losses against 0 over all days) and yearly volatility in percent."""
     if len(returns) < 2:
         return {"sharpe": None, "sortino": None, "volatility_pct": None}
-    mean, deviation = float(returns.mean()), float(returns.std(ddof=1))
+    mean, deviation = float(returns.mean()), without_rounding(float(returns.std(ddof=1)), returns)
     downside = math.sqrt(float((np.minimum(returns, 0.0) ** 2).sum()) / (len(returns) - 1))
+    downside = without_rounding(downside, returns)
     return {
         "sharpe": _ratio(mean, deviation),
         "sortino": _ratio(mean, downside),
@@ -73,10 +100,18 @@ def of_trades(pnl: Floats, hold_s: Floats) -> dict[str, float | int | None]:
     return {
         "trades": count,
         "win_rate_pct": 100.0 * float((pnl > 0).sum()) / count if count else None,
-        "profit_factor": gains / losses if losses > 0.0 else None,
+        "profit_factor": gains / losses if losses > ROUNDING_PART * gains else None,
         "expectancy": float(pnl.mean()) if count else None,
         "avg_hold_s": float(hold_s.mean()) if count else None,
     }
+
+
+def _yearly(growth: float, span_ns: int) -> float | None:
+    """The yearly rate in percent of a growth over a span; None for a short one and for a growth that is none."""
+    if not has_yearly_rate(span_ns) or not growth > 0.0:
+        return None
+    years = span_ns / (DAYS_PER_YEAR * DAY_NS)
+    return 100.0 * (growth ** (1.0 / years) - 1.0) if abs(math.log(growth)) / years < 700 else None
 
 
 def metrics(
@@ -93,24 +128,20 @@ def metrics(
     """
     initial, final = (float(equity[0]), float(equity[-1])) if len(equity) else (math.nan, math.nan)
     span_ns = int(ts_ns[-1] - ts_ns[0]) if len(ts_ns) else 0
-    years = span_ns / (DAYS_PER_YEAR * DAY_NS)
     growth = final / initial if initial > 0.0 else math.nan
-    cagr = (
-        100.0 * (growth ** (1.0 / years) - 1.0)
-        if years > 0.0 and growth > 0.0 and abs(math.log(growth)) / years < 700
-        else None
-    )
     deepest = statistics["max_drawdown_pct"]
+    is_meaningful = not is_ruined(deepest) and bool((equity > 0.0).all())
+    cagr = _yearly(growth, span_ns) if is_meaningful else None
     hold_s = (trades["exit_ns"] - trades["entry_ns"]) / SECOND_NS
     own = of_trades(np.asarray(trades["pnl"], np.float64), np.asarray(hold_s, np.float64))
-    ratios = of_returns(daily_returns(ts_ns, equity))
+    ratios = of_returns(daily_returns(ts_ns, equity) if is_meaningful else np.zeros(0))
     average = statistics["equity_sum"] / statistics["record_count"] if len(equity) else math.nan
     return {
         "total_return_pct": None if math.isnan(growth) else 100.0 * (growth - 1.0),
         "cagr_pct": cagr,
         "sharpe": ratios["sharpe"],
         "sortino": ratios["sortino"],
-        "calmar": cagr / deepest if cagr is not None and deepest > 0.0 else None,
+        "calmar": cagr / deepest if cagr is not None and deepest > 100.0 * ROUNDING else None,
         "max_drawdown_pct": deepest,
         "max_drawdown_days": statistics["longest_drawdown_ns"] / DAY_NS,
         "volatility_pct": ratios["volatility_pct"],

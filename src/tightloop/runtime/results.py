@@ -54,6 +54,8 @@ WARNINGS = {
     WarningCode.FEED_SILENT: "the feed fell silent for longer than on_stale allows while a position was held "
     "({count} times, first heard of at {first})",
     WarningCode.RUINED: "ruined at {first}: equity was {value:.2f}, not above 0; nothing is entered from there on",
+    WarningCode.STOP_UNTOUCHED: "{count} bars of an entry opened beyond its stop or its liquidation price and closed "
+    "on the good side: what they show of it lay before the entry, so it was not touched (first at {first})",
     WarningCode.SIZE_REDUCED: "percentage sizes were made smaller to what the free cash pays for "
     "({count} entries, first at {first})",
 }

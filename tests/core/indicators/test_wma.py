@@ -14,9 +14,12 @@ def test_the_value_is_that_of_talib(market, period):
 
 
 @in_every_market
-def test_the_value_is_that_of_talib_through_bursts_and_holes_of_volume(market):
+def test_of_volume_with_bursts_the_value_is_that_of_each_window_on_its_own(market):
     bars = bars_of(market)
-    assert_equal_to_talib("WMA", bars, [talib.WMA(bars["volume"], 20)], period=20, source="volume")
+    weights = np.arange(1.0, 21.0)
+    expected = np.full(len(bars), np.nan)
+    expected[19:] = np.lib.stride_tricks.sliding_window_view(bars["volume"], 20) @ weights / weights.sum()
+    assert_close(series("WMA", bars, period=20, source="volume")[:, 0], expected)
 
 
 def test_after_a_million_bars_the_value_is_still_that_of_a_fresh_sum():

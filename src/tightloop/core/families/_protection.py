@@ -70,7 +70,8 @@ def place_stop(state: Record, rows: Rows, table: Table, instance: int) -> None:
         order.trail_pct = strategy.stop_trail_pct
         order.arm_price = position.entry_price * (1.0 + strategy.direction * strategy.stop_value / 100.0)
     elif trails:
-        order.trail_distance = abs(own.signal_price - own.planned_stop)
+        if is_new:
+            order.trail_distance = abs(own.signal_price - own.planned_stop)  # from then on the variant's: tighten_trail
         order.arm_price = position.entry_price
     else:
         order.stop_price = rounding.price_late(_stop_of(state, instance), increment, order.side)
@@ -146,14 +147,34 @@ def place_targets(state: Record, arena: Floats, rows: Rows, table: Table, instan
 
 
 @leaf
-def tighten_trail(state: Record, arena: Floats, rows: Rows, instance: int) -> None:
-    """A trailing distance taken from a variant follows the variant; the venue never loosens a stop."""
+def _trail_distance(state: Record, arena: Floats, instance: int, slot: int) -> float:
+    """The distance that the variant says now; the one in force while it is not known."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
-    if strategy.stop_kind != StopKind.TRAILING_VARIANT:
+    distance = strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+    return distance if distance > 0.0 else state.orders[slot].trail_distance
+
+
+@leaf
+def tighten_trail(state: Record, arena: Floats, rows: Rows, instance: int) -> None:
+    """A trailing distance taken from a variant follows the variant; the venue never loosens a stop."""
+    if state.strategies[state.instances[instance].strategy].stop_kind != StopKind.TRAILING_VARIANT:
         return
     slot = protective_order(state, instance, Role.TRAILING.value, 0)
-    distance = strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
-    if slot >= 0 and distance > 0.0 and distance != state.orders[slot].trail_distance:
+    if slot < 0:
+        return
+    distance = _trail_distance(state, arena, instance, slot)
+    if distance != state.orders[slot].trail_distance:
         state.orders[slot].trail_distance = distance
+        commands.amend(state, rows, slot)
+
+
+@leaf
+def tell_trail(state: Record, arena: Floats, rows: Rows, instance: int) -> None:
+    """A bar ended: say the distance at its close, by which the venue moves the trail, also when it is the same."""
+    if state.strategies[state.instances[instance].strategy].stop_kind != StopKind.TRAILING_VARIANT:
+        return
+    slot = protective_order(state, instance, Role.TRAILING.value, 0)
+    if slot >= 0:
+        state.orders[slot].trail_distance = _trail_distance(state, arena, instance, slot)
         commands.amend(state, rows, slot)

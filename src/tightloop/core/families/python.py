@@ -4,7 +4,7 @@ It keeps what was decided in shape: the stop and the target of what is held stan
 go when nothing is held. The longest hold and the kill switch work as in every family.
 """
 
-from tightloop.core import commands, exposure, rounding
+from tightloop.core import commands, exposure, limits, rounding
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.families import DECIDE, _protection
 from tightloop.core.indicators.contract import call_evaluate
@@ -88,14 +88,29 @@ def _close(state: Record, rows: Rows, table: Table, instance: int, role: int) ->
 
 
 @leaf
+def _end_hold(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Close what was held as long as it may be."""
+    position = state.positions[instance]
+    span_ns = state.strategies[state.instances[instance].strategy].max_hold_ns
+    if position.qty != 0.0 and span_ns > 0 and state.ts_ns - position.opened_ns >= span_ns:
+        _close(state, rows, table, instance, Role.TIME.value)
+
+
+@leaf
 def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """After a fill or the end of an order: what is held is protected, what is not held needs no protection."""
+    own = state.instances[instance]
     if state.positions[instance].qty != 0.0:
+        span_ns = state.strategies[own.strategy].max_hold_ns
+        if span_ns > 0:
+            own.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
+            state.next_timer_ns = min(state.next_timer_ns, own.timer_ns)
         _protect(state, rows, table, instance)
         return
+    own.timer_ns = limits.NEVER_NS
     _cancel_all(state, rows, instance, False, Reason.EXIT.value)
     if not exposure.has_working_entry(state, instance):
-        forget_plan(state.instances[instance])
+        forget_plan(own)
 
 
 @compiled(DECIDE)
@@ -109,12 +124,12 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             indicator = state.indicators[k]
             call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
         if position.qty != 0.0:
-            span_ns = state.strategies[own.strategy].max_hold_ns
-            if span_ns > 0 and state.ts_ns - position.opened_ns >= span_ns:
-                _close(state, rows, table, instance, Role.TIME.value)
+            _end_hold(state, rows, table, instance)
             _protect(state, rows, table, instance)
     elif moment == Moment.FILLED or (moment == Moment.ORDER_ENDED and position.qty == 0.0):
         _settle(state, rows, table, instance)
+    elif moment == Moment.TIMER:
+        _end_hold(state, rows, table, instance)
     elif moment == Moment.PROTECT:
         if position.qty != 0.0:
             _protect(state, rows, table, instance)

@@ -539,6 +539,8 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
         _on_order_ended(state, rows, instance)
     elif moment == Moment.TIMER:
         _on_time(state, arena, rows, table, instance)
+    elif moment == Moment.TRAIL:
+        _protection.tell_trail(state, arena, rows, instance)
     else:
         assert moment == Moment.KILL, "a moment is known"
         _kill(state, rows, table, instance)

@@ -1,7 +1,8 @@
 """Windows over the last ``n`` bars, kept in the arena: what several indicators of this folder share.
 
 A window is a region of floats that starts at ``at`` and is zero at the start. Each leaf takes in the newest value and
-costs O(1) amortised. Where TA-Lib has a rolling algorithm, its order of operations is kept, so that sums round alike.
+costs O(1) amortised. What has left a window has left its sums: they are made anew from its values once a window, and at
+once when what is left of them is so small that the rounding of what went could be seen in it.
 """
 
 import numpy as np
@@ -40,17 +41,58 @@ def nth(arena: Floats, at: int, n: int, age: int) -> float:
     return arena[at + RING + (place if place < n else place - n)]
 
 
-# A moving mean of n values takes MEAN + n floats: the sum, then a ring.
+_RATIO_SEEN = 0.0001  # of the largest sum since it was made anew: below, its rounding is 1e-12 of what is left
+
+
+@leaf
+def rest_of_sum(arena: Floats, peak: int, ring: int, n: int, total: float, oldest: float) -> float:
+    """What a sum of the ``n`` values of a full ring is without the oldest one, which was just pushed out.
+
+    The float at ``peak`` holds the largest sum since one was made anew. Values are not negative, so a sum falls to a
+    part of its largest only after it rose to that: O(n) once a window and once after each such rise.
+    """
+    assert full(arena, ring, n)
+    left = total - oldest
+    largest = max(arena[peak], total)
+    place = int(arena[ring + _PLACE])
+    if place == 0 or not left >= _RATIO_SEEN * largest:
+        left = 0.0
+        for at in range(ring + RING + place + 1, ring + RING + n):
+            left += arena[at]
+        for at in range(ring + RING, ring + RING + place):
+            left += arena[at]
+        largest = left
+    arena[peak] = largest
+    return left
+
+
+# A moving sum of n values takes SUM + n floats: the sum without the oldest value, its peak, then a ring.
+_REST, _LARGEST, _VALUES = 0, 1, 2
+SUM = _VALUES + RING
+
+
+@leaf
+def moving_sum(arena: Floats, at: int, n: int, x: float) -> float:
+    """Sum of the last ``n`` values, none negative; NaN until there are ``n``."""
+    total = arena[at + _REST] + x
+    oldest = push(arena, at + _VALUES, n, x)
+    if not full(arena, at + _VALUES, n):
+        arena[at + _REST] = total
+        return np.nan
+    arena[at + _REST] = rest_of_sum(arena, at + _LARGEST, at + _VALUES, n, total, oldest)
+    return total
+
+
+# A moving mean of bounded values takes MEAN + n floats: the sum, then a ring.
 MEAN = 1 + RING
 
 
 @leaf
-def moving_mean(arena: Floats, at: int, n: int, x: float) -> float:
-    """Mean of the last ``n`` values, NaN until there are ``n``.
+def bounded_mean(arena: Floats, at: int, n: int, x: float) -> float:
+    """Mean of the last ``n`` values between 0 and 100, NaN until there are ``n``.
 
-    A running sum: newest in, mean, oldest out (TA-Lib SMA), so every bar leaves a rounding of the sum behind. Among
-    values of one size that is below 1e-9 of the mean after 10^6 bars. A value much larger than the rest leaves about
-    1e-16 of itself for good (1e-4 for a volume of 10^12): TA-Lib's mean is then off a fresh one by the same bits.
+    A running sum, rounded as TA-Lib's: newest in, mean, oldest out. What its roundings leave behind stays below 1e-9
+    over 10^6 bars, because no value is large.
     """
     total = arena[at] + x
     oldest = push(arena, at + 1, n, x)
@@ -140,7 +182,7 @@ _RATIO_ZERO = 0.000000000001  # no spread left that the mean could resolve
 
 
 @leaf
-def moving_variance(arena: Floats, at: int, n: int, x: float, strict: bool) -> float:
+def moving_variance(arena: Floats, at: int, n: int, x: float) -> float:
     """Population variance of the last ``n`` values, NaN until there are ``n``, exactly 0 when they are equal.
 
     TA-Lib 0.8 VAR: sums of deviations from an origin near the window, built anew from the window when they have lost
@@ -148,7 +190,7 @@ def moving_variance(arena: Floats, at: int, n: int, x: float, strict: bool) -> f
     TA-Lib rebuilds at every bar; the sums are the same each time and are kept here.
 
     TA-Lib can miss outliers that leave one after the other: in volumes over a few bars its variance can be 1e-7 off.
-    ``strict`` does not miss them and is within 1e-9 of a fresh window.
+    Here sums are built anew then, too. What no float can hold (a square beyond 1e308) is gone with its value.
     """
     ring = at + VARIANCE_RING
     if arena[ring] == 0.0:
@@ -174,10 +216,8 @@ def moving_variance(arena: Floats, at: int, n: int, x: float, strict: bool) -> f
     arena[at + _PEAK] = max(arena[at + _PEAK], squares)
     squares -= gone * gone
     arena[at + _DUE] -= 1.0
-    lost = variance < _RATIO_STALE * (squares * share) or gone * gone > _RATIO_OUTLIER * squares
-    if strict:
-        lost = lost or variance < _RATIO_PEAK * (arena[at + _PEAK] * share)
-    if lost or arena[at + _DUE] <= 0.0:
+    is_sound = variance >= _RATIO_STALE * (squares * share) and gone * gone <= _RATIO_OUTLIER * squares
+    if not (is_sound and variance >= _RATIO_PEAK * (arena[at + _PEAK] * share)) or arena[at + _DUE] <= 0.0:
         variance = _rebuild(arena, at, n)
     else:
         arena[at + _SUM], arena[at + _SQUARES], arena[at + _MEAN] = total - gone, squares, mean

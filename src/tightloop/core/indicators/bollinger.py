@@ -1,7 +1,7 @@
 """BOLLINGER: a band of standard deviations around the moving mean of the close.
 
 ``bandwidth`` and ``percent_b`` are Bollinger's, as fractions: 0.04 is a band as wide as 4 % of the mean; 0 is the lower
-band and 1 the upper one, UNKNOWN in a band of no width. The deviation does not drift (see STDDEV); the mean is SMA's.
+band and 1 the upper one, UNKNOWN in a band of no width. Neither deviation nor mean drifts (see STDDEV and SMA).
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators._windows import VARIANCE, VARIANCE_RING, full, moving_variance, nth
+from tightloop.core.indicators._windows import VARIANCE, VARIANCE_RING, full, moving_variance, nth, rest_of_sum
 from tightloop.core.indicators.contract import UPDATE, Number, Values, period
 from tightloop.core.types import Floats, Record
 
@@ -21,11 +21,11 @@ FORMULA = (
 )
 
 _UPPER, _MIDDLE, _LOWER, _BANDWIDTH, _PERCENT_B, _PERIOD, _DEVIATIONS = 0, 1, 2, 3, 4, 5, 6
-_SUM, _VARIANCE = 7, 8
+_SUM, _LARGEST, _VARIANCE = 7, 8, 9
 
 
 def size(parameters: Values) -> int:
-    return 1 + VARIANCE + int(parameters["period"])
+    return 2 + VARIANCE + int(parameters["period"])
 
 
 def warmup(parameters: Values) -> int:
@@ -38,10 +38,10 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     ring = base + _VARIANCE + VARIANCE_RING
     total = arena[base + _SUM] + bar.close
     arena[base + _SUM] = total
-    variance = moving_variance(arena, base + _VARIANCE, n, bar.close, False)
+    variance = moving_variance(arena, base + _VARIANCE, n, bar.close)
     if not full(arena, ring, n):
         return
-    arena[base + _SUM] = total - nth(arena, ring, n, 0)
+    arena[base + _SUM] = rest_of_sum(arena, base + _LARGEST, ring, n, total, nth(arena, ring, n, 0))
     middle, half = total / n, math.sqrt(variance) * arena[base + _DEVIATIONS]
     upper, lower = middle + half, middle - half
     width = upper - lower

@@ -63,6 +63,8 @@ PERIOD_MAX = 10_000
 
 SOURCE = Choice("source", "close", ("close", "open", "high", "low", "volume"), "which number of the bar is read")
 
+FLAT = Choice("flat", "zero", ("zero", "unknown"), "where nothing moved: zero, as TA-Lib answers, or unknown")
+
 
 def period(default: int | None = 14, *, name: str = "period", minimum: int = 1) -> Number:
     """The usual ``period`` parameter, in bars."""

@@ -1,17 +1,23 @@
-"""RSI: Wilder's relative strength index, 0 to 100; 0 where there was neither a gain nor a loss, as TA-Lib answers."""
+"""RSI: Wilder's relative strength index, 0 to 100; 0 where there was neither a gain nor a loss, as TA-Lib answers.
+
+With ``flat: unknown`` it is UNKNOWN there: on a market that never moved "below 30" is then not TRUE. Its averages are
+Wilder's, which never forget a move.
+"""
+
+import numpy as np
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
+from tightloop.core.indicators.contract import FLAT, SOURCE, UPDATE, Values, period, read_source
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
-PARAMETERS = (period(14, minimum=2), SOURCE)
+PARAMETERS = (period(14, minimum=2), SOURCE, FLAT)
 FORMULA = (
     "rsi = 100 * gain / (gain + loss), Wilder averages of the rises and falls, each seeded with the mean of the first "
-    "`period`; 0 when both are 0 (TA-Lib RSI)"
+    "`period`; 0 when both are 0 (TA-Lib RSI), unknown with `flat: unknown`"
 )
 
-_PERIOD, _SOURCE, _COUNT, _PREVIOUS, _GAIN, _LOSS = 1, 2, 3, 4, 5, 6
+_PERIOD, _SOURCE, _FLAT, _COUNT, _PREVIOUS, _GAIN, _LOSS = 1, 2, 3, 4, 5, 6, 7
 
 
 def size(parameters: Values) -> int:
@@ -46,5 +52,8 @@ def update(arena: Floats, base: int, bar: Record) -> None:
         total = gain + loss
         assert gain >= 0.0
         assert loss >= 0.0
-        arena[base] = 100.0 * (gain / total) if total > 0.0 else 0.0
+        if total > 0.0:
+            arena[base] = 100.0 * (gain / total)
+        else:
+            arena[base] = 0.0 if arena[base + _FLAT] == 0.0 else np.nan
     arena[base + _GAIN], arena[base + _LOSS] = gain, loss

@@ -1,8 +1,8 @@
 """STDDEV: population standard deviation of the last ``period`` values (divided by ``period``, not ``period - 1``).
 
 Sums of deviations from a nearby origin that are built anew from the window when they lose digits, as in TA-Lib 0.8: the
-value of a price does not drift. Both can be 1e-7 off where values of very different size follow each other within a few
-bars (volumes). O(1) amortised.
+value does not drift. TA-Lib's can be 1e-7 off where values of very different size follow each other within a few bars
+(volumes); this one is not. O(1) amortised.
 """
 
 import math
@@ -30,4 +30,4 @@ def warmup(parameters: Values) -> int:
 @compiled(UPDATE)
 def update(arena: Floats, base: int, bar: Record) -> None:
     x = read_source(bar, arena[base + _SOURCE])
-    arena[base] = math.sqrt(moving_variance(arena, base + _VARIANCE, int(arena[base + _PERIOD]), x, False))
+    arena[base] = math.sqrt(moving_variance(arena, base + _VARIANCE, int(arena[base + _PERIOD]), x))

@@ -3,13 +3,14 @@
 UNKNOWN while nothing has been traded in the window or on the day: a price weighted with nothing is no price. With
 ``anchor: day`` the day of the first bar counts from that bar on. TA-Lib's VWAP is that of one day's bars.
 
-The sums of the moving window keep what rounding drops, so a burst of volume leaves no trace when it has passed.
+The sums of the moving window are made anew once a window, and at once after a burst of volume: it leaves no trace when
+it has passed. Those of a day are cumulative: they hold what the day has seen.
 """
 
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.indicators._windows import EXACT_SUM, RING, add_exactly, full, push
+from tightloop.core.indicators._windows import SUM, moving_sum
 from tightloop.core.indicators.contract import UPDATE, Choice, Values, period
 from tightloop.core.types import Floats, Record
 
@@ -27,7 +28,7 @@ _PERIOD, _ANCHOR, _OWN = 1, 2, 3
 
 _DAY_NS = 86_400_000_000_000
 _DAY, _DAY_PAID, _DAY_VOLUME = 3, 4, 5
-_QUIET, _PAID, _VOLUME, _RINGS = 3, 4, 4 + EXACT_SUM, 4 + 2 * EXACT_SUM
+_QUIET, _SUMS = 3, 4
 
 
 def _anchored(parameters: Values) -> bool:
@@ -37,7 +38,7 @@ def _anchored(parameters: Values) -> bool:
 def size(parameters: Values) -> int:
     if _anchored(parameters):
         return 3
-    return _RINGS - _OWN + 2 * (RING + int(parameters["period"]))
+    return _SUMS - _OWN + 2 * (SUM + int(parameters["period"]))
 
 
 def warmup(parameters: Values) -> int:
@@ -59,16 +60,11 @@ def _accumulate(arena: Floats, base: int, day: int, paid: float, volume: float) 
 @leaf
 def _roll(arena: Floats, base: int, paid: float, volume: float) -> None:
     n = int(arena[base + _PERIOD])
-    prices, volumes = base + _RINGS, base + _RINGS + RING + n
     arena[base + _QUIET] = arena[base + _QUIET] + 1.0 if volume == 0.0 else 0.0
-    paid_sum = add_exactly(arena, base + _PAID, paid)
-    traded = add_exactly(arena, base + _VOLUME, volume)
-    paid_out, volume_out = push(arena, prices, n, paid), push(arena, volumes, n, volume)
-    if not full(arena, prices, n):
-        return
-    arena[base] = paid_sum / traded if traded > 0.0 and arena[base + _QUIET] < n else np.nan
-    add_exactly(arena, base + _PAID, -paid_out)
-    add_exactly(arena, base + _VOLUME, -volume_out)
+    paid_sum = moving_sum(arena, base + _SUMS, n, paid)
+    traded = moving_sum(arena, base + _SUMS + SUM + n, n, volume)
+    if traded == traded:
+        arena[base] = paid_sum / traded if traded > 0.0 and arena[base + _QUIET] < n else np.nan
 
 
 @compiled(UPDATE)

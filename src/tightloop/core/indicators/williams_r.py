@@ -1,18 +1,23 @@
-"""WILLIAMS_R: where the close stands in the range of the last ``period`` bars, 0 (the high) to -100 (the low)."""
+"""WILLIAMS_R: where the close stands in the range of the last ``period`` bars, 0 (the high) to -100 (the low).
+
+In a range of no width it is 0, as TA-Lib answers, or UNKNOWN with ``flat: unknown``.
+"""
+
+import numpy as np
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import RANGE, bars_seen, sliding_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import FLAT, UPDATE, Values, period
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
-PARAMETERS = (period(14, minimum=2),)
+PARAMETERS = (period(14, minimum=2), FLAT)
 FORMULA = (
     "williams_r = -100 * (highest high - close) / (highest high - lowest low); 0 in a range within 1e-14 of its own "
-    "extremes (TA-Lib WILLR)"
+    "extremes (TA-Lib WILLR), unknown with `flat: unknown`"
 )
 
-_PERIOD, _RANGE = 1, 2
+_PERIOD, _FLAT, _RANGE = 1, 2, 3
 
 _NO_WIDTH = 1e-14  # of |highest| + |lowest|
 
@@ -33,6 +38,6 @@ def update(arena: Floats, base: int, bar: Record) -> None:
         return
     width = highest - lowest
     if abs(width) <= _NO_WIDTH * (abs(highest) + abs(lowest)):
-        arena[base] = 0.0
+        arena[base] = 0.0 if arena[base + _FLAT] == 0.0 else np.nan
     else:
         arena[base] = min(max((highest - bar.close) / width * -100.0, -100.0), 0.0)

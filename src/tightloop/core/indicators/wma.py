@@ -1,6 +1,7 @@
 """WMA: mean of the last ``period`` values, the newest weighted ``period``, the oldest 1.
 
-Two running sums, built anew from the window every 8 windows, as in TA-Lib 0.8: rounding does not pile up.
+Two running sums, built anew from the window once a window (TA-Lib 0.8: every 8 windows), and at once when what is left
+of them is so small that the rounding of a value that has left could be seen: what has left the window is gone.
 """
 
 from tightloop.core.compiled import compiled, leaf
@@ -12,13 +13,13 @@ OUTPUTS = ("value",)
 PARAMETERS = (period(20), SOURCE)
 FORMULA = "wma = sum of weight * x / sum of weights, weights 1 (oldest) to `period` (newest) (TA-Lib WMA)"
 
-_PERIOD, _SOURCE, _SUM, _WEIGHTED, _GONE, _DUE, _RING = 1, 2, 3, 4, 5, 6, 7
+_PERIOD, _SOURCE, _SUM, _WEIGHTED, _GONE, _DUE, _LARGEST, _RING = 1, 2, 3, 4, 5, 6, 7, 8
 
-_REBUILD_WINDOWS = 8
+_RATIO_SEEN = 0.0001  # of the largest sum since both were built: below, its rounding is 1e-12 of what is left
 
 
 def size(parameters: Values) -> int:
-    return 4 + RING + int(parameters["period"])
+    return 5 + RING + int(parameters["period"])
 
 
 def warmup(parameters: Values) -> int:
@@ -27,13 +28,13 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _rebuild(arena: Floats, base: int, n: int) -> None:
-    arena[base + _DUE] = _REBUILD_WINDOWS * n
+    arena[base + _DUE] = n
     total, weighted = 0.0, 0.0
     for age in range(n):
         x = nth(arena, base + _RING, n, age)
         total += x
         weighted += x * (age + 1.0)
-    arena[base + _SUM], arena[base + _WEIGHTED] = total, weighted
+    arena[base + _SUM], arena[base + _WEIGHTED], arena[base + _LARGEST] = total, weighted, total
 
 
 @compiled(UPDATE)
@@ -48,10 +49,12 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     arena[base + _WEIGHTED] += x * weight
     arena[base + _GONE] = push(arena, base + _RING, n, x)
     if not full(arena, base + _RING, n):
-        arena[base + _DUE] = _REBUILD_WINDOWS * n
+        arena[base + _DUE], arena[base + _LARGEST] = n, max(arena[base + _LARGEST], arena[base + _SUM])
         return
     arena[base + _DUE] -= 1.0
-    if arena[base + _DUE] <= 0.0:
+    largest = max(arena[base + _LARGEST], arena[base + _SUM])
+    arena[base + _LARGEST] = largest
+    if arena[base + _DUE] <= 0.0 or not arena[base + _SUM] >= _RATIO_SEEN * largest:
         _rebuild(arena, base, n)
     arena[base] = arena[base + _WEIGHTED] / (n * (n + 1) / 2.0)
     # At the next bar every weight is one less, and the oldest value, by then without weight, leaves the plain sum.

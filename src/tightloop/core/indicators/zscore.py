@@ -31,7 +31,7 @@ def warmup(parameters: Values) -> int:
 @compiled(UPDATE)
 def update(arena: Floats, base: int, bar: Record) -> None:
     x = read_source(bar, arena[base + _SOURCE])
-    variance = moving_variance(arena, base + _VARIANCE, int(arena[base + _PERIOD]), x, True)
+    variance = moving_variance(arena, base + _VARIANCE, int(arena[base + _PERIOD]), x)
     if variance > 0.0:
         arena[base] = deviation_from_mean(arena, base + _VARIANCE, x) / math.sqrt(variance)
     else:
