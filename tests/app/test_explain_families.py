@@ -108,7 +108,7 @@ def made(text, *options, data="data", more=()):
 def said(*arguments):
     done = tightloop("explain", *arguments)
     assert done.exit_code == 0, done.output
-    return done.output.replace("\N{NO-BREAK SPACE}", " ")
+    return done.stdout.replace("\N{NO-BREAK SPACE}", " ")  # what compiles is told on stderr
 
 
 def at_min(minute):

@@ -170,14 +170,18 @@ def test_scenario_5_the_number_of_positions(names: tuple[str, ...], denied: list
 @pytest.mark.parametrize(("price", "denied"), [(95.0, []), (94.9999, [(2, "daily_loss")])])
 def test_scenario_5_the_loss_of_the_day(price: float, denied: list[tuple[float, str]]) -> None:
     """100 units bought at 100 stand at -500.00, or at -500.01, when the next entry is judged."""
-    text = strategy(instruments=(A, B), size="{type: units, value: 100}", account=_one_limit("daily_loss_pct: 5"))
+    text = strategy(
+        instruments=(A, B), leverage=2, size="{type: units, value: 100}", account=_one_limit("daily_loss_pct: 5")
+    )
     assert denials_of(run(text, {A: f"100 S1\n100 100 {price} {price}\n96", B: "1\n1 S1\n1"})) == denied
 
 
 @pytest.mark.parametrize(("price", "denied"), [(85.0001, []), (85.0, [(2, "max_drawdown")])])
 def test_scenario_5_the_drawdown_from_the_peak(price: float, denied: list[tuple[float, str]]) -> None:
     """100 units bought at 100: equity 8500.01, or 8500.00, after a peak of 10 000."""
-    text = strategy(instruments=(A, B), size="{type: units, value: 100}", account=_one_limit("max_drawdown_pct: 15"))
+    text = strategy(
+        instruments=(A, B), leverage=2, size="{type: units, value: 100}", account=_one_limit("max_drawdown_pct: 15")
+    )
     assert denials_of(run(text, {A: f"100 S1\n100 100 {price} {price}\n90", B: "1\n1 S1\n1"})) == denied
 
 

@@ -42,6 +42,8 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "size_unknown": ("the size was not known", ADD_A_CONDITION),
     "stop_unknown": ("the stop was not known", ADD_A_CONDITION),
     "target_unknown": ("the target was not known", ADD_A_CONDITION),
+    "leverage_unknown": ("the leverage was no number above 0", "write leverage=1, or what the limits allow"),
+    "stop_at_zero": ("the stop would rest at 0 or below", "write a nearer stop, or a finer price_increment"),
     "short_not_allowed": ("spot is long only", "trade a perp, or write margin: true in instruments.yaml"),
     "stop_beyond_entry": ("the stop would lie on the wrong side of the entry", "write another stop_loss"),
     "target_beyond_entry": ("the target would lie on the wrong side of the entry", "write another take_profit"),
