@@ -6,6 +6,7 @@
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     reference [ARG ...]    the reference strategies: figure, expected, difference
+    fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
@@ -113,11 +114,11 @@ def must_run(name: str, command: list[str], remedy: str, environment: dict[str, 
     return output
 
 
-def run_openly(command: list[str], folder: Path | None = None) -> int:
+def run_openly(command: list[str], folder: Path | None = None, **variables: str) -> int:
     """Run a command whose own output is the point. Ctrl-C reaches it too, and it is given the time to end well."""
     sys.stdout.flush()
     interrupted = False
-    with subprocess.Popen(command, cwd=folder or ROOT, env=clean_environment()) as child:
+    with subprocess.Popen(command, cwd=folder or ROOT, env=clean_environment(**variables)) as child:
         while child.poll() is None:
             try:
                 child.wait()
@@ -403,6 +404,13 @@ def command_reference(environment: Environment, arguments: list[str]) -> int:
     return run_openly([environment.python, "-m", "tightloop.app.reference", *arguments], folder=Path.cwd())
 
 
+def command_fuzz(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/differential/fuzz.py")
+    warm_up(environment)  # once, so that no two processes compile the same
+    command = [environment.python, "-m", "differential.fuzz", *arguments]
+    return run_openly(command, folder=Path.cwd(), PYTHONPATH=str(ROOT / "tests"))
+
+
 COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
@@ -410,6 +418,7 @@ COMMANDS = {
     "lint": command_lint,
     "bench": command_bench,
     "reference": command_reference,
+    "fuzz": command_fuzz,
 }
 
 

@@ -200,6 +200,23 @@ def test_in_the_bar_of_a_stop_entry_the_liquidation_price_counts_as_a_stop_does(
     assert warned_of(done, "1 bars of an entry opened beyond") == is_untouched
 
 
+@pytest.mark.parametrize(
+    ("direction", "price", "bar"),
+    [("LONG", 101, "98 103 95 102"), ("SHORT", 99, "102 105 97 98")],  # liquidated at 96.43, at 103.43
+)
+def test_behind_a_stop_that_was_not_touched_nobody_is_liquidated(direction: str, price: float, bar: str) -> None:
+    """From the entry to the liquidation price the way leads over the stop, at 98.98 (100.98), which lay before it."""
+    text = strategy(
+        direction=direction,
+        order=f"{{type: stop, price: {price}}}",
+        leverage=20,
+        stop="{type: percent, value: 2}",
+        account=ANY_LEVERAGE,
+    )
+    done = run(text, f"100 S1\n{bar}\n100")
+    assert [(fill.min, fill.role, fill.price) for fill in fills_of(done)] == [(1, "entry", price)]
+
+
 def test_of_stop_and_liquidation_price_that_both_lay_before_the_entry_one_bar_is_counted() -> None:
     text = strategy(
         order="{type: stop, price: 105}", leverage=50, stop="{type: percent, value: 1}", account=ANY_LEVERAGE

@@ -123,8 +123,10 @@ def _submitted_in_bar(venue: Record, slot: int, own: Record, accepted: Record) -
         return
     if matching.was_entered_by_stop(venue, order) and lay_before(own, order.side, order.stop_price):
         is_said = matching.lay_before_entry(venue, order.instance, own)  # with the fill
-        if not is_said and not is_behind_liquidation(venue.positions[order.instance], order):
-            accepted.open = own.open
+        if not is_behind_liquidation(venue.positions[order.instance], order):
+            venue.positions[order.instance].closed_ns = matching.SPARED
+            if not is_said:
+                accepted.open = own.open
     matching.stop_in_bar(venue, slot, own)
 
 

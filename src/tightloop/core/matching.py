@@ -45,6 +45,7 @@ from tightloop.core.types import (
 
 MARKETS, STOPS, LIMITS = 0, 1, 2
 _INSIDE, _BY_STOP = 1, 2  # where an entry inside the bar in hand came from: a limit that rested; a stop
+SPARED = 3  # a stop, and what lies before the liquidation price was not touched after it: so was not that price
 _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
 
 
@@ -294,14 +295,14 @@ def was_entered_inside(venue: Record, order: Record) -> bool:
 @leaf
 def was_entered_by_stop(venue: Record, order: Record) -> bool:
     """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns == _BY_STOP
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= _BY_STOP
 
 
 @leaf
 def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
     """The bar in hand, in which this position was entered, was at its liquidation price only before the entry."""
     position = venue.positions[instance]
-    return position.closed_ns == _BY_STOP and lay_before(
+    return position.closed_ns >= _BY_STOP and lay_before(
         own, -1 if position.qty > 0.0 else 1, position.liquidation_price
     )
 
@@ -401,7 +402,7 @@ def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
     """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
     position = venue.positions[instance]
     trigger, qty = position.liquidation_price, abs(position.qty)
-    if qty == 0.0 or trigger != trigger:
+    if qty == 0.0 or trigger != trigger or (position.closed_ns == SPARED and not at_open):
         return
     side = -1 if position.qty > 0.0 else 1
     is_hit = is_at_or_beyond(side, own.open, trigger)
