@@ -75,7 +75,8 @@ class Account:
     def cost_of(self, strategy: Strategy, instrument: Instrument, price: float) -> float:
         """What one unit at this price costs in money: all of it (spot) or its margin, with fee and fixed slippage."""
         slippage = strategy.costs.get("slippage") or {}
-        slip = slippage["bps"] / 1e4 if slippage.get("type") == "fixed" else 0.0
+        is_dearer = slippage.get("type") == "fixed" and strategy.side > 0  # a sale brings less, it costs no more
+        slip = slippage["bps"] / 1e4 if is_dearer else 0.0
         paid = price * (1.0 + slip) * instrument.multiplier
         share = 1.0 / strategy.leverage if instrument.has_margin else 1.0
         return paid * (share + strategy.fee_bps(instrument, "taker") / 1e4)
@@ -156,7 +157,7 @@ class Account:
         positions = sum(1 for _ in self.held()) + sum(1 for other, _ in self.waiting() if not other.position)
         most = self.limits["max_positions"]
         need("max_positions", most is not None and positions >= most)
-        tier_most = instrument.tier(notional)[2]
+        tier_most = instrument.leverage_max(notional)
         need("max_leverage", above("max_leverage", strategy.leverage))
         need("max_leverage", tier_most is not None and is_above(strategy.leverage, tier_most))
         share = self.limits["max_margin_pct"]
@@ -219,12 +220,17 @@ class Account:
             strategy.entries_today = 0
             strategy.day_result = self.result_of(strategy)
 
-    def record(self) -> tuple[float, float, float]:
-        """Equity, cash and drawdown in percent at the end of an instant; the stops of the account are set here."""
+    def watch(self) -> float:
+        """Set the stops of the account that the equity of now asks for; that equity."""
         equity = self.equity()
-        self.peak = max(self.peak, equity)
         self.is_day_lost |= self._loses_day(equity)
         self.is_drawn_down |= self._draws_down(equity)
+        return equity
+
+    def record(self) -> tuple[float, float, float]:
+        """Equity, cash and drawdown in percent at the end of an instant."""
+        equity = self.watch()
+        self.peak = max(self.peak, equity)
         self.is_ruined |= equity <= 0
         return equity, self.wallet, (self.peak - equity) / self.peak * 100.0
 

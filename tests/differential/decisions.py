@@ -7,7 +7,7 @@ from typing import Any
 from differential.account import Account, price_of
 from differential.books import Books
 from differential.domain import SECOND_NS, Instance, Order, Plan, ceil_to, floor_to, is_above
-from differential.protection import arms_later, level_of, steps_of
+from differential.protection import arms_later, first_rest, level_of, steps_of
 from differential.trees import Doubt
 
 SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
@@ -52,6 +52,8 @@ class Decisions:
 
     def decide(self, now_ns: int, ended: Sequence[Instance]) -> None:
         """Step 2: exits of all instances first, then entries by confidence, then by the order of the file."""
+        if ended:
+            self.account.watch()
         for own in ended:
             own.values = own.values_now
             own.verdicts = {name: tree.ask(now_ns, own.values) for name, tree in own.trees.items()}
@@ -258,24 +260,28 @@ class Decisions:
             self.doubt.of(stop, price)
             if stop <= 0 or side * (price - stop) <= 0:
                 return {"stop_beyond_entry", "stop_at_zero"}
+        rests = first_rest(spec, own, price) if spec and arms_later(spec) else stop
+        if rests is not None and rests <= 0:
+            return {"stop_at_zero"}
         if z1.get("take_profit"):
             target = steps_of(z1["take_profit"], own, price, plan)[0][0]
             if target is None:
-                return {"price_unknown", "target_unknown"}
-            self.doubt.of(target, price)
-            if side * (target - price) <= 0:
-                found |= {"target_beyond_entry", "target_unknown"}
-            ratio = own.strategy.limits.get("min_risk_reward")
-            if ratio is not None and stop is not None:
-                if is_above(ratio * abs(price - stop), abs(target - price)):
-                    found.add("min_risk_reward")
+                found |= {"price_unknown", "target_unknown"}
+            else:
+                self.doubt.of(target, price)
+                if side * (target - price) <= 0:
+                    found |= {"target_beyond_entry", "target_unknown"}
+                ratio = own.strategy.limits.get("min_risk_reward")
+                if ratio is not None and stop is not None:
+                    if is_above(ratio * abs(price - stop), abs(target - price)):
+                        found.add("min_risk_reward")
         qty = self.account.size(own, price, stop)
         if qty is None:
-            return {"size_unknown", "price_unknown"}
+            return found | {"size_unknown", "price_unknown"}
         order.qty = qty
         if qty <= 0:
             return found | {"qty_rounds_to_zero", "insufficient_cash", "ruined"}
         liquidation = own.instrument.liquidation_price(side, price, qty, own.strategy.leverage)
-        if stop is not None and liquidation is not None and side * (liquidation - stop) > 0:
+        if rests is not None and liquidation is not None and is_above(side * liquidation, side * rests):
             found.add("stop_beyond_liquidation")
         return found

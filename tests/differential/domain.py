@@ -62,28 +62,29 @@ class Instrument:
         self.multiplier = float(self.rules.get("contract_size", 1))
         self.tiers = self.rules.get("margin_tiers") or [{"maintenance_pct": 0.5}]
 
-    def tier(self, notional: float) -> tuple[float, float, float | None]:
-        """(maintenance rate, what the lower tiers save of it, highest leverage) of a notional.
+    def leverage_max(self, notional: float) -> float | None:
+        """The highest leverage that the tier of a notional allows."""
+        for tier in self.tiers:
+            if "notional_max" not in tier or not is_above(notional, tier["notional_max"]):
+                return tier.get("leverage_max")
+        return self.tiers[-1].get("leverage_max")
 
-        Each tier's rate is of the part of the notional that lies in it, as venues have it.
+    def liquidation_price(self, side: int, entry: float, qty: float, leverage: float) -> float | None:
+        """Where margin plus result is the maintenance margin; None where that is no price.
+
+        Each tier's rate is of the part of the notional, at that price, that lies in the tier.
         """
-        saved, below, rate = 0.0, 0.0, 0.0
+        if not self.has_margin:
+            return None
+        own = qty * self.multiplier
+        saved, below, rate, price = 0.0, 0.0, 0.0, 0.0
         for tier in self.tiers:
             saved += below * (tier["maintenance_pct"] / 100.0 - rate)
             rate = tier["maintenance_pct"] / 100.0
             below = tier.get("notional_max", float("inf"))
-            if not is_above(notional, below):
+            price = (own * entry - side * (own * entry / leverage + saved)) / (own * (1.0 - side * rate))
+            if own * price <= below:
                 break
-        return rate, saved, tier.get("leverage_max")
-
-    def liquidation_price(self, side: int, entry: float, qty: float, leverage: float) -> float | None:
-        """Where margin plus result is the maintenance margin; None where that is no price."""
-        if not self.has_margin:
-            return None
-        notional = qty * entry * self.multiplier
-        rate, saved, _ = self.tier(notional)
-        own = qty * self.multiplier
-        price = (notional - side * (notional / leverage + saved)) / (own * (1.0 - side * rate))
         return price if price > 0 else None
 
     def away(self, price: float, is_long: bool) -> float:
@@ -142,6 +143,7 @@ class Position:
     funding: float = 0.0
     slippage: float = 0.0
     best: float = 0.0
+    distance: float = 0.0  # of a trail by a variant, in force
     is_armed: bool = True
     is_inside: bool = False  # entered inside the bar that is under way
     is_by_stop: bool = False

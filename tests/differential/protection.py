@@ -29,12 +29,19 @@ def level_of(spec: dict[str, Any], own: Instance, entry: float, plan: Plan, sign
     return reference + side * spec["multiple"] * value
 
 
+def first_rest(spec: dict[str, Any], own: Instance, entry: float) -> float:
+    """Where a trail that arms later will rest first, on the grid."""
+    side = own.strategy.side
+    armed = entry * (1.0 + side * spec["arm_pct"] / 100.0)
+    return own.instrument.away(armed * (1.0 - side * spec["trail_pct"] / 100.0), side > 0)
+
+
 def arms_later(spec: dict[str, Any]) -> bool:
     return spec["type"] == "trailing" and bool(spec.get("arm_pct"))
 
 
 def steps_of(spec: dict[str, Any], own: Instance, entry: float, plan: Plan) -> list[tuple[float | None, float]]:
-    """(price before rounding, share in percent) of each target, nearest first."""
+    """(price before rounding, share in percent) of each target, as the file lists them: nearest first."""
     if spec["type"] != "ladder":
         return [(level_of(spec, own, entry, plan, 1), 100.0)]
     side = own.strategy.side
@@ -45,7 +52,7 @@ def steps_of(spec: dict[str, Any], own: Instance, entry: float, plan: Plan) -> l
         if base is None:
             return [(None, share) for _, share in spec["steps"]]
         found = [(plan.peak - at / 100.0 * (plan.peak - base), share) for at, share in spec["steps"]]
-    return [(price, share) for price, share in sorted(found, key=lambda step: side * step[0])]
+    return list(found)
 
 
 def protect(own: Instance, now_ns: int) -> list[Order]:
@@ -68,6 +75,7 @@ def protect(own: Instance, now_ns: int) -> list[Order]:
         if spec["type"] == "trailing" and "variant" in spec:
             distance = plan.values[spec["variant"]]
             if distance is not None:
+                position.distance = spec["multiple"] * distance
                 own.stop.stop_price = instrument.away(position.entry - side * spec["multiple"] * distance, side > 0)
         elif position.is_armed:
             level = level_of(spec, own, position.entry, plan, -1)
@@ -111,8 +119,10 @@ def follow(own: Instance, price: float, now_ns: int, *, is_close: bool = False) 
     if not position.is_armed:
         return False
     if "variant" in spec:
-        value = (own.values_now if is_close else own.values)[spec["variant"]]
-        level = None if value is None else position.best - side * spec["multiple"] * value
+        value = own.values_now[spec["variant"]]
+        if is_close and value:  # a distance of 0 is none
+            position.distance = spec["multiple"] * value
+        level = position.best - side * position.distance
     else:
         level = position.best * (1.0 - side * spec["trail_pct"] / 100.0)
     if level is not None:

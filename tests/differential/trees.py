@@ -80,14 +80,19 @@ class Tree:
     def _seq(self, place: int, parts: list[Verdict], now_ns: int, gap_s: float) -> Verdict:
         """TRUE while the last part is, after the part before it at an earlier evaluation, and so on, within the gaps.
 
-        What counts of a part is the last time at which it was TRUE in its turn.
+        What counts of a part is the last time at which it was TRUE in its turn. The verdict is that of the last part.
         """
+        last: Verdict = False
         reached: list[int | None] = self.memory.setdefault(place, [None] * len(parts))
         for k in reversed(range(len(parts))):
             before = reached[k - 1] if k else now_ns
-            if parts[k] is True and before is not None and now_ns - before <= gap_s * 1e9:
+            if before is None or now_ns - before > gap_s * 1e9:
+                continue
+            if parts[k] is True:
                 reached[k] = now_ns
-        return reached[-1] == now_ns
+            if k == len(parts) - 1:
+                last = parts[k]
+        return last
 
     def _condition(self, place: int, name: str, text: str, values: Values) -> Verdict:
         operator, _, rest = text.partition(" ")

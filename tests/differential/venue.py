@@ -84,7 +84,7 @@ class Venue:
                         self.take(own, target, price, now_ns, at_open=True)
                     else:
                         self.make(own, target, price, now_ns)
-        if own.position:
+        if own.position and not is_new:
             follow(own, price, now_ns)
 
     def adverse(self, own: Instance, reached: float, price: float, now_ns: int, *, at_open: bool) -> bool:
