@@ -206,6 +206,17 @@ def test_an_entry_that_expires_rests_as_a_cancelled_signal_does() -> None:
     assert [o.submitted_min for o in orders_of(done)] == [1, 5]
 
 
+@pytest.mark.parametrize("table", ["100 S1\n100\n100\n100", "100 S1\n-\n-\n100", "100 S1\n-\n-\n-\n100"])
+def test_a_timeout_gives_its_slot_back_before_the_entries_of_its_instant_with_a_bar_or_without(table: str) -> None:
+    never, one = 'all: [{px: "< 0"}]', "{max_concurrent_positions: 1}"
+    text = strategy(instruments=(A, B), z1=never, o1="timeout_s: 120", limits=one)
+    done = run(text, {A: table, B: "50\n50\n50 S1\n50"})
+    assert [(s.min, s.instrument, s.event) for s in signals_of(done, section="S1")] == [
+        (1, A, "fired"),
+        (3, B, "fired"),
+    ]
+
+
 # Conditions at the edge of the known
 
 

@@ -120,6 +120,10 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table) -> None:
                 _add_candidate(state, at)
             at = state.instances[at].next
     state.touched_count = 0
+    if (
+        state.next_timer_ns <= state.ts_ns
+    ):  # what is due now elsewhere gives back what it holds before entries ask for it
+        _fire_timers(state, arena, rows, table, state.ts_ns + 1)
     for k in range(state.candidate_count):
         _call_family(state, arena, rows, table, state.candidates[k], Moment.ENTER.value)
 
