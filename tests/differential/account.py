@@ -75,9 +75,8 @@ class Account:
     def cost_of(self, strategy: Strategy, instrument: Instrument, price: float) -> float:
         """What one unit at this price costs in money: all of it (spot) or its margin, with fee and fixed slippage."""
         slippage = strategy.costs.get("slippage") or {}
-        is_dearer = slippage.get("type") == "fixed" and strategy.side > 0  # a sale brings less, it costs no more
-        slip = slippage["bps"] / 1e4 if is_dearer else 0.0
-        paid = price * (1.0 + slip) * instrument.multiplier
+        slip = slippage["bps"] / 1e4 if slippage.get("type") == "fixed" else 0.0
+        paid = price * (1.0 + strategy.side * slip) * instrument.multiplier
         share = 1.0 / strategy.leverage if instrument.has_margin else 1.0
         return paid * (share + strategy.fee_bps(instrument, "taker") / 1e4)
 
