@@ -84,7 +84,8 @@ def _stretched(rows: Rows, count: int, at: int, begin_ns: int, end_ns: int) -> R
     gaps = np.diff(own["ts_init_ns"], prepend=own["ts_init_ns"][:1])
     gaps = np.where(gaps < 0, PAUSE_NS, gaps)
     passed = np.cumsum(gaps)
-    delay = np.maximum(own["ts_init_ns"] - own["ts_event_ns"], 1_000_000)
+    is_told = own["ts_event_ns"] > 0  # some rows say when they were received, and not when they happened
+    delay = np.where(is_told, np.maximum(own["ts_init_ns"] - own["ts_event_ns"], 1_000_000), 1_000_000)
     own["ts_init_ns"] = begin_ns + (passed * ((end_ns - begin_ns) / max(int(passed[-1]), 1))).astype(np.int64)
     own["ts_event_ns"] = own["ts_init_ns"] - delay
     own["trade_id"] = np.arange(1, count + 1)

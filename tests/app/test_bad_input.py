@@ -395,7 +395,8 @@ def test_what_does_not_fit_into_a_run_is_named(place, catalog):
             'any: [{hour: "> 90"}]', rules
         )
         Path(f"many{number}.yaml").write_text(text.replace("good_one", f"many_{number}"), encoding="utf-8")
-    result = run("backtest", *(f"many{number}.yaml" for number in range(14)), "--data", catalog)
+    roomy = ("--set", "account.max_positions=14")
+    result = run("backtest", *(f"many{number}.yaml" for number in range(14)), "--data", catalog, *roomy)
     assert any("NODES_MAX" in line and "use fewer" in line for line in refused(result))
 
 

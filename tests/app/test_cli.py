@@ -433,7 +433,7 @@ def test_a_sweep_has_a_column_for_each_parameter_and_metric(place):
     ]
     result = done(*arguments, "--out", "plain")
     plain = pl.read_parquet("plain/sweep.parquet")
-    assert plain.columns == ["variants.fast.period", "variants.slow.period", *METRICS]
+    assert plain.columns == ["variants.fast.period", "variants.slow.period", *METRICS, "denied"]
     assert plain.select("variants.fast.period", "variants.slow.period").rows() == [
         (fast, slow) for fast in (3, 5) for slow in (20, 30, 40)
     ]
@@ -443,7 +443,7 @@ def test_a_sweep_has_a_column_for_each_parameter_and_metric(place):
     assert result.stdout.splitlines()[-1] == str(Path("plain/sweep.parquet"))
     done(*arguments, "--out", "split", "--split", "0.7", "--sort", "oos_sharpe")
     split = pl.read_parquet("split/sweep.parquet")
-    assert split.columns == [*plain.columns, *(f"oos_{name}" for name in METRICS)]
+    assert split.columns == [*plain.columns, *(f"oos_{name}" for name in (*METRICS, "denied"))]
     assert (split["trades"] + split["oos_trades"] > 0).all()
     assert (split["trades"] < plain["trades"]).all()
 

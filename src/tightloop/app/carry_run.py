@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -253,7 +253,7 @@ def sweep_carry(
     try:
         with closing(sweeping.sweep_sets(numbers, figures_of, threads=threads, on_lost=count_lost)) as rows:
             for row in rows:
-                named = sweeping.Row(row.number, sets[row.number], row.in_sample, row.out_of_sample)
+                named = replace(row, values=sets[row.number])
                 done.rows.append(named)
                 if on_row is not None:
                     on_row(named, len(sets))

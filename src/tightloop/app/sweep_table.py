@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from tightloop.runtime.metrics import METRICS
-from tightloop.runtime.sweep import Row
+from tightloop.runtime.sweep import DENIED, Row
 
 COUNTS = frozenset({"trades", "denied", "resizes", "rebalances", "liquidations", "rollbacks"})
 
@@ -19,9 +19,10 @@ def sweep_frame(
     names = [*METRICS, *extra]
     own = sorted(rows, key=lambda row: row.number)
     columns = [_values(name, [row.values[name] for row in own]) for name in parameters]
-    columns += [_figures(name, [row.in_sample[name] for row in own], name) for name in names]
+    inside = [{**row.in_sample, DENIED: row.denied[0]} for row in own]
+    columns += [_figures(name, [figures[name] for figures in inside], name) for name in names]
     if has_split:
-        after = [row.out_of_sample or dict.fromkeys(names) for row in own]
+        after = [{**(row.out_of_sample or dict.fromkeys(names)), DENIED: row.denied[1]} for row in own]
         columns += [_figures(f"oos_{name}", [figures[name] for figures in after], name) for name in names]
     return pl.DataFrame(columns)
 

@@ -45,7 +45,7 @@ MOMENT = np.dtype([("ts_ns", "i8"), *((name, "f8") for name in ("gap", "value", 
 
 NODE_SEEN = np.dtype(
     [
-        *((name, "i8") for name in ("needed", "verdict", "enough", "enough_unknown", "kept", "has_nearest")),
+        *((name, "i8") for name in ("needed", "verdict", "alone", "alone_unknown", "kept", "has_nearest")),
         *((name, "i8") for name in ("is_choice", "is_alternative")),
         ("counts", "i8", (3,)),  # FALSE, TRUE, UNKNOWN, while its section was listened to
         ("nearest", MOMENT),
@@ -54,7 +54,7 @@ NODE_SEEN = np.dtype(
     align=True,
 )
 """One node for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd number of NOT);
-``enough``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``enough_unknown``
+``alone``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``alone_unknown``
 those where it had no distance; of conditions, holds, sequences and choices. ``is_choice``: one of its parts is enough
 (an ANY that has to be TRUE, an ALL that has to be FALSE); what stands below a choice ``is_alternative``: it may be
 enough, and is never the only one that is missing. Of a HOLD the value is the seconds held, of a SEQ the parts that came
@@ -329,12 +329,12 @@ def _count(
             continue
         if _tree(state, instance, first, count, memory, seen, base, at) == TRUE:
             is_alone = is_alone or own.is_alternative == 0
-            own.enough += 1
+            own.alone += 1
             has_begun = node.op != Op.HOLD or own.last.value > 0.0  # no shorter hold has held before it begins
             if not is_joint and own.last.gap == own.last.gap and has_begun:
                 _keep_near(nears, place, own)
             else:
-                own.enough_unknown += 1
+                own.alone_unknown += 1
     if is_alone:
         section.alone += 1
 

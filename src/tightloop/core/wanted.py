@@ -103,14 +103,16 @@ def _stop_refusal(state: Record, event: Record, price: float, qty: float) -> int
 
 
 @leaf
-def _target_refusal(event: Record, price: float) -> int:
+def _target_refusal(state: Record, event: Record, price: float) -> int:
     """Why the target that comes with an entry stands against it, before it is rounded."""
     if event.take_profit != event.take_profit and event.take_profit_pct == 0.0:
         return 0
     target = _target_of(event, price)
     if not math.isfinite(target):
         return Reason.TARGET_UNKNOWN.value
-    return Reason.TARGET_BEYOND_ENTRY.value if (target - price) * event.side <= 0.0 or target <= 0.0 else 0
+    increment = state.instruments[state.instances[event.instance].instrument].price_increment
+    rests = rounding.price_passive(target, increment, -event.side)
+    return Reason.TARGET_BEYOND_ENTRY.value if (target - price) * event.side <= 0.0 or rests <= 0.0 else 0
 
 
 @leaf
@@ -123,7 +125,7 @@ def _refusal(state: Record, event: Record, price: float, qty: float, is_first: b
         return Reason.LEVERAGE_UNKNOWN.value
     reason = _stop_refusal(state, event, price, qty)
     if reason == 0:
-        reason = _target_refusal(event, price)
+        reason = _target_refusal(state, event, price)
     if reason != 0:
         return reason
     if strategy.min_risk_reward == strategy.min_risk_reward:

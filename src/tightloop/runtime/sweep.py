@@ -34,12 +34,16 @@ Shared = Feed | Callable[[Plan], TickFeed]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One parameter set: its values, in-sample figures, out-of-sample figures (None without a split)."""
+    """One parameter set: its values, in-sample figures, out-of-sample figures (None without a split).
+
+    ``denied`` counts the entries that a check denied, in-sample and out-of-sample.
+    """
 
     number: int
     values: Mapping[str, Any]
     in_sample: Figures
     out_of_sample: Figures | None
+    denied: tuple[int, int | None] = (0, None)
 
 
 def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -49,6 +53,13 @@ def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]
 
 
 def run_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
+    """The metrics of one run, the same as those of its ``result.json``."""
+    figures = _counted_figures(plan, feed)
+    del figures[DENIED]
+    return figures
+
+
+def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
     """The metrics of one run and how many entries were denied, with as little kept as they need."""
     recorder = Recorder(kinds=(RowKind.TRADE, RowKind.ORDER))
     if isinstance(feed, TickFeed):
@@ -74,7 +85,7 @@ def run_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
 
 
 def _run(plan: Plan, shared: Shared) -> Figures:
-    return run_figures(plan, shared.fresh() if isinstance(shared, Feed) else shared(plan))
+    return _counted_figures(plan, shared.fresh() if isinstance(shared, Feed) else shared(plan))
 
 
 def _figures(plan: Plan, kept: Rows, recorder: Recorder) -> Figures:
@@ -109,7 +120,7 @@ def sweep_sets(
     threads: int | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Generator[Row, None, None]:
-    """Run every set; yields rows as they are done, in any order.
+    """Run every set; yields rows as they are done, in any order. ``figures_of`` counts what was denied, as DENIED.
 
     Stopping the iteration stops the sweep. Sets that were begun by then and not yielded are lost, and ``on_lost`` is
     told how many, if any.
@@ -117,7 +128,9 @@ def sweep_sets(
     count = threads or os.cpu_count() or 1
 
     def one(number: int) -> Row:
-        return Row(number, sets[number], *figures_of(sets[number]))
+        inside, after = figures_of(sets[number])
+        denied = int(inside.pop(DENIED) or 0), None if after is None else int(after.pop(DENIED) or 0)
+        return Row(number, sets[number], inside, after, denied)
 
     with ThreadPoolExecutor(count) as pool:
         waiting: set[Future[Row]] = set()

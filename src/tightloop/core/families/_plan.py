@@ -154,7 +154,7 @@ def scale(state: Record, arena: Floats, instance: int) -> float:
 def quantity(state: Record, arena: Floats, instance: int, price: float, stop: float) -> float:
     """Quantity for an entry at ``price``, floored to the lot; NaN when a number it needs is not known.
 
-    ``stop`` as it will rest. A quantity beyond QUANTITY_MAX is none that is known.
+    ``stop`` as it will rest. A quantity that was computed and lies beyond QUANTITY_MAX is none that is known.
     """
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
@@ -177,8 +177,10 @@ def quantity(state: Record, arena: Floats, instance: int, price: float, stop: fl
     notional = min(max(notional, strategy.notional_min), strategy.notional_max)
     qty = max(notional, 0.0) / unit
     if strategy.size_kind == SizeKind.UNITS and notional == strategy.size_value * unit:
-        qty = strategy.size_value
-    return rounding.qty_floor(qty, instrument.lot_size) if qty <= limits.QUANTITY_MAX else math.nan
+        qty = strategy.size_value  # as it is written: more of it than there can be is an error that names it
+    elif not qty <= limits.QUANTITY_MAX:
+        return math.nan
+    return rounding.qty_floor(qty, instrument.lot_size)
 
 
 @leaf
@@ -233,7 +235,8 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
     if strategy.target_kind != TargetKind.NONE:
         if not 0.0 < target < math.inf:
             return Reason.TARGET_UNKNOWN.value
-        if (target - price) * sign <= 0.0:
+        increment = state.instruments[state.instances[instance].instrument].price_increment
+        if (target - price) * sign <= 0.0 or rounding.price_passive(target, increment, -strategy.direction) <= 0.0:
             return Reason.TARGET_BEYOND_ENTRY.value
     if qty != qty:
         return Reason.SIZE_UNKNOWN.value

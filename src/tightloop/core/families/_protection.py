@@ -104,13 +104,14 @@ def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instan
     position = state.positions[instance]
     slot = protective_order(state, instance, Role.TAKE_PROFIT.value, step)
     is_new = slot < 0
-    price = _target_of(state, arena, instance, step)
+    side = -1 if position.qty > 0.0 else 1
+    increment = state.instruments[own.instrument].price_increment
+    price = rounding.price_passive(_target_of(state, arena, instance, step), increment, side)
     if qty <= 0.0 or not price > 0.0:
-        return
+        return  # no order rests at 0, to which a short's target may round
     if is_new:
-        slot = commands.draft(state, instance, Role.TAKE_PROFIT.value, -1 if position.qty > 0.0 else 1, qty)
+        slot = commands.draft(state, instance, Role.TAKE_PROFIT.value, side, qty)
     order = state.orders[slot]
-    price = rounding.price_passive(price, state.instruments[own.instrument].price_increment, order.side)
     is_changed = is_new or order.qty != order.filled_qty + qty or order.price != price
     order.kind = OrderKind.LIMIT.value
     order.step = step

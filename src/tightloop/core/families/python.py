@@ -26,6 +26,8 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
     increment = state.instruments[state.instances[instance].instrument].price_increment
     is_stop = role == Role.STOP_LOSS
     wanted = rounding.price_late(price, increment, side) if is_stop else rounding.price_passive(price, increment, side)
+    if not wanted > 0.0:
+        return  # no order rests at 0, to which a long's stop and a short's target may round
     slot = _protection.protective_order(state, instance, role, 0)
     is_fresh = slot < 0
     if is_fresh:
