@@ -40,6 +40,17 @@ ERROR_MODEL = "numpy"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+if os.environ.get("TL_THR"):
+    from numba.core import llvm_bindings
+    _make = llvm.create_pipeline_tuning_options
+
+    def _with_threshold(*args: Any, **kwargs: Any) -> Any:
+        pto = _make(*args, **kwargs)
+        pto.inlining_threshold = int(os.environ["TL_THR"])
+        return pto
+
+    llvm.create_pipeline_tuning_options = _with_threshold
+
 # Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
 _OPTIONS: dict[str, Any] = {"error_model": ERROR_MODEL, "_nrt": False}
 
@@ -91,7 +102,7 @@ def _part(function: Any, **options: Any) -> Any:
 
 def leaf(function: F) -> F:
     """For functions called only by compiled functions: compiled into their callers, never cached alone."""
-    return cast(F, _part(function))
+    return cast(F, _part(function, **({"forceinline": False} if os.environ.get("TL_LEAF") else {})))
 
 
 def hot(function: F) -> F:

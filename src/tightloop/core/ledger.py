@@ -7,7 +7,7 @@ capital and income are negative. All balances of an asset add up to zero but for
 import math
 
 from tightloop.core import limits
-from tightloop.core.compiled import float_bits, leaf
+from tightloop.core.compiled import float_bits, hot, leaf
 from tightloop.core.hashing import mix
 from tightloop.core.types import ACCOUNT_KINDS, AccountKind, Record
 
@@ -36,7 +36,7 @@ def post(state: Record, debit: int, credit: int, amount: float) -> None:
     mix(state, float_bits(amount) + float_bits(float(debit * limits.ACCOUNTS_MAX + credit)))
 
 
-@leaf
+@hot
 def wallet(state: Record, asset: int) -> float:
     """The wallet balance of an asset, in the asset."""
     return state.balances[asset * ACCOUNT_KINDS + WALLET]

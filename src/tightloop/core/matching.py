@@ -20,7 +20,7 @@ on, fills share that part of the bar's volume; what fills at the open is then kn
 import math
 
 from tightloop.core import limits, margin, positions, rounding, venue_book, venue_cash
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.triggers import (
     follow,
@@ -196,7 +196,7 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
 # Matching -------------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
     """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
     if own.expires_next_ns > now_ns:
@@ -260,7 +260,7 @@ def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> 
     return False
 
 
-@leaf
+@hot
 def at_open(venue: Record, slot: int, own: Record) -> None:
     """One order against the open of the bar."""
     order = venue.orders[slot]
@@ -307,7 +307,7 @@ def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
     )
 
 
-@leaf
+@hot
 def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
@@ -338,7 +338,7 @@ def _stop_limit_in_bar(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, order.price, True, own.open_ns)
 
 
-@leaf
+@hot
 def limit_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One limit against the range of the bar."""
     order = venue.orders[slot]
@@ -353,7 +353,7 @@ def limit_in_bar(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, order.price, True, own.open_ns)
 
 
-@leaf
+@hot
 def _class_of(order: Record) -> int:
     if order.kind == OrderKind.MARKET:
         return MARKETS
@@ -361,7 +361,7 @@ def _class_of(order: Record) -> int:
     return STOPS if is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered != _RESTS) else LIMITS
 
 
-@leaf
+@hot
 def all_at_open(venue: Record, own: Record) -> None:
     """What was asked before the bar began comes before what its first price triggers."""
     pass_orders(venue, own, Stage.AT_OPEN.value, MARKETS)
@@ -371,7 +371,7 @@ def all_at_open(venue: Record, own: Record) -> None:
     pass_orders(venue, own, Stage.AT_OPEN.value, LIMITS)
 
 
-@leaf
+@hot
 def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
     """All orders of one class, in order of arrival."""
     at = own.order_first
@@ -397,7 +397,7 @@ def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
 # Liquidation and trailing stops ---------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
     """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
     position = venue.positions[instance]
@@ -432,7 +432,7 @@ def _is_liquidated_first(venue: Record, order: Record, own: Record, at_open: boo
     return order.reduce_only != 0
 
 
-@leaf
+@hot
 def liquidate_all(venue: Record, own: Record, at_open: bool) -> None:
     """Positions that were there before the bar, or entered at its open; what it entered inside has no stop yet."""
     instance = own.position_first
