@@ -40,17 +40,6 @@ ERROR_MODEL = "numpy"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-if os.environ.get("TL_THR"):
-    from numba.core import llvm_bindings
-    _make = llvm.create_pipeline_tuning_options
-
-    def _with_threshold(*args: Any, **kwargs: Any) -> Any:
-        pto = _make(*args, **kwargs)
-        pto.inlining_threshold = int(os.environ["TL_THR"])
-        return pto
-
-    llvm.create_pipeline_tuning_options = _with_threshold
-
 # Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
 _OPTIONS: dict[str, Any] = {"error_model": ERROR_MODEL, "_nrt": False}
 
@@ -101,12 +90,21 @@ def _part(function: Any, **options: Any) -> Any:
 
 
 def leaf(function: F) -> F:
-    """For functions called only by compiled functions: compiled into their callers, never cached alone."""
-    return cast(F, _part(function, **({"forceinline": False} if os.environ.get("TL_LEAF") else {})))
+    """Compile a function into its callers: called only by compiled functions, never cached alone.
+
+    The optimiser decides whether it is inlined. numba hands ``forceinline`` of a caller down to what is first compiled
+    below it, unless that says its own: without the word here, which leaves are forced would depend on the order of
+    calls, the loop over bars would have seven times its machine code and take seven times as long to compile.
+    """
+    return cast(F, _part(function, forceinline=False))
 
 
 def hot(function: F) -> F:
-    """A ``leaf`` on the way of every event, always inlined: passing three arrays costs more than most of them do."""
+    """Compile a ``leaf`` that every event passes, or every fill: always inlined at each of its calls.
+
+    Passing three arrays costs more than most of them do. Each call is one more copy in the machine code, so a function
+    that many places call, and few events reach, is a ``leaf``.
+    """
     return cast(F, _part(function, forceinline=True))
 
 

@@ -121,7 +121,7 @@ def _fillable(venue: Record, order: Record, own: Record) -> float:
     return qty
 
 
-@leaf
+@hot
 def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts_event_ns: int) -> None:
     """One fill: the venue's own position, the event with fee and slippage, and what an OCO group loses."""
     order = venue.orders[slot]
@@ -166,7 +166,7 @@ def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_eve
         at = after
 
 
-@leaf
+@hot
 def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
     """The venue's own position: average entry, isolated margin, liquidation price."""
     position = venue.positions[instance]

@@ -104,7 +104,7 @@ def _report_section(state: Record, arena: Floats, rows: Rows, instance: int, sec
 # The machine --------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def _transition(state: Record, rows: Rows, instance: int, to: int, reason: int) -> None:
     own = state.instances[instance]
     row = log.emit(state, rows, RowKind.TRANSITION.value, instance)
