@@ -1,4 +1,4 @@
-"""Orders that are sent or moved where the market has passed them: met at the price that there is, never at their own."""
+"""Orders sent or moved where the market has passed them: met at the price that there is, never at their own."""
 
 from collections.abc import Mapping
 from pathlib import Path
