@@ -42,6 +42,9 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "size_unknown": ("the size was not known", ADD_A_CONDITION),
     "stop_unknown": ("the stop was not known", ADD_A_CONDITION),
     "target_unknown": ("the target was not known", ADD_A_CONDITION),
+    "base_beyond_peak": (
+        "the base of the retracement did not lie before the peak", "name a base that price has left when S1 fires",
+    ),
     "leverage_unknown": ("the leverage was no number above 0", "write leverage=1, or what the limits allow"),
     "stop_at_zero": ("the stop would rest at 0 or below", "write a nearer stop, or a finer price_increment"),
     "short_not_allowed": ("spot is long only", "trade a perp, or write margin: true in instruments.yaml"),
