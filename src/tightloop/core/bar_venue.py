@@ -153,7 +153,7 @@ def _submitted_in_bar(venue: Record, slot: int, own: Record, accepted: Record) -
 
 @leaf
 def _is_in_force(venue: Record, order: Record, own: Record, ts_ns: int) -> bool:
-    """Whether a command of this time meets the open of the bar in hand; with participation, when that is known."""
+    """Whether a command of this time meets the open of the bar in hand; with participation, once its close is known."""
     if own.stage != Stage.AT_OPEN:
         return False
     if own.open_ns >= ts_ns:
