@@ -143,6 +143,14 @@ def read_result(folder: Path) -> dict[str, Any]:
     if any(key not in result["inputs"] for key in INPUTS):
         raise InputError.one(path, None, "inputs", "is not complete", AGAIN)
     if result["inputs"]["is_part"]:
+        failed = next(
+            (own for own in (result["warnings"] if "warnings" in result else ()) if str(own).startswith("failed (")),
+            None,
+        )
+        if failed is not None:
+            where = str(failed).removeprefix("failed (").rpartition("): the run went")[0]
+            message = f"its strategy failed, and only a whole run can be made again: {where}"
+            raise InputError.one(folder, None, "", message, f"mend it, then {AGAIN}")
         message = "the run was interrupted, and only a whole run can be made again"
         raise InputError.one(folder, None, "", message, AGAIN)
     return result
