@@ -41,6 +41,8 @@ def print_facts(facts: Facts, *, console: Console | None = None, show_all: bool 
     out.line(
         f"[bold]{escape(run['strategy'])}[/]  run again over {run['events']:,} events: same state {run['state_hash']}"
     )
+    if run["is_part"]:
+        out.text(f"[yellow]A part[/]   {escape(run['cut_short'])}", 9)
     if "carry" in facts:
         print_carry(out, facts)
         return
