@@ -71,7 +71,8 @@ class RunFiles(ABC):
         check_room(folder, texts)
         try:
             _remove_run(folder)
-            self.summary["inputs"]["files"] = sorted(texts)
+            if "inputs" in self.summary:  # of a run that was made of files
+                self.summary["inputs"]["files"] = sorted(texts)
             return self._write(folder, texts, report)
         except OSError as error:
             raise unwritable(folder, error) from None
