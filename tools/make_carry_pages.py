@@ -35,8 +35,8 @@ MODES: Mapping[str, str] = {
 """Modes in the order of the index, and where their runs begin."""
 PAGE_OF = {name: "ml_btc_directional" if name.startswith("ml_") else name for name in MODES}
 HIDE = (
-    "nav, header, footer, #figures, #risk, #balances, #events, #months, #quality, #setup, #attribution .pair, .note, "
-    "#equity h3, #equity h3 ~ *"
+    "nav, header, footer, #figures, #risk, #rules, #balances, #events, #months, #quality, #setup, "
+    "#attribution .pair, .note, #equity h3, #equity h3 ~ *"
 )
 READY = (
     "document.readyState === 'complete' && document.querySelector('main') !== null && "

@@ -63,6 +63,24 @@ def test_a_strategy_on_bars_finds_pumps_and_enters_nothing_that_is_flat(lab, str
     assert run("detect", strategy, "--data", lab).output == result.output
 
 
+def test_entries_that_were_denied_are_said_with_the_check_and_the_remedy(lab, strategy, tmp_path):
+    """50 % under a limit of 10 % is denied at every S1; entries are counted by Z1, which fired."""
+    strategy.write_text(STRATEGY.replace("value: 5}, stop", "value: 50}, stop"))
+    file = tmp_path / "figures.json"
+    result = run("detect", strategy, "--data", lab, "--json", file)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(file.read_text())
+    (denied,) = figures["denied"]
+    assert (denied["check"], denied["limit"], denied["reason"]) == ("max_position_pct", 10, "max_position")
+    rows = {(row["scenario"], row["kind"]): row for row in figures["rows"]}
+    assert rows["pump", "all"]["entries"] == denied["count"] == rows["pump", "all"]["signals"] > 1
+    said = f"denied  {denied['count']} entries denied by max_position_pct (10): size 50 % of equity is above it; "
+    assert said in result.output, result.output
+    assert "write account: {max_position_pct: 50" in result.output
+    free = run("detect", strategy, "--data", lab, "--account", "research")
+    assert "denied" not in free.output
+
+
 def test_labels_of_ones_own_need_four_columns(lab, strategy, tmp_path):
     file = tmp_path / "mine.parquet"
     known = pl.read_parquet(lab / "labels.parquet").filter(pl.col("kind") == "pump")

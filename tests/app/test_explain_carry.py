@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -9,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from tightloop.adapters.data.carry_sample import write_carry_sample
+from tightloop.app import bootstrap
 from tightloop.app.cli import main
 from tightloop.app.explain import explain
+from tightloop.runtime import carry_backtest
 
 MODES = Path(__file__).resolve().parents[2] / "strategies" / "carry"
 HEDGED = MODES / "usdt_eth_staking_hedged_leveraged.yaml"
@@ -145,3 +148,105 @@ def test_a_page_made_again_has_the_rules_and_says_so_when_the_data_are_gone(tmp_
     shutil.rmtree(data)
     assert tightloop("report", run).exit_code == 0
     assert "Not counted for this run" in (run / "report.html").read_text(encoding="utf-8")
+
+
+# Nothing may be added -------------------------------------------------------------------------------------------------
+
+STOPPED = """
+name: stopped
+family: carry
+share_class: USDT
+capital: 100_000
+costs: {spot_bps: 50, perp_bps: 50, transfer: {delay_h: 1}}
+flows: [{ts: 2024-06-03T00:00:00Z, amount: 20_000, speed: slow}]
+legs:
+  coin: {kind: spot, instrument: binance:BTCUSDT-spot, size: {weight: 0.5}}
+  short: {kind: perp, side: short, size: {match: coin}, venues: {binance:BTCUSDT-perp: 1.0}, margin: {weight: 0.48}}
+account: {max_drawdown_pct: LIMIT}
+"""
+DEPOSIT = "2024-06-03T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def short_market(tmp_path_factory):
+    root = tmp_path_factory.mktemp("short")
+    write_carry_sample(root, days=14)
+    return root
+
+
+def stopped(folder, market, limit):
+    path = folder / "stopped.yaml"
+    path.write_text(STOPPED.replace("LIMIT", str(limit)))
+    return made(folder, market, path, "--from", "2024-06-02", "--to", "2024-06-04")
+
+
+def killed_at(monkeypatch, time):
+    """The run, and the run made again, hear an operator engage the kill switch."""
+    own = carry_backtest.make_tape
+    ts_ns = int(datetime.fromisoformat(time).timestamp()) * 1_000_000_000
+
+    def heard(plan, feed, operated=()):
+        return own(plan, feed, [*operated, carry_backtest.kill_switch(ts_ns)])
+
+    monkeypatch.setattr(carry_backtest, "make_tape", heard)
+
+
+def test_a_drawdown_stop_says_which_rule_might_not_add_and_why(tmp_path, short_market):
+    """Half a percent of costs on both legs is a drawdown of more than 0.1 %: the deposit stays where it came in."""
+    run = stopped(tmp_path, short_market, 0.1)
+    facts = explain(run)
+    (denied,) = facts["carry"]["denied"]
+    assert (denied["rule"], denied["reason"], denied["count"]) == ("deposit", "max_drawdown", 1)
+    deposit = rule(facts, "deposit")
+    assert (deposit["acted"], deposit["beyond"] > 1) == (0, True)
+    assert deposit["kept_back"] == {"it might not add: max_drawdown": deposit["beyond"]}
+    assert deposit["why_not"] == f"it might not add: max_drawdown ({deposit['beyond']})"
+    assert all(leg["entered_ts"] is not None for leg in facts["carry"]["legs"]), "what was entered before is held"
+    output = " ".join(said(run).split())
+    assert f"Denied deposit might not add from {DEPOSIT[:10]} 00:00 on: max drawdown" in output
+    own = explain(run, at=DEPOSIT)["at"]
+    assert own["first"]["rule"] == "deposit"
+    assert own["first"]["said"] == "deposit had something to do, and it might not add: max_drawdown"
+    free = stopped(tmp_path, short_market, 15)
+    facts = explain(free)
+    assert facts["carry"]["denied"] == []
+    assert rule(facts, "deposit")["acted"] > 0
+    assert explain(free, at=DEPOSIT)["at"]["first"]["said"] == "deposit acted"
+
+
+@pytest.mark.parametrize(("time", "denied"), [("2024-06-02T00:00:00+00:00", "entry"), (DEPOSIT, "deposit")])
+def test_a_run_that_was_killed_says_since_when_and_what_it_kept_back(tmp_path, short_market, monkeypatch, time, denied):
+    killed_at(monkeypatch, time)
+    run = stopped(tmp_path, short_market, 15)
+    facts = explain(run)
+    rows = {own["rule"]: own for own in facts["carry"]["denied"]}
+    assert rows[denied]["reason"] == "killed"
+    assert rows[denied]["first_ts"] == int(datetime.fromisoformat(time).timestamp()) * 10**9
+    legs = facts["carry"]["legs"]
+    if denied == "entry":
+        assert [own["why_not"] for own in legs] == ["nothing was entered in the whole run"] * 2
+        assert rule(facts, "entry")["acted"] == 0
+        assert facts["carry"]["bundles"]["sent"] == 0
+    else:
+        assert all(own["entered_ts"] is not None for own in legs)
+        assert rule(facts, "deposit")["kept_back"] == {"it might not add: killed": rule(facts, "deposit")["beyond"]}
+    assert f"Denied {denied} might not add from" in " ".join(said(run).split())
+    own = explain(run, at=time)["at"]["first"]
+    assert own["said"] == f"{denied} had something to do, and it might not add: killed"
+
+
+def test_a_sweep_of_carry_counts_what_was_denied_in_each_set(tmp_path, short_market):
+    path = tmp_path / "stopped.yaml"
+    path.write_text(STOPPED.replace("LIMIT", "15"))
+    window = {"data": short_market, "start": "2024-06-02", "end": "2024-06-04"}
+    done = bootstrap.sweep(path, parameters={"account.max_drawdown_pct": [0.1, 15]}, **window)
+    rows = dict(zip(done.frame["account.max_drawdown_pct"], done.frame["denied"], strict=True))
+    assert rows == {0.1: 1, 15.0: 0}
+    options = ["--param", "account.max_drawdown_pct=0.1,15", "--out", tmp_path / "sweep", "--sort", "apy"]
+    shown = tightloop("sweep", path, "--data", short_market, "--from", "2024-06-02", "--to", "2024-06-04", *options)
+    assert shown.exit_code == 0, shown.output
+    assert "entries were denied in 1 of 2 sets; `tightloop backtest` with one of them says why" in shown.output
+    assert pl.read_parquet(tmp_path / "sweep" / "sweep.parquet")["denied"].sum() == 1
+    # The deposit comes in the second half, which begins anew: nothing was lost in it before.
+    done = bootstrap.sweep(path, parameters={"account.max_drawdown_pct": [0.1]}, split=0.25, **window)
+    assert done.frame.select("denied", "oos_denied").row(0) == (0, 1)

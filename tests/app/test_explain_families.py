@@ -360,8 +360,8 @@ def test_an_any_blocks_as_a_whole_and_no_alternative_does(place):
     assert own["conditions"][own["blocked_most"]]["text"] == "any of"
     assert own["one_short"] == 6
     output = said(run)
-    assert "Blocked most: any of (px > 110; px < 90), 6 times the only one" in output
-    assert "Blocked most: px" not in output
+    assert "Most often in the way: any of (px > 110; px < 90), 6 times the only one" in output
+    assert "Blocked most" not in output
     assert "One of them is enough: px > 110 moved beyond 100: 6 more TRUE." in output
 
 

@@ -49,11 +49,11 @@ class Account:
                 yield own, own.position
 
     def waiting(self, besides: Instance | None = None) -> Iterator[tuple[Instance, float]]:
-        """Entries that wait, with the price they are judged at."""
+        """Entries that wait, with the price they were asked at: what they hold is theirs until they fill."""
         for own in self.instances:
             is_waiting = own.entry and (own.entry.is_open or own.state == "RELEASING")
             if own is not besides and own.entry and is_waiting:
-                yield own, price_of(own.entry, own.instrument)
+                yield own, own.entry.asked_price
 
     def result(self, own: Instance, position: Position) -> float:
         mark = own.instrument.mark

@@ -198,11 +198,12 @@ class Decisions:
         mark = own.instrument.mark
         assert mark is not None
         order, refused = self._draft(own, now_ns)
-        own.plan = Plan(price_of(order, own.instrument), dict(own.values), own.peak, own.base)
+        order.asked_price = price_of(order, own.instrument)
+        own.plan = Plan(order.asked_price, dict(own.values), own.peak, own.base)
         if not refused:
             refused = self._planned(own, order)
             if order.qty > 0:
-                refused |= self.account.refusals(own, price_of(order, own.instrument), order.qty)
+                refused |= self.account.refusals(own, order.asked_price, order.qty)
         refused |= self.account.strategy_refusals(own, now_ns)
         self.books.orders.append(order)
         if refused:
@@ -264,6 +265,10 @@ class Decisions:
         if rests is not None and rests <= 0:
             return {"stop_at_zero"}
         if z1.get("take_profit"):
+            if z1["take_profit"].get("of") == "pump_retracement" and plan.base is not None:
+                self.doubt.of(plan.base, plan.peak)
+                if side * (plan.base - plan.peak) <= 0:
+                    found.add("base_beyond_peak")  # there was no move that price could give back
             target = steps_of(z1["take_profit"], own, price, plan)[0][0]
             if target is None:
                 found |= {"price_unknown", "target_unknown"}

@@ -117,6 +117,7 @@ class Order:
     post_only: bool = False
     is_new: bool = True
     is_triggered: bool = False
+    asked_price: float = 0.0  # of an entry: what it was sized and judged at, and holds money by until it fills
 
     @property
     def is_open(self) -> bool:

@@ -244,8 +244,6 @@ def _target(dice: _Dice, side: int, price: float) -> dict[str, Any] | None:
     kind = dice.choices(
         ("none", "percent", "absolute", "indicator", "atr", "ladder", "retracement"), (3, 4, 1, 1, 2, 3, 1)
     )[0]
-    if kind == "retracement" and side > 0:
-        kind = "ladder"
     of = {"of": dice.one_of("entry", "signal")} if dice.chance(0.4) else {}
     rungs = sorted(dice.sample((0.5, 1, 1.5, 2, 3, 5, 8), dice.randrange(1, 4)))
     shares = dice.one_of((30, 30, 40), (50, 25, 25), (30, 30, 20), (10, 20, 30))
@@ -263,7 +261,7 @@ def _target(dice: _Dice, side: int, price: float) -> dict[str, Any] | None:
         "retracement": {
             "type": "ladder",
             "of": "pump_retracement",
-            "base": "lower",
+            "base": "upper" if side > 0 else "lower",
             "steps": [list(s) for s in zip((30, 50, 80), shares, strict=True)],
         },
     }[kind]

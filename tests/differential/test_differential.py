@@ -14,10 +14,11 @@ import pytest
 from differential import fuzz
 from differential.account import Account
 from differential.books import Books
-from differential.compare import Refused, Verdict, judge
+from differential.compare import Refused, Verdict, judge, run_plain
 from differential.decisions import Decisions
-from differential.domain import Instrument
-from differential.strategies import make_case
+from differential.domain import ACCOUNT_DEFAULTS, STEPS_NS, Instrument
+from differential.indicators import Bar
+from differential.strategies import START_NS, Case, make_case
 from differential.trees import Tree
 from differential.venue import Venue
 
@@ -153,6 +154,61 @@ def test_the_command_writes_each_difference_as_a_small_case(
     monkeypatch.undo()
     assert fuzz.main(["--again", str(folder)]) == 0
     assert "seed 1" in capsys.readouterr().out
+
+
+# Cases that once differed
+
+
+def _bars(*rows: tuple[float, float, float, float]) -> list[Bar]:
+    return [Bar(START_NS + at * STEPS_NS["1h"], *map(float, row), 1000.0) for at, row in enumerate(rows)]
+
+
+def _strategy(name: str, instrument: str, direction: str, capital: float, **z1: Any) -> dict[str, Any]:
+    return {
+        "name": name, "family": "signal", "direction": direction, "instruments": [instrument], "timeframe": "1h",
+        "capital": capital,
+        "variants": {"px": {"type": "PRICE"}, "before": {"type": "DONCHIAN", "period": 1, "output": "upper"}},
+        "sections": {"S1": {"all": [{"px": "> 0"}]}, "Z1": {"immediate": True, "leverage": 1} | z1},
+        "costs": {"taker_bps": 0, "maker_bps": 0},
+        "limits": {"max_daily_trades": 1},
+        "account": dict.fromkeys(name for name in ACCOUNT_DEFAULTS if name != "max_leverage"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_entries_at_one_open_the_one_whose_price_has_risen_is_cut(is_first: bool) -> None:
+    """1,000 of cash: 50 at 10 by market wait beside 50 at 10 by a stop that the market stands at. One opens at 10, the
+    other at 10.4: 48 of it are paid for by what the first one left."""
+    waits, risen = "test:AAAUSDT-spot", "test:CCCUSDT-spot"
+    size = {"type": "units", "value": 50}
+    strategies = [
+        _strategy("risen", risen, "LONG", 500, order={"type": "market"}, size=size),
+        _strategy("waits", waits, "LONG", 500, order={"type": "stop", "price": "close"}, size=size),
+    ]
+    case = Case(
+        1,
+        strategies if is_first else strategies[::-1],
+        {waits: _bars((10,) * 4, (10,) * 4, (10,) * 4), risen: _bars((10,) * 4, (10.4,) * 4, (10.4,) * 4)},
+        {},
+        {name: {"lot_size": 1} for name in (waits, risen)},
+    )
+    verdict = judge(case)
+    assert verdict.difference is None
+    fills = {row["strategy"]: row["qty"] for row in run_plain(case).fills}
+    assert fills == {"waits": 50, "risen": 48}
+
+
+@pytest.mark.parametrize(("direction", "limit"), [("SHORT", 12), ("LONG", 8)])
+def test_a_retracement_of_no_move_is_denied_by_both(direction: str, limit: float) -> None:
+    ladder = {"type": "ladder", "of": "pump_retracement", "base": "before", "steps": [[30, 50], [50, 50]]}
+    z1 = {"order": {"type": "limit", "price": limit}, "size": {"type": "units", "value": 2}, "take_profit": ladder}
+    before = 11 if direction == "SHORT" else 9
+    case = Case(
+        1, [_strategy("fade", "test:AAAUSDT-perp", direction, 1_000, **z1)],
+        {"test:AAAUSDT-perp": _bars((before,) * 4, (10,) * 4, (10, 12.5, 7.5, 10), (10,) * 4)}, {}, {},
+    )  # fmt: skip
+    assert judge(case).difference is None
+    assert "base_beyond_peak" in run_plain(case).orders[1]["reasons"]
 
 
 def test_a_folder_without_a_case_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from tightloop.app.bootstrap import backtest, sweep
+from tightloop.runtime.denials import together
 
 STRATEGY = """
 name: own
@@ -108,6 +109,19 @@ def test_a_sweep_counts_them_for_each_set():
     done = sweep(STRATEGY, parameters={"sections.Z1.size.value": [5, 50]}, data=DATA)
     assert done.frame["denied"].to_list() == [0, 4]
     assert done.frame["denied"].dtype == pl.Int64
+
+
+def test_denials_of_several_runs_are_added_up_by_their_reason():
+    rows = [
+        [{"reason": "a", "count": 1, "text": "1 entry denied by a (5): up to 7 % was asked for; write a: 7"}],
+        [{"reason": "b", "count": 2, "text": "2 entries denied by b: x; y"},
+         {"reason": "a", "count": 1_200, "text": "1,200 entries denied by a (5): up to 9 % was asked for; write a: 9"}],
+        [],
+    ]  # fmt: skip
+    assert together(rows) == [
+        {"reason": "a", "count": 1_201, "text": "1,201 entries denied by a (5): up to 9 % was asked for; write a: 9"},
+        {"reason": "b", "count": 2, "text": "2 entries denied by b: x; y"},
+    ]
 
 
 def test_the_report_says_it_first_and_never_that_every_entry_was_filled():

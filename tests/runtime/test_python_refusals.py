@@ -98,6 +98,20 @@ def test_a_number_that_is_none_denies_the_order_by_name(what):
     assert done.summary["final_equity"] == 10_000
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("tif='FOK', ttl_s=60", "FOK does not wait"),
+        ("tif='IOC', ttl_s=60", "IOC does not wait"),
+        ("type='limit', price=99, tif='IOC', post_only=True", "IOC does not wait"),
+        ("type='limit', price=99, tif='GTT'", "GTT needs a time"),
+    ],
+)
+def test_a_time_in_force_that_contradicts_the_rest_is_an_error_and_no_other_order(options, said):
+    with pytest.raises(StrategyError, match=said):
+        asked(f"view.buy(1, {options})")
+
+
 def test_what_is_no_number_is_a_fault_of_the_code():
     with pytest.raises(StrategyError, match="has to be a number"):
         asked("view.buy('all')")

@@ -154,6 +154,35 @@ def test_whatever_is_not_known_denies_the_entry(given: dict[str, str], reason: s
     assert not fills_of(done)
 
 
+@pytest.mark.parametrize("order", ["{type: market}", "{type: limit, price: %s}"])
+@pytest.mark.parametrize(
+    ("side", "base", "reason"),
+    [
+        ("SHORT", 110, "base_beyond_peak"),
+        ("SHORT", 100, "base_beyond_peak"),  # a move of nothing
+        ("SHORT", 90, None),
+        ("LONG", 90, "base_beyond_peak"),
+        ("LONG", 100, "base_beyond_peak"),
+        ("LONG", 110, None),
+    ],
+)
+def test_a_retracement_of_no_move_denies_the_entry(side: str, base: float, reason: str | None, order: str) -> None:
+    """Peak 100 at S1. From a base of 90 the first target of a short is 97, from 110 it would be 103: below a limit of
+    120, where it would close at once what lies between both."""
+    text = strategy(
+        direction=side,
+        variants="base: {type: DONCHIAN, period: 2, output: middle}",
+        order=order.replace("%s", {"SHORT": "120", "LONG": "80"}[side]),
+        size="{type: units, value: 2}",
+        target="{type: ladder, of: pump_retracement, base: base, steps: [[30, 50], [50, 50]]}",
+    )
+    done = run(text, f"{base}\n{base}\n100 S1\n100\n100")
+    assert denials_of(done) == ([(3, reason)] if reason else [])
+    if reason is None and "market" in order:
+        targets = [own.price for own in orders_of(done, role="take_profit")]
+        assert targets == [100 + 0.3 * (base - 100), 100 + 0.5 * (base - 100)]
+
+
 def test_a_price_below_one_step_of_the_grid_is_none() -> None:
     text = strategy(order="{type: limit, price: 0.004}", size="{type: fixed, value: 100}")
     assert denials_of(run(text, "100 S1\n100", rules={A: "{price_increment: 0.01}"})) == [(1, "price_unknown")]

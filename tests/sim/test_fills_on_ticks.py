@@ -246,6 +246,16 @@ def test_what_arrives_in_a_halt_waits_for_a_sign_of_life():
     assert fills(script.run()) == [(90_000.0, 1, 110.2, 1, False)]
 
 
+@pytest.mark.parametrize("tif", ["IOC", "FOK"])
+@pytest.mark.parametrize(("limit", "filled"), [(111.0, [(90_000.0, 1, 110.2, 1, False)]), (105.0, [])])
+def test_what_may_not_rest_does_not_rest_through_a_halt(tif, limit, filled):
+    script = Script(halt_ns=60_000_000_000).quote(0, 100.0, 5, 100.1, 4).buy(70_000, 1, limit, tif=tif)
+    said = script.quote(90_000, 110.0, 5, 110.2, 4).quote(95_000, 104.0, 5, 104.5, 4).run()
+    assert fills(said) == filled
+    reason = Reason.UNFILLED_IOC if tif == "IOC" else Reason.UNFILLED_FOK
+    assert ends(said) == ([] if filled else [(90_000.0, 1, "canceled", int(reason))])
+
+
 # Stops ----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,24 @@
 """An account whose equity is not above 0: nothing is entered, what waits is called off, what is held is managed on."""
 
+from typing import Any
+
 import pytest
 
-from sim.market import A, B, denials_of, fills_of, orders_of, run, strategy, trade_of, trades_of, warned_of
+from sim.market import (
+    ACCEPT,
+    A,
+    B,
+    bars,
+    denials_of,
+    fills_of,
+    orders_of,
+    run,
+    strategy,
+    trade_of,
+    trades_of,
+    warned_of,
+)
+from tightloop.app import bootstrap
 
 close_to = pytest.approx
 ALL_IN = "{type: fixed, value: 10_000}"
@@ -69,6 +85,48 @@ def test_equity_of_exactly_nothing_is_ruin() -> None:
     done = run(strategy(direction="SHORT", size=ALL_IN), "100 S1\n100\n200\n200 S1\n200")
     assert done.summary["final_equity"] == 0
     assert denials_of(done) == [(4, "ruined")]
+
+
+def _ruined(value: float) -> tuple[str, dict[str, Any]]:
+    """A short of so many units at 100 that opens at 300: 50 of them lose all of 10,000, 100 twice as much."""
+    text = strategy(direction="SHORT", size=f"{{type: units, value: {value}}}")
+    return text, {"data": {A: bars("100 S1\n100\n300 300 300 300 S1\n290 S1\n290")}, "accept": ACCEPT}
+
+
+@pytest.mark.parametrize(("units", "equity"), [(100, -10_000), (50, 0)])
+def test_one_event_at_a_time_an_account_is_ruined_alike(units: float, equity: float) -> None:
+    text, given = _ruined(units)
+    one, other = (bootstrap.backtest(text, **given, one_by_one=own) for own in (True, False))
+    assert one.summary["final_equity"] == close_to(equity)
+    assert denials_of(one) == denials_of(other) == [(3, "ruined"), (4, "ruined")]
+    assert [w for w in one.summary["warnings"] if "ruined at 2024-01-01T00:02:00Z" in w]
+    assert {**one.summary, "inputs": 0} == {**other.summary, "inputs": 0}
+    unknown = ("sharpe", "sortino", "volatility_pct", "cagr_pct", "calmar")
+    assert [one.metrics[name] for name in unknown] == [None] * 5
+    assert one.metrics["total_return_pct"] == close_to(100 * equity / 10_000 - 100)
+
+
+def test_a_sweep_says_of_which_sets_the_account_was_ruined() -> None:
+    """10 units lose 2,000 and enter again; 50 and 100 lose all: two entries are denied, figures of returns are null."""
+    text, given = _ruined(1)
+    for threads in (1, 2):
+        done = bootstrap.sweep(text, parameters={"sections.Z1.size.value": [10, 50, 100]}, threads=threads, **given)
+        rows = done.frame.sort("sections.Z1.size.value")
+        assert rows["denied"].to_list() == [0, 2, 2]
+        assert rows["total_return_pct"].to_list()[1:] == [close_to(-100), close_to(-200)]
+        assert rows["max_drawdown_pct"].to_list()[1:] == [close_to(100), close_to(200)]
+        assert rows["sharpe"].to_list() == [None] * 3
+
+
+def test_a_sweep_counts_a_ruin_in_the_part_in_which_it_was() -> None:
+    """Ruined in the first half; the second one begins with the capital again."""
+    table = "100 S1\n100\n300 300 300 300 S1\n290\n100\n100 S1\n100\n100"
+    text, given = _ruined(1)
+    given["data"] = {A: bars(table)}
+    done = bootstrap.sweep(text, parameters={"sections.Z1.size.value": [100]}, split=0.5, **given)
+    (row,) = done.frame.iter_rows(named=True)
+    assert (row["denied"], row["oos_denied"]) == (1, 0)
+    assert (row["total_return_pct"], row["oos_total_return_pct"]) == (close_to(-200), close_to(0))
 
 
 def test_a_run_that_only_lost_is_not_ruined() -> None:

@@ -328,6 +328,8 @@ def _backtest(
         "strategies": strategy_names(loaded), "data": None if isinstance(data, Mapping) else Path(data).as_posix(),
         "from": start, "to": end, "instruments": list(instruments), "settings": list(settings),
         "account": account is not None, "accept": list(accept), "is_part": driven.is_part,
+        "steps": int(plan.states[0]["seq"]), "failure": None if driven.failure is None else str(driven.failure),
+        "options_in_files": True,
     }  # fmt: skip
     timing = {
         "load": loaded_at - compiled_at,

@@ -311,5 +311,8 @@ def rules_at(watched: CarryWatched, at: int, bundles: Sequence[Bundle]) -> tuple
     elif bundles:
         said = f"{bundles[0].band} acted"
     else:
-        said = f"{first} had something to do, and nothing could be done"
+        now_ns = int(watched.record.ts_ns[at])
+        refused = [reason for ts_ns, name, reason, _ in _denied(watched) if name == first and ts_ns <= now_ns]
+        why = f"it might not add: {refused[-1]}" if refused else "nothing could be done"
+        said = f"{first} had something to do, and {why}"
     return rows, {"rule": first, "acted": [own.band for own in bundles if own.begins], "said": said}

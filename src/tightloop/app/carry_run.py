@@ -23,7 +23,7 @@ from tightloop.model.carry import STABLE, CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.gathered import Gathering
-from tightloop.model.settings import Setting
+from tightloop.model.settings import Setting, with_settings
 from tightloop.runtime import carry_backtest, carry_sweep, results
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime.carry_feed import CarryFeed, Floats
@@ -65,19 +65,21 @@ class CarryRun(RunFiles):
         )
 
     def _rules(self) -> "list[Facts] | None":
-        """What the rules of the allocator met, from the run made again; None of one that is long or was interrupted."""
+        """What the rules of the allocator met, from the run made again; None of one that is long or did not begin."""
         from tightloop.app.carry_rules import bundles_of, rules_of
 
-        if len(self.feed.instants) > WATCHED_MAX or self.summary["inputs"]["is_part"]:
+        inputs = self.summary["inputs"]
+        if len(self.feed.instants) > WATCHED_MAX or not inputs["instants"]:
             return None
         plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
-        watched = watch(plan, self.feed)
+        watched = watch(plan, self.feed, inputs["instants"])
         return rules_of(watched, bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
-        """The strategy file, and every file that it names: layers, flows, predictions."""
+        """The strategy file with the options of the run in it, and every file it names: layers, flows, predictions."""
         gathering = Gathering({name: text.encode() for name, text in self.strategy.beside} | self.said)
-        gathering.add("strategy.yaml", self.strategy.file, self.strategy.text)
+        text = with_settings(self.strategy.text, self.strategy.settings)
+        gathering.add("strategy.yaml", self.strategy.file, text)
         return gathering.found
 
 
@@ -131,7 +133,7 @@ def backtest_carry(
     result.summary["inputs"] = {
         "strategies": ["strategy.yaml"], "data": Path(data).as_posix(), "from": start, "to": end,
         "instruments": [], "settings": [str(each) for each in settings], "account": False, "accept": list(accept),
-        "is_part": driven.is_part,
+        "is_part": driven.is_part, "instants": len(taken), "options_in_files": True,
     }  # fmt: skip
     timing = {
         "load": loaded_at - read_at,

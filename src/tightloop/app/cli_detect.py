@@ -81,6 +81,8 @@ def detect(
             written(json_file, json.dumps(done.plain(), indent=2) + "\n")
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):
             click.echo(line)
+        for own in done.denied:
+            click.echo(f"{click.style('denied', fg='red', bold=True)}  {own['text']}")
         for message in done.warnings[:WARNINGS_SHOWN]:
             warn(message)
         if len(done.warnings) > WARNINGS_SHOWN:

@@ -41,6 +41,8 @@ def print_facts(facts: Facts, *, console: Console | None = None, show_all: bool 
     out.line(
         f"[bold]{escape(run['strategy'])}[/]  run again over {run['events']:,} events: same state {run['state_hash']}"
     )
+    if run["is_part"]:
+        out.text(f"[yellow]A part[/]   {escape(run['cut_short'])}", 9)
     if "carry" in facts:
         print_carry(out, facts)
         return
@@ -210,9 +212,10 @@ def _not_moved(out: Screen, conditions: Sequence[Facts]) -> None:
 
 
 def _blocked(out: Screen, conditions: Sequence[Facts], at: int, *, is_brief: bool) -> None:
-    """The condition that blocked most, and what moving its threshold would do."""
+    """The condition that blocked most, or the choice of which none came true, and what moving a threshold would do."""
     own = conditions[at]
-    text = f"  Blocked most: [bold]{escape(named_of(conditions, at))}[/]"
+    head = "Most often in the way" if own["text"] == "any of" else "Blocked most"
+    text = f"  {head}: [bold]{escape(named_of(conditions, at))}[/]"
     out.text(text + (f", {own['alone']:,} times the only one" if own["alone"] else ""), 4)
     if is_brief:
         return

@@ -8,6 +8,7 @@ from typing import Any
 from tightloop.adapters.data.labels import read_labels
 from tightloop.app import bootstrap
 from tightloop.model.errors import InputError
+from tightloop.runtime.denials import together
 from tightloop.runtime.research.detection import Tally, detection
 
 LABELS_FILE = "labels.parquet"
@@ -22,6 +23,8 @@ class Detection:
     rows: list[Tally]
     instruments: tuple[str, ...]
     warnings: tuple[str, ...]
+    denied: tuple[dict[str, Any], ...] = ()
+    """Entries that were denied in all runs together: rows as in ``result.json``."""
 
     @property
     def entries_in_flat(self) -> int:
@@ -33,7 +36,7 @@ class Detection:
         return {
             "strategy": self.strategy, "instruments": list(self.instruments),
             "entries_in_flat": self.entries_in_flat, "rows": [tally.plain() for tally in self.rows],
-            "warnings": list(self.warnings),
+            "warnings": list(self.warnings), "denied": list(self.denied),
         }  # fmt: skip
 
 
@@ -65,6 +68,7 @@ def detect(
         raise InputError.one(file, None, "instrument", "no label is of the instruments wanted", f"use some of {there}")
     signals: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     warnings: dict[str, None] = {}
+    denied: list[list[dict[str, Any]]] = []
     name_of_strategy = ""
     for instrument in shown(wanted):
         run = bootstrap.backtest(
@@ -74,6 +78,7 @@ def detect(
         for name in _COLUMNS:
             signals[name] += list(table[name])
         warnings.update(dict.fromkeys(run.summary["warnings"]))
+        denied.append(run.summary["denied"])
         name_of_strategy = run.summary["strategy"]
     rows = detection(signals, [label for label in known if label.instrument in wanted])
-    return Detection(name_of_strategy, rows, wanted, tuple(warnings))
+    return Detection(name_of_strategy, rows, wanted, tuple(warnings), tuple(together(denied)))

@@ -20,7 +20,7 @@ from tightloop.app import explain_why as why
 from tightloop.app.carry_rereport import is_carry_run
 from tightloop.app.explain_orders import explain_order
 from tightloop.app.explain_python import call_facts, python_facts
-from tightloop.app.explain_run import Again, run_again
+from tightloop.app.explain_run import Again, cut_short, run_again
 from tightloop.app.explain_why import Facts
 from tightloop.app.market_notes import is_synthetic
 from tightloop.app.run_files import unwritable
@@ -58,6 +58,8 @@ def explain(
             "is_same_again": True,
             "is_synthetic": is_synthetic(run.result),
             "events": run.whole.events,
+            "is_part": run.is_part,
+            "cut_short": cut_short(run.result),
         },
         "why": _why(run.frames["signals"]),
         "why_not": why.why_not(run.whole, fired),

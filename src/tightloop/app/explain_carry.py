@@ -18,7 +18,7 @@ from tightloop.adapters.stores import parquet
 from tightloop.app import bootstrap
 from tightloop.app.carry_market import load_carry_feed
 from tightloop.app.carry_rules import Bundle, bundles_of, denials_of, rules_at, rules_of
-from tightloop.app.explain_run import AGAIN, REMEDY, check_data, check_state, read_result
+from tightloop.app.explain_run import AGAIN, REMEDY, check_data, check_state, cut_short, read_result, settings_beside
 from tightloop.app.explain_why import Facts
 from tightloop.app.market_notes import is_synthetic
 from tightloop.app.report_numbers import known
@@ -30,7 +30,6 @@ from tightloop.core.types import EventKind
 from tightloop.model.carry import CarryStrategy, Leg, Size
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError
-from tightloop.model.settings import Setting
 from tightloop.runtime.carry_feed import CarryFeed
 from tightloop.runtime.carry_tables import label
 from tightloop.runtime.carry_watching import CarryWatched, watch
@@ -85,7 +84,7 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
     )
     check_data(folder, result, feed.data_hash)
     plan = _plan(strategy, feed)
-    whole = watch(plan, feed)
+    whole = watch(plan, feed, inputs["instants"] if inputs["is_part"] else None)
     check_state(folder, result, state_hash(plan.states, plan.arena))
     path = folder / "orders.parquet"
     if not path.is_file():
@@ -99,8 +98,8 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
 
 def _strategy(folder: Path, result: Mapping[str, Any]) -> CarryStrategy:
     inputs = result["inputs"]
-    settings: list[Setting] = list(inputs["settings"])
-    (strategy,) = bootstrap.load_any([folder / name for name in inputs["strategies"]], settings=settings)
+    paths = [folder / name for name in inputs["strategies"]]
+    (strategy,) = bootstrap.load_any(paths, settings=settings_beside(inputs))
     if not isinstance(strategy, CarryStrategy) or strategy.config_hash != result["config_hash"]:
         message = "the strategy in the folder, with the options of the run, is not the one that ran"
         raise InputError.one(folder, None, "", message, f"put the files back as the run wrote them, or {AGAIN}")
@@ -129,7 +128,9 @@ def explain_carry(
             "events": int(whole.plan.states[0]["seq"]),
             "instants": len(whole.seen),
             "from": int(run.feed.instants[0]),
-            "to": int(run.feed.instants[-1]),
+            "to": int(run.feed.instants[len(whole.seen) - 1]),
+            "is_part": run.result["inputs"]["is_part"],
+            "cut_short": cut_short(run.result),
         },
         "carry": {
             "rules": rules_of(whole, run.bundles),
@@ -327,7 +328,7 @@ def _order(run: CarryAgain, order_id: str) -> Facts:
 def _at(run: CarryAgain, ts_ns: int) -> Facts:
     """The allocator at the last instant up to a time: what it met, the first rule that had something to do, what it
     holds afterwards."""
-    instants = run.feed.instants
+    instants = run.feed.instants[: len(run.whole.seen)]
     if not int(instants[0]) <= ts_ns <= int(instants[-1]):
         message = f"the run went from {run.result['from']} to {run.result['to']}"
         raise InputError.one("command line", None, "--at", message, f"name a time in it: {TIME_REMEDY}")

@@ -45,6 +45,7 @@ REFUSED = {
     "size_unknown": "the size is not known (a variant without a value, no stop for a size by risk), or no quantity",
     "stop_unknown": "the stop is not known, and an entry without its stop is not sent",
     "target_unknown": "the target is not known",
+    "base_beyond_peak": "the base of the retracement lies at the peak or beyond it: there was no move to give back",
     "stop_beyond_entry": "the stop would lie on the wrong side of the entry",
     "stop_at_zero": "the stop would rest at 0 or below, where no price reaches it",
     "stop_beyond_liquidation": "the stop would rest beyond the liquidation price, and the position would be liquidated "

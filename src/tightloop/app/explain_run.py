@@ -20,6 +20,7 @@ from tightloop.core.state import state_hash
 from tightloop.model.config import Strategy
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.plan import Plan, make_plan
+from tightloop.model.settings import Setting
 from tightloop.runtime import results
 from tightloop.runtime.watching import Watched, watch
 
@@ -42,10 +43,15 @@ class RunSource:
 
 @dataclass(frozen=True, slots=True)
 class Again(RunSource):
-    """A run that was read and run again. ``whole`` was watched to its end."""
+    """A run that was read and run again. ``whole`` was watched to its end; a part as far as it went."""
 
     frames: Mapping[str, pl.DataFrame]
     whole: Watched
+
+    @property
+    def is_part(self) -> bool:
+        """Whether Ctrl-C, or a strategy in Python that failed, ended the run."""
+        return bool(self.result["inputs"]["is_part"])
 
     def plan(self) -> Plan:
         """The plan as it was before the first event."""
@@ -54,18 +60,19 @@ class Again(RunSource):
     def at(self, ts_ns: int) -> Watched:
         """The run as it was when all events until a time were taken in."""
         plan = self.plan()
-        count = watch(plan, self.market.feed(plan), until_ns=ts_ns).events_until
+        count = watch(plan, self.market.feed(plan), until_ns=ts_ns, may_fail=self.is_part).events_until
         return self._after(count)
 
     def at_step(self, seq: int) -> Watched:
         """The run as it was when the market event was taken in that holds the step of this number."""
         plan = self.plan()
-        count = watch(plan, self.market.feed(plan), until_seq=seq).events_until
+        count = watch(plan, self.market.feed(plan), until_seq=seq, may_fail=self.is_part).events_until
         return self._after(count)
 
     def _after(self, events: int) -> Watched:
         plan = self.plan()
-        return watch(plan, self.market.feed(plan), events=events)
+        done = min(events, self.whole.events)
+        return watch(plan, self.market.feed(plan), events=done, may_fail=self.is_part)
 
 
 def number_of(order_id: str) -> int | None:
@@ -88,12 +95,23 @@ def run_again(folder: Path, data: Path | None, order: str | None = None) -> Agai
         frames = {name: parquet.read(folder / f"{name}.parquet") for name in READ}
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
-    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
-    whole = watch(plan, source.market.feed(plan), order_id=None if order is None else number_of(order))
-    if isinstance(source.market, TickMarket):
+    whole = _watched(source, None if order is None else number_of(order))
+    plan = whole.plan
+    if isinstance(source.market, TickMarket) and not source.result["inputs"]["is_part"]:
         check_data(folder, source.result, source.market.digest())
     check_state(folder, source.result, state_hash(plan.states, plan.arena), plan.has_code)
     return Again(folder, source.result, source.strategies, source.market, frames, whole)
+
+
+def _watched(source: RunSource, order_id: int | None) -> Watched:
+    """A run watched to its end; of a part, after as many steps as it took."""
+    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
+    inputs = source.result["inputs"]
+    if not inputs["is_part"]:
+        return watch(plan, source.market.feed(plan), order_id=order_id)
+    count = watch(plan, source.market.feed(plan), until_seq=inputs["steps"], may_fail=True).events_until
+    plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
+    return watch(plan, source.market.feed(plan), events=count, order_id=order_id, may_fail=True)
 
 
 def read_source(folder: Path, data: Path | None) -> RunSource:
@@ -125,7 +143,7 @@ def check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """``result.json`` of a whole run that says what it was made from; InputError when it is not one."""
+    """``result.json`` of a run that says what it was made from and how far it went; InputError when it is not one."""
     if not folder.is_dir():
         raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
     path = folder / "result.json"
@@ -142,10 +160,28 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise InputError.one(path, None, "inputs", message, AGAIN)
     if any(key not in result["inputs"] for key in INPUTS):
         raise InputError.one(path, None, "inputs", "is not complete", AGAIN)
-    if result["inputs"]["is_part"]:
-        message = "the run was interrupted, and only a whole run can be made again"
+    inputs = result["inputs"]
+    if inputs["is_part"] and "steps" not in inputs and "instants" not in inputs:
+        message = "the run was interrupted, and a version that did not keep where made it"
         raise InputError.one(folder, None, "", message, AGAIN)
+    if inputs["is_part"] and 0 in (inputs[name] for name in ("steps", "instants") if name in inputs):
+        raise InputError.one(folder, None, "", "the run was interrupted before its first event", AGAIN)
     return result
+
+
+def cut_short(result: Mapping[str, Any]) -> str | None:
+    """Of a part why it is one and how far it went, as its first warning says it; None of a whole run."""
+    return str(result["warnings"][0]) if result["inputs"]["is_part"] else None
+
+
+def is_in_files(inputs: Mapping[str, Any]) -> bool:
+    """Whether the files of a run say its options themselves; those of older versions do not."""
+    return bool({"options_in_files": False, **inputs}["options_in_files"])
+
+
+def settings_beside(inputs: Mapping[str, Any]) -> list[Setting]:
+    """The settings of a run that its files do not say themselves."""
+    return [] if is_in_files(inputs) else list(inputs["settings"])
 
 
 def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]:
@@ -160,8 +196,8 @@ def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]
         limits = {name: value for name, value in result["account"].items() if name != "preset"}
         account.write_text(yaml.safe_dump(limits), encoding="utf-8")
         strategies = bootstrap.load_strategies(
-            paths, settings=inputs["settings"], instruments=inputs["instruments"],
-            account=account if inputs["account"] else None,
+            paths, settings=settings_beside(inputs), instruments=() if is_in_files(inputs) else inputs["instruments"],
+            account=account if inputs["account"] and not is_in_files(inputs) else None,
         )  # fmt: skip
     if results.config_hash(strategies) != result["config_hash"]:
         message = "the strategy in the folder, with the options of the run, is not the one that ran"

@@ -14,6 +14,7 @@ from tightloop.model.config import Strategy
 from tightloop.model.gathered import Gathering
 from tightloop.model.instruments import InstrumentId, InstrumentRules
 from tightloop.model.plan import Plan, make_plan
+from tightloop.model.settings import with_settings
 from tightloop.runtime import results
 from tightloop.runtime.feeds import Feed, make_feed
 
@@ -75,14 +76,14 @@ class Run(RunFiles):
         return {str(instrument): rows for instrument, rows in self.market.bars.items()}
 
     def texts(self) -> dict[str, bytes]:
-        """The strategy files, and the code of strategies in Python."""
+        """The strategy files with the options of the run in them, and the code of strategies in Python."""
         contents: dict[str, bytes] = {}
         for strategy in self.strategies:
             if strategy.code is not None:
                 contents[strategy.code.file] = strategy.code.source
         gathering = Gathering(contents)
         for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
-            gathering.add(name, strategy.file, strategy.text)
+            gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
         for file in contents:
             gathering.add_code(file)
         return gathering.found

@@ -4,12 +4,13 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tightloop.adapters.stores import parquet
 from tightloop.model.errors import InputError
+from tightloop.model.gathered import FOLDER
 from tightloop.runtime.results import Result
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class RunFiles(ABC):
         check_room(folder, texts)
         try:
             _remove_run(folder)
+            if "inputs" in self.summary:  # of a run that was made of files
+                self.summary["inputs"]["files"] = sorted(texts)
             return self._write(folder, texts, report)
         except OSError as error:
             raise unwritable(folder, error) from None
@@ -119,15 +122,20 @@ def _differs(path: Path, content: bytes) -> bool:
 
 
 def _remove_run(folder: Path) -> None:
-    """Take away the tables, the report and the strategies of the run that is there, and nothing else."""
+    """Take away tables, report, strategies and what they name of the run that is there, and nothing else."""
     run = earlier_run(folder)
     if run is None:
         return
     inputs = {"inputs": {}, **run}["inputs"]
-    strategies = {"strategies": [], **inputs}["strategies"]
-    for name in (QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES), *map(str, strategies)):
-        if "/" not in name and "\\" not in name:
+    written = {"strategies": [], "files": [], **inputs}
+    names = dict.fromkeys((*map(str, written["strategies"]), *map(str, written["files"])))
+    for name in (QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES), *names):
+        own = PurePosixPath(name)
+        is_there = len(own.parts) == 1 or (len(own.parts) == 2 and own.parts[0] == FOLDER)
+        if is_there and "\\" not in name and ".." not in own.parts and not (folder / FOLDER).is_symlink():
             (folder / name).unlink(missing_ok=True)
+    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
+        (folder / FOLDER).rmdir()
 
 
 def _json(data: Any) -> str:

@@ -7,7 +7,14 @@ import math
 
 from tightloop.core import margin, matching, venue_book
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.triggers import follow, is_at_or_beyond, is_behind_liquidation, lay_before
+from tightloop.core.triggers import (
+    follow,
+    is_at_or_beyond,
+    is_behind_liquidation,
+    is_passed,
+    is_through,
+    lay_before,
+)
 from tightloop.core.types import EventKind, OrderKind, Record, RowKind, Stage
 
 
@@ -116,18 +123,42 @@ def settle_funding(venue: Record, event: Record) -> None:
 
 @leaf
 def _submitted_in_bar(venue: Record, slot: int, own: Record, accepted: Record) -> None:
-    """An order that a fill inside the bar brought about meets the rest of it, as far as that is known."""
+    """An order that a fill inside the bar brought about meets the rest of it, as far as that is known.
+
+    One that is no exit waits for the next open, as market orders do.
+    """
     order = venue.orders[slot]
     if order.kind == OrderKind.LIMIT:
-        matching.limit_in_bar(venue, slot, own)
+        if order.reduce_only != 0:
+            matching.limit_in_bar(venue, slot, own, True)
+        return
+    if order.reduce_only == 0:
+        matching.set_off_if_passed(order, own.close)
+        return
+    position = venue.positions[order.instance]
+    market = own.high if order.side < 0 else own.low
+    if matching.was_entered_inside(venue, order):
+        market = position.entry_price
+    if is_passed(order.side, market, order.stop_price):
+        matching.set_off_if_passed(order, market)
         return
     if matching.was_entered_by_stop(venue, order) and lay_before(own, order.side, order.stop_price):
         is_said = matching.lay_before_entry(venue, order.instance, own)  # with the fill
-        if not is_behind_liquidation(venue.positions[order.instance], order):
-            venue.positions[order.instance].closed_ns = matching.SPARED
+        if not is_behind_liquidation(position, order):
+            position.closed_ns = matching.SPARED
             if not is_said:
                 accepted.open = own.open
     matching.stop_in_bar(venue, slot, own)
+
+
+@leaf
+def _is_in_force(venue: Record, order: Record, own: Record, ts_ns: int) -> bool:
+    """Whether a command of this time meets the open of the bar in hand; with participation, once its close is known."""
+    if own.stage != Stage.AT_OPEN:
+        return False
+    if own.open_ns >= ts_ns:
+        return venue.costs[order.instance].participation <= 0.0
+    return own.close_ns == ts_ns
 
 
 @leaf
@@ -139,15 +170,33 @@ def _submit(venue: Record, row: Record) -> None:
     accepted = venue_book.push_order(venue, EventKind.ORDER_ACCEPTED.value, slot, 0, venue.ts_ns)
     if order.kind == OrderKind.TRAILING:
         follow(order, order.reference_price, own.rules.price_increment)
-    if own.stage == Stage.AT_OPEN and own.open_ns >= row.ts_ns:
-        if venue.costs[order.instance].participation <= 0.0:
-            matching.at_open(venue, slot, own)
-    elif own.stage == Stage.AT_OPEN and own.close_ns == row.ts_ns:
-        matching.at_open(venue, slot, own)
-    elif own.stage == Stage.IN_BAR and order.kind != OrderKind.MARKET:
-        _submitted_in_bar(venue, slot, own, accepted)
+    if own.stage == Stage.IN_BAR:
+        if order.kind != OrderKind.MARKET:
+            _submitted_in_bar(venue, slot, own, accepted)
     elif own.stage == Stage.BETWEEN:
-        matching.set_off_if_passed(order, own)
+        matching.set_off_if_passed(order, own.mark)
+    elif _is_in_force(venue, order, own, row.ts_ns):
+        matching.at_open(venue, slot, own)
+
+
+@leaf
+def _amended(venue: Record, slot: int, own: Record, row: Record, is_moved: bool) -> None:
+    """An order with new numbers, as if it had been sent now: a price that the market has passed is met at once, or at
+    the next open."""
+    order = venue.orders[slot]
+    if order.kind == OrderKind.LIMIT:
+        if is_moved and own.stage != Stage.IN_BAR and is_through(order.side, own.mark, order.price):
+            order.is_resting = 0
+            if _is_in_force(venue, order, own, row.ts_ns):
+                matching.at_open(venue, slot, own)
+    elif own.stage == Stage.BETWEEN:
+        matching.set_off_if_passed(order, own.mark)
+    elif own.stage == Stage.IN_BAR:
+        if is_moved and order.kind == OrderKind.STOP:
+            matching.set_off_if_passed(order, own.close)
+    elif order.is_triggered == 0 and is_at_or_beyond(order.side, own.open, order.stop_price):
+        if _is_in_force(venue, order, own, row.ts_ns):
+            matching.at_open(venue, slot, own)
 
 
 @leaf
@@ -166,6 +215,7 @@ def on_command(venue: Record, row: Record) -> None:
         venue_book.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
         return
     assert row.kind == RowKind.AMEND, "a command is submit, cancel or amend"
+    is_moved = order.price != row.price if order.kind == OrderKind.LIMIT else order.stop_price != row.stop_price
     order.qty = row.qty
     order.price = row.price
     order.arm_price = row.arm_price
@@ -180,9 +230,4 @@ def on_command(venue: Record, row: Record) -> None:
             follow(order, order.best_price, own.rules.price_increment)
     else:
         order.stop_price = row.stop_price
-    if own.stage == Stage.BETWEEN:
-        matching.set_off_if_passed(order, own)
-    elif own.stage == Stage.AT_OPEN and own.open_ns >= row.ts_ns and order.is_triggered == 0:
-        shares = venue.costs[order.instance].participation > 0.0
-        if not shares and is_at_or_beyond(order.side, own.open, order.stop_price):
-            matching.at_open(venue, slot, own)
+    _amended(venue, slot, own, row, is_moved)

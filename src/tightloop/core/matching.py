@@ -339,10 +339,17 @@ def _stop_limit_in_bar(venue: Record, slot: int, own: Record) -> None:
 
 
 @hot
-def limit_in_bar(venue: Record, slot: int, own: Record) -> None:
-    """One limit against the range of the bar."""
+def limit_in_bar(venue: Record, slot: int, own: Record, is_sent_inside: bool) -> None:
+    """One limit against the range of the bar; one sent inside of it, or after its entry there, against the close.
+
+    One that the whole bar lies beyond was sent at a price that the market has passed: it takes at the next open.
+    """
     order = venue.orders[slot]
     reached = own.low if order.side > 0 else own.high
+    if is_sent_inside and is_through(order.side, own.high if order.side > 0 else own.low, order.price):
+        return
+    if is_sent_inside:
+        reached = own.close
     if was_entered_inside(venue, order):
         reached = own.close
         liquidate(venue, order.instance, own, False)  # a loss comes before a gain; its stop was tried before
@@ -387,7 +394,7 @@ def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
             elif wanted == STOPS:
                 stop_in_bar(venue, at, own)
             else:
-                limit_in_bar(venue, at, own)
+                limit_in_bar(venue, at, own, False)
             # A fill may have canceled the next in the list: begin again from the first that is left after this one.
             if after >= 0 and venue.orders[after].id == 0:
                 after = own.order_first if order.id == 0 else order.next
@@ -493,8 +500,8 @@ def trail_close(venue: Record, slot: int, own: Record) -> None:
 
 
 @leaf
-def set_off_if_passed(order: Record, own: Record) -> None:
-    """A stop that is sent where the market has left it behind already is triggered at once."""
+def set_off_if_passed(order: Record, price: float) -> None:
+    """A stop that is sent where the market, which is at ``price``, has left it behind already is triggered at once."""
     if order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT and order.is_triggered == 0:
-        if is_passed(order.side, own.mark, order.stop_price):
+        if is_passed(order.side, price, order.stop_price):
             order.is_triggered = _TRIGGERED

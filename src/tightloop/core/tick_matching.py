@@ -124,6 +124,8 @@ def _triggers(venue: Record, own: Record) -> None:
                 _limit_arrives(venue, own, at)
         if order.id != 0 and _is_market(order):
             _take_or_print(venue, own, at)
+        elif order.id != 0 and order.kind == OrderKind.LIMIT and order.is_resting == 0:
+            _limit_arrives(venue, own, at)  # it came in a halt, and may not rest
         at = _after(venue, own, at, after)
 
 
@@ -421,7 +423,8 @@ def _submit(venue: Record, row: Record) -> None:
     if order.kind == OrderKind.TRAILING:
         triggers.follow(order, order.reference_price, own.rules.price_increment)
     if is_halted:
-        order.is_resting = 1 if order.kind == OrderKind.LIMIT else 0
+        may_rest = order.tif != TimeInForce.IOC and order.tif != TimeInForce.FOK
+        order.is_resting = 1 if order.kind == OrderKind.LIMIT and may_rest else 0
         tick_book.join_queue(venue, own, slot)
         return
     _prevent_self_trade(venue, own, order)

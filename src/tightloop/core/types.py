@@ -203,6 +203,7 @@ class Reason(IntEnum):
     RUINED = 38
     LEVERAGE_UNKNOWN = 40  # decided outside of the step: no number above 0
     STOP_AT_ZERO = 39  # refused before any check: no price reaches a stop at 0 or below
+    BASE_BEYOND_PEAK = 41  # of a retracement: there was no move that price could give back
     # by the venue
     POST_ONLY_WOULD_TAKE = 50
     NOTHING_TO_REDUCE = 51

@@ -217,6 +217,8 @@ class CarryStrategy:
     beside: tuple[tuple[str, str], ...] = ()
     """Path and content of every other file that was read: layers it extends, flows, predictions."""
     place: Any = field(compare=False, repr=False, default=None)
+    settings: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
+    """What ``set`` in the file and the options of the run wrote over it, in this order."""
 
     def leg(self, name: str) -> Leg:
         """The leg of that name; KeyError without one."""

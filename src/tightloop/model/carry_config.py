@@ -35,7 +35,7 @@ from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import plain
 from tightloop.model.instruments import base_and_quote
 from tightloop.model.refusals import dotted, value_at
-from tightloop.model.settings import Setting, write_settings
+from tightloop.model.settings import Setting, joined, write_settings
 from tightloop.model.yaml_lines import LineOf
 
 FAMILY = "carry"
@@ -85,7 +85,7 @@ class CarryReader:
         self.refused: set[str] = set()
         written = layers.written
         try:
-            write_settings(written, settings, layers.origins)
+            layers.settings += write_settings(written, settings, layers.origins)
         except InputError as error:
             self.problems += error.problems
         self._refuse_foreign(written)
@@ -263,11 +263,14 @@ class CarryReader:
             share=self.share, venues=MappingProxyType(venues),
             stops=Stops(keys.account.daily_loss_pct, keys.account.max_drawdown_pct),
             description=keys.description, beside=tuple(self.layers.beside), place=self.place,
+            settings=joined(self.layers.settings),
         )  # fmt: skip
         return dataclasses.replace(strategy, config_hash=config_hash(strategy))
 
 
-NOT_HASHED = ("file", "text", "warnings", "config_hash", "description", "beside", "place", "parameters", "stops")
+NOT_HASHED = (
+    "file", "text", "warnings", "config_hash", "description", "beside", "place", "parameters", "stops", "settings",
+)  # fmt: skip
 """What does not decide what a strategy does; stops are put in when they are not the defaults."""
 
 

@@ -9,7 +9,7 @@ from tightloop.model import refusals, yaml_lines
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
 from tightloop.model.refusals import dotted, near, value_at
-from tightloop.model.settings import Origins
+from tightloop.model.settings import KEY, Origins, Written, write_own
 from tightloop.model.yaml_lines import LineOf
 
 FILES_MAX = 32
@@ -30,23 +30,24 @@ class LayeredOrigins(Origins):
 
     def place(self, path: refusals.Path) -> tuple[str, int | None]:
         """Of the value, or of the nearest one that holds it."""
-        file, line = super().place(path)
-        if line is None:  # an option wrote it
-            return file, line
+        own = self.written_over(path)
+        if own is not None:
+            return own
         for length in range(len(path), 0, -1):
             if path[:length] in self._places:
                 return self._places[path[:length]]
-        return file, line
+        return super().place(path)
 
 
 class Layers:
     """What a strategy and the files it extends say together: ``written``, where (``origins``), and every other file
-    that was read (``beside``)."""
+    that was read (``beside``). ``settings``: what the strategy's own ``set`` wrote over them."""
 
     def __init__(self, written: Any, line_of: LineOf, file: str) -> None:
         self._places: Places = {}
         self._count = 0
         self.beside: list[tuple[str, str]] = []
+        self.settings: list[Written] = []
         self.origins = LayeredOrigins(file, line_of, self._places)
         self.written = self._laid(written, line_of, file, ())
 
@@ -72,8 +73,9 @@ class Layers:
             under, under_line = yaml_lines.load(path)
             self._kept(path)
             self._write(merged, self._laid(under, under_line, str(path), chain), None, (), under_line, str(path))
-        own = {key: value for key, value in written.items() if key != "extends"}
+        own = {key: value for key, value in written.items() if key not in ("extends", KEY)}
         self._write(merged, own, own, (), line_of, file)
+        self.settings = write_own(merged, value_at(written, KEY), file, line_of, self.origins)
         return merged
 
     def _kept(self, path: Path) -> None:

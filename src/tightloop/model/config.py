@@ -22,7 +22,7 @@ from tightloop.model.instruments import InstrumentId
 from tightloop.model.presets import PRESETS, preset_of
 from tightloop.model.python_class import EXAMPLE, PythonClass, check_params, feed_fault, find
 from tightloop.model.refusals import dotted, near, value_at
-from tightloop.model.settings import Origins, Setting, write_settings
+from tightloop.model.settings import KEY, Origins, Setting, Written, joined, write_own, write_settings
 from tightloop.model.strategy_file import CARRY, Account, StrategyFile, TargetLadder
 from tightloop.model.variants import Variant, read_parameters, read_variants
 from tightloop.model.yaml_lines import LineOf
@@ -66,6 +66,8 @@ class Strategy:
     place: refusals.Place = field(compare=False, repr=False)
     code: PythonClass | None = None
     preset: str | None = None
+    settings: tuple[Written, ...] = field(default=(), compare=False)
+    """What ``set`` in the file and the options of the run wrote over it, in this order."""
 
     @property
     def name(self) -> str:
@@ -114,12 +116,16 @@ def read(
         raise InputError.one(file, line_of(("family",)), "family", "a carry strategy can not stand here", remedy)
     origins = Origins(file, line_of)
     problems: list[Problem] = []
+    own = written.pop(KEY, None)
+    over: list[Written] = [*_collected(lambda: write_own(written, own, file, line_of, origins), problems)]
     if account is not None:
         written["account"] = _collected(lambda: _account_of(account), problems)
-    _collected(lambda: write_settings(written, settings, origins), problems)
+        over.append(("account", dict(written["account"])))
+    over += _collected(lambda: write_settings(written, settings, origins), problems)
     if instruments:
         written["instruments"] = list(instruments)
         origins.wrote(("instruments",), "--instrument")
+        over.append(("instruments", list(instruments)))
     lifted = _lifted(written, origins, problems)
     try:
         shape = StrategyFile.model_validate(lifted)
@@ -134,7 +140,7 @@ def read(
     problems += reader.problems
     if problems:
         raise InputError(*sorted(problems, key=lambda own: own.line or 0))
-    return replace(reader.strategy(raw), preset=preset_of(account))
+    return replace(reader.strategy(raw), preset=preset_of(account), settings=joined(over))
 
 
 def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from tightloop.model.settings import KEY
+
 CODE = ".py"
 FOLDER = "files"
 """Where the files lie that a strategy names."""
@@ -25,6 +27,8 @@ class Gathering:
         changes = []
         for start, end, written, rest in named_files(text):
             own = Path(file).parent / written
+            if str(own.resolve()) not in self._contents:
+                own = Path(written)  # an option named it, from where the command ran
             if str(own.resolve()) not in self._contents:
                 continue  # laid over by another file: nobody read it
             target = self._copied(own, own.name if written == own.name and own.suffix == CODE else None)
@@ -87,6 +91,10 @@ def _scalars(root: yaml.Node | None) -> Iterator[tuple[yaml.Node, bool]]:
             yield node, False
         elif key == "class":
             yield node, True
+        elif key == KEY:
+            for path, value in _pairs(node):
+                if path in ("flows", "class") or (path.startswith("legs.") and path.endswith(".signal.path")):
+                    yield value, path == "class"
         elif key == "legs":
             for _, leg in _pairs(node):
                 for own, signal in _pairs(leg):

@@ -151,23 +151,25 @@ def run(
 ) -> Floats:
     """Run a plan over its tape; returns a snapshot for each instant.
 
-    ``on_progress`` is told how many instants are done, and may raise: recorder and ``snapshots`` then hold all of them.
+    ``on_progress`` is told how many instants are done, and may raise: recorder and ``snapshots`` then hold all of them,
+    and nothing of another one.
     """
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     kept = room_for(plan, tape) if snapshots is None else snapshots
     control = np.array([plan.rows_per_step, 0, 0], np.int64)
     last, at = tape.fresh()
-    status = carry_replay.PAUSED
+    status, is_whole = carry_replay.PAUSED, True
     while status != carry_replay.FINISHED:
-        control[1] = EVENTS_AT_ONCE
+        control[1] = EVENTS_AT_ONCE if is_whole else 1  # an instant that has begun is brought to its end
         status = carry_replay.carry_replay(
             plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, at, events, log,
             kept.rows, plan.table, control,
         )  # fmt: skip
         recorder.take_log(log)
         kept.count, kept.events = int(at[0]), int(control[2])
-        if on_progress is not None:
+        is_whole = bool(at[1] == 0 and at[3] == 0)
+        if on_progress is not None and is_whole:
             on_progress(kept.count)
     return kept.taken
 

@@ -42,6 +42,9 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "size_unknown": ("the size was not known", ADD_A_CONDITION),
     "stop_unknown": ("the stop was not known", ADD_A_CONDITION),
     "target_unknown": ("the target was not known", ADD_A_CONDITION),
+    "base_beyond_peak": (
+        "the base of the retracement did not lie before the peak", "name a base that price has left when S1 fires",
+    ),
     "leverage_unknown": ("the leverage was no number above 0", "write leverage=1, or what the limits allow"),
     "stop_at_zero": ("the stop would rest at 0 or below", "write a nearer stop, or a finer price_increment"),
     "short_not_allowed": ("spot is long only", "trade a perp, or write margin: true in instruments.yaml"),
@@ -56,7 +59,7 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "book_unknown": ("no order book was known", "begin at a snapshot of the book"),
 }  # fmt: skip
 """By the reason of an order: what it means, what to write instead."""
-DENIED = OrderState.DENIED.name
+DENIED, BY = OrderState.DENIED.name, " denied by "
 EXPLAIN = "`tightloop explain RUN --order ID` has the numbers"
 
 
@@ -82,10 +85,29 @@ def denied(
     return rows
 
 
+def together(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of several runs (``denied``) as one list: counts added up by reason, the words those of the run that had
+    most of them."""
+    counts: Counter[str] = Counter()
+    most: dict[str, Mapping[str, Any]] = {}
+    for row in (row for rows in runs for row in rows):
+        reason = row["reason"]
+        counts[reason] += row["count"]
+        if reason not in most or row["count"] > most[reason]["count"]:
+            most[reason] = row
+    return [
+        {**most[reason], "count": count, "text": f"{_many(count)}{BY}{most[reason]['text'].partition(BY)[2]}"}
+        for reason, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ]
+
+
+def _many(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
+
+
 def _row(
     reason: str, count: int, own: Strategy, strategies: Sequence[Strategy], largest: Mapping[str, float]
 ) -> dict[str, Any]:
-    many = "1 entry" if count == 1 else f"{count:,} entries"
     limit: float | None = None
     if reason in OF_ACCOUNT:
         check, what = OF_ACCOUNT[reason]
@@ -103,7 +125,7 @@ def _row(
     shown = check if limit is None else f"{check} ({plain(limit)})"
     return {
         "reason": reason, "check": check, "limit": limit, "count": count,
-        "text": f"{many} denied by {shown}: {what}; {remedy}",
+        "text": f"{_many(count)}{BY}{shown}: {what}; {remedy}",
     }  # fmt: skip
 
 

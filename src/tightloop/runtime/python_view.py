@@ -473,6 +473,10 @@ class View:
             raise ValueError(f"type {type!r} is none of {', '.join(_KINDS)}")
         if tif not in TimeInForce.__members__:
             raise ValueError(f"tif {tif!r} is none of {', '.join(TimeInForce.__members__)}")
+        if tif in ("IOC", "FOK") and (ttl_s is not None or post_only):
+            raise ValueError(f"an order that is {tif} does not wait: leave out ttl_s and post_only")
+        if tif == "GTT" and ttl_s is None:
+            raise ValueError("GTT needs a time: give ttl_s")
         if (qty is None) == (notional is None):
             raise ValueError("an order has a qty or a notional, and not both")
         fields: dict[str, Any] = {

@@ -14,6 +14,7 @@ from tightloop.core import log as core_log
 from tightloop.core import outside, probe, tick_outside
 from tightloop.core.limits import MINUTE_NS
 from tightloop.core.types import EventKind, Ints, Reason, RowKind, Rows
+from tightloop.model.errors import StrategyError
 from tightloop.model.plan import Plan
 from tightloop.runtime import python_replay, python_tick_replay
 from tightloop.runtime.feeds import Feed
@@ -230,12 +231,25 @@ class Eye:
 
 
 def watch(
-    plan: Plan, feed: Feed | TickFeed, seen: tuple[Rows, Rows, Rows], bounds: Bounds, order_id: int | None
+    plan: Plan,
+    feed: Feed | TickFeed,
+    seen: tuple[Rows, Rows, Rows],
+    bounds: Bounds,
+    order_id: int | None,
+    *,
+    may_fail: bool = False,
 ) -> Eye:
-    """Run a fresh plan that has code over a fresh feed. ``seen``: rows of nodes, moments and instances to be filled."""
+    """Run a fresh plan that has code over a fresh feed. ``seen``: rows of nodes, moments and instances to be filled.
+
+    StrategyError when the code fails; with ``may_fail`` what was seen until then.
+    """
     eye = Eye(plan, isinstance(feed, TickFeed), seen, bounds, order_id)
-    if isinstance(feed, TickFeed):
-        python_tick_replay.run(plan, feed, Recorder(), None, MINUTE_NS, EQUITY_ROWS, eye)
-    else:
-        python_replay.run(plan, feed, Recorder(), equity_rows=EQUITY_ROWS, eye=eye)
+    try:
+        if isinstance(feed, TickFeed):
+            python_tick_replay.run(plan, feed, Recorder(), None, MINUTE_NS, EQUITY_ROWS, eye)
+        else:
+            python_replay.run(plan, feed, Recorder(), equity_rows=EQUITY_ROWS, eye=eye)
+    except StrategyError:
+        if not may_fail:
+            raise
     return eye

@@ -142,16 +142,17 @@ def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
 
 def watch(
     plan: Plan, feed: Feed | TickFeed, *, until_ns: int = NEVER_NS, until_seq: int = NEVER_NS, events: int = NEVER_NS,
-    order_id: int | None = None,
+    order_id: int | None = None, may_fail: bool = False,
 ) -> Watched:  # fmt: skip
     """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time and
-    until the step of a number. ``order_id``: an order of a strategy in Python whose wish is kept."""
+    until the step of a number. ``order_id``: an order of a strategy in Python whose wish is kept; ``may_fail``: where
+    one of them fails, the run ends there."""
     nodes, nears, instances = _laid_out(plan)
     if plan.has_code:
         from tightloop.runtime import python_watching
 
         bounds = python_watching.Bounds(until_ns, until_seq, events)
-        eye = python_watching.watch(plan, feed, (nodes, nears, instances), bounds, order_id)
+        eye = python_watching.watch(plan, feed, (nodes, nears, instances), bounds, order_id, may_fail=may_fail)
         return Watched(plan, nodes, nears, instances, eye.done, eye.until, eye.listener)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)

@@ -198,6 +198,16 @@ def fitted(state: Record, instance: int, price: float, qty: float) -> float:
 
 
 @leaf
+def _is_no_move(state: Record, instance: int) -> bool:
+    """Whether the base of a retracement does not lie before its peak, a low of who buys: no move led there."""
+    own = state.instances[instance]
+    strategy = state.strategies[own.strategy]
+    if strategy.target_kind != TargetKind.LADDER_RETRACEMENT:
+        return False
+    return (own.planned_base - own.planned_extreme) * strategy.direction <= 0.0
+
+
+@leaf
 def _stop_refusal(state: Record, instance: int, price: float, qty: float, stop: float) -> int:
     """Why the stop of a planned entry, as it will rest, stands against it; 0 when it does not."""
     own = state.instances[instance]
@@ -235,6 +245,8 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
     if strategy.target_kind != TargetKind.NONE:
         if not 0.0 < target < math.inf:
             return Reason.TARGET_UNKNOWN.value
+        if _is_no_move(state, instance):
+            return Reason.BASE_BEYOND_PEAK.value
         increment = state.instruments[state.instances[instance].instrument].price_increment
         if (target - price) * sign <= 0.0 or rounding.price_passive(target, increment, -strategy.direction) <= 0.0:
             return Reason.TARGET_BEYOND_ENTRY.value
