@@ -286,13 +286,13 @@ def at_open(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, price, not is_first, ts_ns)
 
 
-@leaf
+@hot
 def was_entered_inside(venue: Record, order: Record) -> bool:
     """The position this order reduces was entered inside the bar in hand: what came before does not count."""
     return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
 
 
-@leaf
+@hot
 def was_entered_by_stop(venue: Record, order: Record) -> bool:
     """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
     return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= _BY_STOP
