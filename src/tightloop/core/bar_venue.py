@@ -42,7 +42,7 @@ def watch(venue: Record, event: Record) -> None:
         own.stage = Stage.BETWEEN.value
 
 
-@leaf
+@hot
 def begin_bar(venue: Record, event: Record) -> None:
     """A bar opened: its open is in force; what waited fills."""
     own = venue.instruments[event.instrument]
@@ -63,7 +63,7 @@ def begin_bar(venue: Record, event: Record) -> None:
         matching.trail_open(venue, own)
 
 
-@leaf
+@hot
 def open_known(venue: Record, event: Record) -> None:
     """With participation: the volume is known now, and with it what filled at the open."""
     own = venue.instruments[event.instrument]
@@ -76,7 +76,7 @@ def open_known(venue: Record, event: Record) -> None:
         matching.all_at_open(venue, own)
 
 
-@leaf
+@hot
 def in_bar(venue: Record, event: Record) -> None:
     """Inside the bar that ends now: stops and liquidations, then limits."""
     own = venue.instruments[event.instrument]
@@ -87,7 +87,7 @@ def in_bar(venue: Record, event: Record) -> None:
     matching.pass_orders(venue, own, Stage.IN_BAR.value, matching.LIMITS)
 
 
-@leaf
+@hot
 def end_bar(venue: Record, event: Record) -> None:
     """The bar ended: what it entered inside may be liquidated, trailing stops follow, no price is in force any more."""
     own = venue.instruments[event.instrument]

@@ -8,11 +8,11 @@ import math
 
 from tightloop.core import exposure, limits, log, orders
 from tightloop.core.checks import call_check
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import OrderKind, OrderState, Reason, Record, RowKind, Rows, Table, TimeInForce
 
 
-@leaf
+@hot
 def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int:
     """A market order in a free slot, INITIALIZED; the family changes what it wants and sends it."""
     assert 0.0 <= qty <= limits.QUANTITY_MAX, "QUANTITY_MAX: a quantity is bounded"
@@ -55,7 +55,7 @@ def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int
     return slot
 
 
-@leaf
+@hot
 def _row_of(state: Record, rows: Rows, kind: int, slot: int) -> None:
     order = state.orders[slot]
     row = log.emit(state, rows, kind, order.instance)
@@ -86,7 +86,7 @@ def _row_of(state: Record, rows: Rows, kind: int, slot: int) -> None:
     log.seal(state, row)
 
 
-@leaf
+@hot
 def report(state: Record, rows: Rows, slot: int) -> None:
     """A row that says what state the order is in."""
     _row_of(state, rows, RowKind.ORDER.value, slot)
@@ -109,7 +109,7 @@ def unlink(state: Record, slot: int) -> None:
     orders.release(state, slot)
 
 
-@leaf
+@hot
 def unreserve(state: Record, order: Record, amount: float) -> None:
     """Give back a reservation, or the part of it that a fill used."""
     taken = min(amount, order.reserved_margin)

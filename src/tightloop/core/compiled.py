@@ -90,12 +90,21 @@ def _part(function: Any, **options: Any) -> Any:
 
 
 def leaf(function: F) -> F:
-    """For functions called only by compiled functions: compiled into their callers, never cached alone."""
-    return cast(F, _part(function))
+    """Compile a function into its callers: called only by compiled functions, never cached alone.
+
+    The optimiser decides whether it is inlined. numba hands ``forceinline`` of a caller down to what is first compiled
+    below it, unless that says its own: without the word here, which leaves are forced would depend on the order of
+    calls, the loop over bars would have seven times its machine code and take seven times as long to compile.
+    """
+    return cast(F, _part(function, forceinline=False))
 
 
 def hot(function: F) -> F:
-    """A ``leaf`` on the way of every event, always inlined: passing three arrays costs more than most of them do."""
+    """Compile a ``leaf`` that every event passes, or every fill: always inlined at each of its calls.
+
+    Passing three arrays costs more than most of them do. Each call is one more copy in the machine code, so a function
+    that many places call, and few events reach, is a ``leaf``.
+    """
     return cast(F, _part(function, forceinline=True))
 
 

@@ -1,11 +1,11 @@
 """What is held and what is promised: sums over positions and over entries that still work, for checks and sizing."""
 
 from tightloop.core import limits, orders
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import OrderState, Record, Role
 
 
-@leaf
+@hot
 def within(value: float, limit: float) -> bool:
     """``value <= limit``; a value within the tolerance of its limit counts as equal to it."""
     return value <= limit + abs(limit) * limits.LIMIT_TOLERANCE

@@ -7,7 +7,7 @@ capital and income are negative. All balances of an asset add up to zero but for
 import math
 
 from tightloop.core import limits
-from tightloop.core.compiled import float_bits, leaf
+from tightloop.core.compiled import float_bits, hot
 from tightloop.core.hashing import mix
 from tightloop.core.types import ACCOUNT_KINDS, AccountKind, Record
 
@@ -18,7 +18,7 @@ FEES = int(AccountKind.FEES)
 FUNDING = int(AccountKind.FUNDING)
 
 
-@leaf
+@hot
 def account(asset: int, kind: int) -> int:
     assert 0 <= asset < limits.ACCOUNTS_MAX // ACCOUNT_KINDS, (
         "ACCOUNTS_MAX: more assets than the ledger has accounts for"
@@ -26,7 +26,7 @@ def account(asset: int, kind: int) -> int:
     return asset * ACCOUNT_KINDS + kind
 
 
-@leaf
+@hot
 def post(state: Record, debit: int, credit: int, amount: float) -> None:
     """Move ``amount`` into ``debit`` out of ``credit``."""
     assert math.isfinite(amount), "an amount of money is a number"
@@ -36,7 +36,7 @@ def post(state: Record, debit: int, credit: int, amount: float) -> None:
     mix(state, float_bits(amount) + float_bits(float(debit * limits.ACCOUNTS_MAX + credit)))
 
 
-@leaf
+@hot
 def wallet(state: Record, asset: int) -> float:
     """The wallet balance of an asset, in the asset."""
     return state.balances[asset * ACCOUNT_KINDS + WALLET]

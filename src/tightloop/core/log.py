@@ -7,7 +7,7 @@ executor), row 1 a blank one that new rows start from.
 import numpy as np
 
 from tightloop.core import limits
-from tightloop.core.compiled import float_bits, leaf
+from tightloop.core.compiled import float_bits, hot
 from tightloop.core.hashing import mix
 from tightloop.core.types import LOG_ROW, Record, Rows
 
@@ -36,7 +36,7 @@ def count(log: Rows) -> int:
     return int(log[HEADER]["slot"]) - FIRST
 
 
-@leaf
+@hot
 def emit(state: Record, log: Rows, kind: int, instance: int) -> Record:
     """A new row at the time of the event in hand; unknown floats are NaN."""
     at = log[0].slot
@@ -52,14 +52,14 @@ def emit(state: Record, log: Rows, kind: int, instance: int) -> Record:
     return row
 
 
-@leaf
+@hot
 def seal(state: Record, row: Record) -> None:
     """Fold a finished row into the rolling hash."""
     mix(state, np.uint64(row.kind * 65536 + row.code * 256 + row.reason) ^ np.uint64(row.order_id))
     mix(state, float_bits(row.qty) + np.uint64(3) * float_bits(row.price) + np.uint64(5) * float_bits(row.stop_price))
 
 
-@leaf
+@hot
 def next_id(state: Record) -> int:
     """An id that is a function of (seq, index within the step): the same in every replay."""
     state.id_count += 1

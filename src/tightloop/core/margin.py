@@ -7,7 +7,7 @@ unrealised P&L equals its maintenance.
 
 import math
 
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.limits import LIMIT_TOLERANCE
 from tightloop.core.types import Record
 
@@ -27,7 +27,7 @@ def maintenance(instrument: Record, notional: float) -> float:
     return notional * rate - deduction
 
 
-@leaf
+@hot
 def liquidation_price(instrument: Record, qty: float, entry_price: float, margin: float) -> float:
     """The price at which a position is liquidated; NaN when there is none (spot, no position, or never above zero).
 

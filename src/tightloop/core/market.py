@@ -108,7 +108,7 @@ def _touch(state: Record, index: int) -> None:
     state.touched_count += 1
 
 
-@leaf
+@hot
 def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bool) -> None:
     """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close.
 
@@ -167,7 +167,7 @@ def measure_all(state: Record, arena: Floats, table: Table) -> None:
         measure_rest(state, arena, table, index)
 
 
-@leaf
+@hot
 def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
     """A public print. Without quotes it is the mark; it is the extreme since a signal either way."""
     index, price = event.instrument, event.price
@@ -189,7 +189,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
     _touch(state, index)
 
 
-@leaf
+@hot
 def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
     """The best bid and ask: their middle is the mark, and without prints the extreme since a signal."""
     index, bid, ask = event.instrument, event.price, event.rate

@@ -20,7 +20,7 @@ on, fills share that part of the bar's volume; what fills at the open is then kn
 import math
 
 from tightloop.core import limits, margin, positions, rounding, venue_book, venue_cash
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.hashing import uniform
 from tightloop.core.triggers import (
     follow,
@@ -121,7 +121,7 @@ def _fillable(venue: Record, order: Record, own: Record) -> float:
     return qty
 
 
-@leaf
+@hot
 def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts_event_ns: int) -> None:
     """One fill: the venue's own position, the event with fee and slippage, and what an OCO group loses."""
     order = venue.orders[slot]
@@ -166,7 +166,7 @@ def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_eve
         at = after
 
 
-@leaf
+@hot
 def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
     """The venue's own position: average entry, isolated margin, liquidation price."""
     position = venue.positions[instance]
@@ -196,7 +196,7 @@ def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, le
 # Matching -------------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
     """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
     if own.expires_next_ns > now_ns:
@@ -260,7 +260,7 @@ def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> 
     return False
 
 
-@leaf
+@hot
 def at_open(venue: Record, slot: int, own: Record) -> None:
     """One order against the open of the bar."""
     order = venue.orders[slot]
@@ -286,13 +286,13 @@ def at_open(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, price, not is_first, ts_ns)
 
 
-@leaf
+@hot
 def was_entered_inside(venue: Record, order: Record) -> bool:
     """The position this order reduces was entered inside the bar in hand: what came before does not count."""
     return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
 
 
-@leaf
+@hot
 def was_entered_by_stop(venue: Record, order: Record) -> bool:
     """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
     return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= _BY_STOP
@@ -307,7 +307,7 @@ def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
     )
 
 
-@leaf
+@hot
 def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
@@ -338,7 +338,7 @@ def _stop_limit_in_bar(venue: Record, slot: int, own: Record) -> None:
         _take(venue, slot, order.price, True, own.open_ns)
 
 
-@leaf
+@hot
 def limit_in_bar(venue: Record, slot: int, own: Record, is_sent_inside: bool) -> None:
     """One limit against the range of the bar; one sent inside of it, or after its entry there, against the close.
 
@@ -360,7 +360,7 @@ def limit_in_bar(venue: Record, slot: int, own: Record, is_sent_inside: bool) ->
         _take(venue, slot, order.price, True, own.open_ns)
 
 
-@leaf
+@hot
 def _class_of(order: Record) -> int:
     if order.kind == OrderKind.MARKET:
         return MARKETS
@@ -368,7 +368,7 @@ def _class_of(order: Record) -> int:
     return STOPS if is_stop or (order.kind == OrderKind.STOP_LIMIT and order.is_triggered != _RESTS) else LIMITS
 
 
-@leaf
+@hot
 def all_at_open(venue: Record, own: Record) -> None:
     """What was asked before the bar began comes before what its first price triggers."""
     pass_orders(venue, own, Stage.AT_OPEN.value, MARKETS)
@@ -378,7 +378,7 @@ def all_at_open(venue: Record, own: Record) -> None:
     pass_orders(venue, own, Stage.AT_OPEN.value, LIMITS)
 
 
-@leaf
+@hot
 def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
     """All orders of one class, in order of arrival."""
     at = own.order_first
@@ -404,7 +404,7 @@ def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
 # Liquidation and trailing stops ---------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
     """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
     position = venue.positions[instance]
@@ -439,7 +439,7 @@ def _is_liquidated_first(venue: Record, order: Record, own: Record, at_open: boo
     return order.reduce_only != 0
 
 
-@leaf
+@hot
 def liquidate_all(venue: Record, own: Record, at_open: bool) -> None:
     """Positions that were there before the bar, or entered at its open; what it entered inside has no stop yet."""
     instance = own.position_first

@@ -14,7 +14,7 @@ it is looked up: an order whose outcome is unknown is neither gone nor filled.
 import numpy as np
 
 from tightloop.core import limits
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import EventKind, OrderState, Record
 
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
@@ -53,7 +53,7 @@ _REJECTED = int(EventKind.ORDER_REJECTED)
 _PART_COLUMN = _COLUMNS - 1
 
 
-@leaf
+@hot
 def is_terminal(order_state: int) -> bool:
     return (
         order_state == OrderState.DENIED
@@ -71,7 +71,7 @@ def remaining(order: Record) -> float:
     return left if left > order.qty * limits.QUANTITY_TOLERANCE else 0.0
 
 
-@leaf
+@hot
 def next_state(order: Record, event_kind: int, fill_qty: float) -> int:
     """The state after an event, -1 when the event is illegal for this order. Changes nothing.
 
@@ -114,7 +114,7 @@ def release(state: Record, slot: int) -> None:
     state.order_count -= 1
 
 
-@leaf
+@hot
 def find(state: Record, order_id: int, slot_hint: int) -> int:
     """The slot of an open order, -1 when no open order has this id. The hint saves the search."""
     if order_id == 0:

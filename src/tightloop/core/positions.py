@@ -1,7 +1,7 @@
 """Positions: what a fill does to them. One position per instance, signed, at the average entry price."""
 
 from tightloop.core import limits
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import Record
 
 
@@ -53,7 +53,7 @@ def begin_trade(position: Record, trade_id: int, signal_id: int, opened_ns: int)
     position.unrealized = 0.0
 
 
-@leaf
+@hot
 def unrealized_pnl(position: Record, mark: float, multiplier: float) -> float:
     """Of the open quantity at a mark price, in the settle asset; exactly 0 when flat, whatever the mark."""
     if position.qty == 0.0:

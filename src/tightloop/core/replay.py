@@ -45,7 +45,7 @@ FINISHED, LOG_FULL, EQUITY_FULL, PAUSED = 0, 1, 2, 3
 STAGES_BEFORE = 4
 
 
-@leaf
+@hot
 def at_venue(venue: Record, event: Record, stage: int) -> None:
     """What the venue does with a market event before the step hears of it; fills are heard between the stages."""
     kind = event.kind

@@ -210,7 +210,7 @@ def _reduce(state: Record, rows: Rows, order: Record, qty: float, fee: float, ev
         _end_trade(state, rows, instance, direction, order.role, event)
 
 
-@leaf
+@hot
 def _increase(state: Record, order: Record, qty: float, fee: float, event: Record) -> None:
     instance = order.instance
     position = state.positions[instance]
@@ -237,7 +237,7 @@ def _increase(state: Record, order: Record, qty: float, fee: float, event: Recor
     )
 
 
-@leaf
+@hot
 def _fill(state: Record, rows: Rows, order: Record, event: Record) -> None:
     """Position, money and statistics of one fill; one larger than what it reduces ends a trade and begins another."""
     instance = order.instance
@@ -322,7 +322,7 @@ def _liquidated(state: Record, rows: Rows, event: Record) -> int:
     return slot
 
 
-@leaf
+@hot
 def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """One event of one order: a legal transition and its consequences, or a warning and no change."""
     slot = orders.find(state, event.order_id, event.order_slot)

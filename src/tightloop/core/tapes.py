@@ -158,7 +158,7 @@ def _add_moments(arena: Floats, row: int, before: int, dt_s: float, price: float
     arena[row + SUM_DV] = arena[before + SUM_DV] + change * qty
 
 
-@leaf
+@hot
 def take_trade(state: Record, arena: Floats, number: int, ts_ns: int, price: float, qty: float, sign: float) -> None:
     """Append a print. ``sign``: 1 when a buyer took, -1 when a seller did."""
     assert price > 0.0, "a price is positive"
@@ -250,7 +250,7 @@ def advance(state: Record, arena: Floats, number: int, now_ns: int) -> None:
         _move_ends(state, arena, number, now_ns)
 
 
-@leaf
+@hot
 def _move_ends(state: Record, arena: Floats, number: int, now_ns: int) -> None:
     tape = state.tapes[number]
     last = tape.count - 1

@@ -252,7 +252,7 @@ def _set_mark(own: Record) -> None:
     own.mark = 0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else own.last
 
 
-@leaf
+@hot
 def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
     """The best bid and ask changed."""
     own = venue.instruments[event.instrument]
@@ -298,7 +298,7 @@ def _look_at_queues(venue: Record, own: Record) -> None:
         at = venue.orders[at].next
 
 
-@leaf
+@hot
 def _drop_beyond(venue: Record, own: Record, side: int, price: float, also_equal: bool) -> None:
     """Levels of a side better than a price (or equal to it) are gone, and with them the queues at them."""
     best = tick_book.best(own, side)
@@ -309,7 +309,7 @@ def _drop_beyond(venue: Record, own: Record, side: int, price: float, also_equal
         best = tick_book.best(own, side)
 
 
-@leaf
+@hot
 def _quote_side(venue: Record, own: Record, side: int, price: float, qty: float) -> None:
     """One side of a quote: better levels are gone, on the other side too; the same again says nothing of the queue."""
     if qty > 0.0 and tick_book.is_best(own, side, price):

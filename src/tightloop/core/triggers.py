@@ -4,17 +4,17 @@ A side is that of the order: -1 sells, and a stop of it lies below the price; wh
 """
 
 from tightloop.core import rounding
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import Record
 
 
-@leaf
+@hot
 def is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
     """A stop of this side is triggered by this price."""
     return price >= trigger if side > 0 else price <= trigger
 
 
-@leaf
+@hot
 def is_through(side: int, price: float, limit: float) -> bool:
     """A limit of this side is traded through by this price."""
     return price < limit if side > 0 else price > limit
@@ -35,7 +35,7 @@ def lay_before(own: Record, side: int, trigger: float) -> bool:
     return is_at_or_beyond(side, own.open, trigger) and not is_at_or_beyond(side, own.close, trigger)
 
 
-@leaf
+@hot
 def is_touched(own: Record, side: int, trigger: float, was_entered_by_stop: bool) -> bool:
     """Whether the bar in hand came to a trigger; ``was_entered_by_stop``: of what it protects, inside of it."""
     assert side == 1 or side == -1, "a trigger buys or sells"

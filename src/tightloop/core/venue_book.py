@@ -1,13 +1,13 @@
 """The book of the simulated venue: its orders in order of arrival, and the events it owes to the step."""
 
 from tightloop.core import limits
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.types import OrderKind, OrderState, Record
 
 # Events back to the step ---------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
     """A new event for the sender, heard when the response has travelled."""
     at = venue.inbox_count
@@ -37,7 +37,7 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     return event
 
 
-@leaf
+@hot
 def say_stop(event: Record, order: Record) -> None:
     """The venue alone knows where a trailing stop rests; it says so with all it says of the order."""
     if order.kind == OrderKind.TRAILING:
@@ -59,7 +59,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
 # The book of one instrument: a list in order of arrival ---------------------------------------------------------------
 
 
-@leaf
+@hot
 def insert(venue: Record, row: Record) -> int:
     """An order from the row of its command, last in the book of its instrument; its slot."""
     if venue.free_count > 0:

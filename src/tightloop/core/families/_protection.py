@@ -1,7 +1,7 @@
 """Protection of an open position of the signal family: its stop and its targets at the venue."""
 
 from tightloop.core import commands, limits, rounding
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import hot, leaf
 from tightloop.core.families import _plan
 from tightloop.core.rules import value_of
 from tightloop.core.types import (
@@ -17,7 +17,7 @@ from tightloop.core.types import (
 )
 
 
-@leaf
+@hot
 def protective_order(state: Record, instance: int, role: int, step: int) -> int:
     at = state.instances[instance].order_first
     while at >= 0:
@@ -156,7 +156,7 @@ def _trail_distance(state: Record, arena: Floats, instance: int, slot: int) -> f
     return distance if distance > 0.0 else state.orders[slot].trail_distance
 
 
-@leaf
+@hot
 def tighten_trail(state: Record, arena: Floats, rows: Rows, instance: int) -> None:
     """A trailing distance taken from a variant follows the variant; the venue never loosens a stop."""
     if state.strategies[state.instances[instance].strategy].stop_kind != StopKind.TRAILING_VARIANT:

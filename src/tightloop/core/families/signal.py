@@ -104,7 +104,7 @@ def _report_section(state: Record, arena: Floats, rows: Rows, instance: int, sec
 # The machine --------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@hot
 def _transition(state: Record, rows: Rows, instance: int, to: int, reason: int) -> None:
     own = state.instances[instance]
     row = log.emit(state, rows, RowKind.TRANSITION.value, instance)
@@ -394,7 +394,7 @@ def _on_order_ended(state: Record, rows: Rows, instance: int) -> None:
         _finish(state, rows, instance)
 
 
-@leaf
+@hot
 def _is_due(state: Record, since_ns: int, span_ns: int) -> bool:
     return span_ns > 0 and state.ts_ns - since_ns >= span_ns
 
@@ -416,7 +416,7 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             _monitor(state, rows, instance)
 
 
-@leaf
+@hot
 def _is_stale(state: Record, rows: Rows, instance: int) -> bool:
     """Whether the gap that was last told of came after too long a silence; warns when it is told."""
     own = state.instances[instance]
@@ -428,7 +428,7 @@ def _is_stale(state: Record, rows: Rows, instance: int) -> bool:
     return True
 
 
-@leaf
+@hot
 def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """E1, then time, then ZE1; else keep the protection in shape."""
     own = state.instances[instance]
