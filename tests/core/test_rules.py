@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numba import types
 
 from tightloop.core import rules
 from tightloop.core.compiled import compiled
-from tightloop.core.replay import STATES
+from tightloop.core.kinds import int64
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN
-from tightloop.core.types import ARENA, Floats, Rows
+from tightloop.core.signatures import ARENA, STATES
+from tightloop.core.types import Floats, Rows
 from tightloop.model import config
 from tightloop.model.instruments import default_rules
 from tightloop.model.plan import Plan, make_plan
@@ -26,7 +26,7 @@ VALUES = {FALSE: 0.0, TRUE: 1.0, UNKNOWN: math.nan}
 Tree = dict[str, Any]
 
 
-@compiled(types.int64(STATES, ARENA, types.int64))
+@compiled(int64(STATES, ARENA, int64))
 def _evaluate_s1(states: Rows, arena: Floats, now_ns: int) -> int:
     state = states[0]
     strategy = state.strategies[0]

@@ -5,7 +5,6 @@ import math
 import random
 
 import pytest
-from numba import types
 
 from sim.market import (
     NO_ACCOUNT_LIMITS,
@@ -24,9 +23,10 @@ from sim.market import (
 )
 from tightloop.core import commands
 from tightloop.core.compiled import compiled
+from tightloop.core.kinds import float64, int64
 from tightloop.core.log import new_log
-from tightloop.core.replay import STATES
-from tightloop.core.types import LOG_ARRAY, TABLE, Reason, Role, Rows
+from tightloop.core.signatures import LOG_ARRAY, STATES, TABLE
+from tightloop.core.types import Reason, Role, Rows
 from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import Plan, make_plan
@@ -205,7 +205,7 @@ def test_scenario_5_a_market_order_is_judged_at_the_last_price(close: float, den
 # What no run can bring about: two holders of one symbol, and an order before the first price.
 
 
-@compiled(types.int64(STATES, LOG_ARRAY, TABLE, types.int64, types.float64))
+@compiled(int64(STATES, LOG_ARRAY, TABLE, int64, float64))
 def _send_entry(states: Rows, log: Rows, table: Rows, instance: int, qty: float) -> int:
     state = states[0]
     slot = commands.draft(state, instance, Role.ENTRY.value, 1, qty)

@@ -29,9 +29,8 @@ from tightloop.core.carry_types import (
     Rollback,
 )
 from tightloop.core.compiled import compiled, float_bits, leaf
-from tightloop.core.families import call_decide
 from tightloop.core.hashing import mix
-from tightloop.core.step import STEP
+from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.types import EventKind, Floats, Moment, Record, RowKind, Rows, Table, WarningCode
 
 RESIDUAL = 1e-8

@@ -6,14 +6,14 @@ It reads State at the moment before a decision, when all is known of an instant,
 import math
 from enum import IntEnum
 
-from numba import types
-
 from tightloop.core import lending
 from tightloop.core.carry_books import margin_equity, margin_notional, net_asset_value, unit_value
 from tightloop.core.carry_types import BalanceKind, LegKind, LegState
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.families.carry import dust_floor, hedge_of
-from tightloop.core.types import ARENA, STATE_RECORD, Floats, Record, Rows
+from tightloop.core.kinds import array, void
+from tightloop.core.signatures import ARENA
+from tightloop.core.types import STATE, Floats, Record, Rows
 
 
 class Seen(IntEnum):
@@ -83,7 +83,7 @@ def _perps(carry: Record, out: Floats) -> None:
             out[Seen.DELTA.value] = _farther(out[Seen.DELTA.value], drift)
 
 
-@compiled(types.void(types.Array(STATE_RECORD, 1, "C"), ARENA))
+@compiled(void(array(STATE), ARENA))
 def measure(states: Rows, out: Floats) -> None:
     """What the allocator meets now, into the SEEN places of ``out``."""
     assert len(out) >= SEEN, "there is a place for everything that is measured"

@@ -5,33 +5,19 @@ The same functions are there one event at a time for the driver that stands outs
 """
 
 import numpy as np
-from numba import int64, types
 
 from tightloop.core import carry_venue
 from tightloop.core.carry_books import unit_value
 from tightloop.core.carry_types import BUCKETS, Monitor
-from tightloop.core.carry_venue import CARRY_VENUE, CARRY_VENUE_RECORD
+from tightloop.core.carry_venue import CARRY_VENUE
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.kinds import array, boolean, float64, int64, void
+from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
-from tightloop.core.types import (
-    ARENA,
-    EVENT_RECORD,
-    LOG_ARRAY,
-    STATE_RECORD,
-    TABLE,
-    EventKind,
-    Floats,
-    Ints,
-    Record,
-    RowKind,
-    Rows,
-    Table,
-)
+from tightloop.core.types import EventKind, Floats, Ints, Record, RowKind, Rows, Table
 
-STATES = types.Array(STATE_RECORD, 1, "C")
-CARRY_VENUES = types.Array(CARRY_VENUE_RECORD, 1, "C")
-EVENTS = types.Array(EVENT_RECORD, 1, "C")
-MATRIX = types.Array(types.float64, 2, "C")
+CARRY_VENUES = array(CARRY_VENUE)
+MATRIX = array(float64, 2)
 FINISHED, LOG_FULL, PAUSED = 0, 1, 2
 
 FIXED = (
@@ -209,26 +195,26 @@ def carry_replay(
 # One at a time --------------------------------------------------------------------------------------------------------
 
 
-@compiled(types.boolean(TABLE, MATRIX, EVENTS, ARENA, TABLE, EVENTS))
+@compiled(boolean(TABLE, MATRIX, EVENTS, ARENA, TABLE, EVENTS))
 def next_carry_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: Ints, events: Rows) -> bool:
     """The next event into ``events[0]``; False at the end."""
     return next_event(instants, values, extras, last, at, events[0])
 
 
-@compiled(types.void(CARRY_VENUES, EVENTS))
+@compiled(void(CARRY_VENUES, EVENTS))
 def venue_heard(venues: Rows, events: Rows) -> None:
     """What the venues do with ``events[0]`` before the step hears of it."""
     carry_venue.heard(venues[0], events[0])
 
 
-@compiled(types.void(CARRY_VENUES, LOG_ARRAY, int64))
+@compiled(void(CARRY_VENUES, LOG_ARRAY, int64))
 def venue_instructed(venues: Rows, log: Rows, at: int) -> None:
     """Row ``at`` of the log, when it instructs."""
     if log[at].kind == RowKind.INSTRUCT:
         carry_venue.on_instruction(venues[0], log[at])
 
 
-@compiled(types.void(STATES, ARENA))
+@compiled(void(STATES, ARENA))
 def snapshot_of(states: Rows, row: Floats) -> None:
     """A snapshot of the state into ``row``."""
     write_snapshot(states[0], row)

@@ -6,8 +6,6 @@ at the prices in force, or none does, and the books are as before. What is on it
 
 import math
 
-import numba
-
 from tightloop.core import lending, limits, pool_rates
 from tightloop.core.carry_books import (
     change,
@@ -54,7 +52,6 @@ CARRY_VENUE = record(
     ("saved_counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
     ("inbox", EVENT, (limits.INBOX_MAX,)),
 )
-CARRY_VENUE_RECORD = numba.from_dtype(CARRY_VENUE)
 
 SLACK = 1e-9
 """Relative: what a balance may be below zero, or a ratio beyond its bound, by rounding."""

@@ -7,8 +7,8 @@ reduces it passes none. The row that the executor acts on is in the log before a
 import math
 
 from tightloop.core import exposure, limits, log, orders
-from tightloop.core.checks import call_check
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.signatures import call_check
 from tightloop.core.types import OrderKind, OrderState, Reason, Record, RowKind, Rows, Table, TimeInForce
 
 

@@ -28,7 +28,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import caching, codegen
 from numba.extending import intrinsic
-from numba.np import arrayobj
+from numba.np import arrayobj, numpy_support
+
+from tightloop.core.kinds import Array, Kind, Scalar, Signature
 
 DISABLE_JIT = bool(numba.config.DISABLE_JIT)
 CORE_DIR = Path(__file__).resolve().parent
@@ -42,6 +44,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Nothing in the core allocates, so no function counts references: that would cost more than most of them do.
 _OPTIONS: dict[str, Any] = {"error_model": ERROR_MODEL, "_nrt": False}
+
+
+def _machine_type(kind: Kind) -> Any:
+    """numba's type of a kind of argument."""
+    if isinstance(kind, Scalar):
+        return getattr(types, kind.name)
+    if isinstance(kind, Array):
+        return types.Array(_machine_type(kind.of), kind.dimensions, "C")
+    return numpy_support.from_dtype(kind)
+
+
+def _machine_signature(signature: Signature) -> Any:
+    """numba's form of a signature."""
+    return _machine_type(signature.returns)(*(_machine_type(kind) for kind in signature.arguments))
 
 
 def _skip(library: Any) -> None:
@@ -336,7 +352,7 @@ def _interpreted(function: F) -> F:
     return cast(F, call)
 
 
-def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
+def compiled(signature: Signature, *, nogil: bool = False) -> Callable[[F], F]:
     """Compile a function for one explicit signature, now, from the cache when its sources are unchanged.
 
     An unwritable cache folder costs a compile at every start, never a failure.
@@ -351,7 +367,7 @@ def compiled(signature: Any, *, nogil: bool = False) -> Callable[[F], F]:
         except RuntimeError:
             _tell_listeners(False)  # no writable folder: compile in memory
             _tell_watchers(_name_of(function))
-        _compile(dispatcher.compile, signature)
+        _compile(dispatcher.compile, _machine_signature(signature))
         _tell_watchers(None)
         dispatcher.disable_compile()
         return cast(F, dispatcher)
@@ -384,35 +400,49 @@ def address_table(functions: list[Any]) -> Any:
     return np.array([address_of(function) for function in functions] or [0], ADDRESS)
 
 
-def caller(signature: Any) -> Any:
-    """A compiled way to call ``address`` as a function of ``signature``: ``call(address, *arguments)``.
+def caller(*signatures: Signature) -> Any:
+    """A compiled way to call ``address`` as a function of a signature: ``call(address, *arguments)``.
 
-    Exceptions of the callee (a failed assert) come out as they would from a direct call.
+    Of several signatures of one length, the one that fits the arguments. Exceptions of the callee (a failed assert)
+    come out as they would from a direct call.
     """
     if DISABLE_JIT:
         return lambda function, *arguments: function(*arguments)
 
-    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        address, *rest = arguments
-        kind = context.call_conv.get_function_type(signature.return_type, signature.args)
-        pointer = builder.inttoptr(address, kind.as_pointer())
-        status, value = context.call_conv.call_function(builder, pointer, signature.return_type, signature.args, rest)
-        with builder.if_then(status.is_error, likely=False):
-            context.call_conv.return_status_propagate(builder, status)
-        return context.get_dummy_value() if signature.return_type == types.void else value
+    by_arguments = {found.args: found for found in map(_machine_signature, signatures)}
+
+    def through(*arguments: Any) -> Any:
+        signature = by_arguments.get(arguments)
+        if signature is None:
+            return None
+
+        def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            address, *rest = values
+            kind = context.call_conv.get_function_type(signature.return_type, signature.args)
+            pointer = builder.inttoptr(address, kind.as_pointer())
+            status, value = context.call_conv.call_function(
+                builder, pointer, signature.return_type, signature.args, rest
+            )
+            with builder.if_then(status.is_error, likely=False):
+                context.call_conv.return_status_propagate(builder, status)
+            return context.get_dummy_value() if signature.return_type == types.void else value
+
+        return signature.return_type(types.int64, *signature.args), generate
 
     # numba reads the number of arguments from the definition, so each arity is written out.
-    typed = types.int64, *signature.args
-    result = signature.return_type(*typed)
-    count = len(signature.args)
+    count = len(signatures[0].arguments)
     if count == 3:
-        return intrinsic(lambda context, address, a, b, c: (result, generate))
+        return intrinsic(lambda context, address, a, b, c: through(a, b, c))
     if count == 4:
-        return intrinsic(lambda context, address, a, b, c, d: (result, generate))
+        return intrinsic(lambda context, address, a, b, c, d: through(a, b, c, d))
     if count == 5:
-        return intrinsic(lambda context, address, a, b, c, d, e: (result, generate))
+        return intrinsic(lambda context, address, a, b, c, d, e: through(a, b, c, d, e))
     if count == 6:
-        return intrinsic(lambda context, address, a, b, c, d, e, f: (result, generate))
+        return intrinsic(lambda context, address, a, b, c, d, e, f: through(a, b, c, d, e, f))
+    if count == 12:
+        return intrinsic(
+            lambda context, address, a, b, c, d, e, f, g, h, i, j, k, m: through(a, b, c, d, e, f, g, h, i, j, k, m)
+        )
     raise ValueError(f"no caller for {count} arguments: add a line for that arity")
 
 

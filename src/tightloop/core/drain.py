@@ -1,12 +1,11 @@
 """Rows of a log sorted by kind into packed columns: what a recorder keeps of a run, at the speed of the run."""
 
-from numba import int64, types
-
 from tightloop.core.compiled import compiled
+from tightloop.core.kinds import array, int64
 from tightloop.core.types import Ints
 
-WORDS = types.Array(int64, 2, "C")
-VECTOR = types.Array(int64, 1, "C")
+WORDS = array(int64, 2)
+VECTOR = array(int64)
 
 
 @compiled(int64(WORDS, int64, int64, WORDS, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, int64, int64))

@@ -1,13 +1,10 @@
 """Rings of the bars that have closed: what somebody outside of the step may look back at, and nothing later."""
 
-from numba import int64, types
-
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.types import BAR_RECORD, STATE_RECORD, Record, Rows
-
-STATES = types.Array(STATE_RECORD, 1, "C")
-BARS = types.Array(BAR_RECORD, 1, "C")
+from tightloop.core.kinds import int64, void
+from tightloop.core.signatures import BARS, STATES
+from tightloop.core.types import Record, Rows
 
 
 @leaf
@@ -21,7 +18,7 @@ def keep_bar(state: Record, past: Rows, index: int) -> None:
     row.open_ns, row.close_ns = bar.open_ns, bar.close_ns
 
 
-@compiled(types.void(STATES, BARS, int64))
+@compiled(void(STATES, BARS, int64))
 def remember(states: Rows, past: Rows, index: int) -> None:
     """``keep_bar`` for the driver that runs one event at a time."""
     keep_bar(states[0], past, index)

@@ -7,7 +7,7 @@ import math
 
 from tightloop.core import limits, positions, tapes, tick_book
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.indicators.contract import call_evaluate, call_update
+from tightloop.core.signatures import call_evaluate, call_update
 from tightloop.core.tick_types import BookRow, Gap
 from tightloop.core.types import Floats, Record, Table
 

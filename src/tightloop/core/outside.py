@@ -5,23 +5,15 @@ market events. It stops after the last bar that ends at an instant, and after th
 or a timer is due: then no order can be matched against a range that lies before it.
 """
 
-from numba import int64, types
-
 from tightloop.core import bar_venue, merge
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.history import keep_bar
+from tightloop.core.kinds import int64, void
 from tightloop.core.replay import (
-    BARS,
-    EQUITIES,
     EQUITY_FULL,
-    EVENTS,
     FINISHED,
     LOG_FULL,
     PAUSED,
-    RATES,
-    STATES,
-    STREAMS,
-    VENUES,
     at_venue,
     decide_later,
     deliver,
@@ -32,20 +24,9 @@ from tightloop.core.replay import (
     tell_timers,
     write_equity,
 )
+from tightloop.core.signatures import ARENA, BARS, EQUITIES, EVENTS, LOG_ARRAY, RATES, STATES, STREAMS, TABLE, VENUES
 from tightloop.core.step import step
-from tightloop.core.types import (
-    ARENA,
-    LOG_ARRAY,
-    TABLE,
-    EventKind,
-    Floats,
-    Ints,
-    Phase,
-    Record,
-    RowKind,
-    Rows,
-    Table,
-)
+from tightloop.core.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
 
 STOPPED = 6
 CONTROL_COUNT = 10
@@ -139,7 +120,7 @@ def replay_outside(
             return STOPPED
 
 
-@compiled(types.void(STATES, ARENA, VENUES, LOG_ARRAY, TABLE))
+@compiled(void(STATES, ARENA, VENUES, LOG_ARRAY, TABLE))
 def deliver_all(states: Rows, arena: Floats, venues: Rows, log: Rows, table: Table) -> None:
     """What was decided outside goes to the venue, and what the venue says to the step."""
     deliver(states[0], arena, venues[0], log, table)

@@ -9,19 +9,15 @@ and the NEAREST_KEPT nearest of the times at which a condition alone kept its se
 import math
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
-from tightloop.core import replay, tick_replay
-from tightloop.core.compiled import DISABLE_JIT, compiled, leaf
+from tightloop.core import replay
+from tightloop.core.compiled import compiled, leaf
 from tightloop.core.families.signal import _is_needed
+from tightloop.core.kinds import Signature, array, int64, void
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
+from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, TABLE, TICK_REPLAY, call_replay
 from tightloop.core.types import (
-    ARENA,
-    LOG_ARRAY,
-    TABLE,
     Floats,
     InstanceState,
     Ints,
@@ -73,48 +69,6 @@ INSTANCE_SEEN = np.dtype(
     align=True,
 )
 """``node_base`` plus the index of a node is its place; ``state`` is that at the evaluation, before it acted."""
-
-
-def _run_over(rows: Any) -> Any:
-    """The signature of a replay over bars or ticks."""
-    return types.int64(
-        replay.STATES, ARENA, replay.VENUES, replay.STREAMS, TABLE, rows, replay.RATES, replay.EVENTS, LOG_ARRAY,
-        replay.EQUITIES, TABLE, TABLE,
-    )  # fmt: skip
-
-
-RUN, TICK_RUN = _run_over(replay.BARS), _run_over(tick_replay.TICKS)
-
-
-def _array(kind: np.dtype[Any]) -> Any:
-    return types.Array(numba.from_dtype(kind), 1, "C")
-
-
-if DISABLE_JIT:
-
-    def _call(function: Any, *arguments: Any) -> Any:
-        return function(*arguments)
-
-else:
-
-    def _through(context: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any,
-                 j: Any, k: Any, m: Any) -> Any:  # fmt: skip
-        """``replay`` through its address: linking it in would compile the step a second time."""
-
-        run = _run_over(f)
-
-        def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            target, *rest = arguments
-            kind = context.call_conv.get_function_type(run.return_type, run.args)
-            pointer = builder.inttoptr(target, kind.as_pointer())
-            status, value = context.call_conv.call_function(builder, pointer, run.return_type, run.args, rest)
-            with builder.if_then(status.is_error, likely=False):
-                context.call_conv.return_status_propagate(builder, status)
-            return value
-
-        return types.int64(types.int64, *run.args), generate
-
-    _call = intrinsic(_through)
 
 
 # What was listened to ----------------------------------------------------------------------------------------------
@@ -390,8 +344,8 @@ def _after(
         memory[k] = state.memory_ns[k]
 
 
-@compiled(types.void(
-    replay.STATES, ARENA, replay.EVENTS, LOG_ARRAY, TABLE, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN),
+@compiled(void(
+    STATES, ARENA, EVENTS, LOG_ARRAY, TABLE, array(NODE_SEEN), array(MOMENT), array(INSTANCE_SEEN),
     TABLE,
 ))  # fmt: skip
 def observe(
@@ -407,8 +361,8 @@ def observe(
     )  # fmt: skip
 
 
-def _watching(run: Any) -> Any:
-    return types.int64(types.int64, *run.args, _array(NODE_SEEN), _array(MOMENT), _array(INSTANCE_SEEN), TABLE)
+def _watching(run: Signature) -> Signature:
+    return int64(int64, *run.arguments, array(NODE_SEEN), array(MOMENT), array(INSTANCE_SEEN), TABLE)
 
 
 def _watch(
@@ -444,7 +398,7 @@ def _watch(
         control[1] = 0
         control[2] = 1
         first, seq_before, taken_before = log[0].slot, state.seq, control[5]
-        status = _call(
+        status = call_replay(
             address, states, arena, venues, streams, heap, bars, rates, events, log, equity, table, control
         )  # fmt: skip
         if state.seq == seq_before:
@@ -464,5 +418,5 @@ def _watch(
     return replay.PAUSED
 
 
-watch = compiled(_watching(RUN), nogil=True)(_watch)
-watch_ticks = compiled(_watching(TICK_RUN), nogil=True)(_watch)
+watch = compiled(_watching(REPLAY), nogil=True)(_watch)
+watch_ticks = compiled(_watching(TICK_REPLAY), nogil=True)(_watch)

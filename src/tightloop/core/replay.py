@@ -5,22 +5,23 @@ The same functions are there one event at a time (``step_one``, ``timer_first``,
 are all results.
 """
 
-from numba import boolean, int64, types
-
 from tightloop.core import bar_venue, limits, merge, venue_book
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.kinds import boolean, int64, void
+from tightloop.core.signatures import (
+    ARENA,
+    BARS,
+    EVENTS,
+    LOG_ARRAY,
+    RATES,
+    REPLAY,
+    STATES,
+    STREAMS,
+    TABLE,
+    VENUES,
+)
 from tightloop.core.step import advance, step
 from tightloop.core.types import (
-    ARENA,
-    BAR_RECORD,
-    EQUITY_RECORD,
-    EVENT_RECORD,
-    LOG_ARRAY,
-    RATE_RECORD,
-    STATE_RECORD,
-    STREAM_RECORD,
-    TABLE,
-    VENUE_RECORD,
     EventKind,
     Floats,
     Ints,
@@ -30,15 +31,6 @@ from tightloop.core.types import (
     Rows,
     Table,
 )
-
-
-def _array(record: object) -> object:
-    return types.Array(record, 1, "C")
-
-
-STATES, VENUES, EVENTS = _array(STATE_RECORD), _array(VENUE_RECORD), _array(EVENT_RECORD)
-STREAMS, BARS, RATES = _array(STREAM_RECORD), _array(BAR_RECORD), _array(RATE_RECORD)
-EQUITIES = _array(EQUITY_RECORD)
 
 FINISHED, LOG_FULL, EQUITY_FULL, PAUSED = 0, 1, 2, 3
 
@@ -173,9 +165,7 @@ def next_day_row(state: Record, control: Ints) -> None:
     control[4] = day
 
 
-@compiled(
-    int64(STATES, ARENA, VENUES, STREAMS, TABLE, BARS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE), nogil=True
-)
+@compiled(REPLAY, nogil=True)
 def replay(
     states: Rows,
     arena: Floats,
@@ -216,7 +206,7 @@ def replay(
             control[1] += 1
 
 
-@compiled(types.void(STREAMS, TABLE, BARS, RATES))
+@compiled(void(STREAMS, TABLE, BARS, RATES))
 def feed_begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
     merge.begin(streams, heap, bars, rates)
 
@@ -227,7 +217,7 @@ def feed_next(streams: Rows, heap: Ints, bars: Rows, rates: Rows, events: Rows) 
     return merge.next_event(streams, heap, bars, rates, events[0])
 
 
-@compiled(types.void(STATES, ARENA, EVENTS, LOG_ARRAY, TABLE))
+@compiled(void(STATES, ARENA, EVENTS, LOG_ARRAY, TABLE))
 def step_one(states: Rows, arena: Floats, events: Rows, log: Rows, table: Table) -> None:
     """The step on ``events[0]``."""
     step(states[0], arena, events[0], log, table)
@@ -255,13 +245,13 @@ def timer_after(states: Rows, events: Rows, timers: Rows) -> bool:
     return True
 
 
-@compiled(types.void(VENUES, EVENTS, int64))
+@compiled(void(VENUES, EVENTS, int64))
 def venue_stage(venues: Rows, events: Rows, stage: int) -> None:
     """One stage of the simulated venue before the step hears of ``events[0]``."""
     at_venue(venues[0], events[0], stage)
 
 
-@compiled(types.void(VENUES, LOG_ARRAY, int64))
+@compiled(void(VENUES, LOG_ARRAY, int64))
 def venue_command(venues: Rows, log: Rows, at: int) -> None:
     """Give the simulated venue the command in row ``at`` of the log."""
     bar_venue.on_command(venues[0], log[at])

@@ -3,17 +3,17 @@
 import math
 
 import numpy as np
-from numba import types
 
 from tightloop.core import limits, orders, positions
 from tightloop.core.carry_types import CARRY
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
+from tightloop.core.kinds import uint64, void
 from tightloop.core.ledger import WALLET
+from tightloop.core.signatures import ARENA
 from tightloop.core.tick_types import BOOK
 from tightloop.core.types import (
     ACCOUNT_KINDS,
     AGGREGATE,
-    ARENA,
     INDICATOR,
     INSTANCE,
     INSTRUMENT,
@@ -21,7 +21,6 @@ from tightloop.core.types import (
     ORDER,
     POSITION,
     STATE,
-    STATE_RECORD,
     STRATEGY,
     Floats,
     Record,
@@ -152,7 +151,7 @@ def _check_orders(state: Record) -> None:
     assert abs(reserved - state.reserved_margin) <= 1e-6 * (1.0 + reserved), "reservations are the sum over orders"
 
 
-@compiled(types.void(STATE_RECORD))
+@compiled(void(STATE))
 def check_invariants(state: Record) -> None:
     """Assert what must hold after every event; recomputes all sums from their parts."""
     _check_books(state)
@@ -162,7 +161,7 @@ def check_invariants(state: Record) -> None:
     assert abs(state.equity - (wallet + state.unrealized)) <= 1e-9 * (1.0 + abs(wallet)), "equity = cash + unrealised"
 
 
-@compiled(types.uint64(STATE_RECORD, ARENA))
+@compiled(uint64(STATE, ARENA))
 def _final_hash(state: Record, arena: Floats) -> Word:
     h = (state.hash ^ full_hash(state, arena)) * _K
     return h ^ (h >> _SHIFT)

@@ -7,19 +7,12 @@ compiled again, when one is added.
 
 import math
 
-from numba import types
-
 from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions, wanted
-from tightloop.core.compiled import caller, compiled, hot, leaf
-from tightloop.core.families import call_decide
+from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.hashing import mix, mix_event
+from tightloop.core.signatures import STEP, call_decide, call_take_in
 from tightloop.core.state import full_hash
 from tightloop.core.types import (
-    ARENA,
-    EVENT_RECORD,
-    LOG_ARRAY,
-    STATE_RECORD,
-    TABLE,
     EventKind,
     Floats,
     Moment,
@@ -34,9 +27,6 @@ from tightloop.core.types import (
     Table,
     WarningCode,
 )
-
-STEP = types.void(STATE_RECORD, ARENA, EVENT_RECORD, LOG_ARRAY, TABLE)
-call_take_in = caller(STEP)  # of events that only carry has: core/carry.py
 
 
 @hot

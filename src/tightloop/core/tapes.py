@@ -8,11 +8,11 @@ they do not drift. Times are strategy times (``ts_init_ns``).
 """
 
 import numpy as np
-from numba import boolean, int64, types
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.types import STATE_RECORD, Floats, Record, Rows
+from tightloop.core.kinds import array, boolean, int64
+from tightloop.core.types import STATE, Floats, Record, Rows
 
 # Columns of both kinds: nanoseconds since the tape's epoch (whole, below 2^53: rebased each round).
 TIME = 0
@@ -72,7 +72,7 @@ def arena_of(floats: int) -> Floats:
     return whole[first : first + floats]
 
 
-@compiled(boolean(types.Array(STATE_RECORD, 1, "C"), int64))
+@compiled(boolean(array(STATE), int64))
 def is_full(states: Rows, number: int) -> bool:
     """Whether a tape must grow before its next row."""
     return needs_room(states[0], number)

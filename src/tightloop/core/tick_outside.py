@@ -4,12 +4,11 @@ It makes the same calls in the same order as ``core/tick_replay.py``. Commands l
 that the step decided at the same event.
 """
 
-from numba import int64
-
 from tightloop.core import tick_matching
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.kinds import int64
 from tightloop.core.outside import HAS_NEWS, HEARD, STOPPED, listen
-from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
+from tightloop.core.signatures import ARENA, EQUITIES, EVENTS, LOG_ARRAY, RATES, STATES, STREAMS, TABLE, TICKS, VENUES
 from tightloop.core.step import step
 from tightloop.core.tick_replay import (
     ANSWERED,
@@ -22,7 +21,6 @@ from tightloop.core.tick_replay import (
     PAUSED,
     RECEIVED,
     STARVED,
-    TICKS,
     act_at_venue,
     has_no_room,
     is_grid,
@@ -31,7 +29,7 @@ from tightloop.core.tick_replay import (
     occur_next,
     send_commands,
 )
-from tightloop.core.types import ARENA, LOG_ARRAY, TABLE, EventKind, Floats, Ints, Phase, Record, Rows, Table
+from tightloop.core.types import EventKind, Floats, Ints, Phase, Record, Rows, Table
 
 CONTROL_COUNT = 14
 # Places in ``control``: the first seven are those of ``tick_replay``, HEARD and HAS_NEWS those of ``replay_outside``.

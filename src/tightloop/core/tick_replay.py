@@ -6,17 +6,25 @@ what expires there, and commands that arrive there. ``occur_next`` finds the nex
 the one that takes one event at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
 """
 
-from numba import boolean, int64, types
-
 from tightloop.core import limits, market, tapes, tick_matching
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.merge import is_before, sift_down
-from tightloop.core.replay import EQUITIES, EVENTS, RATES, STATES, STREAMS, VENUES
+from tightloop.core.signatures import (
+    ARENA,
+    EVENTS,
+    LOG_ARRAY,
+    RATES,
+    STATES,
+    STREAMS,
+    TABLE,
+    TICK_REPLAY,
+    TICKS,
+    VENUES,
+)
 from tightloop.core.step import advance
-from tightloop.core.tick_types import TICK_RECORD, BookRow, Clock, Gap, StreamKind
-from tightloop.core.types import ARENA, LOG_ARRAY, TABLE, EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
-
-TICKS = types.Array(TICK_RECORD, 1, "C")
+from tightloop.core.tick_types import BookRow, Clock, Gap, StreamKind
+from tightloop.core.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
 
 FINISHED, LOG_FULL, EQUITY_FULL, PAUSED, STARVED, CROWDED = 0, 1, 2, 3, 4, 5
 
@@ -332,9 +340,7 @@ def keep_equity(state: Record, equity: Rows, control: Ints) -> None:
     control[1] += 1
 
 
-@compiled(
-    int64(STATES, ARENA, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE), nogil=True
-)
+@compiled(TICK_REPLAY, nogil=True)
 def tick_replay(
     states: Rows,
     arena: Floats,
@@ -397,7 +403,7 @@ def tick_replay(
             act_at_venue(venue, what)
 
 
-@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
+@compiled(void(STREAMS, TABLE, TICKS, RATES))
 def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
     """Order the streams; the grids begin with the first event of their instrument (``next_ns`` of them is set)."""
     assert len(heap) > len(streams), "the heap holds its count and every stream"
@@ -414,7 +420,7 @@ def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
         sift_down(heap, streams, place)
 
 
-@compiled(types.void(STREAMS, TABLE, TICKS, RATES))
+@compiled(void(STREAMS, TABLE, TICKS, RATES))
 def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
     """The stream at the top has new rows, or is at its end."""
     assert heap[0] > 0, "a stream asked for rows"
@@ -454,13 +460,13 @@ def occur(
     return what + 8 * sees
 
 
-@compiled(types.void(VENUES, EVENTS))
+@compiled(void(VENUES, EVENTS))
 def venue_sees(venues: Rows, events: Rows) -> None:
     """A market event at the venue."""
     tick_matching.market_arrives(venues[0], events[0], events[0].ts_init_ns)
 
 
-@compiled(types.void(VENUES, EVENTS))
+@compiled(void(VENUES, EVENTS))
 def strategy_received(venues: Rows, events: Rows) -> None:
     """The latency of the feed, as the strategy sees it."""
     event = events[0]
@@ -468,13 +474,13 @@ def strategy_received(venues: Rows, events: Rows) -> None:
         venues[0].instruments[event.instrument].feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
 
 
-@compiled(types.void(VENUES, LOG_ARRAY))
+@compiled(void(VENUES, LOG_ARRAY))
 def send_new(venues: Rows, log: Rows) -> None:
     """Commands in the log that were not sent yet leave for the venue."""
     send_commands(venues[0], log)
 
 
-@compiled(types.void(STATES, ARENA, TABLE))
+@compiled(void(STATES, ARENA, TABLE))
 def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
     """Compute what was put off: the run is over, or somebody looks at all of it."""
     market.measure_all(states[0], arena, table)

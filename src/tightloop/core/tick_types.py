@@ -2,8 +2,6 @@
 
 from enum import IntEnum
 
-import numba
-
 from tightloop.core import limits
 from tightloop.core.records import of as _of
 from tightloop.core.records import record as _record
@@ -83,6 +81,3 @@ BOOK = _record(
     ("bids", LEVEL, (limits.LEVELS_MAX,)),  # best last
     ("asks", LEVEL, (limits.LEVELS_MAX,)),
 )
-
-
-TICK_RECORD = numba.from_dtype(TICK)

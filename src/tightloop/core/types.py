@@ -8,7 +8,6 @@ Integers are 64 bits wide, flags are 0 or 1. NaN in a float field means unknown;
 from enum import IntEnum
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -561,17 +560,3 @@ STREAM = _record(
     *_of("i8", "clock offset_ns is_last period_ns last_id"),  # of ticks
 )
 RATE = _record(("ts_ns", "i8"), ("rate", "f8"))
-
-
-BAR_RECORD = numba.from_dtype(BAR)
-EVENT_RECORD = numba.from_dtype(EVENT)
-STATE_RECORD = numba.from_dtype(STATE)
-ORDER_RECORD = numba.from_dtype(ORDER)
-VENUE_RECORD = numba.from_dtype(VENUE)
-LOG_ROW_RECORD = numba.from_dtype(LOG_ROW)
-STREAM_RECORD = numba.from_dtype(STREAM)
-RATE_RECORD = numba.from_dtype(RATE)
-EQUITY_RECORD = numba.from_dtype(EQUITY)
-LOG_ARRAY = numba.types.Array(LOG_ROW_RECORD, 1, "C")
-TABLE = numba.types.Array(numba.types.int64, 1, "C")
-ARENA = numba.types.Array(numba.types.float64, 1, "C")

@@ -9,16 +9,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from numba import float64, types
-
 from tightloop.core import limits
-from tightloop.core.compiled import caller
-from tightloop.core.types import ORDER_RECORD, STATE_RECORD
 
 FOLDER = Path(__file__).resolve().parent
-
-CHECK = types.int64(STATE_RECORD, ORDER_RECORD, float64)
-call_check = caller(CHECK)
 
 
 @cache

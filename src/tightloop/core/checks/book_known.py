@@ -1,8 +1,8 @@
 """An order that takes from an order book needs one: without a known level nobody knows what it would pay."""
 
 from tightloop.core import tick_book
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import OrderKind, Reason, Record, TimeInForce
 
 PRECEDENCE = 47

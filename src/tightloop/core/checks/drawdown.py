@@ -1,8 +1,8 @@
 """Drawdown from the equity peak stays below its limit; a breach stops entries until an operator re-arms."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 20

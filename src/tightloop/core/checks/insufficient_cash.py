@@ -1,8 +1,8 @@
 """The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
 
 from tightloop.core import cash
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 125

@@ -1,7 +1,7 @@
 """No entry while a kill switch is engaged: of the account, the strategy, the symbol or the instance."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 10

@@ -1,7 +1,7 @@
 """After a loss a strategy waits, on every instrument."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 150

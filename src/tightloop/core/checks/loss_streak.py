@@ -1,7 +1,7 @@
 """After so many losses in a row a strategy enters no more until the next UTC day."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 140

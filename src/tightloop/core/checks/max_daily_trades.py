@@ -1,8 +1,8 @@
 """No more entries of a strategy in a UTC day than it allows itself; those under way count."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 130

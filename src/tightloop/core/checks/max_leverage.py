@@ -1,8 +1,8 @@
 """Leverage within the limit of the account and of the tier that the notional falls into."""
 
 from tightloop.core import exposure, margin
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 50

@@ -1,8 +1,8 @@
 """Margin in use, margin promised and the new margin stay below a share of the current equity."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 120

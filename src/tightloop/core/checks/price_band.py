@@ -1,8 +1,8 @@
 """The price an order is judged by (of a stop limit its stop) within a band around the mark: no fat finger trades."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 70

@@ -1,8 +1,8 @@
 """Nothing is entered while equity is not above 0, nor after a record of it until an operator re-arms."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 15

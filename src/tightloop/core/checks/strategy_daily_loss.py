@@ -1,8 +1,8 @@
 """The loss of a strategy in a UTC day stays within its share of the equity at 00:00 UTC."""
 
 from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
+from tightloop.core.signatures import CHECK
 from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 160

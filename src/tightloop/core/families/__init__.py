@@ -11,15 +11,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from numba import int64, types
-
-from tightloop.core.compiled import caller
-from tightloop.core.types import ARENA, LOG_ARRAY, STATE_RECORD, TABLE
-
 FOLDER = Path(__file__).resolve().parent
-
-DECIDE = types.int64(STATE_RECORD, ARENA, LOG_ARRAY, TABLE, int64, int64)
-call_decide = caller(DECIDE)
 
 
 @cache

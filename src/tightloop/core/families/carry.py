@@ -12,7 +12,6 @@ from tightloop.core import lending, pool_rates
 from tightloop.core.carry_books import margin_equity, margin_notional, unit_value
 from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families import DECIDE
 from tightloop.core.families._carry_bundles import (
     begin,
     burn,
@@ -43,6 +42,7 @@ from tightloop.core.families._carry_tasks import (
     warn_once_unpayable,
 )
 from tightloop.core.log import seal
+from tightloop.core.signatures import DECIDE
 from tightloop.core.types import Floats, Moment, Record, Rows, Table
 
 PARAMETERS = ()

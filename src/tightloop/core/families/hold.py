@@ -8,8 +8,8 @@ import math
 
 from tightloop.core import cash, commands, guard, limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families import DECIDE
 from tightloop.core.indicators.contract import Number
+from tightloop.core.signatures import DECIDE
 from tightloop.core.types import Floats, InstanceState, Moment, Reason, Record, Role, Rows, Table, WarningCode
 
 PARAMETERS = (Number("equity_pct", 10.0, 0.01, 100.0, meaning="percent of equity to hold"),)

@@ -6,8 +6,8 @@ go when nothing is held. The longest hold and the kill switch work as in every f
 
 from tightloop.core import commands, exposure, limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families import DECIDE, _protection
-from tightloop.core.indicators.contract import call_evaluate
+from tightloop.core.families import _protection
+from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
 from tightloop.core.wanted import forget_plan
 

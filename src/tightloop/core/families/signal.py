@@ -20,9 +20,9 @@ import math
 
 from tightloop.core import commands, guard, limits, log, market, rounding
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.families import DECIDE, _plan, _protection
-from tightloop.core.indicators.contract import call_evaluate
+from tightloop.core.families import _plan, _protection
 from tightloop.core.rules import FALSE, TRUE, evaluate, last_verdict, value_of
+from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.types import (
     Floats,
     InstanceState,

@@ -37,11 +37,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import float64, int64, types
 
 from tightloop.core.compiled import address_table, compiled
-from tightloop.core.indicators.contract import Choice, End, Parameter, Values, call_update
-from tightloop.core.types import BAR_RECORD, Floats
+from tightloop.core.indicators.contract import Choice, End, Parameter, Values
+from tightloop.core.kinds import array, float64, int64, void
+from tightloop.core.signatures import call_update
+from tightloop.core.types import BAR, Floats
 
 FOLDER = Path(__file__).resolve().parent
 NOT_INDICATORS = {"__init__", "contract"}
@@ -149,7 +150,7 @@ def with_defaults(indicator: Indicator, written: Mapping[str, float | str]) -> d
     return values
 
 
-@compiled(types.void(int64[::1], float64[::1], int64, types.Array(BAR_RECORD, 1, "C"), float64[:, ::1]))
+@compiled(void(array(int64), array(float64), int64, array(BAR), array(float64, 2)))
 def _run(table: Any, arena: Floats, base: int, bars: npt.NDArray[np.void], out: Floats) -> None:
     for i in range(len(bars)):
         call_update(table[0], arena, base, bars[i])

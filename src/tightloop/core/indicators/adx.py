@@ -7,7 +7,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._smoothing import true_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("adx", "plus_di", "minus_di")

@@ -3,7 +3,8 @@
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._last_quote import every_second, no_ends
 from tightloop.core.indicators._one_window import no_memory
-from tightloop.core.indicators.contract import MEASURE, REFRESH
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -2,7 +2,8 @@
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._smoothing import true_range, wilder
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

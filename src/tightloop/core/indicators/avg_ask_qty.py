@@ -3,7 +3,7 @@
 from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._one_window import WINDOW, grid, mean_over, no_memory, of_quotes, one_window
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -12,7 +12,7 @@ from tightloop.core.indicators._one_window import (
     share_of,
     sum_over,
 )
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

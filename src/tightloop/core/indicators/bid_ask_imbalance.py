@@ -5,7 +5,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._imbalances import imbalance
 from tightloop.core.indicators._one_window import no_memory, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -10,7 +10,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import VARIANCE, VARIANCE_RING, full, moving_variance, nth, rest_of_sum
-from tightloop.core.indicators.contract import UPDATE, Number, Values, period
+from tightloop.core.indicators.contract import Number, Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("upper", "middle", "lower", "bandwidth", "percent_b")

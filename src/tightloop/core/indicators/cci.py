@@ -5,7 +5,8 @@ The mean absolute deviation is about a mean that moves at every bar, so an updat
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import RING, full, push
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -3,22 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from numba import float64, int64, types
-
-from tightloop.core.compiled import caller, leaf
-from tightloop.core.types import BAR_RECORD, STATE_RECORD, Record
-
-UPDATE = types.void(float64[::1], int64, BAR_RECORD)
-"""``update(arena, base, bar)`` of a market indicator."""
-
-EVALUATE = types.void(STATE_RECORD, float64[::1], int64, int64)
-"""``evaluate(state, arena, instance, base)`` of an indicator of the instance itself."""
-
-MEASURE = EVALUATE
-"""``measure(state, arena, instrument, base)`` of an indicator over windows of time."""
-
-call_update = caller(UPDATE)
-call_evaluate = caller(EVALUATE)
+from tightloop.core.compiled import leaf
+from tightloop.core.types import Record
 
 
 @dataclass(frozen=True, slots=True)

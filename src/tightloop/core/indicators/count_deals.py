@@ -2,7 +2,7 @@
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._one_window import WINDOW, count_over, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

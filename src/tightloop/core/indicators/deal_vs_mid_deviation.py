@@ -5,7 +5,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, one_window
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct
-from tightloop.core.indicators.contract import MEASURE, End, Values
+from tightloop.core.indicators.contract import End, Values
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

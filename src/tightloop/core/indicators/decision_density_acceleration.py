@@ -10,7 +10,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._intervals import SCRATCH, density
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

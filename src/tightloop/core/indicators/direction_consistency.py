@@ -14,7 +14,7 @@ from tightloop.core.indicators._periods import (
     is_known,
     too_long,
 )
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

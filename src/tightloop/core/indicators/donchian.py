@@ -2,7 +2,8 @@
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import RANGE, bars_seen, range_before, sliding_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("upper", "lower", "middle")

@@ -14,7 +14,8 @@ from tightloop.core.indicators._grids import by_window, is_point, window_s, writ
 from tightloop.core.indicators._imbalances import imbalance
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators._windows_of_time import mean_price, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "retracement")

@@ -2,7 +2,8 @@
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._smoothing import exponential
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -12,7 +12,8 @@ from tightloop.core.indicators._one_window import share_of
 from tightloop.core.indicators._peaks import SMALLEST_MOVE, death, peak, peak_floats
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "drain", "death", "deceleration")

@@ -9,7 +9,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._windows import RANGE, RING, bars_seen, full, push, sliding_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("tenkan", "kijun", "span_a", "span_b", "chikou")

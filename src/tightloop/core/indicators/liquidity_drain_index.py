@@ -7,7 +7,8 @@ from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import MIN_DENOMINATOR_REL, two_of_quotes, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -5,7 +5,8 @@ All three are known from the bar on which ``signal`` is, as in TA-Lib.
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._smoothing import exponential
-from tightloop.core.indicators.contract import UPDATE, Values, period
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("macd", "signal", "histogram")

@@ -6,7 +6,8 @@ from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._extremes import extreme, one_row
 from tightloop.core.indicators._one_window import CARRIED, T1, T2, grid, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

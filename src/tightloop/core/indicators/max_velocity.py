@@ -22,7 +22,8 @@ from tightloop.core.indicators._window_prices import (
     velocity_grid,
     velocity_windows,
 )
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values
+from tightloop.core.indicators.contract import REFRESH, Values
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

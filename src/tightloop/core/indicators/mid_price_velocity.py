@@ -6,7 +6,8 @@ from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import move_pct
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

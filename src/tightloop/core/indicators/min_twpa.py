@@ -4,7 +4,7 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grid_samples import extreme_sample
 from tightloop.core.indicators._one_window import grid, of_trades
 from tightloop.core.indicators._twpa_samples import SAMPLED_TWPA, SAMPLES, refuse_samples, room_for_samples, sampled
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -8,7 +8,8 @@ from tightloop.core.indicators._grid_samples import lookback, too_many
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._peaks import SMALLEST_MOVE, death, peak, peak_floats
 from tightloop.core.indicators._price_moves import base_before_now, move, move_at, of_move
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "peak")

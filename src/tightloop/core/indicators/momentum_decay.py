@@ -5,7 +5,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._extremes import extreme, one_row
 from tightloop.core.indicators._last_quote import every_second
 from tightloop.core.indicators._one_window import up_to_now
-from tightloop.core.indicators.contract import MEASURE, REFRESH, seconds
+from tightloop.core.indicators.contract import REFRESH, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

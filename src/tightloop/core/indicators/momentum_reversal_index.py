@@ -18,7 +18,8 @@ from tightloop.core.indicators._grid_samples import (
 )
 from tightloop.core.indicators._grids import by_length, is_point, length_s, written_ns
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "peak")

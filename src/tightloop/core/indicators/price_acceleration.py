@@ -8,7 +8,8 @@ import math
 from tightloop.core import limits, tapes
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._grids import written_ns
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "velocity")

@@ -3,7 +3,7 @@
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import MOVE, base_before_now, grid, of_move, speed_at
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -4,7 +4,8 @@ from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._windows_of_time import base_and_now, mean_price, move_pct
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "base")

@@ -9,7 +9,8 @@ from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._intervals import SCRATCH, density
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 

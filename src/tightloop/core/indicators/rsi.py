@@ -7,7 +7,8 @@ Wilder's, which never forget a move.
 import numpy as np
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import FLAT, SOURCE, UPDATE, Values, period, read_source
+from tightloop.core.indicators.contract import FLAT, SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -3,7 +3,8 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import EVALUATE, Values
+from tightloop.core.indicators.contract import Values
+from tightloop.core.signatures import EVALUATE
 from tightloop.core.types import Floats, InstanceState, Record
 
 OUTPUTS = ("value",)

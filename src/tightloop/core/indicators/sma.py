@@ -6,7 +6,8 @@ of a value 10^7 times the rest (a burst of volume) from then on, and differs by 
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import SUM, moving_sum
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -3,7 +3,8 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

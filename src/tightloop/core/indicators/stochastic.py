@@ -8,7 +8,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, bounded_mean, sliding_range
-from tightloop.core.indicators.contract import FLAT, UPDATE, Values, period
+from tightloop.core.indicators.contract import FLAT, Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("k", "d")

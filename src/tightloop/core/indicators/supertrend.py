@@ -6,7 +6,8 @@ the first trend says nothing yet.
 
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._smoothing import true_range, wilder
-from tightloop.core.indicators.contract import UPDATE, Number, Values, period
+from tightloop.core.indicators.contract import Number, Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "direction")

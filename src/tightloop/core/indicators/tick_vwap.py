@@ -3,7 +3,7 @@
 from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window, share_of, sum_over
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

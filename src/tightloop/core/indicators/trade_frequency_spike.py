@@ -4,7 +4,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._flows import deals, length_s
 from tightloop.core.indicators._one_window import grid, no_memory, share_of
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -6,7 +6,8 @@ from tightloop.core import tapes
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_near_end
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

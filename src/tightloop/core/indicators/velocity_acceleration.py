@@ -5,7 +5,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "short", "long")

@@ -5,7 +5,8 @@ import math
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -11,7 +11,8 @@ from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._peaks import SMALLEST_MOVE
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -10,7 +10,8 @@ from tightloop.core.compiled import compiled
 from tightloop.core.indicators._flows import deals
 from tightloop.core.indicators._moments import variance
 from tightloop.core.indicators._one_window import T1, T2, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Number
+from tightloop.core.indicators.contract import REFRESH, Number
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -9,7 +9,8 @@ from tightloop.core import limits, tapes
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "median")

@@ -15,7 +15,7 @@ from tightloop.core.indicators._one_window import (
     one_window,
     volume_time_mean,
 )
-from tightloop.core.indicators.contract import MEASURE
+from tightloop.core.signatures import MEASURE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

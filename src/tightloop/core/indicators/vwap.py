@@ -11,7 +11,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._windows import SUM, moving_sum
-from tightloop.core.indicators.contract import UPDATE, Choice, Values, period
+from tightloop.core.indicators.contract import Choice, Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

@@ -7,7 +7,8 @@ import numpy as np
 
 from tightloop.core.compiled import compiled
 from tightloop.core.indicators._windows import RANGE, bars_seen, sliding_range
-from tightloop.core.indicators.contract import FLAT, UPDATE, Values, period
+from tightloop.core.indicators.contract import FLAT, Values, period
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)

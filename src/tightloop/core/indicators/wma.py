@@ -6,7 +6,8 @@ of them is so small that the rounding of a value that has left could be seen: wh
 
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.indicators._windows import RING, full, nth, push
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
