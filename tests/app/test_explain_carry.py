@@ -13,7 +13,7 @@ from tightloop.adapters.data.carry_sample import write_carry_sample
 from tightloop.app import bootstrap
 from tightloop.app.cli import main
 from tightloop.app.explain import explain
-from tightloop.runtime import carry_backtest
+from tightloop.runtime import carry_tape
 
 MODES = Path(__file__).resolve().parents[2] / "strategies" / "carry"
 HEDGED = MODES / "usdt_eth_staking_hedged_leveraged.yaml"
@@ -182,13 +182,13 @@ def stopped(folder, market, limit):
 
 def killed_at(monkeypatch, time):
     """The run, and the run made again, hear an operator engage the kill switch."""
-    own = carry_backtest.make_tape
+    own = carry_tape.make_tape
     ts_ns = int(datetime.fromisoformat(time).timestamp()) * 1_000_000_000
 
     def heard(plan, feed, operated=()):
-        return own(plan, feed, [*operated, carry_backtest.kill_switch(ts_ns)])
+        return own(plan, feed, [*operated, carry_tape.kill_switch(ts_ns)])
 
-    monkeypatch.setattr(carry_backtest, "make_tape", heard)
+    monkeypatch.setattr(carry_tape, "make_tape", heard)
 
 
 def test_a_drawdown_stop_says_which_rule_might_not_add_and_why(tmp_path, short_market):

@@ -18,7 +18,7 @@ from tightloop.core.types import RowKind, WarningCode
 from tightloop.model import carry_config
 from tightloop.model.carry import CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
-from tightloop.runtime import carry_backtest
+from tightloop.runtime import carry_backtest, carry_tape
 from tightloop.runtime.carry_feed import CarryFeed
 from tightloop.runtime.recorder import Recorder
 
@@ -38,7 +38,7 @@ class Ran:
 
     plan: CarryPlan
     feed: CarryFeed
-    tape: carry_backtest.CarryTape
+    tape: carry_tape.CarryTape
     snapshots: Any
     recorder: Recorder
 
@@ -99,7 +99,7 @@ def run_on(strategy: CarryStrategy, feed: CarryFeed, *, one_by_one: bool = False
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
     if prepare is not None:
         prepare(plan)
-    tape = carry_backtest.make_tape(plan, feed)
+    tape = carry_tape.make_tape(plan, feed)
     recorder = Recorder()
     driver = carry_backtest.run_one_by_one if one_by_one else carry_backtest.run
     return Ran(plan, feed, tape, driver(plan, tape, recorder), recorder)

@@ -28,9 +28,9 @@ from tightloop.model.carry import (
 )
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_backtest import CarryTape
+from tightloop.runtime import carry_tape
 from tightloop.runtime.carry_feed import CarryFeed, Payout, Prediction, SeriesKey, Settlement
+from tightloop.runtime.carry_tape import CarryTape
 
 HOUR_NS = 3_600_000_000_000
 START_NS = 1_700_000_000 // 3600 * 3600 * 1_000_000_000
@@ -221,7 +221,7 @@ class Run:
     @classmethod
     def of(cls, own: CarryStrategy, fed: CarryFeed, forced: Mapping[int, int] | None = None) -> "Run":
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-        return cls(plan, carry_backtest.make_tape(plan, fed), forced or {})
+        return cls(plan, carry_tape.make_tape(plan, fed), forced or {})
 
     def instants(self) -> Iterator[int]:
         """Number of each instant that has ended. ``forced``: the instruction that fails while an instant runs."""

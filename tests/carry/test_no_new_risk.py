@@ -31,10 +31,10 @@ from tightloop.core.carry_types import BalanceKind, Band
 from tightloop.core.types import Reason, RowKind, WarningCode
 from tightloop.model.carry import CarryStrategy, Stops
 from tightloop.model.carry_plan import make_carry_plan
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_backtest import kill_switch, rearmed
+from tightloop.runtime import carry_backtest, carry_tape
 from tightloop.runtime.carry_feed import CarryFeed
 from tightloop.runtime.carry_results import build_carry
+from tightloop.runtime.carry_tape import kill_switch, rearmed
 from tightloop.runtime.recorder import Recorder
 
 BOTH = {"binance": 0.5, "bybit": 0.5}
@@ -44,7 +44,7 @@ ADDABLE = (BalanceKind.SUPPLIED, BalanceKind.DEBT, BalanceKind.LST)
 
 def operated(own: CarryStrategy, fed: CarryFeed, *said: Any) -> Run:
     plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-    return Run(plan, carry_backtest.make_tape(plan, fed, said))
+    return Run(plan, carry_tape.make_tape(plan, fed, said))
 
 
 def denied(run: Run) -> list[tuple[int, Band, Reason]]:
@@ -382,7 +382,7 @@ def test_what_was_denied_is_a_row_of_every_table_and_a_warning() -> None:
     fed = feed(flat(8))
     plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
     recorder = Recorder()
-    rows = carry_backtest.run(plan, carry_backtest.make_tape(plan, fed, [kill_switch(int(at(2)))]), recorder)
+    rows = carry_backtest.run(plan, carry_tape.make_tape(plan, fed, [kill_switch(int(at(2)))]), recorder)
     result = build_carry(plan, fed, rows, recorder)
     orders = result.tables["orders"]
     at_row = orders["state"].index("DENIED")
@@ -402,7 +402,7 @@ def test_both_drivers_hear_the_operator_alike(name: str) -> None:
     results = []
     for driver in (carry_backtest.run, carry_backtest.run_one_by_one):
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-        rows = driver(plan, carry_backtest.make_tape(plan, fed, said), Recorder())
+        rows = driver(plan, carry_tape.make_tape(plan, fed, said), Recorder())
         state = plan.states[0]
         results.append((rows.tobytes(), state["hash"].tobytes(), state["carry"].tobytes()))
     assert results[0] == results[1]

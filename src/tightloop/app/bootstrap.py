@@ -33,6 +33,7 @@ from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.plan import Plan, make_plan
 from tightloop.model.settings import Setting
 from tightloop.model.sizes import against_limits
+from tightloop.model.times import iso
 from tightloop.model.together import check_files, rules_of
 from tightloop.runtime import backtest as array_driver
 from tightloop.runtime import loop as event_driver
@@ -363,7 +364,7 @@ def _cut_short(recorder: Recorder, driven: _Driven) -> list[str]:
     if not driven.is_part:
         return []
     equity = recorder.equity()
-    until = f"until {results.iso(int(equity['ts_ns'][-1]))}" if len(equity) else "no further than its beginning"
+    until = f"until {iso(int(equity['ts_ns'][-1]))}" if len(equity) else "no further than its beginning"
     why = "interrupted" if driven.failure is None else f"failed ({driven.failure})"
     return [f"{why}: the run went {until}; every figure is of that part"]
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from tightloop.app.carry_rows import CarryRows, as_of, at
 from tightloop.model.carry import Leg
 from tightloop.model.errors import InputError
-from tightloop.model.instants import iso_ns
 from tightloop.model.instruments import InstrumentId
+from tightloop.model.times import iso_ns
 from tightloop.runtime.carry_feed import Payout, SeriesKey
 
 Ints = npt.NDArray[np.int64]

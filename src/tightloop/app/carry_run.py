@@ -24,7 +24,8 @@ from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.gathered import Gathering
 from tightloop.model.settings import Setting, with_settings
-from tightloop.runtime import carry_backtest, carry_sweep, results
+from tightloop.model.times import iso
+from tightloop.runtime import carry_backtest, carry_sweep, carry_tape
 from tightloop.runtime import sweep as sweeping
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_results import build_carry
@@ -115,7 +116,7 @@ def backtest_carry(
     apr = _benchmark(strategy, data, feed, warnings)
     loaded_at = clock()
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
-    tape = carry_backtest.make_tape(plan, feed)
+    tape = carry_tape.make_tape(plan, feed)
     planned_at = clock()
     recorder = Recorder()
     if one_by_one:
@@ -151,9 +152,7 @@ def backtest_carry(
     )  # fmt: skip
 
 
-def _drive(
-    plan: CarryPlan, tape: carry_backtest.CarryTape, recorder: Recorder, on_progress: Progress | None
-) -> _Stretch:
+def _drive(plan: CarryPlan, tape: carry_tape.CarryTape, recorder: Recorder, on_progress: Progress | None) -> _Stretch:
     """Run to the end, or until Ctrl-C: then all that was done is kept."""
     driven = _Stretch(carry_backtest.room_for(plan, tape))
     with Interrupts() as interrupts:
@@ -187,7 +186,7 @@ def _cut_short(driven: _Stretch, feed: CarryFeed) -> list[str]:
     if not driven.is_part:
         return []
     count = driven.snapshots.count
-    until = f"until {results.iso(int(feed.instants[count - 1]))}" if count else "no further than its beginning"
+    until = f"until {iso(int(feed.instants[count - 1]))}" if count else "no further than its beginning"
     return [f"interrupted: the run went {until}; every figure is of that part"]
 
 

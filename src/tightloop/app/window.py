@@ -1,7 +1,7 @@
 """The times of a command line."""
 
 from tightloop.model.errors import InputError
-from tightloop.model.instants import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso_ns
 
 TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
 

@@ -14,7 +14,7 @@ from tightloop.model.carry import Flow
 from tightloop.model.carry_file import EXAMPLES, FLOWS_MAX, FlowKeys
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.fields import shown
-from tightloop.model.instants import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso_ns
 
 COLUMNS = ("ts", "amount", "speed")
 TIME_REMEDY = "write for example 2024-07-01T00:00:00Z, or nanoseconds since 1970"

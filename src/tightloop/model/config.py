@@ -23,7 +23,7 @@ from tightloop.model.presets import PRESETS, preset_of
 from tightloop.model.python_class import EXAMPLE, PythonClass, check_params, feed_fault, find
 from tightloop.model.refusals import dotted, near, value_at
 from tightloop.model.settings import KEY, Origins, Setting, Written, joined, write_own, write_settings
-from tightloop.model.strategy_file import CARRY, Account, StrategyFile, TargetLadder
+from tightloop.model.strategy_file import CARRY, KINDS, Account, StrategyFile, TargetLadder
 from tightloop.model.variants import Variant, read_parameters, read_variants
 from tightloop.model.yaml_lines import LineOf
 
@@ -130,7 +130,7 @@ def read(
     try:
         shape = StrategyFile.model_validate(lifted)
     except ValidationError as error:
-        problems += refusals.problems_of(error, StrategyFile, lifted, origins.place)
+        problems += refusals.problems_of(error, StrategyFile, lifted, origins.place, kinds=KINDS, tree_keys=TREE_KEYS)
         rest = _rest(lifted, error)
         if rest is not None:
             faults = _Resolver(file, origins, rest, lifted).problems

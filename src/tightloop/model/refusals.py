@@ -2,16 +2,17 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from tightloop.model.conditions import TREE_KEYS
 from tightloop.model.errors import Problem
 from tightloop.model.fields import Strict, shown
-from tightloop.model.strategy_file import KINDS
 
 Path = tuple[str | int, ...]
+Kinds = Mapping[str, Mapping[str, type[Strict]]]
+"""By the key of a mapping: the models that its ``type`` chooses from."""
 Place = Callable[[Path], tuple[str, int | None]]
 """File (or option) and line of what stands at a path."""
 
@@ -43,6 +44,42 @@ def value_at(written: Any, *path: str | int) -> Any:
     return written
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which keys may stand where: a model, the models that a ``type`` chooses from, and the keys of trees."""
+
+    root: type[Strict]
+    kinds: Kinds
+    tree_keys: Sequence[str]
+
+    def known_keys(self, path: Path, written: Any) -> list[str]:
+        """The keys that may stand at a path, trees of conditions included."""
+        model = self._model_at(path, written)
+        assert model is not None, f"{dotted(path)} is no mapping with keys of its own"
+        keys = [own.alias or name for name, own in model.model_fields.items() if name != "tree"]
+        return keys + (list(self.tree_keys) if "tree" in model.model_fields else [])
+
+    def _model_at(self, path: Path, written: Any) -> type[Strict] | None:
+        model: type[Strict] | None = self.root
+        is_named = False  # whether this part is a name that the file gave to one of several mappings of a kind
+        for part in path:
+            written = value_at(written, part)
+            if is_named:
+                is_named = False
+                continue
+            if model is None or part not in model.model_fields:
+                return None
+            if part in self.kinds:
+                kind = value_at(written, "type")
+                model = self.kinds[str(part)].get(kind) if isinstance(kind, str) else None
+                continue
+            annotation = model.model_fields[str(part)].annotation
+            choices = (annotation, *get_args(annotation))
+            is_named = get_origin(annotation) is dict
+            model = next((c for c in choices if isinstance(c, type) and issubclass(c, Strict)), None)
+        return model
+
+
 def problems_of(
     error: ValidationError,
     root: type[Strict],
@@ -51,60 +88,36 @@ def problems_of(
     *,
     under: Path = (),
     examples: Mapping[str, str] = EXAMPLES,
+    kinds: Kinds | None = None,
+    tree_keys: Sequence[str] = (),
 ) -> list[Problem]:
-    """Every finding as a problem. ``root`` is the model that refused ``written``, which stands ``under`` a path."""
+    """Turn every finding into a problem. ``root`` is the model that refused ``written``, which stands ``under`` a path.
+
+    ``tree_keys`` may be written where a model has a ``tree``.
+    """
     found = []
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])
-        message, remedy = _said(item, path, root, written, examples)
+        message, remedy = _said(item, path, _Shape(root, kinds or {}, tree_keys), written, examples)
         file, line = place((*under, *path))
         found.append(Problem(file, line, dotted((*under, *path)), message, remedy))
     return found
 
 
-def _said(item: Any, path: Path, root: type[Strict], written: Any, examples: Mapping[str, str]) -> tuple[str, str]:
+def _said(item: Any, path: Path, shape: _Shape, written: Any, examples: Mapping[str, str]) -> tuple[str, str]:
     kind = item["type"]
     if kind == "refused":
         return str(item["ctx"]["message"]), str(item["ctx"]["remedy"])
     if kind == "missing":
         return "is missing", f"write {path[-1]}: {examples.get(str(path[-1]), '...')}"
     if kind == "extra_forbidden":
-        known = known_keys(root, path[:-1], written)
+        known = shape.known_keys(path[:-1], written)
         remedy = near(path[-1], known, f"known keys are {', '.join(known)}")
         return f"{shown(path[-1])} is not a known key", remedy
     if kind == "model_type":
-        known = known_keys(root, path, written)
+        known = shape.known_keys(path, written)
         return f"{shown(item['input'])} is not a mapping", f"write keys under it: {', '.join(known)}"
     raise AssertionError(f"a field of the configuration refuses without a remedy: {kind} at {dotted(path)}")
-
-
-def known_keys(root: type[Strict], path: Path, written: Any) -> list[str]:
-    """The keys that may stand at a path, trees of conditions included."""
-    model = _model_at(root, path, written)
-    assert model is not None, f"{dotted(path)} is no mapping with keys of its own"
-    keys = [own.alias or name for name, own in model.model_fields.items() if name != "tree"]
-    return keys + (list(TREE_KEYS) if "tree" in model.model_fields else [])
-
-
-def _model_at(root: type[Strict], path: Path, written: Any) -> type[Strict] | None:
-    model: type[Strict] | None = root
-    is_named = False  # whether this part is a name that the file gave to one of several mappings of a kind
-    for part in path:
-        written = value_at(written, part)
-        if is_named:
-            is_named = False
-            continue
-        if model is None or part not in model.model_fields:
-            return None
-        if part in KINDS:
-            kind = value_at(written, "type")
-            model = KINDS[str(part)].get(kind) if isinstance(kind, str) else None
-            continue
-        annotation = model.model_fields[str(part)].annotation
-        choices = (annotation, *get_args(annotation))
-        is_named = get_origin(annotation) is dict
-        model = next((c for c in choices if isinstance(c, type) and issubclass(c, Strict)), None)
-    return model
 
 
 def without(written: dict[str, Any], errors: ValidationError, stand_ins: Callable[[Path], Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import numpy as np
 from tightloop.core.carry_replay import FIXED
 from tightloop.core.carry_types import BUCKETS, BalanceKind
 from tightloop.model.carry_plan import CarryPlan
-from tightloop.runtime.carry_backtest import CarryTape
 from tightloop.runtime.carry_feed import Floats
+from tightloop.runtime.carry_tape import CarryTape
 
 
 def legacy_attribution(plan: CarryPlan, tape: CarryTape, snapshots: Floats) -> dict[str, float]:

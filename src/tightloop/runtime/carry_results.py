@@ -11,15 +11,16 @@ from tightloop.core.carry_types import BUCKETS, Band, Rollback
 from tightloop.core.state import state_hash
 from tightloop.core.types import Reason, RowKind, WarningCode
 from tightloop.model.carry_plan import CarryPlan
+from tightloop.model.times import iso
 from tightloop.runtime import carry_figures, metrics
-from tightloop.runtime.carry_backtest import make_tape
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_legacy import legacy_attribution
 from tightloop.runtime.carry_record import BUCKET_NAMES, CarryRecord
 from tightloop.runtime.carry_tables import CarryTables
+from tightloop.runtime.carry_tape import make_tape
 from tightloop.runtime.carry_trades import TradeBook
 from tightloop.runtime.recorder import Columns, Recorder
-from tightloop.runtime.results import WARNINGS, Result, Table, digest, iso
+from tightloop.runtime.results import WARNINGS, Result, Table, digest
 
 RESIDUAL = 1e-8
 """Of the capital: as far as the buckets of a step may be from its change of equity."""

@@ -7,7 +7,7 @@ import numpy as np
 from tightloop.core.types import RowKind, WarningCode
 from tightloop.model.carry import CarryStrategy
 from tightloop.model.carry_plan import CarryPlan, make_carry_plan
-from tightloop.runtime import carry_backtest, carry_figures
+from tightloop.runtime import carry_backtest, carry_figures, carry_tape
 from tightloop.runtime.carry_feed import CarryFeed, Settlement
 from tightloop.runtime.carry_record import CarryRecord
 from tightloop.runtime.carry_trades import TradeBook
@@ -22,15 +22,15 @@ class Tapes:
 
     def __init__(self, feed: CarryFeed) -> None:
         self.feed = feed
-        self._made: dict[object, carry_backtest.CarryTape] = {}
+        self._made: dict[object, carry_tape.CarryTape] = {}
 
-    def tape(self, plan: CarryPlan) -> carry_backtest.CarryTape:
+    def tape(self, plan: CarryPlan) -> carry_tape.CarryTape:
         """The tape of a plan; nobody writes on it."""
         own = plan.strategy
         legs = tuple(leg.name for leg in own.legs)
         key = (plan.series, plan.holdings, tuple(plan.rewards.items()), legs, own.capital, own.flows)
         if key not in self._made:
-            self._made[key] = carry_backtest.make_tape(plan, self.feed)
+            self._made[key] = carry_tape.make_tape(plan, self.feed)
         return self._made[key]
 
 

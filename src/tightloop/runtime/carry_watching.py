@@ -10,10 +10,10 @@ import numpy as np
 
 from tightloop.core.carry_probe import SEEN, Seen, measure
 from tightloop.model.carry_plan import CarryPlan
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_backtest import CarryTape
+from tightloop.runtime import carry_backtest, carry_tape
 from tightloop.runtime.carry_feed import CarryFeed, Floats
 from tightloop.runtime.carry_record import CarryRecord
+from tightloop.runtime.carry_tape import CarryTape
 from tightloop.runtime.recorder import Recorder
 
 
@@ -33,7 +33,7 @@ class CarryWatched:
 
 def watch(plan: CarryPlan, feed: CarryFeed, until: int | None = None) -> CarryWatched:
     """Run a fresh plan over a feed, to its end or for so many instants."""
-    tape = carry_backtest.make_tape(plan, feed)
+    tape = carry_tape.make_tape(plan, feed)
     count = len(tape.instants) if until is None else until
     seen = np.full((count, SEEN), math.nan)
     at = 0

@@ -16,8 +16,8 @@ from tightloop.core.types import EventKind, Role, RowKind, Rows
 from tightloop.model.errors import StrategyError
 from tightloop.model.plan import Plan
 from tightloop.model.python_class import PythonClass, line_in
+from tightloop.model.times import iso
 from tightloop.runtime.python_view import NOW_AT, READ_BAR, SIDES, ClosedBar, Desk, Fill, Place, Quote, Trade, View
-from tightloop.runtime.results import iso
 
 ROUNDS_MAX = 64
 """Times in a row that a strategy may answer a fill with an order that fills at once."""

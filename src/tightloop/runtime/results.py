@@ -29,6 +29,7 @@ from tightloop.core.types import (
 from tightloop.model.conditions import Condition
 from tightloop.model.config import Strategy
 from tightloop.model.plan import Plan
+from tightloop.model.times import iso
 from tightloop.runtime import metrics
 from tightloop.runtime.denials import denied, largest_denied
 from tightloop.runtime.recorder import Columns, Recorder
@@ -68,12 +69,6 @@ class Result:
     summary: dict[str, Any]
     tables: dict[str, Table]
     quality: list[dict[str, Any]]
-
-
-def iso(ts_ns: int) -> str:
-    """A time as text: seconds, or as many digits as it has."""
-    text = str(np.datetime64(int(ts_ns), "ns")).rstrip("0")
-    return (text.removesuffix(".")) + "Z"
 
 
 def digest(*parts: object) -> str:

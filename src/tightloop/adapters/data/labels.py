@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tightloop.adapters.data._shared import Source
 from tightloop.model.errors import InputError, Problem
-from tightloop.model.instants import counted_ns
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.labels import KINDS, Label
+from tightloop.model.times import counted_ns
 
 TEXTS = ("instrument", "kind")
 TIMES = ("start_ns", "end_ns")

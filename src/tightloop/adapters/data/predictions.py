@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tightloop.adapters.data._shared import Source, iso
 from tightloop.adapters.data._shared.parquet import NS
 from tightloop.model.errors import InputError, ProviderError
-from tightloop.model.instants import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso_ns
 
 SIDES = {"long": 1, "short": -1, "neutral": 0, "hold": None}
 """What each word means; hold changes nothing, so it is no prediction."""

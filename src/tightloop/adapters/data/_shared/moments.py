@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from tightloop.adapters.data._shared.parquet import YEARS, is_text
 from tightloop.model.errors import InputError
-from tightloop.model.instants import FRACTION, YEAR_END_NS, YEAR_MIN_NS, iso_ns
+from tightloop.model.times import FRACTION, YEAR_END_NS, YEAR_MIN_NS, iso_ns
 
 Times = npt.NDArray[np.int64]
 Refuse = Callable[[int | None, str, str], InputError]

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tightloop.model.errors import InputError
-from tightloop.model.instants import YEAR_END_NS, YEAR_MIN_NS
+from tightloop.model.times import YEAR_END_NS, YEAR_MIN_NS
 
 BATCH_ROWS = 16_384
 SMALL_GROUP_ROWS = 16_384  # a row group that is read whole

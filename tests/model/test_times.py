@@ -4,7 +4,7 @@ import pytest
 
 from tightloop.app.window import time_of
 from tightloop.model.errors import InputError
-from tightloop.model.instants import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso_ns
 
 START_NS = 1_704_067_200_000_000_000
 

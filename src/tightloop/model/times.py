@@ -1,7 +1,9 @@
-"""Times in ISO 8601 as people write them, exact to the nanosecond."""
+"""Times in ISO 8601 as people write and read them, exact to the nanosecond."""
 
 import re
 from datetime import UTC, datetime
+
+import numpy as np
 
 YEAR_MIN_NS, YEAR_END_NS = 631_152_000_000_000_000, 4_133_980_800_000_000_000
 """1990-01-01, and 2101-01-01, which is the first that is too late."""
@@ -31,3 +33,9 @@ def iso_ns(text: str) -> int | None:
 def counted_ns(value: int) -> int | None:
     """Nanoseconds since 1970 as they are; None for a number that is a time of another unit, or a calendar date."""
     return value if YEAR_MIN_NS <= value < YEAR_END_NS else None
+
+
+def iso(ts_ns: int) -> str:
+    """A time as text: seconds, or as many digits as it has."""
+    text = str(np.datetime64(int(ts_ns), "ns")).rstrip("0")
+    return (text.removesuffix(".")) + "Z"
