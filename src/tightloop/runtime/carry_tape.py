@@ -1,4 +1,4 @@
-"""A carry feed as the core takes it: columns in its order; flows, settlements and payouts as events in order of time."""
+"""A carry feed as the core takes it: columns in its order, and flows, settlements and payouts as timed events."""
 
 import math
 from collections.abc import Sequence
