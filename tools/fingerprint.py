@@ -39,6 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT.parent / "shared" / "data"
 VERSION = "0.1.0"
 """Of the old runs; set in place of the engine's own, on which the names of sessions and signals depend."""
+COMPILING = re.compile(r"^compiling the core.*\n", re.MULTILINE)
+"""Said on stderr when the cache has not all of it."""
 MADE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 SAMPLES = {
     "bars": ("--days", "1", "--seed", "11"),
@@ -104,14 +106,15 @@ def command() -> click.Group:
 
 
 def say(*arguments: str) -> str:
-    """What a command prints on both streams, and its exit code; AssertionError when it raised."""
+    """What a command prints on both streams, but of compiling, and its exit code; AssertionError when it raised."""
     before, sys.argv = sys.argv, ["tightloop", *arguments]
     try:
         done = CliRunner().invoke(command(), arguments)
     finally:
         sys.argv = before
     assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
-    return f"{done.stdout}\n--- stderr\n{done.stderr}\n--- exit {done.exit_code}\n"
+    errors = COMPILING.sub("", done.stderr)
+    return f"{done.stdout}\n--- stderr\n{errors}\n--- exit {done.exit_code}\n"
 
 
 def runs() -> Iterator[Run]:
@@ -254,7 +257,7 @@ def signatures() -> Entries:
 PARTS: tuple[Callable[[], Entries], ...] = (
     records, signatures, helps, refusals, samples, all_runs, old_runs, outputs,
 )  # fmt: skip
-"""In this order: the first loads the core, so that no command says that it compiles; runs read the samples."""
+"""In this order: runs read the samples, and the last part reads what runs wrote."""
 
 
 def fingerprint(parts: tuple[Callable[[], Entries], ...] = PARTS) -> Entries:

@@ -4,8 +4,10 @@ import importlib
 import json
 import pkgutil
 import shutil
+import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,6 +92,18 @@ def test_every_command_has_its_help():
     assert len(set(found.values())) == len(found)
 
 
+def test_what_a_command_says_of_compiling_is_left_out_and_all_else_is_kept(monkeypatch):
+    @click.command()
+    def spoken():
+        click.echo("done")
+        click.echo("compiling the core for this machine: 3 parts", err=True)
+        click.echo("warning: read this", err=True)
+        sys.exit(2)
+
+    monkeypatch.setattr(tool, "command", lambda: spoken)
+    assert tool.say() == "done\n\n--- stderr\nwarning: read this\n\n--- exit 2\n"
+
+
 @pytest.fixture
 def few(monkeypatch):
     """A run of a family each on small samples, and the old runs."""
@@ -98,7 +112,7 @@ def few(monkeypatch):
     monkeypatch.setattr(tool, "runs", lambda: chosen)
     chosen[1][2]["data"] = "carry14"
     monkeypatch.setattr(tool, "SAMPLES", {name: tool.SAMPLES[name] for name in ("bars", "carry14")})
-    return tool.records, tool.samples, tool.all_runs, tool.old_runs
+    return tool.samples, tool.all_runs, tool.old_runs
 
 
 def test_two_folders_give_the_same_entries_and_old_runs_are_still_explained(few, tmp_path, monkeypatch):
