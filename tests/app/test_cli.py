@@ -118,6 +118,7 @@ def test_the_help_names_every_command_and_no_other():
     text = done("--help").stdout
     for name in ("backtest", "data", "explain", "indicators", "report", "sweep", "validate"):
         assert f"\n  {name} " in text
+    assert "..." not in text.split("Commands:")[1], "what a command does is cut"
 
 
 def test_every_option_has_a_word_of_help():

@@ -57,10 +57,12 @@ def test_a_strategy_on_bars_finds_pumps_and_enters_nothing_that_is_flat(lab, str
     assert 0 < rows["pump", "pump"]["s1_delay_s"]["median"] <= 2_700
     assert rows["flat", "all"]["signals"] == figures["entries_in_flat"] == 0
     assert "warning" not in result.output
-    lines = result.output.splitlines()
-    assert lines[0].split()[:4] == ["SCENARIO", "KIND", "LABELS", "FOUND"]
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("synthetic data: ")
+    assert figures["is_synthetic"] is True
+    assert lines[1].split()[:4] == ["SCENARIO", "KIND", "LABELS", "FOUND"]
     assert lines[-1] == "entries where nothing happened (flat): 0"
-    assert run("detect", strategy, "--data", lab).output == result.output
+    assert run("detect", strategy, "--data", lab).stdout == result.stdout
 
 
 def test_entries_that_were_denied_are_said_with_the_check_and_the_remedy(lab, strategy, tmp_path):

@@ -1,5 +1,6 @@
 """Why and why not: what ``explain`` says of a run against numbers worked out from the bars alone."""
 
+import io
 import json
 import math
 import re
@@ -10,10 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from sim.market import MINUTE_NS, NO_ACCOUNT_LIMITS, START_NS, A, B, bars, strategy
 from tightloop.app import explain_orders
 from tightloop.app.cli import main
+from tightloop.app.console_rows import cut_last, grid
 from tightloop.app.explain import explain
 from tightloop.core.checks import all_checks
 from tightloop.core.types import Reason
@@ -487,3 +490,14 @@ def test_the_report_says_what_kept_each_section_from_being_true(place):
     Path("run/result.json").write_text(json.dumps(result | {"state_hash": "0" * 16}))
     assert tightloop("report", "run").exit_code == 0
     assert "Not counted for this run" in Path("run/report.html").read_text(encoding="utf-8")
+
+
+def test_the_last_column_of_a_table_gives_way_and_no_name_is_broken():
+    console = Console(width=60, file=io.StringIO())
+    table = grid(False, True, False, cuts_last=True)
+    table.add_row("  lab:PUMPDUSDT-perp", "13,509", "any of (exh >= 70; supp <= 2; pnl >= 12; spread > 3)")
+    console.print(cut_last(table, console.width))
+    (line,) = console.file.getvalue().splitlines()
+    assert line.startswith("  lab:PUMPDUSDT-perp 13,509 any of (exh >= 70;")
+    assert line.rstrip().endswith("…")
+    assert len(line) <= 60

@@ -177,3 +177,8 @@ def test_every_command_of_the_guide_ends_as_its_page_says(clone):
     assert "synthetic data" in replaced
     explained = said["tightloop explain runs/first"]
     assert all("synthetic data" in output for output in explained)
+    (crossed,) = said["tightloop backtest my_cross.yaml --data .data/sample --out runs/my_cross"]
+    assert "denied" not in crossed, "the first class of the guide asks for more than the account allows"
+    first = "tightloop detect strategies/pump_1m.yaml --data lab --set variants.surge.period=30 --json figures.json"
+    (detected,) = said[first]
+    assert "0/5" not in detected, "the laboratory begins with a strategy that can find nothing in it"

@@ -500,3 +500,15 @@ def test_the_summary_writes_a_dash_for_what_is_not_known() -> None:
     assert isinstance(file, io.StringIO)
     assert re.search(rf"Profit factor +{MISSING}", file.getvalue())
     assert file.getvalue().startswith("[red]x[/]")
+
+
+def test_the_summary_says_once_that_something_was_denied() -> None:
+    out = Console(file=io.StringIO(), width=110, color_system=None)
+    given = run("LONG")
+    texts = ["denied 4 times by killed: nothing was added", "9 entries denied by max_positions (3)"]
+    result = {**given["result"], "denied": [{"text": text} for text in texts]}
+    print_summary(result, Path("runs/x"), Path("runs/x/report.html"), quality=given["quality"], console=out)
+    file = out.file
+    assert isinstance(file, io.StringIO)
+    said = [line for line in file.getvalue().splitlines() if line.startswith("denied")]
+    assert said == ["denied  4 times by killed: nothing was added", "denied  9 entries denied by max_positions (3)"]

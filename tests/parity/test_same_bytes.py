@@ -18,6 +18,14 @@ print({name: hashlib.sha256(content).hexdigest() for name, content in files.item
 """
 
 
+each_driver = pytest.mark.parametrize("one_by_one", [False, True], ids=["array", "one_by_one"])
+CHANGED = "results changed; if they were meant to: python tests/parity/make_golden.py, and say why in the commit"
+
+
+def golden(name):
+    return json.loads(make_golden.GOLDEN.read_text())[name]
+
+
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     root = tmp_path_factory.mktemp("golden") / "sample"
@@ -25,22 +33,52 @@ def market(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """Catalogs by the folder of the strategies that run on them."""
+    ticks, carry = (tmp_path_factory.mktemp(f"golden_{kind}") for kind in ("ticks", "carry"))
+    make_golden.write_ticks(ticks)
+    make_golden.write_carry(carry)
+    return {"ticks": ticks, "carry": carry, "reference": carry}
+
+
+def root_of(name, roots):
+    if name not in make_golden.ON_REAL_DATA:
+        return roots[name.partition("/")[0]]
+    if not make_golden.REAL.is_dir():
+        assert not os.environ.get("CI"), f"{make_golden.REAL} is missing, and CI must not skip what it holds"
+        pytest.skip("no catalog of real data beside the repository")
+    return make_golden.REAL
+
+
 def test_every_example_has_a_golden_hash():
-    assert list(json.loads(make_golden.GOLDEN.read_text())) == [*make_golden.names(), "ticks"], (
+    files = make_golden.names_in("ticks", "carry", "reference")
+    assert list(json.loads(make_golden.GOLDEN.read_text())) == [*make_golden.names(), "ticks", *files], (
         "run python tests/parity/make_golden.py when an example came or went"
     )
 
 
+@each_driver
 @pytest.mark.parametrize("name", make_golden.names())
-def test_a_run_ends_in_the_state_it_always_ended_in(name, market):
-    golden = json.loads(make_golden.GOLDEN.read_text())
-    assert make_golden.hash_of(name, market) == golden[name], (
-        "results changed; if they were meant to: python tests/parity/make_golden.py, and say why in the commit"
-    )
+def test_a_run_ends_in_the_state_it_always_ended_in(name, one_by_one, market):
+    assert make_golden.hash_of(name, market, one_by_one=one_by_one) == golden(name), CHANGED
 
 
-def test_a_run_on_ticks_ends_in_the_state_it_always_ended_in(tmp_path):
-    assert make_golden.hash_on_ticks(tmp_path) == json.loads(make_golden.GOLDEN.read_text())["ticks"]
+@each_driver
+def test_a_run_on_ticks_ends_in_the_state_it_always_ended_in(one_by_one, tmp_path):
+    assert make_golden.hash_on_ticks(tmp_path, one_by_one=one_by_one) == golden("ticks"), CHANGED
+
+
+@each_driver
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.real_data] if name in make_golden.ON_REAL_DATA else [])
+        for name in make_golden.names_in("ticks", "carry", "reference")
+    ],
+)
+def test_every_file_of_ticks_and_carry_ends_in_the_state_it_always_ended_in(name, one_by_one, roots):
+    assert make_golden.hash_of_file(name, root_of(name, roots), one_by_one=one_by_one) == golden(name), CHANGED
 
 
 def test_two_processes_write_the_same_bytes(tmp_path):

@@ -61,6 +61,25 @@ def test_no_table_is_wider_than_its_place_and_no_row_is_a_tower(tmp_path: Path, 
         assert page.problems == []
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_button_that_copies_covers_no_line_of_the_strategy(tmp_path: Path, width: int) -> None:
+    with Page(page_of(tmp_path, fixture.MULTI), width) as page:
+        page.wait_for(READY)
+        yaml = "document.getElementById('yaml')"
+        first = f"{yaml}.getBoundingClientRect().top + parseFloat(getComputedStyle({yaml}).paddingTop)"
+        button = "document.querySelector('[data-copies=yaml]').getBoundingClientRect().bottom"
+        assert page.run(f"{first} >= {button}")
+
+
+def test_on_a_phone_a_title_with_nothing_beside_it_is_not_shown(tmp_path: Path) -> None:
+    blocked = [*BLOCKED, {**BLOCKED[0], "section": "Z1", "nearest": None}]
+    with Page(page_of(tmp_path, fixture.MULTI, blocked=blocked), 390) as page:
+        page.wait_for(READY)
+        cells = "[...document.querySelectorAll('#entries .stack td')].filter(e => e.offsetHeight && !e.textContent)"
+        assert page.run(f"{cells}.length") == 0
+        assert page.run("[...document.querySelectorAll('#entries .stack td:empty')].length") == 1
+
+
 def test_on_a_phone_each_figure_of_a_stacked_row_stands_beside_its_title(tmp_path: Path) -> None:
     with Page(page_of(tmp_path, fixture.MULTI), 390) as page:
         page.wait_for(READY)

@@ -283,6 +283,13 @@ def backtest(
     return _backtest(own, **asked, account=account, instruments=instruments)
 
 
+def _never_known(loaded: Sequence[Strategy], market: "Market | TickMarket", result: results.Result) -> list[str]:
+    times = result.tables["equity"]["ts"]
+    span_s = (int(times[-1]) - int(times[0])) * 1e-9 if len(times) else 0.0
+    bars = {} if isinstance(market, TickMarket) else {name: len(rows) for name, rows in market.bars.items()}
+    return market_notes.never_known(loaded, bars, span_s)
+
+
 def _backtest(
     loaded: tuple[Strategy, ...],
     data: Any,
@@ -324,6 +331,7 @@ def _backtest(
         warnings=_cut_short(recorder, driven) + market.warnings,
         quality=json.loads(as_json(market.reports))["datasets"],
     )  # fmt: skip
+    result.summary["warnings"] += _never_known(loaded, market, result)
     result.summary["is_synthetic"] = is_synthetic(data, market.reports)
     result.summary["inputs"] = {
         "strategies": strategy_names(loaded), "data": None if isinstance(data, Mapping) else Path(data).as_posix(),

@@ -70,7 +70,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        own = {name: command.get_short_help_str(120) for name, command in self.commands.items()}
         own |= {name: text for name, (_, _, text) in COMMANDS_ELSEWHERE.items() if name in self.list_commands(ctx)}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(own.items()))

@@ -70,6 +70,7 @@ def detect(
 
         from tightloop.adapters.data.quality import written
         from tightloop.app.detect import detect as measured
+        from tightloop.app.market_notes import SYNTHETIC
 
         done = measured(
             strategy, data=data, labels=labels, instruments=instruments, account=account, settings=settings,
@@ -79,6 +80,8 @@ def detect(
         say_replaced(json_file)
         if json_file is not None:
             written(json_file, json.dumps(done.plain(), indent=2) + "\n")
+        if done.is_synthetic:
+            click.echo(SYNTHETIC)
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):
             click.echo(line)
         for own in done.denied:

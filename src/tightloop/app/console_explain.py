@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from tightloop.app.console_carry import print_carry
 from tightloop.app.console_python import print_call, print_python, print_wish
-from tightloop.app.console_rows import STYLES, Screen, grid, limit_of, verdict, words_of
+from tightloop.app.console_rows import STYLES, Screen, cut_last, grid, limit_of, verdict, words_of
 from tightloop.app.explain_why import Facts, alternatives_of, named_of
 from tightloop.app.report_numbers import COUNT, MISSING, Form, moment, number, significant, span
 
@@ -134,7 +134,7 @@ def _summed(out: Screen, heard: Sequence[Facts], lines: int) -> None:
                 "  " + escape(own["instrument"]), f"{own['fired']:,}", f"{own['true']:,}", f"{own['one_short']:,}",
                 _most(own),
             )  # fmt: skip
-        out.print(table)
+        out.print(cut_last(table, out.console.width))
         out.more(len(ranked), rows, 2)
     if len(groups) > len(shown):
         out.blank()

@@ -12,6 +12,8 @@ from rich.text import Text
 from tightloop.app.report_numbers import significant
 
 Row = TypeVar("Row")
+LAST_MIN = 16
+"""Columns of the screen that a last column keeps, however wide the others are."""
 STYLES = {"TRUE": "green", "FALSE": "red", "UNKNOWN": "yellow"}
 
 
@@ -68,6 +70,13 @@ def grid(*right: bool, cuts_last: bool = False) -> Table:
             overflow="ellipsis" if is_cut else "fold",
             no_wrap=is_cut or 0 < at < last or (at == last and not is_right),
         )
+    return table
+
+
+def cut_last(table: Table, width: int) -> Table:
+    """Leave the other columns whole: the last one has what they leave of ``width``, and ``LAST_MIN`` at least."""
+    others = [max(Text.from_markup(str(cell)).cell_len for cell in column.cells) + 1 for column in table.columns[:-1]]
+    table.columns[-1].max_width = max(width - sum(others), LAST_MIN)
     return table
 
 

@@ -178,7 +178,7 @@ def _attribution(result: Mapping[str, Any]) -> list[str]:
 
 
 def _denied(result: Mapping[str, Any]) -> list[str]:
-    return [f"[bold red]denied[/]  {escape(text)}" for text in denials(result)]
+    return [f"[bold red]denied[/]  {escape(text.removeprefix('denied '))}" for text in denials(result)]
 
 
 def _account(result: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tightloop.adapters.data.labels import read_labels
 from tightloop.app import bootstrap
+from tightloop.app.market_notes import is_synthetic
 from tightloop.model.errors import InputError
 from tightloop.runtime.denials import together
 from tightloop.runtime.research.detection import Tally, detection
@@ -25,6 +26,7 @@ class Detection:
     warnings: tuple[str, ...]
     denied: tuple[dict[str, Any], ...] = ()
     """Entries that were denied in all runs together: rows as in ``result.json``."""
+    is_synthetic: bool = False
 
     @property
     def entries_in_flat(self) -> int:
@@ -36,7 +38,7 @@ class Detection:
         return {
             "strategy": self.strategy, "instruments": list(self.instruments),
             "entries_in_flat": self.entries_in_flat, "rows": [tally.plain() for tally in self.rows],
-            "warnings": list(self.warnings), "denied": list(self.denied),
+            "warnings": list(self.warnings), "denied": list(self.denied), "is_synthetic": self.is_synthetic,
         }  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def detect(
     signals: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     warnings: dict[str, None] = {}
     denied: list[list[dict[str, Any]]] = []
-    name_of_strategy = ""
+    name_of_strategy, synthetic = "", False
     for instrument in shown(wanted):
         run = bootstrap.backtest(
             strategy, data=data, instruments=[instrument], account=account, settings=settings, seed=seed, accept=accept
@@ -80,5 +82,6 @@ def detect(
         warnings.update(dict.fromkeys(run.summary["warnings"]))
         denied.append(run.summary["denied"])
         name_of_strategy = run.summary["strategy"]
+        synthetic |= is_synthetic(run.summary)
     rows = detection(signals, [label for label in known if label.instrument in wanted])
-    return Detection(name_of_strategy, rows, wanted, tuple(warnings), tuple(together(denied)))
+    return Detection(name_of_strategy, rows, wanted, tuple(warnings), tuple(together(denied)), synthetic)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tightloop.core import indicators
+from tightloop.model.config import Strategy
 from tightloop.model.instruments import InstrumentId, InstrumentRules, rules_stated_for
 
 SYNTHETIC = "synthetic data: no price in it was ever paid, and no result on it says what a strategy earns"
@@ -33,6 +35,35 @@ def is_synthetic(result: Mapping[str, Any]) -> bool:
 def denials(result: Mapping[str, Any]) -> list[str]:
     """Of a run (its result.json): how many entries were denied, by which check, what to write instead."""
     return [str(row["text"]) for row in {**OLDER, **result}["denied"]]
+
+
+def never_known(strategies: Iterable[Strategy], bars: Mapping[InstrumentId, int], span_s: float) -> list[str]:
+    """A line for each variant that no condition could read: the run is shorter than what it looks back on.
+
+    ``bars``: how many the run has of each instrument, none on ticks; ``span_s``: its length there.
+    """
+    lines = []
+    for strategy in strategies:
+        for variant in strategy.variants.values():
+            indicator = indicators.load(variant.type)
+            if indicator.is_windowed:
+                reach_s = max((own for _, own in indicator.ends(variant.values)), default=0.0)
+                if reach_s > span_s:
+                    lines.append(_unknown(variant.name, "", f"looks back {reach_s:g} s", f"{max(span_s, 0.0):g} s"))
+            elif hasattr(indicator.module, "update") and variant.timeframe in (None, strategy.read.timeframe):
+                needed = indicator.warmup(variant.values)
+                short = {name: bars[name] for name in strategy.instruments if bars.get(name, needed) < needed}
+                if short:
+                    where = " on " + listed([str(name) for name in short])
+                    lines.append(_unknown(variant.name, where, f"needs {needed} bars", f"{max(short.values())}"))
+    return lines
+
+
+def _unknown(name: str, where: str, needs: str, has: str) -> str:
+    return (
+        f"{name} was never known{where}, so no condition on it could be TRUE: it {needs}, the run has {has}; "
+        f"run over a longer time, or let it look back less far"
+    )
 
 
 def listed(names: Sequence[str]) -> str:

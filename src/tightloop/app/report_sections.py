@@ -285,7 +285,7 @@ def quality_table(datasets: Iterable[Mapping[str, Any]], command: str) -> str:
     rows = []
     for each in datasets:
         verdict = escape(str(each["verdict"]))
-        faults = "".join(_fault(fault) for fault in each["faults"]) or "none found"
+        faults = "".join(_fault(fault) for fault in each["faults"]) or "no faults found"
         if verdict == "unfit" and "--accept" in command:
             faults += '<div class="fault">ran because its faults were accepted by name (--accept)</div>'
         cells = (

@@ -140,6 +140,16 @@ def test_a_missing_timeframe_names_those_there_are(tmp_path):
     assert Catalog(tmp_path).timeframes(BTC) == ("1m", "1h")
 
 
+def test_a_missing_timeframe_is_answered_with_the_command_that_makes_it_where_one_can(tmp_path):
+    stored(tmp_path, planted.bars(timeframe="1h"), "bars/binance/BTCUSDT-perp-1h.parquet")
+    with pytest.raises(InputError) as refused:
+        Catalog(tmp_path).bars(BTC, "4h")
+    command = f"`tightloop data resample bars/binance/BTCUSDT-perp-1h 4h --data {tmp_path}`"
+    assert str(refused.value).endswith(f"use 1h, or make them with {command}")
+    with pytest.raises(InputError, match=r"no bars of 5m for binance:BTCUSDT-perp; use 1h$"):
+        Catalog(tmp_path).bars(BTC, "5m")
+
+
 def test_a_missing_instrument_names_the_nearest_first(tmp_path):
     for path in ("bars/okx/SOLUSDT-perp-1m.parquet", "bars/binance/BTCUSDC-perp-1m.parquet"):
         stored(tmp_path, path=path)

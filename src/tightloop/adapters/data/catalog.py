@@ -339,8 +339,10 @@ class Catalog:
         there = self.timeframes(instrument)
         if there:
             message = f"there are no bars of {timeframe} for {instrument}"
-            path = f"bars/{instrument.venue}/{instrument.stem}-{there[0]}"
-            remedy = f"use {', '.join(there)}, or make them with `tightloop data resample {path} TF`"
+            remedy = f"use {', '.join(there)}"
+            if TIMEFRAMES[timeframe] > TIMEFRAMES[there[0]]:
+                path = f"bars/{instrument.venue}/{instrument.stem}-{there[0]}"
+                remedy += f", or make them with `tightloop data resample {path} {timeframe} --data {self.root}`"
             raise InputError.one(self.root, None, "timeframe", message, remedy)
         names = {f"{found.instrument} ({found.timeframe})" for found in self._of("bars") if found.instrument}
         there_are = nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
