@@ -293,7 +293,8 @@ def pytest_command(environment: Environment) -> list[str]:
 
 CORE_HALF = (
     "import importlib, pkgutil, tightloop.core as core; "
-    "[importlib.import_module('tightloop.core.' + m.name) for m in pkgutil.iter_modules(core.__path__)]"
+    "[importlib.import_module(m.name) for m in pkgutil.walk_packages(core.__path__, 'tightloop.core.') "
+    "if '.indicators' not in m.name and '.checks' not in m.name]"
 )
 INDICATORS_HALF = (
     "from tightloop.core import checks, indicators; checks.all_checks(); "
@@ -399,9 +400,9 @@ def command_bench(environment: Environment, arguments: list[str]) -> int:
 
 
 def command_reference(environment: Environment, arguments: list[str]) -> int:
-    must_exist("src/tightloop/app/reference.py")
+    must_exist("src/tightloop/app/cli/reference.py")
     # The user's folder, because the arguments name files in it.
-    return run_openly([environment.python, "-m", "tightloop.app.reference", *arguments], folder=Path.cwd())
+    return run_openly([environment.python, "-m", "tightloop.app.cli.reference", *arguments], folder=Path.cwd())
 
 
 def command_fuzz(environment: Environment, arguments: list[str]) -> int:

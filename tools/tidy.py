@@ -56,8 +56,8 @@ WORLD_ALLOWED = {
 
 # The entry points, and the two places where code of the user is loaded and run: it may raise anything.
 BROAD_ALLOWED = (
-    f"src/{PACKAGE}/runtime/supervise.py",
-    f"src/{PACKAGE}/model/python_class.py",
+    f"src/{PACKAGE}/runtime/python/supervise.py",
+    f"src/{PACKAGE}/model/signal/python_class.py",
     f"src/{PACKAGE}/app/",
 )
 
@@ -65,17 +65,17 @@ BROAD_ALLOWED = (
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_(run|rereport)|explain)\.py": "as above; carry has code of its own",
-    rf"src/{PACKAGE}/runtime/((tick_)?backtest|watching)\.py": "what only strategies in Python need compiles with them",
-    rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
+    rf"src/{PACKAGE}/app/(runs/\w+|analysis/(report_again_carry|explain))\.py": "as above; carry has code of its own",
+    rf"src/{PACKAGE}/runtime/(backtest/(bars|ticks)|observe/signal)\.py": "only strategies in Python need it compiled",
+    rf"src/{PACKAGE}/app/cli/\w+\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }
 LAZY_DEPENDENCIES = {
-    "rich": (f"src/{PACKAGE}/app/console.py", "tables and progress bars cost 40 ms that `--help` does not have"),
+    "rich": (f"src/{PACKAGE}/app/cli/console.py", "tables and progress bars cost 40 ms that `--help` does not have"),
 }
 
 # Files that a folder listing, the console script, dev.py or a configuration finds, instead of an import.
 DISCOVERED = re.compile(
-    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/(cli|reference))\.py$"
+    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|reference))\.py$"
 )
 # The functions every discovered file has; the docstring of the folder's package says what they do.
 CONTRACT_FUNCTIONS = {"size", "warmup", "update", "check", "decide", "build"} | {
@@ -170,7 +170,7 @@ def banned_names(tree: Tree, _: Ratchet) -> Iterator[Finding]:
             yield Finding(source.path, 0, f"'{part}' in a file's name says nothing; use the domain's noun")
         for node in ast.walk(source.tree):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                command = "/app/cli" in source.path and node.name == "data"
+                command = "/app/cli/" in source.path and node.name == "data"
                 for why in [] if command else _faults_of_name(node.name, is_class=isinstance(node, ast.ClassDef)):
                     yield Finding(source.path, node.lineno, f"{node.name}: {why}")
 

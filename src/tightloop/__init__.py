@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tightloop.app.bootstrap import Run as Run
-    from tightloop.app.bootstrap import backtest as backtest
-    from tightloop.app.bootstrap import sweep as sweep
-    from tightloop.app.indicator import indicator as indicator
+    from tightloop.app.analysis.indicator import indicator as indicator
+    from tightloop.app.runs.backtest import Run as Run
+    from tightloop.app.runs.backtest import backtest as backtest
+    from tightloop.app.runs.backtest import sweep as sweep
     from tightloop.model.errors import InputError as InputError
 
 _LAZY = {
-    "Run": "tightloop.app.bootstrap",
-    "backtest": "tightloop.app.bootstrap",
-    "sweep": "tightloop.app.bootstrap",
-    "indicator": "tightloop.app.indicator",
+    "Run": "tightloop.app.runs.backtest",
+    "backtest": "tightloop.app.runs.backtest",
+    "sweep": "tightloop.app.runs.backtest",
+    "indicator": "tightloop.app.analysis.indicator",
     "InputError": "tightloop.model.errors",
 }
 __all__ = ["InputError", "Run", "__version__", "backtest", "indicator", "sweep"]

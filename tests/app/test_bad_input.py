@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from adapters.data import planted
 from app.bad_files import BAD, GOOD, mutated
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
 
 PROSE = re.compile(r"pydantic|validation error|Input should|Extra inputs|Traceback|NoneType|<class|object at 0x")
 

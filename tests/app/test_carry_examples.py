@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from tightloop.adapters.data.carry_sample import write_carry_sample
-from tightloop.app.bootstrap import backtest
-from tightloop.model import strategies
+from tightloop.app.runs.backtest import backtest
+from tightloop.model import load as model_load
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "strategies" / "carry").glob("*.yaml"))
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
@@ -43,7 +43,7 @@ def test_nothing_is_liquidated_or_undone_on_the_sample(path, market):
 @each_example
 def test_a_mode_earns_in_every_bucket_that_it_is_made_for(path, market):
     parts = backtest(path, data=market).summary["attribution"]
-    legs = strategies.load(path).legs
+    legs = model_load.load(path).legs
     kinds = {leg.kind for leg in legs}
     assert (parts["supply_yield"] > 0) == bool(kinds & {"lend", "loop"})
     assert (parts["staking_yield_oracle"] > 0) == bool(kinds & {"stake", "loop"})

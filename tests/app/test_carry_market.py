@@ -8,11 +8,11 @@ import pytest
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, START_NS
 from app.carry_strategies import BYBIT_PERP, BYBIT_SPOT, lend, loop, perp, spot, stake, strategy
-from tightloop.app.carry_market import load_carry_feed
-from tightloop.app.carry_rows import as_of, at, on_line
-from tightloop.model.carry import Costs, Gas, Signal
+from tightloop.app.markets.carry.load import load_carry_feed
+from tightloop.app.markets.carry.rows import as_of, at, on_line
+from tightloop.model.carry.strategy import Costs, Gas, Signal
 from tightloop.model.errors import InputError, UnfitDataError
-from tightloop.runtime.carry_feed import SeriesKey
+from tightloop.runtime.feeds.carry import SeriesKey
 
 DAY_NS = 24 * HOUR_NS
 SPOT_PATH, PERP_PATH = (f"bars/bybit/ETHUSDT-{market}-1h" for market in ("spot", "perp"))

@@ -20,8 +20,8 @@ from app.carry_strategies import (
     stake,
     strategy,
 )
-from tightloop.app.carry_market import load_carry_feed
-from tightloop.model.carry import Costs, Gas, Legacy
+from tightloop.app.markets.carry.load import load_carry_feed
+from tightloop.model.carry.strategy import Costs, Gas, Legacy
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import InstrumentId
 

@@ -9,9 +9,9 @@ import pytest
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, START_NS
 from app.carry_strategies import BYBIT_PERP, perp, strategy
-from tightloop.app.carry_market import load_carry_feed
-from tightloop.app.carry_signals import TOKEN
-from tightloop.model.carry import Signal
+from tightloop.app.markets.carry.load import load_carry_feed
+from tightloop.app.markets.carry.signals import TOKEN
+from tightloop.model.carry.strategy import Signal
 from tightloop.model.errors import InputError, ProviderError
 
 

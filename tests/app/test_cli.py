@@ -16,10 +16,10 @@ from click.testing import CliRunner
 
 from adapters.data import planted
 from app.bad_files import GOOD
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
 from tightloop.core import compiled
 from tightloop.core import indicators as found_indicators
-from tightloop.runtime import backtest as array_driver
+from tightloop.runtime.backtest import bars as array_driver
 
 CROSS = """\
 name: cross
@@ -105,7 +105,7 @@ def table(folder, name):
 def test_help_imports_nothing_that_is_slow(arguments):
     script = (
         "import sys\n"
-        "from tightloop.app.cli import main\n"
+        "from tightloop.app.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    code = end.code\n"
         "slow = sorted({'numpy', 'numba', 'polars', 'pyarrow', 'pydantic', 'rich', 'yaml'} & set(sys.modules))\n"
         "print('SLOW', slow, 'CODE', code)\n"
@@ -323,7 +323,7 @@ def test_ctrl_c_keeps_the_part_that_was_done_and_says_until_when(place, monkeypa
         if next(looks) == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("tightloop.app.cli._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.main._Progress._on_progress", press)
     result = run("backtest", "cross.yaml", "--out", "part")
     assert result.exit_code == 130, result.output
     assert "error: interrupted; what was done is in part" in result.stderr
@@ -343,15 +343,15 @@ def test_ctrl_c_keeps_the_part_that_was_done_and_says_until_when(place, monkeypa
 
 
 def test_ctrl_c_while_files_are_written_lets_them_be_written(place, monkeypatch):
-    from tightloop.app import bootstrap
+    from tightloop.app.runs import backtest as runs_backtest
 
-    write = bootstrap.Run.write
+    write = runs_backtest.Run.write
 
     def press(self, out, *, report=True):
         os.kill(os.getpid(), signal.SIGINT)
         return write(self, out, report=report)
 
-    monkeypatch.setattr(bootstrap.Run, "write", press)
+    monkeypatch.setattr(runs_backtest.Run, "write", press)
     result = run("backtest", "cross.yaml", "--out", "out")
     assert result.exit_code == 130
     assert {path.name for path in Path("out").iterdir()} == FILES | BESIDE
@@ -363,7 +363,7 @@ def test_ctrl_c_before_anything_was_done_writes_nothing(place, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
 
-    monkeypatch.setattr("tightloop.app.bootstrap.load_market", press)
+    monkeypatch.setattr("tightloop.app.runs.backtest.load_market", press)
     result = run("backtest", "cross.yaml", "--out", "out")
     assert result.exit_code == 130
     assert not Path("out").exists()
@@ -375,7 +375,7 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_done(place, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
 
-    monkeypatch.setattr("tightloop.app.cli._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.main._Progress._on_progress", press)
     values = ",".join(str(k) for k in range(2, 60))
     result = run("sweep", "cross.yaml", "--param", f"variants.fast.period={values}", "--out", "out", "--threads", "1")
     assert result.exit_code == 130, result.output
@@ -394,7 +394,7 @@ def test_a_process_that_gets_sigint_ends_with_130_and_leaves_whole_files(place, 
     planted.write(place / "data/bars/binance/BTCUSDT-perp-1m.parquet", planted.bars(200_000))
     # A pause every two events: no machine is fast enough to end the run before the signal comes.
     slow = (
-        "import time, tightloop.runtime.backtest as driver; driver.EVENTS_AT_ONCE = 2; "
+        "import time, tightloop.runtime.backtest.bars as driver; driver.EVENTS_AT_ONCE = 2; "
         "take = driver.Recorder.take_log; "
         "driver.Recorder.take_log = lambda self, log: (time.sleep(0.002), take(self, log)); "
     )
@@ -402,7 +402,7 @@ def test_a_process_that_gets_sigint_ends_with_130_and_leaves_whole_files(place, 
     arguments = [command, "cross.yaml", "--out", "out"]
     arguments += ["--param", f"variants.slow.period={values}"] if command == "sweep" else ["--no-report"]
     slow += "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    script = f"{slow}from tightloop.app.cli import main; print('up', flush=True); main({arguments!r})"
+    script = f"{slow}from tightloop.app.cli.main import main; print('up', flush=True); main({arguments!r})"
     process = subprocess.Popen(
         [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

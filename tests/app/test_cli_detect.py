@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
 
 STRATEGY = """
 name: rush

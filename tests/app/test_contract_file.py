@@ -7,14 +7,15 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
 from tightloop.core import families
-from tightloop.core.types import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
-from tightloop.model import config, strategies
-from tightloop.model.conditions import Condition, Tree, conditions_of
+from tightloop.core.domain.types import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
+from tightloop.model import load as model_load
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.conditions import Condition, Tree, conditions_of
+from tightloop.model.signal.plan import make_plan
 
 FULL = """\
 name: everything                    # a comment
@@ -72,7 +73,7 @@ MINUTE_NS, SECOND_NS = 60_000_000_000, 1_000_000_000
 
 
 def plan_of(text, **options):
-    strategy = config.loads(text, "full.yaml", **options)
+    strategy = signal_read.loads(text, "full.yaml", **options)
     return make_plan([strategy], {i: default_rules(i) for i in strategy.instruments})
 
 
@@ -154,7 +155,7 @@ def test_every_key_of_the_contract_reaches_the_plan():
 
 
 def test_what_bars_can_not_do_is_said():
-    warnings = "\n".join(config.loads(FULL, "full.yaml").warnings)
+    warnings = "\n".join(signal_read.loads(FULL, "full.yaml").warnings)
     assert "E1.on_stale watches a feed" in warnings
     assert "the trigger of stop_loss is a touch" in warnings
 
@@ -320,7 +321,7 @@ def test_every_limit_can_be_switched_off(off):
     text = FULL.replace(limits, limits.replace(": 5,", f": {off},")).replace(
         "max_symbol_pct: 40", f"max_symbol_pct: {off}"
     )
-    strategy = config.loads(text)
+    strategy = signal_read.loads(text)
     assert strategy.read.limits.max_daily_trades is None
     assert strategy.read.account.max_symbol_pct is None
 
@@ -331,8 +332,8 @@ NUMBERS = ["1_000_000", "1e6", "1000000", "1.0e+6", "1_000_000.0", "+1000000"]
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_number_may_be_written_as_people_write_it(number):
     text = FULL.replace("capital: 1_000_000", f"capital: {number}")
-    assert config.loads(text).read.capital == 1_000_000.0
-    assert config.loads(text).config_hash == config.loads(FULL).config_hash
+    assert signal_read.loads(text).read.capital == 1_000_000.0
+    assert signal_read.loads(text).config_hash == signal_read.loads(FULL).config_hash
 
 
 @pytest.mark.parametrize(
@@ -357,14 +358,14 @@ def test_a_number_may_be_written_as_people_write_it(number):
     ],
 )
 def test_a_condition_may_be_written_with_blanks_or_without(written, operator, operands):
-    strategy = config.loads(FULL.replace('{rsi: ">= 30"}', f"{{rsi: {written}}}"))
+    strategy = signal_read.loads(FULL.replace('{rsi: ">= 30"}', f"{{rsi: {written}}}"))
     condition = conditions_of(strategy.trees["S1"])[1]
     assert isinstance(condition, Condition)
     assert (condition.variant, condition.operator, condition.operands) == ("rsi", operator, operands)
 
 
 def test_trees_nest():
-    tree = config.loads(FULL).trees["O1"]
+    tree = signal_read.loads(FULL).trees["O1"]
     assert isinstance(tree, Tree)
     assert [part.kind for part in tree.parts if isinstance(part, Tree)] == ["hold"]
     assert tree.parts[0].span_s == 10.0
@@ -393,11 +394,11 @@ SETTINGS = {
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_is_written_over_the_file(setting):
     also = ["sections.Z1.size.type=fixed", "limits.min_risk_reward=null"] if "null" in setting else []
-    assert SETTINGS[setting](config.loads(FULL, settings=[*also, setting]))
+    assert SETTINGS[setting](signal_read.loads(FULL, settings=[*also, setting]))
 
 
 def test_instruments_of_the_command_line_take_the_place_of_the_files(tmp_path):
-    strategy = config.loads(FULL, instruments=["okx:ETHUSDT-perp"])
+    strategy = signal_read.loads(FULL, instruments=["okx:ETHUSDT-perp"])
     assert [str(i) for i in strategy.instruments] == ["okx:ETHUSDT-perp"]
     file = tmp_path / "full.yaml"
     file.write_text(FULL, encoding="utf-8")
@@ -408,7 +409,7 @@ def test_instruments_of_the_command_line_take_the_place_of_the_files(tmp_path):
 def test_every_family_that_there_is_can_be_named():
     for family in families.families_found():
         try:
-            strategies.loads(FULL.replace("family: signal", f"family: {family}"))
+            model_load.loads(FULL.replace("family: signal", f"family: {family}"))
         except InputError as error:  # it may want other sections, but it is known
             fields = [problem.field for problem in error.problems]
             if "family" in fields:
@@ -417,7 +418,7 @@ def test_every_family_that_there_is_can_be_named():
 
 def test_the_strategies_of_the_repository_are_valid():
     for path in sorted((Path(__file__).parents[2] / "strategies").glob("*.yaml")):
-        config.load(path)
+        signal_read.load(path)
 
 
 # The hash ------------------------------------------------------------------------------------------------------------
@@ -448,7 +449,7 @@ SAME = {
 def test_the_hash_does_not_see_how_a_file_is_spelled(name):
     other = SAME[name](FULL)
     assert other != FULL
-    assert config.loads(other).config_hash == config.loads(FULL).config_hash
+    assert signal_read.loads(other).config_hash == signal_read.loads(FULL).config_hash
 
 
 DIFFERENT = [
@@ -523,8 +524,8 @@ DIFFERENT = [
 @pytest.mark.parametrize(("old", "new"), DIFFERENT)
 def test_the_hash_sees_every_value_that_changes_what_is_done(old, new):
     assert old in FULL
-    other = config.loads(FULL.replace(old, new, 1))
-    assert other.config_hash != config.loads(FULL).config_hash
+    other = signal_read.loads(FULL.replace(old, new, 1))
+    assert other.config_hash != signal_read.loads(FULL).config_hash
 
 
 @given(st.lists(st.sampled_from(range(len(DIFFERENT))), unique=True, min_size=1, max_size=4), st.randoms())
@@ -537,19 +538,19 @@ def test_the_hash_is_a_function_of_what_was_changed(chosen, chance):
         for number in numbers:
             text = text.replace(*DIFFERENT[number], 1)
         try:
-            return config.loads(SAME["comments"](SAME["and"](text)) if spelled else text).config_hash
+            return signal_read.loads(SAME["comments"](SAME["and"](text)) if spelled else text).config_hash
         except InputError:
             return None
 
     first = made(sorted(chosen), spelled=False)
     assert made(sorted(chosen), spelled=True) == first
     if first is not None:
-        assert first != config.loads(FULL).config_hash
+        assert first != signal_read.loads(FULL).config_hash
 
 
 def test_settings_and_files_that_say_the_same_have_the_same_hash():
-    by_file = config.loads(FULL.replace("period: 10}", "period: 12}"))
-    by_option = config.loads(FULL, settings=["variants.fast.period=12"])
-    by_sweep = config.loads(FULL, settings=[("variants.fast.period", 12)])
+    by_file = signal_read.loads(FULL.replace("period: 10}", "period: 12}"))
+    by_option = signal_read.loads(FULL, settings=["variants.fast.period=12"])
+    by_sweep = signal_read.loads(FULL, settings=[("variants.fast.period", 12)])
     assert by_file.config_hash == by_option.config_hash == by_sweep.config_hash
     assert by_file == by_option or by_file.text != by_option.text

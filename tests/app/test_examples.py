@@ -10,8 +10,8 @@ from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import only
 from tightloop.adapters.data.resample import resample
 from tightloop.adapters.data.sample import DAYS_DEFAULT, write_sample
-from tightloop.app.bootstrap import backtest
-from tightloop.model import config
+from tightloop.app.runs.backtest import backtest
+from tightloop.model.signal import read as signal_read
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -41,7 +41,7 @@ def demo_market(tmp_path_factory):
 
 
 def instruments_of(path):
-    return config.load(path).instruments
+    return signal_read.load(path).instruments
 
 
 def on_sample(path):
@@ -81,7 +81,7 @@ def check_books(run):
 
 @each_example
 def test_an_example_is_valid_without_a_warning_and_called_like_its_file(path):
-    strategy = config.load(path)
+    strategy = signal_read.load(path)
     assert strategy.warnings == ()
     assert strategy.read.name == path.stem
 
@@ -115,14 +115,14 @@ def test_the_sizes_of_an_example_fit_into_the_default_account(path, market):
 @each_example
 def test_an_example_pays_for_its_fills(path):
     # ema_cross is the example of the contract: it names its slippage, and it is none. One other makes the same trades.
-    costs = config.load(path).read.costs
+    costs = signal_read.load(path).read.costs
     assert costs.slippage.type != "none" or path.stem in ("ema_cross", "python_ema_cross")
 
 
 def test_the_demo_strategy_finds_its_instruments_in_the_sample_that_the_demo_makes(demo_market):
     catalog = Catalog(demo_market)
     for instrument in instruments_of(DEMO):
-        assert len(catalog.bars(instrument, config.load(DEMO).read.timeframe).bars) > 1_400 * DAYS_DEFAULT
+        assert len(catalog.bars(instrument, signal_read.load(DEMO).read.timeframe).bars) > 1_400 * DAYS_DEFAULT
 
 
 def test_the_demo_strategy_enters_most_pumps_that_are_labelled(demo_market):

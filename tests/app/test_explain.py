@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from sim.market import MINUTE_NS, NO_ACCOUNT_LIMITS, START_NS, A, B, bars, strategy
-from tightloop.app import explain_orders
-from tightloop.app.cli import main
-from tightloop.app.console_rows import cut_last, grid
-from tightloop.app.explain import explain
+from tightloop.app.analysis import orders as analysis_orders
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
+from tightloop.app.cli.show.rows import cut_last, grid
 from tightloop.core.checks import all_checks
-from tightloop.core.types import Reason
-from tightloop.runtime import denials as runtime_denials
+from tightloop.core.domain.types import Reason
+from tightloop.runtime.results import denials as runtime_denials
 
 MAGNITUDE = "magnitude: {type: ROC, period: 1}"
 PUMP = "all: [{magnitude: '>= 7'}, {vol: '> 900'}]"
@@ -330,11 +330,11 @@ def test_every_check_names_what_it_compared(place, reason):
 def test_every_reason_of_a_denial_has_its_words():
     denials = {reason.name.lower() for reason in Reason if 10 <= reason < 50}
     denials |= {c.__name__.rpartition(".")[2] for c in all_checks() if c.REASON not in set(Reason)}
-    told = {*explain_orders.REFUSED, *explain_orders.CHECKS}
+    told = {*analysis_orders.REFUSED, *analysis_orders.CHECKS}
     assert sorted(denials - told) == []
     remedies = {*runtime_denials.OF_ACCOUNT, *runtime_denials.OF_STRATEGY, *runtime_denials.OTHERS}
     assert sorted(denials - remedies - {"unknown_outcome"}) == []  # of venues that do not answer: none in a backtest
-    assert {"insufficient_cash", "ruined"} <= set(explain_orders.ENDED)
+    assert {"insufficient_cash", "ruined"} <= set(analysis_orders.ENDED)
 
 
 ONE_EACH = """

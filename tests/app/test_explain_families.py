@@ -14,8 +14,8 @@ from sim import tick_market
 from sim.market import MINUTE_NS, NO_ACCOUNT_LIMITS, START_NS, A, B, bars, strategy
 from tightloop.adapters.data.carry_sample import write_carry_sample
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app.cli import main
-from tightloop.app.explain import explain
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCEPT = "holes,cadence,units,straight_line,outliers"

@@ -10,12 +10,15 @@ from click.testing import CliRunner
 from sim import tick_market
 from sim.market import MINUTE_NS, START_NS, A, bars, strategy
 from tightloop.adapters.data.carry_sample import write_carry_sample
-from tightloop.app import bootstrap, carry_run
-from tightloop.app.cli import main
-from tightloop.app.explain import explain
-from tightloop.app.interrupts import Interrupts, Stopped
-from tightloop.runtime import backtest as bar_driver
-from tightloop.runtime import carry_backtest, python_replay, python_tick_replay, tick_backtest
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import carry as runs_carry
+from tightloop.app.runs.interrupts import Interrupts, Stopped
+from tightloop.runtime.backtest import bars as bar_driver
+from tightloop.runtime.backtest import bars_python, ticks_python
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.backtest import ticks as ticks_backtest
 
 ACCEPT = "holes,cadence,units,straight_line,outliers"
 TABLE = "\n".join(f"{100 + k % 7} {'S1' if k % 5 == 0 else 'ZE1'}" for k in range(60))
@@ -57,7 +60,7 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def pressed(monkeypatch):
     """Ctrl-C at the fourth look of a driver that looks often."""
-    for driver in (bar_driver, carry_backtest, python_replay, python_tick_replay, tick_backtest):
+    for driver in (bar_driver, carry_backtest, bars_python, ticks_python, ticks_backtest):
         monkeypatch.setattr(driver, "EVENTS_AT_ONCE", 13)
     looks = iter(range(10**9))
 
@@ -67,7 +70,7 @@ def pressed(monkeypatch):
             raise Stopped
 
     monkeypatch.setattr(Interrupts, "check", check)
-    assert bootstrap.Interrupts is carry_run.Interrupts is Interrupts
+    assert runs_backtest.Interrupts is runs_carry.Interrupts is Interrupts
 
 
 def tightloop(*arguments):

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from sim import tick_market
 from sim.market import A, bars, strategy
-from tightloop.app.cli import main
-from tightloop.app.explain import explain
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
 
 ACCEPT = "holes,cadence,units,straight_line,outliers"
 AT_OPEN = "the bar opened at or beyond the stop, so it filled at that open"

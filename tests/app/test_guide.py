@@ -10,16 +10,19 @@ import pytest
 from make_indicator_page import PAGE, page
 from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.tick_sample import SCENARIOS
-from tightloop.app.bootstrap import TABLES, backtest
-from tightloop.app.cli_detect import HEAD
+from tightloop.app.cli.detect import HEAD
+from tightloop.app.runs.backtest import TABLES, backtest
 from tightloop.core import limits
-from tightloop.core.types import OrderKind
-from tightloop.model import carry_file, config, strategies, strategy_file
-from tightloop.model.carry_venues import VenueKeys, packaged
-from tightloop.model.conditions import OPERATORS, TREE_KEYS
-from tightloop.model.fields import Strict
+from tightloop.core.domain.types import OrderKind
+from tightloop.model import load as model_load
+from tightloop.model.carry import schema as carry_schema
+from tightloop.model.carry.venues import VenueKeys, packaged
+from tightloop.model.files.fields import Strict
 from tightloop.model.instruments import InstrumentRules
 from tightloop.model.labels import Label
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal import schema as signal_schema
+from tightloop.model.signal.conditions import OPERATORS, TREE_KEYS
 from tightloop.runtime.research.detection import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,8 +58,8 @@ def models():
     """Every model of the strategy file."""
     return [
         own
-        for own in vars(strategy_file).values()
-        if isinstance(own, type) and issubclass(own, strategy_file.Strict) and own is not strategy_file.Strict
+        for own in vars(signal_schema).values()
+        if isinstance(own, type) and issubclass(own, signal_schema.Strict) and own is not signal_schema.Strict
     ]
 
 
@@ -80,7 +83,7 @@ def test_the_guide_names_every_key_of_a_strategy_file():
 
 
 def test_the_guide_names_every_key_of_a_carry_strategy_and_every_row_of_its_tables():
-    own = [*vars(carry_file).values(), VenueKeys]
+    own = [*vars(carry_schema).values(), VenueKeys]
     kinds = [one for one in own if isinstance(one, type) and issubclass(one, Strict) and one is not Strict]
     keys = {field.alias or name for model in kinds for name, field in model.model_fields.items()}
     written = text("carry.md")
@@ -99,19 +102,19 @@ def test_the_guide_names_every_key_of_a_carry_strategy_and_every_row_of_its_tabl
 
 def test_the_carry_strategy_that_the_guide_shows_is_valid():
     (block,) = re.findall(r"```yaml\n(.*?)```", text("carry.md"), re.DOTALL)
-    assert strategies.loads(block).warnings == ()
+    assert model_load.loads(block).warnings == ()
 
 
 def test_the_guide_names_every_kind_of_stop_target_and_order_and_every_operator():
     written = text("strategies.md") + text("fills-and-costs.md")
-    kinds = [*strategy_file.STOPS, *strategy_file.TARGETS, *strategy_file.SLIPPAGES]
+    kinds = [*signal_schema.STOPS, *signal_schema.TARGETS, *signal_schema.SLIPPAGES]
     words = [*kinds, *OPERATORS, *TREE_KEYS, *(kind.name.lower() for kind in OrderKind)]
     assert [word for word in words if word not in written] == []
 
 
 def test_the_guide_states_the_defaults_of_the_account():
     written = text("strategies.md")
-    for name, default in strategy_file.Account().model_dump().items():
+    for name, default in signal_schema.Account().model_dump().items():
         shown = "off" if default is None else f"{default:g}"
         assert re.search(rf"\| `{name}` \| {shown} \|", written), f"{name} is {shown}"
 
@@ -185,7 +188,7 @@ def test_the_strategies_that_the_guide_shows_are_valid():
     ]
     assert len(found) == 2
     for block in found:
-        assert config.loads(block).warnings == ()
+        assert signal_read.loads(block).warnings == ()
 
 
 @each_page
@@ -219,7 +222,8 @@ def test_the_functions_that_architecture_traces_are_in_the_files_it_names():
 def test_architecture_names_every_file_of_the_core_and_none_that_is_not_there():
     page_text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     package = ROOT / "src" / "tightloop"
-    own = [path for folder in ("core", "model", "runtime") for path in (package / folder).glob("*.py")]
+    found = [path for folder in ("core", "model", "runtime") for path in (package / folder).rglob("*.py")]
+    own = [path for path in found if path.parent.name not in ("indicators", "checks")]
     assert [path.name for path in own if path.name != "__init__.py" and path.name not in page_text] == []
     tree = page_text.split("```")[1]
     there = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}

@@ -137,7 +137,7 @@ def make_environment(folder):
     (own.scripts / "python").symlink_to(sys.executable)
     (own.scripts / "python3").symlink_to(sys.executable)
     script = own.scripts / "tightloop"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tightloop.app.cli "$@"\n', encoding="utf-8")
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tightloop.app.cli.main "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     (own.scripts / "activate").write_text("", encoding="utf-8")
     own.stamp_file.write_text(" ".join(own.stamp()) + "\n", encoding="ascii")

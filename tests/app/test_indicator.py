@@ -6,7 +6,7 @@ import pytest
 from tests.sim.market import A, B, bars, run
 
 import tightloop
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError
 
 CLOSES = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from sim import tick_market
-from tightloop.app.bootstrap import backtest
+from tightloop.app.runs.backtest import backtest
 
 BARS = """
 name: own

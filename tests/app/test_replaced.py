@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from sim.market import A, bars, strategy
 from tightloop.adapters.data.carry_sample import write_carry_sample
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
 
 ACCEPT = ("--accept", "holes,cadence,units,straight_line")
 MADE_NS = 1_704_186_240_000_000_000  # 2024-01-02T09:04:00Z

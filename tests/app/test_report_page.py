@@ -16,17 +16,20 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-import tightloop.app as app
+import tightloop.app.report as report
 from app import report_fixture as fixture
-from tightloop.app import report_facts, report_numbers, report_sections, report_series
-from tightloop.app.console_summary import print_summary
-from tightloop.app.report_columns import Pack, open_blob, unpack
-from tightloop.app.report_numbers import MISSING, Form
-from tightloop.app.report_page import build_report
-from tightloop.core.types import WarningCode
-from tightloop.runtime.results import WARNINGS
+from tightloop.app.cli.show.summary import print_summary
+from tightloop.app.report import facts as report_facts
+from tightloop.app.report import sections as report_sections
+from tightloop.app.report import series as report_series
+from tightloop.app.report.columns import Pack, open_blob, unpack
+from tightloop.app.report.page import build_report
+from tightloop.app.text import numbers as text_numbers
+from tightloop.app.text.numbers import MISSING, Form
+from tightloop.core.domain.types import WarningCode
+from tightloop.runtime.results.build import WARNINGS
 
-ASSETS = Path(app.__file__).parent / "assets"
+ASSETS = Path(report.__file__).parent / "assets"
 HOSTILE = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{facts}} <b>&amp;"]
 SHAPES = ("LONG", "SHORT", "MULTI", "NO_TRADES", "ONE_OPEN", "YEAR_OF_MINUTES")
 
@@ -369,15 +372,15 @@ def test_packed_columns_come_back(values: list[float], exact: bool) -> None:
     ],
 )
 def test_numbers_have_one_form(value: float | None, form: Form, text: str) -> None:
-    assert report_numbers.number(value, form) == text
+    assert text_numbers.number(value, form) == text
 
 
 def test_times_are_read_as_nanoseconds_or_as_iso_text() -> None:
-    assert report_numbers.moment(1_704_067_200 * 10**9) == "2024-01-01 00:00"
-    assert report_numbers.moment("2024-01-01T00:00:05Z") == "2024-01-01 00:00:05"
-    assert report_numbers.moment("2024-01-01") == "2024-01-01 00:00"
-    assert report_numbers.moment(None) == MISSING
-    spans = [report_numbers.span(seconds) for seconds in (45, 90, 1800, 3900, 93_600, None)]
+    assert text_numbers.moment(1_704_067_200 * 10**9) == "2024-01-01 00:00"
+    assert text_numbers.moment("2024-01-01T00:00:05Z") == "2024-01-01 00:00:05"
+    assert text_numbers.moment("2024-01-01") == "2024-01-01 00:00"
+    assert text_numbers.moment(None) == MISSING
+    spans = [text_numbers.span(seconds) for seconds in (45, 90, 1800, 3900, 93_600, None)]
     assert spans == ["45s", "1m 30s", "30m", "1h 5m", "1d 2h", MISSING]
 
 
@@ -390,7 +393,7 @@ def test_the_distribution_has_an_edge_at_zero_and_counts_everything() -> None:
 
 
 def test_an_outermost_bar_that_holds_a_tail_is_named_for_what_it_holds() -> None:
-    shapes = report_numbers.forms(10_000.0)
+    shapes = text_numbers.forms(10_000.0)
     plain = report_sections.distribution([-3.0, -2.0, 1.0, 2.0] * 20, shapes)
     assert "all below" not in plain
     assert "all above" not in plain

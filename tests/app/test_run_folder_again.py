@@ -13,13 +13,14 @@ from click.testing import CliRunner
 from sim.market import A, B, strategy
 from sim.market import bars as market_bars
 from tightloop.adapters.data.carry_sample import START_NS, write_carry_sample
-from tightloop.app import bootstrap
-from tightloop.app.cli import main
-from tightloop.app.explain import explain
-from tightloop.model import strategies, yaml_lines
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.model import load as model_load
 from tightloop.model.errors import InputError
-from tightloop.model.gathered import Gathering, named_files
-from tightloop.model.settings import joined, with_settings
+from tightloop.model.files import yaml_lines
+from tightloop.model.files.gathered import Gathering, named_files
+from tightloop.model.files.overrides import joined, with_settings
 
 HOUR_NS = 3_600_000_000_000
 BASIS = """
@@ -97,18 +98,18 @@ CASES: dict[str, dict[str, str]] = {
 def test_a_carry_run_is_made_again_from_its_folder(name: str, catalog: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     path = put(source, CASES[name])
-    run = bootstrap.backtest(path, data=catalog, start="2024-06-02", end="2024-06-04")
+    run = runs_backtest.backtest(path, data=catalog, start="2024-06-02", end="2024-06-04")
     run.write(tmp_path / "run", report=False)
     shutil.rmtree(source)
     shutil.move(tmp_path / "run", tmp_path / "elsewhere")
     (tmp_path / "moved").mkdir()
     shutil.move(tmp_path / "elsewhere", tmp_path / "moved" / "run")
     copied = tmp_path / "moved" / "run" / "strategy.yaml"
-    assert strategies.load(copied).config_hash == run.summary["config_hash"]
-    again = bootstrap.backtest(copied, data=catalog, start="2024-06-02", end="2024-06-04")
+    assert model_load.load(copied).config_hash == run.summary["config_hash"]
+    again = runs_backtest.backtest(copied, data=catalog, start="2024-06-02", end="2024-06-04")
     assert {key: again.summary[key] for key in SAME} == {key: run.summary[key] for key in SAME}
     again.write(tmp_path / "third", report=False)
-    third = strategies.load(tmp_path / "third" / "strategy.yaml")
+    third = model_load.load(tmp_path / "third" / "strategy.yaml")
     assert third.config_hash == run.summary["config_hash"], "and again from the folder of that"
 
 
@@ -117,13 +118,15 @@ def test_predictions_act_and_are_found_from_any_folder(
 ) -> None:
     put(tmp_path / "source", CASES["predictions"])
     monkeypatch.chdir(tmp_path)
-    run = bootstrap.backtest(Path("source/strategy.yaml"), data=catalog, start="2024-06-02", end="2024-06-04")
+    run = runs_backtest.backtest(Path("source/strategy.yaml"), data=catalog, start="2024-06-02", end="2024-06-04")
     assert len(run.fills) > 0
 
 
 def test_a_strategy_that_names_no_file_is_kept_as_it_was_written(catalog: Path, tmp_path: Path) -> None:
     text = "# mine\n" + BASIS
-    run = bootstrap.backtest(put(tmp_path, {"strategy.yaml": text}), data=catalog, start="2024-06-02", end="2024-06-03")
+    run = runs_backtest.backtest(
+        put(tmp_path, {"strategy.yaml": text}), data=catalog, start="2024-06-02", end="2024-06-03"
+    )
     assert run.texts() == {"strategy.yaml": text.encode()}
 
 
@@ -144,7 +147,7 @@ capital: 10_000
 
 
 def gathered(folder: Path, *files: str) -> dict[str, bytes]:
-    found = [strategies.load(folder / name) for name in files]
+    found = [model_load.load(folder / name) for name in files]
     own = Gathering({each.code.file: each.code.source for each in found if each.code is not None})
     for number, each in enumerate(found):
         own.add("strategy.yaml" if len(found) == 1 else f"strategy-{number}.yaml", each.file, each.text)
@@ -156,11 +159,11 @@ def test_the_class_of_a_strategy_comes_along(where: str, tmp_path: Path) -> None
     folder = tmp_path / "a"
     put(folder, {"strategy.yaml": PYTHON.format(where=where)})
     put(folder, {where.strip("'").partition(":")[0]: CODE.format(name="Mine")})
-    own = strategies.load(folder / "strategy.yaml")
+    own = model_load.load(folder / "strategy.yaml")
     copied = tmp_path / "copy"
     put(copied, {name: content.decode() for name, content in gathered(folder, "strategy.yaml").items()})
     shutil.rmtree(folder)
-    assert strategies.load(copied / "strategy.yaml").config_hash == own.config_hash
+    assert model_load.load(copied / "strategy.yaml").config_hash == own.config_hash
 
 
 def test_two_classes_in_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
@@ -172,7 +175,7 @@ def test_two_classes_in_files_of_one_name_are_both_kept(tmp_path: Path) -> None:
     copied = tmp_path / "copy"
     found = gathered(tmp_path / "s", "one.yaml", "two.yaml")
     put(copied, {name: content.decode() for name, content in found.items()})
-    names = [strategies.load(copied / f"strategy-{number}.yaml").code.name for number in range(2)]
+    names = [model_load.load(copied / f"strategy-{number}.yaml").code.name for number in range(2)]
     assert names == ["One", "Two"]
 
 
@@ -228,7 +231,7 @@ def test_a_run_with_options_is_repeated_and_explained_from_its_folder_without_th
         assert results[0]["state_hash"] in tightloop("explain", name)
     # An option of this time is written over those of the last time.
     tightloop("backtest", "run/strategy.yaml", "--out", "third", "--set", "capital=5000", *accept)
-    third = strategies.load(Path("third/strategy.yaml"))
+    third = model_load.load(Path("third/strategy.yaml"))
     assert third.read.capital == 5_000
     assert (third.read.limits.max_daily_trades, third.read.account.max_position_pct) == (2, 50)
     assert (Path("plain/strategy.yaml").read_text(), signal_text()) == (signal_text(), signal_text())
@@ -259,17 +262,17 @@ def test_a_carry_run_with_options_is_made_again_from_its_folder(
     monkeypatch.chdir(elsewhere)
     given = ["costs.perp_bps=9", "flows=other.csv", "legs.coin.size={weight: 0.4}"]
     window: dict[str, Any] = {"data": catalog, "start": "2024-06-02", "end": "2024-06-04"}
-    run = bootstrap.backtest(path, settings=given, **window)
+    run = runs_backtest.backtest(path, settings=given, **window)
     run.write(tmp_path / "run", report=False)
     monkeypatch.chdir(tmp_path)
     shutil.rmtree(source)
     shutil.rmtree(elsewhere)
-    again = bootstrap.backtest(tmp_path / "run" / "strategy.yaml", **window)
+    again = runs_backtest.backtest(tmp_path / "run" / "strategy.yaml", **window)
     assert {key: again.summary[key] for key in SAME} == {key: run.summary[key] for key in SAME}
     assert again.strategy.flows[0].amount == 5_000
     assert explain(tmp_path / "run")["run"]["state_hash"] == run.summary["state_hash"]
     above = put(tmp_path / "run", {"above.yaml": "extends: strategy.yaml\nname: above\ncosts: {spot_bps: 1}\n"})
-    own = strategies.load(above.parent / "above.yaml")
+    own = model_load.load(above.parent / "above.yaml")
     assert own.legs[0].size == again.strategy.legs[0].size
     assert own.flows[0].amount == 5_000, "a strategy that extends the file has its options, too"
 
@@ -286,7 +289,7 @@ def test_a_carry_run_with_options_is_made_again_from_its_folder(
 def test_what_a_file_can_not_write_over_itself_is_refused_by_line(text: str, fault: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"strategy.yaml": text + signal_text().lstrip()})
     with pytest.raises(InputError) as refused:
-        strategies.load(path)
+        model_load.load(path)
     assert fault in str(refused.value)
 
 
@@ -319,8 +322,8 @@ def test_a_later_setting_takes_the_place_of_what_it_writes_over() -> None:
 
 def test_a_carry_run_that_is_replaced_takes_its_layers_with_it_and_nobody_elses(catalog: Path, tmp_path: Path) -> None:
     window: dict[str, Any] = {"data": catalog, "start": "2024-06-02", "end": "2024-06-03"}
-    layered = bootstrap.backtest(put(tmp_path / "a", CASES["flows of a file that a layer names"]), **window)
-    plain = bootstrap.backtest(put(tmp_path / "b", {"strategy.yaml": BASIS.lstrip()}), **window)
+    layered = runs_backtest.backtest(put(tmp_path / "a", CASES["flows of a file that a layer names"]), **window)
+    plain = runs_backtest.backtest(put(tmp_path / "b", {"strategy.yaml": BASIS.lstrip()}), **window)
     folder = tmp_path / "run"
     layered.write(folder, report=False)
     written = {path.name for path in (folder / "files").iterdir()}
@@ -339,7 +342,7 @@ def test_a_carry_run_that_is_replaced_takes_its_layers_with_it_and_nobody_elses(
 def test_nothing_outside_of_the_folder_of_a_run_is_removed_whatever_its_result_names(
     catalog: Path, tmp_path: Path
 ) -> None:
-    run = bootstrap.backtest(
+    run = runs_backtest.backtest(
         put(tmp_path / "b", {"strategy.yaml": BASIS.lstrip()}), data=catalog, start="2024-06-02", end="2024-06-03"
     )
     folder = tmp_path / "run"

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app.bootstrap import backtest, sweep
-from tightloop.model import config
+from tightloop.app.runs.backtest import backtest, sweep
 from tightloop.model.errors import InputError
+from tightloop.model.signal import read as signal_read
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -26,7 +26,7 @@ def lab(tmp_path_factory):
 
 
 def data_of(path, lab):
-    if all(instrument.venue == "lab" for instrument in config.load(path).instruments):
+    if all(instrument.venue == "lab" for instrument in signal_read.load(path).instruments):
         return lab
     if not REAL.is_dir():
         assert not os.environ.get("CI"), f"{REAL} is missing, and CI must not skip what it holds"
@@ -42,7 +42,7 @@ def last_mid(root, name):
 
 @each_example
 def test_an_example_on_ticks_is_valid_without_a_warning_and_called_like_its_file(path):
-    strategy = config.load(path)
+    strategy = signal_read.load(path)
     assert strategy.warnings == ()
     assert strategy.read.name == path.stem
 

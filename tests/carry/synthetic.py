@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core import carry_replay
 from tightloop.core import log as core_log
-from tightloop.core.carry_types import BalanceKind, Instruction
-from tightloop.core.types import EVENT, EventKind, RowKind
-from tightloop.model.carry import (
+from tightloop.core.domain.carry import BalanceKind, Instruction
+from tightloop.core.domain.types import EVENT, EventKind, RowKind
+from tightloop.core.replay import carry as replay_carry
+from tightloop.model.carry.plan import CarryPlan, make_carry_plan
+from tightloop.model.carry.strategy import (
     Bands,
     CarryStrategy,
     Costs,
@@ -26,11 +27,10 @@ from tightloop.model.carry import (
     Size,
     Stops,
 )
-from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime import carry_tape
-from tightloop.runtime.carry_feed import CarryFeed, Payout, Prediction, SeriesKey, Settlement
-from tightloop.runtime.carry_tape import CarryTape
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.feeds.carry import CarryFeed, Payout, Prediction, SeriesKey, Settlement
+from tightloop.runtime.feeds.carry_tape import CarryTape
 
 HOUR_NS = 3_600_000_000_000
 START_NS = 1_700_000_000 // 3600 * 3600 * 1_000_000_000
@@ -228,19 +228,19 @@ class Run:
         plan, tape = self.plan, self.tape
         log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
         events = np.zeros(1, EVENT)
-        width = carry_replay.snapshot_width(len(plan.balances), len(plan.holdings))
+        width = replay_carry.snapshot_width(len(plan.balances), len(plan.holdings))
         self.snapshots = np.full((len(tape.instants), width), math.nan)
         last, place = tape.fresh()
         while True:
             plan.venues["forced_op"] = self.forced.get(int(place[0]), -1)
             control = np.array([plan.rows_per_step, 1, 0], np.int64)
-            status = carry_replay.carry_replay(
+            status = replay_carry.carry_replay(
                 plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, place, events,
                 log, self.snapshots, plan.table, control,
             )  # fmt: skip
             self.rows += [log[k].copy() for k in range(core_log.FIRST, int(log[0]["slot"]))]
             core_log.empty(log)
-            if status == carry_replay.FINISHED:
+            if status == replay_carry.FINISHED:
                 return
             if control[2] > 0 and events[0]["kind"] == EventKind.INSTANT_ENDED:
                 yield int(place[0]) - 1

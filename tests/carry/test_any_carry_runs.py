@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 
 from carry.synthetic import Prediction, Run, at, feed, walk
 from carry.test_books_hold import check_balances, check_bundles, check_venue, check_worth
-from tightloop.model import carry_config
-from tightloop.model.carry import CarryStrategy
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
 
 HOURS = 14
@@ -94,7 +94,7 @@ ran: list[bool] = []
 @given(files(), some.integers(0, 1_000))
 def test_every_file_is_refused_by_name_or_runs(tree: dict[str, Any], seed: int) -> None:
     try:
-        own = carry_config.loads(yaml.safe_dump(tree, sort_keys=False), "made.yaml")
+        own = carry_read.loads(yaml.safe_dump(tree, sort_keys=False), "made.yaml")
     except InputError as refused:
         nameless = [problem for problem in refused.problems if not (problem.message and problem.remedy)]
     else:

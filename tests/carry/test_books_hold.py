@@ -33,13 +33,13 @@ from carry.synthetic import (
     walk,
     weight,
 )
-from tightloop.core.carry_replay import FIXED
-from tightloop.core.carry_types import BUCKETS, COUNTERS, Rollback
-from tightloop.core.types import RowKind
-from tightloop.model.carry import CarryStrategy
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_feed import CarryFeed, SeriesKey
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
+from tightloop.core.domain.types import RowKind
+from tightloop.core.replay.carry import FIXED
+from tightloop.model.carry.strategy import CarryStrategy
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
+from tightloop.runtime.results.recorder import Recorder
 
 HOURS = 36
 BOTH = {"binance": 0.5, "bybit": 0.5}

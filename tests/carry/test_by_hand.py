@@ -33,9 +33,9 @@ from carry.synthetic import (
     strategy,
     weight,
 )
-from tightloop.core.carry_types import Band, Bucket, LegState, Level, Monitor
-from tightloop.core.types import RowKind, WarningCode
-from tightloop.model.carry import CarryStrategy
+from tightloop.core.domain.carry import Band, Bucket, LegState, Level, Monitor
+from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.model.carry.strategy import CarryStrategy
 
 ETH_PERP = "binance:ETHUSDT-perp"
 BTC_PERP = "binance:BTCUSDT-perp"

@@ -3,7 +3,7 @@
 import pytest
 
 from carry.acceptance import run, written
-from tightloop.core.carry_types import Bucket
+from tightloop.core.domain.carry import Bucket
 from tightloop.model.errors import InputError
 
 BOOK = """

@@ -22,9 +22,9 @@ from carry.synthetic import (
     strategy,
     weight,
 )
-from tightloop.core.carry_types import Bucket
-from tightloop.model import carry_config
-from tightloop.model.carry import CarryStrategy, Costs
+from tightloop.core.domain.carry import Bucket
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy, Costs
 from tightloop.model.errors import InputError
 
 
@@ -143,7 +143,7 @@ legs:
 
 
 def read(legs: str, share: str = "USDT") -> CarryStrategy:
-    return carry_config.loads(FILE.format(share=share, legs=legs))
+    return carry_read.loads(FILE.format(share=share, legs=legs))
 
 
 def test_a_loan_behind_which_stands_what_another_leg_gives_is_refused() -> None:

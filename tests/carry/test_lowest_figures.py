@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from carry.synthetic import Bands, Legacy, Run, at, borrowing, done, feed, flat, loop, short, spot, strategy
-from tightloop.core.carry_types import Level, Monitor
-from tightloop.core.types import RowKind
-from tightloop.model.carry_plan import make_carry_plan
-from tightloop.runtime import carry_backtest, carry_tape
-from tightloop.runtime.carry_results import build_carry
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import Level, Monitor
+from tightloop.core.domain.types import RowKind
+from tightloop.model.carry.plan import make_carry_plan
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.recorder import Recorder
 
 
 def falling(share: float, hour: int = 4, hours: int = 8) -> dict[tuple[str, str], Any]:

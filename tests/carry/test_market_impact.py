@@ -11,13 +11,15 @@ from pydantic import ValidationError
 from app.carry_strategies import real
 from carry.acceptance import Ran, near, ns, run, run_on, written
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.core import carry_replay, log, pool_rates
-from tightloop.core.carry_types import COUNTERS, GO, Bucket, Counter, Instruction, Rollback
-from tightloop.core.types import RowKind, WarningCode
-from tightloop.model.carry_rates import PoolRates, packaged_rates
-from tightloop.model.carry_venues import packaged
+from tightloop.core import log
+from tightloop.core.carry import interest
+from tightloop.core.domain.carry import COUNTERS, GO, Bucket, Counter, Instruction, Rollback
+from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.replay import carry as replay_carry
+from tightloop.model.carry.rates import PoolRates, packaged_rates
+from tightloop.model.carry.venues import packaged
 from tightloop.model.errors import InputError
-from tightloop.runtime.carry_feed import CarryFeed, SeriesKey
+from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
 
 HOUR = 3_600_000_000_000
 LENDING = """
@@ -72,11 +74,11 @@ def counted(ran: Ran, counter: Counter) -> float:
 
 
 def test_two_slopes_meet_at_the_kink_and_the_pool_keeps_its_part():
-    assert pool_rates.borrow_rate(0.4, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.05)
-    assert pool_rates.borrow_rate(0.8, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.09)
-    assert pool_rates.borrow_rate(0.9, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.39)
-    assert pool_rates.borrow_rate(1.0, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.69)
-    assert pool_rates.supply_rate(0.4, 0.05, 0.1) == pytest.approx(0.018)
+    assert interest.borrow_rate(0.4, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.05)
+    assert interest.borrow_rate(0.8, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.09)
+    assert interest.borrow_rate(0.9, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.39)
+    assert interest.borrow_rate(1.0, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.69)
+    assert interest.supply_rate(0.4, 0.05, 0.1) == pytest.approx(0.018)
 
 
 def test_a_supplier_as_large_as_the_pool_is_paid_by_the_model_at_half_the_utilisation():
@@ -173,7 +175,7 @@ def withdraw(ran: Ran, qty: float) -> Rollback:
         rows[at]["slot"], rows[at]["oco"] = names.index("aave_v3:aUSDT"), names.index("wallet:USDT")
         rows[at]["role"] = rows[at]["instance"] = rows[at]["tif"] = -1
         rows[at]["qty"], rows[at]["threshold"] = qty, np.nan
-        carry_replay.venue_instructed(ran.plan.venues, rows, at)
+        replay_carry.venue_instructed(ran.plan.venues, rows, at)
     venue = ran.plan.venues[0]
     return Rollback(int(venue["inbox"][int(venue["inbox_count"]) - 1]["reason"]))
 
@@ -240,10 +242,10 @@ def test_below_the_kink_the_model_asks_what_the_pool_asked(asset):
             assert regime.is_known, f"{asset} has rows where nobody knows the regime"
             if used[at] > regime.optimal:
                 continue
-            rate = pool_rates.borrow_rate(used[at], regime.base, regime.below, np.nan, regime.optimal)
+            rate = interest.borrow_rate(used[at], regime.base, regime.below, np.nan, regime.optimal)
             day = datetime.fromtimestamp(times[at] / 1e9, UTC).date()
             assert abs(rate - borrow[at]) <= TOLERANCE * used[at], f"{asset} at {day}: {rate} is not {borrow[at]}"
-            paid = pool_rates.supply_rate(used[at], rate, regime.reserve_factor)
+            paid = interest.supply_rate(used[at], rate, regime.reserve_factor)
             # A total that is off by what the treasury has not claimed is off in the rate and in the share of it.
             assert paid == pytest.approx(supply[at], rel=2e-3)
             seen += 1
@@ -260,7 +262,7 @@ def test_above_the_kink_it_does_too_when_the_utilisation_is_taken_from_the_rates
         for at in np.flatnonzero((times >= regime.since) & (times < until)):
             if used[at] > regime.optimal:
                 exact = supply[at] / (borrow[at] * (1.0 - regime.reserve_factor))
-                rate = pool_rates.borrow_rate(exact, regime.base, regime.below, regime.above, regime.optimal)
+                rate = interest.borrow_rate(exact, regime.base, regime.below, regime.above, regime.optimal)
                 assert abs(rate - borrow[at]) < 1e-4
                 found.append(rate)
     assert len(found) == days
@@ -320,7 +322,7 @@ costs: {{market_impact: {impact}}}
 
 @pytest.mark.real_data
 def test_a_day_whose_regime_nobody_knows_is_refused_by_name(monkeypatch):
-    from tightloop.app import carry_rates
+    from tightloop.app.markets.carry import rates as carry_rates
 
     known = packaged_rates().pools["aave_v3"]
     table = known.model_dump(by_alias=True) | {"until": "2024-06-03"}

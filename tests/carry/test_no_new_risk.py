@@ -27,15 +27,16 @@ from carry.synthetic import (
     walk,
     weight,
 )
-from tightloop.core.carry_types import BalanceKind, Band
-from tightloop.core.types import Reason, RowKind, WarningCode
-from tightloop.model.carry import CarryStrategy, Stops
-from tightloop.model.carry_plan import make_carry_plan
-from tightloop.runtime import carry_backtest, carry_tape
-from tightloop.runtime.carry_feed import CarryFeed
-from tightloop.runtime.carry_results import build_carry
-from tightloop.runtime.carry_tape import kill_switch, rearmed
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import BalanceKind, Band
+from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.model.carry.plan import make_carry_plan
+from tightloop.model.carry.strategy import CarryStrategy, Stops
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.feeds.carry import CarryFeed
+from tightloop.runtime.feeds.carry_tape import kill_switch, rearmed
+from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.recorder import Recorder
 
 BOTH = {"binance": 0.5, "bybit": 0.5}
 COINS = 30.0

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from app.carry_strategies import SHARED
 from app.carry_strategies import real as real_path
-from tightloop.app.reference import main, same
+from tightloop.app.cli.reference import main, same
 
 DATA = SHARED / "data"
 EXPECTED = SHARED / "reference" / "yield.json"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from carry.acceptance import MODES, mode, near, ns, reference, run, written
-from tightloop.core.carry_types import Bucket
-from tightloop.core.types import WarningCode
-from tightloop.model.carry import Flow
+from tightloop.core.domain.carry import Bucket
+from tightloop.core.domain.types import WarningCode
+from tightloop.model.carry.strategy import Flow
 from tightloop.model.errors import InputError
-from tightloop.runtime.carry_legacy import legacy_attribution
+from tightloop.runtime.results.carry.published import legacy_attribution
 
 pytestmark = pytest.mark.real_data
 

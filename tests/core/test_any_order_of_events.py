@@ -18,8 +18,8 @@ from tests.core.driven import Driven, of_kind
 from tests.core.test_orders import LEGAL
 from tests.parity import runs
 
+from tightloop.core.domain.types import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 from tightloop.core.state import check_invariants
-from tightloop.core.types import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 
 S = OrderState
 OFTEN = {"s1": {"all": [{"rsi": "> 30"}]}, "ze1": {"all": [{"rsi": "> 75"}]}, "instruments": runs.NAMES[:2]}

@@ -201,7 +201,7 @@ COMPARE = """
 import sys
 from tests.parity import runs
 from tightloop.core import indicators
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 for name in sys.argv[1:]:
     texts = runs.TOGETHER.get(name) or (runs.KINDS[name],)
     setting = runs.Setting.random(*texts, seed=2, count=300)

@@ -8,11 +8,11 @@ import pytest
 from tests.core.driven import OPEN_STATES, Driven, submitted
 from tests.parity import runs
 
-from tightloop.core import orders
+from tightloop.core.domain.types import EQUITY, EventKind, OrderState, RowKind, WarningCode
 from tightloop.core.state import new_state
-from tightloop.core.types import EQUITY, EventKind, OrderState, RowKind, WarningCode
-from tightloop.runtime import results
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.trading import orders
+from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.recorder import Recorder
 
 S = OrderState
 EVENTS = ("accepted", "rejected", "part", "all", "canceled", "expired", "unknown")
@@ -173,7 +173,7 @@ def test_slippage_that_the_venue_does_not_tell_stays_out_of_the_sum_and_is_count
     recorder = Recorder()
     cash = own.state["equity"] - own.state["unrealized"]
     recorder.take_equity(np.array([(own.now_ns, own.state["equity"], cash)], EQUITY), 1)
-    done = results.build(own.plan, recorder, data_digest="", seed=0, warnings=[], quality=[])
+    done = results_build.build(own.plan, recorder, data_digest="", seed=0, warnings=[], quality=[])
     assert done.summary["metrics"]["slippage"] is None
     assert np.isnan(done.tables["trades"]["slippage"]).tolist() == [True]
     assert any("the slippage of 1 fills is not known" in warning for warning in done.summary["warnings"])

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tightloop.core import ledger, limits, margin, positions, rounding
+from tightloop.core import limits, rounding
 from tightloop.core.compiled import as_rows
+from tightloop.core.domain.types import ACCOUNT_KINDS, INSTRUMENT, POSITION, AccountKind
 from tightloop.core.state import new_state
-from tightloop.core.types import ACCOUNT_KINDS, INSTRUMENT, POSITION, AccountKind
+from tightloop.core.trading import ledger, margin, positions
 
 OPTIONS = {"error_model": "numpy"}
 

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from model.test_any_strategy import SHAPE, VALUES, places
 from model.test_carry_file import FULL
-from tightloop.model import carry_config, carry_file
-from tightloop.model.carry import CarryStrategy
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry import schema as carry_schema
+from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
-from tightloop.model.fields import Strict
+from tightloop.model.files.fields import Strict
 
 GOOD_TREE = yaml.safe_load(re.sub(r"(\d)_(\d)", r"\1\2", FULL))
-MODELS = [own for own in vars(carry_file).values() if isinstance(own, type) and issubclass(own, Strict)]
+MODELS = [own for own in vars(carry_schema).values() if isinstance(own, type) and issubclass(own, Strict)]
 NAMES = sorted({field.alias or name for model in MODELS for name, field in model.model_fields.items()})
 WORDS = sorted({*NAMES, *re.findall(r"[\w:$-]+", FULL), "", "venue", "all", "$", "default", "extends"})
 ANY = st.one_of(VALUES, st.sampled_from(WORDS))
@@ -47,7 +48,7 @@ def changed(draw):
 def test_a_carry_file_is_a_strategy_or_is_refused_in_words_of_this_product(tree):
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     try:
-        own = carry_config.loads(text, "changed.yaml")
+        own = carry_read.loads(text, "changed.yaml")
     except InputError as error:
         for problem in error.problems:
             assert problem.message, problem

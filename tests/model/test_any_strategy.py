@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bad_files import BAD, GOOD
-from tightloop.model import config, strategy_file
 from tightloop.model.errors import InputError
-from tightloop.model.fields import Strict
+from tightloop.model.files.fields import Strict
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal import schema as signal_schema
+from tightloop.model.signal.plan import make_plan
 
 GOOD_TREE = yaml.safe_load(GOOD.replace("1_000", "1000").replace("5_000", "5000").replace("100_000", "100000"))
-MODELS = [own for own in vars(strategy_file).values() if isinstance(own, type) and issubclass(own, Strict)]
+MODELS = [own for own in vars(signal_schema).values() if isinstance(own, type) and issubclass(own, Strict)]
 FIELDS = sorted({name for model in MODELS for name in model.model_fields})
 WORDS = sorted(
     {
@@ -110,14 +111,14 @@ def judged(strategy):
 @settings(max_examples=600, deadline=None)
 def test_any_change_of_a_good_file_is_valid_or_refused(tree):
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-    judged(outcome(lambda: config.loads(text, "any.yaml")))
+    judged(outcome(lambda: signal_read.loads(text, "any.yaml")))
 
 
 @given(changed())
 @settings(max_examples=300, deadline=None)
 def test_any_data_are_valid_or_refused(tree):
     """The same without YAML between: numbers that no text of this product gives."""
-    judged(outcome(lambda: config.read(tree, lambda _: 1, "any.yaml", "")))
+    judged(outcome(lambda: signal_read.read(tree, lambda _: 1, "any.yaml", "")))
 
 
 @given(st.sampled_from(sorted(BAD)), st.sampled_from(sorted(BAD)))
@@ -126,7 +127,7 @@ def test_two_faults_are_refused_as_one_is(first, second):
     text = GOOD
     for name in (first, second):
         text = text.replace(BAD[name].old, BAD[name].new, 1)
-    outcome(lambda: config.loads(text, "any.yaml"))
+    outcome(lambda: signal_read.loads(text, "any.yaml"))
 
 
 PATHS = st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from("012"), st.text(max_size=3)), min_size=1, max_size=5)
@@ -136,13 +137,13 @@ PATHS = st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from("012"), st.te
 @settings(max_examples=300, deadline=None)
 def test_any_setting_is_valid_or_refused(pairs):
     options = [f"{path}={json.dumps(value)}" for path, value in pairs]
-    judged(outcome(lambda: config.loads(GOOD, "any.yaml", settings=options)))
-    judged(outcome(lambda: config.loads(GOOD, "any.yaml", settings=pairs)))
+    judged(outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=options)))
+    judged(outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=pairs)))
 
 
 @given(st.text(max_size=40))
 @settings(max_examples=200, deadline=None)
 def test_any_text_of_a_setting_is_valid_or_refused(text):
-    outcome(lambda: config.loads(GOOD, "any.yaml", settings=[text]))
-    outcome(lambda: config.loads(GOOD, "any.yaml", settings=[f"capital={text}"]))
-    outcome(lambda: config.loads(GOOD, "any.yaml", instruments=[text]))
+    outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=[text]))
+    outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=[f"capital={text}"]))
+    outcome(lambda: signal_read.loads(GOOD, "any.yaml", instruments=[text]))

@@ -6,13 +6,16 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tightloop.app import bootstrap
-from tightloop.app.cli import main
-from tightloop.model import carry_config, config, strategies, yaml_lines
-from tightloop.model.carry import CarryStrategy, Flow, Size
-from tightloop.model.carry_venues import packaged
+from tightloop.app.cli.main import main
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.model import load as model_load
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy, Flow, Size
+from tightloop.model.carry.venues import packaged
 from tightloop.model.errors import InputError
+from tightloop.model.files import yaml_lines
 from tightloop.model.instruments import InstrumentId
+from tightloop.model.signal import read as signal_read
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = sorted((ROOT / "strategies" / "carry").glob("*.yaml"))
@@ -124,7 +127,7 @@ def line_with(text, part):
 
 
 def test_a_file_with_every_key_is_read_as_it_is_written():
-    own = carry_config.loads(FULL)
+    own = carry_read.loads(FULL)
     assert (own.name, own.share_class, own.capital, own.timeframe, own.reserve) == (
         "everything", "USDT", 100_000, "1h", 0.1,
     )  # fmt: skip
@@ -171,7 +174,7 @@ def test_a_file_with_every_key_is_read_as_it_is_written():
 
 
 def test_what_is_not_written_is_off():
-    own = carry_config.loads(LENDING)
+    own = carry_read.loads(LENDING)
     assert own.bands.margin_warn == 0.20
     assert {getattr(own.bands, key) for key in ("equity", "delta", "ltv", "hf_floor", "margin_resize")} == {None}
     assert own.costs.gas is None
@@ -278,7 +281,7 @@ REFUSED = [
 )
 def test_what_is_wrong_is_refused_with_its_place_and_a_remedy(old, new, field, message, remedy):
     text = changed((old, new))
-    found = {own.field: own for own in problems(lambda: carry_config.loads(text, "full.yaml"))}
+    found = {own.field: own for own in problems(lambda: carry_read.loads(text, "full.yaml"))}
     assert field in found, "\n".join(str(own) for own in found.values())
     own = found[field]
     assert message in own.message, own
@@ -294,7 +297,7 @@ def test_all_problems_are_told_at_once_and_in_the_order_of_the_file():
         ("okx:ETHUSDT-perp: 0.4}", "okx:ETHUSDT-perp: 0.3}"),
         ("asset: USDT", "asset: DAI"), ("equity: 0.02", "equity: x"), ("spot_bps: 7", "spot_bpss: 7"),
     )  # fmt: skip
-    found = problems(lambda: carry_config.loads(text))
+    found = problems(lambda: carry_read.loads(text))
     assert [own.field for own in found] == [
         "capital", "legs.loop.lst", "legs.hedge.venues", "legs.lent.asset", "bands.equity", "costs.spot_bpss",
     ]  # fmt: skip
@@ -303,7 +306,7 @@ def test_all_problems_are_told_at_once_and_in_the_order_of_the_file():
 
 @pytest.mark.parametrize("text", ["", "- a", "family: carry", "family: carry\nlegs: {}", "family: carry\nlegs: [x]"])
 def test_a_file_without_legs_is_refused(text):
-    found = problems(lambda: carry_config.loads(text))
+    found = problems(lambda: carry_read.loads(text))
     assert all(own.remedy for own in found)
 
 
@@ -324,7 +327,7 @@ costs: {{spot_bps: 0}}
 
 
 def loop(ltv, floor="null", lst="weETH", emode="true"):
-    return carry_config.loads(LOOP.format(ltv=ltv, floor=floor, lst=lst, emode=emode)).legs[0]
+    return carry_read.loads(LOOP.format(ltv=ltv, floor=floor, lst=lst, emode=emode)).legs[0]
 
 
 def test_a_target_ltv_above_the_floor_of_health_is_refused_and_the_largest_is_named():
@@ -363,7 +366,7 @@ def test_a_staking_token_finds_its_venue_whatever_its_case(written, lst, venue):
 def test_every_mode_of_the_specification_has_a_file_and_every_file_is_named_after_its_strategy():
     assert TEN | {"eth_basis_eth"} == {path.stem for path in MODES}
     for path in (*MODES, *REFERENCES):
-        assert carry_config.load(path).name == path.stem
+        assert carry_read.load(path).name == path.stem
 
 
 @pytest.mark.parametrize("path", [*MODES, *REFERENCES], ids=lambda path: path.stem)
@@ -372,7 +375,7 @@ def test_every_strategy_that_is_shipped_is_valid_without_a_warning(path):
     assert result.exit_code == 0, result.output
     assert f"{path.stem} is valid" in result.stdout
     assert "warning" not in result.stderr
-    assert strategies.load(path).warnings == ()
+    assert model_load.load(path).warnings == ()
 
 
 def leaves(tree, path=()):
@@ -422,7 +425,7 @@ def test_a_mode_without_one_of_its_keys_is_refused_with_the_key_and_the_file(pat
     (tmp_path / "shared" / "costs.yaml").write_text((path.parent / "shared" / "costs.yaml").read_text(encoding="utf-8"))
     file = tmp_path / path.name
     file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    found = problems(lambda: strategies.load(file))
+    found = problems(lambda: model_load.load(file))
     told = "\n".join(str(own) for own in found)
     assert all(own.file == str(file) and own.line is not None for own in found), told
     named = "venues" if "venues" in key else key[-1]  # a venue is a name that the file gives to a weight
@@ -431,7 +434,7 @@ def test_a_mode_without_one_of_its_keys_is_refused_with_the_key_and_the_file(pat
 
 def test_hedge_weights_that_do_not_add_up_to_one_are_refused():
     settings = ["legs.short.venues={binance:BTCUSDT-perp: 0.4, bybit:BTCUSDT-perp: 0.3, okx:BTCUSDT-perp: 0.2}"]
-    (own,) = problems(lambda: carry_config.load(MODES[0], settings=settings))
+    (own,) = problems(lambda: carry_read.load(MODES[0], settings=settings))
     assert (own.line, own.field) == (None, "legs.short.venues")
     assert "0.4 + 0.3 + 0.2 add up to 0.9" in own.message
 
@@ -443,16 +446,16 @@ def test_files_are_laid_over_each_other_from_the_base_to_the_strategy(tmp_path):
     (tmp_path / "base.yaml").write_text("capital: 5\ncosts: {spot_bps: 1, perp_bps: 2}\nreserve: 0.1\n")
     (tmp_path / "mode.yaml").write_text("extends: base.yaml\ncosts: {perp_bps: 3}\nshare_class: USDT\n")
     text = "extends: [mode.yaml]\n" + LENDING.replace("costs: {spot_bps: 0}\n", "").replace("capital: 100_000\n", "")
-    own = carry_config.loads(text, str(tmp_path / "own.yaml"))
+    own = carry_read.loads(text, str(tmp_path / "own.yaml"))
     assert (own.capital, own.reserve, own.costs.spot_rate, own.costs.perp_rate) == (5, 0.1, 0.0001, 0.0003)
     assert [Path(name).name for name, _ in own.beside] == ["mode.yaml", "base.yaml"]
     whole = LENDING.replace("100_000", "5").replace("spot_bps: 0", "spot_bps: 1, perp_bps: 3") + "reserve: 0.1\n"
-    assert carry_config.loads(whole).config_hash == own.config_hash
+    assert carry_read.loads(whole).config_hash == own.config_hash
 
 
 def test_a_problem_of_a_layer_names_the_layer_and_its_line(tmp_path):
     (tmp_path / "base.yaml").write_text("bands:\n  equity: 5\n  delat: 1\n")
-    found = problems(lambda: carry_config.loads("extends: base.yaml\n" + LENDING, str(tmp_path / "own.yaml")))
+    found = problems(lambda: carry_read.loads("extends: base.yaml\n" + LENDING, str(tmp_path / "own.yaml")))
     assert [(Path(own.file).name, own.line, own.field) for own in found] == [
         ("base.yaml", 2, "bands.equity"), ("base.yaml", 3, "bands.delat"),
     ]  # fmt: skip
@@ -461,20 +464,20 @@ def test_a_problem_of_a_layer_names_the_layer_and_its_line(tmp_path):
 def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path):
     (tmp_path / "a.yaml").write_text("name: first\nextends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
-    (own,) = problems(lambda: carry_config.load(tmp_path / "a.yaml"))
+    (own,) = problems(lambda: carry_read.load(tmp_path / "a.yaml"))
     assert (Path(own.file).name, own.line, own.field) == ("b.yaml", 1, "extends")
-    (own,) = problems(lambda: carry_config.loads("extends: gone.yaml\n" + LENDING))
+    (own,) = problems(lambda: carry_read.loads("extends: gone.yaml\n" + LENDING))
     assert (own.line, own.message) == (1, "there is no file gone.yaml")
-    (own,) = problems(lambda: carry_config.loads(LENDING, settings=["extends=a.yaml"]))
+    (own,) = problems(lambda: carry_read.loads(LENDING, settings=["extends=a.yaml"]))
     assert "can not be set by an option" in own.message
 
 
 def test_a_parameter_of_an_option_is_put_in_and_its_fault_names_the_option():
     path = ROOT / "strategies" / "reference" / "loop_weETH.yaml"
-    assert carry_config.load(path, settings=["params.ltv=0.65"]).legs[0].ltv == 0.65
-    (own,) = problems(lambda: carry_config.load(path, settings=["params.ltv=0.95"]))
+    assert carry_read.load(path, settings=["params.ltv=0.65"]).legs[0].ltv == 0.65
+    (own,) = problems(lambda: carry_read.load(path, settings=["params.ltv=0.95"]))
     assert (own.file, own.line, own.field) == ("--set params.ltv=0.95", None, "legs.loop.ltv")
-    (own,) = problems(lambda: carry_config.load(path, settings=["params.lvt=0.75"]))
+    (own,) = problems(lambda: carry_read.load(path, settings=["params.lvt=0.75"]))
     assert (own.field, own.message) == ("params.lvt", "is used nowhere")
 
 
@@ -482,23 +485,23 @@ def test_flows_come_from_a_file_beside_the_strategy(tmp_path):
     (tmp_path / "f.csv").write_text("ts,amount,speed\n2024-07-01T00:00:00Z,-25_000,fast\n2024-08-01,1000,slow\n")
     (tmp_path / "f.yaml").write_text("flows:\n  - {ts: 2024-07-01, amount: -25000, speed: fast}\n")
     file = str(tmp_path / "own.yaml")
-    own = carry_config.loads(LENDING + "flows: f.csv\n", file)
+    own = carry_read.loads(LENDING + "flows: f.csv\n", file)
     assert own.flows[0] == Flow(1_719_792_000_000_000_000, -25_000, "fast")
     assert len(own.flows) == 2
-    assert carry_config.loads(LENDING + "flows: f.yaml\n", file).flows == own.flows[:1]
+    assert carry_read.loads(LENDING + "flows: f.yaml\n", file).flows == own.flows[:1]
     (tmp_path / "f.csv").write_text("ts,amount,speed\n2024-07-01,-25,fast\n2024-06-01,many,slow\n")
-    (bad,) = problems(lambda: carry_config.loads(LENDING + "flows: f.csv\n", file))
+    (bad,) = problems(lambda: carry_read.loads(LENDING + "flows: f.csv\n", file))
     assert (Path(bad.file).name, bad.line, bad.field) == ("f.csv", 3, "flows.1.amount")
     (tmp_path / "f.csv").write_text("when,amount\n")
-    (bad,) = problems(lambda: carry_config.loads(LENDING + "flows: f.csv\n", file))
+    (bad,) = problems(lambda: carry_read.loads(LENDING + "flows: f.csv\n", file))
     assert bad.line == 1
-    (bad,) = problems(lambda: carry_config.loads(LENDING + "flows: gone.csv\n", file))
+    (bad,) = problems(lambda: carry_read.loads(LENDING + "flows: gone.csv\n", file))
     assert (bad.line, bad.message) == (8, "there is no file gone.csv")
 
 
 def test_withdrawals_beyond_what_was_paid_in_are_warned_of():
     text = LENDING + "flows: [{ts: 2024-07-01, amount: -100_001}]\n"
-    assert "more than was ever paid in" in carry_config.loads(text).warnings[0]
+    assert "more than was ever paid in" in carry_read.loads(text).warnings[0]
 
 
 # --- share classes and prices --------------------------------------------------------------------------------------
@@ -517,7 +520,7 @@ legs:
           margin: {{weight: 0.15}}}}
 costs: {{spot_bps: 0}}
 """
-    return carry_config.loads(text, settings=[f"{key.replace('__', '.')}={value}" for key, value in settings.items()])
+    return carry_read.loads(text, settings=[f"{key.replace('__', '.')}={value}" for key, value in settings.items()])
 
 
 def test_a_share_class_in_eth_sells_short_only_what_it_bought_beyond_its_capital():
@@ -547,49 +550,49 @@ legs:
   stake: {kind: stake, from: eth, lst: wstETH}
 costs: {spot_bps: 0}
 """
-    assert carry_config.loads(text).warnings == (
+    assert carry_read.loads(text).warnings == (
         "stake holds ETH without a hedge, and the share class USDT is market neutral",
     )
     naked = "{kind: perp, side: short, size: {weight: 0.1}, venues: {bybit:BTCUSDT-perp: 1}, margin: {weight: 0.1}}"
-    found = carry_config.loads(text, settings=[f"legs.short={naked}"]).warnings
+    found = carry_read.loads(text, settings=[f"legs.short={naked}"]).warnings
     assert "short is short of BTC that nothing holds" in found
 
 
 def test_a_price_that_is_needed_comes_from_the_spot_leg_or_is_asked_for():
     assert str(basis("ETH").marks.usd["ETH"]) == "bybit:ETHUSDT-spot"
-    (own,) = problems(lambda: carry_config.loads(LENDING, settings=["costs.gas={multiplier: 1.2}"]))
+    (own,) = problems(lambda: carry_read.loads(LENDING, settings=["costs.gas={multiplier: 1.2}"]))
     assert own.field == "marks.usd"
     assert "gas is paid in it" in own.message
     assert "ETH: bybit:ETHUSDT-spot" in own.remedy
     eth = LENDING.replace("USDT", "ETH").replace("asset: ETH", "asset: WETH")
-    assert carry_config.loads(eth, settings=["costs.gas={multiplier: 1.2}"]).marks.usd == {}
+    assert carry_read.loads(eth, settings=["costs.gas={multiplier: 1.2}"]).marks.usd == {}
     path = ROOT / "strategies" / "carry" / "ml_btc_directional_btc_margin.yaml"
-    (own,) = problems(lambda: carry_config.load(path, settings=["marks.usd=null"]))
+    (own,) = problems(lambda: carry_read.load(path, settings=["marks.usd=null"]))
     assert "has no price of BTC: btc settles in USDT" in own.message
 
 
 def test_two_legs_can_not_take_all_of_one_source():
     second = "legs.more={kind: lend, pool: aave_v3, asset: USDT}"
-    (own,) = problems(lambda: carry_config.loads(LENDING, settings=[second]))
+    (own,) = problems(lambda: carry_read.loads(LENDING, settings=[second]))
     assert "supply takes all of NAV" in own.message
 
 
 def test_fees_of_the_venues_are_those_of_the_table_or_of_the_strategys_own():
     path = ROOT / "strategies" / "reference" / "basis_static.yaml"
     settings = ["costs.spot_bps=venue", "costs.perp_bps=venue", "venues.binance.perp_bps=5"]
-    own = carry_config.load(path, settings=settings)
+    own = carry_read.load(path, settings=settings)
     assert dict(own.costs.spot_by_venue) == {"binance": packaged().venues["binance"].spot_bps / 10_000}
     assert dict(own.costs.perp_by_venue) == {"binance": 0.0005}
     assert own.venues["binance"].maintenance_margin == 0.10
     settings = ["costs.spot_bps=venue", "legs.coin.instrument=kraken:BTCUSDT-spot"]
-    (bad,) = problems(lambda: carry_config.load(path, settings=settings))
+    (bad,) = problems(lambda: carry_read.load(path, settings=settings))
     assert (bad.field, bad.message) == ("costs.spot_bps", "the fee of kraken is not known")
 
 
 def test_costs_that_are_not_written_are_warned_of():
     assert (
         "trades, transfers and gas are free"
-        in carry_config.loads(LENDING.replace("costs: {spot_bps: 0}", "")).warnings[0]
+        in carry_read.loads(LENDING.replace("costs: {spot_bps: 0}", "")).warnings[0]
     )
 
 
@@ -597,36 +600,36 @@ def test_costs_that_are_not_written_are_warned_of():
 
 
 def test_however_it_is_spelled_a_strategy_has_one_hash_and_whatever_it_does_changes_it():
-    first = carry_config.loads(FULL)
+    first = carry_read.loads(FULL)
     same = changed(("description: every key once", "description: other"), ("capital: 100_000", "capital: 1e5"),
                    ("lst: WEETH", "lst: weETH"), ("$half", "0.4"), (", half: 0.4", ""))  # fmt: skip
-    assert carry_config.loads(same).config_hash == first.config_hash
+    assert carry_read.loads(same).config_hash == first.config_hash
     seen = {first.config_hash}
     for old, new in (("ltv: 0.65", "ltv: 0.66"), ("reserve: 0.1", "reserve: 0.05"), ("delta: 0.02", "delta: 0.03"),
                      ("spot_bps: 7", "spot_bps: 8"), ("amount: 10_000", "amount: 9_000"),
                      ("holes: refuse", "holes: carry"),
                      ("stale_funding: true", "stale_funding: false"), ("initial_margin: 0.2", "initial_margin: 0.3"),
                      ("stop_sd: 2", "stop_sd: 3"), ("exit: queue", "exit: market")):  # fmt: skip
-        seen.add(carry_config.loads(changed((old, new))).config_hash)
+        seen.add(carry_read.loads(changed((old, new))).config_hash)
     assert len(seen) == 11
 
 
 def test_each_family_is_read_by_its_own_reader(tmp_path):
     ema = ROOT / "strategies" / "ema_cross.yaml"
-    carry, signal = bootstrap.load_any([MODES[0], ema])
+    carry, signal = runs_backtest.load_any([MODES[0], ema])
     assert isinstance(carry, CarryStrategy)
-    assert isinstance(signal, config.Strategy)
-    assert bootstrap.load_any([carry, LENDING])[1].name == "lending"
-    (own,) = problems(lambda: bootstrap.load_strategies([MODES[0]]))
+    assert isinstance(signal, signal_read.Strategy)
+    assert runs_backtest.load_any([carry, LENDING])[1].name == "lending"
+    (own,) = problems(lambda: runs_backtest.load_strategies([MODES[0]]))
     assert (own.file, own.field) == (str(MODES[0]), "family")
-    (own,) = problems(lambda: config.load(MODES[0]))
+    (own,) = problems(lambda: signal_read.load(MODES[0]))
     assert "can not stand here" in own.message
-    (own,) = problems(lambda: strategies.loads(LENDING.replace("carry", "cary")))
+    (own,) = problems(lambda: model_load.loads(LENDING.replace("carry", "cary")))
     assert (own.field, own.remedy) == ("family", "did you mean carry?")
-    found = problems(lambda: strategies.loads(LENDING + "sections: {}\n"))
+    found = problems(lambda: model_load.loads(LENDING + "sections: {}\n"))
     assert [own.field for own in found] == ["sections"]
     for options in ({"instruments": ["binance:BTCUSDT-perp"]}, {"account": tmp_path / "a.yaml"}):
-        (own,) = problems(lambda options=options: strategies.load(MODES[0], **options))
+        (own,) = problems(lambda options=options: model_load.load(MODES[0], **options))
         assert "means nothing to a carry strategy" in own.message
 
 

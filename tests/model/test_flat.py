@@ -2,7 +2,7 @@
 
 import pytest
 
-from tightloop.model import config
+from tightloop.model.signal import read as signal_read
 
 TEXT = """
 name: flat
@@ -22,7 +22,7 @@ costs: {taker_bps: 0, maker_bps: 0, funding: "off"}
 
 
 def said(kind, first="crosses_above 30", second="crosses_above 30"):
-    return [text for text in config.loads(TEXT % (kind, first, second)).warnings if "never moved" in text]
+    return [text for text in signal_read.loads(TEXT % (kind, first, second)).warnings if "never moved" in text]
 
 
 @pytest.mark.parametrize("condition", ["< 30", "<= 0", "between 0 and 30", "> -5", "== 0"])

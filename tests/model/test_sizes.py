@@ -2,8 +2,8 @@
 
 import pytest
 
-from tightloop.model import config
-from tightloop.model.sizes import against_limits
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.sizes import against_limits
 
 STRATEGY = """
 name: {name}
@@ -21,7 +21,7 @@ sections:
 
 def strategy(size, *settings, name="own", symbol="A", account=None):
     text = STRATEGY.format(name=name, symbol=symbol, size=size)
-    return config.loads(text, settings=settings, account=account)
+    return signal_read.loads(text, settings=settings, account=account)
 
 
 def said(*strategies):
@@ -116,7 +116,7 @@ def test_slots_that_the_account_can_never_fill_are_said():
 
 def test_the_research_account_switches_off_three_limits_and_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own = strategy("{type: percentage, value: 79}", "account.max_drawdown_pct=50", account=config.Path("research"))
+    own = strategy("{type: percentage, value: 79}", "account.max_drawdown_pct=50", account=signal_read.Path("research"))
     account = own.read.account
     assert own.preset == "research"
     assert (account.max_position_pct, account.max_positions, account.max_symbol_pct) == (None, None, None)
@@ -127,7 +127,7 @@ def test_the_research_account_switches_off_three_limits_and_leaves_the_others(tm
 def test_a_file_that_is_called_research_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "research").write_text("max_position_pct: 7", encoding="utf-8")
-    own = strategy("{type: percentage, value: 5}", account=config.Path("research"))
+    own = strategy("{type: percentage, value: 5}", account=signal_read.Path("research"))
     assert own.preset is None
     assert own.read.account.max_position_pct == 7.0
     assert own.read.account.max_positions == 3

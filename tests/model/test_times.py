@@ -2,7 +2,7 @@
 
 import pytest
 
-from tightloop.app.window import time_of
+from tightloop.app.text.window import time_of
 from tightloop.model.errors import InputError
 from tightloop.model.times import counted_ns, iso_ns
 

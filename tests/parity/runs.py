@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from tightloop.adapters.stores import parquet
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
 from tightloop.core import log as core_log
-from tightloop.core import replay
+from tightloop.core.domain.types import BAR, EQUITY, EVENT
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.state import state_hash
-from tightloop.core.types import BAR, EQUITY, EVENT
-from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, MarginTier, default_rules
-from tightloop.model.plan import make_plan, rules_of
-from tightloop.runtime import backtest, loop, results
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan, rules_of
+from tightloop.runtime.backtest import bars as bars_backtest
+from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_704_063_600_000_000_000  # 2023-12-31 23:00, so that every run crosses a day
@@ -248,7 +250,7 @@ TOGETHER = {
 
 
 def read(*texts, **options):
-    return tuple(config.loads(text, **options) for text in texts)
+    return tuple(signal_read.loads(text, **options) for text in texts)
 
 
 def rules_for(strategies):
@@ -293,16 +295,18 @@ class Setting:
         return make_plan(self.strategies, self.rules, seed=self.seed)
 
     def market(self):
-        return bootstrap.Market(self.bars, self.funding, self.rules, [], [])
+        return runs_backtest.Market(self.bars, self.funding, self.rules, [], [])
 
     def run(self, *, one_by_one=False):
         """A finished run of one of the drivers: plan, recorder, bootstrap's Run."""
         plan, market, recorder = self.plan(), self.market(), Recorder()
         feed = market.feed(plan)
-        (loop if one_by_one else backtest).run(plan, feed, recorder)
-        result = results.build(plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[])
+        (loop if one_by_one else bars_backtest).run(plan, feed, recorder)
+        result = results_build.build(
+            plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
+        )
         return Finished(
-            plan, recorder, bootstrap.Run(result=result, strategies=self.strategies, market=market, timing={})
+            plan, recorder, runs_backtest.Run(result=result, strategies=self.strategies, market=market, timing={})
         )
 
 
@@ -341,7 +345,7 @@ def hashes_of_replay(setting):
     seen = {}
     while True:
         control[1], control[2] = 0, 1
-        status = replay.replay(
+        status = replay_bars.replay(
             plan.states,
             plan.arena,
             plan.venues,
@@ -355,9 +359,9 @@ def hashes_of_replay(setting):
             plan.table,
             control,
         )
-        if status == replay.FINISHED:
+        if status == replay_bars.FINISHED:
             return seen, plan
-        if status == replay.LOG_FULL:
+        if status == replay_bars.LOG_FULL:
             core_log.empty(log)
             continue
         seen[int(plan.states[0]["seq"])] = int(plan.states[0]["hash"])

@@ -5,13 +5,14 @@ from tests.parity import test_ticks
 from tests.parity.test_ticks import run_on
 from tests.sim import walkthrough
 
-from tightloop.app import bootstrap
-from tightloop.core import indicators, tick_replay
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.core import indicators
 from tightloop.core import log as core_log
+from tightloop.core.domain.types import RowKind
 from tightloop.core.families import signal
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.state import state_hash
-from tightloop.core.types import RowKind
-from tightloop.model.plan import make_plan
+from tightloop.model.signal.plan import make_plan
 
 LATE = """
 name: late
@@ -88,7 +89,7 @@ def test_values_that_were_put_off_are_those_of_the_last_tick(catalog):
     run_on(text, catalog, observer=look)
     plan, _ = run_on(text, catalog)
     assert plan.arena[_cell(plan, place)] == seen[int(plan.states[0]["seq"])]
-    tick_replay.measure_put_off(plan.states, plan.arena, plan.table)
+    replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
     assert plan.arena[_cell(plan, place)] == seen[int(plan.states[0]["seq"])], "nothing is left to compute"
 
 
@@ -98,8 +99,8 @@ def _cell(plan, place):
 
 
 def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
-    strategies = bootstrap.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
-    rules = bootstrap.open_market(strategies, catalog).rules
+    strategies = runs_backtest.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
+    rules = runs_backtest.open_market(strategies, catalog).rules
     del signal.MEASURES_ON_DEMAND
     try:
         assert int(make_plan(strategies, rules).states[0]["on_demand"]["put_off"].max()) == 0
@@ -111,7 +112,7 @@ def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
 @pytest.mark.parametrize("rows", range(40, 64))
 def test_a_log_is_emptied_wherever_in_it_an_event_ends(rows, catalog, monkeypatch):
     """Room for one event is all that is kept free: a log that ended one row beyond that was full for ever."""
-    calls, replay = [], tick_replay.tick_replay
+    calls, replay = [], replay_ticks.tick_replay
 
     def make_small(*arguments):
         plan = make_plan(*arguments)
@@ -125,7 +126,7 @@ def test_a_log_is_emptied_wherever_in_it_an_event_ends(rows, catalog, monkeypatc
 
     monkeypatch.setattr(test_ticks, "make_plan", make_small)
     monkeypatch.setattr(core_log, "ROWS", rows)
-    monkeypatch.setattr(tick_replay, "tick_replay", counted)
+    monkeypatch.setattr(replay_ticks, "tick_replay", counted)
     text = test_ticks.busy("market", walkthrough.PUMPED)
     _, recorder = run_on(text, catalog)
     assert len(recorder.columns(RowKind.SUBMIT)["ts_ns"]) > 2

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app import bootstrap
-from tightloop.app.tick_market import load_tick_market
+from tightloop.app.markets.ticks import load_tick_market
+from tightloop.app.runs import backtest as runs_backtest
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.results.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -69,7 +69,7 @@ def end_of(path, market):
 
 
 def run(path, root, market, **options):
-    return bootstrap.backtest(
+    return runs_backtest.backtest(
         path,
         data=root,
         end=end_of(path, market),
@@ -80,7 +80,7 @@ def run(path, root, market, **options):
 
 
 def frames(done):
-    return {name: getattr(done, name) for name in bootstrap.TABLES}
+    return {name: getattr(done, name) for name in runs_backtest.TABLES}
 
 
 def rest(done):
@@ -103,8 +103,8 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
 def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)
-    loaded = bootstrap.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
-    seen = load_tick_market(loaded, root, end_ns=bootstrap.window_of(None, end_of(path, market))[1])
+    loaded = runs_backtest.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
+    seen = load_tick_market(loaded, root, end_ns=runs_backtest.window_of(None, end_of(path, market))[1])
     plan = make_plan(loaded, seen.rules)
 
     def check(own):
@@ -112,7 +112,7 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
         if len(steps) % 20 == 0:
             check_invariants(own.states[0])
 
-    tick_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
+    ticks_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
     assert run(path, root, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 

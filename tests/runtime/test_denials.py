@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from tightloop.app.bootstrap import backtest, sweep
-from tightloop.runtime.denials import together
+from tightloop.app.runs.backtest import backtest, sweep
+from tightloop.runtime.results.denials import together
 
 STRATEGY = """
 name: own

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tightloop.runtime import metrics
+from tightloop.runtime.results import metrics
 
 DAY_NS = 86_400_000_000_000
 NOTHING = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.market import NO_ACCOUNT_LIMITS, A, bars
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
 from tightloop.model.errors import StrategyError
 
 close_to = pytest.approx
@@ -48,8 +48,8 @@ def asked(*calls, instrument=A, prices=(100,) * 8, rules="", more=""):
         frame.write_parquet(path)
         (own / "data" / "instruments.yaml").write_text(f'"{instrument}": {{{rules}}}\n', encoding="utf-8")
         options = {"data": own / "data", "accept": ("straight_line", "units")}
-        done = bootstrap.backtest(own / "own.yaml", **options)
-        other = bootstrap.backtest(own / "own.yaml", one_by_one=True, **options)
+        done = runs_backtest.backtest(own / "own.yaml", **options)
+        other = runs_backtest.backtest(own / "own.yaml", one_by_one=True, **options)
         assert done.summary == other.summary
         assert done.orders.equals(other.orders)
         return done

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.parity import runs
 from tests.parity.test_no_look_ahead import is_blind_to_the_future
 
-from tightloop.app import bootstrap
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
+from tightloop.app.runs import backtest as runs_backtest
 from tightloop.core import limits
-from tightloop.model import config
 from tightloop.model.errors import InputError, StrategyError
-from tightloop.runtime import python_strategies
+from tightloop.model.signal import read as signal_read
+from tightloop.runtime.python import strategies as python_strategies
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = ROOT.parent / "shared" / "data"
@@ -81,7 +81,7 @@ def strategy(folder, code, more="", head=HEAD):
     path.write_text(code, encoding="utf-8")
     yaml = folder / "own.yaml"
     yaml.write_text(f"{head}class: {path.name}:Own\n{more}", encoding="utf-8")
-    return config.load(yaml)
+    return signal_read.load(yaml)
 
 
 def setting(folder, code, *, instruments=1, seed=3, count=500, more=""):
@@ -100,7 +100,7 @@ def test_the_example_makes_the_trades_of_the_one_without_code_bar_for_bar():
     rows = runs.random_bars(5, 20_000, price=20_000.0)
     tables = []
     for name in names:
-        own = config.load(ROOT / "strategies" / name)
+        own = signal_read.load(ROOT / "strategies" / name)
         tables.append(runs.Setting((own,), {own.instruments[0]: rows}).run().run.trades)
     unlike = ["strategy", "session_id", "signal_id", "exit_reason"]
     assert len(tables[0]) > 100
@@ -136,7 +136,7 @@ def test_ticks_are_the_same_in_both_drivers(tmp_path, clock):
         pytest.skip("the catalog of real data does not lie beside the repository")
     path = ROOT / "strategies" / "ticks" / "python_quoting.yaml"
     options = {"data": TICKS, "settings": [f"latency.clock={clock}"], "end": "2024-08-08T23:56:00Z"}
-    one, other = bootstrap.backtest(path, **options), bootstrap.backtest(path, one_by_one=True, **options)
+    one, other = runs_backtest.backtest(path, **options), runs_backtest.backtest(path, one_by_one=True, **options)
     assert len(one.fills) > 5
     assert one.summary == other.summary
     assert one.orders.equals(other.orders)
@@ -213,7 +213,7 @@ def test_an_index_beyond_now_is_a_look_ahead(tmp_path):
     for look in ("view.history(3)[3]", "view.history(3)[10]", "view.history(-1)"):
         code = f"class Own:\n    def on_bar(self, view, bar):\n        {look}\n"
         with pytest.raises(StrategyError, match="LookAheadError"):
-            bootstrap.backtest(strategy(tmp_path, code), data=market())
+            runs_backtest.backtest(strategy(tmp_path, code), data=market())
 
 
 @settings(max_examples=6, deadline=None)
@@ -240,7 +240,7 @@ def answers(folder, lines, more=""):
     )
     own = strategy(folder, code, more)
     own.code.made.said.clear()
-    run = bootstrap.backtest(own, data=market())
+    run = runs_backtest.backtest(own, data=market())
     return own.code.made.said, run
 
 
@@ -290,7 +290,7 @@ def test_an_error_names_file_line_time_and_strategy_and_what_was_done_is_kept(tm
     code = "class Own:\n    n = 0\n    def on_bar(self, view, bar):\n        self.n += 1\n        1 / (30 - self.n)\n"
     own = strategy(tmp_path, code)
     with pytest.raises(StrategyError) as caught:
-        bootstrap.backtest(own, data=market())
+        runs_backtest.backtest(own, data=market())
     text = str(caught.value)
     assert f"{own.code.file}:5: Own.on_bar failed at 2023-12-31T23:" in text
     assert "(strategy own): ZeroDivisionError" in text
@@ -303,13 +303,13 @@ def test_more_than_wanted_max_in_one_call_is_an_error_that_names_it(tmp_path, do
     loop = f"        for _ in range({limits.WANTED_MAX + 1}):\n            {does}\n"
     code = f"class Own:\n    def on_bar(self, view, bar):\n{loop}"
     with pytest.raises(StrategyError, match=f"more than {limits.WANTED_MAX} "):
-        bootstrap.backtest(strategy(tmp_path, code), data=market())
+        runs_backtest.backtest(strategy(tmp_path, code), data=market())
 
 
 def test_more_bars_than_are_kept_are_an_error_that_says_how_many_there_are(tmp_path):
     code = f"class Own:\n    def on_bar(self, view, bar): view.history({limits.HISTORY_BARS_MAX + 1})\n"
     with pytest.raises(StrategyError, match=f"between 1 and {limits.HISTORY_BARS_MAX} bars"):
-        bootstrap.backtest(strategy(tmp_path, code), data=market())
+        runs_backtest.backtest(strategy(tmp_path, code), data=market())
 
 
 def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch, capsys):
@@ -364,7 +364,7 @@ def test_a_file_that_is_not_there_and_a_class_that_is_not_named_are_refused():
         ("", "is missing"),
     ):
         with pytest.raises(InputError, match=said):
-            config.loads(f"{HEAD}{line}\n")
+            signal_read.loads(f"{HEAD}{line}\n")
 
 
 def test_the_hash_of_the_configuration_covers_source_and_parameters(tmp_path):
@@ -376,5 +376,7 @@ def test_the_hash_of_the_configuration_covers_source_and_parameters(tmp_path):
 
 def test_a_sweep_runs_a_class_for_each_set(tmp_path):
     strategy(tmp_path, EVERYTHING)
-    done = bootstrap.sweep(tmp_path / "own.yaml", parameters={"params.size": [500, 1_000]}, data=market(300), threads=2)
+    done = runs_backtest.sweep(
+        tmp_path / "own.yaml", parameters={"params.size": [500, 1_000]}, data=market(300), threads=2
+    )
     assert len({row.in_sample["turnover"] for row in done.rows}) == 2

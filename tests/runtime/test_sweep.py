@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
-from tightloop.app import bootstrap
-from tightloop.runtime import sweep as sweeping
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.runtime.backtest import sweep as sweeping
 
 TEXTS = {
     "stops": runs.strategy("stops", z1={"stop_loss": runs.STOPS["percent"], "take_profit": runs.TARGETS["percent"]}),
@@ -97,7 +97,7 @@ def test_an_interrupted_sweep_returns_what_is_done(tmp_path):
         if len(seen) == 3:
             raise KeyboardInterrupt
 
-    done = bootstrap.sweep(
+    done = runs_backtest.sweep(
         text, parameters={"variants.fast.period": [2, 3, 4, 5, 6], "variants.slow.period": [9, 12]},
         data=tmp_path / "sample",
         threads=2, on_row=stop_after_three,

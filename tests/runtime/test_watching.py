@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from sim.market import ACCEPT, MINUTE_NS, START_NS, A, B, C, strategy
-from tightloop.app import bootstrap
-from tightloop.core.probe import NEAREST_KEPT
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.core.domain.types import InstanceState, Op, Phase, Section
+from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
-from tightloop.core.types import InstanceState, Op, Phase, Section
-from tightloop.model.conditions import Condition, conditions_of
-from tightloop.model.plan import make_plan
-from tightloop.runtime import loop
-from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.watching import tree_of, walk, watch
+from tightloop.model.signal.conditions import Condition, conditions_of
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.observe.signal import tree_of, walk, watch
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 LISTENS = {
@@ -179,9 +179,9 @@ class Spy(loop.Loop):
 def plans(sections):
     text = strategy(instruments=(A, B, C), variants=VARIANTS, limits="{max_concurrent_positions: 2}",
                     **({"o1": "", "ze1": "", "e1": ""} | sections))  # fmt: skip
-    loaded = bootstrap.load_strategies([text])
+    loaded = runs_backtest.load_strategies([text])
     frames = {name: random_bars(seed) for seed, name in enumerate((A, B, C))}
-    market = bootstrap.load_market(loaded, frames, accepted=frozenset(ACCEPT))
+    market = runs_backtest.load_market(loaded, frames, accepted=frozenset(ACCEPT))
     plan = make_plan(loaded, market.rules)
     return plan, make_plan(loaded, market.rules), market.feed(plan)
 

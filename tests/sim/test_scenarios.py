@@ -21,15 +21,15 @@ from sim.market import (
     strategy,
     trades_of,
 )
-from tightloop.core import commands
 from tightloop.core.compiled import compiled
-from tightloop.core.kinds import float64, int64
+from tightloop.core.domain.kinds import float64, int64
+from tightloop.core.domain.types import Reason, Role, Rows
 from tightloop.core.log import new_log
 from tightloop.core.signatures import LOG_ARRAY, STATES, TABLE
-from tightloop.core.types import Reason, Role, Rows
-from tightloop.model import config
+from tightloop.core.trading import commands
 from tightloop.model.instruments import InstrumentId, default_rules
-from tightloop.model.plan import Plan, make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import Plan, make_plan
 
 ALWAYS = 'all: [{px: "> 0"}]'
 NEVER = 'all: [{px: "< 0"}]'
@@ -216,7 +216,7 @@ def _send_entry(states: Rows, log: Rows, table: Rows, instance: int, qty: float)
 def _two_on_one_symbol(account: str) -> Plan:
     texts = [strategy(name=name, capital=5_000, account=account) for name in ("first", "second")]
     rules = {instrument: default_rules(instrument) for instrument in (InstrumentId.parse(A),)}
-    plan = make_plan([config.loads(text) for text in texts], rules)
+    plan = make_plan([signal_read.loads(text) for text in texts], rules)
     plan.states[0]["day"] = 0
     return plan
 

@@ -146,12 +146,12 @@ INNOCENT = [
     (tidy.function_length, CORE, body(70)),
     (tidy.banned_names, CORE, "def new_state():\n    pass\nclass Fill:\n    pass\ndef data_hash():\n    pass\n"),
     (tidy.mode_words, CORE, '"""Used by backtest, paper and live."""\nx = "delivered alive"  # live\n'),
-    (tidy.mode_words, "src/tightloop/runtime/backtest.py", "mode = 'live'\n"),
+    (tidy.mode_words, "src/tightloop/runtime/backtest/bars.py", "mode = 'live'\n"),
     (tidy.world_reads, "src/tightloop/core/compiled.py", "import os\nx = os.environ.get('NUMBA_CACHE_DIR')\n"),
     (tidy.world_reads, "src/tightloop/adapters/notify/mail.py", "import time\nx = time.time()\n"),
-    (tidy.broad_except, "src/tightloop/runtime/supervise.py", "try:\n    x = 1\nexcept Exception:\n    x = 2\n"),
-    (tidy.late_imports, "src/tightloop/app/cli_data.py", "def f():\n    import polars\n"),
-    (tidy.late_imports, "src/tightloop/app/console.py", "def f():\n    from rich.progress import Progress\n"),
+    (tidy.broad_except, "src/tightloop/runtime/python/supervise.py", "try:\n    x = 1\nexcept Exception:\n    x = 2\n"),
+    (tidy.late_imports, "src/tightloop/app/cli/data.py", "def f():\n    import polars\n"),
+    (tidy.late_imports, "src/tightloop/app/cli/console.py", "def f():\n    from rich.progress import Progress\n"),
     (tidy.string_records, ADAPTER, "x = {}.get('price')\n"),
     (tidy.public_docstrings, "src/tightloop/core/indicators/ema.py", "def size():\n    pass\n"),
     (tidy.dead_modules, "src/tightloop/core/indicators/ema.py", "x = 1\n"),
@@ -170,7 +170,7 @@ def test_a_module_named_by_an_import_or_a_string_is_alive(tmp_path):
     files = {
         CORE: "",
         MODEL: "",
-        "src/tightloop/app/cli.py": "from ..core import planted\nx = 'tightloop.model.planted:f'\n",
+        "src/tightloop/app/cli/main.py": "from ..core import planted\nx = 'tightloop.model.planted:f'\n",
     }
     assert found(tidy.dead_modules, plant(tmp_path, files)) == []
 

@@ -8,7 +8,7 @@ mixers of splitmix64 (Steele, Lea, Flood 2014).
 import numpy as np
 
 from tightloop.core.compiled import float_bits, hot, leaf
-from tightloop.core.types import Record, Word
+from tightloop.core.domain.types import Record, Word
 
 _K0 = np.uint64(0x9E3779B97F4A7C15)
 _K1 = np.uint64(0xBF58476D1CE4E5B9)

@@ -8,8 +8,8 @@ import numpy as np
 
 from tightloop.core import limits
 from tightloop.core.compiled import float_bits, hot
+from tightloop.core.domain.types import LOG_ROW, Record, Rows
 from tightloop.core.hashing import mix
-from tightloop.core.types import LOG_ROW, Record, Rows
 
 HEADER, BLANK, FIRST = 0, 1, 2
 ROWS = 8_192

@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 
-from tightloop.core import limits, orders, positions
-from tightloop.core.carry_types import CARRY
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
-from tightloop.core.kinds import uint64, void
-from tightloop.core.ledger import WALLET
-from tightloop.core.signatures import ARENA
-from tightloop.core.tick_types import BOOK
-from tightloop.core.types import (
+from tightloop.core.domain.carry import CARRY
+from tightloop.core.domain.kinds import uint64, void
+from tightloop.core.domain.ticks import BOOK
+from tightloop.core.domain.types import (
     ACCOUNT_KINDS,
     AGGREGATE,
     INDICATOR,
@@ -28,6 +26,9 @@ from tightloop.core.types import (
     Rows,
     Word,
 )
+from tightloop.core.signatures import ARENA
+from tightloop.core.trading import orders, positions
+from tightloop.core.trading.ledger import WALLET
 
 _K = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)

@@ -7,12 +7,9 @@ compiled again, when one is added.
 
 import math
 
-from tightloop.core import commands, exposure, guard, ledger, limits, log, margin, market, orders, positions, wanted
+from tightloop.core import limits, log
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.hashing import mix, mix_event
-from tightloop.core.signatures import STEP, call_decide, call_take_in
-from tightloop.core.state import full_hash
-from tightloop.core.types import (
+from tightloop.core.domain.types import (
     EventKind,
     Floats,
     Moment,
@@ -27,6 +24,13 @@ from tightloop.core.types import (
     Table,
     WarningCode,
 )
+from tightloop.core.hashing import mix, mix_event
+from tightloop.core.market import update as market_update
+from tightloop.core.signatures import STEP, call_decide, call_take_in
+from tightloop.core.state import full_hash
+from tightloop.core.trading import account as trading_account
+from tightloop.core.trading import commands, exposure, ledger, margin, orders, positions
+from tightloop.core.trading import external as trading_external
 
 
 @hot
@@ -61,7 +65,7 @@ def _begin_day(state: Record, day: int) -> None:
     state.day = day
     state.day_end_ns = (day + 1) * limits.DAY_NS
     state.day_start_equity = state.equity
-    guard.set_alarm(state)
+    trading_account.set_alarm(state)
     for at in range(state.strategy_count):
         strategy = state.strategies[at]
         strategy.trades_today = 0
@@ -291,7 +295,7 @@ def _warn_of_hole(state: Record, rows: Rows, order: Record, event: Record) -> No
     closed_ns = state.instruments[order.instrument].bar.close_ns
     takes_any_price = order.kind != OrderKind.LIMIT
     if takes_any_price and closed_ns > 0 and order.submitted_ns <= closed_ns and event.ts_event_ns > closed_ns:
-        guard.warn(
+        trading_account.warn(
             state, rows, WarningCode.CROSSED_HOLE.value, order.instance, (event.ts_event_ns - closed_ns) / 1e9, order.id
         )
 
@@ -302,7 +306,7 @@ def _liquidated(state: Record, rows: Rows, event: Record) -> int:
     held = abs(state.positions[event.instance].qty)
     if not 0.0 < event.qty <= held * (1.0 + limits.QUANTITY_TOLERANCE):
         return -1
-    guard.warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
+    trading_account.warn(state, rows, WarningCode.LIQUIDATED.value, event.instance, event.price, 0)
     side = -1 if state.positions[event.instance].qty > 0.0 else 1
     slot = commands.draft(state, event.instance, Role.LIQUIDATION.value, side, event.qty)
     order = state.orders[slot]
@@ -321,12 +325,12 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if slot < 0:
         if event.reason == Reason.TOO_LATE:
             return  # its end was heard before
-        guard.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
+        trading_account.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
         return
     order = state.orders[slot]
     to = orders.next_state(order, event.kind, event.qty)
     if to < 0:
-        guard.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
         return
     instance = order.instance
     order.state = to
@@ -341,7 +345,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
         commands.unreserve(state, order, order.reserved_margin)
     commands.report(state, rows, slot)
     if event.open > 0.0:
-        guard.warn(state, rows, WarningCode.STOP_UNTOUCHED.value, instance, event.open, event.order_id)
+        trading_account.warn(state, rows, WarningCode.STOP_UNTOUCHED.value, instance, event.open, event.order_id)
     if orders.is_terminal(to):
         commands.unlink(state, slot)
     if event.kind == EventKind.ORDER_FILLED:
@@ -374,13 +378,13 @@ def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
 def _wanted(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """An order, a cancel or a protection that was decided outside of the step, for one instance."""
     assert 0 <= event.instance < state.instance_count, "who wants something is an instance of the run"
-    wanted.mix_wanted(state, event)
+    trading_external.mix_wanted(state, event)
     if event.kind == EventKind.ORDER_WANTED:
-        wanted.order(state, rows, table, event)
+        trading_external.order(state, rows, table, event)
     elif event.kind == EventKind.CANCEL_WANTED:
-        wanted.cancel(state, rows, event)
+        trading_external.cancel(state, rows, event)
     else:
-        wanted.protection(state, event)
+        trading_external.protection(state, event)
         _call_family(state, arena, rows, table, event.instance, Moment.PROTECT.value)
 
 
@@ -403,7 +407,7 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: 
                 _call_family(state, arena, rows, table, at, Moment.KILL.value)
     if state.carry.leg_count > 0:
         call_take_in(table[state.carry.address], state, arena, event, rows, table)
-    guard.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
+    trading_account.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
 
 
 @hot
@@ -411,11 +415,11 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     """The switch on event kind."""
     kind = event.kind
     if kind == EventKind.BAR_CLOSED:
-        market.bar_closed(state, arena, table, event)
+        market_update.bar_closed(state, arena, table, event)
         if state.trails_by_variant != 0:
             _move_trails(state, arena, rows, table, event.instrument)
     elif kind == EventKind.BAR_OPENED:
-        market.bar_opened(state, arena, table, event)
+        market_update.bar_opened(state, arena, table, event)
     elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN:
         _order_event(state, arena, rows, table, event)
     elif kind == EventKind.FUNDING_RATE:
@@ -429,15 +433,15 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         state.drawdown_warned = 0
         state.ruined = 0
         state.equity_peak = state.equity
-        guard.set_alarm(state)
+        trading_account.set_alarm(state)
     elif kind == EventKind.TRADE:
-        market.trade(state, arena, table, event)
+        market_update.trade(state, arena, table, event)
     elif kind == EventKind.QUOTE:
-        market.quote(state, arena, table, event)
+        market_update.quote(state, arena, table, event)
     elif kind == EventKind.DATA_GAP:
-        market.gap(state, arena, table, event.instrument, event.reason)
+        market_update.gap(state, arena, table, event.instrument, event.reason)
     elif kind == EventKind.BOOK_LEVEL:
-        market.book_level(state, arena, table, event)
+        market_update.book_level(state, arena, table, event)
     elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
         _wanted(state, arena, rows, table, event)
     elif kind >= EventKind.VALUE_KNOWN:
@@ -445,7 +449,7 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:
-            market.time_passed(state, arena, table, event.instrument)
+            market_update.time_passed(state, arena, table, event.instrument)
         elif event.reason != 0:
             _fire_timers(state, arena, rows, table, event.ts_init_ns + 1)
 
@@ -471,12 +475,12 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
         if event.ts_init_ns >= state.day_end_ns:
             _begin_day(state, event.ts_init_ns // limits.DAY_NS)
         if state.equity <= state.alarm_equity:
-            guard.guard_account(state, rows)
+            trading_account.guard_account(state, rows)
         _decide(state, arena, rows, table)
     if event.phase & Phase.RECORD:
-        guard.record(state, rows)
+        trading_account.record(state, rows)
     if state.seq % limits.STATE_HASH_EVERY == 0:
-        market.measure_all(state, arena, table)
+        market_update.measure_all(state, arena, table)
         mix(state, full_hash(state, arena))
 
 

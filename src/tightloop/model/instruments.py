@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tightloop.model import yaml_lines
 from tightloop.model.errors import InputError, Problem
+from tightloop.model.files import yaml_lines
 
 NS_PER_S = 1_000_000_000
 TIMEFRAMES: Mapping[str, int] = MappingProxyType(

@@ -11,7 +11,7 @@ from tightloop.adapters.data._shared.books import BookWalk, marked, rows_of_book
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import calendars, check, select
 from tightloop.adapters.data.tick_sample import write_tick_sample
-from tightloop.core.tick_types import BookRow
+from tightloop.core.domain.ticks import BookRow
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import InstrumentId
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from tightloop.model import yaml_lines
 from tightloop.model.errors import InputError
+from tightloop.model.files import yaml_lines
 from tightloop.model.instruments import InstrumentId, default_rules, read_rules, settle_asset_of
 
 

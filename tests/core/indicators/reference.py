@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from tightloop.core.domain.types import BAR
 from tightloop.core.indicators import load, series
-from tightloop.core.types import BAR
 
 Bars = npt.NDArray[np.void]
 Values = npt.NDArray[np.float64]

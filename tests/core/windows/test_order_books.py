@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from tests.core.windows.harness import START_NS, cells_of, ns, plan_of
 
-from tightloop.core import limits, tick_replay
-from tightloop.core.tick_types import TICK, BookRow, Clock
-from tightloop.core.types import EventKind
-from tightloop.model import config
+from tightloop.core import limits
+from tightloop.core.domain.ticks import TICK, BookRow, Clock
+from tightloop.core.domain.types import EventKind
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import InputError
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.tick_feeds import TickFeed, TickSource
+from tightloop.model.signal import read as signal_read
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.feeds.ticks import TickFeed, TickSource
+from tightloop.runtime.results.recorder import Recorder
 
 FEED = ("trades", "book")
 VARIANTS = {
@@ -54,7 +55,7 @@ def watch(updates, variants=VARIANTS, prints=()):
         at_s = (int(plan.states[0]["ts_ns"]) - START_NS) / 1e9
         seen.append((at_s, {name: float(plan.arena[a]) for name, (a, _) in cells.items()}))
 
-    tick_backtest.run_one_by_one(plan, feed, Recorder(), observe)
+    ticks_backtest.run_one_by_one(plan, feed, Recorder(), observe)
     return seen, plan
 
 
@@ -188,13 +189,13 @@ def test_a_book_stands_in_for_quotes_and_depth_needs_a_book():
         "variants: {{own: {{type: {type}}}}}\nsections:\n  S1: {{all: [{{own: '> 0'}}]}}\n"
         "  Z1: {{immediate: true, size: {{type: fixed, value: 100}}, order: {{type: limit, price: best_bid}}}}\n"
     )
-    config.loads(text.format(feed="book", type="SPREAD_PCT"))
+    signal_read.loads(text.format(feed="book", type="SPREAD_PCT"))
     with pytest.raises(InputError, match="BOOK_DEPTH needs book"):
-        config.loads(text.format(feed="quotes", type="BOOK_DEPTH"))
+        signal_read.loads(text.format(feed="quotes", type="BOOK_DEPTH"))
     with pytest.raises(InputError, match="BID_ASK_IMBALANCE needs book"):
-        config.loads(text.format(feed="quotes", type="BID_ASK_IMBALANCE, levels: 3"))
+        signal_read.loads(text.format(feed="quotes", type="BID_ASK_IMBALANCE, levels: 3"))
     with pytest.raises(InputError, match="2 is neither 1 nor 3"):
-        config.loads(text.format(feed="book", type="BID_ASK_IMBALANCE, levels: 2"))
+        signal_read.loads(text.format(feed="book", type="BID_ASK_IMBALANCE, levels: 2"))
 
 
 def test_a_gap_of_a_book_is_told_before_what_shows_it():
@@ -204,11 +205,11 @@ def test_a_gap_of_a_book_is_told_before_what_shows_it():
     feed = TickFeed([(TickSource(0, "book", iter([rows_of(updates)])), Clock.BOTH)], {}, {})
     events = np.zeros(1, plan.venues["inbox"].dtype)
     while (
-        what := tick_replay.occur(
+        what := replay_ticks.occur(
             plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, limits.NEVER_NS
         )
-    ) != tick_replay.NOTHING:
-        if what == tick_replay.MISSING:
+    ) != replay_ticks.NOTHING:
+        if what == replay_ticks.MISSING:
             feed.refill()
         else:
             kinds.append((EventKind(int(events[0]["kind"])).name, what // 8))

@@ -5,8 +5,8 @@ import pytest
 from sim.tick_market import strategy
 from tightloop.core import indicators
 from tightloop.core.indicators.contract import REFRESH
-from tightloop.model import config
 from tightloop.model.errors import InputError
+from tightloop.model.signal import read as signal_read
 
 PAIRS = [
     "VOLUME_SURGE",
@@ -76,12 +76,12 @@ def test_a_composite_refuses_what_its_parts_can_not_be():
 @pytest.mark.parametrize("refresh", ["0.49", "0.001", "-1", "3600.5"])
 def test_a_grid_finer_than_half_a_second_or_coarser_than_an_hour_is_refused(refresh):
     with pytest.raises(InputError, match=r"is not between 0\.5 and 3_600 or 0; write a number between") as refusal:
-        config.loads(strategy(variants=f"mean: {{type: TWPA, t1: 10, refresh: {refresh}}}"))
+        signal_read.loads(strategy(variants=f"mean: {{type: TWPA, t1: 10, refresh: {refresh}}}"))
     assert [problem.field for problem in refusal.value.problems] == ["variants.mean.refresh"]
 
 
 @pytest.mark.parametrize(("refresh", "seconds"), [("0", 1.0), ("0.5", 0.5), ("3600", 3600.0)])
 def test_a_grid_is_as_written_and_0_is_the_types_own(refresh, seconds):
-    read = config.loads(strategy(variants=f"mean: {{type: TWPA, t1: 10, refresh: {refresh}}}"))
+    read = signal_read.loads(strategy(variants=f"mean: {{type: TWPA, t1: 10, refresh: {refresh}}}"))
     assert indicators.load("TWPA").refresh_s(read.variants["mean"].values) == seconds
     assert (REFRESH.minimum, REFRESH.maximum, REFRESH.default) == (0.5, 3600.0, 0.0)

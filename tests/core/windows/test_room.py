@@ -3,12 +3,12 @@
 import numpy as np
 from tests.parity import runs
 
-from tightloop.core.tick_types import TICK, Clock
-from tightloop.model import config
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.core.domain.ticks import TICK, Clock
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
+from tightloop.runtime.results.recorder import Recorder
 
 TEXT = """
 name: extremes
@@ -25,7 +25,7 @@ sections:
 
 def test_extremes_go_on_when_a_tape_grows_after_its_first_rows_have_gone():
     """Few ticks at first, so that rows go; then many, so that the window needs more room than there is."""
-    strategy = config.loads(TEXT)
+    strategy = signal_read.loads(TEXT)
     plan = make_plan([strategy], runs.rules_for([strategy]))
     random = np.random.default_rng(1)
     gaps = np.concatenate([np.full(1_500, 10_000_000), np.full(12_000, 500_000)])
@@ -35,7 +35,7 @@ def test_extremes_go_on_when_a_tape_grows_after_its_first_rows_have_gone():
     rows["qty"], rows["trade_id"] = 1.0, np.arange(1, len(gaps) + 1)
     pieces = (rows[at : at + PIECE_ROWS] for at in range(0, len(rows), PIECE_ROWS))
     feed = TickFeed([(TickSource(0, "trades", pieces), Clock.BOTH)], {}, plan.grids_ns)
-    tick_backtest.run(plan, feed, Recorder())
+    ticks_backtest.run(plan, feed, Recorder())
     window = rows["price"][rows["ts_init_ns"] > rows["ts_init_ns"][-1] - 5_000_000_000]
     found = sorted(plan.arena[int(row["base"])] for row in plan.states[0]["indicators"][:2])
     assert found == [window.min(), window.max()]

@@ -34,7 +34,7 @@ from tightloop.adapters.data._shared import (
     required_columns,
     schema_report,
 )
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
 

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import DatasetReport, gate, is_text, judge_bars, moments
-from tightloop.core.types import BAR, Rows
+from tightloop.core.domain.types import BAR, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, default_rules
 

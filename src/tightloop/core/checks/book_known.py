@@ -1,9 +1,9 @@
 """An order that takes from an order book needs one: without a known level nobody knows what it would pay."""
 
-from tightloop.core import tick_book
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import OrderKind, Reason, Record, TimeInForce
+from tightloop.core.market import depth
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import OrderKind, Reason, Record, TimeInForce
 
 PRECEDENCE = 47
 REASON = int(Reason.BOOK_UNKNOWN)
@@ -18,4 +18,4 @@ def check(state: Record, order: Record, notional: float) -> int:
     if not takes:
         return 1
     book = state.books[at]
-    return 1 if book.is_known != 0 and tick_book.best(book, -order.side) > 0.0 else 0
+    return 1 if book.is_known != 0 and depth.best(book, -order.side) > 0.0 else 0

@@ -1,9 +1,9 @@
 """The loss of the day stays within its share of the equity at 00:00 UTC; a breach stops entries for the day."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 30
 REASON = int(Reason.DAILY_LOSS)

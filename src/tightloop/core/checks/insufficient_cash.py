@@ -1,9 +1,9 @@
 """The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
 
-from tightloop.core import cash
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import cash
 
 PRECEDENCE = 125
 REASON = int(Reason.INSUFFICIENT_CASH)

@@ -1,8 +1,8 @@
 """After a loss a strategy waits, on every instrument."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 150
 REASON = int(Reason.LOSS_COOLDOWN)

@@ -1,8 +1,8 @@
 """After so many losses in a row a strategy enters no more until the next UTC day."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
 
 PRECEDENCE = 140
 REASON = int(Reason.LOSS_STREAK)

@@ -1,9 +1,9 @@
 """No more entries of a strategy in a UTC day than it allows itself; those under way count."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 130
 REASON = int(Reason.MAX_DAILY_TRADES)

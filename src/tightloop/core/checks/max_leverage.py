@@ -1,9 +1,9 @@
 """Leverage within the limit of the account and of the tier that the notional falls into."""
 
-from tightloop.core import exposure, margin
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure, margin
 
 PRECEDENCE = 50
 REASON = int(Reason.MAX_LEVERAGE)

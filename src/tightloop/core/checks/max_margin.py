@@ -1,9 +1,9 @@
 """Margin in use, margin promised and the new margin stay below a share of the current equity."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 120
 REASON = int(Reason.MAX_MARGIN)

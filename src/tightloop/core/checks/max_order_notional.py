@@ -1,9 +1,9 @@
 """No single order above a notional."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 60
 REASON = int(Reason.MAX_ORDER_NOTIONAL)

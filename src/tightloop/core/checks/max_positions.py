@@ -1,9 +1,9 @@
 """No more positions at once, open or being entered, than the account allows."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 90
 REASON = int(Reason.MAX_POSITIONS)

@@ -1,9 +1,9 @@
 """The price an order is judged by (of a stop limit its stop) within a band around the mark: no fat finger trades."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 70
 REASON = int(Reason.PRICE_BAND)

@@ -1,9 +1,9 @@
 """Nothing is entered while equity is not above 0, nor after a record of it until an operator re-arms."""
 
-from tightloop.core import exposure
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Reason, Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.types import Reason, Record
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 15
 REASON = int(Reason.RUINED)

@@ -8,11 +8,9 @@ ended and all that was on its way has arrived. A band of risk only reduces. What
 
 import math
 
-from tightloop.core import lending, pool_rates
-from tightloop.core.carry_books import margin_equity, margin_notional, unit_value
-from tightloop.core.carry_types import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
-from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families._carry_bundles import (
+from tightloop.core.carry import interest, lending
+from tightloop.core.carry.books import margin_equity, margin_notional, unit_value
+from tightloop.core.carry.bundles import (
     begin,
     burn,
     gas_in_eth,
@@ -27,8 +25,8 @@ from tightloop.core.families._carry_bundles import (
     trade_perp,
     units_of_spot,
 )
-from tightloop.core.families._carry_risk import forget_denials, is_denied, refusal
-from tightloop.core.families._carry_tasks import (
+from tightloop.core.carry.risk import forget_denials, is_denied, refusal
+from tightloop.core.carry.tasks import (
     can_unwind,
     enter,
     go_on_entering,
@@ -41,9 +39,11 @@ from tightloop.core.families._carry_tasks import (
     stop_entering,
     warn_once_unpayable,
 )
+from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.carry import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core.domain.types import Floats, Moment, Record, Rows, Table
 from tightloop.core.log import seal
 from tightloop.core.signatures import DECIDE
-from tightloop.core.types import Floats, Moment, Record, Rows, Table
 
 PARAMETERS = ()
 IS_CARRY = True
@@ -144,7 +144,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         held = units_of_spot(carry, at)
         price = spot_price(carry, leg) * unit_value(carry.books, leg.venue_cash)
         target = leg.size * carry.nav / price
-        if held > target and not (can_unwind(carry) and pool_rates.can_give(carry.books, 1.0 - target / held)):
+        if held > target and not (can_unwind(carry) and interest.can_give(carry.books, 1.0 - target / held)):
             warn_once_unpayable(state, rows, math.nan)
             return band == Band.MARGIN and refill(state, rows)
         if held < target and band != Band.MARGIN and is_denied(state, rows, band, target - held):

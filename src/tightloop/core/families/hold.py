@@ -6,11 +6,13 @@ costs as any entry. A refused entry is asked for again at every close until it i
 
 import math
 
-from tightloop.core import cash, commands, guard, limits, rounding
+from tightloop.core import limits, rounding
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, InstanceState, Moment, Reason, Record, Role, Rows, Table, WarningCode
 from tightloop.core.indicators.contract import Number
 from tightloop.core.signatures import DECIDE
-from tightloop.core.types import Floats, InstanceState, Moment, Reason, Record, Role, Rows, Table, WarningCode
+from tightloop.core.trading import account as trading_account
+from tightloop.core.trading import cash, commands
 
 PARAMETERS = (Number("equity_pct", 10.0, 0.01, 100.0, meaning="percent of equity to hold"),)
 
@@ -48,7 +50,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
         elif commands.send(state, rows, table, slot) == 0:
             own.state = InstanceState.ENTRY_PENDING.value
             if qty < asked:
-                guard.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, asked, order_id)
+                trading_account.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, asked, order_id)
     elif moment == Moment.FILLED:
         own.state = InstanceState.POSITION_ACTIVE.value if position.qty != 0.0 else InstanceState.EXITED.value
     elif moment == Moment.ORDER_ENDED and position.qty == 0.0:

@@ -1,15 +1,16 @@
-"""The python family: decides nothing. What it does is decided outside and comes as events (``core/wanted.py``).
+"""The python family: decides nothing. What it does comes from outside as events (``core/trading/external.py``).
 
 It keeps what was decided in shape: the stop and the target of what is held stand at the venue and cover all of it, and
 go when nothing is held. The longest hold and the kill switch work as in every family.
 """
 
-from tightloop.core import commands, exposure, limits, rounding
+from tightloop.core import limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families import _protection
+from tightloop.core.domain.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
+from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.signatures import DECIDE, call_evaluate
-from tightloop.core.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
-from tightloop.core.wanted import forget_plan
+from tightloop.core.trading import commands, exposure
+from tightloop.core.trading.external import forget_plan
 
 PARAMETERS = ()
 IS_OUTSIDE = True
@@ -28,7 +29,7 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
     wanted = rounding.price_late(price, increment, side) if is_stop else rounding.price_passive(price, increment, side)
     if not wanted > 0.0:
         return  # no order rests at 0, to which a long's stop and a short's target may round
-    slot = _protection.protective_order(state, instance, role, 0)
+    slot = signal_protection.protective_order(state, instance, role, 0)
     is_fresh = slot < 0
     if is_fresh:
         slot = commands.draft(state, instance, role, side, held)

@@ -18,12 +18,9 @@ position is flat, so an exit under way is never unprotected.
 
 import math
 
-from tightloop.core import commands, guard, limits, log, market, rounding
+from tightloop.core import limits, log, rounding
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.families import _plan, _protection
-from tightloop.core.rules import FALSE, TRUE, evaluate, last_verdict, value_of
-from tightloop.core.signatures import DECIDE, call_evaluate
-from tightloop.core.types import (
+from tightloop.core.domain.types import (
     Floats,
     InstanceState,
     Moment,
@@ -41,6 +38,13 @@ from tightloop.core.types import (
     TimeInForce,
     WarningCode,
 )
+from tightloop.core.families._signal import entry as signal_entry
+from tightloop.core.families._signal import protection as signal_protection
+from tightloop.core.market import update as market_update
+from tightloop.core.rules import FALSE, TRUE, evaluate, last_verdict, value_of
+from tightloop.core.signatures import DECIDE, call_evaluate
+from tightloop.core.trading import account as trading_account
+from tightloop.core.trading import commands
 
 PARAMETERS = ()
 MEASURES_ON_DEMAND = True
@@ -209,14 +213,14 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     own.timer_ns = limits.NEVER_NS
     _report_section(state, arena, rows, instance, Z1, 0)
     _transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
-    price = _plan.entry_price(state, arena, instance)
-    _plan.keep_retracement(state, arena, instance)
-    stop = _plan.stop_price(state, arena, instance, price)
-    rests = _plan.stop_at_rest(state, instance, stop)
-    target = _plan.target_price(state, arena, instance, price, 0)
-    asked = _plan.quantity(state, arena, instance, price, rests)
-    qty = _plan.fitted(state, instance, price, asked)
-    reason = _plan.refusal(state, instance, price, qty, rests, target)
+    price = signal_entry.entry_price(state, arena, instance)
+    signal_entry.keep_retracement(state, arena, instance)
+    stop = signal_entry.stop_price(state, arena, instance, price)
+    rests = signal_entry.stop_at_rest(state, instance, stop)
+    target = signal_entry.target_price(state, arena, instance, price, 0)
+    asked = signal_entry.quantity(state, arena, instance, price, rests)
+    qty = signal_entry.fitted(state, instance, price, asked)
+    reason = signal_entry.refusal(state, instance, price, qty, rests, target)
     slot = commands.draft(state, instance, Role.ENTRY.value, strategy.direction, qty if qty == qty else 0.0)
     order = state.orders[slot]
     order.reduce_only = 0
@@ -246,7 +250,7 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     else:
         reason = commands.send(state, rows, table, slot)
     if reason == 0 and qty < asked:
-        guard.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, asked, state.orders[slot].id)
+        trading_account.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, asked, state.orders[slot].id)
     if reason != 0:
         _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, 0)
     else:
@@ -370,8 +374,8 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             _exit(state, rows, table, instance, role)
     if _is_stopping(state, instance):
         _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
-    _protection.place_stop(state, rows, table, instance)
-    _protection.place_targets(state, arena, rows, table, instance)
+    signal_protection.place_stop(state, rows, table, instance)
+    signal_protection.place_targets(state, arena, rows, table, instance)
 
 
 @leaf
@@ -424,7 +428,7 @@ def _is_stale(state: Record, rows: Rows, instance: int) -> bool:
     if limit_ns == 0 or instrument.gap_ns < limit_ns:
         return False
     if state.ts_ns == instrument.touched_ns + instrument.gap_ns:
-        guard.warn(state, rows, WarningCode.FEED_SILENT.value, instance, instrument.gap_ns * 1e-9, 0)
+        trading_account.warn(state, rows, WarningCode.FEED_SILENT.value, instance, instrument.gap_ns * 1e-9, 0)
     return True
 
 
@@ -449,9 +453,9 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
     else:
         trails = strategy.stop_kind == StopKind.TRAILING_PERCENT or strategy.stop_kind == StopKind.TRAILING_VARIANT
         role = Role.TRAILING.value if trails else Role.STOP_LOSS.value
-        if strategy.stop_kind != StopKind.NONE and _protection.protective_order(state, instance, role, 0) < 0:
-            _protection.place_stop(state, rows, table, instance)
-        _protection.tighten_trail(state, arena, rows, instance)
+        if strategy.stop_kind != StopKind.NONE and signal_protection.protective_order(state, instance, role, 0) < 0:
+            signal_protection.place_stop(state, rows, table, instance)
+        signal_protection.tighten_trail(state, arena, rows, instance)
 
 
 @hot
@@ -465,7 +469,7 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     """One evaluation: at most one transition, by priority. Returns 1 when the instance wants to enter."""
     own = state.instances[instance]
     if not _only_watches(own.state):
-        market.measure_rest(state, arena, table, own.instrument)
+        market_update.measure_rest(state, arena, table, own.instrument)
     for k in range(own.own_first, own.own_first + own.own_count):
         indicator = state.indicators[k]
         call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
@@ -527,7 +531,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             confidence = value_of(state, arena, own, confidence_slot)
             own.confidence = confidence if confidence == confidence else -math.inf
         return wants
-    market.measure_rest(state, arena, table, own.instrument)
+    market_update.measure_rest(state, arena, table, own.instrument)
     if moment == Moment.ENTER:
         if own.state == InstanceState.MONITORING:
             _detect(state, arena, rows, table, instance)
@@ -540,7 +544,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     elif moment == Moment.TIMER:
         _on_time(state, arena, rows, table, instance)
     elif moment == Moment.TRAIL:
-        _protection.tell_trail(state, arena, rows, instance)
+        signal_protection.tell_trail(state, arena, rows, instance)
     else:
         assert moment == Moment.KILL, "a moment is known"
         _kill(state, rows, table, instance)

@@ -2,9 +2,9 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.market import tapes
 
 
 @leaf

@@ -5,10 +5,10 @@ Here and in the files beside it a window is the place in the arena of the number
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import share_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 
 @leaf

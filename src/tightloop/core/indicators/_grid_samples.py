@@ -6,8 +6,8 @@ P is the last point of the grid. Memory: the number of the last point (0: none),
 import math
 
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Number, Values, seconds
-from tightloop.core.types import Floats, Record
 
 SAMPLES_MAX = 4_096
 RING = 1

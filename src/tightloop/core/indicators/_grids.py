@@ -1,7 +1,7 @@
 """The grids that windowed indicators are computed on though nothing happens, in seconds by the length of a window."""
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Record
+from tightloop.core.domain.types import Record
 
 
 def by_near_end(t2: float) -> float:

@@ -6,10 +6,10 @@ at points of a grid, never at every event.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import share_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 _BITS = 10
 SCRATCH = 1 << _BITS  # floats that the counts of one digit take

@@ -6,9 +6,9 @@ so every return is in exactly one of two windows that meet.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.market import tapes
 
 SAMPLES_MIN = 5
 

@@ -2,12 +2,12 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_near_end
 from tightloop.core.indicators._windows_of_time import ordered
 from tightloop.core.indicators.contract import REFRESH, Choice, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 T1, T2 = seconds("t1", 60.0, minimum=0.001), seconds("t2", 0.0)
 WINDOW = (T1, T2, REFRESH)

@@ -3,6 +3,7 @@
 import math
 
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -13,7 +14,6 @@ from tightloop.core.indicators._grid_samples import (
 )
 from tightloop.core.indicators._grids import is_point
 from tightloop.core.indicators.contract import Number, Values
-from tightloop.core.types import Floats, Record
 
 SMALLEST_MOVE = Number(
     "min_denominator_rel", 1e-5, 0.0, 1.0, meaning="below this share of the base price a move is no denominator"

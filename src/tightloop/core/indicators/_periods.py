@@ -1,10 +1,10 @@
 """Consecutive periods of one length back from now, and the direction that the price took in each."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length, is_point, length_s, written_ns
 from tightloop.core.indicators.contract import REFRESH, SECONDS_MAX, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 PERIODS = (
     seconds("period", 60.0, minimum=0.1, meaning="seconds of a period"),

@@ -1,11 +1,11 @@
 """The move (t1, t3, d): from the mean price of a base, (t3, t3 - d), to the mean of the last ``t1`` seconds."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._windows_of_time import base_and_now, mean_price, move_pct
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 
 def move(t1: float = 10.0, t3: float = 40.0, d: float = 10.0, number: str = "") -> tuple[Number, Number, Number]:

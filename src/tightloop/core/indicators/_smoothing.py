@@ -8,7 +8,7 @@ from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats
+from tightloop.core.domain.types import Floats
 
 if DISABLE_JIT:
 

@@ -2,8 +2,8 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -17,7 +17,7 @@ from tightloop.core.indicators._grids import is_point, near_end_s, written_ns
 from tightloop.core.indicators._one_window import T1, T2, grid, one_window
 from tightloop.core.indicators._windows_of_time import mean_price
 from tightloop.core.indicators.contract import REFRESH, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 SAMPLED_TWPA = (T1, T2, lookback(600.0), REFRESH)
 

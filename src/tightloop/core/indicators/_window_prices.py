@@ -2,13 +2,13 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._one_window import volume_time_mean
 from tightloop.core.indicators._windows_of_time import move_pct, ordered
 from tightloop.core.indicators.contract import Choice, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 LAST, TWPA, VTWPA, MID = 0.0, 1.0, 2.0, 3.0
 METHOD = Choice(

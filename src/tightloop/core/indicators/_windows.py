@@ -8,7 +8,7 @@ once when what is left of them is so small that the rounding of what went could 
 import numpy as np
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats
+from tightloop.core.domain.types import Floats
 
 # A ring of n values takes RING + n floats: how many are in, where the next one goes, the values.
 _FILLED, _PLACE, RING = 0, 1, 2

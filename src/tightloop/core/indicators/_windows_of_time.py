@@ -2,10 +2,10 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 
 def ordered(parameters: Values, begin: str, end: str) -> tuple[str, str, str] | None:

@@ -6,10 +6,10 @@
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import true_range
 from tightloop.core.indicators.contract import Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("adx", "plus_di", "minus_di")
 PARAMETERS = (period(14, minimum=2),)

@@ -4,11 +4,11 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._last_quote import every_second, no_ends
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators.contract import REFRESH, Choice, Number
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

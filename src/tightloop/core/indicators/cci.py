@@ -4,10 +4,10 @@ The mean absolute deviation is about a mean that moves at every bar, so an updat
 """
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RING, full, push
 from tightloop.core.indicators.contract import Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20, minimum=2),)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Record
+from tightloop.core.domain.types import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ is not known makes the score UNKNOWN.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._extremes import extreme
 from tightloop.core.indicators._grids import by_window, is_point, window_s, written_ns
@@ -15,8 +15,8 @@ from tightloop.core.indicators._imbalances import imbalance
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators._windows_of_time import mean_price, ordered
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "retracement")
 PARAMETERS = (

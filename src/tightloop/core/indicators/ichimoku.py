@@ -8,10 +8,10 @@ this bar, to be held against the prices of ``kijun`` bars ago.
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RANGE, RING, bars_seen, full, push, sliding_range
 from tightloop.core.indicators.contract import Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("tenkan", "kijun", "span_a", "span_b", "chikou")
 PARAMETERS = (period(9, name="tenkan"), period(26, name="kijun"), period(52, name="senkou"))

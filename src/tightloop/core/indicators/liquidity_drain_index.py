@@ -2,14 +2,14 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import MIN_DENOMINATOR_REL, two_of_quotes, two_windows, windows
 from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), MIN_DENOMINATOR_REL, REFRESH)

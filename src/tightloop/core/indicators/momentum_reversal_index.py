@@ -6,6 +6,7 @@ The peak is the greatest velocity of a lookback, sampled on the grid.
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -20,7 +21,6 @@ from tightloop.core.indicators._grids import by_length, is_point, length_s, writ
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "peak")
 PARAMETERS = (

@@ -5,12 +5,13 @@ The window is cut into pieces of one second, each with its TWPA. Computed at the
 
 import math
 
-from tightloop.core import limits, tapes
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "velocity")
 PARAMETERS = (Number("t1", 10.0, 3.0, 1_024.0, whole=True, meaning="seconds before now, each a piece"), REFRESH)

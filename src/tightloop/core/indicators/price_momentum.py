@@ -2,14 +2,14 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
 from tightloop.core.indicators._windows_of_time import move_pct
 from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 120.0, 30.0), REFRESH)

@@ -2,16 +2,16 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import flow_imbalance, surge
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._intervals import SCRATCH, density
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
 from tightloop.core.indicators._windows_of_time import ordered
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 
 def _bounds(part: str, low: float, high: float, unit: str) -> tuple[Number, Number]:

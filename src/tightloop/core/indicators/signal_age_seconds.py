@@ -3,9 +3,9 @@
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, InstanceState, Record
 from tightloop.core.indicators.contract import Values
 from tightloop.core.signatures import EVALUATE
-from tightloop.core.types import Floats, InstanceState, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = ()

@@ -7,10 +7,10 @@ with ``flat: unknown`` both are UNKNOWN while such a range is among what is smoo
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, bounded_mean, sliding_range
 from tightloop.core.indicators.contract import FLAT, Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("k", "d")
 PARAMETERS = (period(14, name="k_period"), period(3, name="k_smooth"), period(3, name="d_period"), FLAT)

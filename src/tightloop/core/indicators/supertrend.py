@@ -5,10 +5,10 @@ the first trend says nothing yet.
 """
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import true_range, wilder
 from tightloop.core.indicators.contract import Number, Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "direction")
 PARAMETERS = (period(10, minimum=2), Number("multiple", 3.0, 0.01, 100.0, meaning="average true ranges"))

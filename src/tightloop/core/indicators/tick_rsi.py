@@ -2,13 +2,13 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import up_to_now
 from tightloop.core.indicators._windows import EXACT_SUM, add_exactly
 from tightloop.core.indicators.contract import REFRESH, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

@@ -1,6 +1,7 @@
 """VELOCITY: how far the price of a window lies above that of a base, in percent, by a method of choice."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._window_prices import (
     VELOCITY,
@@ -11,7 +12,6 @@ from tightloop.core.indicators._window_prices import (
 )
 from tightloop.core.indicators.contract import REFRESH
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (*VELOCITY, REFRESH)

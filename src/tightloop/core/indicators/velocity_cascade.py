@@ -3,11 +3,11 @@
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

@@ -5,15 +5,15 @@ UNKNOWN when neither is worth the name.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._peaks import SMALLEST_MOVE
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
 from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

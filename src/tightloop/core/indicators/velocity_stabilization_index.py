@@ -5,14 +5,14 @@ A steady fall is steady too: combine it with the velocity itself.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_interval, interval_s, is_point, written_ns
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

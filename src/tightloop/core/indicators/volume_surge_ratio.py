@@ -5,13 +5,14 @@ The buckets are computed anew at the points of the grid; the volume of the windo
 
 import math
 
-from tightloop.core import limits, tapes
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._windows_of_time import ordered
 from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value", "median")
 PARAMETERS = (

@@ -10,10 +10,10 @@ it has passed. Those of a day are cumulative: they hold what the day has seen.
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import SUM, moving_sum
 from tightloop.core.indicators.contract import Choice, Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (

@@ -6,10 +6,10 @@ In a range of no width it is 0, as TA-Lib answers, or UNKNOWN with ``flat: unkno
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RANGE, bars_seen, sliding_range
 from tightloop.core.indicators.contract import FLAT, Values, period
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(14, minimum=2), FLAT)

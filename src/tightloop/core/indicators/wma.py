@@ -5,10 +5,10 @@ of them is so small that the rounding of a value that has left could be seen: wh
 """
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RING, full, nth, push
 from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
 from tightloop.core.signatures import UPDATE
-from tightloop.core.types import Floats, Record
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20), SOURCE)

@@ -1,7 +1,7 @@
 """Order books as rows: the updates they come in, what becomes of a book, and the faults that rows can have.
 
 An update is the rows of one ``seq`` and time; numbers count updates one by one. What a row does to the book is decided
-by the core (``core/tick_book.py``); the walk here follows the same rules, to judge and to draw.
+by the core (``core/market/depth.py``); the walk here follows the same rules, to judge and to draw.
 """
 
 import heapq
@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared.report import Fault, Verdict
-from tightloop.core.tick_types import TICK, BookRow
-from tightloop.core.types import Rows
+from tightloop.core.domain.ticks import TICK, BookRow
+from tightloop.core.domain.types import Rows
 
 CROSSED_USABLE_SHARE = 0.001
 MISSING_USABLE_SHARE = 0.05

@@ -15,8 +15,8 @@ from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source, batches_of
 from tightloop.adapters.data._shared.report import DatasetReport, Fault, in_contract_order
 from tightloop.adapters.data._shared.ticks import judge_ticks
-from tightloop.core.tick_types import TICK
-from tightloop.core.types import Rows
+from tightloop.core.domain.ticks import TICK
+from tightloop.core.domain.types import Rows
 
 _COLUMNS = {
     "trades": {"trade_id": "trade_id", "is_buyer_maker": "buyer_is_maker", "price": "price", "qty": "qty"},

@@ -1,0 +1,1 @@
+"""Market data of a run, loaded and checked."""

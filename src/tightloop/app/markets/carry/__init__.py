@@ -1,0 +1,1 @@
+"""Data of a carry run, loaded and checked."""

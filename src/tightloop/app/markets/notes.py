@@ -1,0 +1,105 @@
+"""What a user must know of the data and the rules of a run: one line for each kind of thing, however many there are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tightloop.core import indicators
+from tightloop.model.instruments import InstrumentId, InstrumentRules, rules_stated_for
+from tightloop.model.signal.read import Strategy
+
+SYNTHETIC = "synthetic data: no price in it was ever paid, and no result on it says what a strategy earns"
+OLDER: Mapping[str, Any] = {"is_synthetic": None, "denied": ()}
+"""Instead of what a result of an older version does not say."""
+NAMED_MAX = 5
+COSTS = ("taker_bps", "maker_bps")
+OF_ACCOUNT = (
+    "daily loss limit",
+    "drawdown limit reached",
+    "liquidations:",
+    "kill switch was used",
+    "feed fell silent",
+    "ruined at",
+)
+
+
+def is_of_account(warning: str) -> bool:
+    """Whether a warning says that the account was stopped, liquidated or blind; the others are of data and rules."""
+    return any(words in warning for words in OF_ACCOUNT)
+
+
+def is_synthetic(result: Mapping[str, Any]) -> bool:
+    """Whether a run (its result.json) read data that were made up."""
+    return bool({**OLDER, **result}["is_synthetic"])
+
+
+def denials(result: Mapping[str, Any]) -> list[str]:
+    """Of a run (its result.json): how many entries were denied, by which check, what to write instead."""
+    return [str(row["text"]) for row in {**OLDER, **result}["denied"]]
+
+
+def never_known(strategies: Iterable[Strategy], bars: Mapping[InstrumentId, int], span_s: float) -> list[str]:
+    """A line for each variant that no condition could read: the run is shorter than what it looks back on.
+
+    ``bars``: how many the run has of each instrument, none on ticks; ``span_s``: its length there.
+    """
+    lines = []
+    for strategy in strategies:
+        for variant in strategy.variants.values():
+            indicator = indicators.load(variant.type)
+            if indicator.is_windowed:
+                reach_s = max((own for _, own in indicator.ends(variant.values)), default=0.0)
+                if reach_s > span_s:
+                    lines.append(_unknown(variant.name, "", f"looks back {reach_s:g} s", f"{max(span_s, 0.0):g} s"))
+            elif hasattr(indicator.module, "update") and variant.timeframe in (None, strategy.read.timeframe):
+                needed = indicator.warmup(variant.values)
+                short = {name: bars[name] for name in strategy.instruments if bars.get(name, needed) < needed}
+                if short:
+                    where = " on " + listed([str(name) for name in short])
+                    lines.append(_unknown(variant.name, where, f"needs {needed} bars", f"{max(short.values())}"))
+    return lines
+
+
+def _unknown(name: str, where: str, needs: str, has: str) -> str:
+    return (
+        f"{name} was never known{where}, so no condition on it could be TRUE: it {needs}, the run has {has}; "
+        f"run over a longer time, or let it look back less far"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    rest = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def faults(reports: Iterable[Any]) -> list[str]:
+    """A line for each kind of fault: in full when one dataset has it, else how many have it and the worst of them."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for report in reports:
+        for fault in report.faults:
+            found.setdefault(fault.kind, []).append((report.path, fault))
+    lines = []
+    for kind, places in found.items():
+        path, worst = max(places, key=lambda place: place[1].count)
+        among = f"in {len(places)} datasets, most in {path}" if len(places) > 1 else f"in {path}"
+        lines.append(f"{kind} {among}: {worst.detail}")
+    return lines
+
+
+def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bool) -> list[str]:
+    """One line with the rules that nobody stated; those the strategy's costs replace are not missed."""
+    ignored = COSTS if costs_are_stated else ()
+    groups: dict[str, list[str]] = {}
+    for instrument, own in rules.items():
+        used = [name for name in own.defaults_used if name not in ignored]
+        everything = [name for name in rules_stated_for(instrument.market) if name not in ignored]
+        if used:
+            groups.setdefault("all rules" if used == everything else ", ".join(used), []).append(str(instrument))
+    parts = [f"{used} of {listed(names)}" for used, names in groups.items()]
+    return [f"instruments.yaml does not state, so defaults apply: {'; '.join(parts)}"] if parts else []
+
+
+def without_funding(instruments: Sequence[InstrumentId]) -> list[str]:
+    """One line for the perps whose funding nobody knows."""
+    names = [str(instrument) for instrument in instruments]
+    return [f"no funding rates in the data for {listed(names)}: none were charged or paid"] if names else []

@@ -1,0 +1,1 @@
+"""How figures and times are written and read."""

@@ -1,0 +1,58 @@
+"""What stops everything that adds to a position, a loan, a supply, a stake or a hedge; what reduces is never asked."""
+
+from tightloop.core import log
+from tightloop.core.compiled import leaf
+from tightloop.core.domain.carry import BANDS, Band
+from tightloop.core.domain.types import Reason, Record, RowKind, Rows, WarningCode
+from tightloop.core.trading import exposure
+
+
+@leaf
+def refusal(state: Record) -> int:
+    """Why nothing may add to what is held now; 0 when nothing stands against it."""
+    if state.killed != 0 or state.carry.killed != 0:
+        return Reason.KILLED.value
+    if exposure.is_ruined(state):
+        return Reason.RUINED.value
+    if state.drawdown_stopped != 0:
+        return Reason.MAX_DRAWDOWN.value
+    if state.daily_stopped_day == state.day:
+        return Reason.DAILY_LOSS.value
+    return 0
+
+
+@leaf
+def say_denied(state: Record, rows: Rows, band: int, reason: int, amount: float) -> None:
+    """A row for what a rule would have added and may not."""
+    assert 0 < band < BANDS, "who is denied is a rule"
+    row = log.emit(state, rows, RowKind.WARNING.value, -1)
+    row.code = WarningCode.BUNDLE_DENIED.value
+    row.order_id = band
+    row.reason = reason
+    row.value = amount
+    log.seal(state, row)
+
+
+@leaf
+def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
+    """Whether a rule may not add now; said once for each rule and reason, but of signals, of which each is an entry of
+    its own."""
+    reason = refusal(state)
+    if reason == 0:
+        return False
+    carry = state.carry
+    if carry.denied[band] != reason or band == Band.SIGNAL:
+        carry.denied[band] = reason
+        carry.is_denied = 1
+        say_denied(state, rows, band, reason, amount)
+    return True
+
+
+@leaf
+def forget_denials(state: Record) -> None:
+    """Once something may be added again, what is denied next is said again."""
+    carry = state.carry
+    if carry.is_denied != 0 and refusal(state) == 0:
+        carry.is_denied = 0
+        for band in range(BANDS):
+            carry.denied[band] = 0

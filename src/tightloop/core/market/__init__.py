@@ -1,0 +1,1 @@
+"""What a market event changes: prices, bars, tapes, depth. No money."""

@@ -1,0 +1,127 @@
+"""The replay of bars that stops where somebody outside of the step may decide: strategies in Python, one stop a bar.
+
+It makes the same calls in the same order as ``replay/bars.py``, and what was decided comes in as events between two
+market events. It stops after the last bar that ends at an instant, and after the last that begins when there was a fill
+or a timer is due: then no order can be matched against a range that lies before it.
+"""
+
+from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.domain.kinds import int64, void
+from tightloop.core.domain.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
+from tightloop.core.market.history import keep_bar
+from tightloop.core.replay import merge
+from tightloop.core.replay.bars import (
+    EQUITY_FULL,
+    FINISHED,
+    LOG_FULL,
+    PAUSED,
+    at_venue,
+    decide_later,
+    deliver,
+    is_decided_later,
+    is_timer_first,
+    next_day_row,
+    stage_count,
+    tell_timers,
+    write_equity,
+)
+from tightloop.core.signatures import ARENA, BARS, EQUITIES, EVENTS, LOG_ARRAY, RATES, STATES, STREAMS, TABLE, VENUES
+from tightloop.core.step import step
+from tightloop.core.venue import bars as venue_bars
+
+STOPPED = 6
+CONTROL_COUNT = 10
+# Places in ``control``; the first five are those of ``replay``.
+RESERVE, EQUITY_COUNT, LEFT, IS_DAILY, LAST_DAY, IS_OWED, DUE_NS, HEARD, HAS_NEWS, WANTS_BARS = range(CONTROL_COUNT)
+
+
+@leaf
+def _take(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
+    """One market event: venue first, then the step, then what the step commands."""
+    if is_timer_first(state, event):
+        tell_timers(state, arena, venue, event, log, table)
+    if venue_bars.has_business(venue):
+        for stage in range(stage_count(event)):
+            at_venue(venue, event, stage)
+            if venue.inbox_count > 0:
+                deliver(state, arena, venue, log, table)
+    else:
+        venue_bars.watch(venue, event)
+    if is_decided_later(state, event):
+        decide_later(state, arena, venue, event, log, table)
+        return
+    step(state, arena, event, log, table)
+    if log[0].oco < log[0].slot:
+        deliver(state, arena, venue, log, table)
+
+
+@hot
+def listen(log: Rows, outside: Ints, control: Ints) -> None:
+    """Look at new rows of the log for a fill of an instance that is decided outside (flag 1 in ``outside``)."""
+    for at in range(control[HEARD], log[0].slot):
+        if log[at].kind == RowKind.FILL and outside[log[at].instance] != 0:
+            control[HAS_NEWS] = 1
+    control[HEARD] = log[0].slot
+
+
+@compiled(
+    int64(STATES, ARENA, VENUES, STREAMS, TABLE, BARS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE, BARS, TABLE),
+    nogil=True,
+)
+def replay_outside(
+    states: Rows,
+    arena: Floats,
+    venues: Rows,
+    streams: Rows,
+    heap: Ints,
+    bars: Rows,
+    rates: Rows,
+    events: Rows,
+    log: Rows,
+    equity: Rows,
+    table: Table,
+    control: Ints,
+    past: Rows,
+    outside: Ints,
+) -> int:
+    """``replay`` up to the next stop (STOPPED), or until one of the reasons for which ``replay`` returns.
+
+    ``control``: the five of ``replay``, then [1 when the equity after the last event is still to be written, when a
+    timer outside is due, rows of the log that were looked at, 1 when there was a fill, 1 to stop at every close].
+    ``past``: rings of HISTORY_BARS_MAX closed bars, one after the other by instrument.
+    """
+    state, venue, event = states[0], venues[0], events[0]
+    while True:
+        if control[IS_OWED] != 0:
+            if control[EQUITY_COUNT] >= len(equity):
+                return EQUITY_FULL
+            if control[IS_DAILY] != 0:
+                next_day_row(state, control)
+            write_equity(state, equity[control[EQUITY_COUNT]])
+            control[EQUITY_COUNT] += 1
+            control[IS_OWED] = 0
+        if control[LEFT] <= 0:
+            return PAUSED
+        if log[0].slot > len(log) - control[RESERVE]:
+            return LOG_FULL
+        if not merge.next_event(streams, heap, bars, rates, event):
+            return FINISHED
+        control[LEFT] -= 1
+        _take(state, arena, venue, event, log, table)
+        if event.kind == EventKind.BAR_CLOSED:
+            keep_bar(state, past, event.instrument)
+        listen(log, outside, control)
+        if event.phase & Phase.RECORD:
+            control[IS_OWED] = 1
+        is_due = control[HAS_NEWS] != 0 or state.ts_ns >= control[DUE_NS]
+        if event.phase & Phase.DECIDE_ON_CLOSE:
+            if is_due or control[WANTS_BARS] != 0:
+                return STOPPED
+        elif is_due and event.phase & Phase.RECORD and event.kind == EventKind.BAR_OPENED:
+            return STOPPED
+
+
+@compiled(void(STATES, ARENA, VENUES, LOG_ARRAY, TABLE))
+def deliver_all(states: Rows, arena: Floats, venues: Rows, log: Rows, table: Table) -> None:
+    """What was decided outside goes to the venue, and what the venue says to the step."""
+    deliver(states[0], arena, venues[0], log, table)

@@ -1,0 +1,1 @@
+"""Orders, positions, money: what an account holds, owes and may do."""

@@ -1,0 +1,42 @@
+"""Double entry: every amount of money leaves one account and enters another as the same float.
+
+An account is ``asset * ACCOUNT_KINDS + kind``. Balances are debit positive: wallets are positive when they hold money,
+capital and income are negative. All balances of an asset add up to zero but for the rounding of the additions.
+"""
+
+import math
+
+from tightloop.core import limits
+from tightloop.core.compiled import float_bits, hot
+from tightloop.core.domain.types import ACCOUNT_KINDS, AccountKind, Record
+from tightloop.core.hashing import mix
+
+WALLET = int(AccountKind.WALLET)
+CAPITAL = int(AccountKind.CAPITAL)
+REALIZED = int(AccountKind.REALIZED)
+FEES = int(AccountKind.FEES)
+FUNDING = int(AccountKind.FUNDING)
+
+
+@hot
+def account(asset: int, kind: int) -> int:
+    assert 0 <= asset < limits.ACCOUNTS_MAX // ACCOUNT_KINDS, (
+        "ACCOUNTS_MAX: more assets than the ledger has accounts for"
+    )
+    return asset * ACCOUNT_KINDS + kind
+
+
+@hot
+def post(state: Record, debit: int, credit: int, amount: float) -> None:
+    """Move ``amount`` into ``debit`` out of ``credit``."""
+    assert math.isfinite(amount), "an amount of money is a number"
+    assert debit != credit, "money moves between two accounts"
+    state.balances[debit] += amount
+    state.balances[credit] -= amount
+    mix(state, float_bits(amount) + float_bits(float(debit * limits.ACCOUNTS_MAX + credit)))
+
+
+@hot
+def wallet(state: Record, asset: int) -> float:
+    """The wallet balance of an asset, in the asset."""
+    return state.balances[asset * ACCOUNT_KINDS + WALLET]

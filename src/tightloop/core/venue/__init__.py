@@ -1,0 +1,1 @@
+"""The simulated venues: bars, ticks, order books, carry. They never read State."""

@@ -1,0 +1,1 @@
+"""How files that people write are read: lines, fields, overrides, diagnostics."""

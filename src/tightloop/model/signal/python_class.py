@@ -1,0 +1,225 @@
+"""The class of a strategy in Python: found by file or module, loaded, checked before any data is read.
+
+Loading runs the file, as an import does. What is wrong with it is a problem of the user's input, with file and line.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tightloop.model.errors import InputError
+from tightloop.model.files.diagnostics import near
+
+CALLBACKS: Mapping[str, tuple[str, ...]] = {
+    "on_start": ("view",), "on_bar": ("view", "bar"), "on_trade": ("view", "trade"), "on_quote": ("view", "quote"),
+    "on_fill": ("view", "fill"), "on_timer": ("view",),
+}  # fmt: skip
+"""What is called when a class defines it, and with what."""
+_FEEDS = {"on_trade": "trades", "on_quote": "quotes"}
+EXAMPLE = "write class: my_strategy.py:MyStrategy, a path relative to this file"
+
+_SOURCES: dict[str, bytes] = {}
+"""What was loaded last from each file."""
+Place = Callable[[], tuple[str, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonClass:
+    """A class that can be made: ``source`` is what its file held, ``callbacks`` are those it defines, in order."""
+
+    made: type
+    file: str
+    line: int
+    source: bytes
+    callbacks: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """A hash of the source."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.made.__name__
+
+
+def find(key: str, written: str, base: Path, place: Place) -> PythonClass:
+    """Load what ``class: PATH.py:NAME`` or ``module: PACKAGE.MODULE:NAME`` names; ``base`` is the strategy's folder.
+
+    In the folder of a finished run, where the named one is gone, it is the file that the run kept.
+    """
+    target, colon, name = written.rpartition(":")
+    if not colon or not target or not name.isidentifier():
+        file, line = place()
+        example = EXAMPLE if key == "class" else "write module: my_package.my_module:MyStrategy"
+        raise InputError.one(file, line, key, f"{written!r} names no class", example)
+    kept = base / (Path(target).name if key == "class" else f"{target.rpartition('.')[2]}.py")
+    if key == "class":
+        path = base / target
+        module = _file_module(path if path.is_file() or not _is_kept(kept) else kept, place)
+    else:
+        module = _named_module(target, place, kept)
+    return _checked(module, name, key, place)
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file is what a finished run kept beside its strategy, under its last name."""
+    return path.is_file() and (path.parent / "result.json").is_file()
+
+
+def _source_of(path: Path, place: Place) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        file, line = place()
+        reason = "is a folder" if path.is_dir() else (error.strerror or "can not be read").lower()
+        raise InputError.one(file, line, "class", f"{path}: {reason}", "write the path from this file on") from None
+
+
+def _file_module(path: Path, place: Place) -> ModuleType:
+    """The module of a file, under a name of its content: a changed file is another module, the same file is loaded
+    once."""
+    source = _source_of(path, place)
+    digest = hashlib.sha256(str(path.resolve()).encode() + b"\x1f" + source).hexdigest()[:16]
+    name = f"tightloop_strategy_{digest}"
+    _SOURCES[str(path)] = source
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        code = compile(source, str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        raise InputError.one(path, line, "class", f"is not Python: {_words(error)}", "repair the file") from None
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        _run(lambda: exec(code, module.__dict__), str(path), "class")  # noqa: S102  # running it is what was asked for
+    except InputError:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _named_module(name: str, place: Place, kept: Path) -> ModuleType:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None and _is_kept(kept):
+        return _file_module(kept, place)
+    if spec is None:
+        file, line = place()
+        raise InputError.one(
+            file, line, "module", f"there is no module {name!r}", "install it, or write class: and a path"
+        )
+    found: list[ModuleType] = []
+    _run(lambda: found.append(importlib.import_module(name)), spec.origin or name, "module")
+    return found[0]
+
+
+def _run(job: Callable[[], Any], file: str, field: str) -> None:
+    """Whatever the user's file raises while it is loaded is a problem of that file."""
+    try:
+        job()
+    except Exception as error:  # code of the user may raise anything, and it is the user's to repair
+        line = line_in(error, file)
+        raise InputError.one(file, line, field, f"can not be loaded: {_words(error)}", "repair the file") from error
+
+
+def line_in(error: BaseException, file: str) -> int | None:
+    """The last line of a file that an error passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return lines[-1] if lines else None
+
+
+def _words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _checked(module: ModuleType, name: str, key: str, place: Place) -> PythonClass:
+    made = vars(module).get(name)
+    path = module.__file__ or module.__name__
+    if not isinstance(made, type):
+        file, line = place()
+        own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        there = f"write one of {', '.join(own)}" if own else "write the class into it"
+        raise InputError.one(file, line, key, f"{path} has no class {name}", near(name, own, there))
+    line = _line_of(made)
+    callbacks = tuple(callback for callback in CALLBACKS if callable(getattr(made, callback, None)))
+    for callback in callbacks:
+        _check_callback(made, callback, path)
+    unknown = [n for n in vars(made) if n.startswith("on_") and n not in CALLBACKS]
+    if unknown or not callbacks:
+        message = f"{name} has no callback" if not unknown else f"{name}.{unknown[0]} would never be called"
+        remedy = near(unknown[0] if unknown else "", list(CALLBACKS), f"define some of {', '.join(CALLBACKS)}")
+        raise InputError.one(path, line, key, message, remedy)
+    return PythonClass(made, path, line, _SOURCES[path] if path in _SOURCES else Path(path).read_bytes(), callbacks)
+
+
+def _line_of(made: type) -> int:
+    try:
+        return inspect.getsourcelines(made)[1]
+    except (OSError, TypeError):
+        return 1
+
+
+def _check_callback(made: type, callback: str, path: str) -> None:
+    """It takes what it is called with."""
+    function, wanted = getattr(made, callback), ("self", *CALLBACKS[callback])
+    try:
+        inspect.signature(function).bind(*wanted)
+    except (TypeError, ValueError):
+        code = getattr(function, "__code__", None)
+        line = code.co_firstlineno if code is not None else _line_of(made)
+        remedy = f"write def {callback}({', '.join(wanted)})"
+        message = f"{made.__name__}.{callback} does not take {', '.join(wanted)}"
+        raise InputError.one(path, line, "class", message, remedy) from None
+
+
+def check_params(found: PythonClass, params: Mapping[str, Any], place: Callable[[str], tuple[str, int | None]]) -> None:
+    """The ``params:`` block is what the class's ``__init__`` takes; it is made once to see that it can be."""
+    signature = inspect.signature(found.made)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    names = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    for key in params:
+        if key not in names and not takes_any:
+            file, line = place(key)
+            there = f"{found.name} takes {', '.join(names)}" if names else f"{found.name} takes none: remove it"
+            raise InputError.one(
+                file, line, f"params.{key}", f"{key!r} is not a parameter of {found.name}", near(key, names, there)
+            )
+    for parameter in signature.parameters.values():
+        if parameter.name in names and parameter.default is parameter.empty and parameter.name not in params:
+            file, line = place(parameter.name)
+            message = f"{found.name} needs {parameter.name!r}"
+            raise InputError.one(
+                file, line, f"params.{parameter.name}", message, f"write {parameter.name}: under params:"
+            )
+    _run(lambda: found.made(**params), found.file, "params")
+
+
+def feed_fault(found: PythonClass, feed: list[str] | None) -> tuple[str, str] | None:
+    """What the class defines and the feed can never call: message and remedy."""
+    for callback in found.callbacks:
+        if callback == "on_bar" and feed is not None:
+            return (
+                f"{found.name}.on_bar is called on bars, and this strategy has a feed of ticks",
+                "write timeframe: 1m",
+            )
+        if callback in _FEEDS and _FEEDS[callback] not in (feed or []):
+            return f"{found.name}.{callback} needs {_FEEDS[callback]}", f"write feed: [{_FEEDS[callback]}]"
+    return None

@@ -1,0 +1,1 @@
+"""Drivers of a run over data of the past, and sweeps."""

@@ -1,0 +1,228 @@
+"""Figures of a carry run: the metrics that every run has, from the price of a unit, and what only carry has.
+
+A flow moves the equity and never the price of a unit, so returns and drawdowns are the strategy's alone. What a run
+does not have (a health factor without debt, a margin ratio without a perpetual) is None, never 0.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tightloop.core.domain.carry import Bucket, Instruction
+from tightloop.core.domain.types import RowKind
+from tightloop.core.limits import DAY_NS
+from tightloop.runtime.feeds.carry import Floats, Ints
+from tightloop.runtime.results import metrics
+from tightloop.runtime.results.carry.record import CarryRecord
+from tightloop.runtime.results.recorder import Columns
+
+Figures = dict[str, float | int | str | None]
+HOURS_PER_YEAR = 8_760.0
+TRADES = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
+
+
+def known(value: Any) -> float | None:
+    """A number, or None where there is none."""
+    return float(value) if math.isfinite(float(value)) else None
+
+
+def hour(ts_ns: Any) -> str | None:
+    """``YYYY-MM-DD HH:MM:SS``; None for a time that never came (0)."""
+    return None if int(ts_ns) == 0 else str(np.datetime64(int(ts_ns), "ns"))[:19].replace("T", " ")
+
+
+def from_the_start(record: CarryRecord) -> tuple[Ints, Floats]:
+    """Instants and prices of a unit, with the 1 that it was issued at before anything was paid."""
+    ts_ns = record.ts_ns
+    return np.concatenate([ts_ns[:1], ts_ns]), np.concatenate([np.ones(min(1, len(ts_ns))), record.unit_price])
+
+
+def metrics_of(record: CarryRecord, trades: Columns) -> dict[str, float | int | None]:
+    """The metrics of ``result.json``. ``trades``: pnl, entry_ns and exit_ns of the closed ones."""
+    ts_ns, price = from_the_start(record)
+    equity, carry = record.fixed("equity"), record.carry
+    invested = record.is_invested()
+    own = record.rows(RowKind.EXECUTED)
+    traded = np.isin(own["code"], [int(op) for op in TRADES])
+    statistics = {
+        "max_drawdown_pct": float(metrics.drawdown(price).max(initial=0.0)),
+        "longest_drawdown_ns": float(_longest_ns(ts_ns, price)),
+        "equity_sum": float(equity.sum()),
+        "record_count": float(max(1, len(equity))),
+        "turnover": float(np.abs(own["value"][traded]).sum()),
+        "fees": float(carry["fees"]),
+        "funding": _bucket(record, Bucket.FUNDING_PNL),
+        "slippage": slippage(record),
+        "unknown_slippage_count": 0.0,
+    }
+    exposed_ns = int(np.diff(record.ts_ns)[invested[:-1]].sum()) if len(invested) > 1 else 0
+    return metrics.metrics(ts_ns, price, trades, statistics, exposed_ns)
+
+
+def _longest_ns(ts_ns: Ints, price: Floats) -> int:
+    """The longest time from a peak to the last instant below it."""
+    if not len(price):
+        return 0
+    peak = np.maximum.accumulate(price)
+    at = np.maximum.accumulate(np.where(price >= peak, np.arange(len(price)), 0))
+    return int((ts_ns - ts_ns[at]).max())
+
+
+def _bucket(record: CarryRecord, bucket: Bucket) -> float:
+    return float(record.buckets[-1, int(bucket)]) if len(record.snapshots) else 0.0
+
+
+def slippage(record: CarryRecord) -> float:
+    """What swaps, transfers and flash loans cost beyond fees and gas: the rest of what transactions cost."""
+    carry = record.carry
+    rest = -_bucket(record, Bucket.TRANSACTION_COSTS) - float(carry["fees"]) - float(carry["gas_cost"])
+    return rest if abs(rest) > 1e-9 * record.plan.strategy.capital else 0.0
+
+
+def attribution(record: CarryRecord) -> dict[str, float]:
+    """Where the change of equity came from, without flows; the parts add up to it."""
+    return {Bucket(k).name.lower(): _bucket(record, Bucket(k)) for k in range(len(Bucket))}
+
+
+def figures(record: CarryRecord, benchmark: Floats | None) -> Figures:
+    """The named amounts of the strategy, of ``result.json``."""
+    carry, capital = record.carry, record.plan.strategy.capital
+    has_perps = bool(record.plan.holdings)
+    ratio = float(record.unit_price[-1]) if len(record.snapshots) else 1.0
+    days = float(record.ts_ns[-1] - record.ts_ns[0]) / DAY_NS if len(record.snapshots) else 0.0
+    flows = float(record.fixed("flows")[-1]) if len(record.snapshots) else 0.0
+    found: Figures = {
+        "ratio": ratio,
+        "apy": _yearly(ratio, days),
+        "apr": 100.0 * (ratio - 1.0) * metrics.DAYS_PER_YEAR / days if days > 0.0 else None,
+        "units": known(carry["units"]),
+        "unit_price": ratio,
+        "flows": flows,
+        "settlements": int(carry["settlement_count"]) if has_perps else None,
+        "rate_sum": float(carry["rate_sum"]) if has_perps else None,
+        "funding": _bucket(record, Bucket.FUNDING_PNL),
+        "basis": _bucket(record, Bucket.BASIS_PNL),
+        "fees": float(carry["fees"]),
+        "gas": float(carry["gas_cost"]),
+        "leverage": leverage(record),
+        "min_ratio": known(carry["margin_min"]) if has_perps else None,
+        "min_ratio_at": hour(carry["margin_min_ns"]) if has_perps else None,
+        "warn": hour(carry["warn_ns"]) if has_perps else None,
+        "liquidation": hour(carry["low_ns"]) if has_perps else None,
+        "hf_start": known(carry["hf_start"]),
+        "hf_min": known(carry["hf_min"]),
+        "hf_min_at": hour(carry["hf_min_ns"]),
+        "ltv": known(carry["ltv"]) if carry["hf_min"] == carry["hf_min"] else None,
+        "resizes": int(carry["resize_count"]),
+        "rebalances": int(carry["rebalance_count"]),
+        "liquidations": int(carry["liquidation_count"]),
+        "rollbacks": int(carry["rollback_count"]),
+        **_prices(record),
+        **_per_coin(record),
+        **_legs(record),
+        "benchmark": None if benchmark is None else known(benchmark[-1] if benchmark[0] == 0.0 else math.nan),
+    }
+    assert capital > 0.0, "a run has capital"
+    return found
+
+
+def _yearly(ratio: float, days: float) -> float | None:
+    if not (days > 0.0 and ratio > 0.0):
+        return None
+    power = math.log(ratio) * metrics.DAYS_PER_YEAR / days
+    return 100.0 * math.expm1(power) if power < 700.0 else None
+
+
+def leverage(record: CarryRecord) -> float | None:
+    """Collateral over equity of the legs that owe, at the first instant with a debt; None without one."""
+    debts = [int(leg["debt"]) for leg in record.carry["legs"][: int(record.carry["leg_count"])] if leg["debt"] >= 0]
+    products = [
+        int(leg["product"]) for leg in record.carry["legs"][: int(record.carry["leg_count"])] if leg["debt"] >= 0
+    ]
+    if not debts:
+        return None
+    owed = -record.values[:, debts].sum(axis=1)
+    held = record.values[:, products].sum(axis=1)
+    there = np.flatnonzero(owed > 0.0)
+    if not len(there):
+        return None
+    return known(held[there[0]] / (held[there[0]] - owed[there[0]]))
+
+
+def _prices(record: CarryRecord) -> Figures:
+    """Prices at both ends of the first spot leg, the first perpetual and the first LST."""
+    found: Figures = dict.fromkeys(("spot0", "spotT", "perp0", "perpT", "rate0", "rateT"))
+    if not len(record.snapshots):
+        return found
+    for leg in record.carry["legs"][: int(record.carry["leg_count"])]:
+        own = int(leg["price_series"])
+        if own >= 0 and found["spot0"] is None:
+            found["spot0"], found["spotT"] = known(record.series(own)[0]), known(record.series(own)[-1])
+        lst = int(record.books["balances"][int(leg["product"])]["rate_series"]) if leg["product"] >= 0 else -1
+        if lst >= 0 and found["rate0"] is None:
+            found["rate0"], found["rateT"] = known(record.series(lst)[0]), known(record.series(lst)[-1])
+    if record.plan.holdings:
+        found["perp0"], found["perpT"] = known(record.mark(0)[0]), known(record.mark(0)[-1])
+    return found
+
+
+def _per_coin(record: CarryRecord) -> Figures:
+    """Of a book that is sized in coins."""
+    units = [leg.size.value for leg in record.plan.strategy.legs if leg.kind == "spot" and leg.size.kind == "units"]
+    if not (units and units[0] and record.plan.holdings):
+        return {}
+    funding = _bucket(record, Bucket.FUNDING_PNL) / units[0]
+    basis = _bucket(record, Bucket.BASIS_PNL) / units[0]
+    return {"funding_per_coin": funding, "basis_per_coin": basis, "total_per_coin": funding + basis}
+
+
+def _legs(record: CarryRecord) -> Figures:
+    """``q``: the first quantity of the perpetuals, without sign; ``perp_mtm``: what they made without funding and fees;
+    ``onchain``: what is at work on chain less debt."""
+    found: Figures = {"q": None, "onchain": None, "perp_mtm": None}
+    if not len(record.snapshots):
+        return found
+    if record.plan.holdings:
+        held = np.abs(record.quantities.sum(axis=1))
+        there = np.flatnonzero(held > 0.0)
+        found["q"] = float(held[there[0]]) if len(there) else 0.0
+        realized = sum(
+            float(record.books["holdings"][at]["realized"]) * _last(record.quote_price(at))
+            for at in range(len(record.plan.holdings))
+        )
+        found["perp_mtm"] = realized + float(record.results[-1].sum())
+    if any(leg.kind in ("lend", "stake", "loop") for leg in record.plan.strategy.legs):
+        found["onchain"] = float(record.on_chain()[-1])
+    return found
+
+
+def _last(price: Floats | float) -> float:
+    return float(price[-1]) if isinstance(price, np.ndarray) else price
+
+
+def benchmark_pnl(record: CarryRecord, apr: Floats | None) -> Floats | None:
+    """What the benchmark makes of the same capital: ``apr`` (a fraction) at each instant earns until the next one.
+
+    Unknown before the first rate and after the last; None without rates.
+    """
+    if apr is None or len(apr) < len(record.snapshots) or not len(record.snapshots):
+        return None
+    rates = apr[: len(record.snapshots)]
+    hours = np.diff(record.ts_ns) / (DAY_NS / 24)
+    earned = np.concatenate([[0.0], rates[:-1] * hours / HOURS_PER_YEAR])
+    if not np.isfinite(rates).any():
+        return None
+    first = int(np.flatnonzero(np.isfinite(rates))[0])
+    total = np.full(len(rates), math.nan)
+    earned[first] = 0.0
+    total[first:] = record.plan.strategy.capital * np.cumsum(earned[first:])
+    return total
+
+
+def swept(record: CarryRecord, trades: Columns) -> Mapping[str, float | int | None]:
+    """What a sweep keeps of a run: its metrics and the numbers among its figures."""
+    own = figures(record, None)
+    kept = {name: value for name, value in own.items() if name in metrics.SWEPT and not isinstance(value, str)}
+    return {**metrics_of(record, trades), **kept}

@@ -1,0 +1,337 @@
+"""Tables of a carry run that are one row an instruction, an execution or an event: orders, fills, signals, events."""
+
+import json
+import math
+from collections import defaultdict, deque
+from typing import Any
+
+import numpy as np
+
+from tightloop.core.domain.carry import GO, Band, Bucket, Instruction, Level, Monitor, Rollback
+from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.model.carry.plan import CarryPlan
+from tightloop.runtime.results.build import Table
+from tightloop.runtime.results.carry.record import CarryRecord
+from tightloop.runtime.results.carry.trades import TradeBook
+
+TRADED = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
+EVENT_NAMES = {
+    Instruction.SPOT_BUY: "SPOT_TRADE", Instruction.SPOT_SELL: "SPOT_TRADE", Instruction.PERP_TRADE: "PERP_TRADE",
+    Instruction.TRANSFER: "TRANSFER", Instruction.SUPPLY: "COLLATERAL_SUPPLIED",
+    Instruction.WITHDRAW: "COLLATERAL_WITHDRAWN", Instruction.BORROW: "LOAN_CREATED",
+    Instruction.REPAY: "LOAN_REPAID", Instruction.STAKE: "STAKE_DEPOSIT", Instruction.SWAP: "SWAP",
+    Instruction.REDEEM: "REDEMPTION_ASKED", Instruction.FLASH_BORROW: "FLASH_BORROW",
+    Instruction.FLASH_REPAY: "FLASH_REPAID", Instruction.WRAP: "WRAP", Instruction.GAS: "GAS_FEE_PAID",
+    Instruction.PAY_OUT: "PAID_OUT", Instruction.SELL_DUST: "DUST_SOLD", Instruction.ARRIVED: "ARRIVED",
+}  # fmt: skip
+WARNED = {
+    WarningCode.MARGIN_LOW: "MARGIN_WARNING", WarningCode.BAND_LEFT: "REBALANCE_TRIGGER",
+    WarningCode.LIQUIDATED: "LIQUIDATION", WarningCode.ROLLED_BACK: "ROLLED_BACK",
+    WarningCode.DELTA_LEFT: "DELTA_LEFT", WarningCode.REWARD_UNPRICED: "REWARD_UNPRICED",
+    WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS", WarningCode.RUINED: "RUINED",
+    WarningCode.BUNDLE_DENIED: "DENIED", WarningCode.KILLED: "KILL_SWITCH",
+    WarningCode.DAILY_LOSS_STOP: "DAILY_LOSS_STOP", WarningCode.DRAWDOWN_STOP: "DRAWDOWN_STOP",
+    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR",
+}  # fmt: skip
+MEASURES = {
+    Band.LIQUIDATION: "share", Band.HEALTH_FACTOR: "ltv", Band.MARGIN: "share", Band.DELTA: "delta", Band.LTV: "ltv",
+    Band.EQUITY: "size", Band.WITHDRAWAL: "share", Band.DEPOSIT: "capital", Band.DUST: "value", Band.ENTRY: "capital",
+    Band.SIGNAL: "side",
+}  # fmt: skip
+"""What the value of a band's row is: a share that is reduced, capital that is put in, or what was measured."""
+
+
+_Event = tuple[int, int, str, str | None, str | None, float, float, str | None]
+"""Time, place among those of one instant, event, venue, asset, amount, value in the share class, note."""
+
+
+ORDER_COLUMNS = (
+    "order_id", "signal_id", "session_id", "strategy", "instrument", "side", "type", "role", "tif", "qty", "price",
+    "stop_price", "reduce_only", "state", "reason", "filled_qty", "avg_price", "submitted_ts", "updated_ts", "leg",
+    "source", "target",
+)  # fmt: skip
+
+
+def label(plan: CarryPlan, balance: int) -> str | None:
+    """``venue:kind:asset``; None for the world outside."""
+    if balance < 0:
+        return None
+    own = plan.balances[balance]
+    return f"{own.venue}:{own.kind}:{own.asset}"
+
+
+class CarryTables:
+    """Rows of the log as people read them."""
+
+    def __init__(self, record: CarryRecord, book: TradeBook, session_id: str) -> None:
+        self.record = record
+        self.plan = record.plan
+        self.book = book
+        self.session_id = session_id
+        self.commanded = record.rows(RowKind.INSTRUCT)
+        self.executed = record.rows(RowKind.EXECUTED)
+        self.warned = record.rows(RowKind.WARNING)
+        bundles = record.rows(RowKind.BUNDLE)
+        self._ended = dict(zip(bundles["order_id"].tolist(), bundles["reason"].tolist(), strict=True))
+        self._ended_ns = dict(zip(bundles["order_id"].tolist(), bundles["ts_ns"].tolist(), strict=True))
+        self._order_of: dict[int, str] = {}
+        self._rows = sorted(self._orders() + self._denied(), key=lambda row: row["submitted_ts"])
+
+    # Orders
+
+    def _orders(self) -> list[dict[str, Any]]:
+        """One row an instruction, paired with what came of it."""
+        done: dict[int, deque[int]] = defaultdict(deque)
+        for k, bundle in enumerate(self.executed["order_id"].tolist()):
+            done[bundle].append(k)
+        rows: list[dict[str, Any]] = []
+        place = 0
+        own = {name: column.tolist() for name, column in self.commanded.items()}
+        for k, op in enumerate(own["code"]):
+            bundle = own["order_id"][k]
+            if op == GO:
+                place = 0
+                continue
+            place += 1
+            ended = self._ended.get(bundle)
+            takes_place = ended == Rollback.NONE or (ended is not None and op == Instruction.GAS and own["qty"][k] > 0)
+            row = done[bundle].popleft() if takes_place and done[bundle] else None
+            name = f"{bundle >> 16}-{bundle & 0xFFFF}.{place}"
+            if row is not None:
+                self._order_of[row] = name
+            rows.append(self._order({key: column[k] for key, column in own.items()}, name, row, ended))
+        return rows
+
+    def _order(self, own: dict[str, Any], name: str, row: int | None, ended: int | None) -> dict[str, Any]:
+        op = Instruction(own["code"])
+        instrument, side = self._instrument(op, own["side"], own["instance"], own["qty"])
+        qty = abs(own["qty"])
+        if op == Instruction.SPOT_BUY:
+            qty = own["threshold"] if row is None else float(self.executed["threshold"][row])
+        elif row is not None:
+            qty = abs(float(self.executed["qty"][row]))
+        state, reason = "OPEN", None
+        if row is not None:
+            state = "FILLED"
+        elif ended is not None:
+            state, reason = "CANCELED", f"rolled_back: {Rollback(ended).name.lower()}"
+        stop = own["stop_price"] if op == Instruction.PERP_TRADE else math.nan
+        price = float(self.executed["price"][row]) if row is not None and op in TRADED else math.nan
+        return {
+            "order_id": name, "signal_id": None, "session_id": self.session_id, "strategy": self.plan.strategy.name,
+            "instrument": instrument, "side": side, "type": "market", "role": op.name.lower(), "tif": "IOC",
+            "qty": qty, "price": math.nan, "stop_price": stop,
+            "reduce_only": False, "state": state, "reason": reason,
+            "filled_qty": qty if row is not None else 0.0, "avg_price": price,
+            "submitted_ts": own["ts_ns"], "updated_ts": self._ended_ns.get(own["order_id"], own["ts_ns"]),
+            "leg": self.plan.strategy.legs[own["side"]].name if own["side"] >= 0 else None,
+            "source": label(self.plan, own["slot"]), "target": label(self.plan, own["oco"]),
+        }  # fmt: skip
+
+    def _denied(self) -> list[dict[str, Any]]:
+        """What a rule would have added and might not: nothing of it was sent."""
+        found: list[dict[str, Any]] = []
+        for k in np.flatnonzero(self.warned["code"] == int(WarningCode.BUNDLE_DENIED)).tolist():
+            ts_ns, band = int(self.warned["ts_ns"][k]), Band(int(self.warned["order_id"][k]))
+            row: dict[str, Any] = dict.fromkeys(ORDER_COLUMNS)
+            row |= {
+                "order_id": f"denied-{len(found) + 1}", "session_id": self.session_id,
+                "strategy": self.plan.strategy.name, "type": "bundle", "role": band.name.lower(), "qty": math.nan,
+                "price": math.nan, "stop_price": math.nan, "reduce_only": False, "state": "DENIED",
+                "reason": Reason(int(self.warned["reason"][k])).name.lower(), "filled_qty": 0.0,
+                "avg_price": math.nan, "submitted_ts": ts_ns, "updated_ts": ts_ns,
+            }  # fmt: skip
+            found.append(row)
+        return found
+
+    def _instrument(self, op: Instruction, leg: int, holding: int, qty: float) -> tuple[str | None, str | None]:
+        if op == Instruction.PERP_TRADE:
+            return str(self.plan.holdings[holding]), "BUY" if qty > 0 else "SELL"
+        if op in TRADED:
+            return str(self.plan.strategy.legs[leg].instrument), "BUY" if op == Instruction.SPOT_BUY else "SELL"
+        return None, None
+
+    def orders(self) -> Table:
+        """``orders.parquet``: what was asked of the venues; of a bundle all take place or none does."""
+        table: Table = {name: [row[name] for row in self._rows] for name in ORDER_COLUMNS}
+        for name in ("qty", "price", "stop_price", "filled_qty", "avg_price"):
+            table[name] = np.array(table[name], np.float64)
+        return table
+
+    # Fills
+
+    def fills(self) -> Table:
+        """``fills.parquet``: everything that took place, what was instructed and what was not. Amounts of ``fee`` and
+        ``slippage`` are in the share class, ``given`` and ``taken`` in the tokens of source and target."""
+        own = {name: column.tolist() for name, column in self.executed.items()}
+        count = len(own["ts_ns"])
+        trades = self.book.numbers()
+        sides: list[tuple[str | None, str | None]] = []
+        qty, costs = [], []
+        for k in range(count):
+            op = Instruction(own["code"][k])
+            holding = own["oco"][k] if op == Instruction.PERP_TRADE else -1
+            sides.append(self._instrument(op, own["side"][k], holding, own["qty"][k]))
+            qty.append(own["threshold"][k] if op == Instruction.SPOT_BUY else abs(own["qty"][k]))
+            costs.append(self._costs(op, {name: column[k] for name, column in own.items()}))
+        is_perp = [code == Instruction.PERP_TRADE for code in own["code"]]
+        return {
+            "fill_id": np.arange(1, count + 1),
+            "order_id": [self._order_of.get(k) for k in range(count)],
+            "trade_id": [trades.get(k) for k in range(count)],
+            "signal_id": [None] * count,
+            "session_id": [self.session_id] * count,
+            "strategy": [self.plan.strategy.name] * count,
+            "instrument": [instrument for instrument, _ in sides],
+            "ts": np.array(own["ts_ns"], np.int64),
+            "side": [side for _, side in sides],
+            "role": [Instruction(code).name.lower() for code in own["code"]],
+            "qty": np.array(qty, np.float64),
+            "price": np.array(
+                [price if code in TRADED else math.nan for price, code in zip(own["price"], own["code"], strict=True)],
+                np.float64,
+            ),
+            "fee": np.array([fee for fee, _ in costs], np.float64),
+            "slippage": np.array([slippage for _, slippage in costs], np.float64),
+            "liquidity": ["taker" if code in TRADED else None for code in own["code"]],
+            "source": [label(self.plan, at) for at in own["slot"]],
+            "target": [None if perp else label(self.plan, at) for at, perp in zip(own["oco"], is_perp, strict=True)],
+            "given": np.array([abs(given) for given in own["qty"]], np.float64),
+            "taken": np.array(own["threshold"], np.float64),
+            "value": np.array(own["value"], np.float64),
+        }
+
+    def _costs(self, op: Instruction, own: dict[str, Any]) -> tuple[float, float]:
+        """Fee and slippage of one execution, in the share class."""
+        if op == Instruction.GAS:
+            return own["value"], 0.0
+        if op == Instruction.PAY_OUT:
+            return 0.0, 0.0
+        fee = own["fee"] * self._worth(own["role"], own["ts_ns"]) if own["role"] >= 0 else 0.0
+        if op == Instruction.PERP_TRADE:
+            return fee, 0.0
+        lost = own["value"] - own["threshold"] * self._worth(own["oco"], own["ts_ns"])
+        if abs(lost) <= 1e-9 * abs(own["value"]):
+            return fee, 0.0
+        is_fee = op in (Instruction.TRANSFER, Instruction.FLASH_REPAY, Instruction.SPOT_BUY, Instruction.SPOT_SELL)
+        return (fee + lost, 0.0) if is_fee else (fee, lost)
+
+    def _worth(self, balance: int, ts_ns: int) -> float:
+        worth = self.record.unit_value(balance)
+        if not isinstance(worth, np.ndarray):
+            return float(worth)
+        at = int(self.record.place(np.array([ts_ns]))[0])
+        return float(worth[at]) if at < len(worth) else math.nan
+
+    # Signals
+
+    def signals(self) -> Table:
+        """``signals.parquet``: bands that were left and acted, margins that fell too low, bundles that were undone."""
+        rows = [row for k in range(len(self.warned["ts_ns"])) if (row := self._signal(k)) is not None]
+        names = ("ts", "section", "event", "reason", "conditions")
+        own: dict[str, list[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        count = len(rows)
+        return {
+            "ts": np.array(own["ts"], np.int64),
+            "signal_id": [None] * count,
+            "session_id": [self.session_id] * count,
+            "strategy": [self.plan.strategy.name] * count,
+            "instrument": [None] * count,
+            "section": own["section"],
+            "event": own["event"],
+            "reason": own["reason"],
+            "price": np.full(count, math.nan),
+            "conditions": own["conditions"],
+        }
+
+    def _signal(self, k: int) -> tuple[int, str, str, str | None, str] | None:
+        code, ts_ns = int(self.warned["code"][k]), int(self.warned["ts_ns"][k])
+        value, number = float(self.warned["value"][k]), int(self.warned["order_id"][k])
+        bands = self.plan.strategy.bands
+        if code == WarningCode.BAND_LEFT:
+            band = Band(number)
+            limit = {
+                Band.MARGIN: bands.margin_resize, Band.DELTA: bands.delta, Band.LTV: bands.ltv,
+                Band.EQUITY: bands.equity, Band.HEALTH_FACTOR: bands.hf_floor,
+            }.get(band)  # fmt: skip
+            return ts_ns, band.name, "fired", None, _condition(MEASURES[band], "outside", value, limit)
+        if code == WarningCode.MARGIN_LOW:
+            return ts_ns, "WARN", "fired", None, _condition("margin_ratio", "<", value, bands.margin_warn)
+        if code == WarningCode.BUNDLE_DENIED:
+            reason = Reason(int(self.warned["reason"][k])).name.lower()
+            condition = _condition(MEASURES[Band(number)], "adds", value, None)
+            return ts_ns, Band(number).name, "suppressed", reason, condition
+        if code == WarningCode.ROLLED_BACK:
+            return ts_ns, "BUNDLE", "suppressed", Rollback(int(value)).name.lower(), "[]"
+        return None
+
+    # Events
+
+    def events(self) -> Table:
+        """``events.parquet``: all that happened to the money, in order of time: executions, funding, rules that acted,
+        risks that changed their level."""
+        rows: list[_Event] = []
+        own = {name: column.tolist() for name, column in self.executed.items()}
+        for k, code in enumerate(own["code"]):
+            op = Instruction(code)
+            at = own["slot"][k] if own["slot"][k] >= 0 else own["oco"][k]
+            venue, asset = self._where(op, at)
+            leg = self.plan.strategy.legs[own["side"][k]].name if own["side"][k] >= 0 else None
+            rows.append((own["ts_ns"][k], 1, EVENT_NAMES[op], venue, asset, own["qty"][k], own["value"][k], leg))
+        for at, instrument in enumerate(self.plan.holdings):
+            places, received = self.record.funding(at)
+            times = self.record.ts_ns[places]
+            for ts_ns, amount in zip(times.tolist(), received.tolist(), strict=True):
+                rows.append((ts_ns, 0, "FUNDING_PAYMENT", instrument.venue, instrument.symbol, amount, amount, None))
+        rows += self._rewards()
+        rows += self._risks()
+        for k, code in enumerate(self.warned["code"].tolist()):
+            if code in {int(known) for known in WARNED}:
+                number = int(self.warned["order_id"][k])
+                note = Band(number).name.lower() if code == WarningCode.BAND_LEFT else None
+                if code == WarningCode.BUNDLE_DENIED:
+                    note = f"{Band(number).name.lower()}: {Reason(int(self.warned['reason'][k])).name.lower()}"
+                value = float(self.warned["value"][k])
+                ts_ns = int(self.warned["ts_ns"][k])
+                rows.append((ts_ns, 2, WARNED[WarningCode(code)], None, None, value, math.nan, note))
+        rows.sort(key=lambda row: row[:2])
+        return {
+            "ts": np.array([row[0] for row in rows], np.int64),
+            "event": [row[2] for row in rows],
+            "venue": [row[3] for row in rows],
+            "asset": [row[4] for row in rows],
+            "amount": np.array([row[5] for row in rows], np.float64),
+            "value": np.array([row[6] for row in rows], np.float64),
+            "note": [row[7] for row in rows],
+        }
+
+    def _rewards(self) -> list["_Event"]:
+        """Rewards that were paid and valued: nothing else moves their bucket."""
+        paid = np.diff(self.record.buckets[:, int(Bucket.STAKING_YIELD_REWARDS)], prepend=0.0)
+        return [
+            (int(self.record.ts_ns[at]), 0, "REWARD_DISTRIBUTION", None, None, math.nan, float(paid[at]), None)
+            for at in np.flatnonzero(paid)
+        ]
+
+    def _risks(self) -> list["_Event"]:
+        """What is watched, whenever it changed its level."""
+        told = self.record.rows(RowKind.MONITOR)
+        return [
+            (ts_ns, 2, Monitor(code).name, None, None, value, math.nan, Level(level).name.lower())
+            for ts_ns, code, level, value in zip(
+                *(told[name].tolist() for name in ("ts_ns", "code", "reason", "value")), strict=True
+            )
+        ]
+
+    def _where(self, op: Instruction, at: int) -> tuple[str | None, str | None]:
+        if op == Instruction.PERP_TRADE:
+            return self.plan.holdings[at].venue, self.plan.holdings[at].symbol
+        own = self.plan.balances[at]
+        return own.venue, own.asset
+
+
+def _condition(variant: str, operator: str, value: float, threshold: float | None) -> str:
+    return json.dumps(
+        [{"variant": variant, "operator": operator, "value": value, "threshold": threshold, "verdict": "TRUE"}],
+        separators=(",", ":"),
+    )
