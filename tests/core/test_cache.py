@@ -21,11 +21,11 @@ MIDDLE = (
 ENTRY = """
 import sys
 import numpy as np
-from numba import float64, int64
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.kinds import array, float64, int64
 from tightloop.core.middle import scaled
 
-@compiled(float64(float64[::1], int64))
+@compiled(float64(array(float64), int64))
 def entry(values, at):
     return scaled(values[at])
 
@@ -43,6 +43,9 @@ class Package:
         (root / "tightloop" / "__init__.py").touch()
         (self.core / "__init__.py").touch()
         shutil.copy(CORE / "compiled.py", self.core)
+        (self.core / "domain").mkdir()
+        (self.core / "domain" / "__init__.py").touch()
+        shutil.copy(CORE / "domain" / "kinds.py", self.core / "domain")
         self.write("leaves", LEAF.format(factor=3.0))
         self.write("middle", MIDDLE)
         self.write("entry", ENTRY)
@@ -77,7 +80,7 @@ def package(tmp_path):
 def test_a_second_start_compiles_nothing_and_a_touch_changes_nothing(package):
     assert package.run() == (6.0, False)
     assert package.run() == (6.0, True)
-    for file in package.core.glob("*.py"):
+    for file in package.core.rglob("*.py"):
         os.utime(file, (1, 1))
     assert package.run() == (6.0, True)
 
@@ -183,7 +186,7 @@ def test_the_stamp_knows_the_flags(stamped, monkeypatch):
 
 def test_every_file_of_the_core_that_is_compiled_reaches_its_layouts():
     """A changed record must recompile everything: each file with compiled code imports the types, near or far."""
-    types_file = CORE / "types.py"
+    types_file = CORE / "domain" / "types.py"
     for file in sorted(CORE.rglob("*.py")):
         if "@compiled(" in file.read_text() and file.name != "compiled.py":
             seen, waiting = set(), [file]

@@ -170,7 +170,7 @@ def test_a_module_named_by_an_import_or_a_string_is_alive(tmp_path):
     files = {
         CORE: "",
         MODEL: "",
-        "src/tightloop/app/cli/main.py": "from ..core import planted\nx = 'tightloop.model.planted:f'\n",
+        "src/tightloop/app/cli/main.py": "from ...core import planted\nx = 'tightloop.model.planted:f'\n",
     }
     assert found(tidy.dead_modules, plant(tmp_path, files)) == []
 

@@ -1,6 +1,6 @@
 """A carry strategy as it was understood: legs, bands, costs, flows; every name resolved, every number in core units.
 
-Made by ``carry_config.py`` from a file, read by ``carry_plan.py``. Shares and rates are fractions, amounts are in the
+Made by ``read.py`` from a file, read by ``plan.py``. Shares and rates are fractions, amounts are in the
 asset that the field names, times in nanoseconds UTC. None is off or not said; never 0 for it.
 """
 
