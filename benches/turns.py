@@ -67,7 +67,7 @@ def main() -> None:
         counted = f"{name.upper()}, {count:,.0f} {'orders' if name == 'w3' else 'trades'}"
         print(f"| {counted} | {old:.4f} CPU s | {new:.4f} CPU s | {new / old:.2f} |")
     print(
-        f"\n`python benches/turns.py OLD NEW --rounds {options.rounds}`, {cpu_model()}, {os.cpu_count()} cores, Python "
+        f"\n`python benches/turns.py OLD NEW --rounds {options.rounds}`, {cpu_model()}, Python "
         f"{platform.python_version()}, load {load:.1f} before and {os.getloadavg()[0]:.1f} after."
     )
 
