@@ -63,12 +63,12 @@ def cpu_model() -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
-def commit() -> str:
-    """The commit of the tree, and whether the package differs from it."""
+def commit(tree: Path = ROOT) -> str:
+    """The commit of a tree, and whether the package differs from it."""
     found = []
     for command in (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "--", "src", "benches"]):
         try:
-            done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+            done = subprocess.run(["git", *command], cwd=tree, capture_output=True, text=True, check=False)
         except OSError:
             return "unknown"
         found.append(done.stdout.strip())

@@ -50,6 +50,8 @@ def never_known(strategies: Iterable[Strategy], bars: Mapping[InstrumentId, int]
                 reach_s = max((own for _, own in indicator.ends(variant.values)), default=0.0)
                 if reach_s > span_s:
                     lines.append(_unknown(variant.name, "", f"looks back {reach_s:g} s", f"{max(span_s, 0.0):g} s"))
+            elif len(indicator.outputs) > 1:
+                continue  # its warm-up is that of the last output; another may have been known before
             elif hasattr(indicator.module, "update") and variant.timeframe in (None, strategy.read.timeframe):
                 needed = indicator.warmup(variant.values)
                 short = {name: bars[name] for name in strategy.instruments if bars.get(name, needed) < needed}
