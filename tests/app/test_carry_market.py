@@ -9,7 +9,7 @@ from adapters.data import planted
 from adapters.data.planted import HOUR_NS, START_NS
 from app.carry_strategies import BYBIT_PERP, BYBIT_SPOT, lend, loop, perp, spot, stake, strategy
 from tightloop.app.markets.carry.load import load_carry_feed
-from tightloop.app.markets.carry.rows import as_of, at, on_line
+from tightloop.app.markets.carry.rows import as_of, at, interpolate
 from tightloop.model.carry.strategy import Costs, Gas, Signal
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.runtime.feeds.carry import SeriesKey
@@ -276,6 +276,6 @@ def test_a_lookup_takes_the_row_at_or_before_the_row_at_or_the_line_between():
     assert as_of(times, values, instants).tolist() == [1, 1, 2, 2, 4]
     assert np.isnan(as_of(times, values, np.array([9]))).all()
     np.testing.assert_array_equal(at(times, values, np.array([5, 10, 15, 40, 41])), [np.nan, 1, np.nan, 4, np.nan])
-    assert on_line(times, values, instants) == pytest.approx([1, 1.5, 2, 3.9, 4])
+    assert interpolate(times, values, instants) == pytest.approx([1, 1.5, 2, 3.9, 4])
     with pytest.raises(AssertionError):
-        on_line(times, values, np.array([10, 41]))
+        interpolate(times, values, np.array([10, 41]))

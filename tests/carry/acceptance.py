@@ -11,7 +11,7 @@ import numpy as np
 
 from app.carry_strategies import real
 from tightloop.app.markets.carry.load import load_carry_feed
-from tightloop.core.domain.carry import BUCKETS, Bucket
+from tightloop.core.domain.carry import BUCKETS, PnlComponent
 from tightloop.core.domain.types import RowKind, WarningCode
 from tightloop.core.replay.carry import FIXED
 from tightloop.core.state import state_hash
@@ -55,7 +55,7 @@ class Ran:
         """One of the fixed columns of the snapshots."""
         return self.snapshots[:, FIXED.index(name)]
 
-    def bucket(self, bucket: Bucket) -> float:
+    def bucket(self, bucket: PnlComponent) -> float:
         return float(self.carry["buckets"][int(bucket)])
 
     def at(self, text: str) -> int:

@@ -242,7 +242,7 @@ class Run:
             core_log.empty(log)
             if status == replay_carry.FINISHED:
                 return
-            if control[2] > 0 and events[0]["kind"] == EventKind.INSTANT_ENDED:
+            if control[2] > 0 and events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
                 yield int(place[0]) - 1
 
     def to_end(self) -> "Run":
@@ -273,7 +273,9 @@ class Run:
         ]  # fmt: skip
 
     def executed(self, op: int | None = None) -> list[Any]:
-        return [row for row in self.rows if row["kind"] == RowKind.EXECUTED and op in (None, int(row["code"]))]
+        return [
+            row for row in self.rows if row["kind"] == RowKind.INSTRUCTION_EXECUTED and op in (None, int(row["code"]))
+        ]
 
     def bundles(self) -> list[tuple[int, int, int]]:
         """(hour, bundle, reason) of each that ended."""

@@ -13,7 +13,7 @@ from carry.acceptance import Ran, near, ns, run, run_on, written
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.core import log
 from tightloop.core.carry import interest
-from tightloop.core.domain.carry import COUNTERS, GO, Bucket, Counter, Instruction, Rollback
+from tightloop.core.domain.carry import COUNTERS, GO, ContraAccount, Instruction, PnlComponent, Rollback
 from tightloop.core.domain.types import RowKind, WarningCode
 from tightloop.core.replay import carry as replay_carry
 from tightloop.model.carry.rates import PoolRates, packaged_rates
@@ -68,7 +68,7 @@ def made(index, supplied, borrowed, debt_index=None, **model):
     )  # fmt: skip
 
 
-def counted(ran: Ran, counter: Counter) -> float:
+def counted(ran: Ran, counter: ContraAccount) -> float:
     counters = ran.carry["books"]["counters"]
     return float(counters[int(counter) :: COUNTERS].sum())
 
@@ -86,7 +86,7 @@ def test_a_supplier_as_large_as_the_pool_is_paid_by_the_model_at_half_the_utilis
     1.8 %. So of the 1 % that the index grows by, we earn 1.8 / 6.48 of it: 1000 x 0.01 x 0.2777... = 2.7777..."""
     ran = run_on(lending(1_000.0), made([1.0, 1.01], [1_000.0] * 2, [800.0] * 2))
     assert near(ran.column("equity")[-1], 1_000.0 + 10.0 * 1.8 / 6.48, 1e3)
-    assert near(ran.bucket(Bucket.SUPPLY_YIELD), 10.0 * 1.8 / 6.48)
+    assert near(ran.bucket(PnlComponent.SUPPLY_YIELD), 10.0 * 1.8 / 6.48)
     assert near(ran.held("aave_v3:aUSDT"), (1_000.0 + 10.0 * 1.8 / 6.48) / 1.01, 1e3)
     assert np.abs(ran.residuals()).max() < 1e-9
 
@@ -104,7 +104,7 @@ def test_every_accrual_is_scaled_by_what_was_known_when_it_began():
 def test_what_size_takes_stands_in_a_counter_so_books_add_up_to_zero():
     ran = run_on(lending(1_000.0), made([1.0, 1.01, 1.02], [1_000.0] * 3, [800.0] * 3))
     books = ran.carry["books"]
-    assert counted(ran, Counter.IMPACT) > 0.0
+    assert counted(ran, ContraAccount.IMPACT) > 0.0
     for token in range(int(books["token_count"])):
         own = [b["sign"] * b["amount"] for b in books["balances"][: int(books["balance_count"])] if b["token"] == token]
         assert abs(sum(own) + books["counters"][token * COUNTERS : (token + 1) * COUNTERS].sum()) < 1e-9
@@ -140,7 +140,7 @@ def test_without_market_impact_size_changes_nothing():
     feed = made([1.0, 1.01, 1.03], [1_000.0] * 3, [800.0] * 3)
     ran = run_on(lending(1e6, impact=False), feed)
     assert near(ran.column("equity")[-1], 1.03e6, 1e6)
-    assert counted(ran, Counter.IMPACT) == 0.0
+    assert counted(ran, ContraAccount.IMPACT) == 0.0
 
 
 # Withdrawals and what pools have --------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_the_more_is_borrowed_the_more_a_unit_costs():
     for capital in (1.0, 1e4, 1e5):
         ran = run(written(BORROWING.format(capital=capital, impact="true")), *GATE)
         assert np.abs(ran.residuals()).max() < 1e-8 * capital
-        costs.append(-ran.bucket(Bucket.BORROW_COSTS) / capital)
+        costs.append(-ran.bucket(PnlComponent.BORROW_COSTS) / capital)
         used.append(ran.column("utilisation")[-1])
     assert costs == sorted(costs)
     assert used == sorted(used)
@@ -314,7 +314,7 @@ costs: {{market_impact: {impact}}}
 
     small, large = (run(loop(capital, "true"), *GATE) for capital in (1.0, 5_000.0))
     plain = run(loop(1.0, "false"), *GATE)
-    cost = [ran.bucket(Bucket.BORROW_COSTS) / ran.plan.strategy.capital for ran in (plain, small, large)]
+    cost = [ran.bucket(PnlComponent.BORROW_COSTS) / ran.plan.strategy.capital for ran in (plain, small, large)]
     assert cost[0] == pytest.approx(cost[1], rel=1e-3)
     assert cost[2] < cost[1] <= cost[0] < 0.0
     assert large.hash == run_on(large.plan.strategy, large.feed, one_by_one=True).hash

@@ -58,8 +58,8 @@ def catalog(tmp_path_factory):
 def test_a_run_ends_in_the_same_state_when_everything_is_computed_at_once(names, catalog):
     text = text_of(names, [walkthrough.PUMPED, *walkthrough.CALM])
     late, _ = run_on(text, catalog)
-    put_off = int(late.states[0]["on_demand"][0]["put_off"])
-    assert put_off.bit_count() > len(names) // 4, "there is something to put off"
+    mark_lazy = int(late.states[0]["on_demand"][0]["put_off"])
+    assert mark_lazy.bit_count() > len(names) // 4, "there is something to put off"
     at_once, _ = run_on(text, catalog, observer=lambda plan: None)
     assert state_hash(late.states, late.arena) == state_hash(at_once.states, at_once.arena)
     assert late.arena[: int(late.states[0]["arena_floats"])].tobytes() == (
@@ -71,8 +71,8 @@ def test_what_s1_reads_is_never_put_off(catalog):
     plan, _ = run_on(text_of(["SPREAD_PCT", "SUM_VOLUME"], [walkthrough.PUMPED]), catalog)
     state = plan.states[0]
     first = int(state["instruments"][0]["tick_first"])
-    put_off = [k for k in range(4) if int(state["on_demand"][0]["put_off"]) >> k & 1]
-    names = [list(plan.strategies[0].variants)[k] for k in put_off]
+    mark_lazy = [k for k in range(4) if int(state["on_demand"][0]["put_off"]) >> k & 1]
+    names = [list(plan.strategies[0].variants)[k] for k in mark_lazy]
     assert first == 0
     assert names == ["v0", "v1"]
 

@@ -111,7 +111,7 @@ def run(job: dict[str, Any]) -> list[list[int]]:
     prices: dict[tuple[int, int], float] = {}
     log, events = core_log.new_log(4_096), np.zeros(1, EVENT)
     while True:
-        what = replay_ticks.occur(
+        what = replay_ticks.run_next_occurrence(
             plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
         )
         event = events[0]

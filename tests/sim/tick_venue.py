@@ -134,7 +134,7 @@ class Script:
         log, events, said = core_log.new_log(4_096), np.zeros(1, EVENT), []
         waiting = sorted(self.commands, key=lambda own: own[0])
         while True:
-            what = replay_ticks.occur(
+            what = replay_ticks.run_next_occurrence(
                 self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
             )
             if what == replay_ticks.NOTHING:

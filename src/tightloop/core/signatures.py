@@ -37,7 +37,7 @@ REPLAY = int64(STATES, ARENA, VENUES, STREAMS, TABLE, BARS, RATES, EVENTS, LOG_A
 TICK_REPLAY = int64(STATES, ARENA, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE)
 """The loops over a whole run, of bars and of ticks."""
 
-call_take_in = caller(STEP)
+call_apply = caller(STEP)
 call_decide = caller(DECIDE)
 call_check = caller(CHECK)
 call_update = caller(UPDATE)

@@ -26,7 +26,7 @@ from tightloop.core.domain.types import (
 )
 from tightloop.core.hashing import mix, mix_event
 from tightloop.core.market import update as market_update
-from tightloop.core.signatures import STEP, call_decide, call_take_in
+from tightloop.core.signatures import STEP, call_apply, call_decide
 from tightloop.core.state import full_hash
 from tightloop.core.trading import account as trading_account
 from tightloop.core.trading import commands, exposure, ledger, margin, orders, positions
@@ -379,9 +379,9 @@ def _wanted(state: Record, arena: Floats, rows: Rows, table: Table, event: Recor
     """An order, a cancel or a protection that was decided outside of the step, for one instance."""
     assert 0 <= event.instance < state.instance_count, "who wants something is an instance of the run"
     trading_external.mix_wanted(state, event)
-    if event.kind == EventKind.ORDER_WANTED:
+    if event.kind == EventKind.ORDER_REQUESTED:
         trading_external.order(state, rows, table, event)
-    elif event.kind == EventKind.CANCEL_WANTED:
+    elif event.kind == EventKind.CANCEL_REQUESTED:
         trading_external.cancel(state, rows, event)
     else:
         trading_external.protection(state, event)
@@ -406,7 +406,7 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: 
             if engaged != 0:
                 _call_family(state, arena, rows, table, at, Moment.KILL.value)
     if state.carry.leg_count > 0:
-        call_take_in(table[state.carry.address], state, arena, event, rows, table)
+        call_apply(table[state.carry.address], state, arena, event, rows, table)
     trading_account.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)
 
 
@@ -442,10 +442,10 @@ def _take_in(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         market_update.gap(state, arena, table, event.instrument, event.reason)
     elif kind == EventKind.BOOK_LEVEL:
         market_update.book_level(state, arena, table, event)
-    elif EventKind.ORDER_WANTED <= kind <= EventKind.PROTECTION_WANTED:
+    elif EventKind.ORDER_REQUESTED <= kind <= EventKind.PROTECTION_REQUESTED:
         _wanted(state, arena, rows, table, event)
-    elif kind >= EventKind.VALUE_KNOWN:
-        call_take_in(table[state.carry.address], state, arena, event, rows, table)
+    elif kind >= EventKind.SERIES_UPDATED:
+        call_apply(table[state.carry.address], state, arena, event, rows, table)
     else:
         assert kind == EventKind.TIMER, "an event has a known kind"
         if event.instrument >= 0:
@@ -469,7 +469,7 @@ def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     if dated_ns >= state.day_end_ns and _may_begin_day(event.kind):
         _begin_day(state, dated_ns // limits.DAY_NS)
     _take_in(state, arena, rows, table, event)
-    if event.kind < EventKind.VALUE_KNOWN:
+    if event.kind < EventKind.SERIES_UPDATED:
         state.equity = ledger.wallet(state, 0) + state.unrealized
     if event.phase & Phase.DECIDE_ON_CLOSE:
         if event.ts_init_ns >= state.day_end_ns:

@@ -205,7 +205,7 @@ def test_a_gap_of_a_book_is_told_before_what_shows_it():
     feed = TickFeed([(TickSource(0, "book", iter([rows_of(updates)])), Clock.BOTH)], {}, {})
     events = np.zeros(1, plan.venues["inbox"].dtype)
     while (
-        what := replay_ticks.occur(
+        what := replay_ticks.run_next_occurrence(
             plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, limits.NEVER_NS
         )
     ) != replay_ticks.NOTHING:

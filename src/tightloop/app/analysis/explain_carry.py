@@ -222,7 +222,7 @@ def _signals(run: CarryAgain, at: int, leg: Leg) -> Facts | None:
     if leg.signal is None:
         return None
     extras = run.whole.tape.extras
-    own = extras[(extras["kind"] == int(EventKind.PREDICTED)) & (extras["instance"] == at)]
+    own = extras[(extras["kind"] == int(EventKind.SIGNAL_RECEIVED)) & (extras["instance"] == at)]
     heard = (own["amount"] > leg.signal.confidence) | (own["qty"] == 0.0)
     return {
         "predictions": len(own), "heard": int(heard.sum()), "confidence": leg.signal.confidence,

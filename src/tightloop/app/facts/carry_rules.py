@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.text.numbers import known
-from tightloop.core.domain.carry import GO, Band, Instruction, Rollback, Task
+from tightloop.core.domain.carry import GO, Instruction, RebalanceReason, Rollback, Task
 from tightloop.core.domain.types import Reason, RowKind, WarningCode
 from tightloop.core.replay.observe_carry import Seen
 from tightloop.model.carry.strategy import Bands
@@ -37,7 +37,7 @@ class Rule:
     """A rule of the allocator. ``is_low``: it acts below its limit, else above it, of the size without sign."""
 
     name: str
-    band: Band
+    band: RebalanceReason
     seen: Seen
     key: str | None
     limit: Callable[[Bands], float | None]
@@ -45,24 +45,31 @@ class Rule:
 
 
 NOTHING = {
-    Band.SIGNAL: "the leg was on that side already, or its position had been liquidated",
-    Band.EQUITY: "no spot leg is sized by weight: there was nothing to size again",
-    Band.MARGIN: "there was neither cash to bring nor a leg to make smaller",
-    Band.WITHDRAWAL: "what is there was paid, and nothing more could be taken out then",
-    Band.HEALTH_FACTOR: "nothing could be sold to repay with: no market said its price, or a task was at it",
+    RebalanceReason.SIGNAL: "the leg was on that side already, or its position had been liquidated",
+    RebalanceReason.EQUITY: "no spot leg is sized by weight: there was nothing to size again",
+    RebalanceReason.MARGIN: "there was neither cash to bring nor a leg to make smaller",
+    RebalanceReason.WITHDRAWAL: "what is there was paid, and nothing more could be taken out then",
+    RebalanceReason.HEALTH_FACTOR: "nothing could be sold to repay with: no market said its price, or a task was at it",
 }  # fmt: skip
 """What keeps a rule from acting when no other rule and no task does."""
 RULES = (
-    Rule("health factor", Band.HEALTH_FACTOR, Seen.HF, "bands.hf_floor", lambda b: b.hf_floor, is_low=True),
-    Rule("margin ratio", Band.MARGIN, Seen.MARGIN, "bands.margin.resize", lambda b: b.margin_resize, is_low=True),
-    Rule("withdrawal due", Band.WITHDRAWAL, Seen.PAYABLE, None, lambda _: 0.0),
-    Rule("entry", Band.ENTRY, Seen.HAS_ENTERED, None, lambda _: 0.0),
-    Rule("rewards to sell", Band.DUST, Seen.DUST, None, lambda _: None),
-    Rule("delta", Band.DELTA, Seen.DELTA, "bands.delta", lambda b: b.delta),
-    Rule("loan to value", Band.LTV, Seen.LTV, "bands.ltv", lambda b: b.ltv),
-    Rule("signal", Band.SIGNAL, Seen.SIGNALS, None, lambda _: 0.0),
-    Rule("deposit", Band.DEPOSIT, Seen.DEPOSITED, None, lambda _: 0.0),
-    Rule("equity", Band.EQUITY, Seen.EQUITY, "bands.equity", lambda b: b.equity),
+    Rule("health factor", RebalanceReason.HEALTH_FACTOR, Seen.HF, "bands.hf_floor", lambda b: b.hf_floor, is_low=True),
+    Rule(
+        "margin ratio",
+        RebalanceReason.MARGIN,
+        Seen.MARGIN,
+        "bands.margin.resize",
+        lambda b: b.margin_resize,
+        is_low=True,
+    ),
+    Rule("withdrawal due", RebalanceReason.WITHDRAWAL, Seen.PAYABLE, None, lambda _: 0.0),
+    Rule("entry", RebalanceReason.ENTRY, Seen.HAS_ENTERED, None, lambda _: 0.0),
+    Rule("rewards to sell", RebalanceReason.DUST, Seen.DUST, None, lambda _: None),
+    Rule("delta", RebalanceReason.DELTA, Seen.DELTA, "bands.delta", lambda b: b.delta),
+    Rule("loan to value", RebalanceReason.LTV, Seen.LTV, "bands.ltv", lambda b: b.ltv),
+    Rule("signal", RebalanceReason.SIGNAL, Seen.SIGNALS, None, lambda _: 0.0),
+    Rule("deposit", RebalanceReason.DEPOSIT, Seen.DEPOSITED, None, lambda _: 0.0),
+    Rule("equity", RebalanceReason.EQUITY, Seen.EQUITY, "bands.equity", lambda b: b.equity),
 )
 """In the order in which they are asked; the first that has something to do acts, and ends the decision."""
 
@@ -93,7 +100,7 @@ def bundles_of(watched: CarryWatched) -> list[Bundle]:
     record = watched.record
     commanded, ended, warned = (record.rows(kind) for kind in (RowKind.INSTRUCT, RowKind.BUNDLE, RowKind.WARNING))
     left = {
-        int(seq): (Band(int(band)), float(value))
+        int(seq): (RebalanceReason(int(band)), float(value))
         for seq, code, band, value in zip(
             *(warned[name].tolist() for name in ("seq", "code", "order_id", "value")), strict=True
         )
@@ -106,7 +113,7 @@ def bundles_of(watched: CarryWatched) -> list[Bundle]:
     tasks = dict(zip(record.ts_ns.tolist(), watched.column(Seen.TASK).tolist(), strict=False))
     signals = {at for at, leg in enumerate(watched.plan.strategy.legs) if leg.signal is not None}
     found: list[Bundle] = []
-    open_band, open_ns = Band.ENTRY, -1
+    open_band, open_ns = RebalanceReason.ENTRY, -1
     for number, rows in grouped.items():
         first = rows[0]
         ts_ns, seq = int(commanded["ts_ns"][first]), int(commanded["seq"][first])
@@ -126,16 +133,16 @@ def bundles_of(watched: CarryWatched) -> list[Bundle]:
     return found
 
 
-def _band_of(own: Bundle, signals: set[int], going_on: Band | None) -> Band:
+def _band_of(own: Bundle, signals: set[int], going_on: RebalanceReason | None) -> RebalanceReason:
     """The rule of a bundle that no band was noted for: by what it does, or by what is under way."""
     ops = set(own.ops) - {"gas"}
     if ops == {"pay_out"}:
-        return Band.WITHDRAWAL
+        return RebalanceReason.WITHDRAWAL
     if ops == {"sell_dust"}:
-        return Band.DUST
+        return RebalanceReason.DUST
     if ops == {"perp_trade"} and own.legs and own.legs <= signals:
-        return Band.SIGNAL
-    return Band.MARGIN if going_on is None else going_on
+        return RebalanceReason.SIGNAL
+    return RebalanceReason.MARGIN if going_on is None else going_on
 
 
 def _end(own: Bundle, reason: int | None) -> None:
@@ -158,7 +165,7 @@ def _denied(watched: CarryWatched) -> list[Denial]:
     return [
         (
             int(warned["ts_ns"][k]),
-            Band(int(warned["order_id"][k])).name.lower(),
+            RebalanceReason(int(warned["order_id"][k])).name.lower(),
             Reason(int(warned["reason"][k])).name.lower() if "reason" in warned else "denied",
             float(warned["value"][k]),
         )
@@ -183,22 +190,22 @@ def denials_of(watched: CarryWatched) -> list[Facts]:
 def _beyond(rule: Rule, watched: CarryWatched) -> Flags:
     """At which instants a rule had something to do, by what was measured."""
     own = watched.column(rule.seen)
-    if rule.band is Band.ENTRY:
+    if rule.band is RebalanceReason.ENTRY:
         return np.asarray((own == 0.0) & (watched.column(Seen.UNITS) > 0.0))
-    if rule.band is Band.DUST:
+    if rule.band is RebalanceReason.DUST:
         return np.asarray(own > watched.column(Seen.DUST_FLOOR))
     limit = rule.limit(watched.plan.strategy.bands)
-    if limit is None or (rule.band is Band.LTV and not limit > 0.0):
+    if limit is None or (rule.band is RebalanceReason.LTV and not limit > 0.0):
         return np.zeros(len(own), bool)
     return np.asarray(own < limit if rule.is_low else np.abs(own) > limit)
 
 
 def _is_on(rule: Rule, watched: CarryWatched) -> bool:
-    if rule.band is Band.DUST:
+    if rule.band is RebalanceReason.DUST:
         return bool(np.isfinite(watched.column(Seen.DUST_FLOOR)).any()) and bool(
             np.isfinite(watched.column(Seen.DUST)).any()
         )
-    if rule.band is Band.SIGNAL:
+    if rule.band is RebalanceReason.SIGNAL:
         return any(leg.signal is not None for leg in watched.plan.strategy.legs)
     return rule.limit(watched.plan.strategy.bands) is not None
 
@@ -233,7 +240,7 @@ def _rule(rule: Rule, watched: CarryWatched, acted: dict[str, set[int]], undone:
 
 
 def _nearest(rule: Rule, seen: Floats, times: npt.NDArray[np.int64]) -> Facts | None:
-    if rule.band is Band.ENTRY or not np.isfinite(seen).any():
+    if rule.band is RebalanceReason.ENTRY or not np.isfinite(seen).any():
         return None
     at = int(np.nanargmin(seen)) if rule.is_low else int(np.nanargmax(np.abs(seen)))
     return {"ts": int(times[at]), "value": known(seen[at])}
@@ -275,7 +282,7 @@ def _why_not(rule: Rule, own: Facts) -> str:
     if not own["is_on"]:
         if rule.key is not None:
             return f"off: {rule.key} is not written"
-        return "no leg has any" if rule.band in (Band.DUST, Band.SIGNAL) else "off"
+        return "no leg has any" if rule.band in (RebalanceReason.DUST, RebalanceReason.SIGNAL) else "off"
     if own["beyond"]:
         return "; ".join(f"{why} ({count:,})" for why, count in own["kept_back"].items())
     if not own["measured"]:
@@ -292,7 +299,7 @@ def rules_at(watched: CarryWatched, at: int, bundles: Sequence[Bundle]) -> tuple
         is_on, value = _is_on(rule, watched), float(watched.seen[at, int(rule.seen)])
         is_left = bool(_beyond(rule, watched)[at])
         limit: Any = rule.limit(watched.plan.strategy.bands) if rule.key else None
-        if rule.band is Band.DUST:
+        if rule.band is RebalanceReason.DUST:
             limit = known(watched.seen[at, int(Seen.DUST_FLOOR)])
         verdict = "off" if not is_on else "acts" if is_left else "unknown" if value != value else "inside"
         rows.append({

@@ -149,7 +149,7 @@ def load_market(
         market.reports.append(loaded.report)
         if instrument.market == "perp" and instrument in wants_funding:
             _load_funding(market, catalog, instrument, accepted)
-    _say(market, strategies)
+    _add_warnings(market, strategies)
     return market
 
 
@@ -225,7 +225,7 @@ def _load_funding(market: Market, catalog: Catalog | None, instrument: Instrumen
     market.reports.append(found.report)
 
 
-def _say(market: Market, strategies: Sequence[Strategy]) -> None:
+def _add_warnings(market: Market, strategies: Sequence[Strategy]) -> None:
     """What a user must know of the data and of the rules that nobody stated."""
     costs = [strategy.read.costs for strategy in strategies]
     stated = all(own.taker_bps is not None and own.maker_bps is not None for own in costs)
@@ -313,7 +313,7 @@ def _backtest(
     loaded_at = clock()
     plan = make_plan(loaded, market.rules, seed=seed)
     feed: Any = market.feed(plan)
-    (tick_driver if is_ticks else array_driver).get_ready(plan)
+    (tick_driver if is_ticks else array_driver).compile_for(plan)
     planned_at = clock()
     recorder = Recorder()
     try:

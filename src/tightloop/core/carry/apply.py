@@ -1,6 +1,6 @@
 """Carry in the step: events of capital over venues become books, measures, and calls of the allocator.
 
-``take_in`` is called by the step through the table of addresses, so a change here compiles nothing else. Units of the
+``apply`` is called by the step through the table of addresses, so a change here compiles nothing else. Units of the
 fund are issued and redeemed at the value of the instant, so a flow never moves the price of a unit.
 """
 
@@ -23,11 +23,11 @@ from tightloop.core.domain.carry import (
     BUCKETS,
     STAGE,
     BalanceKind,
-    Bucket,
-    Counter,
+    ContraAccount,
     Instruction,
     LegKind,
     LegState,
+    PnlComponent,
     Rollback,
 )
 from tightloop.core.domain.types import EventKind, Floats, Moment, Record, RowKind, Rows, Table, WarningCode
@@ -172,7 +172,7 @@ def _killed(carry: Record, event: Record) -> None:
 
 @leaf
 def _report(state: Record, rows: Rows, event: Record, value: float) -> None:
-    row = log.emit(state, rows, RowKind.EXECUTED.value, -1)
+    row = log.emit(state, rows, RowKind.INSTRUCTION_EXECUTED.value, -1)
     row.code = event.reason
     row.order_id = event.order_id
     row.slot = event.instrument
@@ -192,7 +192,7 @@ def _pay_fee(carry: Record, at: int, fee: float) -> float:
     """Take a fee from a balance; its worth in the share class."""
     if fee == 0.0 or at < 0:
         return 0.0
-    change(carry.books, at, -fee, Counter.COSTS.value)
+    change(carry.books, at, -fee, ContraAccount.COSTS.value)
     return fee * unit_value(carry.books, at)
 
 
@@ -212,8 +212,8 @@ def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
     fee = _pay_fee(carry, event.is_maker, event.rate)
     carry.fees += fee
     moved = (holding.unrealized - before + realized) * price
-    carry.buckets[Bucket.DELTA_PNL.value] += moved  # a stop or a target inside the bar trades beside the mark
-    carry.buckets[Bucket.TRANSACTION_COSTS.value] -= fee
+    carry.buckets[PnlComponent.DELTA_PNL.value] += moved  # a stop or a target inside the bar trades beside the mark
+    carry.buckets[PnlComponent.TRANSACTION_COSTS.value] -= fee
     _report(state, rows, event, abs(event.qty) * event.price * price)
 
 
@@ -231,7 +231,7 @@ def _paid_out(state: Record, event: Record) -> None:
     paid = event.qty * unit_value(carry.books, event.instrument)
     nav = net_asset_value(carry.books)
     price = nav / carry.units
-    change(carry.books, event.instrument, -event.qty, Counter.CAPITAL.value)
+    change(carry.books, event.instrument, -event.qty, ContraAccount.CAPITAL.value)
     carry.units = _rest(carry.units, paid / price)
     _flow_of_account(state, nav, nav - paid if carry.units > 0.0 else 0.0)
     carry.flows -= paid
@@ -251,7 +251,7 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
     convert(books, op, source, target, event.qty, event.amount)
     taken = event.amount * unit_value(books, target) if target >= 0 else 0.0
     fee = _pay_fee(carry, event.is_maker, event.rate)
-    carry.buckets[Bucket.TRANSACTION_COSTS.value] += taken - given - fee
+    carry.buckets[PnlComponent.TRANSACTION_COSTS.value] += taken - given - fee
     if op == Instruction.GAS:
         carry.gas_cost += given
     elif op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL or op == Instruction.SELL_DUST:
@@ -277,15 +277,15 @@ def _funded(carry: Record, event: Record) -> None:
     carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
     if event.amount != 0.0:
         holding.funding += event.amount
-        change(books, holding.cash, event.stop_price, Counter.FUNDING.value)
-        carry.buckets[Bucket.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.cash)
+        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
+        carry.buckets[PnlComponent.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.cash)
 
 
 @leaf
 def _rewarded(carry: Record, event: Record) -> None:
     """A reward that was paid, at what the market gives for it then."""
-    change(carry.books, event.instance, event.amount, Counter.REWARDS.value)
-    carry.buckets[Bucket.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
+    change(carry.books, event.instance, event.amount, ContraAccount.REWARDS.value)
+    carry.buckets[PnlComponent.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
 
 
 @leaf
@@ -310,7 +310,7 @@ def _flowed(state: Record, event: Record) -> None:
     else:
         carry.units = event.amount
         carry.initial = event.amount
-    change(carry.books, carry.cash, event.amount, Counter.CAPITAL.value)
+    change(carry.books, carry.cash, event.amount, ContraAccount.CAPITAL.value)
     _flow_of_account(state, before, before + event.amount)
 
 
@@ -327,9 +327,9 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
     price = books.assets[holding.quote].price
     before = holding.unrealized
     realized = trade_holding(books, event.instance, -holding.qty, event.price)
-    change(books, holding.cash, -event.amount, Counter.SEIZED.value)
+    change(books, holding.cash, -event.amount, ContraAccount.SEIZED.value)
     kept = event.amount * unit_value(books, holding.cash)
-    carry.buckets[Bucket.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
+    carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
     holding.is_liquidated = 1
     carry.legs[holding.leg].state = LegState.LIQUIDATED.value
     carry.liquidation_count += 1
@@ -345,9 +345,9 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
     books = carry.books
     given = event.amount * unit_value(books, event.instance)
     repaid = event.qty * unit_value(books, event.instrument)
-    change(books, event.instance, -event.amount, Counter.SEIZED.value)
-    change(books, event.instrument, event.qty, Counter.SEIZED.value)
-    carry.buckets[Bucket.LIQUIDATION_PNL.value] += repaid - given
+    change(books, event.instance, -event.amount, ContraAccount.SEIZED.value)
+    change(books, event.instrument, event.qty, ContraAccount.SEIZED.value)
+    carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += repaid - given
     carry.liquidation_count += 1
     trading_account.warn(state, rows, WarningCode.LIQUIDATED.value, -1, given - repaid, 0)
 
@@ -426,7 +426,7 @@ def _end(state: Record, rows: Rows) -> None:
 def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
     carry = state.carry
     kind = event.kind
-    if kind == EventKind.VALUE_KNOWN:
+    if kind == EventKind.SERIES_UPDATED:
         value_known(carry, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         _funded(carry, event)
@@ -435,21 +435,21 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
             _rewarded(carry, event)
         elif event.amount > 0.0:
             trading_account.warn(state, rows, WarningCode.REWARD_UNPRICED.value, -1, event.amount, 0)
-    elif kind == EventKind.FLOW_WANTED:
+    elif kind == EventKind.CAPITAL_FLOW:
         _flowed(state, event)
     else:
-        assert kind == EventKind.PREDICTED, "an event of carry has a known kind"
+        assert kind == EventKind.SIGNAL_RECEIVED, "an event of carry has a known kind"
         _predicted(carry, event)
 
 
 @compiled(STEP)
-def take_in(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
+def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
     """One event of carry: books, measures, and the allocator when it is its turn."""
     kind = event.kind
     carry = state.carry
     assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
     goes_on = False
-    if kind == EventKind.EXECUTED:
+    if kind == EventKind.INSTRUCTION_EXECUTED:
         if event.reason == Instruction.PERP_TRADE:
             _perp_traded(state, rows, event)
         else:
@@ -462,16 +462,16 @@ def take_in(state: Record, arena: Floats, event: Record, rows: Rows, table: Tabl
     elif kind == EventKind.DEBT_LIQUIDATED:
         _measure_before_force(state, rows)
         _debt_liquidated(state, rows, event)
-    elif kind == EventKind.INSTANT_KNOWN:
+    elif kind == EventKind.SNAPSHOT_COMPLETE:
         _measure(state, rows)
         _guard_account(state, rows)
         goes_on = True
-    elif kind == EventKind.INSTANT_ENDED:
+    elif kind == EventKind.SNAPSHOT_CLOSED:
         _end(state, rows)
     elif kind == EventKind.KILL_SWITCH:
         _killed(carry, event)
     else:
         _take_value_or_flow(state, rows, event)
     if goes_on:
-        moment = Moment.DECIDE.value if kind == EventKind.INSTANT_KNOWN else Moment.FILLED.value
+        moment = Moment.DECIDE.value if kind == EventKind.SNAPSHOT_COMPLETE else Moment.FILLED.value
         call_decide(table[carry.family], state, arena, rows, table, 0, moment)

@@ -22,9 +22,9 @@ from tightloop.core.domain.carry import (
     MEDIUM_BELOW,
     SMALL_BELOW,
     BalanceKind,
-    Bucket,
-    Counter,
+    ContraAccount,
     Instruction,
+    PnlComponent,
     SeriesKind,
 )
 from tightloop.core.domain.types import Record
@@ -102,7 +102,7 @@ def _index_moved(carry: Record, at: int, old: float, new: float) -> None:
         if balance.index_series == at and balance.amount != 0.0:
             rate = series_now(books, balance.rate_series)
             gain = balance.sign * balance.amount * (new - old) * rate * books.assets[balance.asset].price
-            bucket = Bucket.BORROW_COSTS.value if balance.sign < 0 else Bucket.SUPPLY_YIELD.value
+            bucket = PnlComponent.BORROW_COSTS.value if balance.sign < 0 else PnlComponent.SUPPLY_YIELD.value
             carry.buckets[bucket] += gain
 
 
@@ -121,7 +121,7 @@ def _own_size(books: Record, at: int, old: float, new: float) -> float:
             balance = books.balances[k]
             if balance.index_series == at and balance.amount != 0.0 and beyond != 0.0:
                 signed = balance.sign * balance.amount * beyond * (new - old) / new
-                change(books, k, signed, Counter.IMPACT.value)
+                change(books, k, signed, ContraAccount.IMPACT.value)
                 gain += signed * new * series_now(books, balance.rate_series) * books.assets[balance.asset].price
     return gain
 
@@ -134,7 +134,7 @@ def _rate_moved(carry: Record, at: int, old: float, new: float) -> None:
         if balance.rate_series == at and balance.amount != 0.0:
             index = series_now(books, balance.index_series)
             gain = balance.sign * balance.amount * index * (new - old) * books.assets[balance.asset].price
-            carry.buckets[Bucket.STAKING_YIELD_ORACLE.value] += gain
+            carry.buckets[PnlComponent.STAKING_YIELD_ORACLE.value] += gain
 
 
 @leaf
@@ -146,11 +146,11 @@ def _price_moved(carry: Record, asset: int, change: float) -> None:
         if balance.asset == asset and balance.amount != 0.0:
             gain = balance.sign * balance.amount * underlying(books, balance) * change
             is_dust = balance.kind == BalanceKind.REWARD
-            carry.buckets[Bucket.DUST_PNL.value if is_dust else Bucket.DELTA_PNL.value] += gain
+            carry.buckets[PnlComponent.DUST_PNL.value if is_dust else PnlComponent.DELTA_PNL.value] += gain
     for k in range(books.holding_count):
         holding = books.holdings[k]
         if holding.quote == asset and holding.qty != 0.0:
-            carry.buckets[Bucket.DELTA_PNL.value] += holding.unrealized * change
+            carry.buckets[PnlComponent.DELTA_PNL.value] += holding.unrealized * change
 
 
 @leaf
@@ -163,8 +163,8 @@ def _spot_moved(carry: Record, asset: int) -> None:
             spot = books.assets[holding.base].usd / books.assets[holding.quote].usd
             if holding.qty != 0.0:
                 gain = holding.qty * (spot - holding.spot) * books.assets[holding.quote].price
-                carry.buckets[Bucket.DELTA_PNL.value] += gain
-                carry.buckets[Bucket.BASIS_PNL.value] -= gain
+                carry.buckets[PnlComponent.DELTA_PNL.value] += gain
+                carry.buckets[PnlComponent.BASIS_PNL.value] -= gain
             holding.spot = spot
 
 
@@ -200,7 +200,7 @@ def _mark_known(carry: Record, at: int, value: float) -> None:
         if holding.mark_series == at:
             if holding.qty != 0.0:
                 gain = holding.qty * (value - holding.mark) * books.assets[holding.quote].price
-                carry.buckets[Bucket.BASIS_PNL.value] += gain
+                carry.buckets[PnlComponent.BASIS_PNL.value] += gain
                 holding.unrealized = holding.qty * (value - holding.entry)
             holding.mark = value
 
@@ -215,7 +215,9 @@ def value_known(carry: Record, at: int, value: float) -> None:
     if old == old and value == value:
         if kind == SeriesKind.LIQUIDITY_INDEX or kind == SeriesKind.BORROW_INDEX:
             _index_moved(carry, at, old, value)
-            bucket = Bucket.BORROW_COSTS.value if kind == SeriesKind.BORROW_INDEX else Bucket.SUPPLY_YIELD.value
+            bucket = (
+                PnlComponent.BORROW_COSTS.value if kind == SeriesKind.BORROW_INDEX else PnlComponent.SUPPLY_YIELD.value
+            )
             carry.buckets[bucket] += _own_size(carry.books, at, old, value)
         elif kind == SeriesKind.RATE:
             _rate_moved(carry, at, old, value)
@@ -254,10 +256,10 @@ def series_heard(books: Record, at: int, value: float) -> None:
 def counter_of(op: int) -> int:
     """Where the other side of an instruction stands."""
     if op == Instruction.GAS:
-        return Counter.COSTS.value
+        return ContraAccount.COSTS.value
     if op == Instruction.PAY_OUT:
-        return Counter.CAPITAL.value
-    return Counter.CONVERTED.value
+        return ContraAccount.CAPITAL.value
+    return ContraAccount.CONVERTED.value
 
 
 @leaf
@@ -302,7 +304,7 @@ def trade_holding(books: Record, at: int, qty: float, price: float) -> float:
     holding.unrealized = holding.qty * (holding.mark - holding.entry) if holding.qty != 0.0 else 0.0
     holding.realized += realized
     if realized != 0.0:
-        change(books, holding.cash, in_cash(books, holding, realized), Counter.REALIZED.value)
+        change(books, holding.cash, in_cash(books, holding, realized), ContraAccount.REALIZED.value)
     return realized
 
 

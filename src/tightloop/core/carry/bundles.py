@@ -31,14 +31,14 @@ def instruct(
 
 
 @leaf
-def begin(state: Record) -> int:
+def open_bundle(state: Record) -> int:
     """A new bundle; returns how many rows of it there are by now: none."""
     state.carry.bundle_id = log.next_id(state)
     return 0
 
 
 @leaf
-def go(state: Record, rows: Rows, count: int) -> bool:
+def send_bundle(state: Record, rows: Rows, count: int) -> bool:
     """Send the bundle off when something is in it."""
     assert 0 <= count <= limits.BUNDLE_MAX, "BUNDLE_MAX: more instructions than one bundle may have"
     if count == 0:

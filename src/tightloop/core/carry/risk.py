@@ -2,7 +2,7 @@
 
 from tightloop.core import log
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.carry import BANDS, Band
+from tightloop.core.domain.carry import BANDS, RebalanceReason
 from tightloop.core.domain.types import Reason, Record, RowKind, Rows, WarningCode
 from tightloop.core.trading import exposure
 
@@ -41,7 +41,7 @@ def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
     if reason == 0:
         return False
     carry = state.carry
-    if carry.denied[band] != reason or band == Band.SIGNAL:
+    if carry.denied[band] != reason or band == RebalanceReason.SIGNAL:
         carry.denied[band] = reason
         carry.is_denied = 1
         say_denied(state, rows, band, reason, amount)

@@ -5,17 +5,17 @@ import math
 from tightloop.core.carry import interest, lending
 from tightloop.core.carry.books import net_asset_value, series_now, unit_value
 from tightloop.core.carry.bundles import (
-    begin,
     burn,
     deploy,
     gas_in_cash,
     gas_in_eth,
-    go,
     instruct,
     is_saleable,
     left_of,
+    open_bundle,
     pay_gas,
     release,
+    send_bundle,
     shares_margin,
     spot_price,
     trade_perp,
@@ -32,7 +32,16 @@ from tightloop.core.carry.transfers import (
     turnover_costs,
 )
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.carry import STAGE, BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core.domain.carry import (
+    STAGE,
+    BalanceKind,
+    Instruction,
+    LegKind,
+    LegSize,
+    LegState,
+    RebalanceReason,
+    Task,
+)
 from tightloop.core.domain.types import Record, Rows, WarningCode
 from tightloop.core.log import seal
 from tightloop.core.trading import account as trading_account
@@ -101,7 +110,7 @@ def _fund(state: Record, rows: Rows) -> bool:
     """Cash to the exchanges, one transfer to each: what spot legs will spend there, and margin."""
     carry = state.carry
     books = carry.books
-    count = begin(state)
+    count = open_bundle(state)
     for purse in range(books.balance_count):
         if books.balances[purse].kind != BalanceKind.WALLET:
             continue
@@ -114,7 +123,7 @@ def _fund(state: Record, rows: Rows) -> bool:
                 if purse == carry.cash:
                     left = _free_cash(state, rows) - gas_in_cash(carry, carry.gas_transfer)
                 count += move(state, rows, -1, purse, target, min(_wanted_at(carry, target, free), left))
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -137,7 +146,7 @@ def _wanted_at(carry: Record, target: int, free: float) -> float:
 def _pledge(state: Record, rows: Rows) -> bool:
     """Legs that lend to borrow come first: others live on what they borrow."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind == LegKind.LEND and leg.debt >= 0:
@@ -152,7 +161,7 @@ def _pledge(state: Record, rows: Rows) -> bool:
                 leg.fresh = owed
                 if leg.unwrapped >= 0:
                     count += turn(state, rows, at, Instruction.WRAP.value, leg.borrowed, leg.unwrapped, math.nan)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -212,14 +221,14 @@ def _short(state: Record, rows: Rows, at: int) -> int:
 def _trade(state: Record, rows: Rows) -> bool:
     """Spot legs and their hedges at one instant: never one after the other."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         if carry.legs[at].kind == LegKind.SPOT:
             count += _buy(state, rows, at)
     for at in range(carry.leg_count):
         if carry.legs[at].kind == LegKind.PERP:
             count += _short(state, rows, at)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -229,7 +238,7 @@ def _gather(state: Record, rows: Rows) -> bool:
     What gas is paid in pays for its own transfer: it leaves less of it. (Published runs owed that gas as well.)
     """
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.source < 0 or carry.legs[leg.source].kind != LegKind.SPOT or leg.base < 0:
@@ -246,7 +255,7 @@ def _gather(state: Record, rows: Rows) -> bool:
                 count += burn(state, rows, at, carry.gas_transfer, -1)
             count += pay_gas(state, rows, at, spot.coin, gas)
             count += turn(state, rows, at, Instruction.TRANSFER.value, spot.coin, leg.base, spot.fresh - gas)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -269,13 +278,13 @@ def _to_deploy(state: Record, rows: Rows, leg: Record) -> float:
 @leaf
 def _deploy(state: Record, rows: Rows) -> bool:
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
         if is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP:
             count += deploy(state, rows, at, _to_deploy(state, rows, leg))
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -350,26 +359,26 @@ def _is_first(carry: Record, at: int) -> bool:
 @leaf
 def _unwind(state: Record, rows: Rows) -> bool:
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for back in range(carry.leg_count):
         at = carry.leg_count - 1 - back
         leg = carry.legs[at]
         is_lending = leg.kind == LegKind.LEND and leg.debt < 0
         if (is_lending or leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP) and _is_first(carry, at):
             count += release(state, rows, at, carry.share)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
-def _carry_out(state: Record, rows: Rows) -> bool:
+def _move_coins_to_venue(state: Record, rows: Rows) -> bool:
     """Coins from the wallet back to the exchange they are sold on."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.source >= 0 and leg.base >= 0 and carry.legs[leg.source].kind == LegKind.SPOT:
             count += move(state, rows, at, leg.base, carry.legs[leg.source].coin, carry.books.balances[leg.base].amount)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -382,10 +391,10 @@ def _is_fed_on(carry: Record, at: int) -> bool:
 
 
 @leaf
-def _sell(state: Record, rows: Rows) -> bool:
+def _close_hedges_and_sell(state: Record, rows: Rows) -> bool:
     """Covers first, then coins, at one instant."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for k in range(carry.books.holding_count):
         held = carry.books.holdings[k].qty
         count += trade_perp(state, rows, k, -held if carry.share >= 1.0 else -held * carry.share)
@@ -396,7 +405,7 @@ def _sell(state: Record, rows: Rows) -> bool:
             qty = held if carry.share >= 1.0 or _is_fed_on(carry, at) else held * carry.share
             if qty > 0.0:
                 count += trade_spot(state, rows, at, Instruction.SPOT_SELL.value, qty, math.nan)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -407,31 +416,31 @@ def _owed_share(carry: Record, leg: Record) -> float:
 
 
 @leaf
-def _bring(state: Record, rows: Rows) -> bool:
+def _move_cash_to_wallet(state: Record, rows: Rows) -> bool:
     """Cash from the exchanges to the wallet: what is to be repaid or paid out and is not there; margins levelled."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         # Cash that a margin needs is not taken from it to repay a loan.
-        if leg.kind == LegKind.LEND and leg.debt >= 0 and carry.band != Band.MARGIN:
+        if leg.kind == LegKind.LEND and leg.debt >= 0 and carry.band != RebalanceReason.MARGIN:
             there = carry.books.balances[leg.borrowed].amount
             count += bring_to(state, rows, leg.borrowed, _owed_share(carry, leg) - there)
-    if carry.band == Band.WITHDRAWAL:
+    if carry.band == RebalanceReason.WITHDRAWAL:
         count += bring_to(state, rows, carry.cash, carry.payable - carry.books.balances[carry.cash].amount)
-    if carry.band == Band.MARGIN:
+    if carry.band == RebalanceReason.MARGIN:
         count += level_margins(state, rows)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
-def _return(state: Record, rows: Rows) -> bool:
+def _repay_debt(state: Record, rows: Rows) -> bool:
     """Repay what was borrowed against what is lent; take the same share of that out only to pay it out."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
-        if leg.kind != LegKind.LEND or leg.debt < 0 or carry.band == Band.MARGIN:
+        if leg.kind != LegKind.LEND or leg.debt < 0 or carry.band == RebalanceReason.MARGIN:
             continue
         there = left_of(state, rows, leg.borrowed)
         coins = left_of(state, rows, leg.unwrapped) if leg.unwrapped >= 0 else 0.0
@@ -447,9 +456,9 @@ def _return(state: Record, rows: Rows) -> bool:
                     there += wrapped
             qty = min(qty, there)
             count += turn(state, rows, at, Instruction.REPAY.value, leg.borrowed, leg.debt, qty)
-        if carry.band == Band.WITHDRAWAL:
+        if carry.band == RebalanceReason.WITHDRAWAL:
             count += release(state, rows, at, _releasable(carry, leg, qty))
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -469,7 +478,7 @@ def _reduced(carry: Record) -> None:
         for at in range(carry.leg_count):
             carry.legs[at].fresh *= 1.0 - carry.share
     carry.last_nav = carry.nav
-    carry.task = Task.PAY.value if carry.band == Band.WITHDRAWAL else Task.NONE.value
+    carry.task = Task.PAY.value if carry.band == RebalanceReason.WITHDRAWAL else Task.NONE.value
 
 
 @leaf
@@ -482,13 +491,13 @@ def go_on_reducing(state: Record, rows: Rows) -> None:
         if stage == UNWIND:
             is_sent = _unwind(state, rows)
         elif stage == CARRY_OUT:
-            is_sent = _carry_out(state, rows)
+            is_sent = _move_coins_to_venue(state, rows)
         elif stage == SELL:
-            is_sent = _sell(state, rows)
+            is_sent = _close_hedges_and_sell(state, rows)
         elif stage == BRING:
-            is_sent = _bring(state, rows)
+            is_sent = _move_cash_to_wallet(state, rows)
         else:
-            is_sent = _return(state, rows)
+            is_sent = _repay_debt(state, rows)
         if is_sent:
             carry.is_pending = STAGE
             return
@@ -515,10 +524,10 @@ def warn_once_unpayable(state: Record, rows: Rows, missing: float) -> None:
 
 @leaf
 def _pay_out(state: Record, rows: Rows, amount: float) -> None:
-    begin(state)
+    open_bundle(state)
     row = instruct(state, rows, -1, Instruction.PAY_OUT.value, state.carry.cash, -1, amount, 0.0)
     seal(state, row)
-    go(state, rows, 1)
+    send_bundle(state, rows, 1)
 
 
 @leaf
@@ -557,7 +566,7 @@ def pay(state: Record, rows: Rows) -> None:
         within = nav - there - out_of_reach(carry) - turnover_costs(carry)
         share = min(1.0, wanted / max(wanted, within))
         if interest.can_give(carry.books, share):
-            reduce(state, rows, share, Band.WITHDRAWAL.value)
+            reduce(state, rows, share, RebalanceReason.WITHDRAWAL.value)
     if carry.is_pending == 0:  # nothing is left that can be taken out now
         carry.task = Task.NONE.value
         warn_once_unpayable(state, rows, due - there)
@@ -581,9 +590,9 @@ def enter(state: Record, rows: Rows, base: float, band: int) -> None:
 @leaf
 def refill(state: Record, rows: Rows) -> bool:
     """Cash from where it is to margins that miss it, with nothing sold; True when some goes."""
-    count = begin(state)
+    count = open_bundle(state)
     count += level_margins(state, rows)
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf

@@ -4,9 +4,9 @@ A *series* is a number that the outside gives: a price, a mark, an index, a rate
 in one place. Supplied and borrowed amounts are scaled: they never change by interest, the index does. A *holding* is a
 perpetual position. The value of a balance is sign x amount x index x rate x price, in the share class.
 
-EXECUTED says: order_id = bundle, reason = Instruction, instrument = the balance that gives, instance = the balance that
-takes (or the holding), qty = given, amount = taken, price = at which, rate = fee, is_maker = the balance that pays it
-(-1: none), side = the leg, stop_loss and take_profit of a directional holding.
+INSTRUCTION_EXECUTED says: order_id = bundle, reason = Instruction, instrument = the balance that gives, instance =
+the balance that takes (or the holding), qty = given, amount = taken, price = at which, rate = fee, is_maker = the
+balance that pays it (-1: none), side = the leg, stop_loss and take_profit of a directional holding.
 """
 
 from enum import IntEnum
@@ -99,7 +99,7 @@ class Rollback(IntEnum):
     FORCED = 8  # a test asked for it
 
 
-class Bucket(IntEnum):
+class PnlComponent(IntEnum):
     """Where profit comes from; all of them add up to the change of equity."""
 
     SUPPLY_YIELD = 0
@@ -114,11 +114,11 @@ class Bucket(IntEnum):
     LIQUIDATION_PNL = 9
 
 
-BUCKETS = len(Bucket)
+BUCKETS = len(PnlComponent)
 assert BUCKETS <= limits.BUCKETS_MAX
 
 
-class Counter(IntEnum):
+class ContraAccount(IntEnum):
     """The other side of what enters and leaves balances, for each token: with them the books add up to zero."""
 
     CAPITAL = 0
@@ -131,7 +131,7 @@ class Counter(IntEnum):
     IMPACT = 7  # interest that our own size made smaller, or debt that it made larger
 
 
-COUNTERS = len(Counter)
+COUNTERS = len(ContraAccount)
 
 
 class LegKind(IntEnum):
@@ -171,7 +171,7 @@ class Task(IntEnum):
     PAY = 3
 
 
-class Band(IntEnum):
+class RebalanceReason(IntEnum):
     """Which rule acted."""
 
     LIQUIDATION = 1
@@ -189,7 +189,7 @@ class Band(IntEnum):
 
 BANDS = 16
 """Room for a number by rule."""
-assert len(Band) < BANDS, "every rule has a place"
+assert len(RebalanceReason) < BANDS, "every rule has a place"
 
 
 class Monitor(IntEnum):

@@ -48,22 +48,22 @@ class EventKind(IntEnum):
     QUOTE = 15  # best bid and ask: price = bid, qty = bid_qty, rate = ask, amount = ask_qty
     DATA_GAP = 16  # instrument, reason = Gap: what happened since then is not known; windows over it are UNKNOWN
     # What somebody outside of the step decided, for an instance; the step checks it as it checks its own families.
-    ORDER_WANTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
-    CANCEL_WANTED = 18  # order_id
-    PROTECTION_WANTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
+    ORDER_REQUESTED = 17  # side, order_kind, qty or amount = notional, price, stop_price, protection of what it enters
+    CANCEL_REQUESTED = 18  # order_id
+    PROTECTION_REQUESTED = 19  # stop_loss, take_profit of what is held (NaN: as it is)
     BOOK_LEVEL = 20  # a level of an order book: price, qty (0: it is gone), order_id = seq, reason = flags of BookRow
     # Of carry; which fields they use is said in core/domain/carry.py.
-    VALUE_KNOWN = 30  # instrument = series, price = its value from now on
+    SERIES_UPDATED = 30  # instrument = series, price = its value from now on
     FUNDING_SETTLED = 31  # instance = holding, rate, price = mark, amount = received (in the quote asset)
     REWARD_PAID = 32  # instance = balance, amount
-    FLOW_WANTED = 33  # amount in the share class (negative: to be paid out), reason 1: fast
-    PREDICTED = 34  # instance = leg, qty = side, amount = confidence, rate = sd
-    EXECUTED = 35  # an instruction took place
+    CAPITAL_FLOW = 33  # amount in the share class (negative: to be paid out), reason 1: fast
+    SIGNAL_RECEIVED = 34  # instance = leg, qty = side, amount = confidence, rate = sd
+    INSTRUCTION_EXECUTED = 35  # an instruction took place
     BUNDLE_ENDED = 36  # order_id, reason 0 done, else why nothing of it took place
     PERP_LIQUIDATED = 37  # instance = holding, price
     DEBT_LIQUIDATED = 38  # instrument = debt, instance = collateral, qty repaid and amount seized (scaled)
-    INSTANT_KNOWN = 39  # all that is known at this time has been said: decide
-    INSTANT_ENDED = 40  # and done
+    SNAPSHOT_COMPLETE = 39  # all that is known at this time has been said: decide
+    SNAPSHOT_CLOSED = 40  # and done
 
 
 class Phase(IntEnum):
@@ -239,7 +239,7 @@ class RowKind(IntEnum):
     WARNING = 10
     FUNDING = 11
     INSTRUCT = 12  # a command of carry: one instruction of a bundle
-    EXECUTED = 13  # it took place
+    INSTRUCTION_EXECUTED = 13  # it took place
     BUNDLE = 14  # a bundle ended
     MONITOR = 15  # something watched changed its level
 
@@ -258,12 +258,12 @@ class WarningCode(IntEnum):
     SIZE_REDUCED = 11  # a percentage size was more than the free cash; order_id: the entry, value: what was asked
     STOP_UNTOUCHED = 12  # in the bar of an entry the protection was passed before it; value: the open of that bar
     MARGIN_LOW = 20  # of carry: below its warn band; value: the ratio
-    BAND_LEFT = 21  # order_id: which Band; value: what was measured
+    BAND_LEFT = 21  # order_id: which RebalanceReason; value: what was measured
     ROLLED_BACK = 22  # order_id: the bundle; value: why
     DELTA_LEFT = 23  # after a liquidation: what is not hedged any more, in the base asset
     REWARD_UNPRICED = 24  # paid, and no market priced it; value: units
     NOT_PAYABLE = 25  # a withdrawal waits; value: what is missing
-    BUNDLE_DENIED = 26  # order_id: the Band that would have added; reason: why it may not; value: how much
+    BUNDLE_DENIED = 26  # order_id: the RebalanceReason that would have added; reason: why it may not; value: how much
 
 
 class AccountKind(IntEnum):

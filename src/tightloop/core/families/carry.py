@@ -11,16 +11,16 @@ import math
 from tightloop.core.carry import interest, lending
 from tightloop.core.carry.books import margin_equity, margin_notional, unit_value
 from tightloop.core.carry.bundles import (
-    begin,
     burn,
     gas_in_eth,
     gas_out_of,
-    go,
     instruct,
     is_saleable,
     leave_loop,
     long_units,
     market_rate,
+    open_bundle,
+    send_bundle,
     spot_price,
     trade_perp,
     units_of_spot,
@@ -40,7 +40,7 @@ from tightloop.core.carry.tasks import (
     warn_once_unpayable,
 )
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.domain.carry import BalanceKind, Band, Instruction, LegKind, LegSize, LegState, Task
+from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
 from tightloop.core.domain.types import Floats, Moment, Record, Rows, Table
 from tightloop.core.log import seal
 from tightloop.core.signatures import DECIDE
@@ -69,7 +69,7 @@ def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
     debt = lending.debt_value(carry.books, leg) / price
     note(state, rows, band, debt / collateral)
     carry.rebalance_count += 1
-    count = begin(state)
+    count = open_bundle(state)
     if debt > ltv * collateral:
         # What a unit of the collateral is worth to the pool, and what of it is left to repay debt with when it is sold.
         rate = carry.books.series[carry.books.balances[leg.lst].rate_series].now
@@ -79,7 +79,7 @@ def _relever(state: Record, rows: Rows, at: int, ltv: float, band: int) -> None:
         # What is borrowed for the moment is staked, and owed with its fee: nothing but debt is new.
         missing = (ltv * collateral - debt) / (1.0 + leg.flash_rate - ltv)
         count += _lever_up(state, rows, at, missing)
-    go(state, rows, count)
+    send_bundle(state, rows, count)
 
 
 @leaf
@@ -128,7 +128,9 @@ def _guard_pools(state: Record, rows: Rows) -> bool:
         if leg.debt >= 0 and is_free:
             collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
             if lending.health_factor(collateral, debt, leg.threshold) < carry.hf_floor:
-                _lower(state, rows, at, min(leg.ltv, leg.threshold / carry.hf_floor), Band.HEALTH_FACTOR.value)
+                _lower(
+                    state, rows, at, min(leg.ltv, leg.threshold / carry.hf_floor), RebalanceReason.HEALTH_FACTOR.value
+                )
                 return carry.is_pending != 0
     return False
 
@@ -146,10 +148,10 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         target = leg.size * carry.nav / price
         if held > target and not (can_unwind(carry) and interest.can_give(carry.books, 1.0 - target / held)):
             warn_once_unpayable(state, rows, math.nan)
-            return band == Band.MARGIN and refill(state, rows)
-        if held < target and band != Band.MARGIN and is_denied(state, rows, band, target - held):
+            return band == RebalanceReason.MARGIN and refill(state, rows)
+        if held < target and band != RebalanceReason.MARGIN and is_denied(state, rows, band, target - held):
             return True
-        if band == Band.MARGIN:
+        if band == RebalanceReason.MARGIN:
             if not 1.0 - target / held > RESIZE_MIN:
                 return refill(state, rows)  # risk only reduces
             carry.resize_count += 1
@@ -160,7 +162,7 @@ def _retarget(state: Record, rows: Rows, band: int) -> bool:
         else:
             enter(state, rows, (target - held) * price / leg.size, band)
         return True
-    return band == Band.MARGIN and refill(state, rows)
+    return band == RebalanceReason.MARGIN and refill(state, rows)
 
 
 @leaf
@@ -196,17 +198,17 @@ def _hedge(state: Record, rows: Rows) -> bool:
         wanted, drift = hedge_of(carry, leg)
         if not abs(drift) > carry.delta_band:
             continue
-        if _only_adds(carry, leg, wanted) and is_denied(state, rows, Band.DELTA.value, drift):
+        if _only_adds(carry, leg, wanted) and is_denied(state, rows, RebalanceReason.DELTA.value, drift):
             continue
-        note(state, rows, Band.DELTA.value, drift)
+        note(state, rows, RebalanceReason.DELTA.value, drift)
         carry.rebalance_count += 1
-        count = begin(state)
+        count = open_bundle(state)
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
             qty = wanted * holding.weight - holding.qty
             if qty * holding.qty < 0.0 or refusal(state) == 0:
                 count += trade_perp(state, rows, k, qty)
-        return go(state, rows, count)
+        return send_bundle(state, rows, count)
     return False
 
 
@@ -233,12 +235,12 @@ def _follow_ltv(state: Record, rows: Rows) -> bool:
         collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
         drift = debt / collateral - leg.ltv if collateral > 0.0 else 0.0
         if drift > carry.ltv_band:
-            _lower(state, rows, at, leg.ltv, Band.LTV.value)
+            _lower(state, rows, at, leg.ltv, RebalanceReason.LTV.value)
             return carry.is_pending != 0
         if drift < -carry.ltv_band and leg.kind == LegKind.LOOP:
-            if is_denied(state, rows, Band.LTV.value, drift):
+            if is_denied(state, rows, RebalanceReason.LTV.value, drift):
                 continue
-            _relever(state, rows, at, leg.ltv, Band.LTV.value)
+            _relever(state, rows, at, leg.ltv, RebalanceReason.LTV.value)
             return carry.is_pending != 0
     return False
 
@@ -259,7 +261,7 @@ def _sell_dust(state: Record, rows: Rows) -> bool:
     carry = state.carry
     if not carry.dust >= 0.0:
         return False
-    count = begin(state)
+    count = open_bundle(state)
     floor = dust_floor(carry)
     for at in range(carry.books.balance_count):
         own = carry.books.balances[at]
@@ -269,7 +271,7 @@ def _sell_dust(state: Record, rows: Rows) -> bool:
             row.fee = carry.legs[0].swap_rate
             seal(state, row)
             count += 1
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -286,7 +288,7 @@ def _signal_units(carry: Record, leg: Record, price: float) -> float:
 def _follow_signals(state: Record, rows: Rows) -> bool:
     """Directional legs: to the side that was said last, with a stop and a target in standard deviations."""
     carry = state.carry
-    count = begin(state)
+    count = open_bundle(state)
     for at in range(carry.leg_count):
         leg = carry.legs[at]
         if leg.kind != LegKind.PERP or leg.is_signal == 0 or leg.wanted_side != leg.wanted_side:
@@ -302,7 +304,7 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
             price = holding.mark * carry.books.assets[holding.quote].price
             qty = side * _signal_units(carry, leg, price) * holding.weight
             is_entry = side != 0.0
-            if is_entry and is_denied(state, rows, Band.SIGNAL.value, side):
+            if is_entry and is_denied(state, rows, RebalanceReason.SIGNAL.value, side):
                 if holding.qty == 0.0:
                     continue
                 qty, is_entry = 0.0, False  # the side that is left is left all the same
@@ -315,7 +317,7 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
                 row.arm_price = holding.mark * (1.0 + side * leg.target_sd * sd)
             seal(state, row)
             count += 1
-    return go(state, rows, count)
+    return send_bundle(state, rows, count)
 
 
 @leaf
@@ -335,7 +337,7 @@ def _margin_is_low(carry: Record) -> bool:
 def _begin_something(state: Record, rows: Rows) -> None:
     """The decision order; the first that acts ends it."""
     carry = state.carry
-    if _margin_is_low(carry) and _retarget(state, rows, Band.MARGIN.value):
+    if _margin_is_low(carry) and _retarget(state, rows, RebalanceReason.MARGIN.value):
         return
     if carry.payable > 0.0:
         pay(state, rows)
@@ -344,25 +346,25 @@ def _begin_something(state: Record, rows: Rows) -> None:
     if not carry.units > 0.0:
         return  # everybody has left
     if carry.has_entered == 0:
-        if is_denied(state, rows, Band.ENTRY.value, carry.nav):
+        if is_denied(state, rows, RebalanceReason.ENTRY.value, carry.nav):
             _follow_signals(state, rows)  # what was said meanwhile is of no use later
             return
         carry.deposited = 0.0  # it is in the net asset value
-        enter(state, rows, carry.nav * (1.0 - carry.reserve) - carry.payable, Band.ENTRY.value)
+        enter(state, rows, carry.nav * (1.0 - carry.reserve) - carry.payable, RebalanceReason.ENTRY.value)
         return
     if carry.paused_stage > 0 and not is_denied(state, rows, carry.paused_band, carry.paused_base):
         resume_entering(state, rows)
         return
     if _sell_dust(state, rows) or _hedge(state, rows) or _follow_ltv(state, rows) or _follow_signals(state, rows):
         return
-    if carry.deposited > 0.0 and not is_denied(state, rows, Band.DEPOSIT.value, carry.deposited):
+    if carry.deposited > 0.0 and not is_denied(state, rows, RebalanceReason.DEPOSIT.value, carry.deposited):
         there = carry.books.balances[carry.cash].amount  # of a deposit that had to wait, some may be paid out since
         base = min(carry.deposited, max(0.0, there)) * (1.0 - carry.reserve)
         carry.deposited = 0.0
-        enter(state, rows, base, Band.DEPOSIT.value)
+        enter(state, rows, base, RebalanceReason.DEPOSIT.value)
         return
     if abs(carry.nav / carry.last_nav - 1.0) > carry.equity_band:
-        if not _retarget(state, rows, Band.EQUITY.value):
+        if not _retarget(state, rows, RebalanceReason.EQUITY.value):
             carry.last_nav = carry.nav
 
 

@@ -117,7 +117,7 @@ def next_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: I
                 value = values[at[0], k]
                 if value != last[k] and (value == value or last[k] == last[k]):
                     last[k] = value  # what was known and is not any more is said too
-                    _clear(event, EventKind.VALUE_KNOWN.value, now_ns)
+                    _clear(event, EventKind.SERIES_UPDATED.value, now_ns)
                     event.instrument = k
                     event.price = value
                     return True
@@ -137,12 +137,12 @@ def next_event(instants: Ints, values: Floats, extras: Rows, last: Floats, at: I
             at[3] = 2
         if at[3] == 2:
             at[3] = 3
-            _clear(event, EventKind.INSTANT_KNOWN.value, now_ns)
+            _clear(event, EventKind.SNAPSHOT_COMPLETE.value, now_ns)
             return True
         at[0] += 1
         at[1] = 0
         at[3] = 0
-        _clear(event, EventKind.INSTANT_ENDED.value, now_ns)
+        _clear(event, EventKind.SNAPSHOT_CLOSED.value, now_ns)
         return True
     return False
 
@@ -182,13 +182,13 @@ def carry_replay(
             return FINISHED
         left -= 1
         control[2] += 1
-        venue_carry.heard(venue, event)
+        venue_carry.on_market_event(venue, event)
         if venue.inbox_count > 0:
             _deliver(state, arena, venue, log, table)
         step(state, arena, event, log, table)
         if log[0].oco < log[0].slot:
             _deliver(state, arena, venue, log, table)
-        if event.kind == EventKind.INSTANT_ENDED and at[0] <= len(snapshots):
+        if event.kind == EventKind.SNAPSHOT_CLOSED and at[0] <= len(snapshots):
             write_snapshot(state, snapshots[at[0] - 1])
 
 
@@ -204,7 +204,7 @@ def next_carry_event(instants: Ints, values: Floats, extras: Rows, last: Floats,
 @compiled(void(CARRY_VENUES, EVENTS))
 def venue_heard(venues: Rows, events: Rows) -> None:
     """What the venues do with ``events[0]`` before the step hears of it."""
-    venue_carry.heard(venues[0], events[0])
+    venue_carry.on_market_event(venues[0], events[0])
 
 
 @compiled(void(CARRY_VENUES, LOG_ARRAY, int64))

@@ -2,8 +2,9 @@
 
 Four things happen, ordered by time and at one time in this order: a market event the strategy receives; what the venue
 said arrives at the strategy; time alone (the grid of windows, timers of the strategy); a market event at the venue,
-what expires there, and commands that arrive there. ``occur_next`` finds the next of them, for the array driver and for
-the one that takes one event at a time. Streams give their rows in pieces: one that has no more asks for them (STARVED).
+what expires there, and commands that arrive there. ``next_occurrence`` finds the next of them, for the array driver
+and for the one that takes one event at a time. Streams give their rows in pieces: one that has no more asks
+for them (STARVED).
 """
 
 from tightloop.core import limits
@@ -238,7 +239,7 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 
 
 @hot
-def occur_next(
+def next_occurrence(
     venue: Record, timer_ns: int, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 ) -> tuple[int, int]:
     """What occurs next, and who sees it when it is a market event. ``event`` is written for those."""
@@ -297,7 +298,7 @@ def send_commands(venue: Record, log: Rows) -> None:
 
 
 @leaf
-def act_at_venue(venue: Record, what: int) -> None:
+def run_at_venue(venue: Record, what: int) -> None:
     if what == ARRIVED:
         venue_ticks.request_arrives(venue)
     else:
@@ -372,7 +373,7 @@ def tick_replay(
             return LOG_FULL
         if control[1] >= rows:
             return EQUITY_FULL
-        what, sees = occur_next(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
+        what, sees = next_occurrence(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
         if what == MISSING:
             return STARVED
         if what == NOTHING:
@@ -402,7 +403,7 @@ def tick_replay(
                 send_commands(venue, log)
             keep_equity(state, equity, control)
         else:
-            act_at_venue(venue, what)
+            run_at_venue(venue, what)
 
 
 @compiled(void(STREAMS, TABLE, TICKS, RATES))
@@ -434,14 +435,14 @@ def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
 
 
 @compiled(int64(STATES, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS, int64))
-def occur(
+def run_next_occurrence(
     states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows, timer_ns: int
 ) -> int:
     """What occurs next: NOTHING, MISSING, ANSWERED (in ``events[0]`` too), EXPIRED, ARRIVED, or RECEIVED (8 times who
     sees it, added). ``timer_ns``: when somebody outside of the step wants to be called; NEVER_NS when nobody does."""
     venue = venues[0]
     due_ns = min(states[0].next_timer_ns, timer_ns)
-    what, sees = occur_next(venue, due_ns, streams, heap, ticks, rates, events[0])
+    what, sees = next_occurrence(venue, due_ns, streams, heap, ticks, rates, events[0])
     if (
         what == RECEIVED
         and events[0].kind == EventKind.TIMER
@@ -458,7 +459,7 @@ def occur(
             venue.inbox_taken = 0
             venue.inbox_count = 0
     if what == EXPIRED or what == ARRIVED:
-        act_at_venue(venue, what)
+        run_at_venue(venue, what)
     return what + 8 * sees
 
 

@@ -19,12 +19,12 @@ from tightloop.core.replay.ticks import (
     PAUSED,
     RECEIVED,
     STARVED,
-    act_at_venue,
     has_no_room,
     is_grid,
     is_over,
     keep_equity,
-    occur_next,
+    next_occurrence,
+    run_at_venue,
     send_commands,
 )
 from tightloop.core.signatures import ARENA, EQUITIES, EVENTS, LOG_ARRAY, RATES, STATES, STREAMS, TABLE, TICKS, VENUES
@@ -116,7 +116,7 @@ def tick_replay_outside(
             return LOG_FULL
         # Who has not begun wants to be called at the first thing heard, and not before it.
         due_ns = min(state.next_timer_ns, control[DUE_NS]) if control[DUE_NS] > 0 else state.next_timer_ns
-        what, sees = occur_next(venue, due_ns, streams, heap, ticks, rates, event)
+        what, sees = next_occurrence(venue, due_ns, streams, heap, ticks, rates, event)
         if what == MISSING:
             return STARVED
         if what == NOTHING:
@@ -137,7 +137,7 @@ def tick_replay_outside(
         elif what == ANSWERED:
             _hear(state, arena, venue, log, table)
         else:
-            act_at_venue(venue, what)
+            run_at_venue(venue, what)
         if is_heard:
             control[IS_OWED] = 1
             listen(log, outside, control)

@@ -31,7 +31,7 @@ from tightloop.core.domain.carry import (
     REQUEST,
     TRANSIT,
     BalanceKind,
-    Counter,
+    ContraAccount,
     Instruction,
     LegKind,
     Rollback,
@@ -87,7 +87,7 @@ def _event(venue: Record, kind: int) -> Record:
 
 @leaf
 def _executed(venue: Record, op: int, leg: int, source: int, target: int, qty: float, amount: float) -> Record:
-    event = _event(venue, EventKind.EXECUTED.value)
+    event = _event(venue, EventKind.INSTRUCTION_EXECUTED.value)
     event.reason = op
     event.side = leg
     event.instrument = source
@@ -101,7 +101,7 @@ def _executed(venue: Record, op: int, leg: int, source: int, target: int, qty: f
 
 
 @leaf
-def _taken(venue: Record, request: Record) -> float:
+def _conversion_rate(venue: Record, request: Record) -> float:
     """What one unit of the source gives of the target; NaN when a price it needs is not known."""
     books = venue.books
     op = request.op
@@ -158,7 +158,7 @@ def _trade_perp(venue: Record, request: Record) -> int:
     event.price = holding.mark
     event.stop_loss, event.take_profit = request.stop, request.target_price
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, Counter.COSTS.value)
+        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
         event.rate = fee
         event.is_maker = request.fee_balance
     return Rollback.NONE.value
@@ -225,7 +225,7 @@ def _execute(venue: Record, request: Record) -> int:
     if op == Instruction.TRANSFER:
         return _send_off(venue, request, qty)
     if op != Instruction.FLASH_REPAY:
-        ratio = _taken(venue, request)
+        ratio = _conversion_rate(venue, request)
         if not (ratio > 0.0 and ratio < math.inf):
             return Rollback.PRICE_UNKNOWN.value
         if qty != qty:
@@ -242,7 +242,7 @@ def _execute(venue: Record, request: Record) -> int:
     if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
         event.price = books.series[request.series].now
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, Counter.COSTS.value)
+        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
         event.rate = fee
         event.is_maker = request.fee_balance
     if op == Instruction.REDEEM:
@@ -352,14 +352,14 @@ def _run(venue: Record) -> None:
     if reason != Rollback.NONE:
         _restore(venue)
         venue.inbox_count, venue.transit_count = mark, transits
-        _charge_failure(venue)
+        _charge_reverted_gas(venue)
     event = _event(venue, EventKind.BUNDLE_ENDED.value)
     event.reason = reason
     venue.request_count = 0
 
 
 @leaf
-def _charge_failure(venue: Record) -> None:
+def _charge_reverted_gas(venue: Record) -> None:
     """A transaction that reverts pays its gas all the same, as far as there is something to pay it with."""
     for at in range(venue.request_count):
         request = venue.requests[at]
@@ -392,13 +392,13 @@ def on_instruction(venue: Record, row: Record) -> None:
 
 
 @leaf
-def heard(venue: Record, event: Record) -> None:
+def on_market_event(venue: Record, event: Record) -> None:
     """A market event at the venues, before the step hears of it."""
     assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
     venue.ts_ns = event.ts_init_ns
     kind = event.kind
     books = venue.books
-    if kind == EventKind.VALUE_KNOWN:
+    if kind == EventKind.SERIES_UPDATED:
         series_heard(books, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         if event.ts_event_ns == event.ts_init_ns:
@@ -406,10 +406,10 @@ def heard(venue: Record, event: Record) -> None:
         _settle(venue, event)
     elif kind == EventKind.REWARD_PAID:
         _pay_reward(venue, event)
-    elif kind == EventKind.FLOW_WANTED:
+    elif kind == EventKind.CAPITAL_FLOW:
         if event.amount > 0.0:
-            change(books, venue.cash, event.amount, Counter.CAPITAL.value)
-    elif kind == EventKind.INSTANT_KNOWN:
+            change(books, venue.cash, event.amount, ContraAccount.CAPITAL.value)
+    elif kind == EventKind.SNAPSHOT_COMPLETE:
         if venue.has_rewards != 0:
             _count_staked(venue)
         _arrive(venue)
@@ -433,7 +433,7 @@ def _settle(venue: Record, event: Record) -> None:
     event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     event.stop_price = in_cash(books, holding, event.amount)
     if event.amount != 0.0:
-        change(books, holding.cash, event.stop_price, Counter.FUNDING.value)
+        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
 
 
 @leaf
@@ -462,7 +462,7 @@ def _pay_reward(venue: Record, event: Record) -> None:
     event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
     if event.amount > 0.0 and books.assets[books.balances[event.instance].asset].price > 0.0:
-        change(books, event.instance, event.amount, Counter.REWARDS.value)
+        change(books, event.instance, event.amount, ContraAccount.REWARDS.value)
 
 
 @leaf
@@ -494,7 +494,7 @@ def _close_at(venue: Record, at: int, price: float) -> None:
     event = _executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
     event.price = price
     if fee != 0.0:
-        change(books, holding.cash, -fee, Counter.COSTS.value)
+        change(books, holding.cash, -fee, ContraAccount.COSTS.value)
         event.rate = fee
         event.is_maker = holding.cash
     holding.stop = holding.target = math.nan
@@ -549,7 +549,7 @@ def _liquidate_margins(venue: Record) -> None:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
         trade_holding(books, at, -holding.qty, price)
-        change(books, holding.cash, -kept, Counter.SEIZED.value)
+        change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
         holding.is_liquidated = 1
         event = _event(venue, EventKind.PERP_LIQUIDATED.value)
         event.instance = at
@@ -576,8 +576,8 @@ def _liquidate_debts(venue: Record) -> None:
         if seized > held:  # the collateral is not worth it: no more is repaid than what it pays for
             repaid *= held / seized
             seized = held
-        change(books, leg.product, -seized, Counter.SEIZED.value)
-        change(books, leg.debt, repaid, Counter.SEIZED.value)
+        change(books, leg.product, -seized, ContraAccount.SEIZED.value)
+        change(books, leg.debt, repaid, ContraAccount.SEIZED.value)
         event = _event(venue, EventKind.DEBT_LIQUIDATED.value)
         event.instrument, event.instance = leg.debt, leg.product
         event.qty, event.amount = repaid, seized

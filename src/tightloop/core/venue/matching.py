@@ -136,7 +136,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
     venue.wallet -= event.amount
     event.rate = (paid - price) * order.side * qty * multiplier
-    venue_orders.say_stop(event, order)
+    venue_orders.report_stop(event, order)
     if own.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
         position = venue.positions[order.instance]
         position.closed_ns = _BY_STOP if position.closed_ns == _INSIDE else position.closed_ns

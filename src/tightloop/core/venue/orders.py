@@ -38,7 +38,7 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
 
 
 @hot
-def say_stop(event: Record, order: Record) -> None:
+def report_stop(event: Record, order: Record) -> None:
     """The venue alone knows where a trailing stop rests; it says so with all it says of the order."""
     if order.kind == OrderKind.TRAILING:
         event.stop_price = order.stop_price
@@ -52,7 +52,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
     event.reason = reason
-    say_stop(event, order)
+    report_stop(event, order)
     return event
 
 

@@ -132,7 +132,7 @@ class _Layout:
                 self._balance("transit", BalanceKind.TRANSIT, token)
         self._counts()
         self._venue()
-        functions = [address_of(carry_apply.take_in), address_of(families.load("carry").decide)]
+        functions = [address_of(carry_apply.apply), address_of(families.load("carry").decide)]
         self.carry["address"], self.carry["family"] = 0, 1
         return CarryPlan(
             strategy, self.series, self.states, np.full(1, math.nan), self.venues,

@@ -10,7 +10,7 @@ from tightloop.model.signal.read import Strategy
 _BITS = 63
 
 
-def put_off(state: Any, strategies: Sequence[Strategy], may_wait: set[int]) -> None:
+def mark_lazy(state: Any, strategies: Sequence[Strategy], may_wait: set[int]) -> None:
     """Set the bits of the windowed indicators that no S1, no section with a memory and no confidence reads.
 
     ``may_wait``: numbers of the indicators that keep nothing from tick to tick. Families that do not ask for what was

@@ -21,7 +21,7 @@ from tightloop.core.trading.ledger import CAPITAL, WALLET
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.signal.conditions import OPERATORS, Condition, Node
-from tightloop.model.signal.lazy_indicators import put_off
+from tightloop.model.signal.lazy_indicators import mark_lazy
 from tightloop.model.signal.plan_numbers import (
     Slots,
     or_nan,
@@ -118,7 +118,7 @@ class _Builder:
         self._market_indicators()
         self._windows()
         self._strategies()
-        put_off(self.state, self.strategies, self.lazy)
+        mark_lazy(self.state, self.strategies, self.lazy)
         self._account()
         self._checks()
         arena = self._arena()

@@ -19,7 +19,7 @@ EVENTS_AT_ONCE = 4_000_000
 Progress = Callable[[int], None]
 
 
-def get_ready(plan: Plan) -> None:
+def compile_for(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
         import tightloop.runtime.backtest.bars_python  # noqa: F401 # importing it compiles it

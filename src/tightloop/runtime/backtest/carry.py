@@ -93,11 +93,11 @@ def run_one_by_one(
             recorder.take_log(log)
         replay_carry.venue_heard(plan.venues, events)
         _speak(plan, log)
-        if before is not None and events[0]["kind"] == EventKind.INSTANT_KNOWN:
+        if before is not None and events[0]["kind"] == EventKind.SNAPSHOT_COMPLETE:
             before()
         replay_bars.step_one(plan.states, plan.arena, events, log, plan.table)
         _speak(plan, log)
-        if events[0]["kind"] == EventKind.INSTANT_ENDED:
+        if events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
             replay_carry.snapshot_of(plan.states, kept.rows[int(at[0]) - 1])
             if until is not None and int(at[0]) >= until:
                 break

@@ -16,7 +16,7 @@ from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.carry.trades import TradeBook
 from tightloop.runtime.results.recorder import Recorder
 
-KINDS = (RowKind.EXECUTED, RowKind.INSTRUCT, RowKind.WARNING)
+KINDS = (RowKind.INSTRUCTION_EXECUTED, RowKind.INSTRUCT, RowKind.WARNING)
 
 
 class Tapes:

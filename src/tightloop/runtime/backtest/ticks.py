@@ -25,7 +25,7 @@ Progress = Callable[[int], None]
 Observer = Callable[[Plan], None]
 
 
-def get_ready(plan: Plan) -> None:
+def compile_for(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
         import tightloop.runtime.backtest.ticks_python  # noqa: F401 # importing it compiles it
@@ -87,7 +87,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
         events, count = np.zeros(1, EVENT), 0
         while True:
             due_ns = NEVER_NS if driver.strategies is None else driver.strategies.due_ns or NEVER_NS
-            what = replay_ticks.occur(
+            what = replay_ticks.run_next_occurrence(
                 plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, due_ns
             )
             if what == replay_ticks.MISSING:

@@ -56,7 +56,7 @@ def make_tape(plan: CarryPlan, feed: CarryFeed, operated: Sequence[Rows] = ()) -
     for number, leg in enumerate(plan.strategy.legs):
         for own in feed.predictions.get(leg.name, ()):
             extras.append(
-                _extra(own.ts_ns, EventKind.PREDICTED, number, qty=own.side, amount=own.confidence, rate=own.sd)
+                _extra(own.ts_ns, EventKind.SIGNAL_RECEIVED, number, qty=own.side, amount=own.confidence, rate=own.sd)
             )
     extras += operated
     together = np.empty(sum(len(rows) for rows in extras), EVENT)  # joining them by name would cost 10 ms
@@ -79,7 +79,7 @@ def _extra(ts_ns: int, kind: EventKind, instance: int, since_ns: int | None = No
 
 
 def _flow(ts_ns: int, amount: float, reason: int) -> Rows:
-    return _extra(ts_ns, EventKind.FLOW_WANTED, -1, amount=amount, reason=reason)
+    return _extra(ts_ns, EventKind.CAPITAL_FLOW, -1, amount=amount, reason=reason)
 
 
 def _flows(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:

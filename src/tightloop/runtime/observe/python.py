@@ -20,15 +20,17 @@ from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest import bars_python, ticks_python
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.feeds.ticks import TickFeed
-from tightloop.runtime.python.view import Desk, Place, View
+from tightloop.runtime.python.view import InstrumentView, SessionView, View
 from tightloop.runtime.results.recorder import Recorder
 
 EQUITY_ROWS = 65_536
 KEPT = 5
 """Of every strategy on every instrument: its last wishes, and its last notes."""
 WANTED = {
-    EventKind.ORDER_WANTED: "order", EventKind.CANCEL_WANTED: "cancel", EventKind.PROTECTION_WANTED: "protection",
-}  # fmt: skip
+    EventKind.ORDER_REQUESTED: "order",
+    EventKind.CANCEL_REQUESTED: "cancel",
+    EventKind.PROTECTION_REQUESTED: "protection",
+}
 Key = tuple[str, str]
 """A strategy and an instrument, by their names."""
 
@@ -85,7 +87,7 @@ class Notes:
         self.wish: Wish | None = None
         self.frozen: Rows | None = None
         self._plan: Plan | None = None
-        self._desk: Desk | None = None
+        self._desk: SessionView | None = None
         self._call: tuple[Heard, Call] | None = None
         self._notes: list[str] = []
 
@@ -93,7 +95,7 @@ class Notes:
         """What is known of a strategy on an instrument."""
         return self.heard_of.setdefault(key, Heard())
 
-    def desk(self, plan: Plan, log: Rows) -> Desk:
+    def desk(self, plan: Plan, log: Rows) -> SessionView:
         """The desk of the run: everything that is wanted goes over it."""
         self._plan = plan
         self._desk = _NotedDesk(plan, log, self)
@@ -116,7 +118,7 @@ class Notes:
 
         return called
 
-    def given(self, place: Place) -> dict[str, float]:
+    def given(self, place: InstrumentView) -> dict[str, float]:
         """What is known at a place now: values of variants, price, position, equity."""
         assert self._plan is not None, "a desk is there before anybody is called"
         assert self._desk is not None, "a desk is there before anybody is called"
@@ -139,7 +141,7 @@ class Notes:
         heard.note_count += 1
 
     def was_wanted(
-        self, kind: EventKind, place: Place, asked: Mapping[str, Any], given: Mapping[str, float], rows: Rows
+        self, kind: EventKind, place: InstrumentView, asked: Mapping[str, Any], given: Mapping[str, float], rows: Rows
     ) -> None:
         """Something was wanted at a place: ``given`` is what was known before, ``rows`` what the step wrote."""
         assert self._plan is not None, "a desk is there before anything is wanted"
@@ -147,11 +149,11 @@ class Notes:
         heard = self.of((self._plan.strategies[int(instance["strategy"])].read.name, place.name))
         call = None if self._call is None else self._call[1]
         what, reason, number = WANTED[kind], None, 0
-        if kind is EventKind.ORDER_WANTED:
+        if kind is EventKind.ORDER_REQUESTED:
             what = "exit" if rows[0]["reduce_only"] else "entry"
             number = int(rows[0]["order_id"])
             reason = None if int(rows[0]["kind"]) == RowKind.SUBMIT else Reason(int(rows[0]["reason"])).name.lower()
-        elif kind is EventKind.CANCEL_WANTED:
+        elif kind is EventKind.CANCEL_REQUESTED:
             number = int(asked["order_id"])
         callback = "on_start" if call is None else call.callback
         if call is not None:
@@ -160,11 +162,11 @@ class Notes:
         now_ns = int(self._plan.states[0]["ts_ns"])
         wish = Wish(now_ns, callback, None if call is None else call.told, what, asked, number, reason, given)
         heard.last.append(wish)
-        if number == self.order_id and kind is EventKind.ORDER_WANTED:
+        if number == self.order_id and kind is EventKind.ORDER_REQUESTED:
             self.wish, self.frozen = wish, self._plan.states.copy()
 
 
-class _NotedDesk(Desk):
+class _NotedDesk(SessionView):
     """The desk of a run that is watched."""
 
     __slots__ = ("_listener",)
@@ -176,7 +178,7 @@ class _NotedDesk(Desk):
     def note(self, text: str) -> None:
         self._listener.noted(text)
 
-    def want(self, kind: EventKind, place: Place, fields: Mapping[str, Any]) -> Rows:
+    def want(self, kind: EventKind, place: InstrumentView, fields: Mapping[str, Any]) -> Rows:
         given = self._listener.given(place)
         rows = super().want(kind, place, fields)
         self._listener.was_wanted(kind, place, fields, given, rows)

@@ -17,7 +17,18 @@ from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.python_class import PythonClass, line_in
 from tightloop.model.times import iso
-from tightloop.runtime.python.view import NOW_AT, READ_BAR, SIDES, ClosedBar, Desk, Fill, Place, Quote, Trade, View
+from tightloop.runtime.python.view import (
+    NOW_AT,
+    READ_BAR,
+    SIDES,
+    ClosedBar,
+    Fill,
+    InstrumentView,
+    Quote,
+    SessionView,
+    Trade,
+    View,
+)
 
 ROUNDS_MAX = 64
 """Times in a row that a strategy may answer a fill with an order that fills at once."""
@@ -27,20 +38,26 @@ ROWS_IN_CALL = limits.WANTED_MAX * limits.WANTED_ROWS
 class Listener(Protocol):
     """Who takes notes of a run that is made again; it changes nothing."""
 
-    def desk(self, plan: Plan, log: Rows) -> Desk:
+    def desk(self, plan: Plan, log: Rows) -> SessionView:
         """The desk of the run, which tells the listener what is wanted."""
 
     def heard(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
         """A callback that tells the listener that it is called."""
 
 
-class _Seat:
+class _Strategy:
     """One strategy of a run: its object, its view, what it wants to be called for."""
 
     __slots__ = ("code", "name", "on_bar", "others", "places", "view")
 
     def __init__(
-        self, name: str, code: PythonClass, made: Any, view: View, places: list[Place], listener: Listener | None
+        self,
+        name: str,
+        code: PythonClass,
+        made: Any,
+        view: View,
+        places: list[InstrumentView],
+        listener: Listener | None,
     ) -> None:
         self.name, self.code, self.view, self.places = name, code, view, places
         found = {callback: getattr(made, callback) for callback in code.callbacks}
@@ -54,27 +71,27 @@ class Strategies:
     """The strategies in Python of a plan; ``outside`` flags the instances that are theirs."""
 
     def __init__(self, plan: Plan, log: Rows, listener: Listener | None = None) -> None:
-        self.desk = Desk(plan, log) if listener is None else listener.desk(plan, log)
+        self.desk = SessionView(plan, log) if listener is None else listener.desk(plan, log)
         self._listener = listener
         self._plan, self._log, self._heard = plan, log, core_log.FIRST
         self.deliver: Callable[[], None] = _nothing
         self.make_room: Callable[[], None] = _nothing
         self._ints, self._memory = self.desk.ints(), self.desk.ints().cast("B")
-        self._news: list[tuple[_Seat, Fill, Place]] = []
-        self._speaking: tuple[_Seat, str] | None = None
+        self._news: list[tuple[_Strategy, Fill, InstrumentView]] = []
+        self._speaking: tuple[_Strategy, str] | None = None
         self._has_begun = False
         self.outside = np.zeros(max(int(plan.states[0]["instance_count"]), 1), np.int64)
-        self._seats: list[_Seat] = []
-        self._seat_of: dict[int, tuple[_Seat, Place]] = {}
+        self._seats: list[_Strategy] = []
+        self._seat_of: dict[int, tuple[_Strategy, InstrumentView]] = {}
         for number, strategy in enumerate(plan.strategies):
             if strategy.code is not None:
                 self._sit(number, strategy.read.name, strategy.code, strategy.read.params)
 
     def _sit(self, number: int, name: str, code: PythonClass, params: dict[str, Any]) -> None:
         instances = self._plan.states[0]["instances"][: len(self.outside)]
-        places = [Place(self._plan, int(at)) for at in np.flatnonzero(instances["strategy"] == number)]
+        places = [InstrumentView(self._plan, int(at)) for at in np.flatnonzero(instances["strategy"] == number)]
         view = View(self.desk, len(self._seats), places)
-        seat = _Seat(name, code, code.made(**params), view, places, self._listener)
+        seat = _Strategy(name, code, code.made(**params), view, places, self._listener)
         self._seats.append(seat)
         for place in places:
             self._seat_of[place.instance] = seat, place
@@ -120,7 +137,7 @@ class Strategies:
 
     # Calls
 
-    def _call(self, seat: _Seat, callback: str, place: Place, *told: Any) -> None:
+    def _call(self, seat: _Strategy, callback: str, place: InstrumentView, *told: Any) -> None:
         """One call, and what follows from it."""
         seat.view._turn_to(place)  # noqa: SLF001  # a view has no public way to change what it looks at
         self._speaking = seat, callback
@@ -215,14 +232,14 @@ def _nothing() -> None:
     """Nobody needs to be told."""
 
 
-def _trade(event: Any, place: Place) -> Trade:
+def _trade(event: Any, place: InstrumentView) -> Trade:
     return Trade(
         place.name, float(event["price"]), float(event["qty"]), bool(event["is_maker"]), int(event["ts_event_ns"]),
         int(event["ts_init_ns"]),
     )  # fmt: skip
 
 
-def _quote(event: Any, place: Place) -> Quote:
+def _quote(event: Any, place: InstrumentView) -> Quote:
     return Quote(
         place.name, float(event["price"]), float(event["qty"]), float(event["rate"]), float(event["amount"]),
         int(event["ts_event_ns"]), int(event["ts_init_ns"]),

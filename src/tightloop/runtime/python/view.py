@@ -200,7 +200,7 @@ _KINDS = {
 SIDES = {1: "BUY", -1: "SELL"}
 
 
-class Place:
+class InstrumentView:
     """One instance: its names, and where its values lie in State and arena."""
 
     __slots__ = (
@@ -228,7 +228,7 @@ class Place:
         self.order_at = _word(STATE, "instances") + instance * INSTANCE.itemsize // 8 + _word(INSTANCE, "order_first")
 
 
-class Desk:
+class SessionView:
     """The account's side of all views of a run: it turns wishes into events and steps them. No feed, no venue."""
 
     __slots__ = (
@@ -253,7 +253,7 @@ class Desk:
         self._blank["order_slot"], self._blank["leverage"] = -1, 1.0
         self._blank["tif"] = int(TimeInForce.GTC)
         self.past = np.zeros(0 if plan.feed else len(plan.instruments) * limits.HISTORY_BARS_MAX, BAR)
-        self.timers: list[tuple[int, int, int, Place]] = []  # due, in order of asking, whose, where
+        self.timers: list[tuple[int, int, int, InstrumentView]] = []  # due, in order of asking, whose, where
         self.count = self.timer_count = 0
 
     def floats(self) -> memoryview:
@@ -272,7 +272,7 @@ class Desk:
     def note(self, text: str) -> None:
         """What a strategy says of itself; a run takes no notice of it."""
 
-    def want(self, kind: EventKind, place: Place, fields: Mapping[str, Any]) -> Rows:
+    def want(self, kind: EventKind, place: InstrumentView, fields: Mapping[str, Any]) -> Rows:
         """Step one event; the rows that it wrote."""
         if self.count >= limits.WANTED_MAX:
             raise RuntimeError(f"more than {limits.WANTED_MAX} orders and cancels at one moment")
@@ -307,7 +307,7 @@ class View:
 
     __slots__ = ("_arena", "_cells", "_desk", "_floats", "_here", "_ints", "_number", "_places", "instruments")
 
-    def __init__(self, desk: Desk, number: int, places: Sequence[Place]) -> None:
+    def __init__(self, desk: SessionView, number: int, places: Sequence[InstrumentView]) -> None:
         self._desk, self._number = desk, number
         self._floats, self._ints = desk.floats(), desk.ints()
         self._places = {place.name: place for place in places}
@@ -321,10 +321,10 @@ class View:
         arena.flags.writeable = False
         self._arena = memoryview(arena)  # type: ignore[arg-type]  # numpy's arrays are buffers
 
-    def _turn_to(self, place: Place) -> None:
+    def _turn_to(self, place: InstrumentView) -> None:
         self._here, self._cells = place, place.cells
 
-    def _place(self, instrument: str | None) -> Place:
+    def _place(self, instrument: str | None) -> InstrumentView:
         if instrument is None:
             return self._here
         if instrument not in self._places:
@@ -420,7 +420,7 @@ class View:
         places = self._places.values() if instrument is None else (self._place(instrument),)
         return sorted(own for place in places for own in self._orders_of(place))
 
-    def _orders_of(self, place: Place) -> Iterator[OpenOrder]:
+    def _orders_of(self, place: InstrumentView) -> Iterator[OpenOrder]:
         ints, floats, at = self._ints, self._floats, _ORDER_AT
         slot: int = ints[place.order_at]
         while slot >= 0:
@@ -489,7 +489,7 @@ class View:
         fields |= _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
         if ttl_s is not None:
             fields["expires_ns"] = self._ints[NOW_AT] + round(_positive("ttl_s", ttl_s) * 1e9)
-        rows = self._desk.want(EventKind.ORDER_WANTED, self._place(instrument), fields)
+        rows = self._desk.want(EventKind.ORDER_REQUESTED, self._place(instrument), fields)
         row = rows[0]
         if int(row["kind"]) == RowKind.SUBMIT:
             return Answer(int(row["order_id"]), "")
@@ -522,7 +522,7 @@ class View:
         fields = _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
         if not all(math.ulp(0.0) < value < math.inf for value in fields.values()):
             return False
-        self._desk.want(EventKind.PROTECTION_WANTED, self._place(instrument), fields)
+        self._desk.want(EventKind.PROTECTION_REQUESTED, self._place(instrument), fields)
         return True
 
     def cancel(self, order: int | Answer) -> bool:
@@ -530,7 +530,7 @@ class View:
         wanted = order.order_id if isinstance(order, Answer) else order
         for place in self._places.values():
             if any(own.order_id == wanted for own in self._orders_of(place)):
-                return bool(len(self._desk.want(EventKind.CANCEL_WANTED, place, {"order_id": wanted})))
+                return bool(len(self._desk.want(EventKind.CANCEL_REQUESTED, place, {"order_id": wanted})))
         return False
 
     def cancel_all(self, instrument: str | None = None) -> int:

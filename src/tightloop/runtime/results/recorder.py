@@ -96,7 +96,7 @@ KEPT: dict[RowKind, tuple[str, ...]] = {
         "stop_price",
         "arm_price",
     ),
-    RowKind.EXECUTED: (
+    RowKind.INSTRUCTION_EXECUTED: (
         "ts_ns",
         "seq",
         "order_id",

@@ -12,7 +12,7 @@ from tightloop.adapters.data.catalog import Catalog, LoadedSeries
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.markets.carry.rates import rate_columns
 from tightloop.app.markets.carry.rewards import payouts_of, price_columns
-from tightloop.app.markets.carry.rows import CarryRows, as_of, moment, on_line
+from tightloop.app.markets.carry.rows import CarryRows, as_of, interpolate, moment
 from tightloop.app.markets.carry.signals import BASELINE_BARS, predictions_of
 from tightloop.model.carry.plan import reserves_of
 from tightloop.model.carry.strategy import CarryStrategy
@@ -88,7 +88,7 @@ def load_carry_feed(
     payouts = {leg.name: payouts_of(leg, rows, strategy.marks.usd) for leg in strategy.legs if leg.rewards}
     predictions = {leg.name: predictions_of(leg, strategy, rows) for leg in strategy.legs if leg.signal is not None}
     values = np.column_stack([values for _, values, _ in columns]) if columns else np.empty((len(instants), 0))
-    _say(rows, strategy)
+    _add_warnings(rows, strategy)
     return CarryFeed(
         instants,
         tuple(key for key, _, _ in columns),
@@ -222,7 +222,7 @@ def _reserve_columns(rows: CarryRows, needs: Needs, shifts: Mapping[str, int]) -
             if column not in columns:
                 found = np.full(len(instants), np.nan)
             elif kind in INTERPOLATED:
-                found = on_line(times, columns[column], instants)
+                found = interpolate(times, columns[column], instants)
             else:
                 found = as_of(times, columns[column], rows.instants)
             yield SeriesKey(kind, f"{pool}/{asset}"), found, kind in INTERPOLATED
@@ -233,7 +233,7 @@ def _lst_columns(rows: CarryRows, needs: Needs, strategy: CarryStrategy) -> Iter
     for lst in needs.lsts:
         times, columns = rows.series(f"staking/{lst}-rate", late_ns)
         instants = np.maximum(rows.instants, times[0])
-        yield SeriesKey("rate", lst), on_line(times, columns["rate_eth"], instants), True
+        yield SeriesKey("rate", lst), interpolate(times, columns["rate_eth"], instants), True
     for lst in needs.exits:
         yield SeriesKey("market_rate", lst), _market_rate(rows, lst), False
 
@@ -309,7 +309,7 @@ def _funding(rows: CarryRows, perp: InstrumentId) -> tuple[LoadedSeries, Instrum
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
-def _say(rows: CarryRows, strategy: CarryStrategy) -> None:
+def _add_warnings(rows: CarryRows, strategy: CarryStrategy) -> None:
     for instrument, proxy in strategy.marks.proxies.items():
         rows.warnings.append(f"the prices of {proxy} stand in for those of {instrument}")
     if rows.carried:

@@ -28,7 +28,7 @@ def at(times: Ints, values: Floats, instants: Ints) -> Floats:
     return np.where(times[row] == instants, values[row], np.nan)
 
 
-def on_line(times: Ints, values: Floats, instants: Ints) -> Floats:
+def interpolate(times: Ints, values: Floats, instants: Ints) -> Floats:
     """The value on the straight line between the rows around each instant, which must lie within the rows."""
     assert times[0] <= instants[0] <= instants[-1] <= times[-1], "no row is extrapolated"
     # Seconds since the first row are exact as float64; nanoseconds since 1970 are not.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tightloop import __version__
-from tightloop.core.domain.carry import BUCKETS, Band, Rollback
+from tightloop.core.domain.carry import BUCKETS, RebalanceReason, Rollback
 from tightloop.core.domain.types import Reason, RowKind, WarningCode
 from tightloop.core.state import state_hash
 from tightloop.model.carry.plan import CarryPlan
@@ -161,7 +161,7 @@ def _denied(warned: Columns) -> list[dict[str, Any]]:
     for reason in dict.fromkeys(warned["reason"][denied].tolist()):
         chosen = np.flatnonzero(denied & (warned["reason"] == reason))
         first = iso(int(warned["ts_ns"][chosen[0]]))
-        bands = ", ".join(dict.fromkeys(Band(int(at)).name.lower() for at in warned["order_id"][chosen]))
+        bands = ", ".join(dict.fromkeys(RebalanceReason(int(at)).name.lower() for at in warned["order_id"][chosen]))
         name, remedy = Reason(reason).name.lower(), REMEDIES[Reason(reason)]
         text = f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}"
         found.append({"reason": name, "check": name, "limit": None, "count": len(chosen), "text": text})

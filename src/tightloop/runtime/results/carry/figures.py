@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core.domain.carry import Bucket, Instruction
+from tightloop.core.domain.carry import Instruction, PnlComponent
 from tightloop.core.domain.types import RowKind
 from tightloop.core.limits import DAY_NS
 from tightloop.runtime.feeds.carry import Floats, Ints
@@ -44,7 +44,7 @@ def metrics_of(record: CarryRecord, trades: Columns) -> dict[str, float | int | 
     ts_ns, price = from_the_start(record)
     equity, carry = record.fixed("equity"), record.carry
     invested = record.is_invested()
-    own = record.rows(RowKind.EXECUTED)
+    own = record.rows(RowKind.INSTRUCTION_EXECUTED)
     traded = np.isin(own["code"], [int(op) for op in TRADES])
     statistics = {
         "max_drawdown_pct": float(metrics.drawdown(price).max(initial=0.0)),
@@ -53,7 +53,7 @@ def metrics_of(record: CarryRecord, trades: Columns) -> dict[str, float | int | 
         "record_count": float(max(1, len(equity))),
         "turnover": float(np.abs(own["value"][traded]).sum()),
         "fees": float(carry["fees"]),
-        "funding": _bucket(record, Bucket.FUNDING_PNL),
+        "funding": _bucket(record, PnlComponent.FUNDING_PNL),
         "slippage": slippage(record),
         "unknown_slippage_count": 0.0,
     }
@@ -70,20 +70,20 @@ def _longest_ns(ts_ns: Ints, price: Floats) -> int:
     return int((ts_ns - ts_ns[at]).max())
 
 
-def _bucket(record: CarryRecord, bucket: Bucket) -> float:
+def _bucket(record: CarryRecord, bucket: PnlComponent) -> float:
     return float(record.buckets[-1, int(bucket)]) if len(record.snapshots) else 0.0
 
 
 def slippage(record: CarryRecord) -> float:
     """What swaps, transfers and flash loans cost beyond fees and gas: the rest of what transactions cost."""
     carry = record.carry
-    rest = -_bucket(record, Bucket.TRANSACTION_COSTS) - float(carry["fees"]) - float(carry["gas_cost"])
+    rest = -_bucket(record, PnlComponent.TRANSACTION_COSTS) - float(carry["fees"]) - float(carry["gas_cost"])
     return rest if abs(rest) > 1e-9 * record.plan.strategy.capital else 0.0
 
 
 def attribution(record: CarryRecord) -> dict[str, float]:
     """Where the change of equity came from, without flows; the parts add up to it."""
-    return {Bucket(k).name.lower(): _bucket(record, Bucket(k)) for k in range(len(Bucket))}
+    return {PnlComponent(k).name.lower(): _bucket(record, PnlComponent(k)) for k in range(len(PnlComponent))}
 
 
 def figures(record: CarryRecord, benchmark: Floats | None) -> Figures:
@@ -102,8 +102,8 @@ def figures(record: CarryRecord, benchmark: Floats | None) -> Figures:
         "flows": flows,
         "settlements": int(carry["settlement_count"]) if has_perps else None,
         "rate_sum": float(carry["rate_sum"]) if has_perps else None,
-        "funding": _bucket(record, Bucket.FUNDING_PNL),
-        "basis": _bucket(record, Bucket.BASIS_PNL),
+        "funding": _bucket(record, PnlComponent.FUNDING_PNL),
+        "basis": _bucket(record, PnlComponent.BASIS_PNL),
         "fees": float(carry["fees"]),
         "gas": float(carry["gas_cost"]),
         "leverage": leverage(record),
@@ -173,8 +173,8 @@ def _per_coin(record: CarryRecord) -> Figures:
     units = [leg.size.value for leg in record.plan.strategy.legs if leg.kind == "spot" and leg.size.kind == "units"]
     if not (units and units[0] and record.plan.holdings):
         return {}
-    funding = _bucket(record, Bucket.FUNDING_PNL) / units[0]
-    basis = _bucket(record, Bucket.BASIS_PNL) / units[0]
+    funding = _bucket(record, PnlComponent.FUNDING_PNL) / units[0]
+    basis = _bucket(record, PnlComponent.BASIS_PNL) / units[0]
     return {"funding_per_coin": funding, "basis_per_coin": basis, "total_per_coin": funding + basis}
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.core.domain.carry import BUCKETS, BalanceKind, Bucket
+from tightloop.core.domain.carry import BUCKETS, BalanceKind, PnlComponent
 from tightloop.core.domain.types import RowKind
 from tightloop.core.replay.carry import FIXED
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.feeds.carry import CarryFeed, Floats, Ints
 from tightloop.runtime.results.recorder import Columns, Recorder
 
-BUCKET_NAMES = tuple(Bucket(k).name.lower() for k in range(BUCKETS))
+BUCKET_NAMES = tuple(PnlComponent(k).name.lower() for k in range(BUCKETS))
 ON_CHAIN = (
     BalanceKind.WALLET, BalanceKind.SUPPLIED, BalanceKind.DEBT, BalanceKind.LST, BalanceKind.REWARD, BalanceKind.QUEUE,
     BalanceKind.FLASH,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core.domain.carry import GO, Band, Bucket, Instruction, Level, Monitor, Rollback
+from tightloop.core.domain.carry import GO, Instruction, Level, Monitor, PnlComponent, RebalanceReason, Rollback
 from tightloop.core.domain.types import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.results.build import Table
@@ -34,10 +34,18 @@ WARNED = {
     WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR",
 }  # fmt: skip
 MEASURES = {
-    Band.LIQUIDATION: "share", Band.HEALTH_FACTOR: "ltv", Band.MARGIN: "share", Band.DELTA: "delta", Band.LTV: "ltv",
-    Band.EQUITY: "size", Band.WITHDRAWAL: "share", Band.DEPOSIT: "capital", Band.DUST: "value", Band.ENTRY: "capital",
-    Band.SIGNAL: "side",
-}  # fmt: skip
+    RebalanceReason.LIQUIDATION: "share",
+    RebalanceReason.HEALTH_FACTOR: "ltv",
+    RebalanceReason.MARGIN: "share",
+    RebalanceReason.DELTA: "delta",
+    RebalanceReason.LTV: "ltv",
+    RebalanceReason.EQUITY: "size",
+    RebalanceReason.WITHDRAWAL: "share",
+    RebalanceReason.DEPOSIT: "capital",
+    RebalanceReason.DUST: "value",
+    RebalanceReason.ENTRY: "capital",
+    RebalanceReason.SIGNAL: "side",
+}
 """What the value of a band's row is: a share that is reduced, capital that is put in, or what was measured."""
 
 
@@ -69,7 +77,7 @@ class CarryTables:
         self.book = book
         self.session_id = session_id
         self.commanded = record.rows(RowKind.INSTRUCT)
-        self.executed = record.rows(RowKind.EXECUTED)
+        self.executed = record.rows(RowKind.INSTRUCTION_EXECUTED)
         self.warned = record.rows(RowKind.WARNING)
         bundles = record.rows(RowKind.BUNDLE)
         self._ended = dict(zip(bundles["order_id"].tolist(), bundles["reason"].tolist(), strict=True))
@@ -132,7 +140,7 @@ class CarryTables:
         """What a rule would have added and might not: nothing of it was sent."""
         found: list[dict[str, Any]] = []
         for k in np.flatnonzero(self.warned["code"] == int(WarningCode.BUNDLE_DENIED)).tolist():
-            ts_ns, band = int(self.warned["ts_ns"][k]), Band(int(self.warned["order_id"][k]))
+            ts_ns, band = int(self.warned["ts_ns"][k]), RebalanceReason(int(self.warned["order_id"][k]))
             row: dict[str, Any] = dict.fromkeys(ORDER_COLUMNS)
             row |= {
                 "order_id": f"denied-{len(found) + 1}", "session_id": self.session_id,
@@ -249,18 +257,21 @@ class CarryTables:
         value, number = float(self.warned["value"][k]), int(self.warned["order_id"][k])
         bands = self.plan.strategy.bands
         if code == WarningCode.BAND_LEFT:
-            band = Band(number)
+            band = RebalanceReason(number)
             limit = {
-                Band.MARGIN: bands.margin_resize, Band.DELTA: bands.delta, Band.LTV: bands.ltv,
-                Band.EQUITY: bands.equity, Band.HEALTH_FACTOR: bands.hf_floor,
-            }.get(band)  # fmt: skip
+                RebalanceReason.MARGIN: bands.margin_resize,
+                RebalanceReason.DELTA: bands.delta,
+                RebalanceReason.LTV: bands.ltv,
+                RebalanceReason.EQUITY: bands.equity,
+                RebalanceReason.HEALTH_FACTOR: bands.hf_floor,
+            }.get(band)
             return ts_ns, band.name, "fired", None, _condition(MEASURES[band], "outside", value, limit)
         if code == WarningCode.MARGIN_LOW:
             return ts_ns, "WARN", "fired", None, _condition("margin_ratio", "<", value, bands.margin_warn)
         if code == WarningCode.BUNDLE_DENIED:
             reason = Reason(int(self.warned["reason"][k])).name.lower()
-            condition = _condition(MEASURES[Band(number)], "adds", value, None)
-            return ts_ns, Band(number).name, "suppressed", reason, condition
+            condition = _condition(MEASURES[RebalanceReason(number)], "adds", value, None)
+            return ts_ns, RebalanceReason(number).name, "suppressed", reason, condition
         if code == WarningCode.ROLLED_BACK:
             return ts_ns, "BUNDLE", "suppressed", Rollback(int(value)).name.lower(), "[]"
         return None
@@ -288,9 +299,10 @@ class CarryTables:
         for k, code in enumerate(self.warned["code"].tolist()):
             if code in {int(known) for known in WARNED}:
                 number = int(self.warned["order_id"][k])
-                note = Band(number).name.lower() if code == WarningCode.BAND_LEFT else None
+                note = RebalanceReason(number).name.lower() if code == WarningCode.BAND_LEFT else None
                 if code == WarningCode.BUNDLE_DENIED:
-                    note = f"{Band(number).name.lower()}: {Reason(int(self.warned['reason'][k])).name.lower()}"
+                    reason = Reason(int(self.warned["reason"][k]))
+                    note = f"{RebalanceReason(number).name.lower()}: {reason.name.lower()}"
                 value = float(self.warned["value"][k])
                 ts_ns = int(self.warned["ts_ns"][k])
                 rows.append((ts_ns, 2, WARNED[WarningCode(code)], None, None, value, math.nan, note))
@@ -307,7 +319,7 @@ class CarryTables:
 
     def _rewards(self) -> list["_Event"]:
         """Rewards that were paid and valued: nothing else moves their bucket."""
-        paid = np.diff(self.record.buckets[:, int(Bucket.STAKING_YIELD_REWARDS)], prepend=0.0)
+        paid = np.diff(self.record.buckets[:, int(PnlComponent.STAKING_YIELD_REWARDS)], prepend=0.0)
         return [
             (int(self.record.ts_ns[at]), 0, "REWARD_DISTRIBUTION", None, None, math.nan, float(paid[at]), None)
             for at in np.flatnonzero(paid)

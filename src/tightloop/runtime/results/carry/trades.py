@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tightloop.core.domain.carry import Band, Instruction
+from tightloop.core.domain.carry import Instruction, RebalanceReason
 from tightloop.core.domain.types import RowKind, WarningCode
 from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord
@@ -71,7 +71,7 @@ class TradeBook:
     # Deals
 
     def _deals(self) -> list[Deal]:
-        own = self.record.rows(RowKind.EXECUTED)
+        own = self.record.rows(RowKind.INSTRUCTION_EXECUTED)
         found: list[tuple[int, int, Deal]] = []
         kinds = {Instruction.SPOT_BUY: 1.0, Instruction.SPOT_SELL: -1.0}
         for k in np.flatnonzero(np.isin(own["code"], [int(op) for op in (*kinds, Instruction.PERP_TRADE)])):
@@ -117,7 +117,7 @@ class TradeBook:
             if deal.reason:
                 continue
             at = int(np.searchsorted(times, deal.ts_ns, side="right")) - 1
-            deal.reason = Band(int(told["order_id"][bands[at]])).name.lower() if at >= 0 else "signal"
+            deal.reason = RebalanceReason(int(told["order_id"][bands[at]])).name.lower() if at >= 0 else "signal"
             if deal.key[0] == PERP and self.record.plan.strategy.legs[self._leg(deal.key)].signal is not None:
                 same = (commanded["ts_ns"] == deal.ts_ns) & (commanded["instance"] == deal.key[1])
                 deal.reason = "signal" if bool((same & (commanded["qty"] == deal.qty)).any()) else "stop"
