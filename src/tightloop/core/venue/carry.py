@@ -36,8 +36,9 @@ from tightloop.core.domain.carry import (
     LegKind,
     Rollback,
 )
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.records import of, record
-from tightloop.core.domain.types import EVENT, EventKind, Record
+from tightloop.core.domain.types import EVENT, Record
 
 CARRY_VENUE = record(
     *of("i8", "ts_ns inbox_count inbox_taken transit_count leg_count request_count bundle_id"),
