@@ -2,6 +2,7 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import OrderKind, OrderState
 from tightloop.core.domain.types import Record
 
@@ -15,26 +16,10 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
     venue.inbox_count = at + 1
     event = venue.inbox[at]
-    event.kind = kind
-    event.phase = 0
-    event.instrument = instrument
-    event.instance = instance
-    event.ts_event_ns = ts_event_ns
-    event.ts_init_ns = venue.ts_ns + venue.delay_ns
+    fields.clear(event, kind, instrument, instance, ts_event_ns, venue.ts_ns + venue.delay_ns)
+    event.order_slot = fields.NONE
     if at > venue.inbox_taken:
         event.ts_init_ns = max(event.ts_init_ns, venue.inbox[at - 1].ts_init_ns)  # what is said first is heard first
-    event.order_id = 0
-    event.order_slot = -1
-    event.reason = 0
-    event.is_maker = 0
-    event.open = 0.0
-    event.high = 0.0
-    event.low = 0.0
-    event.price = 0.0
-    event.qty = 0.0
-    event.rate = 0.0
-    event.amount = 0.0
-    event.stop_price = 0.0
     return event
 
 
@@ -42,7 +27,7 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
 def report_stop(event: Record, order: Record) -> None:
     """The venue alone knows where a trailing stop rests; it says so with all it says of the order."""
     if order.kind == OrderKind.TRAILING:
-        event.stop_price = order.stop_price
+        fields.set_trailing_stop(event, order.stop_price)
 
 
 @leaf
@@ -50,9 +35,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
     """An event of one order."""
     order = venue.orders[slot]
     event = push(venue, kind, order.instrument, order.instance, ts_event_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.reason = reason
+    fields.set_order(event, order.id, venue.order_slot[slot], reason)
     report_stop(event, order)
     return event
 

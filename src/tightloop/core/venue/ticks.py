@@ -16,6 +16,7 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, TimeInForce, Trigger
 from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import Record
@@ -183,10 +184,9 @@ def _liquidate(venue: Record, index: int, own: Record) -> None:
                 if own.has_book != 0 and touch > 0.0:
                     price = depth.take_all(own, side, qty)
                 event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, venue.ts_ns)
-                event.price = price
-                event.qty = qty
-                event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
-                venue.wallet -= event.amount
+                fee = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+                fields.set_fill(event, price, qty, fee, 0.0, False)
+                venue.wallet -= fee
                 matching.apply_fill(venue, instance, -position.qty, price, 1.0, own)
         instance = venue.instance_next[instance]
 
@@ -267,7 +267,7 @@ def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
     if own.has_book != 0:
         return  # the book says what is there, and more of it
     _quote_side(venue, own, depth.BUY, event.price, event.qty)
-    _quote_side(venue, own, depth.SELL, event.rate, event.amount)
+    _quote_side(venue, own, depth.SELL, fields.ask(event), fields.ask_qty(event))
     _set_mark(own)
     _react(venue, event.instrument, own)
 
@@ -279,8 +279,8 @@ def book_arrives(venue: Record, event: Record, now_ns: int) -> None:
     assert own.has_book != 0, "a book is told to a venue that keeps one"
     _sent_at(venue, own, now_ns)
     own.heard_ns = now_ns
-    flags = event.reason
-    if depth.is_taken(own, event.order_id, flags):
+    flags = fields.book_flags(event)
+    if depth.is_taken(own, fields.book_seq(event), flags):
         side = depth.BUY if flags & BookRow.IS_BID else depth.SELL
         if flags & BookRow.IS_SNAPSHOT:
             depth.set_level(own, side, event.price, event.qty)
@@ -340,7 +340,7 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
     own.print_left = event.qty
     if not depth.best(own, depth.BUY) > 0.0:
         own.mark = event.price
-    taker = -1 if event.is_maker != 0 else 1
+    taker = -1 if fields.is_buyer_maker(event) else 1
     at = own.order_first
     while at >= 0:
         order = venue.orders[at]
@@ -478,7 +478,7 @@ def request_arrives(venue: Record) -> None:
     if slot < 0:
         if row.kind == RowKind.AMEND:
             event = venue_orders.push(venue, EventKind.ORDER_CANCELED.value, row.instrument, row.instance, venue.ts_ns)
-            event.order_id, event.order_slot, event.reason = row.order_id, row.slot, Reason.TOO_LATE.value
+            fields.set_order(event, row.order_id, row.slot, Reason.TOO_LATE.value)
         return
     if row.kind == RowKind.CANCEL:
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
@@ -509,10 +509,9 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
         position = venue.positions[instance]
         if position.qty != 0.0 and own.mark > 0.0 and venue.costs[instance].is_unfunded == 0:
             paid = venue_orders.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
-            paid.amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
-            paid.rate = event.rate
-            paid.price = own.mark
-            venue.wallet += paid.amount
+            amount = margin.funding_amount(position.qty, own.mark, own.rules.multiplier, event.rate)
+            fields.set_funding_paid(paid, amount, event.rate, own.mark)
+            venue.wallet += amount
         instance = venue.instance_next[instance]
 
 

@@ -74,7 +74,9 @@ def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
     log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
     equity = np.zeros(span_ns // DAY_NS + 4, EQUITY)
     events = np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 2**62, 1, -1], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
+    control[replay_bars.IS_DAILY], control[replay_bars.LAST_DAY] = 1, -1
     status = replay_bars.LOG_FULL
     while status == replay_bars.LOG_FULL:
         status = replay_bars.replay(
@@ -83,7 +85,7 @@ def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
         )  # fmt: skip
         recorder.take_log(log)
     assert status == replay_bars.FINISHED, "a row a day is room enough"
-    return _figures(plan, equity[: int(control[1])], recorder)
+    return _figures(plan, equity[: int(control[replay_bars.EQUITY_COUNT])], recorder)
 
 
 def _run(plan: Plan, shared: Shared) -> Figures:

@@ -44,39 +44,41 @@ def run(
         return ticks_python.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
     log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
+    control = np.zeros(replay_ticks.CONTROL_COUNT, np.int64)
+    control[replay_ticks.RESERVE], control[replay_ticks.PERIOD_NS] = plan.rows_per_step, period_ns
+    control[replay_ticks.PERIOD_END] = control[replay_ticks.NUMBER] = -1
     equity = np.empty(EQUITY_ROWS, EQUITY)
     plan.states["is_on_demand"] = 1
     try:
         while True:
-            control[2] = EVENTS_AT_ONCE
+            control[replay_ticks.LEFT] = EVENTS_AT_ONCE
             try:
                 status = replay_ticks.tick_replay(
                     plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events,
                     log, equity, plan.table, control,
                 )  # fmt: skip
             finally:
-                if int(log[core_log.HEADER]["slot"]) > len(log) - plan.rows_per_step:
+                if core_log.room(log) < plan.rows_per_step:
                     recorder.take_log(log)
             if status == replay_ticks.FINISHED:
-                return int(control[5])
+                return int(control[replay_ticks.DONE])
             if status == replay_ticks.STARVED:
                 feed.refill()
             elif status == replay_ticks.CROWDED:
-                tape_room.grow(plan, int(control[6]))
+                tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
             elif status == replay_ticks.EQUITY_FULL:
                 # The last row may still be written over, and the one before it is never the first.
-                recorder.take_equity(equity, int(control[1]) - 2)
+                recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
                 last = equity[-2:].copy()
-                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 2
+                equity, control[replay_ticks.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 2
                 equity[:2] = last
             if on_progress is not None:
-                on_progress(int(control[5]))
+                on_progress(int(control[replay_ticks.DONE]))
     finally:
         replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
         plan.states["is_on_demand"] = 0
         recorder.take_log(log)
-        recorder.take_equity(equity, int(control[1]))
+        recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]))
 
 
 def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
@@ -99,7 +101,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
                 driver.record(events, is_market=False)
             elif what >= 8:
                 driver.market(events, what // 8)
-                count += what // 8 & 1
+                count += what // 8 & replay_ticks.STRATEGY
 
     try:
         return take_all() if driver.strategies is None else supervised(take_all, driver.strategies.failure)
@@ -121,7 +123,7 @@ class _OneByOne:
     def step(self, events: Rows) -> None:
         """The step, what it commands, and the equity after it."""
         plan = self._plan
-        if len(self._log) - core_log.count(self._log) < self._reserve:
+        if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
                 self.strategies.hear()
             self._recorder.take_log(self._log)
@@ -147,12 +149,12 @@ class _OneByOne:
     def market(self, events: Rows, sees: int) -> None:
         """A market event: to whom it concerns."""
         plan = self._plan
-        if sees & 1:
+        if sees & replay_ticks.STRATEGY:
             replay_ticks.strategy_received(plan.venues, events)
             self.step(events)
-        if sees & 2:
+        if sees & replay_ticks.VENUE:
             replay_ticks.venue_sees(plan.venues, events)
-        if sees & 1:
+        if sees & replay_ticks.STRATEGY:
             self.record(events, is_market=True)
             instrument = int(events[0]["instrument"])
             if instrument >= 0 and replay_ticks.is_crowded(plan.states, instrument):

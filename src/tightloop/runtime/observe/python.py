@@ -214,11 +214,11 @@ class Eye:
 
     def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
         """The compiled replay, with a look at State after each market event."""
-        state, header, at, left = self._plan.states[0], log[core_log.HEADER], self._at, bars_stopping.LEFT
+        state, at, left = self._plan.states[0], self._at, replay_bars.LEFT
 
         def watched(*arguments: Any) -> int:
             left_before = int(control[left])
-            at[:] = header["slot"], state["seq"], 0, int(self._is_ticks)
+            at[:] = core_log.stop(log), state["seq"], 0, int(self._is_ticks)
             status = step_on(*arguments)
             is_taken = control[left] < left_before
             is_market = is_taken and (not self._is_ticks or bool(control[ticks_stopping.IS_MARKET]))

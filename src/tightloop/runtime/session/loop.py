@@ -80,11 +80,9 @@ class Loop:
 
     def _deliver(self, waiting: list[Rows]) -> None:
         """Commands first, then what the venue said, in the order it was said, until neither has anything to say."""
-        header = self._log[core_log.HEADER]
         while True:
-            if header["oco"] < header["slot"]:
-                row = int(header["oco"])
-                header["oco"] = row + 1
+            row = core_log.pop_row(self._log)
+            if row >= 0:
                 if self._log[row]["kind"] <= RowKind.AMEND:
                     waiting += self._executor.command(self._log, row)
             elif waiting:
@@ -117,7 +115,7 @@ class Loop:
             self._recorder.take_equity(row, 1)
 
     def _make_room(self) -> None:
-        if len(self._log) - int(self._log[core_log.HEADER]["slot"]) < self._reserve:
+        if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
                 self.strategies.hear()
             self._recorder.take_log(self._log)
