@@ -19,7 +19,8 @@ on, fills share that part of the bar's volume; what fills at the open is then kn
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, SlippageKind, Stage, TimeInForce
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, Stage, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.venue import cash as venue_cash
 from tightloop.core.venue import orders as venue_orders
 from tightloop.core.venue import positions as venue_positions

@@ -2,7 +2,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, OrderState, Reason, Record
+from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason
+from tightloop.core.domain.types import Record
 
 # Events back to the step ---------------------------------------------------------------------------------------------
 

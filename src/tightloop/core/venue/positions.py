@@ -2,7 +2,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import Record, Stage
+from tightloop.core.domain.enums import Stage
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import margin, positions
 from tightloop.core.venue.triggers import lay_before
 

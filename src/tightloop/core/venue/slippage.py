@@ -3,7 +3,8 @@
 import math
 
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import Record, SlippageKind
+from tightloop.core.domain.enums import SlippageKind
+from tightloop.core.domain.types import Record
 from tightloop.core.hashing import uniform
 
 

@@ -4,7 +4,8 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, TimeInForce, Trigger
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, TimeInForce, Trigger
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.venue import fills as venue_fills
 from tightloop.core.venue import orders as venue_orders
