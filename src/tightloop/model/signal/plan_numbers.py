@@ -7,8 +7,7 @@ import math
 from typing import Any
 
 from tightloop.core import limits
-from tightloop.core.domain.ticks import QueueKind
-from tightloop.core.domain.types import (
+from tightloop.core.domain.enums import (
     Op,
     OrderKind,
     PriceKind,
@@ -19,6 +18,7 @@ from tightloop.core.domain.types import (
     TimeInForce,
     Trigger,
 )
+from tightloop.core.domain.ticks import QueueKind
 from tightloop.model.instruments import InstrumentRules
 from tightloop.model.signal.conditions import OPERATORS, Condition, Node
 from tightloop.model.signal.read import PUMP_BASE, Strategy
