@@ -400,7 +400,7 @@ def trail_close(venue: Record, slot: int, own: Record) -> None:
 
 
 @leaf
-def set_off_if_passed(order: Record, price: float) -> None:
+def trigger_if_passed(order: Record, price: float) -> None:
     """A stop that is sent where the market, which is at ``price``, has left it behind already is triggered at once."""
     if order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT and order.is_triggered == 0:
         if is_passed(order.side, price, order.stop_price):
