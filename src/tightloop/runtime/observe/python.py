@@ -14,8 +14,8 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
-from tightloop.core.replay import bars_stopping, ticks_stopping
 from tightloop.core.replay import observe as replay_observe
+from tightloop.core.replay import ticks_stopping
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest import bars_python, ticks_python
