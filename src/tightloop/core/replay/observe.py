@@ -11,16 +11,26 @@ from typing import Any
 
 import numpy as np
 
+from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.enums import InstanceState, Op, OrderState, Phase, RowKind, Section, WarningCode
 from tightloop.core.domain.kinds import Signature, array, int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.families.signal import _is_needed
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, TABLE, TICK_REPLAY, call_replay
 
 NEAREST_KEPT = 64
+CONTROL_COUNT = 15
+UNTIL_NS, COUNTED, IS_TICKS, UNTIL_SEQ = 7, 8, 9, 10
+"""Places in the ``control`` of ``watch``, after those of the replay: a time; market events at or before it; 1 for ticks;
+the ``seq`` of State from which on events are not counted. The last four are places of ``at``, written here."""
+_AT = 11
+FIRST_ROW, SEQ_BEFORE, IS_MARKET, OF_TICKS = range(4)
+"""Places in ``at``: first row of the log that an event wrote; ``seq`` of State before it; 1 for a market event; 1 for
+ticks."""
 SECTION_COUNT = len(Section)
 REASON_COUNT = 8  # guards of S1 have the smallest numbers of Reason
 
@@ -79,7 +89,7 @@ def _market_seq(state: Record, log: Rows, first: int, seq_before: int, passed: i
     at = first
     while seq < state.seq:
         has_answer = False
-        while at < log[0].slot and log[at].seq <= seq:
+        while at < core_log.end(log) and log[at].seq <= seq:
             has_answer = has_answer or (log[at].seq == seq and _is_answer(log[at]))
             at += 1
         if not has_answer:
@@ -96,11 +106,11 @@ def _follow_states(state: Record, log: Rows, first: int, seq_before: int, seen: 
     for at in range(state.instance_count):
         seen[at].state = seen[at].state_after
         seen[at].is_decided = 0
-    if log[0].slot == first:
+    if core_log.end(log) == first:
         return
     # With trailing stops by a variant the market event is one step, and what is decided on it another.
     market_seq = _market_seq(state, log, first, seq_before, state.trails_by_variant)
-    for at in range(first, log[0].slot):
+    for at in range(first, core_log.end(log)):
         row = log[at]
         if row.kind != RowKind.TRANSITION:
             continue
@@ -314,19 +324,20 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
 
 @leaf
 def _after(
-    state: Record, arena: Floats, event: Record, log: Rows, first: int, seq_before: int, is_market: bool,
-    is_ticks: bool, seen: Rows, nears: Rows, instances: Rows, memory: Ints,
+    state: Record, arena: Floats, event: Record, log: Rows, at: Ints, seen: Rows, nears: Rows, instances: Rows,
+    memory: Ints,
 ) -> None:  # fmt: skip
-    """What every instance saw of the event that was just taken in; its rows of the log begin at ``first``."""
-    assert first <= log[0].slot, "the rows of an event come after those before it"
-    is_decided = is_market and event.phase & Phase.DECIDE_ON_CLOSE != 0
-    if log[0].slot > first or is_decided:
-        _follow_states(state, log, first, seq_before, instances)
+    """Record what every instance saw of the event that was just applied; ``at``: places as named above."""
+    first = at[FIRST_ROW]
+    assert first <= core_log.end(log), "the rows of an event come after those before it"
+    is_decided = at[IS_MARKET] != 0 and event.phase & Phase.DECIDE_ON_CLOSE != 0
+    if core_log.end(log) > first or is_decided:
+        _follow_states(state, log, first, at[SEQ_BEFORE], instances)
     if not is_decided:
         return
     for k in range(state.instance_count):
-        is_own = not is_ticks or state.instances[k].instrument == event.instrument
-        if is_own and instances[k].state != InstanceState.INACTIVE:
+        is_concerned = at[OF_TICKS] == 0 or state.instances[k].instrument == event.instrument
+        if is_concerned and instances[k].state != InstanceState.INACTIVE:
             _observe(state, arena, k, memory, seen, nears, instances[k])
     for k in range(state.memory_count):
         memory[k] = state.memory_ns[k]
@@ -340,71 +351,72 @@ def observe(
     states: Rows, arena: Floats, events: Rows, log: Rows, at: Ints, seen: Rows, nears: Rows, instances: Rows,
     memory: Ints,
 ) -> None:  # fmt: skip
-    """The same, for who runs a replay event by event from outside (``events[0]``): a run with strategies in Python.
-
-    ``at``: [first row of the log that is of the event, ``seq`` of State before it, 1 for a market event, 1 for ticks].
-    """
-    _after(
-        states[0], arena, events[0], log, at[0], at[1], at[2] != 0, at[3] != 0, seen, nears, instances, memory
-    )  # fmt: skip
+    """Record what every instance saw of ``events[0]``, for a driver that steps event by event: Python strategies."""
+    _after(states[0], arena, events[0], log, at, seen, nears, instances, memory)
 
 
 def _watching(run: Signature) -> Signature:
+    """Return the signature of ``watch`` for a replay's: its address first, what was seen last."""
     return int64(int64, *run.arguments, array(NODE_SEEN), array(MOMENT), array(INSTANCE_SEEN), TABLE)
 
 
-def _watch(
-    address: Any,
-    states: Rows,
-    arena: Floats,
-    venues: Rows,
-    streams: Rows,
-    heap: Ints,
-    bars: Rows,
-    rates: Rows,
-    events: Rows,
-    log: Rows,
-    equity: Rows,
-    table: Table,
-    control: Ints,
-    seen: Rows,
-    nears: Rows,
-    instances: Rows,
-    memory: Ints,
-) -> int:
-    """A replay for ``control[2]`` market events, with an eye on every evaluation. Returns what the replay did.
+def _compiled_for(run: Signature) -> Any:
+    """Compile ``watch`` for one of the two replays."""
 
-    ``address`` is that of the replay, the next twelve are its arguments; ``memory`` has room for that of State.
-    ``control`` has four more numbers: [7] a time, [8] the events at or before it, [9] 1 for ticks, [10] the ``seq`` of
-    State from which on events are not counted.
-    """
-    state = states[0]
-    assert len(instances) >= state.instance_count, "every instance is watched"
-    assert len(memory) >= state.memory_count, "memories are kept from one evaluation to the next"
-    left = control[2]
-    while left > 0:
-        control[1] = 0
-        control[2] = 1
-        first, seq_before, taken_before = log[0].slot, state.seq, control[5]
-        status = call_replay(
-            address, states, arena, venues, streams, heap, bars, rates, events, log, equity, table, control
-        )  # fmt: skip
-        if state.seq == seq_before:
-            control[2] = left
-            return status
-        # A replay of ticks may also pause when it has only told what the venue said.
-        is_market = control[9] == 0 or control[5] != taken_before
-        left -= 1 if is_market else 0
-        control[8] += 1 if is_market and state.ts_ns <= control[7] and seq_before < control[10] else 0
-        _after(
-            state, arena, events[0], log, first, seq_before, is_market, control[9] != 0, seen, nears, instances, memory
-        )  # fmt: skip
-        if status != replay_bars.PAUSED and status != replay_bars.FINISHED:
-            control[2] = left
-            return status
-    control[2] = 0
-    return replay_bars.PAUSED
+    @compiled(_watching(run), nogil=True)
+    def watch(
+        address: Any,
+        states: Rows,
+        arena: Floats,
+        venues: Rows,
+        streams: Rows,
+        heap: Ints,
+        bars: Rows,
+        rates: Rows,
+        events: Rows,
+        log: Rows,
+        equity: Rows,
+        table: Table,
+        control: Ints,
+        seen: Rows,
+        nears: Rows,
+        instances: Rows,
+        memory: Ints,
+    ) -> int:
+        """Run a replay for ``control[LEFT]`` market events and record every evaluation; return what the replay did.
+
+        ``address`` is that of the replay, the next twelve are its arguments; ``memory`` has room for that of State.
+        """
+        state, at = states[0], control[_AT:]
+        assert len(instances) >= state.instance_count, "every instance is watched"
+        assert len(memory) >= state.memory_count, "memories are kept from one evaluation to the next"
+        left = control[replay_bars.LEFT]
+        at[OF_TICKS] = control[IS_TICKS]
+        while left > 0:
+            control[replay_bars.EQUITY_COUNT] = 0
+            control[replay_bars.LEFT] = 1
+            at[FIRST_ROW], at[SEQ_BEFORE] = core_log.end(log), state.seq
+            taken_before = control[replay_ticks.DONE]
+            status = call_replay(
+                address, states, arena, venues, streams, heap, bars, rates, events, log, equity, table, control
+            )  # fmt: skip
+            if state.seq == at[SEQ_BEFORE]:
+                control[replay_bars.LEFT] = left
+                return status
+            # A replay of ticks may also pause after an answer of the venue alone, which is no market event.
+            is_market = control[IS_TICKS] == 0 or control[replay_ticks.DONE] != taken_before
+            at[IS_MARKET] = 1 if is_market else 0
+            left -= 1 if is_market else 0
+            is_counted = is_market and state.ts_ns <= control[UNTIL_NS] and at[SEQ_BEFORE] < control[UNTIL_SEQ]
+            control[COUNTED] += 1 if is_counted else 0
+            _after(state, arena, events[0], log, at, seen, nears, instances, memory)
+            if status != replay_bars.PAUSED and status != replay_bars.FINISHED:
+                control[replay_bars.LEFT] = left
+                return status
+        control[replay_bars.LEFT] = 0
+        return replay_bars.PAUSED
+
+    return watch
 
 
-watch = compiled(_watching(REPLAY), nogil=True)(_watch)
-watch_ticks = compiled(_watching(TICK_REPLAY), nogil=True)(_watch)
+watch, watch_ticks = _compiled_for(REPLAY), _compiled_for(TICK_REPLAY)

@@ -12,7 +12,7 @@ from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.results.recorder import Recorder
 
 EQUITY_ROWS = 1_048_576
-"""Rows of one piece of the equity. The recorder keeps the piece itself; memory pages that no row reached stay unused."""
+"""Rows of one piece of the equity. The recorder keeps the piece itself; memory that no row reached is never touched."""
 EVENTS_AT_ONCE = 4_000_000
 """Events between two returns to Python, where Ctrl-C and progress are handled."""
 

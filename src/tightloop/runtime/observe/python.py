@@ -14,6 +14,7 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
 from tightloop.core.replay import ticks_stopping
 from tightloop.model.errors import StrategyError
