@@ -25,7 +25,7 @@ from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, 
 NEAREST_KEPT = 64
 CONTROL_COUNT = 15
 UNTIL_NS, COUNTED, IS_TICKS, UNTIL_SEQ = 7, 8, 9, 10
-"""Places in the ``control`` of ``watch``, after those of the replay: a time; market events at or before it; 1 for ticks;
+"""Places in ``control`` of ``watch``, after those of the replay: a time; market events at or before it; 1 for ticks;
 the ``seq`` of State from which on events are not counted. The last four are places of ``at``, written here."""
 _AT = 11
 FIRST_ROW, SEQ_BEFORE, IS_MARKET, OF_TICKS = range(4)
