@@ -40,7 +40,7 @@ def _follow(arena: Floats, base: int, upper: float, lower: float, close: float) 
 
 @leaf
 def _turn(arena: Floats, base: int, close: float) -> None:
-    """Switch direction when this bar's ``close`` crosses the opposite band."""
+    """Change direction when this bar's ``close`` crosses the opposite band."""
     assert abs(arena[base + _DIRECTION]) == 1.0
     if arena[base + _DIRECTION] > 0.0:
         if close < arena[base + _LOWER]:
