@@ -1,7 +1,8 @@
 """A taking order needs a known order book: without one, its fill price cannot be estimated."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import OrderKind, Reason, Record, TimeInForce
+from tightloop.core.domain.enums import OrderKind, Reason, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.signatures import CHECK
 

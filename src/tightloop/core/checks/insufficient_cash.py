@@ -4,7 +4,8 @@ Spot needs price, fixed slippage and fee; margined instruments need initial marg
 """
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import cash
 

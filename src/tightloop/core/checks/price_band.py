@@ -4,7 +4,8 @@ The price is the order's reference price; for a stop-limit order that is its sto
 """
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import exposure
 

@@ -4,7 +4,8 @@ If that order did fill, this one would double the position.
 """
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import OrderState, Record
+from tightloop.core.domain.enums import OrderState
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 45

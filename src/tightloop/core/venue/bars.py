@@ -6,10 +6,12 @@ What an order meets at an open and inside a bar is in ``core/venue/matching.py``
 import math
 
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Record, RowKind, Stage
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, Stage
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import margin
 from tightloop.core.venue import matching
 from tightloop.core.venue import orders as venue_orders
+from tightloop.core.venue import positions as venue_positions
 from tightloop.core.venue.triggers import (
     follow,
     is_at_or_beyond,
@@ -58,7 +60,7 @@ def begin_bar(venue: Record, event: Record) -> None:
     while at >= 0:
         venue.positions[at].closed_ns = 0
         at = venue.instance_next[at]
-    matching.expire(venue, own, event.ts_init_ns, event.ts_init_ns)
+    venue_orders.expire(venue, own, event.ts_init_ns, event.ts_init_ns)
     if own.has_participation == 0:
         matching.all_at_open(venue, own)
     if own.trailing_count > 0:
@@ -99,7 +101,7 @@ def end_bar(venue: Record, event: Record) -> None:
         instance = venue.instance_next[instance]
     if own.trailing_count > 0:
         matching.trail_bar(venue, own)
-    matching.expire(venue, own, own.close_ns, own.open_ns)
+    venue_orders.expire(venue, own, own.close_ns, own.open_ns)
     own.mark = own.close
     own.rules.bar.volume = own.volume
     own.stage = Stage.BETWEEN.value
@@ -139,15 +141,15 @@ def _submitted_in_bar(venue: Record, slot: int, own: Record, accepted: Record) -
         return
     position = venue.positions[order.instance]
     market = own.high if order.side < 0 else own.low
-    if matching.was_entered_inside(venue, order):
+    if venue_positions.was_entered_inside(venue, order):
         market = position.entry_price
     if is_passed(order.side, market, order.stop_price):
         matching.set_off_if_passed(order, market)
         return
-    if matching.was_entered_by_stop(venue, order) and lay_before(own, order.side, order.stop_price):
-        is_said = matching.lay_before_entry(venue, order.instance, own)  # with the fill
+    if venue_positions.was_entered_by_stop(venue, order) and lay_before(own, order.side, order.stop_price):
+        is_said = venue_positions.lay_before_entry(venue, order.instance, own)  # with the fill
         if not is_behind_liquidation(position, order):
-            position.closed_ns = matching.SPARED
+            position.closed_ns = venue_positions.SPARED
             if not is_said:
                 accepted.open = own.open
     matching.stop_in_bar(venue, slot, own)

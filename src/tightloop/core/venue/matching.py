@@ -17,15 +17,14 @@ target when the close is beyond it, because only then did price trade through it
 on, fills share that part of the bar's volume; what fills at the open is then known at the close, when the volume is.
 """
 
-import math
-
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, SlippageKind, Stage, TimeInForce
-from tightloop.core.hashing import uniform
-from tightloop.core.trading import margin, positions
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, Stage, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.venue import cash as venue_cash
 from tightloop.core.venue import orders as venue_orders
+from tightloop.core.venue import positions as venue_positions
+from tightloop.core.venue.slippage import slippage_rate
 from tightloop.core.venue.triggers import (
     follow,
     is_armed,
@@ -34,32 +33,14 @@ from tightloop.core.venue.triggers import (
     is_passed,
     is_through,
     is_touched,
-    lay_before,
     take_best,
 )
 
 MARKETS, STOPS, LIMITS = 0, 1, 2
-_INSIDE, _BY_STOP = 1, 2  # where an entry inside the bar in hand came from: a limit that rested; a stop
-SPARED = 3  # a stop, and what lies before the liquidation price was not touched after it: so was not that price
 _TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
 
 
 # Prices and quantities ------------------------------------------------------------------------------------------------
-
-
-@leaf
-def slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> float:
-    """Share of the price that a taker loses, >= 0."""
-    costs = venue.costs[order.instance]
-    if costs.slippage_kind == SlippageKind.FIXED:
-        return costs.slippage_bps / 10_000.0
-    if costs.slippage_kind == SlippageKind.RANDOM:
-        return costs.slippage_bps / 10_000.0 * uniform(venue.seed, order.id, order.fill_count)
-    if costs.slippage_kind == SlippageKind.IMPACT:
-        # Square-root law: half the spread, and the coefficient times the root of the share of the volume taken.
-        share = qty * venue.instruments[order.instrument].rules.multiplier / volume if volume > 0.0 else 1.0
-        return (costs.slippage_bps + costs.slippage_coefficient * math.sqrt(share)) / 10_000.0
-    return 0.0
 
 
 @leaf
@@ -126,7 +107,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     paid = _paid(venue, order, own, qty, price, is_maker)
     order.filled_qty += qty
     own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
-    apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, own)
+    venue_positions.apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, own)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
@@ -139,75 +120,20 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     venue_orders.report_stop(event, order)
     if own.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
         position = venue.positions[order.instance]
-        position.closed_ns = _BY_STOP if position.closed_ns == _INSIDE else position.closed_ns
-        if lay_before_entry(venue, order.instance, own):
+        position.closed_ns = (
+            venue_positions.BY_STOP if position.closed_ns == venue_positions.INSIDE else position.closed_ns
+        )
+        if venue_positions.lay_before_entry(venue, order.instance, own):
             event.open = own.open
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
         venue_orders.remove(venue, slot)
     if oco != 0:
-        cancel_siblings(venue, own, oco, order_id, ts_event_ns)
-
-
-@leaf
-def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
-        if order.oco == oco and order.id != filled_id:
-            venue_orders.end_order(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
-        at = after
-
-
-@hot
-def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
-    """The venue's own position: average entry, isolated margin, liquidation price."""
-    position = venue.positions[instance]
-    multiplier = own.rules.multiplier
-    left = signed_qty
-    if position.qty * signed_qty < 0.0:
-        closing = min(abs(signed_qty), abs(position.qty))
-        share = closing / abs(position.qty)
-        venue.wallet += positions.reduce(position, closing, price, multiplier)
-        position.margin -= position.margin * share
-        left = signed_qty + closing if signed_qty < 0.0 else signed_qty - closing
-        if position.qty == 0.0:
-            position.margin = 0.0
-            venue.position_count -= 1
-    if abs(left) > abs(signed_qty) * limits.QUANTITY_TOLERANCE:
-        if position.qty == 0.0:
-            positions.begin_trade(position, 0, 0, venue.ts_ns)
-            venue.position_count += 1
-            position.closed_ns = _INSIDE if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
-        positions.increase(position, left, price)
-        position.margin += abs(left) * price * multiplier / leverage
-    position.liquidation_price = margin.liquidation_price(
-        own.rules, position.qty, position.entry_price, position.margin
-    )
+        venue_orders.cancel_siblings(venue, own, oco, order_id, ts_event_ns)
 
 
 # Matching -------------------------------------------------------------------------------------------------------------
-
-
-@hot
-def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
-    """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
-    if own.expires_next_ns > now_ns:
-        return
-    own.expires_next_ns = limits.NEVER_NS
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
-        if order.expires_ns <= now_ns:
-            venue_orders.end_order(
-                venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, min(order.expires_ns, dated_ns)
-            )
-        else:
-            own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
-        at = after
 
 
 @leaf
@@ -282,32 +208,11 @@ def at_open(venue: Record, slot: int, own: Record) -> None:
 
 
 @hot
-def was_entered_inside(venue: Record, order: Record) -> bool:
-    """The position this order reduces was entered inside the bar in hand: what came before does not count."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
-
-
-@hot
-def was_entered_by_stop(venue: Record, order: Record) -> bool:
-    """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= _BY_STOP
-
-
-@leaf
-def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
-    """The bar in hand, in which this position was entered, was at its liquidation price only before the entry."""
-    position = venue.positions[instance]
-    return position.closed_ns >= _BY_STOP and lay_before(
-        own, -1 if position.qty > 0.0 else 1, position.liquidation_price
-    )
-
-
-@hot
 def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
     """One stop against the range of the bar."""
     order = venue.orders[slot]
     if order.is_triggered == 0:
-        is_hit = is_touched(own, order.side, order.stop_price, was_entered_by_stop(venue, order))
+        is_hit = is_touched(own, order.side, order.stop_price, venue_positions.was_entered_by_stop(venue, order))
         if not is_hit or _is_liquidated_first(venue, order, own, False):
             return
         order.is_triggered = _TRIGGERED
@@ -345,7 +250,7 @@ def limit_in_bar(venue: Record, slot: int, own: Record, is_sent_inside: bool) ->
         return
     if is_sent_inside:
         reached = own.close
-    if was_entered_inside(venue, order):
+    if venue_positions.was_entered_inside(venue, order):
         reached = own.close
         liquidate(venue, order.instance, own, False)  # a loss comes before a gain; its stop was tried before
         if venue.positions[order.instance].qty == 0.0:
@@ -404,12 +309,12 @@ def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
     """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
     position = venue.positions[instance]
     trigger, qty = position.liquidation_price, abs(position.qty)
-    if qty == 0.0 or trigger != trigger or (position.closed_ns == SPARED and not at_open):
+    if qty == 0.0 or trigger != trigger or (position.closed_ns == venue_positions.SPARED and not at_open):
         return
     side = -1 if position.qty > 0.0 else 1
     is_hit = is_at_or_beyond(side, own.open, trigger)
     if not at_open:
-        is_hit = is_touched(own, side, trigger, position.closed_ns == _BY_STOP)
+        is_hit = is_touched(own, side, trigger, position.closed_ns == venue_positions.BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
         assert not at_open or own.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
@@ -419,7 +324,7 @@ def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
         event.qty = qty
         event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
         venue.wallet -= event.amount
-        apply_fill(venue, instance, -position.qty, price, 1.0, own)
+        venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, own)
 
 
 @leaf
@@ -468,7 +373,7 @@ def trail_bar(venue: Record, own: Record) -> None:
         if order.kind == OrderKind.TRAILING:
             was_armed, was_best = is_armed(order), order.best_price
             best = own.high if order.side < 0 else own.low
-            if was_entered_inside(venue, order):
+            if venue_positions.was_entered_inside(venue, order):
                 best = own.close
             take_best(order, best)
             order.is_moved = 1 if order.best_price != was_best or is_armed(order) != was_armed else 0

@@ -2,7 +2,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import OrderKind, OrderState, Record
+from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason
+from tightloop.core.domain.types import Record
 
 # Events back to the step ---------------------------------------------------------------------------------------------
 
@@ -152,3 +153,31 @@ def find(venue: Record, own: Record, order_id: int) -> int:
             return at
         at = venue.orders[at].next
     return -1
+
+
+@leaf
+def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if order.oco == oco and order.id != filled_id:
+            end_order(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
+        at = after
+
+
+@hot
+def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
+    """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
+    if own.expires_next_ns > now_ns:
+        return
+    own.expires_next_ns = limits.NEVER_NS
+    at = own.order_first
+    while at >= 0:
+        order = venue.orders[at]
+        after = order.next
+        if order.expires_ns <= now_ns:
+            end_order(venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, min(order.expires_ns, dated_ns))
+        else:
+            own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
+        at = after
