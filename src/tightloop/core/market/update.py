@@ -26,7 +26,7 @@ from tightloop.core.trading import positions
 
 @hot
 def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
-    """Apply a new mark price: unrealised P&L of open positions, and the price extremes since each instance's signal.
+    """Apply a new mark price: unrealised P&L of open positions, and each instance's price extremes since its signal.
 
     ``high`` and ``low`` update these extremes; -inf and inf leave them unchanged.
     """
@@ -268,9 +268,10 @@ def _keep_depth(state: Record, arena: Floats, number: int, book: Record, is_know
 
 @leaf
 def book_level(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """Apply one level of an order book update (event fields: price, qty, order_id = sequence number, reason = flags).
+    """Apply one level of an order book update.
 
-    The book is consistent, and evaluated, only after the update's last level (``BookRow.IS_LAST``).
+    Event fields: price, qty, order_id (sequence number), reason (``BookRow`` flags). The book is consistent, and
+    evaluated, only after the update's last level (``IS_LAST``).
     """
     index, flags = event.instrument, event.reason
     instrument = state.instruments[index]
