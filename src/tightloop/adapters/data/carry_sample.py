@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import Stream, check_room, exp_6, iso, stamps, to_digits, wave, write_table
+from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-
-Floats = npt.NDArray[np.float64]
+from tightloop.model.times import DAY_NS, HOUR_NS
 
 DAYS_DEFAULT, DAYS_MIN, DAYS_MAX = 90, 14, 720
 START_NS = 1_717_200_000_000_000_000  # 2024-06-01
 HEADING = "# Sample catalog for carry strategies"
-_DAY_NS, _HOUR_NS = 86_400_000_000_000, 3_600_000_000_000
 _LOG_SCALE = 1e9  # log prices are whole billionths
 _COINS = (("BTCUSDT", 60_000.0, 2, 0.004), ("ETHUSDT", 3_000.0, 2, 0.006))
 """Symbol, first price, digits after the point, volatility of an hour."""
@@ -98,13 +96,13 @@ def _bars(stream: Stream, path: Floats, digits: int, volatility: float) -> dict[
     columns = {"open": open_, "high": np.maximum(high, np.maximum(open_, close)),
                "low": np.minimum(low, np.minimum(open_, close)), "close": close,
                "volume": to_digits(1_000.0 * exp_6(stream.normal(hours) * 0.6), 3)}  # fmt: skip
-    times = START_NS + np.arange(hours) * _HOUR_NS
+    times = START_NS + np.arange(hours) * HOUR_NS
     return {"ts": stamps(times), **{name: pa.array(column) for name, column in columns.items()}}
 
 
 def _add_prices(datasets: dict[str, dict[str, pa.Array]], seed: int, hours: int) -> None:
     """Spot and perpetuals on two exchanges, funding that follows the premium, and reward tokens in ETH."""
-    settled = START_NS + np.arange(0, hours, 8) * _HOUR_NS
+    settled = START_NS + np.arange(0, hours, 8) * HOUR_NS
     for own, (symbol, price, digits, volatility) in enumerate(_COINS):
         path = _path(Stream(seed, own, 1), price, volatility, hours)
         for at, venue in enumerate(("binance", "bybit")):
@@ -137,7 +135,7 @@ def _add_pools(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) -
             "borrow_index": _grown(index * 1.02, borrow[:-1] / 365.0), "borrow_rate": to_digits(borrow, 12),
             "total_supplied": to_digits(supplied, 4), "total_borrowed": to_digits(supplied * used, 4),
         }  # fmt: skip
-        times = START_NS + np.arange(days) * _DAY_NS
+        times = START_NS + np.arange(days) * DAY_NS
         datasets[f"lending/aave_v3/{asset}"] = {
             "ts": stamps(times),
             **{name: pa.array(column) for name, column in columns.items()},
@@ -147,7 +145,7 @@ def _add_pools(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) -
 def _add_staking(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) -> None:
     """What a staking token is worth in ETH: by its protocol, which only grows, and on the market, a little less."""
     hours = days * 24
-    times = stamps(START_NS + np.arange(hours) * _HOUR_NS)
+    times = stamps(START_NS + np.arange(hours) * HOUR_NS)
     for own, (token, first, growth) in enumerate(_LSTS):
         stream = Stream(seed, own, 5)
         rate = _grown(first, np.full(hours - 1, growth / 8_760.0) * (0.8 + 0.4 * stream.uniform(hours - 1)))
@@ -164,7 +162,7 @@ def _add_staking(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int)
 def _add_rest(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) -> None:
     """Rewards every week, gas every hour, and the yield of a dollar that others compare themselves with."""
     stream = Stream(seed, 6)
-    day = (START_NS + np.arange(days) * _DAY_NS).astype("datetime64[ns]").astype("datetime64[D]").astype(str)
+    day = (START_NS + np.arange(days) * DAY_NS).astype("datetime64[ns]").astype("datetime64[D]").astype(str)
     first = np.arange(0, days - 6, 7)
     earned = np.rint(360_000 * exp_6(stream.normal(len(first)) * 0.05)).astype(np.int64)
     staked, loose = 1_500_000, 500_000
@@ -182,9 +180,9 @@ def _add_rest(datasets: dict[str, dict[str, pa.Array]], seed: int, days: int) ->
     }  # fmt: skip
     hours = days * 24
     gwei = to_digits(8.0 * exp_6(wave(stream, hours, 0.97, 0.5)), 2)
-    datasets["gas/ethereum"] = {"ts": stamps(START_NS + np.arange(hours) * _HOUR_NS), "gwei": pa.array(gwei)}
+    datasets["gas/ethereum"] = {"ts": stamps(START_NS + np.arange(hours) * HOUR_NS), "gwei": pa.array(gwei)}
     apr = to_digits(np.maximum(0.09 + wave(stream, days, 0.9, 0.03), 0.01), 6)
-    datasets["benchmark/ethena-susde"] = {"ts": stamps(START_NS + np.arange(days) * _DAY_NS), "apr": pa.array(apr)}
+    datasets["benchmark/ethena-susde"] = {"ts": stamps(START_NS + np.arange(days) * DAY_NS), "apr": pa.array(apr)}
 
 
 def _readme(seed: int, days: int, datasets: tuple[str, ...]) -> str:

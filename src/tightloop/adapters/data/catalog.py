@@ -34,15 +34,13 @@ from tightloop.adapters.data._shared import (
     required_columns,
     schema_report,
 )
-from tightloop.core.domain.types import BAR
+from tightloop.adapters.data._shared.arrays import Times
+from tightloop.core.domain.types import BAR, Floats
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
-
-Times = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from tightloop.model.times import SECOND_NS
 
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
-NS_PER_S = 1_000_000_000
 
 
 class LoadedBars(NamedTuple):
@@ -310,7 +308,7 @@ class Catalog:
 
     def _sorted_times(self, dataset: Dataset) -> Times:
         times = np.sort(self._source(dataset).times_ns("ts"))
-        return times if dataset.kind == "bars" else (times + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+        return times if dataset.kind == "bars" else (times + SECOND_NS // 2) // SECOND_NS * SECOND_NS
 
     def _rows_around(self, dataset: Dataset, start_ns: int, end_ns: int, slack_ns: int) -> tuple[int, int]:
         """A window [low, high) of whole rows that an instant of [start_ns, end_ns] lies on or between."""

@@ -8,12 +8,11 @@ from datetime import date, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import DatasetReport, gate, is_text, judge_bars, moments
-from tightloop.core.domain.types import BAR, Rows
+from tightloop.core.domain.types import BAR, Floats, Ints, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, default_rules
 
@@ -168,7 +167,7 @@ def _odd_one(values: list[Any]) -> tuple[int, str]:
     return 0, f"holds {values[0]!r:.80}, which can not be read" if values else "is empty"
 
 
-def times_of(column: pa.Array, name: str) -> tuple[npt.NDArray[np.int64], bool]:
+def times_of(column: pa.Array, name: str) -> tuple[Ints, bool]:
     """The column ts as int64 ns UTC, and whether it told a zone; InputError names the row."""
 
     def refuse(row: int | None, wrong: str, remedy: str) -> InputError:
@@ -178,7 +177,7 @@ def times_of(column: pa.Array, name: str) -> tuple[npt.NDArray[np.int64], bool]:
     return found, has_zone
 
 
-def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> npt.NDArray[np.float64]:
+def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> Floats:
     """A column of prices as float64, NaN where one is missing and may be; InputError names the row."""
     kind = column.type
     if is_text(kind):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import (
@@ -19,10 +18,9 @@ from tightloop.adapters.data._shared import (
     stamps,
     write_table,
 )
+from tightloop.core.domain.types import Floats, Ints
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,7 @@ class Resampled:
     notes: tuple[str, ...]
 
 
-def aggregate(
-    times_ns: npt.NDArray[np.int64], prices: dict[str, Floats], step_ns: int
-) -> tuple[npt.NDArray[np.int64], dict[str, Floats], npt.NDArray[np.int64]]:
+def aggregate(times_ns: Ints, prices: dict[str, Floats], step_ns: int) -> tuple[Ints, dict[str, Floats], Ints]:
     """Bars over steps of ``step_ns`` since 1970 in UTC, from bars in strictly ascending order.
 
     Returns the opens in ns, the columns open (the first), high, low, close (the last), volume (the sum), and how many
@@ -89,7 +85,7 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
     return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
 
 
-def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
+def _stored(dataset: Dataset) -> tuple[Ints, dict[str, Floats]]:
     source = Source(dataset.files, dataset.path)
     lacking = [name for name in ("ts", *PRICE_COLUMNS) if name not in source.types]
     if lacking or not source.rows:
@@ -113,7 +109,7 @@ def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]
     return times, prices
 
 
-def _check_grid(dataset: Dataset, times: npt.NDArray[np.int64], from_ns: int) -> None:
+def _check_grid(dataset: Dataset, times: Ints, from_ns: int) -> None:
     """InputError when a longer bar, which begins at a multiple of its length since 1970, would cut one in two."""
     grid = grid_of(times, from_ns)
     faults = grid_faults(times, grid.off_ns(times), grid, is_other_step=False)
@@ -128,9 +124,9 @@ def _check_grid(dataset: Dataset, times: npt.NDArray[np.int64], from_ns: int) ->
 
 
 def _notes(
-    times: npt.NDArray[np.int64],
-    opens: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
+    times: Ints,
+    opens: Ints,
+    counts: Ints,
     step_ns: int,
     from_ns: int,
 ) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import (
@@ -26,16 +25,15 @@ from tightloop.adapters.data._shared import (
     wave,
     write_table,
 )
+from tightloop.adapters.data._shared.arrays import Flags
+from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from tightloop.model.times import MINUTE_NS
 
 VENUE = "sample"
 DAYS_DEFAULT, DAYS_MAX = 10, 400
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01
 MINUTES_PER_DAY = 1_440
-_NS_PER_MINUTE = 60_000_000_000
 _FUNDING_MINUTES = 480
 _LOG_SCALE = 1e9  # log prices are whole billionths
 _HOURS = (8, 7, 7, 7, 8, 8, 8, 9, 10, 10, 10, 10, 11, 14, 16, 17, 16, 14, 12, 11, 11, 10, 10, 9)
@@ -114,7 +112,7 @@ def write_sample(
     for index, coin in enumerate(shown(COINS)):
         events = _events(Stream(seed, index, 1), coin, days)
         columns, kept = _bars(Stream(seed, index, 2), coin, market, activity, events)
-        times = START_NS + np.flatnonzero(kept) * _NS_PER_MINUTE
+        times = START_NS + np.flatnonzero(kept) * MINUTE_NS
         path = root / "bars" / VENUE / f"{coin.symbol}-perp-1m.parquet"
         write_table(
             path,
@@ -173,7 +171,7 @@ def _events(stream: Stream, coin: Coin, days: int) -> tuple[Event, ...]:
 
 def _bars(
     stream: Stream, coin: Coin, market: Floats, activity: Floats, events: tuple[Event, ...]
-) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
+) -> tuple[dict[str, Floats], Flags]:
     """Columns of one coin for every minute, and which minutes the history kept."""
     minutes = len(market)
     own = exp_6(wave(stream, minutes, 0.995, 0.40) + wave(stream, minutes, 0.95, 0.40))
@@ -221,7 +219,7 @@ def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
     return push, surge
 
 
-def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArray[np.bool_]:
+def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> Flags:
     """Which minutes are in the history: two or three short stretches are not, none of them near an event."""
     kept = np.ones(minutes, bool)
     for _gap in range(2 + int(stream.between(0, 2))):
@@ -237,14 +235,14 @@ def _write_funding(root: Path, coin: Coin, close: Floats) -> None:
     # A perp is dear after it rose: the premium follows the last price against the mean of its eight hours.
     premium = 0.1 * (whole[:, -60:].mean(axis=1) / whole.mean(axis=1) - 1.0)
     rate = np.clip(premium + np.clip(0.0001 - premium, -0.0005, 0.0005), -0.0075, 0.0075)
-    times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * _NS_PER_MINUTE
+    times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * MINUTE_NS
     columns = {"ts": stamps(times), "rate": pa.array(to_digits(rate, 8))}
     write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns, synthetic=True)
 
 
 def _write_labels(root: Path, labels: list[tuple[str, Event]]) -> None:
     def moments(minutes: list[int]) -> pa.Array:
-        return stamps(START_NS + np.array(minutes, np.int64) * _NS_PER_MINUTE)
+        return stamps(START_NS + np.array(minutes, np.int64) * MINUTE_NS)
 
     columns = {
         "instrument": pa.array([f"{VENUE}:{symbol}-perp" for symbol, _event in labels], pa.string()),

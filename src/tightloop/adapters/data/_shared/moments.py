@@ -9,20 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tightloop.adapters.data._shared.arrays import Times
 from tightloop.adapters.data._shared.parquet import YEARS, is_text
 from tightloop.model.errors import InputError
-from tightloop.model.times import FRACTION, YEAR_END_NS, YEAR_MIN_NS, iso_ns
+from tightloop.model.times import DAY_NS, FRACTION, SECOND_NS, YEAR_END_NS, YEAR_MIN_NS, iso_ns
 
-Times = npt.NDArray[np.int64]
 Refuse = Callable[[int | None, str, str], InputError]
 """Makes the error for a row (from 0; None: the whole column), what is wrong with it and what to write."""
 
 EXAMPLE = "write 2024-01-31T13:00:00Z, or a whole number of s, ms, us or ns since 1970"
-UNITS = (("s", 1_000_000_000, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns", 1, 0))
+UNITS = (("s", SECOND_NS, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns", 1, 0))
 """Name, nanoseconds, and digits behind the point that a nanosecond leaves room for."""
 
 _NUMBER = re.compile(r"[+-]?(\d+)(?:\.(\d*))?")
@@ -50,7 +49,7 @@ def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, 
         how = f"time stamps of zone {kind.tz}" if kind.tz else "time stamps without a zone, as UTC"
         return _in_years(found, refuse), how, kind.tz is not None
     if pa.types.is_date(kind):
-        unit = 86_400_000_000_000 if pa.types.is_date32(kind) else 1_000_000
+        unit = DAY_NS if pa.types.is_date32(kind) else 1_000_000
         whole = values.view(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
         return _in_years(_scaled(whole, unit, refuse), refuse), "dates, as 00:00 UTC of each", False
     if pa.types.is_floating(kind):
@@ -208,7 +207,7 @@ def _calendar_ns(whole: str, behind: str) -> int | None:
         moment = datetime.strptime(whole, _LAYOUTS[len(whole)]).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return int(moment.timestamp()) * 1_000_000_000 + int(behind.ljust(9, "0") or 0)
+    return int(moment.timestamp()) * SECOND_NS + int(behind.ljust(9, "0") or 0)
 
 
 def _of_calendar(whole: Times, fraction: Times, digits: int, refuse: Refuse) -> tuple[Times, str, bool] | None:

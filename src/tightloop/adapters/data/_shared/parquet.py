@@ -11,18 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tightloop.core.domain.types import Floats, Ints
 from tightloop.model.errors import InputError
-from tightloop.model.times import YEAR_END_NS, YEAR_MIN_NS
+from tightloop.model.times import NS_PER_UNIT, YEAR_END_NS, YEAR_MIN_NS
 
 BATCH_ROWS = 16_384
 SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
 pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
 YEARS = "1990 to 2100"
-_NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 TIME, NS, NUMBER, FLAG, SIDE, TRADE_ID = "timestamp", "int64 in ns", "number", "flag", "side", "id"
 """What a column must be: a timestamp, nanoseconds, any number, a bool, a side of a book, a whole number or a text."""
@@ -71,10 +70,10 @@ class Source:
         kind = self.types[column]
         return str(kind.tz) if pa.types.is_timestamp(kind) and kind.tz is not None else None
 
-    def times_ns(self, column: str) -> npt.NDArray[np.int64]:
+    def times_ns(self, column: str) -> Ints:
         """A column of timestamps or of int64 nanoseconds as int64 nanoseconds UTC; InputError when one is missing."""
         kind = self.types[column]
-        scale = _NS_PER_UNIT[kind.unit] if pa.types.is_timestamp(kind) else 1
+        scale = NS_PER_UNIT[kind.unit] if pa.types.is_timestamp(kind) else 1
         out = np.empty(self.rows, np.int64)
         for file, at, stop, batch in self._batches(column, 0, self.rows):
             if batch.null_count:
@@ -92,7 +91,7 @@ class Source:
             self._check_years(column, out)
         return out
 
-    def _check_years(self, column: str, times: npt.NDArray[np.int64]) -> None:
+    def _check_years(self, column: str, times: Ints) -> None:
         """InputError when a time is none of a market; a venue that sent no time of an event left 0."""
         if int(times.min()) >= YEAR_MIN_NS and int(times.max()) < YEAR_END_NS:
             return
@@ -104,19 +103,19 @@ class Source:
             remedy = "write the times in their true unit; `tightloop data import` finds it"
             raise InputError.one(self._files[0], None, column, message, remedy)
 
-    def fill(self, column: str, out: npt.NDArray[np.float64], start: int = 0) -> None:
+    def fill(self, column: str, out: Floats, start: int = 0) -> None:
         """Write rows ``start .. start + len(out)`` of a numeric column into ``out`` (may be strided); missing: NaN."""
         for _file, at, stop, batch in self._batches(column, start, start + len(out)):
             numbers = batch.cast(pa.float64()) if pa.types.is_decimal(batch.type) else batch
             out[at - start : stop - start] = numbers.to_numpy(zero_copy_only=False)
 
-    def floats(self, column: str) -> npt.NDArray[np.float64]:
+    def floats(self, column: str) -> Floats:
         """A whole numeric column as float64, NaN where a value is missing."""
         out = np.empty(self.rows, np.float64)
         self.fill(column, out)
         return out
 
-    def integers(self, column: str) -> npt.NDArray[np.int64]:
+    def integers(self, column: str) -> Ints:
         """A whole column of integers or flags as int64; a missing value is -1."""
         out = np.empty(self.rows, np.int64)
         for _file, at, stop, batch in self._batches(column, 0, self.rows):
@@ -124,13 +123,13 @@ class Source:
             out[at:stop] = filled.to_numpy(zero_copy_only=False)
         return out
 
-    def identities(self, column: str) -> npt.NDArray[np.int64]:
+    def identities(self, column: str) -> Ints:
         """A whole column of ids as int64: as stored, or the rank of each text."""
         if pa.types.is_integer(self.types[column]):
             return self.integers(column)
         return np.unique(np.array([text or "" for text in self.texts(column)]), return_inverse=True)[1].ravel()
 
-    def mapped(self, column: str, of: Callable[[pa.Array], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    def mapped(self, column: str, of: Callable[[pa.Array], Ints]) -> Ints:
         """A whole column as int64 by a function of its slices."""
         out = np.empty(self.rows, np.int64)
         for _file, at, stop, batch in self._batches(column, 0, self.rows):

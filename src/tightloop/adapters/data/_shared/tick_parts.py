@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.faults.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, in_contract_order
+from tightloop.adapters.data._shared.faults.ticks import judge_ticks
 from tightloop.adapters.data._shared.parquet import Source, batches_of
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, in_contract_order
-from tightloop.adapters.data._shared.ticks import judge_ticks
 from tightloop.core.domain.ticks import TICK
-from tightloop.core.domain.types import Rows
+from tightloop.core.domain.types import Floats, Rows
+from tightloop.model.times import NS_PER_UNIT
 
 _COLUMNS = {
     "trades": {"trade_id": "trade_id", "is_buyer_maker": "buyer_is_maker", "price": "price", "qty": "qty"},
@@ -25,7 +27,6 @@ _COLUMNS = {
 }
 _TIMES = ("ts_event_ns", "ts_init_ns")
 _TOP = np.dtype([("ts_ns", "i8"), ("bid", "f8"), ("ask", "f8")])
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class TickReader:
                 self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
             yield piece
 
-    def prices(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], Floats, Floats]]:
+    def prices(self, rows: int) -> Iterator[tuple[Times, Floats, Floats]]:
         """Times, prices and volumes to draw, in pieces: of prints, the middle of quotes or of the book. Not counted."""
         walk = BookWalk()
         for piece in self.pieces(rows, counted=False):
@@ -134,7 +135,7 @@ def _dataset_of(part: _Part, kind: str) -> Dataset:
 
 def _numbers(column: pa.Array) -> npt.NDArray[Any]:
     if pa.types.is_timestamp(column.type):
-        scale = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[column.type.unit]
+        scale = NS_PER_UNIT[column.type.unit]
         return np.asarray(column.view(pa.int64()).to_numpy(zero_copy_only=False)) * scale
     if pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type):
         column = column.cast(pa.int64() if pa.types.is_boolean(column.type) else pa.float64())
@@ -152,7 +153,7 @@ def _rows(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Rows:
     return own
 
 
-def _has_prices(kind: str, rows: Rows) -> npt.NDArray[np.bool_]:
+def _has_prices(kind: str, rows: Rows) -> Flags:
     """Rows that the core takes: prices and quantities that are numbers, which is not so where faults were accepted."""
     with np.errstate(invalid="ignore"):
         good = (rows["price"] > 0) & np.isfinite(rows["price"]) & (rows["qty"] >= 0)

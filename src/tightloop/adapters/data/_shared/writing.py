@@ -4,11 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tightloop.adapters.data._shared.arrays import Times
 from tightloop.adapters.data._shared.datasets import RULES_FILE
 from tightloop.model.errors import InputError
 
@@ -17,7 +16,7 @@ MARK = b"tightloop.synthetic"
 """Key in the metadata of a Parquet file whose rows were made up."""
 
 
-def stamps(times_ns: npt.NDArray[np.int64]) -> pa.Array:
+def stamps(times_ns: Times) -> pa.Array:
     """Times as timestamps in UTC: microseconds, or nanoseconds where they are needed."""
     if (times_ns % 1_000 == 0).all():
         return pa.array(times_ns // 1_000).view(pa.timestamp("us", "UTC"))

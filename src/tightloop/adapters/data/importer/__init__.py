@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, is_synthetic, iso, stamps, write_table
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.final import ended, final_rows, unused
 from tightloop.adapters.data.importer.guess import (
     WANTED,
@@ -28,14 +29,12 @@ from tightloop.adapters.data.importer.guess import (
 from tightloop.adapters.data.importer.tables import Rows, read_rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+from tightloop.model.times import DAY_NS, SECOND_NS
 
 Columns = dict[str, npt.NDArray[Any]]
-Times = npt.NDArray[np.int64]
 STAMPED = ("open", "close")
-NS_PER_S = 1_000_000_000
 
 EXAMPLE = "write for example bars:binance:BTCUSDT-perp-1m, trades:binance:BTCUSDT-perp or funding:binance:BTCUSDT"
-_NS_PER_DAY = 86_400_000_000_000
 _TICK_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trades": ("ts_event_ns", "ts_init_ns", "trade_id", "price", "qty", "buyer_is_maker"),
     "quotes": ("ts_event_ns", "ts_init_ns", "bid", "bid_qty", "ask", "ask_qty"),
@@ -183,9 +182,7 @@ def _whole_bars(
     return columns, notes
 
 
-def _check_opens(
-    rows: Rows, opens: Times, named: str, other: str | None, final: npt.NDArray[np.bool_] | None, step_ns: int
-) -> None:
+def _check_opens(rows: Rows, opens: Times, named: str, other: str | None, final: Flags | None, step_ns: int) -> None:
     """InputError when another column says that the times taken for opens are those of the closes."""
     if other is None:
         return
@@ -194,12 +191,12 @@ def _check_opens(
     except InputError:
         return  # it holds something else, and is named as not used
     apart = int(np.median(np.abs((closes if final is None else closes[final]) - opens)))
-    if 2 * apart < step_ns and apart <= NS_PER_S:
+    if 2 * apart < step_ns and apart <= SECOND_NS:
         message = f"is when bars close: the column {other} says so"
         raise InputError.one(rows.file, rows.skipped or None, named, message, "read it with --stamped close")
 
 
-def _check_step(file: Path, times: npt.NDArray[np.int64], target: Target) -> None:
+def _check_step(file: Path, times: Times, target: Target) -> None:
     step = commonest_step_ns(np.unique(times))
     if step is None or target.timeframe is None or len(times) < 4 or step == TIMEFRAMES[target.timeframe]:
         return
@@ -227,11 +224,11 @@ def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthet
 
 def _write_days(folder: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
     when = np.where(new["ts_event_ns"] > 0, new["ts_event_ns"], new["ts_init_ns"])
-    days = when // _NS_PER_DAY
+    days = when // DAY_NS
     results = []
     jobs = []
     for day in np.unique(days).tolist():
-        path = folder / f"{iso(day * _NS_PER_DAY)[:10]}.parquet"
+        path = folder / f"{iso(day * DAY_NS)[:10]}.parquet"
         part = {name: column[days == day] for name, column in new.items()}
         old = {} if replace or not path.exists() else _stored(path, tuple(new))
         merged, before = _merged(path, old, part, target)

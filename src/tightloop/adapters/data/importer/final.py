@@ -4,15 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import is_text, iso
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.tables import Rows
 from tightloop.model.errors import InputError
-
-Times = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 FINAL = (
     "confirm", "confirmed", "isconfirmed", "final", "isfinal", "finalized", "closed", "isclosed", "barclosed",

@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tightloop.adapters.data._shared import moments
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.final import plain_name
 from tightloop.adapters.data.importer.tables import Rows
+from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-
-Times = npt.NDArray[np.int64]
 
 _TIME = (
     "ts", "time", "timestamp", "date", "datetime", "opentime", "open_time", "unix", "unixtime", "unixtimestamp", "t",
@@ -141,7 +140,7 @@ def _by_layout(rows: Rows, kind: str, names: Sequence[str]) -> dict[str, str]:
     return {wanted: names[place] for wanted, place in places.items()}
 
 
-def numbers(rows: Rows, column: str) -> npt.NDArray[np.float64]:
+def numbers(rows: Rows, column: str) -> Floats:
     """A column as float64; InputError with the line of the first value that is no finite number."""
     values = rows.columns[column]
     if not _is_text(values.type):
@@ -175,19 +174,19 @@ def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
     return found, how
 
 
-def flags(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
+def flags(rows: Rows, column: str) -> Flags:
     """A column of true and false (or 1 and 0); InputError with the line of the first that is neither."""
     words = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
     return _words(rows, column, words, "is neither true nor false")
 
 
-def sells(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
+def sells(rows: Rows, column: str) -> Flags:
     """A column of taker sides as the flag buyer_is_maker: a taker that sells meets a buyer that made the price."""
     words = {"sell": True, "s": True, "ask": True, "buy": False, "b": False, "bid": False}
     return _words(rows, column, words, "is neither buy nor sell")
 
 
-def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> npt.NDArray[np.bool_]:
+def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> Flags:
     encoded = rows.columns[column].combine_chunks().cast(pa.string()).dictionary_encode()
     texts = [str(text).strip().lower() for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)

@@ -5,21 +5,19 @@ quantity of its own, which changes now and then. Changes are what differs from o
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from tightloop.adapters.data._shared import Stream, exp_6, to_digits
+from tightloop.adapters.data._shared.arrays import Flags
 from tightloop.adapters.data.tick_sample.constants import BOOK_DEVIATION
 from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin
+from tightloop.core.domain.types import Floats, Ints
+from tightloop.model.times import SECOND_NS
 
 DEPTH = 8
 SNAPSHOT_EVERY_S, SNAPSHOT_AFTER_S = 300.0, 5.0
 """Seconds between two snapshots; and from the end of what was not recorded to the next one."""
 _TABLE, _RENEWED = 4_096, 64
 """Quantities to draw from, and after how many quotes a level takes another one."""
-_NS_PER_S = 1_000_000_000
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 def make_book(stream: Stream, coin: TickCoin, course: Course, quotes: Columns, start_ns: int) -> Columns:
@@ -47,9 +45,9 @@ def make_book(stream: Stream, coin: TickCoin, course: Course, quotes: Columns, s
     }
 
 
-def _snapshots(received: Ints, course: Course, start_ns: int) -> npt.NDArray[np.bool_]:
+def _snapshots(received: Ints, course: Course, start_ns: int) -> Flags:
     """Which moments are snapshots: the first, one every few minutes, and one soon after rows that are missing."""
-    seconds = (received - start_ns) / _NS_PER_S
+    seconds = (received - start_ns) / SECOND_NS
     due = [float(seconds[0]), *np.arange(SNAPSHOT_EVERY_S, float(seconds[-1]), SNAPSHOT_EVERY_S).tolist()]
     due = [at for at in due if not any(begin <= at < end for begin, end in course.missing)]
     due += [end + SNAPSHOT_AFTER_S for _, end in course.missing]
@@ -66,7 +64,7 @@ def _lots(tick: Ints, moment: Ints, table: Floats, sign: int) -> Floats:
 
 
 def _side_rows(
-    best: Ints, best_lots: Floats, sign: int, table: Floats, is_snapshot: npt.NDArray[np.bool_]
+    best: Ints, best_lots: Floats, sign: int, table: Floats, is_snapshot: Flags
 ) -> tuple[Ints, Ints, Floats, Ints]:
     """Rows of one side: moment, price in increments, lots and side."""
     count = len(best)
@@ -106,7 +104,7 @@ def _numbers(moment: Ints, received: Ints, course: Course, start_ns: int) -> Int
     steps = first.astype(np.int64)
     times = received[moment]
     for _, end in course.missing:
-        place = int(np.searchsorted(times, start_ns + int(end * _NS_PER_S)))
+        place = int(np.searchsorted(times, start_ns + int(end * SECOND_NS)))
         if place < len(steps):
             steps[place] += 3
     return np.cumsum(steps)

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from tightloop.adapters.data.tick_sample.measures import Figures
-
-Floats = npt.NDArray[np.float64]
+from tightloop.core.domain.types import Floats
 
 TICK_SOURCE = "every trade and best quote of Binance BTCUSDT-perp, ETHUSDT-perp and BTCUSDT-spot, 345 s of 2024-08-08"
 BAR_SOURCE = "five-minute bars of ADA, NXT, TRX and XLM in BTC on Binance, 2018-01-10 to 2018-01-30"

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.core.domain.types import Floats
+
 Columns = Mapping[str, npt.NDArray[Any]]
 
 ORDERS_MIN, WINDOWS_MIN = 40, 5
@@ -72,7 +74,7 @@ def measure(trades: Columns, quotes: Columns, price_increment: float) -> Figures
     )
 
 
-def _clustering(times: npt.NDArray[np.float64], orders: int) -> float:
+def _clustering(times: Floats, orders: int) -> float:
     """Variance over mean of the counts in windows of ``orders`` mean gaps; NaN where too few windows are there."""
     if len(times) < WINDOWS_MIN * orders:
         return float("nan")
@@ -81,11 +83,11 @@ def _clustering(times: npt.NDArray[np.float64], orders: int) -> float:
     return float(counts.var() / counts.mean())
 
 
-def _tail(sizes: npt.NDArray[np.float64]) -> float:
+def _tail(sizes: Floats) -> float:
     largest = np.sort(sizes)[::-1]
     count = int(len(largest) * TAIL_SHARE)
     return float(1.0 / np.log(largest[:count] / largest[count]).mean())
 
 
-def _memory(signs: npt.NDArray[np.float64], lag: int) -> float:
+def _memory(signs: Floats, lag: int) -> float:
     return float(np.corrcoef(signs[lag:], signs[:-lag])[0, 1])

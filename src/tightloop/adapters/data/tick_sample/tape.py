@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data._shared import Stream, exp_6, to_digits
+from tightloop.adapters.data._shared.arrays import Flags
 from tightloop.adapters.data.tick_sample import constants
 from tightloop.adapters.data.tick_sample.constants import DELAYS_MS, ORDER_PRINTS, ORDER_SIZES, REAL, SHARES, quantile
+from tightloop.core.domain.types import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Columns = dict[str, npt.NDArray[Any]]
 
 NS_PER_MS = 1_000_000
@@ -171,9 +171,7 @@ def _sizes(stream: Stream, coin: TickCoin, count: int) -> tuple[Floats, Ints]:
     return lots, np.minimum(prints, lots.astype(np.int64))
 
 
-def _with_quiet_updates(
-    stream: Stream, course: Course, moments: Floats, seconds: int
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _with_quiet_updates(stream: Stream, course: Course, moments: Floats, seconds: int) -> tuple[Floats, Flags]:
     """Moments at which the book changes, and which of them are orders: some updates follow an order, some just come."""
     per_order = float(np.median([own.quotes_per_order for own in REAL.values()])) * constants.QUOTE_FACTOR - 1.0
     count = int(len(moments) * per_order)
@@ -207,7 +205,7 @@ class _Book:
         coin: TickCoin,
         course: Course,
         times: Floats,
-        is_order: npt.NDArray[np.bool_],
+        is_order: Flags,
         signs: Floats,
         surprises: Floats,
         sizes: tuple[Floats, Ints],

@@ -22,13 +22,13 @@ from tightloop.adapters.data.tick_sample.scenarios import (
 from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin, make_tape
 from tightloop.model.errors import InputError
 from tightloop.model.labels import DUMP, MARKET_MOVE, NONE, PUMP, Label
+from tightloop.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
 
 VENUE = "lab"
 START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00Z, between two settlements
 DATE = "2024-01-01"
 LABELS_FILE = "labels.parquet"
-_NS_PER_S, _NS_PER_MINUTE = 1_000_000_000, 60_000_000_000
-_SETTLEMENT_NS = 8 * 3_600 * _NS_PER_S
+_SETTLEMENT_NS = 8 * HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _write_book(root: Path, market: LabMarket, quotes: Columns, seed: int) -> in
 def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:
     """Bars of one minute: without trades the last price again, and no bar where a whole minute is not recorded."""
     minutes = SECONDS // 60
-    minute = (trades["ts_event_ns"] - START_NS) // _NS_PER_MINUTE
+    minute = (trades["ts_event_ns"] - START_NS) // MINUTE_NS
     edges = np.searchsorted(minute, np.arange(minutes + 1))
     columns: dict[str, list[float]] = {name: [] for name in ("open", "high", "low", "close", "volume")}
     times: list[int] = []
@@ -132,7 +132,7 @@ def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:
         row = (prices[0], prices.max(), prices.min(), prices[-1], round(float(trades["qty"][begin:end].sum()), 6))
         for name, value in zip(columns, row, strict=True):
             columns[name].append(float(value))
-        times.append(START_NS + at * _NS_PER_MINUTE)
+        times.append(START_NS + at * MINUTE_NS)
         last = float(prices[-1])
     return {"ts": stamps(np.array(times)), **{name: pa.array(column) for name, column in columns.items()}}
 
@@ -140,7 +140,7 @@ def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:
 def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> Label:
     """The event as it came out: its extreme is looked up on the tape, and so are the prices that its sizes compare."""
     happened, price = trades["ts_event_ns"], trades["price"]
-    edges = [START_NS + int(second * _NS_PER_S) for second in (event.start_s, event.peak_s, event.end_s)]
+    edges = [START_NS + int(second * SECOND_NS) for second in (event.start_s, event.peak_s, event.end_s)]
     first, last = (int(np.searchsorted(happened, edge, side="right")) - 1 for edge in (edges[0], edges[2]))
     span = price[first : last + 1]
     if event.kind in (PUMP, DUMP, MARKET_MOVE):
@@ -160,7 +160,7 @@ def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> 
 
 def _quiet_figures(market: LabMarket, trades: Columns, quotes: Columns) -> Figures:
     """Figures of the time before anything happens."""
-    until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * _NS_PER_S)
+    until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * SECOND_NS)
     quiet = [
         {name: column[columns["ts_init_ns"] < until] for name, column in columns.items()}
         for columns in (trades, quotes)

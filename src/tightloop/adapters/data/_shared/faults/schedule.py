@@ -7,12 +7,10 @@ the more settlements each of its steps would lack, the less likely are holes: ``
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Times = npt.NDArray[np.int64]
+from tightloop.adapters.data._shared.arrays import Times
+from tightloop.model.times import DAY_NS, MINUTE_NS
 
-_MINUTE = 60_000_000_000
-_DAY = 86_400_000_000_000
 SURE_STEPS = 9
 """As many equal steps in a row are an interval, whatever is around them."""
 EVIDENCE, EVIDENCE_AT_EDGE = 64.0, 8.0
@@ -28,7 +26,7 @@ def missing_settlements(times: Times) -> Times:
     Where two intervals meet the longer one decides; a change is no hole in either direction.
     """
     steps = np.diff(times)
-    steps = np.where(steps >= _MINUTE, (steps + _MINUTE // 2) // _MINUTE * _MINUTE, steps)
+    steps = np.where(steps >= MINUTE_NS, (steps + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, steps)
     if len(steps) < 2 or bool((steps == steps[0]).all()):
         return np.empty(0, np.int64)
     starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
@@ -43,7 +41,7 @@ def missing_settlements(times: Times) -> Times:
         beside = [lengths[at] for at in around[run]]
         # Between two intervals the longer one is in force: a change at any hour is no hole, a longer step is one.
         due = lengths[run] if is_interval else max(beside, default=commonest)
-        slack = due - _MINUTE if len(set(beside)) > 1 else due // 2
+        slack = due - MINUTE_NS if len(set(beside)) > 1 else due // 2
         lacking = (lengths[run] + slack) // due - 1
         for row in range(int(starts[run]), int(starts[run] + counts[run])) if lacking > 0 else ():
             found += [int(times[row]) + due * k for k in range(1, lacking + 1)]
@@ -57,10 +55,10 @@ def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
     for run, (length, count) in enumerate(zip(lengths, counts, strict=True)):
         beside = [lengths[at] for at in (run - 1, run + 1) if 0 <= at <= last]
         is_short = count > 1 and all(2 * length < 3 * other for other in beside)
-        sure.append(_DAY % length == 0 and (count >= SURE_STEPS or is_short))
+        sure.append(DAY_NS % length == 0 and (count >= SURE_STEPS or is_short))
     found = list(sure)
     for run, near in enumerate(_around(sure)):
-        if not sure[run] and near and _DAY % lengths[run] == 0:
+        if not sure[run] and near and DAY_NS % lengths[run] == 0:
             evidence = EVIDENCE_AT_EDGE if run in (0, last) else EVIDENCE
             ratio = lengths[run] / min(lengths[at] for at in near)
             found[run] = ratio ** min(counts[run], SURE_STEPS) >= evidence

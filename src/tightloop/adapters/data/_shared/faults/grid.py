@@ -9,15 +9,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-from tightloop.adapters.data._shared.report import Fault, Verdict, length
+from tightloop.adapters.data._shared.arrays import Flags, Times
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict, length
+from tightloop.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
-Times = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-NS_PER_S = 1_000_000_000
-_MINUTE, _HOUR, _DAY = 60 * NS_PER_S, 3_600 * NS_PER_S, 86_400 * NS_PER_S
 ZONES = (
     "Europe/Berlin", "America/New_York", "Europe/London", "America/Chicago", "Europe/Athens", "America/Los_Angeles",
     "Australia/Sydney", "Pacific/Auckland", "America/Denver", "Asia/Jerusalem", "America/Sao_Paulo",
@@ -25,7 +21,7 @@ ZONES = (
 """Zones whose summer time daily bars are known to follow; others of the same rule have the same days."""
 ZONE_SHARE_MIN = 0.95
 """Of the bars that must lie on the wall clock of a zone before its days are believed."""
-_TAILS = (1, 1_000, 1_000_000, NS_PER_S)
+_TAILS = (1, 1_000, 1_000_000, SECOND_NS)
 """What a stamp of a close lacks to the next whole minute: 23:59:59.999 is one millisecond short."""
 
 
@@ -55,7 +51,7 @@ class BarGrid:
     @property
     def close_tail_ns(self) -> int:
         """What the stamps lack to the next whole minute (second, for bars of 1s) when they are closes; 0: no closes."""
-        unit = _MINUTE if self.step_ns >= _MINUTE else NS_PER_S
+        unit = MINUTE_NS if self.step_ns >= MINUTE_NS else SECOND_NS
         tail = unit - self.offset_ns % unit
         return tail if tail in _TAILS and tail < unit else 0
 
@@ -67,9 +63,9 @@ def grid_of(times: Times, step_ns: int) -> BarGrid:
         return BarGrid(step_ns, int(offsets[0]) if len(times) else 0)
     values, counts = np.unique(offsets, return_counts=True)
     commonest = int(values[counts.argmax()])
-    if step_ns > _HOUR and len(values) > 1:
+    if step_ns > HOUR_NS and len(values) > 1:
         second = int(np.delete(values, counts.argmax())[np.delete(counts, counts.argmax()).argmax()])
-        if abs(second - commonest) in (_HOUR, step_ns - _HOUR):
+        if abs(second - commonest) in (HOUR_NS, step_ns - HOUR_NS):
             found = _zoned(times, step_ns)
             if found is not None:
                 return found
@@ -91,13 +87,13 @@ def _shifts_ns(times: Times, zone: str | None) -> Times:
     if zone is None:
         return np.zeros(1, np.int64)
     clock = ZoneInfo(zone)
-    days, place = np.unique(times // _DAY, return_inverse=True)
+    days, place = np.unique(times // DAY_NS, return_inverse=True)
     begin = np.array([_shift_s(int(day) * 86_400, clock) for day in days], np.int64)
     end = np.array([_shift_s(int(day + 1) * 86_400, clock) for day in days], np.int64)
     found = begin[place.ravel()]
     for row in np.flatnonzero((begin != end)[place.ravel()]).tolist():
-        found[row] = _shift_s(int(times[row]) // NS_PER_S, clock)
-    return found * NS_PER_S
+        found[row] = _shift_s(int(times[row]) // SECOND_NS, clock)
+    return found * SECOND_NS
 
 
 def _shift_s(at_s: int, clock: ZoneInfo) -> int:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared.report import Fault, Verdict
+from tightloop.adapters.data._shared.arrays import Flags
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
 from tightloop.core.domain.ticks import TICK, BookRow
-from tightloop.core.domain.types import Rows
+from tightloop.core.domain.types import Ints, Rows
 
 CROSSED_USABLE_SHARE = 0.001
 MISSING_USABLE_SHARE = 0.05
@@ -23,7 +24,7 @@ BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
-def sides_of(column: pa.Array) -> npt.NDArray[np.int64]:
+def sides_of(column: pa.Array) -> Ints:
     """1 for a bid, -1 for an ask, 0 for what is neither; from words, numbers (above 0: a bid) or flags."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -71,7 +72,7 @@ def marked(pieces: Iterable[Rows]) -> Iterator[Rows]:
         yield held
 
 
-def _differ(rows: Rows, before: Rows) -> npt.NDArray[np.bool_]:
+def _differ(rows: Rows, before: Rows) -> Flags:
     """Rows that belong to another update than the ones before them."""
     mask = int(BookRow.IS_SNAPSHOT)
     found = (rows["is_buyer_maker"] & mask) != (before["is_buyer_maker"] & mask)

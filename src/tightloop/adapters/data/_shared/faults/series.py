@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
 from tightloop.adapters.data._shared.datasets import Dataset
-from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.schedule import gaps_of, missing_settlements
-from tightloop.adapters.data._shared.times import (
-    Rows,
-    Times,
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.schedule import gaps_of, missing_settlements
+from tightloop.adapters.data._shared.faults.times import (
     commonest_step_ns,
     holes_fault,
     late_stamps,
@@ -22,11 +19,10 @@ from tightloop.adapters.data._shared.times import (
     step_faults,
     without_zone,
 )
+from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
+from tightloop.core.domain.types import Floats
+from tightloop.model.times import DAY_NS, HOUR_NS, SECOND_NS
 
-Floats = npt.NDArray[np.float64]
-
-NS_PER_S = 1_000_000_000
-NS_PER_DAY = 86_400 * NS_PER_S
 DAYS_PER_YEAR = 365.0
 FALL_TOLERANCE = 1e-9
 GROWTH_MIN, GROWTH_MAX = -0.5, 1.0
@@ -64,7 +60,7 @@ class JudgedSeries:
     report: DatasetReport
     ts_ns: Times
     columns: Mapping[str, Floats]
-    rows: Rows | None
+    rows: RowNumbers | None
 
 
 def required_columns(dataset: Dataset, types: Mapping[str, object]) -> Mapping[str, str]:
@@ -119,7 +115,7 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     named = [name for name in source.types if name != "ts" and not name.startswith("__")]  # pandas keeps its index so
     numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
-    rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+    rounded = (raw + SECOND_NS // 2) // SECOND_NS * SECOND_NS
     is_funding = dataset.kind == "funding"
     step_ns = commonest_step_ns(_near(rounded, None if is_funding else window))
     due = missing_settlements(np.unique(rounded)) if is_funding else None
@@ -159,10 +155,10 @@ def _step_faults(raw: Times, times: Times, step: int | None, due: Times | None) 
     """
     if step is None or (len(times) < 2 and due is None):
         return []
-    if step > NS_PER_DAY or NS_PER_DAY % step:
+    if step > DAY_NS or DAY_NS % step:
         detail = f"the commonest step is {seconds(step)}, which does not divide a day"
         return [Fault("cadence", max(len(times) - 1, 1), int(times[0]), detail, Verdict.UNFIT)]
-    hour = 3_600 * NS_PER_S
+    hour = HOUR_NS
     # An hourly grid, whatever hours the series settles at.
     late = late_stamps(np.sort(raw), hour if step % hour == 0 else step)
     if due is None:
@@ -204,7 +200,7 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
     return found
 
 
-def _growth(index: Floats, times: Times) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _growth(index: Floats, times: Times) -> tuple[Flags, Flags]:
     """Per row after the first: whether the index falls, and whether its yearly growth is impossible.
 
     Growth is measured since the value last changed: an index that is published once a day and stored every hour does
@@ -216,6 +212,6 @@ def _growth(index: Floats, times: Times) -> tuple[npt.NDArray[np.bool_], npt.NDA
     fall = np.diff(index) < -FALL_TOLERANCE * index[:-1]
     changed = np.concatenate(([True], np.diff(index) != 0))
     since = np.maximum.accumulate(np.where(changed, np.arange(len(index)), 0))[:-1]
-    years = (times[1:] - times[since]) / (DAYS_PER_YEAR * NS_PER_DAY)
+    years = (times[1:] - times[since]) / (DAYS_PER_YEAR * DAY_NS)
     growth = np.log(index[1:] / index[:-1]) / np.where(years > 0, years, np.inf)
     return fall, (growth < np.log1p(GROWTH_MIN)) | (growth > np.log1p(GROWTH_MAX))

@@ -7,6 +7,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from tightloop.model.errors import InputError, Problem, UnfitDataError
+from tightloop.model.times import NS_PER_UNIT, SECOND_NS
 
 
 class Verdict(IntEnum):
@@ -123,7 +124,7 @@ def _sentence(fault: Fault, name: bool = True) -> str:
 
 def iso(time_ns: int) -> str:
     """ISO 8601 in UTC with as many digits of the second as the stamp needs: 2024-01-01T00:00:00Z."""
-    seconds, rest = divmod(int(time_ns), 1_000_000_000)
+    seconds, rest = divmod(int(time_ns), SECOND_NS)
     # Not fromtimestamp: it fails for years that only a wrong unit produces, which is what has to be shown.
     try:
         text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
@@ -134,7 +135,7 @@ def iso(time_ns: int) -> str:
 
 def length(time_ns: int) -> str:
     """A length of time for a message, exact: 3600 s, 59.999 s, 1 ms."""
-    for unit, scale in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
+    for unit, scale in NS_PER_UNIT.items():
         if time_ns >= scale or time_ns == 0:
             whole, rest = divmod(int(time_ns), scale)
             digits = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0")

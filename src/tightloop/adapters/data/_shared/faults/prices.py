@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tightloop.adapters.data._shared.report import Fault, Verdict
-from tightloop.adapters.data._shared.times import Rows, Times
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
+from tightloop.core.domain.types import Floats
 
 SLICE = 16_384
 RUN_BARS = 60
@@ -31,13 +28,13 @@ UNIT_TOLERANCE = 0.01
 class Scan:
     """What one pass over the rows finds; ``jumps`` and ``leaps`` are candidates that ``moves`` looks at again."""
 
-    impossible: Rows
-    non_positive: Rows
+    impossible: RowNumbers
+    non_positive: RowNumbers
     flat: Flags
     same_step: Flags
     traded: bool
-    jumps: Rows
-    leaps: Rows
+    jumps: RowNumbers
+    leaps: RowNumbers
 
 
 def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:
@@ -133,13 +130,13 @@ def _leaps(ratio: Floats) -> Flags:
     return (ratio >= factor) | (ratio <= 1 / factor)
 
 
-def _rows_fault(kind: str, rows: Rows, times: Times, what: str) -> Fault | None:
+def _rows_fault(kind: str, rows: RowNumbers, times: Times, what: str) -> Fault | None:
     if not len(rows):
         return None
     return Fault(kind, len(rows), int(times[rows[0]]), f"{what}: {len(rows)} of {len(times)} rows", Verdict.UNFIT)
 
 
-def _runs(flags: Flags) -> tuple[Rows, Rows]:
+def _runs(flags: Flags) -> tuple[RowNumbers, RowNumbers]:
     """Starts and lengths of the runs of True."""
     edges = np.diff(np.concatenate(([0], flags.view(np.int8), [0])))
     starts = np.flatnonzero(edges == 1)
@@ -170,7 +167,7 @@ def _straight_line(scan: Scan, times: Times) -> Fault | None:
 
 
 def moves(
-    open_: Floats, low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, leaps: Rows
+    open_: Floats, low: Floats, high: Floats, close: Floats, times: Times, jumps: RowNumbers, leaps: RowNumbers
 ) -> list[Fault | None]:
     """Outliers (moves that come back within 3 bars) and units (leaps that stay), from their candidates."""
     outliers, excursions = _outliers(open_, low, high, close, jumps)
@@ -195,8 +192,10 @@ def moves(
     return found
 
 
-def _outliers(open_: Floats, low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Rows, Rows]:
-    """Rows that hold an outlier, and those of them whose close is one. Candidates are few, so they are walked."""
+def _outliers(
+    open_: Floats, low: Floats, high: Floats, close: Floats, jumps: RowNumbers
+) -> tuple[RowNumbers, RowNumbers]:
+    """RowNumbers that hold an outlier, and those of them whose close is one. Candidates are few, so they are walked."""
     rows: list[int] = []
     excursions: list[int] = []
     done = 0

@@ -8,13 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-Times = npt.NDArray[np.int64]
+from tightloop.adapters.data._shared.arrays import Flags, Times
+from tightloop.model.times import DAY_NS, SECOND_NS
 
 _NEW_YORK = "America/New_York"
 _CLOSE = time(17)
-_DAY_NS = 86_400_000_000_000
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
 _NIGHT_SHARE, _NIGHT_DAYS_MIN = 0.1, 3
 _MISSING_MAX = 5_000_000
@@ -24,12 +23,12 @@ _DAYS_MAX = 200 * 366
 
 def closed_spans_ns(calendar: str, start_ns: int, stop_ns: int) -> Times:
     """Spans in which the market is closed between two times: shape (n, 2), ascending, disjoint, half-open."""
-    days = (stop_ns - start_ns) // 86_400_000_000_000
+    days = (stop_ns - start_ns) // DAY_NS
     if calendar == "always" or days > _DAYS_MAX or start_ns < 0:
         return np.empty((0, 2), np.int64)
     assert calendar == "forex", calendar
     zone = ZoneInfo(_NEW_YORK)
-    first = datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date() - timedelta(days=3)
+    first = datetime.fromtimestamp(start_ns // SECOND_NS, UTC).date() - timedelta(days=3)
     spans: list[tuple[int, int]] = []
     for offset in range(days + 8):
         session = first + timedelta(days=offset)
@@ -64,7 +63,7 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     than a tenth of the days have a bar.
     """
     total = int(counts.sum())
-    if not 0 < total <= _MISSING_MAX or not 0 <= int(times[0]) <= int(times[-1]) < _DAYS_MAX * _DAY_NS:
+    if not 0 < total <= _MISSING_MAX or not 0 <= int(times[0]) <= int(times[-1]) < _DAYS_MAX * DAY_NS:
         return ""
     spans = closed_spans_ns("forex", int(times[0]), int(times[-1]))
     runs = np.repeat(np.arange(len(counts)), counts)
@@ -73,12 +72,10 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     weekend = _on_weekends(missing, spans)
     if int(weekend.sum()) <= int(_on_weekends(times, spans).sum()):
         weekend[:] = False  # there are bars on weekends
-    hours, seen = np.unique(times % _DAY_NS // step_ns, return_counts=True)
-    days = len(np.unique(times // _DAY_NS))
+    hours, seen = np.unique(times % DAY_NS // step_ns, return_counts=True)
+    days = len(np.unique(times // DAY_NS))
     night = (
-        ~weekend
-        & (days >= _NIGHT_DAYS_MIN)
-        & ~np.isin(missing % _DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
+        ~weekend & (days >= _NIGHT_DAYS_MIN) & ~np.isin(missing % DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
     )
     weekends, nights = int(weekend.sum()), int(night.sum())
     if weekends + nights < total / 2:
@@ -93,8 +90,8 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     return f"; {', '.join(named)}{f', {other} others' if other else ''}: {remedy}"
 
 
-def _on_weekends(times: Times, spans: Times) -> npt.NDArray[np.bool_]:
-    weekend = np.isin((times // _DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
+def _on_weekends(times: Times, spans: Times) -> Flags:
+    weekend = np.isin((times // DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
     if len(spans):
         before = np.searchsorted(spans[:, 0], times, "right") - 1
         weekend |= (before >= 0) & (times < spans[np.maximum(before, 0), 1])
@@ -111,4 +108,4 @@ def _is_closed(session: date) -> bool:
 
 
 def _instant_ns(day: date, zone: ZoneInfo) -> int:
-    return int(datetime.combine(day, _CLOSE, zone).timestamp()) * 1_000_000_000
+    return int(datetime.combine(day, _CLOSE, zone).timestamp()) * SECOND_NS

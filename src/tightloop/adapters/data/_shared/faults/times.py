@@ -6,21 +6,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.calendar import closed_spans_ns, steps_inside, what_is_missing
-from tightloop.adapters.data._shared.report import Fault, Verdict
-
-Times = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int64]
-"""Row numbers, ascending unless said otherwise."""
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
+from tightloop.adapters.data._shared.faults.calendar import closed_spans_ns, steps_inside, what_is_missing
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
+from tightloop.model.times import MINUTE_NS
 
 HOLES_USABLE_SHARE = 0.05
-NS_PER_MINUTE = 60_000_000_000
 
 
 class Values(Protocol):
     """What rows hold: indexing by rows gives a matrix (k, columns) or k records."""
 
-    def __getitem__(self, rows: Rows, /) -> npt.NDArray[Any]: ...
+    def __getitem__(self, rows: RowNumbers, /) -> npt.NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class RowOrder:
     disorder: Fault | None
     exact: Fault | None
     conflicting: Fault | None
-    rows: Rows | None
+    rows: RowNumbers | None
 
 
 def order_of(
@@ -38,7 +35,7 @@ def order_of(
     values: Values,
     times: Times | None = None,
     what: str = "time",
-    excused: npt.NDArray[np.bool_] | None = None,
+    excused: Flags | None = None,
 ) -> RowOrder:
     """Find disorder and duplicates.
 
@@ -68,7 +65,7 @@ def order_of(
 
 
 def _duplicates(
-    keys: Times, values: Values, stamps: Times, order: Rows, again: npt.NDArray[np.bool_], what: str
+    keys: Times, values: Values, stamps: Times, order: RowNumbers, again: Flags, what: str
 ) -> tuple[Fault | None, Fault | None]:
     member = np.concatenate((again, [False])) | np.concatenate(([False], again))
     rows = order[member]
@@ -155,7 +152,7 @@ def commonest_step_ns(times: Times) -> int | None:
     if len(times) < 2:
         return None
     steps = np.abs(np.diff(times))
-    steps = np.where(steps >= NS_PER_MINUTE, (steps + NS_PER_MINUTE // 2) // NS_PER_MINUTE * NS_PER_MINUTE, steps)
+    steps = np.where(steps >= MINUTE_NS, (steps + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, steps)
     values, counts = np.unique(steps[steps > 0], return_counts=True)
     return int(values[counts.argmax()]) if len(values) else None
 
@@ -164,7 +161,7 @@ def late_stamps(times: Times, step_ns: int) -> Fault | None:
     """Stamps that miss their grid by less than a minute; the catalog rounds them to the second."""
     grid = (times + step_ns // 2) // step_ns * step_ns
     off = np.abs(times - grid)
-    late = np.flatnonzero((off > 0) & (off < NS_PER_MINUTE))
+    late = np.flatnonzero((off > 0) & (off < MINUTE_NS))
     if not len(late):
         return None
     detail = f"off their grid: {len(late)} of {len(times)} stamps, by {off[late].max() / 1e6:.3g} ms at most"

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.books import book_faults, sides_of
+from tightloop.adapters.data._shared.arrays import RowNumbers, Times
 from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.faults.books import book_faults, sides_of
+from tightloop.adapters.data._shared.faults.prices import point_faults
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.times import HOLES_USABLE_SHARE, RowOrder, order_of
 from tightloop.adapters.data._shared.parquet import Source
-from tightloop.adapters.data._shared.prices import point_faults
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import HOLES_USABLE_SHARE, RowOrder, Rows, Times, order_of
+from tightloop.core.domain.types import Ints
 
 CROSSED_USABLE_SHARE = 0.001
 COUNTED_GAPS_MAX = 0.01
@@ -29,7 +31,7 @@ class JudgedTicks:
 
     report: DatasetReport
     columns: Mapping[str, npt.NDArray[Any]]
-    rows: Rows | None
+    rows: RowNumbers | None
 
 
 def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedTicks:
@@ -125,7 +127,7 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
     return found
 
 
-def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
+def _missing_ids(ids: Ints, received: Times) -> Fault | None:
     """Trades that a venue numbered and nobody recorded; None where ids do not count trades one by one."""
     order = np.argsort(ids, kind="stable")
     steps = np.diff(ids[order])
@@ -142,7 +144,7 @@ def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
 
 
 def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, ...]]:
-    """Rows received before they happened, and the offset of the two clocks: that of the fastest delivery."""
+    """RowNumbers received before they happened, and the offset of the two clocks: that of the fastest delivery."""
     known = np.flatnonzero(happened > 0)
     if not len(known):
         return None, ("the venue sent no times: rows are ordered by when they were received",)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.grid import BarGrid, apart, grid_faults, grid_of
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers
+from tightloop.adapters.data._shared.faults.grid import BarGrid, apart, grid_faults, grid_of
+from tightloop.adapters.data._shared.faults.prices import bar_faults
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.times import order_of, other_cadence, step_faults, without_zone
 from tightloop.adapters.data._shared.parquet import ColumnProblem, Source
-from tightloop.adapters.data._shared.prices import bar_faults
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import Rows, order_of, other_cadence, step_faults, without_zone
+from tightloop.core.domain.types import Floats
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -67,7 +69,7 @@ def _usable(used: npt.NDArray[np.void], grid: BarGrid, kinds: set[str]) -> npt.N
     return used[apart(used["open_ns"], grid)] if "overlap" in kinds else used
 
 
-def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+def _positive(used: npt.NDArray[np.void]) -> Flags:
     """Which bars can be traded: what is not a price is left out when it is accepted, never passed on."""
     good = np.ones(len(used), bool)
     for name in PRICE_COLUMNS:
@@ -79,7 +81,7 @@ def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
 def read_bars(
     source: Source, dtype: np.dtype[np.void], step_ns: int, start_ns: int, end_ns: int
 ) -> tuple[npt.NDArray[np.void], BarGrid]:
-    """Rows of the window as stored, unsorted and repeated rows included, missing numbers as NaN; the grid of all rows.
+    """RowNumbers of the window as stored, unsorted and repeated rows included, missing numbers as NaN; the grid of all rows.
 
     ``dtype`` holds the prices, open_ns and close_ns; ``close_ns`` is ``open_ns + step_ns``.
     """
@@ -104,7 +106,7 @@ class _Values:
     def __init__(self, bars: npt.NDArray[np.void]) -> None:
         self._bars = bars
 
-    def __getitem__(self, rows: Rows) -> npt.NDArray[np.float64]:
+    def __getitem__(self, rows: RowNumbers) -> Floats:
         return np.column_stack([self._bars[name][rows] for name in PRICE_COLUMNS])
 
 
