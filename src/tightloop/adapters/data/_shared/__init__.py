@@ -1,4 +1,4 @@
-"""What the files of this folder share: datasets, reading, writing, and the faults that data can have."""
+"""Shared by the data adapters: datasets, Parquet reading and writing, the quality gate, random numbers."""
 
 from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
 from tightloop.adapters.data._shared.faults.bars import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
