@@ -127,7 +127,7 @@ def _move(stream: Stream, kind: str, start_s: float) -> _Move:
 
 
 def _course(*moves: _Move) -> Course:
-    """Chain moves, each starting at the price the one before it left."""
+    """Join moves, each starting at the price the one before it left."""
     price: Corners = [(0.0, 0.0)]
     activity: Corners = [(0.0, 1.0)]
     for move in moves:
