@@ -72,7 +72,7 @@ def begin_bar(venue: Record, event: Record) -> None:
         instance = venue.instance_next[instance]
     venue_orders.expire(venue, instrument, event.ts_init_ns, event.ts_init_ns)
     if instrument.has_participation == 0:
-        matching.all_at_open(venue, instrument)
+        matching.match_open(venue, instrument)
     if instrument.trailing_count > 0:
         matching.trail_open(venue, instrument)
 
@@ -87,7 +87,7 @@ def open_known(venue: Record, event: Record) -> None:
     instrument.volume_left = event.qty
     if instrument.has_participation != 0:
         instrument.stage = Stage.AT_OPEN.value
-        matching.all_at_open(venue, instrument)
+        matching.match_open(venue, instrument)
 
 
 @hot
@@ -95,10 +95,10 @@ def in_bar(venue: Record, event: Record) -> None:
     """Match open orders against the range of the bar that ends now: stops and liquidations first, then limits."""
     instrument = venue.instruments[event.instrument]
     instrument.stage = Stage.IN_BAR.value
-    matching.pass_orders(venue, instrument, Stage.IN_BAR.value, matching.STOPS)
+    matching.match_class(venue, instrument, Stage.IN_BAR.value, matching.STOPS)
     if venue.position_count > 0:
         matching.liquidate_all(venue, instrument, False)
-    matching.pass_orders(venue, instrument, Stage.IN_BAR.value, matching.LIMITS)
+    matching.match_class(venue, instrument, Stage.IN_BAR.value, matching.LIMITS)
 
 
 @hot
@@ -198,7 +198,7 @@ def _submit(venue: Record, row: Record) -> None:
     elif instrument.stage == Stage.BETWEEN:
         matching.trigger_if_passed(order, instrument.mark)
     elif _is_in_force(venue, order, instrument, row.ts_ns):
-        matching.at_open(venue, slot, instrument)
+        matching.order_at_open(venue, slot, instrument)
 
 
 @leaf
@@ -209,7 +209,7 @@ def _match_amended(venue: Record, slot: int, instrument: Record, row: Record, is
         if is_moved and instrument.stage != Stage.IN_BAR and is_through(order.side, instrument.mark, order.price):
             order.is_resting = 0
             if _is_in_force(venue, order, instrument, row.ts_ns):
-                matching.at_open(venue, slot, instrument)
+                matching.order_at_open(venue, slot, instrument)
     elif instrument.stage == Stage.BETWEEN:
         matching.trigger_if_passed(order, instrument.mark)
     elif instrument.stage == Stage.IN_BAR:
@@ -217,7 +217,7 @@ def _match_amended(venue: Record, slot: int, instrument: Record, row: Record, is
             matching.trigger_if_passed(order, instrument.close)
     elif order.is_triggered == 0 and is_at_or_beyond(order.side, instrument.open, order.stop_price):
         if _is_in_force(venue, order, instrument, row.ts_ns):
-            matching.at_open(venue, slot, instrument)
+            matching.order_at_open(venue, slot, instrument)
 
 
 @leaf
