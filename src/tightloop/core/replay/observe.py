@@ -1,9 +1,9 @@
-"""A run watched from outside: after every evaluation, what each condition saw and how far it was from its verdict.
+"""Instrumented replay: after every evaluation, records each condition's value and its distance from flipping.
 
-The run itself is ``replay.replay`` or ``tick_replay.tick_replay``, called through its address and paused after every
-event, so this file knows no feed, no venue and no order, and what it watches is the very code that ran. What it learns
-comes from State and from the rows of the log; it changes neither. Its memory is bounded: counts, one nearest approach,
-and the NEAREST_KEPT nearest of the times at which a condition alone kept its section from being TRUE.
+The run itself is ``bars.replay`` or ``ticks.tick_replay``, called through its address and paused after every event, so
+what is observed is the very code that runs, and this file knows no feed, venue or order. All it records is read from
+State and from rows of the log; it changes neither. Its memory is bounded: counts, the one nearest approach, and the
+NEAREST_KEPT nearest of the times at which one condition alone kept its section from being TRUE.
 """
 
 import math
@@ -35,23 +35,24 @@ SECTION_COUNT = len(Section)
 REASON_COUNT = 8  # guards of S1 have the smallest numbers of Reason
 
 MOMENT = np.dtype([("ts_ns", "i8"), *((name, "f8") for name in ("gap", "value", "threshold", "high"))], align=True)
-"""A condition at one evaluation. ``gap``: how far its value is from the verdict it needs, in the unit of the value."""
+"""A condition at one evaluation. ``gap``: distance of its value from the verdict it needs, in its unit."""
 
 NODE_SEEN = np.dtype(
     [
         *((name, "i8") for name in ("needed", "verdict", "alone", "alone_unknown", "kept", "has_nearest")),
         *((name, "i8") for name in ("is_choice", "is_alternative")),
-        ("counts", "i8", (3,)),  # FALSE, TRUE, UNKNOWN, while its section was listened to
+        ("counts", "i8", (3,)),  # FALSE, TRUE, UNKNOWN, while its section was evaluated to act
         ("nearest", MOMENT),
         ("last", MOMENT),
     ],
     align=True,
 )
-"""One node for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd number of NOT);
-``alone``: evaluations at which turning it, and nothing else, would have made its section TRUE, ``alone_unknown``
-those where it had no distance; of conditions, holds, sequences and choices. ``is_choice``: one of its parts is enough
-(an ANY that has to be TRUE, an ALL that has to be FALSE); what stands below a choice ``is_alternative``: it may be
-enough, and is never the only one that is missing. Of a HOLD the value is the seconds held, of a SEQ the parts that came
+"""One node of a rule for one instance. ``needed``: the verdict that helps its section to TRUE (FALSE below an odd
+number
+of NOT). ``alone``: evaluations at which flipping it, and nothing else, would have made its section TRUE, counted for
+conditions, holds, sequences and choices; ``alone_unknown``: those of them without a distance. ``is_choice``: one of its
+parts is enough (an ANY that must be TRUE, an ALL that must be FALSE). ``is_alternative``: it is below a choice, so it
+may be enough but is never the only one missing. The value of a HOLD is the seconds held, of a SEQ the parts that came
 in order."""
 
 SECTION_SEEN = np.dtype(
@@ -61,20 +62,20 @@ INSTANCE_SEEN = np.dtype(
     [
         *((name, "i8") for name in ("node_base", "state_after", "state", "is_decided", "ts_ns", "cooling_true")),
         ("in_state", "i8", (len(InstanceState),)),  # evaluations
-        ("suppressed", "i8", (REASON_COUNT,)),  # evaluations at which S1 was TRUE and a guard held it
+        ("suppressed", "i8", (REASON_COUNT,)),  # by guard: evaluations at which S1 was TRUE and the guard suppressed it
         ("sections", SECTION_SEEN, (SECTION_COUNT,)),
     ],
     align=True,
 )
-"""``node_base`` plus the index of a node is its place; ``state`` is that at the evaluation, before it acted."""
+"""``node_base`` plus the index of a node is its row of NODE_SEEN; ``state``: at the evaluation, before it acted."""
 
 
-# What was listened to ----------------------------------------------------------------------------------------------
+# State at the evaluation ----------------------------------------------------------------------------------------------
 
 
 @leaf
 def _is_answer(row: Record) -> bool:
-    """A row that only the step of an order event or of a payment writes."""
+    """Return whether only the step of an order event or of a funding payment writes such a row."""
     if row.kind == RowKind.ORDER:
         return row.code != OrderState.DENIED
     if row.kind == RowKind.WARNING:
@@ -84,7 +85,7 @@ def _is_answer(row: Record) -> bool:
 
 @leaf
 def _market_seq(state: Record, log: Rows, first: int, seq_before: int, passed: int) -> int:
-    """The number of the step that decides: the first of this pause that wrote no answer, after ``passed`` others."""
+    """Return the ``seq`` of the deciding step: since the pause, the first without an answer row, after ``passed``."""
     seq = seq_before + 1
     at = first
     while seq < state.seq:
@@ -102,10 +103,10 @@ def _market_seq(state: Record, log: Rows, first: int, seq_before: int, passed: i
 
 @leaf
 def _follow_states(state: Record, log: Rows, first: int, seq_before: int, seen: Rows) -> None:
-    """The state of every instance at the evaluation, from its transitions: those before it, not those it made."""
-    for at in range(state.instance_count):
-        seen[at].state = seen[at].state_after
-        seen[at].is_decided = 0
+    """Follow each instance to its state at the evaluation: transitions before it, not those it caused."""
+    for instance in range(state.instance_count):
+        seen[instance].state = seen[instance].state_after
+        seen[instance].is_decided = 0
     if core_log.end(log) == first:
         return
     # With trailing stops by a variant the market event is one step, and what is decided on it another.
@@ -114,18 +115,18 @@ def _follow_states(state: Record, log: Rows, first: int, seq_before: int, seen: 
         row = log[at]
         if row.kind != RowKind.TRANSITION:
             continue
-        own = seen[row.instance]
-        own.state_after = row.code
-        if own.is_decided != 0:
+        watched = seen[row.instance]
+        watched.state_after = row.code
+        if watched.is_decided != 0:
             continue
         rested = row.slot == InstanceState.SIGNAL_CANCELLED or row.slot == InstanceState.EXITED
         if row.seq < market_seq or (row.seq == market_seq and row.ts_ns < state.ts_ns):
-            own.state = row.code
+            watched.state = row.code
         else:
             # A cooldown that ends at the evaluation ends before it; every other transition is its outcome.
             if row.seq == market_seq and rested and row.code == InstanceState.MONITORING:
-                own.state = row.code
-            own.is_decided = 1
+                watched.state = row.code
+            watched.is_decided = 1
 
 
 # Verdicts and distances --------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def _follow_states(state: Record, log: Rows, first: int, seq_before: int, seen: 
 
 @leaf
 def _gap(op: int, needed: int, left: float, right: float, high: float) -> float:
-    """How far a value is from the verdict that is needed; NaN where no distance says it."""
+    """Return the distance of a value from the verdict it needs; NaN if there is no such distance."""
     if needed == FALSE:
         if op == Op.GT or op == Op.GE:
             return left - right
@@ -150,25 +151,26 @@ def _gap(op: int, needed: int, left: float, right: float, high: float) -> float:
         distance = right - left if left < right else left - high
     else:
         distance = abs(left - right) if op == Op.EQ else math.nan
-    return distance if distance >= 0.0 else math.nan  # beyond a line that was crossed before is no approach
+    return distance if distance >= 0.0 else math.nan  # already past a line it needs to cross: not an approach
 
 
 @leaf
-def _look(state: Record, arena: Floats, instance: Record, node: Record, own: Record) -> None:
-    """What a condition compares now, and its verdict."""
-    own.verdict = last_verdict(state, arena, instance, node)
-    last = own.last
+def _look(state: Record, arena: Floats, instance: Record, node: Record, node_seen: Record) -> None:
+    """Record what a condition compares now, and its verdict."""
+    node_seen.verdict = last_verdict(state, arena, instance, node)
+    last = node_seen.last
     last.ts_ns = state.ts_ns
     last.value = value_of(state, arena, instance, node.left)
     last.threshold = value_of(state, arena, instance, node.right)
     last.high = value_of(state, arena, instance, node.right_high) if node.op == Op.BETWEEN else math.nan
     last.gap = math.nan
-    if own.verdict == 1 - own.needed:
-        last.gap = _gap(node.op, own.needed, last.value, last.threshold, last.high)
+    if node_seen.verdict == 1 - node_seen.needed:
+        last.gap = _gap(node.op, node_seen.needed, last.value, last.threshold, last.high)
 
 
 @leaf
 def _hold_of(value: int, since_ns: int, span_ns: int, now_ns: int) -> int:
+    """Return the verdict of a HOLD whose part has the verdict ``value``, TRUE since ``since_ns`` (0: not yet)."""
     if value != TRUE:
         return value
     since_ns = now_ns if since_ns == 0 else since_ns
@@ -177,6 +179,7 @@ def _hold_of(value: int, since_ns: int, span_ns: int, now_ns: int) -> int:
 
 @leaf
 def _seq_of(memory: Ints, at: int, node: Record, value: int, now_ns: int) -> int:
+    """Return the verdict of a SEQ whose last part has the verdict ``value``; its memory begins at ``at``."""
     before = memory[at + node.count - 2]
     reached = before != 0 and before < now_ns and now_ns - before <= node.span_ns
     return value if reached else FALSE
@@ -186,18 +189,18 @@ def _seq_of(memory: Ints, at: int, node: Record, value: int, now_ns: int) -> int
 def _tree(
     state: Record, instance: Record, first: int, count: int, memory: Ints, seen: Rows, base: int, flip: int
 ) -> int:
-    """The verdict of a tree from those of its conditions and the memory before the evaluation, which stays as it is.
+    """Return the verdict of a tree from those of its conditions and the memory before the evaluation, left unchanged.
 
-    ``flip`` is a node taken as it is needed; with -1 every node keeps its verdict.
+    ``flip``: the index of a node whose verdict is taken to be the one it needs; with -1 verdicts are recorded instead.
     """
     stack, now_ns = 0, state.ts_ns
     for at in range(first, first + count):
         node = state.nodes[at]
-        own = seen[base + at]
+        node_seen = seen[base + at]
         op, taken = node.op, node.count
         place = instance.memory_base + node.memory
         if op < Op.ALL:
-            value, taken = own.verdict, 0
+            value, taken = node_seen.verdict, 0
         elif op == Op.ALL or op == Op.ANY:
             value = _fold(stack, taken, FALSE if op == Op.ALL else TRUE)
         elif op == Op.NOT:
@@ -208,18 +211,18 @@ def _tree(
             assert op == Op.SEQ, "a node has a known operator"
             value = _seq_of(memory, place, node, stack & 3, now_ns)
         if flip < 0:
-            own.verdict = value
+            node_seen.verdict = value
         elif at == flip:
-            value = own.needed
+            value = node_seen.needed
         stack = ((stack >> (2 * taken)) << 2) | value
     return stack & 3
 
 
 @leaf
-def _progress(state: Record, instance: Record, node: Record, own: Record) -> None:
-    """How long a hold has held, how many parts of a sequence have come: as a value, a threshold and a gap."""
+def _progress(state: Record, instance: Record, node: Record, node_seen: Record) -> None:
+    """Record how long a HOLD has held (s), or how many parts of a SEQ have come, as value, threshold and gap."""
     at = instance.memory_base + node.memory
-    last = own.last
+    last = node_seen.last
     last.ts_ns = state.ts_ns
     last.high = math.nan
     if node.op == Op.HOLD:
@@ -232,7 +235,7 @@ def _progress(state: Record, instance: Record, node: Record, own: Record) -> Non
             if state.memory_ns[at + k] != 0 and state.ts_ns - state.memory_ns[at + k] <= node.span_ns:
                 done = k + 1
         last.value, last.threshold = float(done), float(node.count)
-    is_wrong = own.verdict == 1 - own.needed and (node.op == Op.HOLD or own.needed == TRUE)
+    is_wrong = node_seen.verdict == 1 - node_seen.needed and (node.op == Op.HOLD or node_seen.needed == TRUE)
     last.gap = abs(last.threshold - last.value) if is_wrong else math.nan
 
 
@@ -240,19 +243,19 @@ def _progress(state: Record, instance: Record, node: Record, own: Record) -> Non
 
 
 @leaf
-def _keep_near(nears: Rows, place: int, own: Record) -> None:
-    """Keep the nearest, in order; of equal ones the earlier."""
+def _keep_near(nears: Rows, place: int, node_seen: Record) -> None:
+    """Insert the last moment among the nearest, by gap; of equal ones the earlier comes first."""
     base = place * NEAREST_KEPT
-    gap = own.last.gap
-    if own.kept == NEAREST_KEPT and not gap < nears[base + NEAREST_KEPT - 1].gap:
+    gap = node_seen.last.gap
+    if node_seen.kept == NEAREST_KEPT and not gap < nears[base + NEAREST_KEPT - 1].gap:
         return
-    if own.kept < NEAREST_KEPT:
-        own.kept += 1
-    at = own.kept - 1
+    if node_seen.kept < NEAREST_KEPT:
+        node_seen.kept += 1
+    at = node_seen.kept - 1
     while at > 0 and nears[base + at - 1].gap > gap:
         nears[base + at] = nears[base + at - 1]
         at -= 1
-    nears[base + at] = own.last
+    nears[base + at] = node_seen.last
 
 
 @leaf
@@ -260,7 +263,7 @@ def _count(
     state: Record, instance: Record, first: int, count: int, memory: Ints, seen: Rows, base: int, nears: Rows,
     section: Record,
 ) -> None:  # fmt: skip
-    """One evaluation of a section that was listened to."""
+    """Count one evaluation of a section that could act."""
     verdict = section.verdict
     section.counts[verdict] += 1
     if verdict == TRUE:
@@ -268,42 +271,42 @@ def _count(
     is_alone = False
     for at in range(first, first + count):
         node, place = state.nodes[at], base + at
-        own = seen[place]
-        own.counts[own.verdict] += 1
+        node_seen = seen[place]
+        node_seen.counts[node_seen.verdict] += 1
         is_joint = node.op >= Op.ALL and node.op < Op.HOLD
-        if is_joint and own.is_choice == 0:
+        if is_joint and node_seen.is_choice == 0:
             continue
-        if not is_joint and own.last.gap == own.last.gap:
-            if own.has_nearest == 0 or own.last.gap < own.nearest.gap:
-                own.has_nearest = 1
-                own.nearest = own.last
-        if verdict == TRUE or own.verdict == own.needed:
+        if not is_joint and node_seen.last.gap == node_seen.last.gap:
+            if node_seen.has_nearest == 0 or node_seen.last.gap < node_seen.nearest.gap:
+                node_seen.has_nearest = 1
+                node_seen.nearest = node_seen.last
+        if verdict == TRUE or node_seen.verdict == node_seen.needed:
             continue
         if _tree(state, instance, first, count, memory, seen, base, at) == TRUE:
-            is_alone = is_alone or own.is_alternative == 0
-            own.alone += 1
-            has_begun = node.op != Op.HOLD or own.last.value > 0.0  # no shorter hold has held before it begins
-            if not is_joint and own.last.gap == own.last.gap and has_begun:
-                _keep_near(nears, place, own)
+            is_alone = is_alone or node_seen.is_alternative == 0
+            node_seen.alone += 1
+            has_begun = node.op != Op.HOLD or node_seen.last.value > 0.0  # no shorter hold has held before it begins
+            if not is_joint and node_seen.last.gap == node_seen.last.gap and has_begun:
+                _keep_near(nears, place, node_seen)
             else:
-                own.alone_unknown += 1
+                node_seen.alone_unknown += 1
     if is_alone:
         section.alone += 1
 
 
 @leaf
-def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, nears: Rows, own: Record) -> None:
-    """One instance after an evaluation."""
+def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, nears: Rows, watched: Record) -> None:
+    """Record one instance after an evaluation."""
     instance = state.instances[at]
     strategy = state.strategies[instance.strategy]
-    own.ts_ns = state.ts_ns
-    own.in_state[own.state] += 1
-    base = own.node_base
+    watched.ts_ns = state.ts_ns
+    watched.in_state[watched.state] += 1
+    base = watched.node_base
     for k in range(SECTION_COUNT):
         first, count = strategy.section_first[k], strategy.section_count[k]
         if count == 0:
             continue
-        section = own.sections[k]
+        section = watched.sections[k]
         for n in range(first, first + count):
             if state.nodes[n].op < Op.ALL:
                 _look(state, arena, instance, state.nodes[n], seen[base + n])
@@ -311,15 +314,15 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
         for n in range(first, first + count):
             if state.nodes[n].op >= Op.HOLD:
                 _progress(state, instance, state.nodes[n], seen[base + n])
-        section.is_listened = 1 if _is_needed(own.state, k) else 0
+        section.is_listened = 1 if _is_needed(watched.state, k) else 0
         if section.is_listened != 0:
             assert section.verdict == instance.verdicts[k], "what is explained is what the step saw"
             _count(state, instance, first, count, memory, seen, base, nears, section)
-    first_verdict = own.sections[0].verdict
-    if own.sections[0].is_listened != 0 and first_verdict == TRUE:
-        own.suppressed[instance.suppressed_for] += 1
-    if own.state == InstanceState.SIGNAL_CANCELLED or own.state == InstanceState.EXITED:
-        own.cooling_true += 1 if first_verdict == TRUE else 0
+    first_verdict = watched.sections[0].verdict
+    if watched.sections[0].is_listened != 0 and first_verdict == TRUE:
+        watched.suppressed[instance.suppressed_for] += 1
+    if watched.state == InstanceState.SIGNAL_CANCELLED or watched.state == InstanceState.EXITED:
+        watched.cooling_true += 1 if first_verdict == TRUE else 0
 
 
 @leaf

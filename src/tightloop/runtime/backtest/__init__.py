@@ -1,1 +1,1 @@
-"""Drivers of a run over data of the past, and sweeps."""
+"""Drivers of runs over historical data, and parameter sweeps."""

@@ -65,7 +65,7 @@ def run(
 
 
 def _words(array: Any) -> memoryview:
-    """View an int64 array as a memoryview, whose items are read faster than the array's."""
+    """Return a memoryview of an int64 array: its items are read faster than the array's."""
     return memoryview(array)
 
 

@@ -1,4 +1,4 @@
-"""The drivers of a carry run: the compiled replay, and one event at a time from outside. Same results."""
+"""Drivers of a carry run: the compiled replay, and one event at a time from Python. Same results."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Snapshots:
-    """Room for a snapshot of each instant; ``count`` of them were finished, by ``events`` events."""
+    """Snapshots, (instants, columns) float64, of which ``count`` are final after ``events`` events."""
 
     rows: Floats
     count: int = 0
@@ -35,7 +35,7 @@ class Snapshots:
 
 
 def room_for(plan: CarryPlan, tape: CarryTape) -> Snapshots:
-    """Room for all snapshots of a run; columns as ``core/replay/carry.py`` has them."""
+    """Allocate the snapshots of a run; columns are those of ``core/replay/carry.py``."""
     books = plan.states[0]["carry"]["books"]
     width = replay_carry.snapshot_width(int(books["balance_count"]), int(books["holding_count"]))
     return Snapshots(np.full((len(tape.instants), width), math.nan))
@@ -82,10 +82,10 @@ def run_one_by_one(
     before: Callable[[], None] | None = None,
     until: int | None = None,
 ) -> Floats:
-    """The same, one event at a time, as a session does that speaks to venues.
+    """Run one event at a time, as a live session does; return the snapshots.
 
-    ``before`` is called when all is known of an instant and nothing was decided yet; the run ends after ``until``
-    instants (None: all of them).
+    ``before`` is called at every instant when its values are known and nothing is decided yet. ``until``: number of
+    instants after which the run ends; None: all.
     """
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)

@@ -1,6 +1,6 @@
-"""The drivers of a run on ticks: the compiled replay, and one occurrence at a time from outside. Same results.
+"""Drivers of a run on ticks: the compiled replay, and one occurrence at a time from Python. Same results.
 
-Equity is kept at the end of every minute (and at the very beginning); drawdown is followed at every event.
+Equity is kept at the end of every minute and at the first event; drawdown is followed at every event.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Observer = Callable[[Plan], None]
 
 
 def compile_for(plan: Plan) -> None:
-    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    """Compile the replay for Python strategies before timing starts (about 30 s, once)."""
     if plan.has_code:
         import tightloop.runtime.backtest.ticks_python  # noqa: F401 # importing it compiles it
 
@@ -34,9 +34,9 @@ def compile_for(plan: Plan) -> None:
 def run(
     plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None = None, period_ns: int = MINUTE_NS
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events, the grid's among them.
+    """Run a plan over a feed to its end; return the number of market events, those of the grid included.
 
-    ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
+    ``on_progress`` is called with the events done. After a KeyboardInterrupt the recorder has everything up to it.
     """
     if plan.has_code:
         from tightloop.runtime.backtest import ticks_python
@@ -67,7 +67,7 @@ def run(
             elif status == replay_ticks.CROWDED:
                 tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
             elif status == replay_ticks.EQUITY_FULL:
-                # The last row may still be written over, and the one before it is never the first.
+                # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
                 recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
                 last = equity[-2:].copy()
                 equity, control[replay_ticks.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 2
@@ -82,7 +82,7 @@ def run(
 
 
 def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
-    """The same, one occurrence at a time, as a session does that speaks to a venue. ``observer`` sees each step."""
+    """Run one occurrence at a time, as a live session does. ``observer`` is called after each step."""
     driver = _OneByOne(plan, recorder, observer)
 
     def take_all() -> int:
@@ -110,7 +110,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
 
 
 class _OneByOne:
-    """Steps from Python."""
+    """Calls the step for each event, and whoever else it concerns."""
 
     def __init__(self, plan: Plan, recorder: Recorder, observer: Observer | None) -> None:
         self._plan, self._recorder, self._observer = plan, recorder, observer
@@ -121,7 +121,7 @@ class _OneByOne:
         self._period = -1
 
     def step(self, events: Rows) -> None:
-        """The step, what it commands, and the equity after it."""
+        """Call the step on an event; drain the log first if it lacks room."""
         plan = self._plan
         if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
@@ -134,7 +134,7 @@ class _OneByOne:
             self._observer(plan)
 
     def record(self, events: Rows, *, is_market: bool) -> None:
-        """Strategies in Python speak, commands leave, and the last equity of each minute is kept."""
+        """Call strategies in Python, send commands, and keep the last equity of each minute."""
         if self.strategies is not None:
             self.strategies.received(events[0], is_market=is_market)
         plan, state = self._plan, self._plan.states[0]
@@ -147,7 +147,7 @@ class _OneByOne:
         self._equity.append(row)
 
     def market(self, events: Rows, sees: int) -> None:
-        """A market event: to whom it concerns."""
+        """Pass a market event to whom it concerns: the strategy, the venue or both."""
         plan = self._plan
         if sees & replay_ticks.STRATEGY:
             replay_ticks.strategy_received(plan.venues, events)
@@ -163,6 +163,6 @@ class _OneByOne:
                     self.strategies.arena_moved()
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Pass the rest of log and equity to the recorder."""
         self._recorder.take_log(self._log)
         self._recorder.take_equity(np.array(self._equity, EQUITY), len(self._equity))

@@ -1,4 +1,4 @@
-"""The array driver of ticks with strategies in Python: the compiled replay, up to the next thing they hear of."""
+"""Array driver of ticks with strategies in Python: the compiled replay, up to the next point where one may act."""
 
 from typing import Any
 
@@ -27,8 +27,10 @@ def run(
     equity_rows: int,
     eye: Observer | None = None,
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events, the grid's among them. An ``eye`` sees
-    every event and may end the run."""
+    """Run a plan over a feed to its end; return the number of market events, those of the grid included.
+
+    An ``eye`` observes every event and may end the run.
+    """
     driver = _Ticks(plan, feed, recorder, period_ns, equity_rows, eye)
     try:
         return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
@@ -37,7 +39,7 @@ def run(
 
 
 class _Ticks:
-    """What goes on between two stops."""
+    """Drives the compiled replay from stop to stop, and the strategies at each."""
 
     def __init__(
         self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int, eye: Observer | None
@@ -64,7 +66,7 @@ class _Ticks:
         )  # fmt: skip
 
     def run(self, on_progress: Progress | None) -> int:
-        """To the end."""
+        """Run to the end; return the number of market events."""
         step_on, control, strategies = entry_of(ticks_stopping.tick_replay_outside), self._control, self.strategies
         arguments = self._arguments()
         if self._eye is not None:
@@ -86,13 +88,13 @@ class _Ticks:
                 arguments = self._arguments()
 
     def _attend(self, status: int, on_progress: Progress | None) -> None:
-        """A buffer is full, or it is time to look outside."""
+        """Resolve what the replay returned for (a full log or equity, a crowded tape); then report progress."""
         control = self._control
         if status == replay_ticks.CROWDED:
             tape_room.grow(self._plan, int(control[replay_ticks.NUMBER]))
             self.strategies.arena_moved()
         elif status == replay_ticks.EQUITY_FULL:
-            # The last row may still be written over, and the one before it is never the first.
+            # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
             self._recorder.take_equity(self._equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
             last = self._equity[-2:].copy()
             self._equity, control[replay_ticks.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
@@ -108,6 +110,6 @@ class _Ticks:
             on_progress(int(control[replay_ticks.DONE]))
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Pass the rest of log and equity to the recorder."""
         self._recorder.take_log(self._log)
         self._recorder.take_equity(self._equity, int(self._control[replay_ticks.EQUITY_COUNT]))
