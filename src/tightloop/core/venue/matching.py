@@ -89,14 +89,14 @@ def _affordable_qty(
 
     Under impact slippage a smaller fill has a better price, so the quantity is found by bisection.
     """
-    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+    if qty <= 0.0 or not venue_cash.needs_cash(venue, order):
         return qty
     costs, money = venue.costs[order.instance], venue_cash.free(venue, order.id)
     rate = costs.maker_rate if is_maker else costs.taker_rate
     paid = _fill_price(venue, order, instrument, qty, price, is_maker)
     is_price_fixed = is_maker or costs.slippage_kind != SlippageKind.IMPACT
     if is_price_fixed or venue_cash.covers(money, instrument.rules, qty, paid, rate):
-        return venue_cash.part_at(money, instrument.rules, qty, paid, rate)
+        return venue_cash.affordable_part(money, instrument.rules, qty, paid, rate)
     low, high = 0.0, qty
     for _ in range(venue_cash.BISECTIONS):
         middle = 0.5 * (low + high)

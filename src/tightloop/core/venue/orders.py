@@ -74,7 +74,8 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
 def insert(venue: Record, row: Record) -> int:
     """Insert the order of a SUBMIT row at the end of its instrument's list and return its slot.
 
-    ``row.slot`` is the sender's slot, echoed in every event; ``row.value`` the price the order was judged by.
+    ``row.slot`` is the step's slot of the order, echoed in every event; ``row.value`` its reference price: the price
+    at which it was sized and checked.
     """
     if venue.free_count > 0:
         venue.free_count -= 1
