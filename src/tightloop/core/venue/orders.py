@@ -32,7 +32,9 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     event.ts_event_ns = ts_event_ns
     event.ts_init_ns = venue.ts_ns + venue.delay_ns
     if at > venue.inbox_taken:
-        event.ts_init_ns = max(event.ts_init_ns, venue.inbox[at - 1].ts_init_ns)  # FIFO: none overtakes another
+        event.ts_init_ns = max(
+            event.ts_init_ns, venue.inbox[at - 1].ts_init_ns
+        )  # FIFO: no event overtakes an earlier one
     event.order_id = 0
     event.order_slot = -1
     event.reason = 0

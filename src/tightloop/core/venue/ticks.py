@@ -201,7 +201,7 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
     instrument.print_left = event.qty
     if not depth.best(instrument, depth.BUY) > 0.0:
         instrument.mark = event.price
-    taker = -1 if event.is_maker != 0 else 1  # is_maker: the buyer rested, so the seller took
+    taker = -1 if event.is_maker != 0 else 1
     slot = instrument.order_first
     while slot >= 0:
         order = venue.orders[slot]
