@@ -114,6 +114,7 @@ def _divisible(shown: float, qty: float) -> float:
 
 @leaf
 def _is_limited(order: Record) -> bool:
+    """Return whether an order has a limit price."""
     return order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT
 
 

@@ -301,6 +301,7 @@ def limit_in_bar(venue: Record, slot: int, instrument: Record, is_sent_inside: b
 
 @hot
 def _class_of(order: Record) -> int:
+    """Return the class an order is matched in; a stop limit is a limit once it rests."""
     if order.kind == OrderKind.MARKET:
         return MARKETS
     is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING

@@ -16,7 +16,7 @@ from tightloop.core.domain.types import Record
 
 @hot
 def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
-    """Append an empty event to the inbox of the step and return it.
+    """Append a cleared event to the inbox of the step and return it.
 
     It happens at ``ts_event_ns`` and arrives (``ts_init_ns``) after the response latency ``venue.delay_ns``.
     ``instrument`` and ``instance`` are indices; -1 where the event has none.

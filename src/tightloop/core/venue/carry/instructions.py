@@ -107,7 +107,7 @@ def _transfer(venue: Record, request: Record, qty: float) -> int:
 
 @leaf
 def transit_of(books: Record, token: int) -> int:
-    """Return the TRANSIT balance of a token."""
+    """Return the index of the balance that holds a token in transit."""
     assert token >= 0, "what is sent is a token"
     for index in range(books.balance_count):
         if books.balances[index].kind == BalanceKind.TRANSIT and books.balances[index].token == token:
