@@ -29,16 +29,14 @@ hide what 4 saw. ``is_legacy`` reproduces the figures of published runs, which m
 import math
 
 from tightloop.core import limits, log
-from tightloop.core.carry import lending, monitors
+from tightloop.core.carry import measures, monitors
 from tightloop.core.carry.books import (
     change,
     convert,
-    margin_equity,
-    margin_notional,
     net_asset_value,
     trade_holding,
     unit_value,
-    value_known,
+    update_series,
 )
 from tightloop.core.compiled import compiled, float_bits, leaf
 from tightloop.core.domain.carry import (
@@ -62,90 +60,6 @@ RESIDUAL = 1e-8
 
 ROUNDING = 2e-9
 """Relative: a payable or a number of units below this share of its former value is float residue, hence 0."""
-
-
-# Measures -------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def _begin_measuring(carry: Record, now_ns: int) -> None:
-    """Reset the extremes of the instant."""
-    carry.measured_ns = now_ns
-    carry.hf_low, carry.ltv_high, carry.used_high, carry.margin_worst = math.inf, 0.0, math.nan, math.nan
-
-
-@leaf
-def _measure_margins(state: Record, rows: Rows) -> None:
-    """Measure the lowest margin ratio (margin equity / notional) of any venue; NaN without a position."""
-    carry = state.carry
-    worst = math.nan
-    for h in range(carry.books.holding_count):
-        holding = carry.books.holdings[h]
-        if holding.qty == 0.0:
-            continue
-        ratio = margin_equity(carry.books, holding.venue) / margin_notional(carry.books, holding.venue)
-        if not worst <= ratio:
-            worst = ratio
-    carry.margin_ratio = worst
-    if not carry.margin_worst <= worst and worst == worst:
-        carry.margin_worst = worst
-    if worst == worst and not carry.margin_min <= worst:
-        carry.margin_min = worst
-        carry.margin_min_ns = state.ts_ns
-    if worst < carry.margin_low and carry.low_ns == 0:
-        carry.low_ns = state.ts_ns
-    if worst < carry.margin_warn:
-        if carry.warn_ns == 0:
-            carry.warn_ns = state.ts_ns
-        if carry.is_warned == 0:
-            trading_account.warn(state, rows, WarningCode.MARGIN_LOW.value, -1, worst, 0)
-        carry.is_warned = 1
-    else:
-        carry.is_warned = 0
-
-
-@leaf
-def _measure_pools(carry: Record, now_ns: int) -> None:
-    """Measure the lowest health factor and highest loan to value of legs with debt; inf and 0 without any."""
-    carry.hf, carry.ltv = math.inf, 0.0
-    for k in range(carry.leg_count):
-        leg = carry.legs[k]
-        if leg.debt < 0:
-            continue
-        collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
-        carry.hf = min(carry.hf, lending.health_factor(collateral, debt, leg.threshold))
-        ltv = lending.loan_to_value(collateral, debt)
-        carry.ltv = max(carry.ltv, ltv)
-        if debt > 0.0 and not carry.used_high >= ltv / leg.threshold:
-            carry.used_high = ltv / leg.threshold
-    carry.hf_low, carry.ltv_high = min(carry.hf_low, carry.hf), max(carry.ltv_high, carry.ltv)
-    if carry.hf < math.inf:
-        if math.isnan(carry.hf_start):
-            carry.hf_start = carry.hf
-        if not carry.hf_min <= carry.hf:
-            carry.hf_min = carry.hf
-            carry.hf_min_ns = now_ns
-
-
-@leaf
-def _measure(state: Record, rows: Rows) -> None:
-    """Measure net asset value, margins and pools, with all prices of the instant known."""
-    carry = state.carry
-    if carry.measured_ns != state.ts_ns:
-        _begin_measuring(carry, state.ts_ns)
-    carry.nav = net_asset_value(carry.books)
-    _measure_margins(state, rows)
-    _measure_pools(carry, state.ts_ns)
-
-
-@leaf
-def _measure_before_force(state: Record, rows: Rows) -> None:
-    """Measure the state that led to the first liquidation of an instant, before it changes anything.
-
-    Skipped in legacy mode: published runs had no such figure.
-    """
-    if state.carry.is_legacy == 0 and state.carry.measured_ns != state.ts_ns:
-        _measure(state, rows)
 
 
 # The account ----------------------------------------------------------------------------------------------------------
@@ -437,12 +351,12 @@ def _end(state: Record, rows: Rows) -> None:
     carry = state.carry
     if carry.is_legacy != 0:
         worst = carry.margin_worst
-        _begin_measuring(carry, state.ts_ns)
+        measures.begin_measuring(carry, state.ts_ns)
         carry.margin_worst = worst
         carry.nav = net_asset_value(carry.books)
-        _measure_pools(carry, state.ts_ns)
+        measures.measure_pools(carry, state.ts_ns)
     else:
-        _measure(state, rows)
+        measures.measure(state, rows)
     assert math.isfinite(carry.nav), "what the fund holds has a price"
     scale = max(carry.initial, abs(carry.nav))
     assert abs(residual(carry)) <= RESIDUAL * scale, "the buckets add up to the change of equity"
@@ -463,7 +377,7 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
     carry = state.carry
     kind = event.kind
     if kind == EventKind.SERIES_UPDATED:
-        value_known(carry, event.instrument, event.price)
+        update_series(carry, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         _funded(carry, event)
     elif kind == EventKind.REWARD_PAID:
@@ -493,13 +407,13 @@ def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table)
     elif kind == EventKind.BUNDLE_ENDED:
         goes_on = _bundle_ended(state, rows, event)
     elif kind == EventKind.PERP_LIQUIDATED:
-        _measure_before_force(state, rows)
+        measures.measure_before_liquidation(state, rows)
         _perp_liquidated(state, rows, event)
     elif kind == EventKind.DEBT_LIQUIDATED:
-        _measure_before_force(state, rows)
+        measures.measure_before_liquidation(state, rows)
         _debt_liquidated(state, rows, event)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
-        _measure(state, rows)
+        measures.measure(state, rows)
         _guard_account(state, rows)
         goes_on = True
     elif kind == EventKind.SNAPSHOT_CLOSED:

@@ -217,7 +217,7 @@ def _mark_known(carry: Record, series: int, value: float) -> None:
 
 
 @leaf
-def value_known(carry: Record, index: int, value: float) -> None:
+def update_series(carry: Record, index: int, value: float) -> None:
     """Apply a new value of a series to the step's books and attribute the change of value."""
     assert 0 <= index < carry.books.series_count, "a value is of a series of the run"
     series = carry.books.series[index]
@@ -240,7 +240,7 @@ def value_known(carry: Record, index: int, value: float) -> None:
 
 
 @leaf
-def series_heard(books: Record, index: int, value: float) -> None:
+def update_series_at_venue(books: Record, index: int, value: float) -> None:
     """Apply a new value of a series to the venue's books, which keep no attribution."""
     series = books.series[index]
     if series.kind == SeriesKind.LIQUIDITY_INDEX or series.kind == SeriesKind.BORROW_INDEX:

@@ -231,7 +231,7 @@ def out_of_reach(carry: Record) -> float:
 
 
 @leaf
-def at_work(carry: Record) -> float:
+def deployed_value(carry: Record) -> float:
     """Sum the value that can still be withdrawn: on-chain positions and balances at exchanges; in the share class."""
     books = carry.books
     total = 0.0

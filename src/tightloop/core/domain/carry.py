@@ -25,7 +25,7 @@ ALONE, STAGE = 1, 2
 
 
 SMALL_BELOW, MEDIUM_BELOW = 50_000.0, 500_000.0
-"""USD notional bounds of a trade: below the first the fee is ``rate_small``, then ``rate_medium``, then ``fee_rate``."""
+"""USD notional: trades below the first pay ``rate_small``, below the second ``rate_medium``, others ``fee_rate``."""
 
 
 class SeriesKind(IntEnum):

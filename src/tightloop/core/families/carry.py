@@ -25,20 +25,9 @@ from tightloop.core.carry.bundles import (
     trade_perp,
     units_of_spot,
 )
+from tightloop.core.carry.paying import can_unwind, pay, warn_once_unpayable
 from tightloop.core.carry.risk import forget_denials, is_denied, refusal
-from tightloop.core.carry.tasks import (
-    can_unwind,
-    enter,
-    go_on_entering,
-    go_on_reducing,
-    note,
-    pay,
-    reduce,
-    refill,
-    resume_entering,
-    stop_entering,
-    warn_once_unpayable,
-)
+from tightloop.core.carry.tasks import enter, go_on, note, reduce, refill, resume_entering, stop_entering
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
 from tightloop.core.domain.types import Floats, Moment, Record, Rows, Table
@@ -393,13 +382,10 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
         return 0
     if carry.transit_count > 0:
         return 0
-    if carry.task == Task.ENTER:
-        if is_denied(state, rows, carry.band, carry.base):
-            stop_entering(state, rows)
-        else:
-            go_on_entering(state, rows)
-    elif carry.task == Task.REDUCE:
-        go_on_reducing(state, rows)
+    if carry.task == Task.ENTER and is_denied(state, rows, carry.band, carry.base):
+        stop_entering(state)
+    elif carry.task == Task.ENTER or carry.task == Task.REDUCE:
+        go_on(state, rows)
     if carry.task == Task.PAY and carry.is_pending == 0:
         pay(state, rows)
     elif carry.task == Task.NONE and carry.is_pending == 0 and is_new:
