@@ -9,7 +9,8 @@ import math
 from tightloop.core.carry import lending
 from tightloop.core.carry.books import margin_equity, margin_notional, net_asset_value
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import Record, Rows, WarningCode
+from tightloop.core.domain.enums import WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import account as trading_account
 
 

@@ -7,7 +7,8 @@ from tightloop.core.carry.tasks import reduce
 from tightloop.core.carry.transfers import deployed_value, fixed_costs, out_of_reach, turnover_costs
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import Instruction, RebalanceReason, Task
-from tightloop.core.domain.types import Record, Rows, WarningCode
+from tightloop.core.domain.enums import WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.log import seal
 from tightloop.core.trading import account as trading_account
 

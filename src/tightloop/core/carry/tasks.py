@@ -14,7 +14,8 @@ from tightloop.core.carry.bundles import open_bundle, send_bundle
 from tightloop.core.carry.transfers import level_margins
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import STAGE, Task
-from tightloop.core.domain.types import Record, Rows, WarningCode
+from tightloop.core.domain.enums import WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import account as trading_account
 
 STAGES = 5

@@ -30,7 +30,8 @@ from tightloop.core.carry.risk import forget_denials, is_denied, refusal
 from tightloop.core.carry.tasks import enter, go_on, note, reduce, refill, resume_entering, stop_entering
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
-from tightloop.core.domain.types import Floats, Moment, Record, Rows, Table
+from tightloop.core.domain.enums import Moment
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.log import seal
 from tightloop.core.signatures import DECIDE
 

@@ -7,7 +7,8 @@ reference price with taker fee and fixed slippage. A remainder within LIMIT_TOLE
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import Record, Role, SlippageKind
+from tightloop.core.domain.enums import Role, SlippageKind
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import exposure, ledger, orders
 
 

@@ -1,1 +1,1 @@
-"""How files that people write are read: lines, fields, overrides, diagnostics."""
+"""Reading of YAML files written by users: line numbers, field types, overrides, error messages."""
