@@ -30,7 +30,7 @@ Invariants.
 What may surprise.
 
 - The venues write into FUNDING_SETTLED and REWARD_PAID: the amounts received, which the step reads from the event.
-- An event with bundle 0 (``order_id``) was caused by the venues themselves: an arrival, a stop, a liquidation.
+- An INSTRUCTION_EXECUTED with bundle 0 (``order_id``) had no instruction: a transfer arrived, a stop or target filled.
 - A position cannot be stopped out, and receives no funding, at the instant it was opened.
 - ``funding_on_entry`` and ``fee_in_amount`` reproduce conventions of published results (``legacy`` in the strategy
   file): funding on the entry notional, and a spot fee that reduces the coins bought.

@@ -25,24 +25,24 @@ SLACK = 1e-9
 def _save(venue: Record) -> None:
     """Save what a bundle can change: amounts of balances, holdings, contra accounts."""
     books = venue.books
-    for at in range(books.balance_count):
-        venue.saved_amounts[at] = books.balances[at].amount
-    for at in range(books.holding_count):
-        venue.saved_holdings[at] = books.holdings[at]
-    for at in range(books.token_count * COUNTERS):
-        venue.saved_counters[at] = books.counters[at]
+    for index in range(books.balance_count):
+        venue.saved_amounts[index] = books.balances[index].amount
+    for index in range(books.holding_count):
+        venue.saved_holdings[index] = books.holdings[index]
+    for index in range(books.token_count * COUNTERS):
+        venue.saved_counters[index] = books.counters[index]
 
 
 @leaf
 def _restore(venue: Record) -> None:
     """Restore what ``_save`` saved."""
     books = venue.books
-    for at in range(books.balance_count):
-        books.balances[at].amount = venue.saved_amounts[at]
-    for at in range(books.holding_count):
-        books.holdings[at] = venue.saved_holdings[at]
-    for at in range(books.token_count * COUNTERS):
-        books.counters[at] = venue.saved_counters[at]
+    for index in range(books.balance_count):
+        books.balances[index].amount = venue.saved_amounts[index]
+    for index in range(books.holding_count):
+        books.holdings[index] = venue.saved_holdings[index]
+    for index in range(books.token_count * COUNTERS):
+        books.counters[index] = venue.saved_counters[index]
 
 
 @leaf
@@ -51,13 +51,13 @@ def _is_overdrawn(books: Record, saved: Record) -> bool:
 
     The tolerance scales with the largest balance of the same token: a transfer leaves residue of that size.
     """
-    for at in range(books.balance_count):
-        balance = books.balances[at]
+    for index in range(books.balance_count):
+        balance = books.balances[index]
         if balance.amount < 0.0 and balance.may_be_negative == 0:
-            scale = abs(saved[at]) + 1e-12
-            for k in range(books.balance_count):
-                if books.balances[k].token == balance.token:
-                    scale = max(scale, abs(books.balances[k].amount))
+            scale = abs(saved[index]) + 1e-12
+            for other in range(books.balance_count):
+                if books.balances[other].token == balance.token:
+                    scale = max(scale, abs(books.balances[other].amount))
             if balance.amount < -SLACK * max(scale, 1.0):
                 return True
     return False
@@ -71,8 +71,8 @@ def _check_pools(venue: Record) -> int:
     ``entry_hf_min`` is our own minimum for new debt; the pool's minimum is 1.
     """
     books = venue.books
-    for at in range(venue.leg_count):
-        leg = venue.legs[at]
+    for index in range(venue.leg_count):
+        leg = venue.legs[index]
         if leg.flash >= 0 and abs(books.balances[leg.flash].amount) > 1e-6:
             return Rollback.FLASH_OPEN.value
         if leg.debt < 0:
@@ -94,20 +94,17 @@ def _check_pools(venue: Record) -> int:
 def _check_liquidity(venue: Record) -> int:
     """Check that no pool was drawn on (borrowed, withdrawn) beyond its free liquidity; return a Rollback code."""
     books = venue.books
-    for index in range(books.reserve_count):
-        reserve = books.reserves[index]
-        drawn = 0.0
-        for at in range(books.balance_count):
-            balance = books.balances[at]
-            if balance.index_series >= 0 and (
-                balance.index_series == reserve.liquidity_index or balance.index_series == reserve.borrow_index
-            ):
-                drawn += (
-                    balance.sign * (venue.saved_amounts[at] - balance.amount) * books.series[balance.index_series].now
-                )
+    for reserve_index in range(books.reserve_count):
+        reserve = books.reserves[reserve_index]
+        drawn = 0.0  # net amount the bundle took out of the pool, in its asset
+        for index in range(books.balance_count):
+            balance = books.balances[index]
+            series = balance.index_series
+            if series >= 0 and (series == reserve.liquidity_index or series == reserve.borrow_index):
+                drawn += balance.sign * (venue.saved_amounts[index] - balance.amount) * books.series[series].now
         free = interest.free_liquidity(books, reserve)
         if books.has_impact != 0:
-            free += drawn  # it already counts our amounts after the bundle: add back what the bundle drew
+            free += drawn  # with market impact it counts our amounts after the bundle: add back what that drew
         if drawn > 0.0 and drawn > free:
             return Rollback.LIQUIDITY.value
     return Rollback.NONE.value
@@ -119,8 +116,8 @@ def _run(venue: Record) -> None:
     _save(venue)
     events, transits = venue.inbox_count, venue.transit_count
     reason = Rollback.NONE.value
-    for at in range(venue.request_count):
-        reason = execute(venue, venue.requests[at])
+    for index in range(venue.request_count):
+        reason = execute(venue, venue.requests[index])
         if reason != Rollback.NONE:
             break
     if reason == Rollback.NONE and _is_overdrawn(venue.books, venue.saved_amounts):
@@ -139,8 +136,8 @@ def _run(venue: Record) -> None:
 @leaf
 def _charge_reverted_gas(venue: Record) -> None:
     """Charge the gas of a reverted transaction; gas paid at once (not owed) only as far as its balance allows."""
-    for at in range(venue.request_count):
-        request = venue.requests[at]
+    for index in range(venue.request_count):
+        request = venue.requests[index]
         if request.op == Instruction.GAS and request.qty > 0.0:
             balance = venue.books.balances[request.source]
             paid = request.qty if balance.sign < 0 else min(request.qty, balance.amount)
@@ -160,6 +157,7 @@ def on_instruction(venue: Record, row: Record) -> None:
     assert venue.request_count < limits.BUNDLE_MAX, "BUNDLE_MAX: more instructions than one bundle may have"
     request = venue.requests[venue.request_count]
     venue.request_count += 1
+    # INSTRUCT rows reuse fields of order rows; written by core/carry/bundles.py (instruct).
     request.op, request.source, request.target = row.code, row.slot, row.oco
     request.fee_balance, request.holding, request.series, request.leg = row.role, row.instance, row.tif, row.side
     request.qty, request.amount, request.fee_rate = row.qty, row.threshold, row.fee

@@ -2,7 +2,7 @@
 
 A request gives ``qty`` of a source balance and takes ``amount`` of a target balance. One of the two is NaN and follows
 from the conversion rate in force; if both are, the whole source balance is given. A balance may go below zero while a
-bundle runs: ``bundles.py`` checks it as a whole.
+bundle runs: ``bundles.py`` checks the bundle as a whole.
 """
 
 import math
@@ -107,7 +107,7 @@ def _transfer(venue: Record, request: Record, qty: float) -> int:
 
 @leaf
 def transit_of(books: Record, token: int) -> int:
-    """Return the TRANSIT balance of a token."""
+    """Return the index of the balance that holds a token in transit."""
     assert token >= 0, "what is sent is a token"
     for index in range(books.balance_count):
         if books.balances[index].kind == BalanceKind.TRANSIT and books.balances[index].token == token:
@@ -150,7 +150,7 @@ def execute(venue: Record, request: Record) -> int:
         qty = books.balances[request.source].amount
     if op == Instruction.TRANSFER:
         return _transfer(venue, request, qty)
-    if op != Instruction.FLASH_REPAY:
+    if op != Instruction.FLASH_REPAY:  # which states both sides: what is paid, with fee, and what was borrowed
         conversion = _conversion_rate(venue, request)
         if not (conversion > 0.0 and conversion < math.inf):
             return Rollback.PRICE_UNKNOWN.value

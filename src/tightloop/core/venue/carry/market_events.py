@@ -10,10 +10,10 @@ from tightloop.core.carry.books import (
     margin_equity,
     margin_notional,
     rate_of_size,
-    series_heard,
     trade_holding,
     underlying,
     unit_value,
+    update_series_at_venue,
 )
 from tightloop.core.compiled import leaf
 from tightloop.core.domain import events as fields
@@ -34,7 +34,7 @@ def on_market_event(venue: Record, event: Record) -> None:
     kind = event.kind
     books = venue.books
     if kind == EventKind.SERIES_UPDATED:
-        series_heard(books, event.instrument, event.price)
+        update_series_at_venue(books, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         if event.ts_event_ns == event.ts_init_ns:
             _stop_out(venue)  # the bar that ended now came before this settlement
@@ -49,8 +49,8 @@ def on_market_event(venue: Record, event: Record) -> None:
             _accrue_staked(venue)
         _arrive(venue)
         _stop_out(venue)
-        for at in range(books.holding_count):
-            books.holdings[at].before = books.holdings[at].mark
+        for index in range(books.holding_count):
+            books.holdings[index].before = books.holdings[index].mark
         if venue.margin_liquidate > 0.0:
             _liquidate_margins(venue)
         _liquidate_debts(venue)
@@ -82,13 +82,13 @@ def _accrue_staked(venue: Record) -> None:
     if venue.staked_at_ns > 0:
         span = float(venue.ts_ns - venue.staked_at_ns)
         total = 0.0
-        for at in range(books.balance_count):
-            balance = books.balances[at]
+        for index in range(books.balance_count):
+            balance = books.balances[index]
             if balance.rate_series >= 0 and balance.sign > 0 and balance.amount > 0.0:
                 total += balance.amount * underlying(books, balance)
-        for at in range(books.balance_count):
-            if books.balances[at].kind == BalanceKind.REWARD:
-                venue.staked[at] += total * span
+        for index in range(books.balance_count):
+            if books.balances[index].kind == BalanceKind.REWARD:
+                venue.staked[index] += total * span
     venue.staked_at_ns = venue.ts_ns
 
 
@@ -123,7 +123,7 @@ def _arrive(venue: Record) -> None:
             venue, Instruction.ARRIVED.value, -1, transit.source, transit.target, transit.amount, transit.amount
         )
         venue.transit_count -= 1
-        last = venue.transits[venue.transit_count]
+        last = venue.transits[venue.transit_count]  # fills the gap; its turn is next
         transit.source, transit.target = last.source, last.target
         transit.amount, transit.due_ns = last.amount, last.due_ns
 
@@ -154,21 +154,21 @@ def _stop_out(venue: Record) -> None:
     A bar that opened beyond either fills at its open: the mark of the previous instant (``before``).
     """
     books = venue.books
-    for at in range(books.holding_count):
-        holding = books.holdings[at]
+    for index in range(books.holding_count):
+        holding = books.holdings[index]
         if holding.qty == 0.0 or holding.high_series < 0 or holding.opened_ns >= venue.ts_ns:
             continue
         high, low = books.series[holding.high_series].now, books.series[holding.low_series].now
         opened = holding.before
         if holding.qty > 0.0:
             if low <= holding.stop:
-                _close_at(venue, at, min(holding.stop, opened))
+                _close_at(venue, index, min(holding.stop, opened))
             elif high > holding.target:
-                _close_at(venue, at, max(holding.target, opened))
+                _close_at(venue, index, max(holding.target, opened))
         elif high >= holding.stop:
-            _close_at(venue, at, max(holding.stop, opened))
+            _close_at(venue, index, max(holding.stop, opened))
         elif low < holding.target:
-            _close_at(venue, at, min(holding.target, opened))
+            _close_at(venue, index, min(holding.target, opened))
 
 
 @leaf
@@ -188,7 +188,8 @@ def liquidation_price(books: Record, at: int, rate: float) -> float:
 def _liquidate_margins(venue: Record) -> None:
     """Liquidate all holdings at a venue whose margin ratio is below the maintenance ratio ``margin_liquidate``.
 
-    A holding is closed at the price at which it reaches that ratio, and the venue keeps the margin left at that price.
+    Each is closed at the price at which it alone reaches that ratio, or at the mark if the market has not come so far.
+    The venue keeps the margin left at that price.
     """
     books = venue.books
     for at in range(books.holding_count):
@@ -198,7 +199,7 @@ def _liquidate_margins(venue: Record) -> None:
         ratio = margin_equity(books, holding.venue) / margin_notional(books, holding.venue)
         if not ratio < venue.margin_liquidate:
             continue
-        # If several holdings share a margin, the price for one alone can lie on the far side of the mark: use the mark.
+        # If holdings share a margin, the price for one alone can lie beyond the mark, where the market has not been.
         alone = liquidation_price(books, at, venue.margin_liquidate)
         price = holding.mark
         if alone > 0.0:
@@ -218,8 +219,8 @@ def _liquidate_debts(venue: Record) -> None:
     The part is the close factor of Aave v3 (``core/carry/lending.py``); amounts are scaled.
     """
     books = venue.books
-    for at in range(venue.leg_count):
-        leg = venue.legs[at]
+    for index in range(venue.leg_count):
+        leg = venue.legs[index]
         if leg.debt < 0 or leg.kind == LegKind.PERP:
             continue
         collateral, debt = lending.collateral_value(books, leg), lending.debt_value(books, leg)

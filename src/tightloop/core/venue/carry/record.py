@@ -27,7 +27,7 @@ CARRY_VENUE = record(
 
 @leaf
 def push(venue: Record, kind: int) -> Record:
-    """Append an empty event of the current bundle (0: none) to the inbox of the step and return it."""
+    """Append a cleared event of the current bundle (0: none) to the inbox of the step and return it."""
     assert venue.inbox_count < limits.INBOX_MAX, "INBOX_MAX: more events than the venue may owe at one instant"
     event = venue.inbox[venue.inbox_count]
     venue.inbox_count += 1
