@@ -1,7 +1,7 @@
-"""The python family: makes no decisions; a Python strategy's requests arrive as events (``core/trading/external.py``).
+"""The python family: a Python strategy's requests arrive as events (``core/trading/external.py``).
 
-It maintains what was requested: the stop and target of a position rest at the venue for its whole quantity, and are
-cancelled when it is flat. Maximum holding time and kill switch work as in every family.
+It decides nothing itself and maintains what was requested: the stop and target of a position rest at the venue for its
+whole quantity, and are cancelled when it is flat. Maximum holding time and kill switch work as in every family.
 """
 
 from tightloop.core import limits, rounding

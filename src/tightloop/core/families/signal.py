@@ -1,19 +1,51 @@
-"""The signal family: five sections and the state machine of an instance (one strategy on one instrument).
+"""The signal family: rule sections drive a state machine, one instance per strategy and instrument.
 
-    MONITORING        S1 TRUE, slot and symbol free   SIGNAL_DETECTED
-    SIGNAL_DETECTED   Z1 TRUE                         ENTRY_EVALUATION, then ENTRY_PENDING, or back when denied
-                      O1 TRUE or timeout              SIGNAL_CANCELLED
-    ENTRY_PENDING     first fill                      POSITION_ACTIVE
-                      O1 or E1 TRUE, or unfilled      SIGNAL_CANCELLED
-    POSITION_ACTIVE   E1 TRUE                         EMERGENCY_EXIT
-                      ZE1 TRUE, longest hold          EXIT_PENDING
-                      stop or target at the venue     (flat)
-    any of the last   flat, and no order left         EXITED
-    SIGNAL_CANCELLED, EXITED    cooldown over         MONITORING
+A strategy file writes up to five sections, each a rule tree (``core/rules.py``):
 
-Priority in one evaluation: E1, stop and target (they work at the venue), time, ZE1, O1, Z1, S1. One transition an
-evaluation; ``immediate`` alone joins S1 and Z1. A section acts on TRUE only. Stops and targets stay at work until the
-position is flat, so an exit under way is never unprotected.
+    S1   a signal is present          O1   the signal is off
+    Z1   enter now                    ZE1  regular exit
+    E1   emergency exit
+
+State               leaves on                           for
+MONITORING          S1 TRUE, slot and symbol free       SIGNAL_DETECTED
+SIGNAL_DETECTED     Z1 TRUE                             ENTRY_EVALUATION, at once ENTRY_PENDING or, if refused,
+                                                        SIGNAL_CANCELLED without cooldown
+                    O1 TRUE, timeout, kill switch       SIGNAL_CANCELLED
+ENTRY_PENDING       first fill                          POSITION_ACTIVE
+                    entry ended without a fill          SIGNAL_CANCELLED
+POSITION_ACTIVE     E1 TRUE, feed silent too long       EMERGENCY_EXIT
+                    ZE1 TRUE, maximum holding time,
+                    kill switch                         EXIT_PENDING
+                    flat by stop or target              EXITED, once no order is open
+EXIT_PENDING        E1 TRUE                             EMERGENCY_EXIT
+                    flat, no open orders                EXITED
+EMERGENCY_EXIT      flat, no open orders                EXITED
+SIGNAL_CANCELLED,   cooldown over                       MONITORING
+EXITED
+
+Calls. The step calls ``decide`` with a Moment. DECIDE evaluates the sections of every touched instance and handles all
+exits and cancels; an instance that wants to enter only returns 1. Then the step calls ENTER for these candidates in
+order of confidence, so that slots, symbol locks and cash go to the best ones. The other moments report what happened in
+between: FILLED, ORDER_ENDED, TIMER, KILL, TRAIL.
+
+Order of priority within one evaluation: E1, then stop and targets (orders at the venue, not evaluated here), maximum
+holding time, ZE1, O1, Z1, S1. One evaluation makes at most one transition; only a strategy with ``immediate`` joins S1
+and Z1.
+
+Invariants. A section acts on TRUE alone: FALSE and UNKNOWN are the same to it. From SIGNAL_DETECTED on, an instance
+occupies one of its strategy's position slots and the lock of its symbol; ``lifecycle.release`` alone gives them back.
+Stops and targets rest at the venue until the position is flat, so an exit in progress is never unprotected; all exits
+are reduce-only, so two that fill at once cannot turn the position around. At most one market exit is open at a time.
+
+What may surprise:
+
+- O1 or E1 in ENTRY_PENDING only requests the cancel of the entry; ``end_reason`` remembers why. The instance waits for
+  the venue's answer, and if the entry fills first, its position is closed immediately.
+- An exit that ended without closing the position (rejected, cancelled) is sent again at the next evaluation.
+- A stop that fills partly cancels what is left of the entry, which could otherwise reopen the position.
+- The cooldown depends on what closed the position: none after a stop, ``e1_cooldown`` after E1 or a liquidation, else
+  ``ze1_cooldown``.
+- Sections with crossings, hold or seq are evaluated in every state, because their memory must not miss an evaluation.
 """
 
 import math
@@ -23,12 +55,9 @@ from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain.enums import (
     InstanceState,
     Moment,
-    Op,
     OrderKind,
     Reason,
     Role,
-    RowKind,
-    Section,
     StopKind,
     TargetKind,
     TimeInForce,
@@ -36,138 +65,31 @@ from tightloop.core.domain.enums import (
 )
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import entry as signal_entry
+from tightloop.core.families._signal import exits as signal_exits
+from tightloop.core.families._signal import lifecycle as signal_lifecycle
 from tightloop.core.families._signal import protection as signal_protection
+from tightloop.core.families._signal import sections as signal_sections
+from tightloop.core.families._signal.sections import E1, O1, S1, Z1, ZE1
 from tightloop.core.market import update as market_update
-from tightloop.core.rules import FALSE, TRUE, evaluate, last_verdict, value_of
+from tightloop.core.rules import TRUE, value_of
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import account as trading_account
 from tightloop.core.trading import commands
 
 PARAMETERS = ()
-MEASURES_ON_DEMAND = True
-S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Section.ZE1), int(Section.E1)
+MEASURES_ON_DEMAND = True  # calls measure_rest before it reads values, so indicators may be deferred
 
 
-# Sections -----------------------------------------------------------------------------------------------------------
-
-
-@hot
-def _is_needed(state: int, section: int) -> bool:
-    """Tell whether a section can cause a transition out of ``state``."""
-    if state == InstanceState.MONITORING:
-        return section == S1
-    if state == InstanceState.SIGNAL_DETECTED:
-        return section == O1 or section == Z1
-    if state == InstanceState.ENTRY_PENDING:
-        return section == O1 or section == E1
-    if state == InstanceState.POSITION_ACTIVE:
-        return section == ZE1 or section == E1
-    return section == E1 and state == InstanceState.EXIT_PENDING
-
-
-@hot
-def _evaluate_sections(state: Record, arena: Floats, instance: int) -> None:
-    """Evaluate the sections the state needs, and all that have a memory; writes ``verdicts``, FALSE for the others.
-
-    Crossings, hold and seq compare with the previous evaluation, so their sections are evaluated in every state.
-    """
-    machine = state.instances[instance]
-    strategy = state.strategies[machine.strategy]
-    for section in range(5):
-        machine.verdicts[section] = FALSE
-        count = strategy.section_count[section]
-        if count > 0 and (strategy.section_is_stateful[section] != 0 or _is_needed(machine.state, section)):
-            machine.verdicts[section] = evaluate(
-                state, arena, machine, strategy.section_first[section], count, state.ts_ns
-            )
-
-
-@leaf
-def _report_section(state: Record, arena: Floats, rows: Rows, instance: int, section: int, reason: int) -> None:
-    """Log that a section fired (``reason`` 0, or its cause) or was suppressed, and each condition with its values."""
-    machine = state.instances[instance]
-    strategy = state.strategies[machine.strategy]
-    row = log.emit(state, rows, RowKind.SECTION.value, instance)
-    row.code = section
-    row.reason = reason
-    row.signal_id = machine.signal_id
-    row.price = state.instruments[machine.instrument].mark
-    log.seal(state, row)
-    first = strategy.section_first[section]
-    for number in range(first, first + strategy.section_count[section]):
-        node = state.nodes[number]
-        if node.op >= Op.ALL:
-            continue
-        row = log.emit(state, rows, RowKind.CONDITION.value, instance)
-        row.slot = number
-        row.code = last_verdict(state, arena, machine, node)
-        row.value = value_of(state, arena, machine, node.left)
-        row.threshold = value_of(state, arena, machine, node.right)
-        if node.op == Op.BETWEEN:
-            row.exit_price = value_of(state, arena, machine, node.right_high)
-
-
-# The machine --------------------------------------------------------------------------------------------------------
-
-
-@hot
-def _transition(state: Record, rows: Rows, instance: int, to: int, reason: int) -> None:
-    """Change the instance's state, with a row in the log."""
-    machine = state.instances[instance]
-    row = log.emit(state, rows, RowKind.TRANSITION.value, instance)
-    row.slot = machine.state
-    row.code = to
-    row.reason = reason
-    row.signal_id = machine.signal_id
-    log.seal(state, row)
-    machine.state = to
-    machine.state_since_ns = state.ts_ns
-
-
-@leaf
-def _set_timer(state: Record, instance: int, due_ns: int) -> None:
-    """Schedule a TIMER call of this instance; a later call replaces it."""
-    state.instances[instance].timer_ns = due_ns
-    state.next_timer_ns = min(state.next_timer_ns, due_ns)
-
-
-@leaf
-def _rest(state: Record, rows: Rows, instance: int, to: int, reason: int, cooldown_ns: int) -> None:
-    """Release slot and symbol lock, enter ``to`` (SIGNAL_CANCELLED or EXITED) and start its cooldown.
-
-    Without a cooldown the instance returns to MONITORING at once.
-    """
-    machine = state.instances[instance]
-    strategy = state.strategies[machine.strategy]
-    assert strategy.slots_used > 0, "a slot is given back once"
-    strategy.slots_used -= 1
-    state.instruments[machine.instrument].lock = 0
-    machine.cooldown_until_ns = state.ts_ns + cooldown_ns
-    machine.end_reason = 0
-    _transition(state, rows, instance, to, reason)
-    if cooldown_ns > 0:
-        _set_timer(state, instance, machine.cooldown_until_ns)
-    else:
-        _monitor(state, rows, instance)
-
-
-@leaf
-def _monitor(state: Record, rows: Rows, instance: int) -> None:
-    """Return to MONITORING: no signal, no timer."""
-    machine = state.instances[instance]
-    machine.timer_ns = limits.NEVER_NS
-    _transition(state, rows, instance, InstanceState.MONITORING.value, 0)
-    machine.signal_id = 0
-    machine.signal_ns = 0
+# Signals and entries ------------------------------------------------------------------------------------------------
 
 
 @leaf
 def _cancel_signal(state: Record, arena: Floats, rows: Rows, instance: int, reason: int) -> None:
     """Cancel the signal: section O1 or its timeout."""
     machine = state.instances[instance]
-    _report_section(state, arena, rows, instance, O1, reason)
+    signal_sections.report_section(state, arena, rows, instance, O1, reason)
     cooldown_ns = state.strategies[machine.strategy].o1_cooldown_ns
-    _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
+    signal_lifecycle.release(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
 
 
 @leaf
@@ -196,7 +118,7 @@ def _detect(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     if reason != 0:
         if machine.suppressed_for != reason:
             machine.suppressed_for = reason
-            _report_section(state, arena, rows, instance, S1, reason)
+            signal_sections.report_section(state, arena, rows, instance, S1, reason)
         return
     machine.suppressed_for = 0
     strategy.slots_used += 1
@@ -208,10 +130,10 @@ def _detect(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     machine.low_since_signal = instrument.bar.low
     if strategy.target_kind == TargetKind.LADDER_RETRACEMENT:
         machine.signal_base = value_of(state, arena, machine, strategy.base_slot)
-    _report_section(state, arena, rows, instance, S1, 0)
-    _transition(state, rows, instance, InstanceState.SIGNAL_DETECTED.value, 0)
+    signal_sections.report_section(state, arena, rows, instance, S1, 0)
+    signal_lifecycle.transition(state, rows, instance, InstanceState.SIGNAL_DETECTED.value, 0)
     if strategy.o1_timeout_ns > 0:
-        _set_timer(state, instance, machine.signal_ns + strategy.o1_timeout_ns)
+        signal_lifecycle.set_timer(state, instance, machine.signal_ns + strategy.o1_timeout_ns)
     if strategy.z1_immediate != 0:
         _enter(state, arena, rows, table, instance)
 
@@ -226,8 +148,8 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]
     machine.timer_ns = limits.NEVER_NS
-    _report_section(state, arena, rows, instance, Z1, 0)
-    _transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
+    signal_sections.report_section(state, arena, rows, instance, Z1, 0)
+    signal_lifecycle.transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
     price = signal_entry.entry_price(state, arena, instance)
     signal_entry.keep_retracement(state, arena, instance)
     stop = signal_entry.stop_price(state, arena, instance, price)
@@ -267,62 +189,9 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     if reason == 0 and qty < planned_qty:
         trading_account.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, planned_qty, state.orders[slot].id)
     if reason != 0:
-        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, 0)
+        signal_lifecycle.release(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, 0)
     else:
-        _transition(state, rows, instance, InstanceState.ENTRY_PENDING.value, 0)
-
-
-# Exits --------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def _is_exit(role: int) -> bool:
-    """Tell whether an order's role is to close the whole position at market, unlike stops and targets."""
-    return role == Role.ZE1 or role == Role.E1 or role == Role.TIME or role == Role.MANUAL
-
-
-@leaf
-def _cancel_orders(state: Record, rows: Rows, instance: int, entries_only: bool, reason: int) -> None:
-    """Request cancellation of the instance's open orders, or of its entry orders alone."""
-    slot = state.instances[instance].order_first
-    while slot >= 0:
-        order = state.orders[slot]
-        if not entries_only or order.role == Role.ENTRY:
-            commands.cancel(state, rows, slot, reason)
-        slot = order.next
-
-
-@leaf
-def _exit_order(state: Record, instance: int) -> int:
-    """Return the slot of the market exit that is open, -1 if none."""
-    slot = state.instances[instance].order_first
-    while slot >= 0:
-        if _is_exit(state.orders[slot].role):
-            return slot
-        slot = state.orders[slot].next
-    return -1
-
-
-@leaf
-def _exit(state: Record, rows: Rows, table: Table, instance: int, role: int) -> None:
-    """Close the whole position at market, reduce-only, unless such an exit is already open.
-
-    Stop and targets stay at the venue meanwhile. ``role``: ZE1, E1, TIME or MANUAL.
-    """
-    machine = state.instances[instance]
-    position = state.positions[instance]
-    to = InstanceState.EMERGENCY_EXIT.value if role == Role.E1 else InstanceState.EXIT_PENDING.value
-    if role == Role.ZE1:
-        _transition(state, rows, instance, InstanceState.CLOSE_ORDER_EVALUATION.value, 0)
-    if role != Role.E1 or state.strategies[machine.strategy].e1_cancels_pending != 0:
-        _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
-    if _exit_order(state, instance) < 0:
-        side = -1 if position.qty > 0.0 else 1
-        slot = commands.draft(state, instance, role, side, abs(position.qty))
-        commands.send(state, rows, table, slot)
-    machine.timer_ns = limits.NEVER_NS
-    machine.exit_role = role
-    _transition(state, rows, instance, to, 0)
+        signal_lifecycle.transition(state, rows, instance, InstanceState.ENTRY_PENDING.value, 0)
 
 
 @leaf
@@ -330,18 +199,8 @@ def _fire_exit(
     state: Record, arena: Floats, rows: Rows, table: Table, instance: int, section: int, reason: int
 ) -> None:
     """Report section E1 or ZE1 and close the position."""
-    _report_section(state, arena, rows, instance, section, reason)
-    _exit(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
-
-
-@leaf
-def _exit_cooldown_ns(strategy: Record, role: int) -> int:
-    """Return the cooldown after a position was closed by an order of ``role``, ns."""
-    if role == Role.E1 or role == Role.LIQUIDATION:
-        return strategy.e1_cooldown_ns
-    if role == Role.STOP_LOSS or role == Role.TRAILING:
-        return 0
-    return strategy.ze1_cooldown_ns
+    signal_sections.report_section(state, arena, rows, instance, section, reason)
+    signal_exits.close_position(state, rows, table, instance, Role.E1.value if section == E1 else Role.ZE1.value)
 
 
 # Moments ------------------------------------------------------------------------------------------------------------
@@ -355,12 +214,12 @@ def _finish(state: Record, rows: Rows, instance: int) -> None:
     if machine.state == InstanceState.ENTRY_PENDING:
         reason = machine.end_reason if machine.end_reason != 0 else Reason.ENTRY_UNFILLED.value
         cooldown_ns = strategy.e1_cooldown_ns if reason == Reason.E1_TRUE else strategy.o1_cooldown_ns
-        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
+        signal_lifecycle.release(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, reason, cooldown_ns)
     else:
         # After E1 the emergency cooldown applies, even if a stop or target closed the position first.
         role = Role.E1.value if machine.state == InstanceState.EMERGENCY_EXIT else machine.exit_role
-        cooldown_ns = _exit_cooldown_ns(strategy, role)
-        _rest(state, rows, instance, InstanceState.EXITED.value, Reason.EXIT.value, cooldown_ns)
+        cooldown_ns = signal_exits.exit_cooldown_ns(strategy, role)
+        signal_lifecycle.release(state, rows, instance, InstanceState.EXITED.value, Reason.EXIT.value, cooldown_ns)
 
 
 @leaf
@@ -375,41 +234,29 @@ def _holds(state: int) -> bool:
 
 @leaf
 def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
-    """React to a fill: place or resize stop and targets; when flat, cancel what is left and finish."""
+    """Place or resize stop and targets after a fill; when flat, cancel what is left and finish."""
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]
     position = state.positions[instance]
     if position.qty == 0.0:
         if _holds(machine.state):
-            _cancel_orders(state, rows, instance, False, Reason.EXIT.value)
+            signal_exits.cancel_orders(state, rows, instance, False, Reason.EXIT.value)
         if machine.order_first < 0:
             _finish(state, rows, instance)
         return
     if machine.state == InstanceState.ENTRY_PENDING:
-        _transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
+        signal_lifecycle.transition(state, rows, instance, InstanceState.POSITION_ACTIVE.value, 0)
         if strategy.max_hold_ns > 0:
-            _set_timer(state, instance, max(position.opened_ns + strategy.max_hold_ns, state.ts_ns))
+            signal_lifecycle.set_timer(state, instance, max(position.opened_ns + strategy.max_hold_ns, state.ts_ns))
         if machine.end_reason != 0:
             # The entry filled before its cancel arrived: close the position that was called off.
             role = Role.E1.value if machine.end_reason == Reason.E1_TRUE else Role.ZE1.value
             machine.end_reason = 0
-            _exit(state, rows, table, instance, role)
-    if _is_stopping(state, instance):
-        _cancel_orders(state, rows, instance, True, Reason.EXIT.value)
+            signal_exits.close_position(state, rows, table, instance, role)
+    if signal_exits.is_stopping(state, instance):
+        signal_exits.cancel_orders(state, rows, instance, True, Reason.EXIT.value)
     signal_protection.place_stop(state, rows, table, instance)
     signal_protection.place_targets(state, arena, rows, table, instance)
-
-
-@leaf
-def _is_stopping(state: Record, instance: int) -> bool:
-    """Tell whether a partly filled stop is closing the position: no entry may add to it."""
-    slot = state.instances[instance].order_first
-    while slot >= 0:
-        order = state.orders[slot]
-        if (order.role == Role.STOP_LOSS or order.role == Role.TRAILING) and order.filled_qty > 0.0:
-            return True
-        slot = order.next
-    return False
 
 
 @leaf
@@ -438,10 +285,10 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
     elif machine.state == InstanceState.POSITION_ACTIVE:
         position = state.positions[instance]
         if position.qty != 0.0 and _is_due(state, position.opened_ns, strategy.max_hold_ns):
-            _exit(state, rows, table, instance, Role.TIME.value)
+            signal_exits.close_position(state, rows, table, instance, Role.TIME.value)
     elif machine.state == InstanceState.SIGNAL_CANCELLED or machine.state == InstanceState.EXITED:
         if state.ts_ns >= machine.cooldown_until_ns:
-            _monitor(state, rows, instance)
+            signal_lifecycle.return_to_monitoring(state, rows, instance)
 
 
 @hot
@@ -468,10 +315,10 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
         reason = 0 if machine.verdicts[E1] == TRUE else Reason.FEED_SILENT.value
         _fire_exit(state, arena, rows, table, instance, E1, reason)
     elif machine.state == InstanceState.EXIT_PENDING:
-        if _exit_order(state, instance) < 0:
-            _exit(state, rows, table, instance, machine.exit_role)
+        if signal_exits.exit_order(state, instance) < 0:
+            signal_exits.close_position(state, rows, table, instance, machine.exit_role)
     elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
-        _exit(state, rows, table, instance, Role.TIME.value)
+        signal_exits.close_position(state, rows, table, instance, Role.TIME.value)
     elif machine.verdicts[ZE1] == TRUE:
         _fire_exit(state, arena, rows, table, instance, ZE1, 0)
     else:
@@ -501,7 +348,7 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
         machine.state == InstanceState.SIGNAL_CANCELLED or machine.state == InstanceState.EXITED
     ):
         _on_time(state, arena, rows, table, instance)
-    _evaluate_sections(state, arena, instance)
+    signal_sections.evaluate_sections(state, arena, instance)
     if machine.state == InstanceState.MONITORING:
         if machine.verdicts[S1] != TRUE:
             machine.suppressed_for = 0
@@ -518,14 +365,14 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
         if machine.end_reason == 0 and (machine.verdicts[E1] == TRUE or machine.verdicts[O1] == TRUE):
             section = E1 if machine.verdicts[E1] == TRUE else O1
             machine.end_reason = Reason.E1_TRUE.value if section == E1 else Reason.O1_TRUE.value
-            _report_section(state, arena, rows, instance, section, machine.end_reason)
-            _cancel_orders(state, rows, instance, True, machine.end_reason)
+            signal_sections.report_section(state, arena, rows, instance, section, machine.end_reason)
+            signal_exits.cancel_orders(state, rows, instance, True, machine.end_reason)
     elif machine.state == InstanceState.POSITION_ACTIVE or machine.state == InstanceState.EXIT_PENDING:
         _decide_with_position(state, arena, rows, table, instance)
-    elif machine.state == InstanceState.EMERGENCY_EXIT and _exit_order(state, instance) < 0:
+    elif machine.state == InstanceState.EMERGENCY_EXIT and signal_exits.exit_order(state, instance) < 0:
         if state.positions[instance].qty == 0.0:
             return 0
-        _exit(state, rows, table, instance, Role.E1.value)
+        signal_exits.close_position(state, rows, table, instance, Role.E1.value)
     return 0
 
 
@@ -533,11 +380,11 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
 def _kill(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """Apply the kill switch: cancel entries, close the position, cancel the signal."""
     machine = state.instances[instance]
-    _cancel_orders(state, rows, instance, True, Reason.KILLED.value)
+    signal_exits.cancel_orders(state, rows, instance, True, Reason.KILLED.value)
     if state.positions[instance].qty != 0.0:
-        _exit(state, rows, table, instance, Role.MANUAL.value)
+        signal_exits.close_position(state, rows, table, instance, Role.MANUAL.value)
     elif machine.state == InstanceState.SIGNAL_DETECTED:
-        _rest(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, Reason.KILLED.value, 0)
+        signal_lifecycle.release(state, rows, instance, InstanceState.SIGNAL_CANCELLED.value, Reason.KILLED.value, 0)
     elif machine.state == InstanceState.ENTRY_PENDING:
         machine.end_reason = Reason.KILLED.value
 
