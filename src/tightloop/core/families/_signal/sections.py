@@ -10,7 +10,7 @@ S1, O1, Z1, ZE1, E1 = int(Section.S1), int(Section.O1), int(Section.Z1), int(Sec
 
 
 @hot
-def _is_needed(state: int, section: int) -> bool:
+def is_needed(state: int, section: int) -> bool:
     """Tell whether a section can cause a transition out of ``state``."""
     if state == InstanceState.MONITORING:
         return section == S1
@@ -34,7 +34,7 @@ def evaluate_sections(state: Record, arena: Floats, instance: int) -> None:
     for section in range(5):
         machine.verdicts[section] = FALSE
         count = strategy.section_count[section]
-        if count > 0 and (strategy.section_is_stateful[section] != 0 or _is_needed(machine.state, section)):
+        if count > 0 and (strategy.section_is_stateful[section] != 0 or is_needed(machine.state, section)):
             machine.verdicts[section] = evaluate(
                 state, arena, machine, strategy.section_first[section], count, state.ts_ns
             )
