@@ -32,7 +32,7 @@ def _wanted(state: Record, instance: int) -> float:
 
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
-    """Act on a moment: enter once; only the kill switch closes the position."""
+    """Handle a ``Moment`` of one instance: enter once; only the kill switch closes the position."""
     assert 0 <= instance < state.instance_count, "an instance is one of the run's"
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]

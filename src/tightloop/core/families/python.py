@@ -119,7 +119,7 @@ def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
 
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
-    """Act on a moment in the life of one instance; always returns 0, since it never requests an entry itself."""
+    """Handle a ``Moment`` of one instance; always returns 0: entries are requested from outside."""
     assert 0 <= instance < state.instance_count, "an instance is one of the run's"
     machine = state.instances[instance]
     position = state.positions[instance]

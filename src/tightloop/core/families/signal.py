@@ -29,8 +29,8 @@ order of confidence, so that slots, symbol locks and cash go to the best ones. T
 between: FILLED, ORDER_ENDED, TIMER, KILL, TRAIL.
 
 Order of priority within one evaluation: E1, then stop and targets (orders at the venue, not evaluated here), maximum
-holding time, ZE1, O1, Z1, S1. One evaluation makes at most one transition; only a strategy with ``immediate`` joins S1
-and Z1.
+holding time, ZE1, O1, Z1, S1. One evaluation makes at most one transition, with two exceptions: the end of a cooldown
+does not count, and a strategy with ``immediate`` joins S1 and Z1.
 
 Invariants. A section acts on TRUE alone: FALSE and UNKNOWN are the same to it. From SIGNAL_DETECTED on, an instance
 occupies one of its strategy's position slots and the lock of its symbol; ``lifecycle.release`` alone gives them back.
@@ -123,7 +123,7 @@ def _detect(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     machine.suppressed_for = 0
     strategy.slots_used += 1
     instrument = state.instruments[machine.instrument]
-    instrument.lock = instance + 1
+    instrument.lock = instance + 1  # 0: unlocked
     machine.signal_id = log.next_id(state)
     machine.signal_ns = state.ts_ns
     machine.high_since_signal = instrument.bar.high
@@ -150,6 +150,8 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     machine.timer_ns = limits.NEVER_NS
     signal_sections.report_section(state, arena, rows, instance, Z1, 0)
     signal_lifecycle.transition(state, rows, instance, InstanceState.ENTRY_EVALUATION.value, 0)
+    # The stop comes before the size (risk sizing divides by its distance), as rounded for the venue: with the planned
+    # price the position could risk more than it was sized for.
     price = signal_entry.entry_price(state, arena, instance)
     signal_entry.keep_retracement(state, arena, instance)
     stop = signal_entry.stop_price(state, arena, instance, price)
@@ -158,6 +160,7 @@ def _enter(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     planned_qty = signal_entry.quantity(state, arena, instance, price, resting_stop)
     qty = signal_entry.fitted(state, instance, price, planned_qty)
     reason = signal_entry.refusal(state, instance, price, qty, resting_stop, target)
+    # Draft the order even if the plan is refused: a denied order records what was planned and why it was refused.
     slot = commands.draft(state, instance, Role.ENTRY.value, strategy.direction, qty if qty == qty else 0.0)
     order = state.orders[slot]
     order.reduce_only = 0
@@ -341,9 +344,11 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     machine = state.instances[instance]
     if not _only_watches(machine.state):
         market_update.measure_rest(state, arena, table, machine.instrument)
+    # Indicators of the instance (P&L, age of its signal) read positions and states, which change without a tick.
     for k in range(machine.own_first, machine.own_first + machine.own_count):
         indicator = state.indicators[k]
         call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
+    # A cooldown that ends now ends before S1 is read, so the instance can signal in the same evaluation.
     if machine.timer_ns <= state.ts_ns and (
         machine.state == InstanceState.SIGNAL_CANCELLED or machine.state == InstanceState.EXITED
     ):
@@ -391,7 +396,7 @@ def _kill(state: Record, rows: Rows, table: Table, instance: int) -> None:
 
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
-    """Act on a moment in the life of one instance; returns 1 from DECIDE if it requests an entry, else 0."""
+    """Handle a ``Moment`` of one instance; returns 1 from DECIDE if it requests an entry, else 0."""
     machine = state.instances[instance]
     if moment == Moment.DECIDE:
         if machine.state == InstanceState.INACTIVE:
