@@ -85,9 +85,9 @@ def make(venue: Record, slot: int, most: float) -> float:
             )
         return 0.0
     order_id, wanted = order.id, qty
-    if venue_cash.is_asked(venue, order):
+    if venue_cash.needs_cash(venue, order):
         rules, rate = venue.instruments[order.instrument].rules, venue.costs[order.instance].maker_rate
-        qty = venue_cash.part_at(venue_cash.free(venue, order_id), rules, qty, order.price, rate)
+        qty = venue_cash.affordable_part(venue_cash.free(venue, order_id), rules, qty, order.price, rate)
     if qty > 0.0:
         fill(venue, slot, order.price, order.price, qty, True)
     if qty < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
@@ -114,6 +114,7 @@ def _divisible(shown: float, qty: float) -> float:
 
 @leaf
 def _is_limited(order: Record) -> bool:
+    """Return whether an order has a limit price."""
     return order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT
 
 
@@ -175,7 +176,7 @@ def _affordable_qty(venue: Record, instrument: Record, order: Record, qty: float
 
     By bisection: a smaller quantity has a better average price.
     """
-    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+    if qty <= 0.0 or not venue_cash.needs_cash(venue, order):
         return qty
     money, rate = venue_cash.free(venue, order.id), venue.costs[order.instance].taker_rate
     if venue_cash.covers(money, instrument.rules, qty, _price_for(venue, instrument, order, qty), rate):
@@ -215,10 +216,10 @@ def take_print(venue: Record, instrument: Record, slot: int, shown: float, wante
     """Fill up to ``wanted`` from the current print, of which ``shown`` was left, as far as free cash pays for it."""
     order = venue.orders[slot]
     order_id, qty = order.id, wanted
-    if venue_cash.is_asked(venue, order):
+    if venue_cash.needs_cash(venue, order):
         price = average_price(venue, instrument, order, instrument.last, max(shown, qty), qty)
         rate = venue.costs[order.instance].taker_rate
-        qty = venue_cash.part_at(venue_cash.free(venue, order_id), instrument.rules, qty, price, rate)
+        qty = venue_cash.affordable_part(venue_cash.free(venue, order_id), instrument.rules, qty, price, rate)
     if qty > 0.0:
         price = average_price(venue, instrument, order, instrument.last, max(shown, qty), qty)
         fill(venue, slot, price, instrument.last, qty, False)
@@ -256,7 +257,7 @@ def walk_book(venue: Record, instrument: Record, slot: int) -> None:
     order = venue.orders[slot]
     order_id, wanted, market = order.id, remaining(venue, order), depth.best(instrument, -order.side)
     is_unpaid = False
-    if venue_cash.is_asked(venue, order):
+    if venue_cash.needs_cash(venue, order):
         given, _, _ = _walk(venue, instrument, order, wanted, False)
         wanted = _affordable_qty(venue, instrument, order, given)
         is_unpaid = wanted < given * (1.0 - limits.QUANTITY_TOLERANCE)
@@ -299,7 +300,7 @@ def take(venue: Record, slot: int) -> None:
     if order.tif == TimeInForce.FOK and not has_all(venue, instrument, order):
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, venue.ts_ns)
         return
-    if order.tif == TimeInForce.FOK and venue_cash.is_asked(venue, order):
+    if order.tif == TimeInForce.FOK and venue_cash.needs_cash(venue, order):
         wanted = remaining(venue, order)
         if _affordable_qty(venue, instrument, order, wanted) < wanted * (1.0 - limits.QUANTITY_TOLERANCE):
             venue_cash.end_unpaid(venue, slot, order_id, venue.ts_ns)

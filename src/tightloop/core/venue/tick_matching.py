@@ -164,7 +164,7 @@ def liquidate(venue: Record, index: int, instrument: Record) -> None:
 
 @leaf
 def _fill_from_book(venue: Record, instrument: Record, slot: int) -> None:
-    """Fill a resting order, at its own price, from the levels of the opposite side that crossed it; use them up."""
+    """Fill a resting order, at its limit price, from the levels of the opposite side that crossed it; use them up."""
     order = venue.orders[slot]
     order_id, side = order.id, -order.side
     best = depth.best(instrument, side)
@@ -180,7 +180,7 @@ def _fill_from_book(venue: Record, instrument: Record, slot: int) -> None:
 
 @leaf
 def _fill_crossed(venue: Record, instrument: Record) -> None:
-    """Fill resting orders, at their own price, where the opposite best price reached them."""
+    """Fill the resting orders that the opposite best price reached, each at its limit price."""
     slot = instrument.order_first
     while slot >= 0:
         order = venue.orders[slot]

@@ -220,19 +220,22 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
 
 @leaf
 def _prevent_self_trade(venue: Record, instrument: Record, taker: Record) -> None:
-    """Cancel our resting orders that an incoming order would trade against."""
-    other = depth.best(instrument, -taker.side)
+    """Cancel our resting orders that an incoming order would trade against.
+
+    Those are the ones within the worst price it may take: its limit, or the last level (or touch) its quantity needs.
+    """
+    worst = depth.best(instrument, -taker.side)
     if instrument.has_book != 0:
-        other = depth.price_of(instrument, -taker.side, taker.qty)
-    bound = taker.price if taker.kind == OrderKind.LIMIT else other
-    if taker.post_only != 0 or bound != bound:
+        worst = depth.price_of(instrument, -taker.side, taker.qty)
+    limit = taker.price if taker.kind == OrderKind.LIMIT else worst
+    if taker.post_only != 0 or limit != limit:
         return
     slot = instrument.order_first
     while slot >= 0:
         order = venue.orders[slot]
         next_slot = order.next
         if tick_matching.is_resting(order) and order.side == -taker.side:
-            if order.price <= bound if taker.side > 0 else order.price >= bound:
+            if order.price <= limit if taker.side > 0 else order.price >= limit:
                 venue_orders.end_order(
                     venue, slot, EventKind.ORDER_CANCELED.value, Reason.SELF_TRADE.value, venue.ts_ns
                 )

@@ -91,7 +91,7 @@ def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
     keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
     values = np.column_stack([columns[name] for name in columns if name not in keys])
     row_order = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
-    if kind == "books" and row_order == RowOrder(None, None, None, row_order.rows) and (np.diff(received) >= 0).all():
+    if kind == "books" and not row_order.has_faults and (np.diff(received) >= 0).all():
         return RowOrder(None, None, None, None)  # keep the stored order of rows with equal times
     return row_order
 

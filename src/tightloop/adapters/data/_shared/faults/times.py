@@ -20,7 +20,7 @@ class Values(Protocol):
     def __getitem__(self, rows: RowNumbers, /) -> npt.NDArray[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # rows is an array: a comparison has no truth value
 class RowOrder:
     """Faults of order and duplicates.
 
@@ -31,6 +31,11 @@ class RowOrder:
     exact: Fault | None
     conflicting: Fault | None
     rows: RowNumbers | None
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything beyond the order of rows of one key was found."""
+        return not (self.disorder is None and self.exact is None and self.conflicting is None)
 
 
 def order_of(
