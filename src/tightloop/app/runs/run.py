@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.app.runs.files import RunFiles
+from tightloop.app import report as run_report
 from tightloop.app.markets.ticks import TickMarket
-from tightloop.model.signal.read import Strategy
+from tightloop.app.runs.files import RunFiles
 from tightloop.model.files.gathered import Gathering
+from tightloop.model.files.overrides import with_settings
 from tightloop.model.instruments import InstrumentId, InstrumentRules
 from tightloop.model.signal.plan import Plan, make_plan
-from tightloop.model.files.overrides import with_settings
-from tightloop.runtime.results import build as results_build
+from tightloop.model.signal.read import Strategy
 from tightloop.runtime.feeds.bars import Feed, make_feed
+from tightloop.runtime.results import build as results_build
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
 Times = npt.NDArray[np.int64]
@@ -56,17 +57,14 @@ class Run(RunFiles):
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
-        from tightloop.app.report.page import build_report  # brings polars, and --no-report does without
-        from tightloop.app.report.why import blocked
-
         bars = self._bars()
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
-        return build_report(
+        return run_report.page.build_report(
             self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
             text, self.command, made_at,
-            blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+            run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:
