@@ -9,8 +9,9 @@ import numpy as np
 from tightloop.core.carry.books import unit_value
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BUCKETS, Monitor
+from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.kinds import array, boolean, float64, int64, void
-from tightloop.core.domain.types import EventKind, Floats, Ints, Record, RowKind, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
 from tightloop.core.venue.carry import bundles, market_events

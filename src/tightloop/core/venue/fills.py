@@ -4,11 +4,13 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.venue import cash as venue_cash
-from tightloop.core.venue import matching
 from tightloop.core.venue import orders as venue_orders
+from tightloop.core.venue import positions as venue_positions
+from tightloop.core.venue.slippage import slippage_rate
 
 LEAST_SHARE = 1e-6
 """Of the touch: what is left of a price that ran out of buyers, where there is no increment."""
@@ -32,7 +34,7 @@ def fill(venue: Record, slot: int, price: float, market: float, qty: float, is_m
     costs = venue.costs[order.instance]
     multiplier = own.rules.multiplier
     order.filled_qty += qty
-    matching.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, own)
+    venue_positions.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, own)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, venue.ts_ns)
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
@@ -47,7 +49,7 @@ def fill(venue: Record, slot: int, price: float, market: float, qty: float, is_m
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
         venue_orders.remove(venue, slot)
     if oco != 0:
-        matching.cancel_siblings(venue, own, oco, order_id, venue.ts_ns)
+        venue_orders.cancel_siblings(venue, own, oco, order_id, venue.ts_ns)
 
 
 @leaf
@@ -239,7 +241,7 @@ def walk_book(venue: Record, own: Record, slot: int) -> None:
 def slipped(venue: Record, order: Record, price: float, market: float, qty: float, shown: float) -> float:
     """A price with the slippage that the costs say, no worse than a limit's own."""
     if venue.costs[order.instance].slippage_kind != SlippageKind.NONE:
-        price *= 1.0 + order.side * matching.slippage_rate(venue, order, qty, shown)
+        price *= 1.0 + order.side * slippage_rate(venue, order, qty, shown)
     own = venue.instruments[order.instrument]
     price = max(price, own.rules.price_increment, market * LEAST_SHARE)
     if _is_limited(order):

@@ -1,4 +1,4 @@
-"""How files that people write are read: lines, fields, overrides, diagnostics."""
+"""Reading of YAML files written by users: line numbers, field types, overrides, error messages."""
 
 from typing import TYPE_CHECKING
 

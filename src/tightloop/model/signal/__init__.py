@@ -1,4 +1,4 @@
-"""Strategies of signals and of Python: their files, what is wrong in them, and the plan of a run."""
+"""Strategies of the families signal, hold and python: file format, validation, and the arrays a run starts from."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,10 @@
-"""From strategies to the arrays that compiled code runs on: State, arena, venue and the table of addresses.
+"""Builds the arrays that compiled code runs on: State, arena, venue and the table of function addresses.
 
-Nothing is compiled for a strategy: rules become rows of a table, parameters become numbers, and the same indicator on
-the same instrument is laid out once, whoever names it.
+Nothing is compiled per strategy: rules become rows of NODE, parameters become floats in the arena, and equal indicators
+(type, parameters, timeframe, instrument) are laid out once, whichever strategies name them.
+
+Layout of the arena (float64 cells): cell 0 is NaN, then for each indicator its outputs, parameters and private memory,
+then constants of rules, then, aligned, the ring buffers of tick tapes. Cells behind ``arena_floats`` are not hashed.
 """
 
 import math
@@ -13,17 +16,20 @@ import numpy as np
 
 from tightloop.core import checks, families, indicators, limits
 from tightloop.core.compiled import DISABLE_JIT, address_of
-from tightloop.core.domain.types import VENUE, Floats, InstanceState, Op, Rows, StopKind
+from tightloop.core.domain.enums import InstanceState, Op, StopKind
+from tightloop.core.domain.types import VENUE, Floats, Rows
 from tightloop.core.indicators.contract import End
 from tightloop.core.market import tapes
 from tightloop.core.state import new_state
 from tightloop.core.trading.ledger import CAPITAL, WALLET
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
-from tightloop.model.signal.conditions import OPERATORS, Condition, Node
+from tightloop.model.signal.conditions import Condition, Node
 from tightloop.model.signal.lazy_indicators import mark_lazy
 from tightloop.model.signal.plan_numbers import (
+    RuleNode,
     Slots,
+    append_postfix,
     or_nan,
     seconds_ns,
     write_costs,
@@ -43,7 +49,12 @@ _TAPE_FIELDS = {"trades": "trade_tape", "quotes": "quote_tape", "book": "book_ta
 
 @dataclass(slots=True)
 class Plan:
-    """Everything one run starts from. ``conditions`` names what each node of the rules compares."""
+    """All inputs of one run.
+
+    ``states``, ``venues``: one record each. ``table``: function addresses (int64; Python functions without JIT).
+    ``rows_per_step``: log rows that one step may need. ``conditions``: the condition of each rule node, by node number.
+    ``funding``: whether any strategy of an instrument pays funding.
+    """
 
     strategies: tuple[Strategy, ...]
     instruments: tuple[InstrumentId, ...]
@@ -59,21 +70,21 @@ class Plan:
     conditions: Mapping[int, Condition] = field(default_factory=dict)
     funding: Mapping[InstrumentId, bool] = field(default_factory=dict)
     grids_ns: Mapping[int, int] = field(default_factory=dict)
-    """Of instruments with windows: the period at which they move on though nothing happens."""
+    """By number of an instrument with windows: the period at which its windows move on without a tick."""
 
     @property
     def has_code(self) -> bool:
-        """Whether a strategy of it is decided outside of the step, by code of the user."""
+        """Whether a strategy is written in Python, so that orders are decided outside the step."""
         return any(strategy.code is not None for strategy in self.strategies)
 
     @property
     def feed(self) -> tuple[str, ...]:
-        """The ticks it runs on; empty on bars."""
+        """Tick types of the feed (trades, quotes, book); empty on bars."""
         return tuple(self.strategies[0].read.feed or ())
 
 
 def make_plan(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], *, seed: int = 0) -> Plan:
-    """Lay out a run. InputError for what the strategies and the instruments' rules do not allow together."""
+    """Build the plan of a run. Raises InputError if strategies and trading rules disagree, CapacityError at a limit."""
     builder = _Builder(strategies, rules, seed)
     return builder.plan()
 
@@ -87,6 +98,8 @@ def _capacity(name: str, wanted: int) -> None:
 
 
 class _Builder:
+    """Fills the records of one plan; ``plan`` is called once."""
+
     def __init__(
         self, strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], seed: int
     ) -> None:
@@ -100,7 +113,7 @@ class _Builder:
         self.venue["seed"] = seed
         self.functions: list[Any] = []
         self.function_at: dict[str, int] = {}
-        self.cells = 1  # cell 0 is NaN: a value nobody provides
+        self.cells = 1  # cell 0 is NaN, the value of an operand without a source
         self.laid_out: list[tuple[indicators.Indicator, int, Mapping[str, float]]] = []
         self.constants: dict[float, int] = {}
         self.base_of: dict[tuple[Any, ...], int] = {}
@@ -110,6 +123,7 @@ class _Builder:
         self.lazy: set[int] = set()
 
     def plan(self) -> Plan:
+        """Fill all records in dependency order: instruments, indicators, strategies, account, checks, arena."""
         asset = check_together(self.strategies, self.rules)
         _capacity("STRATEGIES_MAX", len(self.strategies))
         _capacity("INSTRUMENTS_MAX", len(self.instruments))
@@ -176,14 +190,14 @@ class _Builder:
             row["trade_tape"] = row["quote_tape"] = row["book_tape"] = row["book"] = -1
             for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
                 row[name] = math.nan
-            own = self.venue["instruments"][at]
-            own["rules"] = row
-            own["mark"] = own["last"] = math.nan
-            own["order_first"] = own["order_last"] = own["position_first"] = -1
-            own["expires_next_ns"] = limits.NEVER_NS
+            at_venue = self.venue["instruments"][at]
+            at_venue["rules"] = row
+            at_venue["mark"] = at_venue["last"] = math.nan
+            at_venue["order_first"] = at_venue["order_last"] = at_venue["position_first"] = -1
+            at_venue["expires_next_ns"] = limits.NEVER_NS
 
     def _market_indicators(self) -> None:
-        """Every (instrument, type, parameters, timeframe) once, those of one instrument and timeframe side by side."""
+        """Lay out each distinct indicator of each instrument once, contiguous by instrument and timeframe."""
         count = aggregate_count = 0
         for at, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
@@ -200,20 +214,20 @@ class _Builder:
             row["aggregate_first"] = aggregate_count
             for timeframe in sorted({v.timeframe for v in wanted.values() if v.timeframe}, key=lambda t: TIMEFRAMES[t]):
                 _capacity("AGGREGATES_MAX", aggregate_count + 1)
-                own = [v for v in wanted.values() if v.timeframe == timeframe]
+                of_timeframe = [v for v in wanted.values() if v.timeframe == timeframe]
                 aggregate = self.state["aggregates"][aggregate_count]
                 aggregate["instrument"] = at
                 aggregate["period_ns"] = TIMEFRAMES[timeframe]
                 aggregate["indicator_first"] = count
-                aggregate["indicator_count"] = len(own)
-                count = self._lay_out(at, own, count)
+                aggregate["indicator_count"] = len(of_timeframe)
+                count = self._lay_out(at, of_timeframe, count)
                 aggregate_count += 1
             row["aggregate_count"] = aggregate_count - row["aggregate_first"]
         self.state["indicator_count"] = count
         self.state["aggregate_count"] = aggregate_count
 
     def _windows(self) -> None:
-        """Tapes, ends of windows and the indicators over them; equal ends of one tape are one."""
+        """Lay out tapes, window ends and windowed indicators; equal window ends on one tape share an EDGE."""
         if not self.strategies[0].read.feed:
             return
         write_venue(self.venue, self.strategies[0])
@@ -222,8 +236,8 @@ class _Builder:
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
                 if instrument in strategy.instruments:
-                    own = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
-                    wanted.update((_key(variant), variant) for variant in own)
+                    windowed = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
+                    wanted.update((_key(variant), variant) for variant in windowed)
             numbers = self._tapes(at, list(wanted.values()))
             row = self.state["instruments"][at]
             row["tick_first"] = count = int(self.state["indicator_count"])
@@ -240,7 +254,7 @@ class _Builder:
                 self.grids_ns[at] = math.gcd(*periods)
 
     def _books(self) -> None:
-        """A book of every instrument, the strategy's and the venue's, when the feed has books."""
+        """Give every instrument an order book, in State and at the venue, if the feed has books."""
         feed = self.strategies[0].read.feed or ()
         if "book" not in feed:
             return
@@ -251,7 +265,7 @@ class _Builder:
         self.state["book_count"] = len(self.instruments)
 
     def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
-        """The tapes of one instrument; the number of each end of a window."""
+        """Lay out the tapes of one instrument; return the EDGE number of each (tape, offset in ns)."""
         row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
         for name, field_of in _TAPE_FIELDS.items():
@@ -264,8 +278,8 @@ class _Builder:
                 continue
             number, first = int(self.state["tape_count"]), int(self.state["edge_count"])
             _capacity("EDGES_MAX", first + len(ends))
-            own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
-            needs = {need for indicator in own for need in indicator.needs}
+            readers = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
+            needs = {need for indicator in readers for need in indicator.needs}
             tape = self.state["tapes"][number]
             tape["is_quotes"] = int(name != "trades")  # the tape of a book has the columns of quotes
             tape["width"] = tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
@@ -307,7 +321,7 @@ class _Builder:
         return self.constants[value]
 
     def _arena(self) -> Floats:
-        # Rings of tapes stand behind all that is hashed: what they hold is in the rolling hash, event by event.
+        # Tape rings lie behind the hashed part: their contents are in the rolling hash already, event by event.
         self.state["arena_floats"] = floats = self.cells
         for tape in self.state["tapes"][: int(self.state["tape_count"])]:
             tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
@@ -351,15 +365,15 @@ class _Builder:
         self.state["trails_by_variant"] = int(is_on_bars and (kinds == int(StopKind.TRAILING_VARIANT)).any())
 
     def _sections(self, strategy: Strategy, row: Any, slots: "Slots") -> int:
-        """The trees as nodes; returns the memory an instance needs for them."""
+        """Write the rule trees as NODE rows; return the memory (time stamps) that one instance needs for them."""
         memory = 0
         count = int(self.state["node_count"])
         for section, name in enumerate(SECTIONS):
             tree = strategy.trees.get(name)
             if tree is None:
                 continue
-            nodes: list[tuple[dict[str, int], Condition | None]] = []
-            memory = _postfix(tree, slots, nodes, memory)
+            nodes: list[RuleNode] = []
+            memory = append_postfix(tree, slots, nodes, memory)
             _capacity("NODES_MAX", count + len(nodes))
             row["section_first"][section] = count
             row["section_count"][section] = len(nodes)
@@ -404,7 +418,7 @@ class _Builder:
         self.venue["instance_instrument"][at] = index
 
     def _cells_of(self, strategy: Strategy, index: int, slots: "Slots", row: Any) -> list[int]:
-        """Where each slot of an instance lies in the arena."""
+        """Return the arena cell of each value slot of an instance; lays out indicators of the instance (``own_*``)."""
         cells = []
         for variant in strategy.variants.values():
             indicator = indicators.load(variant.type)
@@ -420,13 +434,13 @@ class _Builder:
         return cells + [self._constant(value) for value in slots.constants]
 
     def _link(self, at: int, index: int) -> None:
-        """Instances of an instrument in a list, first in the file first; the venue keeps the same list."""
-        own, theirs = self.state["instruments"][index], self.venue["instruments"][index]
+        """Append an instance to its instrument's list, in file order; the venue keeps a copy of the list."""
+        in_state, at_venue = self.state["instruments"][index], self.venue["instruments"][index]
         self.venue["instance_next"][at] = -1
-        if own["instance_first"] < 0:
-            own["instance_first"] = theirs["position_first"] = at
+        if in_state["instance_first"] < 0:
+            in_state["instance_first"] = at_venue["position_first"] = at
             return
-        last = int(own["instance_first"])
+        last = int(in_state["instance_first"])
         while self.state["instances"][last]["next"] >= 0:
             last = int(self.state["instances"][last]["next"])
         self.state["instances"][last]["next"] = self.venue["instance_next"][last] = at
@@ -451,7 +465,7 @@ class _Builder:
 
 
 def _key(variant: Variant) -> tuple[Any, ...]:
-    """What makes two variants the same computation."""
+    """Return the identity of a computation: variants with equal keys share one indicator."""
     return variant.type, tuple(sorted(variant.values.items())), variant.timeframe
 
 
@@ -463,36 +477,3 @@ def _walk(node: Node) -> list[Node]:
     if isinstance(node, Condition):
         return [node]
     return [node, *(inner for part in node.parts for inner in _walk(part))]
-
-
-def _postfix(node: Node, slots: Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int) -> int:
-    """Append a tree's nodes in postfix order; returns the memory used so far."""
-    if isinstance(node, Condition):
-        return _postfix_condition(node, slots, out, memory)
-    for part in node.parts:
-        memory = _postfix(part, slots, out, memory)
-    count = len(node.parts)
-    if node.kind in ("all", "any") and count == 1:
-        return memory
-    op = {"all": Op.ALL, "any": Op.ANY, "not": Op.NOT, "hold": Op.HOLD, "seq": Op.SEQ}[node.kind]
-    fields_of = {"op": int(op), "count": count, "memory": memory, "span_ns": round(node.span_s * 1e9)}
-    out.append((fields_of, None))
-    return memory + (1 if op == Op.HOLD else count if op == Op.SEQ else 0)
-
-
-def _postfix_condition(
-    condition: Condition, slots: Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int
-) -> int:
-    left = slots.of(condition.variant)
-    if condition.operator == "in":
-        out += [({"op": int(Op.EQ), "left": left, "right": slots.of(own)}, condition) for own in condition.operands]
-        if len(condition.operands) > 1:
-            out.append(({"op": int(Op.ANY), "count": len(condition.operands)}, None))
-        return memory
-    op = OPERATORS[condition.operator]
-    assert op is not None, "every operator but in is one node"
-    fields_of = {"op": int(op), "left": left, "right": slots.of(condition.operands[0]), "memory": memory}
-    if op == Op.BETWEEN:
-        fields_of["right_high"] = slots.of(condition.operands[1])
-    out.append((fields_of, condition))
-    return memory + (1 if op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW) else 0)

@@ -5,7 +5,8 @@ from tightloop.core.carry import interest, lending
 from tightloop.core.carry.books import convert
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import COUNTERS, GO, Instruction, Rollback
-from tightloop.core.domain.types import EventKind, Record
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import Record
 from tightloop.core.venue.carry.instructions import execute
 from tightloop.core.venue.carry.record import push, push_executed
 

@@ -17,7 +17,8 @@ from tightloop.core.carry.books import (
 )
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
-from tightloop.core.domain.types import EventKind, Record
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import Record
 from tightloop.core.venue.carry.record import push, push_executed
 
 

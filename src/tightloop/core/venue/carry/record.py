@@ -5,8 +5,9 @@ import math
 from tightloop.core import limits
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BOOKS, COUNTERS, HOLDING, LEG, REQUEST, TRANSIT
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.records import of, record
-from tightloop.core.domain.types import EVENT, EventKind, Record
+from tightloop.core.domain.types import EVENT, Record
 
 CARRY_VENUE = record(
     *of("i8", "ts_ns inbox_count inbox_taken transit_count leg_count request_count bundle_id"),
