@@ -1,4 +1,4 @@
-"""Market data of a run, loaded and checked."""
+"""Market data of a run: loading, quality gate, warnings."""
 
 from typing import TYPE_CHECKING
 
