@@ -18,13 +18,13 @@ BISECTIONS = 64
 
 
 @leaf
-def is_asked(venue: Record, order: Record) -> bool:
+def needs_cash(venue: Record, order: Record) -> bool:
     """Return whether an order must be covered by cash: a buy on a spot instrument that is not an exit."""
     return order.reduce_only == 0 and order.side > 0 and venue.instruments[order.instrument].rules.is_margined == 0
 
 
 @leaf
-def _promised(venue: Record, except_id: int) -> float:
+def _reserved_by_others(venue: Record, except_id: int) -> float:
     """Return the cash that open entries other than ``except_id`` would take if they filled at their reference prices.
 
     Spot: cost with taker fee and fixed slippage. Margined instruments: initial margin.
@@ -51,9 +51,9 @@ def free(venue: Record, except_id: int) -> float:
     """
     held = 0.0
     for instance in range(venue.instance_count):
-        held += venue.positions[instance].margin
+        held += venue.positions[instance].margin  # of spot (leverage 1): what the coins cost
     assert venue.position_count > 0 or held == 0.0, "where nothing is held nothing is bound"
-    left = venue.wallet - held - _promised(venue, except_id)
+    left = venue.wallet - held - _reserved_by_others(venue, except_id)
     return left if abs(left) > abs(venue.wallet) * limits.LIMIT_TOLERANCE else 0.0
 
 
@@ -64,7 +64,7 @@ def covers(money: float, rules: Record, qty: float, price: float, fee_rate: floa
 
 
 @leaf
-def part_at(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> float:
+def affordable_part(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> float:
     """Return the quantity (0 to ``qty``, floored to the lot) that ``money`` pays for at one price, fee included."""
     assert price > 0.0, "coins have a price"
     if covers(money, rules, qty, price, fee_rate):

@@ -10,13 +10,14 @@ with events in its inbox. Fills inside a bar are dated at the open, so that they
 
 Order of things, called from ``core/venue/bars.py``:
 
-    open    market orders and triggered stops at the open; then stops that the open is at or beyond, at the open; then
-            liquidations, at the open; then limits that the open is through, at the open
+    open    market orders; then stops that are triggered already or that the open is at or beyond; then liquidations;
+            then limits that the open is through; all of them fill at the open
     range   for each stop in order of arrival: it or the liquidation price, whichever an adverse move reaches first; a
             touch is enough, the fill is at that price; then other liquidations; then limits, which fill at their price
             only if the bar traded through it (for a buy: low < limit)
-    end     trailing stops move with the bar's best price; if the close is already beyond the new stop, price has
-            certainly crossed it, and it fills in this bar at its price
+    end     positions entered inside the bar are liquidated if it reached their price; trailing stops move with the
+            bar's best price, and if the close is already beyond the new stop, price has certainly crossed it: the stop
+            fills in this bar, at its price
 
 What may surprise:
 
@@ -88,14 +89,14 @@ def _affordable_qty(
 
     Under impact slippage a smaller fill has a better price, so the quantity is found by bisection.
     """
-    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+    if qty <= 0.0 or not venue_cash.needs_cash(venue, order):
         return qty
     costs, money = venue.costs[order.instance], venue_cash.free(venue, order.id)
     rate = costs.maker_rate if is_maker else costs.taker_rate
     paid = _fill_price(venue, order, instrument, qty, price, is_maker)
     is_price_fixed = is_maker or costs.slippage_kind != SlippageKind.IMPACT
     if is_price_fixed or venue_cash.covers(money, instrument.rules, qty, paid, rate):
-        return venue_cash.part_at(money, instrument.rules, qty, paid, rate)
+        return venue_cash.affordable_part(money, instrument.rules, qty, paid, rate)
     low, high = 0.0, qty
     for _ in range(venue_cash.BISECTIONS):
         middle = 0.5 * (low + high)
@@ -134,6 +135,7 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     multiplier = instrument.rules.multiplier
     paid = _fill_price(venue, order, instrument, qty, price, is_maker)
     order.filled_qty += qty
+    # volume_left is volume of the bar, of which a fill takes at most the share `participation`.
     instrument.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
     venue_positions.apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, instrument)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
@@ -299,6 +301,7 @@ def limit_in_bar(venue: Record, slot: int, instrument: Record, is_sent_inside: b
 
 @hot
 def _class_of(order: Record) -> int:
+    """Return the class an order is matched in; a stop limit is a limit once it rests."""
     if order.kind == OrderKind.MARKET:
         return MARKETS
     is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING

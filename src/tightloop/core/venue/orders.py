@@ -16,7 +16,7 @@ from tightloop.core.domain.types import Record
 
 @hot
 def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
-    """Append an empty event to the inbox of the step and return it.
+    """Append a cleared event to the inbox of the step and return it.
 
     It happens at ``ts_event_ns`` and arrives (``ts_init_ns``) after the response latency ``venue.delay_ns``.
     ``instrument`` and ``instance`` are indices; -1 where the event has none.
@@ -76,7 +76,8 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
 def insert(venue: Record, row: Record) -> int:
     """Insert the order of a SUBMIT row at the end of its instrument's list and return its slot.
 
-    ``row.slot`` is the sender's slot, echoed in every event; ``row.value`` the price the order was judged by.
+    ``row.slot`` is the step's slot of the order, echoed in every event; ``row.value`` its reference price: the price
+    at which it was sized and checked.
     """
     if venue.free_count > 0:
         venue.free_count -= 1
