@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file."""
+"""The report of a run: one self-contained HTML file."""
 
 from typing import TYPE_CHECKING
 

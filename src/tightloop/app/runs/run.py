@@ -62,9 +62,9 @@ class Run(RunFiles):
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
         return run_report.page.build_report(
-            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at,
+            self.summary, bars, self.result.quality, text, self.command, made_at,
             run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+            **{name: getattr(self, name) for name in TABLES},
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:

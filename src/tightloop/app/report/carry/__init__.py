@@ -1,4 +1,4 @@
-"""The report of a carry run."""
+"""The report of a carry run: one self-contained HTML file."""
 
 from typing import TYPE_CHECKING
 
