@@ -64,7 +64,7 @@ class Run(RunFiles):
         return run_report.page.build_report(
             self.summary, bars, self.result.quality, text, self.command, made_at,
             run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
-            **{name: getattr(self, name) for name in TABLES},
+            trades=self.trades, orders=self.orders, fills=self.fills, equity=self.equity, signals=self.signals,
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from tightloop.core.carry.books import (
     margin_equity,
     margin_notional,
     rate_of_size,
-    series_heard,
     trade_holding,
     underlying,
     unit_value,
+    update_series_at_venue,
 )
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
@@ -33,7 +33,7 @@ def on_market_event(venue: Record, event: Record) -> None:
     kind = event.kind
     books = venue.books
     if kind == EventKind.SERIES_UPDATED:
-        series_heard(books, event.instrument, event.price)
+        update_series_at_venue(books, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         if event.ts_event_ns == event.ts_init_ns:
             _stop_out(venue)  # the bar that ended now came before this settlement
