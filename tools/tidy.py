@@ -65,7 +65,7 @@ BROAD_ALLOWED = (
 LAZY_FILES = {
     rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(runs/\w+|analysis/(report_again_carry|explain))\.py": "as above; carry has code of its own",
+    rf"src/{PACKAGE}/app/(runs/\w+|markets/bars|analysis/(report_again_carry|explain))\.py": "as above; so has carry",
     rf"src/{PACKAGE}/runtime/(backtest/(bars|ticks)|observe/signal)\.py": "only strategies in Python need it compiled",
     rf"src/{PACKAGE}/app/cli/\w+\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }

@@ -20,7 +20,7 @@ from tightloop.app.facts.carry_rules import Bundle, bundles_of, denials_of, rule
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.markets.carry.load import load_carry_feed
 from tightloop.app.markets.notes import is_synthetic
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.text.numbers import known
 from tightloop.app.text.window import TIME_REMEDY, time_of, window_of
 from tightloop.core.domain.carry import LegState, Task
@@ -99,7 +99,7 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
 def _strategy(folder: Path, result: Mapping[str, Any]) -> CarryStrategy:
     inputs = result["inputs"]
     paths = [folder / name for name in inputs["strategies"]]
-    (strategy,) = runs_backtest.load_any(paths, settings=settings_beside(inputs))
+    (strategy,) = runs_strategies.load_any(paths, settings=settings_beside(inputs))
     if not isinstance(strategy, CarryStrategy) or strategy.config_hash != result["config_hash"]:
         message = "the strategy in the folder, with the options of the run, is not the one that ran"
         raise InputError.one(folder, None, "", message, f"put the files back as the run wrote them, or {AGAIN}")

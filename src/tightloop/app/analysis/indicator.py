@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data.frames import FORMS, PRICES, columns_of, floats_of, times_of
-from tightloop.app.runs.run import Market, Run
+from tightloop.app.markets.bars import Market
+from tightloop.app.runs.run import Run
 from tightloop.core import indicators
 from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError

@@ -12,9 +12,10 @@ import yaml
 
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
+from tightloop.app.markets import opening as markets_opening
+from tightloop.app.markets.bars import Market
 from tightloop.app.markets.ticks import TickMarket
-from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.run import Market
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.text.window import window_of
 from tightloop.core.state import state_hash
 from tightloop.model.errors import InputError, Problem
@@ -128,7 +129,7 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
         raise InputError.one(folder, None, "", message, "say with --data where it is")
     window = window_of(inputs["from"], inputs["to"])
     accepted = frozenset(inputs["accept"])
-    market = runs_backtest.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
+    market = markets_opening.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
     if not isinstance(market, TickMarket):  # ticks are known when they have been read
         plan = make_plan(strategies, market.rules, seed=result["seed"])
         check_data(folder, result, market.digest(market.feed(plan)))
@@ -195,7 +196,7 @@ def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]
         account = Path(own) / "account.yaml"
         limits = {name: value for name, value in result["account"].items() if name != "preset"}
         account.write_text(yaml.safe_dump(limits), encoding="utf-8")
-        strategies = runs_backtest.load_strategies(
+        strategies = runs_strategies.load_strategies(
             paths, settings=settings_beside(inputs), instruments=() if is_in_files(inputs) else inputs["instruments"],
             account=account if inputs["account"] and not is_in_files(inputs) else None,
         )  # fmt: skip

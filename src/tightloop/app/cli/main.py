@@ -176,6 +176,7 @@ def backtest(
         say_when_compiling()
         from tightloop.app.runs import backtest as runs_backtest
         from tightloop.app.runs.files import check_room
+        from tightloop.app.runs.run import Run
 
         _check_folder(out or Path("runs"))
         if out is not None:
@@ -188,7 +189,7 @@ def backtest(
                     settings=settings, seed=seed, accept=_accepted(accept), on_progress=on_progress, on_warning=warn,
                 )  # fmt: skip
             except StrategyError as error:
-                if not isinstance(error.run, runs_backtest.Run):
+                if not isinstance(error.run, Run):
                     raise
                 run, failure = error.run, error
         run.command = _command(sys.argv[1:])
@@ -306,7 +307,7 @@ def sweep(
         from tightloop.adapters.stores import parquet
         from tightloop.app.cli.show.sweep import check_sort, print_sweep
         from tightloop.app.markets.notes import SYNTHETIC
-        from tightloop.app.runs import backtest as runs_backtest
+        from tightloop.app.runs import sweep as runs_sweep
         from tightloop.app.runs.files import unwritable
         from tightloop.app.runs.interrupts import Interrupts
 
@@ -315,7 +316,7 @@ def sweep(
         _check_folder(folder)
         with _Progress("sweeping") as on_progress:
             counted = iter(range(1, 10**9))
-            done = runs_backtest.sweep(
+            done = runs_sweep.sweep(
                 *strategies, parameters=_parameters(parameters), data=data, start=start, end=end,
                 instruments=instruments, account=account, settings=settings, seed=seed, accept=_accepted(accept),
                 split=split, threads=threads, on_row=lambda _, total: on_progress(next(counted), total),
