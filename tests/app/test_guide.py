@@ -14,7 +14,7 @@ from tightloop.app.cli.detect import HEAD
 from tightloop.app.runs.backtest import backtest
 from tightloop.app.runs.run import TABLES
 from tightloop.core import limits
-from tightloop.core.domain.types import OrderKind
+from tightloop.core.domain.enums import OrderKind
 from tightloop.model import load as model_load
 from tightloop.model.carry import schema as carry_schema
 from tightloop.model.carry.venues import VenueKeys, packaged

@@ -9,7 +9,7 @@ from tightloop.app.markets import opening as markets_opening
 from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core import indicators
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.families import signal
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.state import state_hash

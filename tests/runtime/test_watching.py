@@ -10,7 +10,7 @@ import pytest
 from sim.market import ACCEPT, MINUTE_NS, START_NS, A, B, C, strategy
 from tightloop.app.markets import bars as markets_bars
 from tightloop.app.runs import strategies as runs_strategies
-from tightloop.core.domain.types import InstanceState, Op, Phase, Section
+from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
 from tightloop.model.signal.conditions import Condition, conditions_of
@@ -193,7 +193,7 @@ def test_counts_and_distances_are_those_of_a_plain_evaluation(name):
     spy = Spy(other)
     events = np.zeros(1, loop.EVENT)
     again = feed.fresh()
-    while loop.replay.feed_next(again.streams, again.heap, again.bars, again.rates, events):
+    while loop.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
         spy.take(events)
     seen = watch(plan, feed)
     assert state_hash(plan.states, plan.arena) == state_hash(other.states, other.arena), "watching changes nothing"

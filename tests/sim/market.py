@@ -20,7 +20,8 @@ from tightloop.app.markets import bars as markets_bars
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.runs.run import Run
-from tightloop.core.domain.types import EVENT, EventKind, Rows
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.runtime.results import build as results_build
@@ -210,7 +211,7 @@ def drive(plan: Plan, seen: markets_bars.Market, kill: Mapping[float, Mapping[st
     session = loop.Loop(plan, loop.SimulatedExecutor(plan), recorder, check)
     waiting = sorted((START_NS + round(minute * MINUTE_NS), fields) for minute, fields in kill.items())
     events = np.zeros(1, EVENT)
-    while loop.replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+    while loop.replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
         while waiting and waiting[0][0] <= events[0]["ts_init_ns"]:
             ts_ns, fields = waiting.pop(0)
             session.take(kill_switch(ts_ns, **fields))

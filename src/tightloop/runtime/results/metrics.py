@@ -38,7 +38,7 @@ SWEPT = (
 
 
 def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:
-    """Compute returns (fractions) of the whole UTC days within the run, ``(n_days,) float64``; non-finite ones drop out."""
+    """Compute returns (fractions) of the whole UTC days within the run, ``(n_days,)``; non-finite ones are dropped."""
     if len(ts_ns) < 2:
         return np.zeros(0)
     first_day, last_day = -(-int(ts_ns[0]) // DAY_NS), int(ts_ns[-1]) // DAY_NS
