@@ -131,12 +131,12 @@ def _fired(run: Again, row: dict[str, Any]) -> Facts:
     """
     watched = run.at(row["ts"])
     names = row["strategy"], row["instrument"]
-    instance = next(instance for instance, *own in why.instances_of(watched.plan) if tuple(own) == names)
+    instance = next(instance for instance, *names_of in why.instances_of(watched.plan) if tuple(names_of) == names)
     tree = why.tree_at(watched, instance, Section[row["section"]])
     stored = json.loads(row["conditions"] or "[]")
-    again = sorted((own for own in tree if "value" in own), key=lambda own: own["text"])
-    kept = sorted((own["value"], own["threshold"], own["verdict"]) for own in stored if own["value"] is not None)
-    seen = sorted((own["value"], own["threshold"], own["verdict"]) for own in again if own["value"] is not None)
+    again = sorted((node for node in tree if "value" in node), key=lambda node: node["text"])
+    kept = sorted((node["value"], node["threshold"], node["verdict"]) for node in stored if node["value"] is not None)
+    seen = sorted((node["value"], node["threshold"], node["verdict"]) for node in again if node["value"] is not None)
     return {
         "section": row["section"], "ts": row["ts"], "event": row["event"], "reason": row["reason"],
         "price": row["price"], "conditions": stored, "tree": tree, "is_equal": kept == seen,
