@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tightloop.adapters.data.quality import as_json
+from tightloop.app import runs
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.markets.bars import Market
 from tightloop.app.markets.opening import is_synthetic, open_market
@@ -64,9 +65,7 @@ def backtest(
     )  # fmt: skip
     carry = carry_of(loaded)
     if carry is not None:
-        from tightloop.app.runs.carry import run_carry  # loads compiled code that no other family needs
-
-        return run_carry(carry, options)
+        return runs.carry.run_carry(carry, options)
     signal = without_carry(loaded)
     check_files(signal)
     if on_warning is not None:

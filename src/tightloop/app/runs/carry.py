@@ -15,9 +15,11 @@ import numpy as np
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import as_json
+from tightloop.app import facts
 from tightloop.app.markets.carry.load import load_carry_feed, needs_of
 from tightloop.app.markets.carry.rows import as_of
 from tightloop.app.markets.opening import is_synthetic
+from tightloop.app.report import carry as report_carry
 from tightloop.app.runs.driving import Driven, RunOptions, cut_short, drive
 from tightloop.app.runs.files import RunFiles
 from tightloop.app.runs.swept import Sweep
@@ -60,11 +62,9 @@ class CarryRun(RunFiles):
 
     def report(self) -> str:
         """Build the report: one self-contained HTML page."""
-        from tightloop.app.report.carry.page import build_carry_report  # brings polars, and --no-report does without
-
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(
+        return report_carry.page.build_carry_report(
             self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
         )
 
@@ -73,14 +73,12 @@ class CarryRun(RunFiles):
 
         None for a run above WATCHED_MAX instants, and for one without any.
         """
-        from tightloop.app.facts.carry_rules import bundles_of, rules_of
-
         inputs = self.summary["inputs"]
         if len(self.feed.instants) > WATCHED_MAX or not inputs["instants"]:
             return None
         plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
         watched = watch(plan, self.feed, inputs["instants"])
-        return rules_of(watched, bundles_of(watched))
+        return facts.carry_rules.rules_of(watched, facts.carry_rules.bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
         """Return the strategy file with the run's options written into it, and every file it names (layers, capital
