@@ -25,6 +25,7 @@ from tightloop.app.analysis.explain import explain
 from tightloop.app.cli.show.explain import print_facts
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
 from tightloop.runtime.results.recorder import Recorder
@@ -97,7 +98,7 @@ Series = npt.NDArray[np.float64]
 
 def seen_by(lab: Path, names: Iterable[str]) -> tuple[Series, dict[str, Series], float, list[tuple[float, str]]]:
     """A run of the peak-fade short: seconds and values at each of its steps, when S1 fired, what followed."""
-    loaded = runs_backtest.load_strategies([STRATEGIES / "peak_fade_short.yaml"], instruments=[COIN])
+    loaded = runs_strategies.load_strategies([STRATEGIES / "peak_fade_short.yaml"], instruments=[COIN])
     market = load_tick_market(loaded, lab)
     plan = make_plan(loaded, market.rules)
     at_ns: list[int] = []

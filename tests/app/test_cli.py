@@ -345,15 +345,15 @@ def test_ctrl_c_keeps_the_part_that_was_done_and_says_until_when(place, monkeypa
 
 
 def test_ctrl_c_while_files_are_written_lets_them_be_written(place, monkeypatch):
-    from tightloop.app.runs import backtest as runs_backtest
+    from tightloop.app.runs.run import Run
 
-    write = runs_backtest.Run.write
+    write = Run.write
 
     def press(self, out, *, report=True):
         os.kill(os.getpid(), signal.SIGINT)
         return write(self, out, report=report)
 
-    monkeypatch.setattr(runs_backtest.Run, "write", press)
+    monkeypatch.setattr(Run, "write", press)
     result = run("backtest", "cross.yaml", "--out", "out")
     assert result.exit_code == 130
     assert {path.name for path in Path("out").iterdir()} == FILES | BESIDE
@@ -365,7 +365,7 @@ def test_ctrl_c_before_anything_was_done_writes_nothing(place, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
 
-    monkeypatch.setattr("tightloop.app.runs.backtest.load_market", press)
+    monkeypatch.setattr("tightloop.app.markets.opening.load_market", press)
     result = run("backtest", "cross.yaml", "--out", "out")
     assert result.exit_code == 130
     assert not Path("out").exists()

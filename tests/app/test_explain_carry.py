@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tightloop.adapters.data.carry_sample import write_carry_sample
 from tightloop.app.analysis.explain import explain
 from tightloop.app.cli.main import main
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import sweep as runs_sweep
 from tightloop.runtime.feeds import carry_tape
 
 MODES = Path(__file__).resolve().parents[2] / "strategies" / "carry"
@@ -239,7 +239,7 @@ def test_a_sweep_of_carry_counts_what_was_denied_in_each_set(tmp_path, short_mar
     path = tmp_path / "stopped.yaml"
     path.write_text(STOPPED.replace("LIMIT", "15"))
     window = {"data": short_market, "start": "2024-06-02", "end": "2024-06-04"}
-    done = runs_backtest.sweep(path, parameters={"account.max_drawdown_pct": [0.1, 15]}, **window)
+    done = runs_sweep.sweep(path, parameters={"account.max_drawdown_pct": [0.1, 15]}, **window)
     rows = dict(zip(done.frame["account.max_drawdown_pct"], done.frame["denied"], strict=True))
     assert rows == {0.1: 1, 15.0: 0}
     options = ["--param", "account.max_drawdown_pct=0.1,15", "--out", tmp_path / "sweep", "--sort", "apy"]
@@ -248,5 +248,5 @@ def test_a_sweep_of_carry_counts_what_was_denied_in_each_set(tmp_path, short_mar
     assert "entries were denied in 1 of 2 sets; `tightloop backtest` with one of them says why" in shown.output
     assert pl.read_parquet(tmp_path / "sweep" / "sweep.parquet")["denied"].sum() == 1
     # The deposit comes in the second half, which begins anew: nothing was lost in it before.
-    done = runs_backtest.sweep(path, parameters={"account.max_drawdown_pct": [0.1]}, split=0.25, **window)
+    done = runs_sweep.sweep(path, parameters={"account.max_drawdown_pct": [0.1]}, split=0.25, **window)
     assert done.frame.select("denied", "oos_denied").row(0) == (0, 1)

@@ -12,8 +12,7 @@ from sim.market import MINUTE_NS, START_NS, A, bars, strategy
 from tightloop.adapters.data.carry_sample import write_carry_sample
 from tightloop.app.analysis.explain import explain
 from tightloop.app.cli.main import main
-from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs import carry as runs_carry
+from tightloop.app.runs import driving
 from tightloop.app.runs.interrupts import Interrupts, Stopped
 from tightloop.runtime.backtest import bars as bar_driver
 from tightloop.runtime.backtest import bars_python, ticks_python
@@ -70,7 +69,7 @@ def pressed(monkeypatch):
             raise Stopped
 
     monkeypatch.setattr(Interrupts, "check", check)
-    assert runs_backtest.Interrupts is runs_carry.Interrupts is Interrupts
+    assert driving.Interrupts is Interrupts
 
 
 def tightloop(*arguments):

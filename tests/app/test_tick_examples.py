@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app.runs.backtest import backtest, sweep
+from tightloop.app.runs.backtest import backtest
+from tightloop.app.runs.sweep import sweep
 from tightloop.model.errors import InputError
 from tightloop.model.signal import read as signal_read
 

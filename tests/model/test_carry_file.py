@@ -7,7 +7,7 @@ import yaml
 from click.testing import CliRunner
 
 from tightloop.app.cli.main import main
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.model import load as model_load
 from tightloop.model.carry import read as carry_read
 from tightloop.model.carry.strategy import CarryStrategy, Flow, Size
@@ -616,11 +616,11 @@ def test_however_it_is_spelled_a_strategy_has_one_hash_and_whatever_it_does_chan
 
 def test_each_family_is_read_by_its_own_reader(tmp_path):
     ema = ROOT / "strategies" / "ema_cross.yaml"
-    carry, signal = runs_backtest.load_any([MODES[0], ema])
+    carry, signal = runs_strategies.load_any([MODES[0], ema])
     assert isinstance(carry, CarryStrategy)
     assert isinstance(signal, signal_read.Strategy)
-    assert runs_backtest.load_any([carry, LENDING])[1].name == "lending"
-    (own,) = problems(lambda: runs_backtest.load_strategies([MODES[0]]))
+    assert runs_strategies.load_any([carry, LENDING])[1].name == "lending"
+    (own,) = problems(lambda: runs_strategies.load_strategies([MODES[0]]))
     assert (own.file, own.field) == (str(MODES[0]), "family")
     (own,) = problems(lambda: signal_read.load(MODES[0]))
     assert "can not stand here" in own.message

@@ -10,6 +10,9 @@ import pytest
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import TABLES
+from tightloop.app.text.window import window_of
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
@@ -80,7 +83,7 @@ def run(path, root, market, **options):
 
 
 def frames(done):
-    return {name: getattr(done, name) for name in runs_backtest.TABLES}
+    return {name: getattr(done, name) for name in TABLES}
 
 
 def rest(done):
@@ -103,8 +106,8 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
 def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)
-    loaded = runs_backtest.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
-    seen = load_tick_market(loaded, root, end_ns=runs_backtest.window_of(None, end_of(path, market))[1])
+    loaded = runs_strategies.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
+    seen = load_tick_market(loaded, root, end_ns=window_of(None, end_of(path, market))[1])
     plan = make_plan(loaded, seen.rules)
 
     def check(own):

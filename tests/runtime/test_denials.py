@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from tightloop.app.runs.backtest import backtest, sweep
+from tightloop.app.runs.backtest import backtest
+from tightloop.app.runs.sweep import sweep
 from tightloop.runtime.results.denials import together
 
 STRATEGY = """

@@ -16,6 +16,7 @@ from tests.parity.test_no_look_ahead import is_blind_to_the_future
 
 from tightloop.app.cli.main import main
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import sweep as runs_sweep
 from tightloop.core import limits
 from tightloop.model.errors import InputError, StrategyError
 from tightloop.model.signal import read as signal_read
@@ -376,7 +377,7 @@ def test_the_hash_of_the_configuration_covers_source_and_parameters(tmp_path):
 
 def test_a_sweep_runs_a_class_for_each_set(tmp_path):
     strategy(tmp_path, EVERYTHING)
-    done = runs_backtest.sweep(
+    done = runs_sweep.sweep(
         tmp_path / "own.yaml", parameters={"params.size": [500, 1_000]}, data=market(300), threads=2
     )
     assert len({row.in_sample["turnover"] for row in done.rows}) == 2

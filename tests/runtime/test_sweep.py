@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import sweep as runs_sweep
 from tightloop.runtime.backtest import sweep as sweeping
 
 TEXTS = {
@@ -97,7 +97,7 @@ def test_an_interrupted_sweep_returns_what_is_done(tmp_path):
         if len(seen) == 3:
             raise KeyboardInterrupt
 
-    done = runs_backtest.sweep(
+    done = runs_sweep.sweep(
         text, parameters={"variants.fast.period": [2, 3, 4, 5, 6], "variants.slow.period": [9, 12]},
         data=tmp_path / "sample",
         threads=2, on_row=stop_after_three,

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from sim.market import ACCEPT, MINUTE_NS, START_NS, A, B, C, strategy
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
@@ -179,9 +180,9 @@ class Spy(loop.Loop):
 def plans(sections):
     text = strategy(instruments=(A, B, C), variants=VARIANTS, limits="{max_concurrent_positions: 2}",
                     **({"o1": "", "ze1": "", "e1": ""} | sections))  # fmt: skip
-    loaded = runs_backtest.load_strategies([text])
+    loaded = runs_strategies.load_strategies([text])
     frames = {name: random_bars(seed) for seed, name in enumerate((A, B, C))}
-    market = runs_backtest.load_market(loaded, frames, accepted=frozenset(ACCEPT))
+    market = markets_bars.load_market(loaded, frames, accepted=frozenset(ACCEPT))
     plan = make_plan(loaded, market.rules)
     return plan, make_plan(loaded, market.rules), market.feed(plan)
 
