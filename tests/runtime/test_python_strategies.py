@@ -123,7 +123,7 @@ def test_where_the_log_is_drained_changes_nothing(tmp_path, monkeypatch):
     own = setting(tmp_path, EVERYTHING, instruments=2)
     usual = own.run()
     monkeypatch.setattr(python_strategies.core_log, "ROWS", 0)
-    monkeypatch.setattr(runs.backtest, "EQUITY_ROWS", 1)
+    monkeypatch.setattr(runs.bars_backtest, "EQUITY_ROWS", 1)
     drained = own.run()
     assert drained.state_hash == usual.state_hash
     assert drained.run.fills.equals(usual.run.fills)
