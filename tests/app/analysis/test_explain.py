@@ -418,7 +418,7 @@ def test_the_file_has_the_form_of_the_guide_and_the_same_bytes_each_time(place):
         texts.append(Path(name).read_bytes())
     assert texts[0] == texts[1]
     facts = json.loads(texts[0])
-    guide = (Path(__file__).resolve().parents[2] / "docs" / "why.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "why.md").read_text(encoding="utf-8")
     keys = {
         *facts, *facts["run"], *facts["why"], *facts["why_not"][0], *facts["why_not"][0]["conditions"][0],
         *facts["why_not"][0]["conditions"][0]["moved"][0], *facts["suppressed"][0], *facts["at"],

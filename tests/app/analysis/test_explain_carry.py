@@ -15,7 +15,7 @@ from tightloop.app.cli.main import main
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.runtime.feeds import carry_tape
 
-MODES = Path(__file__).resolve().parents[2] / "strategies" / "carry"
+MODES = Path(__file__).resolve().parents[3] / "strategies" / "carry"
 HEDGED = MODES / "usdt_eth_staking_hedged_leveraged.yaml"
 BASIS = MODES / "btc_basis.yaml"
 

@@ -17,7 +17,7 @@ from tightloop.adapters.data.tick_sample.writing import write_tick_sample
 from tightloop.app.analysis.explain import explain
 from tightloop.app.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ACCEPT = "holes,cadence,units,straight_line,outliers"
 
 CODE = """

@@ -48,7 +48,7 @@ class Own:
         assert self.count < FAILS, "enough"
 """
 TICK_CODE = CODE.replace("on_bar(self, view, bar)", "on_quote(self, view, quote)")
-CARRY = Path(__file__).resolve().parents[2] / "strategies" / "carry" / "btc_basis.yaml"
+CARRY = Path(__file__).resolve().parents[3] / "strategies" / "carry" / "btc_basis.yaml"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tightloop.adapters.data.carry_sample import write_carry_sample
 from tightloop.app.runs.backtest import backtest
 from tightloop.model import load as model_load
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "strategies" / "carry").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "strategies" / "carry").glob("*.yaml"))
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 
 

@@ -13,7 +13,7 @@ from tightloop.adapters.data.sample import DAYS_DEFAULT, write_sample
 from tightloop.app.runs.backtest import backtest
 from tightloop.model.signal import read as signal_read
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data"
 EXAMPLES = sorted((ROOT / "strategies").glob("*.yaml"))
 NAMES = [path.stem for path in EXAMPLES]

@@ -11,7 +11,7 @@ from tightloop.app.runs.backtest import backtest, sweep
 from tightloop.model.errors import InputError
 from tightloop.model.signal import read as signal_read
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data"
 EXAMPLES = sorted((ROOT / "strategies" / "ticks").glob("*.yaml"))
 

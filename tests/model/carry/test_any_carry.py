@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.test_any_strategy import SHAPE, VALUES, places
-from model.test_carry_file import FULL
+from model.carry.test_carry_file import FULL
+from model.signal.test_any_strategy import SHAPE, VALUES, places
 from tightloop.model.carry import read as carry_read
 from tightloop.model.carry import schema as carry_schema
 from tightloop.model.carry.strategy import CarryStrategy

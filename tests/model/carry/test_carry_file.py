@@ -17,7 +17,7 @@ from tightloop.model.files import yaml_lines
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.signal import read as signal_read
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODES = sorted((ROOT / "strategies" / "carry").glob("*.yaml"))
 REFERENCES = sorted((ROOT / "strategies" / "reference").glob("*.yaml"))
 TEN = {

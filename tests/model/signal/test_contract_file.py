@@ -417,7 +417,7 @@ def test_every_family_that_there_is_can_be_named():
 
 
 def test_the_strategies_of_the_repository_are_valid():
-    for path in sorted((Path(__file__).parents[2] / "strategies").glob("*.yaml")):
+    for path in sorted((Path(__file__).parents[3] / "strategies").glob("*.yaml")):
         signal_read.load(path)
 
 

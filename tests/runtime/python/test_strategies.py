@@ -21,7 +21,7 @@ from tightloop.model.errors import InputError, StrategyError
 from tightloop.model.signal import read as signal_read
 from tightloop.runtime.python import strategies as python_strategies
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TICKS = ROOT.parent / "shared" / "data"
 A, B = runs.NAMES[:2]
 HEAD = f"""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import fmean, median, pstdev
 
 import numpy as np
-from tests.core.windows.harness import GRID, ns
+from tests.core.indicators.windows.harness import GRID, ns
 
 NAN = math.nan
 

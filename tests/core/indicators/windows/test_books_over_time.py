@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from tests.core.windows import definitions as by
-from tests.core.windows.harness import check, pasts, prints_of, quotes_of, random_market, watch
+from tests.core.indicators.windows import definitions as by
+from tests.core.indicators.windows.harness import check, pasts, prints_of, quotes_of, random_market, watch
 
 from tightloop.core import limits
 

@@ -4,8 +4,8 @@ import math
 from itertools import pairwise
 
 import pytest
-from tests.core.windows import definitions as by
-from tests.core.windows.harness import check, on_grid, pasts, prints_of, random_market, watch
+from tests.core.indicators.windows import definitions as by
+from tests.core.indicators.windows.harness import check, on_grid, pasts, prints_of, random_market, watch
 
 from tightloop.core import limits
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.core.windows.harness import Past, feed_of, plan_of, random_market, watch
+from tests.core.indicators.windows.harness import Past, feed_of, plan_of, random_market, watch
 
 from tightloop.core import indicators
 from tightloop.core.indicators.contract import REFRESH, Choice

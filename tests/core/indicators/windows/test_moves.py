@@ -4,7 +4,7 @@ import math
 import statistics
 
 import pytest
-from tests.core.windows.harness import (
+from tests.core.indicators.windows.harness import (
     GRID,
     START_NS,
     check,

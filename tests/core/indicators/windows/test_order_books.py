@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.core.windows.harness import START_NS, cells_of, ns, plan_of
+from tests.core.indicators.windows.harness import START_NS, cells_of, ns, plan_of
 
 from tightloop.core import limits
 from tightloop.core.domain.ticks import TICK, BookRow, Clock

@@ -5,7 +5,7 @@ import statistics
 from itertools import pairwise
 
 import pytest
-from tests.core.windows.harness import (
+from tests.core.indicators.windows.harness import (
     GRID,
     START_NS,
     Print,

@@ -5,8 +5,19 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.core.windows import definitions as by
-from tests.core.windows.harness import GRID, check, ns, on_grid, pasts, prints_of, quotes_of, random_market, same, watch
+from tests.core.indicators.windows import definitions as by
+from tests.core.indicators.windows.harness import (
+    GRID,
+    check,
+    ns,
+    on_grid,
+    pasts,
+    prints_of,
+    quotes_of,
+    random_market,
+    same,
+    watch,
+)
 
 import indicators_brute as brute
 from tightloop.core import limits

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tests.core.windows.harness import check, pasts, prints_of, random_market, watch
+from tests.core.indicators.windows.harness import check, pasts, prints_of, random_market, watch
 
 from tightloop.core import limits
 
