@@ -19,29 +19,29 @@ import numpy.typing as npt
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
 from tightloop.app.markets import notes as markets_notes
+from tightloop.app.markets.ticks import TickMarket, load_tick_market
 from tightloop.app.runs.interrupts import Interrupts, Stopped
 from tightloop.app.runs.run import TABLES, Market, Run, strategy_names
 from tightloop.app.runs.sweep import Sweep
-from tightloop.app.markets.ticks import TickMarket, load_tick_market
 from tightloop.app.text.window import time_of, window_of
 from tightloop.core.limits import PRICE_MAX
 from tightloop.model import load as files
 from tightloop.model.carry.strategy import CarryStrategy
-from tightloop.model.signal.read import Strategy
 from tightloop.model.errors import CapacityError, InputError, Problem, StrategyError
+from tightloop.model.files.overrides import Setting
 from tightloop.model.instruments import InstrumentId, default_rules
 from tightloop.model.signal.plan import Plan, make_plan
-from tightloop.model.files.overrides import Setting
+from tightloop.model.signal.portfolio import check_files, rules_of
+from tightloop.model.signal.read import Strategy
 from tightloop.model.signal.sizes import against_limits
 from tightloop.model.times import iso
-from tightloop.model.signal.portfolio import check_files, rules_of
 from tightloop.runtime.backtest import bars as array_driver
-from tightloop.runtime.session import loop as event_driver
-from tightloop.runtime.results import build as results_build
 from tightloop.runtime.backtest import sweep as sweeping
 from tightloop.runtime.backtest import ticks as tick_driver
-from tightloop.runtime.results.recorder import Recorder
 from tightloop.runtime.feeds.ticks import TickFeed
+from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop as event_driver
 
 if TYPE_CHECKING:
     from tightloop.app.runs.carry import CarryRun

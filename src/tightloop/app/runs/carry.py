@@ -15,22 +15,23 @@ from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import as_json
 from tightloop.app.markets.carry.load import load_carry_feed, needs_of
 from tightloop.app.markets.carry.rows import as_of
-from tightloop.app.runs.interrupts import Interrupts, Stopped
 from tightloop.app.runs.files import RunFiles
+from tightloop.app.runs.interrupts import Interrupts, Stopped
 from tightloop.app.runs.sweep import Sweep
 from tightloop.app.text.window import window_of
-from tightloop.model.carry.strategy import STABLE, CarryStrategy
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
+from tightloop.model.carry.strategy import STABLE, CarryStrategy
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.files.gathered import Gathering
 from tightloop.model.files.overrides import Setting, with_settings
 from tightloop.model.times import iso
-from tightloop.runtime.backtest import carry as carry_backtest, sweep_carry as carry_sweep
-from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.backtest import carry as carry_backtest
 from tightloop.runtime.backtest import sweep as sweeping
+from tightloop.runtime.backtest import sweep_carry as carry_sweep
+from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
-from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.observe.carry import watch
+from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.results.metrics import SWEPT
 from tightloop.runtime.results.recorder import Recorder
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.app.runs.files import RunFiles
 from tightloop.app.markets.ticks import TickMarket
-from tightloop.model.signal.read import Strategy
+from tightloop.app.runs.files import RunFiles
 from tightloop.model.files.gathered import Gathering
+from tightloop.model.files.overrides import with_settings
 from tightloop.model.instruments import InstrumentId, InstrumentRules
 from tightloop.model.signal.plan import Plan, make_plan
-from tightloop.model.files.overrides import with_settings
-from tightloop.runtime.results import build as results_build
+from tightloop.model.signal.read import Strategy
 from tightloop.runtime.feeds.bars import Feed, make_feed
+from tightloop.runtime.results import build as results_build
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
 Times = npt.NDArray[np.int64]

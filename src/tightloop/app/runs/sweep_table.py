@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from tightloop.runtime.results.metrics import METRICS
 from tightloop.runtime.backtest.sweep import DENIED, Row
+from tightloop.runtime.results.metrics import METRICS
 
 COUNTS = frozenset({"trades", "denied", "resizes", "rebalances", "liquidations", "rollbacks"})
 
