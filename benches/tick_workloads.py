@@ -13,8 +13,8 @@ from typing import Any
 
 import tick_market
 
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.ticks import Clock
-from tightloop.core.domain.types import RowKind
 from tightloop.model.instruments import default_rules
 from tightloop.model.signal import read as signal_read
 from tightloop.model.signal.plan import make_plan

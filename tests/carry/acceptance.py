@@ -12,7 +12,7 @@ import numpy as np
 from app.carry_strategies import real
 from tightloop.app.markets.carry.load import load_carry_feed
 from tightloop.core.domain.carry import BUCKETS, PnlComponent
-from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.core.replay.carry import FIXED
 from tightloop.core.state import state_hash
 from tightloop.model.carry import read as carry_read

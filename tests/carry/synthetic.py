@@ -10,7 +10,8 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core.domain.carry import BalanceKind, Instruction
-from tightloop.core.domain.types import EVENT, EventKind, RowKind
+from tightloop.core.domain.enums import EventKind, RowKind
+from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import carry as replay_carry
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
 from tightloop.model.carry.strategy import (

@@ -34,7 +34,7 @@ from carry.synthetic import (
     weight,
 )
 from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.replay.carry import FIXED
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest

@@ -34,7 +34,7 @@ from carry.synthetic import (
     weight,
 )
 from tightloop.core.domain.carry import LegState, Level, Monitor, PnlComponent, RebalanceReason
-from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.model.carry.strategy import CarryStrategy
 
 ETH_PERP = "binance:ETHUSDT-perp"

@@ -11,7 +11,7 @@ from tightloop.core import limits
 from tightloop.core.compiled import as_rows
 from tightloop.core.domain.carry import BUCKETS, Instruction
 from tightloop.core.domain.types import LOG_ROW
-from tightloop.core.venue import carry as venue_carry
+from tightloop.core.venue.carry import bundles, instructions
 from tightloop.model.carry.plan import make_carry_plan
 from tightloop.model.errors import CapacityError
 
@@ -48,16 +48,16 @@ def test_a_bundle_has_so_many_instructions_and_no_more():
     row = np.zeros(1, LOG_ROW)
     row["code"] = int(Instruction.TRANSFER)
     for _ in range(limits.BUNDLE_MAX):
-        venue_carry.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
+        bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
     with pytest.raises(AssertionError, match="BUNDLE_MAX"):
-        venue_carry.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
+        bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
 
 
 def test_so_much_may_be_on_its_way_and_no_more():
     venues = plan(spot()).venues
     venues[0]["transit_count"] = limits.TRANSITS_MAX
     with pytest.raises(AssertionError, match="TRANSITS_MAX"):
-        venue_carry._await.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
+        instructions._await.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
 
 
 def test_every_bucket_has_room():

@@ -7,7 +7,7 @@ import pytest
 
 from carry.synthetic import Bands, Legacy, Run, at, borrowing, done, feed, flat, loop, short, spot, strategy
 from tightloop.core.domain.carry import Level, Monitor
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.model.carry.plan import make_carry_plan
 from tightloop.runtime.backtest import carry as carry_backtest
 from tightloop.runtime.feeds import carry_tape

@@ -14,7 +14,7 @@ from tightloop.adapters.data.catalog import Catalog
 from tightloop.core import log
 from tightloop.core.carry import interest
 from tightloop.core.domain.carry import COUNTERS, GO, ContraAccount, Instruction, PnlComponent, Rollback
-from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.core.replay import carry as replay_carry
 from tightloop.model.carry.rates import PoolRates, packaged_rates
 from tightloop.model.carry.venues import packaged

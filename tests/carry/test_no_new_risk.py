@@ -28,7 +28,7 @@ from carry.synthetic import (
     weight,
 )
 from tightloop.core.domain.carry import BalanceKind, RebalanceReason
-from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import make_carry_plan
 from tightloop.model.carry.strategy import CarryStrategy, Stops
 from tightloop.runtime.backtest import carry as carry_backtest

@@ -7,7 +7,7 @@ import pytest
 
 from carry.acceptance import MODES, mode, near, ns, reference, run, written
 from tightloop.core.domain.carry import PnlComponent
-from tightloop.core.domain.types import WarningCode
+from tightloop.core.domain.enums import WarningCode
 from tightloop.model.carry.strategy import Flow
 from tightloop.model.errors import InputError
 from tightloop.runtime.results.carry.published import legacy_attribution

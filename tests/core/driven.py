@@ -7,7 +7,8 @@ from tests.parity import runs
 
 from tightloop.core import log as core_log
 from tightloop.core.compiled import as_rows
-from tightloop.core.domain.types import EVENT, EventKind, OrderState, Phase, RowKind
+from tightloop.core.domain.enums import EventKind, OrderState, Phase, RowKind
+from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.state import check_invariants
 

@@ -18,7 +18,7 @@ from tests.core.driven import Driven, of_kind
 from tests.core.trading.test_orders import LEGAL
 from tests.parity import runs
 
-from tightloop.core.domain.types import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
+from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 from tightloop.core.state import check_invariants
 
 S = OrderState

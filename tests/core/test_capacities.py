@@ -13,8 +13,8 @@ from tests.sim.tick_venue import Script
 
 from tightloop.core import limits
 from tightloop.core import log as core_log
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import TICK, Clock
-from tightloop.core.domain.types import EventKind
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier

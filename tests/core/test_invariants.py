@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
-from tightloop.core.domain.types import OrderState, RowKind
+from tightloop.core.domain.enums import OrderState, RowKind
 from tightloop.core.state import check_invariants
 from tightloop.core.trading.ledger import WALLET
 from tightloop.runtime.results.recorder import Recorder

@@ -13,7 +13,7 @@ from tightloop.adapters.data.tick_sample import SCENARIOS
 from tightloop.app.cli.detect import HEAD
 from tightloop.app.runs.backtest import TABLES, backtest
 from tightloop.core import limits
-from tightloop.core.domain.types import OrderKind
+from tightloop.core.domain.enums import OrderKind
 from tightloop.model import load as model_load
 from tightloop.model.carry import schema as carry_schema
 from tightloop.model.carry.venues import VenueKeys, packaged

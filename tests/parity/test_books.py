@@ -7,8 +7,8 @@ from tests.parity.test_ticks import KINDS, before, both, busy, run_on
 
 from tightloop.adapters.data.tick_sample import write_tick_sample
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.core.domain.enums import Reason, RowKind
 from tightloop.core.domain.ticks import BookRow
-from tightloop.core.domain.types import Reason, RowKind
 from tightloop.core.state import check_invariants, state_hash
 
 TWO = ("lab:GAPAUSDT-perp", "lab:GAPBUSDT-perp")

@@ -11,7 +11,8 @@ from tests.parity import runs
 
 from tightloop.adapters.data.sample import write_sample
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.core.domain.types import EVENT, EventKind, Phase
+from tightloop.core.domain.enums import EventKind, Phase
+from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal import read as signal_read
 from tightloop.runtime.feeds.bars import make_feed

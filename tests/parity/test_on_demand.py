@@ -8,7 +8,7 @@ from tests.sim import walkthrough
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.core import indicators
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.families import signal
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.state import state_hash

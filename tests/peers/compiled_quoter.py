@@ -7,8 +7,9 @@ import polars as pl
 
 from peers.hft_model import BUY, CANCELED, EXPIRED, FILLED, SELL, WORKING, Link, Quoter, constant
 from tightloop.core import log as core_log
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce
 from tightloop.core.domain.ticks import TICK, Clock, QueueKind
-from tightloop.core.domain.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.instruments import InstrumentId, default_rules

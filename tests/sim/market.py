@@ -18,7 +18,8 @@ import polars as pl
 
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs.backtest import Run
-from tightloop.core.domain.types import EVENT, EventKind, Rows
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.runtime.results import build as results_build

@@ -17,7 +17,8 @@ from sim.market import (
     warned_of,
 )
 from tightloop.app.runs.backtest import Run
-from tightloop.core.domain.types import EVENT, LOG_ROW, EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.instruments import default_rules

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from tightloop.core import log as core_log
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce, Trigger
 from tightloop.core.domain.ticks import TICK, BookRow, Clock, QueueKind
-from tightloop.core.domain.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce, Trigger
+from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.instruments import InstrumentId, default_rules

@@ -7,7 +7,8 @@ evaluation is one 64-bit word of two bits a value, so no tree is deeper than RUL
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import Floats, Op, Record
+from tightloop.core.domain.enums import Op
+from tightloop.core.domain.types import Floats, Record
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 _BELOW, _EQUAL, _ABOVE = 1, 2, 3

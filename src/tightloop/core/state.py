@@ -7,10 +7,10 @@ import numpy as np
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.domain.carry import CARRY
+from tightloop.core.domain.enums import ACCOUNT_KINDS, Role
 from tightloop.core.domain.kinds import uint64, void
 from tightloop.core.domain.ticks import BOOK
 from tightloop.core.domain.types import (
-    ACCOUNT_KINDS,
     AGGREGATE,
     INDICATOR,
     INSTANCE,
@@ -22,7 +22,6 @@ from tightloop.core.domain.types import (
     STRATEGY,
     Floats,
     Record,
-    Role,
     Rows,
     Word,
 )

@@ -9,21 +9,18 @@ import math
 
 from tightloop.core import limits, log
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.domain.types import (
+from tightloop.core.domain.enums import (
     EventKind,
-    Floats,
     Moment,
     OrderKind,
     OrderState,
     Phase,
     Reason,
-    Record,
     Role,
     RowKind,
-    Rows,
-    Table,
     WarningCode,
 )
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix, mix_event
 from tightloop.core.market import update as market_update
 from tightloop.core.signatures import STEP, call_apply, call_decide

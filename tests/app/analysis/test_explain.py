@@ -19,7 +19,7 @@ from tightloop.app.analysis.explain import explain
 from tightloop.app.cli.main import main
 from tightloop.app.cli.show.rows import cut_last, grid
 from tightloop.core.checks import all_checks
-from tightloop.core.domain.types import Reason
+from tightloop.core.domain.enums import Reason
 from tightloop.runtime.results import denials as runtime_denials
 
 MAGNITUDE = "magnitude: {type: ROC, period: 1}"

@@ -26,7 +26,7 @@ from tightloop.app.report.columns import Pack, open_blob, unpack
 from tightloop.app.report.page import build_report
 from tightloop.app.text import numbers as text_numbers
 from tightloop.app.text.numbers import MISSING, Form
-from tightloop.core.domain.types import WarningCode
+from tightloop.core.domain.enums import WarningCode
 from tightloop.runtime.results.build import WARNINGS
 
 ASSETS = Path(report.__file__).parent / "assets"

@@ -3,7 +3,7 @@
 import pytest
 
 from tightloop.core.checks import all_checks, unknown_outcome
-from tightloop.core.domain.types import OrderState
+from tightloop.core.domain.enums import OrderState
 from tightloop.model.instruments import default_rules
 from tightloop.model.signal import read as signal_read
 from tightloop.model.signal.plan import make_plan

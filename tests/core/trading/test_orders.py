@@ -8,7 +8,8 @@ import pytest
 from tests.core.driven import OPEN_STATES, Driven, submitted
 from tests.parity import runs
 
-from tightloop.core.domain.types import EQUITY, EventKind, OrderState, RowKind, WarningCode
+from tightloop.core.domain.enums import EventKind, OrderState, RowKind, WarningCode
+from tightloop.core.domain.types import EQUITY
 from tightloop.core.state import new_state
 from tightloop.core.trading import orders
 from tightloop.runtime.results import build as results_build

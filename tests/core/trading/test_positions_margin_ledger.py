@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import as_rows
-from tightloop.core.domain.types import ACCOUNT_KINDS, INSTRUMENT, POSITION, AccountKind
+from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind
+from tightloop.core.domain.types import INSTRUMENT, POSITION
 from tightloop.core.state import new_state
 from tightloop.core.trading import ledger, margin, positions
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tightloop.app.cli.main import main
 from tightloop.core import families
-from tightloop.core.domain.types import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
+from tightloop.core.domain.enums import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
 from tightloop.model import load as model_load
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import default_rules

@@ -9,7 +9,7 @@ import pytest
 
 from sim.market import ACCEPT, MINUTE_NS, START_NS, A, B, C, strategy
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.core.domain.types import InstanceState, Op, Phase, Section
+from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
 from tightloop.model.signal.conditions import Condition, conditions_of

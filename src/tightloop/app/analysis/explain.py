@@ -25,7 +25,7 @@ from tightloop.app.facts.python import call_facts, python_facts
 from tightloop.app.markets.notes import is_synthetic
 from tightloop.app.runs.files import unwritable
 from tightloop.app.text.window import TIME_REMEDY, time_of
-from tightloop.core.domain.types import Section
+from tightloop.core.domain.enums import Section
 from tightloop.model.errors import InputError
 
 SIGNALS_SHOWN = 5

@@ -24,7 +24,7 @@ from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.text.numbers import known
 from tightloop.app.text.window import TIME_REMEDY, time_of, window_of
 from tightloop.core.domain.carry import LegState, Task
-from tightloop.core.domain.types import EventKind
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.replay.observe_carry import Seen
 from tightloop.core.state import state_hash
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan

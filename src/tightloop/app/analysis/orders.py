@@ -12,7 +12,8 @@ from tightloop.app.facts.conditions import Facts, instances_of
 from tightloop.app.facts.python import wish_facts
 from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.text.numbers import known
-from tightloop.core.domain.types import Role, Rows, SlippageKind
+from tightloop.core.domain.enums import Role, SlippageKind
+from tightloop.core.domain.types import Rows
 from tightloop.core.trading.ledger import WALLET
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId

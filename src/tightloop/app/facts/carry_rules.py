@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.text.numbers import known
 from tightloop.core.domain.carry import GO, Instruction, RebalanceReason, Rollback, Task
-from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.core.replay.observe_carry import Seen
 from tightloop.model.carry.strategy import Bands
 from tightloop.runtime.feeds.carry import Floats

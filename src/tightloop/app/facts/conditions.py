@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tightloop.app.text.numbers import known
-from tightloop.core.domain.types import InstanceState, Op, Reason, Rows, Section
+from tightloop.core.domain.enums import InstanceState, Op, Reason, Section
+from tightloop.core.domain.types import Rows
 from tightloop.model.files.diagnostics import dotted
 from tightloop.model.files.fields import plain
 from tightloop.model.signal.conditions import Condition

@@ -30,7 +30,8 @@ from tightloop.core.domain.carry import (
     PnlComponent,
     Rollback,
 )
-from tightloop.core.domain.types import EventKind, Floats, Moment, Record, RowKind, Rows, Table, WarningCode
+from tightloop.core.domain.enums import EventKind, Moment, RowKind, WarningCode
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix
 from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.trading import account as trading_account

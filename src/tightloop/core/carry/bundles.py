@@ -7,7 +7,8 @@ from tightloop.core.carry import lending
 from tightloop.core.carry.books import net_units, series_now, underlying, unit_value
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import GO, GWEI, Instruction, LegKind, LegState
-from tightloop.core.domain.types import Record, RowKind, Rows
+from tightloop.core.domain.enums import RowKind
+from tightloop.core.domain.types import Record, Rows
 
 
 @leaf

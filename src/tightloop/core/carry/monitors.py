@@ -12,7 +12,8 @@ from tightloop.core.carry import interest
 from tightloop.core.carry.books import net_units, series_now
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import MONITORS, LegKind, Level, Monitor
-from tightloop.core.domain.types import Record, RowKind, Rows
+from tightloop.core.domain.enums import RowKind
+from tightloop.core.domain.types import Record, Rows
 
 
 @leaf

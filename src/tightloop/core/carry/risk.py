@@ -3,7 +3,8 @@
 from tightloop.core import log
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BANDS, RebalanceReason
-from tightloop.core.domain.types import Reason, Record, RowKind, Rows, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import exposure
 
 

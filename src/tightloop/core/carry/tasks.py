@@ -42,7 +42,8 @@ from tightloop.core.domain.carry import (
     RebalanceReason,
     Task,
 )
-from tightloop.core.domain.types import Record, Rows, WarningCode
+from tightloop.core.domain.enums import WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.log import seal
 from tightloop.core.trading import account as trading_account
 

@@ -1,7 +1,8 @@
 """An order that takes from an order book needs one: without a known level nobody knows what it would pay."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import OrderKind, Reason, Record, TimeInForce
+from tightloop.core.domain.enums import OrderKind, Reason, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.signatures import CHECK
 

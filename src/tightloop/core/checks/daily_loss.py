@@ -1,7 +1,8 @@
 """The loss of the day stays within its share of the equity at 00:00 UTC; a breach stops entries for the day."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import exposure
 

@@ -1,7 +1,8 @@
 """Drawdown from the equity peak stays below its limit; a breach stops entries until an operator re-arms."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import exposure
 

@@ -1,7 +1,8 @@
 """The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import cash
 

@@ -1,7 +1,8 @@
 """No entry while a kill switch is engaged: of the account, the strategy, the symbol or the instance."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 10

@@ -1,7 +1,8 @@
 """After a loss a strategy waits, on every instrument."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 150

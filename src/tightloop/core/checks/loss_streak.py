@@ -1,7 +1,8 @@
 """After so many losses in a row a strategy enters no more until the next UTC day."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 140

@@ -1,7 +1,8 @@
 """Leverage within the limit of the account and of the tier that the notional falls into."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import exposure, margin
 

@@ -1,7 +1,8 @@
 """The position an order leads to stays within a share of the current equity."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 from tightloop.core.trading import exposure
 

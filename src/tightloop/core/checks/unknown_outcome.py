@@ -1,7 +1,8 @@
 """No entry on an instrument while an order on it has an unknown outcome: filled, it would make this one a second."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import OrderState, Record
+from tightloop.core.domain.enums import OrderState
+from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 45

@@ -1,4 +1,4 @@
-"""How records of the core are laid out: fields side by side, aligned as C would."""
+"""Helpers that declare record dtypes, laid out and aligned as a C struct."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
-    """A record with these fields."""
+    """Make an aligned structured dtype of these fields."""
     return np.dtype(list(fields), align=True)
 
 
 def of(kind: Any, names: str) -> list[tuple[str, Any]]:
-    """Fields of one kind, named in a row."""
+    """Return one field per name of a space-separated list, all of one kind."""
     return [(name, kind) for name in names.split()]

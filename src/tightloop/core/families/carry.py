@@ -41,7 +41,8 @@ from tightloop.core.carry.tasks import (
 )
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
-from tightloop.core.domain.types import Floats, Moment, Record, Rows, Table
+from tightloop.core.domain.enums import Moment
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.log import seal
 from tightloop.core.signatures import DECIDE
 

@@ -8,7 +8,8 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.domain.types import Floats, InstanceState, Moment, Reason, Record, Role, Rows, Table, WarningCode
+from tightloop.core.domain.enums import InstanceState, Moment, Reason, Role, WarningCode
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.indicators.contract import Number
 from tightloop.core.signatures import DECIDE
 from tightloop.core.trading import account as trading_account

@@ -6,7 +6,8 @@ go when nothing is held. The longest hold and the kill switch work as in every f
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.domain.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
+from tightloop.core.domain.enums import Moment, OrderKind, Reason, Role
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import commands, exposure

@@ -20,24 +20,21 @@ import math
 
 from tightloop.core import limits, log, rounding
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.domain.types import (
-    Floats,
+from tightloop.core.domain.enums import (
     InstanceState,
     Moment,
     Op,
     OrderKind,
     Reason,
-    Record,
     Role,
     RowKind,
-    Rows,
     Section,
     StopKind,
-    Table,
     TargetKind,
     TimeInForce,
     WarningCode,
 )
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import entry as signal_entry
 from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.market import update as market_update

@@ -3,7 +3,8 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.types import Floats, InstanceState, Record
+from tightloop.core.domain.enums import InstanceState
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Values
 from tightloop.core.signatures import EVALUATE
 

@@ -129,9 +129,9 @@ def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bo
     if state.is_on_demand != 0:
         own = state.on_demand[index]
         own.since_ns = 0
-        if is_tick and own.mark_lazy != 0:
+        if is_tick and own.put_off != 0:
             own.since_ns = state.ts_ns
-            mark_lazy = own.mark_lazy
+            mark_lazy = own.put_off
     _measure(state, arena, table, index, ~mark_lazy)
 
 
@@ -158,7 +158,7 @@ def _measure_as_of(state: Record, arena: Floats, table: Table, index: int) -> No
     own, now_ns = state.on_demand[index], state.ts_ns
     state.ts_ns = own.since_ns
     own.since_ns = 0
-    _measure(state, arena, table, index, own.mark_lazy)
+    _measure(state, arena, table, index, own.put_off)
     state.ts_ns = now_ns
 
 

@@ -7,8 +7,9 @@ are all results.
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.domain.enums import EventKind, Phase, RowKind
 from tightloop.core.domain.kinds import boolean, int64, void
-from tightloop.core.domain.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.replay import merge
 from tightloop.core.signatures import (
     ARENA,

@@ -6,8 +6,9 @@ or a timer is due: then no order can be matched against a range that lies before
 """
 
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.domain.enums import EventKind, Phase, RowKind
 from tightloop.core.domain.kinds import int64, void
-from tightloop.core.domain.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.market.history import keep_bar
 from tightloop.core.replay import merge
 from tightloop.core.replay.bars import (

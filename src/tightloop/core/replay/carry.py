@@ -9,12 +9,13 @@ import numpy as np
 from tightloop.core.carry.books import unit_value
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BUCKETS, Monitor
+from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.kinds import array, boolean, float64, int64, void
-from tightloop.core.domain.types import EventKind, Floats, Ints, Record, RowKind, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
-from tightloop.core.venue import carry as venue_carry
-from tightloop.core.venue.carry import CARRY_VENUE
+from tightloop.core.venue.carry import bundles, market_events
+from tightloop.core.venue.carry.record import CARRY_VENUE
 
 CARRY_VENUES = array(CARRY_VENUE)
 MATRIX = array(float64, 2)
@@ -43,7 +44,7 @@ def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Tabl
             row = log[header.oco]
             header.oco += 1
             if row.kind == RowKind.INSTRUCT:
-                venue_carry.on_instruction(venue, row)
+                bundles.on_instruction(venue, row)
         elif venue.inbox_taken < venue.inbox_count:
             step(state, arena, venue.inbox[venue.inbox_taken], log, table)
             venue.inbox_taken += 1
@@ -182,7 +183,7 @@ def carry_replay(
             return FINISHED
         left -= 1
         control[2] += 1
-        venue_carry.on_market_event(venue, event)
+        market_events.on_market_event(venue, event)
         if venue.inbox_count > 0:
             _deliver(state, arena, venue, log, table)
         step(state, arena, event, log, table)
@@ -204,14 +205,14 @@ def next_carry_event(instants: Ints, values: Floats, extras: Rows, last: Floats,
 @compiled(void(CARRY_VENUES, EVENTS))
 def venue_heard(venues: Rows, events: Rows) -> None:
     """What the venues do with ``events[0]`` before the step hears of it."""
-    venue_carry.on_market_event(venues[0], events[0])
+    market_events.on_market_event(venues[0], events[0])
 
 
 @compiled(void(CARRY_VENUES, LOG_ARRAY, int64))
 def venue_instructed(venues: Rows, log: Rows, at: int) -> None:
     """Row ``at`` of the log, when it instructs."""
     if log[at].kind == RowKind.INSTRUCT:
-        venue_carry.on_instruction(venues[0], log[at])
+        bundles.on_instruction(venues[0], log[at])
 
 
 @compiled(void(STATES, ARENA))

@@ -10,8 +10,9 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain.enums import EventKind, Phase
 from tightloop.core.domain.ticks import StreamKind
-from tightloop.core.domain.types import EventKind, Ints, Phase, Record, Rows
+from tightloop.core.domain.types import Ints, Record, Rows
 
 _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 

@@ -12,21 +12,9 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.enums import InstanceState, Op, OrderState, Phase, RowKind, Section, WarningCode
 from tightloop.core.domain.kinds import Signature, array, int64, void
-from tightloop.core.domain.types import (
-    Floats,
-    InstanceState,
-    Ints,
-    Op,
-    OrderState,
-    Phase,
-    Record,
-    RowKind,
-    Rows,
-    Section,
-    Table,
-    WarningCode,
-)
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.families.signal import _is_needed
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of

@@ -9,9 +9,10 @@ for them (STARVED).
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.domain.enums import EventKind, Phase, RowKind
 from tightloop.core.domain.kinds import boolean, int64, void
 from tightloop.core.domain.ticks import BookRow, Clock, Gap, StreamKind
-from tightloop.core.domain.types import EventKind, Floats, Ints, Phase, Record, RowKind, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.market import tapes
 from tightloop.core.market import update as market_update
 from tightloop.core.replay.merge import is_before, sift_down

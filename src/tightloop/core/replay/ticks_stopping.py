@@ -5,8 +5,9 @@ that the step decided at the same event.
 """
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.enums import EventKind, Phase
 from tightloop.core.domain.kinds import int64
-from tightloop.core.domain.types import EventKind, Floats, Ints, Phase, Record, Rows, Table
+from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.replay.bars_stopping import HAS_NEWS, HEARD, STOPPED, listen
 from tightloop.core.replay.ticks import (
     ANSWERED,

@@ -4,7 +4,8 @@ import math
 
 from tightloop.core import limits, log
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import InstanceState, Reason, Record, Role, RowKind, Rows, WarningCode
+from tightloop.core.domain.enums import InstanceState, Reason, Role, RowKind, WarningCode
+from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import commands, exposure
 
 

@@ -8,7 +8,8 @@ nothing.
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import Record, Role, SlippageKind
+from tightloop.core.domain.enums import Role, SlippageKind
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import exposure, ledger, orders
 
 

@@ -8,7 +8,8 @@ import math
 
 from tightloop.core import limits, log
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import OrderKind, OrderState, Reason, Record, RowKind, Rows, Table, TimeInForce
+from tightloop.core.domain.enums import OrderKind, OrderState, Reason, RowKind, TimeInForce
+from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.signatures import call_check
 from tightloop.core.trading import exposure, orders
 

@@ -2,7 +2,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import OrderState, Record, Role
+from tightloop.core.domain.enums import OrderState, Role
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import orders
 
 

@@ -8,7 +8,8 @@ import math
 
 from tightloop.core import rounding
 from tightloop.core.compiled import float_bits, leaf
-from tightloop.core.domain.types import OrderKind, Reason, Record, Role, Rows, Table, TimeInForce
+from tightloop.core.domain.enums import OrderKind, Reason, Role, TimeInForce
+from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.hashing import mix
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX, QUANTITY_TOLERANCE
 from tightloop.core.trading import commands, exposure, margin, orders

@@ -8,7 +8,8 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import float_bits, hot
-from tightloop.core.domain.types import ACCOUNT_KINDS, AccountKind, Record
+from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind
+from tightloop.core.domain.types import Record
 from tightloop.core.hashing import mix
 
 WALLET = int(AccountKind.WALLET)

@@ -15,7 +15,8 @@ import numpy as np
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderState, Record
+from tightloop.core.domain.enums import EventKind, OrderState
+from tightloop.core.domain.types import Record
 
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
 _FILLED_PART = 0

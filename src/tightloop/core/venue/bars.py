@@ -6,7 +6,8 @@ What an order meets at an open and inside a bar is in ``core/venue/matching.py``
 import math
 
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Record, RowKind, Stage
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, Stage
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import margin
 from tightloop.core.venue import matching
 from tightloop.core.venue import orders as venue_orders

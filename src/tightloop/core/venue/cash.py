@@ -7,7 +7,8 @@ its own: when its price has risen by the fill, the cash that another one waits w
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import EventKind, Reason, Record
+from tightloop.core.domain.enums import EventKind, Reason
+from tightloop.core.domain.types import Record
 from tightloop.core.trading import cash, exposure, orders
 from tightloop.core.venue import orders as venue_orders
 

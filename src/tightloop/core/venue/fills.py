@@ -4,7 +4,8 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, SlippageKind, TimeInForce
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.venue import cash as venue_cash
 from tightloop.core.venue import matching

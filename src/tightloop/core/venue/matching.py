@@ -21,7 +21,8 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, SlippageKind, Stage, TimeInForce
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, Stage, TimeInForce
+from tightloop.core.domain.types import Record
 from tightloop.core.hashing import uniform
 from tightloop.core.trading import margin, positions
 from tightloop.core.venue import cash as venue_cash

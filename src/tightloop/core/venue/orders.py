@@ -2,7 +2,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import OrderKind, OrderState, Record
+from tightloop.core.domain.enums import OrderKind, OrderState
+from tightloop.core.domain.types import Record
 
 # Events back to the step ---------------------------------------------------------------------------------------------
 

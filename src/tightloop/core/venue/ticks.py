@@ -16,8 +16,9 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, TimeInForce, Trigger
 from tightloop.core.domain.ticks import BookRow
-from tightloop.core.domain.types import EventKind, OrderKind, Reason, Record, RowKind, TimeInForce, Trigger
+from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
 from tightloop.core.trading import margin
 from tightloop.core.venue import fills as venue_fills

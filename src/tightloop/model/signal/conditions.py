@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tightloop.core import limits
-from tightloop.core.domain.types import Op
+from tightloop.core.domain.enums import Op
 from tightloop.model.files.fields import shown
 
 Path = tuple[str | int, ...]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tightloop.core import families
-from tightloop.core.domain.types import Op, Section
+from tightloop.core.domain.enums import Op, Section
 from tightloop.model.signal.read import Strategy
 
 _BITS = 63

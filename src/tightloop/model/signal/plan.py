@@ -13,7 +13,8 @@ import numpy as np
 
 from tightloop.core import checks, families, indicators, limits
 from tightloop.core.compiled import DISABLE_JIT, address_of
-from tightloop.core.domain.types import VENUE, Floats, InstanceState, Op, Rows, StopKind
+from tightloop.core.domain.enums import InstanceState, Op, StopKind
+from tightloop.core.domain.types import VENUE, Floats, Rows
 from tightloop.core.indicators.contract import End
 from tightloop.core.market import tapes
 from tightloop.core.state import new_state

@@ -4,8 +4,7 @@ import math
 from typing import Any
 
 from tightloop.core import limits
-from tightloop.core.domain.ticks import QueueKind
-from tightloop.core.domain.types import (
+from tightloop.core.domain.enums import (
     OrderKind,
     PriceKind,
     SizeKind,
@@ -15,6 +14,7 @@ from tightloop.core.domain.types import (
     TimeInForce,
     Trigger,
 )
+from tightloop.core.domain.ticks import QueueKind
 from tightloop.model.instruments import InstrumentRules
 from tightloop.model.signal.read import PUMP_BASE, Strategy
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core.compiled import entry_of
-from tightloop.core.domain.types import EQUITY, EVENT, Ints, Phase, Rows
+from tightloop.core.domain.enums import Phase
+from tightloop.core.domain.types import EQUITY, EVENT, Ints, Rows
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import bars_stopping
 from tightloop.model.signal.plan import Plan

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EVENT, EventKind, Rows
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import carry as replay_carry
 from tightloop.model.carry.plan import CarryPlan

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EQUITY, EVENT, RowKind, Rows
+from tightloop.core.domain.enums import RowKind
+from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.limits import DAY_NS
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tightloop.core.domain.types import EVENT, EventKind, Rows
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT, Rows
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.feeds.carry import CarryFeed, Floats, Ints
 

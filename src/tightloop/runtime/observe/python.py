@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EventKind, Ints, Reason, RowKind, Rows
+from tightloop.core.domain.enums import EventKind, Reason, RowKind
+from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
 from tightloop.core.replay import bars_stopping, ticks_stopping
 from tightloop.core.replay import observe as replay_observe

@@ -8,7 +8,8 @@ import numpy as np
 
 from tightloop.core import log as core_log
 from tightloop.core.compiled import address_of
-from tightloop.core.domain.types import EQUITY, EVENT, Op, Rows
+from tightloop.core.domain.enums import Op
+from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe

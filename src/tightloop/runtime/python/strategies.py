@@ -12,7 +12,8 @@ import numpy as np
 
 from tightloop.core import limits
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EventKind, Role, RowKind, Rows
+from tightloop.core.domain.enums import EventKind, Role, RowKind
+from tightloop.core.domain.types import Rows
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.python_class import PythonClass, line_in

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tightloop import __version__
 from tightloop.core.checks import all_checks
-from tightloop.core.domain.types import (
+from tightloop.core.domain.enums import (
     InstanceState,
     OrderKind,
     OrderState,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core.domain.types import OrderState
+from tightloop.core.domain.enums import OrderState
 from tightloop.model.files.fields import plain
 from tightloop.model.signal.read import Strategy
 from tightloop.model.signal.sizes import Asked, asked_by, in_force, instead

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EQUITY, LOG_ROW, OrderState, RowKind, Rows
+from tightloop.core.domain.enums import OrderState, RowKind
+from tightloop.core.domain.types import EQUITY, LOG_ROW, Rows
 from tightloop.core.replay.columns import sort_rows
 
 Columns = dict[str, npt.NDArray[Any]]

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.types import EQUITY, EVENT, EventKind, Phase, RowKind, Rows
+from tightloop.core.domain.enums import EventKind, Phase, RowKind
+from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.market.history import remember
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan

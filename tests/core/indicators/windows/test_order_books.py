@@ -7,8 +7,8 @@ import pytest
 from tests.core.indicators.windows.harness import START_NS, cells_of, ns, plan_of
 
 from tightloop.core import limits
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import TICK, BookRow, Clock
-from tightloop.core.domain.types import EventKind
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import InputError
 from tightloop.model.signal import read as signal_read

@@ -4,7 +4,8 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.types import Floats, OrderKind, PriceKind, Reason, Record, SizeKind, StopKind, TargetKind
+from tightloop.core.domain.enums import OrderKind, PriceKind, Reason, SizeKind, StopKind, TargetKind
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.rules import value_of
 from tightloop.core.trading import cash, exposure, margin
 

@@ -2,7 +2,8 @@
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.types import Floats, OrderKind, OrderState, Record, Role, Rows, StopKind, Table, TargetKind
+from tightloop.core.domain.enums import OrderKind, OrderState, Role, StopKind, TargetKind
+from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import entry as signal_entry
 from tightloop.core.rules import value_of
 from tightloop.core.trading import commands

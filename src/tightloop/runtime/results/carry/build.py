@@ -8,7 +8,7 @@ import numpy as np
 
 from tightloop import __version__
 from tightloop.core.domain.carry import BUCKETS, RebalanceReason, Rollback
-from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.core.state import state_hash
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.model.times import iso

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.domain.carry import Instruction, PnlComponent
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.limits import DAY_NS
 from tightloop.runtime.feeds.carry import Floats, Ints
 from tightloop.runtime.results import metrics

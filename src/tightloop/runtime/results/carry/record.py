@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core.domain.carry import BUCKETS, BalanceKind, PnlComponent
-from tightloop.core.domain.types import RowKind
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.replay.carry import FIXED
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.feeds.carry import CarryFeed, Floats, Ints

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.domain.carry import GO, Instruction, Level, Monitor, PnlComponent, RebalanceReason, Rollback
-from tightloop.core.domain.types import Reason, RowKind, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord

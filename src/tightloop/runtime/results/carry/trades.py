@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tightloop.core.domain.carry import Instruction, RebalanceReason
-from tightloop.core.domain.types import RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.recorder import Columns

@@ -1,0 +1,1 @@
+"""One run or sweep from files to results."""

@@ -1,0 +1,164 @@
+"""One instruction of a bundle, carried out on the books of the venues."""
+
+import math
+
+from tightloop.core import limits
+from tightloop.core.carry.books import change, convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
+from tightloop.core.compiled import leaf
+from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, Rollback
+from tightloop.core.domain.types import Record
+from tightloop.core.venue.carry.record import push_executed
+
+ROUNDING = 1e-12
+"""Relative: a debt repaid but for so much is repaid."""
+
+
+@leaf
+def _conversion_rate(venue: Record, request: Record) -> float:
+    """What one unit of the source gives of the target; NaN when a price it needs is not known."""
+    books = venue.books
+    op = request.op
+    source, target = books.balances[request.source], books.balances[request.target]
+    if op == Instruction.SPOT_BUY:
+        return 1.0 / books.series[request.series].now
+    if op == Instruction.SPOT_SELL:
+        return books.series[request.series].now
+    if op == Instruction.SUPPLY or op == Instruction.REPAY:
+        return 1.0 / series_now(books, target.index_series)
+    if op == Instruction.WITHDRAW or op == Instruction.BORROW:
+        return series_now(books, source.index_series)
+    if op == Instruction.STAKE:
+        return 1.0 / series_now(books, target.rate_series)
+    if op == Instruction.REDEEM:
+        return series_now(books, source.rate_series)
+    if op == Instruction.SWAP:
+        if request.series < 0:
+            return math.nan  # no market: nobody knows what it sells for
+        return series_now(books, request.series) * (1.0 - request.fee_rate)
+    if op == Instruction.SELL_DUST:
+        return unit_value(books, request.source) / unit_value(books, request.target)
+    return 1.0
+
+
+@leaf
+def _fee_of(venue: Record, request: Record, qty: float, amount: float) -> float:
+    """The fee of a trade in the asset that pays it."""
+    if request.fee_balance < 0 or request.fee_rate == 0.0:
+        return 0.0
+    if request.op == Instruction.SELL_DUST:
+        return amount * request.fee_rate
+    if request.op != Instruction.SPOT_BUY and request.op != Instruction.SPOT_SELL:
+        return 0.0
+    paid = qty if request.op == Instruction.SPOT_BUY else amount
+    quote = venue.books.balances[request.fee_balance].asset
+    return paid * rate_of_size(venue.legs[request.leg], paid * venue.books.assets[quote].usd)
+
+
+@leaf
+def _trade_perp(venue: Record, request: Record) -> int:
+    books = venue.books
+    holding = books.holdings[request.holding]
+    if not (holding.mark > 0.0 and abs(request.qty) < math.inf):
+        return Rollback.PRICE_UNKNOWN.value
+    was_flat = holding.qty == 0.0
+    trade_holding(books, request.holding, request.qty, holding.mark)
+    if was_flat:
+        holding.opened_ns = venue.ts_ns
+    holding.stop, holding.target = request.stop, request.target_price
+    notional = abs(request.qty) * holding.mark
+    fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
+    event = push_executed(venue, request.op, request.leg, -1, request.holding, request.qty, 0.0)
+    event.price = holding.mark
+    event.stop_loss, event.take_profit = request.stop, request.target_price
+    if fee != 0.0:
+        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        event.rate = fee
+        event.is_maker = request.fee_balance
+    return Rollback.NONE.value
+
+
+@leaf
+def _send_off(venue: Record, request: Record, qty: float) -> int:
+    """A transfer: there at once, or after its delay."""
+    books = venue.books
+    fee = venue.transfer_fee / unit_value(books, request.source) if venue.transfer_fee > 0.0 else 0.0
+    if not qty > fee:
+        return Rollback.NOT_ENOUGH.value
+    target = request.target
+    if venue.delay_ns > 0:
+        target = transit_of(books, books.balances[request.source].token)
+        _await(venue, target, request.target, qty - fee, venue.ts_ns + venue.delay_ns)
+    convert(books, request.op, request.source, target, qty, qty - fee)
+    push_executed(venue, request.op, request.leg, request.source, target, qty, qty - fee)
+    return Rollback.NONE.value
+
+
+@leaf
+def transit_of(books: Record, token: int) -> int:
+    """The balance that holds a token on its way."""
+    assert token >= 0, "what is sent is a token"
+    for at in range(books.balance_count):
+        if books.balances[at].kind == BalanceKind.TRANSIT and books.balances[at].token == token:
+            return at
+    raise AssertionError("a token that is sent has a balance for what is on its way")
+
+
+@leaf
+def _await(venue: Record, source: int, target: int, amount: float, due_ns: int) -> None:
+    assert venue.transit_count < limits.TRANSITS_MAX, "TRANSITS_MAX: more on its way than there is room for"
+    transit = venue.transits[venue.transit_count]
+    venue.transit_count += 1
+    transit.source, transit.target, transit.amount, transit.due_ns = source, target, amount, due_ns
+
+
+@leaf
+def _all_of(owed: float, amount: float) -> float:
+    """``amount``, or all that is owed when only rounding is between them: what is left of a debt is no debt."""
+    return owed if abs(owed - amount) <= ROUNDING * owed else amount
+
+
+@leaf
+def execute(venue: Record, request: Record) -> int:
+    """One instruction on the books; why not, when it can not be."""
+    books = venue.books
+    op = request.op
+    if op == venue.forced_op:
+        return Rollback.FORCED.value
+    if op == Instruction.PERP_TRADE:
+        return _trade_perp(venue, request)
+    qty, amount = request.qty, request.amount
+    if op == Instruction.GAS or op == Instruction.PAY_OUT:
+        if not qty >= 0.0:
+            return Rollback.PRICE_UNKNOWN.value
+        convert(books, op, request.source, -1, qty, 0.0)
+        push_executed(venue, op, request.leg, request.source, -1, qty, 0.0)
+        return Rollback.NONE.value
+    if qty != qty and amount != amount:
+        qty = books.balances[request.source].amount
+    if op == Instruction.TRANSFER:
+        return _send_off(venue, request, qty)
+    if op != Instruction.FLASH_REPAY:
+        ratio = _conversion_rate(venue, request)
+        if not (ratio > 0.0 and ratio < math.inf):
+            return Rollback.PRICE_UNKNOWN.value
+        if qty != qty:
+            qty = amount / ratio
+        elif op == Instruction.SPOT_BUY and venue.fee_in_amount != 0:
+            amount = qty * (1.0 - request.fee_rate) * ratio
+        else:
+            amount = qty * ratio
+        if op == Instruction.REPAY:
+            amount = _all_of(books.balances[request.target].amount, amount)
+    convert(books, op, request.source, request.target, qty, amount)
+    event = push_executed(venue, op, request.leg, request.source, request.target, qty, amount)
+    fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(venue, request, qty, amount)
+    if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
+        event.price = books.series[request.series].now
+    if fee != 0.0:
+        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        event.rate = fee
+        event.is_maker = request.fee_balance
+    if op == Instruction.REDEEM:
+        leg = venue.legs[request.leg]
+        _await(venue, request.target, leg.base, amount, venue.ts_ns + leg.queue_ns)
+    return Rollback.NONE.value

@@ -1,0 +1,62 @@
+"""The record of the simulated venues of carry, and the events they write into its inbox."""
+
+import math
+
+from tightloop.core import limits
+from tightloop.core.compiled import leaf
+from tightloop.core.domain.carry import BOOKS, COUNTERS, HOLDING, LEG, REQUEST, TRANSIT
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.records import of, record
+from tightloop.core.domain.types import EVENT, Record
+
+CARRY_VENUE = record(
+    *of("i8", "ts_ns inbox_count inbox_taken transit_count leg_count request_count bundle_id"),
+    *of("i8", "cash delay_ns funding_on_entry fee_in_amount forced_op staked_at_ns has_rewards"),
+    *of("f8", "margin_liquidate transfer_fee"),
+    ("staked", "f8", (limits.BALANCES_MAX,)),  # of a reward: ETH x ns staked since its period began
+    ("books", BOOKS),
+    ("legs", LEG, (limits.LEGS_MAX,)),
+    ("requests", REQUEST, (limits.BUNDLE_MAX,)),
+    ("transits", TRANSIT, (limits.TRANSITS_MAX,)),
+    ("saved_amounts", "f8", (limits.BALANCES_MAX,)),
+    ("saved_holdings", HOLDING, (limits.HOLDINGS_MAX,)),
+    ("saved_counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
+    ("inbox", EVENT, (limits.INBOX_MAX,)),
+)
+
+
+@leaf
+def push(venue: Record, kind: int) -> Record:
+    assert venue.inbox_count < limits.INBOX_MAX, "INBOX_MAX: more events than the venue may owe at one instant"
+    event = venue.inbox[venue.inbox_count]
+    venue.inbox_count += 1
+    event.kind = kind
+    event.phase = 0
+    event.instrument = -1
+    event.instance = -1
+    event.ts_event_ns = venue.ts_ns
+    event.ts_init_ns = venue.ts_ns
+    event.order_id = venue.bundle_id
+    event.reason = 0
+    event.is_maker = -1
+    event.side = -1
+    event.qty = 0.0
+    event.amount = 0.0
+    event.price = 0.0
+    event.rate = 0.0
+    event.stop_price = 0.0
+    event.stop_loss = math.nan
+    event.take_profit = math.nan
+    return event
+
+
+@leaf
+def push_executed(venue: Record, op: int, leg: int, source: int, target: int, qty: float, amount: float) -> Record:
+    event = push(venue, EventKind.INSTRUCTION_EXECUTED.value)
+    event.reason = op
+    event.side = leg
+    event.instrument = source
+    event.instance = target
+    event.qty = qty
+    event.amount = amount
+    return event
