@@ -156,7 +156,7 @@ amounts = st.sampled_from([0.0, 1.0, 1e12])
 
 
 @pytest.mark.parametrize("name", market_types())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(
     closes=st.lists(prices, min_size=1, max_size=80), volumes=st.lists(st.sampled_from([0.0, 1.0, 1e12]), min_size=1)
 )
