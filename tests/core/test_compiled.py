@@ -234,6 +234,7 @@ def test_the_core_does_the_same_line_by_line_as_compiled():
     assert '"exit_reason":"liquidation"' in interpreted
 
 
+@pytest.mark.bounds
 @pytest.mark.slow
 def test_the_core_stays_within_its_arrays():
     """With bounds checks every index is looked at; what a run gives is the same."""
