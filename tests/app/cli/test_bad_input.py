@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from adapters.data import planted
 from app.bad_files import BAD, GOOD, mutated
+from folded import folded
 from tightloop.app.cli.main import main
 
 PROSE = re.compile(r"pydantic|validation error|Input should|Extra inputs|Traceback|NoneType|<class|object at 0x")
@@ -65,7 +66,7 @@ def test_the_good_file_is_good_with_and_without_data(place, catalog):
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("name", BAD)
+@folded("name", BAD)
 def test_a_bad_file_is_refused_where_it_is_wrong(name, place):
     bad = BAD[name]
     Path("bad.yaml").write_bytes(mutated(name).encode("utf-8", "surrogatepass"))
@@ -81,7 +82,7 @@ def test_a_bad_file_is_refused_where_it_is_wrong(name, place):
     assert files(place) == before
 
 
-@pytest.mark.parametrize("name", [name for name in BAD if not BAD[name].where.startswith(":5: timeframe")])
+@folded("name", [name for name in BAD if not BAD[name].where.startswith(":5: timeframe")])
 def test_one_fault_does_not_bring_others_that_are_none(name, place):
     Path("bad.yaml").write_bytes(mutated(name).encode("utf-8", "surrogatepass"))
     lines = refused(run("validate", "bad.yaml"))
@@ -354,7 +355,7 @@ OPTIONS = {  # arguments after `backtest good.yaml`, the beginning of the refusa
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@folded("name", OPTIONS)
 def test_a_bad_option_is_refused_before_anything_is_written(name, place, catalog):
     arguments, begins, remedy = OPTIONS[name]
     data = [] if "--data" in arguments else ["--data", catalog]
@@ -511,7 +512,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@folded("name", COMMANDS)
 def test_a_bad_command_line_is_refused(name, place, catalog):
     arguments, says, remedy = COMMANDS[name]
     data = ["--data", catalog] if arguments[0] in ("sweep", "report") else []

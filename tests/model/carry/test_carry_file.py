@@ -6,6 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from folded import folded
 from tightloop.app.cli.main import main
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.model import load as model_load
@@ -276,9 +277,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "field", "message", "remedy"), REFUSED, ids=[f"{row[2]}: {row[1].strip()[:30]}" for row in REFUSED]
-)
+@folded(("old", "new", "field", "message", "remedy"), REFUSED)
 def test_what_is_wrong_is_refused_with_its_place_and_a_remedy(old, new, field, message, remedy):
     text = changed((old, new))
     found = {own.field: own for own in problems(lambda: carry_read.loads(text, "full.yaml"))}
@@ -411,17 +410,17 @@ def required():
                 continue
             if len(key) == 4 and key[2] == "flash":
                 continue
-            yield pytest.param(path, key, id=f"{path.stem}:{'.'.join(key)}")
+            yield path, key
 
 
-@pytest.mark.parametrize(("path", "key"), list(required()))
+@folded(("path", "key"), required())
 def test_a_mode_without_one_of_its_keys_is_refused_with_the_key_and_the_file(path, key, tmp_path):
     tree = yaml_lines.load(path)[0]
     at = tree
     for part in key[:-1]:
         at = at[part]
     del at[key[-1]]
-    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").mkdir(exist_ok=True)
     (tmp_path / "shared" / "costs.yaml").write_text((path.parent / "shared" / "costs.yaml").read_text(encoding="utf-8"))
     file = tmp_path / path.name
     file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")

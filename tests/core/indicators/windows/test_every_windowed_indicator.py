@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 from tests.core.indicators.windows.harness import Past, feed_of, plan_of, random_market, watch
 
+from folded import folded
 from tightloop.core import indicators
 from tightloop.core.indicators.contract import REFRESH, Choice
 from tightloop.runtime.backtest import ticks as ticks_backtest
@@ -16,7 +16,7 @@ def windowed_types():
     return [name for name in indicators.types_found() if indicators.load(name).is_windowed]
 
 
-in_every_type = pytest.mark.parametrize("name", windowed_types())
+in_every_type = folded("name", windowed_types())
 
 
 def defaults(indicator):
