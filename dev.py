@@ -37,7 +37,8 @@ BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
 AT_EVERY_CHANGE = ("-m", "not (peers or bounds)")
-NIGHTLY = ("--hypothesis-profile=fresh",)
+AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
+BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
 TAIL_LINES = 25
 NO_TERMINAL_EVERY_S = 30.0
@@ -385,8 +386,8 @@ def command_bounds(environment: Environment, arguments: list[str]) -> int:
 def command_nightly(environment: Environment, arguments: list[str]) -> int:
     refuse("nightly", arguments)
     start_s = time.monotonic()
-    failed = suite(environment, *NIGHTLY)
-    passed, told = bounds_checked_pass(environment, *NIGHTLY)
+    failed = suite(environment, *AT_NIGHT)
+    passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
     failed += [] if passed else [BOUNDS_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
     with tempfile.TemporaryDirectory() as folder:
