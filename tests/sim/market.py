@@ -209,7 +209,7 @@ def drive(plan: Plan, seen: runs_backtest.Market, kill: Mapping[float, Mapping[s
     session = loop.Loop(plan, loop.SimulatedExecutor(plan), recorder, check)
     waiting = sorted((START_NS + round(minute * MINUTE_NS), fields) for minute, fields in kill.items())
     events = np.zeros(1, EVENT)
-    while loop.replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+    while loop.replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
         while waiting and waiting[0][0] <= events[0]["ts_init_ns"]:
             ts_ns, fields = waiting.pop(0)
             session.take(kill_switch(ts_ns, **fields))

@@ -192,7 +192,7 @@ def test_counts_and_distances_are_those_of_a_plain_evaluation(name):
     spy = Spy(other)
     events = np.zeros(1, loop.EVENT)
     again = feed.fresh()
-    while loop.replay.feed_next(again.streams, again.heap, again.bars, again.rates, events):
+    while loop.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
         spy.take(events)
     seen = watch(plan, feed)
     assert state_hash(plan.states, plan.arena) == state_hash(other.states, other.arena), "watching changes nothing"
