@@ -38,6 +38,7 @@ def _mark(state: Record, index: int, price: float, high: float, low: float) -> N
         position = state.positions[number]
         if position.qty != 0.0:
             now = positions.unrealized_pnl(position, price, instrument.multiplier)
+            # A single position is assigned, not added to the sum: no float residue can accumulate.
             state.unrealized = now if state.open_position_count == 1 else state.unrealized + (now - position.unrealized)
             position.unrealized = now
         instance.high_since_signal = max(instance.high_since_signal, high)
@@ -195,6 +196,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
     instrument.last = price
     instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
     bar = instrument.bar
+    # Rules read the print as a bar of one price; aggregates build bars of ticks from it.
     bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, event.qty
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, index, state.ts_ns)
@@ -223,6 +225,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
     if instrument.quote_tape >= 0:
         tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
     mid = 0.5 * (bid + ask)
+    # Where trades are known, only traded prices count as extremes since a signal.
     if instrument.last > 0.0:
         _mark(state, index, mid, -math.inf, math.inf)
     else:
