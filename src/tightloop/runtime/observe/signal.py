@@ -27,7 +27,6 @@ EVENTS_AT_ONCE = 4_000_000
 """Events per call of the compiled loop, between which Ctrl-C is noticed."""
 MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN, Op.HOLD))
 MEMORIES = frozenset((Op.HOLD, Op.SEQ))
-_UNTIL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +164,22 @@ def watch(
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
     is_ticks = isinstance(feed, TickFeed)
-    control = np.array(
-        [plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks), until_seq], np.int64
-    )  # fmt: skip
+    control = np.zeros(replay_observe.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE], control[replay_observe.IS_TICKS] = plan.rows_per_step, int(is_ticks)
+    if is_ticks:
+        control[replay_ticks.PERIOD_NS], control[replay_ticks.PERIOD_END] = 1, -1
+    control[replay_observe.UNTIL_NS], control[replay_observe.UNTIL_SEQ] = until_ns, until_seq
     address = address_of(replay_ticks.tick_replay if is_ticks else replay_bars.replay)
     replay = replay_observe.watch_ticks if is_ticks else replay_observe.watch
     done = 0
     while done < events:
-        control[2] = asked = min(EVENTS_AT_ONCE, events - done)
+        control[replay_bars.LEFT] = asked = min(EVENTS_AT_ONCE, events - done)
         rows = feed.ticks if isinstance(feed, TickFeed) else feed.bars
         status = replay(
             address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, rows, feed.rates, taken, log,
             equity, plan.table, control, nodes, nears, instances, memory,
         )  # fmt: skip
-        done += asked - int(control[2])
+        done += asked - int(control[replay_bars.LEFT])
         core_log.empty(log)
         if status == replay_bars.FINISHED:
             break
@@ -186,5 +187,5 @@ def watch(
             if status == replay_ticks.STARVED:
                 feed.refill()
             elif status == replay_ticks.CROWDED:
-                tape_room.grow(plan, int(control[6]))
-    return Watched(plan, nodes, nears, instances, done, int(control[_UNTIL]))
+                tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
+    return Watched(plan, nodes, nears, instances, done, int(control[replay_observe.COUNTED]))

@@ -105,7 +105,7 @@ class Strategies:
 
     def hear(self) -> None:
         """Queue the fills in new rows of the log for ``on_fill``."""
-        end = int(self._log[core_log.HEADER]["slot"])
+        end = core_log.stop(self._log)
         rows = self._log[self._read : end]
         self._read = end
         for row in rows[rows["kind"] == RowKind.FILL]:
