@@ -89,7 +89,7 @@ def wish_facts(wish: "Wish") -> Facts:
 
 def call_facts(listener: "Notes | None", strategy: str, instrument: str) -> Facts | None:
     """The last call of a strategy on an instrument; None when there was none, or none of Python."""
-    heard = None if listener is None else listener.heard_of.get((strategy, instrument))
+    heard = None if listener is None else listener.notes_of.get((strategy, instrument))
     call: Call | None = None if heard is None else heard.last_call
     if call is None:
         return None
