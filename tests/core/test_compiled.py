@@ -22,7 +22,7 @@ ENTRY = """
 import sys
 import numpy as np
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.kinds import array, float64, int64
+from tightloop.core.kinds import array, float64, int64
 from tightloop.core.middle import scaled
 
 @compiled(float64(array(float64), int64))
