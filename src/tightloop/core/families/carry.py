@@ -26,7 +26,7 @@ from tightloop.core.carry.bundles import (
     units_of_spot,
 )
 from tightloop.core.carry.paying import can_unwind, pay, warn_once_unpayable
-from tightloop.core.carry.risk import forget_denials, is_denied, refusal
+from tightloop.core.carry.risk import forget_denials, is_denied, may_add
 from tightloop.core.carry.tasks import enter, go_on, note, reduce, refill, resume_entering, stop_entering
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
@@ -203,7 +203,7 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
             qty = wanted * holding.weight - holding.qty
-            if qty * holding.qty < 0.0 or refusal(state) == 0:
+            if qty * holding.qty < 0.0 or may_add(state):
                 count += trade_perp(state, rows, k, qty)
         return send_bundle(state, rows, count)
     return False

@@ -164,7 +164,7 @@ def _guard(state: Record, instance: int) -> int:
     """Why S1 may not fire now; 0 when it may."""
     own = state.instances[instance]
     strategy = state.strategies[own.strategy]
-    if state.killed != 0 or own.killed != 0:
+    if trading_account.is_killed(state, instance):
         return Reason.KILL_SWITCH.value
     if strategy.max_concurrent_positions > 0 and strategy.slots_used >= strategy.max_concurrent_positions:
         return Reason.SLOTS_FULL.value
