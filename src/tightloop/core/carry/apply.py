@@ -31,7 +31,6 @@ import math
 from tightloop.core import limits, log
 from tightloop.core.carry import measures, monitors
 from tightloop.core.carry.books import (
-    change,
     convert,
     net_asset_value,
     trade_holding,
@@ -55,6 +54,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix
 from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.trading import account as trading_account
+from tightloop.core.trading.ledger import post_balance
 
 RESIDUAL = 1e-8
 """Fraction of capital: tolerance between the sum of P&L components and the change of equity."""
@@ -138,7 +138,7 @@ def _pay_fee(carry: Record, balance: int, fee: float) -> float:
     """Take a fee from a balance (-1: none); return its value in the share class."""
     if fee == 0.0 or balance < 0:
         return 0.0
-    change(carry.books, balance, -fee, ContraAccount.COSTS.value)
+    post_balance(carry.books, balance, ContraAccount.COSTS.value, -fee)
     return fee * unit_value(carry.books, balance)
 
 
@@ -178,7 +178,7 @@ def _paid_out(state: Record, event: Record) -> None:
     paid = event.qty * unit_value(carry.books, event.instrument)
     nav = net_asset_value(carry.books)
     price = nav / carry.units
-    change(carry.books, event.instrument, -event.qty, ContraAccount.CAPITAL.value)
+    post_balance(carry.books, event.instrument, ContraAccount.CAPITAL.value, -event.qty)
     carry.units = _rest(carry.units, paid / price)
     _flow_of_account(state, nav, nav - paid if carry.units > 0.0 else 0.0)
     carry.flows -= paid
@@ -225,14 +225,14 @@ def _funded(carry: Record, event: Record) -> None:
     carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
     if event.amount != 0.0:
         holding.funding += event.amount
-        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
-        carry.buckets[PnlComponent.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.cash)
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, event.stop_price)
+        carry.buckets[PnlComponent.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.margin_account)
 
 
 @leaf
 def _rewarded(carry: Record, event: Record) -> None:
     """Apply a reward payment, attributed at its current market value."""
-    change(carry.books, event.instance, event.amount, ContraAccount.REWARDS.value)
+    post_balance(carry.books, event.instance, ContraAccount.REWARDS.value, event.amount)
     carry.buckets[PnlComponent.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
 
 
@@ -258,7 +258,7 @@ def _flowed(state: Record, event: Record) -> None:
     else:
         carry.units = event.amount
         carry.initial = event.amount
-    change(carry.books, carry.cash, event.amount, ContraAccount.CAPITAL.value)
+    post_balance(carry.books, carry.cash, ContraAccount.CAPITAL.value, event.amount)
     _flow_of_account(state, before, before + event.amount)
 
 
@@ -275,8 +275,8 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
     price = books.assets[holding.quote].price
     before = holding.unrealized
     realized = trade_holding(books, event.instance, -holding.qty, event.price)
-    change(books, holding.cash, -event.amount, ContraAccount.SEIZED.value)
-    kept = event.amount * unit_value(books, holding.cash)
+    post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -event.amount)
+    kept = event.amount * unit_value(books, holding.margin_account)
     carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
     holding.is_liquidated = 1
     carry.legs[holding.leg].state = LegState.LIQUIDATED.value
@@ -293,8 +293,8 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
     books = carry.books
     given = event.amount * unit_value(books, event.instance)
     repaid = event.qty * unit_value(books, event.instrument)
-    change(books, event.instance, -event.amount, ContraAccount.SEIZED.value)
-    change(books, event.instrument, event.qty, ContraAccount.SEIZED.value)
+    post_balance(books, event.instance, ContraAccount.SEIZED.value, -event.amount)
+    post_balance(books, event.instrument, ContraAccount.SEIZED.value, event.qty)
     carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += repaid - given
     carry.liquidation_count += 1
     trading_account.warn(state, rows, WarningCode.LIQUIDATED.value, -1, given - repaid, 0)

@@ -161,7 +161,7 @@ def trade_perp(state: Record, rows: Rows, index: int, qty: float) -> int:
     holding = state.carry.books.holdings[index]
     row = instruct(state, rows, holding.leg, Instruction.PERP_TRADE.value, -1, -1, qty, 0.0)
     row.instance = index
-    row.role = holding.cash
+    row.role = holding.margin_account
     row.fee = holding.fee_rate
     row.stop_price = math.nan
     row.arm_price = math.nan
@@ -189,7 +189,7 @@ def shares_margin(carry: Record, leg: Record) -> bool:
     """Return whether the cash a spot leg trades with is also the margin of a holding."""
     found = False
     for k in range(carry.books.holding_count):
-        found = found or carry.books.holdings[k].cash == leg.venue_cash
+        found = found or carry.books.holdings[k].margin_account == leg.venue_cash
     return found
 
 

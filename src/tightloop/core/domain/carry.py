@@ -1,9 +1,10 @@
 """Records and enums of carry: capital on several venues, the legs that earn, the instructions to venues.
 
 A *series* is an external value over time: a price, a mark, an index, a rate. A *balance* is an amount of one token in
-one place. A *holding* is a perpetual position. A *leg* is one source of income: spot coins, a loan, a stake, a
-leveraged loop, a perpetual. Supplied and borrowed amounts are scaled: interest grows the index, never the amount. The
-value of a balance is sign x amount x index x rate x price, in the share class (the asset the fund is accounted in).
+one place. A *holding* is a perpetual position: the fields of a POSITION, with its margin account (a balance) and its
+market. A *leg* is one source of income: spot coins, a loan, a stake, a leveraged loop, a perpetual. Supplied and
+borrowed amounts are scaled: interest grows the index, never the amount. The value of a balance is sign x amount x index
+x rate x price, in the share class (the asset the fund is accounted in).
 
 Fields of an INSTRUCTION_EXECUTED event: order_id = bundle, reason = Instruction, instrument = source balance, instance
 = target balance (of PERP_TRADE: the holding), qty = amount given, amount = amount received, price = execution price,
@@ -14,6 +15,7 @@ holding.
 from enum import IntEnum
 
 from tightloop.core import limits
+from tightloop.core.domain.position import POSITION_FIELDS
 from tightloop.core.domain.records import of, record
 
 GO = 0
@@ -233,8 +235,9 @@ BALANCE = record(
 )
 
 HOLDING = record(
-    *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
-    *of("f8", "qty entry mark spot unrealized funding fees realized weight stop target before"),
+    *POSITION_FIELDS,  # margin and leverage stay 0: margin is shared by a venue, and lies in the margin account
+    *of("i8", "venue base quote mark_series margin_account leg settled_ns is_liquidated high_series low_series"),
+    *of("f8", "mark spot weight stop target before"),
     *of("f8", "fee_rate rate_small rate_medium"),
 )  # mark, spot: of the perpetual and of its base, in quote units; before: mark at the previous instant
 
@@ -252,6 +255,7 @@ BOOKS = record(
     ("holdings", HOLDING, (limits.HOLDINGS_MAX,)),
     ("reserves", RESERVE, (RESERVES,)),
     ("counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
+    ("hash", "u8"),  # of all postings, in order
 )
 
 LEG = record(

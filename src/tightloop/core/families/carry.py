@@ -310,7 +310,7 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
                 qty, is_entry = 0.0, False  # denied: the old side is closed all the same
             row = instruct(state, rows, at, Instruction.PERP_TRADE.value, -1, -1, qty - holding.qty, 0.0)
             row.instance = k
-            row.role = holding.cash
+            row.role = holding.margin_account
             row.fee = holding.fee_rate
             if is_entry and sd == sd:
                 row.stop_price = holding.mark * (1.0 - side * leg.stop_sd * sd)

@@ -23,6 +23,7 @@ def _save(venue: Record) -> None:
         venue.saved_holdings[at] = books.holdings[at]
     for at in range(books.token_count * COUNTERS):
         venue.saved_counters[at] = books.counters[at]
+    venue.saved_hash = books.hash
 
 
 @leaf
@@ -34,6 +35,7 @@ def _restore(venue: Record) -> None:
         books.holdings[at] = venue.saved_holdings[at]
     for at in range(books.token_count * COUNTERS):
         books.counters[at] = venue.saved_counters[at]
+    books.hash = venue.saved_hash
 
 
 @leaf

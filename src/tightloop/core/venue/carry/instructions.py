@@ -3,10 +3,11 @@
 import math
 
 from tightloop.core import limits
-from tightloop.core.carry.books import change, convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
+from tightloop.core.carry.books import convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, Rollback
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import post_balance
 from tightloop.core.venue.carry.record import push_executed
 
 ROUNDING = 1e-12
@@ -71,7 +72,7 @@ def _trade_perp(venue: Record, request: Record) -> int:
     event.price = holding.mark
     event.stop_loss, event.take_profit = request.stop, request.target_price
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        post_balance(books, request.fee_balance, ContraAccount.COSTS.value, -fee)
         event.rate = fee
         event.is_maker = request.fee_balance
     return Rollback.NONE.value
@@ -155,7 +156,7 @@ def execute(venue: Record, request: Record) -> int:
     if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
         event.price = books.series[request.series].now
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        post_balance(books, request.fee_balance, ContraAccount.COSTS.value, -fee)
         event.rate = fee
         event.is_maker = request.fee_balance
     if op == Instruction.REDEEM:

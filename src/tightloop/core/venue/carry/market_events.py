@@ -4,7 +4,6 @@ import math
 
 from tightloop.core.carry import lending
 from tightloop.core.carry.books import (
-    change,
     convert,
     in_cash,
     margin_equity,
@@ -19,6 +18,7 @@ from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import post_balance
 from tightloop.core.venue.carry.record import push, push_executed
 
 
@@ -39,7 +39,7 @@ def on_market_event(venue: Record, event: Record) -> None:
         _pay_reward(venue, event)
     elif kind == EventKind.CAPITAL_FLOW:
         if event.amount > 0.0:
-            change(books, venue.cash, event.amount, ContraAccount.CAPITAL.value)
+            post_balance(books, venue.cash, ContraAccount.CAPITAL.value, event.amount)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
         if venue.has_rewards != 0:
             _count_staked(venue)
@@ -60,11 +60,11 @@ def _settle(venue: Record, event: Record) -> None:
     if holding.settled_ns >= event.ts_event_ns:
         return  # said twice, paid once
     holding.settled_ns = event.ts_event_ns
-    mark = holding.entry if venue.funding_on_entry != 0 else event.price
+    mark = holding.entry_price if venue.funding_on_entry != 0 else event.price
     event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     event.stop_price = in_cash(books, holding, event.amount)
     if event.amount != 0.0:
-        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, event.stop_price)
 
 
 @leaf
@@ -93,7 +93,7 @@ def _pay_reward(venue: Record, event: Record) -> None:
     event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
     if event.amount > 0.0 and books.assets[books.balances[event.instance].asset].price > 0.0:
-        change(books, event.instance, event.amount, ContraAccount.REWARDS.value)
+        post_balance(books, event.instance, ContraAccount.REWARDS.value, event.amount)
 
 
 @leaf
@@ -127,9 +127,9 @@ def _close_at(venue: Record, at: int, price: float) -> None:
     event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
     event.price = price
     if fee != 0.0:
-        change(books, holding.cash, -fee, ContraAccount.COSTS.value)
+        post_balance(books, holding.margin_account, ContraAccount.COSTS.value, -fee)
         event.rate = fee
-        event.is_maker = holding.cash
+        event.is_maker = holding.margin_account
     holding.stop = holding.target = math.nan
 
 
@@ -161,7 +161,7 @@ def liquidation_price(books: Record, at: int, rate: float) -> float:
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
     cash = margin_equity(books, holding.venue) - holding.unrealized
-    return (sign * holding.entry * qty - cash) / (qty * (sign - rate))
+    return (sign * holding.entry_price * qty - cash) / (qty * (sign - rate))
 
 
 @leaf
@@ -182,7 +182,7 @@ def _liquidate_margins(venue: Record) -> None:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
         trade_holding(books, at, -holding.qty, price)
-        change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
+        post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -kept)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
         event.instance = at
@@ -209,8 +209,8 @@ def _liquidate_debts(venue: Record) -> None:
         if seized > held:  # the collateral is not worth it: no more is repaid than what it pays for
             repaid *= held / seized
             seized = held
-        change(books, leg.product, -seized, ContraAccount.SEIZED.value)
-        change(books, leg.debt, repaid, ContraAccount.SEIZED.value)
+        post_balance(books, leg.product, ContraAccount.SEIZED.value, -seized)
+        post_balance(books, leg.debt, ContraAccount.SEIZED.value, repaid)
         event = push(venue, EventKind.DEBT_LIQUIDATED.value)
         event.instrument, event.instance = leg.debt, leg.product
         event.qty, event.amount = repaid, seized

@@ -207,7 +207,7 @@ class CarryRecord:
         found: dict[str, Floats] = {}
         for venue in dict.fromkeys(instrument.venue for instrument in self.plan.holdings):
             own = [at for at, instrument in enumerate(self.plan.holdings) if instrument.venue == venue]
-            cash = {int(self.books["holdings"][at]["cash"]) for at in own}
+            cash = {int(self.books["holdings"][at]["margin_account"]) for at in own}
             margin = sum(self.values[:, at] for at in cash) + self.results[:, own].sum(axis=1)
             notional = np.zeros(len(self.snapshots))
             for at in own:
@@ -233,7 +233,7 @@ class CarryRecord:
         inside = (at > 0) & (at < len(self.snapshots))
         at, mark = at[inside], own.mark[inside]
         if self.plan.venues[0]["funding_on_entry"]:
-            mark = np.full(len(at), float(self.books["holdings"][holding]["entry"]))
+            mark = np.full(len(at), float(self.books["holdings"][holding]["entry_price"]))
         amount = -self.quantities[at - 1, holding] * mark * own.rate[inside]
         price = self.quote_price(holding)
         return at, amount * (price[at] if isinstance(price, np.ndarray) else price)
