@@ -53,7 +53,7 @@ class InstrumentId:
 
     @property
     def stem(self) -> str:
-        """The name inside a venue's folder of a catalog: ``BTCUSDT-perp``."""
+        """File name of the instrument inside a venue's folder of a catalog: ``BTCUSDT-perp``."""
         return f"{self.symbol}-{self.market}"
 
     @classmethod

@@ -25,5 +25,5 @@ class Label:
 
     @property
     def is_pump(self) -> bool:
-        """Whether a detector of pumps should fire here."""
+        """Whether a pump detector should fire on this event."""
         return self.kind == PUMP

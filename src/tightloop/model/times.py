@@ -1,13 +1,18 @@
 """Conversion between ISO 8601 text and nanoseconds UTC since 1970, exact to the nanosecond."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from tightloop.core.limits import DAY_NS, NEVER_NS, SECOND_NS
+from tightloop.core import limits
 
+SECOND_NS, MINUTE_NS, HOUR_NS, DAY_NS = limits.SECOND_NS, limits.MINUTE_NS, limits.HOUR_NS, limits.DAY_NS
+NS_PER_UNIT: Mapping[str, int] = MappingProxyType({"s": SECOND_NS, "ms": 1_000_000, "us": 1_000, "ns": 1})
+"""Nanoseconds of each unit in which times are stored, longest first."""
 YEAR_MIN_NS, YEAR_END_NS = 631_152_000_000_000_000, 4_133_980_800_000_000_000
 """1990-01-01 (inclusive) and 2101-01-01 (exclusive): a plain number in this range is taken for nanoseconds."""
 
@@ -43,7 +48,7 @@ def parse_ns(value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return counted_ns(value)
     ts_ns = iso_ns(value) if isinstance(value, str) else None
-    return ts_ns if ts_ns is not None and 0 <= ts_ns < NEVER_NS else None
+    return ts_ns if ts_ns is not None and 0 <= ts_ns < limits.NEVER_NS else None
 
 
 def iso(ts_ns: int) -> str:

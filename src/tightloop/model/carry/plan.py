@@ -147,7 +147,7 @@ class _Layout:
             self.rewards,
         )  # fmt: skip
 
-    # Names to numbers
+    # Indices of names; each is created on first use
 
     def _capacity(self, name: str, wanted: int) -> None:
         allowed = getattr(limits, name)
@@ -414,7 +414,7 @@ class _Layout:
                 asset["price_series"] = holding["mark_series"]
             self.holdings.append(instrument)
 
-    # Numbers
+    # Scalar settings of the run
 
     def _numbers(self) -> None:
         carry, bands, costs = self.carry, self.strategy.bands, self.strategy.costs

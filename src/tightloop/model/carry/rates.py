@@ -77,7 +77,7 @@ class PoolRates(Strict):
 
 
 class Rates(Strict):
-    """The packaged file."""
+    """Structure of the packaged rates.yaml."""
 
     pools: dict[str, PoolRates]
 

@@ -311,7 +311,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     assert math.isfinite(value), "a number of a strategy is finite"
-    return float(value) + 0.0  # -0.0 is 0.0
+    return float(value) + 0.0  # turns -0.0 into 0.0, which hashes alike
 
 
 def _rules_of(keys: VenueKeys) -> VenueRules:

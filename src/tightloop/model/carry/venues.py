@@ -94,7 +94,7 @@ class ShareClassKeys(Strict):
 
 
 class Packaged(Strict):
-    """The packaged file."""
+    """Structure of the packaged venues.yaml."""
 
     venues: dict[str, VenueKeys]
     pools: dict[str, Pool]

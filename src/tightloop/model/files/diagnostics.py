@@ -61,7 +61,7 @@ class _Shape:
 
     def _model_at(self, path: Path, written: Any) -> type[Strict] | None:
         model: type[Strict] | None = self.root
-        is_named = False  # whether this part is a name that the file gave to one of several mappings of a kind
+        is_named = False  # whether the next part is a key chosen by the user (dict[str, Model])
         for part in path:
             written = value_at(written, part)
             if is_named:

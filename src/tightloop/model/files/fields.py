@@ -57,7 +57,7 @@ def check_number(value: Any, low: float, high: float, *, whole: bool = False, ab
     remedy = f"write {kind} {wanted}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse(f"{shown(value)} is not {kind}", remedy)
-    # Compared before it becomes a float: an int may have more digits than a float has room for.
+    # Compare before converting to float: huge integers overflow a float.
     if not low <= value <= high or (above and value <= low):
         raise refuse(f"{shown(value)} is not {wanted}", remedy)
     if whole and value != int(value):

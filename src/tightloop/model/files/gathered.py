@@ -33,7 +33,7 @@ class Gathering:
         for start, end, written, rest in named_files(text):
             path = Path(file).parent / written
             if str(path.resolve()) not in self._contents:
-                path = Path(written)  # an option named it, from where the command ran
+                path = Path(written)  # a path given by an option is relative to the working directory
             if str(path.resolve()) not in self._contents:
                 continue  # overridden by another file, so it was never read
             target = self._copied(path, path.name if written == path.name and path.suffix == CODE else None)

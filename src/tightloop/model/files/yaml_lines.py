@@ -146,7 +146,7 @@ class _Composed:
                 return None
             self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
             return None
-        if node.style:  # quoted or a block: text, whatever it looks like
+        if node.style:  # quoted or block style: always text
             return str(node.value)
         return scalar(node.value)
 

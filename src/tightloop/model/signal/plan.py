@@ -148,7 +148,7 @@ class _Builder:
             self.states, arena, self.venues, self._table(), rows, self.conditions, funding, self.grids_ns,
         )  # fmt: skip
 
-    # The table of addresses
+    # Table of function addresses
 
     def _address(self, name: str, function: Any) -> int:
         if name not in self.function_at:
@@ -166,7 +166,7 @@ class _Builder:
         for module in found:
             self.functions += [address_of(module.check), module.REASON]
 
-    # Instruments and what is computed on them
+    # Instruments, their indicators and tapes
 
     def _instruments(self) -> None:
         self.state["instrument_count"] = self.venue["instrument_count"] = len(self.instruments)
@@ -281,7 +281,7 @@ class _Builder:
             readers = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
             needs = {need for indicator in readers for need in indicator.needs}
             tape = self.state["tapes"][number]
-            tape["is_quotes"] = int(name != "trades")  # the tape of a book has the columns of quotes
+            tape["is_quotes"] = int(name != "trades")  # a book's tape stores its best quotes
             tape["width"] = tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
             if name != "trades":
                 tape["width"] = tapes.QUOTE_WIDTH

@@ -36,7 +36,7 @@ class Slots:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of slots."""
         return len(self.variants) + len(self.constants)
 
     def of(self, operand: float | str) -> int:

@@ -134,7 +134,7 @@ def _run(job: Callable[[], Any], file: str, field: str) -> None:
     """Run user code while loading; turn whatever it raises into a Problem of its file."""
     try:
         job()
-    except Exception as error:  # code of the user may raise anything, and it is the user's to repair
+    except Exception as error:  # user code may raise anything; it is reported as the user's fault
         line = line_in(error, file)
         raise InputError.one(file, line, field, f"can not be loaded: {_words(error)}", "repair the file") from error
 

@@ -406,7 +406,7 @@ class _Resolver:
 
     def _check_tapes(self, path: diagnostics.Path, indicator: indicators.Indicator, variant: Variant) -> None:
         feed = self.shape.feed or []
-        # The best prices of a book are quotes.
+        # A book feed contains the best quotes.
         has = {*feed, "quotes"} if "book" in feed else set(feed)
         missing = [tape for tape in indicator.tapes(variant.values) if tape not in has]
         if missing:
@@ -469,4 +469,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     assert math.isfinite(value), "a number of a strategy is finite"
-    return float(value) + 0.0  # -0.0 is 0.0
+    return float(value) + 0.0  # turns -0.0 into 0.0, which hashes alike

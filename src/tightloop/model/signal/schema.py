@@ -210,7 +210,7 @@ class SectionZ1(Strict):
     immediate: Annotated[bool, flag()] = False
     order: Order = Order()
     size: EntrySize
-    leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # bounded by the account: sense checks it
+    leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # the account bounds it: see consistency.py
     stop_loss: STOP = None
     take_profit: TARGET = None
 

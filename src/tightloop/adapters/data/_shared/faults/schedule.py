@@ -1,34 +1,32 @@
-"""The schedule of funding: which settlements are missing, where venues change how often they settle.
+"""Funding schedules: missing settlements, for venues that change their settlement interval.
 
-A run of equal steps is an interval of the venue, or it is holes that happen to be of one length. The longer it is, and
-the more settlements each of its steps would lack, the less likely are holes: ``EVIDENCE`` draws the line.
+A run of equal steps is either an interval of the venue or a row of holes of equal length. Holes are the less likely
+the longer the run is, and the more settlements each step would lack; ``EVIDENCE`` is the threshold.
 """
 
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Times = npt.NDArray[np.int64]
+from tightloop.adapters.data._shared.arrays import Times
+from tightloop.model.times import DAY_NS, MINUTE_NS
 
-_MINUTE = 60_000_000_000
-_DAY = 86_400_000_000_000
 SURE_STEPS = 9
-"""As many equal steps in a row are an interval, whatever is around them."""
+"""This many equal steps in a row are an interval, whatever surrounds them."""
 EVIDENCE, EVIDENCE_AT_EDGE = 64.0, 8.0
-"""(Longer step / shorter step) to the power of how often it comes: from here on it is an interval and no row of holes.
+"""Threshold on (longer step / shorter step) ** (length of the run), from which it is an interval.
 
-8 to 1 twice, 4 to 1 three times, 2 to 1 six times; at the ends of the data a shorter stretch is enough.
+8 to 1 twice, 4 to 1 three times, 2 to 1 six times; a shorter run suffices at the ends of the data.
 """
 
 
 def missing_settlements(times: Times) -> Times:
-    """Stamps that strictly ascending settlements lack, by the interval of the venue at each place.
+    """Return the missing time stamps of strictly ascending settlements, by the interval in force at each place.
 
-    Where two intervals meet the longer one decides; a change is no hole in either direction.
+    Where two intervals meet the longer one decides, so a change is no hole in either direction.
     """
     steps = np.diff(times)
-    steps = np.where(steps >= _MINUTE, (steps + _MINUTE // 2) // _MINUTE * _MINUTE, steps)
+    steps = np.where(steps >= MINUTE_NS, (steps + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, steps)
     if len(steps) < 2 or bool((steps == steps[0]).all()):
         return np.empty(0, np.int64)
     starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
@@ -40,27 +38,27 @@ def missing_settlements(times: Times) -> Times:
     commonest = int(values[many.argmax()])
     found: list[int] = []
     for run, is_interval in enumerate(intervals):
-        beside = [lengths[at] for at in around[run]]
-        # Between two intervals the longer one is in force: a change at any hour is no hole, a longer step is one.
+        beside = [lengths[neighbour] for neighbour in around[run]]
+        # Between two intervals the longer one applies: a change at any hour is no hole, a longer step is.
         due = lengths[run] if is_interval else max(beside, default=commonest)
-        slack = due - _MINUTE if len(set(beside)) > 1 else due // 2
+        slack = due - MINUTE_NS if len(set(beside)) > 1 else due // 2
         lacking = (lengths[run] + slack) // due - 1
         for row in range(int(starts[run]), int(starts[run] + counts[run])) if lacking > 0 else ():
-            found += [int(times[row]) + due * k for k in range(1, lacking + 1)]
+            found += [int(times[row]) + due * number for number in range(1, lacking + 1)]
     return np.array(found, np.int64)
 
 
 def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
-    """Which runs of equal steps are an interval of the venue."""
+    """Return for each run of equal steps whether it is an interval of the venue."""
     last = len(lengths) - 1
     sure = []
     for run, (length, count) in enumerate(zip(lengths, counts, strict=True)):
         beside = [lengths[at] for at in (run - 1, run + 1) if 0 <= at <= last]
         is_short = count > 1 and all(2 * length < 3 * other for other in beside)
-        sure.append(_DAY % length == 0 and (count >= SURE_STEPS or is_short))
+        sure.append(DAY_NS % length == 0 and (count >= SURE_STEPS or is_short))
     found = list(sure)
     for run, near in enumerate(_around(sure)):
-        if not sure[run] and near and _DAY % lengths[run] == 0:
+        if not sure[run] and near and DAY_NS % lengths[run] == 0:
             evidence = EVIDENCE_AT_EDGE if run in (0, last) else EVIDENCE
             ratio = lengths[run] / min(lengths[at] for at in near)
             found[run] = ratio ** min(counts[run], SURE_STEPS) >= evidence
@@ -68,7 +66,7 @@ def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
 
 
 def _around(marked: list[bool]) -> list[list[int]]:
-    """For each run the nearest marked ones before and after it."""
+    """Return for each run the nearest marked runs before and after it."""
     before, after = -1, -1
     found: list[list[int]] = []
     for run, is_marked in enumerate(marked):
@@ -81,7 +79,7 @@ def _around(marked: list[bool]) -> list[list[int]]:
 
 
 def gaps_of(missing: Times, times: Times) -> tuple[int, int]:
-    """How many gaps missing stamps make between those that are there, and how many the longest lacks."""
+    """Return the number of gaps that missing times form, and the number of settlements missing in the longest."""
     places = np.searchsorted(times, missing)
     edges = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(places)]
     longest = max(stop - start for start, stop in pairwise(edges))
