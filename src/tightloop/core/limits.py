@@ -49,6 +49,7 @@ HOLDINGS_MAX = 16  # perpetual positions, one for each venue and leg
 LEGS_MAX = 16
 BUCKETS_MAX = 12
 BUNDLE_MAX = 64  # instructions of one bundle
+BUNDLES_MAX = 8  # bundles without a final outcome: one awaited, the others unknown
 TRANSITS_MAX = 64  # transfers and withdrawals on their way
 
 # Magnitudes. A price or quantity beyond these is a fault of the feed, not a market.

@@ -282,7 +282,7 @@ def _waiting(watched: CarryWatched) -> Facts:
     plan = watched.plan
     carry, venue = plan.states[0]["carry"], plan.venues[0]
     task = Task(int(carry["task"]))
-    is_sent = carry["transit_count"] > 0 or carry["is_pending"] != 0
+    is_sent = carry["transit_count"] > 0 or carry["pending_count"] > 0
     stage = max(0, int(carry["stage"]) - int(is_sent))  # of what is sent, else of what is tried next
     steps = STAGES.get(task)
     transits = venue["transits"][: int(venue["transit_count"])]

@@ -37,10 +37,10 @@ from tightloop.core.carry.books import (
     unit_value,
     update_series,
 )
+from tightloop.core.carry.bundles import change_life, find
 from tightloop.core.compiled import compiled, float_bits, leaf
 from tightloop.core.domain.carry import (
     BUCKETS,
-    STAGE,
     BalanceKind,
     ContraAccount,
     Instruction,
@@ -55,6 +55,7 @@ from tightloop.core.hashing import mix
 from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.trading import account as trading_account
 from tightloop.core.trading.ledger import post_balance
+from tightloop.core.trading.lifecycle import Life
 
 RESIDUAL = 1e-8
 """Fraction of capital: tolerance between the sum of P&L components and the change of equity."""
@@ -304,9 +305,13 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
 def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     """Apply the end of a bundle, executed or rolled back; return whether the allocator may continue at once."""
     carry = state.carry
-    assert carry.is_pending != 0, "a bundle that ended was sent"
-    is_stage = carry.is_pending == STAGE
-    carry.is_pending = 0
+    slot = find(carry, event.order_id)
+    if slot < 0 or event.order_id == 0:
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, -1, float(event.reason), event.order_id)
+        return False
+    is_stage = carry.bundles[slot].is_stage != 0
+    is_legal = change_life(carry, slot, Life.DONE.value if event.reason == Rollback.NONE else Life.REFUSED.value)
+    assert is_legal, "a bundle without a final outcome may end"
     carry.bundle_count += 1
     row = log.emit(state, rows, RowKind.BUNDLE.value, -1)
     row.order_id = event.order_id
@@ -320,6 +325,30 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
         carry.stage = max(0, carry.stage - 1)  # retry the same stage at the next instant
     trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, float(event.reason), event.order_id)
     return False
+
+
+@leaf
+def _bundle_unknown(state: Record, rows: Rows, event: Record) -> None:
+    """Apply the news that a bundle was not answered: its outcome is unknown until BUNDLE_ENDED tells it."""
+    carry = state.carry
+    slot = find(carry, event.order_id)
+    if slot < 0 or event.order_id == 0:
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, -1, 0.0, event.order_id)
+        return
+    change_life(carry, slot, Life.UNKNOWN.value)
+    trading_account.warn(state, rows, WarningCode.OUTCOME_UNKNOWN.value, -1, 0.0, event.order_id)
+
+
+@leaf
+def _instruction_executed(state: Record, rows: Rows, event: Record) -> None:
+    """Apply an executed instruction: of a bundle, or (bundle 0) of a venue by itself."""
+    slot = find(state.carry, event.order_id) if event.order_id != 0 else -1
+    if slot >= 0:
+        change_life(state.carry, slot, Life.IN_FLIGHT.value)
+    if event.reason == Instruction.PERP_TRADE:
+        _perp_traded(state, rows, event)
+    else:
+        _converted(state, rows, event)
 
 
 @leaf
@@ -401,10 +430,9 @@ def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table)
     assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
     goes_on = False
     if kind == EventKind.INSTRUCTION_EXECUTED:
-        if event.reason == Instruction.PERP_TRADE:
-            _perp_traded(state, rows, event)
-        else:
-            _converted(state, rows, event)
+        _instruction_executed(state, rows, event)
+    elif kind == EventKind.BUNDLE_UNKNOWN:
+        _bundle_unknown(state, rows, event)
     elif kind == EventKind.BUNDLE_ENDED:
         goes_on = _bundle_ended(state, rows, event)
     elif kind == EventKind.PERP_LIQUIDATED:

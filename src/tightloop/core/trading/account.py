@@ -48,6 +48,8 @@ def risk_refusal(state: Record, scope: int) -> int:
     """Return the Reason that forbids new risk in a scope (an instance, or ALLOCATOR); 0 when it may be taken."""
     if is_killed(state, scope):
         return Reason.KILLED.value
+    if scope == ALLOCATOR and state.carry.unknown_count > 0:
+        return Reason.UNKNOWN_OUTCOME.value  # of orders a check of their instrument: unknown_outcome
     if exposure.is_ruined(state):
         return Reason.RUINED.value
     if _is_drawn_down(state):
