@@ -99,7 +99,7 @@ def change_life(carry: Record, slot: int, to: int) -> bool:
     carry.pending_count += int(lifecycle.is_pending(to)) - int(lifecycle.is_pending(bundle.life))
     carry.unknown_count += int(to == Life.UNKNOWN) - int(bundle.life == Life.UNKNOWN)
     bundle.life = to
-    if lifecycle.is_final(to):
+    if lifecycle.has_ended(to):
         bundle.id, bundle.life, bundle.is_stage = 0, Life.NONE.value, 0
     return True
 

@@ -75,6 +75,6 @@ def is_pending(life: int) -> bool:
 
 
 @leaf
-def is_final(life: int) -> bool:
+def has_ended(life: int) -> bool:
     """Return whether nothing can change any more."""
     return life == Life.DONE or life == Life.REFUSED
