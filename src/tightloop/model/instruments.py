@@ -100,7 +100,7 @@ class MarginTier:
 class InstrumentRules:
     """Trading rules and fees of one instrument.
 
-    ``price_increment``: in the quote asset, 0 for no rounding. ``lot_size``: contracts, 0 for no rounding.
+    ``price_increment``: in the settle asset, 0 for no rounding. ``lot_size``: contracts, 0 for no rounding.
     ``contract_size``: base units per contract. ``settle_asset``: None if neither the file nor the symbol tells it.
     ``taker_bps``, ``maker_bps``: of the notional, negative for a rebate. ``min_notional``: in the settle asset.
     ``margin``: whether a spot instrument can be borrowed and sold short. ``margin_tiers``: ascending, empty if unknown.

@@ -157,10 +157,10 @@ class Catalog:
 
         The result is empty if the window lies between two settlements.
         """
-        found = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
-        if not found:
+        matches = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
+        if not matches:
             return None
-        ts_ns, columns, report = self._load_series(found[0], start_ns, end_ns, accepted)
+        ts_ns, columns, report = self._load_series(matches[0], start_ns, end_ns, accepted)
         return LoadedFunding(ts_ns, columns["rate"], report)
 
     def series(
@@ -254,13 +254,13 @@ class Catalog:
     ) -> LoadedTicks | None:
         """Load ``kind`` (trades, quotes, books) received in the window; None if the catalog has none."""
         assert kind in ("trades", "quotes", "books"), kind
-        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
-        if not found:
+        matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not matches:
             return None
-        source = self._source(found[0])
-        judged = judge_ticks(found[0], source, _window(start_ns, end_ns))
+        source = self._source(matches[0])
+        judged = judge_ticks(matches[0], source, _window(start_ns, end_ns))
         if not judged.report.rows:
-            raise self._empty_window(found[0], source, start_ns, end_ns, "ts_init_ns")
+            raise self._empty_window(matches[0], source, start_ns, end_ns, "ts_init_ns")
         gate(judged.report, accepted, self.root)
         if judged.rows is None:
             return LoadedTicks(judged.columns, judged.report)
@@ -279,13 +279,13 @@ class Catalog:
         Raises InputError also for books without a snapshot, from which the book is never known.
         """
         assert kind in ("trades", "quotes", "books"), kind
-        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
-        if not found:
+        matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not matches:
             names = {str(other.instrument) for other in self._of(kind) if other.instrument}
-            there = nearest(str(instrument), names) if names else "none at all"
+            available = nearest(str(instrument), names) if names else "none at all"
             message = f"there are no {kind} of {instrument}"
-            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {there}")
-        dataset = found[0]
+            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {available}")
+        dataset = matches[0]
         self._source(dataset)
         sources = [Source([file], dataset.path) for file in dataset.files]
         reader = read_ticks(dataset, sources, _window(start_ns, end_ns))
@@ -300,13 +300,14 @@ class Catalog:
 
     def _named(self, path: str) -> Dataset:
         name = path.removesuffix(".parquet")
-        found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
-        if not found:
-            there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
-            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
-        return found[0]
+        matches = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
+        if not matches:
+            available = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
+            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {available}")
+        return matches[0]
 
     def _sorted_times(self, dataset: Dataset) -> Times:
+        """Return the dataset's times, ascending; those of a series rounded to the second."""
         times = np.sort(self._source(dataset).times_ns("ts"))
         return times if dataset.kind == "bars" else (times + SECOND_NS // 2) // SECOND_NS * SECOND_NS
 
@@ -328,21 +329,22 @@ class Catalog:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
 
     def _bars_dataset(self, instrument: InstrumentId, timeframe: str) -> Dataset:
-        found = [bars for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe == timeframe]
-        if len(found) > 1:
-            message = f"{' and '.join(bars.path for bars in found)} are the same dataset"
+        """Return the dataset of an instrument's bars. Raises InputError that lists what is available."""
+        matches = [bars for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe == timeframe]
+        if len(matches) > 1:
+            message = f"{' and '.join(bars.path for bars in matches)} are the same dataset"
             raise InputError.one(self.root, None, "", message, "keep the file or the folder")
-        if found:
-            return found[0]
-        there = self.timeframes(instrument)
-        if there:
+        if matches:
+            return matches[0]
+        timeframes = self.timeframes(instrument)
+        if timeframes:
             message = f"there are no bars of {timeframe} for {instrument}"
-            remedy = f"use {', '.join(there)}"
-            if TIMEFRAMES[timeframe] > TIMEFRAMES[there[0]]:
-                path = f"bars/{instrument.venue}/{instrument.stem}-{there[0]}"
+            remedy = f"use {', '.join(timeframes)}"
+            if TIMEFRAMES[timeframe] > TIMEFRAMES[timeframes[0]]:
+                path = f"bars/{instrument.venue}/{instrument.stem}-{timeframes[0]}"
                 remedy += f", or make them with `tightloop data resample {path} {timeframe} --data {self.root}`"
             raise InputError.one(self.root, None, "timeframe", message, remedy)
-        names = {f"{found.instrument} ({found.timeframe})" for found in self._of("bars") if found.instrument}
+        names = {f"{matches.instrument} ({matches.timeframe})" for matches in self._of("bars") if matches.instrument}
         there_are = nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
         raise InputError.one(
             self.root, None, "instruments", f"there are no bars of {instrument}", f"there are {there_are}"
@@ -359,6 +361,7 @@ class Catalog:
     def _empty_window(
         self, dataset: Dataset, source: Source, start_ns: int | None, end_ns: int | None, column: str = "ts"
     ) -> InputError:
+        """Build the error of a window without rows; it names the span of the data."""
         times = source.times_ns(column)
         since = "the first" if start_ns is None else iso(start_ns)
         until = "the last" if end_ns is None else iso(end_ns)

@@ -176,8 +176,8 @@ def times_of(column: pa.Array, name: str) -> tuple[Ints, bool]:
     def refuse(row: int | None, wrong: str, remedy: str) -> InputError:
         return InputError.one(name, None, "ts", wrong if row is None else _of_row(column, row, wrong), remedy)
 
-    found, _how, has_zone = moments(column, refuse)
-    return found, has_zone
+    times, _how, has_zone = moments(column, refuse)
+    return times, has_zone
 
 
 def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> Floats:

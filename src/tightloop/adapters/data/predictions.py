@@ -186,5 +186,5 @@ def _number(value: Any) -> float:
 
 def _time_ns(value: Any) -> int | None:
     text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
-    found = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
-    return None if found is None else counted_ns(found)
+    ts_ns = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
+    return None if ts_ns is None else counted_ns(ts_ns)

@@ -39,27 +39,27 @@ def select(root: Path, names: Sequence[str] = ()) -> tuple[Dataset, ...]:
 
     Raises InputError for a name that matches none, with the most similar ones.
     """
-    there = discover(root)
+    available = discover(root)
     if not names:
-        return there
+        return available
     chosen: dict[str, Dataset] = {}
     for name in names:
         wanted = name.strip("/").removesuffix(".parquet")
-        found = [dataset for dataset in there if _means(wanted, dataset)]
-        if not found:
-            known = nearest(wanted, (dataset.path.removesuffix(".parquet") for dataset in there))
+        matches = [dataset for dataset in available if _means(wanted, dataset)]
+        if not matches:
+            known = nearest(wanted, (dataset.path.removesuffix(".parquet") for dataset in available))
             raise InputError.one(root, None, name, "there is no such dataset", f"there are {known}")
-        chosen.update((dataset.path, dataset) for dataset in found)
+        chosen.update((dataset.path, dataset) for dataset in matches)
     return tuple(chosen.values())
 
 
 def only(root: Path, name: str) -> Dataset:
     """Return the single dataset that a name matches. Raises InputError if it matches none or several."""
-    found = select(root, [name])
-    if len(found) > 1:
-        there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in found))
-        raise InputError.one(root, None, name, f"means {len(found)} datasets", f"name one of {there}")
-    return found[0]
+    matches = select(root, [name])
+    if len(matches) > 1:
+        shown = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in matches))
+        raise InputError.one(root, None, name, f"means {len(matches)} datasets", f"name one of {shown}")
+    return matches[0]
 
 
 def _means(wanted: str, dataset: Dataset) -> bool:

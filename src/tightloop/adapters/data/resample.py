@@ -98,14 +98,14 @@ def _stored(dataset: Dataset) -> tuple[Ints, dict[str, Floats]]:
         first = iso(int(times[np.flatnonzero(steps < 0)[0] + 1]))
         message = f"a row at {first} is earlier than the one before it"
         raise InputError.one(dataset.path, None, "ts", message, "import the data again, which sorts them")
-    again = np.flatnonzero(steps == 0) + 1
-    if len(again):
-        torn = [row for row in again if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
+    repeats = np.flatnonzero(steps == 0) + 1
+    if len(repeats):
+        torn = [row for row in repeats if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
         if torn:
             message = f"the bar of {iso(int(times[torn[0]]))} is there with different values"
             raise InputError.one(dataset.path, None, "ts", message, "remove one of the two")
-        times = np.delete(times, again)
-        prices = {name: np.delete(column, again) for name, column in prices.items()}
+        times = np.delete(times, repeats)
+        prices = {name: np.delete(column, repeats) for name, column in prices.items()}
     return times, prices
 
 

@@ -72,7 +72,11 @@ COINS = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A pump (``magnitude`` > 0) or dump. Times in minutes from the start; ``magnitude`` and ``kept`` are fractions."""
+    """A pump (``magnitude`` > 0) or dump; times in minutes from the start.
+
+    ``magnitude``: fraction of the price. ``kept``: share of the move that remains at ``end``. ``surge``: extra volume,
+    as a multiple of the normal one.
+    """
 
     start: int
     peak: int

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.adapters import data as market_data
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.adapters.data.quality import as_json
+from tightloop.app import runs
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.markets.ticks import TickMarket, load_tick_market
 from tightloop.app.runs.interrupts import Interrupts, Stopped
@@ -194,9 +196,7 @@ def _frame_bars(
     if str(instrument) not in own:
         there = ", ".join(own) or "none"
         raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {there}")
-    from tightloop.adapters.data.frames import bars_of  # brings polars, which only a caller with frames has
-
-    loaded = LoadedBars(*bars_of(own[str(instrument)], instrument, timeframe, accepted))
+    loaded = LoadedBars(*market_data.frames.bars_of(own[str(instrument)], instrument, timeframe, accepted))
     inside = np.ones(len(loaded.bars), bool)
     if start_ns is not None:
         inside &= loaded.bars["open_ns"] >= start_ns
@@ -272,9 +272,7 @@ def backtest(
     }  # fmt: skip
     carry = _carry_of(loaded)
     if carry is not None:
-        from tightloop.app.runs.carry import backtest_carry  # loads compiled code that no other family needs
-
-        return backtest_carry(carry, **asked)
+        return runs.carry.backtest_carry(carry, **asked)
     own = _without_carry(loaded)
     check_files(own)
     if on_warning is not None:
@@ -439,9 +437,7 @@ def sweep(
         return load_any(strategies, settings=own, instruments=instruments, account=account)
 
     if _carry_of(read(sets[0])) is not None:
-        from tightloop.app.runs.carry import sweep_carry  # loads compiled code that no other family needs
-
-        return sweep_carry(sets, tuple(parameters), lambda values: _carry_of(read(values)), **asked)
+        return runs.carry.sweep_carry(sets, tuple(parameters), lambda values: _carry_of(read(values)), **asked)
     reader = _SetReader(strategies, settings, instruments, account)
     return _sweep(sets, tuple(parameters), reader, **asked, seed=seed)
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import as_json
+from tightloop.app import facts
 from tightloop.app.markets.carry.load import load_carry_feed, needs_of
 from tightloop.app.markets.carry.rows import as_of
+from tightloop.app.report import carry as report_carry
 from tightloop.app.runs.files import RunFiles
 from tightloop.app.runs.interrupts import Interrupts, Stopped
 from tightloop.app.runs.sweep import Sweep
@@ -59,24 +61,20 @@ class CarryRun(RunFiles):
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
-        from tightloop.app.report.carry.page import build_carry_report  # brings polars, and --no-report does without
-
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(
+        return report_carry.page.build_carry_report(
             self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
         )
 
     def _rules(self) -> "list[Facts] | None":
         """What the rules of the allocator met, from the run made again; None of one that is long or did not begin."""
-        from tightloop.app.facts.carry_rules import bundles_of, rules_of
-
         inputs = self.summary["inputs"]
         if len(self.feed.instants) > WATCHED_MAX or not inputs["instants"]:
             return None
         plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
         watched = watch(plan, self.feed, inputs["instants"])
-        return rules_of(watched, bundles_of(watched))
+        return facts.carry_rules.rules_of(watched, facts.carry_rules.bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
         """The strategy file with the options of the run in it, and every file it names: layers, flows, predictions."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.app import report as run_report
 from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.runs.files import RunFiles
 from tightloop.model.files.gathered import Gathering
@@ -56,17 +57,14 @@ class Run(RunFiles):
 
     def report(self) -> str:
         """The report as one self-contained HTML page."""
-        from tightloop.app.report.page import build_report  # brings polars, and --no-report does without
-        from tightloop.app.report.why import blocked
-
         bars = self._bars()
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
-        return build_report(
-            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at,
-            blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+        return run_report.page.build_report(
+            self.summary, bars, self.result.quality, text, self.command, made_at,
+            run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+            trades=self.trades, orders=self.orders, fills=self.fills, equity=self.equity, signals=self.signals,
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:

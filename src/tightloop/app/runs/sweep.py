@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tightloop.app import runs
 from tightloop.runtime.backtest.sweep import Row
 
 if TYPE_CHECKING:
@@ -29,6 +30,4 @@ class Sweep:
     @property
     def frame(self) -> "pl.DataFrame":
         """A column for each parameter and each metric; out-of-sample ones begin with ``oos_``."""
-        from tightloop.app.runs.sweep_table import sweep_frame  # brings polars
-
-        return sweep_frame(self.parameters, self.rows, has_split=self.has_split, extra=self.extra)
+        return runs.sweep_table.sweep_frame(self.parameters, self.rows, has_split=self.has_split, extra=self.extra)

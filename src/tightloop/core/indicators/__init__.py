@@ -18,8 +18,8 @@ An indicator of the strategy instance rather than of the market (its unrealised 
 An indicator over time windows of ticks defines ``measure(state, arena, instrument, base)`` instead. It runs at every
 event of its instrument and on a time grid, and the module also defines:
 
-``ends(p)``      the window boundaries, each ``(tape, seconds before now)``. The index of each boundary in
-                 ``state.edges`` is stored between parameters and private memory, in this order. Empty if only the
+``ends(p)``      the window boundaries, each ``(tape, seconds before now)``. The edge number of each, its index in
+                 ``state.edges``, is stored between parameters and private memory, in this order. Empty if only the
                  latest tick is read.
 ``refresh(p)``   grid period in seconds; grid points are UTC multiples of it, evaluated even when no tick arrives.
 ``TAPES``        the tick kinds needed regardless of parameters.

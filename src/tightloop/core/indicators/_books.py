@@ -11,7 +11,8 @@ from tightloop.core.market import tapes
 def quote_mean(state: Record, arena: Floats, window: int, column: int) -> float:
     """Return the time-weighted mean of a quote column; NaN until the window is warm.
 
-    ``window``: arena index of the window's two boundary numbers; ``column``: ``tapes.BID`` to ``tapes.LIQUIDITY``.
+    ``window``: arena index of the window's two edge numbers (``state.edges``); ``column``: from ``tapes.BID`` to
+    ``tapes.LIQUIDITY``.
     """
     assert tapes.BID <= column <= tapes.LIQUIDITY, "a column that has a sum over time"
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)

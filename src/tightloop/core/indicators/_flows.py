@@ -1,6 +1,7 @@
 """Trade flow of a window: volume, trade count, rates relative to a base window, buy/sell imbalance.
 
-Here and in the sibling files, ``window`` is the arena index of the window's boundary numbers: beginning, then end.
+Here and in the sibling files, ``window`` is the arena index of the window's two edge numbers (indices into
+``state.edges``): beginning, then end.
 """
 
 import math

@@ -12,7 +12,7 @@ from tightloop.core.market import tapes
 T1, T2 = seconds("t1", 60.0, minimum=0.001), seconds("t2", 0.0)
 WINDOW = (T1, T2, REFRESH)
 OLD, NEW = 4, 5
-"""Offsets of the window's boundary numbers from ``base``: after the one output and the parameters of WINDOW."""
+"""Offsets of the window's edge numbers from ``base``: after the one output and the parameters of WINDOW."""
 
 CARRIED = Choice(
     "carried", "excluded", ("excluded", "included"), "whether the price in force at the beginning of the window counts"

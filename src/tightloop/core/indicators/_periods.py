@@ -12,7 +12,7 @@ PERIODS = (
     REFRESH,
 )
 PERIOD, LOOKBACK, _REFRESH, ENDS = 1, 2, 3, 4
-"""Offsets from ``base``: parameters follow the one output, boundary numbers follow the parameters."""
+"""Offsets from ``base``: parameters follow the one output, edge numbers follow the parameters."""
 
 
 def ends_of_periods(parameters: Values) -> tuple[End, ...]:

@@ -53,7 +53,7 @@ def base_before_now(parameters: Values, number: str = "") -> tuple[str, str, str
 
 @leaf
 def move_at(state: Record, arena: Floats, place: int) -> float:
-    """Return the move in percent; ``place`` is the arena index of its four boundary numbers. NaN until warm."""
+    """Return the move in percent; NaN until warm. ``place``: arena index of its four edge numbers (``state.edges``)."""
     now = mean_price(state, arena, tapes.edge_of(arena, place), tapes.edge_of(arena, place + 1))
     return move_pct(now, mean_price(state, arena, tapes.edge_of(arena, place + 2), tapes.edge_of(arena, place + 3)))
 
@@ -62,7 +62,7 @@ def move_at(state: Record, arena: Floats, place: int) -> float:
 def speed_at(state: Record, arena: Floats, place: int, parameters: int) -> float:
     """Return the move divided by the time between the centres of its windows, percent per second; NaN until warm.
 
-    ``place``: arena index of the four boundary numbers; ``parameters``: arena index of t1, t3, d.
+    ``place``: arena index of the four edge numbers (``state.edges``); ``parameters``: arena index of t1, t3, d.
     """
     apart_s = arena[parameters + 1] - 0.5 * (arena[parameters + 2] + arena[parameters])
     assert apart_s > 0.0, "the centre of a base lies before that of now"

@@ -71,7 +71,7 @@ def price_between(state: Record, arena: Floats, old: int, new: int, method: floa
 def velocity_at(state: Record, arena: Floats, place: int, method: float) -> float:
     """Return the change from the base's price to the window's price in percent; NaN until both are warm.
 
-    ``place``: arena index of the four boundary numbers, window then base.
+    ``place``: arena index of the four edge numbers (``state.edges``), window then base.
     """
     old, new = tapes.edge_of(arena, place), tapes.edge_of(arena, place + 1)
     now = price_between(state, arena, old, new, method)

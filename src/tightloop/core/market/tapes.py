@@ -284,6 +284,7 @@ def _move_ends(state: Record, arena: Floats, number: int, now_ns: int) -> None:
     for k in range(tape.edge_first, tape.edge_first + tape.edge_count):
         edge = state.edges[k]
         if edge.at < last:
+            # NEVER_NS: the edge was at the last row until the new one came, so its next move is not set yet.
             if edge.due_ns == limits.NEVER_NS:
                 edge.due_ns = int(arena[row_at(tape, edge.at + 1) + TIME]) + tape.epoch_ns + edge.offset_ns
             if edge.offset_ns == 0:
@@ -324,6 +325,7 @@ def is_warm(state: Record, edge_number: int) -> bool:
     """Tell whether a row exists at or before this boundary, with no data gap since."""
     edge = state.edges[edge_number]
     tape = state.tapes[edge.tape]
+    # first_ns: time of the first row since the last gap, NEVER_NS directly after one.
     return edge.at >= 0 and state.ts_ns - edge.offset_ns >= tape.first_ns
 
 

@@ -238,6 +238,7 @@ def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
 
 
 def _margins(bands: BandsKeys, refuse: Refuse) -> None:
+    """Check that the warn and resize bands lie above the liquidation band."""
     liquidate = bands.margin.liquidate
     for key in ("warn", "resize"):
         other = getattr(bands.margin, key)

@@ -39,17 +39,17 @@ def read_flows(written: Any, place: diagnostics.Place, problems: list[Problem], 
         file, line = place(path)
         problems.append(Problem(file, line, "flows", f"{len(written)} flows are more than {FLOWS_MAX}", "write fewer"))
         return ()
-    found: list[Flow] = []
+    flows: list[Flow] = []
     for index, row in enumerate(written):
         flow = _flow(row, (*path, index), place, problems)
         if flow is None:
             continue
-        if found and flow.ts_ns < found[-1].ts_ns:
+        if flows and flow.ts_ns < flows[-1].ts_ns:
             file, line = place((*path, index))
             field = diagnostics.dotted((*path, index, "ts"))
             problems.append(Problem(file, line, field, "is earlier than the flow before it", "order flows by time"))
-        found.append(flow)
-    return tuple(found)
+        flows.append(flow)
+    return tuple(flows)
 
 
 def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, problems: list[Problem]) -> Flow | None:
@@ -73,11 +73,11 @@ def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, proble
 
 
 def _of_file(
-    path: Path, name: str, said: tuple[str, int | None], kept: Kept
+    path: Path, name: str, origin: tuple[str, int | None], kept: Kept
 ) -> tuple[Any, diagnostics.Place, diagnostics.Path]:
     """Return the rows of a flow file, the location of each, and the path of their list in the file."""
     if not path.is_file():
-        raise InputError.one(*said, "flows", f"there is no file {name}", "write a path relative to this file")
+        raise InputError.one(*origin, "flows", f"there is no file {name}", "write a path relative to this file")
     file = str(path)
     if path.suffix.lower() == ".csv":
         rows = _csv(path, file)
@@ -102,10 +102,10 @@ def _csv(path: Path, file: str) -> list[dict[str, Any]]:
     if not head or set(head) - set(COLUMNS) or not {"ts", "amount"} <= set(head) or len(set(head)) < len(head):
         message = f"has the columns {', '.join(head) or 'none'}"
         raise InputError.one(file, 1, "flows", message, f"write {','.join(COLUMNS)} in the first line")
-    found = []
+    rows_by_name = []
     for line, row in enumerate(rows[1:], 2):
         if len(row) != len(head):
             message = f"has {len(row)} values for {len(head)} columns"
             raise InputError.one(file, line, "flows", message, "write one value for each column")
-        found.append({name: yaml_lines.scalar(cell.strip()) for name, cell in zip(head, row, strict=True)})
-    return found
+        rows_by_name.append({name: yaml_lines.scalar(cell.strip()) for name, cell in zip(head, row, strict=True)})
+    return rows_by_name

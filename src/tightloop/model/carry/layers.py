@@ -141,16 +141,16 @@ def resolve_references(written: dict[str, Any], origins: Origins, problems: list
             return [put(inner, (*path, index)) for index, inner in enumerate(value)]
         if not isinstance(value, str) or not value.startswith("$"):
             return value
-        found = REFERENCE.match(value)
-        if found is None or found[1] not in known:
+        reference = REFERENCE.match(value)
+        if reference is None or reference[1] not in known:
             there = f"write one of {', '.join('$' + name for name in known)}" if known else "write params: first"
             refuse(path, f"{shown(value)} is not a parameter of this file", near(value[1:], list(known), there))
             return None
-        used.add(found[1])
-        option, line = origins.place(("params", found[1]))
+        used.add(reference[1])
+        option, line = origins.place(("params", reference[1]))
         if line is None:
             origins.wrote(path, option)
-        return known[found[1]]
+        return known[reference[1]]
 
     for key in [key for key in written if key not in PLAIN_TEXT]:
         written[key] = put(written[key], (key,))

@@ -254,7 +254,7 @@ class LegReader:
         )  # fmt: skip
 
     def _venues(self, written: Mapping[str, float]) -> tuple[tuple[InstrumentId, float], ...]:
-        found: list[tuple[InstrumentId, float]] = []
+        venues: list[tuple[InstrumentId, float]] = []
         for name, weight in written.items():
             try:
                 instrument = read_instrument(name, "perp")
@@ -265,14 +265,14 @@ class LegReader:
             if assets_of(instrument)[1] != STABLE:
                 message = f"{instrument} does not settle in {STABLE}"
                 self.refuse(("venues", name), message, f"name a perp that settles in {STABLE}")
-            found.append((instrument, weight))
+            venues.append((instrument, weight))
         total = sum(written.values())
         if abs(total - 1.0) > WEIGHTS_TOLERANCE:
             message = (
                 f"weights {' + '.join(plain(weight) for weight in written.values())} add up to {plain(total)}, not to 1"
             )
             self.refuse(("venues",), message, "write weights that add up to 1")
-        return tuple((instrument, weight) for instrument, weight in found if weight > 0.0)
+        return tuple((instrument, weight) for instrument, weight in venues if weight > 0.0)
 
     def _signal(self, keys: PerpKeys) -> Signal | None:
         signal: SignalKeys | None = keys.signal

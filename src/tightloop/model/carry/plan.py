@@ -121,14 +121,14 @@ class _Layout:
         strategy = self.strategy
         self._capacity("SERIES_MAX", len(self.series))
         self._capacity("LEGS_MAX", len(strategy.legs))
-        for at, (kind, _) in enumerate(self.series):
-            self.books["series"][at] = (int(KINDS[kind]), math.nan)
+        for index, (kind, _) in enumerate(self.series):
+            self.books["series"][index] = (int(KINDS[kind]), math.nan)
         self.books["series_count"] = len(self.series)
         self.books["share"] = self._asset(strategy.share_class)
         self._asset(STABLE)
         self.carry["cash"] = self._balance("wallet", BalanceKind.WALLET, strategy.share_class)
-        for at, leg in enumerate(strategy.legs):
-            self._leg(at, leg)
+        for index, leg in enumerate(strategy.legs):
+            self._leg(index, leg)
         self.carry["leg_count"] = len(strategy.legs)
         for pool, asset in dict.fromkeys(reserve for leg in strategy.legs for reserve in reserves_of(leg)):
             self._reserve(f"{pool}/{asset}")
@@ -155,6 +155,7 @@ class _Layout:
             raise CapacityError(f"{name}: this run needs {wanted}, and there is room for {allowed}; use fewer legs")
 
     def _series(self, kind: str, name: str) -> int:
+        """Return the number of a series. Raises InputError if it is not available."""
         if (kind, name) not in self._at:
             message = f"nobody gives the {kind.replace('_', ' ')} of {name}"
             remedy = "add it to the catalog, or name an instrument that prices it under marks.usd"
@@ -162,15 +163,17 @@ class _Layout:
         return self._at[kind, name]
 
     def _maybe(self, kind: str, name: str) -> int:
+        """Return the number of a series, or -1."""
         return self._at.get((kind, name), -1)
 
     def _asset(self, name: str) -> int:
+        """Return the number of an asset, created on first use together with its price source."""
         if name in self.assets:
             return self.assets.index(name)
         self._capacity("ASSETS_MAX", len(self.assets) + 1)
-        at = len(self.assets)
+        index = len(self.assets)
         self.assets.append(name)
-        row = self.books["assets"][at]
+        row = self.books["assets"][index]
         row["price_series"] = -1
         # If nothing prices the share class in USD, it is the unit of account, and USD assets have no price.
         in_share = self.strategy.share_class != STABLE and self.strategy.share_class not in self.strategy.marks.usd
@@ -183,7 +186,7 @@ class _Layout:
                 row["price_series"] = self._series(kind, str(priced_by))
             elif ("price", name) in self._at:
                 row["price_series"] = self._at["price", name]
-        return at
+        return index
 
     def _token(self, name: str) -> int:
         if name not in self.tokens:
@@ -192,12 +195,16 @@ class _Layout:
         return self.tokens.index(name)
 
     def _balance(self, place: str, kind: BalanceKind, token: str, asset: str | None = None, **numbers: int) -> int:
+        """Return the number of a balance, created on first use; ``numbers`` sets fields of its record.
+
+        ``token``: what is held (aUSDT). ``asset``: what prices it (USDT), the token itself if None.
+        """
         name = BalanceName(place, kind.name.lower(), token)
         if name in self.balances:
-            at = self.balances.index(name)
+            index = self.balances.index(name)
             for field, value in numbers.items():
-                self.books["balances"][at][field] = value
-            return at
+                self.books["balances"][index][field] = value
+            return index
         self._capacity("BALANCES_MAX", len(self.balances) + 1)
         row = self.books["balances"][len(self.balances)]
         row["venue"] = self._place(place)
@@ -217,8 +224,8 @@ class _Layout:
 
     # Legs
 
-    def _leg(self, at: int, leg: Leg) -> None:
-        row = self.carry["legs"][at]
+    def _leg(self, index: int, leg: Leg) -> None:
+        row = self.carry["legs"][index]
         for field in (
             "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "borrowed", "flash",
             "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series", "unwrapped",
@@ -233,15 +240,17 @@ class _Layout:
         if leg.source is not None:
             row["source"] = names.index(leg.source)
         row["swap_rate"] = self.strategy.costs.swap_rate
-        getattr(self, f"_{leg.kind}")(row, at, leg)
+        getattr(self, f"_{leg.kind}")(row, index, leg)
 
     @staticmethod
     def _size(size: Size | None) -> tuple[int, float]:
+        """Return kind and value of a size; NaN where the kind has no value."""
         if size is None:
             return int(LegSize.NOTIONAL), 0.0
         return int(SIZES[size.kind]), math.nan if size.value is None else size.value
 
     def _spot(self, row: Any, _: int, leg: Leg) -> None:
+        """Write a spot leg. On an on-chain exchange it trades from the wallet."""
         assert leg.instrument is not None, "a spot leg has an instrument"
         base, quote = base_and_quote(leg.instrument)
         venue = leg.instrument.venue
@@ -259,6 +268,7 @@ class _Layout:
             row["coin"] = self._balance(venue, BalanceKind.VENUE, base)
 
     def _lend(self, row: Any, _: int, leg: Leg) -> None:
+        """Write a lending leg: supply, and with ``borrow`` a loan against it."""
         assert leg.pool, "a lending leg has a pool"
         assert leg.asset, "a lending leg has an asset"
         name = f"{leg.pool}/{leg.asset}"
@@ -324,15 +334,15 @@ class _Layout:
         row["entry_hf_min"] = leg.entry_hf_min or 0.0
 
     def _reserve(self, name: str) -> None:
-        """Create a reserve if its totals are known; with market impact, its interest-rate model too."""
+        """Write the pool reserve of an asset, if its totals are known; with market impact, its rate model too."""
         has_impact = self.strategy.costs.market_impact
         totals = [self._series(kind, name) if has_impact else self._maybe(kind, name) for kind in TOTALS]
         if -1 in totals:
             return
-        at = int(self.books["reserve_count"])
-        assert at < RESERVES, "a reserve has an index and two totals, so there are three times as many series"
-        row = self.books["reserves"][at]
-        self.books["reserve_count"], self.books["has_impact"] = at + 1, int(has_impact)
+        index = int(self.books["reserve_count"])
+        assert index < RESERVES, "a reserve has an index and two totals, so there are three times as many series"
+        row = self.books["reserves"][index]
+        self.books["reserve_count"], self.books["has_impact"] = index + 1, int(has_impact)
         for kind in (*INDICES, *TOTALS):
             row[kind] = self._maybe(kind, name)
         for kind, field in MODEL.items():
@@ -382,7 +392,8 @@ class _Layout:
         self._debt(row, leg)
         row["gas_enter"], row["gas_exit"] = self._gas_of("atomic_entry"), self._gas_of("atomic_deleverage")
 
-    def _perp(self, row: Any, at: int, leg: Leg) -> None:
+    def _perp(self, row: Any, leg_index: int, leg: Leg) -> None:
+        """Write a perp leg and one holding for each of its venues."""
         row["side"] = -1 if leg.side == "short" else 1
         row["margin_kind"], row["margin_size"] = self._size(leg.margin)
         row["holding_first"], row["holding_count"] = len(self.holdings), len(leg.venues)
@@ -404,7 +415,7 @@ class _Layout:
             if leg.signal is not None:
                 holding["high_series"] = self._series("high", str(instrument))
                 holding["low_series"] = self._series("low", str(instrument))
-            holding["leg"], holding["weight"] = at, weight
+            holding["leg"], holding["weight"] = leg_index, weight
             rate = self.strategy.costs.perp_by_venue.get(instrument.venue, self.strategy.costs.perp_rate)
             sizes = self.strategy.costs.perp_by_size or (rate, rate, rate)
             holding["rate_small"], holding["rate_medium"], holding["fee_rate"] = sizes
@@ -417,6 +428,7 @@ class _Layout:
     # Scalar settings of the run
 
     def _numbers(self) -> None:
+        """Write bands, costs, stops and initial values; NaN is off or unknown."""
         carry, bands, costs = self.carry, self.strategy.bands, self.strategy.costs
         for field, value in (
             ("equity_band", bands.equity), ("delta_band", bands.delta), ("ltv_band", bands.ltv),
@@ -431,20 +443,9 @@ class _Layout:
         carry["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
         carry["fee_in_amount"] = int(self.strategy.legacy.is_on)
         for field in (
-            "margin_min",
-            "hf_min",
-            "hf_start",
-            "hf",
-            "margin_ratio",
-            "delta",
-            "nav",
-            "unit_price",
-            "funding_rate",
-            "hf_low",
-            "ltv_high",
-            "used_high",
-            "margin_worst",
-        ):
+            "margin_min", "hf_min", "hf_start", "hf", "margin_ratio", "delta", "nav", "unit_price", "funding_rate",
+            "hf_low", "ltv_high", "used_high", "margin_worst",
+        ):  # fmt: skip
             carry[field] = math.nan
         for field in self.state["limits"].dtype.names:
             if field != "max_positions":

@@ -115,7 +115,7 @@ class CarryReader:
             self.problems.append(Problem(file, line, field, message, remedy))
 
     def _refuse_foreign(self, written: dict[str, Any]) -> None:
-        """Refuse keys of other families, and keys that an option cannot set."""
+        """Refuse keys of other strategy families, and keys that an option cannot set."""
         for key in [key for key in written if key in REMEDIES]:
             self._refuse((key,), "is not a key of a carry strategy", REMEDIES[key])
             del written[key]
@@ -129,8 +129,8 @@ class CarryReader:
             return CarryKeys.model_validate(written)
         except ValidationError as error:
             told = {problem.field for problem in self.problems}
-            found = diagnostics.problems_of(error, CarryKeys, written, self.place, examples=EXAMPLES)
-            self.problems += [problem for problem in found if problem.field not in told]
+            problems = diagnostics.problems_of(error, CarryKeys, written, self.place, examples=EXAMPLES)
+            self.problems += [problem for problem in problems if problem.field not in told]
             self.refused = {str(item["loc"][0]) for item in error.errors(include_url=False)}
         known = {model_field.alias or name for name, model_field in CarryKeys.model_fields.items()}
         rest = {key: value for key, value in written.items() if key in known and key not in self.refused}
@@ -140,9 +140,9 @@ class CarryReader:
     def _legs(self) -> Legs:
         """Read the legs; drop problems of fields that were reported already."""
         told = {problem.field for problem in self.problems}
-        found: list[Problem] = []
-        legs = read_legs(self.keys.legs, self.place, found)
-        self.problems += [problem for problem in found if problem.field not in told]
+        problems: list[Problem] = []
+        legs = read_legs(self.keys.legs, self.place, problems)
+        self.problems += [problem for problem in problems if problem.field not in told]
         return legs
 
     def _share(self) -> ShareClass:
@@ -154,11 +154,11 @@ class CarryReader:
 
     def _venues(self) -> dict[str, VenueRules]:
         """Return the packaged venues overlaid with those of the strategy."""
-        found = dict(packaged().venues)
+        merged = dict(packaged().venues)
         for name, keys in self.keys.venues.items():
-            base = found.get(name, VenueKeys()).model_dump()
-            found[name] = VenueKeys.model_validate(base | keys.model_dump(exclude_unset=True))
-        rules = {name: _rules_of(keys) for name, keys in found.items()}
+            base = merged.get(name, VenueKeys()).model_dump()
+            merged[name] = VenueKeys.model_validate(base | keys.model_dump(exclude_unset=True))
+        rules = {name: _rules_of(keys) for name, keys in merged.items()}
         for name in self.keys.venues:
             initial, maintenance = rules[name].initial_margin, rules[name].maintenance_margin
             if initial is not None and maintenance is not None and maintenance > initial:
@@ -191,19 +191,19 @@ class CarryReader:
 
     def _spot_sizes(self) -> Mapping[str, tuple[float, float, float]]:
         """Return spot rates by trade size for each traded pair, if the file asks for them."""
-        found: dict[str, tuple[float, float, float]] = {}
+        rates: dict[str, tuple[float, float, float]] = {}
         if self.keys.costs.spot_bps == BY_SIZE:
             for leg in self.legs.found.values():
                 if leg.instrument is None:
                     continue
                 pair = "/".join(base_and_quote(leg.instrument))
                 if pair in packaged().trade_bps:
-                    found[pair] = _sized(pair)
+                    rates[pair] = _sized(pair)
                 else:
-                    there = ", ".join(name for name in packaged().trade_bps if "/" in name)
-                    message = f"says nothing of {pair}; there are {there}"
+                    available = ", ".join(name for name in packaged().trade_bps if "/" in name)
+                    message = f"says nothing of {pair}; there are {available}"
                     self._refuse(("costs", "spot_bps"), message, "write a number, or venue")
-        return MappingProxyType(found)
+        return MappingProxyType(rates)
 
     def _rates(self, key: str, written: Any, used: Sequence[str]) -> tuple[float, Mapping[str, float]]:
         """Return the default rate and the rates by venue of ``spot_bps`` or ``perp_bps``."""

@@ -74,13 +74,13 @@ def read_instrument(value: Any, market: str | None) -> InstrumentId:
     if not isinstance(value, str):
         raise refuse(f"{shown(value)} is not an instrument", f"write for example {example}")
     try:
-        found = InstrumentId.parse(value)
+        instrument = InstrumentId.parse(value)
     except ValueError as error:
         message, _, remedy = str(error).partition("; ")
         raise refuse(message, remedy) from None
-    if market is not None and found.market != market:
-        raise refuse(f"{found} is a {found.market}, not a {market}", f"write for example {example}")
-    return found
+    if market is not None and instrument.market != market:
+        raise refuse(f"{instrument} is a {instrument.market}, not a {market}", f"write for example {example}")
+    return instrument
 
 
 def _size(value: Any) -> Any:

@@ -45,7 +45,11 @@ class VenueKeys(Strict):
 
 
 class Loan(Strict):
-    """Terms of a loan against one collateral. ``bonus``: the liquidator's share of the seized collateral."""
+    """Terms of a loan against one collateral.
+
+    ``threshold``: LTV at which it is liquidated. ``bonus``: a liquidator takes collateral worth the repaid debt times
+    (1 + bonus).
+    """
 
     max_ltv: SHARE
     threshold: SHARE

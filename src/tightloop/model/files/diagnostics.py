@@ -33,8 +33,8 @@ def dotted(path: Path) -> str:
 def near(word: object, known: Sequence[str], otherwise: str) -> str:
     """Return the remedy for an unknown word: "did you mean ...?" with the closest known one, else ``otherwise``."""
     lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), list(lower), 1) if isinstance(word, str) else []
-    return f"did you mean {lower[found[0]]}?" if found else otherwise
+    matches = difflib.get_close_matches(word.lower(), list(lower), 1) if isinstance(word, str) else []
+    return f"did you mean {lower[matches[0]]}?" if matches else otherwise
 
 
 def value_at(written: Any, *path: str | int) -> Any:
@@ -96,13 +96,13 @@ def problems_of(
     ``root``: the model that refused ``written``, which lies at path ``under`` of its file. ``tree_keys``: keys allowed
     wherever a model has a field ``tree``.
     """
-    found = []
+    problems = []
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])
         message, remedy = _said(item, path, _Shape(root, kinds or {}, tree_keys), written, examples)
         file, line = place((*under, *path))
-        found.append(Problem(file, line, dotted((*under, *path)), message, remedy))
-    return found
+        problems.append(Problem(file, line, dotted((*under, *path)), message, remedy))
+    return problems
 
 
 def _said(item: Any, path: Path, shape: _Shape, written: Any, examples: Mapping[str, str]) -> tuple[str, str]:

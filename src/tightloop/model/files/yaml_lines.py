@@ -151,7 +151,7 @@ class _Composed:
         return scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
@@ -159,13 +159,13 @@ class _Composed:
                 continue
             key = str(key_node.value)
             here = (*path, key)
-            if key in found:
+            if key in mapping:
                 first = self.lines[here]
                 self._refuse(line, here, f"is written twice (first in line {first})", "keep one of the two")
                 continue
             self.lines[here] = line
-            found[key] = self.build(value_node, here)
-        return found
+            mapping[key] = self.build(value_node, here)
+        return mapping
 
     def _refuse(self, line: int, path: tuple[str | int, ...], message: str, remedy: str) -> None:
         self.problems.append(Problem(self.file, line, _dotted(path), message, remedy))

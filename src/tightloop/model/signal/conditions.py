@@ -110,6 +110,7 @@ class _TreeReader:
         return tuple(self.node(part, (*path, index)) for index, part in enumerate(value))
 
     def _span(self, value: Any, path: Path, what: str) -> float:
+        """Return a duration in seconds; 0 after reporting a fault. ``what``: its meaning, for the message."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= SPAN_S_MAX:
             remedy = f"write the {what} in seconds, above 0 and at most {SPAN_S_MAX}"
             self._refuse(path, f"{shown(value)} is not a number of seconds", remedy)
@@ -133,6 +134,7 @@ class _TreeReader:
         return Tree("seq", parts, self._span(value[1], (*path, 1), "largest gap"), path)
 
     def _condition(self, variant: str, value: Any, path: Path) -> Condition:
+        """Parse ``variant: "operator operands"``, with or without blanks around the operator."""
         remedy = 'write an operator and a number or variant, for example "< 30" or crosses_above slow'
         if not isinstance(value, str):
             return self._refuse(path, f"{shown(value)} is not a comparison", remedy)

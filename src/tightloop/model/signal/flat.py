@@ -20,16 +20,16 @@ _HOLDS: Mapping[str, Callable[[float, list[float]], bool]] = {
 
 def warnings(variants: Mapping[str, Variant], trees: Mapping[str, Node], place: Place) -> list[str]:
     """Return one warning per variant, for the first condition on it that is TRUE on a flat market."""
-    found: dict[str, str] = {}
+    by_variant: dict[str, str] = {}
     for condition, variant in _on_flat(variants, trees):
-        if variant.name not in found:
+        if variant.name not in by_variant:
             _, line = place(condition.path)
             where = f"line {line}, " if line else ""
-            found[variant.name] = (
+            by_variant[variant.name] = (
                 f"{where}{dotted(condition.path)}: {condition} is TRUE on a market that never moved, where "
                 f"{variant.type} is 0 as in TA-Lib; write flat: unknown in variants.{variant.name}"
             )
-    return list(found.values())
+    return list(by_variant.values())
 
 
 def _on_flat(variants: Mapping[str, Variant], trees: Mapping[str, Node]) -> Iterator[tuple[Condition, Variant]]:

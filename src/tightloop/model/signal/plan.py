@@ -3,8 +3,8 @@
 Nothing is compiled per strategy: rules become rows of NODE, parameters become floats in the arena, and equal indicators
 (type, parameters, timeframe, instrument) are laid out once, whichever strategies name them.
 
-Layout of the arena (float64 cells): cell 0 is NaN, then for each indicator its outputs, parameters and private memory,
-then constants of rules, then, aligned, the ring buffers of tick tapes. Cells behind ``arena_floats`` are not hashed.
+Layout of the arena (float64 cells): cell 0 is NaN; then indicators (outputs, parameters, private memory of each) and
+constants of rules; then, aligned, the ring buffers of tick tapes. Cells from ``arena_floats`` on are not hashed.
 """
 
 import math
@@ -151,6 +151,7 @@ class _Builder:
     # Table of function addresses
 
     def _address(self, name: str, function: Any) -> int:
+        """Return a function's place in the table of addresses; added on first use."""
         if name not in self.function_at:
             self.function_at[name] = len(self.functions)
             self.functions.append(address_of(function))
@@ -160,20 +161,22 @@ class _Builder:
         return self.functions if DISABLE_JIT else np.array(self.functions, np.int64)
 
     def _checks(self) -> None:
-        found = checks.all_checks()
+        """Append (address, reason) of every order check to the table, contiguous from ``check_first``."""
+        modules = checks.all_checks()
         self.state["check_first"] = len(self.functions)
-        self.state["check_count"] = len(found)
-        for module in found:
+        self.state["check_count"] = len(modules)
+        for module in modules:
             self.functions += [address_of(module.check), module.REASON]
 
     # Instruments, their indicators and tapes
 
     def _instruments(self) -> None:
+        """Write the trading rules of every instrument, in State and at the venue."""
         self.state["instrument_count"] = self.venue["instrument_count"] = len(self.instruments)
         self.state["asset_count"] = 1
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             rules = self.rules[instrument]
-            row = self.state["instruments"][at]
+            row = self.state["instruments"][index]
             row["price_increment"] = rules.price_increment
             row["lot_size"] = rules.lot_size
             row["multiplier"] = rules.contract_size
@@ -190,7 +193,7 @@ class _Builder:
             row["trade_tape"] = row["quote_tape"] = row["book_tape"] = row["book"] = -1
             for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
                 row[name] = math.nan
-            at_venue = self.venue["instruments"][at]
+            at_venue = self.venue["instruments"][index]
             at_venue["rules"] = row
             at_venue["mark"] = at_venue["last"] = math.nan
             at_venue["order_first"] = at_venue["order_last"] = at_venue["position_first"] = -1
@@ -199,28 +202,28 @@ class _Builder:
     def _market_indicators(self) -> None:
         """Lay out each distinct indicator of each instrument once, contiguous by instrument and timeframe."""
         count = aggregate_count = 0
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
                 if instrument in strategy.instruments:
                     for variant in strategy.variants.values():
                         if not indicators.load(variant.type).is_of_instance:
                             wanted.setdefault(_key(variant), variant)
-            row = self.state["instruments"][at]
+            row = self.state["instruments"][index]
             row["indicator_first"] = count
             base = [v for v in wanted.values() if v.timeframe is None and not indicators.load(v.type).is_windowed]
-            count = self._lay_out(at, base, count)
+            count = self._lay_out(index, base, count)
             row["indicator_count"] = len(base)
             row["aggregate_first"] = aggregate_count
             for timeframe in sorted({v.timeframe for v in wanted.values() if v.timeframe}, key=lambda t: TIMEFRAMES[t]):
                 _capacity("AGGREGATES_MAX", aggregate_count + 1)
                 of_timeframe = [v for v in wanted.values() if v.timeframe == timeframe]
                 aggregate = self.state["aggregates"][aggregate_count]
-                aggregate["instrument"] = at
+                aggregate["instrument"] = index
                 aggregate["period_ns"] = TIMEFRAMES[timeframe]
                 aggregate["indicator_first"] = count
                 aggregate["indicator_count"] = len(of_timeframe)
-                count = self._lay_out(at, of_timeframe, count)
+                count = self._lay_out(index, of_timeframe, count)
                 aggregate_count += 1
             row["aggregate_count"] = aggregate_count - row["aggregate_first"]
         self.state["indicator_count"] = count
@@ -232,41 +235,41 @@ class _Builder:
             return
         write_venue(self.venue, self.strategies[0])
         self._books()
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
                 if instrument in strategy.instruments:
                     windowed = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
                     wanted.update((_key(variant), variant) for variant in windowed)
-            numbers = self._tapes(at, list(wanted.values()))
-            row = self.state["instruments"][at]
+            numbers = self._tapes(index, list(wanted.values()))
+            row = self.state["instruments"][index]
             row["tick_first"] = count = int(self.state["indicator_count"])
             row["tick_count"] = len(wanted)
-            self.state["indicator_count"] = self._lay_out(at, list(wanted.values()), count)
+            self.state["indicator_count"] = self._lay_out(index, list(wanted.values()), count)
             for variant in wanted.values():
                 indicator = indicators.load(variant.type)
-                place = self.base_of[(at, *_key(variant))] + len(indicator.outputs) + len(indicator.parameters)
+                place = self.base_of[(index, *_key(variant))] + len(indicator.outputs) + len(indicator.parameters)
                 for k, end in enumerate(indicator.ends(variant.values)):
                     self.cells_of_ends[place + k] = numbers[_end_key(end)]
             periods = [seconds_ns(indicators.load(v.type).refresh_s(v.values)) for v in wanted.values()]
             periods += [limits.SECOND_NS] if row["aggregate_count"] else []
             if periods:
-                self.grids_ns[at] = math.gcd(*periods)
+                self.grids_ns[index] = math.gcd(*periods)
 
     def _books(self) -> None:
         """Give every instrument an order book, in State and at the venue, if the feed has books."""
         feed = self.strategies[0].read.feed or ()
         if "book" not in feed:
             return
-        for at in range(len(self.instruments)):
-            self.state["instruments"][at]["book"] = at
-            self.state["books"][at]["is_top"] = int("quotes" not in feed)
-            self.venue["instruments"][at]["has_book"] = 1
+        for index in range(len(self.instruments)):
+            self.state["instruments"][index]["book"] = index
+            self.state["books"][index]["is_top"] = int("quotes" not in feed)
+            self.venue["instruments"][index]["has_book"] = 1
         self.state["book_count"] = len(self.instruments)
 
-    def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
+    def _tapes(self, index: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
         """Lay out the tapes of one instrument; return the EDGE number of each (tape, offset in ns)."""
-        row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
+        row, numbers = self.state["instruments"][index], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
         for name, field_of in _TAPE_FIELDS.items():
             if not any(name in indicator.tapes(values) for indicator, values in loaded):
@@ -296,25 +299,28 @@ class _Builder:
         return numbers
 
     def _lay_out(self, instrument: int, variants: Sequence[Variant], count: int) -> int:
+        """Lay out indicators of one instrument from number ``count``; return the next free number."""
         _capacity("INDICATORS_MAX", count + len(variants))
         for variant in variants:
             self.base_of[(instrument, *_key(variant))] = self._place(variant, count)
             count += 1
         return count
 
-    def _place(self, variant: Variant, at: int) -> int:
+    def _place(self, variant: Variant, number: int) -> int:
+        """Reserve arena cells for one indicator and write its INDICATOR record; return its first cell."""
         indicator = indicators.load(variant.type)
-        row = self.state["indicators"][at]
+        row = self.state["indicators"][number]
         row["address"] = self._address(variant.type, indicator.entry)
         row["base"] = base = self.cells
         row["floats"] = indicator.size(variant.values)
         if indicator.may_wait(variant.values):
-            self.lazy.add(at)
+            self.lazy.add(number)
         self.laid_out.append((indicator, base, variant.values))
         self.cells += int(row["floats"])
         return base
 
     def _constant(self, value: float) -> int:
+        """Return the arena cell of a constant; equal constants share one."""
         if value not in self.constants:
             self.constants[value] = self.cells
             self.cells += 1
@@ -322,6 +328,7 @@ class _Builder:
 
     def _arena(self) -> Floats:
         # Tape rings lie behind the hashed part: their contents are in the rolling hash already, event by event.
+        """Allocate the arena and fill in parameters, constants and tape bases."""
         self.state["arena_floats"] = floats = self.cells
         for tape in self.state["tapes"][: int(self.state["tape_count"])]:
             tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
@@ -340,11 +347,12 @@ class _Builder:
     # Strategies
 
     def _strategies(self) -> None:
+        """Write the STRATEGY records and one instance for each of their instruments."""
         self.state["strategy_count"] = len(self.strategies)
         instance = 0
-        for at, strategy in enumerate(self.strategies):
+        for index, strategy in enumerate(self.strategies):
             slots = Slots(strategy)
-            row = self.state["strategies"][at]
+            row = self.state["strategies"][index]
             family = families.load(strategy.read.family)
             row["family"] = self._address(f"family {strategy.read.family}", family.decide)
             row["direction"] = {"LONG": 1, "SHORT": -1, None: 0}[strategy.read.direction]
@@ -357,7 +365,7 @@ class _Builder:
                 write_sections(row, strategy, slots)
             write_limits(row, strategy)
             for instrument in strategy.instruments:
-                self._instance(instance, at, strategy, instrument, slots, memory)
+                self._instance(instance, index, strategy, instrument, slots, memory)
                 instance += 1
         self.state["instance_count"] = self.venue["instance_count"] = instance
         kinds = self.state["strategies"][: len(self.strategies)]["stop_kind"]
@@ -390,11 +398,22 @@ class _Builder:
         return memory
 
     def _instance(
-        self, at: int, strategy_at: int, strategy: Strategy, instrument: InstrumentId, slots: "Slots", memory: int
+        self,
+        instance: int,
+        strategy_index: int,
+        strategy: Strategy,
+        instrument: InstrumentId,
+        slots: "Slots",
+        memory: int,
     ) -> None:
+        """Write the records of one instance (a strategy on an instrument).
+
+        ``memory``: time stamps its rules need. Operands are addressed as value_slots[value_base + slot], which holds
+        the arena cell of the operand.
+        """
         index = self.instruments.index(instrument)
-        row = self.state["instances"][at]
-        row["strategy"], row["instrument"] = strategy_at, index
+        row = self.state["instances"][instance]
+        row["strategy"], row["instrument"] = strategy_index, index
         row["state"] = int(InstanceState.MONITORING)
         row["next"] = row["order_first"] = -1
         row["timer_ns"] = limits.NEVER_NS
@@ -408,14 +427,14 @@ class _Builder:
         row["own_first"] = self.state["indicator_count"]
         for place, cell in enumerate(self._cells_of(strategy, index, slots, row)):
             self.state["value_slots"][row["value_base"] + place] = cell
-        self._link(at, index)
+        self._link(instance, index)
         write_costs(row["costs"], strategy, self.rules[instrument])
-        self.venue["costs"][at] = row["costs"]
+        self.venue["costs"][instance] = row["costs"]
         if row["costs"]["participation"] > 0.0:
             self.venue["instruments"][index]["has_participation"] = 1
-        self.state["positions"][at]["liquidation_price"] = math.nan
-        self.venue["positions"][at]["liquidation_price"] = math.nan
-        self.venue["instance_instrument"][at] = index
+        self.state["positions"][instance]["liquidation_price"] = math.nan
+        self.venue["positions"][instance]["liquidation_price"] = math.nan
+        self.venue["instance_instrument"][instance] = index
 
     def _cells_of(self, strategy: Strategy, index: int, slots: "Slots", row: Any) -> list[int]:
         """Return the arena cell of each value slot of an instance; lays out indicators of the instance (``own_*``)."""
@@ -423,9 +442,9 @@ class _Builder:
         for variant in strategy.variants.values():
             indicator = indicators.load(variant.type)
             if indicator.is_of_instance:
-                at = int(self.state["indicator_count"])
-                _capacity("INDICATORS_MAX", at + 1)
-                base = self._place(variant, at)
+                number = int(self.state["indicator_count"])
+                _capacity("INDICATORS_MAX", number + 1)
+                base = self._place(variant, number)
                 self.state["indicator_count"] += 1
                 row["own_count"] += 1
             else:
@@ -433,17 +452,17 @@ class _Builder:
             cells.append(base + indicator.outputs.index(variant.output))
         return cells + [self._constant(value) for value in slots.constants]
 
-    def _link(self, at: int, index: int) -> None:
+    def _link(self, instance: int, index: int) -> None:
         """Append an instance to its instrument's list, in file order; the venue keeps a copy of the list."""
         in_state, at_venue = self.state["instruments"][index], self.venue["instruments"][index]
-        self.venue["instance_next"][at] = -1
+        self.venue["instance_next"][instance] = -1
         if in_state["instance_first"] < 0:
-            in_state["instance_first"] = at_venue["position_first"] = at
+            in_state["instance_first"] = at_venue["position_first"] = instance
             return
         last = int(in_state["instance_first"])
         while self.state["instances"][last]["next"] >= 0:
             last = int(self.state["instances"][last]["next"])
-        self.state["instances"][last]["next"] = self.venue["instance_next"][last] = at
+        self.state["instances"][last]["next"] = self.venue["instance_next"][last] = instance
 
     def _account(self) -> None:
         account = self.strategies[0].read.account
@@ -460,6 +479,7 @@ class _Builder:
         self.state["balances"][CAPITAL] = -capital
 
     def _rows_of(self, strategy: Strategy) -> int:
+        """Return the log rows that one instance may need in a step."""
         nodes = sum(len(list(_walk(tree))) for tree in strategy.trees.values())
         return limits.ROWS_PER_INSTANCE + 2 * nodes
 

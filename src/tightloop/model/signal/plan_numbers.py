@@ -150,8 +150,8 @@ def _write_target(row: Any, target: Any, slots: Slots) -> None:
         is_percent = target.of == "percent"
         row["target_kind"] = int(TargetKind.LADDER_PERCENT if is_percent else TargetKind.LADDER_RETRACEMENT)
         row["step_count"] = len(target.steps)
-        for k, (at, share) in enumerate(target.steps):
-            row["step_at"][k], row["step_share_pct"][k] = at, share
+        for k, (level, share) in enumerate(target.steps):
+            row["step_at"][k], row["step_share_pct"][k] = level, share
         if not is_percent:
             row["base_slot"] = slots.of(target.base or PUMP_BASE)
         return
@@ -245,6 +245,7 @@ def append_postfix(node: Node, slots: Slots, out: list[RuleNode], memory: int) -
 
 
 def _postfix_condition(condition: Condition, slots: Slots, out: list[RuleNode], memory: int) -> int:
+    """Append the node of a condition; ``in`` becomes one EQ node per value, joined by ANY."""
     left = slots.of(condition.variant)
     if condition.operator == "in":
         out += [

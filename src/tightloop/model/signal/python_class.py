@@ -190,36 +190,40 @@ def _check_callback(made: type, callback: str, path: str) -> None:
         raise InputError.one(path, line, "class", message, remedy) from None
 
 
-def check_params(found: PythonClass, params: Mapping[str, Any], place: Callable[[str], tuple[str, int | None]]) -> None:
+def check_params(
+    code_class: PythonClass, params: Mapping[str, Any], place: Callable[[str], tuple[str, int | None]]
+) -> None:
     """Check the ``params:`` block against the signature of ``__init__``, and construct the class once as a test."""
-    signature = inspect.signature(found.made)
+    signature = inspect.signature(code_class.made)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     names = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for key in params:
         if key not in names and not takes_any:
             file, line = place(key)
-            there = f"{found.name} takes {', '.join(names)}" if names else f"{found.name} takes none: remove it"
+            there = (
+                f"{code_class.name} takes {', '.join(names)}" if names else f"{code_class.name} takes none: remove it"
+            )
             raise InputError.one(
-                file, line, f"params.{key}", f"{key!r} is not a parameter of {found.name}", near(key, names, there)
+                file, line, f"params.{key}", f"{key!r} is not a parameter of {code_class.name}", near(key, names, there)
             )
     for parameter in signature.parameters.values():
         if parameter.name in names and parameter.default is parameter.empty and parameter.name not in params:
             file, line = place(parameter.name)
-            message = f"{found.name} needs {parameter.name!r}"
+            message = f"{code_class.name} needs {parameter.name!r}"
             raise InputError.one(
                 file, line, f"params.{parameter.name}", message, f"write {parameter.name}: under params:"
             )
-    _run(lambda: found.made(**params), found.file, "params")
+    _run(lambda: code_class.made(**params), code_class.file, "params")
 
 
-def feed_fault(found: PythonClass, feed: list[str] | None) -> tuple[str, str] | None:
+def feed_fault(code_class: PythonClass, feed: list[str] | None) -> tuple[str, str] | None:
     """Return (fault, remedy) if the class defines a callback that the feed can never trigger, else None."""
-    for callback in found.callbacks:
+    for callback in code_class.callbacks:
         if callback == "on_bar" and feed is not None:
             return (
-                f"{found.name}.on_bar is called on bars, and this strategy has a feed of ticks",
+                f"{code_class.name}.on_bar is called on bars, and this strategy has a feed of ticks",
                 "write timeframe: 1m",
             )
         if callback in _FEEDS and _FEEDS[callback] not in (feed or []):
-            return f"{found.name}.{callback} needs {_FEEDS[callback]}", f"write feed: [{_FEEDS[callback]}]"
+            return f"{code_class.name}.{callback} needs {_FEEDS[callback]}", f"write feed: [{_FEEDS[callback]}]"
     return None

@@ -173,8 +173,10 @@ def _account_of(path: Path) -> Any:
     try:
         Account.model_validate(keys)
     except ValidationError as error:
-        found = diagnostics.problems_of(error, Account, keys, lambda at: (str(path), line_of((*inside, *at))))
-        raise InputError(*found) from None
+        problems = diagnostics.problems_of(
+            error, Account, keys, lambda at_path: (str(path), line_of((*inside, *at_path)))
+        )
+        raise InputError(*problems) from None
     return keys
 
 
@@ -295,15 +297,15 @@ class _Resolver:
         key = "class" if shape.class_ is not None else "module"
         written = shape.class_ or shape.module or ""
         try:
-            found = find(key, written, Path(self.file).parent, lambda: self._place((key,)))
-            check_params(found, shape.params, lambda name: self._place(("params", name)))
+            code_class = find(key, written, Path(self.file).parent, lambda: self._place((key,)))
+            check_params(code_class, shape.params, lambda name: self._place(("params", name)))
         except InputError as error:
             self.problems += error.problems
             return
-        fault = feed_fault(found, shape.feed)
+        fault = feed_fault(code_class, shape.feed)
         if fault is not None:
             self._refuse((key,), *fault)
-        self.code = found
+        self.code = code_class
 
     def _refuse_code(self) -> None:
         """Refuse keys that belong to Python strategies, and require ``direction``."""
@@ -324,7 +326,7 @@ class _Resolver:
         return read_parameters(("params",), self.shape.params, declared, f"the family {family}", self._refuse)
 
     def _instruments(self) -> tuple[InstrumentId, ...]:
-        found: list[InstrumentId] = []
+        instruments: list[InstrumentId] = []
         for index, name in enumerate(self.shape.instruments):
             path = ("instruments", index)
             if not isinstance(name, str):
@@ -337,13 +339,13 @@ class _Resolver:
                 message, _, remedy = str(error).partition("; ")
                 self._refuse(path, message, remedy)
                 continue
-            if parsed in found:
+            if parsed in instruments:
                 self._refuse(path, f"{parsed} is named twice", "name each instrument once")
-            found.append(parsed)
-        if len(found) > limits.INSTRUMENTS_MAX:
-            message = f"{len(found)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
+            instruments.append(parsed)
+        if len(instruments) > limits.INSTRUMENTS_MAX:
+            message = f"{len(instruments)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
             self._refuse(("instruments",), message, "name fewer, or run them apart")
-        return tuple(found)
+        return tuple(instruments)
 
     def _trees(self) -> Iterator[tuple[str, Node]]:
         count = 0
@@ -442,7 +444,10 @@ class _Resolver:
             self._check_variant((*base, "size", "scale", "variant"), z1.size.scale.variant)
 
     def _check_base(self, target: Any, path: diagnostics.Path) -> None:
-        """Require a base price for a retracement target: a named variant, or the base output of PUMP."""
+        """Require a base price for a retracement target: a named variant, or an output of the pump indicator.
+
+        If the file has a variant of type PUMP, its output ``base`` is added as the variant PUMP_BASE.
+        """
         if not isinstance(target, TargetLadder) or target.of != "pump_retracement" or target.base is not None:
             return
         pump = next((variant for variant in self.variants.values() if variant.type == PUMP), None)

@@ -54,7 +54,7 @@ class Order(Strict):
 
 
 class Scale(Strict):
-    """A factor on the size: linear interpolation between [value, factor] points of a risk variant."""
+    """A factor on the size, interpolated linearly between [value, factor] points of a variant's value."""
 
     variant: VARIANT
     points: Annotated[

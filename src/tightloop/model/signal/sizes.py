@@ -103,12 +103,12 @@ def against_limits(strategies: Sequence[Strategy]) -> list[Problem]:
     account = strategies[0].read.account
     limits = in_force(account)
     equity = sum(strategy.read.capital for strategy in strategies)
-    found = []
+    problems = []
     for strategy in strategies:
         asked = asked_by(strategy, equity)
         if asked is not None:
-            found += _of_size(strategy, asked, limits, equity)
-    return found + _of_positions(strategies, limits)
+            problems += _of_size(strategy, asked, limits, equity)
+    return problems + _of_positions(strategies, limits)
 
 
 def _of_size(strategy: Strategy, asked: Asked, limits: Limits, equity: float) -> list[Problem]:
@@ -137,7 +137,7 @@ def _of_positions(strategies: Sequence[Strategy], limits: Limits) -> list[Proble
     """Return warnings about position slots that ``account.max_positions`` can never allow."""
     if "max_positions" not in limits:
         return []
-    allowed, found, total = limits["max_positions"], [], 0
+    allowed, problems, total = limits["max_positions"], [], 0
     for strategy in strategies:
         slots = strategy.read.limits.max_concurrent_positions
         count = len(strategy.instruments)
@@ -145,15 +145,15 @@ def _of_positions(strategies: Sequence[Strategy], limits: Limits) -> list[Proble
         if slots is not None and slots > allowed:
             file, line = strategy.place(SLOTS)
             message = f"{slots} is more than max_positions ({plain(allowed)}): entries beyond it will be denied"
-            found.append(Problem(file, line, dotted(SLOTS), message, instead({"max_positions": float(slots)})))
-    if len(strategies) > 1 and total > allowed and not found:
+            problems.append(Problem(file, line, dotted(SLOTS), message, instead({"max_positions": float(slots)})))
+    if len(strategies) > 1 and total > allowed and not problems:
         file, line = strategies[0].place(("account",))
         message = (
             f"{len(strategies)} strategies may hold {total} positions at once, and max_positions is "
             f"{plain(allowed)}: entries beyond it will be denied"
         )
-        found.append(Problem(file, line, "account.max_positions", message, instead({"max_positions": float(total)})))
-    return found
+        problems.append(Problem(file, line, "account.max_positions", message, instead({"max_positions": float(total)})))
+    return problems
 
 
 def instead(over: Mapping[str, float]) -> str:

@@ -14,8 +14,9 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
-from tightloop.core.replay import bars_stopping, ticks_stopping
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
+from tightloop.core.replay import ticks_stopping
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest import bars_python, ticks_python
@@ -214,11 +215,11 @@ class Eye:
 
     def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
         """The compiled replay, with a look at State after each market event."""
-        state, header, at, left = self._plan.states[0], log[core_log.HEADER], self._at, bars_stopping.LEFT
+        state, at, left = self._plan.states[0], self._at, replay_bars.LEFT
 
         def watched(*arguments: Any) -> int:
             left_before = int(control[left])
-            at[:] = header["slot"], state["seq"], 0, int(self._is_ticks)
+            at[:] = core_log.stop(log), state["seq"], 0, int(self._is_ticks)
             status = step_on(*arguments)
             is_taken = control[left] < left_before
             is_market = is_taken and (not self._is_ticks or bool(control[ticks_stopping.IS_MARKET]))

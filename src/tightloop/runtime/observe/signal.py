@@ -15,6 +15,7 @@ from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime import observe
 from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.feeds.ticks import TickFeed
@@ -26,7 +27,6 @@ EVENTS_AT_ONCE = 4_000_000
 """Events between two looks at the outside."""
 MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN, Op.HOLD))
 MEMORIES = frozenset((Op.HOLD, Op.SEQ))
-_UNTIL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +152,29 @@ def watch(
     one of them fails, the run ends there."""
     nodes, nears, instances = _laid_out(plan)
     if plan.has_code:
-        from tightloop.runtime.observe import python as observe_python
-
-        bounds = observe_python.Bounds(until_ns, until_seq, events)
-        eye = observe_python.watch(plan, feed, (nodes, nears, instances), bounds, order_id, may_fail=may_fail)
+        bounds = observe.python.Bounds(until_ns, until_seq, events)
+        eye = observe.python.watch(plan, feed, (nodes, nears, instances), bounds, order_id, may_fail=may_fail)
         return Watched(plan, nodes, nears, instances, eye.done, eye.until, eye.listener)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
     is_ticks = isinstance(feed, TickFeed)
-    control = np.array(
-        [plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks), until_seq], np.int64
-    )  # fmt: skip
+    control = np.zeros(replay_observe.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE], control[replay_observe.IS_TICKS] = plan.rows_per_step, int(is_ticks)
+    if is_ticks:
+        control[replay_ticks.PERIOD_NS], control[replay_ticks.PERIOD_END] = 1, -1
+    control[replay_observe.UNTIL_NS], control[replay_observe.UNTIL_SEQ] = until_ns, until_seq
     address = address_of(replay_ticks.tick_replay if is_ticks else replay_bars.replay)
     own = replay_observe.watch_ticks if is_ticks else replay_observe.watch
     done = 0
     while done < events:
-        control[2] = asked = min(EVENTS_AT_ONCE, events - done)
+        control[replay_bars.LEFT] = asked = min(EVENTS_AT_ONCE, events - done)
         rows = feed.ticks if isinstance(feed, TickFeed) else feed.bars
         status = own(
             address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, rows, feed.rates, taken, log,
             equity, plan.table, control, nodes, nears, instances, memory,
         )  # fmt: skip
-        done += asked - int(control[2])
+        done += asked - int(control[replay_bars.LEFT])
         core_log.empty(log)
         if status == replay_bars.FINISHED:
             break
@@ -182,5 +182,5 @@ def watch(
             if status == replay_ticks.STARVED:
                 feed.refill()
             elif status == replay_ticks.CROWDED:
-                tape_room.grow(plan, int(control[6]))
-    return Watched(plan, nodes, nears, instances, done, int(control[_UNTIL]))
+                tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
+    return Watched(plan, nodes, nears, instances, done, int(control[replay_observe.COUNTED]))

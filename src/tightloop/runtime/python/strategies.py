@@ -113,7 +113,7 @@ class Strategies:
 
     def hear(self) -> None:
         """Take note of the fills in the rows of the log that were not looked at yet."""
-        end = int(self._log[core_log.HEADER]["slot"])
+        end = core_log.stop(self._log)
         rows = self._log[self._heard : end]
         self._heard = end
         for row in rows[rows["kind"] == RowKind.FILL]:

@@ -270,9 +270,9 @@ class SessionView:
         event["ts_event_ns"] = event["ts_init_ns"] = now_ns
         for name, value in fields.items():
             event[name] = value
-        before = int(log[core_log.HEADER]["slot"])
+        before = core_log.stop(log)
         _STEP(self._states, self.arena, event, log, self._plan_table)
-        return log[before : int(log[core_log.HEADER]["slot"])]
+        return log[before : core_log.stop(log)]
 
 
 def _positive(name: str, value: Any) -> float:

@@ -44,9 +44,9 @@ def discover(root: Path) -> tuple[Dataset, ...]:
     if not root.is_dir():
         remedy = "give the folder of a catalog with --data, or make one with `tightloop data sample`"
         raise InputError.one(root, None, "--data", "there is no such folder", remedy)
-    found = [dataset for kind, depth in KIND_DEPTHS.items() for dataset in _of_kind(root, kind, depth)]
-    assert len(found) <= DATASETS_MAX, "a catalog this large needs an index"
-    return tuple(sorted(found, key=lambda dataset: dataset.path))
+    datasets = [dataset for kind, depth in KIND_DEPTHS.items() for dataset in _of_kind(root, kind, depth)]
+    assert len(datasets) <= DATASETS_MAX, "a catalog this large needs an index"
+    return tuple(sorted(datasets, key=lambda dataset: dataset.path))
 
 
 def _of_kind(root: Path, kind: str, depth: int) -> Iterator[Dataset]:

@@ -79,19 +79,19 @@ def _whole_or_text(values: pa.Array) -> Times | list[str]:
 
 
 def _scaled(whole: pa.Array, scale: int, refuse: Refuse) -> Times:
-    found = np.asarray(whole.to_numpy(zero_copy_only=False), np.int64)
+    counts = np.asarray(whole.to_numpy(zero_copy_only=False), np.int64)
     far = YEAR_END_NS // scale
-    outside = np.flatnonzero((found < YEAR_MIN_NS // scale) | (found > far))
+    outside = np.flatnonzero((counts < YEAR_MIN_NS // scale) | (counts > far))
     if len(outside):
         raise _outside(int(outside[0]), refuse)
-    return found * scale
+    return counts * scale
 
 
-def _in_years(found: Times, refuse: Refuse) -> Times:
-    outside = np.flatnonzero((found < YEAR_MIN_NS) | (found >= YEAR_END_NS))
+def _in_years(times: Times, refuse: Refuse) -> Times:
+    outside = np.flatnonzero((times < YEAR_MIN_NS) | (times >= YEAR_END_NS))
     if len(outside):
         raise _outside(int(outside[0]), refuse)
-    return found
+    return times
 
 
 def _outside(row: int, refuse: Refuse) -> InputError:
@@ -107,22 +107,22 @@ def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
     if not pa.types.is_float64(values.type):
         message = f"is of type {values.type}, which keeps times to some minutes at best"
         raise refuse(None, message, "write int64, or text")
-    found = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
-    bad = np.flatnonzero(~np.isfinite(found))
+    numbers = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         raise refuse(int(bad[0]), "is not a time", "write it, or remove that row")
-    whole = found == np.rint(found)
-    if bool(whole.all()) and bool((np.abs(found) < 2**53).all()):
-        return _of_digits(found.astype(np.int64), refuse)
-    out = np.empty(len(found), np.int64)
-    done = np.zeros(len(found), bool)
+    whole = numbers == np.rint(numbers)
+    if bool(whole.all()) and bool((np.abs(numbers) < 2**53).all()):
+        return _of_digits(numbers.astype(np.int64), refuse)
+    out = np.empty(len(numbers), np.int64)
+    done = np.zeros(len(numbers), bool)
     names = []
     for name, scale, _ in UNITS:
-        mine = (found >= YEAR_MIN_NS / scale) & (found < YEAR_END_NS / scale)
+        mine = (numbers >= YEAR_MIN_NS / scale) & (numbers < YEAR_END_NS / scale)
         step_ns = 1_000_000 if name == "ns" else 1_000
-        steps = np.rint(found[mine] * (scale / step_ns) if scale >= step_ns else found[mine] / step_ns)
-        again = steps / (scale / step_ns) if scale >= step_ns else steps * step_ns
-        lost = np.flatnonzero(again != found[mine])
+        steps = np.rint(numbers[mine] * (scale / step_ns) if scale >= step_ns else numbers[mine] / step_ns)
+        restored = steps / (scale / step_ns) if scale >= step_ns else steps * step_ns
+        lost = np.flatnonzero(restored != numbers[mine])
         if len(lost):
             row = int(np.flatnonzero(mine)[lost[0]])
             message = f"is a float, which does not keep the last digits of a time in {name}"
@@ -196,13 +196,13 @@ def _parted(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
 
 def _long_calendar(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
     """Convert calendar dates with more digits than int64 holds to ns UTC, marked by 0."""
-    found = np.zeros(len(texts), np.int64)
+    times = np.zeros(len(texts), np.int64)
     for row, text in enumerate(texts):
         date_ns = _calendar_ns(text, "")
         if date_ns is None:
             raise refuse(row, "is no calendar date like the numbers around it", EXAMPLE)
-        found[row] = date_ns
-    return found, np.zeros(1, np.int64), 0
+        times[row] = date_ns
+    return times, np.zeros(1, np.int64), 0
 
 
 def _calendar_ns(whole: str, behind: str) -> int | None:
@@ -265,7 +265,7 @@ def is_number(text: str) -> bool:
 
 def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
     """Convert ISO 8601 texts, with up to nine decimals of a second, with or without a zone."""
-    found = np.empty(len(texts), np.int64)
+    times = np.empty(len(texts), np.int64)
     zones = 0
     for row, text in enumerate(texts):
         plain = text.removesuffix(" UTC")
@@ -275,11 +275,11 @@ def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
         if not YEAR_MIN_NS <= time_ns < YEAR_END_NS:
             raise _outside(row, refuse)
         zones += plain != text or _ZONE.fullmatch(plain) is not None
-        found[row] = time_ns
+        times[row] = time_ns
     how = "with their zone" if zones == len(texts) else "without a zone, as UTC"
     if 0 < zones < len(texts):
         how = f"with their zone in {zones} rows and without in {len(texts) - zones}, those as UTC"
-    return found, f"dates {how}", zones == len(texts)
+    return times, f"dates {how}", zones == len(texts)
 
 
 def _no_date(row: int, text: str, refuse: Refuse) -> InputError:

@@ -55,15 +55,15 @@ class Source:
 
     def problems(self, required: Mapping[str, str]) -> tuple[ColumnProblem, ...]:
         """Return the columns of ``required`` (name: requirement) that are missing or have a wrong type."""
-        found = []
+        problems = []
         for column, wanted in required.items():
             kind = self.types.get(column)
             if kind is None:
                 have = ", ".join(self.types) or "none"
-                found.append(ColumnProblem(column, f"the column {column} is missing (there are: {have})"))
+                problems.append(ColumnProblem(column, f"the column {column} is missing (there are: {have})"))
             elif not _is(kind, wanted):
-                found.append(ColumnProblem(column, f"the column {column} is of type {kind}, which is no {wanted}"))
-        return tuple(found)
+                problems.append(ColumnProblem(column, f"the column {column} is of type {kind}, which is no {wanted}"))
+        return tuple(problems)
 
     def zone(self, column: str) -> str | None:
         """Return the time zone of a timestamp column, or None."""
@@ -144,10 +144,10 @@ class Source:
 
     def texts(self, column: str) -> list[str | None]:
         """Return a column as text; missing is None."""
-        found: list[str | None] = []
+        texts: list[str | None] = []
         for _file, _at, _stop, batch in self._batches(column, 0, self.rows):
-            found.extend(None if value is None else str(value) for value in batch.to_pylist())
-        return found
+            texts.extend(None if value is None else str(value) for value in batch.to_pylist())
+        return texts
 
     def _batches(self, column: str, start: int, stop: int) -> Iterator[tuple[Path, int, int, pa.Array]]:
         """Yield (file, first row, end row, slice) of a column inside [start, stop); skips other row groups."""

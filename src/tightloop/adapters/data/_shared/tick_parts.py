@@ -59,8 +59,8 @@ class TickReader:
 
     def pieces(self, rows: int, *, counted: bool = True) -> Iterator[Rows]:
         """Yield all rows in pieces of at most ``rows``. ``counted``: include them in the digest."""
-        found = self._pieces(rows)
-        for piece in marked(found) if self.kind == "books" else found:
+        raw = self._pieces(rows)
+        for piece in marked(raw) if self.kind == "books" else raw:
             if counted:
                 self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
             yield piece

@@ -64,10 +64,10 @@ def check_room(root: Path, replace: bool, *folders: tuple[str, ...]) -> None:
         raise InputError.one(root, None, "--out", "is a file", "name a folder")
     in_the_way = [root / RULES_FILE, root / "README.md"]
     in_the_way += [path for folder in folders for path in root.joinpath(*folder).glob("*")]
-    there = [path for path in in_the_way if path.exists()]
-    if there and not replace:
+    existing = [path for path in in_the_way if path.exists()]
+    if existing and not replace:
         remedy = "name another folder with --out, or write over it with --replace"
-        raise InputError.one(there[0], None, "--out", "is there already", remedy)
+        raise InputError.one(existing[0], None, "--out", "is there already", remedy)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -139,21 +139,22 @@ def import_files(
 
 
 def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns, list[str]]:
+    """Convert a file's columns to the catalog's; return them and notes for the user."""
     columns: Columns = {}
     notes = []
-    for wanted, found in mapping.items():
+    for wanted, source in mapping.items():
         if wanted in ("ts", "ts_event_ns", "ts_init_ns"):
-            columns[wanted], how = times_ns(rows, found)
-            notes.append(f"{found}: {how}")
+            columns[wanted], how = times_ns(rows, source)
+            notes.append(f"{source}: {how}")
         elif wanted == "trade_id":
-            columns[wanted] = identities(rows, found)
+            columns[wanted] = identities(rows, source)
         elif wanted == "buyer_is_maker":
-            columns[wanted] = flags(rows, found)
+            columns[wanted] = flags(rows, source)
         elif wanted == "side":
-            columns["buyer_is_maker"] = sells(rows, found)
-            notes.append(f"{found}: the taker's side, as buyer_is_maker")
+            columns["buyer_is_maker"] = sells(rows, source)
+            notes.append(f"{source}: the taker's side, as buyer_is_maker")
         else:
-            columns[wanted] = numbers(rows, found)
+            columns[wanted] = numbers(rows, source)
     if kind in _TICK_COLUMNS and "ts_init_ns" not in columns:
         columns["ts_init_ns"] = columns["ts_event_ns"]
         notes.append("no column says when rows were received: the time they happened is used")
@@ -166,8 +167,8 @@ def _whole_bars(
 ) -> tuple[Columns, list[str]]:
     """Return bars by open time, without those not final or not ended, and notes for the user."""
     used = tuple(mapping.values())
-    final, said, notes = final_rows(rows, used)
-    notes += unused(rows, (*used, *said))
+    final, final_columns, notes = final_rows(rows, used)
+    notes += unused(rows, (*used, *final_columns))
     columns = columns if final is None else {name: column[final] for name, column in columns.items()}
     grid = grid_of(columns["ts"], step_ns)
     if stamped == "close":
@@ -199,6 +200,7 @@ def _check_opens(rows: Rows, opens: Times, named: str, other: str | None, final:
 
 
 def _check_step(file: Path, times: Times, target: Target) -> None:
+    """Raise InputError if the most common step contradicts the timeframe of the target."""
     step = commonest_step_ns(np.unique(times))
     if step is None or target.timeframe is None or len(times) < 4 or step == TIMEFRAMES[target.timeframe]:
         return
@@ -214,6 +216,7 @@ def _order_changed(new: Columns, target: Target) -> bool:
 
 
 def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
+    """Merge into a single file; return (rows, added, repeated)."""
     if path.is_dir():
         remedy = "move the folder away first, or import under another name"
         raise InputError.one(path, None, "", "is a folder of part files, which an import does not change", remedy)
@@ -225,6 +228,7 @@ def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthet
 
 
 def _write_days(folder: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
+    """Merge into daily files by event time; return (rows, added, repeated)."""
     when = np.where(new["ts_event_ns"] > 0, new["ts_event_ns"], new["ts_init_ns"])
     days = when // DAY_NS
     results = []
@@ -250,17 +254,17 @@ def _stored(path: Path, names: Sequence[str]) -> Columns:
     if lacking:
         message = f"the dataset that is there has no column {', '.join(lacking)}"
         raise InputError.one(path, None, lacking[0], message, "replace it with --replace")
-    found: Columns = {}
+    columns: Columns = {}
     for name in names:
         if name in ("ts", "ts_event_ns", "ts_init_ns"):
-            found[name] = source.times_ns(name)
+            columns[name] = source.times_ns(name)
         elif name == "trade_id":
-            found[name] = source.integers(name)
+            columns[name] = source.integers(name)
         elif name == "buyer_is_maker":
-            found[name] = source.integers(name) > 0
+            columns[name] = source.integers(name) > 0
         else:
-            found[name] = source.floats(name)
-    return found
+            columns[name] = source.floats(name)
+    return columns
 
 
 def _merged(path: Path, old: Columns, new: Columns, target: Target) -> tuple[Columns, int]:
@@ -298,6 +302,7 @@ def _wide(column: npt.NDArray[Any]) -> type:
 def _contradiction(
     path: Path, target: Target, both: Columns, kept: npt.NDArray[np.int64], key: int, count: int, before: int
 ) -> InputError:
+    """Build the error of rows with equal keys and different values."""
     rows = kept[both[target.key][kept] == key]
     shown = f"trade id {key}" if target.key == "trade_id" else iso(key)
     field = next(name for name in both if len(np.unique(both[name][rows])) > 1)

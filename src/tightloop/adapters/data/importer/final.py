@@ -40,23 +40,27 @@ def final_rows(rows: Rows, used: Sequence[str]) -> tuple[Flags | None, tuple[str
     Raises InputError if such a column has a value that is no flag.
     """
     kept: Flags | None = None
-    said: list[str] = []
+    deciding: list[str] = []
     notes: list[str] = []
     for name in rows.columns:
         words = {**_meaning(plain_name(name))}
         if name in used or not words:
             continue
-        found = _flags(rows, name, words)
-        if found is None:
+        is_final = _flags(rows, name, words)
+        if is_final is None:
             continue
-        said.append(name)
-        kept = found if kept is None else kept & found
-        left = int((~found).sum())
-        left_out = f"{left} of {len(found)} rows are not final and are left out" if left else "every row is final"
+        deciding.append(name)
+        kept = is_final if kept is None else kept & is_final
+        dropped = int((~is_final).sum())
+        left_out = (
+            f"{dropped} of {len(is_final)} rows are not final and are left out" if dropped else "every row is final"
+        )
         notes.append(f"{name}: {left_out}")
     if kept is not None and not kept.any():
-        raise InputError.one(rows.file, None, said[0], "says of no row that it is final", "fetch bars that have ended")
-    return kept, tuple(said), notes
+        raise InputError.one(
+            rows.file, None, deciding[0], "says of no row that it is final", "fetch bars that have ended"
+        )
+    return kept, tuple(deciding), notes
 
 
 def _meaning(name: str) -> Mapping[str, bool]:

@@ -70,17 +70,17 @@ def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
     known = {plain_name(name): name for name in reversed(names)}
     if kind == "bars":
         known = _with_time_of_bars(known, is_close)
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for wanted in (*WANTED[kind], "ts_init_ns", "side"):
         match = next(
-            (known[word] for word in _SYNONYMS[wanted] if word in known and known[word] not in found.values()), None
+            (known[word] for word in _SYNONYMS[wanted] if word in known and known[word] not in mapping.values()), None
         )
         if match is not None:
-            found[wanted] = match
-    missing = [name for name in WANTED[kind] if name not in found]
+            mapping[wanted] = match
+    missing = [name for name in WANTED[kind] if name not in mapping]
     if kind == "bars" and "ts" in missing:
         _refuse_other_end(rows, is_close)
-    if missing == ["buyer_is_maker"] and "side" in found:
+    if missing == ["buyer_is_maker"] and "side" in mapping:
         missing = []
     if missing:
         there = ", ".join(names)
@@ -90,10 +90,10 @@ def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
         )
         raise InputError.one(rows.file, rows.skipped or None, missing[0], message, remedy)
     if kind not in ("trades", "quotes"):
-        found.pop("ts_init_ns", None)
-    if kind != "trades" or "buyer_is_maker" in found:
-        found.pop("side", None)
-    return found
+        mapping.pop("ts_init_ns", None)
+    if kind != "trades" or "buyer_is_maker" in mapping:
+        mapping.pop("side", None)
+    return mapping
 
 
 def _with_time_of_bars(known: dict[str, str], is_close: bool) -> dict[str, str]:
@@ -148,17 +148,17 @@ def numbers(rows: Rows, column: str) -> Floats:
         ):
             message = f"is of type {values.type}, which is no number"
             raise InputError.one(rows.file, None, column, message, "convert the column to numbers")
-        found = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
+        values_read = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
     else:
         trimmed = pc.utf8_trim_whitespace(values)
         try:
-            found = np.asarray(trimmed.cast(pa.float64()).to_numpy(), np.float64)
+            values_read = np.asarray(trimmed.cast(pa.float64()).to_numpy(), np.float64)
         except pa.ArrowInvalid:
-            found = np.array([_float(text) for text in trimmed.to_pylist()])
-    bad = np.flatnonzero(~np.isfinite(found))
+            values_read = np.array([_float(text) for text in trimmed.to_pylist()])
+    bad = np.flatnonzero(~np.isfinite(values_read))
     if len(bad):
         raise _bad_value(rows, column, int(bad[0]), "is not a finite number", "repair or remove that row")
-    return found
+    return values_read
 
 
 def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
@@ -212,11 +212,11 @@ def identities(rows: Rows, column: str) -> Times:
     exact = _exact_integers(rows.columns[column])
     if exact is not None:
         return exact
-    found = numbers(rows, column)
-    broken = np.flatnonzero(found != np.rint(found))
+    ids = numbers(rows, column)
+    broken = np.flatnonzero(ids != np.rint(ids))
     if len(broken):
         raise _bad_value(rows, column, int(broken[0]), "is no whole number", "give each trade a numeric id")
-    return found.astype(np.int64)
+    return ids.astype(np.int64)
 
 
 def _bad_value(rows: Rows, column: str, row: int, wrong: str, remedy: str) -> InputError:

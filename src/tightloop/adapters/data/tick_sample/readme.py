@@ -108,8 +108,8 @@ def _figures(figures: Mapping[str, Sequence[Figures]]) -> str:
     return "\n".join(lines)
 
 
-def _medians(found: Sequence[Figures]) -> dict[str, float]:
-    every = [dataclasses.asdict(figures) for figures in found]
+def _medians(coins: Sequence[Figures]) -> dict[str, float]:
+    every = [dataclasses.asdict(figures) for figures in coins]
     return {name: float(np.median([figures[name] for figures in every])) for name in NAMED}
 
 

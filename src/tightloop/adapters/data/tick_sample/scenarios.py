@@ -106,7 +106,7 @@ def _coins(scenario: str) -> list[TickCoin]:
 
 
 def _move(stream: Stream, kind: str, start_s: float) -> _Move:
-    """Draw a pump or dump from the quantiles of real ones."""
+    """Draw a pump or dump from the measured quantiles of real moves."""
     sizes, back = (
         (constants.PUMP_SIZES_PCT, constants.PUMP_GIVEN_BACK)
         if kind == PUMP

@@ -15,6 +15,7 @@ from tightloop.core.carry.books import (
     update_series_at_venue,
 )
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
@@ -66,11 +67,12 @@ def _settle_funding(venue: Record, event: Record) -> None:
     if holding.settled_ns >= event.ts_event_ns:
         return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
-    mark = holding.entry_price if venue.funding_on_entry != 0 else event.price
-    event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
-    event.stop_price = in_cash(books, holding, event.amount)
-    if event.amount != 0.0:
-        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, event.stop_price)
+    mark = holding.entry_price if venue.funding_on_entry != 0 else fields.settlement_mark(event)
+    amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
+    paid = in_cash(books, holding, amount)
+    fields.set_settled(event, amount, paid)
+    if amount != 0.0:
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, paid)
 
 
 @leaf
@@ -137,11 +139,10 @@ def _close_at(venue: Record, at: int, price: float) -> None:
     notional = abs(qty) * price
     fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
     event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
-    event.price = price
+    fields.set_executed_price(event, price)
     if fee != 0.0:
         post_balance(books, holding.margin_account, ContraAccount.COSTS.value, -fee)
-        event.rate = fee
-        event.is_maker = holding.margin_account
+        fields.set_executed_fee(event, fee, holding.margin_account)
     holding.stop = holding.target = math.nan
 
 
@@ -208,9 +209,7 @@ def _liquidate_margins(venue: Record) -> None:
         post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -kept)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
-        event.instance = at
-        event.price = price
-        event.amount = kept
+        fields.set_perp_liquidated(event, at, price, kept)
 
 
 @leaf
@@ -238,5 +237,4 @@ def _liquidate_debts(venue: Record) -> None:
         post_balance(books, leg.product, ContraAccount.SEIZED.value, -seized)
         post_balance(books, leg.debt, ContraAccount.SEIZED.value, repaid)
         event = push(venue, EventKind.DEBT_LIQUIDATED.value)
-        event.instrument, event.instance = leg.debt, leg.product
-        event.qty, event.amount = repaid, seized
+        fields.set_debt_liquidated(event, leg.debt, leg.product, repaid, seized)

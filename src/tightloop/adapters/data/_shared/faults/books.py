@@ -78,10 +78,10 @@ def marked(pieces: Iterable[Rows]) -> Iterator[Rows]:
 def _differ(rows: Rows, before: Rows) -> Flags:
     """Return flags of rows that belong to another update than the row before."""
     mask = int(BookRow.IS_SNAPSHOT)
-    found = (rows["is_buyer_maker"] & mask) != (before["is_buyer_maker"] & mask)
+    is_other = (rows["is_buyer_maker"] & mask) != (before["is_buyer_maker"] & mask)
     for name in ("trade_id", "ts_event_ns", "ts_init_ns"):
-        found |= rows[name] != before[name]
-    return np.asarray(found, np.bool_)
+        is_other |= rows[name] != before[name]
+    return np.asarray(is_other, np.bool_)
 
 
 def whole_updates(rows: Rows) -> Rows:
@@ -178,29 +178,29 @@ class BookWalk:
 def book_faults(columns: Columns, is_whole: bool) -> tuple[list[Fault | None], tuple[str, ...]]:
     """Return faults and notes of book rows in their order. ``is_whole``: the rows are not a window of the dataset."""
     received, count = columns["ts_init_ns"], len(columns["price"])
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     with np.errstate(invalid="ignore"):
         price, qty = columns["price"], columns["qty"]
         bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
     if len(bad):
         detail = f"a price or quantity that is negative or no number, or a price of 0: {len(bad)} of {count} rows"
-        found.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
+        faults.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
     neither = np.flatnonzero(columns["side"] == 0)
     if len(neither):
         detail = f"the column side holds {len(neither)} values that are neither bid nor ask"
-        found.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
-        return found, ()
+        faults.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
+        return faults, ()
     walk = BookWalk()
     for piece in marked([whole_updates(rows_of_book(columns))]):
         walk.take(piece)
-    return found + _walked(walk, is_whole, int(received[0])), _notes(walk)
+    return faults + _walked(walk, is_whole, int(received[0])), _notes(walk)
 
 
 def _walked(walk: BookWalk, is_whole: bool, first_ns: int) -> list[Fault | None]:
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if not walk.snapshots and is_whole:
         detail = "no row has is_snapshot: the book is never known"
-        found.append(Fault("schema", 1, first_ns, detail, Verdict.UNFIT))
+        faults.append(Fault("schema", 1, first_ns, detail, Verdict.UNFIT))
     if walk.jumps:
         missing = sum(many for many, _ in walk.jumps)
         share = missing / (missing + walk.updates)
@@ -211,7 +211,7 @@ def _walked(walk: BookWalk, is_whole: bool, first_ns: int) -> list[Fault | None]
             f"missing: {missing} of {missing + walk.updates} updates ({100 * share:.2g} %) in {many}, the longest of "
             f"{longest}; the book is not known from there to the next snapshot"
         )
-        found.append(Fault("holes", missing, walk.jumps[0][1], detail, verdict))
+        faults.append(Fault("holes", missing, walk.jumps[0][1], detail, verdict))
     if walk.crossed:
         share = len(walk.crossed) / walk.updates
         verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
@@ -219,8 +219,8 @@ def _walked(walk: BookWalk, is_whole: bool, first_ns: int) -> list[Fault | None]
             f"a bid at or above an ask after {len(walk.crossed)} of {walk.updates} updates ({100 * share:.2g} %); the "
             "book is not known from there to the next snapshot"
         )
-        found.append(Fault("crossed_quotes", len(walk.crossed), walk.crossed[0], detail, verdict))
-    return found
+        faults.append(Fault("crossed_quotes", len(walk.crossed), walk.crossed[0], detail, verdict))
+    return faults
 
 
 def _notes(walk: BookWalk) -> tuple[str, ...]:

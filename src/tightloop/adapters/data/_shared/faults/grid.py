@@ -66,9 +66,9 @@ def grid_of(times: Times, step_ns: int) -> BarGrid:
     if step_ns > HOUR_NS and len(values) > 1:
         second = int(np.delete(values, counts.argmax())[np.delete(counts, counts.argmax()).argmax()])
         if abs(second - commonest) in (HOUR_NS, step_ns - HOUR_NS):
-            found = _zoned(times, step_ns)
-            if found is not None:
-                return found
+            zoned = _zoned(times, step_ns)
+            if zoned is not None:
+                return zoned
     return BarGrid(step_ns, commonest)
 
 
@@ -90,10 +90,10 @@ def _shifts_ns(times: Times, zone: str | None) -> Times:
     days, place = np.unique(times // DAY_NS, return_inverse=True)
     begin = np.array([_shift_s(int(day) * 86_400, clock) for day in days], np.int64)
     end = np.array([_shift_s(int(day + 1) * 86_400, clock) for day in days], np.int64)
-    found = begin[place.ravel()]
+    shifts_s = begin[place.ravel()]
     for row in np.flatnonzero((begin != end)[place.ravel()]).tolist():
-        found[row] = _shift_s(int(times[row]) // SECOND_NS, clock)
-    return found * SECOND_NS
+        shifts_s[row] = _shift_s(int(times[row]) // SECOND_NS, clock)
+    return shifts_s * SECOND_NS
 
 
 def _shift_s(at_s: int, clock: ZoneInfo) -> int:

@@ -44,7 +44,7 @@ class Scan:
 def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:
     """Find faults of bars in time order; columns open, high, low, close, volume, shape (n,), any stride."""
     scan = _scan(columns, len(times))
-    found = [
+    faults = [
         _rows_fault("impossible_ohlc", scan.impossible, times, "a high or low contradicts another price"),
         _rows_fault("non_positive", scan.non_positive, times, "a price or volume that is not positive or no number"),
         _flat(scan.flat, times),
@@ -56,8 +56,8 @@ def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None
         columns = {name: column[keep] for name, column in columns.items()}
         times = times[keep]
         scan = _scan(columns, len(times))
-    found += moves(columns["open"], columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
-    return found
+    faults += moves(columns["open"], columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
+    return faults
 
 
 def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
@@ -67,17 +67,17 @@ def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
     """
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~((prices > 0) & (prices < np.inf)))
-    found = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
+    faults = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
     if len(bad):
         keep = np.ones(len(prices), bool)
         keep[bad] = False
         prices, times = prices[keep], times[keep]
     if len(prices) < 2:
-        return found
+        return faults
     ratio = prices[1:] / prices[:-1]
     jumps = np.flatnonzero(np.abs(ratio - 1) > OUTLIER_SHARE) + 1
     leaps = np.flatnonzero(_leaps(ratio)) + 1
-    return found + moves(prices, prices, prices, prices, times, jumps, leaps)
+    return faults + moves(prices, prices, prices, prices, times, jumps, leaps)
 
 
 def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
@@ -178,10 +178,10 @@ def moves(
 ) -> list[Fault | None]:
     """Find outliers (moves that revert within 3 bars) and unit changes (leaps that persist) among candidates."""
     outliers, excursions = _outliers(open_, low, high, close, jumps)
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if len(outliers):
         detail = f"far outside its neighbours and back within {OUTLIER_BARS} bars: {len(outliers)} of {len(times)} rows"
-        found.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
+        faults.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
     stays = []
     away = set(excursions.tolist())
     for row in leaps.tolist():
@@ -195,8 +195,8 @@ def moves(
     if stays:
         factor = close[stays[0]] / close[stays[0] - 1]
         detail = f"the price leaps by 5 or more and stays: {len(stays)} of {len(times)} rows, first times {factor:.4g}"
-        found.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
-    return found
+        faults.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
+    return faults
 
 
 def _outliers(

@@ -86,8 +86,8 @@ class DatasetReport:
 
 def in_contract_order(faults: Iterable[Fault | None]) -> tuple[Fault, ...]:
     """Return the faults in the order of FAULT_KINDS, without None."""
-    found = [fault for fault in faults if fault is not None]
-    return tuple(sorted(found, key=lambda fault: FAULT_KINDS.index(fault.kind)))
+    present = [fault for fault in faults if fault is not None]
+    return tuple(sorted(present, key=lambda fault: FAULT_KINDS.index(fault.kind)))
 
 
 def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = None) -> list[str]:

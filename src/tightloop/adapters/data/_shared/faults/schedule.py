@@ -36,7 +36,7 @@ def missing_settlements(times: Times) -> Times:
     around = _around(intervals)
     values, many = np.unique(steps, return_counts=True)
     commonest = int(values[many.argmax()])
-    found: list[int] = []
+    missing: list[int] = []
     for run, is_interval in enumerate(intervals):
         beside = [lengths[neighbour] for neighbour in around[run]]
         # Between two intervals the longer one applies: a change at any hour is no hole, a longer step is.
@@ -44,8 +44,8 @@ def missing_settlements(times: Times) -> Times:
         slack = due - MINUTE_NS if len(set(beside)) > 1 else due // 2
         lacking = (lengths[run] + slack) // due - 1
         for row in range(int(starts[run]), int(starts[run] + counts[run])) if lacking > 0 else ():
-            found += [int(times[row]) + due * number for number in range(1, lacking + 1)]
-    return np.array(found, np.int64)
+            missing += [int(times[row]) + due * number for number in range(1, lacking + 1)]
+    return np.array(missing, np.int64)
 
 
 def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
@@ -56,26 +56,26 @@ def _intervals(lengths: list[int], counts: list[int]) -> list[bool]:
         beside = [lengths[at] for at in (run - 1, run + 1) if 0 <= at <= last]
         is_short = count > 1 and all(2 * length < 3 * other for other in beside)
         sure.append(DAY_NS % length == 0 and (count >= SURE_STEPS or is_short))
-    found = list(sure)
+    is_interval = list(sure)
     for run, near in enumerate(_around(sure)):
         if not sure[run] and near and DAY_NS % lengths[run] == 0:
             evidence = EVIDENCE_AT_EDGE if run in (0, last) else EVIDENCE
             ratio = lengths[run] / min(lengths[at] for at in near)
-            found[run] = ratio ** min(counts[run], SURE_STEPS) >= evidence
-    return found
+            is_interval[run] = ratio ** min(counts[run], SURE_STEPS) >= evidence
+    return is_interval
 
 
 def _around(marked: list[bool]) -> list[list[int]]:
     """Return for each run the nearest marked runs before and after it."""
     before, after = -1, -1
-    found: list[list[int]] = []
+    nearest: list[list[int]] = []
     for run, is_marked in enumerate(marked):
-        found.append([before] if before >= 0 else [])
+        nearest.append([before] if before >= 0 else [])
         before = run if is_marked else before
     for run in range(len(marked) - 1, -1, -1):
-        found[run] += [after] if after >= 0 else []
+        nearest[run] += [after] if after >= 0 else []
         after = run if marked[run] else after
-    return found
+    return nearest
 
 
 def gaps_of(missing: Times, times: Times) -> tuple[int, int]:

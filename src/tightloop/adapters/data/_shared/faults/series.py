@@ -116,9 +116,8 @@ def _day_ns(text: str | None) -> int | None:
 def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedSeries:
     """Judge a series as stored, or only its rows in ``window`` [start, end) in ns."""
     raw = source.times_ns("ts")
-    named = [
-        name for name in source.types if name != "ts" and not name.startswith("__")
-    ]  # __index_level_0__ is the index of a pandas frame
+    # __index_level_0__ is the index of a pandas frame.
+    named = [name for name in source.types if name != "ts" and not name.startswith("__")]
     numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
     rounded = (raw + SECOND_NS // 2) // SECOND_NS * SECOND_NS
@@ -132,15 +131,15 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     if due is not None and window is not None:
         due = due[(due >= window[0]) & (due < window[1])]
     if not len(raw):
-        faults = () if due is None or not len(due) else (_missing(due, rounded),)
-        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, faults), rounded, columns, None)
+        holes = () if due is None or not len(due) else (_missing(due, rounded),)
+        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, holes), rounded, columns, None)
     order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
     times = rounded if order.rows is None else rounded[order.rows]
     used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
-    found = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, step_ns, due)]
-    found += _value_faults(used, times)
-    found.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
-    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(found))
+    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, step_ns, due)]
+    faults += _value_faults(used, times)
+    faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
+    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
     return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
 
 
@@ -183,10 +182,10 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
             positive = name in _POSITIVE
             bad |= ~np.isfinite(column) | ((column <= 0) if positive else False)
     rows = np.flatnonzero(bad)
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if len(rows):
         detail = f"no number, or not positive where it must be: {len(rows)} of {len(bad)} rows"
-        found.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
+        faults.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
         columns = {name: column[~bad] for name, column in columns.items()}
         times = times[~bad]
     falls, leaps = np.zeros(len(times), bool), np.zeros(len(times), bool)
@@ -199,11 +198,11 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
             leaps |= (column < GROWTH_MIN) | (column > GROWTH_MAX)
     if falls.any():
         detail = f"an index falls: {int(falls.sum())} of {len(times)} rows"
-        found.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
+        faults.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
     if leaps.any():
         detail = f"a yearly growth outside -50 to +100 %: {int(leaps.sum())} of {len(times)} rows"
-        found.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
-    return found
+        faults.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
+    return faults
 
 
 def _growth(index: Floats, times: Times) -> tuple[Flags, Flags]:

@@ -46,9 +46,9 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
     order = _order(dataset.kind, columns)
     used = columns if order.rows is None else {name: column[order.rows] for name, column in columns.items()}
     faults = [order.disorder, order.exact, order.conflicting]
-    said: tuple[str, ...] = ()
+    book_notes: tuple[str, ...] = ()
     if dataset.kind == "books":
-        found, said = book_faults(used, is_whole=window is None)
+        found, book_notes = book_faults(used, is_whole=window is None)
         faults += found
     else:
         faults += _value_faults(dataset.kind, used)
@@ -61,7 +61,7 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
         int(received.min()),
         int(received.max()),
         in_contract_order([*faults, future]),
-        (*notes, *said),
+        (*notes, *book_notes),
     )
     return JudgedTicks(report, MappingProxyType(columns), order.rows)
 
@@ -90,10 +90,10 @@ def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
         return order_of(columns["trade_id"], values, received, "trade id", excused)
     keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
     values = np.column_stack([columns[name] for name in columns if name not in keys])
-    found = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
-    if kind == "books" and not found.has_faults and (np.diff(received) >= 0).all():
+    row_order = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
+    if kind == "books" and not row_order.has_faults and (np.diff(received) >= 0).all():
         return RowOrder(None, None, None, None)  # keep the stored order of rows with equal times
-    return found
+    return row_order
 
 
 def _groups(keys: list[npt.NDArray[Any]], received: Times) -> Times:
@@ -118,13 +118,13 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
     with np.errstate(invalid="ignore"):
         mid = np.where((bid > 0) & (ask > 0), (bid + ask) / 2, np.nan)
         crossed = np.flatnonzero((bid >= ask) & np.isfinite(mid))
-    found = point_faults(mid, received, "quotes")
+    faults = point_faults(mid, received, "quotes")
     if len(crossed):
         share = len(crossed) / len(bid)
         verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
         detail = f"a bid at or above its ask: {len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %)"
-        found.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
-    return found
+        faults.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
+    return faults
 
 
 def _missing_ids(ids: Ints, received: Times) -> Fault | None:

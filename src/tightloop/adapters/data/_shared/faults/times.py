@@ -47,35 +47,36 @@ def order_of(
 ) -> RowOrder:
     """Find disorder and duplicate rows.
 
-    ``keys`` (n,): rows with equal keys (times or trade ids) are the same row. ``values``: (n, k) or structured array
-    that must then be equal. ``times`` (n,): time stamps that define the order, if not the keys. ``excused`` (n,): rows
-    that may be out of order, because another fault explains it. ``what``: name of the key in messages.
+    ``keys`` (n,): times or trade ids; rows with equal keys are duplicates. ``values``: (n, k) or structured array,
+    compared between duplicates: equal is exact, different is conflicting. ``times`` (n,): time stamps that define the
+    order, if not the keys. ``excused`` (n,): rows that may be out of order, because another fault explains it.
+    ``what``: name of the key in messages.
     """
     stamps = keys if times is None else times
     if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
         return RowOrder(None, None, None, None)
     order = np.argsort(keys, kind="stable")
-    again = np.diff(keys[order]) == 0
+    is_repeat = np.diff(keys[order]) == 0
     behind = np.concatenate(([False], stamps[1:] < np.maximum.accumulate(stamps)[:-1]))
-    behind[order[1:][again]] = False  # repeated rows are dropped, so their position does not matter
+    behind[order[1:][is_repeat]] = False  # repeated rows are dropped, so their position does not matter
     late = np.flatnonzero(behind if excused is None else behind & ~excused)
     disorder = None
     if len(late):
         detail = f"earlier than a row before it: {len(late)} of {len(keys)} rows"
         disorder = Fault("disorder", len(late), int(stamps[late[0]]), detail, Verdict.UNFIT)
     exact = conflicting = None
-    if again.any():
-        exact, conflicting = _duplicates(keys, values, stamps, order, again, what)
-    first = order[np.concatenate(([True], ~again))]
+    if is_repeat.any():
+        exact, conflicting = _duplicates(keys, values, stamps, order, is_repeat, what)
+    first = order[np.concatenate(([True], ~is_repeat))]
     if times is not None:
         first = first[np.argsort(stamps[first], kind="stable")]
     return RowOrder(disorder, exact, conflicting, first)
 
 
 def _duplicates(
-    keys: Times, values: Values, stamps: Times, order: RowNumbers, again: Flags, what: str
+    keys: Times, values: Values, stamps: Times, order: RowNumbers, is_repeat: Flags, what: str
 ) -> tuple[Fault | None, Fault | None]:
-    member = np.concatenate((again, [False])) | np.concatenate(([False], again))
+    member = np.concatenate((is_repeat, [False])) | np.concatenate(([False], is_repeat))
     rows = order[member]
     raw = np.ascontiguousarray(values[rows])
     packed = raw.view(np.dtype((np.void, raw.dtype.itemsize * (raw.shape[1] if raw.ndim == 2 else 1)))).ravel()
@@ -114,8 +115,8 @@ def step_faults(times: Times, step_ns: int, calendar: str, is_bars: bool = False
         return []
     torn = np.flatnonzero(holes)
     opened = _first_open(int(first[torn[0]]), step_ns, calendar)
-    said = what_is_missing(times, first[torn], missing[torn], step_ns) if is_bars and calendar == "always" else ""
-    return [holes_fault(len(times), int(holes.sum()), len(torn), int(holes.max()), opened, said)]
+    pattern = what_is_missing(times, first[torn], missing[torn], step_ns) if is_bars and calendar == "always" else ""
+    return [holes_fault(len(times), int(holes.sum()), len(torn), int(holes.max()), opened, pattern)]
 
 
 def holes_fault(rows: int, count: int, gaps: int, longest: int, first_ns: int, said: str = "") -> Fault:
