@@ -59,14 +59,14 @@ class Lossy:
         events = np.zeros(1, EVENT)
         last, place = tape.fresh()
         while replay_carry.next_carry_event(tape.instants, tape.values, tape.extras, last, place, events):
-            instant = int(place[0])
+            instant = int(place[replay_carry.INSTANT])
             self.now_ns = int(events[0]["ts_init_ns"])
             if self.withheld and instant == self.known and events[0]["kind"] == EventKind.SNAPSHOT_COMPLETE:
                 late, self.withheld = self.withheld, []
                 for event in late:
                     event["ts_init_ns"] = self.now_ns
                     self.step(event)
-            replay_carry.venue_heard(plan.venues, events)
+            replay_carry.run_venues(plan.venues, events)
             self.deliver(instant)
             self.step(events)
             self.deliver(instant)
@@ -78,11 +78,10 @@ class Lossy:
         replay_bars.step_one(self.run.plan.states, self.run.plan.arena, events, self.log, self.run.plan.table)
 
     def deliver(self, instant: int) -> None:
-        header, venue = self.log[0], self.run.plan.venues[0]
+        venue = self.run.plan.venues[0]
         while True:
-            if header["oco"] < header["slot"]:
-                row = int(header["oco"])
-                header["oco"] = row + 1
+            row = core_log.pop_row(self.log)
+            if row >= 0:
                 self.run.rows.append(self.log[row].copy())
                 replay_carry.venue_instructed(self.run.plan.venues, self.log, row)
                 if self.log[row]["kind"] == RowKind.INSTRUCT and self.log[row]["code"] == GO:
@@ -228,7 +227,7 @@ def test_news_of_a_bundle_that_was_never_sent_changes_nothing_and_is_reported() 
         event = no_answer(12_345, int(run.plan.states[0]["ts_ns"]))
         event["kind"] = int(kind)
         replay_bars.step_one(run.plan.states, run.plan.arena, event, log, run.plan.table)
-    rows = log[core_log.FIRST : int(log[0]["slot"])]
+    rows = log[core_log.FIRST : core_log.stop(log)]
     assert [int(row["code"]) for row in rows if row["kind"] == RowKind.WARNING] == [WarningCode.ILLEGAL_EVENT] * 2
     assert run.carry["books"].tobytes() == before
     assert not math.isnan(float(run.carry["nav"]))
