@@ -365,7 +365,7 @@ def _perps(watched: CarryWatched) -> list[Facts]:
     books = watched.plan.states[0]["carry"]["books"]
     return [
         {
-            "instrument": str(instrument), "qty": known(own["qty"]), "entry_price": known(own["entry"]),
+            "instrument": str(instrument), "qty": known(own["qty"]), "entry_price": known(own["entry_price"]),
             "mark": known(own["mark"]), "unrealized": known(own["unrealized"]),
         }
         for instrument, own in zip(watched.plan.holdings, books["holdings"], strict=False) if own["qty"] != 0.0

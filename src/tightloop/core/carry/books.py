@@ -296,7 +296,6 @@ def trade_holding(books: Record, index: int, qty: float, price: float) -> float:
         realized = positions.reduce(holding, min(abs(qty), abs(holding.qty)), price, 1.0)
     if holding.qty == 0.0:
         positions.reset_volume(holding)
-        holding.entry_price = 0.0
     if opening != 0.0:
         positions.increase(holding, opening, price)
     holding.unrealized = positions.unrealized_pnl(holding, holding.mark, 1.0)
