@@ -36,6 +36,7 @@ from carry.synthetic import (
 from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.replay.carry import FIXED
+from tightloop.core.state import check_invariants
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest
 from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
@@ -193,7 +194,7 @@ def check_worth(run: Run, hour: int) -> None:
     for own in books["holdings"][: int(books["holding_count"])]:
         if own["qty"] != 0.0:
             mark = _value(run, int(own["mark_series"]), hour)
-            nav += float(own["qty"]) * (mark - float(own["entry"])) * prices[int(own["quote"])]
+            nav += float(own["qty"]) * (mark - float(own["entry_price"])) * prices[int(own["quote"])]
     capital = max(float(carry["initial"]), abs(nav))
     gross = max(capital, sum(abs(worth) for worth in worths))
     assert carry["nav"] == pytest.approx(nav, abs=1e-11 * gross)
@@ -213,10 +214,12 @@ def check_venue(run: Run) -> None:
     ours, theirs = carry["books"], venue["books"]
     count = int(ours["balance_count"])
     assert ours["balances"]["amount"][:count].tolist() == theirs["balances"]["amount"][:count].tolist()
-    for field in ("qty", "entry", "unrealized", "is_liquidated", "opened_ns", "realized"):
+    for field in ("qty", "entry_price", "unrealized", "is_liquidated", "opened_ns", "realized"):
         assert ours["holdings"][field].tolist() == theirs["holdings"][field].tolist(), field
+    assert ours["hash"] == theirs["hash"], "the venues and the step made the same postings, in the same order"
     assert carry["transit_count"] == venue["transit_count"]
-    assert carry["is_pending"] == 0, "every bundle was answered"
+    check_invariants(run.plan.states[0])
+    assert carry["pending_count"] == 0, "every bundle was answered"
     assert venue["request_count"] == 0
 
 

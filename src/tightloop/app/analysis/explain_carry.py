@@ -284,7 +284,7 @@ def _waiting(watched: CarryWatched) -> Facts:
     plan = watched.plan
     carry, venue = plan.states[0]["carry"], plan.venues[0]
     task = Task(int(carry["task"]))
-    is_sent = carry["transit_count"] > 0 or carry["is_pending"] != 0
+    is_sent = carry["transit_count"] > 0 or carry["pending_count"] > 0
     stage = max(0, int(carry["stage"]) - int(is_sent))  # the stage in flight, else the next one
     steps = STAGES.get(task)
     transits = venue["transits"][: int(venue["transit_count"])]
@@ -372,7 +372,7 @@ def _perps(watched: CarryWatched) -> list[Facts]:
     books = watched.plan.states[0]["carry"]["books"]
     return [
         {
-            "instrument": str(instrument), "qty": known(holding["qty"]), "entry_price": known(holding["entry"]),
+            "instrument": str(instrument), "qty": known(holding["qty"]), "entry_price": known(holding["entry_price"]),
             "mark": known(holding["mark"]), "unrealized": known(holding["unrealized"]),
         }
         for instrument, holding in zip(watched.plan.holdings, books["holdings"], strict=False) if holding["qty"] != 0.0

@@ -33,6 +33,7 @@ An EVENT is a union: one record of fixed layout for all kinds. Every kind has ``
                           (or holding), qty: given, amount: taken, price, rate: fee, is_maker: balance that pays the fee
                           (-1: none), side: leg, stop_loss and take_profit of a directional holding
     BUNDLE_ENDED          order_id: bundle, reason: Rollback, 0 when all of it took place
+    BUNDLE_UNKNOWN        order_id: bundle that was not answered; BUNDLE_ENDED follows once it was looked up
     PERP_LIQUIDATED       instance: holding, price, amount: margin the venue kept
     DEBT_LIQUIDATED       instrument: debt, instance: collateral, qty repaid and amount seized (both scaled)
     SNAPSHOT_*            nothing more
@@ -379,7 +380,7 @@ def settled_cash(event: Record) -> float:
 
 @hot
 def bundle(event: Record) -> int:
-    """Return the bundle that an INSTRUCTION_EXECUTED or BUNDLE_ENDED belongs to; 0: the venue acted by itself."""
+    """Return the bundle that an INSTRUCTION_EXECUTED or BUNDLE_* belongs to; 0: the venue acted by itself."""
     return event.order_id
 
 

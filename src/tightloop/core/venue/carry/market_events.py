@@ -4,7 +4,6 @@ import math
 
 from tightloop.core.carry import lending
 from tightloop.core.carry.books import (
-    change,
     convert,
     in_cash,
     margin_equity,
@@ -20,6 +19,7 @@ from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import post_balance
 from tightloop.core.venue.carry.record import push, push_executed
 
 
@@ -43,7 +43,7 @@ def on_market_event(venue: Record, event: Record) -> None:
         _pay_reward(venue, event)
     elif kind == EventKind.CAPITAL_FLOW:
         if event.amount > 0.0:
-            change(books, venue.cash, event.amount, ContraAccount.CAPITAL.value)
+            post_balance(books, venue.cash, ContraAccount.CAPITAL.value, event.amount)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
         if venue.has_rewards != 0:
             _accrue_staked(venue)
@@ -67,12 +67,12 @@ def _settle_funding(venue: Record, event: Record) -> None:
     if holding.settled_ns >= event.ts_event_ns:
         return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
-    mark = holding.entry if venue.funding_on_entry != 0 else fields.settlement_mark(event)
+    mark = holding.entry_price if venue.funding_on_entry != 0 else fields.settlement_mark(event)
     amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     paid = in_cash(books, holding, amount)
     fields.set_settled(event, amount, paid)
     if amount != 0.0:
-        change(books, holding.cash, paid, ContraAccount.FUNDING.value)
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, paid)
 
 
 @leaf
@@ -105,7 +105,7 @@ def _pay_reward(venue: Record, event: Record) -> None:
     event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
     if event.amount > 0.0 and books.assets[books.balances[event.instance].asset].price > 0.0:
-        change(books, event.instance, event.amount, ContraAccount.REWARDS.value)
+        post_balance(books, event.instance, ContraAccount.REWARDS.value, event.amount)
 
 
 @leaf
@@ -141,8 +141,8 @@ def _close_holding(venue: Record, index: int, price: float) -> None:
     event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, index, qty, 0.0)
     fields.set_executed_price(event, price)
     if fee != 0.0:
-        change(books, holding.cash, -fee, ContraAccount.COSTS.value)
-        fields.set_executed_fee(event, fee, holding.cash)
+        post_balance(books, holding.margin_account, ContraAccount.COSTS.value, -fee)
+        fields.set_executed_fee(event, fee, holding.margin_account)
     holding.stop = holding.target = math.nan
 
 
@@ -181,7 +181,7 @@ def liquidation_price(books: Record, index: int, rate: float) -> float:
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
     cash = margin_equity(books, holding.venue) - holding.unrealized
-    return (sign * holding.entry * qty - cash) / (qty * (sign - rate))
+    return (sign * holding.entry_price * qty - cash) / (qty * (sign - rate))
 
 
 @leaf
@@ -206,7 +206,7 @@ def _liquidate_margins(venue: Record) -> None:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
         trade_holding(books, index, -holding.qty, price)
-        change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
+        post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -kept)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
         fields.set_perp_liquidated(event, index, price, kept)
@@ -234,7 +234,7 @@ def _liquidate_debts(venue: Record) -> None:
         if seized > held:  # the collateral does not cover it: repay only what it pays for
             repaid *= held / seized
             seized = held
-        change(books, leg.product, -seized, ContraAccount.SEIZED.value)
-        change(books, leg.debt, repaid, ContraAccount.SEIZED.value)
+        post_balance(books, leg.product, ContraAccount.SEIZED.value, -seized)
+        post_balance(books, leg.debt, ContraAccount.SEIZED.value, repaid)
         event = push(venue, EventKind.DEBT_LIQUIDATED.value)
         fields.set_debt_liquidated(event, leg.debt, leg.product, repaid, seized)

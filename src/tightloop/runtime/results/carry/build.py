@@ -44,6 +44,7 @@ REMEDIES = {
     Reason.RUINED: "there is no equity to add with",
     Reason.MAX_DRAWDOWN: "write account: {max_drawdown_pct: ...} for another limit, null for none",
     Reason.DAILY_LOSS: "write account: {daily_loss_pct: ...} for another limit, null for none",
+    Reason.UNKNOWN_OUTCOME: "look up what became of the bundle that was not answered",
 }
 """What to do about an account stop that denied an addition."""
 

@@ -31,7 +31,7 @@ WARNED = {
     WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS", WarningCode.RUINED: "RUINED",
     WarningCode.BUNDLE_DENIED: "DENIED", WarningCode.KILLED: "KILL_SWITCH",
     WarningCode.DAILY_LOSS_STOP: "DAILY_LOSS_STOP", WarningCode.DRAWDOWN_STOP: "DRAWDOWN_STOP",
-    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR",
+    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR", WarningCode.OUTCOME_UNKNOWN: "OUTCOME_UNKNOWN",
 }  # fmt: skip
 MEASURES = {
     RebalanceReason.LIQUIDATION: "share",
