@@ -18,7 +18,7 @@ from tightloop.app.cli.console import SHOWN_AFTER_S, Bar, errors_shown, fail, ma
 from tightloop.model.errors import InputError, Interrupted, Problem, StrategyError
 
 if TYPE_CHECKING:
-    from tightloop.app.runs.files import RunFiles
+    from tightloop.app.runs.run import Run
     from tightloop.model.signal.read import Strategy
 
 COMMANDS_ELSEWHERE = {
@@ -213,12 +213,12 @@ def _command(arguments: list[str]) -> str:
     return shlex.join(["tightloop", *kept])
 
 
-def _folder(run: RunFiles) -> Path:
+def _folder(run: Run) -> Path:
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in run.summary["strategy"])
     return Path("runs") / f"{name[:80]}-{run.summary['config_hash']}"
 
 
-def _write(run: RunFiles, folder: Path, timing: bool, no_report: bool) -> None:
+def _write(run: Run, folder: Path, timing: bool, no_report: bool) -> None:
     """Files, summary, timing; the files are written whole even when Ctrl-C is pressed meanwhile."""
     import json
     import time
