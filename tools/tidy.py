@@ -71,11 +71,7 @@ BROAD_ALLOWED = (
 
 # Where an import may stand inside a function: whole files, or one third party in the one file that brings it in.
 LAZY_FILES = {
-    rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(runs/\w+|markets/bars|analysis/(report_again_carry|explain))\.py": "as above; so has carry",
-    rf"src/{PACKAGE}/runtime/(backtest/(bars|ticks)|observe/signal)\.py": "only strategies in Python need it compiled",
-    rf"src/{PACKAGE}/app/cli/\w+\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }
 LAZY_DEPENDENCIES = {
     "rich": (f"src/{PACKAGE}/app/cli/console.py", "tables and progress bars cost 40 ms that `--help` does not have"),
@@ -83,7 +79,7 @@ LAZY_DEPENDENCIES = {
 
 # Files that a folder listing, the console script, dev.py or a configuration finds, instead of an import.
 DISCOVERED = re.compile(
-    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|reference))\.py$"
+    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|reference|commands/[^/]+))\.py$"
 )
 # The functions every discovered file has; the docstring of the folder's package says what they do.
 CONTRACT_FUNCTIONS = {"size", "warmup", "update", "check", "decide", "build"} | {

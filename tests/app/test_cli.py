@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from adapters.data import planted
 from app.bad_files import GOOD
+from tightloop.app.cli import commands
 from tightloop.app.cli.main import main
 from tightloop.core import compiled
 from tightloop.core import indicators as found_indicators
@@ -122,7 +123,8 @@ def test_the_help_names_every_command_and_no_other():
 
 
 def test_every_option_has_a_word_of_help():
-    for name, command in main.commands.items():
+    for name in commands.command_names():
+        command = commands.load(name)
         for parameter in command.params:
             assert parameter.param_type_name == "argument" or parameter.help, f"{name} {parameter.name}"
 
@@ -323,7 +325,7 @@ def test_ctrl_c_keeps_the_part_that_was_done_and_says_until_when(place, monkeypa
         if next(looks) == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("tightloop.app.cli.main._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.console.RunProgress._on_progress", press)
     result = run("backtest", "cross.yaml", "--out", "part")
     assert result.exit_code == 130, result.output
     assert "error: interrupted; what was done is in part" in result.stderr
@@ -375,7 +377,7 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_done(place, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
 
-    monkeypatch.setattr("tightloop.app.cli.main._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.console.RunProgress._on_progress", press)
     values = ",".join(str(k) for k in range(2, 60))
     result = run("sweep", "cross.yaml", "--param", f"variants.fast.period={values}", "--out", "out", "--threads", "1")
     assert result.exit_code == 130, result.output

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from adapters.data import planted
 from tightloop.app.cli import console
-from tightloop.app.cli.data import data
+from tightloop.app.cli.commands.data import data
 from tightloop.model.errors import Interrupted
 
 
@@ -162,13 +162,13 @@ def test_an_empty_catalog_is_no_failure_but_is_said(tmp_path):
 
 def test_the_group_imports_nothing_heavy():
     heavy = ("numpy", "pyarrow", "numba", "rich", "yaml")
-    code = f"import sys, tightloop.app.cli.data; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, tightloop.app.cli.commands.data; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 
 
 def test_the_command_runs_without_the_rest_of_the_product(catalog):
-    code = "from tightloop.app.cli.data import data; data()"
+    code = "from tightloop.app.cli.commands.data import data; data()"
     done = subprocess.run(
         [sys.executable, "-c", code, "check", "--data", str(catalog)], capture_output=True, text=True, check=False
     )

@@ -10,7 +10,7 @@ import pytest
 from make_indicator_page import PAGE, page
 from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.tick_sample import SCENARIOS
-from tightloop.app.cli.detect import HEAD
+from tightloop.app.cli.commands.detect import HEAD
 from tightloop.app.runs.backtest import backtest
 from tightloop.app.runs.signal import TABLES
 from tightloop.core import limits

@@ -57,7 +57,7 @@ def test_so_much_may_be_on_its_way_and_no_more():
     venues = plan(spot()).venues
     venues[0]["transit_count"] = limits.TRANSITS_MAX
     with pytest.raises(AssertionError, match="TRANSITS_MAX"):
-        instructions._await.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
+        instructions._start_transit.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
 
 
 def test_every_bucket_has_room():

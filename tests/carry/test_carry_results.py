@@ -186,7 +186,7 @@ def test_an_interrupted_run_keeps_what_was_done(tmp_path, monkeypatch):
         if next(looks) == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("tightloop.app.cli.main._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.console.RunProgress._on_progress", press)
     out = tmp_path / "part"
     window = ("--from", WINDOW["start"], "--to", WINDOW["end"])
     result = run("backtest", MODES / "btc_basis.yaml", "--data", DATA, *window, "--out", out)

@@ -145,7 +145,7 @@ INNOCENT = [
     (tidy.world_reads, "src/tightloop/core/compiled.py", "import os\nx = os.environ.get('NUMBA_CACHE_DIR')\n"),
     (tidy.world_reads, "src/tightloop/adapters/notify/mail.py", "import time\nx = time.time()\n"),
     (tidy.broad_except, "src/tightloop/runtime/python/supervise.py", "try:\n    x = 1\nexcept Exception:\n    x = 2\n"),
-    (tidy.late_imports, "src/tightloop/app/cli/data.py", "def f():\n    import polars\n"),
+    (tidy.late_imports, "src/tightloop/adapters/stores/parquet.py", "def f():\n    import polars\n"),
     (tidy.late_imports, "src/tightloop/app/cli/console.py", "def f():\n    from rich.progress import Progress\n"),
     (tidy.string_records, ADAPTER, "x = {}.get('price')\n"),
     (tidy.public_docstrings, "src/tightloop/core/indicators/ema.py", "def size():\n    pass\n"),

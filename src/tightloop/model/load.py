@@ -1,4 +1,4 @@
-"""Strategy files of any family: which family a file is of, and who reads it."""
+"""Strategy files of every family: detects the family and calls its reader."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from tightloop.model.signal.read import Strategy
 def load(
     path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
 ) -> Strategy | CarryStrategy:
-    """Read a strategy file of any family. InputError has every problem."""
+    """Read a strategy file of any family. Raises InputError with every problem found."""
     written, line_of = yaml_lines.load(path)
     raw = path.read_text(encoding="utf-8-sig")
     return _read(written, line_of, str(path), raw, settings, instruments, account)
@@ -31,7 +31,7 @@ def loads(
     instruments: Sequence[str] = (),
     account: Path | None = None,
 ) -> Strategy | CarryStrategy:
-    """Read a strategy of any family from text."""
+    """Parse the text of a strategy file of any family; ``name`` stands for the file in messages."""
     written, line_of = yaml_lines.load(yaml_text, name)
     return _read(written, line_of, name, yaml_text, settings, instruments, account)
 

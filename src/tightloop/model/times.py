@@ -1,20 +1,28 @@
-"""Times in ISO 8601 as people write and read them, exact to the nanosecond."""
+"""Conversion between ISO 8601 text and nanoseconds UTC since 1970, exact to the nanosecond."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+from tightloop.core import limits
+
+SECOND_NS, MINUTE_NS, HOUR_NS, DAY_NS = limits.SECOND_NS, limits.MINUTE_NS, limits.HOUR_NS, limits.DAY_NS
+NS_PER_UNIT: Mapping[str, int] = MappingProxyType({"s": SECOND_NS, "ms": 1_000_000, "us": 1_000, "ns": 1})
+"""Nanoseconds of each unit in which times are stored, longest first."""
 YEAR_MIN_NS, YEAR_END_NS = 631_152_000_000_000_000, 4_133_980_800_000_000_000
-"""1990-01-01, and 2101-01-01, which is the first that is too late."""
+"""1990-01-01 (inclusive) and 2101-01-01 (exclusive): a plain number in this range is taken for nanoseconds."""
 
 FRACTION = re.compile(r"(.*\d{2}:?\d{2}:?\d{2})[.,](\d+)\s*(Z|z|[+-]\d{2}(?::?\d{2}){0,2})?")
-"""A time of day with a fraction of the second, and a zone perhaps."""
+"""An ISO time with a fraction of a second: groups are the time without it, the digits, and the zone (optional)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def iso_ns(text: str) -> int | None:
-    """Nanoseconds UTC of a time in ISO 8601, UTC where no zone is told; None for what is none or is finer than that."""
+    """Parse an ISO 8601 time to ns UTC, UTC if it has no zone; None if it is no time or finer than a nanosecond."""
     plain, rest = text.strip(), 0
     match = FRACTION.fullmatch(plain)
     if match is not None:
@@ -27,15 +35,23 @@ def iso_ns(text: str) -> int | None:
     except ValueError:
         return None
     since = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000 + rest
+    return since.days * DAY_NS + since.seconds * SECOND_NS + since.microseconds * 1_000 + rest
 
 
 def counted_ns(value: int) -> int | None:
-    """Nanoseconds since 1970 as they are; None for a number that is a time of another unit, or a calendar date."""
+    """Accept a number as ns since 1970; None outside 1990 to 2100 (another unit, or a date as digits)."""
     return value if YEAR_MIN_NS <= value < YEAR_END_NS else None
 
 
+def parse_ns(value: Any) -> int | None:
+    """Read a time from a file: ISO 8601 text (1970 to 2262) or ns since 1970 (1990 to 2100); None if invalid."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return counted_ns(value)
+    ts_ns = iso_ns(value) if isinstance(value, str) else None
+    return ts_ns if ts_ns is not None and 0 <= ts_ns < limits.NEVER_NS else None
+
+
 def iso(ts_ns: int) -> str:
-    """A time as text: seconds, or as many digits as it has."""
+    """Format ns UTC as ISO 8601 text with ``Z``, without trailing zeros of the fraction."""
     text = str(np.datetime64(int(ts_ns), "ns")).rstrip("0")
     return (text.removesuffix(".")) + "Z"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from adapters.data import planted
-from tightloop.adapters.data._shared.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
+from tightloop.adapters.data._shared.faults.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.quality import calendars, check, select
 from tightloop.adapters.data.tick_sample import write_tick_sample

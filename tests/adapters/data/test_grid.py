@@ -9,7 +9,7 @@ import pytest
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, MINUTE_NS, START_NS, counts
 from tightloop.adapters.data._shared import judge_bars
-from tightloop.adapters.data._shared.grid import ZONES, grid_of
+from tightloop.adapters.data._shared.faults.grid import ZONES, grid_of
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.core.domain.types import BAR
 from tightloop.model.errors import UnfitDataError

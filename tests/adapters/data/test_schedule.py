@@ -5,7 +5,7 @@ import pytest
 
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, START_NS
-from tightloop.adapters.data._shared.schedule import missing_settlements
+from tightloop.adapters.data._shared.faults.schedule import missing_settlements
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.model.errors import UnfitDataError
 

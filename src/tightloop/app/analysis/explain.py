@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from tightloop.app import analysis
 from tightloop.app.analysis.orders import explain_order
 from tightloop.app.analysis.report_again_carry import is_carry_run
 from tightloop.app.analysis.rerun import Again, run_again
@@ -40,9 +41,8 @@ def explain(
     Raises InputError when the folder is not of a run, its data changed, or it has no such signal, order or time.
     """
     if is_carry_run(Path(folder)):
-        from tightloop.app.analysis.explain_carry import explain_carry
-
-        return explain_carry(Path(folder), data=None if data is None else Path(data), at=at, signal=signal, order=order)
+        catalog = None if data is None else Path(data)
+        return analysis.explain_carry.explain_carry(Path(folder), data=catalog, at=at, signal=signal, order=order)
     ts_ns = time_of(at, "--at")
     run = run_again(Path(folder), None if data is None else Path(data), order)
     fired = fired_of(run.frames["signals"])

@@ -74,8 +74,7 @@ def _page_of(folder: Path, data: Path) -> str:
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
     made_at = made_now()
     return build_report(
-        result, frames["trades"], frames["orders"], frames["fills"], frames["equity"], frames["signals"], bars,
-        datasets, text, f"tightloop report {folder}", made_at, why,
+        result, bars, datasets, text, f"tightloop report {folder}", made_at, why, **frames,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tightloop.adapters.stores import parquet
+from tightloop.app import analysis, facts
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.facts.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report.carry.charts import coloured, lines
@@ -58,14 +59,11 @@ def carry_page(folder: Path) -> str:
 
 def _rules(folder: Path) -> list[Facts] | None:
     """Return what the allocator's rules measured; None when the run cannot be repeated because its data are gone."""
-    from tightloop.app.analysis.explain_carry import carry_again
-    from tightloop.app.facts.carry_rules import rules_of  # what they need compiles for carry alone
-
     try:
-        again = carry_again(folder, None)
+        again = analysis.explain_carry.carry_again(folder, None)
     except InputError:
         return None
-    return rules_of(again.whole, again.bundles)
+    return facts.carry_rules.rules_of(again.whole, again.bundles)
 
 
 def compare_page(folders: Sequence[Path]) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from tightloop.core import compiled
+
 PACKAGE = Path(__file__).resolve().parents[2]
 CHECKS = "tightloop.core.checks"
 """A package whose files are all loaded when it is."""
@@ -24,8 +26,6 @@ NO_TERMINAL_EVERY_S = 30.0
 
 def say_when_compiling() -> None:
     """Before anything imports the core: a first start takes a minute or more, and silence looks like a fault."""
-    from tightloop.core import compiled
-
     shown = _Shown()
 
     def say(is_kept: bool) -> None:
@@ -92,8 +92,6 @@ class _Shown:
 
 def parts() -> tuple[int, int]:
     """(parts that are not in the cache, all parts) of what the modules loaded so far import."""
-    from tightloop.core import compiled
-
     files = {path for name in list(sys.modules) if name.startswith("tightloop.") for path in _reached(name)}
     found = [(path, function) for path in sorted(files) for function in _compiled_in(path)]
     stale = sum(not compiled.is_cached(path, function) for path, function in found)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,14 +68,14 @@ def progress(steps: Iterable[T], total: int, label: str) -> Iterator[T]:
             break
     else:
         return
-    from rich.console import Console  # rich takes longer to import than most commands run
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total, completed=done)
+    bar = Bar(label, total, done)
+    try:
         for step in iterator:
-            bar.advance(task)
+            done += 1
+            bar.to(done)
             yield step
+    finally:
+        bar.close()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
@@ -93,12 +93,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[i
 class Bar:
     """An open progress bar on stderr."""
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, done: int = 0) -> None:
         from rich.console import Console  # rich takes longer to import than most commands run
         from rich.progress import Progress
 
         self._progress = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task(label, total=total)
+        self._task = self._progress.add_task(label, total=total, completed=done)
         self._progress.start()
 
     def to(self, done: int) -> None:
@@ -113,3 +113,26 @@ class Bar:
 def open_bar(label: str, total: int) -> Bar | None:
     """A bar to move by hand; None where nobody sees it."""
     return Bar(label, total) if sys.stderr.isatty() else None
+
+
+class RunProgress:
+    """A progress bar of a run, shown once it takes more than two seconds, on a terminal only."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Bar | None = None
+        self._begun = 0.0
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        self._begun = time.monotonic()
+        return self._on_progress
+
+    def _on_progress(self, done: int, total: int) -> None:
+        if self._bar is None and time.monotonic() - self._begun > SHOWN_AFTER_S:
+            self._bar = open_bar(self._label, total)
+        if self._bar is not None:
+            self._bar.to(done)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

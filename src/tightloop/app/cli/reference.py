@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from tightloop.app.cli.console import errors_shown
-from tightloop.app.cli.main import FILE, FOLDER
+from tightloop.app.cli.options import FILE, FOLDER
 from tightloop.app.runs.carry import backtest_carry
 from tightloop.model.carry import read as carry_read
 from tightloop.model.errors import InputError, Problem

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.adapters import data as market_data
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.app.markets import notes as markets_notes
 from tightloop.core.limits import PRICE_MAX
@@ -138,9 +139,7 @@ def _frame_bars(
     if str(instrument) not in by_name:
         there = ", ".join(by_name) or "none"
         raise InputError.one("data", None, str(instrument), "there is no frame of this name", f"there are {there}")
-    from tightloop.adapters.data.frames import bars_of  # brings polars, which only a caller with frames has
-
-    loaded = LoadedBars(*bars_of(by_name[str(instrument)], instrument, timeframe, accepted))
+    loaded = LoadedBars(*market_data.frames.bars_of(by_name[str(instrument)], instrument, timeframe, accepted))
     inside = np.ones(len(loaded.bars), bool)
     if start_ns is not None:
         inside &= loaded.bars["open_ns"] >= start_ns

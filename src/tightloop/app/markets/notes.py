@@ -1,4 +1,4 @@
-"""What a user must know of the data and the rules of a run: one line for each kind of thing, however many there are."""
+"""Warnings about the data and rules of a run: one line per kind, however many instruments are affected."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from tightloop.model.signal.read import Strategy
 
 SYNTHETIC = "synthetic data: no price in it was ever paid, and no result on it says what a strategy earns"
 OLDER: Mapping[str, Any] = {"is_synthetic": None, "denied": ()}
-"""Instead of what a result of an older version does not say."""
+"""Defaults for keys that results of older versions lack."""
 NAMED_MAX = 5
 COSTS = ("taker_bps", "maker_bps")
 OF_ACCOUNT = (
@@ -23,35 +23,35 @@ OF_ACCOUNT = (
 
 
 def is_of_account(warning: str) -> bool:
-    """Whether a warning says that the account was stopped, liquidated or blind; the others are of data and rules."""
+    """Return whether a warning is about the account (stops, liquidation, silent feed) rather than data or rules."""
     return any(words in warning for words in OF_ACCOUNT)
 
 
 def is_synthetic(result: Mapping[str, Any]) -> bool:
-    """Whether a run (its result.json) read data that were made up."""
+    """Return whether the run of a ``result.json`` read synthetic data."""
     return bool({**OLDER, **result}["is_synthetic"])
 
 
 def denials(result: Mapping[str, Any]) -> list[str]:
-    """Of a run (its result.json): how many entries were denied, by which check, what to write instead."""
+    """Return a line per check that denied entries in the run of a ``result.json``: count and remedy."""
     return [str(row["text"]) for row in {**OLDER, **result}["denied"]]
 
 
 def never_known(strategies: Iterable[Strategy], bars: Mapping[InstrumentId, int], span_s: float) -> list[str]:
-    """A line for each variant that no condition could read: the run is shorter than what it looks back on.
+    """Return a line per variant that stayed in warm-up for the whole run, so no condition could read it.
 
-    ``bars``: how many the run has of each instrument, none on ticks; ``span_s``: its length there.
+    ``bars``: bars of the run per instrument (empty on ticks). ``span_s``: length of the run on ticks, in seconds.
     """
     lines = []
     for strategy in strategies:
         for variant in strategy.variants.values():
             indicator = indicators.load(variant.type)
             if indicator.is_windowed:
-                reach_s = max((own for _, own in indicator.ends(variant.values)), default=0.0)
+                reach_s = max((end_s for _, end_s in indicator.ends(variant.values)), default=0.0)
                 if reach_s > span_s:
                     lines.append(_unknown(variant.name, "", f"looks back {reach_s:g} s", f"{max(span_s, 0.0):g} s"))
             elif len(indicator.outputs) > 1:
-                continue  # its warm-up is that of the last output; another may have been known before
+                continue  # ``warmup`` is that of the slowest output; another may have been known before
             elif hasattr(indicator.module, "update") and variant.timeframe in (None, strategy.read.timeframe):
                 needed = indicator.warmup(variant.values)
                 short = {name: bars[name] for name in strategy.instruments if bars.get(name, needed) < needed}
@@ -69,19 +69,19 @@ def _unknown(name: str, where: str, needs: str, has: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Some names, and how many more there are."""
+    """Join names with commas; beyond NAMED_MAX, say how many more there are."""
     rest = len(names) - NAMED_MAX
     return ", ".join(names[:NAMED_MAX]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def faults(reports: Iterable[Any]) -> list[str]:
-    """A line for each kind of fault: in full when one dataset has it, else how many have it and the worst of them."""
-    found: dict[str, list[tuple[str, Any]]] = {}
+    """Return a line per kind of data fault; if several datasets have it, their number and the worst one."""
+    by_kind: dict[str, list[tuple[str, Any]]] = {}
     for report in reports:
         for fault in report.faults:
-            found.setdefault(fault.kind, []).append((report.path, fault))
+            by_kind.setdefault(fault.kind, []).append((report.path, fault))
     lines = []
-    for kind, places in found.items():
+    for kind, places in by_kind.items():
         path, worst = max(places, key=lambda place: place[1].count)
         among = f"in {len(places)} datasets, most in {path}" if len(places) > 1 else f"in {path}"
         lines.append(f"{kind} {among}: {worst.detail}")
@@ -89,11 +89,11 @@ def faults(reports: Iterable[Any]) -> list[str]:
 
 
 def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bool) -> list[str]:
-    """One line with the rules that nobody stated; those the strategy's costs replace are not missed."""
+    """Return at most one line naming the venue rules that fell back to defaults, less those the strategy states."""
     ignored = COSTS if costs_are_stated else ()
     groups: dict[str, list[str]] = {}
-    for instrument, own in rules.items():
-        used = [name for name in own.defaults_used if name not in ignored]
+    for instrument, stated in rules.items():
+        used = [name for name in stated.defaults_used if name not in ignored]
         everything = [name for name in rules_stated_for(instrument.market) if name not in ignored]
         if used:
             groups.setdefault("all rules" if used == everything else ", ".join(used), []).append(str(instrument))
@@ -102,6 +102,6 @@ def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bo
 
 
 def without_funding(instruments: Sequence[InstrumentId]) -> list[str]:
-    """One line for the perps whose funding nobody knows."""
+    """Return at most one line with the perps for which the catalog has no funding rates."""
     names = [str(instrument) for instrument in instruments]
     return [f"no funding rates in the data for {listed(names)}: none were charged or paid"] if names else []

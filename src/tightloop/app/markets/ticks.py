@@ -1,4 +1,4 @@
-"""What a run on ticks reads: trades, quotes and books through the quality gate, funding, rules; the feed they make."""
+"""Market data of a run on ticks: trades, quotes and books through the quality gate, funding, rules, and the feed."""
 
 import hashlib
 import itertools
@@ -22,12 +22,12 @@ from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource, piec
 
 Times = npt.NDArray[np.int64]
 DATASETS = {"trades": "trades", "quotes": "quotes", "book": "books"}
-"""The kinds of datasets by the feeds that need them."""
+"""Kind of feed -> kind of dataset in the catalog."""
 
 
 @dataclass(slots=True)
 class TickMarket:
-    """Readers by instrument and kind, funding by instrument, rules, what the gate found and what to say about it."""
+    """Tick readers by (instrument, kind), funding, venue rules, reports of the quality gate, and warnings."""
 
     readers: dict[tuple[InstrumentId, str], Any]
     funding: dict[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
@@ -39,38 +39,38 @@ class TickMarket:
     unfunded: list[InstrumentId] = field(default_factory=list)
 
     def feed(self, plan: Plan) -> TickFeed:
-        """The ticks of the plan's instruments in its order, and the funding it wants."""
+        """Open a feed over the plan's instruments, in its order, with the funding it needs."""
         count = sum(reader.report.rows for reader in self.readers.values())
         rows = piece_rows(len(self.readers) if self.is_one_clock else 2 * len(self.readers))
         clocks = (self.is_one_clock, self.offset_ns)
 
-        def pieces(at: tuple[InstrumentId, str], counted: bool) -> Iterator[Rows]:
-            found: Iterator[Rows] = self.readers[at].pieces(rows, counted=counted)
-            return found
+        def pieces(key: tuple[InstrumentId, str], counted: bool) -> Iterator[Rows]:
+            ticks: Iterator[Rows] = self.readers[key].pieces(rows, counted=counted)
+            return ticks
 
         return _feed(plan, pieces, self.funding, clocks, (count, rows))
 
     def kept(self) -> "KeptTicks":
-        """All rows read once and kept, for many runs over them."""
-        rows = {at: list(reader.pieces(PIECE_ROWS)) for at, reader in self.readers.items()}
-        whole = {at: np.concatenate(own) for at, own in rows.items()}
+        """Read all ticks into memory, for many runs over the same data (a sweep)."""
+        rows = {key: list(reader.pieces(PIECE_ROWS)) for key, reader in self.readers.items()}
+        whole = {key: np.concatenate(pieces) for key, pieces in rows.items()}
         return KeptTicks(self.readers, whole, self.funding)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
-        """Bars by instrument that a page draws prices from."""
+        """Return bars by instrument name, from which a report draws prices."""
         kinds: dict[InstrumentId, str] = {}
         for instrument, kind in self.readers:
             kinds.setdefault(instrument, kind)  # trades come first
         return {str(instrument): shown_bars(self.readers[(instrument, kind)]) for instrument, kind in kinds.items()}
 
     def digest(self) -> str:
-        """The data hash of what was read."""
-        own = hashlib.blake2b(digest_size=16)
+        """Return the data hash of the ticks read and the funding."""
+        digest = hashlib.blake2b(digest_size=16)
         for reader in self.readers.values():
-            own.update(reader.digest.encode())
+            digest.update(reader.digest.encode())
         for instrument, (ts_ns, rate) in self.funding.items():
-            own.update(str(instrument).encode() + ts_ns.tobytes() + rate.tobytes())
-        return own.hexdigest()
+            digest.update(str(instrument).encode() + ts_ns.tobytes() + rate.tobytes())
+        return digest.hexdigest()
 
 
 Pieces = Callable[[tuple[InstrumentId, str], bool], Iterator[Rows]]
@@ -78,21 +78,21 @@ Funding = Mapping[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
 
 
 def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int], rows: tuple[int, int]) -> TickFeed:
-    """Streams of the plan's instruments in its order; on two clocks (``clocks[0]`` False) the venue has its own.
+    """Open the streams of the plan's instruments. ``clocks``: (is one clock, offset of receipt in ns).
 
-    ``rows``: of all, and of one piece.
+    On two clocks the venue reads the same ticks through streams of its own. ``rows``: (all rows, rows per piece).
     """
     is_one_clock, offset_ns = clocks
     sources: list[tuple[TickSource, Clock]] = []
-    for at, instrument in enumerate(plan.instruments):
+    for index, instrument in enumerate(plan.instruments):
         for kind in plan.feed:
             first = Clock.BOTH if is_one_clock else Clock.STRATEGY
-            sources.append((TickSource(at, kind, pieces((instrument, kind), True)), first))
+            sources.append((TickSource(index, kind, pieces((instrument, kind), True)), first))
             if not is_one_clock:
-                sources.append((TickSource(at, kind, pieces((instrument, kind), False)), Clock.VENUE))
+                sources.append((TickSource(index, kind, pieces((instrument, kind), False)), Clock.VENUE))
     wanted = {
-        at: funding[instrument]
-        for at, instrument in enumerate(plan.instruments)
+        index: funding[instrument]
+        for index, instrument in enumerate(plan.instruments)
         if instrument in funding and plan.funding[instrument]
     }
     return TickFeed(sources, wanted, plan.grids_ns, offset_ns, *rows)
@@ -100,33 +100,33 @@ def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int]
 
 @dataclass(frozen=True, slots=True)
 class KeptTicks:
-    """Rows of ticks that many runs share; nobody writes to them."""
+    """Ticks in memory, shared by many runs and never written to."""
 
     readers: Mapping[tuple[InstrumentId, str], Any]
     rows: Mapping[tuple[InstrumentId, str], Rows]
     funding: Funding
 
     def feed(self, plan: Plan) -> TickFeed:
-        """A feed of the plan's own, on the clocks that its latency asks for."""
+        """Open a feed for a plan, on the clock its latency model asks for."""
         clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers)
 
-        def pieces(at: tuple[InstrumentId, str], _counted: bool) -> Iterator[Rows]:
-            own = self.rows[at]
-            return (own[k : k + PIECE_ROWS] for k in range(0, len(own), PIECE_ROWS))
+        def pieces(key: tuple[InstrumentId, str], _counted: bool) -> Iterator[Rows]:
+            ticks = self.rows[key]
+            return (ticks[k : k + PIECE_ROWS] for k in range(0, len(ticks), PIECE_ROWS))
 
         count = sum(map(len, self.rows.values()))
         return _feed(plan, pieces, self.funding, (clock == "receive", offset_ns), (count, PIECE_ROWS))
 
     def split(self, share: float) -> "tuple[KeptTicks, KeptTicks]":
-        """What was received in the first ``share`` of the time, and the rest; InputError when one has no ticks."""
+        """Split by time of receipt at ``share`` of the span; raises InputError when a side has no ticks."""
         begin = min(int(rows["ts_init_ns"][0]) for rows in self.rows.values())
         end = max(int(rows["ts_init_ns"][-1]) for rows in self.rows.values())
         cut_ns = begin + int((end - begin) * share)
         parts = []
         for before in (True, False):
-            rows = {at: own[(own["ts_init_ns"] < cut_ns) == before] for at, own in self.rows.items()}
-            for (instrument, kind), own in rows.items():
-                if not len(own):
+            rows = {key: ticks[(ticks["ts_init_ns"] < cut_ns) == before] for key, ticks in self.rows.items()}
+            for (instrument, kind), ticks in rows.items():
+                if not len(ticks):
                     message = f"{share:g} leaves {instrument} without {kind} on one side"
                     raise InputError.one("command line", None, "--split", message, "write another share of the time")
             funding = {
@@ -145,7 +145,7 @@ def load_tick_market(
     end_ns: int | None = None,
     accepted: frozenset[str] = frozenset(),
 ) -> TickMarket:
-    """Judge the ticks of all instruments and make ready to read them; InputError for what is missing or unfit."""
+    """Check the ticks of all instruments and open their readers; raises InputError for missing or unfit data."""
     if isinstance(data, Mapping):
         raise InputError.one("data", None, "", "ticks are read from a catalog", "give the folder of a catalog")
     catalog, first = Catalog(data), strategies[0].read
@@ -159,7 +159,7 @@ def load_tick_market(
     market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns)
     _load_funding(market, catalog, strategies, accepted)
     costs = [strategy.read.costs for strategy in strategies]
-    stated = all(own.taker_bps is not None and own.maker_bps is not None for own in costs)
+    stated = all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
     market.warnings += markets_notes.faults(market.reports)
     market.warnings += markets_notes.without_funding(market.unfunded)
     market.warnings += markets_notes.defaults(market.rules, stated)
@@ -168,7 +168,11 @@ def load_tick_market(
 
 
 def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tuple[str, int, list[str]]:
-    """Which clock the venue goes by, how far times of receipt are moved, and what to say about both."""
+    """Return the venue's clock ("receive" or "exchange"), the offset of receipt in ns, and warnings about both.
+
+    The exchange clock needs exchange times on every stream. If some ticks appear to be received before they happened,
+    the clocks of exchange and recorder disagree: all times of receipt are moved by the largest such difference.
+    """
     silent = sorted({str(instrument) for (instrument, _), reader in readers.items() if reader.earliest_ns is None})
     if latency.clock == "exchange" and silent:
         message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times"
@@ -196,7 +200,7 @@ def _load_funding(
     for instrument in rules_of(strategies):
         if instrument not in wants:
             continue
-        reports = [reader.report for (own, _), reader in market.readers.items() if own == instrument]
+        reports = [reader.report for (name, _), reader in market.readers.items() if name == instrument]
         window = min(r.from_ns for r in reports), max(r.to_ns for r in reports) + 1
         try:
             found = catalog.funding(instrument.venue, instrument.symbol, *window, accepted)
@@ -215,8 +219,10 @@ SHOWN_BARS_MAX = 5_000
 
 
 def shown_bars(reader: Any) -> npt.NDArray[np.void]:
-    """What a page draws a price from: prints (or the middle of quotes) as bars of the shortest timeframe that keeps
-    them below SHOWN_BARS_MAX."""
+    """Aggregate trades (or mid-quotes) to bars (BAR) for a chart.
+
+    The timeframe is the shortest that gives fewer than SHOWN_BARS_MAX bars over the span.
+    """
     span_ns = max(reader.report.to_ns - reader.report.from_ns, 1)
     step_ns = next((ns for ns in TIMEFRAMES.values() if span_ns / ns < SHOWN_BARS_MAX), max(TIMEFRAMES.values()))
     bars: list[tuple[float, float, float, float, float, int, int]] = []
@@ -224,10 +230,19 @@ def shown_bars(reader: Any) -> npt.NDArray[np.void]:
         begins = times // step_ns * step_ns
         edges = np.flatnonzero(np.diff(begins, prepend=begins[:1] - 1))
         for first, end in itertools.pairwise([*edges.tolist(), len(times)]):
-            own, at = price[first:end], int(begins[first])
-            bar = (own[0], own.max(), own.min(), own[-1], volume[first:end].sum(), at, at + step_ns)
-            if bars and bars[-1][5] == at:
+            prices, begin = price[first:end], int(begins[first])
+            traded = volume[first:end].sum()
+            bar = (prices[0], prices.max(), prices.min(), prices[-1], traded, begin, begin + step_ns)
+            if bars and bars[-1][5] == begin:  # the bar continues across two pieces
                 old = bars.pop()
-                bar = (old[0], max(old[1], bar[1]), min(old[2], bar[2]), bar[3], old[4] + bar[4], at, at + step_ns)
+                bar = (
+                    old[0],
+                    max(old[1], bar[1]),
+                    min(old[2], bar[2]),
+                    bar[3],
+                    old[4] + bar[4],
+                    begin,
+                    begin + step_ns,
+                )
             bars.append(bar)
     return np.array(bars, BAR)

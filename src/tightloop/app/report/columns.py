@@ -34,7 +34,7 @@ class Pack:
         self._size = 0
 
     def numbers(self, values: npt.ArrayLike, *, exact: bool = False) -> Reference:
-        """NaN is kept. Without ``exact`` a value may move by 2^-32 of the column's range."""
+        """Append floats; NaN is kept. Without ``exact`` a value may be off by 2^-32 of the column's range."""
         column = np.asarray(values, dtype=np.float64)
         base, per = _scale(column, exact)
         if per is None:
@@ -46,7 +46,7 @@ class Pack:
         return {"kind": "int", "at": self._append(_transposed(steps)), "count": len(column), "base": base, "per": per}
 
     def singles(self, values: npt.ArrayLike) -> Reference:
-        """Seven digits each, whatever the mix of magnitudes."""
+        """Append float32 values: seven significant digits each, however their magnitudes differ."""
         column = np.asarray(values, dtype=np.float32)
         return {"kind": "single", "at": self._append(_transposed(column)), "count": len(column)}
 
@@ -55,7 +55,7 @@ class Pack:
         return {"kind": "text", "at": self._append(raw), "size": len(raw)}
 
     def codes(self, values: Sequence[str]) -> Reference:
-        """Texts that repeat: the distinct ones in order of appearance, and an index column."""
+        """Append repeating texts: the distinct ones in order of appearance, and an index column."""
         distinct = list(dict.fromkeys(values))
         place = {value: index for index, value in enumerate(distinct)}
         return {"names": distinct, "index": self.numbers([place[value] for value in values])}
@@ -75,7 +75,7 @@ def open_blob(text: str) -> bytes:
 
 
 def unpack(reference: Mapping[str, Any], blob: bytes) -> Any:
-    """The column behind a reference: float64 array, or a list of texts."""
+    """Return the column behind a reference: a float64 array, or a list of texts."""
     if "names" in reference:
         return [reference["names"][int(i)] for i in unpack(reference["index"], blob)]
     at = reference["at"]
@@ -93,7 +93,7 @@ def unpack(reference: Mapping[str, Any], blob: bytes) -> Any:
 
 
 def _scale(column: npt.NDArray[np.float64], exact: bool) -> tuple[float, float | None]:
-    """(base, per) of an int32 column; per None where only raw floats keep the values."""
+    """Return (base, per) of an int32 column; per is None where only raw floats keep the values."""
     finite = column[np.isfinite(column)]
     if len(finite) == 0:
         return 0.0, 1.0

@@ -1,4 +1,4 @@
-"""What the tables of the report say: months, exits, distribution, costs, refusals. Pure computation, no HTML."""
+"""Figures behind the tables of the report: months, exits, distribution, costs, refusals. No HTML."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ HISTOGRAM_BINS = 31
 DAY_NS = 86_400 * 1_000_000_000
 OPEN = "open"
 ENDED = ("DENIED", "REJECTED", "EXPIRED", "CANCELED")
-"""States of an order that ended without being filled whole; any other but FILLED still waits."""
+"""Final states of an order that was not filled completely; any other state but FILLED is open."""
 LOSSES_IN_A_ROW = "losses in a row"
 
 EXIT_NAMES = {
@@ -35,7 +35,7 @@ EXIT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One month's return; ``whole`` is false for the first and last month of a run that covers only part of it."""
+    """The return of a month; ``whole`` is False for a first or last month that the run covers only in part."""
 
     year: int
     month: int
@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something did not happen, how often, first and last."""
+    """A reason why something did not happen: how often, first and last time."""
 
     where: str
     reason: str
@@ -76,7 +76,10 @@ class Refusal:
 def monthly_returns(
     ts: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], initial_equity: float, start_ns: int, end_ns: int
 ) -> list[Month]:
-    """Equity at month ends, compounding to the total return. A record stamped at midnight closes the day before it."""
+    """Compute returns between month ends, compounding to the total return.
+
+    A record stamped at midnight closes the day before.
+    """
     if len(ts) == 0:
         return []
     start_month = _month_number(np.array([start_ns]))[0]
@@ -104,7 +107,7 @@ def closed(trades: pl.DataFrame) -> pl.DataFrame:
 
 
 def histogram(pnl: npt.NDArray[np.float64]) -> list[Bin]:
-    """Results in bins of equal width with an edge at zero; the outermost bins take in the tails beyond 1 % and 99 %."""
+    """Bin results at equal width with an edge at zero; the outermost bins hold the tails beyond 1 % and 99 %."""
     if len(pnl) == 0:
         return []
     low, high = (float(v) for v in np.quantile(pnl, (0.01, 0.99)))
@@ -119,7 +122,7 @@ def histogram(pnl: npt.NDArray[np.float64]) -> list[Bin]:
 
 
 def outcomes(trades: pl.DataFrame, column: str) -> list[Outcome]:
-    """Closed trades by ``column``, most frequent first."""
+    """Aggregate closed trades by ``column``, most frequent first."""
     seconds = (pl.col("exit_ts") - pl.col("entry_ts")).cast(pl.Float64) / 1e9
     table = (
         closed(trades)
@@ -140,7 +143,7 @@ def outcomes(trades: pl.DataFrame, column: str) -> list[Outcome]:
 
 
 def extremes(pnl: npt.NDArray[np.float64]) -> dict[str, float | None]:
-    """Median, best, worst, average win and loss, and the longest row of losses."""
+    """Compute median, best, worst, average win and loss, and the longest losing streak."""
     wins, losses = pnl[pnl > 0], pnl[pnl < 0]
     row = longest = 0
     for result in pnl:
@@ -157,12 +160,12 @@ def extremes(pnl: npt.NDArray[np.float64]) -> dict[str, float | None]:
 
 
 def suppressed(signals: pl.DataFrame) -> list[Refusal]:
-    """Sections that fired and were not let through, by section and reason; the file has a row per change of reason."""
+    """Count sections that fired and were suppressed, by section and reason; the file has a row per change of reason."""
     return _refusals(signals.filter(pl.col("event") == "suppressed"), "section", "ts")
 
 
 def refused_orders(orders: pl.DataFrame) -> list[Refusal]:
-    """Entry orders that were not filled whole: denied, rejected, ended with a part or nothing, or waiting at the end.
+    """Count entry orders not filled completely: denied, rejected, ended partly filled or unfilled, or still open.
 
     By state and reason. A stop or a target that was canceled kept nothing from happening: its position was closed by
     another order.
@@ -177,13 +180,13 @@ def refused_orders(orders: pl.DataFrame) -> list[Refusal]:
 
 
 def none_refused(orders: pl.DataFrame) -> str:
-    """What is said where ``refused_orders`` is empty."""
+    """Return the sentence shown where ``refused_orders`` is empty."""
     made = orders.filter(~pl.col("reduce_only")).height
     return "Every entry order was filled." if made else "No entry order was made."
 
 
 def path_to_trades(signals: pl.DataFrame, orders: pl.DataFrame, trades: pl.DataFrame) -> list[tuple[str, int]]:
-    """How many got how far, from detection to a trade."""
+    """Count the stages from detection to a trade."""
     fired = firings(signals)["section"].to_list()
     held_back = signals.filter((pl.col("event") == "suppressed") & pl.col("section").is_in(["S1", "Z1"])).height
     entries = orders.filter(~pl.col("reduce_only"))
@@ -200,7 +203,7 @@ def path_to_trades(signals: pl.DataFrame, orders: pl.DataFrame, trades: pl.DataF
 
 
 def liquidity(fills: pl.DataFrame) -> list[tuple[str, int, float, float]]:
-    """(maker or taker, fills, turnover, fees); turnover is price times quantity."""
+    """Return (maker or taker, fills, turnover, fees); turnover is price times quantity."""
     table = (
         fills.group_by("liquidity", maintain_order=True)
         .agg(
@@ -214,7 +217,7 @@ def liquidity(fills: pl.DataFrame) -> list[tuple[str, int, float, float]]:
 
 
 def said_first(result: Mapping[str, Any]) -> list[str]:
-    """What stands before everything else: that the data are synthetic, which entries were denied and what to write."""
+    """Return the notices at the top of the page: synthetic data, denied entries and their remedy."""
     return [SYNTHETIC] * is_synthetic(result) + denials(result)
 
 
@@ -223,7 +226,7 @@ def firings(signals: pl.DataFrame) -> pl.DataFrame:
 
 
 def conditions_of(text: str | None) -> list[Mapping[str, Any]]:
-    """The conditions of one firing, as the engine wrote them."""
+    """Parse the conditions of one firing, as the engine wrote them."""
     found = json.loads(text) if text else []
     assert isinstance(found, list), f"signals.conditions is a JSON list, not {text!r:.80}"
     return found
@@ -247,7 +250,7 @@ def _refusals(rows: pl.DataFrame, where: str, stamp: str) -> list[Refusal]:
 
 
 def _month_number(stamps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Months since January 1970."""
+    """Return months since January 1970."""
     return stamps.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
 
 
@@ -256,6 +259,6 @@ def _and_next(year: int, month: int) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _round_width(width: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten."""
+    """Round up to the next of 1, 2, 2.5, 5 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(width))
     return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= width * (1 - 1e-12)))

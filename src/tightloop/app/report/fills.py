@@ -1,6 +1,6 @@
 """Executions of trades that were entered or left in several parts, for the chart and the story of a trade.
 
-A trade with one execution each way is told by its own row, so only the others travel with the page.
+A trade with one execution each way is described by its own row, so only the others are packed into the page.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from tightloop.app.report.columns import Pack
 from tightloop.app.text.numbers import SECOND_NS
 
 FILLS_MAX = 60_000
-"""Executions that travel with a page; of more, those of the first trades."""
+"""Upper bound on executions in a page; beyond it, those of the first trades are kept."""
 
 
 def fill_columns(pack: Pack, trades: pl.DataFrame, fills: pl.DataFrame) -> dict[str, Any]:

@@ -49,7 +49,7 @@ RESULT_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class RunFrames:
-    """What `build_report` was given, checked."""
+    """Checked arguments of `build_report`."""
 
     result: Mapping[str, Any]
     trades: pl.DataFrame
@@ -67,34 +67,29 @@ class RunFrames:
 
 def build_report(
     result: Mapping[str, Any],
-    trades: pl.DataFrame,
-    orders: pl.DataFrame,
-    fills: pl.DataFrame,
-    equity: pl.DataFrame,
-    signals: pl.DataFrame,
     bars: Mapping[str, series.Bars],
     quality: Sequence[Mapping[str, Any]],
     strategy_yaml: str,
     command: str,
     made_at: str | None,
     blocked: list[Facts] | None = None,
+    **frames: pl.DataFrame,
 ) -> str:
-    """The page as text.
+    """Build the page as HTML text.
 
-    Frames as in the result files; ``bars`` by instrument name with the dtype ``core.types.BAR``; ``quality`` the
-    ``datasets`` of ``data check --json`` that the run read; ``made_at`` the time stamp to print, and the only thing
-    that differs between identical runs; ``blocked`` what `report_why.blocked` found. A missing column, metric or key is
-    an AssertionError that names it.
+    ``frames``: trades, orders, fills, equity and signals as in the result files. ``bars``: by instrument name, dtype
+    BAR. ``quality``: the ``datasets`` of ``data check --json`` that the run read. ``made_at``: the time stamp to print,
+    the only thing that differs between identical runs. ``blocked``: result of `why.blocked`. A missing column, metric
+    or key is an AssertionError that names it.
     """
-    frames = {"trades": trades, "orders": orders, "fills": fills, "equity": equity, "signals": signals}
-    for name, frame in frames.items():
-        _require(name, REQUIRED[name], frame.columns)
+    for name, columns in REQUIRED.items():
+        _require(name, columns, frames[name].columns)
     _require("result", RESULT_KEYS, result)
     _require("result.metrics", " ".join(METRICS), result["metrics"])
-    ordered = trades.with_columns(pl.col("exit_ts").cast(pl.Int64)).sort("entry_ts", maintain_order=True)
+    ordered = frames["trades"].with_columns(pl.col("exit_ts").cast(pl.Int64)).sort("entry_ts", maintain_order=True)
     run = RunFrames(
-        result, ordered, orders, fills, equity, signals, series.in_order(bars), quality, strategy_yaml, command,
-        made_at, blocked,
+        result, ordered, frames["orders"], frames["fills"], frames["equity"], frames["signals"],
+        series.in_order(bars), quality, strategy_yaml, command, made_at, blocked,
     )  # fmt: skip
     return _page(run)
 
@@ -124,7 +119,7 @@ def _page(run: RunFrames) -> str:
 
 
 def _texts(run: RunFrames) -> dict[str, str]:
-    """Title, lines of the head, notes of the sections."""
+    """Return title, lines of the head, and notes of the sections."""
     start, end = facts.run_span(run.result)
     days = (end - start) / facts.DAY_NS
     money = forms(float(run.result["initial_equity"]))["money"]
@@ -159,7 +154,7 @@ def _texts(run: RunFrames) -> dict[str, str]:
 
 
 def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, str]:
-    """The HTML of every fixed section."""
+    """Render every fixed section as HTML."""
     result, initial = run.result, float(run.result["initial_equity"])
     shapes = forms(initial)
     start, end = facts.run_span(result)
@@ -193,7 +188,7 @@ def _tables(run: RunFrames, hold: npt.NDArray[np.float64] | None) -> dict[str, s
 
 
 def _facts(run: RunFrames, pack: Pack, hold: npt.NDArray[np.float64] | None) -> dict[str, Any]:
-    """What the scripts read; the columns go into ``pack``."""
+    """Collect what the scripts read; columns go into ``pack``."""
     equity_ts = _stamps(run.equity, "ts")
     grid = series.grid_of(run.bars, equity_ts)
     equity = series.equity_columns(
@@ -220,18 +215,18 @@ def _facts(run: RunFrames, pack: Pack, hold: npt.NDArray[np.float64] | None) -> 
 
 
 def _instruments(run: RunFrames, pack: Pack, grid: series.Grid) -> list[dict[str, Any]]:
-    """Each instrument's bars; a run without bars gets one empty instrument, so that its equity is still drawn."""
+    """Pack each instrument's bars; a run without bars gets an empty instrument, so its equity is still drawn."""
     bars = run.bars or {"no bars": series.NO_BARS}
-    room, found = series.DETAIL_MAX // len(bars), []
+    room, instruments = series.DETAIL_MAX // len(bars), []
     for name, rows in bars.items():
         entry: dict[str, Any] = {"name": name, "detail": None, **series.price_columns(pack, grid, rows)}
-        own = facts.closed(run.trades).filter(pl.col("instrument") == name)
-        if grid.coarse and own.height and len(rows):
+        closed = facts.closed(run.trades).filter(pl.col("instrument") == name)
+        if grid.coarse and closed.height and len(rows):
             entry["detail"] = series.detail_columns(
-                pack, grid, rows, _stamps(own, "entry_ts"), _stamps(own, "exit_ts"), room
+                pack, grid, rows, _stamps(closed, "entry_ts"), _stamps(closed, "exit_ts"), room
             )
-        found.append(entry)
-    return found
+        instruments.append(entry)
+    return instruments
 
 
 def _trades(trades: pl.DataFrame, pack: Pack) -> dict[str, Any]:
@@ -255,9 +250,9 @@ def _trades(trades: pl.DataFrame, pack: Pack) -> dict[str, Any]:
 
 
 def _firings(run: RunFrames, pack: Pack, shapes: dict[str, int]) -> dict[str, Any]:
-    """Section firings: those of a trade with their conditions, S1 and O1 also without one.
+    """Pack section firings: those of a trade with their conditions, S1 and O1 also without one.
 
-    The words of the conditions repeat and are kept once, in ``shapes``; ``values`` holds value and threshold of every
+    Texts of conditions repeat and are kept once, in ``shapes``; ``values`` holds value and threshold of every
     condition, from ``at`` on.
     """
     trade_of = {signal: i for i, signal in enumerate(run.trades["signal_id"].to_list()) if signal is not None}
@@ -288,7 +283,7 @@ def _firings(run: RunFrames, pack: Pack, shapes: dict[str, int]) -> dict[str, An
 
 
 def _condition_words(text: str | None) -> tuple[str, list[float]]:
-    """(JSON of everything but the numbers, [value, threshold, value, threshold, ...])."""
+    """Return (JSON of everything but the numbers, [value, threshold, value, threshold, ...])."""
     words, numbers = [], []
     for each in facts.conditions_of(text):
         value, threshold = known(each["value"]), each["threshold"]
@@ -309,7 +304,7 @@ def _condition_words(text: str | None) -> tuple[str, list[float]]:
 
 
 def _direction(run: RunFrames) -> str:
-    """As the strategy file says, else as the trades were."""
+    """Return the direction of the strategy file, else the sides of the trades."""
     written = re.search(r"(?m)^direction:\s*(LONG|SHORT)\b", run.strategy_yaml)
     if written:
         return written[1].lower()
@@ -340,7 +335,7 @@ def _stamps(frame: pl.DataFrame, column: str) -> npt.NDArray[np.int64]:
 
 
 def _floats(frame: pl.DataFrame, column: str) -> npt.NDArray[np.float64]:
-    """Null becomes NaN, which stays unknown on the page."""
+    """Return a column as float64; null becomes NaN, which the page shows as unknown."""
     return np.ascontiguousarray(frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy())
 
 

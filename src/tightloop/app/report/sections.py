@@ -78,7 +78,7 @@ def heroes(
     why: Mapping[str, str],
     weak: Mapping[str, str],
 ) -> str:
-    """The six figures a trader looks at first, each with what puts it into proportion; ``weak`` ones are grey."""
+    """Render the six headline figures, each with a line that puts it into proportion; ``weak`` ones are grey."""
     m, capital = result["metrics"], result["initial_equity"]
     gained = number(result["final_equity"] - capital, forms["money_signed"])
     paid = [known(m[name]) for name in ("fees", "slippage")]
@@ -109,7 +109,7 @@ def heroes(
 def groups(
     result: Mapping[str, Any], forms: Mapping[str, Form], why: Mapping[str, str], weak: Mapping[str, str]
 ) -> str:
-    """The metrics that are not among the first six, in four groups; ``weak`` ones are grey, with their note."""
+    """Render the other metrics in four groups; ``weak`` ones are grey, with their note."""
     money, signed = forms["money"], forms["money_signed"]
     m = result["metrics"]
     title, held = "Average time held", "avg_hold_s"
@@ -144,7 +144,7 @@ def groups(
 
 
 def warning_box(warnings: Sequence[object], first: Sequence[str] = ()) -> str:
-    """``first`` and what stopped or liquidated the account by themselves, then notes of data and rules."""
+    """Render ``first`` and account stops or liquidations prominently, then notes on data and rules."""
     texts = [w if isinstance(w, str) else json.dumps(w, sort_keys=True) for w in warnings]
     texts = [text for text in texts if text not in first]
     grave = [text for text in texts if is_of_account(text)]
@@ -177,7 +177,7 @@ def month_table(months: Sequence[facts.Month]) -> str:
 
 
 def distribution(pnl: Sequence[float], forms: Mapping[str, Form]) -> str:
-    """Bars of how often a result occurred; the axis is labelled at its ends and at zero."""
+    """Render a histogram of results; the axis is labelled at its ends and at zero."""
     column = pl.Series("pnl", pnl, dtype=pl.Float64).to_numpy()
     bins = facts.histogram(column)
     if not bins:
@@ -213,7 +213,7 @@ def outcome_table(outcomes: Sequence[facts.Outcome], title: str, forms: Mapping[
 
 
 def attribution(buckets: Mapping[str, float], change: float, forms: Mapping[str, Form]) -> str:
-    """One lane per bucket, and the sum against the change in equity."""
+    """Render one lane per PnL component, and their sum against the change in equity."""
     if not buckets:
         return nothing("This run names no buckets.")
     signed = forms["money_signed"]
@@ -314,7 +314,7 @@ def identity_table(result: Mapping[str, Any]) -> str:
 
 
 def mark_key(sides: Sequence[str], reasons: Sequence[str]) -> str:
-    """What the marks on the price mean; only those that occur."""
+    """Render the legend of the marks on the price chart; only those that occur."""
     if not sides:
         return ""
     arrows = {"LONG": ("up", "z1", "entry, long"), "SHORT": ("down", "z1", "entry, short")}
@@ -345,7 +345,7 @@ def _hero(
 
 
 def pair(title: str, text: str, why: str, shade: str = "") -> str:
-    """A figure with its name, and why it is not known or says little."""
+    """Render a figure with its name, and the reason why it is unknown or not significant."""
     reason = f'<dd class="why">{escape(why)}</dd>' if why else ""
     style = f' class="{shade}"' if shade else ""
     return f"<div><dt>{escape(title)}</dt><dd{style}>{text}</dd>{reason}</div>"
@@ -379,7 +379,7 @@ def _bin_text(each: facts.Bin, bins: Sequence[facts.Bin], tails: tuple[bool, boo
 
 
 def _ends(bins: Sequence[facts.Bin], tails: tuple[bool, bool], money: Form) -> str:
-    """The labels of the axis; an outermost bar that holds a tail is named for what it holds."""
+    """Return the labels of the axis; an outermost bar that holds a tail is labelled by its range."""
     low, high = bins[0].low, bins[-1].high
     short = Form(0 if max(abs(low), abs(high)) >= 50 else money.decimals, signed=True)
     share = -low / (high - low) if high > low else 0.0

@@ -1,8 +1,8 @@
-"""The curves of the report: one time grid for the whole page, bounded in length, on which every extreme survives.
+"""Curves of the report: one time grid for the whole page, bounded in length, on which every extreme survives.
 
-Price is aggregated as bars are (first, highest, lowest, last); equity keeps its last, lowest and highest value of
-every step of the grid, drawdown its deepest. A run of at most ``GRID_MAX`` bars is shown as it is. Where the grid is
-coarser than the run's bars, the bars around the trades travel along at full resolution, ``DETAIL_MAX`` at most.
+Price is aggregated as bars are (first, highest, lowest, last); equity keeps its last, lowest and highest value in every
+step of the grid, drawdown its deepest. A run of at most ``GRID_MAX`` bars is not aggregated. Where the grid is coarser
+than the run's bars, up to ``DETAIL_MAX`` bars around the trades are added at full resolution.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from tightloop.app.text.numbers import SECOND_NS, price_decimals
 GRID_MAX = 20_000
 DETAIL_MAX = 50_000
 DETAIL_MARGIN = 45  # bars shown before the entry and after the exit
-DETAIL_STEPS = 12  # a trade over more steps of the grid than this is seen well enough on the grid
+DETAIL_STEPS = 12  # a trade that spans more grid steps needs no detail
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ _WIDTHS_NS = tuple(round(seconds * SECOND_NS) for seconds in _SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``starts``: the steps that hold a bar or an equity record, ascending; ``step_ns`` the run's own bar length."""
+    """``starts``: steps that hold a bar or an equity record, ascending; ``step_ns``: the bar length of the run."""
 
     width_ns: int
     step_ns: int
@@ -47,12 +47,12 @@ class Grid:
         return self.width_ns > self.step_ns
 
     def place(self, stamps: Ints) -> Ints:
-        """Index of the step each stamp falls into."""
+        """Return the index of the step each stamp falls into."""
         return np.searchsorted(self.starts, _floor(stamps, self.width_ns, self.phase_ns)).astype(np.int64)
 
 
 def in_order(bars: Mapping[str, Bars]) -> dict[str, Bars]:
-    """Bars by time; the same object where they are already (disordered bars run only when accepted by name)."""
+    """Sort bars by time; returns the same arrays if sorted (disordered bars are possible only with --accept)."""
     for name, rows in bars.items():
         missing = [field for field in BAR_FIELDS if field not in (rows.dtype.names or ())]
         assert not missing, f"bars of {name} lack the field(s) {', '.join(missing)}"
@@ -63,7 +63,7 @@ def in_order(bars: Mapping[str, Bars]) -> dict[str, Bars]:
 
 
 def grid_of(bars: Mapping[str, Bars], equity_ts: Ints) -> Grid:
-    """The finest grid of at most ``GRID_MAX`` steps over all bars and equity records."""
+    """Find the finest grid of at most ``GRID_MAX`` steps over all bars and equity records."""
     stamps = [rows["open_ns"] for rows in bars.values() if len(rows)]
     step = min((_commonest_step(s) for s in stamps), default=_commonest_step(equity_ts))
     everything = np.unique(np.concatenate([*stamps, equity_ts]))
@@ -77,7 +77,7 @@ def grid_of(bars: Mapping[str, Bars], equity_ts: Ints) -> Grid:
 
 
 def price_columns(pack: Pack, grid: Grid, rows: Bars) -> dict[str, Any]:
-    """One instrument on the grid, and the step of the grid each column entry belongs to."""
+    """Pack one instrument aggregated to the grid, and the step of the grid of each entry."""
     steps, first, last = _groups(grid.place(rows["open_ns"]))
     columns = {
         "open": rows["open"][first],
@@ -97,7 +97,7 @@ def price_columns(pack: Pack, grid: Grid, rows: Bars) -> dict[str, Any]:
 def equity_columns(
     pack: Pack, grid: Grid, ts: Ints, equity: Floats, drawdown: Floats, hold: Floats | None
 ) -> dict[str, Reference | None]:
-    """Equity, drawdown and buy-and-hold on the grid."""
+    """Pack equity, drawdown and buy-and-hold aggregated to the grid."""
     steps, first, last = _groups(grid.place(ts))
     columns: dict[str, Reference | None] = {
         "step": pack.numbers(steps),
@@ -114,7 +114,7 @@ def equity_columns(
 
 
 def buy_and_hold(bars: Mapping[str, Bars], ts: Ints, initial_equity: float) -> Floats | None:
-    """The capital bought at the first open, in equal parts of every instrument, without costs; None without bars."""
+    """Compute the capital invested at the first open, in equal parts, without costs; None without bars."""
     parts = [_growth(rows, ts) for rows in bars.values() if len(rows) and rows["open"][0] > 0]
     if not parts or not len(ts):
         return None
@@ -122,7 +122,7 @@ def buy_and_hold(bars: Mapping[str, Bars], ts: Ints, initial_equity: float) -> F
 
 
 def detail_columns(pack: Pack, grid: Grid, rows: Bars, entries: Ints, exits: Ints, room: int) -> dict[str, Any]:
-    """The bars around the trades of one instrument, shortest trades first until ``room`` bars are used.
+    """Pack the bars around the trades of one instrument, shortest trades first until ``room`` bars are used.
 
     ``from`` and ``count`` of each stretch refer to the bar columns, which hold the stretches end to end.
     """
@@ -149,14 +149,14 @@ def detail_columns(pack: Pack, grid: Grid, rows: Bars, entries: Ints, exits: Int
 
 
 def _growth(rows: Bars, ts: Ints) -> Floats:
-    """Last close known at each stamp, relative to the first open."""
+    """Return the last close known at each stamp, relative to the first open."""
     seen = np.searchsorted(rows["close_ns"], ts, side="right")
     prices = np.concatenate([rows["open"][:1], rows["close"]])
     return np.asarray(prices[seen] / rows["open"][0], dtype=np.float64)
 
 
 def _widths(step: int) -> Iterator[int]:
-    """Lengths of a grid step that people read easily and that hold whole bars, ascending without end."""
+    """Yield step lengths that are round and hold whole bars, ascending without end."""
     width = step
     yield width
     for width in (w for w in _WIDTHS_NS if w > step and w % step == 0):
@@ -180,7 +180,7 @@ def _commonest_step(stamps: Ints) -> int:
 
 
 def _groups(places: Ints) -> tuple[Ints, Ints, Ints]:
-    """(distinct places, first row of each, last row of each) of an ascending column."""
+    """Return (distinct places, first row of each, last row of each) of an ascending column."""
     first = np.flatnonzero(np.diff(places, prepend=-1))
     last = np.append(first[1:], len(places))[: len(first)] - 1
     return places[first], first, last

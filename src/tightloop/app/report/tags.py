@@ -7,7 +7,7 @@ _KINDS = {"#": ' class="n"', "~": ' class="n wideonly"'}
 
 
 def nothing(sentence: str) -> str:
-    """What stands where a table would be empty."""
+    """Render a sentence where a table would be empty."""
     return f'<p class="none">{escape(sentence)}</p>'
 
 
@@ -20,7 +20,7 @@ def html_cell(content: str, style: str = "") -> str:
 
 
 def figure(text: str, shade: str = "", *, wide: bool = False) -> str:
-    """A cell of a column of numbers; a phone leaves out the ``wide`` ones."""
+    """Render a cell of a column of numbers; ``wide`` ones are hidden on a phone."""
     return html_cell(text, " ".join(filter(None, ("n", shade, "wideonly" if wide else ""))))
 
 
@@ -38,7 +38,7 @@ def stacked_row(titles: Sequence[str], *cells: str) -> str:
 
 
 def table(titles: Sequence[str], rows: Sequence[str], name: str = "", foot: str = "") -> str:
-    """A title that starts with # heads a column of numbers, with ~ one that a phone leaves out; none: no head."""
+    """Render a table. A title that starts with # heads a column of numbers, with ~ one hidden on a phone."""
     heads = "".join(
         f'<th scope="col"{_KINDS[title[0]]}>{escape(title[1:])}</th>'
         if title[:1] in _KINDS
@@ -51,5 +51,5 @@ def table(titles: Sequence[str], rows: Sequence[str], name: str = "", foot: str 
 
 
 def dot(colour: str) -> str:
-    """The round mark of an exit reason; ``colour`` names a variable of the style."""
+    """Render the round mark of an exit reason; ``colour`` names a CSS variable."""
     return f'<span class="mark" style="--mark:var(--{colour})"></span>'

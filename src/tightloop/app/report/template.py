@@ -1,4 +1,4 @@
-"""Pages that carry everything they need: templates with slots, and scripts that the page's own policy lets run."""
+"""Self-contained pages: templates with slots, and inline scripts allowed by the page's content security policy."""
 
 import base64
 import hashlib
@@ -10,13 +10,13 @@ from importlib.resources import files
 
 
 def json_text(value: object) -> str:
-    """JSON that can stand inside a script element."""
+    """Serialise to JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def filled(template: str, slots: Mapping[str, str]) -> str:
-    """Every {{slot}} once, in one pass: what is filled in is not searched again."""
+    """Replace every {{slot}} once, in one pass: inserted text is not searched again."""
     wanted = set(re.findall(r"\{\{(\w+)\}\}", template))
     assert wanted == set(slots), f"the template and its slots differ: {sorted(wanted ^ set(slots))}"
     return re.sub(r"\{\{(\w+)\}\}", lambda found: slots[found[1]], template)
@@ -29,5 +29,5 @@ def asset(name: str) -> str:
 
 @cache
 def digest(script: str) -> str:
-    """The source expression that lets exactly this inline script run."""
+    """Return the CSP source expression that allows exactly this inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""What blocked each section, for the report: a small table made from the run run again under observation."""
+"""What blocked each section, for the report: a small table from a replay under observation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.observe.signal import watch
 
 EVENTS_MAX = 10_000_000
-"""A longer run is not run twice for its report."""
+"""Longer runs are not replayed for their report."""
 ROWS_MAX = 24
 CODE_NOTE = (
     "Why a class asks for an order or not is in its Python: tightloop explain shows what it was given with each, and "
@@ -27,7 +27,7 @@ CODE_NOTE = (
 def blocked(
     plan: Plan, feed: Feed | TickFeed, ended: str, orders: pl.DataFrame, fills: pl.DataFrame
 ) -> list[Facts] | None:  # fmt: skip
-    """For each section the condition that blocked most, over all instruments, from a fresh plan and a fresh feed.
+    """Find the condition that blocked each section most, over all instruments, from a fresh plan and a fresh feed.
 
     None for a run of more than EVENTS_MAX events, and for one that did not end in this state (``ended``): one that was
     interrupted, or that another engine made. A run with strategies in Python is not run twice, since code of the user
@@ -41,22 +41,22 @@ def blocked(
     if state_hash(plan.states, plan.arena) != ended:
         return None
     grouped: dict[tuple[str, str], list[Facts]] = {}
-    for own in why_not(watched, {}):
-        if own["evaluations"]:
-            grouped.setdefault((own["strategy"], own["section"]), []).append(own)
-    return [_row(*key, own) for key, own in grouped.items()][:ROWS_MAX]
+    for section in why_not(watched, {}):
+        if section["evaluations"]:
+            grouped.setdefault((section["strategy"], section["section"]), []).append(section)
+    return [_row(*key, instances) for key, instances in grouped.items()][:ROWS_MAX]
 
 
 def _code_row(strategy: str, instrument: str, code: Facts, orders: pl.DataFrame, fills: pl.DataFrame) -> Facts:
-    """What became of the orders of one strategy in Python on one instrument."""
+    """Summarise the orders of one strategy in Python on one instrument."""
     here = (pl.col("strategy") == strategy) & (pl.col("instrument") == instrument)
-    own = orders.filter(here)
-    entries = own.filter(pl.col("role") == "entry")
-    denied = Counter(own.filter(pl.col("state") == "DENIED")["reason"].to_list())
+    placed = orders.filter(here)
+    entries = placed.filter(pl.col("role") == "entry")
+    denied = Counter(placed.filter(pl.col("state") == "DENIED")["reason"].to_list())
     return {
         "strategy": strategy, "instrument": instrument, "class": code["class"],
         "entries": entries.height, "filled": entries.filter(pl.col("filled_qty") > 0.0).height,
-        "exits": own.filter(pl.col("role") == "strategy").height, "fills": fills.filter(here).height,
+        "exits": placed.filter(pl.col("role") == "strategy").height, "fills": fills.filter(here).height,
         "denied": dict(denied.most_common()),
     }  # fmt: skip
 
@@ -66,41 +66,43 @@ def _code_table(rows: Sequence[Facts]) -> str:
     lines = [
         stacked_row(
             titles,
-            text_cell(f"{own['class']} {own['instrument']}", "keep"),
-            figure(number(own["entries"], COUNT)),
-            figure(number(own["filled"], COUNT)),
-            text_cell(_denials(own), "wrap"),
-            figure(number(own["exits"], COUNT)),
-            figure(number(own["fills"], COUNT)),
+            text_cell(f"{row['class']} {row['instrument']}", "keep"),
+            figure(number(row["entries"], COUNT)),
+            figure(number(row["filled"], COUNT)),
+            text_cell(_denials(row), "wrap"),
+            figure(number(row["exits"], COUNT)),
+            figure(number(row["fills"], COUNT)),
         )
-        for own in rows
+        for row in rows
     ]
     return f'<div class="scroll">{table(titles, lines, "stack")}</div>{nothing(CODE_NOTE)}'
 
 
-def _denials(own: Facts) -> str:
-    if own["denied"]:
-        return ", ".join(f"{count:,} by {reason}" for reason, count in own["denied"].items())
-    return "none" if own["entries"] + own["exits"] else "none: nothing was asked for"
+def _denials(row: Facts) -> str:
+    if row["denied"]:
+        return ", ".join(f"{count:,} by {reason}" for reason, count in row["denied"].items())
+    return "none" if row["entries"] + row["exits"] else "none: nothing was asked for"
 
 
 def _row(strategy: str, section: str, instances: Sequence[Facts]) -> Facts:
-    """One section over its instances: sums, and the condition with the most times alone."""
+    """Summarise one section over its instances: sums, and the condition that most often was the only one missing."""
     count = len(instances[0]["conditions"])
     sums = [
-        tuple(sum(own["conditions"][k][name] for own in instances) for name in ("alone", "not_as_needed"))
+        tuple(sum(instance["conditions"][k][name] for instance in instances) for name in ("alone", "not_as_needed"))
         for k in range(count)
     ]
     blocking = [k for k in range(count) if not instances[0]["conditions"][k]["is_alternative"]]
     most = max(blocking, key=lambda k: (*sums[k], -k))
     found: Facts = {"strategy": strategy, "section": section, "text": None, "alone": sums[most][0], "nearest": None}
-    found |= {name: sum(own[name] for own in instances) for name in ("evaluations", "true")}
+    found |= {name: sum(instance[name] for instance in instances) for name in ("evaluations", "true")}
     if sums[most][1]:
         found["text"] = named_of(instances[0]["conditions"], most)
         near = [
-            (place["gap"], place["ts"], own["instrument"], place["value"])
-            for own in instances
-            for place in (own["conditions"][most]["alone_nearest"] or [own["conditions"][most]["nearest"]])[:1]
+            (place["gap"], place["ts"], instance["instrument"], place["value"])
+            for instance in instances
+            for place in (instance["conditions"][most]["alone_nearest"] or [instance["conditions"][most]["nearest"]])[
+                :1
+            ]
             if place is not None
         ]
         found["nearest"] = min(near, default=None)
@@ -108,27 +110,27 @@ def _row(strategy: str, section: str, instances: Sequence[Facts]) -> Facts:
 
 
 def blocked_table(rows: Sequence[Facts] | None) -> str:
-    """The table as HTML."""
+    """Render the table as HTML."""
     if rows is None:
         return nothing("Not counted for this run: tightloop explain says more.")
     if not rows:
         return nothing("No section was evaluated.")
     if "class" in rows[0]:
         return _code_table(rows)
-    several = len({own["strategy"] for own in rows}) > 1
+    several = len({row["strategy"] for row in rows}) > 1
     titles = ["Section", "~Evaluated", "#TRUE", "Blocked most by", "#Alone", "#Nearest", "#Missed by", "At"]
     lines = []
-    for own in rows:
-        gap, ts, instrument, value = own["nearest"] or (None, None, "", None)
+    for row in rows:
+        gap, ts, instrument, value = row["nearest"] or (None, None, "", None)
         where = f"{moment(ts)} {instrument}" if ts is not None else ""
         lines.append(
             stacked_row(
                 titles,
-                text_cell(f"{own['section']} {own['strategy']}" if several else own["section"], "keep"),
-                figure(number(own["evaluations"], COUNT), wide=True),
-                figure(number(own["true"], COUNT)),
-                text_cell(own["text"] or MISSING, "wrap"),
-                figure(number(own["alone"], COUNT)),
+                text_cell(f"{row['section']} {row['strategy']}" if several else row["section"], "keep"),
+                figure(number(row["evaluations"], COUNT), wide=True),
+                figure(number(row["true"], COUNT)),
+                text_cell(row["text"] or MISSING, "wrap"),
+                figure(number(row["alone"], COUNT)),
                 figure(significant(value)),
                 figure(significant(gap)),
                 text_cell(where, "wrap"),

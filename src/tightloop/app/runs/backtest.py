@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tightloop.app import runs
 from tightloop.app.runs.driving import Progress
 from tightloop.app.runs.job import RunOptions
 from tightloop.app.runs.run import Run
@@ -47,9 +48,7 @@ def backtest(
     )  # fmt: skip
     carry = carry_of(loaded)
     if carry is not None:
-        from tightloop.app.runs.carry import CarryJob  # loads compiled code that no other family needs
-
-        return CarryJob(options, carry).make()
+        return runs.carry.CarryJob(options, carry).make()
     signal = without_carry(loaded)
     check_files(signal)
     if on_warning is not None:

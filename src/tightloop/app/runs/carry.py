@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tightloop.adapters.data.catalog import Catalog
+from tightloop.app import facts
 from tightloop.app.markets.carry.load import load_carry_feed, needs_of
 from tightloop.app.markets.carry.rows import as_of
 from tightloop.app.markets.opening import is_synthetic
+from tightloop.app.report import carry as report_carry
 from tightloop.app.runs.driving import Driven, drive
 from tightloop.app.runs.job import Job, RunOptions
 from tightloop.app.runs.run import Run
@@ -56,10 +58,8 @@ class CarryRun(Run):
 
     def page(self, made_at: str) -> str:
         """Build the report."""
-        from tightloop.app.report.carry.page import build_carry_report  # brings polars, and --no-report does without
-
         frames = {name: getattr(self, name) for name in self.result.tables}
-        return build_carry_report(
+        return report_carry.page.build_carry_report(
             self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
         )
 
@@ -68,14 +68,12 @@ class CarryRun(Run):
 
         None for a run above WATCHED_MAX instants, and for one without any.
         """
-        from tightloop.app.facts.carry_rules import bundles_of, rules_of
-
         inputs = self.summary["inputs"]
         if len(self.feed.instants) > WATCHED_MAX or not inputs["instants"]:
             return None
         plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self.feed.series])
         watched = watch(plan, self.feed, inputs["instants"])
-        return rules_of(watched, bundles_of(watched))
+        return facts.carry_rules.rules_of(watched, facts.carry_rules.bundles_of(watched))
 
     def texts(self) -> dict[str, bytes]:
         """Return the strategy file with the run's options written into it, and every file it names (layers, capital

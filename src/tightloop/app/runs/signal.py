@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tightloop.app import report as run_report
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.markets.bars import Market
 from tightloop.app.markets.opening import open_market
@@ -39,16 +40,13 @@ class SignalRun(Run):
 
     def page(self, made_at: str) -> str:
         """Build the report."""
-        from tightloop.app.report.page import build_report  # brings polars, and --no-report does without
-        from tightloop.app.report.why import blocked
-
         bars = self._bars()
         text = "\n---\n".join(strategy.text for strategy in self.strategies)
         plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
-        return build_report(
-            self.summary, self.trades, self.orders, self.fills, self.equity, self.signals, bars, self.result.quality,
-            text, self.command, made_at,
-            blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+        return run_report.page.build_report(
+            self.summary, bars, self.result.quality, text, self.command, made_at,
+            run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
+            trades=self.trades, orders=self.orders, fills=self.fills, equity=self.equity, signals=self.signals,
         )  # fmt: skip
 
     def _bars(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tightloop.app import runs
 from tightloop.app.markets.bars import Market
 from tightloop.app.markets.opening import is_synthetic, open_market
 from tightloop.app.markets.ticks import TickMarket
@@ -56,9 +57,7 @@ def sweep(
         return load_any(strategies, settings=written_over, instruments=instruments, account=account)
 
     if carry_of(read(sets[0])) is not None:
-        from tightloop.app.runs.carry import sweep_carry  # loads compiled code that no other family needs
-
-        return sweep_carry(sets, tuple(parameters), lambda values: carry_of(read(values)), **options)
+        return runs.carry.sweep_carry(sets, tuple(parameters), lambda values: carry_of(read(values)), **options)
     reader = _SetReader(strategies, settings, instruments, account, seed)
     return _sweep(sets, tuple(parameters), reader, **options)
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tightloop.app import runs
 from tightloop.runtime.backtest.sweep import Row
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ class Sweep:
     def frame(self) -> "pl.DataFrame":
         """A row for each set in order, a column for each parameter and each metric; out-of-sample ones begin with
         ``oos_``."""
-        from tightloop.app.runs.sweep_table import sweep_frame  # brings polars
-
-        return sweep_frame(self.parameters, self.rows, has_split=self.has_split, extra=self.extra)
+        return runs.sweep_table.sweep_frame(self.parameters, self.rows, has_split=self.has_split, extra=self.extra)
 
     def count_lost(self, lost: int) -> None:
         """Note how many sets were running when the sweep was interrupted: their figures are lost."""

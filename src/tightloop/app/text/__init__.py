@@ -1,1 +1,1 @@
-"""How figures and times are written and read."""
+"""Numbers and times as text, and back."""

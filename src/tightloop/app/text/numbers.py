@@ -1,7 +1,7 @@
-"""How the report writes numbers, amounts, times and spans: every figure of the page takes its form from here.
+"""Formatting of numbers, amounts, times and spans for reports and the screen.
 
-Python writes the fixed parts of the page, JavaScript (`assets/report_numbers.js`) the moving ones from the same
-`Form`s, which the page carries; a test holds both to the same text.
+Python formats the fixed parts of a page and JavaScript (`assets/report_numbers.js`) the interactive ones, both from the
+same `Form`s, which are embedded in the page. A test checks that both give the same text.
 """
 
 import math
@@ -21,7 +21,7 @@ SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``decimals`` after the point, ``unit`` appended, ``signed``: a plus before gains."""
+    """How a number is written: ``decimals`` after the point, ``unit`` appended, ``signed`` puts a plus before gains."""
 
     decimals: int
     unit: str = ""
@@ -38,7 +38,7 @@ BPS = Form(2, " bps")
 
 
 def forms(initial_equity: float) -> dict[str, Form]:
-    """Every form of the page. Amounts get the decimals their capital asks for: 1,000,000 USD two, 2.5 BTC six."""
+    """Return the forms of a page by name; money gets more decimals the smaller the capital (1,000,000: 2, 2.5: 6)."""
     decimals = 2 if initial_equity >= 1_000 else 4 if initial_equity >= 50 else 6
     return {
         "money": Form(decimals),
@@ -54,11 +54,11 @@ def forms(initial_equity: float) -> dict[str, Form]:
 
 
 FIXED_BELOW = 1e16
-"""From here on a float does not hold the places after the point, and a page shows a power of ten."""
+"""Above 2**53, about 9e15, floats have no decimals left: from here on numbers are written as powers of ten."""
 
 
 def known(value: object) -> float | None:
-    """A number, or None for what cannot be known (null, NaN, infinite)."""
+    """Convert to a finite float; None for null, text, NaN and infinity."""
     if value is None or isinstance(value, str):
         return None
     number = float(str(value)) if not isinstance(value, int | float) else float(value)
@@ -66,7 +66,7 @@ def known(value: object) -> float | None:
 
 
 def number(value: object, form: Form) -> str:
-    """``value`` as text; what cannot be known is a dash, never 0."""
+    """Format ``value``; an unknown value is a dash, never 0. Ties round away from zero."""
     amount = known(value)
     if amount is None:
         return MISSING
@@ -80,7 +80,7 @@ def number(value: object, form: Form) -> str:
 
 
 def significant(value: object) -> str:
-    """Six significant digits, for indicator values and limits whose scale is not known."""
+    """Format with six significant digits, for indicator values and limits of unknown scale."""
     amount = known(value)
     if amount is None:
         return MISSING
@@ -89,7 +89,7 @@ def significant(value: object) -> str:
 
 
 def span(seconds: object) -> str:
-    """A length of time in its two largest units: 3d 4h, 2h 5m, 30m, 12s, 0.25s."""
+    """Format a duration in its two largest units: 3d 4h, 2h 5m, 30m, 12s, 0.25s."""
     amount = known(seconds)
     if amount is None:
         return MISSING
@@ -104,7 +104,7 @@ def span(seconds: object) -> str:
 
 
 def nanoseconds(stamp: object) -> int | None:
-    """A stamp of a result file: int64 nanoseconds UTC, or the ISO text people write, as nanoseconds."""
+    """Convert a time stamp of a result file (int64 ns UTC, or ISO text; UTC without a zone) to ns."""
     if stamp is None:
         return None
     if isinstance(stamp, str):
@@ -119,7 +119,7 @@ def nanoseconds(stamp: object) -> int | None:
 
 
 def moment(stamp: object) -> str:
-    """A stamp in UTC to the minute, with seconds and milliseconds only where they are not zero."""
+    """Format a time stamp in UTC to the minute, with seconds and milliseconds only where they are not zero."""
     ns = nanoseconds(stamp)
     if ns is None:
         return MISSING
@@ -131,12 +131,13 @@ def moment(stamp: object) -> str:
 
 
 def day(stamp: object) -> str:
+    """Format the UTC date of a time stamp."""
     ns = nanoseconds(stamp)
     return MISSING if ns is None else datetime.fromtimestamp(ns // SECOND_NS, UTC).strftime("%Y-%m-%d")
 
 
 def decimals_of(values: npt.NDArray[np.float64]) -> int | None:
-    """Fewest decimals that write every finite value exactly, None when eight do not."""
+    """Return the fewest decimals that write every finite value exactly; None when eight are not enough."""
     finite = values[np.isfinite(values)]
     for decimals in range(DECIMALS_MAX + 1):
         scaled = finite * 10.0**decimals
@@ -146,7 +147,7 @@ def decimals_of(values: npt.NDArray[np.float64]) -> int | None:
 
 
 def price_decimals(prices: npt.NDArray[np.float64]) -> int:
-    """Decimals to write an instrument's prices with; about seven digits for prices without an increment."""
+    """Return the decimals for an instrument's prices; about seven significant digits where none is exact."""
     exact = decimals_of(prices)
     if exact is not None:
         return exact
@@ -156,6 +157,6 @@ def price_decimals(prices: npt.NDArray[np.float64]) -> int:
 
 
 def tone(value: object) -> str:
-    """The class of a gain or a loss; nothing for zero or for what cannot be known."""
+    """Return the CSS class of a gain or a loss; empty for zero and unknown values."""
     amount = known(value)
     return "" if not amount else "gain" if amount > 0 else "loss"

@@ -1,4 +1,4 @@
-"""The times of a command line."""
+"""Time options of the command line."""
 
 from tightloop.model.errors import InputError
 from tightloop.model.times import counted_ns, iso_ns
@@ -7,7 +7,7 @@ TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
 
 
 def time_of(text: str | None, option: str) -> int | None:
-    """``2024-01-01``, ``2024-01-01T00:00:00Z`` or nanoseconds as nanoseconds UTC."""
+    """Parse a time option (ISO 8601 or nanoseconds since 1970) to ns UTC; raises InputError that names ``option``."""
     if text is None:
         return None
     plain = text.strip()
@@ -26,7 +26,7 @@ def time_of(text: str | None, option: str) -> int | None:
 
 
 def window_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """``--from`` and ``--to``; InputError when nothing lies between them."""
+    """Parse ``--from`` and ``--to`` to ns UTC; raises InputError when --from is not before --to."""
     window = time_of(start, "--from"), time_of(end, "--to")
     if window[0] is not None and window[1] is not None and window[0] >= window[1]:
         message = f"{start} is not before --to {end}"

@@ -1,1 +1,1 @@
-"""Carry: the books of a fund over venues, what its events change, and the bundles it sends."""
+"""Carry: books of a fund over several venues, the events that change them, and the bundles the allocator sends."""

@@ -1,22 +1,42 @@
-"""Carry in the step: events of capital over venues become books, measures, and calls of the allocator.
+"""Effects of carry events on State: books, measures, account stops, and when the allocator is called.
 
-``apply`` is called by the step through the table of addresses, so a change here compiles nothing else. Units of the
-fund are issued and redeemed at the value of the instant, so a flow never moves the price of a unit.
+Theory of operation
+
+``apply`` is called by the step through the address table (a change here does not recompile the step) for every event
+from SERIES_UPDATED on, and for the kill switch. All state is ``state.carry``: balances and holdings (``books``), legs,
+the task in progress, units of the fund, P&L components (``buckets``), and the measures of the current instant.
+
+Events of one instant arrive in this order:
+
+1. SERIES_UPDATED for each series with a new value (indices, rates, prices, marks): revalued and attributed at once.
+2. FUNDING_SETTLED, REWARD_PAID, CAPITAL_FLOW, SIGNAL_RECEIVED, as the feed has them.
+3. Unprompted venue events: completed transfers and triggered stops (INSTRUCTION_EXECUTED, bundle 0), liquidations.
+4. SNAPSHOT_COMPLETE: all inputs are known. Measure, check account stops, call the allocator (Moment.DECIDE), which may
+   send a bundle.
+5. INSTRUCTION_EXECUTED for each instruction of the bundle, then BUNDLE_ENDED. After success the allocator is called
+   again at once (Moment.FILLED) and may send the next bundle; after a rollback it waits for the next instant.
+6. SNAPSHOT_CLOSED: measure again, log monitor levels, record equity.
+
+Invariants: the P&L components sum to the change of net asset value (asserted at SNAPSHOT_CLOSED); the books of each
+token sum to zero; at most one bundle is pending; the venue's books equal ours whenever none is.
+
+What may surprise: units are issued and redeemed at the current unit price, so a capital flow moves neither the unit
+price nor, through ``_flow_of_account``, drawdown and daily loss. A withdrawal is first a payable, which still belongs
+to net asset value until it is paid out. Measures keep the worst value within an instant, because a rebalance at 5 would
+hide what 4 saw. ``is_legacy`` reproduces the figures of published runs, which measured only at the end.
 """
 
 import math
 
 from tightloop.core import limits, log
-from tightloop.core.carry import lending, monitors
+from tightloop.core.carry import measures, monitors
 from tightloop.core.carry.books import (
     change,
     convert,
-    margin_equity,
-    margin_notional,
     net_asset_value,
     trade_holding,
     unit_value,
-    value_known,
+    update_series,
 )
 from tightloop.core.compiled import compiled, float_bits, leaf
 from tightloop.core.domain.carry import (
@@ -37,92 +57,10 @@ from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.trading import account as trading_account
 
 RESIDUAL = 1e-8
-"""Of the capital: as far as the sum of all buckets may be from the change of equity."""
+"""Fraction of capital: tolerance between the sum of P&L components and the change of equity."""
 
 ROUNDING = 2e-9
-"""Relative: less than this of what was owed, or of all units, is nothing; a withdrawal may be short by rounding."""
-
-
-# Measures -------------------------------------------------------------------------------------------------------------
-
-
-@leaf
-def _begin_measuring(carry: Record, now_ns: int) -> None:
-    """The lowest and the highest of an instant begin anew with it."""
-    carry.measured_ns = now_ns
-    carry.hf_low, carry.ltv_high, carry.used_high, carry.margin_worst = math.inf, 0.0, math.nan, math.nan
-
-
-@leaf
-def _measure_margins(state: Record, rows: Rows) -> None:
-    """The worst margin ratio of any venue."""
-    carry = state.carry
-    worst = math.nan
-    for at in range(carry.books.holding_count):
-        holding = carry.books.holdings[at]
-        if holding.qty == 0.0:
-            continue
-        ratio = margin_equity(carry.books, holding.venue) / margin_notional(carry.books, holding.venue)
-        if not worst <= ratio:
-            worst = ratio
-    carry.margin_ratio = worst
-    if not carry.margin_worst <= worst and worst == worst:
-        carry.margin_worst = worst
-    if worst == worst and not carry.margin_min <= worst:
-        carry.margin_min = worst
-        carry.margin_min_ns = state.ts_ns
-    if worst < carry.margin_low and carry.low_ns == 0:
-        carry.low_ns = state.ts_ns
-    if worst < carry.margin_warn:
-        if carry.warn_ns == 0:
-            carry.warn_ns = state.ts_ns
-        if carry.is_warned == 0:
-            trading_account.warn(state, rows, WarningCode.MARGIN_LOW.value, -1, worst, 0)
-        carry.is_warned = 1
-    else:
-        carry.is_warned = 0
-
-
-@leaf
-def _measure_pools(carry: Record, now_ns: int) -> None:
-    """The worst health factor and loan to value of any leg that owes; infinite and 0 without debt."""
-    carry.hf, carry.ltv = math.inf, 0.0
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
-        if leg.debt < 0:
-            continue
-        collateral, debt = lending.collateral_value(carry.books, leg), lending.debt_value(carry.books, leg)
-        carry.hf = min(carry.hf, lending.health_factor(collateral, debt, leg.threshold))
-        ltv = lending.loan_to_value(collateral, debt)
-        carry.ltv = max(carry.ltv, ltv)
-        if debt > 0.0 and not carry.used_high >= ltv / leg.threshold:
-            carry.used_high = ltv / leg.threshold
-    carry.hf_low, carry.ltv_high = min(carry.hf_low, carry.hf), max(carry.ltv_high, carry.ltv)
-    if carry.hf < math.inf:
-        if math.isnan(carry.hf_start):
-            carry.hf_start = carry.hf
-        if not carry.hf_min <= carry.hf:
-            carry.hf_min = carry.hf
-            carry.hf_min_ns = now_ns
-
-
-@leaf
-def _measure(state: Record, rows: Rows) -> None:
-    """Everything there is to measure, with all prices of the instant known."""
-    carry = state.carry
-    if carry.measured_ns != state.ts_ns:
-        _begin_measuring(carry, state.ts_ns)
-    carry.nav = net_asset_value(carry.books)
-    _measure_margins(state, rows)
-    _measure_pools(carry, state.ts_ns)
-
-
-@leaf
-def _measure_before_force(state: Record, rows: Rows) -> None:
-    """What the venues saw before they liquidated: at the first liquidation of an instant. Published runs had no such
-    figure."""
-    if state.carry.is_legacy == 0 and state.carry.measured_ns != state.ts_ns:
-        _measure(state, rows)
+"""Relative: a payable or a number of units below this share of its former value is float residue, hence 0."""
 
 
 # The account ----------------------------------------------------------------------------------------------------------
@@ -130,7 +68,10 @@ def _measure_before_force(state: Record, rows: Rows) -> None:
 
 @leaf
 def _flow_of_account(state: Record, before: float, after: float) -> None:
-    """A flow is neither a gain nor a loss: what equity is compared with moves as the flow moves it."""
+    """Scale peak equity and day-start equity with a capital flow, which is neither gain nor loss.
+
+    ``before`` and ``after``: net asset value in the share class; 0 when the fund has no units.
+    """
     if before > 0.0 and after > 0.0:
         state.equity_peak *= after / before
         state.day_start_equity *= after / before
@@ -141,7 +82,7 @@ def _flow_of_account(state: Record, before: float, after: float) -> None:
 
 @leaf
 def _guard_account(state: Record, rows: Rows) -> None:
-    """The account's stops before anything is decided, by what the fund is worth now."""
+    """Check the account stops against the current net asset value, before anything is decided."""
     carry = state.carry
     state.equity = carry.nav
     if state.ts_ns == state.day * limits.DAY_NS:
@@ -153,13 +94,16 @@ def _guard_account(state: Record, rows: Rows) -> None:
 
 @leaf
 def _killed(carry: Record, event: Record) -> None:
-    """The kill switch on the one allocator of a run. Its bundles are whole or not at all, so a scope that names it, or
-    something that it trades, stops all that adds. Nothing is unwound."""
+    """Set or clear kill-switch bits: bit 0 for the run, one bit for each instrument.
+
+    A bundle cannot be executed in part, so a scope that names the run's allocator or anything it trades stops all new
+    risk. Nothing is unwound.
+    """
     bit = 1
     if event.instrument >= 0:
         bit = 2 << (event.instrument & 31)
     if event.instance > 0 or event.order_slot > 0:
-        return  # of another one
+        return  # another instance or strategy
     if event.order_id != 0:
         carry.killed |= bit
     elif event.instrument < 0:
@@ -168,11 +112,12 @@ def _killed(carry: Record, event: Record) -> None:
         carry.killed &= ~bit
 
 
-# Amounts --------------------------------------------------------------------------------------------------------------
+# Executed instructions and flows --------------------------------------------------------------------------------------
 
 
 @leaf
 def _report(state: Record, rows: Rows, event: Record, value: float) -> None:
+    """Append an INSTRUCTION_EXECUTED row; ``value`` is the notional in the share class."""
     row = log.emit(state, rows, RowKind.INSTRUCTION_EXECUTED.value, -1)
     row.code = event.reason
     row.order_id = event.order_id
@@ -189,16 +134,17 @@ def _report(state: Record, rows: Rows, event: Record, value: float) -> None:
 
 
 @leaf
-def _pay_fee(carry: Record, at: int, fee: float) -> float:
-    """Take a fee from a balance; its worth in the share class."""
-    if fee == 0.0 or at < 0:
+def _pay_fee(carry: Record, balance: int, fee: float) -> float:
+    """Take a fee from a balance (-1: none); return its value in the share class."""
+    if fee == 0.0 or balance < 0:
         return 0.0
-    change(carry.books, at, -fee, ContraAccount.COSTS.value)
-    return fee * unit_value(carry.books, at)
+    change(carry.books, balance, -fee, ContraAccount.COSTS.value)
+    return fee * unit_value(carry.books, balance)
 
 
 @leaf
 def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
+    """Apply an executed perpetual trade."""
     carry = state.carry
     books = carry.books
     holding = books.holdings[event.instance]
@@ -213,21 +159,21 @@ def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
     fee = _pay_fee(carry, event.is_maker, event.rate)
     carry.fees += fee
     moved = (holding.unrealized - before + realized) * price
-    carry.buckets[PnlComponent.DELTA_PNL.value] += moved  # a stop or a target inside the bar trades beside the mark
+    carry.buckets[PnlComponent.DELTA_PNL.value] += moved  # a stop or target within the bar fills away from the mark
     carry.buckets[PnlComponent.TRANSACTION_COSTS.value] -= fee
     _report(state, rows, event, abs(event.qty) * event.price * price)
 
 
 @leaf
 def _rest(whole: float, part: float) -> float:
-    """What is left of ``whole``; none when only rounding is."""
+    """Return ``whole - part``; 0 when only float residue is left."""
     rest = whole - part
     return rest if rest > ROUNDING * whole else 0.0
 
 
 @leaf
 def _paid_out(state: Record, event: Record) -> None:
-    """Capital goes at the price of a unit in force, which it does not move."""
+    """Redeem units for a paid withdrawal at the current unit price, which therefore does not move."""
     carry = state.carry
     paid = event.qty * unit_value(carry.books, event.instrument)
     nav = net_asset_value(carry.books)
@@ -241,6 +187,7 @@ def _paid_out(state: Record, event: Record) -> None:
 
 @leaf
 def _converted(state: Record, rows: Rows, event: Record) -> None:
+    """Apply any other executed instruction: amounts, fee, costs, and the count of transfers in transit."""
     carry = state.carry
     books = carry.books
     op, source, target = event.reason, event.instrument, event.instance
@@ -266,12 +213,12 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
 
 @leaf
 def _funded(carry: Record, event: Record) -> None:
-    """Funding on what was held before; positive when received."""
+    """Apply a funding settlement to a holding; the venue has computed the amount (positive: received)."""
     assert event.price > 0.0, "funding is settled at a mark"
     books = carry.books
     holding = books.holdings[event.instance]
     if holding.settled_ns >= event.ts_event_ns:
-        return  # said twice, paid once
+        return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
     carry.settlement_count += 1
     carry.rate_sum += event.rate
@@ -284,14 +231,14 @@ def _funded(carry: Record, event: Record) -> None:
 
 @leaf
 def _rewarded(carry: Record, event: Record) -> None:
-    """A reward that was paid, at what the market gives for it then."""
+    """Apply a reward payment, attributed at its current market value."""
     change(carry.books, event.instance, event.amount, ContraAccount.REWARDS.value)
     carry.buckets[PnlComponent.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
 
 
 @leaf
 def _flowed(state: Record, event: Record) -> None:
-    """Capital comes at the price of a unit in force; capital that is to go is owed until it is paid out."""
+    """Apply a capital flow: deposits mint units at the current unit price; withdrawals become a payable until paid."""
     carry = state.carry
     if event.amount < 0.0:
         carry.is_fast = event.reason if carry.payable == 0.0 else min(carry.is_fast, event.reason)
@@ -299,7 +246,7 @@ def _flowed(state: Record, event: Record) -> None:
         return
     before = 0.0
     if carry.initial > 0.0:
-        # Where everybody has left, or nothing is left, units go on at the price they had.
+        # Without units or value there is no current price: continue at the last one, so that returns stay comparable.
         nav = net_asset_value(carry.books)
         price = nav / carry.units if carry.units > 0.0 and nav > 0.0 else carry.unit_price
         if not price > 0.0:
@@ -315,12 +262,12 @@ def _flowed(state: Record, event: Record) -> None:
     _flow_of_account(state, before, before + event.amount)
 
 
-# Force ----------------------------------------------------------------------------------------------------------------
+# Liquidations ---------------------------------------------------------------------------------------------------------
 
 
 @leaf
 def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
-    """The venue closed a holding at its liquidation price and kept what was left of its margin."""
+    """Apply the liquidation of a holding; the venue kept ``event.amount`` of the margin asset."""
     carry = state.carry
     books = carry.books
     holding = books.holdings[event.instance]
@@ -340,7 +287,7 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
 
 @leaf
 def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
-    """A liquidator repaid part of a debt and took collateral with a bonus."""
+    """Apply a pool liquidation: part of the debt repaid, collateral seized with a bonus."""
     assert event.qty >= 0.0, "a liquidator repays"
     carry = state.carry
     books = carry.books
@@ -355,7 +302,7 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
 
 @leaf
 def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
-    """All of it took place, or none of it; True when the allocator may go on at once."""
+    """Apply the end of a bundle, executed or rolled back; return whether the allocator may continue at once."""
     carry = state.carry
     assert carry.is_pending != 0, "a bundle that ended was sent"
     is_stage = carry.is_pending == STAGE
@@ -370,13 +317,14 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     carry.rollback_count += 1
     carry.blocked_ns = state.ts_ns
     if is_stage:
-        carry.stage = max(0, carry.stage - 1)  # the same again at the next instant
+        carry.stage = max(0, carry.stage - 1)  # retry the same stage at the next instant
     trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, float(event.reason), event.order_id)
     return False
 
 
 @leaf
 def _predicted(carry: Record, event: Record) -> None:
+    """Store a signal for a directional leg: wanted side (1, 0, -1), volatility, confidence."""
     leg = carry.legs[event.instance]
     assert leg.kind == LegKind.PERP, "a prediction is for a directional leg"
     if event.amount > leg.confidence_min or event.qty == 0.0:
@@ -391,7 +339,7 @@ def _predicted(carry: Record, event: Record) -> None:
 
 @leaf
 def residual(carry: Record) -> float:
-    """What equity changed by and no bucket explains; rounding alone."""
+    """Return the change of net asset value that no P&L component explains; float residue only."""
     total = carry.initial + carry.flows
     for bucket in range(BUCKETS):
         total += carry.buckets[bucket]
@@ -400,15 +348,16 @@ def residual(carry: Record) -> float:
 
 @leaf
 def _end(state: Record, rows: Rows) -> None:
+    """Close the instant: measure, assert the attribution, update unit price and monitors, record equity."""
     carry = state.carry
     if carry.is_legacy != 0:
         worst = carry.margin_worst
-        _begin_measuring(carry, state.ts_ns)
+        measures.begin_measuring(carry, state.ts_ns)
         carry.margin_worst = worst
         carry.nav = net_asset_value(carry.books)
-        _measure_pools(carry, state.ts_ns)
+        measures.measure_pools(carry, state.ts_ns)
     else:
-        _measure(state, rows)
+        measures.measure(state, rows)
     assert math.isfinite(carry.nav), "what the fund holds has a price"
     scale = max(carry.initial, abs(carry.nav))
     assert abs(residual(carry)) <= RESIDUAL * scale, "the buckets add up to the change of equity"
@@ -420,15 +369,16 @@ def _end(state: Record, rows: Rows) -> None:
     state.equity = carry.nav
     mix(state, float_bits(carry.nav))
     if carry.units > 0.0:
-        trading_account.record(state, rows)  # where nobody has anything, nothing is lost
+        trading_account.record(state, rows)  # without units there is no equity to lose
 
 
 @leaf
 def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
+    """Apply an event that came from the feed."""
     carry = state.carry
     kind = event.kind
     if kind == EventKind.SERIES_UPDATED:
-        value_known(carry, event.instrument, event.price)
+        update_series(carry, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         _funded(carry, event)
     elif kind == EventKind.REWARD_PAID:
@@ -445,7 +395,7 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
 
 @compiled(STEP)
 def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
-    """One event of carry: books, measures, and the allocator when it is its turn."""
+    """Apply one carry event, then call the allocator if it may act now."""
     kind = event.kind
     carry = state.carry
     assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
@@ -458,13 +408,13 @@ def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table)
     elif kind == EventKind.BUNDLE_ENDED:
         goes_on = _bundle_ended(state, rows, event)
     elif kind == EventKind.PERP_LIQUIDATED:
-        _measure_before_force(state, rows)
+        measures.measure_before_liquidation(state, rows)
         _perp_liquidated(state, rows, event)
     elif kind == EventKind.DEBT_LIQUIDATED:
-        _measure_before_force(state, rows)
+        measures.measure_before_liquidation(state, rows)
         _debt_liquidated(state, rows, event)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
-        _measure(state, rows)
+        measures.measure(state, rows)
         _guard_account(state, rows)
         goes_on = True
     elif kind == EventKind.SNAPSHOT_CLOSED:

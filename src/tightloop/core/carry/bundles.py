@@ -1,4 +1,9 @@
-"""What the allocator asks for: instructions, gathered into bundles of which all take place or none."""
+"""Instructions and bundles: the allocator's commands. A bundle executes completely or not at all.
+
+Functions that append instructions return the number of rows written, so that the caller can sum them and
+``send_bundle`` knows whether there is anything to send. An amount of NaN is filled in by the venue: of ``qty`` and
+``amount`` it derives the one that is NaN from the other; when both are NaN it takes all of the source balance.
+"""
 
 import math
 
@@ -15,7 +20,10 @@ from tightloop.core.domain.types import Record, Rows
 def instruct(
     state: Record, rows: Rows, leg: int, op: int, source: int, target: int, qty: float, amount: float
 ) -> Record:
-    """One instruction: give ``qty`` of a balance, take ``amount`` of another; the venue finds the one that is NaN."""
+    """Append an INSTRUCT row: give ``qty`` of the source balance, receive ``amount`` of the target (-1: outside).
+
+    The caller sets further fields and then must call ``log.seal``.
+    """
     row = log.emit(state, rows, RowKind.INSTRUCT.value, -1)
     row.code = op
     row.order_id = state.carry.bundle_id
@@ -33,14 +41,14 @@ def instruct(
 
 @leaf
 def open_bundle(state: Record) -> int:
-    """A new bundle; returns how many rows of it there are by now: none."""
+    """Begin a bundle; return 0, the number of its rows so far."""
     state.carry.bundle_id = log.next_id(state)
     return 0
 
 
 @leaf
 def send_bundle(state: Record, rows: Rows, count: int) -> bool:
-    """Send the bundle off when something is in it."""
+    """Send the bundle when it has rows; return whether it did."""
     assert 0 <= count <= limits.BUNDLE_MAX, "BUNDLE_MAX: more instructions than one bundle may have"
     if count == 0:
         return False
@@ -55,7 +63,7 @@ def send_bundle(state: Record, rows: Rows, count: int) -> bool:
 
 @leaf
 def gas_in_eth(carry: Record, units: int) -> float:
-    """What an operation of so many units of gas costs now, in ETH; 0 when gas is off."""
+    """Return the gas cost of an operation of ``units`` gas at the current gas price, in ETH; 0 when gas is off."""
     if carry.gas_series < 0:
         return 0.0
     return units * carry.books.series[carry.gas_series].now * GWEI * carry.gas_multiplier
@@ -63,13 +71,13 @@ def gas_in_eth(carry: Record, units: int) -> float:
 
 @leaf
 def _gas_price(carry: Record) -> float:
-    """What gas is paid in, in the share class."""
+    """Return the price of the gas asset in the share class."""
     return carry.books.assets[carry.gas_asset].price
 
 
 @leaf
 def gas_in_cash(carry: Record, units: int) -> float:
-    """The same in the wallet's cash, when it is paid at once; 0 when it is owed."""
+    """Return the gas cost in the wallet's cash when gas is paid at once; 0 when it is owed, or off."""
     if carry.gas_series < 0 or carry.gas_balance >= 0:
         return 0.0
     return gas_in_eth(carry, units) * carry.books.assets[carry.gas_asset].price
@@ -77,7 +85,7 @@ def gas_in_cash(carry: Record, units: int) -> float:
 
 @leaf
 def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> int:
-    """Gas out of a balance; returns the rows written."""
+    """Append a GAS instruction that takes ``amount`` from a balance."""
     assert not amount < 0.0, "gas is not paid back"
     row = instruct(state, rows, leg, Instruction.GAS.value, source, -1, amount, 0.0)
     log.seal(state, row)
@@ -85,13 +93,16 @@ def pay_gas(state: Record, rows: Rows, leg: int, source: int, amount: float) -> 
 
 
 @leaf
-def left_of(state: Record, rows: Rows, at: int) -> float:
-    """What a balance has left after what the bundle in hand gives of it, as far as that is known."""
-    assert 0 <= at < state.carry.books.balance_count, "a balance of this run"
-    left = state.carry.books.balances[at].amount
+def left_of(state: Record, rows: Rows, balance: int) -> float:
+    """Return what is left of a balance after the current bundle's instructions so far.
+
+    Amounts that the venue will fill in (NaN) are not known yet and not counted. Reads the bundle back from the log.
+    """
+    assert 0 <= balance < state.carry.books.balance_count, "a balance of this run"
+    left = state.carry.books.balances[balance].amount
     k = rows[0].slot - 1
     while k >= log.FIRST and rows[k].kind == RowKind.INSTRUCT and rows[k].order_id == state.carry.bundle_id:
-        if rows[k].slot == at and rows[k].qty == rows[k].qty:
+        if rows[k].slot == balance and rows[k].qty == rows[k].qty:
             left -= rows[k].qty
         k -= 1
     return left
@@ -99,7 +110,7 @@ def left_of(state: Record, rows: Rows, at: int) -> float:
 
 @leaf
 def payer_of(state: Record, rows: Rows, units: int, purse: int) -> int:
-    """The balance that pays gas: what it is owed in, or the wallet's cash, or what is handled when cash is short."""
+    """Choose the balance that pays gas: the gas account, else the wallet's cash, else ``purse`` when cash is short."""
     carry = state.carry
     if carry.gas_balance >= 0:
         return carry.gas_balance
@@ -110,7 +121,7 @@ def payer_of(state: Record, rows: Rows, units: int, purse: int) -> int:
 
 @leaf
 def gas_out_of(state: Record, rows: Rows, units: int, purse: int) -> float:
-    """Gas that ``purse``, which is in ETH, has to pay itself; 0 when another does."""
+    """Return the gas, in ETH, that ``purse`` (an ETH balance) itself paid in this bundle; 0 when another paid."""
     carry = state.carry
     assert purse >= 0, "a leg on a pool has WETH in the wallet"
     has_paid = carry.gas_series >= 0 and left_of(state, rows, purse) < carry.books.balances[purse].amount
@@ -119,7 +130,10 @@ def gas_out_of(state: Record, rows: Rows, units: int, purse: int) -> float:
 
 @leaf
 def burn(state: Record, rows: Rows, leg: int, units: int, purse: int) -> int:
-    """Gas of one transaction, which handles ``purse`` (-1: nothing that could pay); returns the rows written."""
+    """Append the gas payment of one transaction, when gas is on.
+
+    ``purse`` is the balance the transaction handles, which pays when cash is short; -1 when it has none.
+    """
     carry = state.carry
     if carry.gas_series < 0 or units <= 0:
         return 0
@@ -132,21 +146,21 @@ def burn(state: Record, rows: Rows, leg: int, units: int, purse: int) -> int:
 
 @leaf
 def turn(state: Record, rows: Rows, leg: int, op: int, source: int, target: int, qty: float) -> int:
-    """A conversion on chain of ``qty``; the venue says what comes out."""
+    """Append an on-chain conversion of ``qty``; the venue determines the amount received."""
     row = instruct(state, rows, leg, op, source, target, qty, math.nan)
     log.seal(state, row)
     return 1
 
 
 @leaf
-def trade_perp(state: Record, rows: Rows, at: int, qty: float) -> int:
-    """A signed quantity of a holding at the mark."""
-    assert 0 <= at < state.carry.books.holding_count, "a holding is one of the run's"
+def trade_perp(state: Record, rows: Rows, index: int, qty: float) -> int:
+    """Append a perpetual trade of a signed quantity at the mark."""
+    assert 0 <= index < state.carry.books.holding_count, "a holding is one of the run's"
     if qty == 0.0:
         return 0
-    holding = state.carry.books.holdings[at]
+    holding = state.carry.books.holdings[index]
     row = instruct(state, rows, holding.leg, Instruction.PERP_TRADE.value, -1, -1, qty, 0.0)
-    row.instance = at
+    row.instance = index
     row.role = holding.cash
     row.fee = holding.fee_rate
     row.stop_price = math.nan
@@ -157,7 +171,7 @@ def trade_perp(state: Record, rows: Rows, at: int, qty: float) -> int:
 
 @leaf
 def trade_spot(state: Record, rows: Rows, leg_at: int, op: int, qty: float, amount: float) -> int:
-    """Buy or sell on a leg's exchange; the fee comes out of its cash there."""
+    """Append a spot buy or sell on a leg's exchange; the fee is taken from the leg's cash there."""
     carry = state.carry
     leg = carry.legs[leg_at]
     buys = op == Instruction.SPOT_BUY
@@ -172,43 +186,43 @@ def trade_spot(state: Record, rows: Rows, leg_at: int, op: int, qty: float, amou
 
 @leaf
 def shares_margin(carry: Record, leg: Record) -> bool:
-    """Whether the cash a spot leg trades with is the margin of a holding too."""
+    """Return whether the cash a spot leg trades with is also the margin of a holding."""
     found = False
-    for at in range(carry.books.holding_count):
-        found = found or carry.books.holdings[at].cash == leg.venue_cash
+    for k in range(carry.books.holding_count):
+        found = found or carry.books.holdings[k].cash == leg.venue_cash
     return found
 
 
 @leaf
 def spot_price(carry: Record, leg: Record) -> float:
-    """The price of a spot leg's instrument in the asset it is paid with."""
+    """Return the price of a spot leg's instrument, in units of its cash."""
     return carry.books.series[leg.price_series].now
 
 
 @leaf
 def long_units(carry: Record, asset: int) -> float:
-    """Units of an asset that are held or owed, without holdings on it."""
+    """Return the net exposure to an asset without perpetual positions, in its units; negative when owed."""
     total = net_units(carry.books, asset)
-    for at in range(carry.books.holding_count):
-        if carry.books.holdings[at].base == asset:
-            total -= carry.books.holdings[at].qty
+    for k in range(carry.books.holding_count):
+        if carry.books.holdings[k].base == asset:
+            total -= carry.books.holdings[k].qty
     return total
 
 
 @leaf
-def units_of_spot(carry: Record, at: int) -> float:
-    """Units of its asset that a spot leg holds, on its exchange and in the legs on chain that it feeds."""
+def units_of_spot(carry: Record, index: int) -> float:
+    """Return the units a spot leg owns: on its exchange, and in the on-chain legs it feeds, net of debt."""
     books = carry.books
-    total = books.balances[carry.legs[at].coin].amount
+    total = books.balances[carry.legs[index].coin].amount
     for k in range(carry.leg_count):
-        own = carry.legs[k]
-        if own.source != at or own.product < 0:
+        leg = carry.legs[k]
+        if leg.source != index or leg.product < 0:
             continue
-        total += books.balances[own.product].amount * underlying(books, books.balances[own.product])
-        if own.debt >= 0:
-            total -= books.balances[own.debt].amount * underlying(books, books.balances[own.debt])
-        if own.queue >= 0:
-            total += books.balances[own.queue].amount
+        total += books.balances[leg.product].amount * underlying(books, books.balances[leg.product])
+        if leg.debt >= 0:
+            total -= books.balances[leg.debt].amount * underlying(books, books.balances[leg.debt])
+        if leg.queue >= 0:
+            total += books.balances[leg.queue].amount
     return total
 
 
@@ -217,7 +231,7 @@ def units_of_spot(carry: Record, at: int) -> float:
 
 @leaf
 def enter_loop(state: Record, rows: Rows, leg_at: int, equity: float) -> int:
-    """Leverage in one transaction: borrow for the moment, stake all, supply it, borrow against it, pay back."""
+    """Append a leveraged entry in one transaction: flash loan, stake, supply, borrow against it, repay the loan."""
     carry = state.carry
     leg = carry.legs[leg_at]
     flash = lending.flash_for(equity, leg.ltv, leg.flash_rate)
@@ -235,13 +249,13 @@ def enter_loop(state: Record, rows: Rows, leg_at: int, equity: float) -> int:
 
 @leaf
 def market_rate(carry: Record, leg: Record) -> float:
-    """What a leg's LST sells for at this time, in ETH; NaN when no market says it."""
+    """Return the market price of a leg's LST in ETH; NaN when no market quotes it."""
     return carry.books.series[leg.market_series].now if leg.market_series >= 0 else math.nan
 
 
 @leaf
 def is_saleable(carry: Record, leg: Record) -> bool:
-    """Whether what a leg on chain holds can be taken out now: a sale needs a market that says its price."""
+    """Return whether an on-chain leg can be exited now: a sale needs a known market price."""
     if leg.kind == LegKind.LOOP or (leg.kind == LegKind.STAKE and leg.exit == 0):
         return market_rate(carry, leg) > 0.0
     return True
@@ -249,9 +263,9 @@ def is_saleable(carry: Record, leg: Record) -> bool:
 
 @leaf
 def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: float) -> int:
-    """Repay ``repay`` of the debt (in its asset) and take out ``share`` of the collateral, sold on the market.
+    """Append a deleveraging: repay ``repay`` of the debt (its asset), withdraw and sell ``share`` of the collateral.
 
-    A share of NaN takes out just what pays the flash loan back, and the gas where no cash does.
+    A ``share`` of NaN withdraws just enough to pay back the flash loan, and the gas where cash cannot pay it.
     """
     carry = state.carry
     leg = carry.legs[leg_at]
@@ -283,7 +297,7 @@ def leave_loop(state: Record, rows: Rows, leg_at: int, share: float, repay: floa
 
 @leaf
 def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
-    """Take a share out of a leg on chain; what comes out lies in the wallet (or waits in a queue)."""
+    """Append the exit of ``share`` (0 to 1) of an on-chain leg, into the wallet or the redemption queue."""
     carry = state.carry
     leg = carry.legs[leg_at]
     held = carry.books.balances[leg.product].amount
@@ -292,7 +306,7 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
         return 0
     gas = gas_in_eth(carry, leg.gas_exit)
     if gas > 0.0 and not share * held * unit_value(carry.books, leg.product) > gas * _gas_price(carry):
-        return 0  # not worth its gas
+        return 0  # its value would not cover the gas
     if leg.kind == LegKind.LOOP:
         debt = carry.books.balances[leg.debt].amount * series_now(
             carry.books, carry.books.balances[leg.debt].index_series
@@ -320,7 +334,7 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
 
 @leaf
 def deploy(state: Record, rows: Rows, leg_at: int, qty: float) -> int:
-    """Put ``qty`` of what lies in the wallet into a leg on chain."""
+    """Append the entry of an on-chain leg with ``qty`` from the wallet."""
     assert state.carry.legs[leg_at].product >= 0, "a leg on chain has a balance of its own"
     carry = state.carry
     leg = carry.legs[leg_at]

@@ -1,7 +1,7 @@
-"""Interest of a lending pool by its utilisation, and what our own size does to it.
+"""Pool interest as a function of utilisation, and the effect of our own size on it.
 
-Two slopes meet at the optimal utilisation, as in Aave v3. The totals that are recorded are without us, so the pool with
-us has our supply and our debt on top. All numbers of a model are series: what governance had decided by that time.
+A two-slope (kinked) rate curve as in Aave v3. Recorded totals exclude us; the pool with us adds our supply and debt.
+All parameters of the curve are series, because governance changes them over time. Rates are yearly fractions.
 """
 
 from tightloop.core.compiled import leaf
@@ -10,7 +10,7 @@ from tightloop.core.domain.types import Record
 
 @leaf
 def borrow_rate(utilisation: float, base: float, slope_below: float, slope_above: float, optimal: float) -> float:
-    """The yearly rate of variable debt at a utilisation: two slopes that meet at ``optimal``."""
+    """Compute the yearly variable borrow rate at a utilisation: two slopes with a kink at ``optimal``."""
     assert 0.0 < optimal < 1.0, "the kink lies between nothing and all that is supplied"
     if utilisation <= optimal:
         return base + slope_below * utilisation / optimal
@@ -19,19 +19,19 @@ def borrow_rate(utilisation: float, base: float, slope_below: float, slope_above
 
 @leaf
 def supply_rate(utilisation: float, rate: float, reserve_factor: float) -> float:
-    """What suppliers earn of the borrowers' ``rate``."""
+    """Compute the yearly supply rate from the borrow ``rate``."""
     assert 0.0 <= reserve_factor <= 1.0, "a pool keeps a share of the interest"
     return rate * utilisation * (1.0 - reserve_factor)
 
 
 @leaf
 def own_amount(books: Record, index_series: int) -> float:
-    """What our balances that grow with an index come to, in the pool's asset."""
+    """Sum our balances that grow with an index, unscaled, in the pool's asset; 0 for series -1."""
     total = 0.0
     if index_series < 0:
         return total
-    for at in range(books.balance_count):
-        balance = books.balances[at]
+    for k in range(books.balance_count):
+        balance = books.balances[k]
         if balance.index_series == index_series and balance.amount != 0.0:
             total += balance.amount * books.series[index_series].now
     return total
@@ -39,7 +39,7 @@ def own_amount(books: Record, index_series: int) -> float:
 
 @leaf
 def utilisation_with_us(books: Record, reserve: Record) -> float:
-    """Borrowed over supplied of the pool with us in it; 1 at most."""
+    """Compute borrowed over supplied, our own positions included; at most 1."""
     supplied = books.series[reserve.supplied].now + own_amount(books, reserve.liquidity_index)
     borrowed = books.series[reserve.borrowed].now + own_amount(books, reserve.borrow_index)
     return min(1.0, borrowed / supplied)
@@ -47,6 +47,7 @@ def utilisation_with_us(books: Record, reserve: Record) -> float:
 
 @leaf
 def _rate_at(books: Record, reserve: Record, utilisation: float, is_debt: bool) -> float:
+    """Compute the modelled borrow (``is_debt``) or supply rate of a pool at a utilisation."""
     rate = borrow_rate(
         utilisation,
         books.series[reserve.base].now,
@@ -59,7 +60,10 @@ def _rate_at(books: Record, reserve: Record, utilisation: float, is_debt: bool) 
 
 @leaf
 def rate_ratio(books: Record, reserve: Record, is_debt: bool) -> float:
-    """The modelled rate with us over the one without us; 1 where the pool pays nothing, for its index stands still."""
+    """Compute the modelled rate with us over the rate without us.
+
+    1 when we are not in the pool, or when the pool pays nothing: its index does not move then.
+    """
     if own_amount(books, reserve.liquidity_index) == 0.0 and own_amount(books, reserve.borrow_index) == 0.0:
         return 1.0
     alone = books.series[reserve.borrowed].now / books.series[reserve.supplied].now
@@ -73,19 +77,19 @@ def rate_ratio(books: Record, reserve: Record, is_debt: bool) -> float:
 
 @leaf
 def free_liquidity(books: Record, reserve: Record) -> float:
-    """What can be taken out of a pool now, in its asset; NaN when nobody says. Ours is in it when our size counts."""
+    """Return what can be withdrawn from a pool now, in its asset; NaN when its totals are unknown."""
     free = books.series[reserve.supplied].now - books.series[reserve.borrowed].now
-    if books.has_impact != 0:
+    if books.has_impact != 0:  # recorded totals exclude us: add what we supplied, less what we drew
         free += own_amount(books, reserve.liquidity_index) - own_amount(books, reserve.borrow_index)
     return free
 
 
 @leaf
 def can_give(books: Record, share: float) -> bool:
-    """Whether the pools have so much liquidity that a share of all we supply can be taken out."""
+    """Return whether pool liquidity suffices to withdraw ``share`` of everything we supply."""
     assert not share < 0.0, "who takes out less than nothing supplies"
-    for at in range(books.reserve_count):
-        reserve = books.reserves[at]
+    for k in range(books.reserve_count):
+        reserve = books.reserves[k]
         wanted = min(1.0, share) * own_amount(books, reserve.liquidity_index)
         if wanted > 0.0 and wanted > free_liquidity(books, reserve):
             return False

@@ -1,8 +1,8 @@
-"""What a carry run watches: health factor, loan to value, margins, delta, funding, pegs, utilisation of pools.
+"""Monitors of a carry run: health factor, loan to value, margin, delta, funding, LST pegs, pool utilisation.
 
-Each has four levels; a change of level is a row of the log. Bounds are those that users of such systems go by: a
-health factor of 1.5 and 1.1, a margin of 50, 20 and 10 percent, a delta of 0.5, 2 and 5 percent, an LTV of 90 and 95
-percent of its threshold; a peg is critical at the discount that brings the usual target LTV to the most a pool lends.
+Each value maps to one of four levels; a change of level is a row of the log. Bounds follow common practice: health
+factor 1.5 and 1.1; margin 50, 20 and 10 percent; delta 0.5, 2 and 5 percent; LTV at 90 and 95 percent of its threshold.
+A peg is critical at the discount that would bring the usual target LTV to the most a pool lends.
 """
 
 import math
@@ -18,7 +18,7 @@ from tightloop.core.domain.types import Record, Rows
 
 @leaf
 def _level_above(value: float, caution: float, warning: float, critical: float) -> int:
-    """The level of something that is worse the higher it is; UNKNOWN when nobody knows it."""
+    """Classify a value for which higher is worse; UNKNOWN when it is NaN."""
     if value != value:
         return Level.UNKNOWN.value
     if value > critical:
@@ -30,17 +30,17 @@ def _level_above(value: float, caution: float, warning: float, critical: float) 
 
 @leaf
 def _level_below(value: float, caution: float, warning: float, critical: float) -> int:
-    """The level of something that is worse the lower it is."""
+    """Classify a value for which lower is worse; UNKNOWN when it is NaN."""
     return _level_above(-value, -caution, -warning, -critical)
 
 
 @leaf
 def net_delta(carry: Record) -> float:
-    """The worst net exposure to the base of any holding, as a share of what is held long of it; NaN without any."""
+    """Return the largest net exposure to any holding's base, as a fraction of the amount held long; NaN if none."""
     books = carry.books
     worst = math.nan
-    for at in range(books.holding_count):
-        asset = books.holdings[at].base
+    for h in range(books.holding_count):
+        asset = books.holdings[h].base
         net = net_units(books, asset)
         hedged = 0.0
         for k in range(books.holding_count):
@@ -56,9 +56,10 @@ def net_delta(carry: Record) -> float:
 
 @leaf
 def _peg_discount(carry: Record) -> float:
+    """Return the largest market discount of any leg's LST to its exchange rate, as a fraction; NaN if unknown."""
     worst = math.nan
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
+    for k in range(carry.leg_count):
+        leg = carry.legs[k]
         if leg.market_series < 0 or not (leg.kind == LegKind.STAKE or leg.kind == LegKind.LOOP):
             continue
         rate = series_now(carry.books, carry.books.balances[leg.lst].rate_series)
@@ -70,9 +71,10 @@ def _peg_discount(carry: Record) -> float:
 
 @leaf
 def _utilisation(carry: Record) -> float:
+    """Return the highest utilisation of any pool a leg uses; NaN if unknown."""
     worst = math.nan
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
+    for k in range(carry.leg_count):
+        leg = carry.legs[k]
         if leg.supplied_series < 0 or leg.borrowed_series < 0:
             continue
         share = carry.books.series[leg.borrowed_series].now / carry.books.series[leg.supplied_series].now
@@ -87,6 +89,7 @@ def _utilisation(carry: Record) -> float:
 
 @leaf
 def _set(state: Record, rows: Rows, monitor: int, value: float, level: int) -> None:
+    """Store a monitor's value; log a change of its level, unless both levels are harmless."""
     carry = state.carry
     carry.monitors[monitor] = value
     if level == carry.levels[monitor]:
@@ -102,7 +105,7 @@ def _set(state: Record, rows: Rows, monitor: int, value: float, level: int) -> N
 
 @leaf
 def watch(state: Record, rows: Rows) -> None:
-    """Look at everything, and say what changed its level. What has a worst value in an instant is judged by it."""
+    """Evaluate all monitors. Those with an extreme within the instant are judged by the extreme."""
     carry = state.carry
     health = carry.hf_low if carry.hf_low < math.inf else math.nan
     _set(state, rows, Monitor.HEALTH_FACTOR.value, health, _level_below(health, 1.5, 1.1, 1.0))

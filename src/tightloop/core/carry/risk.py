@@ -1,4 +1,7 @@
-"""What stops everything that adds to a position, a loan, a supply, a stake or a hedge; what reduces is never asked."""
+"""The gate for new risk in carry: asked before anything adds to a position, loan, supply, stake or hedge.
+
+Reductions never ask.
+"""
 
 from tightloop.core import log
 from tightloop.core.compiled import leaf
@@ -10,7 +13,7 @@ from tightloop.core.trading import exposure
 
 @leaf
 def refusal(state: Record) -> int:
-    """Why nothing may add to what is held now; 0 when nothing stands against it."""
+    """Return the Reason for which no risk may be added now, 0 when it may."""
     if state.killed != 0 or state.carry.killed != 0:
         return Reason.KILLED.value
     if exposure.is_ruined(state):
@@ -24,7 +27,7 @@ def refusal(state: Record) -> int:
 
 @leaf
 def say_denied(state: Record, rows: Rows, band: int, reason: int, amount: float) -> None:
-    """A row for what a rule would have added and may not."""
+    """Log that a rule would have added ``amount`` (unit of the rule) and was denied."""
     assert 0 < band < BANDS, "who is denied is a rule"
     row = log.emit(state, rows, RowKind.WARNING.value, -1)
     row.code = WarningCode.BUNDLE_DENIED.value
@@ -36,8 +39,10 @@ def say_denied(state: Record, rows: Rows, band: int, reason: int, amount: float)
 
 @leaf
 def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
-    """Whether a rule may not add now; said once for each rule and reason, but of signals, of which each is an entry of
-    its own."""
+    """Return whether a rule may not add now; log it once per rule and reason.
+
+    Every denied signal is logged, because each signal is an entry of its own.
+    """
     reason = refusal(state)
     if reason == 0:
         return False
@@ -51,7 +56,7 @@ def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
 
 @leaf
 def forget_denials(state: Record) -> None:
-    """Once something may be added again, what is denied next is said again."""
+    """Reset the logged denials once risk may be added again, so that the next denial is logged."""
     carry = state.carry
     if carry.is_denied != 0 and refusal(state) == 0:
         carry.is_denied = 0

@@ -1,7 +1,7 @@
-"""What the allocator moves between places, what pays the gas of it, and what taking out costs.
+"""Transfers of the allocator between places, who pays their gas, and what withdrawing capital costs.
 
-Gas paid at once comes out of the wallet's cash; where that has not enough left, what is moved or taken out pays for its
-own way. A fund whose cash is all at work can so still be wound down.
+Gas paid at once comes from the wallet's cash. When that is too little, the balance being moved or withdrawn pays for
+its own transaction, so that a fully invested fund can still be wound down.
 """
 
 import math
@@ -14,12 +14,12 @@ from tightloop.core.domain.types import Record, Rows
 from tightloop.core.log import seal
 
 UNEVEN = 0.05
-"""Of the margin that is a venue's share: it is refilled when it misses more."""
+"""Fraction of a venue's share of margin: refilled when it misses more than this."""
 
 
 @leaf
 def _cost_of_way(carry: Record) -> float:
-    """What one transfer costs whoever pays it, in the share class."""
+    """Return the cost of one transfer, gas and fee, in the share class."""
     gas = gas_in_eth(carry, carry.gas_transfer)
     if carry.gas_series >= 0:
         gas *= carry.books.assets[carry.gas_asset].price
@@ -28,9 +28,9 @@ def _cost_of_way(carry: Record) -> float:
 
 @leaf
 def move(state: Record, rows: Rows, leg: int, source: int, target: int, qty: float) -> int:
-    """A transfer between two places of one asset, with its gas; returns the rows written.
+    """Append a transfer of up to ``qty`` between two places of one token, with its gas; return the rows written.
 
-    What is not worth its way stays where it is.
+    Nothing is moved when it is worth less than the transfer costs.
     """
     if not qty > 0.0 or source == target:
         return 0
@@ -52,53 +52,55 @@ def move(state: Record, rows: Rows, leg: int, source: int, target: int, qty: flo
 
 
 @leaf
-def _is_margin(carry: Record, at: int) -> bool:
-    """Whether a balance is the margin of a holding that is open."""
+def _is_margin(carry: Record, index: int) -> bool:
+    """Return whether a balance is the margin of an open holding."""
     found = False
     for k in range(carry.books.holding_count):
-        own = carry.books.holdings[k]
-        found = found or (own.cash == at and own.qty != 0.0)
+        holding = carry.books.holdings[k]
+        found = found or (holding.cash == index and holding.qty != 0.0)
     return found
 
 
 @leaf
-def _in_quote(carry: Record, at: int) -> float:
-    """What one unit of a margin is worth in the quote asset of its holdings; 1 of what is no margin."""
+def _in_quote(carry: Record, index: int) -> float:
+    """Return the value of one unit of a margin balance in its holdings' quote asset; 1 when it is not a margin."""
     for k in range(carry.books.holding_count):
-        own = carry.books.holdings[k]
-        if own.cash == at:
-            return unit_value(carry.books, at) / carry.books.assets[own.quote].price
+        holding = carry.books.holdings[k]
+        if holding.cash == index:
+            return unit_value(carry.books, index) / carry.books.assets[holding.quote].price
     return 1.0
 
 
 @leaf
 def _margins(carry: Record, token: int) -> tuple[float, float]:
-    """Margin equity and notional over all venues where a token is the margin of something open; in the quote asset."""
+    """Sum margin equity and notional, in the quote asset, over all venues with this token as margin in use."""
     equity, notional = 0.0, 0.0
-    for at in range(carry.books.balance_count):
-        own = carry.books.balances[at]
-        if own.kind == BalanceKind.VENUE and own.token == token and _is_margin(carry, at):
-            equity += margin_equity(carry.books, own.venue)
-            notional += margin_notional(carry.books, own.venue)
+    for k in range(carry.books.balance_count):
+        balance = carry.books.balances[k]
+        if balance.kind == BalanceKind.VENUE and balance.token == token and _is_margin(carry, k):
+            equity += margin_equity(carry.books, balance.venue)
+            notional += margin_notional(carry.books, balance.venue)
     return equity, notional
 
 
 @leaf
-def _spare(state: Record, rows: Rows, at: int, ratio: float) -> float:
-    """What may leave a place so that ``ratio`` of its notional stays as margin, in units of the balance."""
+def _spare(state: Record, rows: Rows, index: int, ratio: float) -> float:
+    """Return what may leave a place, in its units, so that margin stays at ``ratio`` of notional."""
     carry = state.carry
-    own = carry.books.balances[at]
-    left = left_of(state, rows, at)
-    if not _is_margin(carry, at):
+    balance = carry.books.balances[index]
+    left = left_of(state, rows, index)
+    if not _is_margin(carry, index):
         return max(0.0, left)
-    spare = margin_equity(carry.books, own.venue) - ratio * margin_notional(carry.books, own.venue)
-    return max(0.0, min(left, spare / _in_quote(carry, at) - (own.amount - left)))
+    spare = margin_equity(carry.books, balance.venue) - ratio * margin_notional(carry.books, balance.venue)
+    return max(0.0, min(left, spare / _in_quote(carry, index) - (balance.amount - left)))
 
 
 @leaf
 def bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
-    """Move what is missing in the wallet from the exchanges: first what is no margin, then of margins so much that
-    the same share of its notional is left at every venue. Returns the rows written."""
+    """Append transfers of up to ``missing`` from exchanges to the wallet; return the rows written.
+
+    Idle cash goes first; then margins, so that the same margin ratio remains at every venue.
+    """
     carry = state.carry
     books = carry.books
     token = books.balances[purse].token
@@ -109,14 +111,14 @@ def bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
     for wants_margin in (False, True):
         equity, notional = _margins(carry, token)
         due = missing
-        for at in range(books.balance_count):
-            own = books.balances[at]
-            if own.kind != BalanceKind.VENUE or own.token != token or not missing > 0.0:
+        for k in range(books.balance_count):
+            balance = books.balances[k]
+            if balance.kind != BalanceKind.VENUE or balance.token != token or not missing > 0.0:
                 continue
-            if _is_margin(carry, at) == wants_margin:
-                ratio = max(0.0, equity - due * _in_quote(carry, at)) / notional if wants_margin else 0.0
-                qty = min(own.amount, min(_spare(state, rows, at, ratio), missing) + fee)
-                written = move(state, rows, -1, at, purse, qty)
+            if _is_margin(carry, k) == wants_margin:
+                ratio = max(0.0, equity - due * _in_quote(carry, k)) / notional if wants_margin else 0.0
+                qty = min(balance.amount, min(_spare(state, rows, k, ratio), missing) + fee)
+                written = move(state, rows, -1, k, purse, qty)
                 count += written
                 if written > 0:
                     missing -= max(0.0, qty - fee)
@@ -125,8 +127,10 @@ def bring_to(state: Record, rows: Rows, purse: int, missing: float) -> int:
 
 @leaf
 def level_margins(state: Record, rows: Rows) -> int:
-    """Cash from exchanges that have more than their share to those that have less, so that each has the same margin for
-    its notional; returns the rows written."""
+    """Append transfers between exchanges so that all have the same margin ratio; return the rows written.
+
+    Only exchanges that miss more than UNEVEN of their share receive anything.
+    """
     carry = state.carry
     books = carry.books
     count = 0
@@ -136,53 +140,55 @@ def level_margins(state: Record, rows: Rows) -> int:
             continue
         unit = _in_quote(carry, target)
         equity, notional = _margins(carry, poor.token)
-        for at in range(books.balance_count):
-            own = books.balances[at]
-            if own.kind == BalanceKind.VENUE and own.token == poor.token and not _is_margin(carry, at):
-                equity += max(0.0, own.amount) * unit
+        for k in range(books.balance_count):
+            balance = books.balances[k]
+            if balance.kind == BalanceKind.VENUE and balance.token == poor.token and not _is_margin(carry, k):
+                equity += max(0.0, balance.amount) * unit
         ratio = equity / notional
         wanted = ratio * margin_notional(books, poor.venue)
         missing = wanted - margin_equity(books, poor.venue)
         if not missing > UNEVEN * wanted:
             continue
         missing /= unit
-        for at in range(books.balance_count):
-            own = books.balances[at]
-            if own.kind == BalanceKind.VENUE and own.token == poor.token and at != target and missing > 0.0:
-                qty = min(_spare(state, rows, at, ratio), missing)
-                written = move(state, rows, -1, at, target, qty)
+        for k in range(books.balance_count):
+            balance = books.balances[k]
+            if balance.kind == BalanceKind.VENUE and balance.token == poor.token and k != target and missing > 0.0:
+                qty = min(_spare(state, rows, k, ratio), missing)
+                written = move(state, rows, -1, k, target, qty)
                 count += written
                 if written > 0:
                     missing -= qty
     return count
 
 
-# What it costs to take out --------------------------------------------------------------------------------------------
+# Cost of withdrawing --------------------------------------------------------------------------------------------------
 
 
 @leaf
 def fixed_costs(carry: Record) -> float:
-    """Of one reduction, whatever its size: gas and fees of transfers, in the share class."""
+    """Estimate the size-independent cost of one reduction: gas and transfer fees, in the share class."""
     total = 0.0
-    way = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee
-    for at in range(carry.leg_count):
-        leg = carry.legs[at]
+    transfer = gas_in_cash(carry, carry.gas_transfer) + carry.transfer_fee
+    for k in range(carry.leg_count):
+        leg = carry.legs[k]
         if leg.product >= 0 and carry.books.balances[leg.product].amount > 0.0:
             total += gas_in_cash(carry, leg.gas_exit)
             if leg.debt >= 0 and leg.kind == LegKind.LEND:
                 total += gas_in_cash(carry, leg.gas_borrow)
         if leg.source >= 0 and leg.base >= 0 and carry.legs[leg.source].kind == LegKind.SPOT:
-            total += way
-    for at in range(carry.books.balance_count):
-        if carry.books.balances[at].kind == BalanceKind.VENUE and carry.books.balances[at].amount > 0.0:
-            total += way
+            total += transfer
+    for k in range(carry.books.balance_count):
+        if carry.books.balances[k].kind == BalanceKind.VENUE and carry.books.balances[k].amount > 0.0:
+            total += transfer
     return total
 
 
 @leaf
 def turnover_costs(carry: Record) -> float:
-    """Of taking everything out: fees of exchanges, swaps and the market's discount on what is staked, in the share
-    class; a part of it costs that part."""
+    """Estimate the cost of exiting everything, in the share class; exiting a part costs that part.
+
+    Exchange fees, swap fees and the market's discount on staked tokens.
+    """
     books = carry.books
     total = 0.0
     for at in range(carry.leg_count):
@@ -215,23 +221,23 @@ def turnover_costs(carry: Record) -> float:
 
 @leaf
 def out_of_reach(carry: Record) -> float:
-    """What reducing the legs does not bring in: rewards that are not sold, and what is owed for gas."""
+    """Sum the value that reducing legs does not release: unsold rewards, less gas owed; in the share class."""
     total = 0.0
-    for at in range(carry.books.balance_count):
-        own = carry.books.balances[at]
-        if (own.kind == BalanceKind.REWARD or own.kind == BalanceKind.GAS) and own.amount != 0.0:
-            total += own.sign * own.amount * unit_value(carry.books, at)
+    for k in range(carry.books.balance_count):
+        balance = carry.books.balances[k]
+        if (balance.kind == BalanceKind.REWARD or balance.kind == BalanceKind.GAS) and balance.amount != 0.0:
+            total += balance.sign * balance.amount * unit_value(carry.books, k)
     return total
 
 
 @leaf
-def at_work(carry: Record) -> float:
-    """What could still be taken out: worth of positions and of what lies at exchanges, in the share class."""
+def deployed_value(carry: Record) -> float:
+    """Sum the value that can still be withdrawn: on-chain positions and balances at exchanges; in the share class."""
     books = carry.books
     total = 0.0
-    for at in range(books.balance_count):
-        own = books.balances[at]
-        is_product = own.kind == BalanceKind.SUPPLIED or own.kind == BalanceKind.LST
-        if (is_product or own.kind == BalanceKind.VENUE) and own.amount > 0.0:
-            total += own.amount * unit_value(books, at)
+    for k in range(books.balance_count):
+        balance = books.balances[k]
+        is_product = balance.kind == BalanceKind.SUPPLIED or balance.kind == BalanceKind.LST
+        if (is_product or balance.kind == BalanceKind.VENUE) and balance.amount > 0.0:
+            total += balance.amount * unit_value(books, k)
     return total

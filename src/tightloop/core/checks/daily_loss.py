@@ -1,4 +1,7 @@
-"""The loss of the day stays within its share of the equity at 00:00 UTC; a breach stops entries for the day."""
+"""The account's loss of the day may not exceed a percentage of its equity at 00:00 UTC.
+
+A breach stops entries until the next UTC day.
+"""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""Drawdown from the equity peak stays below its limit; a breach stops entries until an operator re-arms."""
+"""Drawdown from the equity peak must stay below its limit; a breach stops entries until an operator re-arms."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,7 @@
-"""The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
+"""Free cash must cover the entry.
+
+Spot needs price, fixed slippage and fee; margined instruments need initial margin and fee.
+"""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""No entry while a kill switch is engaged: of the account, the strategy, the symbol or the instance."""
+"""No entries while a kill switch is engaged: account-wide, or for this strategy, symbol or instance."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""After a loss a strategy waits, on every instrument."""
+"""After a losing trade, the strategy enters on none of its instruments until its cooldown is over."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""After so many losses in a row a strategy enters no more until the next UTC day."""
+"""After too many consecutive losing trades, the strategy makes no entry until the next UTC day."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""Leverage within the limit of the account and of the tier that the notional falls into."""
+"""Leverage must stay within the account's limit and that of the margin tier the notional falls into."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

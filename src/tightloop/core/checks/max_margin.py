@@ -1,4 +1,4 @@
-"""Margin in use, margin promised and the new margin stay below a share of the current equity."""
+"""Used margin + reserved margin + margin of this order must stay below a percentage of current equity."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

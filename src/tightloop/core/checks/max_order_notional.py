@@ -1,4 +1,4 @@
-"""No single order above a notional."""
+"""The notional of a single order is limited."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""The notional of the whole account within a share of the current equity."""
+"""The notional of the whole account, this order included, may not exceed a percentage of current equity."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

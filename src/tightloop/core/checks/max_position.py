@@ -1,4 +1,4 @@
-"""The position an order leads to stays within a share of the current equity."""
+"""The position that results from the order may not exceed a percentage of current equity, by notional."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""No more positions at once, open or being entered, than the account allows."""
+"""The number of positions, open or pending entry, is limited for the account."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""All strategies together hold no more of one symbol than a share of the current equity."""
+"""All strategies' notional in one symbol may not exceed a percentage of current equity."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

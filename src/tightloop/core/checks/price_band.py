@@ -1,4 +1,7 @@
-"""The price an order is judged by (of a stop limit its stop) within a band around the mark: no fat finger trades."""
+"""An order's price must lie within a band around the mark price: protection against fat fingers.
+
+The price is the order's reference price; for a stop-limit order that is its stop.
+"""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""Nothing is entered while equity is not above 0, nor after a record of it until an operator re-arms."""
+"""No entries while equity is 0 or less, nor afterwards until an operator re-arms."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,4 @@
-"""The loss of a strategy in a UTC day stays within its share of the equity at 00:00 UTC."""
+"""A strategy's loss of the day may not exceed a percentage of the account's equity at 00:00 UTC."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason

@@ -1,4 +1,7 @@
-"""No entry on an instrument while an order on it has an unknown outcome: filled, it would make this one a second."""
+"""No entry on an instrument while the outcome of another order on it is unknown.
+
+If that order did fill, this one would double the position.
+"""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import OrderState

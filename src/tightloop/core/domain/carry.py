@@ -1,12 +1,14 @@
-"""The domain of carry: capital over several venues, the legs it earns by, and what is asked of the venues.
+"""Records and enums of carry: capital on several venues, the legs that earn, the instructions to venues.
 
-A *series* is a number that the outside gives: a price, a mark, an index, a rate. A *balance* is an amount of one token
-in one place. Supplied and borrowed amounts are scaled: they never change by interest, the index does. A *holding* is a
-perpetual position. The value of a balance is sign x amount x index x rate x price, in the share class.
+A *series* is an external value over time: a price, a mark, an index, a rate. A *balance* is an amount of one token in
+one place. A *holding* is a perpetual position. A *leg* is one source of income: spot coins, a loan, a stake, a
+leveraged loop, a perpetual. Supplied and borrowed amounts are scaled: interest grows the index, never the amount. The
+value of a balance is sign x amount x index x rate x price, in the share class (the asset the fund is accounted in).
 
-INSTRUCTION_EXECUTED says: order_id = bundle, reason = Instruction, instrument = the balance that gives, instance =
-the balance that takes (or the holding), qty = given, amount = taken, price = at which, rate = fee, is_maker = the
-balance that pays it (-1: none), side = the leg, stop_loss and take_profit of a directional holding.
+Fields of an INSTRUCTION_EXECUTED event: order_id = bundle, reason = Instruction, instrument = source balance, instance
+= target balance (of PERP_TRADE: the holding), qty = amount given, amount = amount received, price = execution price,
+rate = fee, is_maker = balance that pays the fee (-1: none), side = leg, stop_loss and take_profit of a directional
+holding.
 """
 
 from enum import IntEnum
@@ -15,55 +17,55 @@ from tightloop.core import limits
 from tightloop.core.domain.records import of, record
 
 GO = 0
-"""The code of the row that ends a bundle: run it."""
+"""Code of the INSTRUCT row that ends a bundle and has it executed."""
 GWEI = 1e-9
-"""In ETH."""
+"""ETH per gwei."""
 ALONE, STAGE = 1, 2
-"""What ``is_pending`` says of a bundle: it stands alone, or is a stage of a task that is tried again."""
+"""Values of ``is_pending``: a single bundle, or a stage of a task, which is retried after a rollback."""
 
 
 SMALL_BELOW, MEDIUM_BELOW = 50_000.0, 500_000.0
-"""USD: where the cost of a trade of one size ends and that of the next begins; ``fee_rate`` is that of the largest."""
+"""USD notional: trades below the first pay ``rate_small``, below the second ``rate_medium``, others ``fee_rate``."""
 
 
 class SeriesKind(IntEnum):
-    """What a series is; the order in which values of one instant are told (indices, rates, prices, marks)."""
+    """Kind of a series. Values of one instant are applied in this order: indices, rates, prices, marks."""
 
     LIQUIDITY_INDEX = 1
     BORROW_INDEX = 2
-    RATE = 3  # of an LST, in ETH: what it is minted and redeemed at
-    MARKET_RATE = 4  # what a swap pays for it
-    SUPPLIED = 5
+    RATE = 3  # exchange rate of an LST in ETH: what it is minted and redeemed at
+    MARKET_RATE = 4  # market price of an LST in ETH: what a swap pays
+    SUPPLIED = 5  # total of the pool, in its asset
     BORROWED = 6
     GAS = 7  # gwei
     PRICE = 8
     MARK = 9
     HIGH = 10
     LOW = 11
-    RATE_BASE = 12  # of the model of a pool's interest: what borrowing costs at a utilisation of 0
-    RATE_BELOW = 13  # and so much more at the optimal utilisation
-    RATE_ABOVE = 14  # and so much more again at 1
-    RATE_OPTIMAL = 15
-    RESERVE_FACTOR = 16  # what the pool keeps of the interest
+    RATE_BASE = 12  # of a pool's interest model, yearly fractions: borrow rate at utilisation 0
+    RATE_BELOW = 13  # added up to the optimal utilisation
+    RATE_ABOVE = 14  # added again up to utilisation 1
+    RATE_OPTIMAL = 15  # utilisation at the kink
+    RESERVE_FACTOR = 16  # share of the interest that the pool keeps
 
 
 class BalanceKind(IntEnum):
-    """Where an amount is, and so what can be done with it."""
+    """Where an amount is held, and so what can be done with it."""
 
-    WALLET = 1  # on chain, ours
-    VENUE = 2  # at an exchange: cash, coins, the margin of its perpetuals
+    WALLET = 1  # on chain, in our wallet
+    VENUE = 2  # at an exchange: cash, coins, margin of perpetuals
     SUPPLIED = 3  # aToken, scaled
-    DEBT = 4  # scaled
+    DEBT = 4  # variable debt, scaled
     LST = 5
     REWARD = 6
-    GAS = 7  # owed
-    TRANSIT = 8
-    QUEUE = 9  # waits to be redeemed
-    FLASH = 10  # owed within a bundle
+    GAS = 7  # gas owed, not yet paid
+    TRANSIT = 8  # on its way between two places
+    QUEUE = 9  # in the redemption queue of a protocol
+    FLASH = 10  # flash loan, owed within one bundle
 
 
 class Instruction(IntEnum):
-    """The vocabulary of what is asked of venues and chains."""
+    """Instructions to venues and chains."""
 
     SPOT_BUY = 1
     SPOT_SELL = 2
@@ -74,33 +76,33 @@ class Instruction(IntEnum):
     BORROW = 7
     REPAY = 8
     STAKE = 9
-    SWAP = 10  # an LST sold on the market
-    REDEEM = 11  # an LST given to the queue of its protocol
+    SWAP = 10  # sell an LST on the market
+    REDEEM = 11  # put an LST into its protocol's redemption queue
     FLASH_BORROW = 12
     FLASH_REPAY = 13
-    WRAP = 14  # ETH and WETH, either way
+    WRAP = 14  # ETH to WETH or back
     GAS = 15
     PAY_OUT = 16
-    SELL_DUST = 17
-    ARRIVED = 18  # what was on its way is there
+    SELL_DUST = 17  # sell small reward balances
+    ARRIVED = 18  # a transfer or redemption completed
 
 
 class Rollback(IntEnum):
-    """Why a bundle did not take place."""
+    """Why a bundle was not executed."""
 
     NONE = 0
     NOT_ENOUGH = 1  # a balance would be negative
     HEALTH_FACTOR = 2
     LTV = 3
-    LIQUIDITY = 4  # the pool has not so much
-    FLASH_OPEN = 5  # what was borrowed for the bundle is not paid back
+    LIQUIDITY = 4  # insufficient pool liquidity
+    FLASH_OPEN = 5  # the flash loan was not paid back
     PRICE_UNKNOWN = 6
     MARGIN = 7
-    FORCED = 8  # a test asked for it
+    FORCED = 8  # requested by a test
 
 
 class PnlComponent(IntEnum):
-    """Where profit comes from; all of them add up to the change of equity."""
+    """P&L attribution; the components add up to the change of equity."""
 
     SUPPLY_YIELD = 0
     STAKING_YIELD_ORACLE = 1
@@ -119,7 +121,7 @@ assert BUCKETS <= limits.BUCKETS_MAX
 
 
 class ContraAccount(IntEnum):
-    """The other side of what enters and leaves balances, for each token: with them the books add up to zero."""
+    """Counter-accounts of balances, for each token; with them the books of a token sum to zero."""
 
     CAPITAL = 0
     CONVERTED = 1
@@ -128,14 +130,14 @@ class ContraAccount(IntEnum):
     REALIZED = 4
     REWARDS = 5
     SEIZED = 6
-    IMPACT = 7  # interest that our own size made smaller, or debt that it made larger
+    IMPACT = 7  # interest lost (or debt added) through our own size in the pool
 
 
 COUNTERS = len(ContraAccount)
 
 
 class LegKind(IntEnum):
-    """What a leg earns by."""
+    """How a leg earns."""
 
     SPOT = 1
     LEND = 2
@@ -145,7 +147,7 @@ class LegKind(IntEnum):
 
 
 class LegSize(IntEnum):
-    """What a size is counted in."""
+    """The unit of a size."""
 
     ALL = 1
     WEIGHT = 2
@@ -163,7 +165,7 @@ class LegState(IntEnum):
 
 
 class Task(IntEnum):
-    """What the allocator is in the middle of: bundles follow each other until it is done."""
+    """The multi-bundle task in progress."""
 
     NONE = 0
     ENTER = 1
@@ -172,7 +174,7 @@ class Task(IntEnum):
 
 
 class RebalanceReason(IntEnum):
-    """Which rule acted."""
+    """The rule that caused a bundle."""
 
     LIQUIDATION = 1
     HEALTH_FACTOR = 2
@@ -188,19 +190,19 @@ class RebalanceReason(IntEnum):
 
 
 BANDS = 16
-"""Room for a number by rule."""
+"""Length of an array indexed by RebalanceReason."""
 assert len(RebalanceReason) < BANDS, "every rule has a place"
 
 
 class Monitor(IntEnum):
-    """What is watched at the end of every instant; a change of its level is an event."""
+    """Quantities monitored at the end of every instant; a change of level is logged."""
 
     HEALTH_FACTOR = 0
-    LTV = 1  # over the liquidation threshold
+    LTV = 1  # loan to value as a share of the liquidation threshold
     MARGIN = 2
     DELTA = 3
-    FUNDING = 4  # the last rate, as it is for us
-    PEG = 5  # the market's discount on an LST
+    FUNDING = 4  # last funding rate, signed as received by our position
+    PEG = 5  # market discount of an LST to its exchange rate
     UTILISATION = 6
 
 
@@ -208,7 +210,7 @@ MONITORS = len(Monitor)
 
 
 class Level(IntEnum):
-    """How bad it is."""
+    """Severity."""
 
     UNKNOWN = 0
     SAFE = 1
@@ -219,24 +221,28 @@ class Level(IntEnum):
 
 SERIES = record(*of("i8", "kind"), *of("f8", "now"))
 
-ASSET = record(*of("i8", "price_series"), *of("f8", "usd price"))  # price: in the share class; series -1: usd is 1
+ASSET = record(
+    *of("i8", "price_series"), *of("f8", "usd price")
+)  # price in the share class; price_series -1: usd stays 1
 
 BALANCE = record(
-    *of("i8", "venue kind token asset index_series rate_series sign may_be_negative earns"),  # a series of -1: 1
-    *of("f8", "amount"),  # owed when sign is -1
+    *of(
+        "i8", "venue kind token asset index_series rate_series sign may_be_negative earns"
+    ),  # a series of -1 counts as 1
+    *of("f8", "amount"),  # owed when sign is -1; never negative itself
 )
 
 HOLDING = record(
     *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
     *of("f8", "qty entry mark spot unrealized funding fees realized weight stop target before"),
     *of("f8", "fee_rate rate_small rate_medium"),
-)  # mark and spot: of the perp and of its base, in the quote; before: the mark at the instant before
+)  # mark, spot: of the perpetual and of its base, in quote units; before: mark at the previous instant
 
 RESERVE = record(
     *of("i8", "liquidity_index borrow_index supplied borrowed base below above optimal reserve_factor"),
-)  # series of a pool's asset; those of the model are -1 unless our own size counts
+)  # series of a pool's asset; those of the rate model are -1 unless market impact is on
 RESERVES = limits.SERIES_MAX // 3
-"""Each has an index and two totals of its own."""
+"""Each reserve needs at least three series: an index and two totals."""
 
 BOOKS = record(
     *of("i8", "series_count asset_count token_count balance_count holding_count share reserve_count has_impact"),
@@ -250,8 +256,12 @@ BOOKS = record(
 
 LEG = record(
     *of("i8", "kind state size_kind match source price_series side exit is_signal wraps"),
-    *of("i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"),  # balances
-    *of("i8", "market_series supplied_series borrowed_series unwrapped"),  # unwrapped: the coin of a borrowed WETH
+    *of(
+        "i8", "input venue_cash coin product debt borrowed flash base weth lst queue gas_borrow"
+    ),  # all of them balances
+    *of(
+        "i8", "market_series supplied_series borrowed_series unwrapped"
+    ),  # unwrapped: the ETH balance of a borrowed WETH
     *of("i8", "holding_first holding_count margin_kind queue_ns gas_enter gas_exit predicted_ns"),
     *of("f8", "size margin_size fee_rate rate_small rate_medium swap_rate"),
     *of("f8", "ltv max_ltv threshold bonus flash_rate entry_hf_min"),
@@ -263,15 +273,17 @@ CARRY = record(
     *of("i8", "task stage bundle_id is_pending transit_count blocked_ns has_entered is_legacy gas_twice fee_in_amount"),
     *of("i8", "settlement_count resize_count rebalance_count rollback_count bundle_count band is_fast"),
     *of("i8", "pay_ns pay_count warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
-    *of("i8", "killed is_denied paused_stage paused_band paused_first measured_ns"),  # killed: bits of scopes
-    *of("f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"),  # NaN: off
+    *of("i8", "killed is_denied paused_stage paused_band paused_first measured_ns"),  # killed: bit set of scopes
+    *of(
+        "f8", "equity_band delta_band ltv_band hf_floor margin_warn margin_resize margin_low dust"
+    ),  # NaN: switched off
     *of("f8", "reserve gas_multiplier transfer_fee nav units unit_price flows last_nav base share payable deposited"),
     *of("f8", "margin_min hf_min hf_start hf ltv margin_ratio delta fees gas_cost rate_sum initial funding_rate"),
     *of("f8", "peak_unit drawdown_pct paused_base"),
-    *of("f8", "hf_low ltv_high used_high margin_worst"),  # of the instant in hand, before and after what was done
+    *of("f8", "hf_low ltv_high used_high margin_worst"),  # extremes within the current instant
     ("monitors", "f8", (MONITORS,)),
     ("levels", "i8", (MONITORS,)),
-    ("denied", "i8", (BANDS,)),  # by rule: the reason for which it may not act, as it was said last
+    ("denied", "i8", (BANDS,)),  # by rule: the Reason of the denial logged last, 0 for none
     ("buckets", "f8", (limits.BUCKETS_MAX,)),
     ("legs", LEG, (limits.LEGS_MAX,)),
     ("books", BOOKS),

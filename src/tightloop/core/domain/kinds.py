@@ -1,7 +1,7 @@
-"""Kinds of arguments that compiled functions take: scalars, records by their dtype, arrays of both. No compiler here.
+"""Argument kinds of compiled functions: scalars, records by their dtype, arrays of both. Imports no compiler.
 
-``compiled`` makes machine types of them: a numpy dtype is one row of that record, ``array(dtype)`` a contiguous array
-of rows, ``int64(a, b)`` the signature of a function of ``a`` and ``b`` that returns an ``int64``.
+``compiled`` translates them to machine types: a numpy dtype is one record, ``array(dtype)`` a contiguous array of
+records; ``int64(a, b)`` is the signature of a function that takes ``a`` and ``b`` and returns an int64.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A contiguous array in C order; ``of`` is a scalar or the dtype of its rows."""
+    """A C-contiguous array; ``of`` is a scalar kind or the dtype of its records."""
 
     of: "Scalar | np.dtype[Any]"
     dimensions: int = 1
@@ -20,12 +20,12 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A number of the machine, by numba's name for it; ``void`` where a function returns nothing."""
+    """A machine number by numba's name for it; ``void`` for functions that return nothing."""
 
     name: str
 
     def __call__(self, *arguments: "Kind") -> "Signature":
-        """Make the signature of a function that returns this."""
+        """Make the signature of a function that returns this kind."""
         return Signature(self, arguments)
 
 
@@ -34,7 +34,7 @@ Kind: TypeAlias = Scalar | Array | np.dtype[Any]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a compiled function takes and returns."""
+    """Argument and return kinds of a compiled function."""
 
     returns: Scalar
     arguments: tuple[Kind, ...]
@@ -44,5 +44,5 @@ int64, uint64, float64, boolean, void = (Scalar(name) for name in ("int64", "uin
 
 
 def array(of: Scalar | np.dtype[Any], dimensions: int = 1) -> Array:
-    """Make the kind of a contiguous array."""
+    """Make the kind of a C-contiguous array with ``dimensions`` dimensions."""
     return Array(of, dimensions)

@@ -1,4 +1,4 @@
-"""What the quotes of a window say: means over time of spread, middle and liquidity."""
+"""Time-weighted means of quote columns (spread, mid, liquidity) over a window."""
 
 import math
 
@@ -9,7 +9,11 @@ from tightloop.core.market import tapes
 
 @leaf
 def quote_mean(state: Record, arena: Floats, window: int, column: int) -> float:
-    """Mean over time of a column of the quotes; NaN until a quote lies at or before the beginning of the window."""
+    """Return the time-weighted mean of a quote column; NaN until the window is warm.
+
+    ``window``: arena index of the window's two edge numbers (``state.edges``); ``column``: from ``tapes.BID`` to
+    ``tapes.LIQUIDITY``.
+    """
     assert tapes.BID <= column <= tapes.LIQUIDITY, "a column that has a sum over time"
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)
     if not tapes.is_warm(state, old):

@@ -32,7 +32,10 @@ _BOTH, _BID, _ASK = 0.0, 1.0, 2.0
 
 @leaf
 def _money(book: Record, side: int, bound: float) -> float:
-    """Of a side's levels as far as ``bound``; NaN when levels that are not kept may lie in reach."""
+    """Sum price x quantity of a side's levels from the best price up to ``bound``, in the quote asset.
+
+    ``side``: 1 bids, -1 asks. NaN if all kept levels are in reach and the book is full: there may be more.
+    """
     levels = book.bids if side > 0 else book.asks
     count = book.bid_count if side > 0 else book.ask_count
     at, money = count - 1, 0.0

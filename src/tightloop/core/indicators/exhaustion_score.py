@@ -57,7 +57,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _held(share: float) -> float:
-    """Within 0 to 1; NaN stays NaN."""
+    """Clamp to 0 .. 1; NaN stays NaN."""
     return share if math.isnan(share) else min(max(share, 0.0), 1.0)
 
 

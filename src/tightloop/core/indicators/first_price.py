@@ -27,9 +27,9 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     arena[base] = math.nan
     if tapes.is_warm(state, old):
-        own = state.edges[old]
-        assert own.at >= 0, "what is warm has a print"
+        begin = state.edges[old]
+        assert begin.at >= 0, "what is warm has a print"
         if tapes.rows_between(state, old, new) > 0:
-            arena[base] = arena[tapes.row_at(state.tapes[own.tape], own.at + 1) + tapes.PRICE]
+            arena[base] = arena[tapes.row_at(state.tapes[begin.tape], begin.at + 1) + tapes.PRICE]
         elif arena[base + _CARRIED] != 0.0:
             arena[base] = tapes.value(state, arena, old, tapes.PRICE)

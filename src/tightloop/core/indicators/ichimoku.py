@@ -36,13 +36,14 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _middle(arena: Floats, at: int, n: int, bar: Record) -> float:
+    """Return (highest high + lowest low) / 2 of the last ``n`` bars; NaN until there are ``n``."""
     highest, lowest = sliding_range(arena, at, n, bar.high, bar.low)
     return (highest + lowest) / 2.0 if bars_seen(arena, at) >= n else np.nan
 
 
 @leaf
 def _delayed(arena: Floats, at: int, delay: int, x: float) -> float:
-    """The value of ``delay`` bars ago; ``x`` and what comes back may be UNKNOWN."""
+    """Store ``x`` and return the value ``delay`` bars ago; NaN until there is one. ``x`` may be NaN."""
     then = push(arena, at, delay + 1, x)
     return then if full(arena, at, delay + 1) else np.nan
 

@@ -32,7 +32,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _liquidity(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The plain mean over the quotes; NaN without one."""
+    """Return the mean liquidity per quote, in the quote asset; NaN without quotes or until warm."""
     count = tapes.rows_between(state, old, new)
     if count == 0 or not tapes.is_warm(state, old):
         return math.nan

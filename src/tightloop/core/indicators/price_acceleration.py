@@ -42,7 +42,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _cut(state: Record, arena: Floats, base: int, count: int) -> float:
-    """Write the TWPA of every second of the window; their mean."""
+    """Write the TWPA of each second of the window to ``arena[base + _MEANS:]``; return their mean."""
     edge = state.edges[tapes.edge_of(arena, base + _ENDS)]
     tape, at, whole = state.tapes[edge.tape], edge.at, 0.0
     assert at >= 0, "a print lies at or before the beginning of a warm window"
@@ -62,7 +62,7 @@ def _cut(state: Record, arena: Floats, base: int, count: int) -> float:
 
 @leaf
 def slope(arena: Floats, at: int, count: int) -> float:
-    """Slope of the least-squares line through ``count`` values one step apart."""
+    """Return the least-squares slope of ``count`` values at ``arena[at]``, per step."""
     assert count >= 2, "a line goes through two points"
     total, middle = 0.0, 0.5 * (count - 1)
     for k in range(count):

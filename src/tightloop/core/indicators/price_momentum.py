@@ -27,13 +27,13 @@ refuse = two_windows
 
 
 def refresh(parameters: Values) -> float:
-    own = next((grid_s for bound, grid_s in ((30.0, 2.0), (60.0, 3.0)) if parameters["t1"] <= bound), 5.0)
-    return refresh_of(parameters, own)
+    default_s = next((grid_s for bound, grid_s in ((30.0, 2.0), (60.0, 3.0)) if parameters["t1"] <= bound), 5.0)
+    return refresh_of(parameters, default_s)
 
 
 @leaf
 def _mean(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The plain mean of the prints; NaN without one."""
+    """Return the mean print price, each print weighted equally; NaN without prints or until warm."""
     count = tapes.rows_between(state, old, new)
     assert count >= 0, "a window begins before it ends"
     if count == 0 or not tapes.is_warm(state, old):

@@ -15,7 +15,7 @@ from tightloop.core.signatures import MEASURE
 
 
 def _bounds(part: str, low: float, high: float, unit: str) -> tuple[Number, Number]:
-    """Where a part begins to count, and where it counts in full."""
+    """Declare the two parameters of a score part: the value that scores 0 and the value that scores in full."""
     return (
         Number(f"{part}_lo", low, -1_000.0, 1_000.0, meaning=f"{unit} that count nothing"),
         Number(f"{part}_hi", high, -1_000.0, 1_000.0, meaning=f"{unit} that count in full"),
@@ -71,7 +71,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _counted(arena: Floats, base: int, part: int) -> float:
-    """A part on its way from its lower bound (0) to its upper (1); NaN stays NaN."""
+    """Scale a part linearly from its lower bound (0) to its upper bound (1), clamped; NaN stays NaN."""
     low, high = arena[base + _BOUNDS + 2 * part], arena[base + _BOUNDS + 2 * part + 1]
     assert low < high, "a part counts in full above where it begins to count"
     share = (arena[base + 1 + part] - low) / (high - low)

@@ -23,6 +23,10 @@ def warmup(parameters: Values) -> int:
 
 @compiled(EVALUATE)
 def evaluate(state: Record, arena: Floats, instance: int, base: int) -> None:
-    own = state.instances[instance]
-    watching = own.state != InstanceState.MONITORING and own.state != InstanceState.INACTIVE and own.signal_ns > 0
-    arena[base] = (state.ts_ns - own.signal_ns) / 1e9 if watching else math.nan
+    strategy_instance = state.instances[instance]
+    watching = (
+        strategy_instance.state != InstanceState.MONITORING
+        and strategy_instance.state != InstanceState.INACTIVE
+        and strategy_instance.signal_ns > 0
+    )
+    arena[base] = (state.ts_ns - strategy_instance.signal_ns) / 1e9 if watching else math.nan

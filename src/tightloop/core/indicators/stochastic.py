@@ -21,7 +21,7 @@ FORMULA = (
 
 _K, _D, _K_PERIOD, _K_SMOOTH, _D_PERIOD, _FLAT, _WIDE, _RANGE = 0, 1, 2, 3, 4, 5, 6, 7
 
-_NO_WIDTH = 1e-14  # of |highest| + |lowest|
+_NO_WIDTH = 1e-14  # a range below this share of |highest| + |lowest| counts as 0
 
 
 def size(parameters: Values) -> int:

@@ -26,7 +26,7 @@ TAPES = ("trades",)
 _NUMBERS = ("_1", "_2", "_3")
 _PARAMETERS, _MIN_VELOCITY, _ENDS = 1, 10, 12
 _AGREED = 1.2
-_SIGN_MIN = 1e-9  # what is smaller is rounding, and has no sign
+_SIGN_MIN = 1e-9  # smaller values are float residue and have no sign
 
 size = no_memory
 

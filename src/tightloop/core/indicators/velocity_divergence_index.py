@@ -48,7 +48,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _from_mean(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The last price against the mean over a window that ends now, in percent."""
+    """Return last price / TWPA of the window - 1, in percent; NaN until warm. The window ends now."""
     return move_pct(tapes.value(state, arena, new, tapes.PRICE), mean_price(state, arena, old, new))
 
 

@@ -45,7 +45,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _differ(state: Record, arena: Floats, base: int, count: int) -> float:
-    """Sigma over mean size of the velocities, in two passes."""
+    """Return population sigma(V) / mean(|V|) of ``count`` velocities, two-pass; NaN if mean(|V|) is too small."""
     total = size_sum = squares = 0.0
     for k in range(count):
         velocity = speed_at(state, arena, base + _ENDS + 4 * k, base + _T1)

@@ -20,7 +20,7 @@ FORMULA = (
 
 _PERIOD, _FLAT, _RANGE = 1, 2, 3
 
-_NO_WIDTH = 1e-14  # of |highest| + |lowest|
+_NO_WIDTH = 1e-14  # a range below this share of |highest| + |lowest| counts as 0
 
 
 def size(parameters: Values) -> int:

@@ -1,1 +1,1 @@
-"""What a market event changes: prices, bars, tapes, depth. No money."""
+"""Effects of market events: prices, bars, tick tapes, order books. No money moves here."""

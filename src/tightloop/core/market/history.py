@@ -1,4 +1,7 @@
-"""Rings of the bars that have closed: what somebody outside of the step may look back at, and nothing later."""
+"""Rings of closed bars: what a Python strategy may look back at, never anything later.
+
+``past`` (BAR rows) holds a ring of HISTORY_BARS_MAX bars for each instrument, one after the other.
+"""
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
@@ -9,7 +12,7 @@ from tightloop.core.signatures import BARS, STATES
 
 @leaf
 def keep_bar(state: Record, past: Rows, index: int) -> None:
-    """The bar that just closed into the ring of its instrument."""
+    """Append the bar that just closed to the ring of its instrument."""
     instrument = state.instruments[index]
     ring = limits.HISTORY_BARS_MAX
     row = past[index * ring + (instrument.bar_count - 1) % ring]
@@ -20,5 +23,5 @@ def keep_bar(state: Record, past: Rows, index: int) -> None:
 
 @compiled(void(STATES, BARS, int64))
 def remember(states: Rows, past: Rows, index: int) -> None:
-    """``keep_bar`` for the driver that runs one event at a time."""
+    """Append a closed bar; ``keep_bar`` for the driver that runs one event at a time."""
     keep_bar(states[0], past, index)

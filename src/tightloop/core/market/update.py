@@ -1,6 +1,14 @@
-"""What a market event changes: the last bar, quote and print, marks, indicators, windows. No money moves here.
+"""Effects of market events on State: last bar, quote and print, mark price, order book, indicators. No money moves.
 
-Indicators are called through the table of addresses.
+Order within one event: the tick or bar is stored and aggregates grow; then higher-timeframe bars that are complete
+close; window edges advance to now; indicators are computed; the instrument is marked as touched, so that the step
+evaluates its strategies at the end of the event. Unrealised P&L is updated with every new mark price.
+
+Lazy indicators: after a tick, windowed indicators whose bit is set in ``on_demand[instrument].put_off`` are not
+computed; ``since_ns`` remembers the tick's time. ``measure_rest`` computes them as of that time before anything reads
+them, so a value does not depend on when it is read.
+
+Indicators are called through the table of addresses (``core.compiled``).
 """
 
 import math
@@ -18,25 +26,29 @@ from tightloop.core.trading import positions
 
 @hot
 def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
-    """A new mark price: unrealised P&L of what is held, extremes of what is watched."""
+    """Apply a new mark price: unrealised P&L of open positions, and each instance's price extremes since its signal.
+
+    ``high`` and ``low`` update these extremes; -inf and inf leave them unchanged.
+    """
     instrument = state.instruments[index]
     instrument.mark = price
-    at = instrument.instance_first
-    while at >= 0:
-        instance = state.instances[at]
-        position = state.positions[at]
+    number = instrument.instance_first
+    while number >= 0:
+        instance = state.instances[number]
+        position = state.positions[number]
         if position.qty != 0.0:
             now = positions.unrealized_pnl(position, price, instrument.multiplier)
+            # A single position is assigned, not added to the sum: no float residue can accumulate.
             state.unrealized = now if state.open_position_count == 1 else state.unrealized + (now - position.unrealized)
             position.unrealized = now
         instance.high_since_signal = max(instance.high_since_signal, high)
         instance.low_since_signal = min(instance.low_since_signal, low)
-        at = instance.next
+        number = instance.next
 
 
 @leaf
 def _close_aggregates(state: Record, arena: Floats, table: Table, index: int, now_ns: int) -> None:
-    """Higher-timeframe bars whose time is over become known."""
+    """Close the higher-timeframe bars whose period is over, and update their indicators."""
     instrument = state.instruments[index]
     for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
         aggregate = state.aggregates[k]
@@ -49,25 +61,26 @@ def _close_aggregates(state: Record, arena: Floats, table: Table, index: int, no
 
 @leaf
 def _grow_aggregates(state: Record, index: int) -> None:
-    """Add the bar that just closed to the higher-timeframe bars it lies in."""
+    """Merge the bar that just closed (or the print, as a bar) into the higher-timeframe bars it belongs to."""
     instrument = state.instruments[index]
     bar = instrument.bar
     for k in range(instrument.aggregate_first, instrument.aggregate_first + instrument.aggregate_count):
         aggregate = state.aggregates[k]
-        own = aggregate.bar
+        merged = aggregate.bar
         if aggregate.is_open == 0:
             aggregate.is_open = 1
-            own.open_ns = bar.open_ns // aggregate.period_ns * aggregate.period_ns
-            own.close_ns = own.open_ns + aggregate.period_ns
-            own.open, own.high, own.low, own.volume = bar.open, bar.high, bar.low, 0.0
-        own.high = max(own.high, bar.high)
-        own.low = min(own.low, bar.low)
-        own.close = bar.close
-        own.volume += bar.volume
+            merged.open_ns = bar.open_ns // aggregate.period_ns * aggregate.period_ns
+            merged.close_ns = merged.open_ns + aggregate.period_ns
+            merged.open, merged.high, merged.low, merged.volume = bar.open, bar.high, bar.low, 0.0
+        merged.high = max(merged.high, bar.high)
+        merged.low = min(merged.low, bar.low)
+        merged.close = bar.close
+        merged.volume += bar.volume
 
 
 @hot
 def bar_closed(state: Record, arena: Floats, table: Table, event: Record) -> None:
+    """Apply a closed bar: indicators, higher timeframes, mark price at the close."""
     index = event.instrument
     instrument = state.instruments[index]
     bar = instrument.bar
@@ -92,6 +105,7 @@ def bar_closed(state: Record, arena: Floats, table: Table, event: Record) -> Non
 
 @hot
 def bar_opened(state: Record, arena: Floats, table: Table, event: Record) -> None:
+    """Apply the open of a new bar: complete higher-timeframe bars close, mark price at the open."""
     instrument = state.instruments[event.instrument]
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, event.instrument, event.ts_init_ns)
@@ -104,7 +118,7 @@ def bar_opened(state: Record, arena: Floats, table: Table, event: Record) -> Non
 
 @hot
 def _touch(state: Record, index: int) -> None:
-    """Its instances are to be evaluated at the end of this event."""
+    """Schedule the instrument's instances for evaluation at the end of this event."""
     assert state.touched_count < limits.INSTRUMENTS_MAX, "INSTRUMENTS_MAX: an instrument is touched once an event"
     state.touched[state.touched_count] = index
     state.touched_count += 1
@@ -112,9 +126,9 @@ def _touch(state: Record, index: int) -> None:
 
 @hot
 def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bool) -> None:
-    """Windows move on to now; what is computed over them is computed anew, and bars of ticks that are over close.
+    """Advance the window edges of an instrument to now and recompute its windowed indicators.
 
-    After a tick (not a gap, not a point of the grid) some of it may be put off until it is read.
+    ``is_tick``: lazy indicators may be deferred; after a data gap or at a grid point all are computed.
     """
     instrument = state.instruments[index]
     if instrument.aggregate_count > 0:
@@ -125,19 +139,19 @@ def _refresh(state: Record, arena: Floats, table: Table, index: int, is_tick: bo
         tapes.advance(state, arena, instrument.quote_tape, state.ts_ns)
     if instrument.book_tape >= 0:
         tapes.advance(state, arena, instrument.book_tape, state.ts_ns)
-    mark_lazy = 0
+    deferred = 0
     if state.is_on_demand != 0:
-        own = state.on_demand[index]
-        own.since_ns = 0
-        if is_tick and own.put_off != 0:
-            own.since_ns = state.ts_ns
-            mark_lazy = own.put_off
-    _measure(state, arena, table, index, ~mark_lazy)
+        lazy = state.on_demand[index]
+        lazy.since_ns = 0
+        if is_tick and lazy.put_off != 0:
+            lazy.since_ns = state.ts_ns
+            deferred = lazy.put_off
+    _measure(state, arena, table, index, ~deferred)
 
 
 @leaf
 def _measure(state: Record, arena: Floats, table: Table, index: int, chosen: int) -> None:
-    """Compute those windowed indicators of an instrument whose bits are set."""
+    """Compute the windowed indicators of an instrument whose bits are set in ``chosen``, lowest bit first."""
     instrument = state.instruments[index]
     for k in range(instrument.tick_first, instrument.tick_first + instrument.tick_count):
         if chosen & 1:
@@ -148,36 +162,41 @@ def _measure(state: Record, arena: Floats, table: Table, index: int, chosen: int
 
 @hot
 def measure_rest(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """Somebody is about to read all that is known of an instrument: compute what was put off."""
+    """Compute the deferred indicators of an instrument, if any: call before reading its values."""
     if state.on_demand[index].since_ns != 0:
         _measure_as_of(state, arena, table, index)
 
 
 @leaf
 def _measure_as_of(state: Record, arena: Floats, table: Table, index: int) -> None:
-    own, now_ns = state.on_demand[index], state.ts_ns
-    state.ts_ns = own.since_ns
-    own.since_ns = 0
-    _measure(state, arena, table, index, own.put_off)
+    """Compute the deferred indicators at the time of the tick that deferred them."""
+    lazy, now_ns = state.on_demand[index], state.ts_ns
+    state.ts_ns = lazy.since_ns
+    lazy.since_ns = 0
+    _measure(state, arena, table, index, lazy.put_off)
     state.ts_ns = now_ns
 
 
 @leaf
 def measure_all(state: Record, arena: Floats, table: Table) -> None:
-    """The same of every instrument."""
+    """Compute the deferred indicators of all instruments."""
     for index in range(state.instrument_count):
         measure_rest(state, arena, table, index)
 
 
 @hot
 def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """A public print. Without quotes it is the mark; it is the extreme since a signal either way."""
+    """Apply a public trade print.
+
+    It sets the mark price unless quotes are known, and updates the price extremes since a signal in any case.
+    """
     index, price = event.instrument, event.price
     assert 0.0 < price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     instrument = state.instruments[index]
     instrument.last = price
     instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
     bar = instrument.bar
+    # Rules read the print as a bar of one price; aggregates build bars of ticks from it.
     bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, event.qty
     if instrument.aggregate_count > 0:
         _close_aggregates(state, arena, table, index, state.ts_ns)
@@ -193,7 +212,10 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
 
 @hot
 def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """The best bid and ask: their middle is the mark, and without prints the extreme since a signal."""
+    """Apply a quote of best bid and ask; the mark price is the mid.
+
+    The mid updates the price extremes since a signal only if there are no trade prints.
+    """
     index, bid, ask = event.instrument, event.price, event.rate
     assert 0.0 < bid <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     assert 0.0 < ask <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
@@ -203,6 +225,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
     if instrument.quote_tape >= 0:
         tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
     mid = 0.5 * (bid + ask)
+    # Where trades are known, only traded prices count as extremes since a signal.
     if instrument.last > 0.0:
         _mark(state, index, mid, -math.inf, math.inf)
     else:
@@ -213,7 +236,7 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
 
 @leaf
 def _keep_top(state: Record, arena: Floats, index: int, book: Record, is_known: bool) -> None:
-    """The best bid and ask are those of the book, its middle the mark; one that is lost has none."""
+    """Set best bid and ask from the order book and mark at the mid; NaN if the book is unknown or one-sided."""
     instrument = state.instruments[index]
     tape = instrument.quote_tape
     if not is_known or book.bid_count == 0 or book.ask_count == 0:
@@ -235,7 +258,7 @@ def _keep_top(state: Record, arena: Floats, index: int, book: Record, is_known: 
 
 @leaf
 def _keep_depth(state: Record, arena: Floats, number: int, book: Record, is_known: bool) -> None:
-    """A row of the tape of a book: what its best levels hold together."""
+    """Append the total quantity of the best levels to the book tape; a gap if the book is unknown or one-sided."""
     if not is_known or book.bid_count == 0 or book.ask_count == 0:
         tapes.forget(state, number)
         return
@@ -248,7 +271,11 @@ def _keep_depth(state: Record, arena: Floats, number: int, book: Record, is_know
 
 @leaf
 def book_level(state: Record, arena: Floats, table: Table, event: Record) -> None:
-    """A level of an order book; with the last one of its update the book is whole, and is looked at."""
+    """Apply one level of an order book update.
+
+    Event fields: price, qty, order_id (sequence number), reason (``BookRow`` flags). The book is consistent, and
+    evaluated, only after the update's last level (``IS_LAST``).
+    """
     index, flags = event.instrument, event.reason
     instrument = state.instruments[index]
     assert instrument.book >= 0, "a book is told to who keeps one"
@@ -272,6 +299,7 @@ def book_level(state: Record, arena: Floats, table: Table, event: Record) -> Non
 
 @leaf
 def _lose_book(state: Record, arena: Floats, index: int) -> None:
+    """Mark the order book unknown until its next snapshot, with its tapes."""
     instrument = state.instruments[index]
     book = state.books[instrument.book]
     depth.lose(book)
@@ -283,7 +311,7 @@ def _lose_book(state: Record, arena: Floats, index: int) -> None:
 
 @leaf
 def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> None:
-    """Something was missed: no window over it is known, and no book until its next snapshot."""
+    """Apply a data gap: windows over it become unknown; a gap of the book, until its next snapshot."""
     instrument = state.instruments[index]
     instrument.gap_ns = state.ts_ns - instrument.touched_ns
     if what == Gap.BOOK:
@@ -299,7 +327,7 @@ def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> No
 
 @leaf
 def time_passed(state: Record, arena: Floats, table: Table, index: int) -> None:
-    """A point of an instrument's grid."""
+    """Apply a grid point of an instrument: recompute its windowed indicators although no tick arrived."""
     state.is_grid = 1
     _refresh(state, arena, table, index, False)
     state.is_grid = 0

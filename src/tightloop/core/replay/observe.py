@@ -15,7 +15,7 @@ from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.enums import InstanceState, Op, OrderState, Phase, RowKind, Section, WarningCode
 from tightloop.core.domain.kinds import Signature, array, int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
-from tightloop.core.families.signal import _is_needed
+from tightloop.core.families._signal.sections import is_needed
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, TABLE, TICK_REPLAY, call_replay
@@ -301,7 +301,7 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
         for n in range(first, first + count):
             if state.nodes[n].op >= Op.HOLD:
                 _progress(state, instance, state.nodes[n], seen[base + n])
-        section.is_listened = 1 if _is_needed(own.state, k) else 0
+        section.is_listened = 1 if is_needed(own.state, k) else 0
         if section.is_listened != 0:
             assert section.verdict == instance.verdicts[k], "what is explained is what the step saw"
             _count(state, instance, first, count, memory, seen, base, nears, section)

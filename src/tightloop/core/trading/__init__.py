@@ -1,1 +1,1 @@
-"""Orders, positions, money: what an account holds, owes and may do."""
+"""Orders, positions, margin, cash and the ledger of an account."""

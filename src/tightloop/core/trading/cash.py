@@ -1,9 +1,8 @@
-"""Free cash: the money that an entry is asked for before it is sent. No limit switches this off.
+"""Buying power: the cash an entry may use, checked before it is sent. No limit setting switches this check off.
 
-Spot is paid out of cash: the wallet less what the coins that are held cost, less what waiting orders would. A perp
-(and spot with margin) needs its margin and its fee: equity less the margins that are held and reserved. Both are asked
-at the price the order is judged by, with taker fee and fixed slippage. What is left within LIMIT_TOLERANCE of equity is
-nothing.
+Spot is paid in cash: wallet less the cost of coins held less the cost of pending buy entries. Perpetuals (and spot on
+margin) need initial margin and the taker fee: equity less used and reserved margin. Both are valued at the order's
+reference price with taker fee and fixed slippage. A remainder within LIMIT_TOLERANCE of equity counts as zero.
 """
 
 from tightloop.core import limits, rounding
@@ -15,7 +14,7 @@ from tightloop.core.trading import exposure, ledger, orders
 
 @leaf
 def unit_cost(instrument: Record, costs: Record, side: int, price: float, leverage: float) -> float:
-    """What one contract takes out of the free cash at a price, in the settle asset: coins or margin, and taker fee."""
+    """Compute the buying power one contract uses, settle asset: its cost or initial margin, plus the taker fee."""
     assert price > 0.0, "a cost is asked at a price that is known"
     assert leverage > 0.0, "margin is notional over leverage"
     slipped = costs.slippage_bps / 10_000.0 if costs.slippage_kind == SlippageKind.FIXED else 0.0
@@ -25,7 +24,7 @@ def unit_cost(instrument: Record, costs: Record, side: int, price: float, levera
 
 @leaf
 def _promised(state: Record, except_id: int) -> float:
-    """What entries that wait would take out of cash: spot its cost, all others their reserved margin."""
+    """Sum the cash that pending entries will use: full cost of spot buys, reserved margin of all others."""
     total = 0.0
     for slot in range(state.order_high):
         order = state.orders[slot]
@@ -42,7 +41,7 @@ def _promised(state: Record, except_id: int) -> float:
 
 @leaf
 def free(state: Record, instance: int, except_id: int) -> float:
-    """The money that an entry of an instance may take, in the settle asset; at most 0 when there is none."""
+    """Return the buying power left for an entry of an instance, in the settle asset; <= 0 when there is none."""
     if state.instruments[state.instances[instance].instrument].is_margined != 0:
         left = state.equity - state.used_margin - state.reserved_margin
     else:
@@ -52,7 +51,7 @@ def free(state: Record, instance: int, except_id: int) -> float:
 
 @leaf
 def covers(state: Record, order: Record) -> bool:
-    """Whether the free cash pays for what an order adds to a position; of a flip that is the part beyond flat."""
+    """Check that buying power covers the part of an order that increases exposure (of a flip: the part beyond flat)."""
     assert order.reduce_only == 0, "what only reduces is never asked"
     instrument = state.instruments[order.instrument]
     position = state.positions[order.instance]
@@ -64,12 +63,12 @@ def covers(state: Record, order: Record) -> bool:
 
 
 @leaf
-def affordable(state: Record, instance: int, side: int, price: float, leverage: float) -> float:
-    """The largest quantity that the free cash pays for, floored to the lot, >= 0."""
+def affordable(state: Record, index: int, side: int, price: float, leverage: float) -> float:
+    """Return the largest quantity that buying power covers, rounded down to the lot size; 0 when none."""
     assert side == 1 or side == -1, "an entry buys or sells"
-    own = state.instances[instance]
-    instrument = state.instruments[own.instrument]
-    money = free(state, instance, 0)
+    instance = state.instances[index]
+    instrument = state.instruments[instance.instrument]
+    money = free(state, index, 0)
     if not (money > 0.0 and price > 0.0):
         return 0.0
-    return rounding.qty_floor(money / unit_cost(instrument, own.costs, side, price, leverage), instrument.lot_size)
+    return rounding.qty_floor(money / unit_cost(instrument, instance.costs, side, price, leverage), instrument.lot_size)

@@ -1,7 +1,8 @@
-"""Orders going out: drafted, checked and reserved in one act, sent, amended, canceled.
+"""Outgoing orders: draft, check, reserve, send, amend, cancel.
 
-A family drafts an order, fills it in and sends it. Whatever increases exposure passes every check first; whatever
-reduces it passes none. The row that the executor acts on is in the log before anything is sent.
+A family drafts an order, fills in its fields and sends it. An order that increases exposure must pass every check; a
+reduce-only order passes none, so that an exit can never be held back. The command row is in the log, and so in the
+journal, before an executor sees it.
 """
 
 import math
@@ -16,7 +17,10 @@ from tightloop.core.trading import exposure, orders
 
 @hot
 def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int:
-    """A market order in a free slot, INITIALIZED; the family changes what it wants and sends it."""
+    """Allocate a reduce-only market order in state INITIALIZED and return its slot.
+
+    The family then sets what differs (kind, prices, ``reduce_only`` 0 for an entry) and calls ``send``.
+    """
     assert 0.0 <= qty <= limits.QUANTITY_MAX, "QUANTITY_MAX: a quantity is bounded"
     slot = orders.allocate(state)
     order = state.orders[slot]
@@ -59,6 +63,7 @@ def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int
 
 @hot
 def _row_of(state: Record, rows: Rows, kind: int, slot: int) -> None:
+    """Append a log row of ``kind`` with all fields of an order."""
     order = state.orders[slot]
     row = log.emit(state, rows, kind, order.instance)
     row.order_id = order.id
@@ -90,40 +95,40 @@ def _row_of(state: Record, rows: Rows, kind: int, slot: int) -> None:
 
 @hot
 def report(state: Record, rows: Rows, slot: int) -> None:
-    """A row that says what state the order is in."""
+    """Append an ORDER row: the current state of an order."""
     _row_of(state, rows, RowKind.ORDER.value, slot)
 
 
 @leaf
 def unlink(state: Record, slot: int) -> None:
-    """Take a terminal order out of its instance's list and free its slot."""
+    """Remove a terminal order from its instance's list and free its slot."""
     order = state.orders[slot]
     assert orders.is_terminal(order.state), "only a terminal order leaves State"
     instance = state.instances[order.instance]
-    at = instance.order_first
-    if at == slot:
+    previous = instance.order_first
+    if previous == slot:
         instance.order_first = order.next
     else:
-        while state.orders[at].next != slot:
-            at = state.orders[at].next
-            assert at >= 0, "an order is in the list of its instance"
-        state.orders[at].next = order.next
+        while state.orders[previous].next != slot:
+            previous = state.orders[previous].next
+            assert previous >= 0, "an order is in the list of its instance"
+        state.orders[previous].next = order.next
     orders.release(state, slot)
 
 
 @hot
 def unreserve(state: Record, order: Record, amount: float) -> None:
-    """Give back a reservation, or the part of it that a fill used."""
+    """Release ``amount`` of an order's reserved margin (settle asset), at most what is left of it."""
     taken = min(amount, order.reserved_margin)
     order.reserved_margin -= taken
     state.reserved_margin -= taken
     if state.order_count <= 1 and order.reserved_margin == 0.0:
-        state.reserved_margin = 0.0  # the last order: what is left is rounding
+        state.reserved_margin = 0.0  # last order: reset the sum so float residue cannot accumulate
 
 
 @leaf
 def deny(state: Record, rows: Rows, slot: int, reason: int) -> int:
-    """Refuse an order before it is sent; it stays in the journal with its reason."""
+    """Deny a draft with a reason; the DENIED row stays in the log, the slot is freed. Returns the reason."""
     order = state.orders[slot]
     assert order.state == OrderState.INITIALIZED, "only a draft is denied"
     order.state = OrderState.DENIED.value
@@ -135,9 +140,9 @@ def deny(state: Record, rows: Rows, slot: int, reason: int) -> int:
 
 @leaf
 def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
-    """Check, reserve and send a draft: one act. Returns 0, or the reason for which it was denied.
+    """Check, reserve margin for and send a draft, as one act. Return 0, or the Reason for which it was denied.
 
-    The table of checks holds pairs (address, reason) from ``state.check_first`` on.
+    Checks are pairs (address, Reason) in ``table`` from ``state.check_first`` on, in order of precedence.
     """
     order = state.orders[slot]
     if order.qty <= 0.0:
@@ -168,7 +173,7 @@ def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
 
 @leaf
 def cancel(state: Record, rows: Rows, slot: int, reason: int) -> None:
-    """Ask for a cancel. Asking twice changes nothing."""
+    """Request a cancel. Idempotent: nothing is sent while one is pending."""
     order = state.orders[slot]
     if order.state == OrderState.PENDING_CANCEL:
         return
@@ -179,7 +184,7 @@ def cancel(state: Record, rows: Rows, slot: int, reason: int) -> None:
 
 @leaf
 def amend(state: Record, rows: Rows, slot: int) -> None:
-    """Send an order's changed quantity, stop price or trailing distance."""
+    """Send the order's changed quantity, stop price or trailing distance."""
     order = state.orders[slot]
     assert not orders.is_terminal(order.state), "a terminal order is not amended"
     assert order.qty >= order.filled_qty, "an order is not smaller than what it filled"

@@ -1,7 +1,7 @@
-"""What is decided outside of the step: an order, a cancel, a protection, each an event like any other.
+"""External requests: orders, cancels and protection decided outside the step, each arriving as an event.
 
-A strategy in Python, an adviser or an operator says what it wants; the step sizes it, rounds it, checks it, reserves
-and sends it, as it does for the families that decide inside. An order that only reduces what is held passes no check.
+A Python strategy, an adviser or an operator states what it wants; the step sizes, rounds, checks, reserves and sends it
+exactly as the families inside the step do. A request that only reduces a position passes no check.
 """
 
 import math
@@ -17,7 +17,7 @@ from tightloop.core.trading import commands, exposure, margin, orders
 
 @leaf
 def mix_wanted(state: Record, event: Record) -> None:
-    """Fold in the fields that other events do not have."""
+    """Fold the event fields that only requests have into the rolling hash."""
     flags = event.side * 4096 + event.order_kind * 256 + event.tif * 16 + event.reduce_only * 2 + event.post_only
     mix(state, flags)
     mix(state, event.expires_ns)
@@ -30,15 +30,16 @@ def mix_wanted(state: Record, event: Record) -> None:
 
 @leaf
 def _known(price: float) -> float:
-    """A price, or NaN where it is none."""
+    """Return the price, or NaN when it is not in (0, PRICE_MAX]."""
     return price if 0.0 < price <= PRICE_MAX else math.nan
 
 
 @leaf
 def _reference_price(instrument: Record, event: Record) -> float:
-    """The price an order is sized and judged by, on the instrument's grid: its own, or the mark for a market order.
+    """Return the price an order is sized and judged at, on the instrument's grid.
 
-    NaN when it, or the limit of a stop limit, is not known or no price.
+    The mark for a market order, otherwise its limit or stop price. NaN when that price, or the limit of a stop limit,
+    is unknown or not a valid price.
     """
     if event.order_kind == OrderKind.MARKET:
         return _known(instrument.mark)
@@ -53,14 +54,20 @@ def _reference_price(instrument: Record, event: Record) -> float:
 
 @leaf
 def _quantity(instrument: Record, event: Record, price: float) -> float:
-    """What is asked for, floored to the lot; NaN when it can not be known."""
+    """Return the requested quantity, rounded down to the lot; NaN when unknown.
+
+    The event gives a notional (``amount``, settle asset) or, when that is 0, contracts (``qty``).
+    """
     qty = event.amount / (price * instrument.multiplier) if event.amount != 0.0 else event.qty
     return rounding.qty_floor(qty, instrument.lot_size) if 0.0 <= qty <= QUANTITY_MAX else math.nan
 
 
 @leaf
 def _entry_of(state: Record, event: Record, price: float, qty: float) -> tuple[float, float, float]:
-    """What the position would be: its signed quantity, average entry price and margin. A flip begins anew."""
+    """Project the position after the entry fills: signed quantity, average entry price, margin (settle asset).
+
+    For a flip only the part beyond flat counts, at the new price.
+    """
     assert event.leverage > 0.0, "an entry without a leverage was refused before"
     position = state.positions[event.instance]
     instrument = state.instruments[state.instances[event.instance].instrument]
@@ -75,12 +82,13 @@ def _entry_of(state: Record, event: Record, price: float, qty: float) -> tuple[f
 
 @leaf
 def _stop_of(event: Record, entry: float) -> float:
-    """The stop that a position entered at ``entry`` would have; NaN when it has none or its distance is not known."""
+    """Return the stop price for a position entered at ``entry``; NaN when there is none or it is unknown."""
     return entry * (1.0 - event.side * event.stop_loss_pct / 100.0) if event.stop_loss_pct != 0.0 else event.stop_loss
 
 
 @leaf
 def _target_of(event: Record, price: float) -> float:
+    """Return the take-profit price for an entry at ``price``; NaN when there is none or it is unknown."""
     if event.take_profit_pct != 0.0:
         return price * (1.0 + event.side * event.take_profit_pct / 100.0)
     return event.take_profit
@@ -88,7 +96,7 @@ def _target_of(event: Record, price: float) -> float:
 
 @leaf
 def _stop_refusal(state: Record, event: Record, price: float, qty: float) -> int:
-    """Why the stop that comes with an entry, as it will rest, stands against it; 0 when none does."""
+    """Check the stop that comes with an entry, rounded as it will rest; return a Reason, 0 when valid or absent."""
     if event.stop_loss != event.stop_loss and event.stop_loss_pct == 0.0:
         return 0
     instrument = state.instruments[state.instances[event.instance].instrument]
@@ -106,7 +114,7 @@ def _stop_refusal(state: Record, event: Record, price: float, qty: float) -> int
 
 @leaf
 def _target_refusal(state: Record, event: Record, price: float) -> int:
-    """Why the target that comes with an entry stands against it, before it is rounded."""
+    """Check the target that comes with an entry, before rounding; return a Reason, 0 when valid or absent."""
     if event.take_profit != event.take_profit and event.take_profit_pct == 0.0:
         return 0
     target = _target_of(event, price)
@@ -119,10 +127,10 @@ def _target_refusal(state: Record, event: Record, price: float) -> int:
 
 @leaf
 def _refusal(state: Record, event: Record, price: float, qty: float, is_first: bool) -> int:
-    """Why an entry is not sent, before any check; 0 when nothing stands against it. What is unknown is refused."""
-    own = state.instances[event.instance]
-    strategy = state.strategies[own.strategy]
-    instrument = state.instruments[own.instrument]
+    """Validate an entry before the checks; return a Reason, 0 when it may go on. Unknown values are refused."""
+    instance = state.instances[event.instance]
+    strategy = state.strategies[instance.strategy]
+    instrument = state.instruments[instance.instrument]
     if not 0.0 < event.leverage < math.inf:
         return Reason.LEVERAGE_UNKNOWN.value
     reason = _stop_refusal(state, event, price, qty)
@@ -131,32 +139,32 @@ def _refusal(state: Record, event: Record, price: float, qty: float, is_first: b
     if reason != 0:
         return reason
     if strategy.min_risk_reward == strategy.min_risk_reward:
-        # Without a stop and a target there is no such ratio, and what is not known is refused.
+        # Without both a stop and a target the ratio is NaN, so the comparison below is false and the entry refused.
         stop = rounding.price_late(_stop_of(event, price), instrument.price_increment, -event.side)
         reward = (_target_of(event, price) - price) * event.side
         if not exposure.within(strategy.min_risk_reward * (price - stop) * event.side, reward):
             return Reason.MIN_RISK_REWARD.value
     if event.leverage > 1.0 and instrument.is_margined == 0:
         return Reason.MAX_LEVERAGE.value
-    return _slot_refusal(state, own.strategy) if is_first else 0
+    return _slot_refusal(state, instance.strategy) if is_first else 0
 
 
 @leaf
-def _slot_refusal(state: Record, at_strategy: int) -> int:
-    """No more positions of a strategy at once, open or being entered, than it allows itself."""
-    allowed = state.strategies[at_strategy].max_concurrent_positions
+def _slot_refusal(state: Record, strategy: int) -> int:
+    """Enforce the strategy's ``max_concurrent_positions`` over open and pending positions; 0 when a slot is free."""
+    allowed = state.strategies[strategy].max_concurrent_positions
     if allowed == 0:
         return 0
-    count = exposure.entries_pending(state, at_strategy)
-    for at in range(state.instance_count):
-        if state.instances[at].strategy == at_strategy and state.positions[at].qty != 0.0:
+    count = exposure.entries_pending(state, strategy)
+    for instance in range(state.instance_count):
+        if state.instances[instance].strategy == strategy and state.positions[instance].qty != 0.0:
             count += 1
     return 0 if count < allowed else Reason.SLOTS_FULL.value
 
 
 @leaf
 def _write(state: Record, event: Record, drafted: Record, price: float) -> None:
-    """The rest of a draft, as the event says it."""
+    """Copy kind, prices, time in force and expiry from the event into a draft."""
     instrument = state.instruments[drafted.instrument]
     drafted.kind = event.order_kind
     drafted.tif = event.tif
@@ -176,15 +184,15 @@ def _write(state: Record, event: Record, drafted: Record, price: float) -> None:
 
 @leaf
 def order(state: Record, rows: Rows, table: Table, event: Record) -> None:
-    """Size, round, check, reserve and send; or a row that says why not."""
+    """Size, round, check, reserve and send a requested order; a denied one is logged with its reason."""
     assert event.side == 1 or event.side == -1, "an order buys or sells"
-    own = state.instances[event.instance]
-    price = _reference_price(state.instruments[own.instrument], event)
-    qty = _quantity(state.instruments[own.instrument], event, price)
+    instance = state.instances[event.instance]
+    price = _reference_price(state.instruments[instance.instrument], event)
+    qty = _quantity(state.instruments[instance.instrument], event, price)
     reducible = exposure.reducible(state, event.instance, event.side)
     is_exit = event.reduce_only != 0 or 0.0 < qty <= reducible * (1.0 + QUANTITY_TOLERANCE)
     if is_exit and qty > reducible * (1.0 - QUANTITY_TOLERANCE):
-        qty = reducible  # all of it, without what rounding to the lot would leave
+        qty = reducible  # close it entirely: rounding to the lot would leave a remainder
     is_first = state.positions[event.instance].qty == 0.0 and not exposure.has_working_entry(state, event.instance)
     if not price > 0.0:
         reason = Reason.PRICE_UNKNOWN.value
@@ -203,44 +211,46 @@ def order(state: Record, rows: Rows, table: Table, event: Record) -> None:
         commands.deny(state, rows, slot, reason)
     elif commands.send(state, rows, table, slot) == 0 and not is_exit:
         if is_first:
-            forget_plan(own)
-        _plan(own, event)
+            forget_plan(instance)
+        _plan(instance, event)
 
 
 @leaf
 def cancel(state: Record, rows: Rows, event: Record) -> None:
-    """Ask for a cancel of an order of the instance; one that is not open any more is no fault. A stop or a target that
-    is canceled is not put back."""
+    """Request the cancel of an instance's order; ignored when the order is no longer open.
+
+    A stop or target that is cancelled is not placed again.
+    """
     slot = orders.find(state, event.order_id, event.order_slot)
     if slot < 0 or state.orders[slot].instance != event.instance:
         return
-    own = state.instances[event.instance]
+    instance = state.instances[event.instance]
     if state.orders[slot].role == Role.STOP_LOSS:
-        own.planned_stop = own.planned_base = math.nan
+        instance.planned_stop = instance.planned_base = math.nan
     elif state.orders[slot].role == Role.TAKE_PROFIT:
-        own.planned_target = own.planned_extreme = math.nan
+        instance.planned_target = instance.planned_extreme = math.nan
     commands.cancel(state, rows, slot, Reason.STRATEGY.value)
 
 
 @leaf
 def protection(state: Record, event: Record) -> None:
-    """Where the stop and the target of what is held shall be from now on."""
+    """Set the stop and target for the open position from now on."""
     _plan(state.instances[event.instance], event)
 
 
 @leaf
-def forget_plan(own: Record) -> None:
-    """Nothing is held and nothing is being entered: the next entry says what protects it."""
-    own.planned_stop = own.planned_base = math.nan
-    own.planned_target = own.planned_extreme = math.nan
+def forget_plan(instance: Record) -> None:
+    """Clear the planned stop and target: nothing is held or pending, so the next entry brings its protection."""
+    instance.planned_stop = instance.planned_base = math.nan
+    instance.planned_target = instance.planned_extreme = math.nan
 
 
 @leaf
-def _plan(own: Record, event: Record) -> None:
-    """Keep what is said; the last that is said of a position holds for all of it."""
+def _plan(instance: Record, event: Record) -> None:
+    """Store the requested stop and target; the latest request applies to the whole position."""
     if event.stop_loss > 0.0 or event.stop_loss_pct > 0.0:
-        own.planned_stop = event.stop_loss
-        own.planned_base = event.stop_loss_pct
+        instance.planned_stop = event.stop_loss
+        instance.planned_base = event.stop_loss_pct
     if event.take_profit > 0.0 or event.take_profit_pct > 0.0:
-        own.planned_target = event.take_profit
-        own.planned_extreme = event.take_profit_pct
+        instance.planned_target = event.take_profit
+        instance.planned_extreme = event.take_profit_pct

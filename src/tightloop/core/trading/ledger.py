@@ -1,7 +1,7 @@
-"""Double entry: every amount of money leaves one account and enters another as the same float.
+"""Double-entry ledger: every amount leaves one account and enters another as the same float.
 
-An account is ``asset * ACCOUNT_KINDS + kind``. Balances are debit positive: wallets are positive when they hold money,
-capital and income are negative. All balances of an asset add up to zero but for the rounding of the additions.
+An account is ``asset * ACCOUNT_KINDS + kind``. Balances are debit-positive: wallets are positive when they hold money,
+capital and income accounts are negative. All accounts of an asset sum to zero up to rounding of the additions.
 """
 
 import math
@@ -21,6 +21,7 @@ FUNDING = int(AccountKind.FUNDING)
 
 @hot
 def account(asset: int, kind: int) -> int:
+    """Return the account number of an asset and an AccountKind."""
     assert 0 <= asset < limits.ACCOUNTS_MAX // ACCOUNT_KINDS, (
         "ACCOUNTS_MAX: more assets than the ledger has accounts for"
     )
@@ -29,7 +30,7 @@ def account(asset: int, kind: int) -> int:
 
 @hot
 def post(state: Record, debit: int, credit: int, amount: float) -> None:
-    """Move ``amount`` into ``debit`` out of ``credit``."""
+    """Move ``amount`` (asset units; may be negative) from ``credit`` to ``debit``; fold it into the rolling hash."""
     assert math.isfinite(amount), "an amount of money is a number"
     assert debit != credit, "money moves between two accounts"
     state.balances[debit] += amount
@@ -39,5 +40,5 @@ def post(state: Record, debit: int, credit: int, amount: float) -> None:
 
 @hot
 def wallet(state: Record, asset: int) -> float:
-    """The wallet balance of an asset, in the asset."""
+    """Return the wallet balance of an asset, in asset units."""
     return state.balances[asset * ACCOUNT_KINDS + WALLET]

@@ -1,8 +1,8 @@
-"""Isolated margin: maintenance by tiers, liquidation price, funding.
+"""Isolated margin: tiered maintenance margin, liquidation price, funding.
 
 Maintenance of a notional N in tier k is N * rate_k - deduction_k, with deductions that make it continuous at the tier
 bounds, as Binance, Bybit, OKX and MEXC publish it. A position is liquidated at the price where its margin plus its
-unrealised P&L equals its maintenance.
+unrealised P&L equals its maintenance margin.
 """
 
 import math
@@ -14,7 +14,7 @@ from tightloop.core.limits import LIMIT_TOLERANCE
 
 @leaf
 def maintenance(instrument: Record, notional: float) -> float:
-    """Maintenance margin of a notional, both in the settle asset."""
+    """Compute the maintenance margin of a notional, both in the settle asset."""
     assert notional >= 0.0, "a notional has no sign"
     deduction = 0.0
     rate = instrument.tiers[0].maintenance_rate
@@ -29,9 +29,10 @@ def maintenance(instrument: Record, notional: float) -> float:
 
 @hot
 def liquidation_price(instrument: Record, qty: float, entry_price: float, margin: float) -> float:
-    """The price at which a position is liquidated; NaN when there is none (spot, no position, or never above zero).
+    """Compute the price at which a position is liquidated.
 
-    ``qty`` signed; ``margin`` in the settle asset.
+    ``qty`` in signed contracts, ``margin`` in the settle asset. NaN when there is none: spot, flat, or never above
+    zero.
     """
     if qty == 0.0 or instrument.is_margined == 0:
         return math.nan
@@ -39,26 +40,27 @@ def liquidation_price(instrument: Record, qty: float, entry_price: float, margin
     sign = 1.0 if qty > 0.0 else -1.0
     deduction = 0.0
     lower = 0.0
-    found = math.nan
+    solution = math.nan
     for k in range(instrument.tier_count):
         tier = instrument.tiers[k]
         if k > 0:
             deduction += lower * (tier.maintenance_rate - instrument.tiers[k - 1].maintenance_rate)
         price = (size * entry_price - sign * (margin + deduction)) / (size * (1.0 - sign * tier.maintenance_rate))
-        # Maintenance is convex, so the first tier that holds its own solution holds the only one. Asking for the lower
-        # bound too would lose a solution that rounding moves across it.
+        # Maintenance is convex in the notional, so the first tier that contains its solution is the right one. Testing
+        # the lower bound as well would lose a solution that rounding moves just across a tier bound.
         if size * price <= tier.notional_max:
-            found = price if price > 0.0 else math.nan
+            solution = price if price > 0.0 else math.nan
             break
         lower = tier.notional_max
-    return found
+    return solution
 
 
 @leaf
 def is_stop_beyond(stop: float, liquidation: float, sign: float) -> bool:
-    """Whether a stop of a position (``sign`` 1 long, -1 short) lies beyond its liquidation price (NaN: none).
+    """Return whether a stop lies beyond the liquidation price (NaN: none), so that it could never fill.
 
-    One that is equal to it, within LIMIT_TOLERANCE, is not: the stop comes first.
+    ``sign`` is 1 for a long, -1 for a short. A stop equal to it, within LIMIT_TOLERANCE, is not beyond: the stop fills
+    first.
     """
     assert sign == 1.0 or sign == -1.0, "a position is long or short"
     return (liquidation - stop) * sign > liquidation * LIMIT_TOLERANCE
@@ -66,7 +68,7 @@ def is_stop_beyond(stop: float, liquidation: float, sign: float) -> bool:
 
 @leaf
 def leverage_allowed(instrument: Record, notional: float) -> float:
-    """The largest leverage the instrument's tiers allow for a notional."""
+    """Return the maximum leverage of the margin tier a notional (settle asset) falls into."""
     assert instrument.tier_count > 0, "an instrument has at least one tier"
     allowed = instrument.tiers[0].leverage_max
     for k in range(instrument.tier_count):
@@ -78,6 +80,6 @@ def leverage_allowed(instrument: Record, notional: float) -> float:
 
 @leaf
 def funding_amount(qty: float, mark: float, multiplier: float, rate: float) -> float:
-    """What a position receives (negative: pays) at one settlement; longs pay a positive rate."""
+    """Return the funding received (negative: paid) at one settlement, settle asset; longs pay a positive rate."""
     assert mark > 0.0, "funding is settled at a mark price"
     return -qty * mark * multiplier * rate

@@ -1,4 +1,4 @@
-"""The life of an order: a table of legal transitions, and what each event does to an order.
+"""The order life cycle: a table of legal transitions, and the slots that open orders occupy in State.
 
                     accepted  rejected  filled(part)  filled(all)  canceled  expired  unknown
     SUBMITTED       ACCEPTED  REJECTED  PARTIALLY_F.  FILLED       CANCELED  EXPIRED  IN_FLIGHT
@@ -7,8 +7,8 @@
     PARTIALLY_F.    -         -         PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
     PENDING_CANCEL  PENDING_C REJECTED  PENDING_C.    FILLED       CANCELED  EXPIRED  -
 
-Terminal states have no way out. An illegal event changes nothing and is reported. IN_FLIGHT keeps its reservation until
-it is looked up: an order whose outcome is unknown is neither gone nor filled.
+Terminal states have no way out. An illegal event changes nothing and is reported. IN_FLIGHT means that the outcome is
+unknown: the order is neither gone nor filled, and it keeps its reserved margin until the venue is queried.
 """
 
 import numpy as np
@@ -25,6 +25,7 @@ _COLUMNS = int(EventKind.ORDER_UNKNOWN) - _ACCEPTED + 2  # one more column: a fi
 
 
 def _table() -> tuple[tuple[int, ...], ...]:
+    """Build the transition table: next state by (state, event column), -1 where the event is illegal."""
     s, e = OrderState, EventKind
     part = _COLUMNS - 1
     column = {kind: int(kind) - _ACCEPTED for kind in (e.ORDER_ACCEPTED, e.ORDER_REJECTED, e.ORDER_FILLED)}
@@ -38,7 +39,7 @@ def _table() -> tuple[tuple[int, ...], ...]:
         rows[state][part] = s.PARTIALLY_FILLED
     rows[s.PENDING_CANCEL][part] = s.PENDING_CANCEL
     rows[s.PENDING_CANCEL][column[e.ORDER_ACCEPTED]] = s.PENDING_CANCEL
-    # A cancel may cross the refusal on the way; ignoring that would keep the order and its reservation for ever.
+    # The reject may cross our cancel on the wire; ignoring it would keep the order and its reserved margin for ever.
     rows[s.PENDING_CANCEL][column[e.ORDER_REJECTED]] = s.REJECTED
     for state in (s.SUBMITTED, s.IN_FLIGHT):
         rows[state][column[e.ORDER_ACCEPTED]] = s.ACCEPTED
@@ -56,6 +57,7 @@ _PART_COLUMN = _COLUMNS - 1
 
 @hot
 def is_terminal(order_state: int) -> bool:
+    """Return whether no further event can change an order in this state."""
     return (
         order_state == OrderState.DENIED
         or order_state == OrderState.FILLED
@@ -67,16 +69,16 @@ def is_terminal(order_state: int) -> bool:
 
 @leaf
 def remaining(order: Record) -> float:
-    """Quantity not filled yet; exactly 0 within the tolerance of quantities."""
+    """Return the unfilled quantity; exactly 0 within QUANTITY_TOLERANCE."""
     left = order.qty - order.filled_qty
     return left if left > order.qty * limits.QUANTITY_TOLERANCE else 0.0
 
 
 @hot
 def next_state(order: Record, event_kind: int, fill_qty: float) -> int:
-    """The state after an event, -1 when the event is illegal for this order. Changes nothing.
+    """Return the state after an event, -1 when the event is illegal for this order. Changes nothing.
 
-    A fill larger than what remains is illegal: the cumulative quantity never passes the order's.
+    A fill beyond the remaining quantity is illegal: cumulative fills never exceed the order's quantity.
     """
     assert 0 <= order.state < len(TRANSITIONS), "an order is in a known state"
     column = event_kind - _ACCEPTED
@@ -84,17 +86,17 @@ def next_state(order: Record, event_kind: int, fill_qty: float) -> int:
         left = order.qty - order.filled_qty - fill_qty
         slack = order.qty * limits.QUANTITY_TOLERANCE
         if not (fill_qty > 0.0 and left >= -slack):
-            return -1  # NaN included
+            return -1  # also when fill_qty is NaN
         if left > slack:
             column = _PART_COLUMN
     elif event_kind == _REJECTED and order.filled_qty > 0.0:
-        return -1  # whatever it waits for: what the venue filled, it did not refuse
+        return -1  # in any state: an order with fills cannot have been rejected
     return TRANSITIONS[order.state, column]
 
 
 @leaf
 def allocate(state: Record) -> int:
-    """A free slot. The log of a run keeps every order; State keeps those that are not terminal."""
+    """Take a free order slot. The log keeps every order of a run; State keeps only those that are not terminal."""
     if state.free_count > 0:
         state.free_count -= 1
         slot = state.order_free[state.free_count]
@@ -108,6 +110,7 @@ def allocate(state: Record) -> int:
 
 @leaf
 def release(state: Record, slot: int) -> None:
+    """Free an order slot."""
     assert state.orders[slot].id != 0, "a slot is released once"
     state.orders[slot].id = 0
     state.order_free[state.free_count] = slot
@@ -117,9 +120,9 @@ def release(state: Record, slot: int) -> None:
 
 @hot
 def find(state: Record, order_id: int, slot_hint: int) -> int:
-    """The slot of an open order, -1 when no open order has this id. The hint saves the search."""
+    """Return the slot of an open order by id, -1 when none has it. ``slot_hint`` avoids the search."""
     if order_id == 0:
-        return -1  # the id of a free slot
+        return -1  # 0 marks a free slot
     if 0 <= slot_hint < state.order_high and state.orders[slot_hint].id == order_id:
         return slot_hint
     for slot in range(state.order_high):

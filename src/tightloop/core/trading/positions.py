@@ -1,4 +1,4 @@
-"""Positions: what a fill does to them. One position per instance, signed, at the average entry price."""
+"""Positions: the effect of fills. One signed position per instance, at its average entry price."""
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
@@ -7,11 +7,11 @@ from tightloop.core.domain.types import Record
 
 @leaf
 def increase(position: Record, signed_qty: float, price: float) -> None:
-    """Open or add: the entry price becomes the average of what is held and what came."""
+    """Open or add ``signed_qty`` contracts; the entry price becomes the quantity-weighted average."""
     assert position.qty * signed_qty >= 0.0, "an increase has the side of the position"
     held = abs(position.qty)
     added = abs(signed_qty)
-    # The first price as it is: q * p / q need not be p, and a stop off by a rounding misses a touch.
+    # A first fill sets the price itself: q * p / q need not equal p, and a stop off by one rounding misses a touch.
     position.entry_price = price if held == 0.0 else (held * position.entry_price + added * price) / (held + added)
     position.qty += signed_qty
     position.entry_qty += added
@@ -20,7 +20,7 @@ def increase(position: Record, signed_qty: float, price: float) -> None:
 
 @leaf
 def reduce(position: Record, qty: float, price: float, multiplier: float) -> float:
-    """Close ``qty`` (> 0) of the position; the realised P&L of it, before fees."""
+    """Close ``qty`` (> 0) contracts at ``price``; return the realised P&L before fees, in the settle asset."""
     assert 0.0 < qty <= abs(position.qty) * (1.0 + limits.QUANTITY_TOLERANCE), (
         "a reduction is not larger than the position"
     )
@@ -29,14 +29,14 @@ def reduce(position: Record, qty: float, price: float, multiplier: float) -> flo
     position.exit_qty += qty
     position.exit_value += qty * price
     position.realized += realized
-    left = abs(position.qty) - qty
-    position.qty = sign * left if left > position.entry_qty * limits.QUANTITY_TOLERANCE else 0.0
+    remaining = abs(position.qty) - qty
+    position.qty = sign * remaining if remaining > position.entry_qty * limits.QUANTITY_TOLERANCE else 0.0
     return realized
 
 
 @leaf
 def begin_trade(position: Record, trade_id: int, signal_id: int, opened_ns: int) -> None:
-    """Reset what is counted from flat to flat."""
+    """Reset the counters that run from flat to flat."""
     assert position.qty == 0.0, "a trade begins flat"
     position.trade_id = trade_id
     position.signal_id = signal_id
@@ -55,7 +55,7 @@ def begin_trade(position: Record, trade_id: int, signal_id: int, opened_ns: int)
 
 @hot
 def unrealized_pnl(position: Record, mark: float, multiplier: float) -> float:
-    """Of the open quantity at a mark price, in the settle asset; exactly 0 when flat, whatever the mark."""
+    """Return the unrealised P&L at a mark price, in the settle asset; exactly 0 when flat, even at a NaN mark."""
     if position.qty == 0.0:
         return 0.0
     return (mark - position.entry_price) * position.qty * multiplier

@@ -1,8 +1,9 @@
-"""The cash of the simulated venue: what pays for the coins of an entry when it fills. Entries of spot alone are asked.
+"""Cash cover of the simulated venues: a spot buy fills only as far as the wallet can pay for it.
 
-The wallet follows every fill, fee and funding, as the step's ledger does. Free is what margins and the cost of coins
-leave of it, less what the other entries that wait would take at the price they were sent at. So an entry gets what is
-its own: when its price has risen by the fill, the cash that another one waits with is not spent.
+The wallet (settle asset) follows every fill, fee and funding payment, as the ledger of the step does. Free cash is the
+wallet less margins and the cost of coins held, less what the other open entries would take at their reference prices.
+An entry therefore never spends cash that another open entry relies on, even when its own price has risen since it was
+sent. Orders on margined instruments and exits are not checked here: their margin was reserved before they were sent.
 """
 
 from tightloop.core import limits, rounding
@@ -13,18 +14,21 @@ from tightloop.core.trading import cash, exposure, orders
 from tightloop.core.venue import orders as venue_orders
 
 BISECTIONS = 64
-"""Halvings after which a quantity is as near to what the cash pays for as floats are."""
+"""Bisection steps that determine an affordable quantity to float precision."""
 
 
 @leaf
-def is_asked(venue: Record, order: Record) -> bool:
-    """Whether an order pays out of cash: it buys coins. Exits never do, and a margin was reserved when it was sent."""
+def needs_cash(venue: Record, order: Record) -> bool:
+    """Return whether an order must be covered by cash: a buy on a spot instrument that is not an exit."""
     return order.reduce_only == 0 and order.side > 0 and venue.instruments[order.instrument].rules.is_margined == 0
 
 
 @leaf
-def _promised(venue: Record, except_id: int) -> float:
-    """What the other entries that wait would take: spot its cost with taker fee and fixed slippage, all else margin."""
+def _reserved_by_others(venue: Record, except_id: int) -> float:
+    """Return the cash that open entries other than ``except_id`` would take if they filled at their reference prices.
+
+    Spot: cost with taker fee and fixed slippage. Margined instruments: initial margin.
+    """
     total = 0.0
     for slot in range(venue.order_high):
         order = venue.orders[slot]
@@ -41,24 +45,27 @@ def _promised(venue: Record, except_id: int) -> float:
 
 @leaf
 def free(venue: Record, except_id: int) -> float:
-    """What an entry of spot may spend, in the settle asset; at most 0 when there is nothing."""
+    """Return the cash that spot entry ``except_id`` may spend, in the settle asset; <= 0 means none.
+
+    A remainder within LIMIT_TOLERANCE of the wallet counts as 0.
+    """
     held = 0.0
     for instance in range(venue.instance_count):
-        held += venue.positions[instance].margin
+        held += venue.positions[instance].margin  # of spot (leverage 1): what the coins cost
     assert venue.position_count > 0 or held == 0.0, "where nothing is held nothing is bound"
-    left = venue.wallet - held - _promised(venue, except_id)
+    left = venue.wallet - held - _reserved_by_others(venue, except_id)
     return left if abs(left) > abs(venue.wallet) * limits.LIMIT_TOLERANCE else 0.0
 
 
 @leaf
 def covers(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> bool:
-    """Whether money pays for a quantity at a price with its fee."""
+    """Return whether ``money`` pays for ``qty`` contracts at ``price`` plus the fee (``fee_rate`` a fraction)."""
     return exposure.within(qty * price * rules.multiplier * (1.0 + fee_rate), money)
 
 
 @leaf
-def part_at(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> float:
-    """The part of a quantity that money pays for at one price, floored to the lot, >= 0."""
+def affordable_part(money: float, rules: Record, qty: float, price: float, fee_rate: float) -> float:
+    """Return the quantity (0 to ``qty``, floored to the lot) that ``money`` pays for at one price, fee included."""
     assert price > 0.0, "coins have a price"
     if covers(money, rules, qty, price, fee_rate):
         return qty
@@ -69,6 +76,6 @@ def part_at(money: float, rules: Record, qty: float, price: float, fee_rate: flo
 
 @leaf
 def end_unpaid(venue: Record, slot: int, order_id: int, ts_event_ns: int) -> None:
-    """Cancel what the cash does not pay for, where the order is still there."""
+    """Cancel the unpaid rest of an order with INSUFFICIENT_CASH, unless the order has already ended."""
     if venue.orders[slot].id == order_id:
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.INSUFFICIENT_CASH.value, ts_event_ns)

@@ -1,32 +1,44 @@
-"""The simulated venue on bars: orders in, fills out. Used wherever orders meet recorded or streamed bars.
+"""Matching on bars: what an order fills at, given only the open, range, close and volume of a bar.
 
-It speaks to the step in events and hears commands, and keeps orders and positions of its own, as a venue does.
+A bar does not say in which order its prices came. A fill here is one that certainly happened, and of two possible
+readings the worse one is taken (docs/adr/0004-fills-on-bars.md). The same code serves recorded and streamed bars.
 
-    at the open     market orders fill at the open; then what it is at or beyond on the adverse way: stops (and those
-                    that are triggered), liquidations; then limits that the open is beyond
-    inside the bar  the adverse way first: of stop and liquidation price the one that price meets first, a touch is
-                    enough, at that price; then limits: traded through (for a buy low < limit) fills at the limit
-    at its end      trailing stops follow the bar's extreme; one that the close lies beyond then was passed for certain
+Data. ``instrument`` is a VENUE_INSTRUMENT: the current bar, its ``stage`` (a Stage: which prices are in force), the
+volume not yet taken, and the list of open orders in order of arrival. ``venue.positions`` holds one isolated position
+for each strategy instance, ``venue.wallet`` the cash. The venue never reads State: it receives commands and answers
+with events in its inbox. Fills inside a bar are dated at the open, so that they belong to that bar's day.
 
-A stop that lies beyond the liquidation price never fills. A stop sent where the market has left it behind already is
-triggered at once, and fills at the next open.
+Order of things, called from ``core/venue/bars.py``:
 
-An exit whose position was entered inside the same bar (not at its open) fills in it only as far as that is certain: a
-stop when touched, which is the adverse reading, but for what the bar shows from before the entry (``lay_before``); a
-target when the close is beyond it, because only then did price trade through it after the entry. With ``participation``
-on, fills share that part of the bar's volume; what fills at the open is then known at the close, when the volume is.
+    open    market orders; then stops that are triggered already or that the open is at or beyond; then liquidations;
+            then limits that the open is through; all of them fill at the open
+    range   for each stop in order of arrival: it or the liquidation price, whichever an adverse move reaches first; a
+            touch is enough, the fill is at that price; then other liquidations; then limits, which fill at their price
+            only if the bar traded through it (for a buy: low < limit)
+    end     positions entered inside the bar are liquidated if it reached their price; trailing stops move with the
+            bar's best price, and if the close is already beyond the new stop, price has certainly crossed it: the stop
+            fills in this bar, at its price
+
+What may surprise:
+
+- A stop beyond the liquidation price never fills: the position is liquidated first.
+- A stop sent when the market is already beyond it is triggered at once and fills at the next open.
+- If a position was entered inside a bar (by a resting limit or a stop, not at the open), part of the range may lie
+  before the entry. Its stop fills if touched, except where prices before the entry explain the touch
+  (``triggers.lay_before``); its target fills only if the close is through it.
+- With ``participation``, all fills of a bar share that fraction of its volume. The volume is known at the close, so
+  fills at the open are reported then, at the price and time of the open.
+- Every fill can end other orders of the list that is being walked (OCO siblings, a closed position's exits).
 """
-
-import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, Stage, TimeInForce
 from tightloop.core.domain.types import Record
-from tightloop.core.hashing import uniform
-from tightloop.core.trading import margin, positions
 from tightloop.core.venue import cash as venue_cash
 from tightloop.core.venue import orders as venue_orders
+from tightloop.core.venue import positions as venue_positions
+from tightloop.core.venue.slippage import slippage_rate
 from tightloop.core.venue.triggers import (
     follow,
     is_armed,
@@ -35,37 +47,22 @@ from tightloop.core.venue.triggers import (
     is_passed,
     is_through,
     is_touched,
-    lay_before,
     take_best,
 )
 
 MARKETS, STOPS, LIMITS = 0, 1, 2
-_INSIDE, _BY_STOP = 1, 2  # where an entry inside the bar in hand came from: a limit that rested; a stop
-SPARED = 3  # a stop, and what lies before the liquidation price was not touched after it: so was not that price
-_TRIGGERED, _RESTS = 1, 2  # of a stop limit: inside the bar in hand, whose range lies partly before; and since
+"""Classes of orders, matched one after the other (see ``_class_of``)."""
+_TRIGGERED, _RESTS = 1, 2
+"""ORDER.is_triggered of a stop limit: triggered inside the current bar, whose range lies partly before the trigger; and
+resting as a limit since a later open. Other stops know _TRIGGERED alone."""
 
 
 # Prices and quantities ------------------------------------------------------------------------------------------------
 
 
 @leaf
-def slippage_rate(venue: Record, order: Record, qty: float, volume: float) -> float:
-    """Share of the price that a taker loses, >= 0."""
-    costs = venue.costs[order.instance]
-    if costs.slippage_kind == SlippageKind.FIXED:
-        return costs.slippage_bps / 10_000.0
-    if costs.slippage_kind == SlippageKind.RANDOM:
-        return costs.slippage_bps / 10_000.0 * uniform(venue.seed, order.id, order.fill_count)
-    if costs.slippage_kind == SlippageKind.IMPACT:
-        # Square-root law: half the spread, and the coefficient times the root of the share of the volume taken.
-        share = qty * venue.instruments[order.instrument].rules.multiplier / volume if volume > 0.0 else 1.0
-        return (costs.slippage_bps + costs.slippage_coefficient * math.sqrt(share)) / 10_000.0
-    return 0.0
-
-
-@leaf
 def _taker_price(venue: Record, order: Record, qty: float, price: float, volume: float) -> float:
-    """What a taker pays or gets; a limit is never passed."""
+    """Return ``price`` with slippage, but never beyond the order's limit price."""
     slipped = price * (1.0 + order.side * slippage_rate(venue, order, qty, volume))
     if order.kind == OrderKind.LIMIT or order.kind == OrderKind.STOP_LIMIT:
         slipped = min(slipped, order.price) if order.side > 0 else max(slipped, order.price)
@@ -73,38 +70,47 @@ def _taker_price(venue: Record, order: Record, qty: float, price: float, volume:
 
 
 @leaf
-def _paid(venue: Record, order: Record, own: Record, qty: float, price: float, is_maker: bool) -> float:
-    """The price of a fill with what a taker loses."""
+def _fill_price(venue: Record, order: Record, instrument: Record, qty: float, price: float, is_maker: bool) -> float:
+    """Return the price of a fill of ``qty`` at ``price``: with slippage for a taker, unchanged for a maker.
+
+    Market impact compares with the volume of the current bar inside it, and of the previous bar at an open.
+    """
     if is_maker:
         return price
-    volume = own.volume if own.stage == Stage.IN_BAR else own.rules.bar.volume
+    volume = instrument.volume if instrument.stage == Stage.IN_BAR else instrument.rules.bar.volume
     return _taker_price(venue, order, qty, price, volume)
 
 
 @leaf
-def _covered(venue: Record, order: Record, own: Record, qty: float, price: float, is_maker: bool) -> float:
-    """The part of a fill that the cash pays for, floored to the lot; less of it may be had at a better price."""
-    if qty <= 0.0 or not venue_cash.is_asked(venue, order):
+def _affordable_qty(
+    venue: Record, order: Record, instrument: Record, qty: float, price: float, is_maker: bool
+) -> float:
+    """Return how much of ``qty`` the free cash pays for, floored to the lot; all of it for orders that need no cash.
+
+    Under impact slippage a smaller fill has a better price, so the quantity is found by bisection.
+    """
+    if qty <= 0.0 or not venue_cash.needs_cash(venue, order):
         return qty
     costs, money = venue.costs[order.instance], venue_cash.free(venue, order.id)
     rate = costs.maker_rate if is_maker else costs.taker_rate
-    paid = _paid(venue, order, own, qty, price, is_maker)
-    if is_maker or costs.slippage_kind != SlippageKind.IMPACT or venue_cash.covers(money, own.rules, qty, paid, rate):
-        return venue_cash.part_at(money, own.rules, qty, paid, rate)
+    paid = _fill_price(venue, order, instrument, qty, price, is_maker)
+    is_price_fixed = is_maker or costs.slippage_kind != SlippageKind.IMPACT
+    if is_price_fixed or venue_cash.covers(money, instrument.rules, qty, paid, rate):
+        return venue_cash.affordable_part(money, instrument.rules, qty, paid, rate)
     low, high = 0.0, qty
     for _ in range(venue_cash.BISECTIONS):
         middle = 0.5 * (low + high)
-        paid = _paid(venue, order, own, middle, price, is_maker)
-        if venue_cash.covers(money, own.rules, middle, paid, rate):
+        paid = _fill_price(venue, order, instrument, middle, price, is_maker)
+        if venue_cash.covers(money, instrument.rules, middle, paid, rate):
             low = middle
         else:
             high = middle
-    return rounding.qty_floor(low, own.rules.lot_size)
+    return rounding.qty_floor(low, instrument.rules.lot_size)
 
 
 @leaf
-def _fillable(venue: Record, order: Record, own: Record) -> float:
-    """What may fill now: what remains, what there is to reduce, what the volume leaves."""
+def _fillable_qty(venue: Record, order: Record, instrument: Record) -> float:
+    """Return the quantity that may fill now: the order's rest, capped by the position to reduce and by volume."""
     qty = order.qty - order.filled_qty
     if order.reduce_only != 0:
         held = venue.positions[order.instance].qty
@@ -112,22 +118,26 @@ def _fillable(venue: Record, order: Record, own: Record) -> float:
     participation = venue.costs[order.instance].participation
     if participation > 0.0:
         # Volume is in base units, quantities are in contracts.
-        available = max(own.volume_left, 0.0) * participation / own.rules.multiplier
-        qty = min(qty, rounding.qty_floor(available, own.rules.lot_size))
+        available = max(instrument.volume_left, 0.0) * participation / instrument.rules.multiplier
+        qty = min(qty, rounding.qty_floor(available, instrument.rules.lot_size))
     return qty
 
 
 @hot
 def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts_event_ns: int) -> None:
-    """One fill: the venue's own position, the event with fee and slippage, and what an OCO group loses."""
+    """Fill ``qty`` of an order: update position, wallet and volume, push ORDER_FILLED, cancel its OCO siblings.
+
+    In the event: ``amount`` is the fee and ``rate`` the slippage paid, both in the settle asset.
+    """
     order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
+    instrument = venue.instruments[order.instrument]
     costs = venue.costs[order.instance]
-    multiplier = own.rules.multiplier
-    paid = _paid(venue, order, own, qty, price, is_maker)
+    multiplier = instrument.rules.multiplier
+    paid = _fill_price(venue, order, instrument, qty, price, is_maker)
     order.filled_qty += qty
-    own.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
-    apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, own)
+    # volume_left is volume of the bar, of which a fill takes at most the share `participation`.
+    instrument.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
+    venue_positions.apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, instrument)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
     event.order_id = order.id
     event.order_slot = venue.order_slot[slot]
@@ -138,87 +148,31 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     venue.wallet -= event.amount
     event.rate = (paid - price) * order.side * qty * multiplier
     venue_orders.report_stop(event, order)
-    if own.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
+    if instrument.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
         position = venue.positions[order.instance]
-        position.closed_ns = _BY_STOP if position.closed_ns == _INSIDE else position.closed_ns
-        if lay_before_entry(venue, order.instance, own):
-            event.open = own.open
+        if position.closed_ns == venue_positions.INSIDE:
+            position.closed_ns = venue_positions.BY_STOP  # a taker inside the bar is a triggered stop
+        if venue_positions.lay_before_entry(venue, order.instance, instrument):
+            event.open = instrument.open  # reported as STOP_UNTOUCHED: the bar passed this level before the entry
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
         venue_orders.remove(venue, slot)
     if oco != 0:
-        cancel_siblings(venue, own, oco, order_id, ts_event_ns)
-
-
-@leaf
-def cancel_siblings(venue: Record, own: Record, oco: int, filled_id: int, ts_event_ns: int) -> None:
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
-        if order.oco == oco and order.id != filled_id:
-            venue_orders.end_order(venue, at, EventKind.ORDER_CANCELED.value, Reason.OCO.value, ts_event_ns)
-        at = after
-
-
-@hot
-def apply_fill(venue: Record, instance: int, signed_qty: float, price: float, leverage: float, own: Record) -> None:
-    """The venue's own position: average entry, isolated margin, liquidation price."""
-    position = venue.positions[instance]
-    multiplier = own.rules.multiplier
-    left = signed_qty
-    if position.qty * signed_qty < 0.0:
-        closing = min(abs(signed_qty), abs(position.qty))
-        share = closing / abs(position.qty)
-        venue.wallet += positions.reduce(position, closing, price, multiplier)
-        position.margin -= position.margin * share
-        left = signed_qty + closing if signed_qty < 0.0 else signed_qty - closing
-        if position.qty == 0.0:
-            position.margin = 0.0
-            venue.position_count -= 1
-    if abs(left) > abs(signed_qty) * limits.QUANTITY_TOLERANCE:
-        if position.qty == 0.0:
-            positions.begin_trade(position, 0, 0, venue.ts_ns)
-            venue.position_count += 1
-            position.closed_ns = _INSIDE if own.stage == Stage.IN_BAR else 0  # entered inside the bar, not at its open
-        positions.increase(position, left, price)
-        position.margin += abs(left) * price * multiplier / leverage
-    position.liquidation_price = margin.liquidation_price(
-        own.rules, position.qty, position.entry_price, position.margin
-    )
+        venue_orders.cancel_siblings(venue, instrument, oco, order_id, ts_event_ns)
 
 
 # Matching -------------------------------------------------------------------------------------------------------------
 
 
-@hot
-def expire(venue: Record, own: Record, now_ns: int, dated_ns: int) -> None:
-    """End what has no time left. What ends inside a bar is dated ``dated_ns``, its open: it is of that bar's day."""
-    if own.expires_next_ns > now_ns:
-        return
-    own.expires_next_ns = limits.NEVER_NS
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
-        if order.expires_ns <= now_ns:
-            venue_orders.end_order(
-                venue, at, EventKind.ORDER_EXPIRED.value, Reason.TTL.value, min(order.expires_ns, dated_ns)
-            )
-        else:
-            own.expires_next_ns = min(own.expires_next_ns, order.expires_ns)
-        at = after
-
-
 @leaf
-def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: int) -> None:
-    """Fill what can be filled at a price; what IOC and FOK leave is canceled."""
+def _execute(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: int) -> None:
+    """Fill as much of an order as volume, position and cash allow at one price; cancel the rest of an IOC or FOK."""
     order = venue.orders[slot]
-    own = venue.instruments[order.instrument]
+    instrument = venue.instruments[order.instrument]
     order_id = order.id
     remaining = order.qty - order.filled_qty
-    qty = _fillable(venue, order, own)
+    qty = _fillable_qty(venue, order, instrument)
     if order.reduce_only != 0 and venue.positions[order.instance].qty * order.side >= 0.0:
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.NOTHING_TO_REDUCE.value, ts_event_ns)
         return
@@ -226,7 +180,7 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
     if order.tif == TimeInForce.FOK and not is_whole:
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, Reason.UNFILLED_FOK.value, ts_event_ns)
         return
-    covered = _covered(venue, order, own, qty, price, is_maker)
+    covered = _affordable_qty(venue, order, instrument, qty, price, is_maker)
     is_unpaid = covered < qty * (1.0 - limits.QUANTITY_TOLERANCE)
     qty = 0.0 if is_unpaid and order.tif == TimeInForce.FOK else covered
     if qty > 0.0:
@@ -239,7 +193,10 @@ def _take(venue: Record, slot: int, price: float, is_maker: bool, ts_event_ns: i
 
 @leaf
 def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> bool:
-    """A limit meets its first price: one that may not take, or may not rest, ends there."""
+    """End a limit at the first price it meets if it may not take (post-only) or may not rest (IOC, FOK).
+
+    Returns whether the order ended.
+    """
     order = venue.orders[slot]
     assert order.price > 0.0, "a limit has a price"
     if order.post_only != 0 and not is_through(-order.side, price, order.price):
@@ -257,20 +214,21 @@ def _ends_at_first_price(venue: Record, slot: int, price: float, ts_ns: int) -> 
 
 
 @hot
-def at_open(venue: Record, slot: int, own: Record) -> None:
-    """One order against the open of the bar."""
+def order_at_open(venue: Record, slot: int, instrument: Record) -> None:
+    """Match one order against the open of the bar."""
     order = venue.orders[slot]
-    price, ts_ns = own.open, own.open_ns
+    price, ts_ns = instrument.open, instrument.open_ns
     kind = order.kind
     if kind == OrderKind.MARKET or (order.is_triggered != 0 and kind != OrderKind.STOP_LIMIT):
-        _take(venue, slot, price, False, ts_ns)
+        _execute(venue, slot, price, False, ts_ns)
         return
     if kind != OrderKind.LIMIT and order.is_triggered == 0:
-        if not is_at_or_beyond(order.side, price, order.stop_price) or _is_liquidated_first(venue, order, own, True):
+        is_hit = is_at_or_beyond(order.side, price, order.stop_price)
+        if not is_hit or _is_liquidated_first(venue, order, instrument, True):
             return
     if kind == OrderKind.STOP or kind == OrderKind.TRAILING:
         order.is_triggered = _TRIGGERED
-        _take(venue, slot, price, False, ts_ns)
+        _execute(venue, slot, price, False, ts_ns)
         return
     if kind == OrderKind.STOP_LIMIT:
         order.is_triggered = _RESTS
@@ -279,85 +237,71 @@ def at_open(venue: Record, slot: int, own: Record) -> None:
     if is_first and _ends_at_first_price(venue, slot, price, ts_ns):
         return
     if is_through(order.side, price, order.price):
-        _take(venue, slot, price, not is_first, ts_ns)
+        _execute(venue, slot, price, not is_first, ts_ns)
 
 
 @hot
-def was_entered_inside(venue: Record, order: Record) -> bool:
-    """The position this order reduces was entered inside the bar in hand: what came before does not count."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
-
-
-@hot
-def was_entered_by_stop(venue: Record, order: Record) -> bool:
-    """It was so by a stop, to which price came from beyond what protects the position now, perhaps."""
-    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= _BY_STOP
-
-
-@leaf
-def lay_before_entry(venue: Record, instance: int, own: Record) -> bool:
-    """The bar in hand, in which this position was entered, was at its liquidation price only before the entry."""
-    position = venue.positions[instance]
-    return position.closed_ns >= _BY_STOP and lay_before(
-        own, -1 if position.qty > 0.0 else 1, position.liquidation_price
-    )
-
-
-@hot
-def stop_in_bar(venue: Record, slot: int, own: Record) -> None:
-    """One stop against the range of the bar."""
+def stop_in_bar(venue: Record, slot: int, instrument: Record) -> None:
+    """Match one stop against the range of the bar."""
     order = venue.orders[slot]
     if order.is_triggered == 0:
-        is_hit = is_touched(own, order.side, order.stop_price, was_entered_by_stop(venue, order))
-        if not is_hit or _is_liquidated_first(venue, order, own, False):
+        is_hit = is_touched(instrument, order.side, order.stop_price, venue_positions.was_entered_by_stop(venue, order))
+        if not is_hit or _is_liquidated_first(venue, order, instrument, False):
             return
         order.is_triggered = _TRIGGERED
         if order.kind == OrderKind.STOP_LIMIT:
-            _stop_limit_in_bar(venue, slot, own)
+            _stop_limit_in_bar(venue, slot, instrument)
         else:
-            _take(venue, slot, order.stop_price, False, own.open_ns)
-    elif order.kind != OrderKind.STOP_LIMIT and order.fill_count > 0:
-        _take(venue, slot, own.open, False, own.open_ns)
+            _execute(venue, slot, order.stop_price, False, instrument.open_ns)
+    elif order.kind != OrderKind.STOP_LIMIT and order.fill_count > 0:  # the rest of a partial fill at the open
+        _execute(venue, slot, instrument.open, False, instrument.open_ns)
 
 
 @leaf
-def _stop_limit_in_bar(venue: Record, slot: int, own: Record) -> None:
-    """At the trigger the price is the stop: a limit beyond it is met there and then, another one rests."""
+def _stop_limit_in_bar(venue: Record, slot: int, instrument: Record) -> None:
+    """Match a stop limit that was triggered inside the bar, when price was at its stop.
+
+    A limit price that the stop price is through fills there; otherwise it rests, and fills only if the close is through
+    it: the rest of the range may lie before the trigger.
+    """
     order = venue.orders[slot]
     assert order.kind == OrderKind.STOP_LIMIT, "another stop is no limit when it is triggered"
     order.is_resting = 1
-    if _ends_at_first_price(venue, slot, order.stop_price, own.open_ns):
+    if _ends_at_first_price(venue, slot, order.stop_price, instrument.open_ns):
         return
     if is_through(order.side, order.stop_price, order.price):
-        _take(venue, slot, order.stop_price, False, own.open_ns)
-    elif is_through(order.side, own.close, order.price):
-        _take(venue, slot, order.price, True, own.open_ns)
+        _execute(venue, slot, order.stop_price, False, instrument.open_ns)
+    elif is_through(order.side, instrument.close, order.price):
+        _execute(venue, slot, order.price, True, instrument.open_ns)
 
 
 @hot
-def limit_in_bar(venue: Record, slot: int, own: Record, is_sent_inside: bool) -> None:
-    """One limit against the range of the bar; one sent inside of it, or after its entry there, against the close.
+def limit_in_bar(venue: Record, slot: int, instrument: Record, is_sent_inside: bool) -> None:
+    """Match one limit against the range of the bar.
 
-    One that the whole bar lies beyond was sent at a price that the market has passed: it takes at the next open.
+    If the order was sent inside the bar (``is_sent_inside``), or closes a position entered inside it, only the close
+    counts: the one price that is certainly later. A limit that was sent inside and that the whole bar is through was
+    marketable when it arrived: it takes at the next open.
     """
     order = venue.orders[slot]
-    reached = own.low if order.side > 0 else own.high
-    if is_sent_inside and is_through(order.side, own.high if order.side > 0 else own.low, order.price):
+    reached = instrument.low if order.side > 0 else instrument.high
+    if is_sent_inside and is_through(order.side, instrument.high if order.side > 0 else instrument.low, order.price):
         return
     if is_sent_inside:
-        reached = own.close
-    if was_entered_inside(venue, order):
-        reached = own.close
-        liquidate(venue, order.instance, own, False)  # a loss comes before a gain; its stop was tried before
+        reached = instrument.close
+    if venue_positions.was_entered_inside(venue, order):
+        reached = instrument.close
+        liquidate(venue, order.instance, instrument, False)  # the worse reading first; its stop was tried before
         if venue.positions[order.instance].qty == 0.0:
             return
     order.is_resting = 1
     if is_through(order.side, reached, order.price):
-        _take(venue, slot, order.price, True, own.open_ns)
+        _execute(venue, slot, order.price, True, instrument.open_ns)
 
 
 @hot
 def _class_of(order: Record) -> int:
+    """Return the class an order is matched in; a stop limit is a limit once it rests."""
     if order.kind == OrderKind.MARKET:
         return MARKETS
     is_stop = order.kind == OrderKind.STOP or order.kind == OrderKind.TRAILING
@@ -365,139 +309,151 @@ def _class_of(order: Record) -> int:
 
 
 @hot
-def all_at_open(venue: Record, own: Record) -> None:
-    """What was asked before the bar began comes before what its first price triggers."""
-    pass_orders(venue, own, Stage.AT_OPEN.value, MARKETS)
-    pass_orders(venue, own, Stage.AT_OPEN.value, STOPS)
+def match_open(venue: Record, instrument: Record) -> None:
+    """Match all orders and positions against the open: earlier requests first, then what the open itself triggers."""
+    match_class(venue, instrument, Stage.AT_OPEN.value, MARKETS)
+    match_class(venue, instrument, Stage.AT_OPEN.value, STOPS)
     if venue.position_count > 0:
-        liquidate_all(venue, own, True)
-    pass_orders(venue, own, Stage.AT_OPEN.value, LIMITS)
+        liquidate_all(venue, instrument, True)
+    match_class(venue, instrument, Stage.AT_OPEN.value, LIMITS)
 
 
 @hot
-def pass_orders(venue: Record, own: Record, stage: int, wanted: int) -> None:
-    """All orders of one class, in order of arrival."""
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
-        # What was sent inside the bar (a timer spoke) waits for the next open.
-        is_late = stage == Stage.AT_OPEN and order.submitted_ns > own.open_ns
-        is_over = is_late or (stage == Stage.IN_BAR and order.expires_ns < own.close_ns)
+def match_class(venue: Record, instrument: Record, stage: int, wanted: int) -> None:
+    """Match the orders of one class in order of arrival, against the open or the range (``stage``).
+
+    Orders submitted after the open (by a timer inside the bar) wait for the next one.
+    """
+    slot = instrument.order_first
+    while slot >= 0:
+        order = venue.orders[slot]
+        next_slot = order.next
+        is_late = stage == Stage.AT_OPEN and order.submitted_ns > instrument.open_ns
+        is_over = is_late or (stage == Stage.IN_BAR and order.expires_ns < instrument.close_ns)
         if _class_of(order) == wanted and not is_over and order.id != 0:
             if stage == Stage.AT_OPEN:
-                at_open(venue, at, own)
+                order_at_open(venue, slot, instrument)
             elif wanted == STOPS:
-                stop_in_bar(venue, at, own)
+                stop_in_bar(venue, slot, instrument)
             else:
-                limit_in_bar(venue, at, own, False)
-            # A fill may have canceled the next in the list: begin again from the first that is left after this one.
-            if after >= 0 and venue.orders[after].id == 0:
-                after = own.order_first if order.id == 0 else order.next
-        at = after
+                limit_in_bar(venue, slot, instrument, False)
+            # The fill may have ended the next order too: go on behind this one or, if it ended as well, start over.
+            if next_slot >= 0 and venue.orders[next_slot].id == 0:
+                next_slot = instrument.order_first if order.id == 0 else order.next
+        slot = next_slot
 
 
 # Liquidation and trailing stops ---------------------------------------------------------------------------------------
 
 
 @hot
-def liquidate(venue: Record, instance: int, own: Record, at_open: bool) -> None:
-    """Close a position by force when price came to its liquidation price: at it, or at an open beyond it."""
+def liquidate(venue: Record, instance: int, instrument: Record, at_open: bool) -> None:
+    """Liquidate a position if the open (``at_open``) or the range of the bar reached its liquidation price.
+
+    It is closed at the open or at the liquidation price, with taker fee. The ORDER_FILLED event has order_id 0: forced
+    by the venue.
+    """
     position = venue.positions[instance]
     trigger, qty = position.liquidation_price, abs(position.qty)
-    if qty == 0.0 or trigger != trigger or (position.closed_ns == SPARED and not at_open):
+    if qty == 0.0 or trigger != trigger or (position.closed_ns == venue_positions.SPARED and not at_open):
         return
     side = -1 if position.qty > 0.0 else 1
-    is_hit = is_at_or_beyond(side, own.open, trigger)
+    is_hit = is_at_or_beyond(side, instrument.open, trigger)
     if not at_open:
-        is_hit = is_touched(own, side, trigger, position.closed_ns == _BY_STOP)
+        is_hit = is_touched(instrument, side, trigger, position.closed_ns == venue_positions.BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
-        assert not at_open or own.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
-        price = own.open if at_open else trigger
-        event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, own.open_ns)
+        assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
+        price = instrument.open if at_open else trigger
+        event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, instrument.open_ns)
         event.price = price
         event.qty = qty
-        event.amount = price * qty * own.rules.multiplier * venue.costs[instance].taker_rate
+        event.amount = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
         venue.wallet -= event.amount
-        apply_fill(venue, instance, -position.qty, price, 1.0, own)
+        venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
 
 
 @leaf
-def _is_liquidated_first(venue: Record, order: Record, own: Record, at_open: bool) -> bool:
-    """Whether price meets a liquidation price before this stop, and nothing is left for it to do.
+def _is_liquidated_first(venue: Record, order: Record, instrument: Record, at_open: bool) -> bool:
+    """Liquidate the position first if an adverse move reaches its liquidation price before this stop.
 
-    An order that is more than an exit goes on without the position.
+    Returns whether nothing is left for the stop to do: true for exits; other orders still open a new position.
     """
     if not is_behind_liquidation(venue.positions[order.instance], order):
         return False
-    liquidate(venue, order.instance, own, at_open)
+    liquidate(venue, order.instance, instrument, at_open)
     return order.reduce_only != 0
 
 
 @hot
-def liquidate_all(venue: Record, own: Record, at_open: bool) -> None:
-    """Positions that were there before the bar, or entered at its open; what it entered inside has no stop yet."""
-    instance = own.position_first
+def liquidate_all(venue: Record, instrument: Record, at_open: bool) -> None:
+    """Liquidate positions held since before the bar or its open.
+
+    Those entered inside it wait until their stops have been sent and tried (``bars.end_bar``).
+    """
+    instance = instrument.position_first
     while instance >= 0:
         if venue.positions[instance].closed_ns == 0:
-            liquidate(venue, instance, own, at_open)
+            liquidate(venue, instance, instrument, at_open)
         instance = venue.instance_next[instance]
 
 
 @leaf
-def trail_open(venue: Record, own: Record) -> None:
-    """Trailing stops follow an open that did not set them off."""
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
+def trail_open(venue: Record, instrument: Record) -> None:
+    """Move trailing stops by an open that did not trigger them."""
+    slot = instrument.order_first
+    while slot >= 0:
+        order = venue.orders[slot]
         if order.kind == OrderKind.TRAILING:
-            follow(order, own.open, own.rules.price_increment)
-        at = order.next
+            follow(order, instrument.open, instrument.rules.price_increment)
+        slot = order.next
 
 
 @leaf
-def trail_bar(venue: Record, own: Record) -> None:
-    """Trailing stops see the bar's extreme; of a bar entered inside its close alone, which lies after the entry.
+def trail_bar(venue: Record, instrument: Record) -> None:
+    """Update the best price of trailing stops by the bar: its extreme, or its close if the entry was inside it.
 
-    One by a distance moves when the distance at this close is told (``trail_close``), one by percent here.
+    A stop that trails by percent moves here; one that trails by a price distance moves when the step has amended it
+    with the distance at this close (``trail_close``, from ``bars.on_command``).
     """
-    at = own.order_first
-    while at >= 0:
-        order = venue.orders[at]
-        after = order.next
+    slot = instrument.order_first
+    while slot >= 0:
+        order = venue.orders[slot]
+        next_slot = order.next
         if order.kind == OrderKind.TRAILING:
             was_armed, was_best = is_armed(order), order.best_price
-            best = own.high if order.side < 0 else own.low
-            if was_entered_inside(venue, order):
-                best = own.close
+            best = instrument.high if order.side < 0 else instrument.low
+            if venue_positions.was_entered_inside(venue, order):
+                best = instrument.close
             take_best(order, best)
             order.is_moved = 1 if order.best_price != was_best or is_armed(order) != was_armed else 0
             if order.trail_distance != order.trail_distance:
-                trail_close(venue, at, own)
-                if after >= 0 and venue.orders[after].id == 0:
-                    after = own.order_first if order.id == 0 else order.next
-        at = after
+                trail_close(venue, slot, instrument)
+                if next_slot >= 0 and venue.orders[next_slot].id == 0:
+                    next_slot = instrument.order_first if order.id == 0 else order.next
+        slot = next_slot
 
 
 @leaf
-def trail_close(venue: Record, slot: int, own: Record) -> None:
-    """Move a trailing stop at the end of a bar; one that the bar's own extreme moved to where the close lies beyond it
-    was passed for certain: it fills in that bar, at its price."""
+def trail_close(venue: Record, slot: int, instrument: Record) -> None:
+    """Move a trailing stop at the end of a bar, and fill it if this bar moved it and the close is beyond the new stop.
+
+    Price then certainly crossed it after the extreme: it fills in this bar, at its trigger price.
+    """
     order = venue.orders[slot]
     assert order.kind == OrderKind.TRAILING, "only a trailing stop follows"
-    follow(order, order.best_price, own.rules.price_increment)
+    follow(order, order.best_price, instrument.rules.price_increment)
     is_held = venue.positions[order.instance].qty * order.side < 0.0
     if is_held and order.is_moved != 0 and order.is_triggered == 0:
         order.is_moved = 0
-        if is_passed(order.side, own.close, order.stop_price):
+        if is_passed(order.side, instrument.close, order.stop_price):
             order.is_triggered = _TRIGGERED
-            _take(venue, slot, order.stop_price, False, own.open_ns)
+            _execute(venue, slot, order.stop_price, False, instrument.open_ns)
 
 
 @leaf
-def set_off_if_passed(order: Record, price: float) -> None:
-    """A stop that is sent where the market, which is at ``price``, has left it behind already is triggered at once."""
+def trigger_if_passed(order: Record, price: float) -> None:
+    """Trigger a stop whose trigger the market, at ``price``, is already beyond; it fills at the next open."""
     if order.kind != OrderKind.MARKET and order.kind != OrderKind.LIMIT and order.is_triggered == 0:
         if is_passed(order.side, price, order.stop_price):
             order.is_triggered = _TRIGGERED

@@ -1,6 +1,7 @@
-"""What sets an order or a liquidation off: a touch, the range of a bar, a trailing stop that follows. Prices alone.
+"""When a price triggers, fills or trails an order: pure price comparisons shared by the venues on bars and on ticks.
 
-A side is that of the order: -1 sells, and a stop of it lies below the price; what is held long is closed by a sell.
+``side`` is always the side of the order: 1 buys, -1 sells. A sell stop rests below the market and protects a long; a
+buy stop rests above it and protects a short. Comparisons with NaN are false, so an unknown price triggers nothing.
 """
 
 from tightloop.core import rounding
@@ -10,64 +11,72 @@ from tightloop.core.domain.types import Record
 
 @hot
 def is_at_or_beyond(side: int, price: float, trigger: float) -> bool:
-    """A stop of this side is triggered by this price."""
+    """Return whether ``price`` triggers a stop; touching the trigger is enough."""
     return price >= trigger if side > 0 else price <= trigger
 
 
 @hot
 def is_through(side: int, price: float, limit: float) -> bool:
-    """A limit of this side is traded through by this price."""
+    """Return whether ``price`` is strictly better than a limit price: the market traded through the limit."""
     return price < limit if side > 0 else price > limit
 
 
 @leaf
 def is_passed(side: int, price: float, trigger: float) -> bool:
-    """The market has left a stop of this side behind: a sell stop above this price, a buy stop below it."""
+    """Return whether ``price`` is strictly beyond a stop's trigger: below a sell stop, above a buy stop."""
     return price > trigger if side > 0 else price < trigger
 
 
 @leaf
-def lay_before(own: Record, side: int, trigger: float) -> bool:
-    """In a bar entered inside: it opened at or beyond a trigger and closed on its good side.
+def lay_before(instrument: Record, side: int, trigger: float) -> bool:
+    """Return whether the current bar opened at or beyond a trigger and closed on the safe side of it.
 
-    What the bar shows of the trigger was there before the entry, and nothing says that it was there after it.
+    For a position entered inside that bar, the touch is then explained by prices from before the entry: nothing in the
+    bar shows that the trigger was reached again afterwards.
     """
-    return is_at_or_beyond(side, own.open, trigger) and not is_at_or_beyond(side, own.close, trigger)
+    return is_at_or_beyond(side, instrument.open, trigger) and not is_at_or_beyond(side, instrument.close, trigger)
 
 
 @hot
-def is_touched(own: Record, side: int, trigger: float, was_entered_by_stop: bool) -> bool:
-    """Whether the bar in hand came to a trigger; ``was_entered_by_stop``: of what it protects, inside of it."""
+def is_touched(instrument: Record, side: int, trigger: float, was_entered_by_stop: bool) -> bool:
+    """Return whether the range of the current bar reached a trigger after the position was entered.
+
+    ``was_entered_by_stop``: the protected position was entered by a stop inside this bar, so its range may lie partly
+    before the entry (see ``lay_before``).
+    """
     assert side == 1 or side == -1, "a trigger buys or sells"
-    extreme = own.high if side > 0 else own.low
+    extreme = instrument.high if side > 0 else instrument.low
     if not is_at_or_beyond(side, extreme, trigger):
         return False
-    return not was_entered_by_stop or not lay_before(own, side, trigger)
+    return not was_entered_by_stop or not lay_before(instrument, side, trigger)
 
 
 @leaf
 def is_behind_liquidation(position: Record, order: Record) -> bool:
-    """Whether price, on its way against what is held, meets the liquidation price before this stop that closes it."""
+    """Return whether an adverse move reaches the position's liquidation price before this stop, which closes it."""
     beyond = (order.stop_price - position.liquidation_price) * order.side
-    return position.qty * order.side < 0.0 and beyond > 0.0  # NaN, of either: no
+    return position.qty * order.side < 0.0 and beyond > 0.0  # false if either price is NaN
 
 
 @leaf
 def is_armed(order: Record) -> bool:
-    """Whether a trailing stop follows: its best price has come as far as it has to."""
+    """Return whether a trailing stop follows the market yet: its best price has reached ``arm_price`` (NaN: always)."""
     return order.arm_price != order.arm_price or (order.best_price - order.arm_price) * -order.side >= 0.0
 
 
 @leaf
 def take_best(order: Record, best: float) -> None:
-    """Keep the best price a trailing stop has seen: a sell the highest, a buy the lowest."""
+    """Update the best price a trailing stop has seen: the highest for a sell, the lowest for a buy."""
     if (order.best_price - best) * order.side > 0.0:
         order.best_price = best
 
 
 @leaf
 def follow(order: Record, best: float, increment: float) -> None:
-    """Move one trailing stop after a price. It never loosens."""
+    """Trail a stop behind a new price, by its distance (price units) or, where that is NaN, by its percentage.
+
+    The stop only ever tightens, and is rounded to the price increment on the far side: never triggered early.
+    """
     assert best > 0.0, "a price is above 0"
     take_best(order, best)
     if not is_armed(order):

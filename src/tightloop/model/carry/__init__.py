@@ -1,1 +1,1 @@
-"""Carry strategies: their files, layers and legs, what is wrong in them, and the plan of a run."""
+"""Carry strategies: file format, layers and legs, validation, and the arrays a run starts from."""

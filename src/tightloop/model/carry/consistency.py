@@ -1,4 +1,4 @@
-"""What is right by itself and wrong together: what feeds which leg, LTVs and floors, weights, prices, share classes."""
+"""Cross-field validation of carry strategies: sources of legs, LTVs and health factors, budgets, prices, hedges."""
 
 import math
 from collections.abc import Mapping
@@ -18,9 +18,10 @@ ADDRESSED = {"spot": "buys with", "lend": "lends", "stake": "stakes", "loop": "s
 
 @dataclass(slots=True)
 class Book:
-    """A strategy as far as it could be read: what the checks look at, and where they say what is wrong.
+    """A strategy as far as it could be read; input and output of the checks.
 
-    ``shares``: the part of NAV that each leg takes, as far as the file says it; of a perp, its margin.
+    ``refuse``: reports a fault. ``shares``: share of NAV that each leg takes (of a perp: its margin), None if the file
+    does not tell.
     """
 
     keys: CarryKeys
@@ -33,11 +34,11 @@ class Book:
 
     @property
     def found(self) -> Mapping[str, Leg]:
-        """The legs that could be read."""
+        """The legs that could be read, by name."""
         return self.legs.found
 
     def notional(self, leg: Leg) -> float | None:
-        """Notional of a perp as a share of NAV, as far as the file says it."""
+        """Return a perp's notional as a share of NAV, or None if the file does not tell."""
         if leg.size.kind == "weight":
             return leg.size.value
         if leg.size.kind == "notional" and leg.size.value is not None:
@@ -46,7 +47,7 @@ class Book:
 
 
 def check(book: Book) -> None:
-    """Everything there is to check once the legs are read."""
+    """Run all checks; legs must have been read."""
     earlier: list[str] = []
     for name, leg in book.found.items():
         _source(book, leg, earlier)
@@ -64,18 +65,18 @@ def check(book: Book) -> None:
 
 
 def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
-    """A leg is fed by the wallet, which holds the share class, or by an earlier leg that gives what it takes."""
+    """Check what feeds a leg: the wallet, which holds the share class, or an earlier leg that gives its input asset."""
     path = ("legs", leg.name, "from")
     wanted = {"spot": STABLE, "lend": unwrapped(leg.asset or ""), "perp": STABLE}.get(leg.kind, "ETH")
     if leg.kind == "spot" and leg.instrument is not None:
         wanted = assets_of(leg.instrument)[1]
-    own = book.share.asset
+    share_asset = book.share.asset
     verb = ADDRESSED[leg.kind]
     if leg.source is None:
-        if wanted != own and leg.kind != "perp":
+        if wanted != share_asset and leg.kind != "perp":
             givers = [name for name in earlier if gives(book.found[name]) == wanted]
             remedy = f"write from: {givers[0]}" if givers else f"write from: and an earlier leg that gives {wanted}"
-            message = f"is missing: the wallet holds {own}, and this leg {verb} {wanted}"
+            message = f"is missing: the wallet holds {share_asset}, and this leg {verb} {wanted}"
             book.refuse(path, message, remedy)
         return
     if leg.source in book.legs.broken:
@@ -90,21 +91,21 @@ def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
     if given is None:
         kind = book.found[leg.source].kind
         book.refuse(path, f"{leg.source} is a leg of kind {kind} and gives nothing", "name a leg that gives something")
-    elif given != wanted and not (leg.kind == "perp" and given == own):
+    elif given != wanted and not (leg.kind == "perp" and given == share_asset):
         book.refuse(
             path, f"{leg.source} gives {given}, and this leg {verb} {wanted}", f"name a leg that gives {wanted}"
         )
 
 
 def _pledged(book: Book, leg: Leg) -> None:
-    """Loans are taken first, before anything is bought, so what stands behind them comes from the wallet."""
+    """Refuse collateral that comes from another leg: loans are drawn first, so collateral comes from the wallet."""
     if leg.kind == "lend" and leg.borrow is not None and leg.source in book.found:
         message = f"a leg that borrows takes from the wallet, before {leg.source} has given anything"
         book.refuse(("legs", leg.name, "from"), message, "remove from:, or remove borrow: and ltv:")
 
 
 def _match(book: Book, leg: Leg, earlier: list[str]) -> None:
-    """A perp may be as large as what an earlier leg holds of its asset."""
+    """Check that a matched perp follows an earlier leg that holds the same asset."""
     if leg.size.kind != "match":
         return
     path, name = ("legs", leg.name, "size", "match"), leg.size.leg
@@ -120,43 +121,43 @@ def _match(book: Book, leg: Leg, earlier: list[str]) -> None:
 
 
 def _taken(leg: Leg) -> tuple[str, float | None]:
-    """Kind and value of what a leg takes from its source; a perp takes its margin."""
+    """Return kind and value of what a leg takes from its source; a perp takes its margin."""
     size = leg.margin if leg.kind == "perp" and leg.margin is not None else leg.size
     return size.kind, size.value
 
 
 def _budgets(book: Book) -> None:
-    """What legs take from the wallet or from another leg is there: weights, margins and reserve are 1 at most."""
-    left: dict[str | None, float | None] = {None: 1.0 - book.keys.reserve}
-    emptied: dict[str | None, str] = {}
+    """Check that no source is overdrawn: weights, margins and reserve add up to at most 1 of NAV."""
+    remaining: dict[str | None, float | None] = {None: 1.0 - book.keys.reserve}
+    taken_by: dict[str | None, str] = {}
     for name, leg in book.found.items():
         kind, value = _taken(leg)
         path = ("legs", name, "margin" if leg.kind == "perp" else "size")
         whose = "NAV" if leg.source is None else f"leg {leg.source}"
-        if leg.source in emptied:
-            message = f"nothing is left: {emptied[leg.source]} takes all of {whose}"
+        if leg.source in taken_by:
+            message = f"nothing is left: {taken_by[leg.source]} takes all of {whose}"
             book.refuse(path, message, "write a weight there, or put this leg before it")
             continue
-        rest = left.get(leg.source)
+        rest = remaining.get(leg.source)
         if kind == "all":
-            emptied[leg.source] = name
+            taken_by[leg.source] = name
             book.shares[name] = rest
             if rest is not None and rest <= TOLERANCE:
                 book.refuse(path, f"nothing is left of {whose}", "write smaller weights before it")
         elif kind == "weight" or (kind == "notional" and value is not None):
-            own = value if kind == "weight" or value is None else value / book.keys.capital
-            book.shares[name] = own
-            if rest is not None and own is not None:
-                left[leg.source] = rest - own
-                if rest - own < -TOLERANCE:
-                    _refuse_overdraft(book, leg, path, own - rest)
+            share = value if kind == "weight" or value is None else value / book.keys.capital
+            book.shares[name] = share
+            if rest is not None and share is not None:
+                remaining[leg.source] = rest - share
+                if rest - share < -TOLERANCE:
+                    _refuse_overdraft(book, leg, path, share - rest)
         else:
             book.shares[name] = None
         given = book.shares[name]
         if leg.kind == "lend" and leg.borrow is not None:
-            left[name] = None if given is None or leg.ltv is None else given * leg.ltv
+            remaining[name] = None if given is None or leg.ltv is None else given * leg.ltv
         else:
-            left[name] = given
+            remaining[name] = given
 
 
 def _refuse_overdraft(book: Book, leg: Leg, path: tuple[str, ...], excess: float) -> None:
@@ -170,12 +171,12 @@ def _refuse_overdraft(book: Book, leg: Leg, path: tuple[str, ...], excess: float
 
 
 def floored(ltv: float) -> float:
-    """An LTV cut to six digits, so that what is recommended passes."""
+    """Round an LTV down to six digits, so that the recommended value itself passes."""
     return math.floor(ltv * 1e6 + 1e-6) / 1e6
 
 
 def _leverage(book: Book, leg: Leg, bands: BandsKeys) -> None:
-    """A target LTV leaves the health factor above its floors and the bands below the liquidation."""
+    """Check a target LTV against health-factor floors, the LTV band, and the leverage limit of the share class."""
     threshold, ltv, path = leg.liquidation_threshold, leg.ltv, ("legs", leg.name, "ltv")
     if threshold is None or ltv is None:
         return
@@ -196,7 +197,7 @@ def _leverage(book: Book, leg: Leg, bands: BandsKeys) -> None:
 
 
 def _venue_leverage(book: Book, leg: Leg) -> float:
-    """The most that every venue of a leg allows; a venue whose margins nobody knows is refused."""
+    """Return the lowest leverage limit of a leg's venues; refuse venues with unknown margins."""
     leverage = math.inf
     for instrument, _ in leg.venues:
         rules = book.venues.get(instrument.venue)
@@ -210,7 +211,7 @@ def _venue_leverage(book: Book, leg: Leg) -> float:
 
 
 def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
-    """The margin is enough for the size at the venues, and above the bands."""
+    """Check that a perp's margin supports its notional at the venues and lies above the margin bands."""
     leverage = _venue_leverage(book, leg)
     size, margin = book.notional(leg), book.shares.get(leg.name)
     if size is None:
@@ -237,6 +238,7 @@ def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
 
 
 def _margins(bands: BandsKeys, refuse: Refuse) -> None:
+    """Check that the warn and resize bands lie above the liquidation band."""
     liquidate = bands.margin.liquidate
     for key in ("warn", "resize"):
         other = getattr(bands.margin, key)
@@ -246,8 +248,8 @@ def _margins(bands: BandsKeys, refuse: Refuse) -> None:
 
 
 def _share_class(book: Book) -> None:
-    """What the share class promises: neutral to the market, or one of its asset and no less."""
-    own = book.share.asset
+    """Check the promise of the share class: market neutral, or long exactly its own asset."""
+    share_asset = book.share.asset
     shorts = [leg for leg in book.found.values() if leg.kind == "perp" and leg.side == "short"]
     hedged = {leg.asset for leg in shorts}
     if book.legs.broken:
@@ -257,7 +259,9 @@ def _share_class(book: Book) -> None:
         for leg in book.found.values():
             held = holds(leg)
             if held not in (None, STABLE) and held not in hedged and leg.name not in sources:
-                message = f"{leg.name} holds {held} without a hedge, and the share class {own} is market neutral"
+                message = (
+                    f"{leg.name} holds {held} without a hedge, and the share class {share_asset} is market neutral"
+                )
                 book.warnings.append(message)
         for leg in shorts:
             if leg.size.kind != "match" and not any(holds(other) == leg.asset for other in book.found.values()):
@@ -268,18 +272,22 @@ def _share_class(book: Book) -> None:
 
 
 def _directional(book: Book, leg: Leg) -> None:
-    """A share class in a coin keeps one of it: only what it holds beyond that may be sold short."""
-    own, path = book.share.asset, ("legs", leg.name, "size")
+    """Refuse or warn about shorts against a coin share class: only holdings beyond the capital may be hedged."""
+    share_asset, path = book.share.asset, ("legs", leg.name, "size")
     if leg.size.kind == "match" and leg.size.leg is not None:
         origin = book.found[leg.size.leg]
-        if holds(origin) == own and not _is_extra(book, origin):
-            message = f"{leg.name} hedges the capital itself: the share class {own} would not follow {own}"
+        if holds(origin) == share_asset and not _is_extra(book, origin):
+            message = (
+                f"{leg.name} hedges the capital itself: the share class {share_asset} would not follow {share_asset}"
+            )
             book.warnings.append(message)
         return
     size = book.notional(leg)
     extra = [book.shares.get(other.name) for other in book.found.values() if other.kind == "spot"]
-    room = sum(share or 0.0 for share in extra) if leg.asset != own else 1.0 + sum(share or 0.0 for share in extra)
-    if leg.asset != own and not any(holds(other) == leg.asset for other in book.found.values()):
+    room = (
+        sum(share or 0.0 for share in extra) if leg.asset != share_asset else 1.0 + sum(share or 0.0 for share in extra)
+    )
+    if leg.asset != share_asset and not any(holds(other) == leg.asset for other in book.found.values()):
         book.refuse(path, f"a short of {leg.asset} that nothing holds is naked", "write {match: LEG}")
     elif size is None or size > room + TOLERANCE:
         message = f"a short of {plain(size) if size is not None else 'so many units'} of NAV may be more than is held"
@@ -287,7 +295,7 @@ def _directional(book: Book, leg: Leg) -> None:
 
 
 def _is_extra(book: Book, leg: Leg) -> bool:
-    """Whether what a leg holds was bought with borrowed money."""
+    """Return whether a leg's holding was bought with borrowed money."""
     while leg.source is not None:
         leg = book.found[leg.source]
         if leg.kind == "lend" and leg.borrow is not None:
@@ -296,7 +304,10 @@ def _is_extra(book: Book, leg: Leg) -> bool:
 
 
 def prices(book: Book) -> Marks:
-    """The marks with every price that is needed: written, or of the spot leg that buys the asset; refused without."""
+    """Return the marks with a price source for every asset; refuse assets without one.
+
+    A source is written under ``marks.usd``, or is the spot leg that buys the asset.
+    """
     marks, usd = book.keys.marks, {}
     for asset, instrument in marks.usd.items():
         base, quote = assets_of(instrument)
@@ -316,46 +327,47 @@ def prices(book: Book) -> Marks:
 
 
 def _needed(book: Book) -> dict[str, str]:
-    """Assets that need a price in USDT, and why."""
+    """Return the assets that need a price in USDT, each with the reason."""
     needed: dict[str, str] = {}
-    own, keys = book.share.asset, book.keys
+    share_asset, keys = book.share.asset, book.keys
     for leg in book.found.values():
         for asset in (holds(leg), followed(leg.borrow) if leg.borrow is not None else None):
-            if asset is None or asset == own:
+            if asset is None or asset == share_asset:
                 continue
             if asset != STABLE:
                 needed.setdefault(asset, f"{leg.name} holds or owes it")
-            if own != STABLE:
-                needed.setdefault(own, f"{leg.name} holds or owes {asset}")
-        if leg.kind == "perp" and own != STABLE:
-            needed.setdefault(own, f"{leg.name} settles in {STABLE}")
-        if leg.rewards and own != STABLE:
-            needed.setdefault(own, f"{leg.name} earns rewards that are valued in {STABLE}")
-    if keys.costs.gas is not None and own != "ETH":
+            if share_asset != STABLE:
+                needed.setdefault(share_asset, f"{leg.name} holds or owes {asset}")
+        if leg.kind == "perp" and share_asset != STABLE:
+            needed.setdefault(share_asset, f"{leg.name} settles in {STABLE}")
+        if leg.rewards and share_asset != STABLE:
+            needed.setdefault(share_asset, f"{leg.name} earns rewards that are valued in {STABLE}")
+    if keys.costs.gas is not None and share_asset != "ETH":
         needed.setdefault("ETH", "gas is paid in it")
-        if own != STABLE:
-            needed.setdefault(own, "gas is paid in ETH")
+        if share_asset != STABLE:
+            needed.setdefault(share_asset, "gas is paid in ETH")
     return needed
 
 
 def _proxies(book: Book, usd: Mapping[str, InstrumentId]) -> dict[InstrumentId, InstrumentId]:
+    """Return instruments whose data replace those of another one, as written under ``marks.proxy``."""
     used = {*usd.values(), *(leg.instrument for leg in book.found.values())}
     used |= {instrument for leg in book.found.values() for instrument, _ in leg.venues}
-    found: dict[InstrumentId, InstrumentId] = {}
+    proxies: dict[InstrumentId, InstrumentId] = {}
     for name, proxy in book.keys.marks.proxy.items():
         path = ("marks", "proxy", name)
         try:
-            own = InstrumentId.parse(name)
+            replaced = InstrumentId.parse(name)
         except ValueError as error:
             message, _, remedy = str(error).partition("; ")
             book.refuse(path, message, remedy)
             continue
-        if own == proxy:
+        if replaced == proxy:
             book.refuse(path, f"{name} stands in for itself", "name another instrument")
-        elif own.market != proxy.market or assets_of(own) != assets_of(proxy):
-            message = f"{proxy} is not a {own.market} of the same assets as {own}"
-            book.refuse(path, message, f"name another {own.symbol}-{own.market}")
-        elif own not in used and not book.legs.broken:
-            book.refuse(path, f"no leg and no price uses {own}", "remove it")
-        found[own] = proxy
-    return found
+        elif replaced.market != proxy.market or assets_of(replaced) != assets_of(proxy):
+            message = f"{proxy} is not a {replaced.market} of the same assets as {replaced}"
+            book.refuse(path, message, f"name another {replaced.symbol}-{replaced.market}")
+        elif replaced not in used and not book.legs.broken:
+            book.refuse(path, f"no leg and no price uses {replaced}", "remove it")
+        proxies[replaced] = proxy
+    return proxies

@@ -1,4 +1,4 @@
-"""Capital that comes and goes: a list in the strategy, or a CSV or YAML file beside it."""
+"""Capital flows (deposits and withdrawals): a list in the strategy, or a CSV or YAML file."""
 
 import csv
 import io
@@ -8,13 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tightloop.core.limits import NEVER_NS
 from tightloop.model.carry.schema import EXAMPLES, FLOWS_MAX, FlowKeys
 from tightloop.model.carry.strategy import Flow
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.files import diagnostics, yaml_lines
 from tightloop.model.files.fields import shown
-from tightloop.model.times import counted_ns, iso_ns
+from tightloop.model.times import parse_ns
 
 COLUMNS = ("ts", "amount", "speed")
 TIME_REMEDY = "write for example 2024-07-01T00:00:00Z, or nanoseconds since 1970"
@@ -22,7 +21,7 @@ Kept = Callable[[str, str], None]
 
 
 def read_flows(written: Any, place: diagnostics.Place, problems: list[Problem], kept: Kept) -> tuple[Flow, ...]:
-    """The flows of ``flows:``; what is wrong goes to ``problems``, the text of a file that was read to ``kept``."""
+    """Read ``flows:``. Faults go to ``problems``; ``kept`` receives path and text of a file that was read."""
     path: diagnostics.Path = ("flows",)
     if isinstance(written, str):
         file, line = place(path)
@@ -40,17 +39,17 @@ def read_flows(written: Any, place: diagnostics.Place, problems: list[Problem], 
         file, line = place(path)
         problems.append(Problem(file, line, "flows", f"{len(written)} flows are more than {FLOWS_MAX}", "write fewer"))
         return ()
-    found: list[Flow] = []
-    for index, own in enumerate(written):
-        flow = _flow(own, (*path, index), place, problems)
+    flows: list[Flow] = []
+    for index, row in enumerate(written):
+        flow = _flow(row, (*path, index), place, problems)
         if flow is None:
             continue
-        if found and flow.ts_ns < found[-1].ts_ns:
+        if flows and flow.ts_ns < flows[-1].ts_ns:
             file, line = place((*path, index))
             field = diagnostics.dotted((*path, index, "ts"))
             problems.append(Problem(file, line, field, "is earlier than the flow before it", "order flows by time"))
-        found.append(flow)
-    return tuple(found)
+        flows.append(flow)
+    return tuple(flows)
 
 
 def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, problems: list[Problem]) -> Flow | None:
@@ -59,7 +58,7 @@ def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, proble
     except ValidationError as error:
         problems += diagnostics.problems_of(error, FlowKeys, written, place, under=path, examples=EXAMPLES)
         return None
-    ts_ns = _time(keys.ts)
+    ts_ns = parse_ns(keys.ts)
     fault = None
     if ts_ns is None:
         fault = ("ts", f"{shown(keys.ts)} is not a time", TIME_REMEDY)
@@ -73,20 +72,12 @@ def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, proble
     return Flow(ts_ns, keys.amount, keys.speed)
 
 
-def _time(value: Any) -> int | None:
-    """Nanoseconds UTC; None when it is not a time between 1970 and 2262, or a number outside 1990 to 2100."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return counted_ns(value)
-    ts_ns = iso_ns(value) if isinstance(value, str) else None
-    return ts_ns if ts_ns is not None and 0 <= ts_ns < NEVER_NS else None
-
-
 def _of_file(
-    path: Path, name: str, said: tuple[str, int | None], kept: Kept
+    path: Path, name: str, origin: tuple[str, int | None], kept: Kept
 ) -> tuple[Any, diagnostics.Place, diagnostics.Path]:
-    """The rows of a file, where each stands in it, and the path of the list."""
+    """Return the rows of a flow file, the location of each, and the path of their list in the file."""
     if not path.is_file():
-        raise InputError.one(*said, "flows", f"there is no file {name}", "write a path relative to this file")
+        raise InputError.one(*origin, "flows", f"there is no file {name}", "write a path relative to this file")
     file = str(path)
     if path.suffix.lower() == ".csv":
         rows = _csv(path, file)
@@ -101,7 +92,7 @@ def _of_file(
 
 
 def _csv(path: Path, file: str) -> list[dict[str, Any]]:
-    """Rows of a CSV with a head; numbers are numbers."""
+    """Read the rows of a CSV with a header line; cells that look like numbers become numbers."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -111,10 +102,10 @@ def _csv(path: Path, file: str) -> list[dict[str, Any]]:
     if not head or set(head) - set(COLUMNS) or not {"ts", "amount"} <= set(head) or len(set(head)) < len(head):
         message = f"has the columns {', '.join(head) or 'none'}"
         raise InputError.one(file, 1, "flows", message, f"write {','.join(COLUMNS)} in the first line")
-    found = []
+    rows_by_name = []
     for line, row in enumerate(rows[1:], 2):
         if len(row) != len(head):
             message = f"has {len(row)} values for {len(head)} columns"
             raise InputError.one(file, line, "flows", message, "write one value for each column")
-        found.append({name: yaml_lines.scalar(cell.strip()) for name, cell in zip(head, row, strict=True)})
-    return found
+        rows_by_name.append({name: yaml_lines.scalar(cell.strip()) for name, cell in zip(head, row, strict=True)})
+    return rows_by_name

@@ -1,4 +1,4 @@
-"""Files laid over each other: ``extends`` names what a strategy begins with; ``$name`` stands for a parameter."""
+"""Layered strategy files: ``extends`` names base files; ``$name`` is replaced by a number of ``params``."""
 
 import re
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ FILES_MAX = 32
 REFERENCE = re.compile(r"\$(\w+)\Z")
 EXAMPLE = "write extends: base.yaml, or a list of files"
 PLAIN_TEXT = ("name", "description", "params", "extends", "family")
-"""Where a dollar sign is a dollar sign."""
+"""Keys in which ``$`` is an ordinary character."""
 
 Places = dict[diagnostics.Path, tuple[str, int]]
 
 
 class LayeredOrigins(Origins):
-    """Places in several files: of each value, the file that wrote it last."""
+    """Origins over several files: each value belongs to the file that wrote it last."""
 
     def __init__(self, file: str, line_of: LineOf, places: Places) -> None:
         super().__init__(file, line_of)
         self._places = places
 
     def place(self, path: diagnostics.Path) -> tuple[str, int | None]:
-        """Of the value, or of the nearest one that holds it."""
-        own = self.written_over(path)
-        if own is not None:
-            return own
+        """Return file or option, and line, of the value at a path; of its nearest parent if there is none."""
+        option = self.written_over(path)
+        if option is not None:
+            return option
         for length in range(len(path), 0, -1):
             if path[:length] in self._places:
                 return self._places[path[:length]]
@@ -40,8 +40,11 @@ class LayeredOrigins(Origins):
 
 
 class Layers:
-    """What a strategy and the files it extends say together: ``written``, where (``origins``), and every other file
-    that was read (``beside``). ``settings``: what the strategy's own ``set`` wrote over them."""
+    """A strategy merged with the files it extends.
+
+    ``written``: the merged keys. ``origins``: where each was written. ``beside``: (path, text) of every other file that
+    was read. ``settings``: what the strategy's ``set`` overrode.
+    """
 
     def __init__(self, written: Any, line_of: LineOf, file: str) -> None:
         self._places: Places = {}
@@ -52,7 +55,7 @@ class Layers:
         self.written = self._laid(written, line_of, file, ())
 
     def _laid(self, written: Any, line_of: LineOf, file: str, chain: tuple[Path, ...]) -> dict[str, Any]:
-        """One file over those that it extends."""
+        """Merge one file over those that it extends. ``chain``: the files above it, to detect cycles."""
         if not isinstance(written, dict):
             fault = "is empty" if written is None else "is not a mapping of keys"
             raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and legs:")
@@ -72,36 +75,39 @@ class Layers:
                 raise InputError.one(file, line, "extends", f"there is no file {name}", remedy)
             under, under_line = yaml_lines.load(path)
             self._kept(path)
-            self._write(merged, self._laid(under, under_line, str(path), chain), None, (), under_line, str(path))
-        own = {key: value for key, value in written.items() if key not in ("extends", KEY)}
-        self._write(merged, own, own, (), line_of, file)
+            self._write(merged, self._laid(under, under_line, str(path), chain), True, (), under_line, str(path))
+        keys = {key: value for key, value in written.items() if key not in ("extends", KEY)}
+        self._write(merged, keys, False, (), line_of, file)
         self.settings = write_own(merged, value_at(written, KEY), file, line_of, self.origins)
         return merged
 
     def _kept(self, path: Path) -> None:
-        own = (str(path), path.read_text(encoding="utf-8-sig"))
-        if own not in self.beside:
-            self.beside.append(own)
+        entry = (str(path), path.read_text(encoding="utf-8-sig"))
+        if entry not in self.beside:
+            self.beside.append(entry)
 
     def _write(
         self,
         under: dict[str, Any],
         over: Mapping[str, Any],
-        own: Any,
+        has_places: bool,
         path: diagnostics.Path,
         line_of: LineOf,
         file: str,
     ) -> None:
-        """Lay ``over`` on ``under``: mappings together, everything else instead. ``own`` None: places are known."""
+        """Merge ``over`` into ``under``: mappings recursively, other values replaced.
+
+        ``has_places``: the lines of ``over`` are recorded already (it is a base file, read before).
+        """
         for key, value in over.items():
             here = (*path, key)
-            if own is not None:
+            if not has_places:
                 self._places[here] = (file, line_of(here))
             if isinstance(value, dict) and isinstance(under.get(key), dict):
-                self._write(under[key], value, own, here, line_of, file)
+                self._write(under[key], value, has_places, here, line_of, file)
                 continue
             under[key] = value
-            if own is not None:
+            if not has_places:
                 self._place_below(value, here, line_of, file)
 
     def _place_below(self, value: Any, path: diagnostics.Path, line_of: LineOf, file: str) -> None:
@@ -119,7 +125,7 @@ def _names(value: Any, file: str, line: int) -> list[str]:
 
 
 def resolve_references(written: dict[str, Any], origins: Origins, problems: list[Problem]) -> None:
-    """Put the numbers of ``params`` where ``$name`` stands; a name that is used nowhere does nothing and is refused."""
+    """Replace ``$name`` by numbers of ``params``, in place; refuse unknown names and unused parameters."""
     params = value_at(written, "params")
     known = params if isinstance(params, dict) else {}
     used: set[str] = set()
@@ -135,16 +141,16 @@ def resolve_references(written: dict[str, Any], origins: Origins, problems: list
             return [put(inner, (*path, index)) for index, inner in enumerate(value)]
         if not isinstance(value, str) or not value.startswith("$"):
             return value
-        found = REFERENCE.match(value)
-        if found is None or found[1] not in known:
+        reference = REFERENCE.match(value)
+        if reference is None or reference[1] not in known:
             there = f"write one of {', '.join('$' + name for name in known)}" if known else "write params: first"
             refuse(path, f"{shown(value)} is not a parameter of this file", near(value[1:], list(known), there))
             return None
-        used.add(found[1])
-        option, line = origins.place(("params", found[1]))
+        used.add(reference[1])
+        option, line = origins.place(("params", reference[1]))
         if line is None:
             origins.wrote(path, option)
-        return known[found[1]]
+        return known[reference[1]]
 
     for key in [key for key in written if key not in PLAIN_TEXT]:
         written[key] = put(written[key], (key,))

@@ -1,4 +1,4 @@
-"""The legs of a carry strategy: each by the keys of its kind, every name looked up, what feeds which."""
+"""Reads the legs of a carry strategy: keys by kind of leg, names resolved, loan terms attached."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ WEIGHTS_TOLERANCE = 1e-9
 
 
 def assets_of(instrument: InstrumentId) -> tuple[str, str]:
-    """Base and quote of a symbol, wrapped tokens as what they stand for; the quote is empty when it is not known."""
+    """Split a symbol into base and quote, both unwrapped; the quote is "" if unknown."""
     for quote in SETTLE_SUFFIXES:
         if instrument.symbol.endswith(quote) and len(instrument.symbol) > len(quote):
             return unwrapped(instrument.symbol.removesuffix(quote)), unwrapped(quote)
@@ -45,7 +45,7 @@ def assets_of(instrument: InstrumentId) -> tuple[str, str]:
 
 
 def gives(leg: Leg) -> str | None:
-    """The asset that a later leg may take from this one; None when it keeps what it has."""
+    """Return the asset that a later leg can take from this one; None if it keeps what it has."""
     if leg.kind == "spot":
         return leg.asset
     if leg.kind == "stake":
@@ -54,32 +54,32 @@ def gives(leg: Leg) -> str | None:
 
 
 def holds(leg: Leg) -> str | None:
-    """The asset whose price a leg follows; None for none."""
+    """Return the asset whose price a leg is exposed to by its holding; None for a perp."""
     if leg.kind == "perp":
         return None
     return followed(leg.asset or "")
 
 
 def followed(asset: str) -> str:
-    """The asset whose price a token follows: ETH of WETH and of what stakes it."""
+    """Return the asset whose price a token follows: ETH for WETH and for staking tokens."""
     return "ETH" if asset in packaged().lsts else unwrapped(asset)
 
 
 @dataclass(slots=True)
 class Legs:
-    """What could be read: the legs in order, and the names of those that could not."""
+    """Legs that could be read, in file order, and the names of those that could not."""
 
     found: dict[str, Leg]
     broken: set[str]
 
 
 def read_legs(written: Mapping[str, Any], place: diagnostics.Place, problems: list[Problem]) -> Legs:
-    """Every leg that holds together by itself; faults go to ``problems``."""
+    """Read every leg on its own; faults go to ``problems``."""
     legs = Legs({}, set())
-    for name, own in written.items():
+    for name, keys in written.items():
         count = len(problems)
         reader = LegReader(name, place, problems, tuple(written))
-        leg = reader.leg(own)
+        leg = reader.leg(keys)
         if leg is None or len(problems) > count:
             legs.broken.add(name)
         else:
@@ -89,7 +89,7 @@ def read_legs(written: Mapping[str, Any], place: diagnostics.Place, problems: li
 
 @dataclass(slots=True)
 class LegReader:
-    """Reads one leg."""
+    """Reads one leg. ``names``: all legs of the file."""
 
     name: str
     place: diagnostics.Place
@@ -97,13 +97,13 @@ class LegReader:
     names: tuple[str, ...]
 
     def refuse(self, path: diagnostics.Path, message: str, remedy: str) -> None:
-        """Note what is wrong at a path inside the leg."""
+        """Report a fault at a path inside the leg."""
         full = ("legs", self.name, *path)
         file, line = self.place(full)
         self.problems.append(Problem(file, line, diagnostics.dotted(full), message, remedy))
 
     def leg(self, written: Any) -> Leg | None:
-        """The leg; None when it is none, or some of it when problems were noted."""
+        """Return the leg, incomplete if problems were reported; None if it is unreadable."""
         if not LEG_NAME.match(self.name):
             self.refuse((), f"{self.name!r} is not the name of a leg", "write letters, digits and _, 40 at most")
             return None
@@ -150,10 +150,10 @@ class LegReader:
         return pools[name]
 
     def _asset(self, key: str, name: str, pool: Pool | None) -> str:
-        """The asset as the pool spells it."""
+        """Return the asset as the pool spells it."""
         if pool is None:
             return name
-        spelled = {own.lower(): own for own in pool.assets}
+        spelled = {asset.lower(): asset for asset in pool.assets}
         if name.lower() not in spelled:
             meant = "WETH" if name == "ETH" else name
             there = near(meant, pool.assets, f"write one of {', '.join(pool.assets)}")
@@ -193,7 +193,7 @@ class LegReader:
 
     def _stake(self, keys: StakeKeys) -> Leg:
         lsts = packaged().lsts
-        spelled = {own.lower(): own for own in lsts}
+        spelled = {name.lower(): name for name in lsts}
         lst = spelled.get(keys.lst.lower())
         if lst is None:
             there = near(keys.lst, list(lsts), f"write one of {', '.join(lsts)}")
@@ -254,7 +254,7 @@ class LegReader:
         )  # fmt: skip
 
     def _venues(self, written: Mapping[str, float]) -> tuple[tuple[InstrumentId, float], ...]:
-        found: list[tuple[InstrumentId, float]] = []
+        venues: list[tuple[InstrumentId, float]] = []
         for name, weight in written.items():
             try:
                 instrument = read_instrument(name, "perp")
@@ -265,34 +265,36 @@ class LegReader:
             if assets_of(instrument)[1] != STABLE:
                 message = f"{instrument} does not settle in {STABLE}"
                 self.refuse(("venues", name), message, f"name a perp that settles in {STABLE}")
-            found.append((instrument, weight))
+            venues.append((instrument, weight))
         total = sum(written.values())
         if abs(total - 1.0) > WEIGHTS_TOLERANCE:
-            message = f"weights {' + '.join(plain(own) for own in written.values())} add up to {plain(total)}, not to 1"
+            message = (
+                f"weights {' + '.join(plain(weight) for weight in written.values())} add up to {plain(total)}, not to 1"
+            )
             self.refuse(("venues",), message, "write weights that add up to 1")
-        return tuple((instrument, weight) for instrument, weight in found if weight > 0.0)
+        return tuple((instrument, weight) for instrument, weight in venues if weight > 0.0)
 
     def _signal(self, keys: PerpKeys) -> Signal | None:
-        own: SignalKeys | None = keys.signal
-        if (keys.side == "signal") != (own is not None):
-            if own is None:
+        signal: SignalKeys | None = keys.signal
+        if (keys.side == "signal") != (signal is not None):
+            if signal is None:
                 self.refuse(("signal",), "is missing", "write signal: {source: baseline}, or side: short")
             else:
                 self.refuse(("signal",), f"side {keys.side} hears no signal", "write side: signal, or remove the key")
-        if own is None:
+        if signal is None:
             return None
-        where = own.url
-        if own.path is not None:
+        where = signal.url
+        if signal.path is not None:
             file, _ = self.place(("legs", self.name, "signal", "path"))
-            where = str((Path(file).parent / own.path).absolute())
+            where = str((Path(file).parent / signal.path).absolute())
         return Signal(
-            own.source,
+            signal.source,
             where,
-            own.confidence,
-            own.stop_sd,
-            own.target_sd,
-            own.sd_floor_bps / PER_BPS,
-            own.sd_cap_bps / PER_BPS,
+            signal.confidence,
+            signal.stop_sd,
+            signal.target_sd,
+            signal.sd_floor_bps / PER_BPS,
+            signal.sd_cap_bps / PER_BPS,
         )
 
     def _size(self, keys: SizeKeys, key: str = "size") -> Size:

@@ -1,7 +1,7 @@
-"""From a carry strategy to the arrays that compiled code runs on: balances, holdings, legs, series.
+"""Builds the arrays that compiled code runs on from a carry strategy: balances, holdings, legs, series.
 
-Balances are made as the legs need them, each (place, kind, token) once, so legs share the wallet and the cash of an
-exchange as they do in the world.
+Balances are created on demand, each (venue, kind, token) once, so that legs share the wallet and the cash of an
+exchange as they do in reality. Indices of -1 mean none; NaN means unknown or off.
 """
 
 import math
@@ -16,6 +16,7 @@ from tightloop.core.carry import apply as carry_apply
 from tightloop.core.compiled import DISABLE_JIT, address_of
 from tightloop.core.domain.carry import RESERVES, BalanceKind, LegKind, LegSize, SeriesKind
 from tightloop.core.domain.types import Floats, Rows
+from tightloop.core.limits import HOUR_NS
 from tightloop.core.replay.carry import empty_venue
 from tightloop.core.state import new_state
 from tightloop.model.carry.strategy import STABLE, CarryStrategy, Leg, Size
@@ -24,12 +25,11 @@ from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import InstrumentId, base_and_quote
 
 Key = tuple[str, str]
-"""A series: its kind and its name."""
+"""A series: (kind, name), such as ("price", "bybit:ETHUSDT-spot")."""
 
-HOUR_NS = 3_600_000_000_000
 ROWS_PER_STEP = 2_048
 DEXES = ("uniswap_v3", "curve")
-"""Exchanges on chain: they trade out of the wallet."""
+"""On-chain exchanges: they trade from the wallet and keep no cash."""
 KINDS = {kind.name.lower(): kind for kind in SeriesKind}
 LEGS = {"spot": LegKind.SPOT, "lend": LegKind.LEND, "stake": LegKind.STAKE, "loop": LegKind.LOOP, "perp": LegKind.PERP}
 SIZES = {
@@ -42,12 +42,12 @@ MODEL = {
     "rate_base": "base", "rate_below": "below", "rate_above": "above", "rate_optimal": "optimal",
     "reserve_factor": "reserve_factor",
 }  # fmt: skip
-"""Kinds of series that are the model of a pool's interest, and the fields of a reserve."""
+"""Series of a pool's interest-rate model, and the RESERVE field of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceName:
-    """What a balance is called in files: ``venue``, ``kind``, ``asset`` (the token)."""
+    """Name of a balance in result files; ``asset`` is the token."""
 
     venue: str
     kind: str
@@ -56,7 +56,11 @@ class BalanceName:
 
 @dataclass(slots=True)
 class CarryPlan:
-    """Everything a carry run starts from. ``series`` are in the order of the feed's columns the core takes."""
+    """All inputs of a carry run.
+
+    ``series``: feed columns, in the core's order. ``states``, ``venues``: one record each. ``table``: function
+    addresses. ``balances``, ``holdings``: names by number. ``rewards``: balance number by (leg, reward).
+    """
 
     strategy: CarryStrategy
     series: tuple[Key, ...]
@@ -71,18 +75,18 @@ class CarryPlan:
 
     @property
     def instruments(self) -> tuple[InstrumentId, ...]:
-        """What is traded, by the numbers that a kill switch names it by: of spot legs, then of perpetuals."""
+        """Traded instruments by the number that a kill switch uses: those of spot legs, then perpetuals."""
         spot = [leg.instrument for leg in self.strategy.legs if leg.instrument is not None]
         return tuple(dict.fromkeys([*spot, *self.holdings]))
 
     @property
     def cash(self) -> int:
-        """The balance that capital comes into."""
+        """Number of the balance that receives deposits."""
         return int(self.states[0]["carry"]["cash"])
 
 
 def reserves_of(leg: Leg) -> Iterator[tuple[str, str]]:
-    """Assets of pools that a leg supplies or borrows."""
+    """Yield (pool, asset) for what a leg supplies and borrows."""
     supplied = leg.lst if leg.kind == "loop" else leg.asset if leg.kind == "lend" else None
     for asset in (supplied, leg.borrow, leg.debt):
         if leg.pool is not None and asset is not None:
@@ -90,11 +94,13 @@ def reserves_of(leg: Leg) -> Iterator[tuple[str, str]]:
 
 
 def make_carry_plan(strategy: CarryStrategy, series: Sequence[Key]) -> CarryPlan:
-    """Lay out a run over the series there are. InputError names a series that a leg needs and nobody gives."""
+    """Build the plan over the available series. Raises InputError if a leg lacks one, CapacityError at a limit."""
     return _Layout(strategy, series).plan()
 
 
 class _Layout:
+    """Fills the records of one plan; ``plan`` is called once."""
+
     def __init__(self, strategy: CarryStrategy, series: Sequence[Key]) -> None:
         self.strategy = strategy
         self.series = tuple(sorted((key for key in series if key[0] in KINDS), key=lambda key: int(KINDS[key[0]])))
@@ -111,17 +117,18 @@ class _Layout:
         self._accounts: dict[tuple[str, str], bool] = {}
 
     def plan(self) -> CarryPlan:
+        """Fill all records: legs create assets, tokens and balances on the way, so counts are written last."""
         strategy = self.strategy
         self._capacity("SERIES_MAX", len(self.series))
         self._capacity("LEGS_MAX", len(strategy.legs))
-        for at, (kind, _) in enumerate(self.series):
-            self.books["series"][at] = (int(KINDS[kind]), math.nan)
+        for index, (kind, _) in enumerate(self.series):
+            self.books["series"][index] = (int(KINDS[kind]), math.nan)
         self.books["series_count"] = len(self.series)
         self.books["share"] = self._asset(strategy.share_class)
         self._asset(STABLE)
         self.carry["cash"] = self._balance("wallet", BalanceKind.WALLET, strategy.share_class)
-        for at, leg in enumerate(strategy.legs):
-            self._leg(at, leg)
+        for index, leg in enumerate(strategy.legs):
+            self._leg(index, leg)
         self.carry["leg_count"] = len(strategy.legs)
         for pool, asset in dict.fromkeys(reserve for leg in strategy.legs for reserve in reserves_of(leg)):
             self._reserve(f"{pool}/{asset}")
@@ -140,7 +147,7 @@ class _Layout:
             self.rewards,
         )  # fmt: skip
 
-    # Names to numbers
+    # Indices of names; each is created on first use
 
     def _capacity(self, name: str, wanted: int) -> None:
         allowed = getattr(limits, name)
@@ -148,6 +155,7 @@ class _Layout:
             raise CapacityError(f"{name}: this run needs {wanted}, and there is room for {allowed}; use fewer legs")
 
     def _series(self, kind: str, name: str) -> int:
+        """Return the number of a series. Raises InputError if it is not available."""
         if (kind, name) not in self._at:
             message = f"nobody gives the {kind.replace('_', ' ')} of {name}"
             remedy = "add it to the catalog, or name an instrument that prices it under marks.usd"
@@ -155,17 +163,19 @@ class _Layout:
         return self._at[kind, name]
 
     def _maybe(self, kind: str, name: str) -> int:
+        """Return the number of a series, or -1."""
         return self._at.get((kind, name), -1)
 
     def _asset(self, name: str) -> int:
+        """Return the number of an asset, created on first use together with its price source."""
         if name in self.assets:
             return self.assets.index(name)
         self._capacity("ASSETS_MAX", len(self.assets) + 1)
-        at = len(self.assets)
+        index = len(self.assets)
         self.assets.append(name)
-        row = self.books["assets"][at]
+        row = self.books["assets"][index]
         row["price_series"] = -1
-        # With nothing to price the share class in USD, the share class is the unit, and what is in USD has no price.
+        # If nothing prices the share class in USD, it is the unit of account, and USD assets have no price.
         in_share = self.strategy.share_class != STABLE and self.strategy.share_class not in self.strategy.marks.usd
         row["usd"] = 1.0 if name == (self.strategy.share_class if in_share else STABLE) else math.nan
         row["price"] = 1.0 if name == self.strategy.share_class else math.nan
@@ -176,7 +186,7 @@ class _Layout:
                 row["price_series"] = self._series(kind, str(priced_by))
             elif ("price", name) in self._at:
                 row["price_series"] = self._at["price", name]
-        return at
+        return index
 
     def _token(self, name: str) -> int:
         if name not in self.tokens:
@@ -185,12 +195,16 @@ class _Layout:
         return self.tokens.index(name)
 
     def _balance(self, place: str, kind: BalanceKind, token: str, asset: str | None = None, **numbers: int) -> int:
+        """Return the number of a balance, created on first use; ``numbers`` sets fields of its record.
+
+        ``token``: what is held (aUSDT). ``asset``: what prices it (USDT), the token itself if None.
+        """
         name = BalanceName(place, kind.name.lower(), token)
         if name in self.balances:
-            at = self.balances.index(name)
+            index = self.balances.index(name)
             for field, value in numbers.items():
-                self.books["balances"][at][field] = value
-            return at
+                self.books["balances"][index][field] = value
+            return index
         self._capacity("BALANCES_MAX", len(self.balances) + 1)
         row = self.books["balances"][len(self.balances)]
         row["venue"] = self._place(place)
@@ -210,8 +224,8 @@ class _Layout:
 
     # Legs
 
-    def _leg(self, at: int, leg: Leg) -> None:
-        row = self.carry["legs"][at]
+    def _leg(self, index: int, leg: Leg) -> None:
+        row = self.carry["legs"][index]
         for field in (
             "match", "source", "price_series", "input", "venue_cash", "coin", "product", "debt", "borrowed", "flash",
             "base", "weth", "lst", "queue", "market_series", "supplied_series", "borrowed_series", "unwrapped",
@@ -219,22 +233,24 @@ class _Layout:
             row[field] = -1
         row["kind"] = int(LEGS[leg.kind])
         row["wanted_side"] = math.nan
-        names = [own.name for own in self.strategy.legs]
+        names = [other.name for other in self.strategy.legs]
         row["size_kind"], row["size"] = self._size(leg.size)
         if leg.size.leg is not None:
             row["match"] = names.index(leg.size.leg)
         if leg.source is not None:
             row["source"] = names.index(leg.source)
         row["swap_rate"] = self.strategy.costs.swap_rate
-        getattr(self, f"_{leg.kind}")(row, at, leg)
+        getattr(self, f"_{leg.kind}")(row, index, leg)
 
     @staticmethod
     def _size(size: Size | None) -> tuple[int, float]:
+        """Return kind and value of a size; NaN where the kind has no value."""
         if size is None:
             return int(LegSize.NOTIONAL), 0.0
         return int(SIZES[size.kind]), math.nan if size.value is None else size.value
 
     def _spot(self, row: Any, _: int, leg: Leg) -> None:
+        """Write a spot leg. On an on-chain exchange it trades from the wallet."""
         assert leg.instrument is not None, "a spot leg has an instrument"
         base, quote = base_and_quote(leg.instrument)
         venue = leg.instrument.venue
@@ -252,6 +268,7 @@ class _Layout:
             row["coin"] = self._balance(venue, BalanceKind.VENUE, base)
 
     def _lend(self, row: Any, _: int, leg: Leg) -> None:
+        """Write a lending leg: supply, and with ``borrow`` a loan against it."""
         assert leg.pool, "a lending leg has a pool"
         assert leg.asset, "a lending leg has an asset"
         name = f"{leg.pool}/{leg.asset}"
@@ -275,8 +292,10 @@ class _Layout:
             self._debt(row, leg)
 
     def _borrow(self, row: Any, leg: Leg, borrow: str, place: str) -> None:
-        """What a leg owes and what it got: a staking token is worth its rate in ETH, WETH is ETH, and becomes it where
-        a later leg takes it."""
+        """Create the debt and the borrowed balance of a lending leg.
+
+        A borrowed staking token is worth its rate in ETH. Borrowed WETH is unwrapped if a later leg takes it.
+        """
         owed = self._series("borrow_index", f"{leg.pool}/{borrow}")
         priced, worth = unwrapped(borrow), {}
         if borrow in packaged().lsts:
@@ -290,8 +309,10 @@ class _Layout:
             row["gas_borrow"] += self._gas_of("wrap")
 
     def _account(self, leg: Leg, product: str, debt: str | None) -> str:
-        """Where at its pool a leg keeps what it supplies and owes. One that borrows shares it with no other: its
-        collateral stands behind its own debt alone, and the second of two has an account of its own."""
+        """Return the pool account of a leg: the pool itself, or one of its own.
+
+        A leg that borrows shares its tokens with no other leg, so that its collateral secures its own debt only.
+        """
         assert leg.pool, "a leg on a pool names it"
         tokens = [product] if debt is None else [product, debt]
         for place in (leg.pool, f"{leg.pool}/{leg.name}"):
@@ -303,7 +324,7 @@ class _Layout:
         return place
 
     def _debt(self, row: Any, leg: Leg) -> None:
-        """What a pool demands of a debt, and what a leg wants of it."""
+        """Write loan terms and targets of a leg that borrows."""
         row["supplied_series"] = self._maybe("supplied", f"{leg.pool}/{leg.debt or leg.borrow}")
         row["borrowed_series"] = self._maybe("borrowed", f"{leg.pool}/{leg.debt or leg.borrow}")
         row["ltv"] = leg.ltv
@@ -313,15 +334,15 @@ class _Layout:
         row["entry_hf_min"] = leg.entry_hf_min or 0.0
 
     def _reserve(self, name: str) -> None:
-        """What a pool has of an asset, when it is known, and how its interest goes by that, when our size counts."""
+        """Write the pool reserve of an asset, if its totals are known; with market impact, its rate model too."""
         has_impact = self.strategy.costs.market_impact
         totals = [self._series(kind, name) if has_impact else self._maybe(kind, name) for kind in TOTALS]
         if -1 in totals:
             return
-        at = int(self.books["reserve_count"])
-        assert at < RESERVES, "a reserve has an index and two totals, so there are three times as many series"
-        row = self.books["reserves"][at]
-        self.books["reserve_count"], self.books["has_impact"] = at + 1, int(has_impact)
+        index = int(self.books["reserve_count"])
+        assert index < RESERVES, "a reserve has an index and two totals, so there are three times as many series"
+        row = self.books["reserves"][index]
+        self.books["reserve_count"], self.books["has_impact"] = index + 1, int(has_impact)
         for kind in (*INDICES, *TOTALS):
             row[kind] = self._maybe(kind, name)
         for kind, field in MODEL.items():
@@ -332,7 +353,7 @@ class _Layout:
         return 0 if gas is None else int(gas.units[operation])
 
     def _staked(self, row: Any, leg: Leg) -> int:
-        """What stake and loop share; the series of the rate."""
+        """Write what stake and loop legs share; return the series of the LST's rate."""
         assert leg.lst is not None, "a leg that stakes names its LST"
         rate = self._series("rate", leg.lst)
         row["base"] = self._balance("wallet", BalanceKind.WALLET, "ETH")
@@ -371,7 +392,8 @@ class _Layout:
         self._debt(row, leg)
         row["gas_enter"], row["gas_exit"] = self._gas_of("atomic_entry"), self._gas_of("atomic_deleverage")
 
-    def _perp(self, row: Any, at: int, leg: Leg) -> None:
+    def _perp(self, row: Any, leg_index: int, leg: Leg) -> None:
+        """Write a perp leg and one holding for each of its venues."""
         row["side"] = -1 if leg.side == "short" else 1
         row["margin_kind"], row["margin_size"] = self._size(leg.margin)
         row["holding_first"], row["holding_count"] = len(self.holdings), len(leg.venues)
@@ -383,58 +405,48 @@ class _Layout:
             row["sd_floor"], row["sd_cap"] = leg.signal.sd_floor, leg.signal.sd_cap
         for instrument, weight in leg.venues:
             base, quote = base_and_quote(instrument)
-            own = self.books["holdings"][len(self.holdings)]
+            holding = self.books["holdings"][len(self.holdings)]
             margin = quote if self.strategy.share_class == "ETH" else self.strategy.share_class
-            own["cash"] = self._balance(instrument.venue, BalanceKind.VENUE, margin, may_be_negative=1)
-            own["venue"] = self._place(instrument.venue)
-            own["base"], own["quote"] = self._asset(base), self._asset(quote)
-            own["mark_series"] = self._series("mark", str(instrument))
-            own["high_series"], own["low_series"] = -1, -1
+            holding["cash"] = self._balance(instrument.venue, BalanceKind.VENUE, margin, may_be_negative=1)
+            holding["venue"] = self._place(instrument.venue)
+            holding["base"], holding["quote"] = self._asset(base), self._asset(quote)
+            holding["mark_series"] = self._series("mark", str(instrument))
+            holding["high_series"], holding["low_series"] = -1, -1
             if leg.signal is not None:
-                own["high_series"] = self._series("high", str(instrument))
-                own["low_series"] = self._series("low", str(instrument))
-            own["leg"], own["weight"] = at, weight
+                holding["high_series"] = self._series("high", str(instrument))
+                holding["low_series"] = self._series("low", str(instrument))
+            holding["leg"], holding["weight"] = leg_index, weight
             rate = self.strategy.costs.perp_by_venue.get(instrument.venue, self.strategy.costs.perp_rate)
             sizes = self.strategy.costs.perp_by_size or (rate, rate, rate)
-            own["rate_small"], own["rate_medium"], own["fee_rate"] = sizes
-            own["mark"] = own["spot"] = own["stop"] = own["target"] = own["before"] = math.nan
-            asset = self.books["assets"][int(own["base"])]
+            holding["rate_small"], holding["rate_medium"], holding["fee_rate"] = sizes
+            holding["mark"] = holding["spot"] = holding["stop"] = holding["target"] = holding["before"] = math.nan
+            asset = self.books["assets"][int(holding["base"])]
             if asset["price_series"] < 0 and base != self.strategy.share_class:
-                asset["price_series"] = own["mark_series"]
+                asset["price_series"] = holding["mark_series"]
             self.holdings.append(instrument)
 
-    # Numbers
+    # Scalar settings of the run
 
     def _numbers(self) -> None:
-        own, bands, costs = self.carry, self.strategy.bands, self.strategy.costs
+        """Write bands, costs, stops and initial values; NaN is off or unknown."""
+        carry, bands, costs = self.carry, self.strategy.bands, self.strategy.costs
         for field, value in (
             ("equity_band", bands.equity), ("delta_band", bands.delta), ("ltv_band", bands.ltv),
             ("hf_floor", bands.hf_floor), ("margin_warn", bands.margin_warn), ("margin_resize", bands.margin_resize),
         ):  # fmt: skip
-            own[field] = math.nan if value is None else value
-        own["margin_low"] = self._maintenance() if bands.margin_liquidate is None else bands.margin_liquidate
-        own["reserve"] = self.strategy.reserve
-        own["transfer_fee"] = costs.transfer_fee
-        own["delay_ns"] = int(costs.transfer_delay_h * HOUR_NS)
-        own["is_legacy"] = int(self.strategy.legacy.is_on)
-        own["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
-        own["fee_in_amount"] = int(self.strategy.legacy.is_on)
+            carry[field] = math.nan if value is None else value
+        carry["margin_low"] = self._maintenance() if bands.margin_liquidate is None else bands.margin_liquidate
+        carry["reserve"] = self.strategy.reserve
+        carry["transfer_fee"] = costs.transfer_fee
+        carry["delay_ns"] = int(costs.transfer_delay_h * HOUR_NS)
+        carry["is_legacy"] = int(self.strategy.legacy.is_on)
+        carry["gas_twice"] = int(self.strategy.legacy.is_on and self.strategy.legacy.gas_twice)
+        carry["fee_in_amount"] = int(self.strategy.legacy.is_on)
         for field in (
-            "margin_min",
-            "hf_min",
-            "hf_start",
-            "hf",
-            "margin_ratio",
-            "delta",
-            "nav",
-            "unit_price",
-            "funding_rate",
-            "hf_low",
-            "ltv_high",
-            "used_high",
-            "margin_worst",
-        ):
-            own[field] = math.nan
+            "margin_min", "hf_min", "hf_start", "hf", "margin_ratio", "delta", "nav", "unit_price", "funding_rate",
+            "hf_low", "ltv_high", "used_high", "margin_worst",
+        ):  # fmt: skip
+            carry[field] = math.nan
         for field in self.state["limits"].dtype.names:
             if field != "max_positions":
                 self.state["limits"][field] = math.nan
@@ -443,26 +455,26 @@ class _Layout:
             ("max_drawdown_pct", self.strategy.stops.max_drawdown_pct),
         ):
             self.state["limits"][field] = math.nan if limit is None else limit
-        own["monitors"] = math.nan
+        carry["monitors"] = math.nan
         self.state["alarm_equity"] = -math.inf
         self.state["capital"] = self.strategy.capital
 
     def _maintenance(self) -> float:
-        """The highest maintenance margin of the venues that hold perpetuals."""
-        found = [self.strategy.venues[own.venue] for own in self.holdings if own.venue in self.strategy.venues]
-        return max((own.maintenance_margin for own in found if own.maintenance_margin is not None), default=math.nan)
+        """Return the highest maintenance margin of the venues with perpetuals; NaN if none is known."""
+        rules = [self.strategy.venues[perp.venue] for perp in self.holdings if perp.venue in self.strategy.venues]
+        return max((rule.maintenance_margin for rule in rules if rule.maintenance_margin is not None), default=math.nan)
 
     def _gas(self) -> None:
-        own, gas = self.carry, self.strategy.costs.gas
-        own["gas_series"] = own["gas_balance"] = -1
+        carry, gas = self.carry, self.strategy.costs.gas
+        carry["gas_series"] = carry["gas_balance"] = -1
         if gas is None:
             return
-        own["gas_series"] = self._series("gas", gas.chain)
-        own["gas_asset"] = self._asset("ETH")
-        own["gas_multiplier"] = gas.multiplier
-        own["gas_transfer"] = self._gas_of("transfer")
+        carry["gas_series"] = self._series("gas", gas.chain)
+        carry["gas_asset"] = self._asset("ETH")
+        carry["gas_multiplier"] = gas.multiplier
+        carry["gas_transfer"] = self._gas_of("transfer")
         if gas.owed_in is not None:
-            own["gas_balance"] = self._balance("gas", BalanceKind.GAS, "ETH", sign=-1)
+            carry["gas_balance"] = self._balance("gas", BalanceKind.GAS, "ETH", sign=-1)
 
     def _counts(self) -> None:
         for leg, reward in self.rewards:

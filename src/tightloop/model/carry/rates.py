@@ -1,4 +1,4 @@
-"""How pools set their interest: the packaged table of regimes, by pool and asset, from the day each held."""
+"""Interest-rate models of lending pools: the packaged table by pool and asset, each from its first day."""
 
 from datetime import UTC, date, datetime
 from functools import cache
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tightloop.core.limits import SECOND_NS
 from tightloop.model.files import yaml_lines
 from tightloop.model.files.fields import Strict, number, optional_number, refuse, shown
 
@@ -15,12 +16,12 @@ RATE_MAX = 10.0
 
 
 def _day_ns(value: Any) -> int:
-    """The first nanosecond of a day."""
+    """Parse a date to ns UTC of its first instant."""
     try:
         day = date.fromisoformat(value)
     except (TypeError, ValueError):
         raise refuse(f"{shown(value)} is not a day", "write for example 2024-05-12") from None
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND_NS
 
 
 DAY = Annotated[int, BeforeValidator(_day_ns)]
@@ -28,9 +29,12 @@ RATE = Annotated[float | None, optional_number(0.0, RATE_MAX)]
 
 
 class Regime(Strict):
-    """Parameters of one asset from a day on, until the next. Borrowing costs ``base`` at a utilisation of 0, ``below``
-    more at ``optimal``, ``above`` more again at 1; the pool keeps ``reserve_factor`` of it. Without ``optimal`` nobody
-    knows them; an ``above`` of null was never seen."""
+    """Kinked interest-rate model of one asset, in force until the next regime. Rates are fractions per year.
+
+    Borrow rate: ``base`` at utilisation 0, ``base + below`` at ``optimal``, ``base + below + above`` at 1, linear
+    between. Suppliers earn it times utilisation, less ``reserve_factor``. Without ``optimal`` the model is unknown.
+    ``above`` None: utilisation beyond the kink was never observed.
+    """
 
     since: Annotated[int, BeforeValidator(_day_ns), Field(alias="from")]
     base: Annotated[float, number(0.0, RATE_MAX)] = 0.0
@@ -41,12 +45,12 @@ class Regime(Strict):
 
     @property
     def is_known(self) -> bool:
-        """Whether its parameters are; a day alone says that they are not."""
+        """Whether the model's parameters are known."""
         return self.optimal is not None
 
     @model_validator(mode="after")
     def _check(self) -> "Regime":
-        """All of it or only the day; the kink lies below 1."""
+        """Require all parameters or only the day, and a kink below 1."""
         written = self.model_fields_set - {"since"}
         if written and written != {"base", "below", "above", "optimal", "reserve_factor"}:
             raise refuse(
@@ -58,7 +62,7 @@ class Regime(Strict):
 
 
 class PoolRates(Strict):
-    """A pool: its regimes by asset, in order of time, known until the day before ``until``."""
+    """Regimes of a pool by asset, ascending; known until the day before ``until`` (ns UTC)."""
 
     until: DAY
     assets: dict[str, list[Regime]]
@@ -66,19 +70,19 @@ class PoolRates(Strict):
     @model_validator(mode="after")
     def _check(self) -> "PoolRates":
         for asset, regimes in self.assets.items():
-            days = [own.since for own in regimes]
+            days = [regime.since for regime in regimes]
             if not days or any(a >= b for a, b in zip(days, [*days[1:], self.until], strict=True)):
                 raise refuse(f"the days of {asset} do not rise to until", "write regimes in order of time")
         return self
 
 
 class Rates(Strict):
-    """The packaged file."""
+    """Structure of the packaged rates.yaml."""
 
     pools: dict[str, PoolRates]
 
 
 @cache
 def packaged_rates() -> Rates:
-    """The table, read once."""
+    """Read the packaged table; cached."""
     return Rates.model_validate(yaml_lines.load(PACKAGED)[0])

@@ -1,4 +1,4 @@
-"""A carry strategy file, read: layers laid, parameters put in, every leg resolved, or a list of what is wrong."""
+"""Reads a carry strategy file: merges layers, inserts parameters, resolves legs, or reports all faults at once."""
 
 import dataclasses
 import hashlib
@@ -44,11 +44,11 @@ DEFAULT_STOPS = (StopsKeys().daily_loss_pct, StopsKeys().max_drawdown_pct)
 STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": FAMILY, "share_class": "USDT", "capital": 100_000.0, "legs": {"none": {}},
 }  # fmt: skip
-"""Instead of what is missing or refused, so that the rest of the file can be judged."""
+"""Values that replace missing or refused ones, so that the rest of the file can be checked."""
 
 
 def is_carry(written: Any) -> bool:
-    """Whether parsed YAML is of this family: it says so, or has what no other family has."""
+    """Return whether parsed YAML is a carry strategy, by its family or by keys that no other family has."""
     if not isinstance(written, dict):
         return False
     family = value_at(written, "family")
@@ -58,27 +58,27 @@ def is_carry(written: Any) -> bool:
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
-    """Read a strategy file; ``settings`` are ``path=value`` texts written over it. InputError has every problem."""
+    """Read a strategy file with ``settings`` (``path=value``) written over it. Raises InputError with every problem."""
     written, line_of = yaml_lines.load(path)
     return read(written, line_of, str(path), path.read_text(encoding="utf-8-sig"), settings=settings)
 
 
 def loads(yaml_text: str, name: str = "<strategy>", *, settings: Sequence[Setting] = ()) -> CarryStrategy:
-    """Read a strategy from text; files beside it are looked for in the folder of ``name``."""
+    """Parse the text of a strategy file; other files are looked up relative to ``name``."""
     written, line_of = yaml_lines.load(yaml_text, name)
     return read(written, line_of, name, yaml_text, settings=settings)
 
 
 def read(written: Any, line_of: LineOf, file: str, raw: str, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
-    """Check parsed YAML and resolve its names."""
+    """Validate parsed YAML and resolve its names. Raises InputError with every problem."""
     reader = CarryReader(Layers(written, line_of, file), settings)
     if reader.problems:
-        raise InputError(*sorted(reader.problems, key=lambda own: (own.file, own.line or 0)))
+        raise InputError(*sorted(reader.problems, key=lambda problem: (problem.file, problem.line or 0)))
     return reader.strategy(file, raw)
 
 
 class CarryReader:
-    """Reads the whole file; everything wrong is in ``problems`` when it is made."""
+    """Reads the whole file; ``problems`` is complete after construction."""
 
     def __init__(self, layers: Layers, settings: Sequence[Setting]) -> None:
         self.layers, self.place = layers, layers.origins.place
@@ -115,7 +115,7 @@ class CarryReader:
             self.problems.append(Problem(file, line, field, message, remedy))
 
     def _refuse_foreign(self, written: dict[str, Any]) -> None:
-        """Keys of other families, and what only a file can say."""
+        """Refuse keys of other strategy families, and keys that an option cannot set."""
         for key in [key for key in written if key in REMEDIES]:
             self._refuse((key,), "is not a key of a carry strategy", REMEDIES[key])
             del written[key]
@@ -124,39 +124,41 @@ class CarryReader:
             del written["extends"]
 
     def _keys(self, written: dict[str, Any]) -> CarryKeys:
-        """The shape of the file, with stand-ins for what was refused."""
+        """Validate the shape of the file, with stand-ins for refused values."""
         try:
             return CarryKeys.model_validate(written)
         except ValidationError as error:
-            told = {own.field for own in self.problems}
-            found = diagnostics.problems_of(error, CarryKeys, written, self.place, examples=EXAMPLES)
-            self.problems += [own for own in found if own.field not in told]
+            told = {problem.field for problem in self.problems}
+            problems = diagnostics.problems_of(error, CarryKeys, written, self.place, examples=EXAMPLES)
+            self.problems += [problem for problem in problems if problem.field not in told]
             self.refused = {str(item["loc"][0]) for item in error.errors(include_url=False)}
-        known = {own.alias or name for name, own in CarryKeys.model_fields.items()}
+        known = {model_field.alias or name for name, model_field in CarryKeys.model_fields.items()}
         rest = {key: value for key, value in written.items() if key in known and key not in self.refused}
         rest |= {key: value for key, value in STAND_INS.items() if key not in rest}
         return CarryKeys.model_validate(rest)
 
     def _legs(self) -> Legs:
-        """The legs that could be read; what was already said of a leg is not said again."""
-        told = {own.field for own in self.problems}
-        found: list[Problem] = []
-        legs = read_legs(self.keys.legs, self.place, found)
-        self.problems += [own for own in found if own.field not in told]
+        """Read the legs; drop problems of fields that were reported already."""
+        told = {problem.field for problem in self.problems}
+        problems: list[Problem] = []
+        legs = read_legs(self.keys.legs, self.place, problems)
+        self.problems += [problem for problem in problems if problem.field not in told]
         return legs
 
     def _share(self) -> ShareClass:
         asset = self.keys.share_class
-        own = packaged().share_classes[asset]
-        return ShareClass(asset, own.decimals, own.is_market_neutral, own.loop_leverage_max, own.perp_leverage_max)
+        rules = packaged().share_classes[asset]
+        return ShareClass(
+            asset, rules.decimals, rules.is_market_neutral, rules.loop_leverage_max, rules.perp_leverage_max
+        )
 
     def _venues(self) -> dict[str, VenueRules]:
-        """The packaged venues with what the strategy writes over them."""
-        found = dict(packaged().venues)
-        for name, own in self.keys.venues.items():
-            base = found.get(name, VenueKeys()).model_dump()
-            found[name] = VenueKeys.model_validate(base | own.model_dump(exclude_unset=True))
-        rules = {name: _rules_of(own) for name, own in found.items()}
+        """Return the packaged venues overlaid with those of the strategy."""
+        merged = dict(packaged().venues)
+        for name, keys in self.keys.venues.items():
+            base = merged.get(name, VenueKeys()).model_dump()
+            merged[name] = VenueKeys.model_validate(base | keys.model_dump(exclude_unset=True))
+        rules = {name: _rules_of(keys) for name, keys in merged.items()}
         for name in self.keys.venues:
             initial, maintenance = rules[name].initial_margin, rules[name].maintenance_margin
             if initial is not None and maintenance is not None and maintenance > initial:
@@ -175,7 +177,7 @@ class CarryReader:
         swap = keys.swap_bps
         if swap == OF_VENUE:
             lsts = [packaged().lsts[leg.lst] for leg in self.legs.found.values() if leg.lst is not None]
-            swap = max((own.swap_bps for own in lsts), default=0.0)
+            swap = max((lst.swap_bps for lst in lsts), default=0.0)
         gas = None
         if keys.gas is not None:
             units = MappingProxyType(dict(packaged().gas_units))
@@ -188,30 +190,30 @@ class CarryReader:
         )  # fmt: skip
 
     def _spot_sizes(self) -> Mapping[str, tuple[float, float, float]]:
-        """By pair, what a trade costs by its size, where the file asks for it."""
-        found: dict[str, tuple[float, float, float]] = {}
+        """Return spot rates by trade size for each traded pair, if the file asks for them."""
+        rates: dict[str, tuple[float, float, float]] = {}
         if self.keys.costs.spot_bps == BY_SIZE:
             for leg in self.legs.found.values():
                 if leg.instrument is None:
                     continue
                 pair = "/".join(base_and_quote(leg.instrument))
                 if pair in packaged().trade_bps:
-                    found[pair] = _sized(pair)
+                    rates[pair] = _sized(pair)
                 else:
-                    there = ", ".join(name for name in packaged().trade_bps if "/" in name)
-                    message = f"says nothing of {pair}; there are {there}"
+                    available = ", ".join(name for name in packaged().trade_bps if "/" in name)
+                    message = f"says nothing of {pair}; there are {available}"
                     self._refuse(("costs", "spot_bps"), message, "write a number, or venue")
-        return MappingProxyType(found)
+        return MappingProxyType(rates)
 
     def _rates(self, key: str, written: Any, used: Sequence[str]) -> tuple[float, Mapping[str, float]]:
-        """The rate that holds by default, and by venue."""
+        """Return the default rate and the rates by venue of ``spot_bps`` or ``perp_bps``."""
         if isinstance(written, dict):
-            own = {venue: bps / PER_BPS for venue, bps in written.items() if venue != "default"}
+            rates = {venue: bps / PER_BPS for venue, bps in written.items() if venue != "default"}
             missing = sorted({venue for venue in used if venue not in written and "default" not in written})
             if missing:
                 message = f"says nothing of {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
-            return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(own)
+            return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(rates)
         if written == BY_SIZE:
             return 0.0, MappingProxyType({})
         if written != OF_VENUE:
@@ -228,16 +230,17 @@ class CarryReader:
         return 0.0, MappingProxyType(by_venue)
 
     def _legacy(self) -> Legacy:
-        own = self.keys.legacy
+        keys = self.keys.legacy
         if self.keys.convention == "exact":
-            if own is not None and "convention" not in self.refused:
+            if keys is not None and "convention" not in self.refused:
                 self._refuse(("legacy",), "is for convention: legacy alone", "write convention: legacy, or remove it")
             return Legacy(False, False, False, False, False)
-        if own is None:
+        if keys is None:
             return Legacy(is_on=True)
-        return Legacy(True, own.funding_on_entry, own.stale_funding, own.gas_twice, own.first_rows)
+        return Legacy(True, keys.funding_on_entry, keys.stale_funding, keys.gas_twice, keys.first_rows)
 
     def _warn_of_flows(self) -> None:
+        """Warn if flows withdraw more than was ever paid in."""
         total = self.keys.capital
         for flow in self.flows:
             total += flow.amount
@@ -246,10 +249,10 @@ class CarryReader:
                 return
 
     def strategy(self, file: str, raw: str) -> CarryStrategy:
-        """The strategy; only when there are no problems."""
+        """Build the strategy; only without problems."""
         assert not self.problems, "what is refused is no strategy"
         keys, bands = self.keys, self.keys.bands
-        own = Bands(
+        bands_of = Bands(
             bands.equity, bands.delta, bands.ltv, bands.hf_floor, bands.margin.warn, bands.margin.resize,
             bands.margin.liquidate,
         )  # fmt: skip
@@ -258,7 +261,7 @@ class CarryReader:
         venues = {name: self.venues[name] for name in sorted(used & set(self.venues))}
         strategy = CarryStrategy(
             file=file, text=raw, name=keys.name, share_class=keys.share_class, capital=keys.capital,
-            timeframe=keys.timeframe, legs=tuple(self.legs.found.values()), bands=own, costs=self.costs,
+            timeframe=keys.timeframe, legs=tuple(self.legs.found.values()), bands=bands_of, costs=self.costs,
             marks=self.marks, flows=self.flows, reserve=keys.reserve, legacy=self.legacy,
             parameters=MappingProxyType(dict(keys.params)), warnings=tuple(self.book.warnings), config_hash="",
             share=self.share, venues=MappingProxyType(venues),
@@ -272,15 +275,15 @@ class CarryReader:
 NOT_HASHED = (
     "file", "text", "warnings", "config_hash", "description", "beside", "place", "parameters", "stops", "settings",
 )  # fmt: skip
-"""What does not decide what a strategy does; stops are put in when they are not the defaults."""
+"""Fields that do not affect decisions. ``stops`` are hashed only where they differ from the defaults."""
 
 
 def config_hash(strategy: CarryStrategy) -> str:
-    """A digest of all that decides what the strategy does, however it is spelled and in however many files."""
+    """Return 16 hex digits over everything that affects decisions, independent of spelling and of layers."""
     parts = {
-        own.name: _plain(getattr(strategy, own.name))
-        for own in dataclasses.fields(strategy)
-        if own.name not in NOT_HASHED
+        item.name: _plain(getattr(strategy, item.name))
+        for item in dataclasses.fields(strategy)
+        if item.name not in NOT_HASHED
     }
     parts["legs"] = _plain([_placeless(leg) for leg in strategy.legs])
     if strategy.stops != Stops(*DEFAULT_STOPS):
@@ -290,17 +293,17 @@ def config_hash(strategy: CarryStrategy) -> str:
 
 
 def _placeless(leg: Leg) -> Leg:
-    """A leg without the place of its predictions: what they say is in the hash of the data."""
+    """Return a leg without the path of its prediction file; the data hash covers its content."""
     if leg.signal is None or leg.signal.source != "file":
         return leg
     return dataclasses.replace(leg, signal=dataclasses.replace(leg.signal, where=None))
 
 
 def _plain(value: Any) -> Any:
-    """Records as mappings, numbers as floats, so that 1, 1.0 and 1e0 are the same."""
+    """Convert records to mappings and numbers to float, so that 1, 1.0 and 1e0 hash alike."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        own = {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
-        return str(value) if hasattr(value, "stem") else own
+        mapping = {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return str(value) if hasattr(value, "stem") else mapping
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -308,7 +311,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     assert math.isfinite(value), "a number of a strategy is finite"
-    return float(value) + 0.0  # -0.0 is 0.0
+    return float(value) + 0.0  # turns -0.0 into 0.0, which hashes alike
 
 
 def _rules_of(keys: VenueKeys) -> VenueRules:
@@ -322,6 +325,6 @@ def _rules_of(keys: VenueKeys) -> VenueRules:
 
 
 def _sized(name: str) -> tuple[float, float, float]:
-    """The packaged costs of a pair, or of perps, as shares."""
+    """Return the packaged rates of a pair, or of perps, by trade size, as fractions."""
     small, medium, large = packaged().trade_bps[name]
     return small / PER_BPS, medium / PER_BPS, large / PER_BPS

@@ -1,4 +1,4 @@
-"""The keys of a carry strategy file, their types and bounds, before names are resolved."""
+"""Keys of a carry strategy file, with types and bounds; names are resolved later by ``read.py`` and ``legs.py``."""
 
 import re
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ FLOWS_MAX = 10_000
 BPS_MAX = 1_000.0
 OF_VENUE = "venue"
 BY_SIZE = "by_size"
-"""Instead of a number of basis points: those of the venues' table."""
+"""Words that replace a number of basis points: the packaged fee of the venue, or packaged costs by trade size."""
 ALL = "all"
 SIZE_KINDS = ("weight", "notional", "units", "match")
 SIZE_EXAMPLE = "write all, {weight: 0.5}, {notional: 10_000}, {units: 1} or {match: LEG}"
@@ -42,12 +42,12 @@ HEALTH = Annotated[float | None, optional_number(1.0, 10.0)]
 
 
 def _mapping(value: Any) -> Any:
-    """A block that is there and empty says nothing."""
+    """Validate a block; null is an empty one."""
     return {} if value is None else value
 
 
 def _word(what: str, example: str) -> BeforeValidator:
-    """A name that is looked up later."""
+    """Return the validator of a required name that is resolved later."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or not value:
@@ -58,7 +58,7 @@ def _word(what: str, example: str) -> BeforeValidator:
 
 
 def _maybe(what: str, example: str) -> BeforeValidator:
-    """The same, or null for none."""
+    """Return the validator of a name that is resolved later, or null."""
 
     def check(value: Any) -> Any:
         if value is not None and (not isinstance(value, str) or not value):
@@ -69,18 +69,18 @@ def _maybe(what: str, example: str) -> BeforeValidator:
 
 
 def read_instrument(value: Any, market: str | None) -> InstrumentId:
-    """An instrument of a market, or of any; refused with what to write."""
+    """Parse an instrument, of one market if ``market`` is given. Raises the refusal."""
     example = f"binance:BTCUSDT-{market or 'spot'}"
     if not isinstance(value, str):
         raise refuse(f"{shown(value)} is not an instrument", f"write for example {example}")
     try:
-        found = InstrumentId.parse(value)
+        instrument = InstrumentId.parse(value)
     except ValueError as error:
         message, _, remedy = str(error).partition("; ")
         raise refuse(message, remedy) from None
-    if market is not None and found.market != market:
-        raise refuse(f"{found} is a {found.market}, not a {market}", f"write for example {example}")
-    return found
+    if market is not None and instrument.market != market:
+        raise refuse(f"{instrument} is a {instrument.market}, not a {market}", f"write for example {example}")
+    return instrument
 
 
 def _size(value: Any) -> Any:
@@ -96,7 +96,7 @@ def _size(value: Any) -> Any:
 
 
 class SizeKeys(Strict):
-    """How much: one of the four, or none of them for all."""
+    """One of four sizes; none of them means all."""
 
     weight: Annotated[float | None, number(0.0, SIZE_MAX["weight"], above=True)] = None
     notional: Annotated[float | None, number(0.0, SIZE_MAX["notional"], above=True)] = None
@@ -110,7 +110,7 @@ EVERYTHING = SizeKeys()
 
 
 class SpotKeys(Strict):
-    """Coins that are bought and kept, or handed on to another leg."""
+    """A spot purchase that is kept, or passed on to another leg."""
 
     kind: str
     instrument: Annotated[Any, BeforeValidator(lambda value: read_instrument(value, "spot"))]
@@ -119,7 +119,7 @@ class SpotKeys(Strict):
 
 
 class LendKeys(Strict):
-    """An asset supplied to a pool; with ``borrow``, another borrowed against it."""
+    """An asset supplied to a pool; with ``borrow``, another asset borrowed against it."""
 
     kind: str
     pool: Annotated[str, _word("the name of a pool", "pool: aave_v3")]
@@ -131,10 +131,10 @@ class LendKeys(Strict):
 
 
 def _rewards(value: Any) -> Any:
-    own = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(own, list) or not all(isinstance(name, str) for name in own):
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise refuse(f"{shown(value)} is not a list of rewards", "write for example [eigen], or [] for none")
-    return own
+    return names
 
 
 class StakeKeys(Strict):
@@ -150,13 +150,13 @@ class StakeKeys(Strict):
 
 
 class FlashKeys(Strict):
-    """The flash loan that a loop is entered and left with."""
+    """Flash loan that enters and unwinds a loop."""
 
     bps: Annotated[float, number(0.0, BPS_MAX)] = 0.0
 
 
 class LoopKeys(StakeKeys):
-    """The token supplied as collateral, ETH borrowed against it and staked again, in one transaction."""
+    """Leveraged staking: the LST as collateral, ETH borrowed against it and staked again, in one transaction."""
 
     pool: Annotated[str, _word("the name of a pool", "pool: aave_v3")]
     debt: Annotated[str, _word("an asset", "debt: WETH")]
@@ -167,7 +167,7 @@ class LoopKeys(StakeKeys):
 
 
 class SignalKeys(Strict):
-    """Where a directional leg hears what to do, and how far its stop and target are."""
+    """Prediction source of a directional leg, and the distances of its stop and target."""
 
     source: Annotated[str, word("file", "http", "baseline")]
     path: Annotated[str | None, _maybe("a path", "path: predictions.csv")] = None
@@ -179,7 +179,7 @@ class SignalKeys(Strict):
     sd_cap_bps: Annotated[float, number(0.0, 10_000.0, above=True)] = 1_000.0
 
     def model_post_init(self, _: Any) -> None:
-        """Each source has its own place; between floor and cap there is room."""
+        """Require the location that fits the source, and a cap above the floor."""
         wanted = {"file": "path", "http": "url"}.get(self.source)
         for key in ("path", "url"):
             if key != wanted and getattr(self, key) is not None:
@@ -204,7 +204,7 @@ def _weights(value: Any) -> Any:
 
 
 class PerpKeys(Strict):
-    """Perpetuals on one or several venues, and the margin behind them."""
+    """A perpetual position over one or several venues, and its margin."""
 
     kind: str
     side: Annotated[str, word("short", "long", "signal")]
@@ -218,12 +218,12 @@ class PerpKeys(Strict):
 LEGS: dict[str, type[Strict]] = {
     "spot": SpotKeys, "lend": LendKeys, "stake": StakeKeys, "loop": LoopKeys, "perp": PerpKeys,
 }  # fmt: skip
-"""Models of legs by ``kind``."""
+"""Model of a leg by ``kind``."""
 assert tuple(LEGS) == LEG_KINDS, "every kind of leg has keys"
 
 
 class MarksKeys(Strict):
-    """What prices are, and whose. ``open`` is the only price there is: carry decides on opens."""
+    """Price sources. ``open`` is the only price: carry strategies decide on the opens of bars."""
 
     price: Annotated[str, word("open")] = "open"
     holes: Annotated[str, word("carry", "refuse")] = "carry"
@@ -237,7 +237,7 @@ class MarksKeys(Strict):
 
 
 class MarginKeys(Strict):
-    """Ratios of margin equity to notional."""
+    """Thresholds on margin equity over notional."""
 
     warn: RATIO = 0.20
     resize: RATIO = None
@@ -245,7 +245,7 @@ class MarginKeys(Strict):
 
 
 class BandsKeys(Strict):
-    """When something is done; null is off."""
+    """Rebalancing thresholds; null is off."""
 
     equity: SHARE = None
     delta: SHARE = None
@@ -257,16 +257,16 @@ class BandsKeys(Strict):
 
 
 def _bps(value: Any) -> Any:
-    """A number, a number by venue, or the word for the venues' own."""
+    """Validate basis points: a number, a number by venue, or a word for packaged costs."""
     if value in (OF_VENUE, BY_SIZE):
         return value
     if not isinstance(value, dict):
         return check_number(value, 0.0, BPS_MAX)
-    for venue, own in value.items():
+    for venue, bps in value.items():
         if not re.fullmatch(r"[a-z0-9_]+", venue):
             raise refuse(f"{venue!r} is not a venue", "write for example {binance: 5, default: 7}")
-        check_number(own, 0.0, BPS_MAX)
-    return {venue: float(own) for venue, own in value.items()}
+        check_number(bps, 0.0, BPS_MAX)
+    return {venue: float(bps) for venue, bps in value.items()}
 
 
 BPS = Annotated[Any, BeforeValidator(_bps)]
@@ -277,14 +277,14 @@ def _swap(value: Any) -> Any:
 
 
 class TransferKeys(Strict):
-    """What moving money between venues takes: hours, and an amount of the share class each time."""
+    """Costs of moving funds between venues: hours, and a fee in the share class per transfer."""
 
     delay_h: Annotated[float, number(0.0, 720.0)] = 0.0
     fee: Annotated[float, number(0.0, limits.NOTIONAL_MAX)] = 0.0
 
 
 class GasKeys(Strict):
-    """Gas of a chain's series. ``owed_in`` ETH: a debt that is marked again; null: paid at once."""
+    """Gas costs. ``owed_in``: ETH for a liability marked to market; null to pay at once."""
 
     multiplier: Annotated[float, number(0.0, 100.0, above=True)] = 1.2
     owed_in: Annotated[str | None, BeforeValidator(lambda value: None if value is None else _eth(value))] = None
@@ -304,7 +304,7 @@ def _gas(value: Any) -> Any:
 
 
 class CostsKeys(Strict):
-    """What trades, swaps, transfers and transactions cost; what is not written is free."""
+    """Costs of trades, swaps, transfers and transactions; those left out are zero."""
 
     spot_bps: BPS = 0.0
     perp_bps: BPS = 0.0
@@ -315,7 +315,7 @@ class CostsKeys(Strict):
 
 
 class LegacyKeys(Strict):
-    """What published runs did; for reproductions alone."""
+    """Deviations of published runs; for reproducing them only."""
 
     stale_funding: Annotated[bool, flag()] = False
     gas_twice: Annotated[bool, flag()] = False
@@ -324,7 +324,7 @@ class LegacyKeys(Strict):
 
 
 class FlowKeys(Strict):
-    """One deposit or withdrawal. ``ts`` is read by ``carry_flows``."""
+    """A deposit or withdrawal. ``ts`` is parsed by ``flows.py``."""
 
     ts: Any
     amount: Annotated[float, number(-limits.NOTIONAL_MAX, limits.NOTIONAL_MAX)]
@@ -363,11 +363,11 @@ NOT_ASKED = {
     "max_leverage": "write ltv: or margin: into the leg", "max_order_notional": "write sizes of legs",
     "price_band_pct": "remove it", "max_portfolio_pct": "write sizes of legs",
 }  # fmt: skip
-"""Limits of an account that no carry strategy is asked for, and what says it there."""
+"""Account limits that do not apply to carry strategies, and the remedy for each."""
 
 
 def _stops(value: Any) -> Any:
-    """The account's stops; its other limits are refused by name, so that nobody thinks they hold."""
+    """Validate the account's stops; its other limits are refused, so that none seems to be enforced."""
     value = _mapping(value)
     if isinstance(value, dict):
         for key in value:
@@ -377,14 +377,14 @@ def _stops(value: Any) -> Any:
 
 
 class StopsKeys(Strict):
-    """The stops of the account; null is off."""
+    """Stops of the account; null is off."""
 
     daily_loss_pct: Annotated[float | None, optional_number(0.0, 100.0, above=True)] = 5.0
     max_drawdown_pct: Annotated[float | None, optional_number(0.0, 100.0, above=True)] = 15.0
 
 
 class CarryKeys(Strict):
-    """The keys of a carry strategy. Its legs are read by ``carry_legs``, each by the model of its kind."""
+    """Keys of a carry strategy. ``legs.py`` reads its legs, each by the model of its kind."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
     family: Annotated[str, word("carry")]
@@ -421,7 +421,7 @@ REMEDIES = {
     "module": "write family: python for a class",
     "mode": "remove it: the legs say what the strategy does",
 }
-"""What to write instead of keys that other families have."""
+"""Remedies for keys that belong to other families."""
 EXAMPLES = {
     "name": "my_carry", "family": "carry", "share_class": "USDT", "capital": "100_000", "kind": "lend",
     "legs": "{supply: {kind: lend, pool: aave_v3, asset: USDT, size: all}}", "instrument": "bybit:ETHUSDT-spot",
@@ -429,4 +429,4 @@ EXAMPLES = {
     "side": "short", "venues": "{bybit:ETHUSDT-perp: 1.0}", "margin": "{weight: 0.5}", "source": "baseline",
     "ts": "2024-07-01T00:00:00Z", "amount": "-25_000",
 }  # fmt: skip
-"""What may stand under a key that is missing."""
+"""Example values shown in remedies for missing keys."""

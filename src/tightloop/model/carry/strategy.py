@@ -1,7 +1,7 @@
-"""A carry strategy as it was understood: legs, bands, costs, flows; every name resolved, every number in core units.
+"""A validated carry strategy: legs, bands, costs, flows; all names resolved, all numbers in the core's units.
 
-Made by ``read.py`` from a file, read by ``plan.py``. Shares and rates are fractions, amounts are in the
-asset that the field names, times in nanoseconds UTC. None is off or not said; never 0 for it.
+Built by ``read.py``, consumed by ``plan.py``. Shares and rates are fractions, amounts are in the asset that the field
+names, times in ns UTC. None means off or not stated, never 0.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ LEG_KINDS = ("spot", "lend", "stake", "loop", "perp")
 
 @dataclass(frozen=True, slots=True)
 class VenueRules:
-    """What a venue demands: fees as shares of the notional, margins as shares of it too, ``min_notional`` in USDT.
+    """Fees and margins of a venue as fractions of the notional; ``min_notional`` in USDT.
 
-    ``maintenance_margin`` is where the venue would liquidate: reported; acted on only where ``Bands.margin_liquidate``
-    says so.
+    ``maintenance_margin``: the venue's liquidation threshold, for reports only; ``Bands.margin_liquidate`` is what
+    liquidates.
     """
 
     kind: str
@@ -35,7 +35,10 @@ class VenueRules:
 
 @dataclass(frozen=True, slots=True)
 class ShareClass:
-    """A currency in which capital is subscribed, reported and redeemed."""
+    """The currency in which capital is subscribed, reported and redeemed.
+
+    ``loop_leverage_max``: collateral over equity of a loop. ``perp_leverage_max``: notional of a perp over NAV.
+    """
 
     asset: str
     decimals: int
@@ -46,8 +49,11 @@ class ShareClass:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much: ``kind`` all (of what is there), weight (of NAV), notional (share class), units (of the leg's asset),
-    match (the amount that leg ``leg`` holds)."""
+    """Size of a leg.
+
+    ``kind``: all (of the source), weight (fraction of NAV), notional (in the share class), units (of the leg's asset),
+    match (the amount held by leg ``leg``).
+    """
 
     kind: str
     value: float | None = None
@@ -56,7 +62,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Where a directional leg hears what to do: ``source`` file, http or baseline; bounds in standard deviations."""
+    """Prediction source of a directional leg.
+
+    ``source``: file, http or baseline. ``where``: path or URL. ``confidence``: minimum to act on. ``stop_sd``,
+    ``target_sd``: distances in standard deviations; the deviation is clipped to ``sd_floor``..``sd_cap`` (fractions).
+    """
 
     source: str
     where: str | None
@@ -69,14 +79,16 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One leg. Which fields are set depends on ``kind``; ``asset`` is what it holds or lends, without wrapping.
+    """One leg; which fields are set depends on ``kind``.
+
+    ``asset``: what it holds or lends, unwrapped (ETH, not WETH).
 
     lend: ``pool``, ``asset`` (as the pool names it: USDT, WETH), ``borrow`` (asset) with ``ltv``. stake: ``lst``,
     ``staking_venue``, ``exit``, ``queue_h``, ``rewards``. loop: those of stake, and ``pool``, ``debt``, ``ltv``,
     ``flash_bps``. perp: ``side``, ``venues`` with weights that add up to 1, ``margin``, ``signal``.
 
-    ``source`` is the leg that what goes into this one comes from, the wallet when None: a spot leg gives what it holds,
-    a lending leg that borrows gives what it borrowed. Of a perp it is where the margin comes from.
+    ``source``: the leg that funds this one, None for the wallet. A spot leg passes on what it holds, a lending leg what
+    it borrowed. For a perp it is the source of the margin.
     """
 
     name: str
@@ -109,7 +121,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """When something is done; None is off. Margin ratios are margin equity over notional of a venue."""
+    """Thresholds that trigger rebalancing; None is off. Margin ratios: margin equity over notional at one venue."""
 
     equity: float | None = None
     delta: float | None = None
@@ -122,8 +134,10 @@ class Bands:
 
 @dataclass(frozen=True, slots=True)
 class Gas:
-    """Gas of the hourly series times the units of each operation. ``owed_in`` ETH: a debt that is re-marked; None: paid
-    at once out of the wallet."""
+    """Gas costs: hourly gas price times ``units`` of each operation times ``multiplier``.
+
+    ``owed_in``: ETH for a liability marked to market; None to pay from the wallet at once.
+    """
 
     multiplier: float = 1.2
     chain: str = "ethereum"
@@ -133,9 +147,11 @@ class Gas:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of trades, as a share of the notional (0.0007 is 7 bps), by venue where the venue has its own, else ``default``;
-    swaps of an LST at market pay ``swap_rate`` beside the market's own discount. ``market_impact``: what we supply and
-    borrow moves the rates of the pool."""
+    """Trading and transfer costs. Rates are fractions of the notional (0.0007 is 7 bps).
+
+    ``*_by_venue`` overrides the rate of a venue. ``swap_rate``: LST swaps at market, on top of the market's discount.
+    ``transfer_fee``: per transfer, in the share class. ``market_impact``: own supply and borrowing move pool rates.
+    """
 
     spot_rate: float = 0.0
     perp_rate: float = 0.0
@@ -148,12 +164,15 @@ class Costs:
     market_impact: bool = False
     spot_by_size: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: MappingProxyType({}))
     perp_by_size: tuple[float, float, float] | None = None
-    """By pair (ETH/USDT): below 50,000 USD, below 500,000 USD, above. They replace the rates where there are some."""
+    """``*_by_size`` replace the other rates: below 50,000 USD, below 500,000 USD, above. Spot by pair (ETH/USDT)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Capital that comes (positive) or goes, in the share class; ``speed`` fast (free equity alone) or slow."""
+    """A deposit (positive) or withdrawal in the share class.
+
+    ``speed``: fast (paid from free equity only) or slow (positions are unwound for it).
+    """
 
     ts_ns: int
     amount: float
@@ -162,8 +181,11 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """``holes`` carry (the last open stays in force) or refuse; ``usd`` says which instrument prices an asset;
-    ``proxies`` which instrument stands in for another, by name and never silently."""
+    """Price sources.
+
+    ``holes``: carry (the last open stays in force) or refuse. ``usd``: the instrument that prices an asset.
+    ``proxies``: instruments whose data replace those of another one.
+    """
 
     holes: str = "carry"
     usd: Mapping[str, InstrumentId] = field(default_factory=lambda: MappingProxyType({}))
@@ -172,7 +194,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """What published runs did and the exact convention does not; for reproductions alone."""
+    """Deviations of published runs from the exact convention; for reproducing them only."""
 
     is_on: bool = False
     funding_on_entry: bool = True
@@ -183,8 +205,7 @@ class Legacy:
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """The account's stops, in percent: of the equity at 00:00 UTC, and from the peak; None is off. A flow is neither a
-    gain nor a loss."""
+    """Account stops in percent, None is off: loss since 00:00 UTC, and drawdown. Capital flows count as neither."""
 
     daily_loss_pct: float | None = None
     max_drawdown_pct: float | None = None
@@ -192,7 +213,7 @@ class Stops:
 
 @dataclass(frozen=True, slots=True)
 class CarryStrategy:
-    """A carry strategy file that holds together."""
+    """A valid carry strategy file."""
 
     file: str
     text: str
@@ -215,13 +236,13 @@ class CarryStrategy:
     stops: Stops = field(default_factory=Stops)
     description: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
-    """Path and content of every other file that was read: layers it extends, flows, predictions."""
+    """(path, text) of every other file that was read: extended layers, flows, predictions."""
     place: Any = field(compare=False, repr=False, default=None)
     settings: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
-    """What ``set`` in the file and the options of the run wrote over it, in this order."""
+    """Overrides in order: those under ``set`` in the file, then options of the run."""
 
     def leg(self, name: str) -> Leg:
-        """The leg of that name; KeyError without one."""
+        """Return the leg of a name. Raises KeyError."""
         for leg in self.legs:
             if leg.name == name:
                 return leg

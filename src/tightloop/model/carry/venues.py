@@ -1,4 +1,4 @@
-"""What a carry strategy need not write: the packaged tables of venues, pools, staking tokens, share classes and gas."""
+"""Packaged defaults of carry strategies: venues, pools, staking tokens, share classes, gas."""
 
 from functools import cache
 from pathlib import Path
@@ -12,19 +12,19 @@ from tightloop.model.files.fields import Strict, flag, number, optional_number, 
 
 PACKAGED = Path(__file__).with_suffix(".yaml")
 UNWRAPPED = {"WETH": "ETH", "WBTC": "BTC"}
-"""Tokens that are another asset one to one."""
+"""Wrapped tokens, convertible one to one into another asset."""
 
 SHARE = Annotated[float, number(0.0, 1.0, above=True)]
 NAME = Annotated[str, text(2, 40, "write a name")]
 
 
 def unwrapped(asset: str) -> str:
-    """The asset a token stands for one to one: ETH of WETH."""
+    """Return the asset behind a wrapped token (WETH: ETH); other assets as they are."""
     return UNWRAPPED.get(asset, asset)
 
 
 def _names(value: Any) -> Any:
-    if not isinstance(value, list) or not all(isinstance(own, str) for own in value):
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise refuse(f"{shown(value)} is not a list of names", "write for example [WETH]")
     return value
 
@@ -33,7 +33,7 @@ NAMES = Annotated[list[str], BeforeValidator(_names)]
 
 
 class VenueKeys(Strict):
-    """A venue. What a strategy leaves out is as packaged."""
+    """Keys of a venue; those a strategy leaves out keep their packaged values."""
 
     kind: Annotated[str, word("exchange", "chain")] = "exchange"
     spot_bps: Annotated[float | None, optional_number(0.0, 1_000.0)] = None
@@ -45,7 +45,11 @@ class VenueKeys(Strict):
 
 
 class Loan(Strict):
-    """What may be borrowed against a collateral, and when it is liquidated."""
+    """Terms of a loan against one collateral.
+
+    ``threshold``: LTV at which it is liquidated. ``bonus``: a liquidator takes collateral worth the repaid debt times
+    (1 + bonus).
+    """
 
     max_ltv: SHARE
     threshold: SHARE
@@ -53,7 +57,7 @@ class Loan(Strict):
 
 
 class Emode(Strict):
-    """Assets that move together, and what may be borrowed against them."""
+    """Efficiency mode: higher LTVs between assets whose prices move together."""
 
     assets: NAMES
     debts: NAMES
@@ -63,7 +67,7 @@ class Emode(Strict):
 
 
 class Pool(Strict):
-    """A lending pool: what it takes, by collateral."""
+    """A lending pool; ``standard`` has the loan terms by collateral."""
 
     chain: NAME
     emode: Emode
@@ -71,12 +75,12 @@ class Pool(Strict):
 
     @property
     def assets(self) -> tuple[str, ...]:
-        """What can be supplied."""
+        """Assets that can be supplied."""
         return tuple(self.standard)
 
 
 class Lst(Strict):
-    """A liquid staking token."""
+    """A liquid staking token. ``queue_h``: hours of the withdrawal queue. ``swap_bps``: fee of a swap at market."""
 
     venue: NAME
     queue_h: Annotated[float, number(0.0, 8_784.0)]
@@ -85,7 +89,7 @@ class Lst(Strict):
 
 
 class ShareClassKeys(Strict):
-    """The rules of a share class."""
+    """Rules of a share class."""
 
     decimals: Annotated[int, number(0, 18, whole=True)]
     is_market_neutral: Annotated[bool, flag()]
@@ -94,7 +98,7 @@ class ShareClassKeys(Strict):
 
 
 class Packaged(Strict):
-    """The packaged file."""
+    """Structure of the packaged venues.yaml."""
 
     venues: dict[str, VenueKeys]
     pools: dict[str, Pool]
@@ -106,5 +110,5 @@ class Packaged(Strict):
 
 @cache
 def packaged() -> Packaged:
-    """The tables, read once."""
+    """Read the packaged tables; cached."""
     return Packaged.model_validate(yaml_lines.load(PACKAGED)[0])

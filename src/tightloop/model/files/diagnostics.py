@@ -1,4 +1,4 @@
-"""What pydantic finds, said in the words of this product: file, line, field, what is wrong, what to write instead."""
+"""Turns pydantic errors into Problems: file, line, field, fault, remedy."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,9 @@ from tightloop.model.files.fields import Strict, shown
 
 Path = tuple[str | int, ...]
 Kinds = Mapping[str, Mapping[str, type[Strict]]]
-"""By the key of a mapping: the models that its ``type`` chooses from."""
+"""For a key whose mapping has a ``type``: the model of each type."""
 Place = Callable[[Path], tuple[str, int | None]]
-"""File (or option) and line of what stands at a path."""
+"""Maps a path inside a file to (file or option, line)."""
 
 
 EXAMPLES = {
@@ -22,23 +22,23 @@ EXAMPLES = {
     "Z1": "{immediate: true, size: {type: fixed, value: 1000}}", "size": "{type: fixed, value: 1000}",
     "type": "fixed", "value": "a number",
 }  # fmt: skip
-"""What may stand under a key that is missing."""
+"""Example values shown in remedies for missing keys."""
 
 
 def dotted(path: Path) -> str:
-    """A path as messages name it: sections.Z1.leverage."""
+    """Join a path with dots, as messages show it: sections.Z1.leverage."""
     return ".".join(str(part) for part in path)
 
 
 def near(word: object, known: Sequence[str], otherwise: str) -> str:
-    """A remedy for a word that is not known: the one that was meant, or what ``otherwise`` says."""
+    """Return the remedy for an unknown word: "did you mean ...?" with the closest known one, else ``otherwise``."""
     lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), list(lower), 1) if isinstance(word, str) else []
-    return f"did you mean {lower[found[0]]}?" if found else otherwise
+    matches = difflib.get_close_matches(word.lower(), list(lower), 1) if isinstance(word, str) else []
+    return f"did you mean {lower[matches[0]]}?" if matches else otherwise
 
 
 def value_at(written: Any, *path: str | int) -> Any:
-    """What stands at a path of mappings; None when nothing does."""
+    """Return the value at a path of nested mappings, or None if there is none."""
     for key in path:
         written = written[key] if isinstance(written, dict) and key in written else None
     return written
@@ -46,22 +46,22 @@ def value_at(written: Any, *path: str | int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Which keys may stand where: a model, the models that a ``type`` chooses from, and the keys of trees."""
+    """Known keys by path: the root model, models chosen by ``type``, and the keys of condition trees."""
 
     root: type[Strict]
     kinds: Kinds
     tree_keys: Sequence[str]
 
     def known_keys(self, path: Path, written: Any) -> list[str]:
-        """The keys that may stand at a path, trees of conditions included."""
+        """Return the keys allowed at a path, including those of condition trees."""
         model = self._model_at(path, written)
         assert model is not None, f"{dotted(path)} is no mapping with keys of its own"
-        keys = [own.alias or name for name, own in model.model_fields.items() if name != "tree"]
+        keys = [key.alias or name for name, key in model.model_fields.items() if name != "tree"]
         return keys + (list(self.tree_keys) if "tree" in model.model_fields else [])
 
     def _model_at(self, path: Path, written: Any) -> type[Strict] | None:
         model: type[Strict] | None = self.root
-        is_named = False  # whether this part is a name that the file gave to one of several mappings of a kind
+        is_named = False  # whether the next part is a key chosen by the user (dict[str, Model])
         for part in path:
             written = value_at(written, part)
             if is_named:
@@ -91,17 +91,18 @@ def problems_of(
     kinds: Kinds | None = None,
     tree_keys: Sequence[str] = (),
 ) -> list[Problem]:
-    """Turn every finding into a problem. ``root`` is the model that refused ``written``, which stands ``under`` a path.
+    """Turn every pydantic error into a Problem.
 
-    ``tree_keys`` may be written where a model has a ``tree``.
+    ``root``: the model that refused ``written``, which lies at path ``under`` of its file. ``tree_keys``: keys allowed
+    wherever a model has a field ``tree``.
     """
-    found = []
+    problems = []
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])
         message, remedy = _said(item, path, _Shape(root, kinds or {}, tree_keys), written, examples)
         file, line = place((*under, *path))
-        found.append(Problem(file, line, dotted((*under, *path)), message, remedy))
-    return found
+        problems.append(Problem(file, line, dotted((*under, *path)), message, remedy))
+    return problems
 
 
 def _said(item: Any, path: Path, shape: _Shape, written: Any, examples: Mapping[str, str]) -> tuple[str, str]:
@@ -121,18 +122,18 @@ def _said(item: Any, path: Path, shape: _Shape, written: Any, examples: Mapping[
 
 
 def without(written: dict[str, Any], errors: ValidationError, stand_ins: Callable[[Path], Any]) -> dict[str, Any]:
-    """A copy without what was refused, and with stand-ins for what is missing, so that the rest can be judged."""
+    """Copy ``written`` without refused values and with stand-ins for missing ones, to check the rest."""
     kept: dict[Any, Any] = _copy(written)
     for item in errors.errors(include_url=False):
         path = tuple(item["loc"])
-        at = kept
+        target = kept
         for part in path[:-1]:
-            at = at.setdefault(part, {})
-            assert isinstance(at, dict), "a list is refused as a whole"
-        at.pop(path[-1], None)
+            target = target.setdefault(part, {})
+            assert isinstance(target, dict), "a list is refused as a whole"
+        target.pop(path[-1], None)
         stand_in = stand_ins(path)
         if stand_in is not None:
-            at[path[-1]] = stand_in
+            target[path[-1]] = stand_in
     return kept
 
 

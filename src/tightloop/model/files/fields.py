@@ -1,6 +1,6 @@
-"""Field types of the configuration: each refuses with what is wrong and what to write instead.
+"""Field types of configuration files. Each one refuses a value with what is wrong and what to write instead.
 
-pydantic finds the place; the message and the remedy come from here, so that every refusal reads alike.
+pydantic finds the location; message and remedy come from here, so that all refusals read alike.
 """
 
 import difflib
@@ -13,18 +13,21 @@ from pydantic_core import PydanticCustomError
 
 
 class Strict(BaseModel):
-    """A mapping with known keys only, never changed after it was read."""
+    """An immutable mapping that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def refuse(message: str, remedy: str) -> PydanticCustomError:
-    """The error that ``refusals.problems_of`` turns into a Problem; braces in values are no placeholders."""
+    """Build the pydantic error that ``diagnostics.problems_of`` turns into a Problem.
+
+    The text is passed as context, not as template: braces in it stay as they are.
+    """
     return PydanticCustomError("refused", "{message}", {"message": message, "remedy": remedy})
 
 
 def shown(value: Any) -> str:
-    """A value as people write it in YAML, short enough for a message."""
+    """Format a value as YAML would show it, at most 60 characters, for a message."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -38,20 +41,23 @@ def shown(value: Any) -> str:
 
 
 def plain(value: float) -> str:
-    """A number without needless digits; 1_000_000 with the separators that a file may have."""
+    """Format a number without trailing zeros; whole numbers with ``_`` between thousands, as in 1_000_000."""
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else ("infinity" if value > 0 else "-infinity")
     return f"{value:,.0f}".replace(",", "_") if float(value).is_integer() and abs(value) < 1e15 else f"{value:.12g}"
 
 
 def check_number(value: Any, low: float, high: float, *, whole: bool = False, above: bool = False) -> float:
-    """``value`` as a number within [low, high], or (low, high] with ``above``; text, booleans, NaN are no numbers."""
+    """Return ``value`` as a number in [low, high], or in (low, high] with ``above``; raise the refusal otherwise.
+
+    ``whole`` asks for an integer. Text, booleans and NaN are refused.
+    """
     kind = "a whole number" if whole else "a number"
     wanted = f"above {plain(low)} and at most {plain(high)}" if above else f"between {plain(low)} and {plain(high)}"
     remedy = f"write {kind} {wanted}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse(f"{shown(value)} is not {kind}", remedy)
-    # Compared before it becomes a float: an int may have more digits than a float has room for.
+    # Compare before converting to float: huge integers overflow a float.
     if not low <= value <= high or (above and value <= low):
         raise refuse(f"{shown(value)} is not {wanted}", remedy)
     if whole and value != int(value):
@@ -60,13 +66,13 @@ def check_number(value: Any, low: float, high: float, *, whole: bool = False, ab
 
 
 def number(low: float, high: float, *, whole: bool = False, above: bool = False) -> BeforeValidator:
-    """A number within bounds; use it as ``Annotated[float, number(0, 1)]``."""
+    """Return the validator of a number within bounds, for ``Annotated[float, number(0, 1)]``."""
 
     return BeforeValidator(lambda value: check_number(value, low, high, whole=whole, above=above))
 
 
 def optional_number(low: float, high: float, *, whole: bool = False, above: bool = False) -> BeforeValidator:
-    """A number within bounds, or null for off."""
+    """Return the validator of a number within bounds; ``null`` and ``off`` both give None."""
 
     def check(value: Any) -> Any:
         return None if value is None or value == "off" else check_number(value, low, high, whole=whole, above=above)
@@ -75,7 +81,7 @@ def optional_number(low: float, high: float, *, whole: bool = False, above: bool
 
 
 def word(*words: str) -> BeforeValidator:
-    """One of some words."""
+    """Return the validator of a text that must be one of ``words``."""
 
     names = ", ".join(words)
 
@@ -96,7 +102,7 @@ def word(*words: str) -> BeforeValidator:
 
 
 def finite(remedy: str) -> BeforeValidator:
-    """A number whose bounds depend on something else; beyond 10^18 it is 10^18, which no bound allows."""
+    """Return the validator of a number that is range-checked elsewhere; clamped to +-1e18, beyond every bound."""
 
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
@@ -107,7 +113,7 @@ def finite(remedy: str) -> BeforeValidator:
 
 
 def later(message: str, remedy: str) -> BeforeValidator:
-    """A key of the format that nothing obeys yet: refused, because a strategy does what it says."""
+    """Return a validator that always refuses: for keys of the format that have no effect yet."""
 
     def check(_: Any) -> Any:
         raise refuse(message, remedy)
@@ -116,7 +122,7 @@ def later(message: str, remedy: str) -> BeforeValidator:
 
 
 def named(value: Any) -> Any:
-    """A mapping of names that the file gives; empty when nothing is written."""
+    """Validate a mapping whose keys are chosen by the user; null gives an empty one."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -125,7 +131,7 @@ def named(value: Any) -> Any:
 
 
 def flag() -> BeforeValidator:
-    """true or false."""
+    """Return the validator of a boolean."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, bool):
@@ -136,7 +142,7 @@ def flag() -> BeforeValidator:
 
 
 def text(minimum: int, maximum: int, remedy: str) -> BeforeValidator:
-    """Text of some length without characters that can not be shown."""
+    """Return the validator of a printable text of ``minimum`` to ``maximum`` characters; strips blanks around it."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, str):
@@ -155,21 +161,22 @@ def _name(value: Any) -> Any:
 
 
 def variant_name() -> BeforeValidator:
-    """The name of a variant, which ``config`` looks up."""
+    """Return the validator of a variant's name; ``signal/read.py`` looks it up."""
     return BeforeValidator(_name)
 
 
 def optional_name() -> BeforeValidator:
-    """The name of a variant, or null for none."""
+    """Return the validator of a variant's name, or null for None."""
     return BeforeValidator(lambda value: None if value is None else _name(value))
 
 
 def pairs(
     example: str, first: tuple[float, float], second: tuple[float, float], least: int, most: int, *, above: bool = False
 ) -> BeforeValidator:
-    """A list of [number, number], ascending by the first; with ``above``, lower bounds themselves are refused.
+    """Return the validator of a list of [number, number] pairs, strictly ascending by the first number.
 
-    ``least`` pairs at least, ``most`` at most.
+    ``first``, ``second``: (low, high) bounds of the two numbers; with ``above`` the low bounds are excluded.
+    ``least``, ``most``: bounds of the number of pairs.
     """
 
     def check(value: Any) -> Any:
@@ -190,9 +197,9 @@ def pairs(
 
 
 def one_of_kinds(kinds: dict[str, type[Strict]], what: str, *, optional: bool = False) -> BeforeValidator:
-    """A mapping whose ``type`` says which model it is; a missing or unknown type is refused with those there are.
+    """Return the validator of a mapping whose ``type`` selects one of the models ``kinds``.
 
-    A kind that needs nothing else may be written as its name alone: ``slippage: none``.
+    A type without other keys may be written as its name alone: ``slippage: none``. ``optional`` allows null.
     """
 
     def check(value: Any) -> Any:

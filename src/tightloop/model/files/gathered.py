@@ -1,5 +1,7 @@
-"""A strategy and every file that it names as one folder: each is copied under a name of its own, and what names it is
-rewritten, so that the folder is enough to read the strategy again when its sources are gone."""
+"""Packs a strategy and every file it names into one folder that can be read again when the originals are gone.
+
+Each file gets a unique name in the folder, and the paths inside the strategy are rewritten to it.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -10,11 +12,14 @@ from tightloop.model.files.overrides import KEY
 
 CODE = ".py"
 FOLDER = "files"
-"""Where the files lie that a strategy names."""
+"""Subfolder of the files that a strategy names."""
 
 
 class Gathering:
-    """``contents``: what was read, by resolved path. ``found``: texts and bytes of the folder, by their path in it."""
+    """Collects the files of the folder.
+
+    ``contents``: what was read during the run, by path. ``found``: bytes of each file of the folder, by relative path.
+    """
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self._contents = {str(Path(name).resolve()): content for name, content in contents.items()}
@@ -22,16 +27,16 @@ class Gathering:
         self.found: dict[str, bytes] = {}
 
     def add(self, name: str, file: str, text: str) -> None:
-        """Put a strategy, or a layer of one, under ``name``; ``file`` is where its paths begin."""
+        """Add the text of a strategy, or of a file it extends, as ``name``; its paths are relative to ``file``."""
         inside = PurePosixPath(name).parent
         changes = []
         for start, end, written, rest in named_files(text):
-            own = Path(file).parent / written
-            if str(own.resolve()) not in self._contents:
-                own = Path(written)  # an option named it, from where the command ran
-            if str(own.resolve()) not in self._contents:
-                continue  # laid over by another file: nobody read it
-            target = self._copied(own, own.name if written == own.name and own.suffix == CODE else None)
+            path = Path(file).parent / written
+            if str(path.resolve()) not in self._contents:
+                path = Path(written)  # a path given by an option is relative to the working directory
+            if str(path.resolve()) not in self._contents:
+                continue  # overridden by another file, so it was never read
+            target = self._copied(path, path.name if written == path.name and path.suffix == CODE else None)
             shown = target if inside == PurePosixPath() else PurePosixPath(target).name
             if shown != written:
                 changes.append((start, end, quoted(shown + rest)))
@@ -40,24 +45,26 @@ class Gathering:
         self.found[name] = text.encode()
 
     def add_code(self, file: str) -> None:
-        """Keep code that a strategy names as a module, which is found wherever it is installed."""
+        """Add the source of an importable module that a strategy names, wherever the module is installed."""
         if str(Path(file).resolve()) not in self._names:
             self._copied(Path(file), Path(file).name)
 
     def _copied(self, path: Path, beside: str | None = None) -> str:
-        """The name in the folder of a file that was read; what it names comes along. ``beside``: the name it has when
-        that is free, next to the strategy."""
-        own = str(path.resolve())
-        if own in self._names:
-            return self._names[own]
+        """Add a file that was read, with all files it names, and return its name in the folder.
+
+        ``beside``: a name next to the strategy, used if it is still free.
+        """
+        resolved = str(path.resolve())
+        if resolved in self._names:
+            return self._names[resolved]
         taken, number, name = set(self._names.values()), 1, f"{FOLDER}/{path.name}"
         if beside is not None and beside not in taken:
             name = beside
         while name in taken:
             number += 1
             name = f"{FOLDER}/{path.stem}-{number}{path.suffix}"
-        self._names[own] = name
-        content = self._contents[own]
+        self._names[resolved] = name
+        content = self._contents[resolved]
         self.found[name] = content
         if path.suffix.lower() in (".yaml", ".yml"):
             self.add(name, str(path), content.decode("utf-8-sig"))
@@ -65,12 +72,15 @@ class Gathering:
 
 
 def quoted(text: str) -> str:
-    """A text as YAML of one line, whatever stands in it."""
+    """Quote any text as a single-line YAML scalar."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def named_files(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Where a strategy file names other files: begin and end in the text, the path, and what stands behind it."""
+    """Yield (start, end, path, rest) for every file that a strategy's text names.
+
+    ``start``, ``end``: the span in the text; ``rest``: what follows the path, such as ``:ClassName``.
+    """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     seen: set[int] = set()
     for node, is_class in _scalars(root):
@@ -83,10 +93,10 @@ def named_files(text: str) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _scalars(root: yaml.Node | None) -> Iterator[tuple[yaml.Node, bool]]:
-    """Nodes that hold a path, and whether a class follows it."""
+    """Yield nodes that hold a path, and whether a class name follows the path."""
     for key, node in _pairs(root):
         if key == "extends":
-            yield from ((own, False) for own in (node.value if isinstance(node, yaml.SequenceNode) else [node]))
+            yield from ((base, False) for base in (node.value if isinstance(node, yaml.SequenceNode) else [node]))
         elif key == "flows":
             yield node, False
         elif key == "class":
@@ -97,8 +107,8 @@ def _scalars(root: yaml.Node | None) -> Iterator[tuple[yaml.Node, bool]]:
                     yield value, path == "class"
         elif key == "legs":
             for _, leg in _pairs(node):
-                for own, signal in _pairs(leg):
-                    if own == "signal":
+                for leg_key, signal in _pairs(leg):
+                    if leg_key == "signal":
                         yield from ((path, False) for name, path in _pairs(signal) if name == "path")
 
 

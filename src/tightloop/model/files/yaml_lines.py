@@ -1,7 +1,7 @@
-"""YAML that remembers its lines.
+"""YAML with line numbers.
 
-Only what files of this product need: mappings with text keys, sequences, plain scalars. The words ``on``, ``off``,
-``yes`` and ``no`` stay words, time stamps stay text, ``1_000_000`` and ``1e6`` are numbers. A key written twice is
+Supports what strategy and rule files need: mappings with text keys, sequences, plain scalars. ``on``, ``off``,
+``yes`` and ``no`` stay text, time stamps stay text, ``1_000_000`` and ``1e6`` are numbers. A key written twice is
 refused, because a loader that keeps the last one hides the mistake.
 """
 
@@ -15,13 +15,13 @@ import yaml
 from tightloop.model.errors import InputError, Problem
 
 LineOf = Callable[[tuple[str | int, ...]], int]
-"""Line (from 1) of the key or item at a path; for a path that is not there, of the nearest parent."""
+"""Maps a path to its line (from 1); a path that does not exist gets the line of its nearest parent."""
 
 BYTES_MAX = 4_000_000
 NODES_MAX = 200_000
 DEPTH_MAX = 50
 DIGITS_MAX = 400
-"""A longer whole number is read as a float, which is infinite: Python refuses to convert thousands of digits."""
+"""Longer integers are read as float (infinity): Python refuses to convert integers of thousands of digits."""
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?\Z")
@@ -30,15 +30,15 @@ _WORDS: dict[str, bool | None] = {
     "null": None, "Null": None, "NULL": None, "~": None, "": None,
 }  # fmt: skip
 _UNQUOTED = re.compile(r"(?:([\w.-]+) *:|-) +(>=? *[^\s,}\]#][^,}\]#]*)")
-"""A key or a dash, and a condition such as ``> 65``: in YAML its first sign begins a block of text, or nothing."""
+"""A key or dash followed by an unquoted condition such as ``> 65``: YAML reads the ``>`` as a folded block."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
-    """Read a YAML file (a ``Path``) or YAML text (a ``str``) that is called ``name`` in messages.
+    """Read a YAML file (``Path``) or YAML text (``str``) that messages call ``name``.
 
-    Returns the data (dict with str keys, list, str, int, float, bool, None) and ``line_of``. Raises InputError with the
-    line for a file that cannot be read, is not UTF-8 or not YAML, for a key written twice and for a tag.
+    Returns (dict with str keys, list, str, int, float, bool or None; ``line_of``). Raises InputError with the line if
+    the file cannot be read, is not UTF-8 or not YAML, has a key twice, or has a tag.
     """
     file = name or (str(source) if isinstance(source, Path) else "<text>")
     text = _text(source, file) if isinstance(source, Path) else source
@@ -54,7 +54,7 @@ def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
 
 
 def scalar(text: str) -> Any:
-    """A plain scalar as this product reads it: None, bool, int, float or the text itself."""
+    """Convert a plain scalar to None, bool, int or float; any other text stays text."""
     if text in _WORDS:
         return _WORDS[text]
     if _INT.match(text) and len(text) <= DIGITS_MAX:
@@ -85,18 +85,18 @@ def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line = None if mark is None else mark.line + 1
     what = str(getattr(error, "problem", None) or "is not YAML").strip()
-    if line is None:  # the reader's own errors carry a position instead of a mark
+    if line is None:  # errors of the character reader carry a position instead of a mark
         position = getattr(error, "position", None)
         line = None if position is None else text[:position].count("\n") + 1
         return Problem(file, line, "", "holds a character that YAML does not allow", "remove the character")
     lines = text.splitlines()
-    at = lines[line - 1] if line <= len(lines) else ""
-    if "\t" in at[: len(at) - len(at.lstrip())] or "'\\t'" in what:
+    line_text = lines[line - 1] if line <= len(lines) else ""
+    if "\t" in line_text[: len(line_text) - len(line_text.lstrip())] or "'\\t'" in what:
         return Problem(file, line, "", "a tab indents this line", "indent with spaces")
     if "single document" in str(getattr(error, "context", "")) or "another document" in what:
         return Problem(file, line, "", "a second document begins here", "keep one document per file")
     assert mark is not None, "an error with a line has a mark"
-    for unquoted in _UNQUOTED.finditer(at):
+    for unquoted in _UNQUOTED.finditer(line_text):
         if unquoted.start(2) <= mark.column <= unquoted.end(2):
             key, value = unquoted[1] or "", unquoted[2].strip()
             message = f"is not YAML: {value} without quotes begins with a sign of YAML's own"
@@ -107,7 +107,7 @@ def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
 
 
 class _Composed:
-    """Turns composed nodes into data, and collects lines and problems on the way."""
+    """Converts composed YAML nodes to data; collects lines and problems."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -116,16 +116,18 @@ class _Composed:
         self.count = 0
 
     def line_of(self, path: tuple[str | int, ...]) -> int:
+        """Return the line of a path, or of its nearest parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def build(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
+        """Convert a node and all nodes below it."""
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         self.count += 1
         if self.count > NODES_MAX or len(path) > DEPTH_MAX:
-            # Anchors let a small file stand for a huge or an endless one.
+            # Anchors and aliases let a small file expand to a huge or an endless structure.
             message = f"holds more than {NODES_MAX} values or {DEPTH_MAX} levels"
             raise InputError.one(self.file, line, _dotted(path), message, "write fewer values and no anchors")
         if isinstance(node, yaml.MappingNode):
@@ -144,12 +146,12 @@ class _Composed:
                 return None
             self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
             return None
-        if node.style:  # quoted or a block: text, whatever it looks like
+        if node.style:  # quoted or block style: always text
             return str(node.value)
         return scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
@@ -157,13 +159,13 @@ class _Composed:
                 continue
             key = str(key_node.value)
             here = (*path, key)
-            if key in found:
+            if key in mapping:
                 first = self.lines[here]
                 self._refuse(line, here, f"is written twice (first in line {first})", "keep one of the two")
                 continue
             self.lines[here] = line
-            found[key] = self.build(value_node, here)
-        return found
+            mapping[key] = self.build(value_node, here)
+        return mapping
 
     def _refuse(self, line: int, path: tuple[str | int, ...], message: str, remedy: str) -> None:
         self.problems.append(Problem(self.file, line, _dotted(path), message, remedy))

@@ -1,6 +1,6 @@
-"""Rule trees as people write them: ``{all: [{fast: crosses_above slow}, {rsi: "< 30"}]}``, read into records.
+"""Rule trees as written in YAML, ``{all: [{fast: crosses_above slow}, {rsi: "< 30"}]}``, parsed into records.
 
-A condition is one variant, an operator and a number or variant; trees are all, any, not, hold and seq.
+A condition is a variant, an operator and operands (numbers or variants). Trees: all, any, not, hold, seq.
 """
 
 import difflib
@@ -26,10 +26,7 @@ _WORDS = re.compile(r"[^\s,\[\]()]+")
 
 
 class BadTree(Exception):
-    """A tree that can not be read; ``faults`` has all of them: where, what, and what to write.
-
-    ``conditions`` are those that could be read all the same.
-    """
+    """A tree with faults. ``faults``: every (path, fault, remedy); ``conditions``: those that were valid."""
 
     def __init__(self, faults: list[tuple[Path, str, str]], conditions: "list[Condition]") -> None:
         super().__init__(faults[0][1])
@@ -51,7 +48,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A node with parts. ``kind`` is one of TREE_KEYS; ``span_s`` belongs to hold and seq."""
+    """An inner node. ``kind``: one of TREE_KEYS. ``span_s``: seconds of hold and seq, else 0."""
 
     kind: str
     parts: tuple["Tree | Condition", ...]
@@ -63,20 +60,20 @@ Node = Tree | Condition
 
 
 def read_tree(written: Any, path: Path) -> Node:
-    """Read one tree; BadTree names every fault in it."""
+    """Parse one tree. Raises BadTree with every fault."""
     reader = _TreeReader()
     node = reader.node(written, path)
     if reader.faults:
-        raise BadTree(reader.faults, [own for own in conditions_of(node) if own is not _NOTHING])
+        raise BadTree(reader.faults, [condition for condition in conditions_of(node) if condition is not _NOTHING])
     return node
 
 
 _NOTHING = Condition("", "", (), ())
-"""In the place of what can not be read; a tree with faults is never used."""
+"""Placeholder for an invalid node; a tree with faults is never evaluated."""
 
 
 class _TreeReader:
-    """Reads trees and collects what is wrong with them."""
+    """Parses trees and collects their faults."""
 
     def __init__(self) -> None:
         self.faults: list[tuple[Path, str, str]] = []
@@ -86,7 +83,7 @@ class _TreeReader:
         return _NOTHING
 
     def node(self, written: Any, path: Path) -> Node:
-        """A tree or a condition."""
+        """Parse a tree or a condition; returns the placeholder after a fault."""
         if not isinstance(written, dict):
             remedy = 'write for example {rsi: "< 30"} or {all: [...]}'
             return self._refuse(path, f"{shown(written)} is not a condition", remedy)
@@ -113,6 +110,7 @@ class _TreeReader:
         return tuple(self.node(part, (*path, index)) for index, part in enumerate(value))
 
     def _span(self, value: Any, path: Path, what: str) -> float:
+        """Return a duration in seconds; 0 after reporting a fault. ``what``: its meaning, for the message."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= SPAN_S_MAX:
             remedy = f"write the {what} in seconds, above 0 and at most {SPAN_S_MAX}"
             self._refuse(path, f"{shown(value)} is not a number of seconds", remedy)
@@ -136,6 +134,7 @@ class _TreeReader:
         return Tree("seq", parts, self._span(value[1], (*path, 1), "largest gap"), path)
 
     def _condition(self, variant: str, value: Any, path: Path) -> Condition:
+        """Parse ``variant: "operator operands"``, with or without blanks around the operator."""
         remedy = 'write an operator and a number or variant, for example "< 30" or crosses_above slow'
         if not isinstance(value, str):
             return self._refuse(path, f"{shown(value)} is not a comparison", remedy)
@@ -182,14 +181,14 @@ _EXAMPLES = {"between": 'write "between 40 80"', "in": 'write "in [1, 2, 3]"'}
 
 
 def conditions_of(node: Node) -> list[Condition]:
-    """All conditions of a tree, from left to right."""
+    """Return all conditions of a tree, left to right."""
     if isinstance(node, Condition):
         return [node]
     return [condition for part in node.parts for condition in conditions_of(part)]
 
 
 def depth(node: Node) -> int:
-    """How many values an evaluation holds at once."""
+    """Return the evaluation stack depth that a tree needs in postfix order."""
     if isinstance(node, Condition):
         return max(1, len(node.operands)) if node.operator == "in" else 1
     return max((index + depth(part) for index, part in enumerate(node.parts)), default=1)

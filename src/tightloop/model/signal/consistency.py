@@ -1,4 +1,7 @@
-"""What is right by itself and wrong together: orders, sizes, stops and the account, before any data is read."""
+"""Cross-field validation before any data is read: values that are valid alone and contradict each other.
+
+Covers orders, sizes, stops, leverage and the account.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +13,9 @@ from tightloop.model.signal.schema import Sections, SectionZ1, StopPercent, Stop
 from tightloop.model.signal.variants import Refuse
 
 LEVERAGE_MAX = 200.0
-"""Where the account sets no limit."""
+"""Upper bound of leverage where the account sets none."""
 MAINTENANCE_PCT = 0.5
-"""The smallest maintenance margin in use: a stop beyond it never works, the venue is faster."""
+"""Lowest maintenance margin of the venues, percent: a stop beyond liquidation at this margin can never trigger."""
 LEVERAGE_HIGH = (5.0, 3.0)
 PERCENT_OF_EQUITY_MAX = 10_000.0
 
@@ -20,7 +23,7 @@ Z1: Path = ("sections", "Z1")
 
 
 def check(read: StrategyFile, sections: Sections, written: Mapping[str, Any], refuse: Refuse) -> list[str]:
-    """Refuse what contradicts itself; returns warnings. ``written`` holds the keys of the file as they stand there."""
+    """Refuse contradictions; return warnings. ``written``: the keys of ``Z1.order`` that the file states."""
     z1 = sections.Z1
     if (z1.tree is None) == (not z1.immediate):
         fault = "is empty" if z1.tree is None else "has conditions and immediate: true"
@@ -36,17 +39,17 @@ def check(read: StrategyFile, sections: Sections, written: Mapping[str, Any], re
 
 def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
     z1, o1, e1 = sections.Z1, sections.O1, sections.E1
-    found = []
+    warnings = []
     if o1.timeout_s == 0 and o1.tree is None and not z1.immediate:
-        found.append("O1 has no condition and no timeout: a signal waits for Z1 for ever and keeps its slot")
+        warnings.append("O1 has no condition and no timeout: a signal waits for Z1 for ever and keeps its slot")
     if sections.S1.tree is None:
-        found.append("S1 has no conditions: the strategy never trades")
+        warnings.append("S1 has no conditions: the strategy never trades")
     exits = (z1.stop_loss, z1.take_profit, sections.ZE1.tree, e1.tree, read.limits.max_hold_min)
     if all(way is None for way in exits):
-        found.append("nothing closes a position: no ZE1, E1, stop, target or max_hold_min")
+        warnings.append("nothing closes a position: no ZE1, E1, stop, target or max_hold_min")
     above = next((bound for bound in LEVERAGE_HIGH if z1.leverage > bound), None)
     if above is not None:
-        found.append(f"leverage {plain(z1.leverage)} is above {plain(above)}")
+        warnings.append(f"leverage {plain(z1.leverage)} is above {plain(above)}")
     order = z1.order
     on_bars = read.timeframe is not None
     if (
@@ -56,15 +59,17 @@ def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
         and order.ttl_s * 1e9 < TIMEFRAMES[read.timeframe]
     ):
         bar = f"a bar of {read.timeframe}"
-        found.append(f"ttl_s {plain(order.ttl_s)} is shorter than {bar}: the order can fill at an open only")
+        warnings.append(f"ttl_s {plain(order.ttl_s)} is shorter than {bar}: the order can fill at an open only")
     if e1.on_stale is not None and on_bars:
-        found.append("E1.on_stale watches a feed that may fall silent; recorded bars never do")
+        warnings.append("E1.on_stale watches a feed that may fall silent; recorded bars never do")
     if e1.on_stale is not None and read.feed == ["quotes"]:
-        found.append("E1.on_stale hears of gaps from the ids of trades or books; a feed of quotes alone has none")
-    marks = [key for key in ("stop_loss", "take_profit") if getattr(getattr(z1, key), "trigger", "touch") != "touch"]
-    if marks and on_bars:
-        found.append(f"bars hold one price: the trigger of {' and '.join(marks)} is a touch of it")
-    return found
+        warnings.append("E1.on_stale hears of gaps from the ids of trades or books; a feed of quotes alone has none")
+    triggered = [
+        key for key in ("stop_loss", "take_profit") if getattr(getattr(z1, key), "trigger", "touch") != "touch"
+    ]
+    if triggered and on_bars:
+        warnings.append(f"bars hold one price: the trigger of {' and '.join(triggered)} is a touch of it")
+    return warnings
 
 
 def _leverage(read: StrategyFile, z1: SectionZ1, refuse: Refuse) -> None:
@@ -120,7 +125,7 @@ def _stop(read: StrategyFile, z1: SectionZ1, refuse: Refuse) -> None:
     stop, target = z1.stop_loss, z1.take_profit
     is_short = read.direction == "SHORT"
     if isinstance(stop, StopPercent) and z1.leverage >= 1.0:
-        # Isolated margin. Without leverage a long is not liquidated, and its price can not fall by 100 percent.
+        # Isolated margin. An unlevered long is never liquidated, and a price cannot fall by 100 percent.
         room = 100.0 / z1.leverage - MAINTENANCE_PCT if z1.leverage > 1 or is_short else 100.0
         if stop.value >= room:
             message = f"{plain(stop.value)} % lies beyond the liquidation price at leverage {plain(z1.leverage)}"

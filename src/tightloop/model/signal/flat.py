@@ -1,4 +1,4 @@
-"""Conditions that a market in which nothing ever moved makes TRUE, because an indicator has a number there."""
+"""Warnings about conditions that hold on a market that never moved, because the indicator is 0 there."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,30 +15,31 @@ _HOLDS: Mapping[str, Callable[[float, list[float]], bool]] = {
     "==": lambda x, to: x == to[0],
     "between": lambda x, to: to[0] <= x <= to[1],
 }
-"""Levels alone: what crosses something has moved."""
+"""Operators that compare with a level. Crossings need a move, so they never hold on a flat market."""
 
 
 def warnings(variants: Mapping[str, Variant], trees: Mapping[str, Node], place: Place) -> list[str]:
-    """One line for each variant, about the first such condition on it: where it stands, and what to write."""
-    found: dict[str, str] = {}
+    """Return one warning per variant, for the first condition on it that is TRUE on a flat market."""
+    by_variant: dict[str, str] = {}
     for condition, variant in _on_flat(variants, trees):
-        if variant.name not in found:
+        if variant.name not in by_variant:
             _, line = place(condition.path)
             where = f"line {line}, " if line else ""
-            found[variant.name] = (
+            by_variant[variant.name] = (
                 f"{where}{dotted(condition.path)}: {condition} is TRUE on a market that never moved, where "
                 f"{variant.type} is 0 as in TA-Lib; write flat: unknown in variants.{variant.name}"
             )
-    return list(found.values())
+    return list(by_variant.values())
 
 
 def _on_flat(variants: Mapping[str, Variant], trees: Mapping[str, Node]) -> Iterator[tuple[Condition, Variant]]:
+    """Yield conditions on variants with ``flat: zero`` that hold at the value 0."""
     for tree in trees.values():
         for condition in conditions_of(tree):
             variant = variants.get(condition.variant)
             if variant is None or variant.values.get(FLAT.name) != FLAT.words.index("zero"):
                 continue
             numbers = [float(operand) for operand in condition.operands if not isinstance(operand, str)]
-            holds = _HOLDS.get(condition.operator)
-            if holds is not None and len(numbers) == len(condition.operands) and holds(0.0, numbers):
+            compare = _HOLDS.get(condition.operator)
+            if compare is not None and len(numbers) == len(condition.operands) and compare(0.0, numbers):
                 yield condition, variant

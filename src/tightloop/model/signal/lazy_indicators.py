@@ -1,4 +1,4 @@
-"""What need not be computed at every tick: windowed indicators that nobody reads until a signal is there."""
+"""Lazy indicators: windows computed only while a signal, order or position reads them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,38 +11,38 @@ _BITS = 63
 
 
 def mark_lazy(state: Any, strategies: Sequence[Strategy], may_wait: set[int]) -> None:
-    """Set the bits of the windowed indicators that no S1, no section with a memory and no confidence reads.
+    """Set ``put_off`` bits for windowed indicators that no S1, no stateful section and no confidence reads.
 
-    ``may_wait``: numbers of the indicators that keep nothing from tick to tick. Families that do not ask for what was
-    put off (``MEASURES_ON_DEMAND``) get everything at once.
+    ``may_wait``: numbers of indicators without state between ticks. Instruments of a family that cannot request a lazy
+    value (no ``MEASURES_ON_DEMAND``) get none.
     """
-    read: dict[int, set[int]] = {}
-    hasty: set[int] = set()
-    for at in range(int(state["instance_count"])):
-        instance = state["instances"][at]
+    cells_read: dict[int, set[int]] = {}
+    eager: set[int] = set()
+    for index in range(int(state["instance_count"])):
+        instance = state["instances"][index]
         strategy, instrument = int(instance["strategy"]), int(instance["instrument"])
         if not hasattr(families.load(strategies[strategy].read.family), "MEASURES_ON_DEMAND"):
-            hasty.add(instrument)
+            eager.add(instrument)
         base = int(instance["value_base"])
         cells = {int(state["value_slots"][base + slot]) for slot in _slots(state, state["strategies"][strategy])}
-        read.setdefault(instrument, set()).update(cells)
+        cells_read.setdefault(instrument, set()).update(cells)
     for instrument in range(int(state["instrument_count"])):
         row = state["instruments"][instrument]
         count = int(row["tick_count"])
-        if instrument in hasty or count > _BITS:
+        if instrument in eager or count > _BITS:
             continue
         bits = 0
-        for k, number in enumerate(range(int(row["tick_first"]), int(row["tick_first"]) + count)):
+        for bit, number in enumerate(range(int(row["tick_first"]), int(row["tick_first"]) + count)):
             indicator = state["indicators"][number]
             base = int(indicator["base"])
             outputs = range(base, base + int(indicator["floats"]))
-            if number in may_wait and not any(cell in outputs for cell in read.get(instrument, ())):
-                bits |= 1 << k
+            if number in may_wait and not any(cell in outputs for cell in cells_read.get(instrument, ())):
+                bits |= 1 << bit
         state["on_demand"][instrument]["put_off"] = bits
 
 
 def _slots(state: Any, strategy: Any) -> Iterable[int]:
-    """The slots that are read at every evaluation, whatever an instance waits for."""
+    """Yield the value slots that every evaluation reads, whatever state an instance is in."""
     for section in Section:
         if section == Section.S1 or strategy["section_is_stateful"][section]:
             first, count = int(strategy["section_first"][section]), int(strategy["section_count"][section])

@@ -1,7 +1,10 @@
-"""From strategies to the arrays that compiled code runs on: State, arena, venue and the table of addresses.
+"""Builds the arrays that compiled code runs on: State, arena, venue and the table of function addresses.
 
-Nothing is compiled for a strategy: rules become rows of a table, parameters become numbers, and the same indicator on
-the same instrument is laid out once, whoever names it.
+Nothing is compiled per strategy: rules become rows of NODE, parameters become floats in the arena, and equal indicators
+(type, parameters, timeframe, instrument) are laid out once, whichever strategies name them.
+
+Layout of the arena (float64 cells): cell 0 is NaN; then indicators (outputs, parameters, private memory of each) and
+constants of rules; then, aligned, the ring buffers of tick tapes. Cells from ``arena_floats`` on are not hashed.
 """
 
 import math
@@ -21,10 +24,12 @@ from tightloop.core.state import new_state
 from tightloop.core.trading.ledger import CAPITAL, WALLET
 from tightloop.model.errors import CapacityError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
-from tightloop.model.signal.conditions import OPERATORS, Condition, Node
+from tightloop.model.signal.conditions import Condition, Node
 from tightloop.model.signal.lazy_indicators import mark_lazy
 from tightloop.model.signal.plan_numbers import (
+    RuleNode,
     Slots,
+    append_postfix,
     or_nan,
     seconds_ns,
     write_costs,
@@ -44,7 +49,12 @@ _TAPE_FIELDS = {"trades": "trade_tape", "quotes": "quote_tape", "book": "book_ta
 
 @dataclass(slots=True)
 class Plan:
-    """Everything one run starts from. ``conditions`` names what each node of the rules compares."""
+    """All inputs of one run.
+
+    ``states``, ``venues``: one record each. ``table``: function addresses (int64; Python functions without JIT).
+    ``rows_per_step``: log rows that one step may need. ``conditions``: the condition of each rule node, by node number.
+    ``funding``: whether any strategy of an instrument pays funding.
+    """
 
     strategies: tuple[Strategy, ...]
     instruments: tuple[InstrumentId, ...]
@@ -60,21 +70,21 @@ class Plan:
     conditions: Mapping[int, Condition] = field(default_factory=dict)
     funding: Mapping[InstrumentId, bool] = field(default_factory=dict)
     grids_ns: Mapping[int, int] = field(default_factory=dict)
-    """Of instruments with windows: the period at which they move on though nothing happens."""
+    """By number of an instrument with windows: the period at which its windows move on without a tick."""
 
     @property
     def has_code(self) -> bool:
-        """Whether a strategy of it is decided outside of the step, by code of the user."""
+        """Whether a strategy is written in Python, so that orders are decided outside the step."""
         return any(strategy.code is not None for strategy in self.strategies)
 
     @property
     def feed(self) -> tuple[str, ...]:
-        """The ticks it runs on; empty on bars."""
+        """Tick types of the feed (trades, quotes, book); empty on bars."""
         return tuple(self.strategies[0].read.feed or ())
 
 
 def make_plan(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], *, seed: int = 0) -> Plan:
-    """Lay out a run. InputError for what the strategies and the instruments' rules do not allow together."""
+    """Build the plan of a run. Raises InputError if strategies and trading rules disagree, CapacityError at a limit."""
     builder = _Builder(strategies, rules, seed)
     return builder.plan()
 
@@ -88,6 +98,8 @@ def _capacity(name: str, wanted: int) -> None:
 
 
 class _Builder:
+    """Fills the records of one plan; ``plan`` is called once."""
+
     def __init__(
         self, strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules], seed: int
     ) -> None:
@@ -101,7 +113,7 @@ class _Builder:
         self.venue["seed"] = seed
         self.functions: list[Any] = []
         self.function_at: dict[str, int] = {}
-        self.cells = 1  # cell 0 is NaN: a value nobody provides
+        self.cells = 1  # cell 0 is NaN, the value of an operand without a source
         self.laid_out: list[tuple[indicators.Indicator, int, Mapping[str, float]]] = []
         self.constants: dict[float, int] = {}
         self.base_of: dict[tuple[Any, ...], int] = {}
@@ -111,6 +123,7 @@ class _Builder:
         self.lazy: set[int] = set()
 
     def plan(self) -> Plan:
+        """Fill all records in dependency order: instruments, indicators, strategies, account, checks, arena."""
         asset = check_together(self.strategies, self.rules)
         _capacity("STRATEGIES_MAX", len(self.strategies))
         _capacity("INSTRUMENTS_MAX", len(self.instruments))
@@ -135,9 +148,10 @@ class _Builder:
             self.states, arena, self.venues, self._table(), rows, self.conditions, funding, self.grids_ns,
         )  # fmt: skip
 
-    # The table of addresses
+    # Table of function addresses
 
     def _address(self, name: str, function: Any) -> int:
+        """Return a function's place in the table of addresses; added on first use."""
         if name not in self.function_at:
             self.function_at[name] = len(self.functions)
             self.functions.append(address_of(function))
@@ -147,20 +161,22 @@ class _Builder:
         return self.functions if DISABLE_JIT else np.array(self.functions, np.int64)
 
     def _checks(self) -> None:
-        found = checks.all_checks()
+        """Append (address, reason) of every order check to the table, contiguous from ``check_first``."""
+        modules = checks.all_checks()
         self.state["check_first"] = len(self.functions)
-        self.state["check_count"] = len(found)
-        for module in found:
+        self.state["check_count"] = len(modules)
+        for module in modules:
             self.functions += [address_of(module.check), module.REASON]
 
-    # Instruments and what is computed on them
+    # Instruments, their indicators and tapes
 
     def _instruments(self) -> None:
+        """Write the trading rules of every instrument, in State and at the venue."""
         self.state["instrument_count"] = self.venue["instrument_count"] = len(self.instruments)
         self.state["asset_count"] = 1
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             rules = self.rules[instrument]
-            row = self.state["instruments"][at]
+            row = self.state["instruments"][index]
             row["price_increment"] = rules.price_increment
             row["lot_size"] = rules.lot_size
             row["multiplier"] = rules.contract_size
@@ -177,83 +193,83 @@ class _Builder:
             row["trade_tape"] = row["quote_tape"] = row["book_tape"] = row["book"] = -1
             for name in ("mark", "funding_rate", "last", "bid", "bid_qty", "ask", "ask_qty"):
                 row[name] = math.nan
-            own = self.venue["instruments"][at]
-            own["rules"] = row
-            own["mark"] = own["last"] = math.nan
-            own["order_first"] = own["order_last"] = own["position_first"] = -1
-            own["expires_next_ns"] = limits.NEVER_NS
+            at_venue = self.venue["instruments"][index]
+            at_venue["rules"] = row
+            at_venue["mark"] = at_venue["last"] = math.nan
+            at_venue["order_first"] = at_venue["order_last"] = at_venue["position_first"] = -1
+            at_venue["expires_next_ns"] = limits.NEVER_NS
 
     def _market_indicators(self) -> None:
-        """Every (instrument, type, parameters, timeframe) once, those of one instrument and timeframe side by side."""
+        """Lay out each distinct indicator of each instrument once, contiguous by instrument and timeframe."""
         count = aggregate_count = 0
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
                 if instrument in strategy.instruments:
                     for variant in strategy.variants.values():
                         if not indicators.load(variant.type).is_of_instance:
                             wanted.setdefault(_key(variant), variant)
-            row = self.state["instruments"][at]
+            row = self.state["instruments"][index]
             row["indicator_first"] = count
             base = [v for v in wanted.values() if v.timeframe is None and not indicators.load(v.type).is_windowed]
-            count = self._lay_out(at, base, count)
+            count = self._lay_out(index, base, count)
             row["indicator_count"] = len(base)
             row["aggregate_first"] = aggregate_count
             for timeframe in sorted({v.timeframe for v in wanted.values() if v.timeframe}, key=lambda t: TIMEFRAMES[t]):
                 _capacity("AGGREGATES_MAX", aggregate_count + 1)
-                own = [v for v in wanted.values() if v.timeframe == timeframe]
+                of_timeframe = [v for v in wanted.values() if v.timeframe == timeframe]
                 aggregate = self.state["aggregates"][aggregate_count]
-                aggregate["instrument"] = at
+                aggregate["instrument"] = index
                 aggregate["period_ns"] = TIMEFRAMES[timeframe]
                 aggregate["indicator_first"] = count
-                aggregate["indicator_count"] = len(own)
-                count = self._lay_out(at, own, count)
+                aggregate["indicator_count"] = len(of_timeframe)
+                count = self._lay_out(index, of_timeframe, count)
                 aggregate_count += 1
             row["aggregate_count"] = aggregate_count - row["aggregate_first"]
         self.state["indicator_count"] = count
         self.state["aggregate_count"] = aggregate_count
 
     def _windows(self) -> None:
-        """Tapes, ends of windows and the indicators over them; equal ends of one tape are one."""
+        """Lay out tapes, window ends and windowed indicators; equal window ends on one tape share an EDGE."""
         if not self.strategies[0].read.feed:
             return
         write_venue(self.venue, self.strategies[0])
         self._books()
-        for at, instrument in enumerate(self.instruments):
+        for index, instrument in enumerate(self.instruments):
             wanted: dict[tuple[Any, ...], Variant] = {}
             for strategy in self.strategies:
                 if instrument in strategy.instruments:
-                    own = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
-                    wanted.update((_key(variant), variant) for variant in own)
-            numbers = self._tapes(at, list(wanted.values()))
-            row = self.state["instruments"][at]
+                    windowed = [v for v in strategy.variants.values() if indicators.load(v.type).is_windowed]
+                    wanted.update((_key(variant), variant) for variant in windowed)
+            numbers = self._tapes(index, list(wanted.values()))
+            row = self.state["instruments"][index]
             row["tick_first"] = count = int(self.state["indicator_count"])
             row["tick_count"] = len(wanted)
-            self.state["indicator_count"] = self._lay_out(at, list(wanted.values()), count)
+            self.state["indicator_count"] = self._lay_out(index, list(wanted.values()), count)
             for variant in wanted.values():
                 indicator = indicators.load(variant.type)
-                place = self.base_of[(at, *_key(variant))] + len(indicator.outputs) + len(indicator.parameters)
+                place = self.base_of[(index, *_key(variant))] + len(indicator.outputs) + len(indicator.parameters)
                 for k, end in enumerate(indicator.ends(variant.values)):
                     self.cells_of_ends[place + k] = numbers[_end_key(end)]
             periods = [seconds_ns(indicators.load(v.type).refresh_s(v.values)) for v in wanted.values()]
             periods += [limits.SECOND_NS] if row["aggregate_count"] else []
             if periods:
-                self.grids_ns[at] = math.gcd(*periods)
+                self.grids_ns[index] = math.gcd(*periods)
 
     def _books(self) -> None:
-        """A book of every instrument, the strategy's and the venue's, when the feed has books."""
+        """Give every instrument an order book, in State and at the venue, if the feed has books."""
         feed = self.strategies[0].read.feed or ()
         if "book" not in feed:
             return
-        for at in range(len(self.instruments)):
-            self.state["instruments"][at]["book"] = at
-            self.state["books"][at]["is_top"] = int("quotes" not in feed)
-            self.venue["instruments"][at]["has_book"] = 1
+        for index in range(len(self.instruments)):
+            self.state["instruments"][index]["book"] = index
+            self.state["books"][index]["is_top"] = int("quotes" not in feed)
+            self.venue["instruments"][index]["has_book"] = 1
         self.state["book_count"] = len(self.instruments)
 
-    def _tapes(self, at: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
-        """The tapes of one instrument; the number of each end of a window."""
-        row, numbers = self.state["instruments"][at], dict[tuple[str, int], int]()
+    def _tapes(self, index: int, variants: Sequence[Variant]) -> dict[tuple[str, int], int]:
+        """Lay out the tapes of one instrument; return the EDGE number of each (tape, offset in ns)."""
+        row, numbers = self.state["instruments"][index], dict[tuple[str, int], int]()
         loaded = [(indicators.load(v.type), v.values) for v in variants]
         for name, field_of in _TAPE_FIELDS.items():
             if not any(name in indicator.tapes(values) for indicator, values in loaded):
@@ -265,10 +281,10 @@ class _Builder:
                 continue
             number, first = int(self.state["tape_count"]), int(self.state["edge_count"])
             _capacity("EDGES_MAX", first + len(ends))
-            own = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
-            needs = {need for indicator in own for need in indicator.needs}
+            readers = [indicator for indicator, values in loaded if name in indicator.tapes(values)]
+            needs = {need for indicator in readers for need in indicator.needs}
             tape = self.state["tapes"][number]
-            tape["is_quotes"] = int(name != "trades")  # the tape of a book has the columns of quotes
+            tape["is_quotes"] = int(name != "trades")  # a book's tape stores its best quotes
             tape["width"] = tapes.TRADE_WIDTH if needs else tapes.PLAIN_WIDTH
             if name != "trades":
                 tape["width"] = tapes.QUOTE_WIDTH
@@ -283,32 +299,36 @@ class _Builder:
         return numbers
 
     def _lay_out(self, instrument: int, variants: Sequence[Variant], count: int) -> int:
+        """Lay out indicators of one instrument from number ``count``; return the next free number."""
         _capacity("INDICATORS_MAX", count + len(variants))
         for variant in variants:
             self.base_of[(instrument, *_key(variant))] = self._place(variant, count)
             count += 1
         return count
 
-    def _place(self, variant: Variant, at: int) -> int:
+    def _place(self, variant: Variant, number: int) -> int:
+        """Reserve arena cells for one indicator and write its INDICATOR record; return its first cell."""
         indicator = indicators.load(variant.type)
-        row = self.state["indicators"][at]
+        row = self.state["indicators"][number]
         row["address"] = self._address(variant.type, indicator.entry)
         row["base"] = base = self.cells
         row["floats"] = indicator.size(variant.values)
         if indicator.may_wait(variant.values):
-            self.lazy.add(at)
+            self.lazy.add(number)
         self.laid_out.append((indicator, base, variant.values))
         self.cells += int(row["floats"])
         return base
 
     def _constant(self, value: float) -> int:
+        """Return the arena cell of a constant; equal constants share one."""
         if value not in self.constants:
             self.constants[value] = self.cells
             self.cells += 1
         return self.constants[value]
 
     def _arena(self) -> Floats:
-        # Rings of tapes stand behind all that is hashed: what they hold is in the rolling hash, event by event.
+        # Tape rings lie behind the hashed part: their contents are in the rolling hash already, event by event.
+        """Allocate the arena and fill in parameters, constants and tape bases."""
         self.state["arena_floats"] = floats = self.cells
         for tape in self.state["tapes"][: int(self.state["tape_count"])]:
             tape["base"] = floats = -(-floats // tapes.LINE) * tapes.LINE
@@ -327,11 +347,12 @@ class _Builder:
     # Strategies
 
     def _strategies(self) -> None:
+        """Write the STRATEGY records and one instance for each of their instruments."""
         self.state["strategy_count"] = len(self.strategies)
         instance = 0
-        for at, strategy in enumerate(self.strategies):
+        for index, strategy in enumerate(self.strategies):
             slots = Slots(strategy)
-            row = self.state["strategies"][at]
+            row = self.state["strategies"][index]
             family = families.load(strategy.read.family)
             row["family"] = self._address(f"family {strategy.read.family}", family.decide)
             row["direction"] = {"LONG": 1, "SHORT": -1, None: 0}[strategy.read.direction]
@@ -344,7 +365,7 @@ class _Builder:
                 write_sections(row, strategy, slots)
             write_limits(row, strategy)
             for instrument in strategy.instruments:
-                self._instance(instance, at, strategy, instrument, slots, memory)
+                self._instance(instance, index, strategy, instrument, slots, memory)
                 instance += 1
         self.state["instance_count"] = self.venue["instance_count"] = instance
         kinds = self.state["strategies"][: len(self.strategies)]["stop_kind"]
@@ -352,15 +373,15 @@ class _Builder:
         self.state["trails_by_variant"] = int(is_on_bars and (kinds == int(StopKind.TRAILING_VARIANT)).any())
 
     def _sections(self, strategy: Strategy, row: Any, slots: "Slots") -> int:
-        """The trees as nodes; returns the memory an instance needs for them."""
+        """Write the rule trees as NODE rows; return the memory (time stamps) that one instance needs for them."""
         memory = 0
         count = int(self.state["node_count"])
         for section, name in enumerate(SECTIONS):
             tree = strategy.trees.get(name)
             if tree is None:
                 continue
-            nodes: list[tuple[dict[str, int], Condition | None]] = []
-            memory = _postfix(tree, slots, nodes, memory)
+            nodes: list[RuleNode] = []
+            memory = append_postfix(tree, slots, nodes, memory)
             _capacity("NODES_MAX", count + len(nodes))
             row["section_first"][section] = count
             row["section_count"][section] = len(nodes)
@@ -377,11 +398,22 @@ class _Builder:
         return memory
 
     def _instance(
-        self, at: int, strategy_at: int, strategy: Strategy, instrument: InstrumentId, slots: "Slots", memory: int
+        self,
+        instance: int,
+        strategy_index: int,
+        strategy: Strategy,
+        instrument: InstrumentId,
+        slots: "Slots",
+        memory: int,
     ) -> None:
+        """Write the records of one instance (a strategy on an instrument).
+
+        ``memory``: time stamps its rules need. Operands are addressed as value_slots[value_base + slot], which holds
+        the arena cell of the operand.
+        """
         index = self.instruments.index(instrument)
-        row = self.state["instances"][at]
-        row["strategy"], row["instrument"] = strategy_at, index
+        row = self.state["instances"][instance]
+        row["strategy"], row["instrument"] = strategy_index, index
         row["state"] = int(InstanceState.MONITORING)
         row["next"] = row["order_first"] = -1
         row["timer_ns"] = limits.NEVER_NS
@@ -395,24 +427,24 @@ class _Builder:
         row["own_first"] = self.state["indicator_count"]
         for place, cell in enumerate(self._cells_of(strategy, index, slots, row)):
             self.state["value_slots"][row["value_base"] + place] = cell
-        self._link(at, index)
+        self._link(instance, index)
         write_costs(row["costs"], strategy, self.rules[instrument])
-        self.venue["costs"][at] = row["costs"]
+        self.venue["costs"][instance] = row["costs"]
         if row["costs"]["participation"] > 0.0:
             self.venue["instruments"][index]["has_participation"] = 1
-        self.state["positions"][at]["liquidation_price"] = math.nan
-        self.venue["positions"][at]["liquidation_price"] = math.nan
-        self.venue["instance_instrument"][at] = index
+        self.state["positions"][instance]["liquidation_price"] = math.nan
+        self.venue["positions"][instance]["liquidation_price"] = math.nan
+        self.venue["instance_instrument"][instance] = index
 
     def _cells_of(self, strategy: Strategy, index: int, slots: "Slots", row: Any) -> list[int]:
-        """Where each slot of an instance lies in the arena."""
+        """Return the arena cell of each value slot of an instance; lays out indicators of the instance (``own_*``)."""
         cells = []
         for variant in strategy.variants.values():
             indicator = indicators.load(variant.type)
             if indicator.is_of_instance:
-                at = int(self.state["indicator_count"])
-                _capacity("INDICATORS_MAX", at + 1)
-                base = self._place(variant, at)
+                number = int(self.state["indicator_count"])
+                _capacity("INDICATORS_MAX", number + 1)
+                base = self._place(variant, number)
                 self.state["indicator_count"] += 1
                 row["own_count"] += 1
             else:
@@ -420,17 +452,17 @@ class _Builder:
             cells.append(base + indicator.outputs.index(variant.output))
         return cells + [self._constant(value) for value in slots.constants]
 
-    def _link(self, at: int, index: int) -> None:
-        """Instances of an instrument in a list, first in the file first; the venue keeps the same list."""
-        own, theirs = self.state["instruments"][index], self.venue["instruments"][index]
-        self.venue["instance_next"][at] = -1
-        if own["instance_first"] < 0:
-            own["instance_first"] = theirs["position_first"] = at
+    def _link(self, instance: int, index: int) -> None:
+        """Append an instance to its instrument's list, in file order; the venue keeps a copy of the list."""
+        in_state, at_venue = self.state["instruments"][index], self.venue["instruments"][index]
+        self.venue["instance_next"][instance] = -1
+        if in_state["instance_first"] < 0:
+            in_state["instance_first"] = at_venue["position_first"] = instance
             return
-        last = int(own["instance_first"])
+        last = int(in_state["instance_first"])
         while self.state["instances"][last]["next"] >= 0:
             last = int(self.state["instances"][last]["next"])
-        self.state["instances"][last]["next"] = self.venue["instance_next"][last] = at
+        self.state["instances"][last]["next"] = self.venue["instance_next"][last] = instance
 
     def _account(self) -> None:
         account = self.strategies[0].read.account
@@ -447,12 +479,13 @@ class _Builder:
         self.state["balances"][CAPITAL] = -capital
 
     def _rows_of(self, strategy: Strategy) -> int:
+        """Return the log rows that one instance may need in a step."""
         nodes = sum(len(list(_walk(tree))) for tree in strategy.trees.values())
         return limits.ROWS_PER_INSTANCE + 2 * nodes
 
 
 def _key(variant: Variant) -> tuple[Any, ...]:
-    """What makes two variants the same computation."""
+    """Return the identity of a computation: variants with equal keys share one indicator."""
     return variant.type, tuple(sorted(variant.values.items())), variant.timeframe
 
 
@@ -464,36 +497,3 @@ def _walk(node: Node) -> list[Node]:
     if isinstance(node, Condition):
         return [node]
     return [node, *(inner for part in node.parts for inner in _walk(part))]
-
-
-def _postfix(node: Node, slots: Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int) -> int:
-    """Append a tree's nodes in postfix order; returns the memory used so far."""
-    if isinstance(node, Condition):
-        return _postfix_condition(node, slots, out, memory)
-    for part in node.parts:
-        memory = _postfix(part, slots, out, memory)
-    count = len(node.parts)
-    if node.kind in ("all", "any") and count == 1:
-        return memory
-    op = {"all": Op.ALL, "any": Op.ANY, "not": Op.NOT, "hold": Op.HOLD, "seq": Op.SEQ}[node.kind]
-    fields_of = {"op": int(op), "count": count, "memory": memory, "span_ns": round(node.span_s * 1e9)}
-    out.append((fields_of, None))
-    return memory + (1 if op == Op.HOLD else count if op == Op.SEQ else 0)
-
-
-def _postfix_condition(
-    condition: Condition, slots: Slots, out: list[tuple[dict[str, int], Condition | None]], memory: int
-) -> int:
-    left = slots.of(condition.variant)
-    if condition.operator == "in":
-        out += [({"op": int(Op.EQ), "left": left, "right": slots.of(own)}, condition) for own in condition.operands]
-        if len(condition.operands) > 1:
-            out.append(({"op": int(Op.ANY), "count": len(condition.operands)}, None))
-        return memory
-    op = OPERATORS[condition.operator]
-    assert op is not None, "every operator but in is one node"
-    fields_of = {"op": int(op), "left": left, "right": slots.of(condition.operands[0]), "memory": memory}
-    if op == Op.BETWEEN:
-        fields_of["right_high"] = slots.of(condition.operands[1])
-    out.append((fields_of, condition))
-    return memory + (1 if op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW) else 0)

@@ -1,10 +1,14 @@
-"""The numbers of a strategy as the core keeps them: orders, sizes, stops, targets, limits, costs, venue of ticks."""
+"""Writes a strategy's settings into the core's records: rules, orders, sizes, stops, targets, limits, costs.
+
+Units of the core: ns, fractions instead of bps; 0 or NaN for "off" (see each function).
+"""
 
 import math
 from typing import Any
 
 from tightloop.core import limits
 from tightloop.core.domain.enums import (
+    Op,
     OrderKind,
     PriceKind,
     SizeKind,
@@ -16,11 +20,15 @@ from tightloop.core.domain.enums import (
 )
 from tightloop.core.domain.ticks import QueueKind
 from tightloop.model.instruments import InstrumentRules
+from tightloop.model.signal.conditions import OPERATORS, Condition, Node
 from tightloop.model.signal.read import PUMP_BASE, Strategy
+
+RuleNode = tuple[dict[str, int], Condition | None]
+"""Fields of one NODE row, and the condition it evaluates; None for operators over other nodes."""
 
 
 class Slots:
-    """Places of the values that one strategy's rules name: its variants first, then its constants."""
+    """Numbering of a strategy's operands: its variants first, then the distinct constants of its rules."""
 
     def __init__(self, strategy: Strategy) -> None:
         self.variants = {name: place for place, name in enumerate(strategy.variants)}
@@ -28,11 +36,11 @@ class Slots:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of slots."""
         return len(self.variants) + len(self.constants)
 
     def of(self, operand: float | str) -> int:
-        """The place of a variant by its name, or of a number."""
+        """Return the slot of a variant (by name) or of a constant, which is added on first use."""
         if isinstance(operand, str):
             return self.variants[operand]
         if operand not in self.constants:
@@ -41,12 +49,15 @@ class Slots:
 
 
 def or_nan(value: float | None) -> float:
-    """Off is NaN."""
+    """Return NaN for None, which means off."""
     return math.nan if value is None else value
 
 
 def write_sections(row: Any, strategy: Strategy, slots: Slots) -> None:
-    """The numbers of the five sections."""
+    """Write the settings of the five sections into a STRATEGY record.
+
+    ``stale_ns`` carries the action in its sign: positive exits the position, negative only alerts.
+    """
     sections = strategy.read.sections
     assert sections is not None, "the signal family has sections"
     z1 = sections.Z1
@@ -96,8 +107,8 @@ def _write_size(row: Any, size: Any, slots: Slots) -> None:
     row["notional_min"], row["notional_max"] = size.clamp or (0.0, limits.NOTIONAL_MAX)
     if size.scale is not None:
         row["scale_slot"], row["scale_count"] = slots.of(size.scale.variant), len(size.scale.points)
-        for k, (at, by) in enumerate(size.scale.points):
-            row["scale_at"][k], row["scale_by"][k] = at, by
+        for k, (level, factor) in enumerate(size.scale.points):
+            row["scale_at"][k], row["scale_by"][k] = level, factor
 
 
 def _write_stop(row: Any, stop: Any, slots: Slots) -> None:
@@ -139,8 +150,8 @@ def _write_target(row: Any, target: Any, slots: Slots) -> None:
         is_percent = target.of == "percent"
         row["target_kind"] = int(TargetKind.LADDER_PERCENT if is_percent else TargetKind.LADDER_RETRACEMENT)
         row["step_count"] = len(target.steps)
-        for k, (at, share) in enumerate(target.steps):
-            row["step_at"][k], row["step_share_pct"][k] = at, share
+        for k, (level, share) in enumerate(target.steps):
+            row["step_at"][k], row["step_share_pct"][k] = level, share
         if not is_percent:
             row["base_slot"] = slots.of(target.base or PUMP_BASE)
         return
@@ -164,7 +175,7 @@ def _write_target(row: Any, target: Any, slots: Slots) -> None:
 
 
 def write_venue(row: Any, strategy: Strategy) -> None:
-    """How the simulated venue of ticks fills, and how far it is away."""
+    """Write queue model, partial fills, halt and latencies of the simulated tick venue into a VENUE record."""
     costs, latency = strategy.read.costs, strategy.read.latency
     kinds = {"risk_averse": QueueKind.RISK_AVERSE, "log2": QueueKind.LOG2, "power3": QueueKind.POWER3}
     row["queue_kind"], row["queue_power"] = int(kinds[costs.queue.type]), costs.queue.power
@@ -177,19 +188,19 @@ def write_venue(row: Any, strategy: Strategy) -> None:
 
 
 def write_limits(row: Any, strategy: Strategy) -> None:
-    """The strategy's own limits; 0 or NaN is off."""
-    own = strategy.read.limits
-    row["max_concurrent_positions"] = own.max_concurrent_positions or 0
-    row["max_daily_trades"] = own.max_daily_trades or 0
-    row["max_losses_in_row"] = own.max_losses_in_row or 0
-    row["loss_cooldown_ns"] = minutes_ns(own.loss_cooldown_min or 0.0)
-    row["max_hold_ns"] = minutes_ns(own.max_hold_min or 0.0)
-    row["daily_loss_pct"] = or_nan(own.daily_loss_pct)
-    row["min_risk_reward"] = or_nan(own.min_risk_reward)
+    """Write the strategy's limits into a STRATEGY record; counts and times use 0 for off, percentages NaN."""
+    limits_of = strategy.read.limits
+    row["max_concurrent_positions"] = limits_of.max_concurrent_positions or 0
+    row["max_daily_trades"] = limits_of.max_daily_trades or 0
+    row["max_losses_in_row"] = limits_of.max_losses_in_row or 0
+    row["loss_cooldown_ns"] = minutes_ns(limits_of.loss_cooldown_min or 0.0)
+    row["max_hold_ns"] = minutes_ns(limits_of.max_hold_min or 0.0)
+    row["daily_loss_pct"] = or_nan(limits_of.daily_loss_pct)
+    row["min_risk_reward"] = or_nan(limits_of.min_risk_reward)
 
 
 def write_costs(row: Any, strategy: Strategy, rules: InstrumentRules) -> None:
-    """The strategy's costs, else the instrument's."""
+    """Write the trading costs into a COSTS record: the strategy's where stated, else the instrument's."""
     costs = strategy.read.costs
     row["taker_rate"] = (rules.taker_bps if costs.taker_bps is None else costs.taker_bps) / 10_000.0
     row["maker_rate"] = (rules.maker_bps if costs.maker_bps is None else costs.maker_bps) / 10_000.0
@@ -209,10 +220,44 @@ def write_costs(row: Any, strategy: Strategy, rules: InstrumentRules) -> None:
 
 
 def seconds_ns(seconds: float) -> int:
-    """Seconds in nanoseconds."""
+    """Convert seconds to nanoseconds, rounded to the nearest."""
     return round(seconds * limits.SECOND_NS)
 
 
 def minutes_ns(minutes: float) -> int:
-    """Minutes in nanoseconds."""
+    """Convert minutes to nanoseconds, rounded to the nearest."""
     return round(minutes * limits.MINUTE_NS)
+
+
+def append_postfix(node: Node, slots: Slots, out: list[RuleNode], memory: int) -> int:
+    """Append a tree's nodes in postfix order; return the memory (time stamps) used so far."""
+    if isinstance(node, Condition):
+        return _postfix_condition(node, slots, out, memory)
+    for part in node.parts:
+        memory = append_postfix(part, slots, out, memory)
+    count = len(node.parts)
+    if node.kind in ("all", "any") and count == 1:
+        return memory
+    op = {"all": Op.ALL, "any": Op.ANY, "not": Op.NOT, "hold": Op.HOLD, "seq": Op.SEQ}[node.kind]
+    fields_of = {"op": int(op), "count": count, "memory": memory, "span_ns": round(node.span_s * 1e9)}
+    out.append((fields_of, None))
+    return memory + (1 if op == Op.HOLD else count if op == Op.SEQ else 0)
+
+
+def _postfix_condition(condition: Condition, slots: Slots, out: list[RuleNode], memory: int) -> int:
+    """Append the node of a condition; ``in`` becomes one EQ node per value, joined by ANY."""
+    left = slots.of(condition.variant)
+    if condition.operator == "in":
+        out += [
+            ({"op": int(Op.EQ), "left": left, "right": slots.of(operand)}, condition) for operand in condition.operands
+        ]
+        if len(condition.operands) > 1:
+            out.append(({"op": int(Op.ANY), "count": len(condition.operands)}, None))
+        return memory
+    op = OPERATORS[condition.operator]
+    assert op is not None, "every operator but in is one node"
+    fields_of = {"op": int(op), "left": left, "right": slots.of(condition.operands[0]), "memory": memory}
+    if op == Op.BETWEEN:
+        fields_of["right_high"] = slots.of(condition.operands[1])
+    out.append((fields_of, condition))
+    return memory + (1 if op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW) else 0)

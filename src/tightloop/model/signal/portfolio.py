@@ -1,4 +1,4 @@
-"""What strategies and the rules of their instruments must agree on before they run on one account."""
+"""Validation of strategies that share one account: same settle asset, timeframe, feed, latency."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,12 +9,12 @@ from tightloop.model.signal.read import Strategy
 
 
 def rules_of(strategies: Sequence[Strategy]) -> tuple[InstrumentId, ...]:
-    """The instruments of a run, each once, in the order of the files."""
+    """Return the instruments of a run, without duplicates, in the order of the strategies."""
     return tuple(dict.fromkeys(instrument for strategy in strategies for instrument in strategy.instruments))
 
 
 def check_together(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, InstrumentRules]) -> str:
-    """The settle asset of the run; InputError with everything that does not fit together."""
+    """Return the settle asset of the run. Raises InputError with every disagreement."""
     assert strategies, "a run has a strategy"
     together = _Together(strategies[0])
     for strategy in strategies:
@@ -28,7 +28,7 @@ def check_together(strategies: Sequence[Strategy], rules: Mapping[InstrumentId, 
 
 
 def check_files(strategies: Sequence[Strategy]) -> None:
-    """What can be told before any data is read; InputError with everything."""
+    """Check what the files alone can tell, before any data is read. Raises InputError with every problem."""
     together = _Together(strategies[0])
     names: dict[str, str] = {}
     for strategy in strategies:
@@ -44,7 +44,7 @@ def check_files(strategies: Sequence[Strategy]) -> None:
 
 
 class _Together:
-    """Compares every strategy with the first and collects what differs."""
+    """Compares every strategy with the first one and collects the differences."""
 
     def __init__(self, first: Strategy) -> None:
         self.first = first
@@ -57,28 +57,28 @@ class _Together:
         self.problems.append(Problem(file, line, dotted(path), message, remedy))
 
     def check(self, strategy: Strategy) -> None:
-        """Of the files alone."""
-        own, first = strategy.read, self.first.read
+        """Compare the keys of two files."""
+        keys, first = strategy.read, self.first.read
         if not strategy.instruments:
             remedy = "write instruments: [binance:BTCUSDT-perp], or give --instrument"
             self.refuse(strategy, ("instruments",), "names no instrument", remedy)
-        if own.timeframe != first.timeframe:
-            message = f"{own.timeframe} is not the {first.timeframe} of {self.first.file}"
+        if keys.timeframe != first.timeframe:
+            message = f"{keys.timeframe} is not the {first.timeframe} of {self.first.file}"
             self.refuse(strategy, ("timeframe",), message, "write the same timeframe, or run them apart")
-        if own.feed != first.feed:
+        if keys.feed != first.feed:
             message = f"differs from the feed of {self.first.file}"
             self.refuse(strategy, ("feed",), message, "write the same feed, or run them apart")
-        ticks = (own.latency, own.costs.queue, own.costs.partial_fills, own.costs.halt_s)
+        ticks = (keys.latency, keys.costs.queue, keys.costs.partial_fills, keys.costs.halt_s)
         theirs = (first.latency, first.costs.queue, first.costs.partial_fills, first.costs.halt_s)
-        if own.feed is not None and ticks != theirs:
+        if keys.feed is not None and ticks != theirs:
             message = f"differs from that of {self.first.file}, and strategies of one run meet one venue"
             self.refuse(strategy, ("latency",), message, "write the same latency, queue, partial_fills and halt_s")
-        if own.account != first.account:
+        if keys.account != first.account:
             message = f"differs from the account of {self.first.file}, and strategies of one run share it"
             self.refuse(strategy, ("account",), message, "give one --account file for all")
 
     def check_instrument(self, strategy: Strategy, index: int, rules: InstrumentRules) -> None:
-        """Of an instrument with its rules."""
+        """Check an instrument against its trading rules."""
         instrument, path = strategy.instruments[index], ("instruments", index)
         if instrument.market == "spot" and not rules.margin:
             self._check_spot(strategy, instrument)

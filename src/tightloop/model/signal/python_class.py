@@ -1,6 +1,6 @@
-"""The class of a strategy in Python: found by file or module, loaded, checked before any data is read.
+"""Finds, loads and checks the class of a strategy in Python, before any data is read.
 
-Loading runs the file, as an import does. What is wrong with it is a problem of the user's input, with file and line.
+Loading executes the file, as an import does. Faults of it are Problems of the user's input, with file and line.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ CALLBACKS: Mapping[str, tuple[str, ...]] = {
     "on_start": ("view",), "on_bar": ("view", "bar"), "on_trade": ("view", "trade"), "on_quote": ("view", "quote"),
     "on_fill": ("view", "fill"), "on_timer": ("view",),
 }  # fmt: skip
-"""What is called when a class defines it, and with what."""
+"""Callbacks that a class may define, and the arguments each is called with."""
 _FEEDS = {"on_trade": "trades", "on_quote": "quotes"}
 EXAMPLE = "write class: my_strategy.py:MyStrategy, a path relative to this file"
 
 _SOURCES: dict[str, bytes] = {}
-"""What was loaded last from each file."""
+"""Source bytes of the latest load of each file."""
 Place = Callable[[], tuple[str, int | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class PythonClass:
-    """A class that can be made: ``source`` is what its file held, ``callbacks`` are those it defines, in order."""
+    """A loaded strategy class. ``source``: bytes of its file. ``callbacks``: those it defines."""
 
     made: type
     file: str
@@ -43,19 +43,20 @@ class PythonClass:
 
     @property
     def digest(self) -> str:
-        """A hash of the source."""
+        """SHA-256 of the source, hex."""
         return hashlib.sha256(self.source).hexdigest()
 
     @property
     def name(self) -> str:
-        """The class's name."""
+        """Name of the class."""
         return self.made.__name__
 
 
 def find(key: str, written: str, base: Path, place: Place) -> PythonClass:
-    """Load what ``class: PATH.py:NAME`` or ``module: PACKAGE.MODULE:NAME`` names; ``base`` is the strategy's folder.
+    """Load the class named by ``class: PATH.py:NAME`` or ``module: PACKAGE.MODULE:NAME``.
 
-    In the folder of a finished run, where the named one is gone, it is the file that the run kept.
+    ``base``: folder of the strategy file. In the folder of a finished run, a missing original is replaced by the copy
+    that the run kept. Raises InputError.
     """
     target, colon, name = written.rpartition(":")
     if not colon or not target or not name.isidentifier():
@@ -72,7 +73,7 @@ def find(key: str, written: str, base: Path, place: Place) -> PythonClass:
 
 
 def _is_kept(path: Path) -> bool:
-    """Whether a file is what a finished run kept beside its strategy, under its last name."""
+    """Return whether a file is the copy that a finished run kept beside its strategy."""
     return path.is_file() and (path.parent / "result.json").is_file()
 
 
@@ -86,8 +87,7 @@ def _source_of(path: Path, place: Place) -> bytes:
 
 
 def _file_module(path: Path, place: Place) -> ModuleType:
-    """The module of a file, under a name of its content: a changed file is another module, the same file is loaded
-    once."""
+    """Execute a file as a module named by its content hash; unchanged content is loaded only once."""
     source = _source_of(path, place)
     digest = hashlib.sha256(str(path.resolve()).encode() + b"\x1f" + source).hexdigest()[:16]
     name = f"tightloop_strategy_{digest}"
@@ -131,16 +131,16 @@ def _named_module(name: str, place: Place, kept: Path) -> ModuleType:
 
 
 def _run(job: Callable[[], Any], file: str, field: str) -> None:
-    """Whatever the user's file raises while it is loaded is a problem of that file."""
+    """Run user code while loading; turn whatever it raises into a Problem of its file."""
     try:
         job()
-    except Exception as error:  # code of the user may raise anything, and it is the user's to repair
+    except Exception as error:  # user code may raise anything; it is reported as the user's fault
         line = line_in(error, file)
         raise InputError.one(file, line, field, f"can not be loaded: {_words(error)}", "repair the file") from error
 
 
 def line_in(error: BaseException, file: str) -> int | None:
-    """The last line of a file that an error passed through."""
+    """Return the innermost line of ``file`` in an error's traceback, or None."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return lines[-1] if lines else None
 
@@ -155,9 +155,9 @@ def _checked(module: ModuleType, name: str, key: str, place: Place) -> PythonCla
     path = module.__file__ or module.__name__
     if not isinstance(made, type):
         file, line = place()
-        own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-        there = f"write one of {', '.join(own)}" if own else "write the class into it"
-        raise InputError.one(file, line, key, f"{path} has no class {name}", near(name, own, there))
+        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        there = f"write one of {', '.join(classes)}" if classes else "write the class into it"
+        raise InputError.one(file, line, key, f"{path} has no class {name}", near(name, classes, there))
     line = _line_of(made)
     callbacks = tuple(callback for callback in CALLBACKS if callable(getattr(made, callback, None)))
     for callback in callbacks:
@@ -178,7 +178,7 @@ def _line_of(made: type) -> int:
 
 
 def _check_callback(made: type, callback: str, path: str) -> None:
-    """It takes what it is called with."""
+    """Refuse a callback that cannot be called with its arguments."""
     function, wanted = getattr(made, callback), ("self", *CALLBACKS[callback])
     try:
         inspect.signature(function).bind(*wanted)
@@ -190,36 +190,40 @@ def _check_callback(made: type, callback: str, path: str) -> None:
         raise InputError.one(path, line, "class", message, remedy) from None
 
 
-def check_params(found: PythonClass, params: Mapping[str, Any], place: Callable[[str], tuple[str, int | None]]) -> None:
-    """The ``params:`` block is what the class's ``__init__`` takes; it is made once to see that it can be."""
-    signature = inspect.signature(found.made)
+def check_params(
+    code_class: PythonClass, params: Mapping[str, Any], place: Callable[[str], tuple[str, int | None]]
+) -> None:
+    """Check the ``params:`` block against the signature of ``__init__``, and construct the class once as a test."""
+    signature = inspect.signature(code_class.made)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     names = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for key in params:
         if key not in names and not takes_any:
             file, line = place(key)
-            there = f"{found.name} takes {', '.join(names)}" if names else f"{found.name} takes none: remove it"
+            there = (
+                f"{code_class.name} takes {', '.join(names)}" if names else f"{code_class.name} takes none: remove it"
+            )
             raise InputError.one(
-                file, line, f"params.{key}", f"{key!r} is not a parameter of {found.name}", near(key, names, there)
+                file, line, f"params.{key}", f"{key!r} is not a parameter of {code_class.name}", near(key, names, there)
             )
     for parameter in signature.parameters.values():
         if parameter.name in names and parameter.default is parameter.empty and parameter.name not in params:
             file, line = place(parameter.name)
-            message = f"{found.name} needs {parameter.name!r}"
+            message = f"{code_class.name} needs {parameter.name!r}"
             raise InputError.one(
                 file, line, f"params.{parameter.name}", message, f"write {parameter.name}: under params:"
             )
-    _run(lambda: found.made(**params), found.file, "params")
+    _run(lambda: code_class.made(**params), code_class.file, "params")
 
 
-def feed_fault(found: PythonClass, feed: list[str] | None) -> tuple[str, str] | None:
-    """What the class defines and the feed can never call: message and remedy."""
-    for callback in found.callbacks:
+def feed_fault(code_class: PythonClass, feed: list[str] | None) -> tuple[str, str] | None:
+    """Return (fault, remedy) if the class defines a callback that the feed can never trigger, else None."""
+    for callback in code_class.callbacks:
         if callback == "on_bar" and feed is not None:
             return (
-                f"{found.name}.on_bar is called on bars, and this strategy has a feed of ticks",
+                f"{code_class.name}.on_bar is called on bars, and this strategy has a feed of ticks",
                 "write timeframe: 1m",
             )
         if callback in _FEEDS and _FEEDS[callback] not in (feed or []):
-            return f"{found.name}.{callback} needs {_FEEDS[callback]}", f"write feed: [{_FEEDS[callback]}]"
+            return f"{code_class.name}.{callback} needs {_FEEDS[callback]}", f"write feed: [{_FEEDS[callback]}]"
     return None

@@ -1,6 +1,8 @@
-"""A strategy file, read: every key known, every number within bounds, every name resolved, or a list of what is wrong.
+"""Reads a strategy file: checks every key and number, resolves every name, or reports all faults at once.
 
-Unknown keys, unknown variants and impossible values are refused with file, line, field and remedy, all at once.
+Order: overrides and options are written over the YAML; trees are set aside under ``tree``; pydantic checks the
+shape; ``_Resolver`` resolves names. If the shape is wrong, refused values are replaced by STAND_INS so that the rest
+can still be checked; faults that only the stand-ins cause are dropped (``_is_told``).
 """
 
 import hashlib
@@ -33,27 +35,28 @@ SECTIONS = ("S1", "O1", "Z1", "ZE1", "E1")
 _SIZE = {"type": "fixed", "value": 1}
 PUMP = "PUMP_MAGNITUDE_PCT"
 PUMP_BASE = "pump_retracement.base"
-"""The variant that says where a pump began, when a strategy measures the pump and names no base."""
+"""Variant added for a pump retracement target that names no ``base``: the base output of the PUMP variant."""
 STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": "signal", "direction": "LONG", "timeframe": "1s", "S1": {}, "Z1": {"size": _SIZE},
     "size": _SIZE, **_SIZE, "price": 1, "variant": "unnamed", "multiple": 1, "buffer_pct": 1, "bps": 1,
     "coefficient": 1, "of": "percent", "steps": [[1, 1]],
 }  # fmt: skip
-"""Instead of what is missing or refused, so that the rest of the file can be judged."""
+"""Values that replace missing or refused ones, so that the rest of the file can be checked."""
 FOLLOWS = (
     ("variants", "is not a variant of this file"), ("account", "leverage"), ("account.max_leverage", "leverage"),
     ("sections.Z1.stop_loss", "stop_loss"), ("sections.Z1.take_profit", "take_profit"),
     ("sections.Z1.leverage", "liquidation"), ("direction", "short"), ("family", "sections"), ("family", "params"),
 )  # fmt: skip
-"""Where a value was refused, and the word of faults that may be of its stand-in alone."""
+"""(refused field, word): a later fault that contains the word may be caused by the stand-in of that field alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy file that holds together. ``trees`` has the sections that have conditions, by name.
+    """A valid strategy file.
 
-    ``place`` tells the file and line, or the option, that a path was written in; ``code`` is the class of a strategy in
-    Python; ``preset`` the account that was asked for by name.
+    ``read``: its keys as validated. ``trees``: rule trees by section, only sections that have one. ``place``: maps a
+    path to the file and line, or option, that wrote it. ``code``: the class of a strategy in Python. ``preset``: the
+    account preset, if one was named.
     """
 
     file: str
@@ -69,18 +72,18 @@ class Strategy:
     code: PythonClass | None = None
     preset: str | None = None
     settings: tuple[Written, ...] = field(default=(), compare=False)
-    """What ``set`` in the file and the options of the run wrote over it, in this order."""
+    """Overrides in order: those under ``set`` in the file, then options of the run."""
 
     @property
     def name(self) -> str:
-        """The name in the file."""
+        """``name:`` of the file."""
         return self.read.name
 
 
 def load(
     path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
 ) -> Strategy:
-    """Read a strategy file; ``settings`` are ``path=value`` texts written over it. InputError has every problem."""
+    """Read a strategy file with ``settings`` (``path=value``) written over it. Raises InputError with every problem."""
     written, line_of = yaml_lines.load(path)
     raw = path.read_text(encoding="utf-8-sig")
     return read(written, line_of, str(path), raw, settings=settings, instruments=instruments, account=account)
@@ -94,7 +97,7 @@ def loads(
     instruments: Sequence[str] = (),
     account: Path | None = None,
 ) -> Strategy:
-    """Read a strategy from text."""
+    """Parse the text of a strategy file; ``name`` stands for the file in messages."""
     written, line_of = yaml_lines.load(yaml_text, name)
     return read(written, line_of, name, yaml_text, settings=settings, instruments=instruments, account=account)
 
@@ -109,7 +112,7 @@ def read(
     instruments: Sequence[str] = (),
     account: Path | None = None,
 ) -> Strategy:
-    """Check parsed YAML and resolve its names."""
+    """Validate parsed YAML and resolve its names. Raises InputError with every problem."""
     if not isinstance(written, dict):
         fault = "is empty" if written is None else "is not a mapping of keys"
         raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
@@ -118,8 +121,8 @@ def read(
         raise InputError.one(file, line_of(("family",)), "family", "a carry strategy can not stand here", remedy)
     origins = Origins(file, line_of)
     problems: list[Problem] = []
-    own = written.pop(KEY, None)
-    over: list[Written] = [*_collected(lambda: write_own(written, own, file, line_of, origins), problems)]
+    block = written.pop(KEY, None)
+    over: list[Written] = [*_collected(lambda: write_own(written, block, file, line_of, origins), problems)]
     if account is not None:
         written["account"] = _collected(lambda: _account_of(account), problems)
         over.append(("account", dict(written["account"])))
@@ -139,16 +142,16 @@ def read(
         if rest is not None:
             faults = _Resolver(file, origins, rest, lifted).problems
             problems += [fault for fault in faults if not _is_told(fault, problems)]
-        raise InputError(*sorted(problems, key=lambda own: own.line or 0)) from None
+        raise InputError(*sorted(problems, key=lambda problem: problem.line or 0)) from None
     reader = _Resolver(file, origins, shape, lifted)
     problems += reader.problems
     if problems:
-        raise InputError(*sorted(problems, key=lambda own: own.line or 0))
+        raise InputError(*sorted(problems, key=lambda problem: problem.line or 0))
     return replace(reader.strategy(raw), preset=preset_of(account), settings=joined(over))
 
 
 def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:
-    """What a job returns, or an empty mapping when it was refused."""
+    """Return the result of a job, or an empty mapping after adding its problems to ``problems``."""
     try:
         return job()
     except InputError as error:
@@ -157,26 +160,28 @@ def _collected(job: Callable[[], Any], problems: list[Problem]) -> Any:
 
 
 def _account_of(path: Path) -> Any:
-    """The account's limits by the name of a preset, or from a file of their own, checked against that file's lines."""
+    """Return account limits from a preset or from a file, whose own lines appear in messages."""
     name = preset_of(path)
     if name is not None:
         return dict(PRESETS[name])
     written, line_of = yaml_lines.load(path)
     inside = ("account",) if isinstance(written, dict) and set(written) == {"account"} else ()
-    own = (written["account"] if inside else written) or {}
-    if not isinstance(own, dict):
+    keys = (written["account"] if inside else written) or {}
+    if not isinstance(keys, dict):
         remedy = "write keys such as max_position_pct: 10"
-        raise InputError.one(path, line_of(inside), "account", f"{shown(own)} is not a mapping", remedy)
+        raise InputError.one(path, line_of(inside), "account", f"{shown(keys)} is not a mapping", remedy)
     try:
-        Account.model_validate(own)
+        Account.model_validate(keys)
     except ValidationError as error:
-        found = diagnostics.problems_of(error, Account, own, lambda at: (str(path), line_of((*inside, *at))))
-        raise InputError(*found) from None
-    return own
+        problems = diagnostics.problems_of(
+            error, Account, keys, lambda at_path: (str(path), line_of((*inside, *at_path)))
+        )
+        raise InputError(*problems) from None
+    return keys
 
 
 def _lifted(written: dict[str, Any], origins: Origins, problems: list[Problem]) -> dict[str, Any]:
-    """The trees of each section under ``tree``, so that what is left are keys that the models know."""
+    """Move the trees of each section under the key ``tree``, so that pydantic sees known keys only."""
     sections = value_at(written, "sections")
     if not isinstance(sections, dict):
         return written
@@ -197,8 +202,8 @@ def _lifted(written: dict[str, Any], origins: Origins, problems: list[Problem]) 
 
 
 def _rest(lifted: dict[str, Any], error: ValidationError) -> StrategyFile | None:
-    """What can still be judged of a file with problems; None when nothing can."""
-    for _ in range(3):  # what stands in for a section may lack keys of its own
+    """Return the file with stand-ins for faulty values, or None if nothing can be checked."""
+    for _ in range(3):  # a stand-in for a section may itself lack required keys
         lifted = diagnostics.without(lifted, error, lambda path: STAND_INS.get(str(path[-1])))
         try:
             return StrategyFile.model_validate(lifted)
@@ -208,7 +213,7 @@ def _rest(lifted: dict[str, Any], error: ValidationError) -> StrategyFile | None
 
 
 def _is_told(fault: Problem, problems: Sequence[Problem]) -> bool:
-    """Whether a fault is of something that was refused, or may follow from its being left out."""
+    """Return whether a fault repeats a reported problem or may be caused by its stand-in."""
     for told in problems:
         if f"{fault.field}.".startswith(f"{told.field}."):
             return True
@@ -224,7 +229,7 @@ def _is_told(fault: Problem, problems: Sequence[Problem]) -> bool:
 
 
 class _Resolver:
-    """Names to things: instruments, variants, trees. Everything wrong is in ``problems`` when it is made."""
+    """Resolves instruments, variants, trees and code; ``problems`` is complete after construction."""
 
     def __init__(self, file: str, origins: Origins, shape: StrategyFile, written: Mapping[str, Any]) -> None:
         self.file, self.shape, self._place = file, shape, origins.place
@@ -249,7 +254,7 @@ class _Resolver:
             self.warnings += flat.warnings(self.variants, self.trees, self._place)
 
     def strategy(self, raw: str) -> Strategy:
-        """The strategy; only when there are no problems."""
+        """Build the strategy; only without problems."""
         assert not self.problems, "what is refused is no strategy"
         return Strategy(
             self.file, raw, self.shape, self.instruments, self.variants, self.trees, self.parameters,
@@ -261,7 +266,7 @@ class _Resolver:
         self.problems.append(Problem(file, line, dotted(path), message, remedy))
 
     def _hash(self) -> str:
-        """A digest of all that decides what the strategy does, however it is spelled."""
+        """Return the config hash: 16 hex digits over everything that affects decisions, independent of spelling."""
         elsewhere = {"description", "instruments", "variants", "sections", "params", "class_", "module"}
         shape = self.shape.model_dump(exclude=elsewhere)
         sections = None
@@ -281,7 +286,7 @@ class _Resolver:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def _read_code(self) -> None:
-        """The class of a family that is decided outside: loaded, and made once with its parameters."""
+        """Load the strategy's class and check it against ``params`` and ``feed``."""
         family, shape = self.shape.family, self.shape
         for key in ("sections", "direction", "confidence"):
             if getattr(shape, key) is not None:
@@ -292,18 +297,18 @@ class _Resolver:
         key = "class" if shape.class_ is not None else "module"
         written = shape.class_ or shape.module or ""
         try:
-            found = find(key, written, Path(self.file).parent, lambda: self._place((key,)))
-            check_params(found, shape.params, lambda name: self._place(("params", name)))
+            code_class = find(key, written, Path(self.file).parent, lambda: self._place((key,)))
+            check_params(code_class, shape.params, lambda name: self._place(("params", name)))
         except InputError as error:
             self.problems += error.problems
             return
-        fault = feed_fault(found, shape.feed)
+        fault = feed_fault(code_class, shape.feed)
         if fault is not None:
             self._refuse((key,), *fault)
-        self.code = found
+        self.code = code_class
 
     def _refuse_code(self) -> None:
-        """What only a class has, in a file without one; and what every other file has."""
+        """Refuse keys that belong to Python strategies, and require ``direction``."""
         for key, value in (("class", self.shape.class_), ("module", self.shape.module)):
             if value is not None:
                 self._refuse((key,), f"the family {self.shape.family} has no {key}", "write family: python")
@@ -311,7 +316,7 @@ class _Resolver:
             self._refuse(("direction",), "is missing", f"write direction: {diagnostics.EXAMPLES['direction']}")
 
     def _parameters(self) -> dict[str, float]:
-        """The ``params:`` block of a family without sections; sections of the family that has them."""
+        """Read ``params:`` of a family with declared parameters; require sections otherwise."""
         family = self.shape.family
         declared = families.load(family).PARAMETERS
         if not declared and self.shape.sections is None:
@@ -321,7 +326,7 @@ class _Resolver:
         return read_parameters(("params",), self.shape.params, declared, f"the family {family}", self._refuse)
 
     def _instruments(self) -> tuple[InstrumentId, ...]:
-        found: list[InstrumentId] = []
+        instruments: list[InstrumentId] = []
         for index, name in enumerate(self.shape.instruments):
             path = ("instruments", index)
             if not isinstance(name, str):
@@ -334,13 +339,13 @@ class _Resolver:
                 message, _, remedy = str(error).partition("; ")
                 self._refuse(path, message, remedy)
                 continue
-            if parsed in found:
+            if parsed in instruments:
                 self._refuse(path, f"{parsed} is named twice", "name each instrument once")
-            found.append(parsed)
-        if len(found) > limits.INSTRUMENTS_MAX:
-            message = f"{len(found)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
+            instruments.append(parsed)
+        if len(instruments) > limits.INSTRUMENTS_MAX:
+            message = f"{len(instruments)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
             self._refuse(("instruments",), message, "name fewer, or run them apart")
-        return tuple(found)
+        return tuple(instruments)
 
     def _trees(self) -> Iterator[tuple[str, Node]]:
         count = 0
@@ -386,10 +391,10 @@ class _Resolver:
             self._refuse(path, f"{shown(used)} is not a variant of this file", near(used, known, there))
 
     def _check_feed(self, written: Mapping[str, Any]) -> None:
-        """Bars or ticks, and indicators that can be computed on them."""
+        """Check bars against ticks, and that every indicator gets the inputs it needs."""
         feed = self.shape.feed
         if feed is None and value_at(written, "feed") is not None:
-            return  # it was refused: what it would have been nobody knows
+            return  # the feed was refused, so checks against it would be guesses
         if feed is None:
             if self.shape.timeframe is None:
                 self._refuse(("timeframe",), "is missing", "write timeframe: 1m for bars, or feed: [trades, quotes]")
@@ -403,7 +408,7 @@ class _Resolver:
 
     def _check_tapes(self, path: diagnostics.Path, indicator: indicators.Indicator, variant: Variant) -> None:
         feed = self.shape.feed or []
-        # The best prices of a book are quotes.
+        # A book feed contains the best quotes.
         has = {*feed, "quotes"} if "book" in feed else set(feed)
         missing = [tape for tape in indicator.tapes(variant.values) if tape not in has]
         if missing:
@@ -417,7 +422,7 @@ class _Resolver:
                 self._refuse(path, f"{indicator.type} counts bars, and ticks have none", remedy)
 
     def _check_names(self) -> None:
-        """Variants named outside of the trees."""
+        """Check variants that are named outside the trees."""
         if isinstance(self.shape.confidence, str):
             self._check_variant(("confidence",), self.shape.confidence)
         if self.shape.sections is None:
@@ -439,10 +444,13 @@ class _Resolver:
             self._check_variant((*base, "size", "scale", "variant"), z1.size.scale.variant)
 
     def _check_base(self, target: Any, path: diagnostics.Path) -> None:
-        """A retracement is measured from where the pump began: a variant that is named, or the base of the pump's."""
+        """Require a base price for a retracement target: a named variant, or an output of the pump indicator.
+
+        If the file has a variant of type PUMP, its output ``base`` is added as the variant PUMP_BASE.
+        """
         if not isinstance(target, TargetLadder) or target.of != "pump_retracement" or target.base is not None:
             return
-        pump = next((own for own in self.variants.values() if own.type == PUMP), None)
+        pump = next((variant for variant in self.variants.values() if variant.type == PUMP), None)
         if pump is None:
             remedy = "write base: and a variant, for example the lower output of a DONCHIAN"
             self._refuse(path, "pump_retracement needs the price the pump began at", remedy)
@@ -451,14 +459,14 @@ class _Resolver:
 
 
 def _spelled(node: Node) -> Any:
-    """A tree as lists, whatever blanks and numbers it was written with."""
+    """Return a tree as nested lists, independent of its spelling."""
     if isinstance(node, Condition):
         return [node.variant, node.operator, list(node.operands)]
     return [node.kind, node.span_s, [_spelled(part) for part in node.parts]]
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as floats, so that 1, 1.0 and 1e0 are the same."""
+    """Convert numbers to float, so that 1, 1.0 and 1e0 hash alike."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -466,4 +474,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     assert math.isfinite(value), "a number of a strategy is finite"
-    return float(value) + 0.0  # -0.0 is 0.0
+    return float(value) + 0.0  # turns -0.0 into 0.0, which hashes alike

@@ -1,4 +1,4 @@
-"""The keys of a strategy file, their types and bounds, before names are resolved."""
+"""Keys of a strategy file, with types and bounds; names of variants and files are resolved later by ``read.py``."""
 
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from tightloop.model.files.fields import (
 from tightloop.model.instruments import TIMEFRAMES
 
 CARRY = "carry"
-"""The family that has legs instead of sections; ``carry_config`` reads it."""
+"""The family with legs instead of sections; ``model/carry`` reads it."""
 PERCENT = Annotated[float, number(0.0, 100.0, above=True)]
 MONEY = Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
 PRICE = Annotated[float, number(0.0, limits.PRICE_MAX, above=True)]
@@ -42,7 +42,7 @@ def _price(value: Any) -> Any:
 
 
 class Order(Strict):
-    """How an entry is asked for. ``offset_bps`` moves the price, up when positive."""
+    """Order settings of an entry. ``offset_bps`` moves the limit or stop price, positive is up."""
 
     type: Annotated[str, word("market", "limit", "stop", "stop_limit")] = "market"
     price: Annotated[str | float, BeforeValidator(_price)] = "close"
@@ -54,7 +54,7 @@ class Order(Strict):
 
 
 class Scale(Strict):
-    """A factor on the size, linear between [value, factor] points, from a risk variant."""
+    """A factor on the size, interpolated linearly between [value, factor] points of a variant's value."""
 
     variant: VARIANT
     points: Annotated[
@@ -77,7 +77,7 @@ def _clamp(value: Any) -> Any:
 
 
 class EntrySize(Strict):
-    """How much an entry asks for. ``clamp`` bounds its notional."""
+    """Size of an entry. ``clamp``: (min, max) notional in the settle asset."""
 
     type: Annotated[str, word("fixed", "units", "percentage", "risk")]
     value: Annotated[float, number(0.0, limits.NOTIONAL_MAX, above=True)]
@@ -90,7 +90,7 @@ OF = Annotated[str, word("entry", "signal")]
 
 
 class StopPercent(Strict):
-    """Percent away from the entry, or from the price of the signal; the same for targets."""
+    """A stop or target at ``value`` percent from the entry price, or from the price of the signal."""
 
     type: str
     value: Annotated[float, number(0.0, 1_000.0, above=True)]
@@ -99,7 +99,7 @@ class StopPercent(Strict):
 
 
 class StopAbsolute(Strict):
-    """At a price of its own."""
+    """A stop or target at a fixed price."""
 
     type: str
     price: PRICE
@@ -107,7 +107,7 @@ class StopAbsolute(Strict):
 
 
 class StopIndicator(Strict):
-    """At the value of a variant, moved by some percent."""
+    """A stop or target at the value of a variant, moved by ``offset_pct`` percent."""
 
     type: str
     variant: VARIANT
@@ -116,7 +116,7 @@ class StopIndicator(Strict):
 
 
 class StopAtr(Strict):
-    """Some multiples of a variant away."""
+    """A stop or target at ``multiple`` times a variant (such as ATR) from the entry or signal price."""
 
     type: str
     variant: VARIANT
@@ -126,7 +126,10 @@ class StopAtr(Strict):
 
 
 class StopTrailing(Strict):
-    """Behind the best price since the entry: by percent once armed, or by multiples of a variant."""
+    """A stop behind the best price since entry.
+
+    Either ``trail_pct`` percent behind, once the gain reached ``arm_pct``; or ``multiple`` times a variant behind.
+    """
 
     type: str
     arm_pct: Annotated[float, number(0.0, 1_000.0)] = 0.0
@@ -136,7 +139,7 @@ class StopTrailing(Strict):
     trigger: TRIGGER = "touch"
 
     def model_post_init(self, _: Any) -> None:
-        """One of the two forms, whole."""
+        """Require exactly one of the two forms, complete."""
         by_percent, by_variant = self.trail_pct is not None, self.variant is not None and self.multiple is not None
         mixed = by_percent and not (self.variant is None and self.multiple is None)
         if by_percent == by_variant or mixed or (by_variant and self.arm_pct > 0.0):
@@ -145,7 +148,7 @@ class StopTrailing(Strict):
 
 
 class StopPeak(Strict):
-    """Beyond the most adverse price since the signal."""
+    """A stop ``buffer_pct`` percent beyond the most adverse price since the signal."""
 
     type: str
     buffer_pct: Annotated[float, number(0.0, 1_000.0, above=True)]
@@ -153,7 +156,10 @@ class StopPeak(Strict):
 
 
 class TargetLadder(Strict):
-    """Parts of the position closed one after the other: [at, share_pct] pairs."""
+    """Partial exits: [at, share_pct] pairs, shares of the position in percent.
+
+    ``of``: ``at`` in percent from the entry, or in percent of the pump given back, measured from ``base``.
+    """
 
     type: str
     of: Annotated[str, word("percent", "pump_retracement")]
@@ -166,7 +172,7 @@ class TargetLadder(Strict):
     base: Annotated[str | None, optional_name()] = None
 
     def model_post_init(self, _: Any) -> None:
-        """Shares of one position, from a price that is known."""
+        """Refuse shares that exceed the position."""
         if sum(share for _, share in self.steps) > 100.0 + 1e-9:
             raise refuse("the shares of the steps add up to more than 100", "write shares that add up to 100 or less")
 
@@ -184,13 +190,13 @@ TARGET = Annotated[Any, one_of_kinds(TARGETS, "take profit", optional=True)]
 
 
 class SectionS1(Strict):
-    """Detect: what makes an instrument worth watching."""
+    """Detection: when an instrument gets a signal."""
 
     tree: Any = None
 
 
 class SectionO1(Strict):
-    """Cancel: when a signal is given up."""
+    """Cancellation: when a signal is dropped."""
 
     tree: Any = None
     timeout_s: SECONDS = 0.0
@@ -198,26 +204,26 @@ class SectionO1(Strict):
 
 
 class SectionZ1(Strict):
-    """Enter: when, how, how much and with which protection."""
+    """Entry: conditions, order, size, leverage, stop and target."""
 
     tree: Any = None
     immediate: Annotated[bool, flag()] = False
     order: Order = Order()
     size: EntrySize
-    leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # bounded by the account: sense checks it
+    leverage: Annotated[float, finite("write a number, 1 for none")] = 1.0  # the account bounds it: see consistency.py
     stop_loss: STOP = None
     take_profit: TARGET = None
 
 
 class SectionZE1(Strict):
-    """Close: the normal way out."""
+    """Regular exit."""
 
     tree: Any = None
     cooldown_min: MINUTES = 0.0
 
 
 class Actions(Strict):
-    """What E1 does beside closing."""
+    """Actions of the emergency exit besides closing the position."""
 
     cancel_pending: Annotated[bool, flag()] = True
     close: Annotated[str, word("market")] = "market"
@@ -225,14 +231,14 @@ class Actions(Strict):
 
 
 class OnStale(Strict):
-    """What happens when a feed falls silent while a position is open."""
+    """Action when the feed of an open position is silent for ``after_s`` seconds."""
 
     after_s: Annotated[float, number(0.0, 86_400.0, above=True)] = 15.0
     do: Annotated[str, word("alert", "exit")] = "alert"
 
 
 class SectionE1(Strict):
-    """Emergency exit: before everything else."""
+    """Emergency exit; evaluated before every other section."""
 
     tree: Any = None
     actions: Actions = Actions()
@@ -241,7 +247,7 @@ class SectionE1(Strict):
 
 
 class Sections(Strict):
-    """The five sections; those that are not written never fire."""
+    """The five sections; those left out never fire."""
 
     S1: SectionS1
     O1: SectionO1 = SectionO1()
@@ -251,7 +257,7 @@ class Sections(Strict):
 
 
 class Limits(Strict):
-    """Of this strategy; null is off."""
+    """Limits of one strategy; null is off."""
 
     max_concurrent_positions: Annotated[int | None, optional_number(1, limits.INSTANCES_MAX, whole=True)] = None
     max_daily_trades: Annotated[int | None, optional_number(1, 1_000_000, whole=True)] = None
@@ -263,7 +269,7 @@ class Limits(Strict):
 
 
 class Account(Strict):
-    """Of all strategies together; null is off. These defaults apply always."""
+    """Limits shared by all strategies of a run; null is off. The defaults apply when nothing is written."""
 
     max_position_pct: Annotated[float | None, optional_number(0.0, 10_000.0, above=True)] = 10.0
     max_positions: Annotated[int | None, optional_number(1, limits.INSTANCES_MAX, whole=True)] = 3
@@ -278,20 +284,20 @@ class Account(Strict):
 
 
 class SlippageNone(Strict):
-    """Orders fill at the price that was met."""
+    """Fills at the observed price."""
 
     type: str = "none"
 
 
 class SlippageBps(Strict):
-    """Some basis points against us: always the same, or up to so many at random."""
+    """Adverse slippage in basis points: constant (``fixed``), or uniform between 0 and ``bps`` (``random``)."""
 
     type: str
     bps: Annotated[float, number(0.0, 5_000.0)]
 
 
 class SlippageImpact(Strict):
-    """Half a spread, and more the larger the order is in its bar."""
+    """Square-root impact: ``half_spread_bps`` plus ``coefficient`` times the root of the order's share of volume."""
 
     type: str
     half_spread_bps: Annotated[float, number(0.0, 5_000.0)] = 0.0
@@ -308,7 +314,11 @@ QUEUE_POWER = 3.0
 
 
 class Queue(Strict):
-    """Who cancels before an order that rests: nobody (risk_averse), or shares by a model of probability."""
+    """Queue model of resting orders, by where cancels at the order's price come from.
+
+    ``risk_averse``: from behind the order. ``log2``, ``power3``: a probability model shares them between ahead and
+    behind.
+    """
 
     type: Annotated[str, word("risk_averse", "log2", "power3")] = "risk_averse"
     power: Annotated[float, number(0.0, 100.0, above=True)] = QUEUE_POWER
@@ -319,7 +329,10 @@ def _queue(value: Any) -> Any:
 
 
 class TradeCosts(Strict):
-    """null: the instrument's, else the default. The last four are of ticks alone."""
+    """Trading costs; null takes the instrument's value, else the default.
+
+    ``queue``, ``partial_fills``, ``depth_spreads`` and ``halt_s`` apply to tick data only.
+    """
 
     taker_bps: Annotated[float | None, optional_number(-100.0, 1_000.0)] = None
     maker_bps: Annotated[float | None, optional_number(-100.0, 1_000.0)] = None
@@ -343,9 +356,12 @@ DELAY = Annotated[str | float, BeforeValidator(_delay)]
 
 
 class Latency(Strict):
-    """How long commands and answers travel; ``recorded``: as long as the last tick took. ``clock``: which time the
-    venue goes by; null is the exchange's where the ticks carry it. ``receive_offset_ms`` moves the times of receipt,
-    null by as much as keeps every tick from being received before it happened."""
+    """Delays of commands and answers in ms; ``recorded`` takes the feed latency of the latest tick.
+
+    ``clock``: the timestamp that orders events at the venue; null takes exchange time where the ticks carry it.
+    ``receive_offset_ms``: correction of the receive times; null shifts them so that no tick is received before its
+    exchange time.
+    """
 
     submit_ms: DELAY = 50.0
     cancel_ms: DELAY = 50.0
@@ -355,13 +371,13 @@ class Latency(Strict):
 
     @property
     def is_recorded(self) -> bool:
-        """Whether latencies are those of the feed."""
+        """Whether the delays come from the feed."""
         return RECORDED in (self.submit_ms, self.cancel_ms, self.response_ms)
 
     def model_post_init(self, _: Any) -> None:
-        """Recorded is all three."""
-        own = (self.submit_ms, self.cancel_ms, self.response_ms)
-        if self.is_recorded and any(delay != RECORDED for delay in own):
+        """Require that all three delays are recorded, or none."""
+        delays = (self.submit_ms, self.cancel_ms, self.response_ms)
+        if self.is_recorded and any(delay != RECORDED for delay in delays):
             raise refuse("some latencies are recorded and some are not", "write latency: recorded, or three numbers")
 
 
@@ -377,13 +393,13 @@ FEEDS = ("trades", "quotes", "book")
 def _feed(value: Any) -> Any:
     if value is None:
         return None
-    own = [value] if isinstance(value, str) else value
-    if not isinstance(own, list) or not own:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names:
         raise refuse(f"{shown(value)} is not a list of feeds", "write feed: [trades, quotes]")
-    for name in own:
+    for name in names:
         if name not in FEEDS:
             raise refuse(f"{shown(name)} is none of {', '.join(FEEDS)}", "write feed: [trades, quotes]")
-    return [name for name in FEEDS if name in own]
+    return [name for name in FEEDS if name in names]
 
 
 def _confidence(value: Any) -> Any:
@@ -410,7 +426,7 @@ def _code(value: Any) -> Any:
 
 
 class StrategyFile(Strict):
-    """The keys of a strategy, before names are resolved. ``class`` and ``module`` are of the family python."""
+    """All keys of a strategy file. ``class`` and ``module`` belong to the family python."""
 
     name: Annotated[str, text(3, 100, "write a name of 3 to 100 characters")]
     family: Annotated[str, word(*dict.fromkeys((*families.families_found(), CARRY)))]
@@ -434,4 +450,4 @@ class StrategyFile(Strict):
 
 
 KINDS: dict[str, dict[str, type[Strict]]] = {"stop_loss": STOPS, "take_profit": TARGETS, "slippage": SLIPPAGES}
-"""Models by the ``type`` in the mapping under a key."""
+"""For a key whose mapping has a ``type``: the model of each type."""

@@ -1,4 +1,4 @@
-"""Sizes against the limits of the account, before any data is read; and what to write when a check said no."""
+"""Compares entry sizes with account limits before a run, and suggests limits when entries would be denied."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +12,21 @@ from tightloop.model.signal.read import Strategy
 from tightloop.model.signal.schema import Account, SectionZ1, StopPercent, StopTrailing
 
 SHARE_OF_LIMIT = 1e-9
-"""A value this near to its limit (relative) counts as equal to it, as for the checks."""
+"""Relative tolerance of a comparison with a limit; the same as in the core's checks."""
 
 SIZE: Path = ("sections", "Z1", "size")
 SLOTS: Path = ("limits", "max_concurrent_positions")
 Limits = Mapping[str, float]
-"""Limits of the account by name, those that are in force."""
+"""Account limits that are in force, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one entry asks of the account: notional in percent of the equity at the start, and how much of it margin."""
+    """Demand of one entry on the account, in percent of the starting equity.
+
+    ``low_pct``, ``high_pct``: smallest and largest notional. ``leverage``: notional over margin. ``words``: the size as
+    text, for messages.
+    """
 
     low_pct: float
     high_pct: float
@@ -30,32 +34,35 @@ class Asked:
     words: str
 
     def over(self, limits: Limits, equity: float) -> dict[str, float]:
-        """The limits that the largest entry exceeds, each with what would let it pass (infinity: nothing but off)."""
-        found: dict[str, float] = {}
+        """Return the limits that the largest entry exceeds, each with a sufficient value (inf: only ``off`` helps).
+
+        ``equity``: starting equity in the settle asset.
+        """
+        exceeded: dict[str, float] = {}
         for name in ("max_position_pct", "max_symbol_pct", "max_portfolio_pct"):
             if name in limits and self.high_pct > limits[name] * (1.0 + SHARE_OF_LIMIT):
-                found[name] = _up(self.high_pct)
+                exceeded[name] = _up(self.high_pct)
         margin_pct = self.high_pct / self.leverage
         if "max_margin_pct" in limits and margin_pct >= limits["max_margin_pct"] * (1.0 - SHARE_OF_LIMIT):
-            found["max_margin_pct"] = _up(margin_pct) + 1.0 if margin_pct < 100.0 else math.inf
+            exceeded["max_margin_pct"] = _up(margin_pct) + 1.0 if margin_pct < 100.0 else math.inf
         notional = self.high_pct * equity / 100.0
         if "max_order_notional" in limits and notional > limits["max_order_notional"] * (1.0 + SHARE_OF_LIMIT):
-            found["max_order_notional"] = _up(notional)
-        return found
+            exceeded["max_order_notional"] = _up(notional)
+        return exceeded
 
 
 def _up(value: float) -> float:
-    """A value rounded up to a whole number, but for the rounding of its own arithmetic."""
+    """Round up to a whole number, forgiving float residue just above one."""
     return float(math.ceil(value * (1.0 - SHARE_OF_LIMIT)))
 
 
 def in_force(account: Account) -> dict[str, float]:
-    """The limits of an account that are not off."""
+    """Return the account's limits that are not off."""
     return {name: float(value) for name, value in account.model_dump().items() if value is not None}
 
 
 def asked_by(strategy: Strategy, equity: float) -> Asked | None:
-    """What an entry of a strategy asks of an account of ``equity``; None when only prices or code can tell."""
+    """Return the demand of one entry; None if it depends on prices or on code. ``equity``: starting equity."""
     sections = strategy.read.sections
     if sections is None:
         return None
@@ -80,7 +87,7 @@ def asked_by(strategy: Strategy, equity: float) -> Asked | None:
 
 
 def _stop_pct(z1: SectionZ1) -> float | None:
-    """The distance of the stop from the entry in percent, where the file alone says it."""
+    """Return the distance of the stop from the entry in percent; None if it depends on prices."""
     if isinstance(z1.stop_loss, StopPercent):
         return float(z1.stop_loss.value)
     if isinstance(z1.stop_loss, StopTrailing) and z1.stop_loss.trail_pct is not None:
@@ -89,19 +96,19 @@ def _stop_pct(z1: SectionZ1) -> float | None:
 
 
 def against_limits(strategies: Sequence[Strategy]) -> list[Problem]:
-    """What of the strategies of one run does not fit the limits they share, with what to write: warnings, no refusal.
+    """Return warnings about entries and position counts that exceed the shared account limits.
 
-    Shares are of the capital that the strategies bring together, which is the equity at the start.
+    The starting equity is the sum of the strategies' capital.
     """
     account = strategies[0].read.account
     limits = in_force(account)
     equity = sum(strategy.read.capital for strategy in strategies)
-    found = []
+    problems = []
     for strategy in strategies:
         asked = asked_by(strategy, equity)
         if asked is not None:
-            found += _of_size(strategy, asked, limits, equity)
-    return found + _of_positions(strategies, limits)
+            problems += _of_size(strategy, asked, limits, equity)
+    return problems + _of_positions(strategies, limits)
 
 
 def _of_size(strategy: Strategy, asked: Asked, limits: Limits, equity: float) -> list[Problem]:
@@ -116,7 +123,7 @@ def _of_size(strategy: Strategy, asked: Asked, limits: Limits, equity: float) ->
 
 
 def above(over: Iterable[str], limits: Limits, asked: Asked) -> str:
-    """Which limits an entry lies above, as the rest of a sentence that begins with ``asked.words``."""
+    """Return the text that names the exceeded limits; it continues ``asked.words``."""
     of_size = [f"{name} ({plain(limits[name])})" for name in over if name != "max_margin_pct"]
     parts = [f" is above {' and '.join(of_size)}"] if of_size else []
     if "max_margin_pct" in over:
@@ -127,10 +134,10 @@ def above(over: Iterable[str], limits: Limits, asked: Asked) -> str:
 
 
 def _of_positions(strategies: Sequence[Strategy], limits: Limits) -> list[Problem]:
-    """Slots that the account can never fill: those a file asks for, or those of all strategies together."""
+    """Return warnings about position slots that ``account.max_positions`` can never allow."""
     if "max_positions" not in limits:
         return []
-    allowed, found, total = limits["max_positions"], [], 0
+    allowed, problems, total = limits["max_positions"], [], 0
     for strategy in strategies:
         slots = strategy.read.limits.max_concurrent_positions
         count = len(strategy.instruments)
@@ -138,21 +145,21 @@ def _of_positions(strategies: Sequence[Strategy], limits: Limits) -> list[Proble
         if slots is not None and slots > allowed:
             file, line = strategy.place(SLOTS)
             message = f"{slots} is more than max_positions ({plain(allowed)}): entries beyond it will be denied"
-            found.append(Problem(file, line, dotted(SLOTS), message, instead({"max_positions": float(slots)})))
-    if len(strategies) > 1 and total > allowed and not found:
+            problems.append(Problem(file, line, dotted(SLOTS), message, instead({"max_positions": float(slots)})))
+    if len(strategies) > 1 and total > allowed and not problems:
         file, line = strategies[0].place(("account",))
         message = (
             f"{len(strategies)} strategies may hold {total} positions at once, and max_positions is "
             f"{plain(allowed)}: entries beyond it will be denied"
         )
-        found.append(Problem(file, line, "account.max_positions", message, instead({"max_positions": float(total)})))
-    return found
+        problems.append(Problem(file, line, "account.max_positions", message, instead({"max_positions": float(total)})))
+    return problems
 
 
 def instead(over: Mapping[str, float]) -> str:
-    """What to write so that limits let through what they denied; the research account where it helps.
+    """Return the remedy that raises denying limits, or the research account where it helps.
 
-    ``over``: limits of the account, each with the value that is enough; infinity where only ``off`` is.
+    ``over``: a sufficient value by limit name; infinity where only ``off`` helps.
     """
     written = {name: "off" if math.isinf(value) else plain(value) for name, value in over.items()}
     text = f"write account: {{{', '.join(f'{name}: {value}' for name, value in written.items())}}}"

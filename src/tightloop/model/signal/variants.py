@@ -1,4 +1,4 @@
-"""Named indicators of a strategy file: type, parameters within bounds, output and timeframe."""
+"""Variants: named indicators of a strategy file, with type, parameters, output and timeframe."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.conditions import OPERATORS, TREE_KEYS
 
 Refuse = Callable[[Path, str, str], None]
-"""Takes a path, what is wrong with it, and what to write instead."""
+"""Reports a fault: path, what is wrong, what to write instead."""
 
 OWN_KEYS = ("type", "output", "timeframe")
 RESERVED = (*TREE_KEYS, *(word for word in OPERATORS if word.isidentifier()), "and", "nan", "inf", "infinity")
@@ -23,7 +23,11 @@ _NAME = re.compile(r"[^\W\d][\w-]{0,99}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A named indicator: its type, its parameters in the form of the arena, which output, on which timeframe."""
+    """A named indicator.
+
+    ``values``: its parameters as the core stores them (words as their index). ``output``: the output that is read.
+    ``timeframe``: None for the run's.
+    """
 
     name: str
     type: str
@@ -33,15 +37,15 @@ class Variant:
 
 
 def read_variants(written: Mapping[str, Any], timeframe: str | None, refuse: Refuse) -> dict[str, Variant]:
-    """The variants that hold together; ``refuse`` hears of the others. ``timeframe`` is the run's, None on ticks."""
-    found = ((name, _variant(name, own, timeframe, refuse)) for name, own in written.items())
-    return {name: variant for name, variant in found if variant is not None}
+    """Return the valid variants and report faults of the others. ``timeframe``: the run's, None on ticks."""
+    read = ((name, _variant(name, keys, timeframe, refuse)) for name, keys in written.items())
+    return {name: variant for name, variant in read if variant is not None}
 
 
 def read_parameters(
     path: Path, written: Mapping[str, Any], declared: Sequence[Number | Choice], owner: str, refuse: Refuse
 ) -> dict[str, float]:
-    """Parameters in the order in which ``owner`` declares them; unknown keys are refused."""
+    """Return the parameters in declared order; unknown keys are refused. ``owner``: the indicator, for messages."""
     names = [parameter.name for parameter in declared]
     for key in written:
         if key not in names:
@@ -87,14 +91,14 @@ def _checked(
         remedy = near(output, indicator.outputs, f"write one of {', '.join(indicator.outputs)}")
         refuse((*path, "output"), f"{shown(output)} is not an output of {indicator.type}", remedy)
         output = indicator.outputs[0]
-    own = _timeframe((*path, "timeframe"), written, indicator, timeframe, refuse)
+    variant_timeframe = _timeframe((*path, "timeframe"), written, indicator, timeframe, refuse)
     if len(values) < len(indicator.parameters):
         return None
     wrong = indicator.refused(values)
     if wrong is not None:
         refuse((*path, wrong[0]), wrong[1], wrong[2])
         return None
-    return Variant(name, indicator.type, values, output, own)
+    return Variant(name, indicator.type, values, output, variant_timeframe)
 
 
 def _parameter(path: Path, value: Any, parameter: Number | Choice, refuse: Refuse) -> float | None:
@@ -123,21 +127,21 @@ def _parameter(path: Path, value: Any, parameter: Number | Choice, refuse: Refus
 def _timeframe(
     path: Path, written: Mapping[str, Any], indicator: indicators.Indicator, run: str | None, refuse: Refuse
 ) -> str | None:
-    own = value_at(written, "timeframe")
-    if own is None or own == run:
+    asked = value_at(written, "timeframe")
+    if asked is None or asked == run:
         return None
-    if not isinstance(own, str) or own not in TIMEFRAMES:
-        refuse(path, f"{shown(own)} is not a timeframe", f"write one of {', '.join(TIMEFRAMES)}")
+    if not isinstance(asked, str) or asked not in TIMEFRAMES:
+        refuse(path, f"{shown(asked)} is not a timeframe", f"write one of {', '.join(TIMEFRAMES)}")
         return None
     if indicator.is_windowed:
         refuse(path, f"{indicator.type} is computed over windows of time", "remove the key")
         return None
     run_ns = 0 if run is None else TIMEFRAMES[run]
     longer = [name for name, step_ns in TIMEFRAMES.items() if not run_ns or (step_ns > run_ns and not step_ns % run_ns)]
-    if own not in longer:
+    if asked not in longer:
         remedy = f"write one of {', '.join(longer)}, or remove the key" if longer else "remove the key"
-        refuse(path, f"{own} is not a multiple of the run's {run}", remedy)
+        refuse(path, f"{asked} is not a multiple of the run's {run}", remedy)
         return None
     if indicator.is_of_instance:
         refuse(path, f"{indicator.type} is of the position, which has no timeframe", "remove the key")
-    return own
+    return asked

@@ -8,6 +8,7 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime import backtest
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.results.recorder import Recorder
 
@@ -22,7 +23,7 @@ Progress = Callable[[int], None]
 def compile_for(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
-        import tightloop.runtime.backtest.bars_python  # noqa: F401 # importing it compiles it
+        _ = backtest.bars_python  # importing it compiles it
 
 
 def run_code(
@@ -35,9 +36,7 @@ def run_code(
     is_daily: bool = False,
 ) -> int:
     """``run`` for a plan with strategies in Python; ``is_daily`` keeps the last equity of each day alone."""
-    from tightloop.runtime.backtest import bars_python
-
-    return bars_python.run(plan, feed, recorder, on_progress, equity_rows=equity_rows, is_daily=is_daily)
+    return backtest.bars_python.run(plan, feed, recorder, on_progress, equity_rows=equity_rows, is_daily=is_daily)
 
 
 def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None = None) -> int:

@@ -13,6 +13,7 @@ from tightloop.core.limits import MINUTE_NS, NEVER_NS
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime import backtest
 from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.python.strategies import ROWS_IN_CALL, Strategies
@@ -28,7 +29,7 @@ Observer = Callable[[Plan], None]
 def compile_for(plan: Plan) -> None:
     """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
     if plan.has_code:
-        import tightloop.runtime.backtest.ticks_python  # noqa: F401 # importing it compiles it
+        _ = backtest.ticks_python  # importing it compiles it
 
 
 def run(
@@ -39,9 +40,7 @@ def run(
     ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
     """
     if plan.has_code:
-        from tightloop.runtime.backtest import ticks_python
-
-        return ticks_python.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
+        return backtest.ticks_python.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
     log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
     control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)

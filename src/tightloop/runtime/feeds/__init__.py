@@ -1,1 +1,1 @@
-"""Rows in memory as the core takes them."""
+"""Market data in memory, laid out as the compiled loops read it."""

@@ -1,4 +1,4 @@
-"""What a run on recorded data is fed with: all streams of bars and funding, ready to be merged by time."""
+"""Input of a run on bars: one stream of bars per instrument and of funding per perp, merged by time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,40 +25,40 @@ class Feed:
 
     @property
     def event_count(self) -> int:
-        """Events of the whole feed, whatever it gave already: two for each bar, one for each funding rate."""
+        """Events of the whole feed, consumed or not: two per bar (open and close), one per funding rate."""
         funding = self.streams["kind"] == int(StreamKind.FUNDING)
         return 2 * len(self.bars) + int(self.streams["end"][funding].max(initial=0))
 
     def fresh(self) -> "Feed":
-        """The same data from the beginning, sharing the rows."""
+        """Return a feed over the same rows, rewound to the beginning; rows are shared, not copied."""
         feed = Feed(self.streams.copy(), self.heap.copy(), self.bars, self.rates)
         replay_bars.feed_begin(feed.streams, feed.heap, feed.bars, feed.rates)
         return feed
 
 
 def make_feed(bars: Sequence[Rows], funding: Mapping[int, tuple[Ints, npt.NDArray[np.float64]]]) -> Feed:
-    """One stream of bars for each instrument, in the order of the plan, and funding by the instrument's index.
+    """Build a feed: ``bars`` per instrument in the order of the plan; ``funding`` as (ts_ns, rate) by instrument index.
 
-    Funding outside of the time that its instrument's bars cover is left out: nobody can hold anything there.
+    Funding outside the span of the instrument's bars is dropped: no position can exist there.
     """
     rows = np.concatenate(bars) if len(bars) > 1 else bars[0]
     streams = np.zeros(len(bars) + len(funding), STREAM)
     start = 0
-    for at, own in enumerate(bars):
-        streams[at]["kind"], streams[at]["instrument"] = int(StreamKind.BARS), at
-        streams[at]["at"], streams[at]["end"] = start, start + len(own)
-        start += len(own)
+    for index, instrument_bars in enumerate(bars):
+        streams[index]["kind"], streams[index]["instrument"] = int(StreamKind.BARS), index
+        streams[index]["at"], streams[index]["end"] = start, start + len(instrument_bars)
+        start += len(instrument_bars)
     kept = []
     start = 0
     for place, (instrument, (ts_ns, rate)) in enumerate(sorted(funding.items()), len(bars)):
         first, last = bars[instrument]["open_ns"][0], bars[instrument]["close_ns"][-1]
         inside = (ts_ns >= first) & (ts_ns <= last)
-        own = np.zeros(int(inside.sum()), RATE)
-        own["ts_ns"], own["rate"] = ts_ns[inside], rate[inside]
+        rows_inside = np.zeros(int(inside.sum()), RATE)
+        rows_inside["ts_ns"], rows_inside["rate"] = ts_ns[inside], rate[inside]
         streams[place]["kind"], streams[place]["instrument"] = int(StreamKind.FUNDING), instrument
-        streams[place]["at"], streams[place]["end"] = start, start + len(own)
-        start += len(own)
-        kept.append(own)
+        streams[place]["at"], streams[place]["end"] = start, start + len(rows_inside)
+        start += len(rows_inside)
+        kept.append(rows_inside)
     rates = np.concatenate(kept) if kept else np.zeros(1, RATE)
     heap = np.zeros(len(streams) + 2, np.int64)
     assert len(rows) < limits.NEVER_NS, "a feed is finite"

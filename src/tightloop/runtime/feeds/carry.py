@@ -1,4 +1,4 @@
-"""What a carry run is fed with: the instants it looks at the world, and what is known of every series at each."""
+"""Input of a carry run: its decision instants, and the value of every series at each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """A series by what it is and whose it is.
+    """Identifies a series by kind and by the instrument, pool asset, token or chain it belongs to.
 
     ``kind`` and ``name``: price and mark, the open of a spot instrument and of a perp (``bybit:ETHUSDT-perp``); high
     and low of the bar that ended at the instant (perps of legs that follow a signal); liquidity_index, borrow_index,
@@ -26,7 +26,7 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Funding of one perp: times rounded to the second, rates per interval, the open in force at each."""
+    """Funding settlements of one perp: times rounded to the second, rate per interval, mark (open in force)."""
 
     ts_ns: Ints
     rate: Floats
@@ -35,8 +35,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """Rewards of an LST paid at ``ts_ns``: ``per_unit`` tokens for each ETH staked on average over [from_ns, to_ns],
-    ``price_usd`` and ``price_eth`` of the token at the market then (NaN: no market price, reported and not valued)."""
+    """Rewards paid to holders of an LST at ``ts_ns``.
+
+    ``per_unit``: tokens per ETH staked on average over [from_ns, to_ns]. ``price_usd``, ``price_eth``: market price of
+    the token then; NaN when unknown, in which case the reward is reported but not valued.
+    """
 
     ts_ns: int
     token: str
@@ -49,7 +52,7 @@ class Payout:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a signal provider said: ``side`` 1 long, -1 short, 0 neutral (close), ``sd`` a fraction of the price."""
+    """A signal provider's forecast: ``side`` 1 long, -1 short, 0 neutral (close); ``sd`` a fraction of the price."""
 
     ts_ns: int
     side: int
@@ -59,13 +62,15 @@ class Prediction:
 
 @dataclass(slots=True)
 class CarryFeed:
-    """``values[i, k]`` is series k at ``instants[i]``; what was read at most at that time, but for series named in
-    ``interpolated``, which lie on a straight line between the rows around it. NaN is unknown: a market rate before the
-    first there is, a bar that is missing where high and low are asked for, a column the catalog does not have.
+    """``values[i, k]`` (n_instants, n_series float64) is series k as known at ``instants[i]`` (ns UTC).
 
-    ``settlements`` by instrument as it is written, the times in (first instant, last instant]; ``payouts`` and
-    ``predictions`` by the name of the leg, in order of time, the same for payouts, from the first instant on for
-    predictions. ``reports`` are what the quality gate found in the rows that were read.
+    A value is the last one published at or before the instant, except for series in ``interpolated``, which are
+    interpolated linearly between the neighbouring rows. NaN is unknown: before the first market rate, where a bar
+    needed for high and low is missing, or where the catalog lacks the column.
+
+    ``settlements``: by instrument name, in (first instant, last instant]. ``payouts`` and ``predictions``: by leg name,
+    in time order; payouts in the same interval, predictions from the first instant on. ``reports``: findings of the
+    quality gate about the rows read.
     """
 
     instants: Ints
@@ -80,7 +85,7 @@ class CarryFeed:
     warnings: list[str]
 
     def column(self, kind: str, name: str) -> int:
-        """The column of a series; KeyError names it when there is none."""
+        """Return the column index of a series in ``values``; raises KeyError that names a missing series."""
         key = SeriesKey(kind, name)
         if key not in self.series:
             raise KeyError(f"{kind} of {name}")

@@ -1,4 +1,4 @@
-"""A carry feed as the core takes it: columns in its order, and flows, settlements and payouts as timed events."""
+"""A carry feed in the form the compiled loop reads: columns in the order of the plan, all else as timed events."""
 
 import math
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from tightloop.runtime.feeds.carry import CarryFeed, Floats, Ints
 
 @dataclass(slots=True)
 class CarryTape:
-    """A feed as the core takes it: columns in its order, and extras (dtype EVENT) in order of time."""
+    """A feed in the order of a plan: ``values`` per instant, and ``extras`` (dtype EVENT) sorted by time."""
 
     instants: Ints
     values: Floats
     extras: Rows
 
     def fresh(self) -> tuple[Floats, Ints]:
-        """What was heard last of each series, and where the reading stands: at the beginning."""
+        """Return initial loop state: the last value seen of each series (NaN), and read positions (zeros)."""
         return np.full(self.values.shape[1], math.nan), np.zeros(4, np.int64)
 
 
 def kill_switch(ts_ns: int, *, engaged: bool = True, instrument: int = -1, strategy: int = -1) -> Rows:
-    """What an operator says at a time: nothing is added any more, or (``engaged`` False) something may be again.
+    """Return a KILL_SWITCH event: an operator forbids new risk, or with ``engaged=False`` allows it again.
 
-    A scope of -1 is everything; ``strategy`` 0 is the one of a carry run, ``instrument`` a number of
-    ``CarryPlan.instruments``. Give it to ``make_tape``, or ``replay.step_one`` at any event.
+    ``strategy`` and ``instrument`` limit the scope; -1 means all. In a carry run ``strategy`` is 0 and ``instrument``
+    is an index into ``CarryPlan.instruments``. Pass it to ``make_tape``, or to ``replay.step_one`` at any event.
     """
     event = _extra(ts_ns, EventKind.KILL_SWITCH, -1)
     event["order_id"], event["instrument"], event["order_slot"] = int(engaged), instrument, strategy
@@ -37,14 +37,14 @@ def kill_switch(ts_ns: int, *, engaged: bool = True, instrument: int = -1, strat
 
 
 def rearmed(ts_ns: int) -> Rows:
-    """An operator lifts the stop of a drawdown, or of ruin."""
+    """Return a REARMED event: an operator lifts a drawdown or ruin stop."""
     return _extra(ts_ns, EventKind.REARMED, -1)
 
 
 def make_tape(plan: CarryPlan, feed: CarryFeed, operated: Sequence[Rows] = ()) -> CarryTape:
-    """Put a feed in the order of a plan. The capital comes in at the first instant.
+    """Arrange a feed in the order of a plan; the initial capital arrives at the first instant.
 
-    ``operated``: what an operator said (``kill_switch``, ``rearmed``), heard before the decisions of its time.
+    ``operated``: events of an operator (``kill_switch``, ``rearmed``), applied before the decisions of their instant.
     """
     keys = [(key.kind, key.name) for key in feed.series]
     columns = [keys.index(key) for key in plan.series]
@@ -55,18 +55,18 @@ def make_tape(plan: CarryPlan, feed: CarryFeed, operated: Sequence[Rows] = ()) -
         extras += _settlements(number, feed, str(instrument))
     extras += _payouts(plan, feed)
     for number, leg in enumerate(plan.strategy.legs):
-        for own in feed.predictions.get(leg.name, ()):
-            extras.append(
-                _extra(own.ts_ns, EventKind.SIGNAL_RECEIVED, number, qty=own.side, amount=own.confidence, rate=own.sd)
-            )
+        for forecast in feed.predictions.get(leg.name, ()):
+            kind, side = EventKind.SIGNAL_RECEIVED, forecast.side
+            confidence, sd = forecast.confidence, forecast.sd
+            extras.append(_extra(forecast.ts_ns, kind, number, qty=side, amount=confidence, rate=sd))
     extras += operated
-    together = np.empty(sum(len(rows) for rows in extras), EVENT)  # joining them by name would cost 10 ms
-    at = 0
+    timed = np.empty(sum(len(rows) for rows in extras), EVENT)  # np.concatenate matches fields by name: 10 ms
+    start = 0
     for rows in extras:
-        together[at : at + len(rows)] = rows
-        at += len(rows)
-    together = together[np.argsort(together["ts_init_ns"], kind="stable")]
-    return CarryTape(feed.instants.astype(np.int64), values, together)
+        timed[start : start + len(rows)] = rows
+        start += len(rows)
+    timed = timed[np.argsort(timed["ts_init_ns"], kind="stable")]
+    return CarryTape(feed.instants.astype(np.int64), values, timed)
 
 
 def _extra(ts_ns: int, kind: EventKind, instance: int, since_ns: int | None = None, **numbers: float) -> Rows:
@@ -86,31 +86,31 @@ def _flow(ts_ns: int, amount: float, reason: int) -> Rows:
 def _flows(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
     first, last = int(feed.instants[0]), int(feed.instants[-1])
     return [
-        _flow(own.ts_ns, own.amount, int(own.speed == "fast"))
-        for own in plan.strategy.flows
-        if first <= own.ts_ns <= last
+        _flow(flow.ts_ns, flow.amount, int(flow.speed == "fast"))
+        for flow in plan.strategy.flows
+        if first <= flow.ts_ns <= last
     ]
 
 
-def _settlements(at: int, feed: CarryFeed, instrument: str) -> list[Rows]:
-    own = feed.settlements.get(instrument)
-    if own is None:
+def _settlements(holding: int, feed: CarryFeed, instrument: str) -> list[Rows]:
+    settlement = feed.settlements.get(instrument)
+    if settlement is None:
         return []
-    events = np.zeros(len(own.ts_ns), EVENT)
-    events["kind"], events["instance"], events["instrument"] = int(EventKind.FUNDING_SETTLED), at, -1
-    events["ts_init_ns"] = events["ts_event_ns"] = own.ts_ns
-    events["rate"], events["price"] = own.rate, own.mark
+    events = np.zeros(len(settlement.ts_ns), EVENT)
+    events["kind"], events["instance"], events["instrument"] = int(EventKind.FUNDING_SETTLED), holding, -1
+    events["ts_init_ns"] = events["ts_event_ns"] = settlement.ts_ns
+    events["rate"], events["price"] = settlement.rate, settlement.mark
     return [events]
 
 
 def _payouts(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
-    """Each begins its period (a rate of 0), has a price told, and is paid."""
-    found: list[Rows] = []
+    """Emit two events per payout: the start of its accrual period (rate 0), then the payment itself."""
+    events: list[Rows] = []
     for leg in plan.strategy.legs:
-        for own in feed.payouts.get(leg.name, ()):
-            at = plan.rewards.get((leg.name, own.token), -1)
-            if at < 0 or not feed.instants[0] <= own.ts_ns <= feed.instants[-1]:
+        for payout in feed.payouts.get(leg.name, ()):
+            reward = plan.rewards.get((leg.name, payout.token), -1)
+            if reward < 0 or not feed.instants[0] <= payout.ts_ns <= feed.instants[-1]:
                 continue
-            found.append(_extra(max(own.from_ns, int(feed.instants[0])), EventKind.REWARD_PAID, at))
-            found.append(_extra(own.ts_ns, EventKind.REWARD_PAID, at, own.from_ns, rate=own.per_unit))
-    return found
+            events.append(_extra(max(payout.from_ns, int(feed.instants[0])), EventKind.REWARD_PAID, reward))
+            events.append(_extra(payout.ts_ns, EventKind.REWARD_PAID, reward, payout.from_ns, rate=payout.per_unit))
+    return events

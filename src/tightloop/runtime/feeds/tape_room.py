@@ -1,4 +1,4 @@
-"""Room for the windows of time: tapes that are full are moved to where there is twice the room, between two events."""
+"""Growth of tick tapes: a full tape is copied to one of twice the capacity at the end of the arena, between events."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tightloop.model.signal.plan import Plan
 
 
 def grow(plan: Plan, instrument: int) -> None:
-    """Double every tape of an instrument that has no room for its next row. CapacityError at the stated limits."""
+    """Double every full tape of an instrument; raises CapacityError at TAPE_ROWS_MAX or ARENA_FLOATS_MAX."""
     state = plan.states[0]
     for name in ("trade_tape", "quote_tape", "book_tape"):
         number = int(state["instruments"][instrument][name])

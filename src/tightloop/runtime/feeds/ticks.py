@@ -1,7 +1,8 @@
-"""What a run on ticks is fed with: streams of prints, quotes, books and funding that give their rows in pieces.
+"""Input of a run on ticks: streams of trades, quotes, order books and funding, read in pieces of bounded size.
 
-Every stream has a piece of the one array that compiled code reads; when it is used up the stream asks for the next
-(``refill``), so memory does not grow with the span. On two clocks the strategy and the venue have streams of their own.
+Each tick stream owns a fixed slice of the one array that compiled code reads. When a slice is used up, the loop returns
+and ``refill`` loads the next piece, so memory does not grow with the span. With latency, strategy and venue read the
+same ticks through separate streams, each on its own clock.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +22,13 @@ KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES, "book": Strea
 
 
 def piece_rows(streams: int) -> int:
-    """Rows of a piece: fewer where many streams are read side by side."""
+    """Return the rows per piece: fewer where many streams are open at once."""
     return PIECE_ROWS if streams <= MANY_STREAMS else PIECE_ROWS_OF_MANY
 
 
 @dataclass(slots=True)
 class TickSource:
-    """The ticks of one instrument and kind in the order of receipt, in pieces of at most PIECE_ROWS rows (TICK)."""
+    """Ticks of one instrument and kind in the order of receipt, in pieces of at most PIECE_ROWS rows (TICK)."""
 
     instrument: int
     kind: str
@@ -46,10 +47,11 @@ class TickFeed:
         event_count: int = 0,
         piece_rows: int = PIECE_ROWS,
     ) -> None:
-        """``offset_ns`` is added to the times of receipt; ``grids_ns`` are periods by instrument.
+        """Open the streams and load the first piece of each.
 
-        ``piece_rows``: no piece has more rows.
-        ``event_count``: about how many events there are, 0 when nobody knows.
+        ``funding``: (ts_ns, rate) by instrument index. ``grids_ns``: period of the evaluation grid by instrument index.
+        ``offset_ns``: added to times of receipt. ``event_count``: estimated number of events; 0 when unknown.
+        ``piece_rows``: upper bound on the rows of a piece.
         """
         self.event_count = event_count
         count = len(sources) + len(funding) + len(grids_ns)
@@ -59,7 +61,7 @@ class TickFeed:
         self.ticks = np.zeros(max(len(sources), 1) * piece_rows, TICK)
         self._pieces = [source.pieces for source, _ in sources]
         self._clocks = [clock for _, clock in sources]
-        self._heard_ns = [0] * len(sources)
+        self._venue_ns = [0] * len(sources)
         self.rates = self._lay_out(sources, funding, offset_ns)
         for k in range(len(sources)):
             self._fill(k)
@@ -88,19 +90,19 @@ class TickFeed:
         return np.concatenate(kept) if kept else np.zeros(1, RATE)
 
     def _grids(self, first: int, grids_ns: Mapping[int, int]) -> None:
-        """A grid begins with the first multiple of its period at which its instrument has been heard of."""
+        """Start each grid at the first multiple of its period at or after the first tick of its instrument."""
         for k, (instrument, period_ns) in enumerate(sorted(grids_ns.items()), first):
-            own = [
+            received_ns = [
                 int(self.ticks[s["at"]]["ts_init_ns"]) + int(s["offset_ns"])
                 for s in self.streams[: len(self._pieces)]
                 if s["instrument"] == instrument and s["clock"] != int(Clock.VENUE) and s["at"] < s["end"]
             ]
             row = self.streams[k]
             row["kind"], row["instrument"], row["period_ns"] = int(StreamKind.GRID), instrument, period_ns
-            row["next_ns"] = -(-min(own) // period_ns) * period_ns if own else limits.NEVER_NS
+            row["next_ns"] = -(-min(received_ns) // period_ns) * period_ns if received_ns else limits.NEVER_NS
 
     def _fill(self, k: int) -> None:
-        """The next piece of a stream into its place; its end when there is none."""
+        """Load the next piece of stream ``k`` into its slice; mark the stream as ended when there is none."""
         row, first = self.streams[k], k * self._piece_rows
         piece = next(self._pieces[k], None)
         while piece is not None and not len(piece):
@@ -108,19 +110,19 @@ class TickFeed:
         count = 0 if piece is None else len(piece)
         assert count <= self._piece_rows, "a piece fits in its place"
         if piece is not None:
-            own = self.ticks[first : first + count]
+            slot = self.ticks[first : first + count]
             if piece.dtype == TICK and piece.flags.c_contiguous:
-                own.view(np.int64)[:] = piece.view(np.int64)  # whole, not row by row
+                slot.view(np.int64)[:] = piece.view(np.int64)  # whole, not row by row
             else:
-                own[:] = piece
+                slot[:] = piece
             if self._clocks[k] == Clock.VENUE:
-                # What reached us later happened no earlier: the venue goes by the latest time it has sent so far.
-                happened = np.maximum.accumulate(np.maximum(own["ts_event_ns"], self._heard_ns[k]))
-                own["ts_event_ns"] = happened
-                self._heard_ns[k] = int(happened[-1])
+                # Exchange stamps may run backwards between messages; venue time must not, so take the running maximum.
+                happened = np.maximum.accumulate(np.maximum(slot["ts_event_ns"], self._venue_ns[k]))
+                slot["ts_event_ns"] = happened
+                self._venue_ns[k] = int(happened[-1])
         row["at"], row["end"], row["is_last"] = first, first + count, int(piece is None)
 
     def refill(self) -> None:
-        """Give the stream that asked for rows its next piece."""
+        """Load the next piece of the stream on which the loop stopped (``heap[1]``)."""
         self._fill(int(self.heap[1]))
         replay_ticks.ticks_refilled(self.streams, self.heap, self.ticks, self.rates)

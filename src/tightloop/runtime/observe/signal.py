@@ -15,6 +15,7 @@ from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime import observe
 from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.feeds.ticks import TickFeed
@@ -152,10 +153,8 @@ def watch(
     one of them fails, the run ends there."""
     nodes, nears, instances = _laid_out(plan)
     if plan.has_code:
-        from tightloop.runtime.observe import python as observe_python
-
-        bounds = observe_python.Bounds(until_ns, until_seq, events)
-        eye = observe_python.watch(plan, feed, (nodes, nears, instances), bounds, order_id, may_fail=may_fail)
+        bounds = observe.python.Bounds(until_ns, until_seq, events)
+        eye = observe.python.watch(plan, feed, (nodes, nears, instances), bounds, order_id, may_fail=may_fail)
         return Watched(plan, nodes, nears, instances, eye.done, eye.until, eye.listener)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)

@@ -1,1 +1,1 @@
-"""Data of a carry run, loaded and checked."""
+"""Market data of a carry run, loaded through the quality gate."""

@@ -1,4 +1,4 @@
-"""What a carry run reads: prices, indices, rates, funding, rewards and signals, through the quality gate."""
+"""Market data of a carry run: prices, indices, rates, funding, rewards and signals, through the quality gate."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ from tightloop.runtime.feeds.carry import CarryFeed, Payout, Prediction, SeriesK
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Column = tuple[SeriesKey, Floats, bool]
-"""A series at the instants, and whether it lies on lines between rows."""
+"""(key, value at each instant, whether it is interpolated)."""
 
 HOUR_NS = 3_600_000_000_000
 INTERPOLATED = ("liquidity_index", "borrow_index")
@@ -32,13 +32,13 @@ RESERVE_COLUMNS = {
     "liquidity_index": "liquidity_index", "borrow_index": "borrow_index", "supplied": "total_supplied",
     "borrowed": "total_borrowed", "liquidity_rate": "liquidity_rate", "borrow_rate": "borrow_rate",
 }  # fmt: skip
-"""Kinds of series of a pool's asset, and the columns of lending rows that they are read from."""
+"""Kind of series of a pool's asset -> column of the lending dataset."""
 RAW_STAMPS = "-raw-stamps"
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the legs, marks and costs of a strategy are priced with, each once, in the order of the file."""
+    """What a strategy must be priced with: instruments, reserves, tokens, chains; each once, in file order."""
 
     instruments: tuple[InstrumentId, ...]
     signalled: tuple[InstrumentId, ...]
@@ -61,10 +61,10 @@ def load_carry_feed(
     end_ns: int | None = None,
     accepted: frozenset[str] = frozenset(),
 ) -> CarryFeed:
-    """The instants from ``start_ns`` to ``end_ns``, both included, and what is known at each.
+    """Load the feed at the instants from ``start_ns`` to ``end_ns``, both included.
 
-    None: as far as every dataset reaches, which a warning states. InputError: a dataset is not there or does not cover
-    the instants; UnfitDataError: the gate refuses rows whose faults are not in ``accepted``.
+    None means as far as every dataset reaches, which a warning states. Raises InputError when a dataset is missing or
+    does not cover the instants, UnfitDataError when the quality gate finds faults that are not in ``accepted``.
     """
     if isinstance(data, Mapping):
         raise InputError.one("data", None, "", "carry strategies read a catalog", "give the folder of a catalog")
@@ -104,7 +104,7 @@ def load_carry_feed(
 
 
 def needs_of(strategy: CarryStrategy) -> Needs:
-    """What a run reads; two strategies that read the same need the same."""
+    """Collect what a strategy must read; equal needs mean that two strategies can share a feed."""
     instruments: dict[InstrumentId, None] = {}
     signalled: dict[InstrumentId, None] = {}
     reserves: dict[tuple[str, str], None] = {}
@@ -132,13 +132,13 @@ def needs_of(strategy: CarryStrategy) -> Needs:
 
 
 def _lookback(strategy: CarryStrategy) -> dict[InstrumentId, int]:
-    """Bars before the first instant that a signal's instruments need."""
-    found: dict[InstrumentId, int] = {}
+    """Return the number of bars needed before the first instant, by instrument of a signal."""
+    counts: dict[InstrumentId, int] = {}
     for leg in strategy.legs:
         if leg.signal is not None:
             bars = BASELINE_BARS if leg.signal.source == "baseline" else 1
-            found.update((venue, max(found.get(venue, 0), bars)) for venue, _ in leg.venues)
-    return found
+            counts.update((venue, max(counts.get(venue, 0), bars)) for venue, _ in leg.venues)
+    return counts
 
 
 # --- instants ---------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _instants(
 
 
 def _spans(strategy: CarryStrategy, catalog: Catalog, needs: Needs) -> Iterator[tuple[str, int, int]]:
-    """Path, first and last instant of every dataset that the run cannot do without."""
+    """Yield (path, first ns, last ns) of every dataset the run cannot do without."""
     proxies = strategy.marks.proxies
     for instrument in needs.instruments:
         path = catalog.bars_path(proxies.get(instrument, instrument), strategy.timeframe)
@@ -199,7 +199,7 @@ def _price_columns(rows: CarryRows, needs: Needs) -> Iterator[Column]:
 
 
 def _shifts(strategy: CarryStrategy, rows: CarryRows) -> dict[str, int]:
-    """By LST, the time of its first rate when it stands for a first instant up to an hour before it."""
+    """Return, by LST, the time of a first rate that is used for an instant up to one hour earlier (legacy mode)."""
     shifts: dict[str, int] = {}
     if strategy.legacy.is_on and strategy.legacy.first_rows:
         for leg in strategy.legs:
@@ -220,12 +220,12 @@ def _reserve_columns(rows: CarryRows, needs: Needs, shifts: Mapping[str, int]) -
         instants = np.maximum(rows.instants, shifts.get(asset, rows.start_ns))
         for kind, column in RESERVE_COLUMNS.items():
             if column not in columns:
-                found = np.full(len(instants), np.nan)
+                values = np.full(len(instants), np.nan)
             elif kind in INTERPOLATED:
-                found = interpolate(times, columns[column], instants)
+                values = interpolate(times, columns[column], instants)
             else:
-                found = as_of(times, columns[column], rows.instants)
-            yield SeriesKey(kind, f"{pool}/{asset}"), found, kind in INTERPOLATED
+                values = as_of(times, columns[column], rows.instants)
+            yield SeriesKey(kind, f"{pool}/{asset}"), values, kind in INTERPOLATED
 
 
 def _lst_columns(rows: CarryRows, needs: Needs, strategy: CarryStrategy) -> Iterator[Column]:
@@ -239,14 +239,14 @@ def _lst_columns(rows: CarryRows, needs: Needs, strategy: CarryStrategy) -> Iter
 
 
 def _market_rate(rows: CarryRows, lst: str) -> Floats:
-    """The rate on the market: unknown outside of the rows there are, for only an exit needs it."""
+    """Return the market rate of an LST; NaN outside its rows, because only an exit needs it."""
     path = f"staking/{lst}-market"
     if not rows.catalog.has(path):
         rows.warnings.append(f"no {path} in the data: {lst} can not be sold at the market")
         return np.full(len(rows.instants), np.nan)
     first, last, step_ns = rows.catalog.span(path)
     inside = (rows.instants >= first) & (rows.instants < last + step_ns)
-    found = np.full(len(rows.instants), np.nan)
+    rates = np.full(len(rows.instants), np.nan)
     if not inside.all():
         rows.warnings.append(
             f"the rate of {lst} on the market is known from {moment(first)} to {moment(last)} alone: "
@@ -257,8 +257,8 @@ def _market_rate(rows: CarryRows, lst: str) -> Floats:
         loaded: LoadedSeries = rows.catalog.series_around(path, *window, rows.accepted)
         rows.keep(path, loaded.report)
         name = "market_rate_median_24h" if "market_rate_median_24h" in loaded.columns else "market_rate"
-        found[inside] = as_of(loaded.ts_ns, loaded.columns[name], rows.instants[inside])
-    return found
+        rates[inside] = as_of(loaded.ts_ns, loaded.columns[name], rows.instants[inside])
+    return rates
 
 
 def _gas_columns(rows: CarryRows, needs: Needs) -> Iterator[Column]:
@@ -271,7 +271,7 @@ def _gas_columns(rows: CarryRows, needs: Needs) -> Iterator[Column]:
 
 
 def _settlement(rows: CarryRows, strategy: CarryStrategy, perp: InstrumentId) -> Settlement:
-    """Settlements in (first instant, last instant], each at the open in force then."""
+    """Return the settlements in (first instant, last instant], each at the open in force then."""
     loaded, source = _funding(rows, perp)
     inside = (loaded.ts_ns > rows.start_ns) & (loaded.ts_ns <= rows.end_ns)
     ts_ns, rate = loaded.ts_ns[inside], loaded.columns["rate"][inside]
@@ -288,7 +288,7 @@ def _settlement(rows: CarryRows, strategy: CarryStrategy, perp: InstrumentId) ->
 
 
 def _funding(rows: CarryRows, perp: InstrumentId) -> tuple[LoadedSeries, InstrumentId]:
-    """Funding of the perp, or of the one that stands in for it when its own is not there or can not be used."""
+    """Return funding of the perp, or of its proxy when the perp's is missing or unfit; and which of the two it is."""
     proxy = rows.stand_in(perp)
     for source in dict.fromkeys((perp, proxy)):
         path = f"funding/{source.venue}/{source.symbol}"
@@ -306,7 +306,7 @@ def _funding(rows: CarryRows, perp: InstrumentId) -> tuple[LoadedSeries, Instrum
     raise AssertionError("the last source is returned or refused")
 
 
-# --- what is said -----------------------------------------------------------------------------------------------------
+# --- warnings and data hash -------------------------------------------------------------------------------------------
 
 
 def _add_warnings(rows: CarryRows, strategy: CarryStrategy) -> None:
@@ -325,13 +325,15 @@ def _digest(
     payouts: Mapping[str, tuple[Payout, ...]],
     predictions: Mapping[str, tuple[Prediction, ...]],
 ) -> str:
-    """The data hash of what was read."""
-    own = hashlib.blake2b(instants.tobytes(), digest_size=16)
+    """Return the data hash of everything read."""
+    digest = hashlib.blake2b(instants.tobytes(), digest_size=16)
     for key, values, _ in columns:
-        own.update(f"{key.kind} {key.name}".encode() + np.ascontiguousarray(values).tobytes())
+        digest.update(f"{key.kind} {key.name}".encode() + np.ascontiguousarray(values).tobytes())
     for name, settlement in settlements.items():
-        own.update(name.encode() + settlement.ts_ns.tobytes() + settlement.rate.tobytes() + settlement.mark.tobytes())
+        digest.update(
+            name.encode() + settlement.ts_ns.tobytes() + settlement.rate.tobytes() + settlement.mark.tobytes()
+        )
     for kind in (payouts, predictions):
         for name, rows in kind.items():
-            own.update(f"{name} {rows!r}".encode())
-    return own.hexdigest()
+            digest.update(f"{name} {rows!r}".encode())
+    return digest.hexdigest()

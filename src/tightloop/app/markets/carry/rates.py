@@ -1,4 +1,4 @@
-"""The model of the pools' interest at the instants of a carry run, for strategies whose own size moves the rates."""
+"""Parameters of the pools' interest-rate model at each instant, for runs with market impact."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,17 @@ REMEDY = "write --from and --to within what is known, or costs.market_impact: fa
 def rate_columns(
     strategy: CarryStrategy, rows: CarryRows, reserves: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[SeriesKey, Floats, bool]]:
-    """The parameters in force at each instant, by pool and asset. InputError: nobody knows them at one of them."""
+    """Yield the model parameters in force at each instant, by pool and asset.
+
+    Raises InputError where one is unknown at an instant that needs it: always for a borrowed asset, otherwise where the
+    recorded utilisation lies above the optimal one.
+    """
     borrowed = {(leg.pool, asset) for leg in strategy.legs for asset in (leg.borrow, leg.debt) if asset is not None}
     for pool, asset in reserves:
         regimes = _regimes(strategy, rows, pool, asset)
-        times = np.array([own.since for own in regimes], np.int64)
+        times = np.array([regime.since for regime in regimes], np.int64)
         columns = {
-            kind: as_of(times, np.array([_or_nan(getattr(own, field)) for own in regimes]), rows.instants)
+            kind: as_of(times, np.array([_or_nan(getattr(regime, field)) for regime in regimes]), rows.instants)
             for kind, field in MODEL.items()
         }
         used = _utilisation(rows, pool, asset)
@@ -50,15 +54,15 @@ def _refusal(strategy: CarryStrategy, message: str, remedy: str) -> InputError:
 
 
 def _regimes(strategy: CarryStrategy, rows: CarryRows, pool: str, asset: str) -> list[Regime]:
-    """The regimes of an asset, which are known at every instant."""
+    """Return the rate regimes of an asset; raises InputError unless they cover every instant."""
     known = packaged_rates().pools.get(pool)
     regimes = [] if known is None else known.assets.get(asset, [])
     if known is None or not regimes:
         message = f"how {pool} sets the interest on {asset} is not known at {moment(rows.start_ns)}"
         raise _refusal(strategy, message, "write costs.market_impact: false")
-    at = np.searchsorted([own.since for own in regimes], rows.instants, side="right") - 1
-    is_known = np.array([own.is_known for own in regimes])[np.maximum(at, 0)]
-    unknown = (at < 0) | ~is_known | (rows.instants >= known.until)
+    row = np.searchsorted([regime.since for regime in regimes], rows.instants, side="right") - 1
+    is_known = np.array([regime.is_known for regime in regimes])[np.maximum(row, 0)]
+    unknown = (row < 0) | ~is_known | (rows.instants >= known.until)
     if unknown.any():
         when = moment(int(rows.instants[np.argmax(unknown)]))
         raise _refusal(strategy, f"how {pool} sets the interest on {asset} is not known at {when}", REMEDY)
@@ -66,7 +70,7 @@ def _regimes(strategy: CarryStrategy, rows: CarryRows, pool: str, asset: str) ->
 
 
 def _utilisation(rows: CarryRows, pool: str, asset: str) -> Floats:
-    """Borrowed over supplied, as recorded. InputError without either."""
+    """Return borrowed / supplied as recorded (fraction); raises InputError where either is missing."""
     path = f"lending/{pool}/{asset}"
     times, columns = rows.series(path)
     totals = []

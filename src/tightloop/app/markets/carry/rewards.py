@@ -1,4 +1,4 @@
-"""Rewards of liquid staking as published: tokens for each ETH that was staked, paid once, at the market's price."""
+"""Published rewards of liquid staking: tokens per ETH staked, paid once per period, valued at the market price."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,16 +41,16 @@ PROGRAMS: Mapping[str, _Program] = {
         "rewards/etherfi-ethfi-topups", "weETH", "ETHFI", InstrumentId("uniswap_v3", "ETHFIWETH", "spot")
     ),
 }
-"""By the name that a leg calls them."""
+"""Reward programs by their name in strategy files."""
 
 
 def payouts_of(leg: Leg, rows: CarryRows, usd: Mapping[str, InstrumentId]) -> tuple[Payout, ...]:
-    """Payouts of a leg's rewards in (first instant, last instant], in order of time.
+    """Return payouts of a leg's rewards in (first instant, last instant], in time order.
 
-    EIGEN of a week is paid when its last day ends; a top-up of ETHFI in the first hour of the day it names. The price
-    is the close of the hour that ends then.
+    Weekly EIGEN is paid at the end of the week's last day, an ETHFI top-up one hour into the day it names; each is
+    valued at the close of the hourly bar that ends then.
     """
-    found: list[Payout] = []
+    payouts: list[Payout] = []
     for name in leg.rewards:
         if name not in PROGRAMS or PROGRAMS[name].lst != leg.lst:
             there = ", ".join(known for known, program in PROGRAMS.items() if program.lst == leg.lst) or "none"
@@ -60,8 +60,8 @@ def payouts_of(leg: Leg, rows: CarryRows, usd: Mapping[str, InstrumentId]) -> tu
         published = rows.catalog.table(program.path)
         rows.reports.append(published.report)
         periods = [period for period in _periods(published.columns) if rows.start_ns < period.ts_ns <= rows.end_ns]
-        found += _priced(periods, program, rows, usd)
-    return tuple(sorted(found, key=lambda payout: (payout.ts_ns, payout.token)))
+        payouts += _priced(periods, program, rows, usd)
+    return tuple(sorted(payouts, key=lambda payout: (payout.ts_ns, payout.token)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,12 @@ def _periods(columns: Mapping[str, tuple[Any, ...]]) -> list[_Period]:
 
 
 def _days(values: tuple[Any, ...], column: str) -> Ints:
-    found = [iso_ns(str(value)[:10]) if _DAY.match(str(value)) else None for value in values]
-    wrong = next((row for row, day in enumerate(found) if day is None), None)
+    days = [iso_ns(str(value)[:10]) if _DAY.match(str(value)) else None for value in values]
+    wrong = next((row for row, day in enumerate(days) if day is None), None)
     if wrong is not None:
         message = f"{values[wrong]!r} (row {wrong + 1}) is not a day"
         raise InputError.one("rewards", None, column, message, "write it as 2024-01-31")
-    return np.array(found, np.int64)
+    return np.array(days, np.int64)
 
 
 def _priced(
@@ -112,35 +112,35 @@ def _priced(
             f"{unpriced} of {len(periods)} payouts of {program.token} have no market price: reported, not valued"
         )
     return [
-        Payout(own.ts_ns, program.token, own.per_unit, price * eth, own.from_ns, own.to_ns, price)
-        for own, price, eth in zip(periods, in_eth.tolist(), eth_usd.tolist(), strict=True)
+        Payout(period.ts_ns, program.token, period.per_unit, price * eth, period.from_ns, period.to_ns, price)
+        for period, price, eth in zip(periods, in_eth.tolist(), eth_usd.tolist(), strict=True)
     ]
 
 
 def price_columns(
     legs: Sequence[Leg], rows: CarryRows, usd: Mapping[str, InstrumentId]
 ) -> Iterator[tuple[SeriesKey, Floats, bool]]:
-    """What a reward token is worth at every instant: the last hour's close known then, times the price of ETH.
+    """Yield the price of each reward token: the last hourly close known at an instant, times the price of ETH.
 
-    In ETH alone where nothing prices ETH: then the share class is ETH, and so is the unit of all prices.
+    Without a price of ETH it stays in ETH: the share class is then ETH, and so is the unit of all prices.
     """
     for name in dict.fromkeys(name for leg in legs for name in leg.rewards if name in PROGRAMS):
         program = PROGRAMS[name]
-        found = np.full(len(rows.instants), np.nan)
+        prices = np.full(len(rows.instants), np.nan)
         path = f"bars/{program.market.venue}/{program.market.stem}-1h"
         if rows.catalog.has(path):
             first, last, _ = rows.catalog.span(path)
             window = max(rows.start_ns - DAY_NS, first), min(rows.end_ns, last)
             if window[0] <= window[1]:
                 loaded = rows.catalog.bars_around(program.market, "1h", *window, rows.accepted)
-                found = as_of(loaded.bars["close_ns"], loaded.bars["close"], rows.instants)
+                prices = as_of(loaded.bars["close_ns"], loaded.bars["close"], rows.instants)
         if "ETH" in usd:
-            found = found * rows.opens(usd["ETH"])
-        yield SeriesKey("price", program.token), found, False
+            prices = prices * rows.opens(usd["ETH"])
+        yield SeriesKey("price", program.token), prices, False
 
 
 def _closes(market: InstrumentId, rows: CarryRows, paid: Ints) -> Floats:
-    """The close of the hour that ends at each time, NaN without one."""
+    """Return the close of the hourly bar that ends at each time; NaN without one."""
     path = f"bars/{market.venue}/{market.stem}-1h"
     if not rows.catalog.has(path):
         return np.full(len(paid), np.nan)

@@ -1,4 +1,4 @@
-"""Rows of a catalog as values at the instants of a carry run: the last at or before, or on a line between two."""
+"""Rows of a catalog as values at the instants of a carry run: as of, exactly at, or interpolated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ NS_PER_S = 1_000_000_000
 
 
 def as_of(times: Ints, values: Floats, instants: Ints) -> Floats:
-    """The value of the last row at or before each instant; NaN before the first row."""
+    """Return the value of the last row at or before each instant; NaN before the first row."""
     row = np.searchsorted(times, instants, side="right") - 1
     return np.where(row >= 0, values[np.maximum(row, 0)], np.nan)
 
 
 def at(times: Ints, values: Floats, instants: Ints) -> Floats:
-    """The value of the row at each instant; NaN where there is none."""
+    """Return the value of the row exactly at each instant; NaN where there is none."""
     row = np.minimum(np.searchsorted(times, instants), len(times) - 1)
     return np.where(times[row] == instants, values[row], np.nan)
 
 
 def interpolate(times: Ints, values: Floats, instants: Ints) -> Floats:
-    """The value on the straight line between the rows around each instant, which must lie within the rows."""
+    """Interpolate linearly at each instant; asserts that no instant lies outside the rows."""
     assert times[0] <= instants[0] <= instants[-1] <= times[-1], "no row is extrapolated"
     # Seconds since the first row are exact as float64; nanoseconds since 1970 are not.
     origin = int(times[0])
@@ -38,8 +38,11 @@ def interpolate(times: Ints, values: Floats, instants: Ints) -> Floats:
 
 @dataclass(slots=True)
 class CarryRows:
-    """Reads each dataset once. ``holes`` as of Marks; what the gate found gathers in ``reports``, what a user must know
-    in ``warnings``; ``carried`` counts the instants without a bar, by instrument as it is written."""
+    """Reads each dataset once. ``holes``: as of Marks, what to do with instants without a bar (refuse or carry).
+
+    ``reports`` collects findings of the quality gate, ``warnings`` what the user must know, ``carried`` the number of
+    instants without a bar, by instrument name.
+    """
 
     catalog: Catalog
     timeframe: str
@@ -56,23 +59,23 @@ class CarryRows:
 
     @property
     def start_ns(self) -> int:
-        """The first instant."""
+        """First instant, ns UTC."""
         return int(self.instants[0])
 
     @property
     def end_ns(self) -> int:
-        """The last instant."""
+        """Last instant, ns UTC."""
         return int(self.instants[-1])
 
     def stand_in(self, instrument: InstrumentId) -> InstrumentId:
-        """The instrument whose prices are read for this one: itself, or its proxy."""
+        """Return the instrument whose prices are used for this one: itself, or its proxy."""
         return self.proxies.get(instrument, instrument)
 
     def bars(self, instrument: InstrumentId) -> npt.NDArray[np.void]:
-        """Bars of the instrument, or of the one that stands in for it, around the run and its lookback."""
+        """Return bars (BAR) of the instrument or its proxy, covering the run and its lookback."""
         source = self.stand_in(instrument)
         if source not in self._bars:
-            back = max((bars for own, bars in self.lookback.items() if self.stand_in(own) == source), default=0)
+            back = max((bars for name, bars in self.lookback.items() if self.stand_in(name) == source), default=0)
             first = self.catalog.span(self.catalog.bars_path(source, self.timeframe))[0] if back else self.start_ns
             start_ns = min(max(self.start_ns - back * TIMEFRAMES[self.timeframe], first), self.start_ns)
             loaded = self.catalog.bars_around(source, self.timeframe, start_ns, self.end_ns, self.accepted)
@@ -93,17 +96,17 @@ class CarryRows:
         self.carried[str(instrument)] = len(missing)
 
     def opens(self, instrument: InstrumentId, instants: Ints | None = None) -> Floats:
-        """The open in force at each instant: over a hole the last there was."""
+        """Return the open in force at each instant; over a hole the previous open is carried forward."""
         bars = self.bars(instrument)
         return as_of(bars["open_ns"], bars["open"], self.instants if instants is None else instants)
 
     def ended(self, instrument: InstrumentId, column: str) -> Floats:
-        """A price of the bar that ended at each instant, NaN where there is none."""
+        """Return a price column of the bar that closed at each instant; NaN where there is none."""
         bars = self.bars(instrument)
         return at(bars["close_ns"], bars[column], self.instants)
 
     def series(self, path: str, late_ns: int = 0) -> tuple[Ints, Mapping[str, Floats]]:
-        """Rows of a series around the run; the first may be ``late_ns`` after the first instant."""
+        """Return (ts_ns, columns) around the run; the first row may lie up to ``late_ns`` after the first instant."""
         if path not in self._series:
             start_ns = self.start_ns
             if late_ns:
@@ -115,7 +118,7 @@ class CarryRows:
         return self._series[path]
 
     def keep(self, path: str, report: Any) -> None:
-        """Gather a report; InputError when it has holes and they are refused."""
+        """Record a report; raises InputError if it has holes and holes are refused."""
         self.reports.append(report)
         for fault in report.faults_of("holes") if self.holes == "refuse" else ():
             remedy = "write marks.holes: carry, or repair the data"
@@ -123,5 +126,5 @@ class CarryRows:
 
 
 def moment(time_ns: int) -> str:
-    """An instant for a message."""
+    """Format an instant for a message, to the second."""
     return f"{np.datetime64(time_ns, 'ns').astype('datetime64[s]')}Z"

@@ -1,4 +1,4 @@
-"""What a leg that follows a signal hears: a file, a provider over HTTP, or the baseline that needs neither."""
+"""Predictions for a leg that follows a signal: from a file, a provider over HTTP, or the built-in baseline."""
 
 import math
 import os
@@ -15,44 +15,45 @@ from tightloop.model.instruments import TIMEFRAMES
 from tightloop.runtime.feeds.carry import Prediction
 
 TOKEN = "TIGHTLOOP_SIGNAL_TOKEN"
-"""The environment variable with the bearer token of a provider."""
+"""Environment variable that holds the bearer token of a provider."""
 BASELINE_RETURNS = 24
 BASELINE_BARS = BASELINE_RETURNS + 2
-"""Closed bars that the baseline looks at: the move of the last, and the returns before it."""
+"""Closed bars per prediction of the baseline: 24 returns, and one more for the last move."""
 
 
 def predictions_of(leg: Leg, strategy: CarryStrategy, rows: CarryRows) -> tuple[Prediction, ...]:
-    """Predictions of a leg's signal from the first instant to the last, in order of time."""
+    """Return the predictions for a leg between the first and the last instant, in time order."""
     assert leg.signal is not None, leg.name
     assert leg.venues, "a leg that follows a signal trades somewhere"
     instrument, source, where = leg.venues[0][0], leg.signal.source, leg.signal.where
     if source == "baseline":
-        said = baseline(rows.bars(instrument), rows.instants, TIMEFRAMES[strategy.timeframe])
+        predicted = baseline(rows.bars(instrument), rows.instants, TIMEFRAMES[strategy.timeframe])
     else:
         field = f"legs.{leg.name}.signal"
         if where is None:
             remedy = "write the path of a file" if source == "file" else "write the address of the provider"
             raise InputError.one(strategy.file, None, field, f"does not say where its {source} is", remedy)
         if source == "file":
-            said = read_predictions(Path(strategy.file).parent / where, instrument.symbol)
+            predicted = read_predictions(Path(strategy.file).parent / where, instrument.symbol)
         else:
             token = os.environ.get(TOKEN)
             if not token:
                 raise InputError.one(
                     strategy.file, None, field, f"{TOKEN} is not set", "set it to the provider's token"
                 )
-            said = fetch_predictions(where, instrument.symbol, rows.start_ns, rows.end_ns, token)
-    inside = [own for own in said if rows.start_ns <= own.ts_ns <= rows.end_ns]
+            predicted = fetch_predictions(where, instrument.symbol, rows.start_ns, rows.end_ns, token)
+    inside = [row for row in predicted if rows.start_ns <= row.ts_ns <= rows.end_ns]
     if not inside:
         rows.warnings.append(f"the signal of {leg.name} says nothing in the time of the run")
-    return tuple(Prediction(*own) for own in inside)
+    return tuple(Prediction(*row) for row in inside)
 
 
 def baseline(bars: npt.NDArray[np.void], instants: npt.NDArray[np.int64], step_ns: int) -> tuple[Said, ...]:
-    """A breakout of volatility: the bar that ended at an instant moved by more than one standard deviation of the
-    BASELINE_RETURNS before it, in its direction; nothing otherwise, and nothing across a hole.
+    """Predict volatility breakouts: a test signal, not meant to earn.
 
-    The confidence is the share of normal moves that are smaller. It is there to test with, not to earn with.
+    A bar that closed at an instant and moved by more than one standard deviation of the BASELINE_RETURNS returns before
+    it predicts its own direction. No prediction across a missing bar. The confidence is the probability of a smaller
+    move under a normal distribution, erf(|move| / (sd * sqrt(2))).
     """
     closes, ends = bars["close"], bars["close_ns"]
     row = np.minimum(np.searchsorted(ends, instants), len(ends) - 1)

@@ -20,7 +20,7 @@ STEPS = 420
 LAYER_STEPS = 220
 TICKS = 5
 PHONE_LABELS = 4
-"""Labels of time that a phone has room for."""
+"""Time labels that fit on a phone."""
 COLOURS = ("accent", "z1", "s1", "stop", "time", "ze1", "trail", "liquidation", "e1", "trace")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A named column of the chart's instants; NaN where it is not known. ``colour``: a variable of the style."""
+    """A named column over the instants of a chart; NaN is a gap. ``colour``: a CSS variable."""
 
     name: str
     values: Floats
@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Where instants and values lie on the drawing."""
+    """Maps instants and values to coordinates of the drawing."""
 
     begin: float
     end: float
@@ -59,24 +59,24 @@ class _Box:
 def lines(
     ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 240.0, marks: Sequence[Curve] = ()
 ) -> str:
-    """Curves over time. ``marks`` are levels to see them against (one value each)."""
+    """Draw curves over time. ``marks``: reference levels (one value each)."""
     known = [curve for curve in curves if np.isfinite(curve.values).any()]
     if not known or len(ts_ns) < 2:
         return '<p class="none">Nothing of this was known in this run.</p>'
     levels = [mark for mark in marks if np.isfinite(mark.values).all()]
-    low = min(float(np.nanmin(own.values)) for own in (*known, *levels))
-    high = max(float(np.nanmax(own.values)) for own in (*known, *levels))
+    low = min(float(np.nanmin(curve.values)) for curve in (*known, *levels))
+    high = max(float(np.nanmax(curve.values)) for curve in (*known, *levels))
     box = _box(ts_ns, low, high, height)
     drawn = []
     for mark in levels:
         y = float(box.y(float(mark.values[0])))
         drawn.append(f'<line x1="0" x2="{WIDTH:.0f}" y1="{y:.1f}" y2="{y:.1f}" class="level {mark.colour}"/>')
-    drawn += [f'<path d="{_path(box, ts_ns, own.values)}" style="stroke:var(--{own.colour})"/>' for own in known]
+    drawn += [f'<path d="{_path(box, ts_ns, curve.values)}" style="stroke:var(--{curve.colour})"/>' for curve in known]
     return _plot(box, form, drawn, ", ".join(curve.name for curve in known)) + key([*known, *levels])
 
 
 def layers(ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 300.0) -> str:
-    """Curves on top of each other, and the line of their sum."""
+    """Draw curves stacked on each other, and the line of their sum."""
     known = [curve for curve in curves if np.any(curve.values != 0.0)]
     if not known or len(ts_ns) < 2:
         return '<p class="none">Nothing of this was known in this run.</p>'
@@ -96,13 +96,13 @@ def layers(ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 
 
 
 def coloured(names: Sequence[str], columns: Sequence[Floats]) -> list[Curve]:
-    """Curves with a colour each, in order."""
+    """Return curves with one colour each, in order."""
     pairs = zip(names, columns, strict=True)
     return [Curve(name, values, COLOURS[at % len(COLOURS)]) for at, (name, values) in enumerate(pairs)]
 
 
 def key(curves: Sequence[Curve]) -> str:
-    """What each colour is."""
+    """Render the legend of the colours."""
     spans = "".join(
         f'<span><i class="mark stroke" style="--mark:var(--{curve.colour})"></i>{escape(curve.name)}</span>'
         for curve in curves
@@ -134,15 +134,17 @@ def _area(box: _Box, times: Floats, bottom: Floats, top: Floats, colour: str) ->
 
 
 def _path(box: _Box, ts_ns: Ints, values: Floats) -> str:
-    """Through the lowest and the highest of each step; a gap where nothing is known."""
+    """Return a path through the lowest and the highest value of each step; a gap where nothing is known."""
     found, is_open = [], False
     for part in np.array_split(np.arange(len(values)), min(len(values), STEPS)):
-        own = values[part]
-        there = np.flatnonzero(np.isfinite(own))
+        values_of_step = values[part]
+        there = np.flatnonzero(np.isfinite(values_of_step))
         if not len(there):
             is_open = False
             continue
-        ends = sorted({int(there[np.argmin(own[there])]), int(there[np.argmax(own[there])]), int(there[-1])})
+        ends = sorted(
+            {int(there[np.argmin(values_of_step[there])]), int(there[np.argmax(values_of_step[there])]), int(there[-1])}
+        )
         at = part[ends]
         points = _points(box.x(ts_ns[at].astype(np.float64)), box.y(values[at]))
         found.append(("L" if is_open else "M") + points)
@@ -151,7 +153,7 @@ def _path(box: _Box, ts_ns: Ints, values: Floats) -> str:
 
 
 def _axis_of_values(box: _Box, form: Form) -> tuple[str, str]:
-    """(rules as SVG, their labels as HTML placed in percent of the height)."""
+    """Return (grid lines as SVG, their labels as HTML placed in percent of the height)."""
     rules, labels = [], []
     step = _round_step((box.high - box.low) / TICKS)
     shown = Form(max(form.decimals if step >= 1.0 else 0, _decimals(step)) if step < 1.0 else 0, form.unit)
@@ -163,7 +165,7 @@ def _axis_of_values(box: _Box, form: Form) -> tuple[str, str]:
 
 
 def _axis_of_time(box: _Box) -> str:
-    """Labels of time as HTML placed in percent of the width; a phone leaves out those between."""
+    """Render time labels as HTML placed in percent of the width; a phone hides those in between."""
     found = _months(box.begin, box.end)
     stride = max(1, math.ceil(len(found) / PHONE_LABELS))
     labels = []
@@ -184,7 +186,7 @@ def _decimals(step: float) -> int:
 
 
 def _months(begin: float, end: float) -> list[tuple[float, str]]:
-    """At most a dozen labels: first days of months, or days in a short run."""
+    """Return at most a dozen labels: first days of months, or days in a short run."""
     months = np.arange(
         np.datetime64(int(begin), "ns").astype("datetime64[M]"),
         np.datetime64(int(end), "ns").astype("datetime64[M]") + 1,

@@ -1,4 +1,4 @@
-"""`report.html` of a carry run: what a unit earned beside the benchmark, where it came from, risk, balances, events."""
+"""`report.html` of a carry run: unit price against the benchmark, attribution, risk, balances, events."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -50,8 +50,10 @@ def build_carry_report(
     made_at: str | None,
     rules: Sequence[Facts] | None = None,
 ) -> str:
-    """The page as text. ``frames``: the tables named in ``NEEDED``, as in the result files; ``rules``: what
-    ``carry_rules.rules_of`` found, None when the run was not made again."""
+    """Build the page as HTML text. ``frames``: the tables named in ``NEEDED``, as in the result files.
+
+    ``rules``: result of ``carry_rules.rules_of``; None when the run was not replayed.
+    """
     missing = [name for name in NEEDED if name not in frames]
     assert not missing, f"the page needs {', '.join(missing)}"
     shapes = forms(float(result["initial_equity"]))
@@ -100,11 +102,11 @@ def _texts(result: Mapping[str, Any], strategy_yaml: str, command: str, made_at:
 def _charts(
     result: Mapping[str, Any], frames: Mapping[str, pl.DataFrame], shapes: Mapping[str, Form]
 ) -> dict[str, str]:
-    own = frames["series"]
-    ts_ns = _stamps(own)
+    table_of_series = frames["series"]
+    ts_ns = _stamps(table_of_series)
     capital = float(result["initial_equity"])
-    benchmark = _floats(own, "benchmark")
-    curves = [Curve(str(result["strategy"]), _floats(own, "unit_price"))]
+    benchmark = _floats(table_of_series, "benchmark")
+    curves = [Curve(str(result["strategy"]), _floats(table_of_series, "unit_price"))]
     if np.isfinite(benchmark).any():
         curves.append(Curve(BENCHMARK_NAME, 1.0 + benchmark / capital, "trace"))
     drawdown = -_floats(frames["equity"], "drawdown_pct")
@@ -117,37 +119,43 @@ def _charts(
         "equity": lines(ts_ns, curves, Form(4), height=300.0),
         "drawdown": lines(ts_ns, [Curve("drawdown", drawdown, "loss")], Form(2), height=140.0),
         "stacked": stacked,
-        "risk": _risk(result, own, ts_ns),
+        "risk": _risk(result, table_of_series, ts_ns),
         "by_venue": _balances(frames["positions"], "venue", ts_ns, shapes),
         "by_asset": _balances(frames["positions"], "asset", ts_ns, shapes),
     }
 
 
-def _worst(own: pl.DataFrame, name: str, otherwise: str) -> str:
-    """The column with the worst of each instant; runs of older versions have the end of it alone."""
-    return name if name in own.columns else otherwise
+def _worst(table_of_series: pl.DataFrame, name: str, otherwise: str) -> str:
+    """Return the column with the worst value per instant; results of older versions only have the value at its end."""
+    return name if name in table_of_series.columns else otherwise
 
 
-def _risk(result: Mapping[str, Any], own: pl.DataFrame, ts_ns: Ints) -> str:
+def _risk(result: Mapping[str, Any], table_of_series: pl.DataFrame, ts_ns: Ints) -> str:
     bands = result["account"]
-    venues = [name for name in own.columns if name.startswith("margin_ratio_")]
-    health, ltv = _floats(own, _worst(own, "hf_low", "hf")), _floats(own, _worst(own, "ltv_high", "ltv"))
+    venues = [name for name in table_of_series.columns if name.startswith("margin_ratio_")]
+    health, ltv = (
+        _floats(table_of_series, _worst(table_of_series, "hf_low", "hf")),
+        _floats(table_of_series, _worst(table_of_series, "ltv_high", "ltv")),
+    )
     parts = [
         ("Health factor", [Curve("health factor", health)], FACTOR, [("floor", bands["hf_floor"])]),
         ("Loan to value", [Curve("LTV", ltv)], FACTOR, []),
         (
             "Margin over notional",
-            coloured([name.removeprefix("margin_ratio_") for name in venues], [_floats(own, name) for name in venues]),
+            coloured(
+                [name.removeprefix("margin_ratio_") for name in venues],
+                [_floats(table_of_series, name) for name in venues],
+            ),
             Form(2),
             [(name, bands[f"margin_{name}"]) for name in ("warn", "resize", "liquidate")],
         ),
         (
             "Net delta, share of what is held long",
-            [Curve("delta", _floats(own, "delta"))],
+            [Curve("delta", _floats(table_of_series, "delta"))],
             Form(4),
             [("band", bands["delta_band"])],
         ),
-        ("Funding received so far", [Curve("funding", _floats(own, "funding"), "z1")], Form(0), []),
+        ("Funding received so far", [Curve("funding", _floats(table_of_series, "funding"), "z1")], Form(0), []),
     ]  # fmt: skip
     found = []
     for title, curves, form, levels in parts:
@@ -158,20 +166,20 @@ def _risk(result: Mapping[str, Any], own: pl.DataFrame, ts_ns: Ints) -> str:
 
 
 def _balances(positions: pl.DataFrame, by: str, ts_ns: Ints, shapes: Mapping[str, Form]) -> str:
-    """Values stacked by venue or by asset; a perpetual counts with its result."""
+    """Chart values stacked by venue or by asset; a perp counts with its unrealised result."""
     found = positions.group_by(by, "ts", maintain_order=True).agg(pl.col("value").sum())
     names, columns = [], []
     for name in found[by].unique(maintain_order=True).to_list():
-        own = found.filter(pl.col(by) == name)
+        rows_of_name = found.filter(pl.col(by) == name)
         column = np.zeros(len(ts_ns))
-        column[np.searchsorted(ts_ns, _stamps(own))] = _floats(own, "value")
+        column[np.searchsorted(ts_ns, _stamps(rows_of_name))] = _floats(rows_of_name, "value")
         names.append(str(name))
         columns.append(column)
     return layers(ts_ns, coloured(names, columns), shapes["money"], height=220.0)
 
 
 def _summed(frame: pl.DataFrame, name: str, value: str) -> tuple[list[str], list[Floats]]:
-    """Columns by name, in the order in which the names appear."""
+    """Return sums per name, in the order in which the names appear."""
     names = [str(each) for each in frame[name].unique(maintain_order=True).to_list()]
     return [each.replace("_", " ") for each in names], [
         _floats(frame.filter(pl.col(name) == each), value) for each in names
@@ -206,20 +214,24 @@ def _tables(
 
 
 def _heroes(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
-    """The six figures that are looked at first."""
-    m, own = result["metrics"], result["figures"]
+    """Render the six headline figures."""
+    m, figures = result["metrics"], result["figures"]
     assert set(METRICS) <= set(m), "a result has all metrics"
-    gained = number(result["final_equity"] - result["initial_equity"] - own["flows"], shapes["money_signed"])
+    gained = number(result["final_equity"] - result["initial_equity"] - figures["flows"], shapes["money_signed"])
     why = missing_reasons(m, length_ns(result))
     sharpe_note = "".join(why[name] for name in ("sharpe",) if name in why) or "from daily returns"
-    against = "" if own["benchmark"] is None else f"{BENCHMARK_NAME} {number(own['benchmark'], shapes['money_signed'])}"
+    against = (
+        ""
+        if figures["benchmark"] is None
+        else f"{BENCHMARK_NAME} {number(figures['benchmark'], shapes['money_signed'])}"
+    )
     blocks: list[tuple[str, object, Form, str]] = [
-        ("APY", own["apy"], PERCENT_SIGNED, f"APR {number(own['apr'], PERCENT_SIGNED)}"),
+        ("APY", figures["apy"], PERCENT_SIGNED, f"APR {number(figures['apr'], PERCENT_SIGNED)}"),
         ("Return of a unit", m["total_return_pct"], PERCENT_SIGNED, f"{gained} net"),
         ("Max drawdown", m["max_drawdown_pct"], PERCENT, against),
         ("Sharpe", m["sharpe"], RATIO, sharpe_note),
-        ("Lowest health factor", own["hf_min"], FACTOR, str(own["hf_min_at"] or "no debt")),
-        ("Lowest margin ratio", own["min_ratio"], FACTOR, str(own["min_ratio_at"] or "no perpetual")),
+        ("Lowest health factor", figures["hf_min"], FACTOR, str(figures["hf_min_at"] or "no debt")),
+        ("Lowest margin ratio", figures["min_ratio"], FACTOR, str(figures["min_ratio_at"] or "no perpetual")),
     ]
     return "".join(
         f'<div class="hero"><dl><dt>{title}</dt><dd class="big {tone(value) if form.signed else ""}">'
@@ -229,7 +241,7 @@ def _heroes(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
 
 
 def _groups(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
-    m, own, money = result["metrics"], result["figures"], shapes["money"]
+    m, figures, money = result["metrics"], result["figures"], shapes["money"]
     signed, why = shapes["money_signed"], missing_reasons(m, length_ns(result))
     own_names = {"Volatility per year": "volatility_pct", "Sortino": "sortino"}
     reasons = {title: why[name] for title, name in own_names.items() if name in why}
@@ -239,27 +251,27 @@ def _groups(result: Mapping[str, Any], shapes: Mapping[str, Form]) -> str:
 
     parts: list[list[tuple[str, object, Form]]] = [
         [
-            ("Equity at the end", result["final_equity"], money), ("Flows", own["flows"], signed),
-            ("Units", own["units"], money), ("Price of a unit", own["unit_price"], Form(6)),
+            ("Equity at the end", result["final_equity"], money), ("Flows", figures["flows"], signed),
+            ("Units", figures["units"], money), ("Price of a unit", figures["unit_price"], Form(6)),
         ],
         [
-            ("Funding", own["funding"], signed), ("Settlements", own["settlements"], COUNT),
-            ("Basis", own["basis"], signed), ("Leverage of loops", own["leverage"], LEVERS),
+            ("Funding", figures["funding"], signed), ("Settlements", figures["settlements"], COUNT),
+            ("Basis", figures["basis"], signed), ("Leverage of loops", figures["leverage"], LEVERS),
         ],
         [
             ("Volatility per year", m["volatility_pct"], PERCENT), ("Sortino", m["sortino"], RATIO),
             ("Turnover", m["turnover"], RATIO), ("Trades closed", m["trades"], COUNT),
         ],
         [
-            ("Resizes", own["resizes"], COUNT), ("Rebalances", own["rebalances"], COUNT),
-            ("Liquidations", own["liquidations"], COUNT), ("Rolled back", own["rollbacks"], COUNT),
+            ("Resizes", figures["resizes"], COUNT), ("Rebalances", figures["rebalances"], COUNT),
+            ("Liquidations", figures["liquidations"], COUNT), ("Rolled back", figures["rollbacks"], COUNT),
         ],
     ]  # fmt: skip
     return "".join(f"<dl>{pairs(part)}</dl>" for part in parts)
 
 
 def _costs(result: Mapping[str, Any], fills: pl.DataFrame, shapes: Mapping[str, Form]) -> str:
-    """Fees by what was paid for, gas, slippage."""
+    """Render fees by purpose, gas, slippage."""
     by_role = fills.group_by("role", maintain_order=True).agg(pl.len(), pl.col("fee").sum())
     rows = [
         row(text_cell(str(role).replace("_", " ")), figure(number(count, COUNT)), figure(number(fee, shapes["money"])))
@@ -272,7 +284,7 @@ def _costs(result: Mapping[str, Any], fills: pl.DataFrame, shapes: Mapping[str, 
 
 
 def _events(events: pl.DataFrame) -> list[list[Any]]:
-    """Rows of the table of events; of very many, all but funding first."""
+    """Return rows of the table of events; if there are too many, all but funding come first."""
     if events.height > EVENTS_MAX:
         events = events.filter(pl.col("event") != "FUNDING_PAYMENT").head(EVENTS_MAX)
     columns = ("ts", "event", "venue", "asset", "amount", "value", "note")
@@ -291,5 +303,5 @@ def _stamps(frame: pl.DataFrame) -> Ints:
 
 
 def _floats(frame: pl.DataFrame, column: str) -> Floats:
-    """Null becomes NaN, which stays unknown on the page."""
+    """Return a column as float64; null becomes NaN, which the page shows as unknown."""
     return np.ascontiguousarray(frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy())

@@ -8,30 +8,30 @@ from tightloop.app.text.numbers import COUNT, MISSING, moment, number, significa
 
 
 def rules_table(rules: Sequence[Facts] | None) -> str:
-    """Each rule with its limit, what it met nearest to it, when it acted, and why it did not."""
+    """Render each rule with its limit, the nearest value seen, when it acted, and why it did not."""
     if rules is None:
         return nothing("Not counted for this run: tightloop explain says more.")
     titles = ["Rule", "#Limit", "#Nearest", "#Beyond it", "#Acted", "Last", "Why not"]
     lines = [
         stacked_row(
             titles,
-            text_cell(own["what"], "keep"),
-            figure(significant(own["limit"]) if own["key"] else MISSING),
-            figure(significant(own["nearest"]["value"]) if own["nearest"] else MISSING),
-            figure(number(own["beyond"], COUNT)),
-            figure(number(own["acted"], COUNT)),
-            text_cell(moment(own["last_ts"]) if own["last_ts"] is not None else "", "wrap"),
-            text_cell(_why(own), "wrap"),
+            text_cell(rule["what"], "keep"),
+            figure(significant(rule["limit"]) if rule["key"] else MISSING),
+            figure(significant(rule["nearest"]["value"]) if rule["nearest"] else MISSING),
+            figure(number(rule["beyond"], COUNT)),
+            figure(number(rule["acted"], COUNT)),
+            text_cell(moment(rule["last_ts"]) if rule["last_ts"] is not None else "", "wrap"),
+            text_cell(_why(rule), "wrap"),
         )
-        for own in rules
+        for rule in rules
     ]
     return f'<div class="scroll">{table(titles, lines, "stack")}</div>'
 
 
-def _why(own: Facts) -> str:
-    if own["why_not"] is not None:
-        return str(own["why_not"])
-    kept = [f"{why} ({count:,})" for why, count in own["kept_back"].items()]
-    if own["undone"]:
-        kept.append(f"bundles undone at {own['undone']:,} instants")
+def _why(rule: Facts) -> str:
+    if rule["why_not"] is not None:
+        return str(rule["why_not"])
+    kept = [f"{why} ({count:,})" for why, count in rule["kept_back"].items()]
+    if rule["undone"]:
+        kept.append(f"bundles undone at {rule['undone']:,} instants")
     return "; ".join(kept)

@@ -1,1 +1,1 @@
-"""Parts of the signal family: what an entry asks for, and what protects it."""
+"""Parts of the signal family: planning entries, protecting positions."""

@@ -1,4 +1,8 @@
-"""Planning an entry of the signal family: price, stop, targets and size, from the strategy's numbers."""
+"""Planning an entry of the signal family: price, stop, target, size, and the reasons to refuse it.
+
+Sign conventions: ``direction`` is 1 long, -1 short. A long's stop lies below its entry, a short's above. Prices are in
+the quote asset, notionals in the settle asset. NaN means unknown and always leads to a refusal with a reason.
+"""
 
 import math
 
@@ -12,20 +16,20 @@ from tightloop.core.trading import cash, exposure, margin
 
 @leaf
 def entry_price(state: Record, arena: Floats, instance: int) -> float:
-    """The price an entry is asked at, rounded to the instrument's grid; NaN when it is not known.
+    """Return the entry's order price, rounded to the price grid; NaN if unknown.
 
-    For market orders the last price, which is what the decision is judged by.
+    Market orders have none: the mark price, by which the decision is judged.
     """
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
-    instrument = state.instruments[own.instrument]
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
+    instrument = state.instruments[machine.instrument]
     if strategy.order_kind == OrderKind.MARKET:
         return instrument.mark
     price = instrument.mark
     if strategy.price_kind == PriceKind.NUMBER:
         price = strategy.price_number
     elif strategy.price_kind == PriceKind.VARIANT:
-        price = value_of(state, arena, own, strategy.price_slot)
+        price = value_of(state, arena, machine, strategy.price_slot)
     elif strategy.price_kind == PriceKind.BEST_BID:
         price = instrument.bid
     elif strategy.price_kind == PriceKind.BEST_ASK:
@@ -40,9 +44,9 @@ def entry_price(state: Record, arena: Floats, instance: int) -> float:
 
 @leaf
 def stop_price(state: Record, arena: Floats, instance: int, price: float) -> float:
-    """The stop for an entry at ``price``, not rounded; NaN when there is none or it is not known."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Return the stop for an entry at ``price``, not rounded; NaN if there is none or it is unknown."""
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     sign = float(strategy.direction)
     kind = strategy.stop_kind
     if kind == StopKind.PERCENT:
@@ -50,38 +54,38 @@ def stop_price(state: Record, arena: Floats, instance: int, price: float) -> flo
     if kind == StopKind.ABSOLUTE:
         return strategy.stop_value
     if kind == StopKind.INDICATOR:
-        return value_of(state, arena, own, strategy.stop_slot) * (1.0 - sign * strategy.stop_value / 100.0)
+        return value_of(state, arena, machine, strategy.stop_slot) * (1.0 - sign * strategy.stop_value / 100.0)
     if kind == StopKind.ATR:
-        return price - sign * strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+        return price - sign * strategy.stop_value * value_of(state, arena, machine, strategy.stop_slot)
     if kind == StopKind.TRAILING_PERCENT:
         return price * (1.0 - sign * strategy.stop_trail_pct / 100.0)
     if kind == StopKind.TRAILING_VARIANT:
-        return price - sign * strategy.stop_value * value_of(state, arena, own, strategy.stop_slot)
+        return price - sign * strategy.stop_value * value_of(state, arena, machine, strategy.stop_slot)
     if kind == StopKind.PEAK:
-        extreme = own.high_since_signal if sign < 0.0 else own.low_since_signal
+        extreme = machine.high_since_signal if sign < 0.0 else machine.low_since_signal
         return extreme * (1.0 - sign * strategy.stop_value / 100.0)
     return math.nan
 
 
 @leaf
 def stop_at_rest(state: Record, instance: int, stop: float) -> float:
-    """A planned stop as it will rest: on the price grid, away from the entry (a long's rounds down, a short's up)."""
-    own = state.instances[instance]
-    increment = state.instruments[own.instrument].price_increment
-    return rounding.price_late(stop, increment, -state.strategies[own.strategy].direction)
+    """Round a planned stop as it will rest at the venue: away from the entry (long down, short up)."""
+    machine = state.instances[instance]
+    increment = state.instruments[machine.instrument].price_increment
+    return rounding.price_late(stop, increment, -state.strategies[machine.strategy].direction)
 
 
 @leaf
 def _waits(strategy: Record) -> bool:
-    """Whether its stop is a trail that waits for a gain: there is none before that."""
+    """Tell whether the stop is a trailing stop that is armed only after a gain; until then there is no stop."""
     return strategy.stop_kind == StopKind.TRAILING_PERCENT and strategy.stop_value > 0.0
 
 
 @leaf
 def _first_rest(state: Record, instance: int, price: float, stop: float) -> float:
-    """Where the stop rests first, for an entry at ``price`` whose planned stop rests at ``stop``.
+    """Return the first price the stop rests at, for an entry at ``price`` whose planned stop rests at ``stop``.
 
-    A trail that waits begins below (a short's above) the price that arms it.
+    A trailing stop armed by a gain starts at its distance from the arming price.
     """
     strategy = state.strategies[state.instances[instance].strategy]
     if not _waits(strategy):
@@ -94,9 +98,9 @@ def _first_rest(state: Record, instance: int, price: float, stop: float) -> floa
 
 @leaf
 def target_price(state: Record, arena: Floats, instance: int, price: float, step: int) -> float:
-    """The target (of a ladder: of one step) for an entry at ``price``, not rounded; NaN when none or not known."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Return target number ``step`` (0 without a ladder) for an entry at ``price``, not rounded; NaN if unknown."""
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     sign = float(strategy.direction)
     kind = strategy.target_kind
     if kind == TargetKind.PERCENT:
@@ -104,54 +108,60 @@ def target_price(state: Record, arena: Floats, instance: int, price: float, step
     if kind == TargetKind.ABSOLUTE:
         return strategy.target_value
     if kind == TargetKind.INDICATOR:
-        return value_of(state, arena, own, strategy.target_slot) * (1.0 + sign * strategy.target_value / 100.0)
+        return value_of(state, arena, machine, strategy.target_slot) * (1.0 + sign * strategy.target_value / 100.0)
     if kind == TargetKind.ATR:
-        return price + sign * strategy.target_value * value_of(state, arena, own, strategy.target_slot)
+        return price + sign * strategy.target_value * value_of(state, arena, machine, strategy.target_slot)
     if kind == TargetKind.LADDER_PERCENT:
         return price * (1.0 + sign * strategy.step_at[step] / 100.0)
     if kind == TargetKind.LADDER_RETRACEMENT:
-        return own.planned_extreme + (own.planned_base - own.planned_extreme) * strategy.step_at[step] / 100.0
+        return (
+            machine.planned_extreme + (machine.planned_base - machine.planned_extreme) * strategy.step_at[step] / 100.0
+        )
     return math.nan
 
 
 @leaf
 def keep_retracement(state: Record, arena: Floats, instance: int) -> None:
-    """Keep the move that a retracement is measured by: both its ends go on moving after the entry."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Freeze the move (extreme, base) that retracement targets refer to; both keep changing after the entry."""
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     if strategy.target_kind == TargetKind.LADDER_RETRACEMENT:
-        own.planned_extreme = own.high_since_signal if strategy.direction < 0 else own.low_since_signal
-        own.planned_base = own.signal_base
+        machine.planned_extreme = machine.high_since_signal if strategy.direction < 0 else machine.low_since_signal
+        machine.planned_base = machine.signal_base
 
 
 @leaf
 def scale(state: Record, arena: Floats, instance: int) -> float:
-    """The factor on the size that a risk variant asks for: linear between points, flat outside; NaN when unknown."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Return the size factor of the strategy's risk scaling; NaN if its value is unknown.
+
+    Piecewise linear between the points (``scale_at``, ``scale_by``), constant outside of them.
+    """
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     n = strategy.scale_count
     if n == 0:
         return 1.0
-    value = value_of(state, arena, own, strategy.scale_slot)
+    value = value_of(state, arena, machine, strategy.scale_slot)
     if value <= strategy.scale_at[0]:
         return strategy.scale_by[0]
     for k in range(1, n):
         low, high = strategy.scale_at[k - 1], strategy.scale_at[k]
         if value <= high:
-            part = (value - low) / (high - low)
-            return strategy.scale_by[k - 1] + part * (strategy.scale_by[k] - strategy.scale_by[k - 1])
+            fraction = (value - low) / (high - low)
+            return strategy.scale_by[k - 1] + fraction * (strategy.scale_by[k] - strategy.scale_by[k - 1])
     return strategy.scale_by[n - 1] if value == value else math.nan
 
 
 @leaf
 def quantity(state: Record, arena: Floats, instance: int, price: float, stop: float) -> float:
-    """Quantity for an entry at ``price``, floored to the lot; NaN when a number it needs is not known.
+    """Return the entry quantity at ``price``, floored to the lot size; NaN if it cannot be known.
 
-    ``stop`` as it will rest. A quantity that was computed and lies beyond QUANTITY_MAX is none that is known.
+    ``stop``: as it will rest. Risk sizing divides the risked amount by the distance to the stop. A computed quantity
+    beyond QUANTITY_MAX counts as unknown.
     """
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
-    instrument = state.instruments[own.instrument]
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
+    instrument = state.instruments[machine.instrument]
     if not price > 0.0:
         return math.nan
     unit = price * instrument.multiplier
@@ -170,7 +180,7 @@ def quantity(state: Record, arena: Floats, instance: int, price: float, stop: fl
     notional = min(max(notional, strategy.notional_min), strategy.notional_max)
     qty = max(notional, 0.0) / unit
     if strategy.size_kind == SizeKind.UNITS and notional == strategy.size_value * unit:
-        qty = strategy.size_value  # as it is written: more of it than there can be is an error that names it
+        qty = strategy.size_value  # exactly as written: too large a value fails the limit's assert
     elif not qty <= limits.QUANTITY_MAX:
         return math.nan
     return rounding.qty_floor(qty, instrument.lot_size)
@@ -178,57 +188,59 @@ def quantity(state: Record, arena: Floats, instance: int, price: float, stop: fl
 
 @leaf
 def fitted(state: Record, instance: int, price: float, qty: float) -> float:
-    """A size in percent made smaller to what the free cash pays for; any other size, and one that would fall below its
-    clamp or to nothing, as it was asked: the check denies it."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Reduce a percentage size to what free cash affords; other sizes are returned unchanged.
+
+    Also unchanged if the affordable size is 0 or below the strategy's minimum notional: the cash check then denies it.
+    """
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     if strategy.size_kind != SizeKind.PERCENTAGE or not (price > 0.0 and qty > 0.0):
         return qty
     assert strategy.leverage > 0.0, "margin is notional over leverage"
-    fits = cash.affordable(state, instance, strategy.direction, price, strategy.leverage)
-    least = strategy.notional_min / (price * state.instruments[own.instrument].multiplier)
-    return fits if 0.0 < fits < qty and exposure.within(least, fits) else qty
+    affordable_qty = cash.affordable(state, instance, strategy.direction, price, strategy.leverage)
+    min_qty = strategy.notional_min / (price * state.instruments[machine.instrument].multiplier)
+    return affordable_qty if 0.0 < affordable_qty < qty and exposure.within(min_qty, affordable_qty) else qty
 
 
 @leaf
 def _is_no_move(state: Record, instance: int) -> bool:
-    """Whether the base of a retracement does not lie before its peak, a low of who buys: no move led there."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Tell whether a retracement's base is not before its extreme: there was no move to retrace."""
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     if strategy.target_kind != TargetKind.LADDER_RETRACEMENT:
         return False
-    return (own.planned_base - own.planned_extreme) * strategy.direction <= 0.0
+    return (machine.planned_base - machine.planned_extreme) * strategy.direction <= 0.0
 
 
 @leaf
 def _stop_refusal(state: Record, instance: int, price: float, qty: float, stop: float) -> int:
-    """Why the stop of a planned entry, as it will rest, stands against it; 0 when it does not."""
-    own = state.instances[instance]
-    strategy = state.strategies[own.strategy]
+    """Return why the stop of a planned entry makes it invalid (a Reason), or 0. ``stop``: as it will rest."""
+    machine = state.instances[instance]
+    strategy = state.strategies[machine.strategy]
     sign = float(strategy.direction)
     if not math.isfinite(stop):
         return Reason.STOP_UNKNOWN.value
-    rests = _first_rest(state, instance, price, stop)
-    if rests <= 0.0:
+    first_stop = _first_rest(state, instance, price, stop)
+    if first_stop <= 0.0:
         return Reason.STOP_AT_ZERO.value
     if not _waits(strategy) and (price - stop) * sign <= 0.0:
         return Reason.STOP_BEYOND_ENTRY.value
-    instrument = state.instruments[own.instrument]
-    held = qty * price * instrument.multiplier / strategy.leverage
-    liquidation = margin.liquidation_price(instrument, sign * qty, price, held) if qty > 0.0 else math.nan
-    return Reason.STOP_BEYOND_LIQUIDATION.value if margin.is_stop_beyond(rests, liquidation, sign) else 0
+    instrument = state.instruments[machine.instrument]
+    margin_held = qty * price * instrument.multiplier / strategy.leverage
+    liquidation = margin.liquidation_price(instrument, sign * qty, price, margin_held) if qty > 0.0 else math.nan
+    return Reason.STOP_BEYOND_LIQUIDATION.value if margin.is_stop_beyond(first_stop, liquidation, sign) else 0
 
 
 @leaf
 def refusal(state: Record, instance: int, price: float, qty: float, stop: float, target: float) -> int:
-    """Why a planned entry is not drafted, 0 when nothing stands against it. What is unknown is refused.
+    """Return why a planned entry is refused before any account check (a Reason), or 0. Unknown values are refused.
 
-    ``stop`` as it will rest, ``target`` as it is before it is rounded.
+    ``stop``: as it will rest; ``target``: not rounded yet.
     """
     strategy = state.strategies[state.instances[instance].strategy]
     sign = float(strategy.direction)
     if exposure.is_ruined(state):
-        return Reason.RUINED.value  # before what it makes of a size: a share of nothing
+        return Reason.RUINED.value  # first: it also makes the size 0 or unknown
     if not price > 0.0:
         return Reason.PRICE_UNKNOWN.value
     if strategy.stop_kind != StopKind.NONE:
@@ -246,7 +258,7 @@ def refusal(state: Record, instance: int, price: float, qty: float, stop: float,
     if qty != qty:
         return Reason.SIZE_UNKNOWN.value
     if strategy.size_kind == SizeKind.PERCENTAGE and not cash.free(state, instance, 0) > 0.0:
-        return Reason.INSUFFICIENT_CASH.value  # before what it makes of a size: a share of nothing
+        return Reason.INSUFFICIENT_CASH.value  # without cash the size is 0: name the cause
     if strategy.min_risk_reward == strategy.min_risk_reward:
         if not exposure.within(strategy.min_risk_reward * (price - stop) * sign, (target - price) * sign):
             return Reason.MIN_RISK_REWARD.value

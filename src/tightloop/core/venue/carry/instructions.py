@@ -1,4 +1,9 @@
-"""One instruction of a bundle, carried out on the books of the venues."""
+"""Execute one instruction of a bundle on the books of the venues.
+
+A request gives ``qty`` of a source balance and takes ``amount`` of a target balance. One of the two is NaN and follows
+from the conversion rate in force; if both are, the whole source balance is given. A balance may go below zero while a
+bundle runs: ``bundles.py`` checks the bundle as a whole.
+"""
 
 import math
 
@@ -10,12 +15,15 @@ from tightloop.core.domain.types import Record
 from tightloop.core.venue.carry.record import push_executed
 
 ROUNDING = 1e-12
-"""Relative: a debt repaid but for so much is repaid."""
+"""Relative: a repayment this close to the debt repays it in full, so that no float residue stays owed."""
 
 
 @leaf
 def _conversion_rate(venue: Record, request: Record) -> float:
-    """What one unit of the source gives of the target; NaN when a price it needs is not known."""
+    """Return units of the target per unit of the source; NaN or inf if a price it needs is unknown.
+
+    Indices and rates convert between an asset and its scaled or staked token; a swap is net of its fee.
+    """
     books = venue.books
     op = request.op
     source, target = books.balances[request.source], books.balances[request.target]
@@ -33,7 +41,7 @@ def _conversion_rate(venue: Record, request: Record) -> float:
         return series_now(books, source.rate_series)
     if op == Instruction.SWAP:
         if request.series < 0:
-            return math.nan  # no market: nobody knows what it sells for
+            return math.nan  # no market price for this token
         return series_now(books, request.series) * (1.0 - request.fee_rate)
     if op == Instruction.SELL_DUST:
         return unit_value(books, request.source) / unit_value(books, request.target)
@@ -42,7 +50,7 @@ def _conversion_rate(venue: Record, request: Record) -> float:
 
 @leaf
 def _fee_of(venue: Record, request: Record, qty: float, amount: float) -> float:
-    """The fee of a trade in the asset that pays it."""
+    """Return the fee of a spot trade or a sale of rewards, in units of the balance that pays it; else 0."""
     if request.fee_balance < 0 or request.fee_rate == 0.0:
         return 0.0
     if request.op == Instruction.SELL_DUST:
@@ -56,6 +64,7 @@ def _fee_of(venue: Record, request: Record, qty: float, amount: float) -> float:
 
 @leaf
 def _trade_perp(venue: Record, request: Record) -> int:
+    """Trade ``qty`` contracts (signed) of a perpetual at its mark, with fee; return a Rollback code."""
     books = venue.books
     holding = books.holdings[request.holding]
     if not (holding.mark > 0.0 and abs(request.qty) < math.inf):
@@ -78,8 +87,11 @@ def _trade_perp(venue: Record, request: Record) -> int:
 
 
 @leaf
-def _send_off(venue: Record, request: Record, qty: float) -> int:
-    """A transfer: there at once, or after its delay."""
+def _transfer(venue: Record, request: Record, qty: float) -> int:
+    """Transfer between places, less the transfer fee; with a delay the amount waits in a TRANSIT balance.
+
+    Returns a Rollback code: NOT_ENOUGH if the amount does not exceed the fee.
+    """
     books = venue.books
     fee = venue.transfer_fee / unit_value(books, request.source) if venue.transfer_fee > 0.0 else 0.0
     if not qty > fee:
@@ -87,7 +99,7 @@ def _send_off(venue: Record, request: Record, qty: float) -> int:
     target = request.target
     if venue.delay_ns > 0:
         target = transit_of(books, books.balances[request.source].token)
-        _await(venue, target, request.target, qty - fee, venue.ts_ns + venue.delay_ns)
+        _start_transit(venue, target, request.target, qty - fee, venue.ts_ns + venue.delay_ns)
     convert(books, request.op, request.source, target, qty, qty - fee)
     push_executed(venue, request.op, request.leg, request.source, target, qty, qty - fee)
     return Rollback.NONE.value
@@ -95,16 +107,17 @@ def _send_off(venue: Record, request: Record, qty: float) -> int:
 
 @leaf
 def transit_of(books: Record, token: int) -> int:
-    """The balance that holds a token on its way."""
+    """Return the index of the balance that holds a token in transit."""
     assert token >= 0, "what is sent is a token"
-    for at in range(books.balance_count):
-        if books.balances[at].kind == BalanceKind.TRANSIT and books.balances[at].token == token:
-            return at
+    for index in range(books.balance_count):
+        if books.balances[index].kind == BalanceKind.TRANSIT and books.balances[index].token == token:
+            return index
     raise AssertionError("a token that is sent has a balance for what is on its way")
 
 
 @leaf
-def _await(venue: Record, source: int, target: int, amount: float, due_ns: int) -> None:
+def _start_transit(venue: Record, source: int, target: int, amount: float, due_ns: int) -> None:
+    """Register an amount that moves from ``source`` to ``target`` at the first instant not before ``due_ns``."""
     assert venue.transit_count < limits.TRANSITS_MAX, "TRANSITS_MAX: more on its way than there is room for"
     transit = venue.transits[venue.transit_count]
     venue.transit_count += 1
@@ -112,14 +125,14 @@ def _await(venue: Record, source: int, target: int, amount: float, due_ns: int) 
 
 
 @leaf
-def _all_of(owed: float, amount: float) -> float:
-    """``amount``, or all that is owed when only rounding is between them: what is left of a debt is no debt."""
+def _whole_debt(owed: float, amount: float) -> float:
+    """Return ``amount``, or all of ``owed`` where the two differ by rounding alone."""
     return owed if abs(owed - amount) <= ROUNDING * owed else amount
 
 
 @leaf
 def execute(venue: Record, request: Record) -> int:
-    """One instruction on the books; why not, when it can not be."""
+    """Execute one request on the books and push its event; return a Rollback code (NONE: executed)."""
     books = venue.books
     op = request.op
     if op == venue.forced_op:
@@ -136,19 +149,19 @@ def execute(venue: Record, request: Record) -> int:
     if qty != qty and amount != amount:
         qty = books.balances[request.source].amount
     if op == Instruction.TRANSFER:
-        return _send_off(venue, request, qty)
-    if op != Instruction.FLASH_REPAY:
-        ratio = _conversion_rate(venue, request)
-        if not (ratio > 0.0 and ratio < math.inf):
+        return _transfer(venue, request, qty)
+    if op != Instruction.FLASH_REPAY:  # which states both sides: what is paid, with fee, and what was borrowed
+        conversion = _conversion_rate(venue, request)
+        if not (conversion > 0.0 and conversion < math.inf):
             return Rollback.PRICE_UNKNOWN.value
         if qty != qty:
-            qty = amount / ratio
-        elif op == Instruction.SPOT_BUY and venue.fee_in_amount != 0:
-            amount = qty * (1.0 - request.fee_rate) * ratio
+            qty = amount / conversion
+        elif op == Instruction.SPOT_BUY and venue.fee_in_amount != 0:  # legacy: the fee reduces the coins bought
+            amount = qty * (1.0 - request.fee_rate) * conversion
         else:
-            amount = qty * ratio
+            amount = qty * conversion
         if op == Instruction.REPAY:
-            amount = _all_of(books.balances[request.target].amount, amount)
+            amount = _whole_debt(books.balances[request.target].amount, amount)
     convert(books, op, request.source, request.target, qty, amount)
     event = push_executed(venue, op, request.leg, request.source, request.target, qty, amount)
     fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(venue, request, qty, amount)
@@ -158,7 +171,7 @@ def execute(venue: Record, request: Record) -> int:
         change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
         event.rate = fee
         event.is_maker = request.fee_balance
-    if op == Instruction.REDEEM:
+    if op == Instruction.REDEEM:  # the target is a QUEUE balance: the protocol pays out after its queue time
         leg = venue.legs[request.leg]
-        _await(venue, request.target, leg.base, amount, venue.ts_ns + leg.queue_ns)
+        _start_transit(venue, request.target, leg.base, amount, venue.ts_ns + leg.queue_ns)
     return Rollback.NONE.value

@@ -1,4 +1,4 @@
-"""What the venues do by themselves: funding, rewards, arrivals, stops, liquidations."""
+"""What the venues do without an instruction: funding, rewards, arrivals, stops and targets, liquidations."""
 
 import math
 
@@ -10,10 +10,10 @@ from tightloop.core.carry.books import (
     margin_equity,
     margin_notional,
     rate_of_size,
-    series_heard,
     trade_holding,
     underlying,
     unit_value,
+    update_series_at_venue,
 )
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
@@ -24,17 +24,20 @@ from tightloop.core.venue.carry.record import push, push_executed
 
 @leaf
 def on_market_event(venue: Record, event: Record) -> None:
-    """A market event at the venues, before the step hears of it."""
+    """Process a market event at the venues, before the step does.
+
+    The amounts of FUNDING_SETTLED and REWARD_PAID are written into the event itself.
+    """
     assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
     venue.ts_ns = event.ts_init_ns
     kind = event.kind
     books = venue.books
     if kind == EventKind.SERIES_UPDATED:
-        series_heard(books, event.instrument, event.price)
+        update_series_at_venue(books, event.instrument, event.price)
     elif kind == EventKind.FUNDING_SETTLED:
         if event.ts_event_ns == event.ts_init_ns:
-            _stop_out(venue)  # inside the bar that ended now, so before what is settled now
-        _settle(venue, event)
+            _stop_out(venue)  # the bar that ended now came before this settlement
+        _settle_funding(venue, event)
     elif kind == EventKind.REWARD_PAID:
         _pay_reward(venue, event)
     elif kind == EventKind.CAPITAL_FLOW:
@@ -42,23 +45,26 @@ def on_market_event(venue: Record, event: Record) -> None:
             change(books, venue.cash, event.amount, ContraAccount.CAPITAL.value)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
         if venue.has_rewards != 0:
-            _count_staked(venue)
+            _accrue_staked(venue)
         _arrive(venue)
         _stop_out(venue)
-        for at in range(books.holding_count):
-            books.holdings[at].before = books.holdings[at].mark
+        for index in range(books.holding_count):
+            books.holdings[index].before = books.holdings[index].mark
         if venue.margin_liquidate > 0.0:
             _liquidate_margins(venue)
         _liquidate_debts(venue)
 
 
 @leaf
-def _settle(venue: Record, event: Record) -> None:
-    """Funding on the quantity held before this instant, at the mark of the settlement; the event gets the amounts."""
+def _settle_funding(venue: Record, event: Record) -> None:
+    """Settle funding on the quantity held before this instant; write the amounts received into the event.
+
+    ``amount`` is in the quote asset, ``stop_price`` in the asset of the margin account. Longs pay a positive rate.
+    """
     books = venue.books
     holding = books.holdings[event.instance]
     if holding.settled_ns >= event.ts_event_ns:
-        return  # said twice, paid once
+        return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
     mark = holding.entry if venue.funding_on_entry != 0 else event.price
     event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
@@ -68,27 +74,31 @@ def _settle(venue: Record, event: Record) -> None:
 
 
 @leaf
-def _count_staked(venue: Record) -> None:
-    """What was staked since the last event that counted, for rewards that go by the average of a period."""
+def _accrue_staked(venue: Record) -> None:
+    """Accrue ETH x ns staked since the last accrual to every reward: rewards go by the average over their period."""
     books = venue.books
     if venue.staked_at_ns > 0:
         span = float(venue.ts_ns - venue.staked_at_ns)
         total = 0.0
-        for at in range(books.balance_count):
-            own = books.balances[at]
-            if own.rate_series >= 0 and own.sign > 0 and own.amount > 0.0:
-                total += own.amount * underlying(books, own)
-        for at in range(books.balance_count):
-            if books.balances[at].kind == BalanceKind.REWARD:
-                venue.staked[at] += total * span
+        for index in range(books.balance_count):
+            balance = books.balances[index]
+            if balance.rate_series >= 0 and balance.sign > 0 and balance.amount > 0.0:
+                total += balance.amount * underlying(books, balance)
+        for index in range(books.balance_count):
+            if books.balances[index].kind == BalanceKind.REWARD:
+                venue.staked[index] += total * span
     venue.staked_at_ns = venue.ts_ns
 
 
 @leaf
 def _pay_reward(venue: Record, event: Record) -> None:
-    """A reward for each ETH staked on average over its period; the event gets the amount. A rate of 0 begins one."""
+    """Pay a reward: ``rate`` units for each ETH staked on average over its period; write the amount into the event.
+
+    The period is [ts_event_ns, ts_init_ns). A rate of 0 pays nothing and begins a period. A reward without a market
+    price is not booked.
+    """
     books = venue.books
-    _count_staked(venue)
+    _accrue_staked(venue)
     span = float(event.ts_init_ns - event.ts_event_ns)
     event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
@@ -98,11 +108,12 @@ def _pay_reward(venue: Record, event: Record) -> None:
 
 @leaf
 def _arrive(venue: Record) -> None:
-    at = 0
-    while at < venue.transit_count:
-        transit = venue.transits[at]
+    """Move the transfers and redemptions that are due to their targets."""
+    index = 0
+    while index < venue.transit_count:
+        transit = venue.transits[index]
         if transit.due_ns > venue.ts_ns:
-            at += 1
+            index += 1
             continue
         convert(venue.books, Instruction.ARRIVED.value, transit.source, transit.target, transit.amount, transit.amount)
         venue.bundle_id = 0
@@ -110,15 +121,16 @@ def _arrive(venue: Record) -> None:
             venue, Instruction.ARRIVED.value, -1, transit.source, transit.target, transit.amount, transit.amount
         )
         venue.transit_count -= 1
-        last = venue.transits[venue.transit_count]
+        last = venue.transits[venue.transit_count]  # fills the gap; its turn is next
         transit.source, transit.target = last.source, last.target
         transit.amount, transit.due_ns = last.amount, last.due_ns
 
 
 @leaf
 def _close_at(venue: Record, at: int, price: float) -> None:
+    """Close a holding at ``price``, with fee, without an instruction."""
     books = venue.books
-    venue.bundle_id = 0  # nobody asked for it
+    venue.bundle_id = 0  # forced by the venue: no originating bundle
     holding = books.holdings[at]
     qty = -holding.qty
     trade_holding(books, at, qty, price)
@@ -135,28 +147,35 @@ def _close_at(venue: Record, at: int, price: float) -> None:
 
 @leaf
 def _stop_out(venue: Record) -> None:
-    """Stops and targets inside the bar that ended now, of what was held at its open; the stop comes first."""
+    """Fill stops and targets by the range of the bar that ended now, for holdings opened before this instant.
+
+    A touch fills a stop; a target fills only if price traded through it. If the bar reached both, the stop comes first.
+    A bar that opened beyond either fills at its open: the mark of the previous instant (``before``).
+    """
     books = venue.books
-    for at in range(books.holding_count):
-        holding = books.holdings[at]
+    for index in range(books.holding_count):
+        holding = books.holdings[index]
         if holding.qty == 0.0 or holding.high_series < 0 or holding.opened_ns >= venue.ts_ns:
             continue
         high, low = books.series[holding.high_series].now, books.series[holding.low_series].now
         opened = holding.before
         if holding.qty > 0.0:
             if low <= holding.stop:
-                _close_at(venue, at, min(holding.stop, opened))
+                _close_at(venue, index, min(holding.stop, opened))
             elif high > holding.target:
-                _close_at(venue, at, max(holding.target, opened))
+                _close_at(venue, index, max(holding.target, opened))
         elif high >= holding.stop:
-            _close_at(venue, at, max(holding.stop, opened))
+            _close_at(venue, index, max(holding.stop, opened))
         elif low < holding.target:
-            _close_at(venue, at, min(holding.target, opened))
+            _close_at(venue, index, min(holding.target, opened))
 
 
 @leaf
 def liquidation_price(books: Record, at: int, rate: float) -> float:
-    """Where a holding that is alone at its venue has ``rate`` of its notional left as margin."""
+    """Return the mark price at which a holding alone at its venue has a margin ratio of ``rate``.
+
+    Solves cash + sign x qty x (price - entry) = rate x qty x price.
+    """
     holding = books.holdings[at]
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
@@ -166,7 +185,11 @@ def liquidation_price(books: Record, at: int, rate: float) -> float:
 
 @leaf
 def _liquidate_margins(venue: Record) -> None:
-    """Below the maintenance ratio a venue closes what is held there and keeps the margin that was left."""
+    """Liquidate all holdings at a venue whose margin ratio is below the maintenance ratio ``margin_liquidate``.
+
+    Each is closed at the price at which it alone reaches that ratio, or at the mark if the market has not come so far.
+    The venue keeps the margin left at that price.
+    """
     books = venue.books
     for at in range(books.holding_count):
         holding = books.holdings[at]
@@ -175,7 +198,7 @@ def _liquidate_margins(venue: Record) -> None:
         ratio = margin_equity(books, holding.venue) / margin_notional(books, holding.venue)
         if not ratio < venue.margin_liquidate:
             continue
-        # Where others share the margin, one alone may be liquidated only beyond the mark, which nobody trades at.
+        # If holdings share a margin, the price for one alone can lie beyond the mark, where the market has not been.
         alone = liquidation_price(books, at, venue.margin_liquidate)
         price = holding.mark
         if alone > 0.0:
@@ -192,10 +215,13 @@ def _liquidate_margins(venue: Record) -> None:
 
 @leaf
 def _liquidate_debts(venue: Record) -> None:
-    """A health factor below 1: part of the debt is repaid by a liquidator, who takes collateral with a bonus."""
+    """Liquidate debts with a health factor below 1: a liquidator repays part and takes collateral with a bonus.
+
+    The part is the close factor of Aave v3 (``core/carry/lending.py``); amounts are scaled.
+    """
     books = venue.books
-    for at in range(venue.leg_count):
-        leg = venue.legs[at]
+    for index in range(venue.leg_count):
+        leg = venue.legs[index]
         if leg.debt < 0 or leg.kind == LegKind.PERP:
             continue
         collateral, debt = lending.collateral_value(books, leg), lending.debt_value(books, leg)
@@ -206,7 +232,7 @@ def _liquidate_debts(venue: Record) -> None:
         repaid = share * books.balances[leg.debt].amount
         seized = repaid * unit_value(books, leg.debt) * (1.0 + leg.bonus) / unit_value(books, leg.product)
         held = books.balances[leg.product].amount
-        if seized > held:  # the collateral is not worth it: no more is repaid than what it pays for
+        if seized > held:  # the collateral does not cover it: repay only what it pays for
             repaid *= held / seized
             seized = held
         change(books, leg.product, -seized, ContraAccount.SEIZED.value)

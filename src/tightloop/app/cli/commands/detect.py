@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tightloop.app.cli.compiling import say_when_compiling
+from tightloop.adapters import data as market_data
+from tightloop.app import analysis, cli, markets
 from tightloop.app.cli.console import errors_shown, progress, say_replaced, table, warn
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ HEAD = (
 )
 
 
-@click.command()
+@click.command(short_help="Measure how well a strategy detects labelled pumps.")
 @click.argument("strategy", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="The labels [DATA/labels.parquet].")
 @click.option(
@@ -65,23 +67,17 @@ def detect(
     and its end; several count once. Every other S1 is a false signal.
     """
     with errors_shown():
-        say_when_compiling()
-        import json
-
-        from tightloop.adapters.data.quality import written
-        from tightloop.app.analysis.detect import detect as measured
-        from tightloop.app.markets.notes import SYNTHETIC
-
-        done = measured(
+        cli.compiling.say_when_compiling()
+        done = analysis.detect.detect(
             strategy, data=data, labels=labels, instruments=instruments, account=account, settings=settings,
             accept=tuple(kind.strip() for kind in accept.split(",") if kind.strip()),
             shown=lambda all_: progress(all_, len(all_), "detecting"),
         )  # fmt: skip
         say_replaced(json_file)
         if json_file is not None:
-            written(json_file, json.dumps(done.plain(), indent=2) + "\n")
+            market_data.quality.written(json_file, json.dumps(done.plain(), indent=2) + "\n")
         if done.is_synthetic:
-            click.echo(SYNTHETIC)
+            click.echo(markets.notes.SYNTHETIC)
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):
             click.echo(line)
         for own in done.denied:

@@ -1,35 +1,34 @@
-"""When a market is closed, so that the steps it does not have are no holes.
+"""Trading calendars: times at which a market is closed, so that missing bars there are no holes.
 
 ``forex`` closes from Friday 17:00 to Sunday 17:00 in New York, and for the sessions of Christmas and New Year; a
-session runs from 17:00 of the day before to 17:00. Christmas on a Sunday closes the session of the Monday after it.
+session runs from 17:00 of the day before to 17:00. Christmas on a Sunday closes the session of the following Monday.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-Times = npt.NDArray[np.int64]
+from tightloop.adapters.data._shared.arrays import Flags, Times
+from tightloop.model.times import DAY_NS, SECOND_NS
 
 _NEW_YORK = "America/New_York"
 _CLOSE = time(17)
-_DAY_NS = 86_400_000_000_000
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
 _NIGHT_SHARE, _NIGHT_DAYS_MIN = 0.1, 3
 _MISSING_MAX = 5_000_000
 _DAYS_MAX = 200 * 366
-"""A span of centuries is a wrong unit of time, which other faults report; its calendar is not worth computing."""
+"""Longer spans mean a wrong unit of time, which other faults report; their calendar is not worth computing."""
 
 
 def closed_spans_ns(calendar: str, start_ns: int, stop_ns: int) -> Times:
-    """Spans in which the market is closed between two times: shape (n, 2), ascending, disjoint, half-open."""
-    days = (stop_ns - start_ns) // 86_400_000_000_000
+    """Return the closed spans between two times: shape (n, 2), ascending, disjoint, half-open, ns UTC."""
+    days = (stop_ns - start_ns) // DAY_NS
     if calendar == "always" or days > _DAYS_MAX or start_ns < 0:
         return np.empty((0, 2), np.int64)
     assert calendar == "forex", calendar
     zone = ZoneInfo(_NEW_YORK)
-    first = datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date() - timedelta(days=3)
+    first = datetime.fromtimestamp(start_ns // SECOND_NS, UTC).date() - timedelta(days=3)
     spans: list[tuple[int, int]] = []
     for offset in range(days + 8):
         session = first + timedelta(days=offset)
@@ -44,27 +43,27 @@ def closed_spans_ns(calendar: str, start_ns: int, stop_ns: int) -> Times:
 
 
 def steps_inside(first_ns: Times, counts: Times, step_ns: int, spans: Times) -> Times:
-    """Of runs of steps (``counts[i]`` steps from ``first_ns[i]`` on), how many stand inside the spans."""
+    """Return how many steps of each run (``counts[i]`` steps from ``first_ns[i]``) lie inside the spans."""
     inside = np.zeros(len(first_ns), np.int64)
     if not len(spans):
         return inside
     stops = first_ns + counts * step_ns
     for index in range(len(first_ns)):
         near = spans[(spans[:, 1] > first_ns[index]) & (spans[:, 0] < stops[index])]
-        # Steps before a time t: ceil((t - first) / step), held between none and all of the run.
+        # Number of steps before a time t: ceil((t - first) / step), clipped to the run.
         edges = np.clip(-((first_ns[index] - near) // step_ns), 0, counts[index])
         inside[index] = np.sum(edges[:, 1] - edges[:, 0])
     return inside
 
 
 def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) -> str:
-    """What runs of missing steps have in common, for a message; empty when they look like no closing time.
+    """Describe what runs of missing steps have in common (weekends, nights), for a message; "" if nothing.
 
-    ``times`` are the stamps that are there. Weekends are those of ``forex``; a night is a time of day at which fewer
-    than a tenth of the days have a bar.
+    ``times``: the existing time stamps. Weekends are those of ``forex``; a night is a time of day at which fewer than a
+    tenth of the days have a bar.
     """
     total = int(counts.sum())
-    if not 0 < total <= _MISSING_MAX or not 0 <= int(times[0]) <= int(times[-1]) < _DAYS_MAX * _DAY_NS:
+    if not 0 < total <= _MISSING_MAX or not 0 <= int(times[0]) <= int(times[-1]) < _DAYS_MAX * DAY_NS:
         return ""
     spans = closed_spans_ns("forex", int(times[0]), int(times[-1]))
     runs = np.repeat(np.arange(len(counts)), counts)
@@ -72,13 +71,11 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     missing = first_ns[runs] + place * step_ns
     weekend = _on_weekends(missing, spans)
     if int(weekend.sum()) <= int(_on_weekends(times, spans).sum()):
-        weekend[:] = False  # there are bars on weekends
-    hours, seen = np.unique(times % _DAY_NS // step_ns, return_counts=True)
-    days = len(np.unique(times // _DAY_NS))
+        weekend[:] = False  # the market trades on weekends
+    hours, seen = np.unique(times % DAY_NS // step_ns, return_counts=True)
+    days = len(np.unique(times // DAY_NS))
     night = (
-        ~weekend
-        & (days >= _NIGHT_DAYS_MIN)
-        & ~np.isin(missing % _DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
+        ~weekend & (days >= _NIGHT_DAYS_MIN) & ~np.isin(missing % DAY_NS // step_ns, hours[seen >= _NIGHT_SHARE * days])
     )
     weekends, nights = int(weekend.sum()), int(night.sum())
     if weekends + nights < total / 2:
@@ -93,8 +90,8 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     return f"; {', '.join(named)}{f', {other} others' if other else ''}: {remedy}"
 
 
-def _on_weekends(times: Times, spans: Times) -> npt.NDArray[np.bool_]:
-    weekend = np.isin((times // _DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
+def _on_weekends(times: Times, spans: Times) -> Flags:
+    weekend = np.isin((times // DAY_NS + _EPOCH_WEEKDAY) % 7, (5, 6))
     if len(spans):
         before = np.searchsorted(spans[:, 0], times, "right") - 1
         weekend |= (before >= 0) & (times < spans[np.maximum(before, 0), 1])
@@ -102,7 +99,7 @@ def _on_weekends(times: Times, spans: Times) -> npt.NDArray[np.bool_]:
 
 
 def _is_closed(session: date) -> bool:
-    """Whether the session that ends on this day in New York does not take place."""
+    """Return whether the session that ends on this day in New York does not take place."""
     if session.weekday() in (5, 6):
         return True
     if (session.month, session.day) in ((12, 25), (1, 1)):
@@ -111,4 +108,4 @@ def _is_closed(session: date) -> bool:
 
 
 def _instant_ns(day: date, zone: ZoneInfo) -> int:
-    return int(datetime.combine(day, _CLOSE, zone).timestamp()) * 1_000_000_000
+    return int(datetime.combine(day, _CLOSE, zone).timestamp()) * SECOND_NS

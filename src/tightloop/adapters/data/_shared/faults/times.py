@@ -1,4 +1,4 @@
-"""Faults of time stamps: order, repetition, holes and cadence. Works on int64 nanoseconds alone."""
+"""Faults of time stamps: order, duplicates, holes and cadence. Works on int64 ns only."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -6,31 +6,36 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.calendar import closed_spans_ns, steps_inside, what_is_missing
-from tightloop.adapters.data._shared.report import Fault, Verdict
-
-Times = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int64]
-"""Row numbers, ascending unless said otherwise."""
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
+from tightloop.adapters.data._shared.faults.calendar import closed_spans_ns, steps_inside, what_is_missing
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
+from tightloop.model.times import MINUTE_NS
 
 HOLES_USABLE_SHARE = 0.05
-NS_PER_MINUTE = 60_000_000_000
 
 
 class Values(Protocol):
-    """What rows hold: indexing by rows gives a matrix (k, columns) or k records."""
+    """Content of rows: indexing by row numbers gives a matrix (k, columns) or k records."""
 
-    def __getitem__(self, rows: Rows, /) -> npt.NDArray[Any]: ...
+    def __getitem__(self, rows: RowNumbers, /) -> npt.NDArray[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # rows is an array: a comparison has no truth value
 class RowOrder:
-    """The rows in the order of their keys, the first of each key; None when they already are so."""
+    """Faults of order and duplicates.
+
+    ``rows``: row numbers sorted by key, the first row of each key; None if rows are stored that way already.
+    """
 
     disorder: Fault | None
     exact: Fault | None
     conflicting: Fault | None
-    rows: Rows | None
+    rows: RowNumbers | None
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything beyond the order of rows of one key was found."""
+        return not (self.disorder is None and self.exact is None and self.conflicting is None)
 
 
 def order_of(
@@ -38,39 +43,40 @@ def order_of(
     values: Values,
     times: Times | None = None,
     what: str = "time",
-    excused: npt.NDArray[np.bool_] | None = None,
+    excused: Flags | None = None,
 ) -> RowOrder:
-    """Find disorder and duplicates.
+    """Find disorder and duplicate rows.
 
-    ``keys`` (n,) decide what is the same row (times or trade ids); ``values`` (n, k) or a structured array of what must
-    then agree; ``times`` (n,) when order is a matter of other stamps than the keys, and for first_ns; rows that are
-    ``excused`` are out of order for a reason that is another fault.
+    ``keys`` (n,): times or trade ids; rows with equal keys are duplicates. ``values``: (n, k) or structured array,
+    compared between duplicates: equal is exact, different is conflicting. ``times`` (n,): time stamps that define the
+    order, if not the keys. ``excused`` (n,): rows that may be out of order, because another fault explains it.
+    ``what``: name of the key in messages.
     """
     stamps = keys if times is None else times
     if (keys[1:] > keys[:-1]).all() and (times is None or (times[1:] >= times[:-1]).all()):
         return RowOrder(None, None, None, None)
     order = np.argsort(keys, kind="stable")
-    again = np.diff(keys[order]) == 0
+    is_repeat = np.diff(keys[order]) == 0
     behind = np.concatenate(([False], stamps[1:] < np.maximum.accumulate(stamps)[:-1]))
-    behind[order[1:][again]] = False  # a row that is there again is not used, wherever it stands
+    behind[order[1:][is_repeat]] = False  # repeated rows are dropped, so their position does not matter
     late = np.flatnonzero(behind if excused is None else behind & ~excused)
     disorder = None
     if len(late):
         detail = f"earlier than a row before it: {len(late)} of {len(keys)} rows"
         disorder = Fault("disorder", len(late), int(stamps[late[0]]), detail, Verdict.UNFIT)
     exact = conflicting = None
-    if again.any():
-        exact, conflicting = _duplicates(keys, values, stamps, order, again, what)
-    first = order[np.concatenate(([True], ~again))]
+    if is_repeat.any():
+        exact, conflicting = _duplicates(keys, values, stamps, order, is_repeat, what)
+    first = order[np.concatenate(([True], ~is_repeat))]
     if times is not None:
         first = first[np.argsort(stamps[first], kind="stable")]
     return RowOrder(disorder, exact, conflicting, first)
 
 
 def _duplicates(
-    keys: Times, values: Values, stamps: Times, order: Rows, again: npt.NDArray[np.bool_], what: str
+    keys: Times, values: Values, stamps: Times, order: RowNumbers, is_repeat: Flags, what: str
 ) -> tuple[Fault | None, Fault | None]:
-    member = np.concatenate((again, [False])) | np.concatenate(([False], again))
+    member = np.concatenate((is_repeat, [False])) | np.concatenate(([False], is_repeat))
     rows = order[member]
     raw = np.ascontiguousarray(values[rows])
     packed = raw.view(np.dtype((np.void, raw.dtype.itemsize * (raw.shape[1] if raw.ndim == 2 else 1)))).ravel()
@@ -92,7 +98,10 @@ def _duplicates(
 
 
 def step_faults(times: Times, step_ns: int, calendar: str, is_bars: bool = False) -> list[Fault | None]:
-    """Holes of strictly ascending stamps on a step; ``is_bars``: with words on what the missing ones have in common."""
+    """Find holes in strictly ascending times with a fixed step.
+
+    ``is_bars``: append to the detail what the missing steps have in common.
+    """
     steps = np.diff(times)
     wide = np.flatnonzero(steps > step_ns)
     missing = (steps[wide] + step_ns // 2) // step_ns - 1
@@ -106,12 +115,12 @@ def step_faults(times: Times, step_ns: int, calendar: str, is_bars: bool = False
         return []
     torn = np.flatnonzero(holes)
     opened = _first_open(int(first[torn[0]]), step_ns, calendar)
-    said = what_is_missing(times, first[torn], missing[torn], step_ns) if is_bars and calendar == "always" else ""
-    return [holes_fault(len(times), int(holes.sum()), len(torn), int(holes.max()), opened, said)]
+    pattern = what_is_missing(times, first[torn], missing[torn], step_ns) if is_bars and calendar == "always" else ""
+    return [holes_fault(len(times), int(holes.sum()), len(torn), int(holes.max()), opened, pattern)]
 
 
 def holes_fault(rows: int, count: int, gaps: int, longest: int, first_ns: int, said: str = "") -> Fault:
-    """The fault of ``count`` steps that are missing beside ``rows`` that are there."""
+    """Build the fault of ``count`` missing steps beside ``rows`` existing ones."""
     share = count / (rows + count)
     verdict = Verdict.USABLE if share <= HOLES_USABLE_SHARE else Verdict.UNFIT
     detail = (
@@ -122,7 +131,7 @@ def holes_fault(rows: int, count: int, gaps: int, longest: int, first_ns: int, s
 
 
 def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:
-    """The first step from ``first_ns`` on at which the market is open."""
+    """Return the first step at or after ``first_ns`` at which the market is open."""
     for opened, closed in closed_spans_ns(calendar, first_ns, first_ns + step_ns):
         if opened <= first_ns < closed:
             return first_ns + -(-(int(closed) - first_ns) // step_ns) * step_ns
@@ -130,7 +139,7 @@ def _first_open(first_ns: int, step_ns: int, calendar: str) -> int:
 
 
 def other_cadence(times: Times, step_ns: int) -> Fault | None:
-    """Another commonest step than the dataset's name says; one within half a step of it is that one, early or late."""
+    """Find a most common step other than the one in the dataset's name; deviations below half a step are ignored."""
     steps = np.diff(times)
     whole = (steps + step_ns // 2) // step_ns
     right = whole == 1
@@ -146,25 +155,25 @@ def other_cadence(times: Times, step_ns: int) -> Fault | None:
 
 
 def seconds(time_ns: int) -> str:
-    """A length of time for a message: 3600 s."""
+    """Format a duration in seconds for a message: 3600 s."""
     return f"{time_ns / 1e9:g} s"
 
 
 def commonest_step_ns(times: Times) -> int | None:
-    """The commonest step between stamps, rounded to minutes where it is a minute or more; None under two rows."""
+    """Return the most common step, rounded to minutes if at least a minute; None for fewer than two rows."""
     if len(times) < 2:
         return None
     steps = np.abs(np.diff(times))
-    steps = np.where(steps >= NS_PER_MINUTE, (steps + NS_PER_MINUTE // 2) // NS_PER_MINUTE * NS_PER_MINUTE, steps)
+    steps = np.where(steps >= MINUTE_NS, (steps + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, steps)
     values, counts = np.unique(steps[steps > 0], return_counts=True)
     return int(values[counts.argmax()]) if len(values) else None
 
 
 def late_stamps(times: Times, step_ns: int) -> Fault | None:
-    """Stamps that miss their grid by less than a minute; the catalog rounds them to the second."""
+    """Find time stamps less than a minute off their grid; the catalog rounds them to the second."""
     grid = (times + step_ns // 2) // step_ns * step_ns
     off = np.abs(times - grid)
-    late = np.flatnonzero((off > 0) & (off < NS_PER_MINUTE))
+    late = np.flatnonzero((off > 0) & (off < MINUTE_NS))
     if not len(late):
         return None
     detail = f"off their grid: {len(late)} of {len(times)} stamps, by {off[late].max() / 1e6:.3g} ms at most"
@@ -172,7 +181,7 @@ def late_stamps(times: Times, step_ns: int) -> Fault | None:
 
 
 def without_zone(rows: int, first_ns: int | None, column: str) -> Fault | None:
-    """The fault of stamps that carry no zone: every row, read as UTC."""
+    """Build the fault of time stamps without a zone, which are read as UTC; None without rows."""
     if not rows:
         return None
     return Fault(

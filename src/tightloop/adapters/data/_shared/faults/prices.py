@@ -1,49 +1,50 @@
-"""Faults of prices: what no market prints. Works in slices, so that a year of minutes needs little memory."""
+"""Faults of prices that no market prints. Works in slices to keep memory small."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tightloop.adapters.data._shared.report import Fault, Verdict
-from tightloop.adapters.data._shared.times import Rows, Times
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
+from tightloop.core.domain.types import Floats
 
 SLICE = 16_384
 RUN_BARS = 60
 PLACEHOLDER_BARS = 20
-"""A dataset of this many bars and fewer than 60 is a placeholder when all of it is a line without any trade."""
+"""A dataset of 20 to 59 bars is a placeholder if all of it is a straight line without volume."""
 STEP_TOLERANCE = 1e-9
 OUTLIER_MOVES = 20.0
 OUTLIER_SHARE = 0.10
 OUTLIER_BARS = 3
 NEIGHBOURS = 500
-"""On each side: 1,000 bars around."""
+"""Bars on each side that define the typical move."""
 UNIT_FACTOR = 5.0
 UNIT_TOLERANCE = 0.01
-"""A change by exactly five is five give or take the move of that bar."""
+"""Tolerance on UNIT_FACTOR, for the move of the bar itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over the rows finds; ``jumps`` and ``leaps`` are candidates that ``moves`` looks at again."""
+    """Findings of one pass over the rows.
 
-    impossible: Rows
-    non_positive: Rows
+    ``flat``: a bar repeats the one before without volume. ``same_step``: a close moves by the same step as before.
+    ``jumps``, ``leaps``: candidate rows of outliers and of unit changes, examined by ``moves``.
+    """
+
+    impossible: RowNumbers
+    non_positive: RowNumbers
     flat: Flags
     same_step: Flags
     traded: bool
-    jumps: Rows
-    leaps: Rows
+    jumps: RowNumbers
+    leaps: RowNumbers
 
 
 def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None]:
-    """Faults of bars in time order: columns open, high, low, close, volume (n,) each, any stride."""
+    """Find faults of bars in time order; columns open, high, low, close, volume, shape (n,), any stride."""
     scan = _scan(columns, len(times))
-    found = [
+    faults = [
         _rows_fault("impossible_ohlc", scan.impossible, times, "a high or low contradicts another price"),
         _rows_fault("non_positive", scan.non_positive, times, "a price or volume that is not positive or no number"),
         _flat(scan.flat, times),
@@ -55,25 +56,28 @@ def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None
         columns = {name: column[keep] for name, column in columns.items()}
         times = times[keep]
         scan = _scan(columns, len(times))
-    found += moves(columns["open"], columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
-    return found
+    faults += moves(columns["open"], columns["low"], columns["high"], columns["close"], times, scan.jumps, scan.leaps)
+    return faults
 
 
 def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
-    """Faults of single prices (trades, mid prices) in time order, shape (n,)."""
+    """Find faults of single prices (trades, mid prices) in time order, shape (n,).
+
+    ``what``: plural noun for messages.
+    """
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~((prices > 0) & (prices < np.inf)))
-    found = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
+    faults = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
     if len(bad):
         keep = np.ones(len(prices), bool)
         keep[bad] = False
         prices, times = prices[keep], times[keep]
     if len(prices) < 2:
-        return found
+        return faults
     ratio = prices[1:] / prices[:-1]
     jumps = np.flatnonzero(np.abs(ratio - 1) > OUTLIER_SHARE) + 1
     leaps = np.flatnonzero(_leaps(ratio)) + 1
-    return found + moves(prices, prices, prices, prices, times, jumps, leaps)
+    return faults + moves(prices, prices, prices, prices, times, jumps, leaps)
 
 
 def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
@@ -90,7 +94,7 @@ def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             top, bottom = np.maximum(o, c), np.minimum(o, c)
             here = slice(back, None)
-            # NaN compares false: such a row is non_positive and not also impossible.
+            # NaN compares false: such a row counts as non_positive only, not also as impossible.
             impossible.append(np.flatnonzero(((h < top) | (low > bottom) | (h < low))[here]) + start)
             good = (
                 (low > 0)
@@ -106,7 +110,7 @@ def _scan(columns: Mapping[str, Floats], rows: int) -> Scan:
             still = ~(v > 0)
             traded = traded or not bool(still.all())
             one_price = (h == low) & (o == c) & (h == c)
-            # One price, or the last bar said again and again.
+            # A single price throughout, or the previous bar repeated.
             as_before = (h[1:] == h[:-1]) & (low[1:] == low[:-1]) & (o[1:] == o[:-1])
             unmoved = (c[1:] == c[:-1]) & (as_before | (one_price[1:] & one_price[:-1])) & still[1:] & still[:-1]
             flat[start + 1 - (back > 0) : stop] = unmoved[max(back - 1, 0) :]
@@ -133,14 +137,14 @@ def _leaps(ratio: Floats) -> Flags:
     return (ratio >= factor) | (ratio <= 1 / factor)
 
 
-def _rows_fault(kind: str, rows: Rows, times: Times, what: str) -> Fault | None:
+def _rows_fault(kind: str, rows: RowNumbers, times: Times, what: str) -> Fault | None:
     if not len(rows):
         return None
     return Fault(kind, len(rows), int(times[rows[0]]), f"{what}: {len(rows)} of {len(times)} rows", Verdict.UNFIT)
 
 
-def _runs(flags: Flags) -> tuple[Rows, Rows]:
-    """Starts and lengths of the runs of True."""
+def _runs(flags: Flags) -> tuple[RowNumbers, RowNumbers]:
+    """Return starts and lengths of the runs of True."""
     edges = np.diff(np.concatenate(([0], flags.view(np.int8), [0])))
     starts = np.flatnonzero(edges == 1)
     return starts, np.flatnonzero(edges == -1) - starts
@@ -148,7 +152,7 @@ def _runs(flags: Flags) -> tuple[Rows, Rows]:
 
 def _flat(flat: Flags, times: Times) -> Fault | None:
     starts, lengths = _runs(flat)
-    long = lengths + 1 >= RUN_BARS  # a flag says that a bar repeats the one before it
+    long = lengths + 1 >= RUN_BARS  # n flags ("repeats the bar before") mean n + 1 bars
     if not long.any():
         return None
     count = int((lengths[long] + 1).sum())
@@ -159,7 +163,7 @@ def _flat(flat: Flags, times: Times) -> Fault | None:
 
 def _straight_line(scan: Scan, times: Times) -> Fault | None:
     starts, lengths = _runs(scan.same_step)
-    bars = lengths + 2  # a flag says that a step repeats the one before it, and two bars make the first step
+    bars = lengths + 2  # n flags ("repeats the step before") mean n + 1 steps, which are n + 2 bars
     whole = PLACEHOLDER_BARS <= len(times) < RUN_BARS and not scan.traded and (bars == len(times)).any()
     long = bars >= (len(times) if whole else RUN_BARS)
     if not long.any():
@@ -170,18 +174,18 @@ def _straight_line(scan: Scan, times: Times) -> Fault | None:
 
 
 def moves(
-    open_: Floats, low: Floats, high: Floats, close: Floats, times: Times, jumps: Rows, leaps: Rows
+    open_: Floats, low: Floats, high: Floats, close: Floats, times: Times, jumps: RowNumbers, leaps: RowNumbers
 ) -> list[Fault | None]:
-    """Outliers (moves that come back within 3 bars) and units (leaps that stay), from their candidates."""
+    """Find outliers (moves that revert within 3 bars) and unit changes (leaps that persist) among candidates."""
     outliers, excursions = _outliers(open_, low, high, close, jumps)
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if len(outliers):
         detail = f"far outside its neighbours and back within {OUTLIER_BARS} bars: {len(outliers)} of {len(times)} rows"
-        found.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
+        faults.append(Fault("outliers", len(outliers), int(times[outliers[0]]), detail, Verdict.USABLE))
     stays = []
     away = set(excursions.tolist())
     for row in leaps.tolist():
-        # The way back from an outlier is no change of units.
+        # The return from an outlier is no change of units.
         if row in away or row - 1 in away:
             continue
         later = close[row + 1 : row + 1 + OUTLIER_BARS] / close[row - 1]
@@ -191,12 +195,14 @@ def moves(
     if stays:
         factor = close[stays[0]] / close[stays[0] - 1]
         detail = f"the price leaps by 5 or more and stays: {len(stays)} of {len(times)} rows, first times {factor:.4g}"
-        found.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
-    return found
+        faults.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
+    return faults
 
 
-def _outliers(open_: Floats, low: Floats, high: Floats, close: Floats, jumps: Rows) -> tuple[Rows, Rows]:
-    """Rows that hold an outlier, and those of them whose close is one. Candidates are few, so they are walked."""
+def _outliers(
+    open_: Floats, low: Floats, high: Floats, close: Floats, jumps: RowNumbers
+) -> tuple[RowNumbers, RowNumbers]:
+    """Return rows that contain an outlier, and those among them whose close is one."""
     rows: list[int] = []
     excursions: list[int] = []
     done = 0
@@ -215,7 +221,7 @@ def _outliers(open_: Floats, low: Floats, high: Floats, close: Floats, jumps: Ro
         )
         if back is None:
             continue
-        # Far from what came before it and from what came after: a crash that half recovers is no outlier.
+        # An outlier is far from both the close before and the close after: a crash that half recovers is none.
         top, bottom = max(base, close[back]) + limit, min(base, close[back]) - limit
         rows.extend(
             row

@@ -1,4 +1,4 @@
-"""The gate's view of bars, and of what cannot be read at all."""
+"""Faults of bars, and the fault of data that cannot be read at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.grid import BarGrid, apart, grid_faults, grid_of
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers
+from tightloop.adapters.data._shared.faults.grid import BarGrid, apart, grid_faults, grid_of
+from tightloop.adapters.data._shared.faults.prices import bar_faults
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.times import order_of, other_cadence, step_faults, without_zone
 from tightloop.adapters.data._shared.parquet import ColumnProblem, Source
-from tightloop.adapters.data._shared.prices import bar_faults
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import Rows, order_of, other_cadence, step_faults, without_zone
+from tightloop.core.domain.types import Floats
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A report, and the bars that a run uses: in order, each once, none inside of another, all with a price."""
+    """A report, and the bars that a run uses: ascending, without duplicates or overlaps, all with valid prices."""
 
     report: DatasetReport
     bars: npt.NDArray[np.void]
@@ -28,10 +30,10 @@ def judge_bars(
 ) -> Judged:
     """Judge bars as stored: a structured array with open, high, low, close, volume, open_ns and close_ns.
 
-    ``grid`` is that of the whole dataset when ``bars`` are a window of it. Where a zone's summer time changes, the bars
-    that are given back end when the next may begin.
+    ``grid``: that of the whole dataset, if ``bars`` are a window of it. On a wall-clock grid the returned bars end
+    where the next may begin, also where daylight saving changes.
     """
-    times = bars["open_ns"]  # a view: a copy of one column of a year of minutes is 4 MB
+    times = bars["open_ns"]  # a view, not a copy: one column of a year of minutes is 4 MB
     if not len(times):
         return Judged(schema_report(path, 0, ()), bars)
     order = order_of(times, _Values(bars))
@@ -44,8 +46,8 @@ def judge_bars(
     off = grid.off_ns(stamps)
     cadence = other_cadence(stamps, step_ns)
     steps: list[Fault | None] = [cadence]
-    if cadence is None:  # against the wrong step every row would be a hole
-        # A bar off the grid counts as the one it lies nearest to.
+    if cadence is None:  # measured with a wrong step, every row would be a hole
+        # A bar off the grid stands for the nearest grid point, so it leaves no hole there.
         nearest = np.unique(stamps - off) if off.any() else stamps
         steps = step_faults(nearest, step_ns, calendar, is_bars=True)
     faults = [
@@ -67,8 +69,8 @@ def _usable(used: npt.NDArray[np.void], grid: BarGrid, kinds: set[str]) -> npt.N
     return used[apart(used["open_ns"], grid)] if "overlap" in kinds else used
 
 
-def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-    """Which bars can be traded: what is not a price is left out when it is accepted, never passed on."""
+def _positive(used: npt.NDArray[np.void]) -> Flags:
+    """Return flags of tradable bars; others are dropped even if the fault is accepted."""
     good = np.ones(len(used), bool)
     for name in PRICE_COLUMNS:
         column = used[name]
@@ -79,9 +81,9 @@ def _positive(used: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
 def read_bars(
     source: Source, dtype: np.dtype[np.void], step_ns: int, start_ns: int, end_ns: int
 ) -> tuple[npt.NDArray[np.void], BarGrid]:
-    """Rows of the window as stored, unsorted and repeated rows included, missing numbers as NaN; the grid of all rows.
+    """Return the rows of a window as stored (unsorted, repeated), missing numbers NaN; and the grid of all rows.
 
-    ``dtype`` holds the prices, open_ns and close_ns; ``close_ns`` is ``open_ns + step_ns``.
+    ``dtype`` has the prices, open_ns and close_ns; ``close_ns`` is ``open_ns + step_ns``.
     """
     times = source.times_ns("ts")
     ordered = bool((times[1:] >= times[:-1]).all())
@@ -99,17 +101,17 @@ def read_bars(
 
 
 class _Values:
-    """The numbers of some bars as one matrix, made only for the rows that are compared."""
+    """The prices of bars as a matrix, built only for the rows that are compared."""
 
     def __init__(self, bars: npt.NDArray[np.void]) -> None:
         self._bars = bars
 
-    def __getitem__(self, rows: Rows) -> npt.NDArray[np.float64]:
+    def __getitem__(self, rows: RowNumbers) -> Floats:
         return np.column_stack([self._bars[name][rows] for name in PRICE_COLUMNS])
 
 
 def schema_report(path: str, rows: int, problems: Sequence[ColumnProblem], message: str = "") -> DatasetReport:
-    """The report of a dataset that has no usable columns, or no rows."""
+    """Return the report of a dataset without usable columns or rows."""
     details = [problem.message for problem in problems] or [message or "there are no rows"]
     fault = Fault("schema", len(details), None, "; ".join(details), Verdict.UNFIT)
     return DatasetReport(path, rows, None, None, (fault,))

@@ -1,4 +1,4 @@
-"""The gate's view of trades, quotes and books."""
+"""Faults of trades, quotes and books."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.adapters.data._shared.books import book_faults, sides_of
+from tightloop.adapters.data._shared.arrays import RowNumbers, Times
 from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.faults.books import book_faults, sides_of
+from tightloop.adapters.data._shared.faults.prices import point_faults
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.times import HOLES_USABLE_SHARE, RowOrder, order_of
 from tightloop.adapters.data._shared.parquet import Source
-from tightloop.adapters.data._shared.prices import point_faults
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.times import HOLES_USABLE_SHARE, RowOrder, Rows, Times, order_of
+from tightloop.core.domain.types import Ints
 
 CROSSED_USABLE_SHARE = 0.001
 COUNTED_GAPS_MAX = 0.01
-"""Ids of a venue that skips more often than this do not count its trades."""
+"""Above this share of skipped ids, a venue's ids do not count trades one by one."""
 _NUMBERS = {
     "trades": ("price", "qty"), "quotes": ("bid", "bid_qty", "ask", "ask_qty"), "books": ("price", "qty"),
 }  # fmt: skip
@@ -25,15 +27,15 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class JudgedTicks:
-    """A report and what it judged; ``rows`` are those that a run uses, by the time they were received."""
+    """A report and what it judged. ``rows``: row numbers that a run uses, by time of receipt; None for all."""
 
     report: DatasetReport
     columns: Mapping[str, npt.NDArray[Any]]
-    rows: Rows | None
+    rows: RowNumbers | None
 
 
 def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedTicks:
-    """Judge ticks as stored. ``ts_event_ns`` 0 means that the venue sent no time; order is by ``ts_init_ns``."""
+    """Judge ticks as stored, in the order of ``ts_init_ns``. ``ts_event_ns`` 0: the venue sent no time."""
     columns = _columns(dataset.kind, source)
     if window is not None:
         inside = (columns["ts_init_ns"] >= window[0]) & (columns["ts_init_ns"] < window[1])
@@ -44,9 +46,9 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
     order = _order(dataset.kind, columns)
     used = columns if order.rows is None else {name: column[order.rows] for name, column in columns.items()}
     faults = [order.disorder, order.exact, order.conflicting]
-    said: tuple[str, ...] = ()
+    book_notes: tuple[str, ...] = ()
     if dataset.kind == "books":
-        found, said = book_faults(used, is_whole=window is None)
+        found, book_notes = book_faults(used, is_whole=window is None)
         faults += found
     else:
         faults += _value_faults(dataset.kind, used)
@@ -59,7 +61,7 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
         int(received.min()),
         int(received.max()),
         in_contract_order([*faults, future]),
-        (*notes, *said),
+        (*notes, *book_notes),
     )
     return JudgedTicks(report, MappingProxyType(columns), order.rows)
 
@@ -80,22 +82,22 @@ def _columns(kind: str, source: Source) -> dict[str, npt.NDArray[Any]]:
 
 def _order(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> RowOrder:
     received, happened = columns["ts_init_ns"], columns["ts_event_ns"]
-    # A row whose only oddity is that it was received before it happened is a future stamp, and in its place.
+    # A row in event order that was received before its event time is a future stamp, not disorder.
     excused = (happened > received) & (happened >= np.maximum.accumulate(happened))
     if kind == "trades":
-        # When a trade was received is not part of it: the same trade over two connections is one trade.
+        # The receive time is not compared: one trade received over two connections is one trade.
         values = np.column_stack([columns[name] for name in ("ts_event_ns", "price", "qty", "buyer_is_maker")])
         return order_of(columns["trade_id"], values, received, "trade id", excused)
     keys = ["ts_event_ns", "ts_init_ns"] + (["seq", "side", "price"] if kind == "books" else [])
     values = np.column_stack([columns[name] for name in columns if name not in keys])
-    found = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
-    if kind == "books" and found == RowOrder(None, None, None, found.rows) and (np.diff(received) >= 0).all():
-        return RowOrder(None, None, None, None)  # rows of one time stay as they were written
-    return found
+    row_order = order_of(_groups([columns[name] for name in keys], received), values, received, excused=excused)
+    if kind == "books" and not row_order.has_faults and (np.diff(received) >= 0).all():
+        return RowOrder(None, None, None, None)  # keep the stored order of rows with equal times
+    return row_order
 
 
 def _groups(keys: list[npt.NDArray[Any]], received: Times) -> Times:
-    """A number per row that is the same for rows whose keys all are, ascending where ``received`` is strictly so."""
+    """Return a number per row, equal for rows with equal keys; the receive times where those ascend strictly."""
     if (np.diff(received) > 0).all():
         return received
     order = np.lexsort(keys[::-1])
@@ -116,20 +118,20 @@ def _value_faults(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> list[Fa
     with np.errstate(invalid="ignore"):
         mid = np.where((bid > 0) & (ask > 0), (bid + ask) / 2, np.nan)
         crossed = np.flatnonzero((bid >= ask) & np.isfinite(mid))
-    found = point_faults(mid, received, "quotes")
+    faults = point_faults(mid, received, "quotes")
     if len(crossed):
         share = len(crossed) / len(bid)
         verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
         detail = f"a bid at or above its ask: {len(crossed)} of {len(bid)} quotes ({100 * share:.2g} %)"
-        found.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
-    return found
+        faults.append(Fault("crossed_quotes", len(crossed), int(received[crossed[0]]), detail, verdict))
+    return faults
 
 
-def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
-    """Trades that a venue numbered and nobody recorded; None where ids do not count trades one by one."""
+def _missing_ids(ids: Ints, received: Times) -> Fault | None:
+    """Find gaps in trade ids, which are trades not recorded; None if the ids do not count trades one by one."""
     order = np.argsort(ids, kind="stable")
     steps = np.diff(ids[order])
-    steps = np.where(steps < 0, 1, steps)  # ids so far apart that their difference overflows do not count trades
+    steps = np.where(steps < 0, 1, steps)  # overflow: ids this far apart do not count trades
     gaps = np.flatnonzero(steps > 1)
     if not len(gaps) or len(gaps) > COUNTED_GAPS_MAX * len(steps):
         return None
@@ -142,7 +144,7 @@ def _missing_ids(ids: npt.NDArray[np.int64], received: Times) -> Fault | None:
 
 
 def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, ...]]:
-    """Rows received before they happened, and the offset of the two clocks: that of the fastest delivery."""
+    """Find rows received before their event time; note the offset of the two clocks (fastest delivery)."""
     known = np.flatnonzero(happened > 0)
     if not len(known):
         return None, ("the venue sent no times: rows are ordered by when they were received",)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from tightloop.app.cli.compiling import say_when_compiling
+from tightloop.app import analysis, cli, markets
+from tightloop.app.cli import show
 from tightloop.app.cli.console import errors_shown, say_replaced
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(short_help="Say why a finished run did what it did, and why not more.")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--at", metavar="T", help="The state of everything at this time (UTC).")
 @click.option("--signal", metavar="ID", help="Why the sections of this signal fired.")
@@ -36,17 +37,12 @@ def explain(
     Python what it was given and wanted; of carry which rule acted, and what kept the others.
     """
     with errors_shown():
-        say_when_compiling()
-        from tightloop.app.analysis.explain import explain as explained
-        from tightloop.app.analysis.explain import write_json
-        from tightloop.app.cli.show.explain import print_facts
-        from tightloop.app.markets.notes import SYNTHETIC
-
-        facts = explained(run_folder, data=data, at=at, signal=signal, order=order)
+        cli.compiling.say_when_compiling()
+        facts = analysis.explain.explain(run_folder, data=data, at=at, signal=signal, order=order)
         if facts["run"]["is_synthetic"]:
-            click.echo(SYNTHETIC)
-        print_facts(facts, show_all=show_all)
+            click.echo(markets.notes.SYNTHETIC)
+        show.explain.print_facts(facts, show_all=show_all)
         say_replaced(json_file)
         if json_file is not None:
-            write_json(facts, json_file)
+            analysis.explain.write_json(facts, json_file)
             click.echo(str(json_file))

@@ -1,19 +1,16 @@
-"""The gate's view of funding, lending, staking, gas, rewards and benchmarks."""
+"""Faults of funding, lending, staking, gas, rewards and benchmarks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
+from tightloop.adapters.data._shared.arrays import Flags, RowNumbers, Times
 from tightloop.adapters.data._shared.datasets import Dataset
-from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, Verdict, in_contract_order
-from tightloop.adapters.data._shared.schedule import gaps_of, missing_settlements
-from tightloop.adapters.data._shared.times import (
-    Rows,
-    Times,
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
+from tightloop.adapters.data._shared.faults.schedule import gaps_of, missing_settlements
+from tightloop.adapters.data._shared.faults.times import (
     commonest_step_ns,
     holes_fault,
     late_stamps,
@@ -22,18 +19,17 @@ from tightloop.adapters.data._shared.times import (
     step_faults,
     without_zone,
 )
+from tightloop.adapters.data._shared.parquet import FLAG, NS, NUMBER, SIDE, TIME, TRADE_ID, Source, is_text
+from tightloop.core.domain.types import Floats
+from tightloop.model.times import DAY_NS, HOUR_NS, SECOND_NS
 
-Floats = npt.NDArray[np.float64]
-
-NS_PER_S = 1_000_000_000
-NS_PER_DAY = 86_400 * NS_PER_S
 DAYS_PER_YEAR = 365.0
 FALL_TOLERANCE = 1e-9
 GROWTH_MIN, GROWTH_MAX = -0.5, 1.0
-"""Yearly growth that an index or a yield may have."""
+"""Bounds of the yearly growth of an index, and of a yield (fractions)."""
 
 NEAR_ROWS = 20
-"""Two rows on either side of a hole do not tell the step of a series; this many do."""
+"""Rows needed to determine the step of a series; a window with fewer borrows neighbours."""
 
 _TICKS = {"ts_event_ns": NS, "ts_init_ns": NS}
 _REQUIRED: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -59,16 +55,20 @@ _YIELDS = ("apr", "apy", "base_apr", "base_apy")
 
 @dataclass(frozen=True, slots=True)
 class JudgedSeries:
-    """A report and what it judged: stamps rounded to the second, columns as stored, and the rows that a run uses."""
+    """A report and what it judged.
+
+    ``ts_ns``: rounded to the second. ``columns``: as stored. ``rows``: row numbers that a run uses; None for all in
+    order.
+    """
 
     report: DatasetReport
     ts_ns: Times
     columns: Mapping[str, Floats]
-    rows: Rows | None
+    rows: RowNumbers | None
 
 
 def required_columns(dataset: Dataset, types: Mapping[str, object]) -> Mapping[str, str]:
-    """The columns that a dataset must have, and what each must be; none for a table that is no series."""
+    """Return the columns a dataset must have, each with its requirement; none for a table that is no series."""
     if dataset.kind == "staking":
         return _staking_columns(dataset.name)
     if is_table(dataset, types):
@@ -85,13 +85,13 @@ def _staking_columns(name: str) -> Mapping[str, str]:
 
 
 def is_table(dataset: Dataset, types: Mapping[str, object]) -> bool:
-    """Whether a dataset is published rows without a time series: rewards, and snapshots that are text throughout."""
+    """Return whether a dataset is published rows instead of a series: rewards, or lending as text throughout."""
     texts = all(is_text(kind) for kind in types.values())
     return dataset.kind == "rewards" or (dataset.kind == "lending" and texts and len(types) > 0)
 
 
 def judge_table(dataset: Dataset, source: Source) -> DatasetReport:
-    """Judge published rows that are no series: only rows that are there again, unchanged, are a fault."""
+    """Judge published rows that are no series; repeated rows are the only fault."""
     columns = [source.texts(name) for name in source.types]
     rows = list(zip(*columns, strict=True))
     extra = len(rows) - len(set(rows))
@@ -114,12 +114,13 @@ def _day_ns(text: str | None) -> int | None:
 
 
 def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | None = None) -> JudgedSeries:
-    """Judge a series as stored; ``window`` (start, end) in ns looks at those rows alone."""
+    """Judge a series as stored, or only its rows in ``window`` [start, end) in ns."""
     raw = source.times_ns("ts")
-    named = [name for name in source.types if name != "ts" and not name.startswith("__")]  # pandas keeps its index so
+    # __index_level_0__ is the index of a pandas frame.
+    named = [name for name in source.types if name != "ts" and not name.startswith("__")]
     numeric = [name for name in named if not source.problems({name: NUMBER})]
     columns = {name: source.floats(name) for name in numeric}
-    rounded = (raw + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+    rounded = (raw + SECOND_NS // 2) // SECOND_NS * SECOND_NS
     is_funding = dataset.kind == "funding"
     step_ns = commonest_step_ns(_near(rounded, None if is_funding else window))
     due = missing_settlements(np.unique(rounded)) if is_funding else None
@@ -130,20 +131,20 @@ def judge_series(dataset: Dataset, source: Source, window: tuple[int, int] | Non
     if due is not None and window is not None:
         due = due[(due >= window[0]) & (due < window[1])]
     if not len(raw):
-        faults = () if due is None or not len(due) else (_missing(due, rounded),)
-        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, faults), rounded, columns, None)
+        holes = () if due is None or not len(due) else (_missing(due, rounded),)
+        return JudgedSeries(DatasetReport(dataset.path, 0, None, None, holes), rounded, columns, None)
     order = order_of(rounded, np.column_stack(list(columns.values())) if columns else np.zeros((len(raw), 1)))
     times = rounded if order.rows is None else rounded[order.rows]
     used = {name: column if order.rows is None else column[order.rows] for name, column in columns.items()}
-    found = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, step_ns, due)]
-    found += _value_faults(used, times)
-    found.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
-    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(found))
+    faults = [order.disorder, order.exact, order.conflicting, *_step_faults(raw, times, step_ns, due)]
+    faults += _value_faults(used, times)
+    faults.append(None if source.zone("ts") else without_zone(len(raw), int(raw.min()), "ts"))
+    report = DatasetReport(dataset.path, len(raw), int(raw.min()), int(raw.max()), in_contract_order(faults))
     return JudgedSeries(report, rounded, MappingProxyType(columns), order.rows)
 
 
 def _near(times: Times, window: tuple[int, int] | None) -> Times:
-    """Stamps to tell the step from: those of the window, with some around when they are few, in order."""
+    """Return sorted times from which to determine the step: the window's, with neighbours if they are few."""
     ordered = np.sort(times)
     if window is None:
         return ordered
@@ -153,17 +154,17 @@ def _near(times: Times, window: tuple[int, int] | None) -> Times:
 
 
 def _step_faults(raw: Times, times: Times, step: int | None, due: Times | None) -> list[Fault | None]:
-    """Late stamps, cadence and holes; the step of a series is the commonest there is, which must divide a day.
+    """Find late stamps, cadence faults and holes; the step is the most common one, which must divide a day.
 
-    ``due``: the settlements that are missing, of a series that changes its step.
+    ``due``: missing settlements, for a series that changes its step.
     """
     if step is None or (len(times) < 2 and due is None):
         return []
-    if step > NS_PER_DAY or NS_PER_DAY % step:
+    if step > DAY_NS or DAY_NS % step:
         detail = f"the commonest step is {seconds(step)}, which does not divide a day"
         return [Fault("cadence", max(len(times) - 1, 1), int(times[0]), detail, Verdict.UNFIT)]
-    hour = 3_600 * NS_PER_S
-    # An hourly grid, whatever hours the series settles at.
+    hour = HOUR_NS
+    # Steps of whole hours are compared with an hourly grid, whatever hour the series starts at.
     late = late_stamps(np.sort(raw), hour if step % hour == 0 else step)
     if due is None:
         return [late, *step_faults(times, step, "always")]
@@ -181,10 +182,10 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
             positive = name in _POSITIVE
             bad |= ~np.isfinite(column) | ((column <= 0) if positive else False)
     rows = np.flatnonzero(bad)
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if len(rows):
         detail = f"no number, or not positive where it must be: {len(rows)} of {len(bad)} rows"
-        found.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
+        faults.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
         columns = {name: column[~bad] for name, column in columns.items()}
         times = times[~bad]
     falls, leaps = np.zeros(len(times), bool), np.zeros(len(times), bool)
@@ -197,18 +198,18 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
             leaps |= (column < GROWTH_MIN) | (column > GROWTH_MAX)
     if falls.any():
         detail = f"an index falls: {int(falls.sum())} of {len(times)} rows"
-        found.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
+        faults.append(Fault("negative_growth", int(falls.sum()), int(times[falls.argmax()]), detail, Verdict.USABLE))
     if leaps.any():
         detail = f"a yearly growth outside -50 to +100 %: {int(leaps.sum())} of {len(times)} rows"
-        found.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
-    return found
+        faults.append(Fault("impossible_growth", int(leaps.sum()), int(times[leaps.argmax()]), detail, Verdict.UNFIT))
+    return faults
 
 
-def _growth(index: Floats, times: Times) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Per row after the first: whether the index falls, and whether its yearly growth is impossible.
+def _growth(index: Floats, times: Times) -> tuple[Flags, Flags]:
+    """Return per row after the first: whether the index falls, and whether its yearly growth is implausible.
 
-    Growth is measured since the value last changed: an index that is published once a day and stored every hour does
-    not grow by a day's worth in an hour.
+    Growth is measured since the value last changed: an index published daily and stored hourly does not grow by a day's
+    worth in one hour.
     """
     if len(index) < 2:
         none = np.zeros(max(len(index) - 1, 0), bool)
@@ -216,6 +217,6 @@ def _growth(index: Floats, times: Times) -> tuple[npt.NDArray[np.bool_], npt.NDA
     fall = np.diff(index) < -FALL_TOLERANCE * index[:-1]
     changed = np.concatenate(([True], np.diff(index) != 0))
     since = np.maximum.accumulate(np.where(changed, np.arange(len(index)), 0))[:-1]
-    years = (times[1:] - times[since]) / (DAYS_PER_YEAR * NS_PER_DAY)
+    years = (times[1:] - times[since]) / (DAYS_PER_YEAR * DAY_NS)
     growth = np.log(index[1:] / index[:-1]) / np.where(years > 0, years, np.inf)
     return fall, (growth < np.log1p(GROWTH_MIN)) | (growth > np.log1p(GROWTH_MAX))

@@ -1,7 +1,7 @@
-"""The grid that bars lie on, and the faults of bars that do not lie on it.
+"""The time grid of bars, and faults of bars off the grid.
 
-The grid is the commonest offset within the timeframe, so days may begin at 22:00. Bars of days or of four hours may
-follow the clock of a zone with summer time: then the grid is of its wall clock, and some days have 23 or 25 hours.
+The grid's offset is the most common one within the timeframe, so days may begin at 22:00. Bars of days or four hours
+may follow the wall clock of a zone with daylight saving: then some days have 23 or 25 hours.
 """
 
 from dataclasses import dataclass
@@ -9,75 +9,71 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-from tightloop.adapters.data._shared.report import Fault, Verdict, length
+from tightloop.adapters.data._shared.arrays import Flags, Times
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict, length
+from tightloop.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
-Times = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-NS_PER_S = 1_000_000_000
-_MINUTE, _HOUR, _DAY = 60 * NS_PER_S, 3_600 * NS_PER_S, 86_400 * NS_PER_S
 ZONES = (
     "Europe/Berlin", "America/New_York", "Europe/London", "America/Chicago", "Europe/Athens", "America/Los_Angeles",
     "Australia/Sydney", "Pacific/Auckland", "America/Denver", "Asia/Jerusalem", "America/Sao_Paulo",
 )  # fmt: skip
-"""Zones whose summer time daily bars are known to follow; others of the same rule have the same days."""
+"""Zones with daylight saving that daily bars are known to follow; others with the same rule give the same days."""
 ZONE_SHARE_MIN = 0.95
-"""Of the bars that must lie on the wall clock of a zone before its days are believed."""
-_TAILS = (1, 1_000, 1_000_000, NS_PER_S)
-"""What a stamp of a close lacks to the next whole minute: 23:59:59.999 is one millisecond short."""
+"""Share of bars that must lie on a zone's wall clock before the zone is assumed."""
+_TAILS = (1, 1_000, 1_000_000, SECOND_NS)
+"""Distances of a close stamp to the next whole minute: 23:59:59.999 is one millisecond short."""
 
 
 @dataclass(frozen=True, slots=True)
 class BarGrid:
-    """Where bars of ``step_ns`` begin: ``offset_ns`` into each step, by UTC or by the wall clock of ``zone``."""
+    """Grid of bar opens: ``offset_ns`` into each ``step_ns``, in UTC or on the wall clock of ``zone``."""
 
     step_ns: int
     offset_ns: int
     zone: str | None = None
 
     def off_ns(self, times: Times) -> Times:
-        """How far each stamp lies after (or, below 0, before) the nearest point of the grid."""
+        """Return the signed distance of each time to the nearest grid point; positive is late."""
         late = (times + _shifts_ns(times, self.zone) - self.offset_ns) % self.step_ns
         return np.where(2 * late > self.step_ns, late - self.step_ns, late)
 
     def ends_ns(self, times: Times) -> Times:
-        """When the bars of these opens end: a step later, an hour more or less where summer time changes."""
+        """Return the end times of bars with these opens, allowing for changes of daylight saving."""
         ends = times + self.step_ns
         return ends if self.zone is None else ends - (_shifts_ns(ends, self.zone) - _shifts_ns(times, self.zone))
 
     def opens_ns(self, ends: Times) -> Times:
-        """When the bars that end at these times began."""
+        """Return the opens of bars with these end times."""
         opens = ends - self.step_ns
         return opens if self.zone is None else opens - (_shifts_ns(opens, self.zone) - _shifts_ns(ends, self.zone))
 
     @property
     def close_tail_ns(self) -> int:
-        """What the stamps lack to the next whole minute (second, for bars of 1s) when they are closes; 0: no closes."""
-        unit = _MINUTE if self.step_ns >= _MINUTE else NS_PER_S
+        """Distance to the next whole minute (second for 1s bars) if the times are close stamps, else 0."""
+        unit = MINUTE_NS if self.step_ns >= MINUTE_NS else SECOND_NS
         tail = unit - self.offset_ns % unit
         return tail if tail in _TAILS and tail < unit else 0
 
 
 def grid_of(times: Times, step_ns: int) -> BarGrid:
-    """The grid of stamps in any order: their commonest offset within the step."""
+    """Return the grid of times in any order: the most common offset within the step."""
     offsets = times % step_ns
     if not len(times) or bool((offsets == offsets[0]).all()):
         return BarGrid(step_ns, int(offsets[0]) if len(times) else 0)
     values, counts = np.unique(offsets, return_counts=True)
     commonest = int(values[counts.argmax()])
-    if step_ns > _HOUR and len(values) > 1:
+    if step_ns > HOUR_NS and len(values) > 1:
         second = int(np.delete(values, counts.argmax())[np.delete(counts, counts.argmax()).argmax()])
-        if abs(second - commonest) in (_HOUR, step_ns - _HOUR):
-            found = _zoned(times, step_ns)
-            if found is not None:
-                return found
+        if abs(second - commonest) in (HOUR_NS, step_ns - HOUR_NS):
+            zoned = _zoned(times, step_ns)
+            if zoned is not None:
+                return zoned
     return BarGrid(step_ns, commonest)
 
 
 def _zoned(times: Times, step_ns: int) -> BarGrid | None:
-    """The grid on the wall clock of the zone that most bars follow; None when too few follow any."""
+    """Return the grid on the wall clock that most bars follow; None if too few follow any."""
     best, most = None, ZONE_SHARE_MIN * len(times)
     for zone in ZONES:
         values, counts = np.unique((times + _shifts_ns(times, zone)) % step_ns, return_counts=True)
@@ -87,17 +83,17 @@ def _zoned(times: Times, step_ns: int) -> BarGrid | None:
 
 
 def _shifts_ns(times: Times, zone: str | None) -> Times:
-    """How far the wall clock of a zone is ahead of UTC at each time."""
+    """Return the UTC offset of a zone at each time, in ns; shape (1,) zero without a zone."""
     if zone is None:
         return np.zeros(1, np.int64)
     clock = ZoneInfo(zone)
-    days, place = np.unique(times // _DAY, return_inverse=True)
+    days, place = np.unique(times // DAY_NS, return_inverse=True)
     begin = np.array([_shift_s(int(day) * 86_400, clock) for day in days], np.int64)
     end = np.array([_shift_s(int(day + 1) * 86_400, clock) for day in days], np.int64)
-    found = begin[place.ravel()]
+    shifts_s = begin[place.ravel()]
     for row in np.flatnonzero((begin != end)[place.ravel()]).tolist():
-        found[row] = _shift_s(int(times[row]) // NS_PER_S, clock)
-    return found * NS_PER_S
+        shifts_s[row] = _shift_s(int(times[row]) // SECOND_NS, clock)
+    return shifts_s * SECOND_NS
 
 
 def _shift_s(at_s: int, clock: ZoneInfo) -> int:
@@ -107,9 +103,10 @@ def _shift_s(at_s: int, clock: ZoneInfo) -> int:
 
 
 def grid_faults(times: Times, off: Times, grid: BarGrid, is_other_step: bool) -> list[Fault | None]:
-    """Faults of strictly ascending opens, ``off`` the grid by so much: off it, overlapping, stamped at the close.
+    """Find faults of strictly ascending opens: off the grid, overlapping, stamped at the close.
 
-    ``is_other_step``: the commonest step is not the dataset's, which is a fault of its own that holds for every bar.
+    ``off``: distance to the grid. ``is_other_step``: the step is not that of the dataset's name, a fault of its own
+    that affects every bar, so only overlaps are reported.
     """
     if is_other_step:
         return [_overlap(times, grid)]
@@ -154,7 +151,7 @@ def _close_stamped(times: Times, off: Times, grid: BarGrid) -> Fault | None:
 
 
 def apart(times: Times, grid: BarGrid) -> Flags:
-    """Which of strictly ascending bars begin when the last one kept has ended: they do not overlap any more."""
+    """Return flags of bars that do not overlap the last kept one; input strictly ascending."""
     kept = np.ones(len(times), bool)
     until = -(2**63)
     for row, (opened, ended) in enumerate(zip(times.tolist(), grid.ends_ns(times).tolist(), strict=True)):

@@ -1,7 +1,7 @@
-"""Order books as rows: the updates they come in, what becomes of a book, and the faults that rows can have.
+"""Order books as rows: grouping into updates, reconstruction of the book, and faults.
 
-An update is the rows of one ``seq`` and time; numbers count updates one by one. What a row does to the book is decided
-by the core (``core/market/depth.py``); the walk here follows the same rules, to judge and to draw.
+An update is the rows with one ``seq`` and time; ``seq`` counts updates by one. The reconstruction here follows the
+rules of the core's order book (``core/market/depth.py``), to judge data and to draw charts.
 """
 
 import heapq
@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared.report import Fault, Verdict
+from tightloop.adapters.data._shared.arrays import Flags
+from tightloop.adapters.data._shared.faults.report import Fault, Verdict
 from tightloop.core.domain.ticks import TICK, BookRow
-from tightloop.core.domain.types import Rows
+from tightloop.core.domain.types import Ints, Rows
 
 CROSSED_USABLE_SHARE = 0.001
 MISSING_USABLE_SHARE = 0.05
@@ -23,8 +24,8 @@ BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
-def sides_of(column: pa.Array) -> npt.NDArray[np.int64]:
-    """1 for a bid, -1 for an ask, 0 for what is neither; from words, numbers (above 0: a bid) or flags."""
+def sides_of(column: pa.Array) -> Ints:
+    """Return 1 for a bid, -1 for an ask, 0 for neither; from words, numbers (positive: bid) or booleans."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     coded = column.dictionary_encode()
@@ -41,18 +42,21 @@ def _side(value: Any) -> int:
 
 
 def rows_of_book(columns: Columns) -> Rows:
-    """Rows as the core takes them (TICK); which are first and last of their update is marked by ``marked``."""
-    own = np.zeros(len(columns["ts_init_ns"]), TICK)
+    """Convert columns to TICK records; ``marked`` sets the flags of first and last row of an update."""
+    records = np.zeros(len(columns["ts_init_ns"]), TICK)
     for name in ("ts_event_ns", "ts_init_ns", "price", "qty"):
-        own[name] = columns[name]
-    own["trade_id"] = columns["seq"]
-    own["is_buyer_maker"] = np.where(columns["side"] > 0, int(BookRow.IS_BID), 0)
-    own["is_buyer_maker"] |= np.where(columns["is_snapshot"] > 0, int(BookRow.IS_SNAPSHOT), 0)
-    return own
+        records[name] = columns[name]
+    records["trade_id"] = columns["seq"]
+    records["is_buyer_maker"] = np.where(columns["side"] > 0, int(BookRow.IS_BID), 0)
+    records["is_buyer_maker"] |= np.where(columns["is_snapshot"] > 0, int(BookRow.IS_SNAPSHOT), 0)
+    return records
 
 
 def marked(pieces: Iterable[Rows]) -> Iterator[Rows]:
-    """The same pieces with the first and last row of every update marked, though it spans two of them."""
+    """Yield the pieces with the first and last row of every update flagged, also where it spans two pieces.
+
+    Each piece is held back until the next one shows whether its last update continues.
+    """
     held: Rows | None = None
     for piece in pieces:
         if not len(piece):
@@ -71,17 +75,17 @@ def marked(pieces: Iterable[Rows]) -> Iterator[Rows]:
         yield held
 
 
-def _differ(rows: Rows, before: Rows) -> npt.NDArray[np.bool_]:
-    """Rows that belong to another update than the ones before them."""
+def _differ(rows: Rows, before: Rows) -> Flags:
+    """Return flags of rows that belong to another update than the row before."""
     mask = int(BookRow.IS_SNAPSHOT)
-    found = (rows["is_buyer_maker"] & mask) != (before["is_buyer_maker"] & mask)
+    is_other = (rows["is_buyer_maker"] & mask) != (before["is_buyer_maker"] & mask)
     for name in ("trade_id", "ts_event_ns", "ts_init_ns"):
-        found |= rows[name] != before[name]
-    return np.asarray(found, np.bool_)
+        is_other |= rows[name] != before[name]
+    return np.asarray(is_other, np.bool_)
 
 
 def whole_updates(rows: Rows) -> Rows:
-    """Without every update in which a row has a price or quantity that is none: the next number tells of the gap."""
+    """Drop every update that contains an invalid price or quantity; the next ``seq`` then shows the gap."""
     with np.errstate(invalid="ignore"):
         good = (rows["price"] > 0) & np.isfinite(rows["price"]) & (rows["qty"] >= 0) & np.isfinite(rows["qty"])
     if good.all() or not len(rows):
@@ -92,9 +96,10 @@ def whole_updates(rows: Rows) -> Rows:
 
 @dataclass(slots=True)
 class BookWalk:
-    """What becomes of a book, row by row: best prices after every update, and counts of what is wrong.
+    """Reconstruction of a book row by row: best prices after every update, and counts of faults.
 
-    ``jumps``: (missing updates, time) of each gap; ``crossed``: times of updates that left the book crossed or locked.
+    ``jumps``: (missing updates, time) of each gap. ``crossed``: times of updates that left the book crossed or locked.
+    ``unused``: updates before the first snapshot. ``old``: updates with a ``seq`` that went back.
     """
 
     updates: int = 0
@@ -111,7 +116,7 @@ class BookWalk:
     _last_seq: int = 0
 
     def take(self, rows: Rows) -> list[tuple[int, float, float]]:
-        """Marked rows: time, best bid and best ask after each update that leaves the book known, with two sides."""
+        """Apply flagged rows; return (time, best bid, best ask) after each update with a known two-sided book."""
         tops: list[tuple[int, float, float]] = []
         columns = [rows[name].tolist() for name in ("ts_init_ns", "trade_id", "is_buyer_maker", "price", "qty")]
         for ts_ns, seq, flags, price, qty in zip(*columns, strict=True):
@@ -150,8 +155,8 @@ class BookWalk:
 
     def _lose(self) -> None:
         self._is_known = False
-        for own in (self._bids, self._asks, self._bid_heap, self._ask_heap):
-            own.clear()
+        for levels in (self._bids, self._asks, self._bid_heap, self._ask_heap):
+            levels.clear()
 
     def _set(self, is_bid: int, price: float, qty: float) -> None:
         levels, heap = (self._bids, self._bid_heap) if is_bid else (self._asks, self._ask_heap)
@@ -171,42 +176,42 @@ class BookWalk:
 
 
 def book_faults(columns: Columns, is_whole: bool) -> tuple[list[Fault | None], tuple[str, ...]]:
-    """Faults and notes of the rows of a book in their order; ``is_whole``: all rows there are, not a window of them."""
+    """Return faults and notes of book rows in their order. ``is_whole``: the rows are not a window of the dataset."""
     received, count = columns["ts_init_ns"], len(columns["price"])
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     with np.errstate(invalid="ignore"):
         price, qty = columns["price"], columns["qty"]
         bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
     if len(bad):
         detail = f"a price or quantity that is negative or no number, or a price of 0: {len(bad)} of {count} rows"
-        found.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
+        faults.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
     neither = np.flatnonzero(columns["side"] == 0)
     if len(neither):
         detail = f"the column side holds {len(neither)} values that are neither bid nor ask"
-        found.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
-        return found, ()
+        faults.append(Fault("schema", 1, int(received[neither[0]]), detail, Verdict.UNFIT))
+        return faults, ()
     walk = BookWalk()
     for piece in marked([whole_updates(rows_of_book(columns))]):
         walk.take(piece)
-    return found + _walked(walk, is_whole, int(received[0])), _notes(walk)
+    return faults + _walked(walk, is_whole, int(received[0])), _notes(walk)
 
 
 def _walked(walk: BookWalk, is_whole: bool, first_ns: int) -> list[Fault | None]:
-    found: list[Fault | None] = []
+    faults: list[Fault | None] = []
     if not walk.snapshots and is_whole:
         detail = "no row has is_snapshot: the book is never known"
-        found.append(Fault("schema", 1, first_ns, detail, Verdict.UNFIT))
+        faults.append(Fault("schema", 1, first_ns, detail, Verdict.UNFIT))
     if walk.jumps:
         missing = sum(many for many, _ in walk.jumps)
         share = missing / (missing + walk.updates)
         verdict = Verdict.USABLE if share <= MISSING_USABLE_SHARE else Verdict.UNFIT
         many = f"{len(walk.jumps)} gap{'s' if len(walk.jumps) > 1 else ''}"
-        longest = max(own for own, _ in walk.jumps)
+        longest = max(count for count, _ in walk.jumps)
         detail = (
             f"missing: {missing} of {missing + walk.updates} updates ({100 * share:.2g} %) in {many}, the longest of "
             f"{longest}; the book is not known from there to the next snapshot"
         )
-        found.append(Fault("holes", missing, walk.jumps[0][1], detail, verdict))
+        faults.append(Fault("holes", missing, walk.jumps[0][1], detail, verdict))
     if walk.crossed:
         share = len(walk.crossed) / walk.updates
         verdict = Verdict.USABLE if share <= CROSSED_USABLE_SHARE else Verdict.UNFIT
@@ -214,8 +219,8 @@ def _walked(walk: BookWalk, is_whole: bool, first_ns: int) -> list[Fault | None]
             f"a bid at or above an ask after {len(walk.crossed)} of {walk.updates} updates ({100 * share:.2g} %); the "
             "book is not known from there to the next snapshot"
         )
-        found.append(Fault("crossed_quotes", len(walk.crossed), walk.crossed[0], detail, verdict))
-    return found
+        faults.append(Fault("crossed_quotes", len(walk.crossed), walk.crossed[0], detail, verdict))
+    return faults
 
 
 def _notes(walk: BookWalk) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tightloop.adapters import data as market_data
 from tightloop.app.cli.console import errors_shown, progress, say_replaced, table, warn
 from tightloop.model.errors import InputError
 
@@ -40,10 +41,9 @@ def data() -> None:
 @click.argument("names", nargs=-1, metavar="[DATASET]...")
 def list_datasets(root: Path, names: tuple[str, ...]) -> None:
     """Show which datasets there are, without reading their rows."""
-    from tightloop.adapters.data.quality import outline, select
-
+    quality = market_data.quality
     with errors_shown():
-        rows = [outline(dataset) for dataset in select(root, names)]
+        rows = [quality.outline(dataset) for dataset in quality.select(root, names)]
         for line in table(("DATASET", "ROWS", "FILES", "INSTRUMENT"), rows, right=frozenset({1, 2})):
             click.echo(line)
 
@@ -58,19 +58,16 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
     A DATASET is a path in the catalog (bars/binance/BTCUSDT-perp-1h), a folder (bars/binance) or an instrument
     (binance:BTCUSDT-perp); without one, all are judged. Ends with 1 when something is unfit.
     """
-    from tightloop.adapters.data._shared import is_synthetic
-    from tightloop.adapters.data.quality import as_json, calendars, select, written
-    from tightloop.adapters.data.quality import check as judged
-
+    quality = market_data.quality
     with errors_shown():
-        datasets = select(root, names)
+        datasets = quality.select(root, names)
         if not datasets:
             warn(f"{root} holds no datasets; `tightloop data sample` makes some")
-        reports = list(progress(judged(datasets, calendars(root)), len(datasets), "checking"))
-        synthetic = sum(is_synthetic(dataset.files) for dataset in datasets)
+        reports = list(progress(quality.check(datasets, quality.calendars(root)), len(datasets), "checking"))
+        synthetic = sum(market_data.shared.is_synthetic(dataset.files) for dataset in datasets)
         say_replaced(json_file)
         if json_file is not None:
-            written(json_file, as_json(reports))
+            quality.written(json_file, quality.as_json(reports))
         _show(reports)
         if synthetic:
             many = "all" if synthetic == len(datasets) else f"{synthetic} of {len(datasets)}"
@@ -99,16 +96,14 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
     there already are kept once; rows that contradict them are refused; bars that are not final, or have not ended,
     are left out and counted.
     """
-    from tightloop.adapters.data.importer import import_files, parse_target
-    from tightloop.adapters.data.quality import calendars, check, select
-
+    quality = market_data.quality
     with errors_shown():
-        wanted = parse_target(target)
+        wanted = market_data.importer.parse_target(target)
         if stamped == "close" and wanted.timeframe is None:
             message, remedy = f"is of bars, and these are {wanted.kind}", "leave it out"
             raise InputError.one("command line", None, "--stamped", message, remedy)
         _say_what_goes(root, wanted.path if replace else None)
-        done = import_files(
+        done = market_data.importer.import_files(
             root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"),
             stamped=stamped, now_ns=time.time_ns(),
         )  # fmt: skip
@@ -118,18 +113,16 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
             click.echo(f"  {note}")
         again = f", {done.repeated:,} were there already or twice" if done.repeated else ""
         click.echo(f"{root / done.path}: {done.rows:,} rows, {done.added:,} of them new{again}")
-        _show(list(check(select(root, [done.path]), calendars(root))))
+        _show(list(quality.check(quality.select(root, [done.path]), quality.calendars(root))))
 
 
 def _say_what_goes(root: Path, path: str | None) -> None:
     """Which dataset a command is about to replace; None: it merges, or refuses."""
-    from tightloop.adapters.data.catalog import Catalog
-    from tightloop.adapters.data.quality import outline
-
     name = None if path is None else path.removesuffix(".parquet")
-    for dataset in Catalog(root).datasets() if root.is_dir() and name is not None else ():
+    datasets = market_data.catalog.Catalog(root).datasets() if root.is_dir() and name is not None else ()
+    for dataset in datasets:
         if dataset.path.removesuffix(".parquet") == name:
-            _, rows, files, _ = outline(dataset)
+            _, rows, files, _ = market_data.quality.outline(dataset)
             click.echo(f"replaces {root / dataset.path}: {rows} rows in {files} files")
 
 
@@ -140,14 +133,11 @@ def _say_what_goes(root: Path, path: str | None) -> None:
 @click.argument("timeframe", metavar="TF")
 def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
     """Make longer bars: a new dataset beside DATASET, with bars of TF (5m, 15m, 1h, 4h, 1d)."""
-    from tightloop.adapters.data.quality import only
-    from tightloop.adapters.data.resample import resample as made
-
     with errors_shown():
-        dataset = only(root, name)
+        dataset = market_data.quality.only(root, name)
         stem = None if dataset.instrument is None else dataset.instrument.stem
         _say_what_goes(root, f"bars/{dataset.venue}/{stem}-{timeframe}" if replace else None)
-        done = made(root, dataset, timeframe, replace)
+        done = market_data.resample.resample(root, dataset, timeframe, replace)
         click.echo(f"{root / done.path}: {done.bars_made:,} bars from {done.bars_read:,}")
         for note in done.notes:
             click.echo(f"  {note}")
@@ -211,10 +201,8 @@ def _recorded(root: Path) -> str | None:
 
 
 def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
-    from tightloop.adapters.data.sample import DAYS_DEFAULT, write_sample
-
-    many = DAYS_DEFAULT if days is None else days
-    done = write_sample(out, seed, many, replace, lambda all_: progress(all_, len(all_), "making"))
+    many = market_data.sample.DAYS_DEFAULT if days is None else days
+    done = market_data.sample.write_sample(out, seed, many, replace, lambda all_: progress(all_, len(all_), "making"))
     click.echo(f"{done.root}: {done.bars:,} one-minute bars of {len(done.instruments)} instruments")
     click.echo(f"  {', '.join(done.instruments)}")
     click.echo(f"  {done.events} pumps and dumps, labelled in {done.root / 'labels' / 'pumps.parquet'}")
@@ -222,31 +210,28 @@ def _bar_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
 
 
 def _carry_sample(out: Path, seed: int, days: int | None, replace: bool) -> None:
-    from tightloop.adapters.data.carry_sample import DAYS_DEFAULT, names_of, write_carry_sample
-
-    done = write_carry_sample(out, seed, DAYS_DEFAULT if days is None else days, replace)
-    counts = ", ".join(f"{count} of {kind}" for kind, count in names_of(done).items())
+    carry_sample = market_data.carry_sample
+    done = carry_sample.write_carry_sample(out, seed, carry_sample.DAYS_DEFAULT if days is None else days, replace)
+    counts = ", ".join(f"{count} of {kind}" for kind, count in carry_sample.names_of(done).items())
     click.echo(f"{done.root}: {done.days} days, {len(done.datasets)} datasets ({counts})")
     click.echo("  it bears the names of real venues: keep it apart from real data")
 
 
 def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool, books: bool) -> None:
-    from tightloop.adapters.data.tick_sample import LABELS_FILE, write_tick_sample
-
-    done = write_tick_sample(
+    tick_sample = market_data.tick_sample
+    done = tick_sample.write_tick_sample(
         out, scenarios, seed, replace, lambda all_: progress(all_, len(all_), "making"), books=books
     )
     click.echo(f"{done.root}: {done.trades:,} trades and {done.quotes:,} quotes of {len(done.instruments)} instruments")
     if books:
         click.echo(f"  {done.book_rows:,} rows of order books")
     pumps = sum(label.is_pump for label in done.labels)
-    click.echo(f"  {len(done.labels)} labels, {pumps} of them pumps, in {done.root / LABELS_FILE}")
+    click.echo(f"  {len(done.labels)} labels, {pumps} of them pumps, in {done.root / tick_sample.LABELS_FILE}")
     click.echo(f"  how near it comes to a real market: {done.root / 'README.md'}")
 
 
 def _show(reports: list[DatasetReport]) -> None:
-    from tightloop.adapters.data._shared import iso
-
+    iso = market_data.shared.iso
     width = max((len(report.path) for report in reports), default=0)
     for report in reports:
         span = (

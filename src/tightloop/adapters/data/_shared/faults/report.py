@@ -1,4 +1,4 @@
-"""What the gate says about a dataset, and what may run."""
+"""Faults, reports and verdicts of datasets, and the gate that refuses unfit data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from enum import IntEnum
 from pathlib import Path
 
 from tightloop.model.errors import InputError, Problem, UnfitDataError
+from tightloop.model.times import NS_PER_UNIT, SECOND_NS
 
 
 class Verdict(IntEnum):
-    """Ordered from best to worst: the verdict of a dataset is the largest of its faults'."""
+    """Ordered from best to worst; a dataset's verdict is the largest of its faults'."""
 
     FIT = 0
     USABLE = 1
@@ -18,7 +19,7 @@ class Verdict(IntEnum):
 
     @property
     def word(self) -> str:
-        """As the contract writes it: fit, usable or unfit."""
+        """The name in files: fit, usable or unfit."""
         return self.name.lower()
 
 
@@ -27,22 +28,25 @@ FAULT_KINDS = (
     "non_positive", "flat", "straight_line", "cadence", "outliers", "units", "timezone", "negative_growth",
     "impossible_growth", "crossed_quotes", "future_stamps", "off_grid", "overlap", "close_stamped", "schema",
 )  # fmt: skip
-"""Every kind of fault, in the order of the contract."""
+"""Every kind of fault, in the order of reports."""
 
 NEVER_ACCEPTED = "schema"
-"""A column that is not there cannot be accepted: there is nothing to run on."""
+"""A missing column cannot be accepted: there is nothing to run on."""
 
 _REPAIRS = {
     "off_grid": "give those bars the time they begin at",
     "overlap": "remove or repair those bars",
     "close_stamped": "import the file again with --stamped close",
 }
-"""What to do about a fault, where there is more to say than that it is to be repaired."""
+"""Specific remedies; other faults are answered with "repair the data"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault in one dataset; ``count`` in the unit of its kind, ``first_ns`` None where no time is known."""
+    """One kind of fault in one dataset.
+
+    ``count``: rows, bars, steps or columns, depending on the kind. ``first_ns``: None if no time is known.
+    """
 
     kind: str
     count: int
@@ -57,10 +61,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What was found in one dataset (or in the rows of it that were asked for).
+    """Findings in one dataset, or in a window of it.
 
-    ``path`` inside the catalog; ``rows`` as stored; ``from_ns`` and ``to_ns`` the first and last stamp, None without
-    rows; ``notes`` say what is no fault and still worth knowing (an offset of clocks, defaults that were used).
+    ``path``: inside the catalog. ``rows``: as stored. ``from_ns``, ``to_ns``: first and last time stamp, None without
+    rows. ``notes``: facts that are no faults (clock offset, defaults used).
     """
 
     path: str
@@ -72,26 +76,26 @@ class DatasetReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the faults' verdicts."""
+        """The worst verdict of the faults."""
         return max((fault.verdict for fault in self.faults), default=Verdict.FIT)
 
     def faults_of(self, kind: str) -> tuple[Fault, ...]:
-        """The faults of one kind: one or none."""
+        """Return the faults of one kind, at most one."""
         return tuple(fault for fault in self.faults if fault.kind == kind)
 
 
 def in_contract_order(faults: Iterable[Fault | None]) -> tuple[Fault, ...]:
-    """The faults that were found, in the order of the contract."""
-    found = [fault for fault in faults if fault is not None]
-    return tuple(sorted(found, key=lambda fault: FAULT_KINDS.index(fault.kind)))
+    """Return the faults in the order of FAULT_KINDS, without None."""
+    present = [fault for fault in faults if fault is not None]
+    return tuple(sorted(present, key=lambda fault: FAULT_KINDS.index(fault.kind)))
 
 
 def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = None) -> list[str]:
-    """Warnings for what runs; UnfitDataError for unfit faults that are not in ``accepted``.
+    """Return warnings for accepted and usable faults. Raises UnfitDataError for unfit faults that are not accepted.
 
-    The error names file, faults, first time stamps and the option that accepts them. ``root`` makes the path in
-    messages one that the user can open.
-    Unknown words in ``accepted`` are refused: a misspelt fault would accept nothing, silently.
+    The error names file, faults, first time stamps and the option that accepts them. ``root``: prefix of the path in
+    messages, so that the user can open it. Raises InputError for unknown words in ``accepted``: a misspelt fault would
+    accept nothing, silently.
     """
     unknown = sorted(accepted.difference(FAULT_KINDS))
     if unknown:
@@ -122,9 +126,9 @@ def _sentence(fault: Fault, name: bool = True) -> str:
 
 
 def iso(time_ns: int) -> str:
-    """ISO 8601 in UTC with as many digits of the second as the stamp needs: 2024-01-01T00:00:00Z."""
-    seconds, rest = divmod(int(time_ns), 1_000_000_000)
-    # Not fromtimestamp: it fails for years that only a wrong unit produces, which is what has to be shown.
+    """Format ns UTC as ISO 8601 with as many decimals as needed: 2024-01-01T00:00:00Z."""
+    seconds, rest = divmod(int(time_ns), SECOND_NS)
+    # Not fromtimestamp: it fails for the absurd years that a wrong unit produces, and those must be shown.
     try:
         text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
     except OverflowError:
@@ -133,8 +137,8 @@ def iso(time_ns: int) -> str:
 
 
 def length(time_ns: int) -> str:
-    """A length of time for a message, exact: 3600 s, 59.999 s, 1 ms."""
-    for unit, scale in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
+    """Format a duration exactly, for a message: 3600 s, 59.999 s, 1 ms."""
+    for unit, scale in NS_PER_UNIT.items():
         if time_ns >= scale or time_ns == 0:
             whole, rest = divmod(int(time_ns), scale)
             digits = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0")
