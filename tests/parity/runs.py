@@ -8,7 +8,7 @@ import numpy as np
 
 from tightloop.adapters.stores import parquet
 from tightloop.app.markets import bars as markets_bars
-from tightloop.app.runs.run import Run
+from tightloop.app.runs.signal import SignalRun
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import BAR, EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
@@ -306,7 +306,7 @@ class Setting:
         result = results_build.build(
             plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
         )
-        return Finished(plan, recorder, Run(result=result, strategies=self.strategies, market=market, timing={}))
+        return Finished(plan, recorder, SignalRun(result=result, strategies=self.strategies, market=market, timing={}))
 
 
 class Finished:

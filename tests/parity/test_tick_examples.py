@@ -12,7 +12,7 @@ from tightloop.adapters.data.tick_sample.writing import write_tick_sample
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
-from tightloop.app.runs.run import TABLES
+from tightloop.app.runs.signal import TABLES
 from tightloop.app.text.window import window_of
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan

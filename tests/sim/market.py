@@ -20,6 +20,7 @@ from tightloop.app.markets import bars as markets_bars
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.runs.run import Run
+from tightloop.app.runs.signal import SignalRun
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
@@ -197,7 +198,7 @@ def run(
             assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
             return done
     result = results_build.build(plan, recorder, data_digest="", seed=seed, warnings=[], quality=[])
-    return Run(result=result, strategies=loaded, market=seen, timing={})
+    return SignalRun(result=result, strategies=loaded, market=seen, timing={})
 
 
 def drive(plan: Plan, seen: markets_bars.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:

@@ -10,9 +10,9 @@ import numpy as np
 from tightloop.core.domain.carry import GO, Instruction, Level, Monitor, PnlComponent, RebalanceReason, Rollback
 from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import CarryPlan
-from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.carry.trades import TradeBook
+from tightloop.runtime.results.result import Table
 
 TRADED = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
 EVENT_NAMES = {
