@@ -12,8 +12,8 @@ from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
-from tightloop.runtime.backtest import ticks as ticks_backtest
 from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import ticks as tick_session
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -112,7 +112,7 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
         if len(steps) % 20 == 0:
             check_invariants(own.states[0])
 
-    ticks_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
+    tick_session.run(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
     assert run(path, root, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 

@@ -43,7 +43,8 @@ from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import loop as event_driver
+from tightloop.runtime.session import bars as bar_session
+from tightloop.runtime.session import ticks as tick_session
 
 if TYPE_CHECKING:
     from tightloop.app.runs.carry import CarryRun
@@ -316,7 +317,7 @@ def _backtest(
     recorder = Recorder()
     try:
         if one_by_one:
-            one = tick_driver.run_one_by_one if is_ticks else event_driver.run
+            one = tick_session.run if is_ticks else bar_session.run
             driven = _Driven(one(plan, feed, recorder))
         else:
             driven = _drive(plan, feed, recorder, on_progress)

@@ -36,6 +36,7 @@ from tightloop.runtime.observe.carry import watch
 from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.results.metrics import SWEPT
 from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import carry as carry_session
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
@@ -120,7 +121,7 @@ def backtest_carry(
     planned_at = clock()
     recorder = Recorder()
     if one_by_one:
-        rows = carry_backtest.run_one_by_one(plan, tape, recorder)
+        rows = carry_session.run(plan, tape, recorder)
         driven = _Stretch(carry_backtest.Snapshots(rows, len(rows)))
     else:
         driven = _drive(plan, tape, recorder, on_progress)

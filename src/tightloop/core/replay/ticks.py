@@ -457,6 +457,13 @@ def send_new(venues: Rows, log: Rows) -> None:
     send_commands(venues[0], log)
 
 
+@compiled(void(VENUES, LOG_ARRAY, int64))
+def send_row(venues: Rows, log: Rows, row: int) -> None:
+    """Send the command in a row of the log."""
+    if log[row].kind <= RowKind.AMEND:
+        venue_ticks.send(venues[0], log[row])
+
+
 @compiled(void(STATES, ARENA, TABLE))
 def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
     """Compute lazy indicators: the run is over, or all of State is to be read."""
