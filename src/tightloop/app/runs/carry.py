@@ -34,6 +34,7 @@ from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.observe.carry import watch
 from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.carry.snapshots import Snapshots, room_for
 from tightloop.runtime.results.metrics import SWEPT
 from tightloop.runtime.results.recorder import Recorder
 from tightloop.runtime.session import carry as carry_session
@@ -89,7 +90,7 @@ class CarryRun(RunFiles):
 class _Stretch:
     """How far a run went, and why no further."""
 
-    snapshots: carry_backtest.Snapshots
+    snapshots: Snapshots
     was_asked: bool = False
     is_part: bool = False
 
@@ -122,7 +123,7 @@ def backtest_carry(
     recorder = Recorder()
     if one_by_one:
         rows = carry_session.run(plan, tape, recorder)
-        driven = _Stretch(carry_backtest.Snapshots(rows, len(rows)))
+        driven = _Stretch(Snapshots(rows, len(rows)))
     else:
         driven = _drive(plan, tape, recorder, on_progress)
     ran_at = clock()
@@ -155,7 +156,7 @@ def backtest_carry(
 
 def _drive(plan: CarryPlan, tape: carry_tape.CarryTape, recorder: Recorder, on_progress: Progress | None) -> _Stretch:
     """Run to the end, or until Ctrl-C: then all that was done is kept."""
-    driven = _Stretch(carry_backtest.room_for(plan, tape))
+    driven = _Stretch(room_for(plan, tape))
     with Interrupts() as interrupts:
 
         def look(done: int) -> None:
