@@ -1,6 +1,6 @@
 """A session on recorded bars: their feed, the simulated venue behind an executor, equity after each RECORD."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tightloop.model.signal.plan import Plan
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, Observer, taken_from
+from tightloop.runtime.session.loop import Loop, Observer, Taken, taken_from
 
 
 class BarEvents:
@@ -21,8 +21,8 @@ class BarEvents:
     def __init__(self, feed: Feed) -> None:
         self._feed, self.event = feed, np.zeros(1, EVENT)
 
-    def next(self, due_ns: int) -> bool | None:
-        """Write the next event; None at the end. Timers of strategies act between bars, whenever they are due."""
+    def next(self, due_ns: int) -> bool | None:  # noqa: ARG002  # of every feed; on bars timers act between bars
+        """Write the next event; return None at the end."""
         feed = self._feed
         return replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, self.event) or None
 
@@ -41,7 +41,7 @@ class SimulatedExecutor:
             yield taken_from(self._venues)
 
     def after(self, event: Rows) -> None:
-        """Do nothing: on bars the venue comes first."""
+        """Skip: on bars the venue comes first."""
 
     def command(self, log: Rows, row: int) -> list[Rows]:
         """Pass a command to the venue; return its answers."""
@@ -52,30 +52,28 @@ class SimulatedExecutor:
 class BarMoments:
     """Strategies act after the last bar that closes at an instant, and after the last that opens."""
 
+    delivers_at_once = True
+
     def __init__(self, plan: Plan, recorder: Recorder) -> None:
         self._plan, self._recorder = plan, recorder
 
-    def attach(self, strategies: Strategies, deliver: Callable[[], None], make_room: Callable[[], None]) -> None:
-        """Deliver what a strategy requests when its call returns."""
-        strategies.deliver, strategies.make_room = deliver, make_room
-
     def before_step(self, event: Rows) -> None:
-        """Do nothing."""
+        """Skip: nothing is looked at before a step."""
 
-    def speak(self, strategies: Strategies, event: Rows, phase: int, *, is_market: bool) -> None:
+    def speak(self, strategies: Strategies, taken: Taken) -> None:
         """Call strategies at the points where the compiled replay stops for them."""
-        kind = int(event[0]["kind"])
+        kind, phase = int(taken.event[0]["kind"]), taken.phase
         if kind == EventKind.BAR_CLOSED:
-            remember(self._plan.states, strategies.desk.past, int(event[0]["instrument"]))
+            remember(self._plan.states, strategies.desk.past, int(taken.event[0]["instrument"]))
         is_close = phase & Phase.DECIDE_ON_CLOSE
         if is_close or (phase & Phase.RECORD and kind == EventKind.BAR_OPENED):
             strategies.settle()
             if is_close:
                 strategies.bars_closed()
 
-    def keep(self, event: Rows, phase: int, *, is_market: bool) -> None:
+    def keep(self, taken: Taken) -> None:
         """Keep the equity after the last event of an instant."""
-        if phase & Phase.RECORD:
+        if taken.phase & Phase.RECORD:
             row = np.zeros(1, EQUITY)
             state = self._plan.states[0]
             row["ts_ns"], row["equity"] = state["ts_ns"], state["equity"]
@@ -83,7 +81,7 @@ class BarMoments:
             self._recorder.take_equity(row, 1)
 
     def close(self) -> None:
-        """Do nothing: equity is passed on row by row."""
+        """Skip: equity is passed on row by row."""
 
 
 def session(plan: Plan, recorder: Recorder, observer: Observer | None = None) -> Loop:

@@ -13,7 +13,7 @@ from tightloop.runtime.feeds.carry_tape import CarryTape
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.carry.snapshots import room_for
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, taken_from
+from tightloop.runtime.session.loop import Loop, Taken, taken_from
 
 
 class CarryEvents:
@@ -28,8 +28,8 @@ class CarryEvents:
         """How many instants have been closed."""
         return int(self._at[replay_carry.INSTANT])
 
-    def next(self, due_ns: int) -> bool | None:
-        """Write the next event; None at the end."""
+    def next(self, due_ns: int) -> bool | None:  # noqa: ARG002  # of every feed; carry has no timers
+        """Write the next event; return None at the end."""
         tape = self._tape
         if self.instants >= self._until:
             return None
@@ -51,7 +51,7 @@ class CarryExecutor:
         yield taken_from(self._venues)
 
     def after(self, event: Rows) -> None:
-        """Do nothing: the venues come first."""
+        """Skip: the venues come first."""
 
     def command(self, log: Rows, row: int) -> list[Rows]:
         """Pass an instruction to the venues; return what came of it."""
@@ -62,28 +62,26 @@ class CarryExecutor:
 class CarryMoments:
     """A snapshot is kept when an instant is closed; ``before`` is called when its values are known."""
 
+    delivers_at_once = False
+
     def __init__(self, plan: CarryPlan, rows: Floats, feed: CarryEvents, before: Callable[[], None] | None) -> None:
         self._plan, self._rows, self._feed, self._before = plan, rows, feed, before
-
-    def attach(self, strategies: Strategies, deliver: Callable[[], None], make_room: Callable[[], None]) -> None:
-        """Refuse: carry has no strategies in Python."""
-        raise AssertionError("carry has no strategies in Python")
 
     def before_step(self, event: Rows) -> None:
         """Look at State when all values of an instant are known and nothing is decided yet."""
         if self._before is not None and event[0]["kind"] == EventKind.SNAPSHOT_COMPLETE:
             self._before()
 
-    def speak(self, strategies: Strategies, event: Rows, phase: int, *, is_market: bool) -> None:
-        """Do nothing: the allocator decides within the step."""
+    def speak(self, strategies: Strategies, taken: Taken) -> None:
+        """Skip: the allocator decides within the step."""
 
-    def keep(self, event: Rows, phase: int, *, is_market: bool) -> None:
+    def keep(self, taken: Taken) -> None:
         """Keep a snapshot of an instant that is closed."""
-        if event[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
+        if taken.event[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
             replay_carry.snapshot_of(self._plan.states, self._rows[self._feed.instants - 1])
 
     def close(self) -> None:
-        """Do nothing: snapshots are in place."""
+        """Skip: snapshots are in place."""
 
 
 def run(

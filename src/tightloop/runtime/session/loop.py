@@ -17,6 +17,7 @@ An answer that takes time to travel comes from the feed, and skips 1, 2 and 4.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,19 +64,28 @@ class Executor(Protocol):
         """Send the command in a row of the log; return the answers that are there at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An event (one row of EVENT) that was taken, its phase as it came, and whether it is market data."""
+
+    event: Rows
+    phase: int
+    is_market: bool
+
+
 class Moments(Protocol):
     """When strategies in Python act, and what is kept beside the log."""
 
-    def attach(self, strategies: Strategies, deliver: Callable[[], None], make_room: Callable[[], None]) -> None:
-        """Decide whether what a strategy requests is delivered at once, while it acts."""
+    delivers_at_once: bool
+    """Whether what a strategy requests is delivered when its call returns; else when all of them have acted."""
 
     def before_step(self, event: Rows) -> None:
         """Look at State before a market event is stepped."""
 
-    def speak(self, strategies: Strategies, event: Rows, phase: int, *, is_market: bool) -> None:
+    def speak(self, strategies: Strategies, taken: Taken) -> None:
         """Call strategies in Python, if this is a moment to."""
 
-    def keep(self, event: Rows, phase: int, *, is_market: bool) -> None:
+    def keep(self, taken: Taken) -> None:
         """Keep what is kept after an event: equity, a snapshot."""
 
     def close(self) -> None:
@@ -100,8 +110,8 @@ class Loop:
         self._reserve = plan.rows_per_step + (ROWS_IN_CALL if has_code else 0)
         self._log = core_log.new_log(max(2 * self._reserve, LOG_ROWS))
         self.strategies = Strategies(plan, self._log) if isinstance(plan, Plan) and has_code else None
-        if self.strategies is not None:
-            moments.attach(self.strategies, self._deliver_requests, self._make_room)
+        if self.strategies is not None and moments.delivers_at_once:
+            self.strategies.deliver, self.strategies.make_room = self._deliver_requests, self._make_room
 
     def run(self, feed: Feed) -> int:
         """Take every event of a feed; return the number of market events. Raises StrategyError if user code fails."""
@@ -142,10 +152,11 @@ class Loop:
             event["phase"] = phase
             self._step(self._timer)
             self._deliver([])
+        taken = Taken(event, phase, is_market)
         if self.strategies is not None:
-            self._moments.speak(self.strategies, event, phase, is_market=is_market)
+            self._moments.speak(self.strategies, taken)
             self._deliver([])
-        self._moments.keep(event, phase, is_market=is_market)
+        self._moments.keep(taken)
 
     def _step(self, event: Rows) -> None:
         plan = self._plan

@@ -4,7 +4,7 @@ In simulated time the next event is whatever is due first of the market, the ven
 runs the venue forward as well: an answer reaches the session as an event of the feed, when it has travelled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, Observer
+from tightloop.runtime.session.loop import Loop, Observer, Taken
 
 
 class TickWorld:
@@ -64,24 +64,23 @@ class TickWorld:
 class TickMoments:
     """Strategies act after every event they receive; the last equity of each minute is kept, and the first of all."""
 
+    delivers_at_once = False
+
     def __init__(self, plan: Plan, recorder: Recorder) -> None:
         self._plan, self._recorder = plan, recorder
         self._strategies: Strategies | None = None
         self._equity: list[tuple[int, float, float]] = []
         self._minute = -1
 
-    def attach(self, strategies: Strategies, deliver: Callable[[], None], make_room: Callable[[], None]) -> None:
-        """Let commands leave when all strategies have acted."""
-        self._strategies = strategies
-
     def before_step(self, event: Rows) -> None:
-        """Do nothing."""
+        """Skip: nothing is looked at before a step."""
 
-    def speak(self, strategies: Strategies, event: Rows, phase: int, *, is_market: bool) -> None:
+    def speak(self, strategies: Strategies, taken: Taken) -> None:
         """Tell strategies what was received."""
-        strategies.received(event[0], is_market=is_market)
+        self._strategies = strategies
+        strategies.received(taken.event[0], is_market=taken.is_market)
 
-    def keep(self, event: Rows, phase: int, *, is_market: bool) -> None:
+    def keep(self, taken: Taken) -> None:
         """Keep the last equity of each minute; give windows more room where a tape is full."""
         state = self._plan.states[0]
         now_ns = int(state["ts_ns"])
@@ -91,8 +90,8 @@ class TickMoments:
             self._equity.pop()
         self._minute = minute
         self._equity.append(row)
-        instrument = int(event[0]["instrument"])
-        if is_market and instrument >= 0 and replay_ticks.is_crowded(self._plan.states, instrument):
+        instrument = int(taken.event[0]["instrument"])
+        if taken.is_market and instrument >= 0 and replay_ticks.is_crowded(self._plan.states, instrument):
             tape_room.grow(self._plan, instrument)
             if self._strategies is not None:
                 self._strategies.arena_moved()
