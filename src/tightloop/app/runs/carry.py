@@ -33,8 +33,10 @@ from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.observe.carry import watch
 from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.carry.snapshots import Snapshots, room_for
 from tightloop.runtime.results.metrics import SWEPT
 from tightloop.runtime.results.result import Result
+from tightloop.runtime.session import carry as carry_session
 
 if TYPE_CHECKING:
     from tightloop.app.facts.conditions import Facts
@@ -104,7 +106,7 @@ class CarryJob(Job):
     _apr: Floats | None = field(init=False)
     _plan: CarryPlan = field(init=False)
     _tape: carry_tape.CarryTape = field(init=False)
-    _snapshots: carry_backtest.Snapshots = field(init=False)
+    _snapshots: Snapshots = field(init=False)
 
     def load(self) -> None:
         """Load the series that the strategy needs, and the benchmark."""
@@ -122,10 +124,10 @@ class CarryJob(Job):
         """Drive the plan over its tape; Ctrl-C stops between two instants."""
         plan, tape, recorder = self._plan, self._tape, self.recorder
         if self.options.one_by_one:
-            rows = carry_backtest.run_one_by_one(plan, tape, recorder)
-            self._snapshots = carry_backtest.Snapshots(rows, len(rows))
+            rows = carry_session.run(plan, tape, recorder)
+            self._snapshots = Snapshots(rows, len(rows))
             return Driven(len(rows))
-        snapshots = self._snapshots = carry_backtest.room_for(plan, tape)
+        snapshots = self._snapshots = room_for(plan, tape)
         total = len(tape.instants)
 
         def run(look: Callable[[int], None]) -> int:

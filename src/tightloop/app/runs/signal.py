@@ -26,7 +26,8 @@ from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.result import Result
-from tightloop.runtime.session import loop as event_driver
+from tightloop.runtime.session import bars as bar_session
+from tightloop.runtime.session import ticks as tick_session
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
 
@@ -101,8 +102,8 @@ class SignalJob(Job):
         plan, feed, recorder = self._plan, self._feed, self.recorder
         try:
             if self.options.one_by_one:
-                run_one_by_one = tick_driver.run_one_by_one if self._is_ticks else event_driver.run
-                return Driven(run_one_by_one(plan, feed, recorder))
+                session = tick_session if self._is_ticks else bar_session
+                return Driven(session.run(plan, feed, recorder))
             if isinstance(feed, TickFeed):  # how many events there will be is not known before they are read
                 return drive(lambda look: tick_driver.run(plan, feed, recorder, look))
             total, on_progress = feed.event_count, self.options.on_progress

@@ -413,7 +413,7 @@ def _end(state: Record, rows: Rows) -> None:
 
 @leaf
 def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
-    """Apply an event that came from the feed."""
+    """Apply market data, what the venues paid by themselves, capital flows and signals."""
     carry = state.carry
     kind = event.kind
     if kind == EventKind.SERIES_UPDATED:
@@ -427,6 +427,8 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
             trading_account.warn(state, rows, WarningCode.REWARD_UNPRICED.value, -1, event.amount, 0)
     elif kind == EventKind.CAPITAL_FLOW:
         _flowed(state, event)
+    elif kind == EventKind.SETTLEMENT_PUBLISHED or kind == EventKind.REWARD_PUBLISHED:
+        return  # what it pays is the venue's answer, an event of its own
     else:
         assert kind == EventKind.SIGNAL_RECEIVED, "an event of carry has a known kind"
         _predicted(carry, event)

@@ -43,7 +43,9 @@ class EventKind(IntEnum):
     DEBT_LIQUIDATED = 38
     SNAPSHOT_COMPLETE = 39  # every value known at this time has been delivered: decide
     SNAPSHOT_CLOSED = 40  # and everything decided on it has been executed
-    BUNDLE_UNKNOWN = 41  # sent, and no answer came: BUNDLE_ENDED follows once it was looked up
+    SETTLEMENT_PUBLISHED = 41  # market data: a funding rate settles; the venue answers with FUNDING_SETTLED
+    REWARD_PUBLISHED = 42  # market data: a period of rewards begins or ends; the venue answers with REWARD_PAID
+    BUNDLE_UNKNOWN = 43  # sent, and no answer came: BUNDLE_ENDED follows once it was looked up
 
 
 class Phase(IntEnum):

@@ -25,21 +25,19 @@ from tightloop.core.venue.carry.record import push, push_executed
 
 @leaf
 def on_market_event(venue: Record, event: Record) -> None:
-    """Process a market event at the venues, before the step does.
-
-    The amounts of FUNDING_SETTLED and REWARD_PAID are written into the event itself.
-    """
+    """Process a market event at the venues, before the step does; what they do is told by events of their own."""
     assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
     venue.ts_ns = event.ts_init_ns
+    venue.bundle_id = 0  # what the venues do by themselves belongs to no bundle
     kind = event.kind
     books = venue.books
     if kind == EventKind.SERIES_UPDATED:
         update_series_at_venue(books, event.instrument, event.price)
-    elif kind == EventKind.FUNDING_SETTLED:
+    elif kind == EventKind.SETTLEMENT_PUBLISHED:
         if event.ts_event_ns == event.ts_init_ns:
             _stop_out(venue)  # the bar that ended now came before this settlement
         _settle_funding(venue, event)
-    elif kind == EventKind.REWARD_PAID:
+    elif kind == EventKind.REWARD_PUBLISHED:
         _pay_reward(venue, event)
     elif kind == EventKind.CAPITAL_FLOW:
         if event.amount > 0.0:
@@ -58,9 +56,9 @@ def on_market_event(venue: Record, event: Record) -> None:
 
 @leaf
 def _settle_funding(venue: Record, event: Record) -> None:
-    """Settle funding on the quantity held before this instant; write the amounts received into the event.
+    """Settle funding on the quantity held before this instant and answer FUNDING_SETTLED, also where nothing is held.
 
-    ``amount`` is in the quote asset, ``stop_price`` in the asset of the margin account. Longs pay a positive rate.
+    Longs pay a positive rate.
     """
     books = venue.books
     holding = books.holdings[event.instance]
@@ -70,7 +68,7 @@ def _settle_funding(venue: Record, event: Record) -> None:
     mark = holding.entry_price if venue.funding_on_entry != 0 else fields.settlement_mark(event)
     amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     paid = in_cash(books, holding, amount)
-    fields.set_settled(event, amount, paid)
+    fields.set_settled(push(venue, EventKind.FUNDING_SETTLED.value), event, amount, paid)
     if amount != 0.0:
         post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, paid)
 
@@ -94,18 +92,20 @@ def _accrue_staked(venue: Record) -> None:
 
 @leaf
 def _pay_reward(venue: Record, event: Record) -> None:
-    """Pay a reward: ``rate`` units for each ETH staked on average over its period; write the amount into the event.
+    """Pay a reward and answer REWARD_PAID: ``rate`` units for each ETH staked on average over its period.
 
     The period is [ts_event_ns, ts_init_ns). A rate of 0 pays nothing and begins a period. A reward without a market
-    price is not booked.
+    price is not booked, but told.
     """
     books = venue.books
     _accrue_staked(venue)
     span = float(event.ts_init_ns - event.ts_event_ns)
-    event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
+    units = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
-    if event.amount > 0.0 and books.assets[books.balances[event.instance].asset].price > 0.0:
-        post_balance(books, event.instance, ContraAccount.REWARDS.value, event.amount)
+    if units > 0.0:
+        fields.set_reward(push(venue, EventKind.REWARD_PAID.value), event.instance, units)
+        if books.assets[books.balances[event.instance].asset].price > 0.0:
+            post_balance(books, event.instance, ContraAccount.REWARDS.value, units)
 
 
 @leaf
@@ -118,7 +118,6 @@ def _arrive(venue: Record) -> None:
             index += 1
             continue
         convert(venue.books, Instruction.ARRIVED.value, transit.source, transit.target, transit.amount, transit.amount)
-        venue.bundle_id = 0
         push_executed(
             venue, Instruction.ARRIVED.value, -1, transit.source, transit.target, transit.amount, transit.amount
         )
@@ -132,7 +131,6 @@ def _arrive(venue: Record) -> None:
 def _close_holding(venue: Record, index: int, price: float) -> None:
     """Close a holding at ``price``, with fee, without an instruction."""
     books = venue.books
-    venue.bundle_id = 0  # forced by the venue: no originating bundle
     holding = books.holdings[index]
     qty = -holding.qty
     trade_holding(books, index, qty, price)
