@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tightloop.app.runs.backtest import backtest, sweep
+from tightloop.app.runs.backtest import backtest
+from tightloop.app.runs.sweep import sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 STRATEGY = ROOT / "strategies" / "carry" / "usdt_eth_staking_hedged_leveraged.yaml"

@@ -17,7 +17,8 @@ import numpy as np
 import python_strategy
 
 import tightloop
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core import log
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
@@ -50,8 +51,8 @@ def _timed(name: str, options: Options) -> dict[str, Any]:
 
 def _loop_alone(name: str, options: Options) -> list[float]:
     """CPU seconds of the compiled loop on rows that are in memory, into buffers that are never drained."""
-    strategies = runs_backtest.load_strategies([HERE / f"{name}.yaml"])
-    found = runs_backtest.load_market(strategies, options.data)
+    strategies = runs_strategies.load_strategies([HERE / f"{name}.yaml"])
+    found = markets_bars.load_market(strategies, options.data)
     spent = []
     for _ in range(options.runs + 1):
         plan = make_plan(strategies, found.rules, seed=0)
@@ -96,9 +97,9 @@ def s1(options: Options) -> dict[str, Any]:
 
 def step(options: Options) -> dict[str, Any]:
     """Every event of W1 by one call from Python, as a session does; only the calls of the step are timed."""
-    strategies = runs_backtest.load_strategies([HERE / "w1.yaml"])
+    strategies = runs_strategies.load_strategies([HERE / "w1.yaml"])
     end_ns = market.START_NS + options.events // 2 * market.MINUTE_NS  # a bar is two events
-    found = runs_backtest.load_market(strategies, options.data, end_ns=end_ns)
+    found = markets_bars.load_market(strategies, options.data, end_ns=end_ns)
     spent: list[int] = []
 
     class Timed(Loop):

@@ -9,15 +9,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tightloop.app.analysis.indicator import indicator as indicator
-    from tightloop.app.runs.backtest import Run as Run
     from tightloop.app.runs.backtest import backtest as backtest
-    from tightloop.app.runs.backtest import sweep as sweep
+    from tightloop.app.runs.run import Run as Run
+    from tightloop.app.runs.sweep import sweep as sweep
     from tightloop.model.errors import InputError as InputError
 
 _LAZY = {
-    "Run": "tightloop.app.runs.backtest",
+    "Run": "tightloop.app.runs.run",
     "backtest": "tightloop.app.runs.backtest",
-    "sweep": "tightloop.app.runs.backtest",
+    "sweep": "tightloop.app.runs.sweep",
     "indicator": "tightloop.app.analysis.indicator",
     "InputError": "tightloop.model.errors",
 }

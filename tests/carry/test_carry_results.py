@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from app.carry_strategies import SHARED, real
 from tightloop.app.cli.main import main
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.model.errors import InputError
 from tightloop.runtime.backtest import carry as carry_backtest
 
 DATA = SHARED / "data"
@@ -60,7 +61,7 @@ def run(*arguments):
 def test_the_buckets_and_the_positions_of_every_mode_add_up_to_its_equity_at_every_step(name):
     try:
         done = ran(MODES / f"{name}.yaml", start="2024-10-01", end="2024-12-01")
-    except runs_backtest.InputError as error:
+    except InputError as error:
         pytest.skip(f"the data of this mode are not here: {error}")
     equity = done.equity
     changes = np.diff(equity["equity"], prepend=done.summary["initial_equity"]) - np.diff(equity["flows"], prepend=0.0)

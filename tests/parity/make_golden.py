@@ -41,14 +41,15 @@ def hash_of(name, root, *, one_by_one=False):
     from tests.parity import runs
 
     from tightloop.app.runs import backtest as runs_backtest
+    from tightloop.app.runs import strategies as runs_strategies
 
     path = REPOSITORY / "strategies" / f"{name}.yaml"
     texts = [path] if path.exists() else list(runs.TOGETHER.get(name) or (runs.KINDS[name],))
     found = []
     for text in texts:
-        own = runs_backtest.load_strategies([text])[0]
+        own = runs_strategies.load_strategies([text])[0]
         wanted = SAMPLE[: max(1, len(own.instruments))]
-        found += runs_backtest.load_strategies([text], settings=["timeframe=1m"], instruments=wanted)
+        found += runs_strategies.load_strategies([text], settings=["timeframe=1m"], instruments=wanted)
     return runs_backtest.backtest(*found, data=root, seed=3, one_by_one=one_by_one).summary["state_hash"]
 
 

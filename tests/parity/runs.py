@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from tightloop.adapters.stores import parquet
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs.run import Run
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import BAR, EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
@@ -295,7 +296,7 @@ class Setting:
         return make_plan(self.strategies, self.rules, seed=self.seed)
 
     def market(self):
-        return runs_backtest.Market(self.bars, self.funding, self.rules, [], [])
+        return markets_bars.Market(self.bars, self.funding, self.rules, [], [])
 
     def run(self, *, one_by_one=False):
         """A finished run of one of the drivers: plan, recorder, bootstrap's Run."""
@@ -305,9 +306,7 @@ class Setting:
         result = results_build.build(
             plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
         )
-        return Finished(
-            plan, recorder, runs_backtest.Run(result=result, strategies=self.strategies, market=market, timing={})
-        )
+        return Finished(plan, recorder, Run(result=result, strategies=self.strategies, market=market, timing={}))
 
 
 class Finished:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.parity import runs
 
 from tightloop.adapters.data.sample import write_sample
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.text.window import time_of
 from tightloop.core.domain.enums import EventKind, Phase
 from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import bars as replay_bars
@@ -38,7 +39,7 @@ def example(path, instruments):
 
 
 def setting_of(strategies, root, **window):
-    market = runs_backtest.load_market(strategies, root, **window)
+    market = markets_bars.load_market(strategies, root, **window)
     return runs.Setting(strategies, market.bars, market.funding, rules=market.rules)
 
 
@@ -87,8 +88,8 @@ def test_the_examples_run_the_same_in_both_drivers_on_real_bars(path, tmp_path):
         pytest.skip("the catalog of real data does not lie beside the repository")
     real = example(path, ("ftx:BTCUSD-perp",))
     window = {
-        "start_ns": runs_backtest.time_of("2022-01-02", "--from"),
-        "end_ns": runs_backtest.time_of("2022-01-04", "--to"),
+        "start_ns": time_of("2022-01-02", "--from"),
+        "end_ns": time_of("2022-01-04", "--to"),
     }
     setting = setting_of((real,), REAL_DATA, **window)
     agree_at_every_event(setting)
@@ -112,9 +113,9 @@ def test_where_the_log_is_drained_changes_nothing(monkeypatch):
     """A log that is full all the time, and equity rows that are handed over one by one."""
     setting = runs.Setting.random(*EVERY_KIND["long_and_short"], seed=8)
     usual = setting.run()
-    monkeypatch.setattr(runs.backtest.core_log, "ROWS", 0)
-    monkeypatch.setattr(runs.backtest, "EQUITY_ROWS", 1)
-    monkeypatch.setattr(runs.backtest, "EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(runs.bars_backtest.core_log, "ROWS", 0)
+    monkeypatch.setattr(runs.bars_backtest, "EQUITY_ROWS", 1)
+    monkeypatch.setattr(runs.bars_backtest, "EVENTS_AT_ONCE", 7)
     drained = setting.run()
     assert drained.state_hash == usual.state_hash
     assert runs.rows_of(drained.run.result.tables["signals"]) == runs.rows_of(usual.run.result.tables["signals"])

@@ -5,7 +5,8 @@ from tests.parity import test_ticks
 from tests.parity.test_ticks import run_on
 from tests.sim import walkthrough
 
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.markets import opening as markets_opening
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core import indicators
 from tightloop.core import log as core_log
 from tightloop.core.domain.enums import RowKind
@@ -99,8 +100,8 @@ def _cell(plan, place):
 
 
 def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
-    strategies = runs_backtest.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
-    rules = runs_backtest.open_market(strategies, catalog).rules
+    strategies = runs_strategies.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
+    rules = markets_opening.open_market(strategies, catalog).rules
     del signal.MEASURES_ON_DEMAND
     try:
         assert int(make_plan(strategies, rules).states[0]["on_demand"]["put_off"].max()) == 0

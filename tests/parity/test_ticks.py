@@ -10,6 +10,7 @@ from tests.sim import walkthrough
 from tightloop.adapters.stores import parquet
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core.domain.ticks import Clock
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
@@ -106,7 +107,7 @@ def test_both_drivers_agree_on_made_ticks(kind, catalog):
 
 def run_on(text, catalog, change=lambda rows: rows, observer=None):
     """A run whose ticks pass through ``change`` first."""
-    strategies = runs_backtest.load_strategies([text])
+    strategies = runs_strategies.load_strategies([text])
     market = load_tick_market(strategies, catalog)
     plan = make_plan(strategies, market.rules)
     sources = []

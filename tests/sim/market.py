@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tightloop.app.markets import bars as markets_bars
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.backtest import Run
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import Run
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
@@ -186,8 +188,8 @@ def run(
         if rules or funding:
             data = folder
             write_catalog(Path(folder), frames, timeframe, rules or {}, funding or {})
-        loaded = runs_backtest.load_strategies(texts)
-        seen = runs_backtest.load_market(loaded, data, accepted=frozenset(ACCEPT))
+        loaded = runs_strategies.load_strategies(texts)
+        seen = markets_bars.load_market(loaded, data, accepted=frozenset(ACCEPT))
         plan = make_plan(loaded, seen.rules, seed=seed)
         recorder = drive(plan, seen, kill or {})
         if not kill:
@@ -198,7 +200,7 @@ def run(
     return Run(result=result, strategies=loaded, market=seen, timing={})
 
 
-def drive(plan: Plan, seen: runs_backtest.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
+def drive(plan: Plan, seen: markets_bars.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
     """One event at a time, with the kill switch between them, invariants checked after each."""
 
     def check(own: Plan) -> None:

@@ -21,7 +21,7 @@ from sim.market import (
     trades_of,
     when,
 )
-from tightloop.app.runs.backtest import Run
+from tightloop.app.runs.run import Run
 from tightloop.model.errors import InputError
 from tightloop.model.signal import read as signal_read
 

@@ -16,7 +16,7 @@ from sim.market import (
     trades_of,
     warned_of,
 )
-from tightloop.app.runs.backtest import Run
+from tightloop.app.runs.run import Run
 from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce
 from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.core.limits import NEVER_NS

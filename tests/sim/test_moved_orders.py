@@ -8,7 +8,7 @@ import pytest
 
 from sim.market import NO_ACCOUNT_LIMITS, A, bars, rows_of
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.backtest import Run
+from tightloop.app.runs.run import Run
 
 HEAD = """
 name: moved

@@ -11,6 +11,7 @@ from sim import walkthrough
 from sim.walkthrough import CALM, PUMPED, T0_NS
 from tightloop.app.analysis.explain import explain
 from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs.run import TABLES
 
 STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "ticks" / "peak_fade_short.yaml"
 EVERYTHING = [PUMPED, *CALM]
@@ -82,7 +83,7 @@ def test_both_drivers_and_another_run_end_alike(run, catalog):
     again = runs_backtest.backtest(STRATEGY, data=catalog, instruments=EVERYTHING)
     one_by_one = runs_backtest.backtest(STRATEGY, data=catalog, instruments=EVERYTHING, one_by_one=True)
     assert run.summary["state_hash"] == again.summary["state_hash"] == one_by_one.summary["state_hash"]
-    for name in runs_backtest.TABLES:
+    for name in TABLES:
         assert getattr(run, name).equals(getattr(one_by_one, name))
 
 

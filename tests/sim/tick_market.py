@@ -19,7 +19,8 @@ import polars as pl
 from sim.market import NO_ACCOUNT_LIMITS, QUIET_VOLUME, SECTION_BITS, when
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.backtest import Run
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import Run
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.runtime.results.recorder import Recorder
@@ -147,7 +148,7 @@ def run(strategies: str | Sequence[str], tapes: Tape | Mapping[str, Tape], **mar
 def run_on(texts: Sequence[Any], root: Path, **options: Any) -> Run:
     """The same on a catalog that is there."""
     done = runs_backtest.backtest(*texts, data=root, accept=ACCEPT, **options)
-    loaded = runs_backtest.load_strategies(list(texts), **options)
+    loaded = runs_strategies.load_strategies(list(texts), **options)
     market = load_tick_market(loaded, root, accepted=frozenset(ACCEPT))
     plan = make_plan(loaded, market.rules)
 

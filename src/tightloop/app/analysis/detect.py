@@ -1,4 +1,4 @@
-"""A strategy over a labelled catalog: one run for each instrument, and what its signals are worth."""
+"""Signals of a strategy scored against labels: one run per labelled instrument."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ _COLUMNS = ("ts", "instrument", "section", "event")
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Figures by scenario and kind, how many runs they come from, and what was said about the data."""
+    """Scores by scenario and kind, the instruments that they come from, warnings of the runs."""
 
     strategy: str
     rows: list[Tally]
     instruments: tuple[str, ...]
     warnings: tuple[str, ...]
     denied: tuple[dict[str, Any], ...] = ()
-    """Entries that were denied in all runs together: rows as in ``result.json``."""
+    """Denied entries of all runs together: rows as in ``result.json``."""
     is_synthetic: bool = False
 
     @property
     def entries_in_flat(self) -> int:
-        """Entries of the scenario in which nothing happens."""
+        """Entries in the scenario without any event: all of them are false."""
         return sum(tally.entries for tally in self.rows if (tally.scenario, tally.kind) == ("flat", "all"))
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the detection as plain data for JSON."""
         return {
             "strategy": self.strategy, "instruments": list(self.instruments),
             "entries_in_flat": self.entries_in_flat, "rows": [tally.plain() for tally in self.rows],
@@ -54,11 +54,11 @@ def detect(
     accept: Sequence[str] = (),
     shown: Callable[[Sequence[str]], Any] = iter,
 ) -> Detection:
-    """Run ``strategy`` on each labelled instrument alone, and hold its signals against the labels.
+    """Run ``strategy`` on each labelled instrument alone, and score its signals against the labels.
 
-    Alone, because the markets of a sample happen at one time by construction: slots and limits that they shared would
-    say nothing. ``labels`` is DATA/labels.parquet where it is not named; ``instruments`` leaves out the others.
-    InputError as of a run, and when no label is of the instruments wanted.
+    Alone, because the markets of a sample happen at one time by construction: shared slots and limits would distort the
+    scores. ``labels``: by default DATA/labels.parquet. ``instruments``: restricts the run to these. ``shown``: wraps
+    the instruments, to show progress. Raises InputError as a run does, and when no label is of the instruments.
     """
     file = Path(labels) if labels is not None else Path(data) / LABELS_FILE
     known = read_labels(file)

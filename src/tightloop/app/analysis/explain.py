@@ -1,11 +1,11 @@
 """``tightloop explain``: what a finished run did and did not do, and why, as one record that is also its JSON.
 
-run         strategy, state_hash and that the run made again ended in it
+run         identity of the run, and that repeating it ended in the same state
 why         sections that fired: counts, and the last signals by their ids
-why_not     every section that was listened to, and what kept it back (``explain_why``)
-suppressed  S1 TRUE while slots, locks, the kill switch or a cooldown held it
+why_not     every section that was evaluated, and what kept it from TRUE (``facts/conditions.py``)
+suppressed  S1 TRUE while slots, locks, the kill switch or a cooldown blocked it
 denied      entries by the reason of their denial
-python      strategies in Python: calls, what they wanted and were answered (``explain_python``)
+python      strategies in Python: callbacks, requests and the engine's replies (``facts/python.py``)
 signal, order, at    what was asked for, else null
 """
 
@@ -38,7 +38,7 @@ def explain(
     folder: Path | str, *, data: Path | str | None = None, at: str | None = None, signal: str | None = None,
     order: str | None = None,
 ) -> Facts:  # fmt: skip
-    """Run a finished run again and say why: in general, or at a time, of a signal, of an order.
+    """Repeat a finished run under observation and explain it: in general, or at a time, a signal or an order.
 
     Raises InputError when the folder is not of a run, its data changed, or it has no such signal, order or time.
     """
@@ -73,7 +73,7 @@ def explain(
 
 
 def write_json(facts: Facts, path: Path) -> None:
-    """The record as a file; the same run gives the same bytes."""
+    """Write the record to a file; the same run gives the same bytes."""
     try:
         path.write_text(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
@@ -81,9 +81,9 @@ def write_json(facts: Facts, path: Path) -> None:
 
 
 def fired_of(signals: pl.DataFrame) -> Counter[tuple[str, str, str]]:
-    """How often each section fired, by strategy, instrument and section."""
-    own = signals.filter(pl.col("event") == "fired")
-    return Counter(own.select("strategy", "instrument", "section").rows())
+    """Count how often each section fired, by strategy, instrument and section."""
+    fired = signals.filter(pl.col("event") == "fired")
+    return Counter(fired.select("strategy", "instrument", "section").rows())
 
 
 def _why(signals: pl.DataFrame) -> Facts:
@@ -97,14 +97,14 @@ def _why(signals: pl.DataFrame) -> Facts:
 
 
 def _denied(orders: pl.DataFrame) -> list[Facts]:
-    """Denials by strategy, instrument and reason, with the last order of each."""
-    own = orders.filter(pl.col("state") == "DENIED")
-    grouped = own.group_by("strategy", "instrument", "reason", maintain_order=True)
+    """List denials by strategy, instrument and reason, with the last order of each."""
+    denied = orders.filter(pl.col("state") == "DENIED")
+    grouped = denied.group_by("strategy", "instrument", "reason", maintain_order=True)
     return grouped.agg(pl.len().alias("count"), pl.col("order_id").last().alias("last_order_id")).to_dicts()
 
 
 def _signal(run: Again, signal_id: str) -> Facts:
-    """Every section that fired for a signal, with its conditions as stored and as they came out again."""
+    """Return the sections that fired for a signal, its orders and its trades."""
     signals = run.frames["signals"].filter(pl.col("signal_id") == signal_id)
     if signals.is_empty():
         some = run.frames["signals"]["signal_id"].drop_nulls().unique(maintain_order=True).tail(3).to_list()
@@ -125,15 +125,18 @@ def _signal(run: Again, signal_id: str) -> Facts:
 
 
 def _fired(run: Again, row: dict[str, Any]) -> Facts:
-    """One firing. ``is_equal``: the values of the run made again are those that are stored."""
+    """Return one firing, with its conditions as stored and as evaluated again.
+
+    ``is_equal``: values, thresholds and verdicts of the repeated run are those that are stored.
+    """
     watched = run.at(row["ts"])
     names = row["strategy"], row["instrument"]
-    at = next(at for at, *own in why.instances_of(watched.plan) if tuple(own) == names)
-    tree = why.tree_at(watched, at, Section[row["section"]])
+    instance = next(instance for instance, *names_of in why.instances_of(watched.plan) if tuple(names_of) == names)
+    tree = why.tree_at(watched, instance, Section[row["section"]])
     stored = json.loads(row["conditions"] or "[]")
-    again = sorted((own for own in tree if "value" in own), key=lambda own: own["text"])
-    kept = sorted((own["value"], own["threshold"], own["verdict"]) for own in stored if own["value"] is not None)
-    seen = sorted((own["value"], own["threshold"], own["verdict"]) for own in again if own["value"] is not None)
+    again = sorted((node for node in tree if "value" in node), key=lambda node: node["text"])
+    kept = sorted((node["value"], node["threshold"], node["verdict"]) for node in stored if node["value"] is not None)
+    seen = sorted((node["value"], node["threshold"], node["verdict"]) for node in again if node["value"] is not None)
     return {
         "section": row["section"], "ts": row["ts"], "event": row["event"], "reason": row["reason"],
         "price": row["price"], "conditions": stored, "tree": tree, "is_equal": kept == seen,
@@ -141,6 +144,7 @@ def _fired(run: Again, row: dict[str, Any]) -> Facts:
 
 
 def _at(run: Again, ts_ns: int) -> Facts:
+    """Return equity, instances and open orders at a time (ns UTC); InputError for a time outside of the run."""
     begin, end = time_of(run.result["from"], "from"), time_of(run.result["to"], "to")
     assert begin is not None, "a whole run has a beginning"
     assert end is not None, "a whole run has an end"
@@ -157,8 +161,8 @@ def _at(run: Again, ts_ns: int) -> Facts:
         "ts": ts_ns,
         "equity": float(watched.plan.states[0]["equity"]),
         "instances": [
-            own | {"last_call": call_facts(watched.listener, own["strategy"], own["instrument"])}
-            for own in why.states_at(watched)
+            instance | {"last_call": call_facts(watched.listener, instance["strategy"], instance["instrument"])}
+            for instance in why.states_at(watched)
         ],
         "open_orders": [
             {name: None if value != value else value for name, value in row.items()}

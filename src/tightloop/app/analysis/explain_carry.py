@@ -1,7 +1,7 @@
-"""``tightloop explain`` of a carry run: which rule acted when, which did not and why, legs, bundles, one instant.
+"""``tightloop explain`` of a carry run: rules that acted or did not and why, legs, bundles, one instant.
 
-The run is made again and measured by the functions that the allocator decides with (``runtime.carry_watching``). Keys
-as those of ``explain``, with ``carry`` instead of sections: ``rules``, ``decisions``, ``legs``, ``bundles``,
+The run is repeated and measured by the functions that the allocator decides with (``runtime/observe/carry.py``). Keys
+are those of ``explain``, with ``carry`` instead of sections: ``rules``, ``decisions``, ``legs``, ``bundles``,
 ``waiting``.
 """
 
@@ -20,7 +20,7 @@ from tightloop.app.facts.carry_rules import Bundle, bundles_of, denials_of, rule
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.markets.carry.load import load_carry_feed
 from tightloop.app.markets.notes import is_synthetic
-from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.text.numbers import known
 from tightloop.app.text.window import TIME_REMEDY, time_of, window_of
 from tightloop.core.domain.carry import LegState, Task
@@ -45,12 +45,12 @@ STAGES = {
         "note what is held",
     ),
 }  # fmt: skip
-"""What the allocator does in the stages of a task, in order."""
+"""Stages of a task, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class CarryAgain:
-    """A carry run that was read and run again, watched to its end."""
+    """A carry run that was read from its folder and repeated under observation to its end."""
 
     folder: Path
     result: Mapping[str, Any]
@@ -61,7 +61,7 @@ class CarryAgain:
     bundles: list[Bundle]
 
     def until(self, instants: int) -> CarryWatched:
-        """The run as it was after so many instants."""
+        """Repeat the run up to a number of instants."""
         return watch(_plan(self.strategy, self.feed), self.feed, instants)
 
 
@@ -70,7 +70,7 @@ def _plan(strategy: CarryStrategy, feed: CarryFeed) -> CarryPlan:
 
 
 def carry_again(folder: Path, data: Path | None) -> CarryAgain:
-    """Read a carry run's folder and run it again. InputError when files or data are not those of the run."""
+    """Read a carry run's folder and repeat it; InputError when files or data are not those of the run."""
     result = read_result(folder)
     inputs = result["inputs"]
     strategy = _strategy(folder, result)
@@ -97,9 +97,10 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
 
 
 def _strategy(folder: Path, result: Mapping[str, Any]) -> CarryStrategy:
+    """Read the strategy with the run's options; InputError when its hash is not that of the run."""
     inputs = result["inputs"]
     paths = [folder / name for name in inputs["strategies"]]
-    (strategy,) = runs_backtest.load_any(paths, settings=settings_beside(inputs))
+    (strategy,) = runs_strategies.load_any(paths, settings=settings_beside(inputs))
     if not isinstance(strategy, CarryStrategy) or strategy.config_hash != result["config_hash"]:
         message = "the strategy in the folder, with the options of the run, is not the one that ran"
         raise InputError.one(folder, None, "", message, f"put the files back as the run wrote them, or {AGAIN}")
@@ -109,7 +110,7 @@ def _strategy(folder: Path, result: Mapping[str, Any]) -> CarryStrategy:
 def explain_carry(
     folder: Path, *, data: Path | None, at: str | None, signal: str | None, order: str | None
 ) -> Facts:  # fmt: skip
-    """As ``explain``, of a carry run."""
+    """Explain a carry run as ``explain`` does."""
     ts_ns = time_of(at, "--at")
     if signal is not None:
         message = "a carry run has rules and bands, and no signals of sections"
@@ -134,8 +135,8 @@ def explain_carry(
         },
         "carry": {
             "rules": rules_of(whole, run.bundles),
-            "decisions": dict(Counter(own[0].band for own in _decided(run.bundles))),
-            "last_decisions": [_decision(own, run.strategy) for own in _decided(run.bundles)[-LAST_SHOWN:]],
+            "decisions": dict(Counter(decision[0].band for decision in _decided(run.bundles))),
+            "last_decisions": [_decision(decision, run.strategy) for decision in _decided(run.bundles)[-LAST_SHOWN:]],
             "denied": denials_of(whole),
             "legs": _legs(run),
             "bundles": _undone(run),
@@ -147,41 +148,41 @@ def explain_carry(
 
 
 def _decided(bundles: list[Bundle]) -> list[list[Bundle]]:
-    """The bundles of every decision: the first, and those that go on with it."""
-    found: list[list[Bundle]] = []
-    for own in bundles:
-        if own.begins or not found:
-            found.append([])
-        found[-1].append(own)
-    return found
+    """Group bundles by decision: the first one of a decision and those that continue it."""
+    decisions: list[list[Bundle]] = []
+    for bundle in bundles:
+        if bundle.begins or not decisions:
+            decisions.append([])
+        decisions[-1].append(bundle)
+    return decisions
 
 
-def _decision(own: list[Bundle], strategy: CarryStrategy) -> Facts:
-    """A decision as its first bundle, with the instructions of all of them."""
-    facts = bundle_facts(own[0], strategy)
+def _decision(bundles: list[Bundle], strategy: CarryStrategy) -> Facts:
+    """Return a decision as its first bundle, with the instructions of all its bundles."""
+    facts = bundle_facts(bundles[0], strategy)
     ops: Counter[str] = Counter()
-    undone = [bundle for bundle in own if bundle.outcome == "undone"]
-    for bundle in own:
+    undone = [bundle for bundle in bundles if bundle.outcome == "undone"]
+    for bundle in bundles:
         if bundle.outcome != "undone" or bundle is undone[-1]:
             ops.update(bundle.ops)
     why = undone[-1].why if undone else None
-    outcome = own[-1].outcome
+    outcome = bundles[-1].outcome
     if undone:
-        outcome += f" (tried {len(own):,} times, undone {len(undone):,} times)"
-    legs = sorted({leg for bundle in own for leg in bundle.legs})
+        outcome += f" (tried {len(bundles):,} times, undone {len(undone):,} times)"
+    legs = sorted({leg for bundle in bundles for leg in bundle.legs})
     return facts | {
-        "instructions": dict(ops), "bundles": len(own), "legs": [strategy.legs[leg].name for leg in legs],
-        "last_ts": own[-1].ts_ns, "outcome": outcome, "why": why,
+        "instructions": dict(ops), "bundles": len(bundles), "legs": [strategy.legs[leg].name for leg in legs],
+        "last_ts": bundles[-1].ts_ns, "outcome": outcome, "why": why,
     }  # fmt: skip
 
 
-def bundle_facts(own: Bundle, strategy: CarryStrategy) -> Facts:
-    """One bundle: which rule, what it was to do, what became of it."""
+def bundle_facts(bundle: Bundle, strategy: CarryStrategy) -> Facts:
+    """Return one bundle: its rule, instructions, legs and outcome."""
     return {
-        "bundle": own.text, "ts": own.ts_ns, "rule": own.band, "value": known(own.value),
-        "instructions": dict(own.ops),
-        "legs": [strategy.legs[leg].name for leg in sorted(own.legs)],
-        "outcome": own.outcome, "why": own.why,
+        "bundle": bundle.text, "ts": bundle.ts_ns, "rule": bundle.band, "value": known(bundle.value),
+        "instructions": dict(bundle.ops),
+        "legs": [strategy.legs[leg].name for leg in sorted(bundle.legs)],
+        "outcome": bundle.outcome, "why": bundle.why,
     }  # fmt: skip
 
 
@@ -197,40 +198,41 @@ def _size(size: Size | None) -> str | None:
 
 
 def _legs(run: CarryAgain) -> list[Facts]:
-    """Each leg: its size rule, when it was entered first, or why it was not."""
+    """Return each leg: its size rule, when it was first entered, or why it was not."""
     state = run.whole.plan.states[0]["carry"]
-    found = []
-    for at, leg in enumerate(run.strategy.legs):
-        own = run.orders.filter(pl.col("leg") == leg.name)
-        filled = own.filter((pl.col("state") == "FILLED") & (pl.col("role") != "gas"))
-        undone = own.filter(pl.col("state") == "CANCELED")
+    rows = []
+    for number, leg in enumerate(run.strategy.legs):
+        orders = run.orders.filter(pl.col("leg") == leg.name)
+        filled = orders.filter((pl.col("state") == "FILLED") & (pl.col("role") != "gas"))
+        undone = orders.filter(pl.col("state") == "CANCELED")
         entered = filled.row(0, named=True) if filled.height else None
-        found.append({
+        rows.append({
             "leg": leg.name, "kind": leg.kind, "size": _size(leg.size), "margin": _size(leg.margin),
-            "state": LegState(int(state["legs"][at]["state"])).name,
+            "state": LegState(int(state["legs"][number]["state"])).name,
             "entered_ts": None if entered is None else entered["submitted_ts"],
             "order_id": None if entered is None else entered["order_id"],
-            "orders": own.height, "undone": undone.height,
-            "signal": _signals(run, at, leg),
-            "why_not": None if entered is not None else _why_not_entered(run, at, leg, undone),
+            "orders": orders.height, "undone": undone.height,
+            "signal": _signals(run, number, leg),
+            "why_not": None if entered is not None else _why_not_entered(run, number, leg, undone),
         })  # fmt: skip
-    return found
+    return rows
 
 
-def _signals(run: CarryAgain, at: int, leg: Leg) -> Facts | None:
-    """What a leg's provider said: how often, how often with enough confidence to be heard."""
+def _signals(run: CarryAgain, number: int, leg: Leg) -> Facts | None:
+    """Count a leg's predictions, and those above its confidence; None for a leg without a provider."""
     if leg.signal is None:
         return None
     extras = run.whole.tape.extras
-    own = extras[(extras["kind"] == int(EventKind.SIGNAL_RECEIVED)) & (extras["instance"] == at)]
-    heard = (own["amount"] > leg.signal.confidence) | (own["qty"] == 0.0)
+    predictions = extras[(extras["kind"] == int(EventKind.SIGNAL_RECEIVED)) & (extras["instance"] == number)]
+    sufficient = (predictions["amount"] > leg.signal.confidence) | (predictions["qty"] == 0.0)
     return {
-        "predictions": len(own), "heard": int(heard.sum()), "confidence": leg.signal.confidence,
-        "highest_confidence": known(own["amount"].max()) if len(own) else None,
+        "predictions": len(predictions), "heard": int(sufficient.sum()), "confidence": leg.signal.confidence,
+        "highest_confidence": known(predictions["amount"].max()) if len(predictions) else None,
     }  # fmt: skip
 
 
 def _why_not_entered(run: CarryAgain, at: int, leg: Leg, undone: pl.DataFrame) -> str:
+    """State why a leg was never entered."""
     if undone.height:
         last = undone.row(-1, named=True)
         return f"every bundle with it was undone, the last ({last['order_id']}): {last['reason']}"
@@ -259,31 +261,31 @@ def _why_not_entered(run: CarryAgain, at: int, leg: Leg, undone: pl.DataFrame) -
 
 
 def _undone(run: CarryAgain) -> Facts:
-    """Bundles by their outcome; of those that were undone, by rule and reason."""
+    """Count bundles by outcome; of those rolled back, by rule and reason."""
     rows: dict[tuple[str, str], list[Bundle]] = {}
-    for own in run.bundles:
-        if own.outcome == "undone":
-            rows.setdefault((own.band, own.why or ""), []).append(own)
+    for bundle in run.bundles:
+        if bundle.outcome == "undone":
+            rows.setdefault((bundle.band, bundle.why or ""), []).append(bundle)
     return {
         "sent": len(run.bundles),
-        "done": sum(own.outcome == "done" for own in run.bundles),
+        "done": sum(bundle.outcome == "done" for bundle in run.bundles),
         "undone": [
             {
-                "rule": band, "why": why, "count": len(own), "first_ts": own[0].ts_ns, "last_ts": own[-1].ts_ns,
-                "last_order_id": f"{own[-1].text}.1", "reason": own[-1].reason,
+                "rule": band, "why": why, "count": len(group), "first_ts": group[0].ts_ns, "last_ts": group[-1].ts_ns,
+                "last_order_id": f"{group[-1].text}.1", "reason": group[-1].reason,
             }
-            for (band, why), own in rows.items()
+            for (band, why), group in rows.items()
         ],
     }  # fmt: skip
 
 
 def _waiting(watched: CarryWatched) -> Facts:
-    """What has not come to its end: the task, withdrawals, transfers and queues."""
+    """Return what is not finished: task and its stage, withdrawals, deposits, transfers in transit."""
     plan = watched.plan
     carry, venue = plan.states[0]["carry"], plan.venues[0]
     task = Task(int(carry["task"]))
     is_sent = carry["transit_count"] > 0 or carry["is_pending"] != 0
-    stage = max(0, int(carry["stage"]) - int(is_sent))  # of what is sent, else of what is tried next
+    stage = max(0, int(carry["stage"]) - int(is_sent))  # the stage in flight, else the next one
     steps = STAGES.get(task)
     transits = venue["transits"][: int(venue["transit_count"])]
     return {
@@ -291,10 +293,10 @@ def _waiting(watched: CarryWatched) -> Facts:
         "payable": known(carry["payable"]), "deposited": known(carry["deposited"]),
         "on_the_way": [
             {
-                "from": label(plan, int(own["source"])), "to": label(plan, int(own["target"])),
-                "amount": known(own["amount"]), "due_ts": int(own["due_ns"]),
+                "from": label(plan, int(transit["source"])), "to": label(plan, int(transit["target"])),
+                "amount": known(transit["amount"]), "due_ts": int(transit["due_ns"]),
             }
-            for own in transits
+            for transit in transits
         ],
     }  # fmt: skip
 
@@ -303,7 +305,7 @@ def _waiting(watched: CarryWatched) -> Facts:
 
 
 def _order(run: CarryAgain, order_id: str) -> Facts:
-    """An instruction with its bundle: which rule asked for it and why it took place or not."""
+    """Return an instruction with its bundle: the rule that asked for it, and why it was executed or not."""
     found = run.orders.filter(pl.col("order_id") == order_id)
     if found.is_empty():
         some = ", ".join(run.orders["order_id"].head(3).to_list()) or "it has none"
@@ -313,21 +315,24 @@ def _order(run: CarryAgain, order_id: str) -> Facts:
         name: known(value) if isinstance(value, float) else value for name, value in found.row(0, named=True).items()
     }
     name = order_id.rpartition(".")[0]
-    bundle = next(own for own in run.bundles if own.text == name)
+    bundle = next(each for each in run.bundles if each.text == name)
     beside = run.orders.filter(pl.col("order_id").str.starts_with(f"{name}."))
     columns = "order_id", "role", "leg", "qty", "source", "target", "state"
     return row | {
         "bundle": bundle_facts(bundle, run.strategy),
         "beside": [
-            {key: known(value) if isinstance(value, float) else value for key, value in own.items()}
-            for own in beside.select(columns).iter_rows(named=True)
+            {key: known(value) if isinstance(value, float) else value for key, value in each.items()}
+            for each in beside.select(columns).iter_rows(named=True)
         ],
     }
 
 
 def _at(run: CarryAgain, ts_ns: int) -> Facts:
-    """The allocator at the last instant up to a time: what it met, the first rule that had something to do, what it
-    holds afterwards."""
+    """Return the allocator at the last instant up to a time (ns UTC).
+
+    What each rule measured before the decision, the first one that had something to do, and the holdings afterwards.
+    InputError for a time outside of the run.
+    """
     instants = run.feed.instants[: len(run.whole.seen)]
     if not int(instants[0]) <= ts_ns <= int(instants[-1]):
         message = f"the run went from {run.result['from']} to {run.result['to']}"
@@ -335,14 +340,14 @@ def _at(run: CarryAgain, ts_ns: int) -> Facts:
     at = int(np.searchsorted(instants, ts_ns, "right")) - 1
     watched = run.until(at + 1)
     carry = watched.plan.states[0]["carry"]
-    own = [bundle for bundle in bundles_of(watched) if bundle.ts_ns == int(instants[at])]
-    rules, first = rules_at(watched, at, own)
+    bundles = [bundle for bundle in bundles_of(watched) if bundle.ts_ns == int(instants[at])]
+    rules, first = rules_at(watched, at, bundles)
     return {
         "ts": ts_ns, "instant_ts": int(instants[at]), "equity": known(carry["nav"]),
         "free_cash": known(watched.seen[at, int(Seen.FREE)]),
         "reserve": run.strategy.reserve * float(watched.seen[at, int(Seen.NAV)]),
         "rules": rules, "first": first,
-        "done": [bundle_facts(bundle, run.strategy) for bundle in own],
+        "done": [bundle_facts(bundle, run.strategy) for bundle in bundles],
         **_waiting(watched),
         "legs": [
             {"leg": leg.name, "state": LegState(int(carry["legs"][k]["state"])).name}
@@ -354,6 +359,7 @@ def _at(run: CarryAgain, ts_ns: int) -> Facts:
 
 
 def _balances(watched: CarryWatched) -> list[Facts]:
+    """Return the balances that are not 0, with values in the share class."""
     amounts, values = watched.record.amounts[-1], watched.record.values[-1]
     return [
         {"balance": label(watched.plan, k), "amount": known(amounts[k]), "value": known(values[k])}
@@ -362,11 +368,12 @@ def _balances(watched: CarryWatched) -> list[Facts]:
 
 
 def _perps(watched: CarryWatched) -> list[Facts]:
+    """Return the open positions in perpetuals."""
     books = watched.plan.states[0]["carry"]["books"]
     return [
         {
-            "instrument": str(instrument), "qty": known(own["qty"]), "entry_price": known(own["entry"]),
-            "mark": known(own["mark"]), "unrealized": known(own["unrealized"]),
+            "instrument": str(instrument), "qty": known(holding["qty"]), "entry_price": known(holding["entry"]),
+            "mark": known(holding["mark"]), "unrealized": known(holding["unrealized"]),
         }
-        for instrument, own in zip(watched.plan.holdings, books["holdings"], strict=False) if own["qty"] != 0.0
+        for instrument, holding in zip(watched.plan.holdings, books["holdings"], strict=False) if holding["qty"] != 0.0
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""An indicator over whatever holds bars: a frame, arrays, a finished run. For notebooks."""
+"""``tightloop.indicator``: an indicator over a frame, arrays or a finished run. For notebooks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data.frames import FORMS, PRICES, columns_of, floats_of, times_of
-from tightloop.app.runs.run import Market, Run
+from tightloop.app.markets.bars import Market
+from tightloop.app.runs.run import Run
 from tightloop.core import indicators
 from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError
@@ -20,40 +21,40 @@ PLACE = "indicator"
 
 
 def indicator(kind: str, bars: Any, /, *, instrument: str | None = None, **parameters: float | str) -> Floats:
-    """All outputs of an indicator: shape (bars, outputs), NaN where UNKNOWN.
+    """Compute all outputs of an indicator: ``(n_bars, n_outputs) float64``, NaN where UNKNOWN.
 
     ``bars``: a frame (polars, pandas), a table of pyarrow, a mapping from names to arrays (open, high, low, close,
-    volume, and ts where the indicator looks at it), an array of closes (bars that stay at one price, of unknown
-    volume), an array of BAR, or a run on bars (``instrument`` says which of several). InputError for everything else,
-    and for a type or parameter that is none.
+    volume, and ts where the indicator reads times), an array of closes (bars with one price each and unknown volume),
+    an array of BAR, or a run on bars (``instrument`` selects one of several). Raises InputError for anything else, and
+    for an unknown type or parameter.
     """
     known = indicators.types_found()
     if kind not in known:
         remedy = near(kind, known, f"write one of {', '.join(known)}")
         raise InputError.one(PLACE, None, "type", f"{shown(kind)} is not an indicator type", remedy)
-    own = indicators.load(kind)
-    if own.is_windowed or own.is_of_instance:
-        what = "windows of time on ticks" if own.is_windowed else "a position"
+    module = indicators.load(kind)
+    if module.is_windowed or module.is_of_instance:
+        what = "windows of time on ticks" if module.is_windowed else "a position"
         message = f"{kind} is of {what}, and not of bars"
         raise InputError.one(PLACE, None, "type", message, "use it as a variant of a strategy")
 
     def refuse(path: tuple[Any, ...], wrong: str, remedy: str) -> None:
         raise InputError.one(PLACE, None, ".".join(str(part) for part in path), wrong, remedy)
 
-    read_parameters((), parameters, own.parameters, kind, refuse)
-    values = indicators.with_defaults(own, parameters)
+    read_parameters((), parameters, module.parameters, kind, refuse)
+    values = indicators.with_defaults(module, parameters)
     rows, missing = _rows(bars, instrument)
     if kind == "VWAP" and values["anchor"] != 0.0 and "ts" in missing:
         raise InputError.one(PLACE, None, "ts", "VWAP of a day looks at the time of its bars", "give a column ts")
-    found = indicators.series(kind, rows, **parameters)
-    if "volume" in missing and _reads_volume(kind, rows, parameters, found):
+    outputs = indicators.series(kind, rows, **parameters)
+    if "volume" in missing and _reads_volume(kind, rows, parameters, outputs):
         remedy = "give a frame with open, high, low, close and volume"
         raise InputError.one(PLACE, None, "volume", f"{kind} looks at the volume, which closes do not tell", remedy)
-    return found
+    return outputs
 
 
 def _rows(bars: Any, instrument: str | None) -> tuple[npt.NDArray[np.void], tuple[str, ...]]:
-    """Bars of the core, and the columns that were not given."""
+    """Return bars (dtype BAR), and the names of columns that were not given."""
     if isinstance(bars, Run):
         return _of_run(bars, instrument), ()
     if instrument is not None:
@@ -91,7 +92,7 @@ def _rows(bars: Any, instrument: str | None) -> tuple[npt.NDArray[np.void], tupl
 
 
 def _of_closes(closes: Any) -> npt.NDArray[np.void]:
-    """Bars that stay at one price each; nobody told their volume, so no result may depend on it."""
+    """Return bars with one price each; their volume is unknown, so no result may depend on it."""
     column = columns_of({"close": closes}, PLACE)["close"]
     rows = np.zeros(len(column), BAR)
     for name in ("open", "high", "low", "close"):
@@ -100,13 +101,14 @@ def _of_closes(closes: Any) -> npt.NDArray[np.void]:
 
 
 def _reads_volume(kind: str, rows: npt.NDArray[np.void], parameters: Mapping[str, float | str], found: Floats) -> bool:
-    """Whether another volume gives another result."""
+    """Check whether another volume changes the result."""
     other = rows.copy()
     other["volume"] = 1.0 + np.arange(len(rows)) % 7
     return not np.array_equal(indicators.series(kind, other, **parameters), found, equal_nan=True)
 
 
 def _finite(column: Any, name: str) -> Floats:
+    """Return a column as floats; InputError for a value that is not finite."""
     numbers = floats_of(column, name, PLACE, may_miss=False)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
@@ -116,6 +118,7 @@ def _finite(column: Any, name: str) -> Floats:
 
 
 def _of_run(run: Run, instrument: str | None) -> npt.NDArray[np.void]:
+    """Return a run's bars of one instrument; InputError for a run on ticks and an ambiguous or unknown instrument."""
     if not isinstance(run.market, Market):
         raise InputError.one(PLACE, None, "bars", "is a run on ticks, which has no bars", f"give {FORMS}")
     there: Mapping[str, npt.NDArray[np.void]] = {str(name): rows for name, rows in run.market.bars.items()}

@@ -1,4 +1,8 @@
-"""Why an order was denied, filled at its price, canceled or expired: the rule that applied and the numbers it met."""
+"""Why an order was denied, filled at its price, canceled or expired: the rule that applied, with its numbers.
+
+Fills are explained from result files and bars. A denial is explained by repeating the run up to the event that made the
+order: the account in State is then the one that the check read.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,7 +24,7 @@ from tightloop.model.instruments import InstrumentId
 from tightloop.model.signal.plan import Plan
 
 SAME = 1e-9
-"""Relative difference below which two prices are the same."""
+"""Relative difference up to which two prices are the same."""
 
 ENDED = {
     "ttl": "its time to live was over before it filled",
@@ -68,7 +72,7 @@ REFUSED = {
 
 
 def explain_order(run: Again, order_id: str) -> Facts:
-    """One order: what it was, and why it ended as it did. InputError when the run has no such order."""
+    """Return one order, its fills, and why it ended as it did; InputError when the run has no such order."""
     found = run.frames["orders"].filter(pl.col("order_id") == order_id)
     if found.is_empty():
         some = ", ".join(run.frames["orders"]["order_id"].head(3).to_list()) or "it has none"
@@ -76,14 +80,14 @@ def explain_order(run: Again, order_id: str) -> Facts:
         raise InputError.one(run.folder, None, "--order", f"the run has no order {order_id!r}", remedy)
     order = found.row(0, named=True)
     fills = run.frames["fills"].filter(pl.col("order_id") == order_id)
-    own: Facts = {name: _plain(value) for name, value in order.items()}
-    own["fills"] = [_fill(run, order, fill) for fill in fills.iter_rows(named=True)]
-    own["why"] = _why(order)
-    own["check"] = _check(run, order) if order["state"] == "DENIED" else None
+    facts: Facts = {name: _plain(value) for name, value in order.items()}
+    facts["fills"] = [_fill(run, order, fill) for fill in fills.iter_rows(named=True)]
+    facts["why"] = _why(order)
+    facts["check"] = _check(run, order) if order["state"] == "DENIED" else None
     listener = run.whole.listener
-    own["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
-    own["nearest_price"] = _nearest_price(run, order)
-    return own
+    facts["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
+    facts["nearest_price"] = _nearest_price(run, order)
+    return facts
 
 
 def _plain(value: Any) -> Any:
@@ -91,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 def _why(order: Mapping[str, Any]) -> str | None:
-    """In words, why an order ended without being filled."""
+    """State why an order ended without a fill; None for a filled one."""
     reason = order["reason"]
     if order["state"] == "DENIED":
         return REFUSED.get(reason, f"the check {reason} said no")
@@ -106,25 +110,26 @@ def _why(order: Mapping[str, Any]) -> str | None:
 
 
 def _bar_at(run: Again, instrument: str, ts_ns: int) -> Rows | None:
-    """The bar that a fill met: the one that was open at its time."""
+    """Return the bar (row of BAR) that was open at the time of a fill; None on ticks, and where there is none."""
     if isinstance(run.market, TickMarket):
         return None
     bars = run.market.bars[InstrumentId.parse(instrument)]
-    at = int(np.searchsorted(bars["open_ns"], ts_ns, "right")) - 1
-    return bars[at] if at >= 0 and ts_ns < bars["close_ns"][at] else None
+    row = int(np.searchsorted(bars["open_ns"], ts_ns, "right")) - 1
+    return bars[row] if row >= 0 and ts_ns < bars["close_ns"][row] else None
 
 
 def _same(a: float | None, b: float | None) -> bool:
+    """Compare two prices up to rounding; None equals nothing."""
     return a is not None and b is not None and math.isclose(a, b, rel_tol=SAME)
 
 
 def _fill(run: Again, order: Mapping[str, Any], fill: Mapping[str, Any]) -> Facts:
-    """One fill: the bar it met, the rule, the price before slippage, slippage and fee."""
+    """Return one fill: its bar, the rule, the price before slippage, slippage and fee."""
     bar = _bar_at(run, fill["instrument"], fill["ts"])
     side = 1.0 if fill["side"] == "BUY" else -1.0
     multiplier = run.market.rules[InstrumentId.parse(fill["instrument"])].contract_size
     slipped = known(fill["slippage"])
-    slipped = None if slipped is None else slipped + 0.0  # a negative zero is none
+    slipped = None if slipped is None else slipped + 0.0  # -0.0 becomes 0.0
     notional = fill["qty"] * fill["price"] * multiplier
     met = None if slipped is None else fill["price"] - side * slipped / (fill["qty"] * multiplier)
     return {
@@ -140,7 +145,7 @@ def _fill(run: Again, order: Mapping[str, Any], fill: Mapping[str, Any]) -> Fact
 
 
 def _tick_rule(order: Mapping[str, Any], fill: Mapping[str, Any], met: float | None) -> str:
-    """Which rule of the fills on ticks decided the price."""
+    """State which rule of fills on ticks determined the price; ``met``: price before slippage."""
     if order["role"] == "liquidation":
         return "the mark passed the liquidation price, and the position was closed at the touch"
     if fill["liquidity"] == "maker":
@@ -152,7 +157,7 @@ def _tick_rule(order: Mapping[str, Any], fill: Mapping[str, Any], met: float | N
 
 
 def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str | None:
-    """Which rule of the fills decided the price; None where the run met no bar."""
+    """State which rule of fills on bars determined the price; ``met``: price before slippage. None without a bar."""
     if bar is None:
         return None
     kind, stop, limit = order["type"], known(order["stop_price"]), known(order["price"])
@@ -179,7 +184,7 @@ def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str 
 
 
 def _nearest_price(run: Again, order: Mapping[str, Any]) -> Facts | None:
-    """How near price came to a limit or stop that did not fill while it worked."""
+    """Return how near the price came to a limit or stop that did not fill while it was open."""
     level = known(order["price"]) if order["type"] == "limit" else known(order["stop_price"])
     if level is None or order["state"] in ("FILLED", "DENIED") or order["type"] == "market":
         return None
@@ -194,35 +199,35 @@ def _nearest_price(run: Again, order: Mapping[str, Any]) -> Facts | None:
         return None
     falls = (order["side"] == "BUY") == (order["type"] == "limit")
     prices = worked["low"] if falls else worked["high"]
-    at = int(prices.argmin() if falls else prices.argmax())
-    price = float(prices[at])
+    row = int(prices.argmin() if falls else prices.argmax())
+    price = float(prices[row])
     away = price - level if falls else level - price
-    return {"ts": int(worked["open_ns"][at]), "price": price, "level": level, "away": away}
+    return {"ts": int(worked["open_ns"][row]), "price": price, "level": level, "away": away}
 
 
 # Denials -----------------------------------------------------------------------------------------------------------
 
 Compared = tuple[str, float, float]
-"""What was compared, its value, the limit."""
+"""Description of the compared quantity, its value, the limit."""
 Check = Callable[["_Denied"], Compared]
 
 
 class _Denied:
-    """The account as it was when an order was denied, and that order.
+    """The account at the time an order was denied, and that order.
 
-    What other instances sent at the same evaluation before it is in it; what they sent after it is left out.
+    Orders of other instances that the same evaluation made before it count; those made after it do not.
     """
 
     def __init__(self, plan: Plan, state: Any, order: Mapping[str, Any], leverage: float | None) -> None:
         self.state, self.order = state, order
         self.number = number_of(order["order_id"]) or 0
-        self.at = next(
+        self.index = next(
             at for at, strategy, instrument in instances_of(plan)
             if (strategy, instrument) == (order["strategy"], order["instrument"])
         )  # fmt: skip
-        self.own = self.state["instances"][self.at]
-        self.strategy = self.state["strategies"][int(self.own["strategy"])]
-        self.instrument = self.state["instruments"][int(self.own["instrument"])]
+        self.row = self.state["instances"][self.index]
+        self.strategy = self.state["strategies"][int(self.row["strategy"])]
+        self.instrument = self.state["instruments"][int(self.row["instrument"])]
         self.limits = self.state["limits"]
         names = ("stop_price", "price") if order["type"] == "stop_limit" else ("price", "stop_price")
         prices = (known(order[name]) for name in names)
@@ -231,22 +236,23 @@ class _Denied:
         self.leverage = float(self.strategy["leverage"]) if leverage is None else leverage
 
     def share(self, limit: str) -> float:
-        """A limit in percent of equity, in money."""
+        """Return a limit in percent of equity as an amount in the settle asset."""
         return float(self.state["equity"] * self.limits[limit] / 100.0)
 
     def held(self, instrument: int | None = None, instance: int | None = None) -> float:
-        """Held and promised notional: of an instance, of an instrument, or of all."""
+        """Sum held and pending notional: of an instance, of an instrument, or of all."""
         total = 0.0
-        for at in range(int(self.state["instance_count"])):
-            own = self.state["instances"][at]
-            if instance in (None, at) and instrument in (None, int(own["instrument"])):
-                row = self.state["instruments"][int(own["instrument"])]
-                qty = abs(float(self.state["positions"][at]["qty"]))
-                total += qty * float(row["mark"] * row["multiplier"]) if qty else 0.0
-                total += sum(self._promised(slot) for slot in self.entries(at))
+        for number in range(int(self.state["instance_count"])):
+            row = self.state["instances"][number]
+            if instance in (None, number) and instrument in (None, int(row["instrument"])):
+                market = self.state["instruments"][int(row["instrument"])]
+                qty = abs(float(self.state["positions"][number]["qty"]))
+                total += qty * float(market["mark"] * market["multiplier"]) if qty else 0.0
+                total += sum(self._promised(slot) for slot in self.entries(number))
         return total
 
     def entries(self, instance: int) -> list[int]:
+        """Return the slots of an instance's open entry orders that were made before the denied one."""
         orders = self.state["orders"]
         return [
             slot for slot in range(int(self.state["order_high"]))
@@ -255,78 +261,80 @@ class _Denied:
         ]  # fmt: skip
 
     def margins(self) -> float:
-        """Margin in use and reserved before the order."""
+        """Return the margin in use and reserved before the order."""
         orders = self.state["orders"][: int(self.state["order_high"])]
         later = float(orders["reserved_margin"][orders["id"] > self.number].sum())
         return float(self.state["used_margin"] + self.state["reserved_margin"]) - later
 
     def _promised(self, slot: int) -> float:
-        own = self.state["orders"][slot]
-        row = self.state["instruments"][int(own["instrument"])]
-        return float((own["qty"] - own["filled_qty"]) * own["reference_price"] * row["multiplier"])
+        """Return the unfilled notional of an open order at its reference price."""
+        order = self.state["orders"][slot]
+        row = self.state["instruments"][int(order["instrument"])]
+        return float((order["qty"] - order["filled_qty"]) * order["reference_price"] * row["multiplier"])
 
     def leverage_limit(self) -> float:
-        """What the account and the margin tier of the notional allow, whichever is less."""
+        """Return the lower of the account's limit and that of the margin tier of the order's notional."""
         tiers = self.instrument["tiers"][: int(self.instrument["tier_count"])]
         allowed = next((tier["leverage_max"] for tier in tiers if self.notional <= tier["notional_max"]),
                        tiers[-1]["leverage_max"])  # fmt: skip
-        own = float(self.limits["max_leverage"])
-        return float(allowed) if math.isnan(own) else min(float(allowed), own)
+        limit = float(self.limits["max_leverage"])
+        return float(allowed) if math.isnan(limit) else min(float(allowed), limit)
 
     def busy(self) -> int:
-        """Other instances with a position or an entry at work."""
+        """Count other instances with a position or a pending entry."""
         return sum(
-            bool(self.state["positions"][at]["qty"] != 0.0 or self.entries(at))
-            for at in range(int(self.state["instance_count"])) if at != self.at
+            bool(self.state["positions"][number]["qty"] != 0.0 or self.entries(number))
+            for number in range(int(self.state["instance_count"])) if number != self.index
         )  # fmt: skip
 
     def pending(self) -> int:
-        """Instances of the strategy that are flat with an entry at work."""
+        """Count instances of the strategy that are flat with a pending entry."""
         return sum(
-            bool(self.state["positions"][at]["qty"] == 0.0 and self.entries(at))
-            for at in range(int(self.state["instance_count"]))
-            if self.state["instances"][at]["strategy"] == self.own["strategy"]
+            bool(self.state["positions"][number]["qty"] == 0.0 and self.entries(number))
+            for number in range(int(self.state["instance_count"]))
+            if self.state["instances"][number]["strategy"] == self.row["strategy"]
         )  # fmt: skip
 
 
-def _unit_cost(denied: _Denied, at: int, side: float, price: float, leverage: float) -> float:
-    """What one contract of an instance takes out of the free cash: coins or margin, and taker fee."""
-    own = denied.state["instances"][at]
-    instrument, costs = denied.state["instruments"][int(own["instrument"])], own["costs"]
+def _unit_cost(denied: _Denied, instance: int, side: float, price: float, leverage: float) -> float:
+    """Return the free cash that one contract takes: coins or margin, and the taker fee, with fixed slippage."""
+    row = denied.state["instances"][instance]
+    instrument, costs = denied.state["instruments"][int(row["instrument"])], row["costs"]
     slipped = float(costs["slippage_bps"]) / 10_000.0 if costs["slippage_kind"] == SlippageKind.FIXED else 0.0
     paid = price * (1.0 + side * slipped) * float(instrument["multiplier"])
     return paid * (float(costs["taker_rate"]) + 1.0 / (leverage if instrument["is_margined"] else 1.0))
 
 
 def _cost(denied: _Denied) -> float:
+    """Return the free cash that the denied order would take."""
     side = 1.0 if denied.order["side"] == "BUY" else -1.0
-    return float(denied.order["qty"]) * _unit_cost(denied, denied.at, side, denied.price, denied.leverage or 1.0)
+    return float(denied.order["qty"]) * _unit_cost(denied, denied.index, side, denied.price, denied.leverage or 1.0)
 
 
 def _free_cash(denied: _Denied) -> float:
-    """The money that the order could take, as ``core/trading/cash.py`` counts it."""
+    """Return the free cash before the order, as ``core/trading/cash.py`` counts it."""
     state = denied.state
     if denied.instrument["is_margined"]:
         return float(state["equity"]) - denied.margins()
     left = float(state["balances"][WALLET] - state["used_margin"])
-    for at in range(int(state["instance_count"])):
-        for slot in denied.entries(at):
-            own = state["orders"][slot]
-            if state["instruments"][int(own["instrument"])]["is_margined"]:
-                left -= float(own["reserved_margin"])
-            elif own["side"] > 0:
-                price = float(own["reference_price"])
-                left -= float(own["qty"] - own["filled_qty"]) * _unit_cost(denied, at, 1.0, price, 1.0)
+    for instance in range(int(state["instance_count"])):
+        for slot in denied.entries(instance):
+            order = state["orders"][slot]
+            if state["instruments"][int(order["instrument"])]["is_margined"]:
+                left -= float(order["reserved_margin"])
+            elif order["side"] > 0:
+                price = float(order["reference_price"])
+                left -= float(order["qty"] - order["filled_qty"]) * _unit_cost(denied, instance, 1.0, price, 1.0)
     return left
 
 
 CHECKS: dict[str, Check] = {
     "insufficient_cash": lambda d: ("what the order would take out of the free cash", _cost(d), _free_cash(d)),
     "max_position": lambda d: (
-        "notional of the position with this order", d.held(instance=d.at) + d.notional, d.share("max_position_pct")),
+        "notional of the position with this order", d.held(instance=d.index) + d.notional, d.share("max_position_pct")),
     "max_symbol": lambda d: (
         "notional on the instrument with this order",
-        d.held(instrument=int(d.own["instrument"])) + d.notional, d.share("max_symbol_pct")),
+        d.held(instrument=int(d.row["instrument"])) + d.notional, d.share("max_symbol_pct")),
     "max_portfolio": lambda d: (
         "notional of the account with this order", d.held() + d.notional, d.share("max_portfolio_pct")),
     "max_order_notional": lambda d: (
@@ -359,20 +367,24 @@ CHECKS: dict[str, Check] = {
     "below_min_notional": lambda d: (
         "notional of the order", d.notional, float(d.instrument["min_notional"])),
 }  # fmt: skip
-"""What each check compares, as ``core/checks`` does it; a value at its limit may pass or not, as the contract says."""
+"""Comparison of each check, as in ``core/checks``; whether a value at its limit passes differs by check."""
 
 
 def _strategy_pnl(denied: _Denied) -> float:
+    """Return realised and unrealised P&L of the strategy since 00:00 UTC."""
     unrealized = sum(
-        float(denied.state["positions"][at]["unrealized"])
-        for at in range(int(denied.state["instance_count"]))
-        if denied.state["instances"][at]["strategy"] == denied.own["strategy"]
+        float(denied.state["positions"][instance]["unrealized"])
+        for instance in range(int(denied.state["instance_count"]))
+        if denied.state["instances"][instance]["strategy"] == denied.row["strategy"]
     )
     return float(denied.strategy["realized_today"]) + unrealized - float(denied.strategy["day_start_unrealized"])
 
 
 def _check(run: Again, order: Mapping[str, Any]) -> Facts:
-    """The check that said no, what it compared and its limit. A stop that is in force may have begun before."""
+    """Return the check that denied an order, what it compared and its limit.
+
+    A stop that is in force (drawdown, daily loss) may have been triggered before: then the value is the present one.
+    """
     reason = order["reason"]
     if reason not in CHECKS:
         return {"check": reason, "compared": None, "value": None, "limit": None}

@@ -1,4 +1,4 @@
-"""A report made again from the files of a finished run and the data it read."""
+"""A report built again from the files of a finished run and the data that it read."""
 
 import json
 from collections.abc import Sequence
@@ -27,8 +27,10 @@ REMEDY = "name a folder that `tightloop backtest` wrote"
 
 
 def write_again(folders: Sequence[Path], data: Path, out: Path | None) -> Path:
-    """Write ``report.html`` of a run, or a page that compares several carry runs; InputError when files of a run or its
-    data are not there."""
+    """Write ``report.html`` of a run, or a page that compares several carry runs; returns its path.
+
+    Raises InputError when files of a run or its data are missing.
+    """
     folder = folders[0]
     if len(folders) > 1:
         page, target = compare_page(folders), out or Path("compare.html")
@@ -44,6 +46,7 @@ def write_again(folders: Sequence[Path], data: Path, out: Path | None) -> Path:
 
 
 def _page_of(folder: Path, data: Path) -> str:
+    """Build the report of a run on bars or ticks; prices are read from the catalog without the gate's refusals."""
     needed = ("result.json", "quality.json", *(f"{name}.parquet" for name in REQUIRED))
     missing = [name for name in needed if not (folder / name).is_file()]
     if not folder.is_dir():
@@ -76,7 +79,7 @@ def _page_of(folder: Path, data: Path) -> str:
 
 
 def _blocked(folder: Path, data: Path, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | None:
-    """What kept each section from being TRUE; None when the run can not be made again."""
+    """Return what kept each section from TRUE; None when the run cannot be repeated."""
     try:
         source = read_source(folder, data)
     except InputError:

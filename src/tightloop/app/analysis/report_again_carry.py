@@ -1,4 +1,4 @@
-"""Pages of carry runs made again from their files alone: one run, or several beside each other."""
+"""Pages of carry runs built again from their files alone: one run, or several side by side."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,18 +33,18 @@ ROWS: tuple[tuple[str, str, Form], ...] = (
 
 
 def is_carry_result(result: Mapping[str, Any]) -> bool:
-    """Whether ``result.json`` is of a run of the carry family."""
+    """Check whether ``result.json`` is of a run of the carry family."""
     return "family" in result and result["family"] == "carry"
 
 
 def is_carry_run(folder: Path) -> bool:
-    """Whether a folder holds a run of the carry family."""
+    """Check whether a folder holds a run of the carry family."""
     path = folder / "result.json"
     return path.is_file() and is_carry_result(_result(folder))
 
 
 def carry_page(folder: Path) -> str:
-    """The page of one run."""
+    """Build the report of one run from its folder."""
     frames = {name: _frame(folder, name) for name in NEEDED}
     quality = _json(folder, "quality.json")
     if not isinstance(quality, dict) or "datasets" not in quality:
@@ -58,7 +58,7 @@ def carry_page(folder: Path) -> str:
 
 
 def _rules(folder: Path) -> list[Facts] | None:
-    """What the rules of the allocator met; None when the run can not be made again, because its data are gone."""
+    """Return what the allocator's rules measured; None when the run cannot be repeated because its data are gone."""
     try:
         again = analysis.explain_carry.carry_again(folder, None)
     except InputError:
@@ -67,7 +67,7 @@ def _rules(folder: Path) -> list[Facts] | None:
 
 
 def compare_page(folders: Sequence[Path]) -> str:
-    """Several runs on one page: units over their common instants, figures and attribution side by side."""
+    """Build a page of several runs: unit prices over their instants, figures and attribution side by side."""
     for folder in folders:
         if not is_carry_run(folder):
             raise InputError.one(folder, None, "", "is not a carry run, and only these are compared", REMEDY)
@@ -86,17 +86,17 @@ def compare_page(folders: Sequence[Path]) -> str:
     reasons = [missing_reasons(result["metrics"], length_ns(result)) for result in results]
     slots = {
         "title": escape(f"{len(folders)} runs"),
-        "lede": escape("; ".join(f"{name}: {_span(own)}" for name, own in zip(names, results, strict=True))),
+        "lede": escape("; ".join(f"{name}: {_span(each)}" for name, each in zip(names, results, strict=True))),
         "style": asset("report.css"),
         "chart_style": asset("carry.css"),
         "equity": lines(ts_ns, coloured(names, columns), Form(4), height=360.0),
         "figures": _table(
             names,
-            [(title, [own[key] for own in figures], form) for title, key, form in ROWS],
+            [(title, [each[key] for each in figures], form) for title, key, form in ROWS],
             {title: [why.get(key, "") for why in reasons] for title, key, _ in ROWS},
         ),
         "attribution": _table(
-            names, [(b.replace("_", " "), [own.get(b) for own in shares], PERCENT_SIGNED) for b in buckets]
+            names, [(b.replace("_", " "), [each.get(b) for each in shares], PERCENT_SIGNED) for b in buckets]
         ),
         "made": escape(f"Made {made_at}."),
     }  # fmt: skip
@@ -104,7 +104,7 @@ def compare_page(folders: Sequence[Path]) -> str:
 
 
 def _curves(folders: Sequence[Path]) -> pl.DataFrame:
-    """Units at the instants of any run; unknown outside of a run's own."""
+    """Join the unit prices of runs over all their instants; NaN outside of a run."""
     frames = [
         _frame(folder, "series").select("ts", pl.col("unit_price").alias(f"unit_{at}"))
         for at, folder in enumerate(folders)
@@ -116,10 +116,11 @@ def _curves(folders: Sequence[Path]) -> pl.DataFrame:
 
 
 def _names(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> list[str]:
-    """Names of strategies, with the folder where two are the same."""
-    own = [str(result["strategy"]) for result in results]
+    """Return the strategies' names, with the folder where two are the same."""
+    strategies = [str(result["strategy"]) for result in results]
     return [
-        name if own.count(name) == 1 else f"{name} ({folder.name})" for name, folder in zip(own, folders, strict=True)
+        name if strategies.count(name) == 1 else f"{name} ({folder.name})"
+        for name, folder in zip(strategies, folders, strict=True)
     ]
 
 
@@ -132,7 +133,7 @@ def _table(
     rows: Sequence[tuple[str, Sequence[Any], Form]],
     why: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """A row for each figure that some run has, or of which ``why`` (by row, of each run) says why it has none."""
+    """Build a table with a row for each figure that some run has, or that ``why`` (row, then run) says why it lacks."""
     lines_of = []
     for title, values, form in rows:
         reasons = why.get(title, [""] * len(values))

@@ -1,4 +1,4 @@
-"""A finished run made again from its folder: same strategy, same data, same step, and proof that it is the same."""
+"""A finished run repeated from its folder: same strategy, same data, same step, and proof that it is the same."""
 
 import json
 import tempfile
@@ -12,9 +12,10 @@ import yaml
 
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
+from tightloop.app.markets import opening as markets_opening
+from tightloop.app.markets.bars import Market
 from tightloop.app.markets.ticks import TickMarket
-from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.run import Market
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.text.window import window_of
 from tightloop.core.state import state_hash
 from tightloop.model.errors import InputError, Problem
@@ -33,7 +34,7 @@ INPUTS = ("strategies", "data", "from", "to", "instruments", "settings", "accoun
 
 @dataclass(frozen=True, slots=True)
 class RunSource:
-    """What a finished run was made from."""
+    """Inputs of a finished run: its folder, result.json, strategies and market."""
 
     folder: Path
     result: Mapping[str, Any]
@@ -43,28 +44,28 @@ class RunSource:
 
 @dataclass(frozen=True, slots=True)
 class Again(RunSource):
-    """A run that was read and run again. ``whole`` was watched to its end; a part as far as it went."""
+    """A run that was read and repeated. ``whole`` was observed to its end; a part as far as it went."""
 
     frames: Mapping[str, pl.DataFrame]
     whole: Watched
 
     @property
     def is_part(self) -> bool:
-        """Whether Ctrl-C, or a strategy in Python that failed, ended the run."""
+        """Whether Ctrl-C or a failure of a strategy in Python ended the run."""
         return bool(self.result["inputs"]["is_part"])
 
     def plan(self) -> Plan:
-        """The plan as it was before the first event."""
+        """Make the plan as it was before the first event."""
         return make_plan(self.strategies, self.market.rules, seed=self.result["seed"])
 
     def at(self, ts_ns: int) -> Watched:
-        """The run as it was when all events until a time were taken in."""
+        """Repeat the run until all events up to a time (ns UTC) are applied."""
         plan = self.plan()
         count = watch(plan, self.market.feed(plan), until_ns=ts_ns, may_fail=self.is_part).events_until
         return self._after(count)
 
     def at_step(self, seq: int) -> Watched:
-        """The run as it was when the market event was taken in that holds the step of this number."""
+        """Repeat the run until the market event is applied that contains the step of this number."""
         plan = self.plan()
         count = watch(plan, self.market.feed(plan), until_seq=seq, may_fail=self.is_part).events_until
         return self._after(count)
@@ -76,15 +77,15 @@ class Again(RunSource):
 
 
 def number_of(order_id: str) -> int | None:
-    """The number of an order from its text, ``step-place``; None of another text."""
+    """Parse the text of an order id, ``step-index``, into its number; None for another text."""
     step, _, place = order_id.partition("-")
     return (int(step) << 16) + int(place) if step.isdecimal() and place.isdecimal() else None
 
 
 def run_again(folder: Path, data: Path | None, order: str | None = None) -> Again:
-    """Read a run's folder and run it again. InputError when files, options or data are not those of the run.
+    """Read a run's folder and repeat the run; InputError when files, options or data are not those of the run.
 
-    ``order``: one whose wish is kept, when a strategy in Python asked for it.
+    ``order``: an order (its text) whose request is recorded when a strategy in Python made it.
     """
     source = read_source(folder, data)
     missing = [name for name in READ if not (folder / f"{name}.parquet").is_file()]
@@ -104,7 +105,7 @@ def run_again(folder: Path, data: Path | None, order: str | None = None) -> Agai
 
 
 def _watched(source: RunSource, order_id: int | None) -> Watched:
-    """A run watched to its end; of a part, after as many steps as it took."""
+    """Repeat a run under observation to its end; a part, for as many steps as it took."""
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
     inputs = source.result["inputs"]
     if not inputs["is_part"]:
@@ -115,7 +116,7 @@ def _watched(source: RunSource, order_id: int | None) -> Watched:
 
 
 def read_source(folder: Path, data: Path | None) -> RunSource:
-    """Strategies and data of a finished run, with the proof that they are the same. InputError when they are not."""
+    """Read strategies and data of a finished run; InputError when they are not the same by their hashes."""
     result = read_result(folder)
     inputs = result["inputs"]
     strategies = _strategies(folder, result)
@@ -128,22 +129,25 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
         raise InputError.one(folder, None, "", message, "say with --data where it is")
     window = window_of(inputs["from"], inputs["to"])
     accepted = frozenset(inputs["accept"])
-    market = runs_backtest.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
-    if not isinstance(market, TickMarket):  # ticks are known when they have been read
+    market = markets_opening.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
+    if not isinstance(market, TickMarket):  # ticks are hashed while they are read
         plan = make_plan(strategies, market.rules, seed=result["seed"])
         check_data(folder, result, market.digest(market.feed(plan)))
     return RunSource(folder, result, strategies, market)
 
 
 def check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:
-    """The proof that the data are those of the run."""
+    """Refuse (InputError) data whose hash is not that of the run."""
     if digest != result["data_hash"]:
         message = f"the data are not those of the run (data hash {result['data_hash']})"
         raise InputError.one(folder, None, "", message, f"name the catalog that the run read with --data, or {AGAIN}")
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """``result.json`` of a run that says what it was made from and how far it went; InputError when it is not one."""
+    """Read ``result.json`` of a run that says what it was made from and how far it went.
+
+    Raises InputError for anything else: no run, a run of an older version, a run without an event.
+    """
     if not folder.is_dir():
         raise InputError.one(folder, None, "", "there is no such folder", REMEDY)
     path = folder / "result.json"
@@ -170,32 +174,32 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 
 def cut_short(result: Mapping[str, Any]) -> str | None:
-    """Of a part why it is one and how far it went, as its first warning says it; None of a whole run."""
+    """Return why a part ended and how far it went (its first warning); None for a whole run."""
     return str(result["warnings"][0]) if result["inputs"]["is_part"] else None
 
 
 def is_in_files(inputs: Mapping[str, Any]) -> bool:
-    """Whether the files of a run say its options themselves; those of older versions do not."""
+    """Check whether the files of a run contain its options; those of older versions do not."""
     return bool({"options_in_files": False, **inputs}["options_in_files"])
 
 
 def settings_beside(inputs: Mapping[str, Any]) -> list[Setting]:
-    """The settings of a run that its files do not say themselves."""
+    """Return the settings of a run that its files do not contain."""
     return [] if is_in_files(inputs) else list(inputs["settings"])
 
 
 def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]:
-    """The strategies with the options of the run, checked to be the same by their hash."""
+    """Read the strategies with the run's options; InputError when their hash is not that of the run."""
     inputs = result["inputs"]
     paths = [folder / name for name in inputs["strategies"]]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(*(Problem(str(folder), None, name, "is not in the folder", REMEDY) for name in missing))
-    with tempfile.TemporaryDirectory() as own:
-        account = Path(own) / "account.yaml"
+    with tempfile.TemporaryDirectory() as temporary:
+        account = Path(temporary) / "account.yaml"
         limits = {name: value for name, value in result["account"].items() if name != "preset"}
         account.write_text(yaml.safe_dump(limits), encoding="utf-8")
-        strategies = runs_backtest.load_strategies(
+        strategies = runs_strategies.load_strategies(
             paths, settings=settings_beside(inputs), instruments=() if is_in_files(inputs) else inputs["instruments"],
             account=account if inputs["account"] and not is_in_files(inputs) else None,
         )  # fmt: skip
@@ -206,7 +210,7 @@ def _strategies(folder: Path, result: Mapping[str, Any]) -> tuple[Strategy, ...]
 
 
 def check_state(folder: Path, result: Mapping[str, Any], found: str, has_code: bool = False) -> None:
-    """The proof: the run again ended in the very state in which the run ended."""
+    """Refuse (InputError) a repetition that ended in another state than the run, with the likely reason."""
     if found == result["state_hash"]:
         return
     version = result["engine_version"]

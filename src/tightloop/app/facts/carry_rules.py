@@ -1,4 +1,4 @@
-"""The rules of a carry allocator over a run: what each met, when it acted, what kept it from acting."""
+"""Rules of the carry allocator over a run: what each measured, when it acted, what kept it from acting."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ UNDONE = {
     Rollback.MARGIN: "the margin would not have been enough",
     Rollback.FORCED: "a test asked for it",
 }  # fmt: skip
-"""Why a bundle was undone, in words."""
+"""Why a bundle was rolled back, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of the allocator. ``is_low``: it acts below its limit, else above it, of the size without sign."""
+    """A rule of the allocator. ``is_low``: it acts below its limit, otherwise above it (by absolute value)."""
 
     name: str
     band: RebalanceReason
@@ -51,7 +51,7 @@ NOTHING = {
     RebalanceReason.WITHDRAWAL: "what is there was paid, and nothing more could be taken out then",
     RebalanceReason.HEALTH_FACTOR: "nothing could be sold to repay with: no market said its price, or a task was at it",
 }  # fmt: skip
-"""What keeps a rule from acting when no other rule and no task does."""
+"""What keeps a rule from acting when neither another rule nor a task does."""
 RULES = (
     Rule("health factor", RebalanceReason.HEALTH_FACTOR, Seen.HF, "bands.hf_floor", lambda b: b.hf_floor, is_low=True),
     Rule(
@@ -71,12 +71,12 @@ RULES = (
     Rule("deposit", RebalanceReason.DEPOSIT, Seen.DEPOSITED, None, lambda _: 0.0),
     Rule("equity", RebalanceReason.EQUITY, Seen.EQUITY, "bands.equity", lambda b: b.equity),
 )
-"""In the order in which they are asked; the first that has something to do acts, and ends the decision."""
+"""In order of evaluation; the first that has something to do acts, and ends the decision."""
 
 
 @dataclass(slots=True)
 class Bundle:
-    """A bundle of instructions: all took place or none did. ``begins``: it is the first of a decision."""
+    """A bundle of instructions, executed as a whole or not at all. ``begins``: it is the first of a decision."""
 
     number: int
     ts_ns: int
@@ -91,12 +91,16 @@ class Bundle:
 
     @property
     def text(self) -> str:
-        """Its number as orders have it before the point."""
+        """The bundle's number as order ids have it before the point."""
         return f"{self.number >> 16}-{self.number & 0xFFFF}"
 
 
 def bundles_of(watched: CarryWatched) -> list[Bundle]:
-    """Every bundle of a run, in order, with the rule that asked for it."""
+    """Return every bundle of a run in order, each with the rule that asked for it.
+
+    The log names a rule only where a band was left, so the rule of the others follows from their instructions, or from
+    the task that they continue.
+    """
     record = watched.record
     commanded, ended, warned = (record.rows(kind) for kind in (RowKind.INSTRUCT, RowKind.BUNDLE, RowKind.WARNING))
     left = {
@@ -112,55 +116,56 @@ def bundles_of(watched: CarryWatched) -> list[Bundle]:
         grouped.setdefault(number, []).append(k)
     tasks = dict(zip(record.ts_ns.tolist(), watched.column(Seen.TASK).tolist(), strict=False))
     signals = {at for at, leg in enumerate(watched.plan.strategy.legs) if leg.signal is not None}
-    found: list[Bundle] = []
+    bundles: list[Bundle] = []
     open_band, open_ns = RebalanceReason.ENTRY, -1
     for number, rows in grouped.items():
         first = rows[0]
         ts_ns, seq = int(commanded["ts_ns"][first]), int(commanded["seq"][first])
-        own = Bundle(number, ts_ns, "", seq in left, left[seq][1] if seq in left else float("nan"))
+        bundle = Bundle(number, ts_ns, "", seq in left, left[seq][1] if seq in left else float("nan"))
         for k in rows:
             if commanded["code"][k] != GO:
-                own.ops[Instruction(int(commanded["code"][k])).name.lower()] += 1
+                bundle.ops[Instruction(int(commanded["code"][k])).name.lower()] += 1
                 if commanded["side"][k] >= 0:
-                    own.legs.add(int(commanded["side"][k]))
+                    bundle.legs.add(int(commanded["side"][k]))
         goes_on = ts_ns == open_ns or tasks.get(ts_ns, 0.0) != Task.NONE
-        band = left[seq][0] if seq in left else _band_of(own, signals, open_band if goes_on else None)
-        own.begins = own.begins or band is not open_band or not goes_on
+        band = left[seq][0] if seq in left else _band_of(bundle, signals, open_band if goes_on else None)
+        bundle.begins = bundle.begins or band is not open_band or not goes_on
         open_band, open_ns = band, ts_ns
-        own.band = band.name.lower()
-        _end(own, outcome.get(number))
-        found.append(own)
-    return found
+        bundle.band = band.name.lower()
+        _end(bundle, outcome.get(number))
+        bundles.append(bundle)
+    return bundles
 
 
-def _band_of(own: Bundle, signals: set[int], going_on: RebalanceReason | None) -> RebalanceReason:
-    """The rule of a bundle that no band was noted for: by what it does, or by what is under way."""
-    ops = set(own.ops) - {"gas"}
+def _band_of(bundle: Bundle, signals: set[int], going_on: RebalanceReason | None) -> RebalanceReason:
+    """Return the rule of a bundle without a noted band: by its instructions, or the one that is going on."""
+    ops = set(bundle.ops) - {"gas"}
     if ops == {"pay_out"}:
         return RebalanceReason.WITHDRAWAL
     if ops == {"sell_dust"}:
         return RebalanceReason.DUST
-    if ops == {"perp_trade"} and own.legs and own.legs <= signals:
+    if ops == {"perp_trade"} and bundle.legs and bundle.legs <= signals:
         return RebalanceReason.SIGNAL
     return RebalanceReason.MARGIN if going_on is None else going_on
 
 
-def _end(own: Bundle, reason: int | None) -> None:
+def _end(bundle: Bundle, reason: int | None) -> None:
+    """Set a bundle's outcome and reason from its code; None: it has not ended."""
     if reason is None:
         return
-    own.outcome = "done" if reason == Rollback.NONE else "undone"
+    bundle.outcome = "done" if reason == Rollback.NONE else "undone"
     if reason != Rollback.NONE:
         known_reason = Rollback(reason)
-        own.reason = known_reason.name.lower()
-        own.why = UNDONE.get(known_reason, f"rolled back: {own.reason}")
+        bundle.reason = known_reason.name.lower()
+        bundle.why = UNDONE.get(known_reason, f"rolled back: {bundle.reason}")
 
 
 Denial = tuple[int, str, str, float]
-"""When a rule was denied to add, the rule, the reason, how much."""
+"""Time (ns UTC), rule, reason and amount of a denied addition."""
 
 
 def _denied(watched: CarryWatched) -> list[Denial]:
-    """What was said of rules that would have added; each reason is said once until something may be added again."""
+    """Return denied additions in order; each reason is logged once until additions are allowed again."""
     warned = watched.record.rows(RowKind.WARNING)
     return [
         (
@@ -175,12 +180,12 @@ def _denied(watched: CarryWatched) -> list[Denial]:
 
 
 def denials_of(watched: CarryWatched) -> list[Facts]:
-    """Rules that would have added and might not: by rule and reason, as they were said."""
+    """Group denied additions by rule and reason."""
     rows: dict[tuple[str, str], Facts] = {}
     for ts_ns, band, reason, value in _denied(watched):
-        own = rows.setdefault((band, reason), {"rule": band, "reason": reason, "count": 0, "first_ts": ts_ns})
-        own["count"] += 1
-        own["last_ts"], own["value"] = ts_ns, known(value)
+        row = rows.setdefault((band, reason), {"rule": band, "reason": reason, "count": 0, "first_ts": ts_ns})
+        row["count"] += 1
+        row["last_ts"], row["value"] = ts_ns, known(value)
     return list(rows.values())
 
 
@@ -188,19 +193,20 @@ def denials_of(watched: CarryWatched) -> list[Facts]:
 
 
 def _beyond(rule: Rule, watched: CarryWatched) -> Flags:
-    """At which instants a rule had something to do, by what was measured."""
-    own = watched.column(rule.seen)
+    """Return at which instants a rule had something to do, by its measurement, ``(n_instants,) bool``."""
+    measured = watched.column(rule.seen)
     if rule.band is RebalanceReason.ENTRY:
-        return np.asarray((own == 0.0) & (watched.column(Seen.UNITS) > 0.0))
+        return np.asarray((measured == 0.0) & (watched.column(Seen.UNITS) > 0.0))
     if rule.band is RebalanceReason.DUST:
-        return np.asarray(own > watched.column(Seen.DUST_FLOOR))
+        return np.asarray(measured > watched.column(Seen.DUST_FLOOR))
     limit = rule.limit(watched.plan.strategy.bands)
     if limit is None or (rule.band is RebalanceReason.LTV and not limit > 0.0):
-        return np.zeros(len(own), bool)
-    return np.asarray(own < limit if rule.is_low else np.abs(own) > limit)
+        return np.zeros(len(measured), bool)
+    return np.asarray(measured < limit if rule.is_low else np.abs(measured) > limit)
 
 
 def _is_on(rule: Rule, watched: CarryWatched) -> bool:
+    """Check whether a rule applies to the strategy."""
     if rule.band is RebalanceReason.DUST:
         return bool(np.isfinite(watched.column(Seen.DUST_FLOOR)).any()) and bool(
             np.isfinite(watched.column(Seen.DUST)).any()
@@ -211,13 +217,13 @@ def _is_on(rule: Rule, watched: CarryWatched) -> bool:
 
 
 def rules_of(watched: CarryWatched, bundles: Sequence[Bundle]) -> list[Facts]:
-    """Each rule in the order of asking: its limit, what it met nearest to it, when it acted, what kept it back."""
+    """Return each rule in order of evaluation: limit, nearest measurement, when it acted, what kept it from acting."""
     acted: dict[str, set[int]] = {}
     undone: dict[str, set[int]] = {}
-    for own in bundles:
-        acted.setdefault(own.band, set()).add(own.ts_ns)
-        if own.outcome == "undone":
-            undone.setdefault(own.band, set()).add(own.ts_ns)
+    for bundle in bundles:
+        acted.setdefault(bundle.band, set()).add(bundle.ts_ns)
+        if bundle.outcome == "undone":
+            undone.setdefault(bundle.band, set()).add(bundle.ts_ns)
     return [_rule(rule, watched, acted, undone.get(rule.band.name.lower(), set())) for rule in RULES]
 
 
@@ -226,47 +232,53 @@ def _rule(rule: Rule, watched: CarryWatched, acted: dict[str, set[int]], undone:
     times = watched.record.ts_ns
     seen = watched.column(rule.seen)
     beyond = _beyond(rule, watched)
-    own = acted.get(name, set())
-    found: Facts = {
+    times_acted = acted.get(name, set())
+    facts: Facts = {
         "rule": name, "what": rule.name, "key": rule.key, "is_on": _is_on(rule, watched),
         "limit": rule.limit(watched.plan.strategy.bands) if rule.key else None,
         "measured": int(np.isfinite(seen).sum()), "beyond": int(beyond.sum()),
         "nearest": _nearest(rule, seen, times),
-        "acted": len(own), "first_ts": min(own, default=None), "last_ts": max(own, default=None),
+        "acted": len(times_acted),
+        "first_ts": min(times_acted, default=None), "last_ts": max(times_acted, default=None),
         "undone": len(undone), "kept_back": _kept_back(rule, watched, np.flatnonzero(beyond), acted),
     }  # fmt: skip
-    found["why_not"] = None if own else _why_not(rule, found)
-    return found
+    facts["why_not"] = None if times_acted else _why_not(rule, facts)
+    return facts
 
 
 def _nearest(rule: Rule, seen: Floats, times: npt.NDArray[np.int64]) -> Facts | None:
+    """Return the measurement nearest to the limit or furthest beyond it; None where nothing is measured."""
     if rule.band is RebalanceReason.ENTRY or not np.isfinite(seen).any():
         return None
-    at = int(np.nanargmin(seen)) if rule.is_low else int(np.nanargmax(np.abs(seen)))
-    return {"ts": int(times[at]), "value": known(seen[at])}
+    instant = int(np.nanargmin(seen)) if rule.is_low else int(np.nanargmax(np.abs(seen)))
+    return {"ts": int(times[instant]), "value": known(seen[instant])}
 
 
 def _kept_back(
     rule: Rule, watched: CarryWatched, places: npt.NDArray[np.int64], acted: dict[str, set[int]]
 ) -> dict[str, int]:
-    """Of the instants at which a rule had something to do and did not: what was in its way."""
+    """Count, over the instants at which a rule had something to do and did not act, what prevented it.
+
+    The first cause that applies counts: an earlier rule acted, a task was under way, additions were denied, a later
+    rule acted, or nothing could be done.
+    """
     name = rule.band.name.lower()
-    earlier = [own.band.name.lower() for own in RULES[: RULES.index(rule)]]
+    earlier = [each.band.name.lower() for each in RULES[: RULES.index(rule)]]
     busy = (watched.column(Seen.ON_THE_WAY) > 0.0) | (watched.column(Seen.TASK) != Task.NONE)
     counts: Counter[str] = Counter()
-    denied = [own for own in _denied(watched) if own[1] == name]
+    denied = [each for each in _denied(watched) if each[1] == name]
     since, k = "", 0
-    for at in places.tolist():
-        ts_ns = int(watched.record.ts_ns[at])
+    for instant in places.tolist():
+        ts_ns = int(watched.record.ts_ns[instant])
         while k < len(denied) and denied[k][0] <= ts_ns:
             since, k = denied[k][2], k + 1
         if ts_ns in acted.get(name, ()):
             since = ""
             continue
-        before = next((own for own in earlier if ts_ns in acted.get(own, ())), None)
+        before = next((each for each in earlier if ts_ns in acted.get(each, ())), None)
         if before is not None:
             counts[f"{before} acted first"] += 1
-        elif busy[at]:
+        elif busy[instant]:
             counts["a task was under way, or something had not arrived"] += 1
         elif since:
             counts[f"it might not add: {since}"] += 1
@@ -277,38 +289,38 @@ def _kept_back(
     return dict(counts)
 
 
-def _why_not(rule: Rule, own: Facts) -> str:
-    """In words, why a rule never acted."""
-    if not own["is_on"]:
+def _why_not(rule: Rule, facts: Facts) -> str:
+    """State why a rule never acted."""
+    if not facts["is_on"]:
         if rule.key is not None:
             return f"off: {rule.key} is not written"
         return "no leg has any" if rule.band in (RebalanceReason.DUST, RebalanceReason.SIGNAL) else "off"
-    if own["beyond"]:
-        return "; ".join(f"{why} ({count:,})" for why, count in own["kept_back"].items())
-    if not own["measured"]:
+    if facts["beyond"]:
+        return "; ".join(f"{why} ({count:,})" for why, count in facts["kept_back"].items())
+    if not facts["measured"]:
         return "nothing to measure: no leg owes or hedges so"
-    if own["nearest"] is None or rule.key is None:
+    if facts["nearest"] is None or rule.key is None:
         return "there never was any"
     return "never left its band"
 
 
-def rules_at(watched: CarryWatched, at: int, bundles: Sequence[Bundle]) -> tuple[list[Facts], Facts]:
-    """Each rule at one instant, before anything was decided, and the first that had something to do."""
+def rules_at(watched: CarryWatched, instant: int, bundles: Sequence[Bundle]) -> tuple[list[Facts], Facts]:
+    """Return each rule at one instant, before the decision, and the first one that had something to do."""
     rows: list[Facts] = []
     for rule in RULES:
-        is_on, value = _is_on(rule, watched), float(watched.seen[at, int(rule.seen)])
-        is_left = bool(_beyond(rule, watched)[at])
+        is_on, value = _is_on(rule, watched), float(watched.seen[instant, int(rule.seen)])
+        is_left = bool(_beyond(rule, watched)[instant])
         limit: Any = rule.limit(watched.plan.strategy.bands) if rule.key else None
         if rule.band is RebalanceReason.DUST:
-            limit = known(watched.seen[at, int(Seen.DUST_FLOOR)])
+            limit = known(watched.seen[instant, int(Seen.DUST_FLOOR)])
         verdict = "off" if not is_on else "acts" if is_left else "unknown" if value != value else "inside"
         rows.append({
             "rule": rule.band.name.lower(), "what": rule.name, "value": known(value), "limit": limit,
             "verdict": verdict,
         })  # fmt: skip
     first = next((row["rule"] for row in rows if row["verdict"] == "acts"), None)
-    busy = watched.seen[at, int(Seen.ON_THE_WAY)] > 0.0
-    task = Task(int(watched.seen[at, int(Seen.TASK)]))
+    busy = watched.seen[instant, int(Seen.ON_THE_WAY)] > 0.0
+    task = Task(int(watched.seen[instant, int(Seen.TASK)]))
     if busy:
         said = "something had not arrived yet: only a health factor below its floor is looked at until it has"
     elif task is not Task.NONE:
@@ -318,8 +330,8 @@ def rules_at(watched: CarryWatched, at: int, bundles: Sequence[Bundle]) -> tuple
     elif bundles:
         said = f"{bundles[0].band} acted"
     else:
-        now_ns = int(watched.record.ts_ns[at])
+        now_ns = int(watched.record.ts_ns[instant])
         refused = [reason for ts_ns, name, reason, _ in _denied(watched) if name == first and ts_ns <= now_ns]
         why = f"it might not add: {refused[-1]}" if refused else "nothing could be done"
         said = f"{first} had something to do, and {why}"
-    return rows, {"rule": first, "acted": [own.band for own in bundles if own.begins], "said": said}
+    return rows, {"rule": first, "acted": [bundle.band for bundle in bundles if bundle.begins], "said": said}

@@ -1,7 +1,7 @@
 """Why sections fired and why not, as plain records: conditions with values and verdicts, distances, counts.
 
-Everything is read from a run that was watched (``runtime.watching``); nothing is estimated. ``None`` is what can not be
-known. Times are int64 nanoseconds UTC.
+Everything is read from a run that was observed (``runtime/observe``); nothing is estimated. ``None`` means unknown.
+Times are int64 nanoseconds UTC.
 """
 
 import math
@@ -29,15 +29,15 @@ WORDS = {
 }  # fmt: skip
 UNITS = {Op.HOLD: "s", Op.SEQ: "parts"}
 MORE = (1, 2, 5, 10, 20, 50)
-"""How many more TRUE evaluations a moved threshold is looked for."""
+"""Numbers of additional TRUE evaluations for which the necessary threshold is stated."""
 NEAREST_SHOWN = 5
 NAMED = 3
-"""Alternatives of a choice that are named with it."""
+"""Alternatives of a choice that its text lists."""
 GUARDS = (Reason.SLOTS_FULL, Reason.SYMBOL_LOCKED, Reason.KILL_SWITCH)
 
 
 def text_of(branch: Branch, plan: Plan) -> str:
-    """One node as people write it."""
+    """Write one node of a rule tree as the strategy file has it."""
     if branch.op is Op.HOLD:
         return f"hold for {plain(branch.span_ns / 1e9)} s"
     if branch.op is Op.SEQ:
@@ -46,24 +46,29 @@ def text_of(branch: Branch, plan: Plan) -> str:
         named = _one_of_numbers(branch, plan)
         return WORDS[branch.op] if named is None else named
     condition = plan.conditions[branch.at]
-    shown = [own if isinstance(own, str) else plain(own) for own in condition.operands]
+    shown = [operand if isinstance(operand, str) else plain(operand) for operand in condition.operands]
     if condition.operator == "in":
         shown = [plain(_operand_of_in(branch, condition, plan))]
     return f"{condition.variant} {WORDS[branch.op]} {' '.join(shown)}"
 
 
 def _one_of_numbers(branch: Branch, plan: Plan) -> str | None:
-    """``in`` is an any of one node for each of its numbers, and is written as people write it; None of other nodes."""
-    own = [plan.conditions.get(part.at) for part in branch.parts]
-    if branch.op is not Op.ANY or own[0] is None or own[0].operator != "in" or any(part is not own[0] for part in own):
+    """Write an ``in``: an ANY with a node for each of its numbers; None for any other node."""
+    conditions = [plan.conditions.get(part.at) for part in branch.parts]
+    if (
+        branch.op is not Op.ANY
+        or conditions[0] is None
+        or conditions[0].operator != "in"
+        or any(part is not conditions[0] for part in conditions)
+    ):
         return None
-    numbers = [str(plain(each)) for each in own[0].operands if isinstance(each, float)]
+    numbers = [str(plain(each)) for each in conditions[0].operands if isinstance(each, float)]
     rest = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED + 1 else ""
-    return f"{own[0].variant} in {', '.join(numbers[:NAMED] if rest else numbers)}{rest}"
+    return f"{conditions[0].variant} in {', '.join(numbers[:NAMED] if rest else numbers)}{rest}"
 
 
 def _operand_of_in(branch: Branch, condition: Condition, plan: Plan) -> float:
-    """``in`` is one node for each of its values, side by side."""
+    """Return the number of one node of an ``in``, whose nodes are adjacent and in the order of the numbers."""
     first = branch.at
     while plan.conditions.get(first - 1) is condition:
         first -= 1
@@ -73,41 +78,42 @@ def _operand_of_in(branch: Branch, condition: Condition, plan: Plan) -> float:
 
 
 def _moment(row: Rows) -> Facts:
-    found = {"ts": int(row["ts_ns"])} | {name: known(row[name]) for name in ("value", "threshold", "gap")}
+    """Return time, value, threshold and gap of one evaluation; a range has two thresholds."""
+    moment = {"ts": int(row["ts_ns"])} | {name: known(row[name]) for name in ("value", "threshold", "gap")}
     high = known(row["high"])
-    return found if high is None else found | {"threshold": [found["threshold"], high]}
+    return moment if high is None else moment | {"threshold": [moment["threshold"], high]}
 
 
 def instances_of(plan: Plan) -> Iterator[tuple[int, str, str]]:
-    """The instances of a run: index, strategy, instrument."""
+    """Yield the instances of a run: index, strategy, instrument."""
     state = plan.states[0]
-    for at in range(int(state["instance_count"])):
-        own = state["instances"][at]
-        yield at, plan.strategies[int(own["strategy"])].read.name, str(plan.instruments[int(own["instrument"])])
+    for number in range(int(state["instance_count"])):
+        row = state["instances"][number]
+        yield number, plan.strategies[int(row["strategy"])].read.name, str(plan.instruments[int(row["instrument"])])
 
 
 def tree_at(watched: Watched, instance: int, section: int) -> list[Facts]:
-    """A section's tree from above at the last evaluation: every node with its depth, verdict and values."""
+    """Return a section's tree at the last evaluation, from the root: every node with its depth, verdict and values."""
     plan = watched.plan
     tree = tree_of(plan, int(plan.states[0]["instances"][instance]["strategy"]), section)
-    found = []
+    nodes = []
     for branch, depth in walk(tree) if tree is not None else ():
         node = watched.node(instance, branch.at)
-        own: Facts = {"text": text_of(branch, plan), "depth": depth, "verdict": VERDICTS[int(node["verdict"])]}
+        facts: Facts = {"text": text_of(branch, plan), "depth": depth, "verdict": VERDICTS[int(node["verdict"])]}
         if branch.op < Op.ALL:
-            own |= {"operator": WORDS[branch.op]} | _moment(node["last"])
-            own |= {"verdict_again": _verdict(branch.op, own)}
-        found.append(own)
-    return found
+            facts |= {"operator": WORDS[branch.op]} | _moment(node["last"])
+            facts |= {"verdict_again": _verdict(branch.op, facts)}
+        nodes.append(facts)
+    return nodes
 
 
-def _verdict(op: Op, own: Facts) -> str | None:
-    """The verdict of a comparison from nothing but its numbers; None for a crossing, which needs the one before."""
-    limit = own["threshold"]
+def _verdict(op: Op, facts: Facts) -> str | None:
+    """Compute a comparison's verdict from its numbers alone; None for a crossing, which needs the evaluation before."""
+    limit = facts["threshold"]
     bounds = limit if isinstance(limit, list) else [limit]
-    if own["value"] is None or None in bounds:
+    if facts["value"] is None or None in bounds:
         return "UNKNOWN"
-    value, low = own["value"], bounds[0]
+    value, low = facts["value"], bounds[0]
     verdicts = {
         Op.GT: value > low, Op.GE: value >= low, Op.LT: value < low, Op.LE: value <= low, Op.EQ: value == low,
         Op.NE: value != low, Op.BETWEEN: low <= value <= bounds[-1],
@@ -119,81 +125,91 @@ def _verdict(op: Op, own: Facts) -> str | None:
 
 
 def why_not(watched: Watched, fired: Mapping[tuple[str, str, str], int]) -> list[Facts]:
-    """Every section of every instance: how often it was listened to and with which verdict, and what kept it back.
+    """Return every section of every instance: how often it was evaluated, with which verdict, what kept it from TRUE.
 
     ``fired``: firings by strategy, instrument and section.
     """
-    found = []
-    for at, strategy, instrument in instances_of(watched.plan):
+    sections = []
+    for number, strategy, instrument in instances_of(watched.plan):
         for section in Section:
-            tree = tree_of(watched.plan, int(watched.plan.states[0]["instances"][at]["strategy"]), section)
+            tree = tree_of(watched.plan, int(watched.plan.states[0]["instances"][number]["strategy"]), section)
             if tree is None:
                 continue
             place = strategy, instrument, section.name
-            own: Facts = {"strategy": strategy, "instrument": instrument, "section": section.name}
-            own["fired"] = fired.get(place, 0)
-            found.append(own | _section(watched, at, section, tree))
-    return found
+            facts: Facts = {"strategy": strategy, "instrument": instrument, "section": section.name}
+            facts["fired"] = fired.get(place, 0)
+            sections.append(facts | _section(watched, number, section, tree))
+    return sections
 
 
 def _counts(row: Rows) -> Facts:
     return {name.lower(): int(row["counts"][k]) for k, name in enumerate(VERDICTS)}
 
 
-def _section(watched: Watched, at: int, section: int, tree: Branch) -> Facts:
-    own = watched.instances[at]["sections"][section]
-    counts = _counts(own)
+def _section(watched: Watched, instance: int, section: int, tree: Branch) -> Facts:
+    """Return one section's counts of verdicts and its conditions."""
+    seen = watched.instances[instance]["sections"][section]
+    counts = _counts(seen)
     conditions = [
-        _condition(watched, at, branch) | {"depth": depth}
+        _condition(watched, instance, branch) | {"depth": depth}
         for branch, depth in walk(tree)
         if branch.op < Op.ALL or branch.op in (Op.HOLD, Op.SEQ) or branch.is_choice
     ]
     return {
         "evaluations": sum(counts.values()),
         **counts,
-        "last_true_ts": int(own["true_ns"]) or None,
-        "one_short": int(own["alone"]),
+        "last_true_ts": int(seen["true_ns"]) or None,
+        "one_short": int(seen["alone"]),
         "blocked_most": _blocked_most(conditions),
         "conditions": conditions,
     }
 
 
 def _blocked_most(conditions: list[Facts]) -> int | None:
-    """The place of the condition that most often alone kept the section from TRUE, else of the least often right.
+    """Return the index of the condition that most often alone kept the section from TRUE, else was most often unmet.
 
-    An alternative blocks nothing: another would do as well. The choice as a whole does.
+    An alternative blocks nothing: another would do as well. The choice as a whole does. None when nothing blocked.
     """
-    blocking = [k for k, own in enumerate(conditions) if own["not_as_needed"] > 0 and not own["is_alternative"]]
+    blocking = [
+        k
+        for k, condition in enumerate(conditions)
+        if condition["not_as_needed"] > 0 and not condition["is_alternative"]
+    ]
     if not blocking:
         return None
     return max(blocking, key=lambda k: (conditions[k]["alone"], conditions[k]["not_as_needed"], -k))
 
 
-def alternatives_of(conditions: Sequence[Facts], at: int) -> list[Facts]:
-    """What stands below a choice, of the conditions of a section."""
-    found = []
-    for own in conditions[at + 1 :]:
-        if own["depth"] <= conditions[at]["depth"]:
+def alternatives_of(conditions: Sequence[Facts], index: int) -> list[Facts]:
+    """Return the conditions below a choice, of those of a section."""
+    alternatives = []
+    for condition in conditions[index + 1 :]:
+        if condition["depth"] <= conditions[index]["depth"]:
             break
-        found.append(own)
-    return found
+        alternatives.append(condition)
+    return alternatives
 
 
-def named_of(conditions: Sequence[Facts], at: int) -> str:
-    """A condition as people write it; a choice with what it chooses from."""
-    own = conditions[at]
-    parts = [part["text"] for part in alternatives_of(conditions, at)] if own["is_choice"] else []
-    if not parts or " in " in own["text"]:
-        return str(own["text"])
+def named_of(conditions: Sequence[Facts], index: int) -> str:
+    """Write a condition as the strategy file has it; a choice with its alternatives."""
+    choice = conditions[index]
+    parts = [part["text"] for part in alternatives_of(conditions, index)] if choice["is_choice"] else []
+    if not parts or " in " in choice["text"]:
+        return str(choice["text"])
     rest = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
-    return f"{own['text']} ({'; '.join(parts[:NAMED])}{rest})"
+    return f"{choice['text']} ({'; '.join(parts[:NAMED])}{rest})"
 
 
-def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
-    plan, node = watched.plan, watched.node(at, branch.at)
+def _condition(watched: Watched, instance: int, branch: Branch) -> Facts:
+    """Return one condition of a section, counted over all evaluations.
+
+    ``alone``: it alone kept the section from TRUE. ``nearest``: the evaluation nearest to the other verdict. ``moved``:
+    what another threshold would have changed.
+    """
+    plan, node = watched.plan, watched.node(instance, branch.at)
     counts = _counts(node)
-    near = watched.nearest(at, branch.at)
-    own: Facts = {
+    near = watched.nearest(instance, branch.at)
+    facts: Facts = {
         "text": text_of(branch, plan),
         "path": _path(branch, plan),
         "unit": UNITS.get(branch.op),
@@ -210,13 +226,13 @@ def _condition(watched: Watched, at: int, branch: Branch) -> Facts:
         "moved": [],
         "not_moved": _not_moved(branch),
     }
-    if own["not_moved"] is None:
-        own["moved"] = _moved(branch, plan, near, own["enough"] - own["alone_unknown"])
-    return own
+    if facts["not_moved"] is None:
+        facts["moved"] = _moved(branch, plan, near, facts["enough"] - facts["alone_unknown"])
+    return facts
 
 
 def _not_moved(branch: Branch) -> str | None:
-    """Why nobody counts what another threshold would have done; None where it is counted."""
+    """State why the effect of another threshold is not counted; None where it is."""
     if branch.is_choice:
         return "a choice: it has no threshold of its own, its alternatives have"
     if branch.below is not None:
@@ -234,47 +250,47 @@ def _not_moved(branch: Branch) -> str | None:
 
 
 def _path(branch: Branch, plan: Plan) -> str | None:
-    """Where the number stands in the file, for ``--set``; of a hold the seconds. None of a seq and below one."""
+    """Return the key of the threshold, for ``--set`` (the seconds of a hold); None for a seq and below one."""
     if branch.op < Op.ALL:
         return dotted(plan.conditions[branch.at].path)
     if branch.op is not Op.HOLD or branch.below is not None:
         return None
     leaf = next(part for part, _ in walk(branch) if part.op < Op.ALL)
-    own = plan.conditions[leaf.at].path
-    return dotted((*own[: own.index("hold") + 1], 1))
+    path = plan.conditions[leaf.at].path
+    return dotted((*path[: path.index("hold") + 1], 1))
 
 
 def _moved(branch: Branch, plan: Plan, near: Rows, total: int) -> list[Facts]:
-    """How far the threshold would have to be moved for n more evaluations of the section to be TRUE.
+    """Return how far the threshold would have to move for n more evaluations of the section to be TRUE.
 
-    At each of these times the tree was evaluated with this node turned and came out TRUE. Moving the threshold by a gap
-    turns exactly those whose gap is not larger, and no verdict of any other evaluation to FALSE. Since when a hold has
-    held does not depend on how long it should.
+    At each of these times the tree was evaluated with this node inverted and was TRUE. Moving the threshold by a gap
+    inverts exactly the evaluations whose gap is not larger, and turns no other one to FALSE. The time since when a
+    hold's condition is TRUE does not depend on how long it has to be.
     """
     condition = plan.conditions[branch.at] if branch.op < Op.ALL else None
-    found: list[Facts] = []
+    steps: list[Facts] = []
     gaps = near["gap"]
     for wanted in (*MORE, total):
-        if not 0 < wanted <= len(near) or (found and wanted <= found[-1]["more"]):
+        if not 0 < wanted <= len(near) or (steps and wanted <= steps[-1]["more"]):
             continue
         by = float(gaps[wanted - 1])
         more = int(np.searchsorted(gaps, by, "right"))
         if more == len(near) < total:
-            break  # others that are not kept may be as near
+            break  # only the nearest were kept: evaluations beyond them may be as near
         step: Facts = {"more": more, "by": by, "to": None, "is_beyond": _is_beyond(branch), "setting": None}
         if condition is None:
             step["to"] = _new_threshold(branch, near[:more])
-            to = step["to"] + 1e-9 if step["is_beyond"] else step["to"]  # a time to hold is whole nanoseconds
+            to = step["to"] + 1e-9 if step["is_beyond"] else step["to"]  # hold times are whole nanoseconds
             step["setting"] = f"{_path(branch, plan)}={to!r}"
-        elif all(isinstance(own, float) for own in condition.operands):
+        elif all(isinstance(operand, float) for operand in condition.operands):
             step["to"] = _new_threshold(branch, near[:more])
             step["setting"] = _setting(branch, condition, step)
-        found.append(step)
-    return found
+        steps.append(step)
+    return steps
 
 
 def _is_beyond(branch: Branch) -> bool:
-    """Whether the threshold has to pass the value, not only to reach it."""
+    """Check whether the threshold must pass the value, not only reach it."""
     if branch.op is Op.HOLD:
         return not branch.needed
     return branch.op in ((Op.GT, Op.LT) if branch.needed else (Op.GE, Op.LE))
@@ -288,12 +304,12 @@ def _new_threshold(branch: Branch, near: Rows) -> float | list[float]:
 
 
 def _rises(branch: Branch) -> bool:
-    """Whether a higher threshold gives the verdict that is needed more often."""
-    return (branch.op in (Op.LT, Op.LE)) == branch.needed  # held for at least so long: as >=
+    """Check whether a higher threshold gives the needed verdict more often."""
+    return (branch.op in (Op.LT, Op.LE)) == branch.needed  # a hold compares as >=: held for at least that long
 
 
 def _setting(branch: Branch, condition: Condition, step: Facts) -> str:
-    """The option that makes the change; a threshold that must be passed is the next number beyond the value."""
+    """Write the ``--set`` option of the change; a threshold that must be passed is the next float beyond the value."""
     to = step["to"]
     if isinstance(to, list):
         return f"{dotted(condition.path)}={condition.operator} {to[0]!r} {to[1]!r}"
@@ -303,38 +319,38 @@ def _setting(branch: Branch, condition: Condition, step: Facts) -> str:
 
 
 def suppressed(watched: Watched) -> list[Facts]:
-    """Evaluations at which S1 was TRUE and a guard or a cooldown held it, for each instance."""
-    found = []
-    for at, strategy, instrument in instances_of(watched.plan):
-        own = watched.instances[at]
-        cooling = int(own["in_state"][InstanceState.SIGNAL_CANCELLED] + own["in_state"][InstanceState.EXITED])
-        counts = {reason.name.lower(): int(own["suppressed"][reason]) for reason in GUARDS}
-        counts |= {"cooldown": int(own["cooling_true"])}
-        found.append(
+    """Count for each instance the evaluations at which S1 was TRUE while a guard or a cooldown blocked it."""
+    rows = []
+    for number, strategy, instrument in instances_of(watched.plan):
+        seen = watched.instances[number]
+        cooling = int(seen["in_state"][InstanceState.SIGNAL_CANCELLED] + seen["in_state"][InstanceState.EXITED])
+        counts = {reason.name.lower(): int(seen["suppressed"][reason]) for reason in GUARDS}
+        counts |= {"cooldown": int(seen["cooling_true"])}
+        rows.append(
             {"strategy": strategy, "instrument": instrument, **counts, "evaluations_in_cooldown": cooling}
         )  # fmt: skip
-    return found
+    return rows
 
 
 def states_at(watched: Watched) -> list[Facts]:
-    """Every instance at the time at which the run was stopped, with what its last evaluation saw."""
+    """Return every instance at the time up to which the run was repeated, with the values of its last evaluation."""
     state = watched.plan.states[0]
-    found = []
-    for at, strategy, instrument in instances_of(watched.plan):
-        own, seen = state["instances"][at], watched.instances[at]
-        position = state["positions"][at]
-        left_ns = int(own["cooldown_until_ns"]) - int(state["ts_ns"])
-        rests = InstanceState(int(own["state"])) in (InstanceState.SIGNAL_CANCELLED, InstanceState.EXITED)
-        found.append({
+    rows = []
+    for number, strategy, instrument in instances_of(watched.plan):
+        instance, seen = state["instances"][number], watched.instances[number]
+        position = state["positions"][number]
+        left_ns = int(instance["cooldown_until_ns"]) - int(state["ts_ns"])
+        rests = InstanceState(int(instance["state"])) in (InstanceState.SIGNAL_CANCELLED, InstanceState.EXITED)
+        rows.append({
             "strategy": strategy,
             "instrument": instrument,
-            "state": InstanceState(int(own["state"])).name,
-            "since_ts": int(own["state_since_ns"]) or None,
+            "state": InstanceState(int(instance["state"])).name,
+            "since_ts": int(instance["state_since_ns"]) or None,
             "evaluated_ts": int(seen["ts_ns"]) or None,
             "state_at_evaluation": InstanceState(int(seen["state"])).name if seen["ts_ns"] else None,
             "cooldown_left_s": max(left_ns, 0) / 1e9 if rests else 0.0,
-            "mark": known(state["instruments"][int(own["instrument"])]["mark"]),
-            "values": _values(watched, at),
+            "mark": known(state["instruments"][int(instance["instrument"])]["mark"]),
+            "values": _values(watched, number),
             "position": None if position["qty"] == 0.0 else {
                 "qty": float(position["qty"]), "entry_price": known(position["entry_price"]),
                 "unrealized": known(position["unrealized"]), "margin": known(position["margin"]),
@@ -348,16 +364,16 @@ def states_at(watched: Watched) -> list[Facts]:
                     "tree": tree,
                 }
                 for section in Section
-                if seen["ts_ns"] and (tree := tree_at(watched, at, section))
+                if seen["ts_ns"] and (tree := tree_at(watched, number, section))
             ],
         })  # fmt: skip
-    return found
+    return rows
 
 
-def _values(watched: Watched, at: int) -> dict[str, float | None]:
-    """What every variant of the strategy is."""
+def _values(watched: Watched, instance: int) -> dict[str, float | None]:
+    """Return the present value of each variant of the instance's strategy; None where UNKNOWN."""
     state = watched.plan.states[0]
-    own = state["instances"][at]
-    names = watched.plan.strategies[int(own["strategy"])].variants
-    base = int(own["value_base"])
+    row = state["instances"][instance]
+    names = watched.plan.strategies[int(row["strategy"])].variants
+    base = int(row["value_base"])
     return {name: known(watched.plan.arena[state["value_slots"][base + k]]) for k, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Why a figure of a run is not known, and which known one says little: the same words on the terminal and the pages."""
+"""Why a metric is unknown or says little: the same words on the terminal and in reports."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from tightloop.core.limits import DAY_NS
 from tightloop.runtime.results.metrics import DAYS_OF_A_YEARLY_RATE, has_yearly_rate, is_ruined
 
 OF_RETURNS = ("cagr_pct", "sharpe", "sortino", "calmar", "volatility_pct")
-"""What is made of returns or is a rate of a year."""
+"""Metrics made of returns, or stated per year."""
 NAMES = {
     "cagr_pct": "CAGR", "sharpe": "Sharpe", "sortino": "Sortino", "calmar": "Calmar", "volatility_pct": "volatility",
     "win_rate_pct": "win rate", "profit_factor": "profit factor", "expectancy": "expectancy",
@@ -19,15 +19,15 @@ UNDER_A_MONTH = f"under {DAYS_OF_A_YEARLY_RATE} days"
 
 
 def length_ns(result: Mapping[str, Any]) -> int:
-    """From the first to the last record of ``result`` (as in result.json); 0 without records."""
+    """Return the time from the first to the last record of a result (as in result.json), ns; 0 without records."""
     start, end = nanoseconds(result["from"]), nanoseconds(result["to"])
     return end - start if start is not None and end is not None else 0
 
 
 def missing_reasons(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
-    """Why each null metric of a run over ``span_ns`` is null, by the definitions of the metrics."""
+    """Return the reason for each null metric of a run over ``span_ns``, by the definitions of the metrics."""
     none = "" if known(metrics["trades"]) else "no closed trade"
-    own = {
+    reasons = {
         **_of_returns(metrics, span_ns),
         "win_rate_pct": none,
         "profit_factor": none or "no losing trade to divide by",
@@ -38,11 +38,14 @@ def missing_reasons(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
         "slippage": "slippage was not measured",
     }
     return {
-        name: own.get(name, "") or "not known for this run" for name, value in metrics.items() if known(value) is None
+        name: reasons.get(name, "") or "not known for this run"
+        for name, value in metrics.items()
+        if known(value) is None
     }
 
 
 def _of_returns(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
+    """Return the reasons for null metrics that are made of returns."""
     deepest = known(metrics["max_drawdown_pct"]) or 0.0
     if is_ruined(deepest):
         return dict.fromkeys(OF_RETURNS, "equity was not above 0")
@@ -60,7 +63,7 @@ def _of_returns(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
 
 
 def weak_figures(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
-    """Figures of a year that a short run can not carry, and why: they say how much chance is multiplied."""
+    """Return a note for each yearly figure of a run too short to support it: little data, much chance."""
     if has_yearly_rate(span_ns):
         return {}
     note = f"of {span_ns / DAY_NS:.1f} days: says little"
@@ -68,7 +71,7 @@ def weak_figures(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
 
 
 def in_one_line(why: Mapping[str, str]) -> str:
-    """``CAGR, Calmar: under 30 days; Sharpe: ...``: each reason once, of the figures that have a name."""
+    """Join reasons as ``CAGR, Calmar: under 30 days; Sharpe: ...``, each once, for the figures that have a name."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in why.items():
         if name in NAMES:

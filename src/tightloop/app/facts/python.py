@@ -1,7 +1,7 @@
-"""What strategies in Python were called with, wanted and were answered, as plain records.
+"""Strategies in Python: their callbacks, requests (orders, cancels, protections) and the engine's replies, as records.
 
-Why the code wanted it stands in the code: what it compares there is not seen. It can be said in two ways: what is named
-in ``variants:`` is shown with every wish, and ``view.note`` keeps a text.
+Why the code made a request is not visible: what it compares stays inside. Two ways make it visible: variants that are
+named in ``variants:`` are shown with every request, and ``view.note`` keeps a text.
 """
 
 from collections import Counter
@@ -25,45 +25,45 @@ NAMES = ("entry", "exit", "cancel", "protection")
 DEFAULTS: Mapping[str, Any] = {
     "side": None, "order_kind": 1, "tif": None, "post_only": 0, "reduce_only": 0, "leverage": 1.0,
 }  # fmt: skip
-"""Fields of a wish that are said another way, or that say nothing at this value."""
+"""Fields of a request that are shown in another form (None), or that are omitted at this value."""
 KINDS = {1: "market", 2: "limit", 3: "stop", 4: "stop_limit"}
 
 
 def python_facts(watched: Watched, fills: pl.DataFrame) -> list[Facts]:
-    """Each strategy in Python on each of its instruments; empty for a run without."""
+    """Return each strategy in Python on each of its instruments; empty for a run without any."""
     if watched.listener is None:
         return []
     counts = Counter(fills.select("strategy", "instrument").rows())
-    found = []
+    rows = []
     for name, instrument, plan_of in code_places(watched.plan):
-        heard = watched.listener.of((name, instrument))
-        found.append({
+        seen = watched.listener.of((name, instrument))
+        rows.append({
             "strategy": name, "instrument": instrument, **plan_of,
-            "calls": dict(sorted(heard.calls.items())),
-            "quiet": dict(sorted(heard.quiet.items())),
-            "wanted": _wanted(heard.wanted),
+            "calls": dict(sorted(seen.calls.items())),
+            "quiet": dict(sorted(seen.quiet.items())),
+            "wanted": _wanted(seen.wanted),
             "fills": counts[(name, instrument)],
-            "last": [wish_facts(wish) for wish in heard.last],
-            "notes": [{"ts": ts_ns, "text": text} for ts_ns, text in heard.notes],
-            "note_count": heard.note_count,
+            "last": [wish_facts(wish) for wish in seen.last],
+            "notes": [{"ts": ts_ns, "text": text} for ts_ns, text in seen.notes],
+            "note_count": seen.note_count,
             "unseen": UNSEEN,
             "remedy": REMEDY,
         })  # fmt: skip
-    return found
+    return rows
 
 
 def code_places(plan: Plan) -> Iterable[tuple[str, str, Facts]]:
-    """The instances of strategies in Python: strategy, instrument, class with file and line."""
-    for at in range(int(plan.states[0]["instance_count"])):
-        own = plan.states[0]["instances"][at]
-        strategy = plan.strategies[int(own["strategy"])]
+    """Yield the instances of strategies in Python: strategy, instrument, class with file and line."""
+    for number in range(int(plan.states[0]["instance_count"])):
+        row = plan.states[0]["instances"][number]
+        strategy = plan.strategies[int(row["strategy"])]
         if strategy.code is not None:
             code = {"class": strategy.code.name, "file": Path(strategy.code.file).name, "line": strategy.code.line}
-            yield strategy.read.name, str(plan.instruments[int(own["instrument"])]), code
+            yield strategy.read.name, str(plan.instruments[int(row["instrument"])]), code
 
 
 def _wanted(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
-    """By callback and by what was wanted: how often, sent, and denied by which check."""
+    """Count requests by callback and kind: made, sent, and denied by check."""
     rows: dict[tuple[str, str], Facts] = {}
     for (callback, what, answer), count in sorted(counts.items()):
         row = rows.setdefault(
@@ -78,7 +78,7 @@ def _wanted(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
 
 
 def wish_facts(wish: "Wish") -> Facts:
-    """One thing that was wanted, with what the strategy knew then."""
+    """Return one request, with the values that the strategy had at that time."""
     order_id = f"{wish.order_id >> 16}-{wish.order_id & 0xFFFF}" if wish.order_id else None
     return {
         "ts": wish.ts_ns, "callback": wish.callback, "told": _told(wish.told), "what": wish.what,
@@ -88,9 +88,9 @@ def wish_facts(wish: "Wish") -> Facts:
 
 
 def call_facts(listener: "Notes | None", strategy: str, instrument: str) -> Facts | None:
-    """The last call of a strategy on an instrument; None when there was none, or none of Python."""
-    heard = None if listener is None else listener.heard_of.get((strategy, instrument))
-    call: Call | None = None if heard is None else heard.last_call
+    """Return the last callback of a strategy on an instrument; None without one, and for other families."""
+    seen = None if listener is None else listener.notes_of.get((strategy, instrument))
+    call: Call | None = None if seen is None else seen.last_call
     if call is None:
         return None
     return {
@@ -106,17 +106,17 @@ def _told(told: Mapping[str, Any] | None) -> Facts | None:
 
 
 def _asked(asked: Mapping[str, Any]) -> Facts:
-    """What was asked for in the words of the view; what says nothing is left out."""
-    found: Facts = {}
+    """Return the fields of a request in the words of the view; fields at their defaults are left out."""
+    facts: Facts = {}
     if "side" in asked:
-        found["side"] = "BUY" if asked["side"] > 0 else "SELL"
-        found["type"] = KINDS[int(asked["order_kind"])]
+        facts["side"] = "BUY" if asked["side"] > 0 else "SELL"
+        facts["type"] = KINDS[int(asked["order_kind"])]
     for name, value in asked.items():
         if name == "order_id":
-            found[name] = f"{int(value) >> 16}-{int(value) & 0xFFFF}"
+            facts[name] = f"{int(value) >> 16}-{int(value) & 0xFFFF}"
         elif name != "reduce_only" and (
             name not in DEFAULTS or (DEFAULTS[name] is not None and value != DEFAULTS[name])
         ):
             if name != "order_kind":
-                found["notional" if name == "amount" else name] = value
-    return found
+                facts["notional" if name == "amount" else name] = value
+    return facts

@@ -1,4 +1,4 @@
-"""What every finished run has: figures, tables as frames, and the folder of files that it is written into."""
+"""A finished run: figures, tables as frames, and the folder of result files that it is written to."""
 
 import json
 from abc import ABC, abstractmethod
@@ -22,12 +22,16 @@ KEYS = ("strategy", "config_hash", "data_hash", "engine_version")
 TABLE_NAMES = (
     "trades", "orders", "fills", "equity", "signals", "transitions", "positions", "attribution", "series", "events",
 )  # fmt: skip
-"""Tables of a run of any family."""
+"""Tables that a run of some family writes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RunFiles(ABC):
-    """A run: frames, metrics and, once written, files. ``interrupted``: Ctrl-C ended it, and it may be a part."""
+    """A finished run of any family: metrics, frames and, once written, files.
+
+    ``timing``: CPU seconds by phase, and counts of events and bars. ``command``: the command line that repeats the run.
+    ``interrupted``: Ctrl-C was pressed; the run may be a part.
+    """
 
     result: Result
     timing: dict[str, float]
@@ -36,7 +40,7 @@ class RunFiles(ABC):
     _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> "pl.DataFrame":
-        """``run.trades``, ``run.equity``, ``run.orders`` ... as polars frames."""
+        """Return a table as a polars frame: ``run.trades``, ``run.equity``, ``run.orders`` ..."""
         if name.startswith("_") or name == "result" or name not in self.result.tables:
             raise AttributeError(name)
         if name not in self._frames:
@@ -55,23 +59,24 @@ class RunFiles(ABC):
 
     @abstractmethod
     def report(self) -> str:
-        """The report as one self-contained HTML page."""
+        """Build the report: one self-contained HTML page."""
 
     @abstractmethod
     def texts(self) -> dict[str, bytes]:
-        """The strategy's own files, by name."""
+        """Return the input files that belong into the run's folder, by name: strategies and every file they name."""
 
     def write(self, out: Path | str, *, report: bool = True) -> Path | None:
-        """Write every result file into a folder; returns the path of the report, None when it was not wanted.
+        """Write every result file into a folder; returns the path of the report, None without one.
 
-        A run that is there already is replaced; InputError when files of its names are there that no run wrote.
+        Replaces an earlier run in that folder. Raises InputError when it cannot be written, or holds files under the
+        names of a run that no run wrote.
         """
         folder = Path(out)
         texts = self.texts()
         check_room(folder, texts)
         try:
             _remove_run(folder)
-            if "inputs" in self.summary:  # of a run that was made of files
+            if "inputs" in self.summary:  # absent when results were built without the app's options
                 self.summary["inputs"]["files"] = sorted(texts)
             return self._write(folder, texts, report)
         except OSError as error:
@@ -94,24 +99,24 @@ class RunFiles(ABC):
 
 
 def earlier_run(folder: Path) -> dict[str, Any] | None:
-    """The ``result.json`` of a run that a folder holds; None when it holds none."""
+    """Return ``result.json`` of the run that a folder holds; None when it holds none."""
     try:
-        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and all(key in found for key in KEYS) else None
+    return result if isinstance(result, dict) and all(key in result for key in KEYS) else None
 
 
 def check_room(folder: Path, texts: Mapping[str, bytes] = MappingProxyType({})) -> None:
-    """InputError when a folder without a run holds files under the names of a run: they are somebody's own.
+    """Refuse (InputError) a folder without a run that holds files under the names of a run: they are the user's.
 
-    ``texts``: the strategy's files by name; one that is there with the same bytes is not in the way.
+    ``texts``: input files by name; one that exists with the same bytes is accepted.
     """
     if earlier_run(folder) is not None:
         return
-    own = [folder / name for name in (RESULT, QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES))]
-    own += [folder / name for name, content in texts.items() if _differs(folder / name, content)]
-    there = [path.name for path in own if path.exists()]
+    paths = [folder / name for name in (RESULT, QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES))]
+    paths += [folder / name for name, content in texts.items() if _differs(folder / name, content)]
+    there = [path.name for path in paths if path.exists()]
     if there:
         message = f"{folder} holds {', '.join(there)}, and no run that wrote them"
         raise InputError.one("command line", None, "--out", message, "name another folder, or move them away")
@@ -122,7 +127,11 @@ def _differs(path: Path, content: bytes) -> bool:
 
 
 def _remove_run(folder: Path) -> None:
-    """Take away tables, report, strategies and what they name of the run that is there, and nothing else."""
+    """Delete tables, report, strategies and the files they name of the earlier run, and nothing else.
+
+    Names are read from its ``result.json``, so each is checked to lie in the folder or in its ``FOLDER``: an edited
+    file must not delete anything elsewhere.
+    """
     run = earlier_run(folder)
     if run is None:
         return
@@ -130,9 +139,9 @@ def _remove_run(folder: Path) -> None:
     written = {"strategies": [], "files": [], **inputs}
     names = dict.fromkeys((*map(str, written["strategies"]), *map(str, written["files"])))
     for name in (QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES), *names):
-        own = PurePosixPath(name)
-        is_there = len(own.parts) == 1 or (len(own.parts) == 2 and own.parts[0] == FOLDER)
-        if is_there and "\\" not in name and ".." not in own.parts and not (folder / FOLDER).is_symlink():
+        path = PurePosixPath(name)
+        is_there = len(path.parts) == 1 or (len(path.parts) == 2 and path.parts[0] == FOLDER)
+        if is_there and "\\" not in name and ".." not in path.parts and not (folder / FOLDER).is_symlink():
             (folder / name).unlink(missing_ok=True)
     if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
         (folder / FOLDER).rmdir()
@@ -143,6 +152,6 @@ def _json(data: Any) -> str:
 
 
 def unwritable(folder: Path, error: OSError) -> InputError:
-    """The refusal of a folder that can not be written."""
+    """Make the InputError of a folder or file that cannot be written."""
     reason = (error.strerror or "it can not be written").lower()
     return InputError.one("command line", None, "--out", f"{folder}: {reason}", "name a folder that can be written")

@@ -1,4 +1,4 @@
-"""Ctrl-C, noted instead of raised: a job stops between two of its steps, or is finished when it is nearly done."""
+"""Ctrl-C as a flag instead of an exception: a job stops between two of its steps, or finishes when nearly done."""
 
 import signal
 import threading
@@ -7,13 +7,13 @@ from typing import Any
 
 
 class Stopped(Exception):
-    """A job was asked to stop, and does so where everything it did is whole."""
+    """Raised by a job that was interrupted, at a point where all its records are whole."""
 
 
 class Interrupts:
-    """Inside of ``with``, the first Ctrl-C sets ``asked``; a second one raises KeyboardInterrupt at once.
+    """Context in which the first Ctrl-C sets ``asked`` and a second one raises KeyboardInterrupt at once.
 
-    Signals reach the main thread alone; in any other one nothing changes.
+    Python delivers signals to the main thread only; in any other thread this has no effect.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,6 @@ class Interrupts:
         self.asked = True
 
     def check(self) -> None:
-        """Raise Stopped when Ctrl-C was pressed."""
+        """Raise Stopped once Ctrl-C was pressed."""
         if self.asked:
             raise Stopped

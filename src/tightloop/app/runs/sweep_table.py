@@ -1,4 +1,4 @@
-"""Rows of a sweep as a frame: what `sweep.parquet` holds and the terminal shows."""
+"""Rows of a sweep as a frame: the columns of `sweep.parquet` and of the table on the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,26 +9,29 @@ from tightloop.runtime.backtest.sweep import DENIED, Row
 from tightloop.runtime.results.metrics import METRICS
 
 COUNTS = frozenset({"trades", "denied", "resizes", "rebalances", "liquidations", "rollbacks"})
+"""Figures that are whole numbers: Int64 columns; all others are Float64."""
 
 
 def sweep_frame(
     parameters: Sequence[str], rows: Sequence[Row], *, has_split: bool, extra: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """A column for each parameter, each metric and each of ``extra``, in the order of the sets; out-of-sample ones
-    begin with ``oos_``."""
+    """Build a frame in the order of the sets: a column for each parameter, each metric and each of ``extra``.
+
+    Columns of out-of-sample figures begin with ``oos_``.
+    """
     names = [*METRICS, *extra]
-    own = sorted(rows, key=lambda row: row.number)
-    columns = [_values(name, [row.values[name] for row in own]) for name in parameters]
-    inside = [{**row.in_sample, DENIED: row.denied[0]} for row in own]
+    ordered = sorted(rows, key=lambda row: row.number)
+    columns = [_values(name, [row.values[name] for row in ordered]) for name in parameters]
+    inside = [{**row.in_sample, DENIED: row.denied[0]} for row in ordered]
     columns += [_figures(name, [figures[name] for figures in inside], name) for name in names]
     if has_split:
-        after = [{**(row.out_of_sample or dict.fromkeys(names)), DENIED: row.denied[1]} for row in own]
+        after = [{**(row.out_of_sample or dict.fromkeys(names)), DENIED: row.denied[1]} for row in ordered]
         columns += [_figures(f"oos_{name}", [figures[name] for figures in after], name) for name in names]
     return pl.DataFrame(columns)
 
 
 def _values(name: str, values: list[Any]) -> pl.Series:
-    """Values of one kind keep it; 5 and 7.5 are numbers; anything else is text."""
+    """Make a parameter's column: one type stays, integers beside floats become Float64, anything else text."""
     kinds = {type(value) for value in values}
     if kinds == {int, float}:
         return pl.Series(name, [float(value) for value in values], dtype=pl.Float64)

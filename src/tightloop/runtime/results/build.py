@@ -1,4 +1,4 @@
-"""From what a recorder kept to the tables and the summary that a user reads. Names and columns are the contract's."""
+"""Result of a run on bars or ticks: tables and summary from the recorder. Names and columns are the contract's."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ WARNINGS = {
 
 @dataclass(slots=True)
 class Result:
-    """One run: ``summary`` is result.json, ``tables`` are the Parquet files by name, ``bars`` what it ran on."""
+    """Result of one run: ``summary`` is result.json, ``tables`` the Parquet files, ``quality`` the gate's reports."""
 
     summary: dict[str, Any]
     tables: dict[str, Table]
@@ -72,11 +72,12 @@ class Result:
 
 
 def digest(*parts: object) -> str:
+    """Hash parts as text, in order; a separator keeps ('ab', 'c') and ('a', 'bc') apart. 64 hex digits."""
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
 
 
 class _Tables:
-    """Turns columns of codes and indexes into columns that people read."""
+    """Turns recorded columns of codes and indices into the columns of the result tables."""
 
     def __init__(self, plan: Plan, recorder: Recorder, session_id: str) -> None:
         self.plan = plan
@@ -91,7 +92,7 @@ class _Tables:
         self.signal_names: dict[int, str] = {}
 
     def signal(self, number: int) -> str | None:
-        """``sig_`` and 12 hex digits: the same in every replay of the session."""
+        """Return a signal's id, ``sig_`` and 12 hex digits, the same in every replay; None for 0 (no signal)."""
         if number == 0:
             return None
         if number not in self.signal_names:
@@ -99,6 +100,7 @@ class _Tables:
         return self.signal_names[number]
 
     def common(self, columns: Columns) -> Table:
+        """Return the columns that several tables share: signal and session ids, names of strategy and instrument."""
         n = len(columns["instance"])
         return {
             "signal_id": [self.signal(k) for k in columns["signal_id"].tolist()],
@@ -108,6 +110,7 @@ class _Tables:
         }
 
     def trades(self) -> Table:
+        """Build ``trades.parquet``: closed trades in order of their exits, then the open ones."""
         closed = self.recorder.columns(RowKind.TRADE)
         common = self.common(closed)
         table: Table = {
@@ -132,7 +135,7 @@ class _Tables:
         return table
 
     def _append_open(self, table: Table) -> None:
-        """Trades that are open at the end: null exits; their P&L so far is in the equity, not here."""
+        """Append trades that are open at the end: exits are null; their P&L so far is in the equity, not here."""
         for k in range(int(self.state["instance_count"])):
             position = self.state["positions"][k]
             if position["qty"] == 0.0:
@@ -161,9 +164,9 @@ class _Tables:
                 table[name] = np.concatenate([np.asarray(column, kind), np.array([row[name]], kind)])
 
     def orders(self) -> Table:
-        """One row an order, in the order they were made, with its last state."""
+        """Build ``orders.parquet``: one row per order, in the order in which they were made, with its last state."""
         submitted, ended = self.recorder.columns(RowKind.SUBMIT), self.recorder.columns(RowKind.ORDER)
-        # A denied order is not sent, and a liquidation is the venue's own: their last row is their only one.
+        # Denied orders are never submitted, and liquidations come from the venue: their final row is their only one.
         unsent = (ended["code"] == int(OrderState.DENIED)) | (ended["role"] == int(Role.LIQUIDATION))
         made = {name: np.concatenate([column, ended[name][unsent]]) for name, column in submitted.items()}
         by_id = np.argsort(made["order_id"], kind="stable")
@@ -193,67 +196,74 @@ class _Tables:
         }
 
     def _last_states(self, made: Columns, ended: Columns) -> Columns:
-        """For each order the columns of its last row: the one that ended it, else what State holds of it."""
+        """Return for each order the columns of its last state: its final row, else what State holds of it.
+
+        ``made``: one row per order, sorted by id. ``ended``: rows of orders that reached a final state, in any order.
+        """
         names = ("code", "reason", "qty", "threshold", "exit_price", "stop_price", "ts_ns")
         last = {name: made[name].copy() for name in names}
-        order = np.argsort(ended["order_id"], kind="stable")
-        ids = ended["order_id"][order]
-        at = np.searchsorted(ids, made["order_id"])
-        has_ended = at < len(ids)
-        has_ended[has_ended] = ids[at[has_ended]] == made["order_id"][has_ended]
+        by_id = np.argsort(ended["order_id"], kind="stable")
+        ids = ended["order_id"][by_id]
+        rank = np.searchsorted(ids, made["order_id"])
+        has_ended = rank < len(ids)
+        has_ended[has_ended] = ids[rank[has_ended]] == made["order_id"][has_ended]
         for name in names:
-            last[name][has_ended] = ended[name][order[at[has_ended]]]
-        place = {int(made["order_id"][k]): k for k in np.flatnonzero(~has_ended)}
+            last[name][has_ended] = ended[name][by_id[rank[has_ended]]]
+        row_of = {int(made["order_id"][k]): k for k in np.flatnonzero(~has_ended)}
         for slot in range(int(self.state["order_high"])):
-            own = self.state["orders"][slot]
-            if int(own["id"]) in place:
-                k, filled = place[int(own["id"])], float(own["filled_qty"])
-                last["code"][k], last["reason"][k], last["qty"][k] = own["state"], own["reason"], own["qty"]
-                last["threshold"][k], last["stop_price"][k] = filled, own["stop_price"]
-                last["exit_price"][k] = own["filled_value"] / filled if filled > 0 else math.nan
+            order = self.state["orders"][slot]
+            if int(order["id"]) in row_of:
+                k, filled = row_of[int(order["id"])], float(order["filled_qty"])
+                last["code"][k], last["reason"][k], last["qty"][k] = order["state"], order["reason"], order["qty"]
+                last["threshold"][k], last["stop_price"][k] = filled, order["stop_price"]
+                last["exit_price"][k] = order["filled_value"] / filled if filled > 0 else math.nan
         venue = self.plan.venues[0]
-        for own in venue["orders"][: int(venue["order_high"])]:
-            if own["kind"] == OrderKind.TRAILING and int(own["id"]) in place:
-                last["stop_price"][place[int(own["id"])]] = own["stop_price"]  # what moved since it last spoke of it
+        for order in venue["orders"][: int(venue["order_high"])]:
+            if order["kind"] == OrderKind.TRAILING and int(order["id"]) in row_of:
+                last["stop_price"][row_of[int(order["id"])]] = order[
+                    "stop_price"
+                ]  # a trail moves silently between reports
         return last
 
     def fills(self) -> Table:
-        own = self.recorder.columns(RowKind.FILL)
-        common = self.common(own)
-        n = len(own["instance"])
+        """Build ``fills.parquet``: one row per fill, in order of time; prices include slippage."""
+        fills = self.recorder.columns(RowKind.FILL)
+        common = self.common(fills)
+        n = len(fills["instance"])
         return {
             "fill_id": np.arange(1, n + 1),
-            "order_id": _order_ids(own["order_id"]),
-            "trade_id": own["slot"],
+            "order_id": _order_ids(fills["order_id"]),
+            "trade_id": fills["slot"],
             "signal_id": common["signal_id"],
             "session_id": common["session_id"],
             "strategy": common["strategy"],
             "instrument": common["instrument"],
-            "ts": own["entry_ns"],
-            "side": _words(own["side"], {1: "BUY", -1: "SELL"}),
-            "role": _words(own["role"], {int(r): r.name.lower() for r in Role}),
-            "qty": own["qty"],
-            "price": own["price"],
-            "fee": own["fee"],
-            "slippage": own["slippage"],
-            "liquidity": _words(own["is_maker"], {0: "taker", 1: "maker"}),
+            "ts": fills["entry_ns"],
+            "side": _words(fills["side"], {1: "BUY", -1: "SELL"}),
+            "role": _words(fills["role"], {int(r): r.name.lower() for r in Role}),
+            "qty": fills["qty"],
+            "price": fills["price"],
+            "fee": fills["fee"],
+            "slippage": fills["slippage"],
+            "liquidity": _words(fills["is_maker"], {0: "taker", 1: "maker"}),
         }
 
     def signals(self) -> Table:
-        own, parts = self.recorder.columns(RowKind.SECTION), self.recorder.columns(RowKind.CONDITION)
-        suppressed = (own["code"] == Section.S1) & (own["reason"] != 0)
+        """Build ``signals.parquet``: sections that fired and S1 signals that a guard suppressed, with conditions."""
+        sections, parts = self.recorder.columns(RowKind.SECTION), self.recorder.columns(RowKind.CONDITION)
+        suppressed = (sections["code"] == Section.S1) & (sections["reason"] != 0)
         return {
-            "ts": own["ts_ns"],
-            **self.common(own),
-            "section": _words(own["code"], {int(section): section.name for section in Section}),
+            "ts": sections["ts_ns"],
+            **self.common(sections),
+            "section": _words(sections["code"], {int(section): section.name for section in Section}),
             "event": _words(suppressed, {0: "fired", 1: "suppressed"}),
-            "reason": _words(own["reason"], _REASONS),
-            "price": own["price"],
-            "conditions": self._conditions(parts, len(own["ts_ns"])),
+            "reason": _words(sections["reason"], _REASONS),
+            "price": sections["price"],
+            "conditions": self._conditions(parts, len(sections["ts_ns"])),
         }
 
     def _conditions(self, parts: Columns, count: int) -> list[str]:
-        """The conditions of each of ``count`` sections as JSON; the parts come in the order of their sections."""
+        """Write the conditions of each of ``count`` sections as JSON; ``parts`` come in the order of their sections."""
         ends = np.cumsum(np.bincount(parts["section"], minlength=count)).tolist()
         columns = [parts[name].tolist() for name in ("slot", "code", "value", "threshold", "exit_price")]
         texts = [self._condition(*row) for row in zip(*columns, strict=True)]
@@ -270,37 +280,39 @@ class _Tables:
         )
 
     def transitions(self) -> Table:
-        own = self.recorder.columns(RowKind.TRANSITION)
+        """Build ``transitions.parquet``: changes of the instances' states, with their reasons."""
+        changes = self.recorder.columns(RowKind.TRANSITION)
         states = {int(state): state.name for state in InstanceState}
         return {
-            "ts": own["ts_ns"],
-            **self.common(own),
-            "from_state": _words(own["slot"], states),
-            "to_state": _words(own["code"], states),
-            "reason": _words(own["reason"], _REASONS),
+            "ts": changes["ts_ns"],
+            **self.common(changes),
+            "from_state": _words(changes["slot"], states),
+            "to_state": _words(changes["code"], states),
+            "reason": _words(changes["reason"], _REASONS),
         }
 
     def warnings(self) -> list[str]:
-        own = self.recorder.columns(RowKind.WARNING)
-        found = []
+        """Write the warnings of the run: one line for each code, with its count and its first time."""
+        rows = self.recorder.columns(RowKind.WARNING)
+        lines = []
         for code, text in WARNINGS.items():
-            chosen = np.flatnonzero(own["code"] == int(code))
+            chosen = np.flatnonzero(rows["code"] == int(code))
             if len(chosen):
-                first, value = iso(int(own["ts_ns"][chosen[0]])), float(own["value"][chosen[0]])
-                found.append(text.format(count=len(chosen), first=first, value=value))
+                first, value = iso(int(rows["ts_ns"][chosen[0]])), float(rows["value"][chosen[0]])
+                lines.append(text.format(count=len(chosen), first=first, value=value))
         if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
-            found.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
-        return found
+            lines.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
+        return lines
 
 
 _REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r in Reason} | {
     int(check.REASON): check.__name__.rpartition(".")[2] for check in all_checks() if check.REASON not in set(Reason)
 }
-"""A check with a reason of its own is known by the name of its file."""
+"""A reason that only one check gives is written as the name of the check's file."""
 
 
 def _words(codes: npt.NDArray[Any], names: Mapping[Any, str | None]) -> npt.NDArray[np.object_]:
-    """The name of each code; codes are small and whole."""
+    """Map codes to names by a lookup table; codes are small whole numbers, a code without a name becomes None."""
     lowest = min((int(code) for code in names), default=0)
     table = np.full(max((int(code) for code in names), default=0) - lowest + 1, None, object)
     for code, name in names.items():
@@ -313,21 +325,21 @@ def _json(value: float) -> str:
 
 
 def _order_ids(numbers: npt.NDArray[np.int64]) -> list[str]:
-    """``event-index``: the event that made the order and its place among what that event made."""
+    """Write order ids as ``event-index``: the event that made the order, the order's place within that event."""
     return [f"{number >> 16}-{number & 0xFFFF}" for number in numbers.tolist()]
 
 
 def data_hash(feed_rows: list[npt.NDArray[Any]]) -> str:
-    """A digest of every row a run read."""
-    own = hashlib.blake2b(digest_size=16)
+    """Hash every row that a run read: 32 hex digits."""
+    hasher = hashlib.blake2b(digest_size=16)
     for rows in feed_rows:
-        own.update(str(rows.dtype.itemsize).encode())
-        own.update(np.ascontiguousarray(rows).view(np.uint8).data)
-    return own.hexdigest()
+        hasher.update(str(rows.dtype.itemsize).encode())
+        hasher.update(np.ascontiguousarray(rows).view(np.uint8).data)
+    return hasher.hexdigest()
 
 
 def config_hash(strategies: Sequence[Strategy]) -> str:
-    """The hash of one strategy, or of several on one account."""
+    """Return the hash of one strategy, or of several that share an account."""
     if len(strategies) == 1:
         return strategies[0].config_hash
     return digest(*(strategy.config_hash for strategy in strategies))[:16]
@@ -336,17 +348,21 @@ def config_hash(strategies: Sequence[Strategy]) -> str:
 def build(
     plan: Plan, recorder: Recorder, *, data_digest: str, seed: int, warnings: list[str], quality: list[dict[str, Any]]
 ) -> Result:
-    """Tables and summary of a finished (or interrupted) run."""
+    """Build tables and summary of a run that ended or was interrupted.
+
+    ``data_digest``: hash of the data that were read. ``warnings``: lines to list between those of the strategies and
+    those of the run. ``quality``: the gate's report of each dataset.
+    """
     state = plan.states[0]
-    own_hash = config_hash(plan.strategies)
-    session_id = "ses_" + digest(own_hash, data_digest, seed, __version__)[:12]
+    strategy_hash = config_hash(plan.strategies)
+    session_id = "ses_" + digest(strategy_hash, data_digest, seed, __version__)[:12]
     tables = _Tables(plan, recorder, session_id)
     equity = recorder.equity()
     ts_ns, values = equity["ts_ns"].astype(np.int64), equity["equity"].astype(np.float64)
     closed = recorder.columns(RowKind.TRADE)
     summary: dict[str, Any] = {
         "strategy": " + ".join(strategy.read.name for strategy in plan.strategies),
-        "config_hash": own_hash,
+        "config_hash": strategy_hash,
         "data_hash": data_digest,
         "engine_version": __version__,
         "seed": seed,
@@ -383,7 +399,7 @@ def build(
 
 
 def account_of(strategy: Strategy) -> dict[str, Any]:
-    """The limits in force, and the preset they were asked for by, if any."""
+    """Return the account's limits in force, and the preset that they come from, if any."""
     named = {} if strategy.preset is None else {"preset": strategy.preset}
     return {**named, **strategy.read.account.model_dump()}
 
@@ -391,7 +407,11 @@ def account_of(strategy: Strategy) -> dict[str, Any]:
 def figures_of(
     plan: Plan, ts_ns: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], closed: Columns
 ) -> dict[str, float | int | None]:
-    """The metrics of a run that ended, from its records and what its State kept."""
+    """Compute the metrics of a run from its equity records, closed trades and the statistics in its State.
+
+    ``ts_ns`` and ``equity``: every record, or the first and last of each UTC day. A position that is open at the end
+    counts as exposed up to the last record.
+    """
     state = plan.states[0]
     statistics = {name: float(state["statistics"][name]) for name in state["statistics"].dtype.names}
     exposed_ns = int(state["statistics"]["exposed_ns"])
@@ -401,9 +421,9 @@ def figures_of(
 
 
 def attribution(state: Any) -> dict[str, float]:
-    """Where the change of equity came from; the parts add up to it."""
+    """Split the change of equity (settle asset) by source; the parts add up to it."""
     balances, statistics = state["balances"], state["statistics"]
-    slippage = float(statistics["slippage"])  # where it is known; what is not stays in the price
+    slippage = float(statistics["slippage"])  # unknown slippage of fills stays in price_realized
     return {
         "price_realized": -float(balances[REALIZED]) + slippage,
         "price_unrealized": float(state["unrealized"]),

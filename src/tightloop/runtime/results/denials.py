@@ -1,4 +1,4 @@
-"""Entries that were denied: how many, by which check, and what to write instead."""
+"""Denied entries: how many, by which check, and what to change so that they pass."""
 
 import math
 from collections import Counter
@@ -25,7 +25,7 @@ OF_ACCOUNT: Mapping[str, tuple[str, str]] = {
     "price_band": ("price_band_pct", "the order's price is further than this from the mark"),
     "max_portfolio": ("max_portfolio_pct", "the whole account would hold more"),
 }
-"""By the reason of an order: the limit of the account, and what it means that it said no."""
+"""By an order's reason: the account's limit, and what its denial means."""
 OF_STRATEGY: Mapping[str, tuple[str, str]] = {
     "max_daily_trades": ("max_daily_trades", "the UTC day had so many entries"),
     "loss_streak": ("max_losses_in_row", "so many losses in a row, until the next UTC day"),
@@ -33,7 +33,7 @@ OF_STRATEGY: Mapping[str, tuple[str, str]] = {
     "strategy_daily_loss": ("daily_loss_pct", "the strategy had lost more on the UTC day"),
     "min_risk_reward": ("min_risk_reward", "what can be gained is too little for what can be lost"),
 }
-"""By the reason of an order: the limit in ``limits:`` of the strategy."""
+"""By an order's reason: the limit in ``limits:`` of the strategy, and what its denial means."""
 ADD_A_CONDITION = "enter later: give Z1 a condition on the variant"
 OTHERS: Mapping[str, tuple[str, str]] = {
     "qty_rounds_to_zero": ("the size is less than one lot", "write a larger size"),
@@ -58,7 +58,7 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "killed": ("the kill switch was engaged", "release it to go on"),
     "book_unknown": ("no order book was known", "begin at a snapshot of the book"),
 }  # fmt: skip
-"""By the reason of an order: what it means, what to write instead."""
+"""By an order's reason: what it means, what to write instead."""
 DENIED, BY = OrderState.DENIED.name, " denied by "
 EXPLAIN = "`tightloop explain RUN --order ID` has the numbers"
 
@@ -66,28 +66,28 @@ EXPLAIN = "`tightloop explain RUN --order ID` has the numbers"
 def denied(
     orders: Mapping[str, Any], strategies: Sequence[Strategy], largest: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """A row for each reason, the most frequent first: ``reason``, ``check`` (the limit's name), ``limit``, ``count``,
-    ``text``.
+    """List denied entries by reason, the most frequent first.
 
-    ``orders`` as the table of a run; ``largest``: of each reason the largest notional that was denied, in percent of
-    the equity then, where it is known.
+    A row has ``reason``, ``check`` (name of the limit), ``limit``, ``count`` and ``text``. ``orders``: the table of a
+    run. ``largest``: by reason the largest denied notional, in percent of the equity at that time, where known.
     """
     entries = zip(orders["state"], orders["reduce_only"], orders["reason"], orders["strategy"], strict=True)
-    found = Counter((reason, name) for state, reduces, reason, name in entries if state == DENIED and not reduces)
+    by_reason_and_name = Counter(
+        (reason, name) for state, reduces, reason, name in entries if state == DENIED and not reduces
+    )
     counts: Counter[str] = Counter()
-    for (reason, _), count in found.items():
+    for (reason, _), count in by_reason_and_name.items():
         counts[reason] += count
     rows = []
     for reason, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
-        name = max((n for r, n in found if r == reason), key=lambda n: found[reason, n])
-        own = next((strategy for strategy in strategies if strategy.read.name == name), strategies[0])
-        rows.append(_row(reason, count, own, strategies, largest))
+        name = max((n for r, n in by_reason_and_name if r == reason), key=lambda n: by_reason_and_name[reason, n])
+        strategy = next((each for each in strategies if each.read.name == name), strategies[0])
+        rows.append(_row(reason, count, strategy, strategies, largest))
     return rows
 
 
 def together(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The rows of several runs (``denied``) as one list: counts added up by reason, the words those of the run that had
-    most of them."""
+    """Merge the rows of several runs: counts added by reason; the text is that of the run with the largest count."""
     counts: Counter[str] = Counter()
     most: dict[str, Mapping[str, Any]] = {}
     for row in (row for rows in runs for row in rows):
@@ -106,17 +106,18 @@ def _many(count: int) -> str:
 
 
 def _row(
-    reason: str, count: int, own: Strategy, strategies: Sequence[Strategy], largest: Mapping[str, float]
+    reason: str, count: int, strategy: Strategy, strategies: Sequence[Strategy], largest: Mapping[str, float]
 ) -> dict[str, Any]:
+    """Build the row of one reason; ``strategy`` is the one with most of its denials."""
     limit: float | None = None
     if reason in OF_ACCOUNT:
         check, what = OF_ACCOUNT[reason]
-        limits = in_force(own.read.account)
+        limits = in_force(strategy.read.account)
         limit = limits.get(check)
-        what, remedy = _of_account(check, what, own, strategies, largest.get(reason))
+        what, remedy = _of_account(check, what, strategy, strategies, largest.get(reason))
     elif reason in OF_STRATEGY:
         check, what = OF_STRATEGY[reason]
-        value = getattr(own.read.limits, check)
+        value = getattr(strategy.read.limits, check)
         limit = None if value is None else float(value)
         remedy = f"write limits: {{{check}: {'off' if limit is None else _looser(check, limit)}}}"
     else:
@@ -130,28 +131,32 @@ def _row(
 
 
 def _looser(check: str, limit: float) -> str:
+    """Return a value of the strategy's limit that would have denied less."""
     return plain(limit / 2.0) if check == "min_risk_reward" else "off"
 
 
 def _of_account(
-    check: str, what: str, own: Strategy, strategies: Sequence[Strategy], largest_pct: float | None
+    check: str, what: str, strategy: Strategy, strategies: Sequence[Strategy], largest_pct: float | None
 ) -> tuple[str, str]:
-    """What a limit of the account compared, and what to write: enough for the largest entry, all its limits at once."""
-    limits = in_force(own.read.account)
-    equity = sum(strategy.read.capital for strategy in strategies)
+    """Return what a limit of the account compared, and the remedy.
+
+    The remedy fits the largest entry that the file can ask for, with all limits that it exceeds at once.
+    """
+    limits = in_force(strategy.read.account)
+    equity = sum(each.read.capital for each in strategies)
     if check == "max_positions":
         wanted = sum(
             min(s.read.limits.max_concurrent_positions or len(s.instruments), len(s.instruments)) for s in strategies
         )
         return what, instead({check: float(max(wanted, limits[check] + 1.0))})
     if check == "max_leverage":
-        leverage = 1.0 if own.read.sections is None else own.read.sections.Z1.leverage
+        leverage = 1.0 if strategy.read.sections is None else strategy.read.sections.Z1.leverage
         return what, "write a lower leverage" if leverage <= limits.get(check, math.inf) else instead({check: leverage})
-    asked = asked_by(own, equity)
+    asked = asked_by(strategy, equity)
     if asked is None or check not in asked.over(limits, equity):
-        if largest_pct is None or own.read.sections is None:
+        if largest_pct is None or strategy.read.sections is None:
             return _seen(check, what, largest_pct, limits)
-        leverage = own.read.sections.Z1.leverage
+        leverage = strategy.read.sections.Z1.leverage
         asked = Asked(largest_pct, largest_pct, leverage, f"a size of up to {largest_pct:.4g} % of equity")
         if check not in asked.over(limits, equity):
             return _seen(check, what, None, limits)
@@ -162,35 +167,35 @@ def _of_account(
 
 
 def _seen(check: str, what: str, largest_pct: float | None, limits: Mapping[str, float]) -> tuple[str, str]:
-    """Where neither the file nor the orders say by how much: the limit off, or as large as what was seen."""
+    """Return fault and remedy from the largest denied entry, or a remedy without the limit when its size is unknown."""
     if largest_pct is not None and check in limits and largest_pct > limits[check]:
         return f"up to {largest_pct:.4g} % of equity was asked for", instead({check: float(math.ceil(largest_pct))})
     return what, instead({check: math.inf})
 
 
 def count_denied(ended: Columns) -> int:
-    """Entries denied, of the rows of orders that ended."""
+    """Count denied entries among the final rows of orders."""
     return int(np.count_nonzero((ended["code"] == int(OrderState.DENIED)) & (ended["reduce_only"] == 0)))
 
 
 def largest_denied(
     orders: Mapping[str, Any], signals: Mapping[str, Any], equity: Mapping[str, Any], multipliers: Mapping[str, float]
 ) -> dict[str, float]:
-    """Of each reason the largest notional that was denied, in percent of the equity at that time.
+    """Return by reason the largest denied notional, in percent of the equity at that time.
 
-    Market orders are valued at the price that their signal saw; orders without a price and a signal are left out.
+    Market orders are valued at the price that their signal saw; orders without any price are left out.
     """
     ts_ns, values = np.asarray(equity["ts"]), np.asarray(equity["equity"])
     fired = zip(signals["signal_id"], signals["section"], signals["price"], strict=True)
     seen = {signal: float(price) for signal, section, price in fired if section == "Z1"}
-    found: dict[str, float] = {}
-    for at in np.flatnonzero((np.asarray(orders["state"]) == DENIED) & ~np.asarray(orders["reduce_only"])).tolist():
-        before = int(np.searchsorted(ts_ns, orders["submitted_ts"][at], "right")) - 1
-        signal = orders["signal_id"][at]
-        prices = (orders["price"][at], orders["stop_price"][at], seen.get(signal, math.nan))
+    largest: dict[str, float] = {}
+    for row in np.flatnonzero((np.asarray(orders["state"]) == DENIED) & ~np.asarray(orders["reduce_only"])).tolist():
+        before = int(np.searchsorted(ts_ns, orders["submitted_ts"][row], "right")) - 1
+        signal = orders["signal_id"][row]
+        prices = (orders["price"][row], orders["stop_price"][row], seen.get(signal, math.nan))
         price = next((float(price) for price in prices if math.isfinite(price)), math.nan)
-        notional = float(orders["qty"][at]) * price * multipliers[orders["instrument"][at]]
+        notional = float(orders["qty"][row]) * price * multipliers[orders["instrument"][row]]
         if before >= 0 and values[before] > 0.0 and math.isfinite(notional):
             pct = 100.0 * notional / float(values[before])
-            found[orders["reason"][at]] = max(pct, found.get(orders["reason"][at], 0.0))
-    return found
+            largest[orders["reason"][row]] = max(pct, largest.get(orders["reason"][row], 0.0))
+    return largest

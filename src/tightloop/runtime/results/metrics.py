@@ -1,9 +1,9 @@
-"""Figures of a run, from its equity and its trades. What can not be known is None, never 0.
+"""Metrics of a run, from its equity records and its trades. A figure that cannot be computed is None, never 0.
 
-Returns for Sharpe, Sortino and volatility: equity at UTC day ends, whole days only, sample deviation, 365 days a year.
-The equity at a day's end is the last one recorded at or before 24:00. A deviation that is no more than the rounding of
-the returns it is made of is 0, and a ratio over it is None. A run whose equity was not above 0 at any record has a
-total return and a drawdown, and no figure that is made of returns or of a yearly rate.
+Sharpe, Sortino and volatility use daily returns: equity at the ends of UTC days (the last record at or before 24:00),
+whole days only, sample standard deviation, 365 days a year, no risk-free rate. A deviation within the rounding error of
+the returns counts as 0, and a ratio over it is None. A run whose equity was not above 0 at any record (ruin) has a
+total return and a drawdown, and no figure made of returns or of a yearly rate.
 """
 
 import math
@@ -18,13 +18,13 @@ from tightloop.core.limits import DAY_NS, SECOND_NS
 Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
 DAYS_OF_A_YEARLY_RATE = 30
-"""A run that is shorter has no yearly rate: a rate of 90 minutes raised to a year says nothing."""
+"""Shorter runs have no yearly rate: the return of 90 minutes compounded over a year means nothing."""
 ROUNDING = 1e-13
-"""A deviation of returns (a fraction) below this, and a drawdown, are rounding alone."""
+"""Deviations of returns and drawdowns (fractions) below this are rounding error."""
 ROUNDING_PART = 1e-12
-"""So is a deviation below this part of the returns' mean absolute value, and a loss below this part of the gains."""
+"""So are deviations below this part of the returns' mean absolute value, and losses below this part of the gains."""
 RUIN_PCT = 100.0
-"""A drawdown as deep as this: equity was not above 0."""
+"""Drawdown at which equity is not above 0."""
 METRICS = (
     "total_return_pct", "cagr_pct", "sharpe", "sortino", "calmar", "max_drawdown_pct", "max_drawdown_days",
     "volatility_pct", "trades", "win_rate_pct", "profit_factor", "expectancy", "avg_hold_s", "exposure_pct", "turnover",
@@ -34,11 +34,11 @@ SWEPT = (
     "apy", "apr", "basis", "gas", "leverage", "min_ratio", "hf_start", "hf_min", "ltv", "resizes",
     "rebalances", "liquidations", "rollbacks",
 )  # fmt: skip
-"""Figures of the carry family that a sweep has columns for, besides the metrics."""
+"""Figures of the carry family that have columns in a sweep, besides the metrics."""
 
 
 def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:
-    """Returns over the whole UTC days that lie in the run."""
+    """Compute returns (fractions) of the whole UTC days within the run, ``(n_days,)``; non-finite ones are dropped."""
     if len(ts_ns) < 2:
         return np.zeros(0)
     first_day, last_day = -(-int(ts_ns[0]) // DAY_NS), int(ts_ns[-1]) // DAY_NS
@@ -52,7 +52,7 @@ def daily_returns(ts_ns: npt.NDArray[np.int64], equity: Floats) -> Floats:
 
 
 def drawdown(equity: Floats) -> Floats:
-    """Percent below the highest equity so far, positive."""
+    """Compute the drawdown of each record: percent below the highest equity so far, not negative."""
     if not len(equity):
         return np.zeros(0)
     peak = np.maximum.accumulate(equity)
@@ -60,12 +60,12 @@ def drawdown(equity: Floats) -> Floats:
 
 
 def is_ruined(deepest_pct: float) -> bool:
-    """Whether equity was not above 0 at some record: the deepest drawdown, which follows every record, says so."""
+    """Check whether equity was not above 0 at some record; ``deepest_pct`` is the deepest drawdown of all records."""
     return deepest_pct >= RUIN_PCT
 
 
 def has_yearly_rate(span_ns: int) -> bool:
-    """Whether a run is long enough for a return per year."""
+    """Check whether a run is long enough to be stated as a return per year."""
     return span_ns >= DAYS_OF_A_YEARLY_RATE * DAY_NS
 
 
@@ -74,13 +74,16 @@ def _ratio(mean: float, deviation: float) -> float | None:
 
 
 def without_rounding(deviation: float, returns: Floats) -> float:
-    """A deviation of ``returns``; 0 where it is no more than their rounding."""
+    """Return a deviation of ``returns``, 0 when it is within their rounding error."""
     least = max(ROUNDING, ROUNDING_PART * float(np.abs(returns).mean()))
     return deviation if deviation >= least else 0.0
 
 
 def of_returns(returns: Floats) -> dict[str, float | None]:
-    """Sharpe, Sortino (deviation of the losses against 0 over all days) and yearly volatility in percent."""
+    """Compute Sharpe, Sortino and yearly volatility (percent) of daily returns; None each for fewer than two days.
+
+    Sortino divides by the downside deviation against 0 over all days (not only the losing ones).
+    """
     if len(returns) < 2:
         return {"sharpe": None, "sortino": None, "volatility_pct": None}
     mean, deviation = float(returns.mean()), without_rounding(float(returns.std(ddof=1)), returns)
@@ -94,7 +97,7 @@ def of_returns(returns: Floats) -> dict[str, float | None]:
 
 
 def of_trades(pnl: Floats, hold_s: Floats) -> dict[str, float | int | None]:
-    """Of the closed trades."""
+    """Compute count, win rate (percent), profit factor, expectancy and mean holding time (s) of the closed trades."""
     count = len(pnl)
     gains, losses = float(pnl[pnl > 0].sum()), float(-pnl[pnl < 0].sum())
     return {
@@ -107,7 +110,7 @@ def of_trades(pnl: Floats, hold_s: Floats) -> dict[str, float | int | None]:
 
 
 def _yearly(growth: float, span_ns: int) -> float | None:
-    """The yearly rate in percent of a growth over a span; None for a short one and for a growth that is none."""
+    """Annualise a growth factor over a span, in percent; None for a short span, a growth <= 0, or an overflow."""
     if not has_yearly_rate(span_ns) or not growth > 0.0:
         return None
     years = span_ns / (DAYS_PER_YEAR * DAY_NS)
@@ -121,10 +124,11 @@ def metrics(
     statistics: Mapping[str, float],
     exposed_ns: int,
 ) -> dict[str, float | int | None]:
-    """All metrics of ``result.json``.
+    """Compute all metrics of ``result.json``.
 
     ``ts_ns``, ``equity``: every record of the run, or the first and the last of each UTC day: both give the same.
-    ``trades`` are the closed ones; ``statistics`` are what the step kept (dtype STATISTICS).
+    ``trades``: columns pnl (settle asset), entry_ns and exit_ns of the closed ones. ``statistics``: kept by the step
+    over all records (fields of dtype STATISTICS). ``exposed_ns``: time with an open position.
     """
     initial, final = (float(equity[0]), float(equity[-1])) if len(equity) else (math.nan, math.nan)
     span_ns = int(ts_ns[-1] - ts_ns[0]) if len(ts_ns) else 0
@@ -133,7 +137,7 @@ def metrics(
     is_meaningful = not is_ruined(deepest) and bool((equity > 0.0).all())
     cagr = _yearly(growth, span_ns) if is_meaningful else None
     hold_s = (trades["exit_ns"] - trades["entry_ns"]) / SECOND_NS
-    own = of_trades(np.asarray(trades["pnl"], np.float64), np.asarray(hold_s, np.float64))
+    trade_figures = of_trades(np.asarray(trades["pnl"], np.float64), np.asarray(hold_s, np.float64))
     ratios = of_returns(daily_returns(ts_ns, equity) if is_meaningful else np.zeros(0))
     average = statistics["equity_sum"] / statistics["record_count"] if len(equity) else math.nan
     return {
@@ -145,7 +149,7 @@ def metrics(
         "max_drawdown_pct": deepest,
         "max_drawdown_days": statistics["longest_drawdown_ns"] / DAY_NS,
         "volatility_pct": ratios["volatility_pct"],
-        **own,
+        **trade_figures,
         "exposure_pct": 100.0 * exposed_ns / span_ns if span_ns else None,
         "turnover": statistics["turnover"] / average if average > 0.0 else None,
         "fees": statistics["fees"],

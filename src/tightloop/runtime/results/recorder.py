@@ -1,6 +1,7 @@
-"""What a run leaves behind: rows of the log sorted into columns while it goes on, so that memory stays small.
+"""Records of a run: rows of the log sorted into columns while the run goes on, so that memory stays small.
 
-A table is a mapping from column to array, all of one length. Commands that only amend a stop are not kept.
+A compiled loop (``core/replay/columns.py``) copies the kept fields of each row as words of 8 bytes; floats are
+reinterpreted when columns are read. Only final rows of orders are kept; amendments are not.
 """
 
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ _KEEP = np.array([RowKind.ORDER, _PLACES["code"], 0, *(state in _LAST_STATES for
 
 
 class Recorder:
-    """Takes the log and the equity of a run in pieces, in order."""
+    """Takes the log and the equity records of a run in pieces, in order of time."""
 
     def __init__(self, kinds: Sequence[RowKind] = tuple(KEPT)) -> None:
         self._pieces: dict[RowKind, list[Words]] = {kind: [] for kind in kinds}
@@ -141,7 +142,7 @@ class Recorder:
         self._equity: list[Rows] = []
 
     def take_log(self, log: Rows) -> None:
-        """Keep what the log holds and empty it."""
+        """Keep the rows of the log and empty it."""
         words = log.view(np.int64).reshape(len(log), _WIDTH)
         if len(self._sorted) < len(log) * self._places.shape[1]:
             self._sorted = np.zeros(len(log) * self._places.shape[1], np.int64)
@@ -149,31 +150,33 @@ class Recorder:
             words, core_log.FIRST, core_log.stop(log), self._places, self._widths, _KEEP, self._sorted,
             self._counts, self._starts, int(RowKind.SECTION), self._section_count,
         )  # fmt: skip
-        at = 0
+        begin = 0
         for kind in RowKind:
             size = int(self._counts[kind] * self._widths[kind])
             if size:
-                self._pieces[kind].append(self._sorted[at : at + size].reshape(-1, int(self._widths[kind])).copy())
-            at += size
+                self._pieces[kind].append(
+                    self._sorted[begin : begin + size].reshape(-1, int(self._widths[kind])).copy()
+                )
+            begin += size
         core_log.empty(log)
 
     def take_equity(self, equity: Rows, count: int) -> None:
-        """Keep the first ``count`` rows, uncopied: the caller writes no others over them."""
+        """Keep the first ``count`` rows without a copy: the caller must not write over them."""
         if count:
             self._equity.append(equity[:count])
 
     def columns(self, kind: RowKind) -> Columns:
-        """All rows of a kind."""
+        """Return all rows of a kind as columns of equal length (int64 or float64), named as in ``KEPT``."""
         names, pieces = KEPT[kind], self._pieces[kind]
         words = np.concatenate(pieces) if pieces else np.zeros((0, len(names)), np.int64)
         columns: Columns = {}
-        for place, name in enumerate(names):
-            column = np.ascontiguousarray(words[:, place])
+        for index, name in enumerate(names):
+            column = np.ascontiguousarray(words[:, index])
             columns[name] = column.view(np.float64) if name in _FLOATS else column
         return columns
 
     def equity(self) -> Rows:
-        """Equity rows (dtype EQUITY) of the run."""
+        """Return the equity records of the run (dtype EQUITY)."""
         if len(self._equity) > 1:
             self._equity = [np.concatenate(self._equity)]
         return self._equity[0] if self._equity else np.zeros(0, EQUITY)

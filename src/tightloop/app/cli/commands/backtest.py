@@ -63,7 +63,7 @@ def backtest(
                     on_warning=warn,
                 )  # fmt: skip
             except StrategyError as error:
-                if not isinstance(error.run, engine.Run):
+                if not isinstance(error.run, runs.run.Run):
                     raise
                 run, failure = error.run, error
         run.command = _command(sys.argv[1:])

@@ -51,7 +51,7 @@ def sweep(
     """Run many parameter sets over the same data on all cores: a table, and sweep.parquet with every metric."""
     with errors_shown():
         cli.compiling.say_when_compiling()
-        engine = runs.backtest  # imported here, before the clock of the progress bar starts
+        engine = runs.sweep  # imported here, before the clock of the progress bar starts
         show.sweep.check_sort(sort, has_split=split is not None)
         folder = out or Path("runs") / f"sweep-{strategies[0].stem}"
         check_folder(folder)

@@ -128,15 +128,15 @@ def _arrive(venue: Record) -> None:
 
 
 @leaf
-def _close_at(venue: Record, at: int, price: float) -> None:
+def _close_holding(venue: Record, index: int, price: float) -> None:
     """Close a holding at ``price``, with fee, without an instruction."""
     books = venue.books
-    holding = books.holdings[at]
+    holding = books.holdings[index]
     qty = -holding.qty
-    trade_holding(books, at, qty, price)
+    trade_holding(books, index, qty, price)
     notional = abs(qty) * price
     fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
-    event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
+    event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, index, qty, 0.0)
     fields.set_executed_price(event, price)
     if fee != 0.0:
         change(books, holding.cash, -fee, ContraAccount.COSTS.value)
@@ -160,22 +160,22 @@ def _stop_out(venue: Record) -> None:
         opened = holding.before
         if holding.qty > 0.0:
             if low <= holding.stop:
-                _close_at(venue, index, min(holding.stop, opened))
+                _close_holding(venue, index, min(holding.stop, opened))
             elif high > holding.target:
-                _close_at(venue, index, max(holding.target, opened))
+                _close_holding(venue, index, max(holding.target, opened))
         elif high >= holding.stop:
-            _close_at(venue, index, max(holding.stop, opened))
+            _close_holding(venue, index, max(holding.stop, opened))
         elif low < holding.target:
-            _close_at(venue, index, min(holding.target, opened))
+            _close_holding(venue, index, min(holding.target, opened))
 
 
 @leaf
-def liquidation_price(books: Record, at: int, rate: float) -> float:
+def liquidation_price(books: Record, index: int, rate: float) -> float:
     """Return the mark price at which a holding alone at its venue has a margin ratio of ``rate``.
 
     Solves cash + sign x qty x (price - entry) = rate x qty x price.
     """
-    holding = books.holdings[at]
+    holding = books.holdings[index]
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
     cash = margin_equity(books, holding.venue) - holding.unrealized
@@ -190,24 +190,24 @@ def _liquidate_margins(venue: Record) -> None:
     The venue keeps the margin left at that price.
     """
     books = venue.books
-    for at in range(books.holding_count):
-        holding = books.holdings[at]
+    for index in range(books.holding_count):
+        holding = books.holdings[index]
         if holding.qty == 0.0:
             continue
         ratio = margin_equity(books, holding.venue) / margin_notional(books, holding.venue)
         if not ratio < venue.margin_liquidate:
             continue
         # If holdings share a margin, the price for one alone can lie beyond the mark, where the market has not been.
-        alone = liquidation_price(books, at, venue.margin_liquidate)
+        alone = liquidation_price(books, index, venue.margin_liquidate)
         price = holding.mark
         if alone > 0.0:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
-        trade_holding(books, at, -holding.qty, price)
+        trade_holding(books, index, -holding.qty, price)
         change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
-        fields.set_perp_liquidated(event, at, price, kept)
+        fields.set_perp_liquidated(event, index, price, kept)
 
 
 @leaf

@@ -1,4 +1,4 @@
-"""From what a carry run left behind to tables and a summary that a user reads. Names and columns are the contract's."""
+"""Result of a carry run: tables and summary from snapshots and log. Names and columns are the contract's."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from tightloop.runtime.results.carry.trades import TradeBook
 from tightloop.runtime.results.recorder import Columns, Recorder
 
 RESIDUAL = 1e-8
-"""Of the capital: as far as the buckets of a step may be from its change of equity."""
+"""Fraction of the capital by which the components of an instant may miss its change of equity: rounding."""
 OF_ACCOUNT = (
     WarningCode.RUINED, WarningCode.KILLED, WarningCode.DAILY_LOSS_STOP, WarningCode.DRAWDOWN_STOP,
     WarningCode.DRAWDOWN_NEAR,
@@ -45,7 +45,7 @@ REMEDIES = {
     Reason.MAX_DRAWDOWN: "write account: {max_drawdown_pct: ...} for another limit, null for none",
     Reason.DAILY_LOSS: "write account: {daily_loss_pct: ...} for another limit, null for none",
 }
-"""What to do about a stop that denied something."""
+"""What to do about an account stop that denied an addition."""
 
 
 def build_carry(
@@ -59,9 +59,10 @@ def build_carry(
     quality: Sequence[dict[str, Any]] = (),
     benchmark_apr: Floats | None = None,
 ) -> Result:
-    """Tables and summary of a run that ended or was interrupted: of the instants that have a snapshot.
+    """Build tables and summary of a carry run that ended or was interrupted: of the instants that have a snapshot.
 
-    ``benchmark_apr``: a yearly rate (a fraction) at each instant of the feed, NaN where it is not known.
+    ``snapshots``: a row for each finished instant. ``benchmark_apr``: a rate (fraction a year) at each instant of the
+    feed, NaN where unknown; None without a benchmark. Raises AssertionError when the attribution does not add up.
     """
     record = CarryRecord(plan, feed, snapshots, recorder)
     session_id = "ses_" + digest(plan.strategy.config_hash, feed.data_hash, seed, __version__)[:12]
@@ -93,6 +94,7 @@ def build_carry(
 
 
 def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]:
+    """Return the keys that say which run it is: strategy, hashes, window, equity at both ends."""
     plan, ts_ns = record.plan, record.ts_ns
     equity = record.fixed("equity")
     strategy = plan.strategy
@@ -117,7 +119,7 @@ def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]
 
 
 def _published(record: CarryRecord) -> dict[str, Any]:
-    """What a reproduction of a published run is compared with: its attribution, which is no identity."""
+    """Return the attribution of a published run that this one reproduces (no identity); empty for any other run."""
     if not record.plan.strategy.legacy.is_on or len(record.snapshots) < len(record.feed.instants):
         return {}
     tape = make_tape(record.plan, record.feed)
@@ -125,7 +127,7 @@ def _published(record: CarryRecord) -> dict[str, Any]:
 
 
 def _limits(record: CarryRecord) -> dict[str, Any]:
-    """Bands, reserve and stops in force; None is off."""
+    """Return bands, reserve and stops in force; None is off."""
     bands = record.plan.strategy.bands
     return {
         "equity_band": bands.equity, "delta_band": bands.delta, "ltv_band": bands.ltv, "hf_floor": bands.hf_floor,
@@ -137,39 +139,39 @@ def _limits(record: CarryRecord) -> dict[str, Any]:
 
 
 def _said(record: CarryRecord) -> list[str]:
-    """Warnings in words: each kind once, with how often and when first."""
-    own = record.rows(RowKind.WARNING)
-    found = []
+    """Write the warnings of the run: one line for each kind, with its count and its first time."""
+    warned = record.rows(RowKind.WARNING)
+    lines = []
     for code, text in SAID.items():
-        chosen = np.flatnonzero(own["code"] == int(code))
+        chosen = np.flatnonzero(warned["code"] == int(code))
         if len(chosen):
-            first = iso(int(own["ts_ns"][chosen[0]]))
-            found.append(text.format(count=len(chosen), first=first, value=float(own["value"][chosen[0]])))
-    undone = own["code"] == int(WarningCode.ROLLED_BACK)
-    for reason in dict.fromkeys(own["value"][undone].astype(int).tolist()):
-        chosen = np.flatnonzero(undone & (own["value"] == reason))
+            first = iso(int(warned["ts_ns"][chosen[0]]))
+            lines.append(text.format(count=len(chosen), first=first, value=float(warned["value"][chosen[0]])))
+    undone = warned["code"] == int(WarningCode.ROLLED_BACK)
+    for reason in dict.fromkeys(warned["value"][undone].astype(int).tolist()):
+        chosen = np.flatnonzero(undone & (warned["value"] == reason))
         why = Rollback(reason).name.lower().replace("_", " ")
-        found.append(f"{len(chosen)} bundles were rolled back (first at {iso(int(own['ts_ns'][chosen[0]]))}): {why}")
-    found += [str(row["text"]) for row in _denied(own)]
-    return found
+        lines.append(f"{len(chosen)} bundles were rolled back (first at {iso(int(warned['ts_ns'][chosen[0]]))}): {why}")
+    lines += [str(row["text"]) for row in _denied(warned)]
+    return lines
 
 
 def _denied(warned: Columns) -> list[dict[str, Any]]:
-    """What rules would have added and might not, by the reason: rows as of ``denials.denied``."""
-    found: list[dict[str, Any]] = []
+    """List denied additions by reason, in rows as of ``denials.denied``."""
+    rows: list[dict[str, Any]] = []
     denied = warned["code"] == int(WarningCode.BUNDLE_DENIED)
     for reason in dict.fromkeys(warned["reason"][denied].tolist()):
         chosen = np.flatnonzero(denied & (warned["reason"] == reason))
         first = iso(int(warned["ts_ns"][chosen[0]]))
-        bands = ", ".join(dict.fromkeys(RebalanceReason(int(at)).name.lower() for at in warned["order_id"][chosen]))
+        bands = ", ".join(dict.fromkeys(RebalanceReason(int(band)).name.lower() for band in warned["order_id"][chosen]))
         name, remedy = Reason(reason).name.lower(), REMEDIES[Reason(reason)]
         text = f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}"
-        found.append({"reason": name, "check": name, "limit": None, "count": len(chosen), "text": text})
-    return found
+        rows.append({"reason": name, "check": name, "limit": None, "count": len(chosen), "text": text})
+    return rows
 
 
 def _equity(record: CarryRecord) -> Table:
-    """Equity and cash in the share class; the drawdown is that of a unit, which flows do not move."""
+    """Build ``equity.parquet``, in the share class; the drawdown is that of a unit's price, which flows do not move."""
     _, price = carry_figures.from_the_start(record)
     return {
         "ts": record.ts_ns,
@@ -181,10 +183,10 @@ def _equity(record: CarryRecord) -> Table:
 
 
 def _positions(record: CarryRecord) -> Table:
-    """Every balance and every perpetual at every instant that holds some; values add up to the equity."""
+    """Build ``positions.parquet``: non-zero balances and perpetuals at each instant; values add up to the equity."""
     plan = record.plan
-    names = [(own.venue, own.kind, own.asset) for own in plan.balances]
-    names += [(own.venue, "perp", own.symbol) for own in plan.holdings]
+    names = [(each.venue, each.kind, each.asset) for each in plan.balances]
+    names += [(each.venue, "perp", each.symbol) for each in plan.holdings]
     amounts = np.hstack([record.amounts, record.quantities])
     values = np.hstack([record.values, record.results])
     row, column = np.nonzero(amounts)
@@ -198,13 +200,16 @@ def _positions(record: CarryRecord) -> Table:
     }
 
 
-def _named(names: list[str], at: Any) -> Any:
-    """The name of each number."""
-    return np.array(names, object)[at]
+def _named(names: list[str], indices: Any) -> Any:
+    """Return the name for each index."""
+    return np.array(names, object)[indices]
 
 
 def _attribution(record: CarryRecord) -> Table:
-    """What each bucket did at each instant. AssertionError when they are not the change of equity less flows."""
+    """Build ``attribution.parquet``: the change of each P&L component at each instant, in the share class.
+
+    Raises AssertionError when the components of an instant do not add up to its change of equity less capital flows.
+    """
     steps = np.diff(record.buckets, axis=0, prepend=np.zeros((1, BUCKETS)))
     equity, flows = record.fixed("equity"), record.fixed("flows")
     capital = record.plan.strategy.capital
@@ -222,14 +227,14 @@ def _attribution(record: CarryRecord) -> Table:
 
 
 def _finite(values: Floats) -> Floats:
-    """Without a debt a health factor is infinite, and a curve has nothing to show."""
+    """Replace infinities by NaN: a health factor is infinite without debt, and a curve has nothing to show there."""
     return np.where(np.isfinite(values), values, math.nan)
 
 
 def _series(record: CarryRecord, benchmark: Floats | None) -> Table:
-    """Curves: a unit, its risk, what the benchmark made of the same capital.
+    """Build ``series.parquet``: price of a unit, risk ratios, the benchmark's P&L on the same capital.
 
-    ``hf_low``, ``ltv_high`` and ``margin_ratio`` are the worst of the instant, before and after what was done about it.
+    ``hf_low``, ``ltv_high`` and ``margin_ratio`` are the worst of an instant, before and after the allocator acted.
     """
     hf = _finite(record.fixed("hf"))
     owes = np.isfinite(hf)

@@ -1,6 +1,7 @@
-"""A carry run read back: its instants, and what each asset and each unit of a balance was worth at every one of them.
+"""A carry run read back: snapshots by name, and the price of every asset and balance at every instant.
 
-Columns of instants are as long as the run went. A leg, a balance and a holding are known by the number the plan gave.
+Columns have a row for each finished instant. A leg, a balance and a holding are identified by their index in the plan.
+"A float or a column" is a float where a price never changes.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ ON_CHAIN = (
 
 @dataclass(slots=True)
 class CarryRecord:
-    """What a run started from, read, and left behind. ``snapshots``: a row for each instant that was finished."""
+    """Plan, feed, snapshots (a row for each finished instant) and log of a carry run."""
 
     plan: CarryPlan
     feed: CarryFeed
@@ -40,46 +41,46 @@ class CarryRecord:
 
     @property
     def carry(self) -> Any:
-        """The record of the step's state at the end."""
+        """The carry record of State at the end of the run."""
         return self.plan.states[0]["carry"]
 
     @property
     def books(self) -> Any:
-        """The books of the step at the end."""
+        """The books (balances, holdings, assets) at the end of the run."""
         return self.carry["books"]
 
     def fixed(self, name: str) -> Floats:
-        """One of the first columns of a snapshot, by its name."""
+        """Return one of the first columns of the snapshots (``FIXED`` of the replay) by its name."""
         return self.snapshots[:, FIXED.index(name)]
 
     @property
     def unit_price(self) -> Floats:
-        """What a unit was worth, issued at 1."""
+        """Price of a unit in the share class; units are first issued at 1."""
         return self.fixed("unit_price")
 
     @property
     def buckets(self) -> Floats:
-        """(instants, buckets), summed up since the beginning."""
+        """P&L components since the beginning, ``(n_instants, BUCKETS)``, in the share class."""
         return self.snapshots[:, len(FIXED) : len(FIXED) + BUCKETS]
 
     @property
     def amounts(self) -> Floats:
-        """(instants, balances); what is owed is negative."""
+        """Amounts of the balances, ``(n_instants, n_balances)``, in their tokens; debt is negative."""
         return self._pairs(0)
 
     @property
     def values(self) -> Floats:
-        """(instants, balances) in the share class."""
+        """Values of the balances, ``(n_instants, n_balances)``, in the share class."""
         return self._pairs(1)
 
     @property
     def quantities(self) -> Floats:
-        """(instants, holdings), signed."""
+        """Quantities of the perpetuals, ``(n_instants, n_holdings)``; short is negative."""
         return self._holdings(0)
 
     @property
     def results(self) -> Floats:
-        """(instants, holdings): not yet realised, in the share class."""
+        """Unrealised P&L of the perpetuals, ``(n_instants, n_holdings)``, in the share class."""
         return self._holdings(1)
 
     def _pairs(self, part: int) -> Floats:
@@ -90,49 +91,50 @@ class CarryRecord:
         return self.snapshots[:, len(FIXED) + BUCKETS + 2 * len(self.plan.balances) + part :: 2]
 
     def place(self, ts_ns: Ints) -> Ints:
-        """The instant at which something of that time was taken in."""
+        """Return the instants (indices) at which events of those times were applied."""
         return np.searchsorted(self.ts_ns, ts_ns).astype(np.int64)
 
     def rows(self, kind: RowKind) -> Columns:
-        """Rows of the log of one kind."""
+        """Return the log's rows of one kind as columns."""
         return self.recorder.columns(kind)
 
     # Prices
 
-    def series(self, at: int) -> Floats:
-        """The value in force of one of the plan's series; 1 where there is none to follow."""
-        if at not in self._series:
-            if at < 0:
-                found = np.ones(len(self.snapshots))
+    def series(self, number: int) -> Floats:
+        """Return the value in force of one of the plan's series (index); 1 for -1, no series."""
+        if number not in self._series:
+            if number < 0:
+                column = np.ones(len(self.snapshots))
             else:
-                kind, name = self.plan.series[at]
+                kind, name = self.plan.series[number]
+                # The feed is NaN where a series did not change: carry the last value forward.
                 told = self.feed.values[: len(self.snapshots), self.feed.column(kind, name)]
-                found = told
+                column = told
                 if np.isnan(told).any():
                     last = np.maximum.accumulate(np.where(np.isnan(told), 0, np.arange(len(told))))
-                    found = told[last]
-            self._series[at] = found
-        return self._series[at]
+                    column = told[last]
+            self._series[number] = column
+        return self._series[number]
 
     def dollars(self, asset: int) -> Floats | float:
-        """What an asset cost in dollars."""
-        own = self.books["assets"][asset]
-        return self.series(int(own["price_series"])) if own["price_series"] >= 0 else float(own["usd"])
+        """Return the price of an asset in dollars: a float or a column."""
+        row = self.books["assets"][asset]
+        return self.series(int(row["price_series"])) if row["price_series"] >= 0 else float(row["usd"])
 
     def price(self, asset: int) -> Floats | float:
-        """Of an asset, in the share class."""
+        """Return the price of an asset in the share class: a float or a column."""
         share = int(self.books["share"])
         return 1.0 if asset == share else self.dollars(asset) / self.dollars(share)
 
     def unit_value(self, balance: int) -> Floats | float:
-        """Of one unit of a balance, in the share class, without sign."""
-        own = self.books["balances"][balance]
-        return self.underlying(balance) * self.price(int(own["asset"]))
+        """Return the value of one unit of a balance in the share class, without sign: a float or a column."""
+        row = self.books["balances"][balance]
+        return self.underlying(balance) * self.price(int(row["asset"]))
 
     def underlying(self, balance: int) -> Floats | float:
-        """Units of the priced asset in one unit of a balance."""
-        own = self.books["balances"][balance]
-        index, rate = int(own["index_series"]), int(own["rate_series"])
+        """Return units of the priced asset per unit of a balance: accrued index times exchange rate."""
+        row = self.books["balances"][balance]
+        index, rate = int(row["index_series"]), int(row["rate_series"])
         if index < 0 and rate < 0:
             return 1.0
         return self.series(index) * self.series(rate)
@@ -140,11 +142,11 @@ class CarryRecord:
     # Groups
 
     def kind_of(self, balance: int) -> BalanceKind:
-        """Where a balance is."""
+        """Return where a balance is held."""
         return BalanceKind(int(self.books["balances"][balance]["kind"]))
 
     def cash(self) -> Floats:
-        """What lies idle or as margin in the asset of the share class, or in dollars: wallet, exchanges, on its way."""
+        """Sum what is idle, margin or in transit in the share class's asset or in USDT, in the share class."""
         total = np.zeros(len(self.snapshots))
         held = (BalanceKind.WALLET, BalanceKind.VENUE, BalanceKind.TRANSIT)
         for at, name in enumerate(self.plan.balances):
@@ -153,7 +155,7 @@ class CarryRecord:
         return total
 
     def on_chain(self) -> Floats:
-        """What is at work on chain less what is owed there; the cash that capital comes into is not at work."""
+        """Sum on-chain balances less debt, without the cash balance that capital flows go through."""
         total = np.zeros(len(self.snapshots))
         for at in range(len(self.plan.balances)):
             if self.kind_of(at) in ON_CHAIN and at != self.plan.cash:
@@ -161,16 +163,16 @@ class CarryRecord:
         return total
 
     def asset_value(self, asset: int) -> Floats:
-        """What all balances of an asset are worth together, without gas that is owed."""
+        """Sum the values of all balances of an asset, without gas that is owed."""
         total = np.zeros(len(self.snapshots))
         for at in range(len(self.plan.balances)):
-            own = self.books["balances"][at]
-            if int(own["asset"]) == asset and own["kind"] != BalanceKind.GAS:
+            row = self.books["balances"][at]
+            if int(row["asset"]) == asset and row["kind"] != BalanceKind.GAS:
                 total += self.values[:, at]
         return total
 
     def exposure(self) -> Floats:
-        """Value that moves with any price but the dollar's and the share class's own, as a share of equity."""
+        """Return the net value that moves with any price but the dollar's and the share class's, over equity."""
         total = np.zeros(len(self.snapshots))
         books, share = self.books, int(self.books["share"])
         dollar_free = [
@@ -188,7 +190,7 @@ class CarryRecord:
         return total / self.fixed("equity")
 
     def is_invested(self) -> npt.NDArray[np.bool_]:
-        """Whether anything but cash was held."""
+        """Return for each instant whether anything but cash was held."""
         busy = np.zeros(len(self.snapshots), bool)
         for at, name in enumerate(self.plan.balances):
             is_cash = self.kind_of(at) in (BalanceKind.WALLET, BalanceKind.VENUE, BalanceKind.TRANSIT, BalanceKind.GAS)
@@ -203,49 +205,50 @@ class CarryRecord:
     # Margin
 
     def venue_margins(self) -> dict[str, Floats]:
-        """Margin equity over notional of each exchange with a perpetual; unknown while it holds none."""
-        found: dict[str, Floats] = {}
+        """Return margin equity over notional of each exchange with a perpetual; NaN while it holds none."""
+        ratios: dict[str, Floats] = {}
         for venue in dict.fromkeys(instrument.venue for instrument in self.plan.holdings):
-            own = [at for at, instrument in enumerate(self.plan.holdings) if instrument.venue == venue]
-            cash = {int(self.books["holdings"][at]["cash"]) for at in own}
-            margin = sum(self.values[:, at] for at in cash) + self.results[:, own].sum(axis=1)
+            holdings = [at for at, instrument in enumerate(self.plan.holdings) if instrument.venue == venue]
+            cash = {int(self.books["holdings"][at]["cash"]) for at in holdings}
+            margin = sum(self.values[:, at] for at in cash) + self.results[:, holdings].sum(axis=1)
             notional = np.zeros(len(self.snapshots))
-            for at in own:
+            for at in holdings:
                 notional += np.abs(self.quantities[:, at]) * self.mark(at) * self.quote_price(at)
             with np.errstate(divide="ignore", invalid="ignore"):
-                found[venue] = np.where(notional > 0.0, margin / notional, np.nan)
-        return found
+                ratios[venue] = np.where(notional > 0.0, margin / notional, np.nan)
+        return ratios
 
     def mark(self, holding: int) -> Floats:
-        """The mark of a perpetual, in its quote."""
+        """Return the mark price of a perpetual, in its quote asset."""
         return self.series(int(self.books["holdings"][holding]["mark_series"]))
 
     def quote_price(self, holding: int) -> Floats | float:
-        """What one of the quote of a perpetual is worth, in the share class."""
+        """Return the price of a perpetual's quote asset in the share class: a float or a column."""
         return self.price(int(self.books["holdings"][holding]["quote"]))
 
     def funding(self, holding: int) -> tuple[Ints, Floats]:
-        """Settlements of a holding: the instant of each, and what was received, in the share class."""
-        own = self.feed.settlements.get(str(self.plan.holdings[holding]))
-        if own is None or not len(self.snapshots):
+        """Return a holding's settlements: instants (indices), amounts received in the share class (negative: paid)."""
+        settlements = self.feed.settlements.get(str(self.plan.holdings[holding]))
+        if settlements is None or not len(self.snapshots):
             return np.zeros(0, np.int64), np.zeros(0)
-        at = self.place(own.ts_ns)
+        at = self.place(settlements.ts_ns)
         inside = (at > 0) & (at < len(self.snapshots))
-        at, mark = at[inside], own.mark[inside]
+        at, mark = at[inside], settlements.mark[inside]
         if self.plan.venues[0]["funding_on_entry"]:
             mark = np.full(len(at), float(self.books["holdings"][holding]["entry"]))
-        amount = -self.quantities[at - 1, holding] * mark * own.rate[inside]
+        # Funding is due on what was held before the instant, so on the quantity of the snapshot before.
+        amount = -self.quantities[at - 1, holding] * mark * settlements.rate[inside]
         price = self.quote_price(holding)
         return at, amount * (price[at] if isinstance(price, np.ndarray) else price)
 
     def spot_legs(self) -> dict[str, int]:
-        """Spot legs by instrument; legs of one instrument are one position."""
-        found: dict[str, int] = {}
+        """Return the first spot leg (index) of each instrument; legs of one instrument are one position."""
+        legs: dict[str, int] = {}
         for at, leg in enumerate(self.plan.strategy.legs):
             if leg.kind == "spot":
-                found.setdefault(str(leg.instrument), at)
-        return found
+                legs.setdefault(str(leg.instrument), at)
+        return legs
 
     def paid_in(self, leg: int) -> Floats | float:
-        """The price of what a spot leg is paid with."""
+        """Return the price, in the share class, of the asset that a spot leg pays with."""
         return self.price(int(self.books["balances"][int(self.carry["legs"][leg]["venue_cash"])]["asset"]))

@@ -1,4 +1,4 @@
-"""Tables of a carry run that are one row an instruction, an execution or an event: orders, fills, signals, events."""
+"""Tables of a carry run with a row per instruction, execution or event: orders, fills, signals, events."""
 
 import json
 import math
@@ -46,11 +46,11 @@ MEASURES = {
     RebalanceReason.ENTRY: "capital",
     RebalanceReason.SIGNAL: "side",
 }
-"""What the value of a band's row is: a share that is reduced, capital that is put in, or what was measured."""
+"""Meaning of the value of a rebalance: the share that is reduced, the capital that is put in, or the measurement."""
 
 
 _Event = tuple[int, int, str, str | None, str | None, float, float, str | None]
-"""Time, place among those of one instant, event, venue, asset, amount, value in the share class, note."""
+"""Time, rank within one instant, event, venue, asset, amount, value in the share class, note."""
 
 
 ORDER_COLUMNS = (
@@ -61,15 +61,15 @@ ORDER_COLUMNS = (
 
 
 def label(plan: CarryPlan, balance: int) -> str | None:
-    """``venue:kind:asset``; None for the world outside."""
+    """Write a balance as ``venue:kind:asset``; None for -1, the world outside the account."""
     if balance < 0:
         return None
-    own = plan.balances[balance]
-    return f"{own.venue}:{own.kind}:{own.asset}"
+    name = plan.balances[balance]
+    return f"{name.venue}:{name.kind}:{name.asset}"
 
 
 class CarryTables:
-    """Rows of the log as people read them."""
+    """Builds tables from the log's rows; orders are paired with their executions once, for orders and fills alike."""
 
     def __init__(self, record: CarryRecord, book: TradeBook, session_id: str) -> None:
         self.record = record
@@ -88,34 +88,41 @@ class CarryTables:
     # Orders
 
     def _orders(self) -> list[dict[str, Any]]:
-        """One row an instruction, paired with what came of it."""
+        """Return a row per instruction, paired with its execution.
+
+        Executions come in the order of the instructions of their bundle, so the next one of a bundle is the match. Of a
+        bundle that was rolled back only gas is executed.
+        """
         done: dict[int, deque[int]] = defaultdict(deque)
         for k, bundle in enumerate(self.executed["order_id"].tolist()):
             done[bundle].append(k)
         rows: list[dict[str, Any]] = []
         place = 0
-        own = {name: column.tolist() for name, column in self.commanded.items()}
-        for k, op in enumerate(own["code"]):
-            bundle = own["order_id"][k]
+        columns = {name: column.tolist() for name, column in self.commanded.items()}
+        for k, op in enumerate(columns["code"]):
+            bundle = columns["order_id"][k]
             if op == GO:
                 place = 0
                 continue
             place += 1
             ended = self._ended.get(bundle)
-            takes_place = ended == Rollback.NONE or (ended is not None and op == Instruction.GAS and own["qty"][k] > 0)
+            takes_place = ended == Rollback.NONE or (
+                ended is not None and op == Instruction.GAS and columns["qty"][k] > 0
+            )
             row = done[bundle].popleft() if takes_place and done[bundle] else None
             name = f"{bundle >> 16}-{bundle & 0xFFFF}.{place}"
             if row is not None:
                 self._order_of[row] = name
-            rows.append(self._order({key: column[k] for key, column in own.items()}, name, row, ended))
+            rows.append(self._order({key: column[k] for key, column in columns.items()}, name, row, ended))
         return rows
 
-    def _order(self, own: dict[str, Any], name: str, row: int | None, ended: int | None) -> dict[str, Any]:
-        op = Instruction(own["code"])
-        instrument, side = self._instrument(op, own["side"], own["instance"], own["qty"])
-        qty = abs(own["qty"])
+    def _order(self, instruction: dict[str, Any], name: str, row: int | None, ended: int | None) -> dict[str, Any]:
+        """Build one instruction's row; ``row``: its execution, ``ended``: its bundle's outcome; None while open."""
+        op = Instruction(instruction["code"])
+        instrument, side = self._instrument(op, instruction["side"], instruction["instance"], instruction["qty"])
+        qty = abs(instruction["qty"])
         if op == Instruction.SPOT_BUY:
-            qty = own["threshold"] if row is None else float(self.executed["threshold"][row])
+            qty = instruction["threshold"] if row is None else float(self.executed["threshold"][row])
         elif row is not None:
             qty = abs(float(self.executed["qty"][row]))
         state, reason = "OPEN", None
@@ -123,7 +130,7 @@ class CarryTables:
             state = "FILLED"
         elif ended is not None:
             state, reason = "CANCELED", f"rolled_back: {Rollback(ended).name.lower()}"
-        stop = own["stop_price"] if op == Instruction.PERP_TRADE else math.nan
+        stop = instruction["stop_price"] if op == Instruction.PERP_TRADE else math.nan
         price = float(self.executed["price"][row]) if row is not None and op in TRADED else math.nan
         return {
             "order_id": name, "signal_id": None, "session_id": self.session_id, "strategy": self.plan.strategy.name,
@@ -131,28 +138,30 @@ class CarryTables:
             "qty": qty, "price": math.nan, "stop_price": stop,
             "reduce_only": False, "state": state, "reason": reason,
             "filled_qty": qty if row is not None else 0.0, "avg_price": price,
-            "submitted_ts": own["ts_ns"], "updated_ts": self._ended_ns.get(own["order_id"], own["ts_ns"]),
-            "leg": self.plan.strategy.legs[own["side"]].name if own["side"] >= 0 else None,
-            "source": label(self.plan, own["slot"]), "target": label(self.plan, own["oco"]),
+            "submitted_ts": instruction["ts_ns"],
+            "updated_ts": self._ended_ns.get(instruction["order_id"], instruction["ts_ns"]),
+            "leg": self.plan.strategy.legs[instruction["side"]].name if instruction["side"] >= 0 else None,
+            "source": label(self.plan, instruction["slot"]), "target": label(self.plan, instruction["oco"]),
         }  # fmt: skip
 
     def _denied(self) -> list[dict[str, Any]]:
-        """What a rule would have added and might not: nothing of it was sent."""
-        found: list[dict[str, Any]] = []
+        """Return a row per denied addition of a rule; nothing of it was sent to a venue."""
+        rows: list[dict[str, Any]] = []
         for k in np.flatnonzero(self.warned["code"] == int(WarningCode.BUNDLE_DENIED)).tolist():
             ts_ns, band = int(self.warned["ts_ns"][k]), RebalanceReason(int(self.warned["order_id"][k]))
             row: dict[str, Any] = dict.fromkeys(ORDER_COLUMNS)
             row |= {
-                "order_id": f"denied-{len(found) + 1}", "session_id": self.session_id,
+                "order_id": f"denied-{len(rows) + 1}", "session_id": self.session_id,
                 "strategy": self.plan.strategy.name, "type": "bundle", "role": band.name.lower(), "qty": math.nan,
                 "price": math.nan, "stop_price": math.nan, "reduce_only": False, "state": "DENIED",
                 "reason": Reason(int(self.warned["reason"][k])).name.lower(), "filled_qty": 0.0,
                 "avg_price": math.nan, "submitted_ts": ts_ns, "updated_ts": ts_ns,
             }  # fmt: skip
-            found.append(row)
-        return found
+            rows.append(row)
+        return rows
 
     def _instrument(self, op: Instruction, leg: int, holding: int, qty: float) -> tuple[str | None, str | None]:
+        """Return instrument and side of a trade; (None, None) for any other instruction."""
         if op == Instruction.PERP_TRADE:
             return str(self.plan.holdings[holding]), "BUY" if qty > 0 else "SELL"
         if op in TRADED:
@@ -160,7 +169,7 @@ class CarryTables:
         return None, None
 
     def orders(self) -> Table:
-        """``orders.parquet``: what was asked of the venues; of a bundle all take place or none does."""
+        """Build ``orders.parquet``: instructions sent to venues; a bundle takes place as a whole or not at all."""
         table: Table = {name: [row[name] for row in self._rows] for name in ORDER_COLUMNS}
         for name in ("qty", "price", "stop_price", "filled_qty", "avg_price"):
             table[name] = np.array(table[name], np.float64)
@@ -169,20 +178,23 @@ class CarryTables:
     # Fills
 
     def fills(self) -> Table:
-        """``fills.parquet``: everything that took place, what was instructed and what was not. Amounts of ``fee`` and
-        ``slippage`` are in the share class, ``given`` and ``taken`` in the tokens of source and target."""
-        own = {name: column.tolist() for name, column in self.executed.items()}
-        count = len(own["ts_ns"])
+        """Build ``fills.parquet``: every execution, whether instructed or forced by a venue.
+
+        ``fee``, ``slippage`` and ``value`` are in the share class, ``given`` and ``taken`` in the tokens of source and
+        target.
+        """
+        columns = {name: column.tolist() for name, column in self.executed.items()}
+        count = len(columns["ts_ns"])
         trades = self.book.numbers()
         sides: list[tuple[str | None, str | None]] = []
         qty, costs = [], []
         for k in range(count):
-            op = Instruction(own["code"][k])
-            holding = own["oco"][k] if op == Instruction.PERP_TRADE else -1
-            sides.append(self._instrument(op, own["side"][k], holding, own["qty"][k]))
-            qty.append(own["threshold"][k] if op == Instruction.SPOT_BUY else abs(own["qty"][k]))
-            costs.append(self._costs(op, {name: column[k] for name, column in own.items()}))
-        is_perp = [code == Instruction.PERP_TRADE for code in own["code"]]
+            op = Instruction(columns["code"][k])
+            holding = columns["oco"][k] if op == Instruction.PERP_TRADE else -1
+            sides.append(self._instrument(op, columns["side"][k], holding, columns["qty"][k]))
+            qty.append(columns["threshold"][k] if op == Instruction.SPOT_BUY else abs(columns["qty"][k]))
+            costs.append(self._costs(op, {name: column[k] for name, column in columns.items()}))
+        is_perp = [code == Instruction.PERP_TRADE for code in columns["code"]]
         return {
             "fill_id": np.arange(1, count + 1),
             "order_id": [self._order_of.get(k) for k in range(count)],
@@ -191,40 +203,49 @@ class CarryTables:
             "session_id": [self.session_id] * count,
             "strategy": [self.plan.strategy.name] * count,
             "instrument": [instrument for instrument, _ in sides],
-            "ts": np.array(own["ts_ns"], np.int64),
+            "ts": np.array(columns["ts_ns"], np.int64),
             "side": [side for _, side in sides],
-            "role": [Instruction(code).name.lower() for code in own["code"]],
+            "role": [Instruction(code).name.lower() for code in columns["code"]],
             "qty": np.array(qty, np.float64),
             "price": np.array(
-                [price if code in TRADED else math.nan for price, code in zip(own["price"], own["code"], strict=True)],
+                [
+                    price if code in TRADED else math.nan
+                    for price, code in zip(columns["price"], columns["code"], strict=True)
+                ],
                 np.float64,
             ),
             "fee": np.array([fee for fee, _ in costs], np.float64),
             "slippage": np.array([slippage for _, slippage in costs], np.float64),
-            "liquidity": ["taker" if code in TRADED else None for code in own["code"]],
-            "source": [label(self.plan, at) for at in own["slot"]],
-            "target": [None if perp else label(self.plan, at) for at, perp in zip(own["oco"], is_perp, strict=True)],
-            "given": np.array([abs(given) for given in own["qty"]], np.float64),
-            "taken": np.array(own["threshold"], np.float64),
-            "value": np.array(own["value"], np.float64),
+            "liquidity": ["taker" if code in TRADED else None for code in columns["code"]],
+            "source": [label(self.plan, at) for at in columns["slot"]],
+            "target": [
+                None if perp else label(self.plan, at) for at, perp in zip(columns["oco"], is_perp, strict=True)
+            ],
+            "given": np.array([abs(given) for given in columns["qty"]], np.float64),
+            "taken": np.array(columns["threshold"], np.float64),
+            "value": np.array(columns["value"], np.float64),
         }
 
-    def _costs(self, op: Instruction, own: dict[str, Any]) -> tuple[float, float]:
-        """Fee and slippage of one execution, in the share class."""
+    def _costs(self, op: Instruction, executed: dict[str, Any]) -> tuple[float, float]:
+        """Return fee and slippage of one execution, in the share class.
+
+        What a conversion loses in value is a fee for transfers, flash loans and spot trades, and slippage for swaps.
+        """
         if op == Instruction.GAS:
-            return own["value"], 0.0
+            return executed["value"], 0.0
         if op == Instruction.PAY_OUT:
             return 0.0, 0.0
-        fee = own["fee"] * self._worth(own["role"], own["ts_ns"]) if own["role"] >= 0 else 0.0
+        fee = executed["fee"] * self._worth(executed["role"], executed["ts_ns"]) if executed["role"] >= 0 else 0.0
         if op == Instruction.PERP_TRADE:
             return fee, 0.0
-        lost = own["value"] - own["threshold"] * self._worth(own["oco"], own["ts_ns"])
-        if abs(lost) <= 1e-9 * abs(own["value"]):
+        lost = executed["value"] - executed["threshold"] * self._worth(executed["oco"], executed["ts_ns"])
+        if abs(lost) <= 1e-9 * abs(executed["value"]):
             return fee, 0.0
         is_fee = op in (Instruction.TRANSFER, Instruction.FLASH_REPAY, Instruction.SPOT_BUY, Instruction.SPOT_SELL)
         return (fee + lost, 0.0) if is_fee else (fee, lost)
 
     def _worth(self, balance: int, ts_ns: int) -> float:
+        """Return the value of one unit of a balance at a time, in the share class."""
         worth = self.record.unit_value(balance)
         if not isinstance(worth, np.ndarray):
             return float(worth)
@@ -234,25 +255,26 @@ class CarryTables:
     # Signals
 
     def signals(self) -> Table:
-        """``signals.parquet``: bands that were left and acted, margins that fell too low, bundles that were undone."""
+        """Build ``signals.parquet``: bands that were left, margin warnings, denied additions, bundles rolled back."""
         rows = [row for k in range(len(self.warned["ts_ns"])) if (row := self._signal(k)) is not None]
         names = ("ts", "section", "event", "reason", "conditions")
-        own: dict[str, list[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        columns: dict[str, list[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(names)}
         count = len(rows)
         return {
-            "ts": np.array(own["ts"], np.int64),
+            "ts": np.array(columns["ts"], np.int64),
             "signal_id": [None] * count,
             "session_id": [self.session_id] * count,
             "strategy": [self.plan.strategy.name] * count,
             "instrument": [None] * count,
-            "section": own["section"],
-            "event": own["event"],
-            "reason": own["reason"],
+            "section": columns["section"],
+            "event": columns["event"],
+            "reason": columns["reason"],
             "price": np.full(count, math.nan),
-            "conditions": own["conditions"],
+            "conditions": columns["conditions"],
         }
 
     def _signal(self, k: int) -> tuple[int, str, str, str | None, str] | None:
+        """Return a warning's row: time, section, event, reason, conditions; None for codes that are no signal."""
         code, ts_ns = int(self.warned["code"][k]), int(self.warned["ts_ns"][k])
         value, number = float(self.warned["value"][k]), int(self.warned["order_id"][k])
         bands = self.plan.strategy.bands
@@ -279,16 +301,21 @@ class CarryTables:
     # Events
 
     def events(self) -> Table:
-        """``events.parquet``: all that happened to the money, in order of time: executions, funding, rules that acted,
-        risks that changed their level."""
+        """Build ``events.parquet``: everything that changed money or risk, in order of time.
+
+        At one instant funding and rewards come first, then executions, then rules that acted and risks that changed
+        level.
+        """
         rows: list[_Event] = []
-        own = {name: column.tolist() for name, column in self.executed.items()}
-        for k, code in enumerate(own["code"]):
+        columns = {name: column.tolist() for name, column in self.executed.items()}
+        for k, code in enumerate(columns["code"]):
             op = Instruction(code)
-            at = own["slot"][k] if own["slot"][k] >= 0 else own["oco"][k]
+            at = columns["slot"][k] if columns["slot"][k] >= 0 else columns["oco"][k]
             venue, asset = self._where(op, at)
-            leg = self.plan.strategy.legs[own["side"][k]].name if own["side"][k] >= 0 else None
-            rows.append((own["ts_ns"][k], 1, EVENT_NAMES[op], venue, asset, own["qty"][k], own["value"][k], leg))
+            leg = self.plan.strategy.legs[columns["side"][k]].name if columns["side"][k] >= 0 else None
+            rows.append(
+                (columns["ts_ns"][k], 1, EVENT_NAMES[op], venue, asset, columns["qty"][k], columns["value"][k], leg)
+            )
         for at, instrument in enumerate(self.plan.holdings):
             places, received = self.record.funding(at)
             times = self.record.ts_ns[places]
@@ -318,7 +345,7 @@ class CarryTables:
         }
 
     def _rewards(self) -> list["_Event"]:
-        """Rewards that were paid and valued: nothing else moves their bucket."""
+        """Return a row per reward that was paid and valued: nothing else moves its P&L component."""
         paid = np.diff(self.record.buckets[:, int(PnlComponent.STAKING_YIELD_REWARDS)], prepend=0.0)
         return [
             (int(self.record.ts_ns[at]), 0, "REWARD_DISTRIBUTION", None, None, math.nan, float(paid[at]), None)
@@ -326,23 +353,25 @@ class CarryTables:
         ]
 
     def _risks(self) -> list["_Event"]:
-        """What is watched, whenever it changed its level."""
-        told = self.record.rows(RowKind.MONITOR)
+        """Return a row per change of a monitored risk's level."""
+        changes = self.record.rows(RowKind.MONITOR)
         return [
             (ts_ns, 2, Monitor(code).name, None, None, value, math.nan, Level(level).name.lower())
             for ts_ns, code, level, value in zip(
-                *(told[name].tolist() for name in ("ts_ns", "code", "reason", "value")), strict=True
+                *(changes[name].tolist() for name in ("ts_ns", "code", "reason", "value")), strict=True
             )
         ]
 
-    def _where(self, op: Instruction, at: int) -> tuple[str | None, str | None]:
+    def _where(self, op: Instruction, number: int) -> tuple[str | None, str | None]:
+        """Return venue and asset of an execution."""
         if op == Instruction.PERP_TRADE:
-            return self.plan.holdings[at].venue, self.plan.holdings[at].symbol
-        own = self.plan.balances[at]
-        return own.venue, own.asset
+            return self.plan.holdings[number].venue, self.plan.holdings[number].symbol
+        balance = self.plan.balances[number]
+        return balance.venue, balance.asset
 
 
 def _condition(variant: str, operator: str, value: float, threshold: float | None) -> str:
+    """Write one condition as the JSON list of the column ``conditions``."""
     return json.dumps(
         [{"variant": variant, "operator": operator, "value": value, "threshold": threshold, "verdict": "TRUE"}],
         separators=(",", ":"),

@@ -1,7 +1,7 @@
-"""Trades of a carry run, from flat to flat: holdings of perpetuals, and coins of spot legs.
+"""Trades of a carry run, from flat to flat: positions in perpetuals, and coins of spot legs.
 
-Coins go on chain, earn there and come back as more or fewer of them: a spot trade ends when nothing of the asset is
-left, and its result is that of the coins that were both bought and sold. What they earned meanwhile stands in the
+Coins move on chain, earn yield there and come back as more or fewer of them. So a spot trade ends when nothing of the
+asset is left in any balance, and its P&L is that of the quantity that was both bought and sold; yield is in the
 attribution.
 """
 
@@ -17,15 +17,15 @@ from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.recorder import Columns
 
 FLAT = 1e-9
-"""Of equity: what is worth less is rounding."""
+"""Fraction below which a rest is rounding error: of equity for spot, of the quantity for perpetuals."""
 PERP, SPOT = 0, 1
 Key = tuple[int, int]
-"""PERP and a holding, or SPOT and a leg."""
+"""PERP and the index of a holding, or SPOT and the index of a leg."""
 
 
 @dataclass(slots=True)
 class Deal:
-    """One execution of a trade: ``row`` is its number among the executed, -1 for a liquidation by the venue."""
+    """One execution of a trade; ``row``: index among the executed instructions, -1 for a liquidation by the venue."""
 
     ts_ns: int
     key: Key
@@ -57,7 +57,7 @@ class CarryTrade:
 
 
 class TradeBook:
-    """Follows deals in order and keeps the trades that they make."""
+    """Builds trades from deals in order of time; all are built when it is made."""
 
     def __init__(self, record: CarryRecord) -> None:
         self.record = record
@@ -71,53 +71,60 @@ class TradeBook:
     # Deals
 
     def _deals(self) -> list[Deal]:
-        own = self.record.rows(RowKind.INSTRUCTION_EXECUTED)
-        found: list[tuple[int, int, Deal]] = []
+        """Return executions of spot and perpetual trades and liquidations, in the order of the step."""
+        executed = self.record.rows(RowKind.INSTRUCTION_EXECUTED)
+        deals: list[tuple[int, int, Deal]] = []
         kinds = {Instruction.SPOT_BUY: 1.0, Instruction.SPOT_SELL: -1.0}
-        for k in np.flatnonzero(np.isin(own["code"], [int(op) for op in (*kinds, Instruction.PERP_TRADE)])):
-            ts_ns, op = int(own["ts_ns"][k]), int(own["code"][k])
-            fee = float(own["fee"][k]) * self._worth(int(own["role"][k]), ts_ns)
+        for k in np.flatnonzero(np.isin(executed["code"], [int(op) for op in (*kinds, Instruction.PERP_TRADE)])):
+            ts_ns, op = int(executed["ts_ns"][k]), int(executed["code"][k])
+            fee = float(executed["fee"][k]) * self._worth(int(executed["role"][k]), ts_ns)
             if op == Instruction.PERP_TRADE:
-                key, qty = (PERP, int(own["oco"][k])), float(own["qty"][k])
+                key, qty = (PERP, int(executed["oco"][k])), float(executed["qty"][k])
             else:
-                leg = int(own["side"][k])
+                leg = int(executed["side"][k])
                 instrument = str(self.record.plan.strategy.legs[leg].instrument)
                 key = (SPOT, self.record.spot_legs()[instrument])
-                coins = own["threshold"][k] if op == Instruction.SPOT_BUY else own["qty"][k]
+                coins = executed["threshold"][k] if op == Instruction.SPOT_BUY else executed["qty"][k]
                 qty = kinds[Instruction(op)] * float(coins)
-            found.append((ts_ns, int(own["seq"][k]), Deal(ts_ns, key, qty, float(own["price"][k]), fee, "", int(k))))
-        found += self._liquidations()
-        found.sort(key=lambda each: each[:2])
-        deals = [deal for _, _, deal in found]
-        self._name(deals)
-        return deals
+            deals.append(
+                (ts_ns, int(executed["seq"][k]), Deal(ts_ns, key, qty, float(executed["price"][k]), fee, "", int(k)))
+            )
+        deals += self._liquidations()
+        deals.sort(key=lambda each: each[:2])
+        ordered = [deal for _, _, deal in deals]
+        self._name(ordered)
+        return ordered
 
     def _liquidations(self) -> list[tuple[int, int, Deal]]:
-        """A venue that closes a holding says its price and, in the row after it, what was lost."""
-        told = self.record.rows(RowKind.WARNING)
-        lost = np.flatnonzero(told["code"] == int(WarningCode.DELTA_LEFT))
-        found, held = [], self.record.quantities
+        """Return liquidations as deals; quantity and price are in two rows of warnings.
+
+        The venue's LIQUIDATED row has the price, and the DELTA_LEFT row after it the quantity. The holding is not in
+        either: it is the one whose quantity before the instant was the opposite.
+        """
+        warned = self.record.rows(RowKind.WARNING)
+        lost = np.flatnonzero(warned["code"] == int(WarningCode.DELTA_LEFT))
+        deals, held = [], self.record.quantities
         for k in lost:
-            ts_ns, qty = int(told["ts_ns"][k]), float(told["value"][k])
-            at = int(self.record.place(np.array([ts_ns]))[0])
-            before = held[at - 1] if at > 0 else np.zeros(held.shape[1])
+            ts_ns, qty = int(warned["ts_ns"][k]), float(warned["value"][k])
+            instant = int(self.record.place(np.array([ts_ns]))[0])
+            before = held[instant - 1] if instant > 0 else np.zeros(held.shape[1])
             holding = int(np.argmin(np.abs(before + qty))) if held.shape[1] else 0
-            price = float(told["value"][k - 1])
+            price = float(warned["value"][k - 1])
             deal = Deal(ts_ns, (PERP, holding), qty, price, 0.0, "liquidation", -1)
-            found.append((ts_ns, int(told["seq"][k]), deal))
-        return found
+            deals.append((ts_ns, int(warned["seq"][k]), deal))
+        return deals
 
     def _name(self, deals: list[Deal]) -> None:
-        """Why each was made: the band that acted last; a stop or a target when nobody instructed it."""
-        told = self.record.rows(RowKind.WARNING)
-        bands = np.flatnonzero(told["code"] == int(WarningCode.BAND_LEFT))
-        times = told["ts_ns"][bands]
+        """Set each deal's reason: the band that acted last; stop or target for a signal leg without instruction."""
+        warned = self.record.rows(RowKind.WARNING)
+        bands = np.flatnonzero(warned["code"] == int(WarningCode.BAND_LEFT))
+        times = warned["ts_ns"][bands]
         commanded = self.record.rows(RowKind.INSTRUCT)
         for deal in deals:
             if deal.reason:
                 continue
-            at = int(np.searchsorted(times, deal.ts_ns, side="right")) - 1
-            deal.reason = RebalanceReason(int(told["order_id"][bands[at]])).name.lower() if at >= 0 else "signal"
+            band = int(np.searchsorted(times, deal.ts_ns, side="right")) - 1
+            deal.reason = RebalanceReason(int(warned["order_id"][bands[band]])).name.lower() if band >= 0 else "signal"
             if deal.key[0] == PERP and self.record.plan.strategy.legs[self._leg(deal.key)].signal is not None:
                 same = (commanded["ts_ns"] == deal.ts_ns) & (commanded["instance"] == deal.key[1])
                 deal.reason = "signal" if bool((same & (commanded["qty"] == deal.qty)).any()) else "stop"
@@ -126,19 +133,22 @@ class TradeBook:
         return int(self.record.books["holdings"][key[1]]["leg"]) if key[0] == PERP else key[1]
 
     def _worth(self, balance: int, ts_ns: int) -> float:
+        """Return the value of one unit of a balance at a time, in the share class; 0 for -1, no balance."""
         if balance < 0:
             return 0.0
         return self._at(self.record.unit_value(balance), ts_ns)
 
     def _at(self, series: "np.ndarray[tuple[int], np.dtype[np.float64]] | float", ts_ns: int) -> float:
+        """Return a series' value at a time; a float stays as it is, NaN without any instant."""
         if not isinstance(series, np.ndarray):
             return float(series)
-        at = int(self.record.place(np.array([ts_ns]))[0])
-        return float(series[min(at, len(series) - 1)]) if len(series) else math.nan
+        instant = int(self.record.place(np.array([ts_ns]))[0])
+        return float(series[min(instant, len(series) - 1)]) if len(series) else math.nan
 
     # Trades
 
     def _take(self, deal: Deal) -> None:
+        """Apply a deal to the open trade of its key; what exceeds a perpetual's position opens the opposite trade."""
         trade = self._open.get(deal.key)
         if trade is None:
             trade = self._begin(deal)
@@ -173,7 +183,7 @@ class TradeBook:
         return trade
 
     def _is_gone(self, deal: Deal) -> bool:
-        """Whether nothing of a spot leg's asset is left at the end of the instant."""
+        """Check whether nothing of a spot leg's asset is left in any balance at the end of the instant."""
         coin = int(self.record.carry["legs"][deal.key[1]]["coin"])
         asset = int(self.record.books["balances"][coin]["asset"])
         left = self._at(self.record.asset_value(asset), deal.ts_ns)
@@ -188,11 +198,11 @@ class TradeBook:
         del self._open[trade.key]
 
     def _fund(self, trade: CarryTrade) -> None:
-        """Funding of the time it was held, and its result when it has ended."""
+        """Set a trade's funding over its holding time, and its P&L once it has ended."""
         record = self.record
         if trade.key[0] == PERP:
-            at, received = record.funding(trade.key[1])
-            times = record.ts_ns[at]
+            instants, received = record.funding(trade.key[1])
+            times = record.ts_ns[instants]
             inside = (times > trade.entry_ns) & ((times <= trade.exit_ns) | (trade.exit_ns == 0))
             trade.funding = float(received[inside].sum())
             quote = record.quote_price(trade.key[1])
@@ -204,12 +214,12 @@ class TradeBook:
             trade.pnl = trade.side * both * gained * self._at(quote, trade.exit_ns) - trade.fees + trade.funding
 
     def instrument(self, key: Key) -> str:
-        """As it is written in files."""
+        """Return the instrument of a key as result files write it."""
         plan = self.record.plan
         return str(plan.holdings[key[1]] if key[0] == PERP else plan.strategy.legs[key[1]].instrument)
 
     def table(self, session_id: str) -> Table:
-        """``trades.parquet``; those that are open at the end have null exits."""
+        """Build ``trades.parquet``; trades that are open at the end have null exits."""
         closed = [trade.exit_ns > 0 for trade in self.trades]
         count = len(self.trades)
         return {
@@ -234,18 +244,18 @@ class TradeBook:
         }
 
     def closed(self) -> Columns:
-        """What metrics need of the trades that ended."""
-        own = [trade for trade in self.trades if trade.exit_ns]
+        """Return the columns of closed trades that the metrics need."""
+        closed = [trade for trade in self.trades if trade.exit_ns]
         return {
-            "pnl": np.array([trade.pnl for trade in own], np.float64),
-            "entry_ns": np.array([trade.entry_ns for trade in own], np.int64),
-            "exit_ns": np.array([trade.exit_ns for trade in own], np.int64),
+            "pnl": np.array([trade.pnl for trade in closed], np.float64),
+            "entry_ns": np.array([trade.entry_ns for trade in closed], np.int64),
+            "exit_ns": np.array([trade.exit_ns for trade in closed], np.int64),
         }
 
     def numbers(self) -> dict[int, int]:
-        """The trade of each executed row that belongs to one; of a flip, the one that it ended."""
-        found: dict[int, int] = {}
+        """Return the trade number of each executed row that belongs to one; of a flip, the trade that it closed."""
+        numbers: dict[int, int] = {}
         for trade in self.trades:
             for row in trade.deals:
-                found.setdefault(row, trade.number)
-        return found
+                numbers.setdefault(row, trade.number)
+        return numbers
