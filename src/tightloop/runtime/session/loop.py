@@ -2,7 +2,7 @@
 
 It calls the same compiled functions as the replays, in the same order, but one by one from Python, as a live session
 must; its results are those of the array drivers, byte for byte. What differs between bars, ticks, carry and a live
-venue stands behind three protocols: a ``Feed`` gives events, an ``Executor`` takes commands and gives answers,
+venue stands behind three protocols: an ``EventFeed`` gives events, an ``Executor`` takes commands and gives answers,
 ``Moments`` say when strategies in Python act and what is kept. One event goes this way (``take``):
 
     1. timers that must act before the event, as an event of their own
@@ -38,7 +38,7 @@ LOG_ROWS = 2_048
 COMMANDS = (RowKind.SUBMIT, RowKind.CANCEL, RowKind.AMEND, RowKind.INSTRUCT)
 
 
-class Feed(Protocol):
+class EventFeed(Protocol):
     """Where events come from."""
 
     event: Rows
@@ -113,7 +113,7 @@ class Loop:
         if self.strategies is not None and moments.delivers_at_once:
             self.strategies.deliver, self.strategies.make_room = self._deliver_requests, self._make_room
 
-    def run(self, feed: Feed) -> int:
+    def run(self, feed: EventFeed) -> int:
         """Take every event of a feed; return the number of market events. Raises StrategyError if user code fails."""
         try:
             if self.strategies is None:
@@ -122,7 +122,7 @@ class Loop:
         finally:
             self.close()
 
-    def _take_all(self, feed: Feed) -> int:
+    def _take_all(self, feed: EventFeed) -> int:
         count, never_ns = 0, 2**63 - 1
         while True:
             due_ns = never_ns if self.strategies is None else self.strategies.due_ns or never_ns
