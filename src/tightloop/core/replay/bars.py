@@ -15,8 +15,8 @@ from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
-from tightloop.core.domain.kinds import boolean, int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.replay import merge
 from tightloop.core.signatures import (
     ARENA,

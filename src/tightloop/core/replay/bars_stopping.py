@@ -8,8 +8,8 @@ or a timer is due: at these points no order can be matched against a price range
 from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
-from tightloop.core.domain.kinds import int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import int64, void
 from tightloop.core.market.history import keep_bar
 from tightloop.core.replay import merge
 from tightloop.core.replay.bars import (

@@ -15,8 +15,8 @@ from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BUCKETS, Monitor
 from tightloop.core.domain.enums import EventKind, RowKind
-from tightloop.core.domain.kinds import array, boolean, float64, int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import array, boolean, float64, int64, void
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
 from tightloop.core.venue.carry import bundles, market_events

@@ -14,9 +14,9 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.enums import InstanceState, Op, OrderState, Phase, RowKind, Section, WarningCode
-from tightloop.core.domain.kinds import Signature, array, int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.families._signal.sections import is_needed
+from tightloop.core.kinds import Signature, array, int64, void
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of

@@ -10,9 +10,9 @@ from tightloop.core.carry import lending
 from tightloop.core.carry.books import margin_equity, margin_notional, net_asset_value, unit_value
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, LegKind, LegState
-from tightloop.core.domain.kinds import array, void
 from tightloop.core.domain.types import STATE, Floats, Record, Rows
 from tightloop.core.families.carry import dust_floor, hedge_of
+from tightloop.core.kinds import array, void
 from tightloop.core.signatures import ARENA
 
 

@@ -30,9 +30,9 @@ from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
-from tightloop.core.domain.kinds import boolean, int64, void
 from tightloop.core.domain.ticks import BookRow, Clock, Gap, StreamKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.market import tapes
 from tightloop.core.market import update as market_update
 from tightloop.core.replay.merge import is_before, sift_down

@@ -7,8 +7,8 @@ strategy together with those that the step wrote at the same event.
 from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.enums import EventKind
-from tightloop.core.domain.kinds import int64
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import int64
 from tightloop.core.replay.bars_stopping import HAS_NEWS, SCANNED, STOPPED, listen
 from tightloop.core.replay.ticks import (
     ANSWERED,
