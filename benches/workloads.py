@@ -59,7 +59,8 @@ def _loop_alone(name: str, options: Options) -> list[float]:
         count = len(feed.bars) + 10_000
         rows, equity, events = log.new_log(count), np.zeros(count, EQUITY), np.zeros(1, EVENT)
         rows["kind"], equity["ts_ns"] = 0, 0  # pages that are there when the clock starts
-        control = np.array([plan.rows_per_step, 0, 2**62, 0, 0], np.int64)
+        control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+        control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
         begun = time.process_time()
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, rows, equity,

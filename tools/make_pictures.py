@@ -1,9 +1,10 @@
-"""Make the pictures of the guide's pages on ticks: `python tools/make_pictures.py [NAME ...]`.
+"""Make the pictures of the guide's pages on ticks: `python tools/make_pictures.py [--out FOLDER] [NAME ...]`.
 
 Each is of a real run on the pump laboratory (`tightloop data sample --scenario pump`), photographed by a headless
 Chromium; nothing is drawn that the run did not say.
 """
 
+import argparse
 import base64
 import importlib
 import io
@@ -209,14 +210,18 @@ PICTURES: dict[str, Callable[[Path, Path, Path], None]] = {
 }  # fmt: skip
 
 
-def main(wanted: list[str]) -> Any:
+def main(arguments: list[str]) -> Any:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=IMAGES, help="where the pictures go (docs/images)")
+    parser.add_argument("names", nargs="*", choices=[[], *PICTURES], metavar="NAME", help=f"of {', '.join(PICTURES)}")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lab = folder / "lab"
         write_tick_sample(lab, ["pump"], seed=1)
-        for own in wanted or list(PICTURES):
-            PICTURES[own](lab, folder, IMAGES / f"{own}.png")
-            print(f"docs/images/{own}.png")
+        for own in options.names or list(PICTURES):
+            PICTURES[own](lab, folder, options.out / f"{own}.png")
+            print(options.out / f"{own}.png")
 
 
 if __name__ == "__main__":

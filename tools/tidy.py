@@ -28,6 +28,7 @@ from tidy_shape import (
     function_length,
     late_import_count,
     parameter_count,
+    places_of_tests,
     stale_paths,
 )
 from tidy_tree import PACKAGE, Finding, Ratchet, Source, Tree, dotted, is_broad, length, public_definitions, string_gets
@@ -384,6 +385,7 @@ CHECKS: list[Check] = [
     folder_width,
     parameter_count,
     path_lists,
+    places_of_tests,
     line_length,
     markdown_ratio,
     banned_names,

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from tidy_tree import PACKAGE, Finding, FunctionNode, Ratchet, Source, Tree, dotted, length
+from tidy_tree import PACKAGE, SOURCE, Finding, FunctionNode, Ratchet, Source, Tree, dotted, length
 
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 500
@@ -26,6 +26,9 @@ PUBLIC_API = (f"src/{PACKAGE}/app/runs/", f"src/{PACKAGE}/runtime/python/view.py
 COMMANDS = f"src/{PACKAGE}/app/cli/"
 # Compiled loops take arrays: numba has no record that holds several.
 LOOPS = f"src/{PACKAGE}/core/replay/"
+
+# Folders of tests below those of a package, about many of its modules at once.
+THEMES = ("windows",)
 
 # Packages that have rules before they have code.
 COMING = tuple(
@@ -101,6 +104,28 @@ def late_import_count(tree: Tree, _: Ratchet) -> Iterator[Finding]:
 def _late(source: Source) -> list[ast.Import | ast.ImportFrom]:
     nodes = {id(node): node for node, _ in source.imports() if id(node) in source.inside_functions}
     return list(nodes.values())
+
+
+def places_of_tests(tree: Tree, _: Ratchet) -> Iterator[Finding]:
+    """Yield tests that do not stand at the path of what they are about.
+
+    Below tests/<layer> every folder has the path of a package, and a test with the name of a module stands where that
+    module does. Folders beside the layers (tests/sim, tests/parity ...) hold what is about many packages.
+    """
+    paths = {source.path.removeprefix(SOURCE) for source in tree.package}
+    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    layers = {path.split("/")[0] for path in paths if "/" in path}
+    for source in tree.tests:
+        place = PurePosixPath(source.path.removeprefix("tests/"))
+        if place.parts[0] not in layers or not place.name.startswith("test_"):
+            continue
+        folder = place.parent.parent if place.parent.name in THEMES else place.parent
+        name = place.name.removeprefix("test_")
+        homes = [path for path in paths if PurePosixPath(path).name == name]
+        if str(folder) not in folders:
+            yield Finding(source.path, 0, f"there is no package {SOURCE}{folder}")
+        elif homes and str(folder / name) not in homes:
+            yield Finding(source.path, 0, f"{name} is {SOURCE}{min(homes)}: put its test there, or name the test else")
 
 
 def stale_paths(tree: Tree, _: Ratchet, *, patterns: dict[str, str] | None = None) -> Iterator[Finding]:

@@ -233,18 +233,19 @@ class Run:
         self.snapshots = np.full((len(tape.instants), width), math.nan)
         last, place = tape.fresh()
         while True:
-            plan.venues["forced_op"] = self.forced.get(int(place[0]), -1)
-            control = np.array([plan.rows_per_step, 1, 0], np.int64)
+            plan.venues["forced_op"] = self.forced.get(int(place[replay_carry.INSTANT]), -1)
+            control = np.zeros(replay_carry.CONTROL_COUNT, np.int64)
+            control[replay_carry.RESERVE], control[replay_carry.LEFT] = plan.rows_per_step, 1
             status = replay_carry.carry_replay(
                 plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, place, events,
                 log, self.snapshots, plan.table, control,
             )  # fmt: skip
-            self.rows += [log[k].copy() for k in range(core_log.FIRST, int(log[0]["slot"]))]
+            self.rows += [log[k].copy() for k in range(core_log.FIRST, core_log.stop(log))]
             core_log.empty(log)
             if status == replay_carry.FINISHED:
                 return
-            if control[2] > 0 and events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
-                yield int(place[0]) - 1
+            if control[replay_carry.DONE] > 0 and events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
+                yield int(place[replay_carry.INSTANT]) - 1
 
     def to_end(self) -> "Run":
         for _ in self.instants():

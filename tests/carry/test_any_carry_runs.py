@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as some
 
 from carry.synthetic import Prediction, Run, at, feed, walk
@@ -90,16 +90,17 @@ def files(draw: Any) -> dict[str, Any]:
 ran: list[bool] = []
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@seed(1)  # the share of files that run hangs on the draw: one in eight, and of some draws hardly any
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files(), some.integers(0, 1_000))
-def test_every_file_is_refused_by_name_or_runs(tree: dict[str, Any], seed: int) -> None:
+def test_every_file_is_refused_by_name_or_runs(tree: dict[str, Any], walk_seed: int) -> None:
     try:
         own = carry_read.loads(yaml.safe_dump(tree, sort_keys=False), "made.yaml")
     except InputError as refused:
         nameless = [problem for problem in refused.problems if not (problem.message and problem.remedy)]
     else:
         nameless = []
-        run_it(own, seed)
+        run_it(own, walk_seed)
     assert nameless == []
 
 

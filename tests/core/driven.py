@@ -42,7 +42,7 @@ class Driven:
         for name, value in fields.items():
             event[0][name] = value
         replay_bars.step_one(self.states, self.arena, event, self.log, self.plan.table)
-        end = int(self.log[0]["slot"])
+        end = core_log.stop(self.log)
         written = self.log[core_log.FIRST : end].copy()
         core_log.empty(self.log)
         self.rows.append(written)

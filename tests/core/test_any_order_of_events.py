@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.core.driven import Driven, of_kind
-from tests.core.test_orders import LEGAL
+from tests.core.trading.test_orders import LEGAL
 from tests.parity import runs
 
 from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind

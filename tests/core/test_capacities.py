@@ -201,16 +201,16 @@ def count_of_rows(setting):
     feed = setting.market().feed(plan)
     log, most = core_log.new_log(60_000), 0
     equity, events = np.zeros(8, runs.EQUITY), np.zeros(1, runs.EVENT)
-    control = np.array([0, 0, 0, 0, 0], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
     while True:
-        control[1], control[2] = 0, 1
+        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
             plan.table, control,
         )  # fmt: skip
         if status == replay_bars.FINISHED:
             return most
-        most = max(most, int(log[0]["slot"]) - core_log.FIRST)
+        most = max(most, core_log.count(log))
         core_log.empty(log)
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tightloop.core import rules
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.kinds import int64
 from tightloop.core.domain.types import Floats, Rows
+from tightloop.core.kinds import int64
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN
 from tightloop.core.signatures import ARENA, STATES
 from tightloop.model.instruments import default_rules

@@ -340,10 +340,11 @@ def hashes_of_replay(setting):
     plan = setting.plan()
     feed = setting.market().feed(plan)
     log, equity, events = core_log.new_log(max(2 * plan.rows_per_step, 8_192)), np.zeros(8, EQUITY), np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE] = plan.rows_per_step
     seen = {}
     while True:
-        control[1], control[2] = 0, 1
+        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
         status = replay_bars.replay(
             plan.states,
             plan.arena,

@@ -113,9 +113,9 @@ def test_where_the_log_is_drained_changes_nothing(monkeypatch):
     """A log that is full all the time, and equity rows that are handed over one by one."""
     setting = runs.Setting.random(*EVERY_KIND["long_and_short"], seed=8)
     usual = setting.run()
-    monkeypatch.setattr(runs.backtest.core_log, "ROWS", 0)
-    monkeypatch.setattr(runs.backtest, "EQUITY_ROWS", 1)
-    monkeypatch.setattr(runs.backtest, "EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(runs.bars_backtest.core_log, "ROWS", 0)
+    monkeypatch.setattr(runs.bars_backtest, "EQUITY_ROWS", 1)
+    monkeypatch.setattr(runs.bars_backtest, "EVENTS_AT_ONCE", 7)
     drained = setting.run()
     assert drained.state_hash == usual.state_hash
     assert runs.rows_of(drained.run.result.tables["signals"]) == runs.rows_of(usual.run.result.tables["signals"])

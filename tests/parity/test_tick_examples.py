@@ -1,5 +1,6 @@
 """The example strategies on ticks, on the laboratory and on real ticks: what every run of them must be."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def run(path, root, market, **options):
     )
 
 
+@pytest.fixture(scope="module")
+def plain_run(roots):
+    """The run of an example as it is, made once for all that is held against it."""
+
+    @functools.cache
+    def of(path, market):
+        return run(path, root_of(roots, market), market)
+
+    return of
+
+
 def frames(done):
     return {name: getattr(done, name) for name in TABLES}
 
@@ -91,9 +103,10 @@ def rest(done):
 
 
 @each_run
-def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots):
+def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots, plain_run):
     root = root_of(roots, market)
-    one, again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, False, True))
+    one = plain_run(path, market)
+    again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, True))
     assert rest(one) == rest(again) == rest(other)
     for name, frame in frames(one).items():
         assert frame.equals(frames(again)[name]), name
@@ -103,7 +116,7 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
 
 
 @each_run
-def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
+def test_every_step_of_an_example_keeps_the_rules(path, market, roots, plain_run):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)
     loaded = runs_strategies.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
@@ -117,7 +130,7 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
 
     ticks_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
-    assert run(path, root, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
+    assert plain_run(path, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 
 
 def with_another_future(root, into, market, cut_ns, seed):
@@ -165,9 +178,9 @@ def until(done, cut_ns):
 
 
 @each_run
-def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path):
+def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path, plain_run):
     root = root_of(roots, market)
-    whole = run(path, root, market)
+    whole = plain_run(path, market)
     random = np.random.default_rng(sum(path.stem.encode()))
     ts = whole.fills["ts"] if len(whole.fills) else whole.equity["ts"]
     # Just behind a fill, where something is at stake; and in the middle of the run.

@@ -23,8 +23,8 @@ from sim.market import (
 )
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason, Role
-from tightloop.core.domain.kinds import float64, int64
 from tightloop.core.domain.types import Rows
+from tightloop.core.kinds import float64, int64
 from tightloop.core.log import new_log
 from tightloop.core.signatures import LOG_ARRAY, STATES, TABLE
 from tightloop.core.trading import commands

@@ -84,6 +84,7 @@ def test_every_check_is_planted_somewhere():
         tidy.folder_width,
         tidy.late_import_count,
         tidy.path_lists,
+        tidy.places_of_tests,
         tidy.docstring_verbs,
     }  # test_tidy_shape.py
     assert {check for check, *_ in VIOLATIONS} | elsewhere == set(tidy.CHECKS)

@@ -105,3 +105,21 @@ def test_a_docstring_of_a_function_begins_with_a_verb(tmp_path):
     )
     tree = plant(tmp_path, {CORE: text, "tools/verbs.txt": VERBS})
     assert found(tidy.docstring_verbs, tree) == [f"{CORE}:1: f: begin with a verb (tools/verbs.txt), not 'The price.'"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("tests/core/test_planted.py", []),
+        ("tests/core/planted.py", []),
+        ("tests/core/test_many_things.py", []),
+        ("tests/core/windows/test_many_things.py", []),
+        ("tests/sim/test_planted.py", []),
+        ("tests/core/gone/test_many_things.py", ["there is no package src/tightloop/core/gone"]),
+        ("tests/app/test_planted.py", ["planted.py is src/tightloop/core/planted.py: put its test there"]),
+    ],
+)
+def test_a_test_stands_where_its_module_does(tmp_path, path, expected):
+    findings = found(tidy.places_of_tests, plant(tmp_path, {CORE: "", "src/tightloop/app/main.py": "", path: ""}))
+    assert len(findings) == len(expected)
+    assert all(text in finding for text, finding in zip(expected, findings, strict=True))

@@ -35,7 +35,7 @@ from numba.core import caching, codegen
 from numba.extending import intrinsic
 from numba.np import arrayobj, numpy_support
 
-from tightloop.core.domain.kinds import Array, Kind, Scalar, Signature
+from tightloop.core.kinds import Array, Kind, Scalar, Signature
 
 DISABLE_JIT = bool(numba.config.DISABLE_JIT)
 CORE_DIR = Path(__file__).resolve().parent

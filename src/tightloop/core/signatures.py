@@ -5,9 +5,9 @@ kinds of arrays that compiled loops take are here too.
 """
 
 from tightloop.core.compiled import caller
-from tightloop.core.domain.kinds import array, float64, int64, void
 from tightloop.core.domain.ticks import TICK
 from tightloop.core.domain.types import BAR, EQUITY, EVENT, LOG_ROW, ORDER, RATE, STATE, STREAM, VENUE
+from tightloop.core.kinds import array, float64, int64, void
 
 ARENA = array(float64)
 TABLE = array(int64)

@@ -11,7 +11,6 @@ from tightloop.core import limits
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
 from tightloop.core.domain.carry import CARRY
 from tightloop.core.domain.enums import ACCOUNT_KINDS, Role
-from tightloop.core.domain.kinds import uint64, void
 from tightloop.core.domain.ticks import BOOK
 from tightloop.core.domain.types import (
     AGGREGATE,
@@ -28,6 +27,7 @@ from tightloop.core.domain.types import (
     Rows,
     Word,
 )
+from tightloop.core.kinds import uint64, void
 from tightloop.core.signatures import ARENA
 from tightloop.core.trading import orders, positions
 from tightloop.core.trading.ledger import WALLET

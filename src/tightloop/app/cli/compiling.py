@@ -1,7 +1,7 @@
-"""What is said while the core is compiled: which part, how many there are, for how long. Nothing when nothing is.
+"""Progress of the compilation of the core: which part, how many there are, for how long. Silent when all is cached.
 
-A part is one function of the core that is compiled by itself. Which of them a command needs follows from what it
-imports, so the count may grow while it loads more.
+A part is one function of the core that is compiled separately. Which parts a command needs follows from its imports, so
+the count may grow while it loads more modules.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from tightloop.core import compiled
 
 PACKAGE = Path(__file__).resolve().parents[2]
 CHECKS = "tightloop.core.checks"
-"""A package whose files are all loaded when it is."""
+"""A package that imports every file of its folder."""
 EVERY_S = 1.0
 NO_TERMINAL_EVERY_S = 30.0
 
 
 def say_when_compiling() -> None:
-    """Before anything imports the core: a first start takes a minute or more, and silence looks like a fault."""
+    """Announce compilations on stderr. Call it before the core is imported: a first start takes minutes."""
     shown = _Shown()
 
     def say(is_kept: bool) -> None:
@@ -42,7 +42,7 @@ def say_when_compiling() -> None:
 
 
 class _Shown:
-    """One line of progress: rewritten on a terminal every second, written anew every half minute elsewhere."""
+    """One line of progress: rewritten every second on a terminal, printed every half minute elsewhere."""
 
     def __init__(self) -> None:
         self._total = self._done = 0
@@ -52,13 +52,13 @@ class _Shown:
         self._ended = threading.Event()
 
     def begin(self, total: int) -> None:
-        """The first part is about to be compiled."""
+        """Start the clock; the first of ``total`` parts is about to be compiled."""
         self._total = total
         self._begun = time.monotonic()
         self._next = self._begun + NO_TERMINAL_EVERY_S
 
     def hear(self, part: str | None) -> None:
-        """A part begins (its name), or has ended (None)."""
+        """Note that a part begins (its name) or has ended (None)."""
         if part is not None:
             if self._done >= self._total:
                 self._total = self._done + max(parts()[0], 1)
@@ -91,7 +91,7 @@ class _Shown:
 
 
 def parts() -> tuple[int, int]:
-    """(parts that are not in the cache, all parts) of what the modules loaded so far import."""
+    """Count (parts not in the cache, all parts) of what the modules loaded so far import."""
     files = {path for name in list(sys.modules) if name.startswith("tightloop.") for path in _reached(name)}
     found = [(path, function) for path in sorted(files) for function in _compiled_in(path)]
     stale = sum(not compiled.is_cached(path, function) for path, function in found)
@@ -105,11 +105,11 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _compiled_in(path: Path) -> tuple[str, ...]:
-    """Names of the functions of a file that ``compiled`` decorates."""
-    own = (node for node in _tree(path).body if isinstance(node, ast.FunctionDef))
+    """Return the names of the functions that ``compiled`` decorates in a file."""
+    functions = (node for node in _tree(path).body if isinstance(node, ast.FunctionDef))
     return tuple(
         node.name
-        for node in own
+        for node in functions
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "compiled"
     )
@@ -117,7 +117,7 @@ def _compiled_in(path: Path) -> tuple[str, ...]:
 
 @cache
 def _reached(module: str) -> frozenset[Path]:
-    """Files of the core that a module reaches by the imports at the top of files."""
+    """Return the files of the core that a module reaches through imports at the top of files."""
     seen: set[Path] = set()
     waiting = [module]
     asked = set(waiting)
@@ -127,7 +127,7 @@ def _reached(module: str) -> frozenset[Path]:
         if path is None:
             continue
         seen.add(path)
-        names = [f"{CHECKS}.{own.stem}" for own in path.parent.glob("*.py")] if name == CHECKS else []
+        names = [f"{CHECKS}.{file.stem}" for file in path.parent.glob("*.py")] if name == CHECKS else []
         for imported in (*names, *_imports_of(path)):
             if imported not in asked:
                 asked.add(imported)
@@ -136,7 +136,7 @@ def _reached(module: str) -> frozenset[Path]:
 
 
 def _file_of(module: str) -> Path | None:
-    """The file of a module of this package; None of another's, or of a name that is no module."""
+    """Return the file of a module of this package; None for other packages and for names that are no module."""
     base = PACKAGE.joinpath(*module.split(".")[1:])
     if module.partition(".")[0] != PACKAGE.name:
         return None

@@ -1,4 +1,4 @@
-"""What every command does alike: errors and their exit codes, progress, and tables on a screen."""
+"""Output common to all commands: errors and exit codes, progress, tables."""
 
 import sys
 import time
@@ -15,12 +15,12 @@ from tightloop.model.errors import InputError, Interrupted, TightloopError
 T = TypeVar("T")
 
 SHOWN_AFTER_S = 2.0
-"""A job that is done sooner shows no progress bar."""
+"""Shorter jobs show no progress bar."""
 
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Print what was raised on purpose as ``error: ...`` lines on stderr, and exit with its code (Ctrl-C: 130)."""
+    """Print an expected error as ``error: ...`` lines on stderr and exit with its code (Ctrl-C: 130)."""
     try:
         yield
     except KeyboardInterrupt:
@@ -43,18 +43,18 @@ def warn(message: str) -> None:
 
 
 def say_replaced(file: Path | None) -> None:
-    """Before a file is written anew: that it was there, and since when. Nothing when it was not."""
+    """Print that a file will be overwritten, and when it was written; nothing if it does not exist."""
     if file is not None and file.is_file():
         click.echo(f"replaces {file} of {made_at(file)}")
 
 
 def made_at(file: Path) -> str:
-    """When a file was last written, as people read it."""
+    """Return when a file was last written, as text."""
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def progress(steps: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Pass the steps on; show a bar on stderr once they take more than two seconds, and only on a terminal."""
+    """Pass the steps through; show a bar on stderr once they take more than two seconds, on a terminal only."""
     if not sys.stderr.isatty():
         yield from steps
         return
@@ -79,7 +79,7 @@ def progress(steps: Iterable[T], total: int, label: str) -> Iterator[T]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Lines of a table whose columns are as wide as what is in them; columns in ``right`` are set to the right."""
+    """Format a table as lines; columns in ``right`` are aligned to the right."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     return [
         "  ".join(
@@ -102,16 +102,16 @@ class Bar:
         self._progress.start()
 
     def to(self, done: int) -> None:
-        """Show that so many steps are done."""
+        """Show ``done`` steps as done."""
         self._progress.update(self._task, completed=done)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         self._progress.stop()
 
 
 def open_bar(label: str, total: int) -> Bar | None:
-    """A bar to move by hand; None where nobody sees it."""
+    """Open a progress bar; None when stderr is not a terminal."""
     return Bar(label, total) if sys.stderr.isatty() else None
 
 

@@ -64,10 +64,15 @@ def _refusal(error: click.ClickException) -> InputError:
     return InputError.one("command line", None, "", message, f"`{command} --help` shows what can be written")
 
 
-@click.group("tightloop", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "tightloop",
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One engine for trading strategies: what you backtested is what trades.",
+)
 @click.version_option(__version__, prog_name="tightloop")
 def main() -> None:
-    """One engine for trading strategies: what you backtested is what trades."""
+    """Run ``tightloop``."""
 
 
 if __name__ == "__main__":

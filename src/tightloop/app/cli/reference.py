@@ -1,10 +1,10 @@
-"""The reference strategies beside a file of expected figures: ``python3 dev.py reference``.
+"""Comparison of the reference strategies with a file of expected figures: ``python3 dev.py reference``.
 
 The file maps windows (``2024-01-01..2025-06-30``) to figures, and each figure to named numbers. A figure is the
-strategy file of its name; a number at its end is the value of the parameter ``ltv``: ``loop_weETH_0.65`` is
-``loop_weETH.yaml`` at 0.65. Two numbers are the same when they differ by at most 1e-9 of the larger of what is expected
-and the scale: the price of a book of one coin, the capital for money, 1 for ratios and rates. Counts, instants and
-nulls are the same or not.
+strategy file of that name; a number at its end is the value of the parameter ``ltv``: ``loop_weETH_0.65`` is
+``loop_weETH.yaml`` at 0.65. Numbers are equal when they differ by at most 1e-9 of the larger of the expected value and
+a scale: the spot price for figures per coin, the capital for money, 1 for ratios and rates. Counts, instants and nulls
+must match exactly.
 """
 
 import json
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 def derived(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything a figure may be called, from ``result.json``."""
+    """Return every number that may be expected, by name, from ``result.json``."""
     figures, metrics = result["figures"], result["metrics"]
     ratio, rate = figures["ratio"], figures["rate0"]
     return {
@@ -57,7 +57,7 @@ def derived(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scale_of(name: str, found: Mapping[str, Any], capital: float) -> float:
-    """What a difference is measured against when the expected number is small."""
+    """Return the scale that a difference is measured against when the expected number is small."""
     if name in OF_A_COIN:
         return float(found["spot0"])
     if name == "final_100k":
@@ -68,7 +68,7 @@ def scale_of(name: str, found: Mapping[str, Any], capital: float) -> float:
 
 
 def same(expected: Any, found: Any, scale: float) -> bool:
-    """Whether a number is what was expected; counts, texts and nulls exactly."""
+    """Compare a number with the expected one within TOLERANCE; counts, texts and nulls exactly."""
     exact = (expected, found)
     if any(each is None or isinstance(each, str | bool) for each in exact):
         return bool(expected == found)
@@ -78,19 +78,19 @@ def same(expected: Any, found: Any, scale: float) -> bool:
 
 
 def strategy_of(figure: str) -> tuple[Path, list[str]]:
-    """The file of a figure, and the settings its name asks for."""
+    """Return the file of a figure, and the settings its name implies; raises Refused when there is none."""
     path = STRATEGIES / f"{figure}.yaml"
     if path.is_file():
         return path, []
     numbered = PARAMETER.fullmatch(figure)
     if numbered and (STRATEGIES / f"{numbered[1]}.yaml").is_file():
         return STRATEGIES / f"{numbered[1]}.yaml", [f"params.ltv={numbered[2]}"]
-    there = ", ".join(sorted(own.stem for own in STRATEGIES.glob("*.yaml")))
+    there = ", ".join(sorted(file.stem for file in STRATEGIES.glob("*.yaml")))
     raise Refused(f"there is no {figure}.yaml in {STRATEGIES.as_posix()}; there are {there}")
 
 
 def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """The file of expected figures. InputError with what is wrong in it."""
+    """Read the file of expected figures; raises InputError with every problem in it."""
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
@@ -107,7 +107,7 @@ def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
             problems.append(
                 Problem(str(path), None, window, "is not FROM..TO", "write for example 2024-01-01..2025-06-30")
             )
-        if not isinstance(figures, dict) or not all(isinstance(own, dict) for own in figures.values()):
+        if not isinstance(figures, dict) or not all(isinstance(numbers, dict) for numbers in figures.values()):
             problems.append(
                 Problem(str(path), None, window, "does not map figures to numbers", "see the other windows")
             )
@@ -119,7 +119,7 @@ def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
 def rows_of(
     expected: Mapping[str, Mapping[str, Mapping[str, Any]]], data: Path
 ) -> Iterator[tuple[str, str, Any, Any, Any]]:
-    """Window and figure, name, expected, found (a Refused when there is none), and whether they are the same."""
+    """Yield (window and figure, name, expected, found or Refused, whether they are equal)."""
     for window, figures in expected.items():
         start, end = window.split("..")
         for figure, numbers in figures.items():
@@ -142,7 +142,7 @@ def rows_of(
 
 
 def difference(expected: Any, found: Any) -> str:
-    """How far a number is from what was expected, as text."""
+    """Format the difference of a number from the expected one."""
     if isinstance(expected, int | float) and isinstance(found, int | float):
         return f"{found - expected:.3g}" if math.isfinite(found) else "-"
     return "0" if expected == found else "-"

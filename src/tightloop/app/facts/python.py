@@ -89,7 +89,7 @@ def wish_facts(wish: "Wish") -> Facts:
 
 def call_facts(listener: "Notes | None", strategy: str, instrument: str) -> Facts | None:
     """Return the last callback of a strategy on an instrument; None without one, and for other families."""
-    seen = None if listener is None else listener.heard_of.get((strategy, instrument))
+    seen = None if listener is None else listener.notes_of.get((strategy, instrument))
     call: Call | None = None if seen is None else seen.last_call
     if call is None:
         return None

@@ -39,6 +39,7 @@ from tightloop.core.carry.books import (
     update_series,
 )
 from tightloop.core.compiled import compiled, float_bits, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import (
     BUCKETS,
     STAGE,
@@ -102,9 +103,9 @@ def _killed(carry: Record, event: Record) -> None:
     bit = 1
     if event.instrument >= 0:
         bit = 2 << (event.instrument & 31)
-    if event.instance > 0 or event.order_slot > 0:
+    if event.instance > 0 or fields.scope_strategy(event) > 0:
         return  # another instance or strategy
-    if event.order_id != 0:
+    if fields.is_engaged(event):
         carry.killed |= bit
     elif event.instrument < 0:
         carry.killed = 0
@@ -119,16 +120,16 @@ def _killed(carry: Record, event: Record) -> None:
 def _report(state: Record, rows: Rows, event: Record, value: float) -> None:
     """Append an INSTRUCTION_EXECUTED row; ``value`` is the notional in the share class."""
     row = log.emit(state, rows, RowKind.INSTRUCTION_EXECUTED.value, -1)
-    row.code = event.reason
-    row.order_id = event.order_id
-    row.slot = event.instrument
-    row.oco = event.instance
-    row.side = event.side
-    row.qty = event.qty
-    row.threshold = event.amount
+    row.code = fields.op(event)
+    row.order_id = fields.bundle(event)
+    row.slot = fields.source(event)
+    row.oco = fields.target(event)
+    row.side = fields.leg(event)
+    row.qty = fields.given(event)
+    row.threshold = fields.taken(event)
     row.price = event.price
-    row.fee = event.rate
-    row.role = event.is_maker
+    row.fee = fields.executed_fee(event)
+    row.role = fields.fee_balance(event)
     row.value = value
     log.seal(state, row)
 
@@ -147,21 +148,22 @@ def _perp_traded(state: Record, rows: Rows, event: Record) -> None:
     """Apply an executed perpetual trade."""
     carry = state.carry
     books = carry.books
-    holding = books.holdings[event.instance]
+    qty, fee_paid = fields.given(event), fields.executed_fee(event)
+    holding = books.holdings[fields.target(event)]
     price = books.assets[holding.quote].price
     before = holding.unrealized
     was_flat = holding.qty == 0.0
-    realized = trade_holding(books, event.instance, event.qty, event.price)
+    realized = trade_holding(books, fields.target(event), qty, event.price)
     if was_flat:
         holding.opened_ns = state.ts_ns
     holding.stop, holding.target = event.stop_loss, event.take_profit
-    holding.fees += event.rate
-    fee = _pay_fee(carry, event.is_maker, event.rate)
+    holding.fees += fee_paid
+    fee = _pay_fee(carry, fields.fee_balance(event), fee_paid)
     carry.fees += fee
     moved = (holding.unrealized - before + realized) * price
     carry.buckets[PnlComponent.DELTA_PNL.value] += moved  # a stop or target within the bar fills away from the mark
     carry.buckets[PnlComponent.TRANSACTION_COSTS.value] -= fee
-    _report(state, rows, event, abs(event.qty) * event.price * price)
+    _report(state, rows, event, abs(qty) * event.price * price)
 
 
 @leaf
@@ -175,10 +177,11 @@ def _rest(whole: float, part: float) -> float:
 def _paid_out(state: Record, event: Record) -> None:
     """Redeem units for a paid withdrawal at the current unit price, which therefore does not move."""
     carry = state.carry
-    paid = event.qty * unit_value(carry.books, event.instrument)
+    source, given = fields.source(event), fields.given(event)
+    paid = given * unit_value(carry.books, source)
     nav = net_asset_value(carry.books)
     price = nav / carry.units
-    change(carry.books, event.instrument, -event.qty, ContraAccount.CAPITAL.value)
+    change(carry.books, source, -given, ContraAccount.CAPITAL.value)
     carry.units = _rest(carry.units, paid / price)
     _flow_of_account(state, nav, nav - paid if carry.units > 0.0 else 0.0)
     carry.flows -= paid
@@ -190,15 +193,15 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
     """Apply any other executed instruction: amounts, fee, costs, and the count of transfers in transit."""
     carry = state.carry
     books = carry.books
-    op, source, target = event.reason, event.instrument, event.instance
-    given = event.qty * unit_value(books, source) if source >= 0 else 0.0
+    op, source, target = fields.op(event), fields.source(event), fields.target(event)
+    given = fields.given(event) * unit_value(books, source) if source >= 0 else 0.0
     if op == Instruction.PAY_OUT:
         _paid_out(state, event)
         _report(state, rows, event, given)
         return
-    convert(books, op, source, target, event.qty, event.amount)
-    taken = event.amount * unit_value(books, target) if target >= 0 else 0.0
-    fee = _pay_fee(carry, event.is_maker, event.rate)
+    convert(books, op, source, target, fields.given(event), fields.taken(event))
+    taken = fields.taken(event) * unit_value(books, target) if target >= 0 else 0.0
+    fee = _pay_fee(carry, fields.fee_balance(event), fields.executed_fee(event))
     carry.buckets[PnlComponent.TRANSACTION_COSTS.value] += taken - given - fee
     if op == Instruction.GAS:
         carry.gas_cost += given
@@ -214,7 +217,7 @@ def _converted(state: Record, rows: Rows, event: Record) -> None:
 @leaf
 def _funded(carry: Record, event: Record) -> None:
     """Apply a funding settlement to a holding; the venue has computed the amount (positive: received)."""
-    assert event.price > 0.0, "funding is settled at a mark"
+    assert fields.settlement_mark(event) > 0.0, "funding is settled at a mark"
     books = carry.books
     holding = books.holdings[event.instance]
     if holding.settled_ns >= event.ts_event_ns:
@@ -225,8 +228,8 @@ def _funded(carry: Record, event: Record) -> None:
     carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
     if event.amount != 0.0:
         holding.funding += event.amount
-        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
-        carry.buckets[PnlComponent.FUNDING_PNL.value] += event.stop_price * unit_value(books, holding.cash)
+        change(books, holding.cash, fields.settled_cash(event), ContraAccount.FUNDING.value)
+        carry.buckets[PnlComponent.FUNDING_PNL.value] += fields.settled_cash(event) * unit_value(books, holding.cash)
 
 
 @leaf
@@ -241,7 +244,7 @@ def _flowed(state: Record, event: Record) -> None:
     """Apply a capital flow: deposits mint units at the current unit price; withdrawals become a payable until paid."""
     carry = state.carry
     if event.amount < 0.0:
-        carry.is_fast = event.reason if carry.payable == 0.0 else min(carry.is_fast, event.reason)
+        carry.is_fast = fields.is_fast(event) if carry.payable == 0.0 else min(carry.is_fast, fields.is_fast(event))
         carry.payable -= event.amount
         return
     before = 0.0
@@ -275,8 +278,8 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
     price = books.assets[holding.quote].price
     before = holding.unrealized
     realized = trade_holding(books, event.instance, -holding.qty, event.price)
-    change(books, holding.cash, -event.amount, ContraAccount.SEIZED.value)
-    kept = event.amount * unit_value(books, holding.cash)
+    change(books, holding.cash, -fields.kept_margin(event), ContraAccount.SEIZED.value)
+    kept = fields.kept_margin(event) * unit_value(books, holding.cash)
     carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
     holding.is_liquidated = 1
     carry.legs[holding.leg].state = LegState.LIQUIDATED.value
@@ -309,16 +312,17 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     carry.is_pending = 0
     carry.bundle_count += 1
     row = log.emit(state, rows, RowKind.BUNDLE.value, -1)
-    row.order_id = event.order_id
-    row.reason = event.reason
+    row.order_id = fields.bundle(event)
+    row.reason = fields.rollback(event)
     log.seal(state, row)
-    if event.reason == Rollback.NONE:
+    if fields.rollback(event) == Rollback.NONE:
         return True
     carry.rollback_count += 1
     carry.blocked_ns = state.ts_ns
     if is_stage:
         carry.stage = max(0, carry.stage - 1)  # retry the same stage at the next instant
-    trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, float(event.reason), event.order_id)
+    reason = float(fields.rollback(event))
+    trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, reason, fields.bundle(event))
     return False
 
 
@@ -327,10 +331,10 @@ def _predicted(carry: Record, event: Record) -> None:
     """Store a signal for a directional leg: wanted side (1, 0, -1), volatility, confidence."""
     leg = carry.legs[event.instance]
     assert leg.kind == LegKind.PERP, "a prediction is for a directional leg"
-    if event.amount > leg.confidence_min or event.qty == 0.0:
-        leg.wanted_side = event.qty
-        leg.wanted_sd = event.rate
-        leg.confidence = event.amount
+    if fields.confidence(event) > leg.confidence_min or fields.signal_side(event) == 0.0:
+        leg.wanted_side = fields.signal_side(event)
+        leg.wanted_sd = fields.signal_sd(event)
+        leg.confidence = fields.confidence(event)
         leg.predicted_ns = event.ts_event_ns
 
 
@@ -401,7 +405,7 @@ def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table)
     assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
     goes_on = False
     if kind == EventKind.INSTRUCTION_EXECUTED:
-        if event.reason == Instruction.PERP_TRADE:
+        if fields.op(event) == Instruction.PERP_TRADE:
             _perp_traded(state, rows, event)
         else:
             _converted(state, rows, event)

@@ -40,9 +40,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core.compiled import address_table, compiled
-from tightloop.core.domain.kinds import array, float64, int64, void
 from tightloop.core.domain.types import BAR, Floats
 from tightloop.core.indicators.contract import Choice, End, Parameter, Values
+from tightloop.core.kinds import array, float64, int64, void
 from tightloop.core.signatures import call_update
 
 FOLDER = Path(__file__).resolve().parent

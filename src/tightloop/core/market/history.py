@@ -5,8 +5,8 @@
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.domain.kinds import int64, void
 from tightloop.core.domain.types import Record, Rows
+from tightloop.core.kinds import int64, void
 from tightloop.core.signatures import BARS, STATES
 
 

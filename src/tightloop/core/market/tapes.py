@@ -24,8 +24,8 @@ import numpy as np
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, hot, leaf
-from tightloop.core.domain.kinds import array, boolean, int64
 from tightloop.core.domain.types import STATE, Floats, Record, Rows
+from tightloop.core.kinds import array, boolean, int64
 
 # Common to all tapes: ns since the tape's epoch, exact in a float while below 2^53 (see _rebase).
 TIME = 0

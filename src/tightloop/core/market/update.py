@@ -15,6 +15,7 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.ticks import BookRow, Gap
 from tightloop.core.domain.types import Floats, Record, Table
 from tightloop.core.market import depth, tapes
@@ -203,7 +204,7 @@ def trade(state: Record, arena: Floats, table: Table, event: Record) -> None:
         bar.open_ns, bar.close_ns = state.ts_ns, 0
         _grow_aggregates(state, index)
     if instrument.trade_tape >= 0:
-        sign = -1.0 if event.is_maker != 0 else 1.0
+        sign = -1.0 if fields.is_buyer_maker(event) else 1.0
         tapes.take_trade(state, arena, instrument.trade_tape, state.ts_ns, price, event.qty, sign)
     _mark(state, index, instrument.mark if instrument.bid > 0.0 else price, price, price)
     _refresh(state, arena, table, index, True)
@@ -216,14 +217,14 @@ def quote(state: Record, arena: Floats, table: Table, event: Record) -> None:
 
     The mid updates the price extremes since a signal only if there are no trade prints.
     """
-    index, bid, ask = event.instrument, event.price, event.rate
+    index, bid, ask, ask_qty = event.instrument, event.price, fields.ask(event), fields.ask_qty(event)
     assert 0.0 < bid <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     assert 0.0 < ask <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     instrument = state.instruments[index]
     instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
-    instrument.bid, instrument.bid_qty, instrument.ask, instrument.ask_qty = bid, event.qty, ask, event.amount
+    instrument.bid, instrument.bid_qty, instrument.ask, instrument.ask_qty = bid, event.qty, ask, ask_qty
     if instrument.quote_tape >= 0:
-        tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, event.amount)
+        tapes.take_quote(state, arena, instrument.quote_tape, state.ts_ns, bid, event.qty, ask, ask_qty)
     mid = 0.5 * (bid + ask)
     # Where trades are known, only traded prices count as extremes since a signal.
     if instrument.last > 0.0:
@@ -276,14 +277,14 @@ def book_level(state: Record, arena: Floats, table: Table, event: Record) -> Non
     Event fields: price, qty, order_id (sequence number), reason (``BookRow`` flags). The book is consistent, and
     evaluated, only after the update's last level (``IS_LAST``).
     """
-    index, flags = event.instrument, event.reason
+    index, flags = event.instrument, fields.book_flags(event)
     instrument = state.instruments[index]
     assert instrument.book >= 0, "a book is told to who keeps one"
     assert 0.0 < event.price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     assert 0.0 <= event.qty <= limits.QUANTITY_MAX, "QUANTITY_MAX: a quantity is bounded and not negative"
     book = state.books[instrument.book]
     instrument.touched_ns, instrument.gap_ns = state.ts_ns, 0
-    if depth.is_taken(book, event.order_id, flags):
+    if depth.is_taken(book, fields.book_seq(event), flags):
         side = depth.BUY if flags & BookRow.IS_BID else depth.SELL
         depth.set_level(book, side, event.price, event.qty)
     if not flags & BookRow.IS_LAST:

@@ -1,21 +1,26 @@
-"""The replay of bars that stops where somebody outside of the step may decide: strategies in Python, one stop a bar.
+"""Bar replay that yields to Python wherever a user strategy may act, at most once a bar.
 
-It makes the same calls in the same order as ``replay/bars.py``, and what was decided comes in as events between two
-market events. It stops after the last bar that ends at an instant, and after the last that begins when there was a fill
-or a timer is due: then no order can be matched against a range that lies before it.
+It makes the same calls in the same order as ``replay/bars.py``; what a strategy requests comes in as events between two
+market events. It stops after the last bar that closes at an instant, and after the last that opens if there was a fill
+or a timer is due: at these points no order can be matched against a price range that lies before it.
 """
 
+from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
-from tightloop.core.domain.kinds import int64, void
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import int64, void
 from tightloop.core.market.history import keep_bar
 from tightloop.core.replay import merge
 from tightloop.core.replay.bars import (
+    EQUITY_COUNT,
     EQUITY_FULL,
     FINISHED,
+    IS_DAILY,
+    LEFT,
     LOG_FULL,
     PAUSED,
+    RESERVE,
     at_venue,
     decide_later,
     deliver,
@@ -31,14 +36,16 @@ from tightloop.core.step import step
 from tightloop.core.venue import bars as venue_bars
 
 STOPPED = 6
+"""A replay returned because a user strategy may act now."""
 CONTROL_COUNT = 10
-# Places in ``control``; the first five are those of ``replay``.
-RESERVE, EQUITY_COUNT, LEFT, IS_DAILY, LAST_DAY, IS_OWED, DUE_NS, HEARD, HAS_NEWS, WANTS_BARS = range(CONTROL_COUNT)
+IS_OWED, DUE_NS, SCANNED, HAS_NEWS, WANTS_BARS = range(5, CONTROL_COUNT)
+"""Places in ``control`` after those of ``replay``: 1 while the equity after the last event is still to be written; when
+the next timer of a user strategy is due; rows of the log looked at; 1 after a fill; 1 to stop at every close."""
 
 
 @leaf
 def _take(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
-    """One market event: venue first, then the step, then what the step commands."""
+    """Take one market event: venue first, then the step, then the step's commands."""
     if is_timer_first(state, event):
         tell_timers(state, arena, venue, event, log, table)
     if venue_bars.has_business(venue):
@@ -52,17 +59,17 @@ def _take(state: Record, arena: Floats, venue: Record, event: Record, log: Rows,
         decide_later(state, arena, venue, event, log, table)
         return
     step(state, arena, event, log, table)
-    if log[0].oco < log[0].slot:
+    if core_log.has_commands(log):
         deliver(state, arena, venue, log, table)
 
 
 @hot
 def listen(log: Rows, outside: Ints, control: Ints) -> None:
-    """Look at new rows of the log for a fill of an instance that is decided outside (flag 1 in ``outside``)."""
-    for at in range(control[HEARD], log[0].slot):
-        if log[at].kind == RowKind.FILL and outside[log[at].instance] != 0:
+    """Look through new rows of the log for a fill of an instance of a user strategy (flag 1 in ``outside``)."""
+    for row in range(control[SCANNED], core_log.end(log)):
+        if log[row].kind == RowKind.FILL and outside[log[row].instance] != 0:
             control[HAS_NEWS] = 1
-    control[HEARD] = log[0].slot
+    control[SCANNED] = core_log.end(log)
 
 
 @compiled(
@@ -85,11 +92,10 @@ def replay_outside(
     past: Rows,
     outside: Ints,
 ) -> int:
-    """``replay`` up to the next stop (STOPPED), or until one of the reasons for which ``replay`` returns.
+    """Run as ``replay`` does, up to the next stop (STOPPED).
 
-    ``control``: the five of ``replay``, then [1 when the equity after the last event is still to be written, when a
-    timer outside is due, rows of the log that were looked at, 1 when there was a fill, 1 to stop at every close].
-    ``past``: rings of HISTORY_BARS_MAX closed bars, one after the other by instrument.
+    ``past``: rings of HISTORY_BARS_MAX closed BARs, one after the other by instrument. ``outside``: 1 for each instance
+    of a user strategy.
     """
     state, venue, event = states[0], venues[0], events[0]
     while True:
@@ -103,7 +109,7 @@ def replay_outside(
             control[IS_OWED] = 0
         if control[LEFT] <= 0:
             return PAUSED
-        if log[0].slot > len(log) - control[RESERVE]:
+        if not core_log.has_room(log, control[RESERVE]):
             return LOG_FULL
         if not merge.next_event(streams, heap, bars, rates, event):
             return FINISHED
@@ -124,5 +130,5 @@ def replay_outside(
 
 @compiled(void(STATES, ARENA, VENUES, LOG_ARRAY, TABLE))
 def deliver_all(states: Rows, arena: Floats, venues: Rows, log: Rows, table: Table) -> None:
-    """What was decided outside goes to the venue, and what the venue says to the step."""
+    """Send what user strategies requested to the venue, and apply what it answers."""
     deliver(states[0], arena, venues[0], log, table)

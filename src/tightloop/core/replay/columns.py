@@ -1,8 +1,8 @@
 """Rows of a log sorted by kind into packed columns: what a recorder keeps of a run, at the speed of the run."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.kinds import array, int64
 from tightloop.core.domain.types import Ints
+from tightloop.core.kinds import array, int64
 
 WORDS = array(int64, 2)
 VECTOR = array(int64)

@@ -1,16 +1,17 @@
-"""The feed: streams of bars and funding rates merged by time into the order that the contract sets for one instant.
+"""The feed of bars: streams of bars and funding rates, merged by time in the fixed order of one instant.
 
-    bars that end at T (DECIDE_ON_CLOSE on the last), funding at T, bars that begin at T (RECORD on the last event of T)
+    bars that close at T (DECIDE_ON_CLOSE on the last), funding at T, bars that open at T (RECORD on the last of T)
 
-A funding event carries the mark at which it is settled: the open of the bar that begins at its instant, else NaN (the
-last one known). Streams are ordered by a binary heap of (time, phase, stream), so a universe costs its logarithm.
+A funding event carries the mark at which it settles: the open of the bar that opens at its instant, else NaN (the last
+one known). Streams are kept in a binary heap by (time, phase, stream), so n streams cost log n comparisons an event.
 """
 
 import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.enums import EventKind, Phase
+from tightloop.core.domain import events as fields
+from tightloop.core.domain.enums import Phase
 from tightloop.core.domain.ticks import StreamKind
 from tightloop.core.domain.types import Ints, Record, Rows
 
@@ -19,6 +20,7 @@ _CLOSES, _FUNDING, _OPENS = 0, 1, 2
 
 @hot
 def is_before(streams: Rows, a: int, b: int) -> bool:
+    """Return whether stream ``a`` is due before stream ``b``: by time, then phase, then number."""
     one, other = streams[a], streams[b]
     if one.next_ns != other.next_ns:
         return one.next_ns < other.next_ns
@@ -29,7 +31,7 @@ def is_before(streams: Rows, a: int, b: int) -> bool:
 
 @leaf
 def sift_down(heap: Ints, streams: Rows, place: int) -> None:
-    """Restore the order below ``place``. ``heap[0]`` is the count, the root is ``heap[1]``."""
+    """Restore the heap order below ``place``. ``heap[0]`` is the count, ``heap[1]`` the stream that is due first."""
     count = heap[0]
     moved = heap[place]
     while True:
@@ -46,7 +48,7 @@ def sift_down(heap: Ints, streams: Rows, place: int) -> None:
 
 
 @hot
-def _advance(stream: Record, bars: Rows, rates: Rows) -> None:
+def _schedule(stream: Record, bars: Rows, rates: Rows) -> None:
     """Set the time and phase of the stream's next event; NEVER_NS at its end."""
     if stream.at >= stream.end:
         stream.next_ns = limits.NEVER_NS
@@ -63,11 +65,11 @@ def _advance(stream: Record, bars: Rows, rates: Rows) -> None:
 
 @leaf
 def begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
-    """Put the streams in order. Bar streams come first, stream k carrying instrument k."""
+    """Build the heap. Streams of bars come first, stream k carrying instrument k."""
     assert len(heap) > len(streams), "the heap holds its count and every stream"
     heap[0] = 0
     for k in range(len(streams)):
-        _advance(streams[k], bars, rates)
+        _schedule(streams[k], bars, rates)
         if streams[k].next_ns < limits.NEVER_NS:
             heap[0] += 1
             heap[heap[0]] = k
@@ -76,22 +78,14 @@ def begin(streams: Rows, heap: Ints, bars: Rows, rates: Rows) -> None:
 
 
 @hot
-def _take_bar(stream: Record, bars: Rows, event: Record) -> tuple[int, int]:
-    """Write the open or the close of the bar in hand; the time and phase of what the stream gives next."""
+def _take_bar(stream: Record, bars: Rows, event: Record, now_ns: int) -> tuple[int, int]:
+    """Write the open or the close of the stream's current bar; return time and phase of the stream's next event."""
     at = stream.at
-    bar = bars[at]
     if stream.is_closing == 0:
-        event.kind = EventKind.BAR_OPENED.value
-        event.ts_event_ns = bar.open_ns
-        event.price = bar.open
-        event.rate = 0.0
-        event.qty = 0.0
+        fields.write_bar_opened(event, stream.instrument, now_ns, bars[at].open)
         stream.is_closing = 1
-        return bar.close_ns, _CLOSES
-    event.kind = EventKind.BAR_CLOSED.value
-    event.ts_event_ns = bar.open_ns
-    event.open, event.high, event.low = bar.open, bar.high, bar.low
-    event.price, event.qty = bar.close, bar.volume
+        return bars[at].close_ns, _CLOSES
+    fields.write_bar_closed(event, stream.instrument, now_ns, bars[at])
     stream.is_closing = 0
     stream.at = at + 1
     if at + 1 < stream.end:
@@ -100,16 +94,12 @@ def _take_bar(stream: Record, bars: Rows, event: Record) -> tuple[int, int]:
 
 
 @leaf
-def _take_rate(streams: Rows, stream: Record, bars: Rows, rates: Rows, event: Record) -> tuple[int, int]:
-    """Write a funding rate with its mark; the time and phase of what the stream gives next."""
-    rate = rates[stream.at]
+def _take_rate(streams: Rows, stream: Record, bars: Rows, rates: Rows, event: Record, now_ns: int) -> tuple[int, int]:
+    """Write a funding rate with its mark; return time and phase of the stream's next event."""
     bar_stream = streams[stream.instrument]
-    opens_now = bar_stream.next_ns == rate.ts_ns and bar_stream.next_phase == _OPENS
-    event.kind = EventKind.FUNDING_RATE.value
-    event.ts_event_ns = rate.ts_ns
-    event.rate = rate.rate
-    event.price = bars[bar_stream.at].open if opens_now else math.nan
-    event.qty = 0.0
+    opens_now = bar_stream.next_ns == now_ns and bar_stream.next_phase == _OPENS
+    mark = bars[bar_stream.at].open if opens_now else math.nan
+    fields.write_funding_rate(event, stream.instrument, now_ns, rates[stream.at].rate, mark)
     stream.at += 1
     if stream.at < stream.end:
         return rates[stream.at].ts_ns, _FUNDING
@@ -118,25 +108,23 @@ def _take_rate(streams: Rows, stream: Record, bars: Rows, rates: Rows, event: Re
 
 @hot
 def next_event(streams: Rows, heap: Ints, bars: Rows, rates: Rows, event: Record) -> bool:
-    """Write the next event; False at the end of all streams."""
+    """Write the next event; return False at the end of all streams."""
     count = heap[0]
     if count == 0:
         return False
     stream = streams[heap[1]]
     phase, now_ns = stream.next_phase, stream.next_ns
-    event.instrument = stream.instrument
-    event.ts_init_ns = now_ns
     if stream.kind == StreamKind.BARS:
-        next_ns, next_phase = _take_bar(stream, bars, event)
+        next_ns, next_phase = _take_bar(stream, bars, event, now_ns)
     else:
-        next_ns, next_phase = _take_rate(streams, stream, bars, rates, event)
+        next_ns, next_phase = _take_rate(streams, stream, bars, rates, event, now_ns)
     stream.next_ns = next_ns
     stream.next_phase = next_phase
     if next_ns == limits.NEVER_NS:
         heap[1] = heap[count]
         heap[0] = count - 1
     if count > 1:
-        # Only with several streams does another one have to be asked what comes next.
+        # With one stream, what it gives next is what comes next: no look into the heap.
         if heap[0] > 1:
             sift_down(heap, streams, 1)
         next_ns, next_phase = streams[heap[1]].next_ns, streams[heap[1]].next_phase

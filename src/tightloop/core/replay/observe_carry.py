@@ -1,6 +1,6 @@
-"""What the allocator of a carry run looks at when it decides, measured by the very functions that it decides with.
+"""What the allocator of a carry run compares when it decides, measured by the same functions that it decides with.
 
-It reads State at the moment before a decision, when all is known of an instant, and changes nothing.
+State is read before a decision, when every value of the instant is known, and is not changed.
 """
 
 import math
@@ -10,30 +10,30 @@ from tightloop.core.carry import lending
 from tightloop.core.carry.books import margin_equity, margin_notional, net_asset_value, unit_value
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, LegKind, LegState
-from tightloop.core.domain.kinds import array, void
 from tightloop.core.domain.types import STATE, Floats, Record, Rows
 from tightloop.core.families.carry import dust_floor, hedge_of
+from tightloop.core.kinds import array, void
 from tightloop.core.signatures import ARENA
 
 
 class Seen(IntEnum):
-    """Places of what is measured; NaN is what nothing says. Amounts are in the share class, drifts are shares."""
+    """Places of the measures; NaN: not measured. Amounts are in the share class, drifts are fractions."""
 
     NAV = 0
-    HF = 1  # the lowest health factor of a leg that owes
-    MARGIN = 2  # the lowest margin equity over notional of a venue where something is open
+    HF = 1  # lowest health factor of any leg with a debt
+    MARGIN = 2  # lowest margin equity over notional of any venue with an open position
     PAYABLE = 3
     FREE = 4  # cash in the wallet
-    DUST = 5  # the reward that is worth most
+    DUST = 5  # worth of the largest unsold reward
     DUST_FLOOR = 6
-    DELTA = 7  # the hedge that is farthest from what it should be, signed
-    LTV = 8  # the loan to value that is farthest from its leg's, signed
-    SIGNALS = 9  # legs with a signal that was heard and not yet followed
+    DELTA = 7  # largest deviation of a hedge from its target, signed
+    LTV = 8  # largest deviation of a loan to value from its leg's target, signed
+    SIGNALS = 9  # legs with a signal received and not yet followed
     DEPOSITED = 10
-    EQUITY = 11  # how far NAV moved since the legs were sized, signed
+    EQUITY = 11  # relative change of NAV since the legs were sized, signed
     TASK = 12
     STAGE = 13
-    ON_THE_WAY = 14  # transfers and withdrawals from queues that have not arrived
+    ON_THE_WAY = 14  # transfers and queue withdrawals that have not arrived
     HAS_ENTERED = 15
     UNITS = 16
 
@@ -43,11 +43,13 @@ SEEN = len(Seen)
 
 @leaf
 def _farther(worst: float, value: float) -> float:
+    """Return the value farther from 0; an unknown one (NaN) never replaces a known one."""
     return value if value == value and not abs(worst) >= abs(value) else worst
 
 
 @leaf
 def _pools(carry: Record, out: Floats) -> None:
+    """Measure the worst health factor and deviation of loan to value."""
     assert carry.leg_count > 0, "an allocator has legs"
     for at in range(carry.leg_count):
         leg = carry.legs[at]
@@ -65,6 +67,7 @@ def _pools(carry: Record, out: Floats) -> None:
 
 @leaf
 def _perps(carry: Record, out: Floats) -> None:
+    """Measure the worst margin, the largest deviation of a hedge, and signals waiting."""
     assert len(out) >= SEEN, "there is a place for everything that is measured"
     for at in range(carry.books.holding_count):
         holding = carry.books.holdings[at]
@@ -85,7 +88,7 @@ def _perps(carry: Record, out: Floats) -> None:
 
 @compiled(void(array(STATE), ARENA))
 def measure(states: Rows, out: Floats) -> None:
-    """What the allocator meets now, into the SEEN places of ``out``."""
+    """Write what the allocator compares now into ``out``, one place for each member of Seen."""
     assert len(out) >= SEEN, "there is a place for everything that is measured"
     carry = states[0].carry
     books = carry.books
@@ -97,9 +100,9 @@ def measure(states: Rows, out: Floats) -> None:
     out[Seen.PAYABLE.value], out[Seen.DEPOSITED.value] = carry.payable, carry.deposited
     out[Seen.FREE.value] = books.balances[carry.cash].amount * unit_value(books, carry.cash)
     for at in range(books.balance_count):
-        own = books.balances[at]
-        if own.kind == BalanceKind.REWARD:
-            worth = own.amount * unit_value(books, at)
+        balance = books.balances[at]
+        if balance.kind == BalanceKind.REWARD:
+            worth = balance.amount * unit_value(books, at)
             if not out[Seen.DUST.value] >= worth:
                 out[Seen.DUST.value] = worth
     out[Seen.DUST_FLOOR.value] = dust_floor(carry) if carry.dust >= 0.0 else math.nan

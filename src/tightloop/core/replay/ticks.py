@@ -1,18 +1,38 @@
-"""Compiled loops over ticks: what the strategy receives, what the venue sees, and what travels between the two.
+"""Compiled loop over ticks: what the strategy receives, what the venue sees, and what travels between the two.
 
-Four things happen, ordered by time and at one time in this order: a market event the strategy receives; what the venue
-said arrives at the strategy; time alone (the grid of windows, timers of the strategy); a market event at the venue,
-what expires there, and commands that arrive there. ``next_occurrence`` finds the next of them, for the array driver
-and for the one that takes one event at a time. Streams give their rows in pieces: one that has no more asks
-for them (STARVED).
+Theory of operation. Two clocks share one merge of streams: a stream feeds the strategy (at the time its data was
+received), the venue (at the time it happened) or both (where the data has one clock). Besides the streams there are
+four queues: answers on their way from the venue (its inbox), commands on their way to it (its requests), orders that
+expire there, and timers of the strategy. ``next_occurrence`` finds which of these is due first, and writes the event
+if it is one of the market or a timer. At one time the order is fixed:
+
+    1. the strategy receives prints, quotes, books, funding (in this order, then by number of the stream)
+    2. the venue's answers reach the strategy
+    3. time alone: the grid that advances windows
+    4. the venue sees prints, quotes and books of its own clock
+    5. timers of the strategy
+    6. orders expire at the venue
+    7. commands arrive at the venue
+
+So a decision sees all that was received by then, and a command never meets a market older than its arrival. The streams
+and their ranks (``_rank``) stand in a heap; the queues are compared with its top. After each event the strategy
+received, commands in the log leave for the venue with their latency, and equity is kept.
+
+What may surprise: rows of a stream come in pieces, and a stream without rows stops the loop (STARVED) until the
+driver has refilled it, although other queues are due: nothing may overtake it. A jump in trade ids or update numbers is
+told as a DATA_GAP event before the row that revealed it; that row is then read again. A timer fires 1 ns after its
+time, so that everything received at that time comes first. The log is drained only at LOG_FULL, a tape grows only at
+CROWDED.
 """
 
 from tightloop.core import limits
+from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
-from tightloop.core.domain.kinds import boolean, int64, void
 from tightloop.core.domain.ticks import BookRow, Clock, Gap, StreamKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
+from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.market import tapes
 from tightloop.core.market import update as market_update
 from tightloop.core.replay.merge import is_before, sift_down
@@ -32,13 +52,21 @@ from tightloop.core.step import advance
 from tightloop.core.venue import ticks as venue_ticks
 
 FINISHED, LOG_FULL, EQUITY_FULL, PAUSED, STARVED, CROWDED = 0, 1, 2, 3, 4, 5
+"""Why a replay returned."""
+CONTROL_COUNT = 7
+RESERVE, EQUITY_COUNT, LEFT, PERIOD_NS, PERIOD_END, DONE, NUMBER = range(CONTROL_COUNT)
+"""Places in ``control``: rows of the log that one event may need; equity rows written; events that may still be taken;
+period of the equity; end of the period of its last row; events taken; the instrument whose tape needs room."""
 
-# What occurs next.
-NOTHING, RECEIVED, ANSWERED, EXPIRED, ARRIVED, MISSING = 0, 1, 2, 3, 4, 5
-TIMED = 6
+NOTHING, RECEIVED, ANSWERED, EXPIRED, ARRIVED, MISSING, TIMED = 0, 1, 2, 3, 4, 5, 6
+"""What occurs next: nothing ever; a market event or timer; an answer of the venue; an order expires; a command arrives
+at the venue; rows are missing; a timer (only inside ``next_occurrence``, which returns it as RECEIVED)."""
+STRATEGY, VENUE = 1, 2
+"""Flags: who sees a market event."""
 
 _TRADES, _QUOTES, _BOOKS, _FUNDING, _ANSWERS, _GRID, _VENUE = 0, 1, 2, 3, 4, 5, 6
 _STARVED_NS = -1
+_DECIDE = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
 
 
 # Streams --------------------------------------------------------------------------------------------------------------
@@ -46,17 +74,17 @@ _STARVED_NS = -1
 
 @leaf
 def _rank(stream: Record) -> int:
-    """The place of a stream among those of one time: prints, quotes, books, funding; the grid; then the venue's."""
+    """Return the place of a stream among those due at one time."""
     if stream.kind == StreamKind.GRID:
         return _GRID
-    own = _TRADES if stream.kind == StreamKind.TRADES else _QUOTES if stream.kind == StreamKind.QUOTES else _FUNDING
-    own = _BOOKS if stream.kind == StreamKind.BOOKS else own
-    return own + _VENUE if stream.clock == Clock.VENUE else own
+    rank = _TRADES if stream.kind == StreamKind.TRADES else _QUOTES if stream.kind == StreamKind.QUOTES else _FUNDING
+    rank = _BOOKS if stream.kind == StreamKind.BOOKS else rank
+    return rank + _VENUE if stream.clock == Clock.VENUE else rank
 
 
 @hot
 def _time_of(stream: Record, ticks: Rows, rates: Rows) -> int:
-    """When the stream's next event is due; NEVER_NS at its end, below 0 when rows are missing."""
+    """Return when the stream's next event is due; NEVER_NS at its end, below 0 if its rows have run out."""
     if stream.at >= stream.end:
         return limits.NEVER_NS if stream.is_last != 0 else _STARVED_NS
     if stream.kind == StreamKind.FUNDING:
@@ -68,7 +96,8 @@ def _time_of(stream: Record, ticks: Rows, rates: Rows) -> int:
 
 
 @hot
-def _go_on(streams: Rows, heap: Ints, stream: Record, next_ns: int) -> None:
+def _reschedule(streams: Rows, heap: Ints, stream: Record, next_ns: int) -> None:
+    """Set the next time of the stream at the top of the heap, and restore the order."""
     stream.next_ns = next_ns
     if next_ns == limits.NEVER_NS:
         heap[1] = heap[heap[0]]
@@ -84,7 +113,7 @@ def _go_on(streams: Rows, heap: Ints, stream: Record, next_ns: int) -> None:
 
 @leaf
 def _is_gap(stream: Record, tick: Record) -> bool:
-    """Trade ids jumped: prints are missing in between."""
+    """Return whether trade ids jumped, so that prints are missing in between; remember this one."""
     last = stream.last_id
     stream.last_id = tick.trade_id
     return last > 0 and tick.trade_id > last + 1
@@ -92,148 +121,84 @@ def _is_gap(stream: Record, tick: Record) -> bool:
 
 @leaf
 def _is_book_gap(stream: Record, tick: Record) -> bool:
-    """The numbers of updates jumped: some are missing in between. ``last_id`` is one more than the last number."""
+    """Return whether update numbers jumped, so that updates are missing in between; remember this one.
+
+    ``last_id`` is one more than the last number, so that 0 means none yet.
+    """
     last, is_snapshot = stream.last_id, tick.is_buyer_maker & BookRow.IS_SNAPSHOT
     stream.last_id = tick.trade_id + 1 if is_snapshot else max(last, tick.trade_id + 1)
     return not is_snapshot and last > 0 and tick.trade_id > last
 
 
 @hot
-def _write_tick(event: Record, stream: Record, tick: Record, now_ns: int) -> None:
-    event.ts_event_ns = tick.ts_event_ns
-    event.instance = 0
-    event.reason = 0
-    event.order_slot = -1
-    event.stop_price = 0.0
-    event.ts_init_ns = now_ns
-    event.instrument = stream.instrument
-    event.price = tick.price
-    event.qty = tick.qty
-    event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
-    if stream.kind == StreamKind.TRADES:
-        event.kind = EventKind.TRADE.value
-        event.order_id = tick.trade_id
-        event.is_maker = tick.is_buyer_maker
-        event.rate = 0.0
-        event.amount = 0.0
+def _take_tick(stream: Record, tick: Record, event: Record, now_ns: int) -> bool:
+    """Write a print or a quote; return True if a gap was written instead, and the row is still to come."""
+    if stream.kind == StreamKind.QUOTES:
+        fields.write_quote(event, stream.instrument, now_ns, tick)
+    elif stream.clock != Clock.VENUE and _is_gap(stream, tick):
+        fields.write_gap(event, stream.instrument, now_ns, Gap.PRINTS.value)
+        event.phase = _DECIDE
+        return True
     else:
-        event.kind = EventKind.QUOTE.value
-        event.order_id = 0
-        event.is_maker = 0
-        event.rate = tick.ask
-        event.amount = tick.ask_qty
+        fields.write_trade(event, stream.instrument, now_ns, tick)
+    event.phase = _DECIDE
+    return False
 
 
 @leaf
-def _write_level(event: Record, stream: Record, tick: Record, now_ns: int) -> None:
-    """A row of an order book; who decides does so after the last of its update."""
-    event.kind = EventKind.BOOK_LEVEL.value
-    event.phase = Phase.NONE.value
-    if tick.is_buyer_maker & BookRow.IS_LAST:
-        event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
-    event.ts_event_ns = tick.ts_event_ns
-    event.ts_init_ns = now_ns
-    event.instrument = stream.instrument
-    event.instance = 0
-    event.order_slot = -1
-    event.order_id = tick.trade_id
-    event.reason = tick.is_buyer_maker
-    event.is_maker = 0
-    event.price = tick.price
-    event.qty = tick.qty
-    event.rate = 0.0
-    event.amount = 0.0
-    event.stop_price = 0.0
+def _take_level(stream: Record, tick: Record, event: Record, now_ns: int) -> bool:
+    """Write a level of a book, decided on after the last of its update; return True if a gap was written instead."""
+    if stream.clock != Clock.VENUE and _is_book_gap(stream, tick):
+        fields.write_gap(event, stream.instrument, now_ns, Gap.BOOK.value)
+        event.phase = _DECIDE
+        return True
+    fields.write_book_level(event, stream.instrument, now_ns, tick)
+    if fields.book_flags(event) & BookRow.IS_LAST:
+        event.phase = _DECIDE
+    return False
 
 
 @leaf
-def _write_other(event: Record, stream: Record, rates: Rows, now_ns: int) -> None:
-    """Funding, or a point of the grid."""
-    event.instance = 0
-    event.reason = 0
-    event.order_slot = -1
-    event.stop_price = 0.0
-    event.ts_event_ns = now_ns
-    event.ts_init_ns = now_ns
-    event.instrument = stream.instrument
-    event.order_id = 0
-    event.is_maker = 0
-    event.price = 0.0
-    event.qty = 0.0
-    event.rate = 0.0
-    event.amount = 0.0
+def _take_other(stream: Record, rates: Rows, event: Record, now_ns: int) -> None:
+    """Write a funding rate, which the venue settles at its own mark, or a point of the grid."""
     if stream.kind == StreamKind.FUNDING:
-        event.kind = EventKind.FUNDING_RATE.value
-        event.rate = rates[stream.at].rate
+        fields.write_funding_rate(event, stream.instrument, now_ns, rates[stream.at].rate, 0.0)
         event.phase = Phase.RECORD.value
     else:
-        event.kind = EventKind.TIMER.value
-        event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
+        fields.write_timer(event, stream.instrument, now_ns, 0)
+        event.phase = _DECIDE
 
 
-@leaf
-def _write_timer(event: Record, timer_ns: int) -> None:
-    """A timer of the strategy is due: told as soon as its time is over."""
-    event.kind = EventKind.TIMER.value
-    event.phase = Phase.RECORD.value
-    event.ts_event_ns = timer_ns + 1
-    event.ts_init_ns = timer_ns + 1
-    event.instrument = -1
-    event.instance = 0
-    event.reason = 0
-    event.order_slot = -1
-    event.stop_price = 0.0
-    event.order_id = 0
-    event.is_maker = 0
-    event.price = 0.0
-    event.qty = 0.0
-    event.rate = 0.0
-    event.amount = 0.0
-
-
-@leaf
-def _note_gap(event: Record, now_ns: int, what: int) -> None:
-    """What is in hand says that some before it is missing: that is told first."""
-    event.kind = EventKind.DATA_GAP.value
-    event.phase = Phase.DECIDE_ON_CLOSE.value | Phase.RECORD.value
-    event.reason = what
-    event.order_id = 0
-    event.is_maker = 0
-    event.price = 0.0
-    event.qty = 0.0
-    event.ts_event_ns = now_ns
+@hot
+def _seen_by(stream: Record) -> int:
+    """Return who sees the events of a stream: STRATEGY, VENUE or both."""
+    return STRATEGY | VENUE if stream.clock == Clock.BOTH else STRATEGY if stream.clock == Clock.STRATEGY else VENUE
 
 
 @hot
 def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record) -> int:
-    """Write the next market event; whether the strategy (1), the venue (2) or both (3) see it."""
+    """Write the market event that is due first; return who sees it: STRATEGY, VENUE or both."""
     stream = streams[heap[1]]
     now_ns = stream.next_ns
     if stream.kind == StreamKind.TRADES or stream.kind == StreamKind.QUOTES:
-        tick = ticks[stream.at]
-        _write_tick(event, stream, tick, now_ns)
-        if stream.kind == StreamKind.TRADES and stream.clock != Clock.VENUE and _is_gap(stream, tick):
-            _note_gap(event, now_ns, Gap.PRINTS.value)
-            return 1
+        if _take_tick(stream, ticks[stream.at], event, now_ns):
+            return STRATEGY
         stream.at += 1
-        _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
-        return 3 if stream.clock == Clock.BOTH else 1 if stream.clock == Clock.STRATEGY else 2
+        _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
+        return _seen_by(stream)
     if stream.kind == StreamKind.BOOKS:
-        tick = ticks[stream.at]
-        _write_level(event, stream, tick, now_ns)
-        if stream.clock != Clock.VENUE and _is_book_gap(stream, tick):
-            _note_gap(event, now_ns, Gap.BOOK.value)
-            return 1
+        if _take_level(stream, ticks[stream.at], event, now_ns):
+            return STRATEGY
         stream.at += 1
-        _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
-        return 3 if stream.clock == Clock.BOTH else 1 if stream.clock == Clock.STRATEGY else 2
-    _write_other(event, stream, rates, now_ns)
+        _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
+        return _seen_by(stream)
+    _take_other(stream, rates, event, now_ns)
     if stream.kind == StreamKind.FUNDING:
         stream.at += 1
-        _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
-        return 3
-    _go_on(streams, heap, stream, now_ns + stream.period_ns)
-    return 1
+        _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
+        return STRATEGY | VENUE
+    _reschedule(streams, heap, stream, now_ns + stream.period_ns)
+    return STRATEGY
 
 
 # What occurs ----------------------------------------------------------------------------------------------------------
@@ -243,7 +208,7 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 def next_occurrence(
     venue: Record, timer_ns: int, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
 ) -> tuple[int, int]:
-    """What occurs next, and who sees it when it is a market event. ``event`` is written for those."""
+    """Return what occurs next, and who sees it if it is a market event or a timer, which is written into ``event``."""
     market_ns, rank = limits.NEVER_NS, 0
     if heap[0] > 0:
         market_ns, rank = streams[heap[1]].next_ns, streams[heap[1]].next_phase
@@ -266,19 +231,21 @@ def next_occurrence(
     if what == RECEIVED:
         return RECEIVED, _take_top(streams, heap, ticks, rates, event)
     if what == TIMED:
-        _write_timer(event, timer_ns)
-        return RECEIVED, 1
+        fields.write_timer(event, -1, timer_ns + 1, 0)
+        event.phase = Phase.RECORD.value
+        return RECEIVED, STRATEGY
     return what, 0
 
 
 @hot
 def is_grid(event: Record) -> bool:
+    """Return whether an event is a point of the grid: time alone, for the windows of an instrument."""
     return event.kind == EventKind.TIMER and event.instrument >= 0
 
 
 @leaf
 def is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
-    """Only grids are left: time goes on, and nothing else will."""
+    """Return whether only grids are left, so that nothing will happen any more."""
     for place in range(1, heap[0] + 1):
         if streams[heap[place]].kind != StreamKind.GRID:
             return False
@@ -289,59 +256,77 @@ def is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
 
 @leaf
 def send_commands(venue: Record, log: Rows) -> None:
-    """Commands that the step just wrote leave for the venue."""
-    header = log[0]
-    while header.oco < header.slot:
-        row = log[header.oco]
-        header.oco += 1
+    """Send the commands in the log that were not sent yet; they reach the venue after their latency."""
+    while core_log.has_commands(log):
+        row = log[core_log.next_command(log)]
         if row.kind <= RowKind.AMEND:
             venue_ticks.send(venue, row)
 
 
 @leaf
 def run_at_venue(venue: Record, what: int) -> None:
+    """Run what occurs at the venue alone: a command arrives (ARRIVED), or orders expire (EXPIRED)."""
     if what == ARRIVED:
         venue_ticks.request_arrives(venue)
     else:
         venue_ticks.expire(venue, venue.expires_next_ns)
 
 
-@leaf
-def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
-    """The strategy hears what the venue said."""
-    event = venue.inbox[venue.inbox_taken]
-    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)  # a timer is told when its time is over, and acts at it
+@hot
+def note_latency(venue: Record, event: Record) -> None:
+    """Keep how long the market data of an instrument took to arrive; recorded latency sends commands by it."""
+    if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
+        venue.instruments[event.instrument].feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
+
+
+@hot
+def receive_answer(state: Record, event: Record) -> None:
+    """Set the time of an answer at its arrival: never before State, which a timer may have moved 1 ns ahead."""
+    event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)
     event.phase = Phase.RECORD.value
+
+
+@hot
+def drop_answer(venue: Record) -> None:
+    """Remove the first answer from the venue's inbox."""
     venue.inbox_taken += 1
-    advance(state, arena, event, log, table)
     if venue.inbox_taken == venue.inbox_count:
         venue.inbox_taken = 0
         venue.inbox_count = 0
 
 
 @leaf
+def answer(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
+    """Apply the next answer of the venue."""
+    event = venue.inbox[venue.inbox_taken]
+    receive_answer(state, event)
+    advance(state, arena, event, log, table)
+    drop_answer(venue)
+
+
+@leaf
 def has_no_room(state: Record, instrument: int) -> bool:
-    """A window needs more rows than its tape has room for."""
-    own = state.instruments[instrument]
-    if own.trade_tape >= 0 and tapes.needs_room(state, own.trade_tape):
+    """Return whether a window of an instrument needs more rows than its tape has room for."""
+    market = state.instruments[instrument]
+    if market.trade_tape >= 0 and tapes.needs_room(state, market.trade_tape):
         return True
-    if own.book_tape >= 0 and tapes.needs_room(state, own.book_tape):
+    if market.book_tape >= 0 and tapes.needs_room(state, market.book_tape):
         return True
-    return own.quote_tape >= 0 and tapes.needs_room(state, own.quote_tape)
+    return market.quote_tape >= 0 and tapes.needs_room(state, market.quote_tape)
 
 
 @hot
 def keep_equity(state: Record, equity: Rows, control: Ints) -> None:
-    """The last equity of each period is kept, and the first of all."""
-    if state.ts_ns <= control[4]:
-        control[1] -= 1 if control[1] > 1 else 0
+    """Write the current equity: the first row stays, then the last of each period is kept."""
+    if state.ts_ns <= control[PERIOD_END]:
+        control[EQUITY_COUNT] -= 1 if control[EQUITY_COUNT] > 1 else 0
     else:
-        control[4] = ((state.ts_ns - 1) // control[3] + 1) * control[3]
-    row = equity[control[1]]
+        control[PERIOD_END] = ((state.ts_ns - 1) // control[PERIOD_NS] + 1) * control[PERIOD_NS]
+    row = equity[control[EQUITY_COUNT]]
     row.ts_ns = state.ts_ns
     row.equity = state.equity
     row.cash = state.equity - state.unrealized
-    control[1] += 1
+    control[EQUITY_COUNT] += 1
 
 
 @compiled(TICK_REPLAY, nogil=True)
@@ -359,20 +344,19 @@ def tick_replay(
     table: Table,
     control: Ints,
 ) -> int:
-    """Run until the end, until a buffer must be drained, filled or grown, or for a number of events. Returns which.
+    """Run to the end, until a buffer must be drained, filled or grown, or for ``control[LEFT]`` events; return which.
 
-    ``control``: [rows of the log that one event may need, equity rows written, events that may be taken in, period of
-    the equity in ns, the end of the period of its last row, events taken in, the instrument whose tape needs room].
+    ``control``: int64 array, one place each as named above; ``events``: room for one.
     """
     state, venue, event = states[0], venues[0], events[0]
-    reserve, left = control[0], control[2]
+    reserve, left = control[RESERVE], control[LEFT]
     rows = len(equity)
     while True:
         if left <= 0:
             return PAUSED
-        if log[0].slot > len(log) - reserve:
+        if not core_log.has_room(log, reserve):
             return LOG_FULL
-        if control[1] >= rows:
+        if control[EQUITY_COUNT] >= rows:
             return EQUITY_FULL
         what, sees = next_occurrence(venue, state.next_timer_ns, streams, heap, ticks, rates, event)
         if what == MISSING:
@@ -382,25 +366,23 @@ def tick_replay(
         if what == RECEIVED:
             if is_grid(event) and is_over(streams, heap, venue):
                 return FINISHED
-            if sees & 1:
+            if sees & STRATEGY:
                 left -= 1
-                control[5] += 1
-                if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
-                    own = venue.instruments[event.instrument]
-                    own.feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
+                control[DONE] += 1
+                note_latency(venue, event)
                 advance(state, arena, event, log, table)
-            if sees & 2:
+            if sees & VENUE:
                 venue_ticks.market_arrives(venue, event, event.ts_init_ns)
-            if sees & 1:
-                if log[0].oco < log[0].slot:
+            if sees & STRATEGY:
+                if core_log.has_commands(log):
                     send_commands(venue, log)
                 keep_equity(state, equity, control)
                 if event.instrument >= 0 and has_no_room(state, event.instrument):
-                    control[6] = event.instrument
+                    control[NUMBER] = event.instrument
                     return CROWDED
         elif what == ANSWERED:
             answer(state, arena, venue, log, table)
-            if log[0].oco < log[0].slot:
+            if core_log.has_commands(log):
                 send_commands(venue, log)
             keep_equity(state, equity, control)
         else:
@@ -409,7 +391,7 @@ def tick_replay(
 
 @compiled(void(STREAMS, TABLE, TICKS, RATES))
 def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
-    """Order the streams; the grids begin with the first event of their instrument (``next_ns`` of them is set)."""
+    """Build the heap of streams; ``next_ns`` of grids is set already, to the first event of their instrument."""
     assert len(heap) > len(streams), "the heap holds its count and every stream"
     heap[0] = 0
     for k in range(len(streams)):
@@ -426,10 +408,10 @@ def ticks_begin(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
 
 @compiled(void(STREAMS, TABLE, TICKS, RATES))
 def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
-    """The stream at the top has new rows, or is at its end."""
+    """Update the place of the stream at the top, which has new rows or is at its end."""
     assert heap[0] > 0, "a stream asked for rows"
     stream = streams[heap[1]]
-    _go_on(streams, heap, stream, _time_of(stream, ticks, rates))
+    _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
 
 
 # One at a time --------------------------------------------------------------------------------------------------------
@@ -439,26 +421,19 @@ def ticks_refilled(streams: Rows, heap: Ints, ticks: Rows, rates: Rows) -> None:
 def run_next_occurrence(
     states: Rows, venues: Rows, streams: Rows, heap: Ints, ticks: Rows, rates: Rows, events: Rows, timer_ns: int
 ) -> int:
-    """What occurs next: NOTHING, MISSING, ANSWERED (in ``events[0]`` too), EXPIRED, ARRIVED, or RECEIVED (8 times who
-    sees it, added). ``timer_ns``: when somebody outside of the step wants to be called; NEVER_NS when nobody does."""
+    """Run the next occurrence at the venue, or write it into ``events[0]``; return it, plus 8 times who sees it.
+
+    ``timer_ns``: the next timer of a user strategy; NEVER_NS for none.
+    """
     venue = venues[0]
     due_ns = min(states[0].next_timer_ns, timer_ns)
     what, sees = next_occurrence(venue, due_ns, streams, heap, ticks, rates, events[0])
-    if (
-        what == RECEIVED
-        and events[0].kind == EventKind.TIMER
-        and events[0].instrument >= 0
-        and is_over(streams, heap, venue)
-    ):
+    if what == RECEIVED and is_grid(events[0]) and is_over(streams, heap, venue):
         return NOTHING
     if what == ANSWERED:
         events[0] = venue.inbox[venue.inbox_taken]
-        events[0].ts_init_ns = max(events[0].ts_init_ns, states[0].ts_ns)
-        events[0].phase = Phase.RECORD.value
-        venue.inbox_taken += 1
-        if venue.inbox_taken == venue.inbox_count:
-            venue.inbox_taken = 0
-            venue.inbox_count = 0
+        receive_answer(states[0], events[0])
+        drop_answer(venue)
     if what == EXPIRED or what == ARRIVED:
         run_at_venue(venue, what)
     return what + 8 * sees
@@ -466,31 +441,29 @@ def run_next_occurrence(
 
 @compiled(void(VENUES, EVENTS))
 def venue_sees(venues: Rows, events: Rows) -> None:
-    """A market event at the venue."""
+    """Pass ``events[0]`` to the venue."""
     venue_ticks.market_arrives(venues[0], events[0], events[0].ts_init_ns)
 
 
 @compiled(void(VENUES, EVENTS))
 def strategy_received(venues: Rows, events: Rows) -> None:
-    """The latency of the feed, as the strategy sees it."""
-    event = events[0]
-    if event.ts_event_ns > 0 and event.kind >= EventKind.TRADE:
-        venues[0].instruments[event.instrument].feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
+    """Keep the latency of the feed that ``events[0]`` came with."""
+    note_latency(venues[0], events[0])
 
 
 @compiled(void(VENUES, LOG_ARRAY))
 def send_new(venues: Rows, log: Rows) -> None:
-    """Commands in the log that were not sent yet leave for the venue."""
+    """Send the commands in the log that were not sent yet."""
     send_commands(venues[0], log)
 
 
 @compiled(void(STATES, ARENA, TABLE))
 def measure_put_off(states: Rows, arena: Floats, table: Table) -> None:
-    """Compute what was put off: the run is over, or somebody looks at all of it."""
+    """Compute lazy indicators: the run is over, or all of State is to be read."""
     market_update.measure_all(states[0], arena, table)
 
 
 @compiled(boolean(STATES, int64))
 def is_crowded(states: Rows, instrument: int) -> bool:
-    """A tape of an instrument needs room before its next row."""
+    """Return whether a tape of an instrument needs room before its next row."""
     return has_no_room(states[0], instrument)

@@ -12,6 +12,7 @@ What an order meets at an open and inside a bar is in ``core/venue/matching.py``
 import math
 
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, Stage
 from tightloop.core.domain.types import Record
 from tightloop.core.trading import margin
@@ -124,16 +125,16 @@ def settle_funding(venue: Record, event: Record) -> None:
     """Settle funding on open positions at the event's mark price (NaN: the last mark known)."""
     instrument = venue.instruments[event.instrument]
     venue.ts_ns = event.ts_init_ns
-    mark = event.price if event.price == event.price else instrument.mark
+    known = fields.settlement_mark(event)
+    mark = known if known == known else instrument.mark
     instance = instrument.position_first
     while instance >= 0:
         position = venue.positions[instance]
         if position.qty != 0.0 and mark > 0.0 and venue.costs[instance].is_unfunded == 0:
             paid = venue_orders.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
-            paid.amount = margin.funding_amount(position.qty, mark, instrument.rules.multiplier, event.rate)
-            paid.rate = event.rate
-            paid.price = mark
-            venue.wallet += paid.amount
+            amount = margin.funding_amount(position.qty, mark, instrument.rules.multiplier, event.rate)
+            fields.set_funding_paid(paid, amount, event.rate, mark)
+            venue.wallet += amount
         instance = venue.instance_next[instance]
 
 
@@ -165,7 +166,7 @@ def _match_submitted_in_bar(venue: Record, slot: int, instrument: Record, accept
         if not is_behind_liquidation(position, order):
             position.closed_ns = venue_positions.SPARED
             if not is_reported:
-                accepted.open = instrument.open
+                fields.set_stop_untouched(accepted, instrument.open)
     matching.stop_in_bar(venue, slot, instrument)
 
 

@@ -19,6 +19,7 @@ import math
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, TimeInForce
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
@@ -54,14 +55,10 @@ def fill(venue: Record, slot: int, price: float, market: float, qty: float, is_m
     order.filled_qty += qty
     venue_positions.apply_fill(venue, order.instance, order.side * qty, price, order.leverage, instrument)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, venue.ts_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.price = price
-    event.qty = qty
-    event.is_maker = 1 if is_maker else 0
-    event.amount = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
-    venue.wallet -= event.amount
-    event.rate = (price - market) * order.side * qty * multiplier
+    fee = price * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    fields.set_order(event, order.id, venue.order_slot[slot], Reason.NONE.value)
+    fields.set_fill(event, price, qty, fee, (price - market) * order.side * qty * multiplier, is_maker)
+    venue.wallet -= fee
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:

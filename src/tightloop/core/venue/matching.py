@@ -33,6 +33,7 @@ What may surprise:
 
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, SlippageKind, Stage, TimeInForce
 from tightloop.core.domain.types import Record
 from tightloop.core.venue import cash as venue_cash
@@ -139,21 +140,18 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     instrument.volume_left -= qty * multiplier / costs.participation if costs.participation > 0.0 else 0.0
     venue_positions.apply_fill(venue, order.instance, order.side * qty, paid, order.leverage, instrument)
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, order.instrument, order.instance, ts_event_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.price = paid
-    event.qty = qty
-    event.is_maker = 1 if is_maker else 0
-    event.amount = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
-    venue.wallet -= event.amount
-    event.rate = (paid - price) * order.side * qty * multiplier
+    fee = paid * qty * multiplier * (costs.maker_rate if is_maker else costs.taker_rate)
+    fields.set_order(event, order.id, venue.order_slot[slot], Reason.NONE.value)
+    fields.set_fill(event, paid, qty, fee, (paid - price) * order.side * qty * multiplier, is_maker)
+    venue.wallet -= fee
     venue_orders.report_stop(event, order)
     if instrument.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
         position = venue.positions[order.instance]
         if position.closed_ns == venue_positions.INSIDE:
             position.closed_ns = venue_positions.BY_STOP  # a taker inside the bar is a triggered stop
         if venue_positions.lay_before_entry(venue, order.instance, instrument):
-            event.open = instrument.open  # reported as STOP_UNTOUCHED: the bar passed this level before the entry
+            # reported as STOP_UNTOUCHED: the bar passed this level before the entry
+            fields.set_stop_untouched(event, instrument.open)
     order.fill_count += 1
     oco, order_id = order.oco, order.id
     if order.qty - order.filled_qty <= order.qty * limits.QUANTITY_TOLERANCE:
@@ -366,10 +364,9 @@ def liquidate(venue: Record, instance: int, instrument: Record, at_open: bool) -
         assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
         price = instrument.open if at_open else trigger
         event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, instrument.open_ns)
-        event.price = price
-        event.qty = qty
-        event.amount = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
-        venue.wallet -= event.amount
+        fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
+        fields.set_fill(event, price, qty, fee, 0.0, False)
+        venue.wallet -= fee
         venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
 
 

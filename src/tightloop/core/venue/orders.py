@@ -8,6 +8,7 @@ before it acts, and checks that order's ``id`` afterwards.
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason
 from tightloop.core.domain.types import Record
 
@@ -25,28 +26,11 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
     venue.inbox_count = at + 1
     event = venue.inbox[at]
-    event.kind = kind
-    event.phase = 0
-    event.instrument = instrument
-    event.instance = instance
-    event.ts_event_ns = ts_event_ns
-    event.ts_init_ns = venue.ts_ns + venue.delay_ns
+    fields.clear(event, kind, instrument, instance, ts_event_ns, venue.ts_ns + venue.delay_ns)
+    event.order_slot = fields.NONE
     if at > venue.inbox_taken:
-        event.ts_init_ns = max(
-            event.ts_init_ns, venue.inbox[at - 1].ts_init_ns
-        )  # FIFO: no event overtakes an earlier one
-    event.order_id = 0
-    event.order_slot = -1
-    event.reason = 0
-    event.is_maker = 0
-    event.open = 0.0
-    event.high = 0.0
-    event.low = 0.0
-    event.price = 0.0
-    event.qty = 0.0
-    event.rate = 0.0
-    event.amount = 0.0
-    event.stop_price = 0.0
+        # FIFO: no event overtakes an earlier one.
+        event.ts_init_ns = max(event.ts_init_ns, venue.inbox[at - 1].ts_init_ns)
     return event
 
 
@@ -54,7 +38,7 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
 def report_stop(event: Record, order: Record) -> None:
     """Write a trailing stop's trigger price into an event: the venue alone moves it, so the step must be told."""
     if order.kind == OrderKind.TRAILING:
-        event.stop_price = order.stop_price
+        fields.set_trailing_stop(event, order.stop_price)
 
 
 @leaf
@@ -62,9 +46,7 @@ def push_order(venue: Record, kind: int, slot: int, reason: int, ts_event_ns: in
     """Append an event about the order in ``slot``, with ``reason`` (a Reason)."""
     order = venue.orders[slot]
     event = push(venue, kind, order.instrument, order.instance, ts_event_ns)
-    event.order_id = order.id
-    event.order_slot = venue.order_slot[slot]
-    event.reason = reason
+    fields.set_order(event, order.id, venue.order_slot[slot], reason)
     report_stop(event, order)
     return event
 

@@ -18,6 +18,7 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, TimeInForce, Trigger
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
@@ -154,10 +155,9 @@ def liquidate(venue: Record, index: int, instrument: Record) -> None:
                 if instrument.has_book != 0 and touch > 0.0:
                     price = depth.take_all(instrument, side, qty)
                 event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, venue.ts_ns)
-                event.price = price
-                event.qty = qty
-                event.amount = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
-                venue.wallet -= event.amount
+                fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
+                fields.set_fill(event, price, qty, fee, 0.0, False)
+                venue.wallet -= fee
                 venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
         instance = venue.instance_next[instance]
 

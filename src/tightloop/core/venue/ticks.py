@@ -32,6 +32,7 @@ What may surprise:
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, TimeInForce
 from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import Record
@@ -124,7 +125,7 @@ def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
     if instrument.has_book != 0:
         return  # the book has the same levels, and more of them
     _quote_side(venue, instrument, depth.BUY, event.price, event.qty)
-    _quote_side(venue, instrument, depth.SELL, event.rate, event.amount)
+    _quote_side(venue, instrument, depth.SELL, fields.ask(event), fields.ask_qty(event))
     _set_mark(instrument)
     tick_matching.react(venue, event.instrument, instrument)
 
@@ -136,8 +137,8 @@ def book_arrives(venue: Record, event: Record, now_ns: int) -> None:
     assert instrument.has_book != 0, "a book is told to a venue that keeps one"
     _set_clock(venue, instrument, now_ns)
     instrument.heard_ns = now_ns
-    flags = event.reason
-    if depth.is_taken(instrument, event.order_id, flags):
+    flags = fields.book_flags(event)
+    if depth.is_taken(instrument, fields.book_seq(event), flags):
         side = depth.BUY if flags & BookRow.IS_BID else depth.SELL
         if flags & BookRow.IS_SNAPSHOT:
             depth.set_level(instrument, side, event.price, event.qty)
@@ -201,7 +202,7 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
     instrument.print_left = event.qty
     if not depth.best(instrument, depth.BUY) > 0.0:
         instrument.mark = event.price
-    taker = -1 if event.is_maker != 0 else 1
+    taker = -1 if fields.is_buyer_maker(event) else 1
     slot = instrument.order_first
     while slot >= 0:
         order = venue.orders[slot]
@@ -305,7 +306,7 @@ def request_arrives(venue: Record) -> None:
     if slot < 0:
         if row.kind == RowKind.AMEND:
             event = venue_orders.push(venue, EventKind.ORDER_CANCELED.value, row.instrument, row.instance, venue.ts_ns)
-            event.order_id, event.order_slot, event.reason = row.order_id, row.slot, Reason.TOO_LATE.value
+            fields.set_order(event, row.order_id, row.slot, Reason.TOO_LATE.value)
         return
     if row.kind == RowKind.CANCEL:
         venue_orders.end_order(venue, slot, EventKind.ORDER_CANCELED.value, row.reason, venue.ts_ns)
@@ -336,10 +337,9 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
         position = venue.positions[instance]
         if position.qty != 0.0 and instrument.mark > 0.0 and venue.costs[instance].is_unfunded == 0:
             paid = venue_orders.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
-            paid.amount = margin.funding_amount(position.qty, instrument.mark, instrument.rules.multiplier, event.rate)
-            paid.rate = event.rate
-            paid.price = instrument.mark
-            venue.wallet += paid.amount
+            amount = margin.funding_amount(position.qty, instrument.mark, instrument.rules.multiplier, event.rate)
+            fields.set_funding_paid(paid, amount, event.rate, instrument.mark)
+            venue.wallet += amount
         instance = venue.instance_next[instance]
 
 

@@ -1,4 +1,4 @@
-"""Drivers of a run over data of the past, and sweeps."""
+"""Drivers of runs over historical data, and parameter sweeps."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,5 @@ if TYPE_CHECKING:
     from tightloop.runtime.backtest import bars_python as bars_python
     from tightloop.runtime.backtest import ticks_python as ticks_python
 else:
-    __getattr__ = modules_on_use(
-        __name__
-    )  # importing them compiles what only strategies in Python need: half a minute, once
+    # Importing them compiles what only strategies in Python need: half a minute, once.
+    __getattr__ = modules_on_use(__name__)

@@ -1,4 +1,4 @@
-"""The driver that runs one array at a time: the compiled replay, drained now and then."""
+"""Array driver of bars: the compiled replay, drained when a buffer is full."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,15 @@ from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.results.recorder import Recorder
 
 EQUITY_ROWS = 1_048_576
-"""Rows of one piece of the equity. The recorder keeps the piece itself; memory that no row reached is never used."""
+"""Rows of one piece of the equity. The recorder keeps the piece itself; memory that no row reached is never touched."""
 EVENTS_AT_ONCE = 4_000_000
-"""Events between two looks at the outside: Ctrl-C and progress."""
+"""Events between two returns to Python, where Ctrl-C and progress are handled."""
 
 Progress = Callable[[int], None]
 
 
 def compile_for(plan: Plan) -> None:
-    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    """Compile the replay for Python strategies before timing starts (about 30 s, once)."""
     if plan.has_code:
         _ = backtest.bars_python  # importing it compiles it
 
@@ -35,25 +35,26 @@ def run_code(
     equity_rows: int,
     is_daily: bool = False,
 ) -> int:
-    """``run`` for a plan with strategies in Python; ``is_daily`` keeps the last equity of each day alone."""
+    """Run a plan with strategies in Python; ``is_daily`` keeps only the last equity of each day."""
     return backtest.bars_python.run(plan, feed, recorder, on_progress, equity_rows=equity_rows, is_daily=is_daily)
 
 
 def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None = None) -> int:
-    """Run a plan over a feed to its end; returns the number of market events.
+    """Run a plan over a feed to its end; return the number of market events.
 
-    ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
+    ``on_progress`` is called with the events done. After a KeyboardInterrupt the recorder has everything up to it.
     """
     if plan.has_code:
         return run_code(plan, feed, recorder, on_progress, equity_rows=EQUITY_ROWS)
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE] = plan.rows_per_step
     equity = np.empty(EQUITY_ROWS, EQUITY)
     done = 0
     try:
         while True:
-            control[2] = EVENTS_AT_ONCE
+            control[replay_bars.LEFT] = EVENTS_AT_ONCE
             before = int(feed.streams["at"].sum())
             try:
                 status = replay_bars.replay(
@@ -62,15 +63,15 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
                     plan.table, control,
                 )  # fmt: skip
             finally:
-                # Ctrl-C is raised as the compiled loop returns: what it did is kept all the same.
+                # Ctrl-C is raised as the compiled loop returns: keep the rows it wrote.
                 recorder.take_log(log)
             done += int(feed.streams["at"].sum()) - before
             if status == replay_bars.FINISHED:
                 return feed.event_count
             if status == replay_bars.EQUITY_FULL:
-                recorder.take_equity(equity, int(control[1]))
-                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 0
+                recorder.take_equity(equity, int(control[replay_bars.EQUITY_COUNT]))
+                equity, control[replay_bars.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 0
             if on_progress is not None:
                 on_progress(2 * done)
     finally:
-        recorder.take_equity(equity, int(control[1]))
+        recorder.take_equity(equity, int(control[replay_bars.EQUITY_COUNT]))

@@ -1,6 +1,7 @@
-"""The array driver of a run with strategies in Python: the compiled replay of bars, up to the next thing they hear of.
+"""Array driver of bars with strategies in Python: the compiled replay, up to the next point where one may act.
 
-One call of compiled code a bar, one call of the strategy. Same results as ``loop.py``, which takes one event at a time.
+One call of compiled code a bar, then one call of the strategy. Same results as ``session/loop.py``, which takes one
+event at a time.
 """
 
 from collections.abc import Callable
@@ -25,14 +26,14 @@ Progress = Callable[[int], None]
 
 
 class Observer(Protocol):
-    """Who watches a run event by event and changes nothing."""
+    """Observes a run event by event and changes nothing."""
 
     @property
     def listener(self) -> Listener:
-        """Who takes notes of what strategies in Python want."""
+        """Records what strategies in Python request."""
 
     def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
-        """The compiled replay, with a look at State after each market event."""
+        """Wrap the compiled replay so that State is read after each market event."""
 
     @property
     def has_seen_all(self) -> bool:
@@ -49,10 +50,10 @@ def run(
     equity_rows: int = 1_048_576,
     eye: Observer | None = None,
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events.
+    """Run a plan over a feed to its end; return the number of market events.
 
-    ``is_daily`` keeps the last equity of each day alone; an ``eye`` sees every event and may end the run. StrategyError
-    when code of the user fails; the recorder has all that was done.
+    ``is_daily`` keeps only the last equity of each day; an ``eye`` observes every event and may end the run. Raises
+    StrategyError if user code fails; the recorder then has everything up to it.
     """
     reserve = plan.rows_per_step + ROWS_IN_CALL
     log = core_log.new_log(max(2 * reserve, core_log.ROWS))
@@ -64,12 +65,12 @@ def run(
 
 
 def _words(array: Any) -> memoryview:
-    """Integers of an array, read faster than the array gives them."""
+    """Return a memoryview of an int64 array: its items are read faster than the array's."""
     return memoryview(array)
 
 
 class _Bars:
-    """What goes on between two stops."""
+    """Drives the compiled replay from stop to stop, and the strategies at each."""
 
     def __init__(
         self,
@@ -88,8 +89,8 @@ class _Bars:
         self.strategies = Strategies(plan, log, None if eye is None else eye.listener)
         self.strategies.deliver, self.strategies.make_room = self._deliver, self._make_room
         self._control = np.zeros(bars_stopping.CONTROL_COUNT, np.int64)
-        self._control[bars_stopping.RESERVE], self._control[bars_stopping.IS_DAILY] = reserve, int(is_daily)
-        self._control[bars_stopping.HEARD] = core_log.FIRST
+        self._control[replay_bars.RESERVE], self._control[replay_bars.IS_DAILY] = reserve, int(is_daily)
+        self._control[bars_stopping.SCANNED] = core_log.FIRST
         self._control[bars_stopping.WANTS_BARS] = int(self.strategies.wants("on_bar"))
         self._control[bars_stopping.DUE_NS] = self.strategies.due_ns
         self._equity = np.empty(rows, EQUITY)
@@ -104,7 +105,7 @@ class _Bars:
         )  # fmt: skip
 
     def run(self, on_progress: Progress | None) -> int:
-        """To the end."""
+        """Run to the end; return the number of market events."""
         step_on, control, arguments = entry_of(bars_stopping.replay_outside), self._control, self._arguments()
         if self._eye is not None:
             step_on = self._eye.over(step_on, control, self._events, self._log)
@@ -112,7 +113,7 @@ class _Bars:
         strategies, stopped, closes = self.strategies, bars_stopping.STOPPED, int(Phase.DECIDE_ON_CLOSE)
         bars_closed, desk = strategies.bars_closed, strategies.desk
         has_news, due = bars_stopping.HAS_NEWS, bars_stopping.DUE_NS
-        control[bars_stopping.LEFT] = self._at_once
+        control[replay_bars.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == stopped:
@@ -127,13 +128,13 @@ class _Bars:
             elif status == replay_bars.LOG_FULL:
                 self._empty_log()
             elif status == replay_bars.EQUITY_FULL:
-                self._recorder.take_equity(self._equity, int(control[bars_stopping.EQUITY_COUNT]))
-                self._equity, control[bars_stopping.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
+                self._recorder.take_equity(self._equity, int(control[replay_bars.EQUITY_COUNT]))
+                self._equity, control[replay_bars.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
                 arguments = self._arguments()
             elif self._eye is not None and self._eye.has_seen_all:
                 return int(self._feed.streams["at"].sum()) - self._begin
             else:
-                control[bars_stopping.LEFT] = self._at_once
+                control[replay_bars.LEFT] = self._at_once
                 if on_progress is not None:
                     on_progress(2 * (int(self._feed.streams["at"].sum()) - self._begin))
 
@@ -151,12 +152,12 @@ class _Bars:
         self.strategies.hear()
         self._recorder.take_log(self._log)
         self.strategies.log_emptied()
-        self._control[bars_stopping.HEARD] = core_log.FIRST
+        self._control[bars_stopping.SCANNED] = core_log.FIRST
 
     def close(self) -> None:
-        """Hand over what is left."""
-        if self._control[bars_stopping.IS_OWED] and self._control[bars_stopping.EQUITY_COUNT] < len(self._equity):
-            self._control[bars_stopping.LEFT] = 0
+        """Write the equity still owed, and hand the rest of log and equity to the recorder."""
+        if self._control[bars_stopping.IS_OWED] and self._control[replay_bars.EQUITY_COUNT] < len(self._equity):
+            self._control[replay_bars.LEFT] = 0
             bars_stopping.replay_outside(*self._arguments())
         self._recorder.take_log(self._log)
-        self._recorder.take_equity(self._equity, int(self._control[bars_stopping.EQUITY_COUNT]))
+        self._recorder.take_equity(self._equity, int(self._control[replay_bars.EQUITY_COUNT]))

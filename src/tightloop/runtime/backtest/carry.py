@@ -1,4 +1,4 @@
-"""The drivers of a carry run: the compiled replay, and one event at a time from outside. Same results."""
+"""Drivers of a carry run: the compiled replay, and one event at a time from Python. Same results."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Snapshots:
-    """Room for a snapshot of each instant; ``count`` of them were finished, by ``events`` events."""
+    """Snapshots, (instants, columns) float64, of which ``count`` are final after ``events`` events."""
 
     rows: Floats
     count: int = 0
@@ -35,7 +35,7 @@ class Snapshots:
 
 
 def room_for(plan: CarryPlan, tape: CarryTape) -> Snapshots:
-    """Room for all snapshots of a run; columns as ``core/replay/carry.py`` has them."""
+    """Allocate the snapshots of a run; columns are those of ``core/replay/carry.py``."""
     books = plan.states[0]["carry"]["books"]
     width = replay_carry.snapshot_width(int(books["balance_count"]), int(books["holding_count"]))
     return Snapshots(np.full((len(tape.instants), width), math.nan))
@@ -56,18 +56,20 @@ def run(
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     kept = room_for(plan, tape) if snapshots is None else snapshots
-    control = np.array([plan.rows_per_step, 0, 0], np.int64)
+    control = np.zeros(replay_carry.CONTROL_COUNT, np.int64)
+    control[replay_carry.RESERVE] = plan.rows_per_step
     last, at = tape.fresh()
     status, is_whole = replay_carry.PAUSED, True
     while status != replay_carry.FINISHED:
-        control[1] = EVENTS_AT_ONCE if is_whole else 1  # an instant that has begun is brought to its end
+        # An instant that has begun is run to its end, event by event, before anything is reported.
+        control[replay_carry.LEFT] = EVENTS_AT_ONCE if is_whole else 1
         status = replay_carry.carry_replay(
             plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, at, events, log,
             kept.rows, plan.table, control,
         )  # fmt: skip
         recorder.take_log(log)
-        kept.count, kept.events = int(at[0]), int(control[2])
-        is_whole = bool(at[1] == 0 and at[3] == 0)
+        kept.count, kept.events = int(at[replay_carry.INSTANT]), int(control[replay_carry.DONE])
+        is_whole = bool(at[replay_carry.SERIES] == 0 and at[replay_carry.PART] == 0)
         if on_progress is not None and is_whole:
             on_progress(kept.count)
     return kept.taken
@@ -80,39 +82,38 @@ def run_one_by_one(
     before: Callable[[], None] | None = None,
     until: int | None = None,
 ) -> Floats:
-    """The same, one event at a time, as a session does that speaks to venues.
+    """Run one event at a time, as a live session does; return the snapshots.
 
-    ``before`` is called when all is known of an instant and nothing was decided yet; the run ends after ``until``
-    instants (None: all of them).
+    ``before`` is called at every instant when its values are known and nothing is decided yet. ``until``: number of
+    instants after which the run ends; None: all.
     """
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     kept = room_for(plan, tape)
     last, at = tape.fresh()
     while replay_carry.next_carry_event(tape.instants, tape.values, tape.extras, last, at, events):
-        if len(log) - core_log.count(log) < plan.rows_per_step:
+        if core_log.room(log) < plan.rows_per_step:
             recorder.take_log(log)
-        replay_carry.venue_heard(plan.venues, events)
+        replay_carry.run_venues(plan.venues, events)
         _speak(plan, log)
         if before is not None and events[0]["kind"] == EventKind.SNAPSHOT_COMPLETE:
             before()
         replay_bars.step_one(plan.states, plan.arena, events, log, plan.table)
         _speak(plan, log)
         if events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
-            replay_carry.snapshot_of(plan.states, kept.rows[int(at[0]) - 1])
-            if until is not None and int(at[0]) >= until:
+            replay_carry.snapshot_of(plan.states, kept.rows[int(at[replay_carry.INSTANT]) - 1])
+            if until is not None and int(at[replay_carry.INSTANT]) >= until:
                 break
     recorder.take_log(log)
     return kept.rows
 
 
 def _speak(plan: CarryPlan, log: Rows) -> None:
-    """Instructions go to the venues, and what came of them to the step, until neither has anything to say."""
-    header, venue = log[0], plan.venues[0]
+    """Send instructions to the venues, then apply their answers in order, until both queues are empty."""
+    venue = plan.venues[0]
     while True:
-        if header["oco"] < header["slot"]:
-            row = int(header["oco"])
-            header["oco"] = row + 1
+        row = core_log.pop_row(log)
+        if row >= 0:
             replay_carry.venue_instructed(plan.venues, log, row)
         elif venue["inbox_taken"] < venue["inbox_count"]:
             taken = int(venue["inbox_taken"])

@@ -1,7 +1,7 @@
-"""Many parameter sets over the same data, all cores: each set is a run of its own on shared rows.
+"""Parameter sweeps: many parameter sets over the same data on all cores, each a separate run over shared rows.
 
-Threads do the work while the compiled replay holds no lock. A set keeps its trades and one equity a day (a minute on
-ticks), and its metrics are the same as those of a single run.
+Threads suffice because the compiled replay releases the GIL. A set keeps its trades and one equity a day (a minute on
+ticks); its metrics are the same as those of a single run.
 """
 
 import itertools
@@ -29,9 +29,9 @@ from tightloop.runtime.results.recorder import Recorder
 
 Figures = dict[str, float | int | None]
 DENIED = "denied"
-"""The figure of a sweep beside the metrics: entries that a check denied."""
+"""Figure of a sweep beside the metrics: number of entries that a check denied."""
 Shared = Feed | Callable[[Plan], TickFeed]
-"""Bars that every set reads from the beginning, or what makes a feed of shared ticks for the plan of a set."""
+"""A feed of bars that every set reads from its beginning, or what makes a feed of shared ticks for a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +49,20 @@ class Row:
 
 
 def combinations(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every combination, the last parameter moving fastest."""
+    """Return every combination of values, the last parameter varying fastest."""
     names = list(parameters)
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*parameters.values())]
 
 
 def run_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
-    """The metrics of one run, the same as those of its ``result.json``."""
+    """Run a plan and return its metrics, the same as those of its ``result.json``."""
     figures = _counted_figures(plan, feed)
     del figures[DENIED]
     return figures
 
 
 def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
-    """The metrics of one run and how many entries were denied, with as little kept as they need."""
+    """Run a plan and return its metrics and the number of denied entries, recording only what they need."""
     recorder = Recorder(kinds=(RowKind.TRADE, RowKind.ORDER))
     if isinstance(feed, TickFeed):
         ticks_backtest.run(plan, feed, recorder)
@@ -74,7 +74,9 @@ def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
     log = core_log.new_log(max(2 * plan.rows_per_step, 2_048))
     equity = np.zeros(span_ns // DAY_NS + 4, EQUITY)
     events = np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 2**62, 1, -1], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
+    control[replay_bars.IS_DAILY], control[replay_bars.LAST_DAY] = 1, -1
     status = replay_bars.LOG_FULL
     while status == replay_bars.LOG_FULL:
         status = replay_bars.replay(
@@ -83,7 +85,7 @@ def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
         )  # fmt: skip
         recorder.take_log(log)
     assert status == replay_bars.FINISHED, "a row a day is room enough"
-    return _figures(plan, equity[: int(control[1])], recorder)
+    return _figures(plan, equity[: int(control[replay_bars.EQUITY_COUNT])], recorder)
 
 
 def _run(plan: Plan, shared: Shared) -> Figures:
@@ -106,7 +108,7 @@ def sweep(
     threads: int | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Generator[Row, None, None]:
-    """Run every set over a feed, and over the one after it when there is one; else as of ``sweep_sets``."""
+    """Run every set over a feed, and over ``feed_after`` if there is one; otherwise as ``sweep_sets``."""
 
     def figures_of(values: Mapping[str, Any]) -> tuple[Figures, Figures | None]:
         inside = _run(plan_of(values), feed)
@@ -122,10 +124,10 @@ def sweep_sets(
     threads: int | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Generator[Row, None, None]:
-    """Run every set; yields rows as they are done, in any order. ``figures_of`` counts what was denied, as DENIED.
+    """Run every set and yield rows as they finish, in any order. ``figures_of`` returns DENIED among its figures.
 
-    Stopping the iteration stops the sweep. Sets that were begun by then and not yielded are lost, and ``on_lost`` is
-    told how many, if any.
+    Stopping the iteration stops the sweep. Sets begun by then and not yielded are lost; ``on_lost`` is called with
+    their number if there are any.
     """
     count = threads or os.cpu_count() or 1
 

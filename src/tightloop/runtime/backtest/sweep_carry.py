@@ -1,4 +1,4 @@
-"""Many settings of one carry strategy over the same feed: each is a run of its own on shared columns."""
+"""Sweeps of a carry strategy: many settings over the same feed, each a separate run on shared columns."""
 
 from collections.abc import Mapping
 
@@ -20,24 +20,24 @@ KINDS = (RowKind.INSTRUCTION_EXECUTED, RowKind.INSTRUCT, RowKind.WARNING)
 
 
 class Tapes:
-    """Tapes of one feed: settings that change neither what comes in nor where it goes share one."""
+    """Tapes made from one feed; plans that read the same series in the same places share one."""
 
     def __init__(self, feed: CarryFeed) -> None:
         self.feed = feed
         self._made: dict[object, carry_tape.CarryTape] = {}
 
     def tape(self, plan: CarryPlan) -> carry_tape.CarryTape:
-        """The tape of a plan; nobody writes on it."""
-        own = plan.strategy
-        legs = tuple(leg.name for leg in own.legs)
-        key = (plan.series, plan.holdings, tuple(plan.rewards.items()), legs, own.capital, own.flows)
+        """Return the tape of a plan, made once; runs only read it."""
+        strategy = plan.strategy
+        legs = tuple(leg.name for leg in strategy.legs)
+        key = (plan.series, plan.holdings, tuple(plan.rewards.items()), legs, strategy.capital, strategy.flows)
         if key not in self._made:
             self._made[key] = carry_tape.make_tape(plan, self.feed)
         return self._made[key]
 
 
 def run_figures(strategy: CarryStrategy, tapes: Tapes) -> Figures:
-    """Metrics and figures of one run, the same as those of its ``result.json``."""
+    """Run a strategy and return metrics and figures, the same as those of its ``result.json``."""
     feed = tapes.feed
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
     recorder = Recorder(kinds=KINDS)
@@ -47,21 +47,23 @@ def run_figures(strategy: CarryStrategy, tapes: Tapes) -> Figures:
 
 
 def parts_of(feed: CarryFeed, share: float) -> tuple[CarryFeed, CarryFeed]:
-    """The first ``share`` of the time and the rest, which begins at the instant that the first part ends with."""
+    """Split a feed after ``share`` of its instants; the second part begins at the instant the first ends with."""
     cut = min(max(1, int(len(feed.instants) * share)), len(feed.instants) - 1)
     return _part(feed, 0, cut), _part(feed, cut, len(feed.instants) - 1)
 
 
 def _part(feed: CarryFeed, first: int, last: int) -> CarryFeed:
     begin, end = int(feed.instants[first]), int(feed.instants[last])
-    settlements: Mapping[str, Settlement] = {name: _within(own, begin, end) for name, own in feed.settlements.items()}
+    settlements: Mapping[str, Settlement] = {
+        name: _within(settlement, begin, end) for name, settlement in feed.settlements.items()
+    }
     return CarryFeed(
         feed.instants[first : last + 1],
         feed.series,
         feed.values[first : last + 1],
         settlements,
-        {leg: tuple(each for each in own if begin < each.ts_ns <= end) for leg, own in feed.payouts.items()},
-        {leg: tuple(each for each in own if begin <= each.ts_ns <= end) for leg, own in feed.predictions.items()},
+        {leg: tuple(each for each in paid if begin < each.ts_ns <= end) for leg, paid in feed.payouts.items()},
+        {leg: tuple(each for each in said if begin <= each.ts_ns <= end) for leg, said in feed.predictions.items()},
         feed.interpolated,
         feed.data_hash,
         feed.reports,
@@ -69,6 +71,6 @@ def _part(feed: CarryFeed, first: int, last: int) -> CarryFeed:
     )
 
 
-def _within(own: Settlement, begin: int, end: int) -> Settlement:
-    inside = np.flatnonzero((own.ts_ns > begin) & (own.ts_ns <= end))
-    return Settlement(own.ts_ns[inside], own.rate[inside], own.mark[inside])
+def _within(settlement: Settlement, begin: int, end: int) -> Settlement:
+    inside = np.flatnonzero((settlement.ts_ns > begin) & (settlement.ts_ns <= end))
+    return Settlement(settlement.ts_ns[inside], settlement.rate[inside], settlement.mark[inside])

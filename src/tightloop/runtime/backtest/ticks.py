@@ -1,6 +1,6 @@
-"""The drivers of a run on ticks: the compiled replay, and one occurrence at a time from outside. Same results.
+"""Drivers of a run on ticks: the compiled replay, and one occurrence at a time from Python. Same results.
 
-Equity is kept at the end of every minute (and at the very beginning); drawdown is followed at every event.
+Equity is kept at the end of every minute and at the first event; drawdown is followed at every event.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Observer = Callable[[Plan], None]
 
 
 def compile_for(plan: Plan) -> None:
-    """Have compiled what only plans with strategies in Python run on: half a minute, once, and no part of the run."""
+    """Compile the replay for Python strategies before timing starts (about 30 s, once)."""
     if plan.has_code:
         _ = backtest.ticks_python  # importing it compiles it
 
@@ -35,51 +35,53 @@ def compile_for(plan: Plan) -> None:
 def run(
     plan: Plan, feed: TickFeed, recorder: Recorder, on_progress: Progress | None = None, period_ns: int = MINUTE_NS
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events, the grid's among them.
+    """Run a plan over a feed to its end; return the number of market events, those of the grid included.
 
-    ``on_progress`` is told the events done. KeyboardInterrupt leaves the recorder with all that was done.
+    ``on_progress`` is called with the events done. After a KeyboardInterrupt the recorder has everything up to it.
     """
     if plan.has_code:
         return backtest.ticks_python.run(plan, feed, recorder, on_progress, period_ns, EQUITY_ROWS)
     log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 0, period_ns, -1, 0, -1], np.int64)
+    control = np.zeros(replay_ticks.CONTROL_COUNT, np.int64)
+    control[replay_ticks.RESERVE], control[replay_ticks.PERIOD_NS] = plan.rows_per_step, period_ns
+    control[replay_ticks.PERIOD_END] = control[replay_ticks.NUMBER] = -1
     equity = np.empty(EQUITY_ROWS, EQUITY)
     plan.states["is_on_demand"] = 1
     try:
         while True:
-            control[2] = EVENTS_AT_ONCE
+            control[replay_ticks.LEFT] = EVENTS_AT_ONCE
             try:
                 status = replay_ticks.tick_replay(
                     plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events,
                     log, equity, plan.table, control,
                 )  # fmt: skip
             finally:
-                if int(log[core_log.HEADER]["slot"]) > len(log) - plan.rows_per_step:
+                if core_log.room(log) < plan.rows_per_step:
                     recorder.take_log(log)
             if status == replay_ticks.FINISHED:
-                return int(control[5])
+                return int(control[replay_ticks.DONE])
             if status == replay_ticks.STARVED:
                 feed.refill()
             elif status == replay_ticks.CROWDED:
-                tape_room.grow(plan, int(control[6]))
+                tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
             elif status == replay_ticks.EQUITY_FULL:
-                # The last row may still be written over, and the one before it is never the first.
-                recorder.take_equity(equity, int(control[1]) - 2)
+                # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
+                recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
                 last = equity[-2:].copy()
-                equity, control[1] = np.empty(EQUITY_ROWS, EQUITY), 2
+                equity, control[replay_ticks.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 2
                 equity[:2] = last
             if on_progress is not None:
-                on_progress(int(control[5]))
+                on_progress(int(control[replay_ticks.DONE]))
     finally:
         replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
         plan.states["is_on_demand"] = 0
         recorder.take_log(log)
-        recorder.take_equity(equity, int(control[1]))
+        recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]))
 
 
 def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Observer | None = None) -> int:
-    """The same, one occurrence at a time, as a session does that speaks to a venue. ``observer`` sees each step."""
+    """Run one occurrence at a time, as a live session does. ``observer`` is called after each step."""
     driver = _OneByOne(plan, recorder, observer)
 
     def take_all() -> int:
@@ -98,7 +100,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
                 driver.record(events, is_market=False)
             elif what >= 8:
                 driver.market(events, what // 8)
-                count += what // 8 & 1
+                count += what // 8 & replay_ticks.STRATEGY
 
     try:
         return take_all() if driver.strategies is None else supervised(take_all, driver.strategies.failure)
@@ -107,7 +109,7 @@ def run_one_by_one(plan: Plan, feed: TickFeed, recorder: Recorder, observer: Obs
 
 
 class _OneByOne:
-    """Steps from Python."""
+    """Calls the step for each event, and whoever else it concerns."""
 
     def __init__(self, plan: Plan, recorder: Recorder, observer: Observer | None) -> None:
         self._plan, self._recorder, self._observer = plan, recorder, observer
@@ -118,9 +120,9 @@ class _OneByOne:
         self._period = -1
 
     def step(self, events: Rows) -> None:
-        """The step, what it commands, and the equity after it."""
+        """Call the step on an event; drain the log first if it lacks room."""
         plan = self._plan
-        if len(self._log) - core_log.count(self._log) < self._reserve:
+        if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
                 self.strategies.hear()
             self._recorder.take_log(self._log)
@@ -131,7 +133,7 @@ class _OneByOne:
             self._observer(plan)
 
     def record(self, events: Rows, *, is_market: bool) -> None:
-        """Strategies in Python speak, commands leave, and the last equity of each minute is kept."""
+        """Call strategies in Python, send commands, and keep the last equity of each minute."""
         if self.strategies is not None:
             self.strategies.received(events[0], is_market=is_market)
         plan, state = self._plan, self._plan.states[0]
@@ -144,14 +146,14 @@ class _OneByOne:
         self._equity.append(row)
 
     def market(self, events: Rows, sees: int) -> None:
-        """A market event: to whom it concerns."""
+        """Pass a market event to whom it concerns: the strategy, the venue or both."""
         plan = self._plan
-        if sees & 1:
+        if sees & replay_ticks.STRATEGY:
             replay_ticks.strategy_received(plan.venues, events)
             self.step(events)
-        if sees & 2:
+        if sees & replay_ticks.VENUE:
             replay_ticks.venue_sees(plan.venues, events)
-        if sees & 1:
+        if sees & replay_ticks.STRATEGY:
             self.record(events, is_market=True)
             instrument = int(events[0]["instrument"])
             if instrument >= 0 and replay_ticks.is_crowded(plan.states, instrument):
@@ -160,6 +162,6 @@ class _OneByOne:
                     self.strategies.arena_moved()
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Pass the rest of log and equity to the recorder."""
         self._recorder.take_log(self._log)
         self._recorder.take_equity(np.array(self._equity, EQUITY), len(self._equity))

@@ -1,4 +1,4 @@
-"""The array driver of ticks with strategies in Python: the compiled replay, up to the next thing they hear of."""
+"""Array driver of ticks with strategies in Python: the compiled replay, up to the next point where one may act."""
 
 from typing import Any
 
@@ -27,8 +27,10 @@ def run(
     equity_rows: int,
     eye: Observer | None = None,
 ) -> int:
-    """Run a plan over a feed to its end; returns the number of market events, the grid's among them. An ``eye`` sees
-    every event and may end the run."""
+    """Run a plan over a feed to its end; return the number of market events, those of the grid included.
+
+    An ``eye`` observes every event and may end the run.
+    """
     driver = _Ticks(plan, feed, recorder, period_ns, equity_rows, eye)
     try:
         return supervised(lambda: driver.run(on_progress), driver.strategies.failure)
@@ -37,7 +39,7 @@ def run(
 
 
 class _Ticks:
-    """What goes on between two stops."""
+    """Drives the compiled replay from stop to stop, and the strategies at each."""
 
     def __init__(
         self, plan: Plan, feed: TickFeed, recorder: Recorder, period_ns: int, equity_rows: int, eye: Observer | None
@@ -48,8 +50,8 @@ class _Ticks:
         self._log = core_log.new_log(max(2 * reserve, core_log.ROWS))
         self.strategies = Strategies(plan, self._log, None if eye is None else eye.listener)
         self._control = control = np.zeros(ticks_stopping.CONTROL_COUNT, np.int64)
-        control[ticks_stopping.RESERVE], control[ticks_stopping.PERIOD_NS] = reserve, period_ns
-        control[ticks_stopping.LAST_PERIOD], control[bars_stopping.HEARD] = -1, core_log.FIRST
+        control[replay_ticks.RESERVE], control[replay_ticks.PERIOD_NS] = reserve, period_ns
+        control[replay_ticks.PERIOD_END], control[bars_stopping.SCANNED] = -1, core_log.FIRST
         control[ticks_stopping.WANTS_TRADES] = int(self.strategies.wants("on_trade"))
         control[ticks_stopping.WANTS_QUOTES] = int(self.strategies.wants("on_quote"))
         control[ticks_stopping.DUE_NS] = self.strategies.due_ns
@@ -64,50 +66,50 @@ class _Ticks:
         )  # fmt: skip
 
     def run(self, on_progress: Progress | None) -> int:
-        """To the end."""
+        """Run to the end; return the number of market events."""
         step_on, control, strategies = entry_of(ticks_stopping.tick_replay_outside), self._control, self.strategies
         arguments = self._arguments()
         if self._eye is not None:
             step_on = self._eye.over(step_on, control, self._events, self._log)
-        control[ticks_stopping.LEFT] = self._at_once
+        control[replay_ticks.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == bars_stopping.STOPPED:
                 strategies.received(self._events[0], is_market=bool(control[ticks_stopping.IS_MARKET]))
                 control[bars_stopping.HAS_NEWS], control[ticks_stopping.DUE_NS] = 0, strategies.due_ns
             elif status == replay_ticks.FINISHED:
-                return int(control[ticks_stopping.DONE])
+                return int(control[replay_ticks.DONE])
             elif status == replay_ticks.STARVED:
                 self._feed.refill()
             elif self._eye is not None and status == replay_ticks.PAUSED and self._eye.has_seen_all:
-                return int(control[ticks_stopping.DONE])
+                return int(control[replay_ticks.DONE])
             else:
                 self._attend(status, on_progress)
                 arguments = self._arguments()
 
     def _attend(self, status: int, on_progress: Progress | None) -> None:
-        """A buffer is full, or it is time to look outside."""
+        """Resolve what the replay returned for (a full log or equity, a crowded tape); then report progress."""
         control = self._control
         if status == replay_ticks.CROWDED:
-            tape_room.grow(self._plan, int(control[ticks_stopping.NUMBER]))
+            tape_room.grow(self._plan, int(control[replay_ticks.NUMBER]))
             self.strategies.arena_moved()
         elif status == replay_ticks.EQUITY_FULL:
-            # The last row may still be written over, and the one before it is never the first.
-            self._recorder.take_equity(self._equity, int(control[ticks_stopping.EQUITY_COUNT]) - 2)
+            # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
+            self._recorder.take_equity(self._equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
             last = self._equity[-2:].copy()
-            self._equity, control[ticks_stopping.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
+            self._equity, control[replay_ticks.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
             self._equity[:2] = last
         elif status == replay_ticks.LOG_FULL:
             self.strategies.hear()
             self._recorder.take_log(self._log)
             self.strategies.log_emptied()
-            control[bars_stopping.HEARD] = core_log.FIRST
+            control[bars_stopping.SCANNED] = core_log.FIRST
         else:
-            control[ticks_stopping.LEFT] = self._at_once
+            control[replay_ticks.LEFT] = self._at_once
         if on_progress is not None:
-            on_progress(int(control[ticks_stopping.DONE]))
+            on_progress(int(control[replay_ticks.DONE]))
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Pass the rest of log and equity to the recorder."""
         self._recorder.take_log(self._log)
-        self._recorder.take_equity(self._equity, int(self._control[ticks_stopping.EQUITY_COUNT]))
+        self._recorder.take_equity(self._equity, int(self._control[replay_ticks.EQUITY_COUNT]))

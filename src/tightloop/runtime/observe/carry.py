@@ -1,6 +1,6 @@
-"""A carry run made again under observation: what the allocator met at every instant before it decided.
+"""Replay of a carry run under observation: what the allocator measured at every instant before it decided.
 
-It is driven one event at a time, by the functions of every run, so what is watched is the very code that ran.
+The replay is driven one event at a time by the functions of every run, so the observed code is the code that ran.
 """
 
 import math
@@ -20,7 +20,7 @@ from tightloop.runtime.results.recorder import Recorder
 
 @dataclass(frozen=True, slots=True)
 class CarryWatched:
-    """A run that was watched: ``seen[i, Seen.X]`` is what was measured at instant i; ``record`` is what it left."""
+    """An observed run: ``seen[i, Seen.X]`` is a measure at instant i; ``record`` holds its results."""
 
     plan: CarryPlan
     tape: CarryTape
@@ -28,21 +28,21 @@ class CarryWatched:
     seen: Floats
 
     def column(self, what: Seen) -> Floats:
-        """One measure at every instant."""
+        """Return one measure at every instant."""
         return self.seen[:, int(what)]
 
 
 def watch(plan: CarryPlan, feed: CarryFeed, until: int | None = None) -> CarryWatched:
-    """Run a fresh plan over a feed, to its end or for so many instants."""
+    """Run a fresh plan over a feed, to its end or for ``until`` instants."""
     tape = carry_tape.make_tape(plan, feed)
     count = len(tape.instants) if until is None else until
     seen = np.full((count, SEEN), math.nan)
-    at = 0
+    index = 0
 
     def before() -> None:
-        nonlocal at
-        measure(plan.states, seen[at])
-        at += 1
+        nonlocal index
+        measure(plan.states, seen[index])
+        index += 1
 
     recorder = Recorder()
     snapshots = carry_backtest.run_one_by_one(plan, tape, recorder, before, count)

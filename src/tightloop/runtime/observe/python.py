@@ -1,6 +1,6 @@
-"""Strategies in Python of a run made again, with notes of every call: what it was given, what it wanted, what it got.
+"""Replay of strategies in Python with a record of every callback: its inputs, its requests, and the answers.
 
-What the code compares inside of its callbacks nobody but the code can say; ``View.note`` is its way to.
+What the code compares inside its callbacks is not visible from outside; ``View.note`` lets a strategy say so itself.
 """
 
 from collections import Counter, deque
@@ -14,8 +14,9 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
-from tightloop.core.replay import bars_stopping, ticks_stopping
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
+from tightloop.core.replay import ticks_stopping
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest import bars_python, ticks_python
@@ -26,7 +27,7 @@ from tightloop.runtime.results.recorder import Recorder
 
 EQUITY_ROWS = 65_536
 KEPT = 5
-"""Of every strategy on every instrument: its last wishes, and its last notes."""
+"""Number of last requests and notes kept per strategy and instrument."""
 WANTED = {
     EventKind.ORDER_REQUESTED: "order",
     EventKind.CANCEL_REQUESTED: "cancel",
@@ -38,7 +39,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Wish:
-    """One thing that a strategy wanted, and what it knew then. ``told`` is what its callback was called with."""
+    """One request of a strategy (order, cancel, protection) and what it knew. ``told``: argument of its callback."""
 
     ts_ns: int
     callback: str
@@ -52,7 +53,7 @@ class Wish:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a callback. ``wishes``: how many things it wanted."""
+    """One call of a callback. ``wishes``: number of requests it made."""
 
     ts_ns: int
     callback: str
@@ -63,8 +64,8 @@ class Call:
 
 
 @dataclass(slots=True)
-class Heard:
-    """What is known of one strategy on one instrument."""
+class StrategyNotes:
+    """Record of one strategy on one instrument."""
 
     calls: Counter[str] = field(default_factory=Counter)
     quiet: Counter[str] = field(default_factory=Counter)
@@ -76,51 +77,51 @@ class Heard:
 
 
 class Notes:
-    """Notes of a run. ``order_id`` is the number of an order whose wish, and State after it, are kept as they were.
+    """Record of a replay. ``order_id``: an order whose request, and State after it, are kept.
 
-    ``wanted`` counts by callback, by what was wanted (entry, exit, cancel, protection) and by the answer (sent, or the
-    reason of its denial).
+    ``wanted`` counts by callback, kind of request (entry, exit, cancel, protection) and answer (sent, or the reason of
+    its denial).
     """
 
     def __init__(self, order_id: int | None = None) -> None:
-        self.heard_of: dict[Key, Heard] = {}
+        self.notes_of: dict[Key, StrategyNotes] = {}
         self.order_id = order_id
         self.wish: Wish | None = None
         self.frozen: Rows | None = None
         self._plan: Plan | None = None
         self._desk: SessionView | None = None
-        self._call: tuple[Heard, Call] | None = None
+        self._call: tuple[StrategyNotes, Call] | None = None
         self._notes: list[str] = []
 
-    def of(self, key: Key) -> Heard:
-        """What is known of a strategy on an instrument."""
-        return self.heard_of.setdefault(key, Heard())
+    def of(self, key: Key) -> StrategyNotes:
+        """Return the record of a strategy on an instrument."""
+        return self.notes_of.setdefault(key, StrategyNotes())
 
     def desk(self, plan: Plan, log: Rows) -> SessionView:
-        """The desk of the run: everything that is wanted goes over it."""
+        """Create the session view of the run, through which every request passes."""
         self._plan = plan
         self._desk = _NotedDesk(plan, log, self)
         return self._desk
 
-    def heard(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A callback that is counted, with what it was called with."""
+    def recorded(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the callback wrapped so that its calls and their arguments are recorded."""
 
-        def called(own: View, *told: Any) -> None:
-            heard = self.of((strategy, view.instrument))
+        def called(its_view: View, *told: Any) -> None:
+            notes = self.of((strategy, view.instrument))
             before = self._call
             given = self.given(view._here)  # noqa: SLF001  # a view has no public way to say where it looks
             call = Call(view.time_ns, callback, told[0]._asdict() if told else None, given)
-            self._call = heard, call
-            heard.calls[callback] += 1
-            heard.last_call = call
-            function(own, *told)
-            heard.quiet[callback] += int(call.wishes == 0)
+            self._call = notes, call
+            notes.calls[callback] += 1
+            notes.last_call = call
+            function(its_view, *told)
+            notes.quiet[callback] += int(call.wishes == 0)
             self._call = before
 
         return called
 
     def given(self, place: InstrumentView) -> dict[str, float]:
-        """What is known at a place now: values of variants, price, position, equity."""
+        """Return what is known on an instrument now: variants, price, position, equity."""
         assert self._plan is not None, "a desk is there before anybody is called"
         assert self._desk is not None, "a desk is there before anybody is called"
         state = self._plan.states[0]
@@ -133,21 +134,21 @@ class Notes:
         }
 
     def noted(self, text: str) -> None:
-        """The strategy says why."""
+        """Record a note of the strategy."""
         if self._call is None:
             return
-        heard, call = self._call
+        notes, call = self._call
         call.notes.append(text)
-        heard.notes.append((call.ts_ns, text))
-        heard.note_count += 1
+        notes.notes.append((call.ts_ns, text))
+        notes.note_count += 1
 
     def was_wanted(
         self, kind: EventKind, place: InstrumentView, asked: Mapping[str, Any], given: Mapping[str, float], rows: Rows
     ) -> None:
-        """Something was wanted at a place: ``given`` is what was known before, ``rows`` what the step wrote."""
+        """Record a request: ``given`` is what was known before, ``rows`` are the log rows the step wrote."""
         assert self._plan is not None, "a desk is there before anything is wanted"
         instance = self._plan.states[0]["instances"][place.instance]
-        heard = self.of((self._plan.strategies[int(instance["strategy"])].read.name, place.name))
+        notes = self.of((self._plan.strategies[int(instance["strategy"])].read.name, place.name))
         call = None if self._call is None else self._call[1]
         what, reason, number = WANTED[kind], None, 0
         if kind is EventKind.ORDER_REQUESTED:
@@ -159,16 +160,16 @@ class Notes:
         callback = "on_start" if call is None else call.callback
         if call is not None:
             call.wishes += 1
-        heard.wanted[(callback, what, reason or "sent")] += 1
+        notes.wanted[(callback, what, reason or "sent")] += 1
         now_ns = int(self._plan.states[0]["ts_ns"])
         wish = Wish(now_ns, callback, None if call is None else call.told, what, asked, number, reason, given)
-        heard.last.append(wish)
+        notes.last.append(wish)
         if number == self.order_id and kind is EventKind.ORDER_REQUESTED:
             self.wish, self.frozen = wish, self._plan.states.copy()
 
 
 class _NotedDesk(SessionView):
-    """The desk of a run that is watched."""
+    """A session view that records requests and notes."""
 
     __slots__ = ("_listener",)
 
@@ -187,7 +188,7 @@ class _NotedDesk(SessionView):
 
 
 class Bounds(NamedTuple):
-    """How far a run is watched: a time and the number of a step up to which events are counted, events in all."""
+    """Limits of an observation: a time and a step number up to which events are counted, and events in total."""
 
     until_ns: int
     until_seq: int
@@ -195,7 +196,7 @@ class Bounds(NamedTuple):
 
 
 class Eye:
-    """Sees every event of a run with strategies in Python: conditions of other families, and what Python wanted."""
+    """Observes every event of a run with strategies in Python: conditions of other families, and requests."""
 
     def __init__(
         self, plan: Plan, is_ticks: bool, seen: tuple[Rows, Rows, Rows], bounds: "Bounds", order_id: int | None
@@ -213,12 +214,12 @@ class Eye:
         return self.done >= self._bounds.events
 
     def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
-        """The compiled replay, with a look at State after each market event."""
-        state, header, at, left = self._plan.states[0], log[core_log.HEADER], self._at, bars_stopping.LEFT
+        """Wrap the compiled replay: inspect State after each market event."""
+        state, at, left = self._plan.states[0], self._at, replay_bars.LEFT
 
         def watched(*arguments: Any) -> int:
             left_before = int(control[left])
-            at[:] = header["slot"], state["seq"], 0, int(self._is_ticks)
+            at[:] = core_log.stop(log), state["seq"], 0, int(self._is_ticks)
             status = step_on(*arguments)
             is_taken = control[left] < left_before
             is_market = is_taken and (not self._is_ticks or bool(control[ticks_stopping.IS_MARKET]))
@@ -243,9 +244,10 @@ def watch(
     *,
     may_fail: bool = False,
 ) -> Eye:
-    """Run a fresh plan that has code over a fresh feed. ``seen``: rows of nodes, moments and instances to be filled.
+    """Run a fresh plan with strategies in Python over a fresh feed.
 
-    StrategyError when the code fails; with ``may_fail`` what was seen until then.
+    ``seen``: rows of nodes, moments and instances, filled by the run. Raises StrategyError when the code fails; with
+    ``may_fail`` returns what was seen until then.
     """
     eye = Eye(plan, isinstance(feed, TickFeed), seen, bounds, order_id)
     try:

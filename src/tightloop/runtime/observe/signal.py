@@ -1,4 +1,4 @@
-"""A plan run again under observation: what every condition of every instance saw, and how near it came."""
+"""Replay of a plan under observation: the value of every condition, and how near it came to flipping."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,18 +24,17 @@ if TYPE_CHECKING:
     from tightloop.runtime.observe.python import Notes
 
 EVENTS_AT_ONCE = 4_000_000
-"""Events between two looks at the outside."""
+"""Events per call of the compiled loop, between which Ctrl-C is noticed."""
 MOVABLE = frozenset((Op.GT, Op.GE, Op.LT, Op.LE, Op.BETWEEN, Op.HOLD))
 MEMORIES = frozenset((Op.HOLD, Op.SEQ))
-_UNTIL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A node of a section's tree with its parts. ``at``: its index in State.
+    """A node of a section's condition tree with its parts. ``at``: its index in State.
 
-    ``needed`` is the verdict that helps the section to TRUE, ``below`` the nearest hold or seq that it stands below;
-    ``is_alternative``: it stands below a node of which one part is enough.
+    ``needed``: the verdict that helps the section to become TRUE. ``below``: the nearest hold or seq above it.
+    ``is_alternative``: it is below a node of which one part suffices.
     """
 
     at: int
@@ -48,17 +47,17 @@ class Branch:
 
     @property
     def is_choice(self) -> bool:
-        """Whether one of its parts is enough: an any that has to be TRUE, an all that has to be FALSE."""
+        """Whether one part suffices: an any that must be TRUE, an all that must be FALSE."""
         return len(self.parts) > 1 and self.op is (Op.ANY if self.needed else Op.ALL)
 
     @property
     def is_movable(self) -> bool:
-        """Whether its number can be changed without changing what the section remembers."""
+        """Whether its threshold can be changed without changing what the section remembers."""
         return self.below is None and self.op in MOVABLE
 
 
 def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
-    """The tree of a section; None when it has none."""
+    """Return the condition tree of a section; None when it has none."""
     row = plan.states[0]["strategies"][strategy]
     first, count = int(row["section_first"][section]), int(row["section_count"][section])
     if count == 0:
@@ -66,7 +65,7 @@ def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
     nodes = plan.states[0]["nodes"]
 
     def branch(end: int, needed: bool, below: Op | None, is_alternative: bool) -> tuple[Branch, int]:
-        """The tree whose last node is ``end``, and its first node: parts stand before what joins them."""
+        """Return the tree whose last node is ``end``, and its first node: nodes are stored in postfix order."""
         op = Op(int(nodes[end]["op"]))
         parts: list[Branch] = []
         begin = end
@@ -85,7 +84,7 @@ def tree_of(plan: Plan, strategy: int, section: int) -> Branch | None:
 
 
 def walk(branch: Branch, depth: int = 0) -> Iterator[tuple[Branch, int]]:
-    """A tree from above, with the depth of each node."""
+    """Yield the nodes of a tree from the root down, with their depth."""
     yield branch, depth
     for part in branch.parts:
         yield from walk(part, depth + 1)
@@ -93,9 +92,9 @@ def walk(branch: Branch, depth: int = 0) -> Iterator[tuple[Branch, int]]:
 
 @dataclass(slots=True)
 class Watched:
-    """A run that was watched, to its end or to a number of events. Rows as in ``core.probe``.
+    """An observed run, to its end or to a number of events. Rows as in ``core.replay.observe``.
 
-    ``listener`` has the notes of strategies in Python; None of a run without.
+    ``listener``: the record of strategies in Python; None of a run without.
     """
 
     plan: Plan
@@ -104,23 +103,23 @@ class Watched:
     instances: Rows
     events: int
     events_until: int
-    """Market events at or before the time, and before the number of a step, that were asked for."""
+    """Market events at or before ``until_ns`` and before step ``until_seq``."""
     listener: "Notes | None" = None
 
     def node(self, instance: int, at: int) -> Rows:
-        """What an instance's node ``at`` saw (a row of NODE_SEEN)."""
+        """Return the row (NODE_SEEN) of node ``at`` of an instance."""
         row: Rows = self.nodes[int(self.instances[instance]["node_base"]) + at]
         return row
 
     def nearest(self, instance: int, at: int) -> Rows:
-        """The times at which turning a node was enough for its section to be TRUE, nearest first (rows of MOMENT)."""
+        """Return the moments (MOMENT) at which flipping a node would have made its section TRUE, nearest first."""
         place = int(self.instances[instance]["node_base"]) + at
         begin = place * replay_observe.NEAREST_KEPT
         return self.nears[begin : begin + int(self.nodes[place]["kept"])]
 
 
 def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
-    """Room for what every instance's nodes see."""
+    """Allocate the rows of nodes, moments and instances that the replay fills."""
     state = plan.states[0]
     instances = np.zeros(int(state["instance_count"]), replay_observe.INSTANCE_SEEN)
     place = 0
@@ -129,15 +128,17 @@ def _laid_out(plan: Plan) -> tuple[Rows, Rows, Rows]:
         strategy = int(state["instances"][at]["strategy"])
         instances[at]["state_after"] = state["instances"][at]["state"]
         trees = [tree for k in range(replay_observe.SECTION_COUNT) if (tree := tree_of(plan, strategy, k)) is not None]
-        own = sorted(
+        node_kinds = sorted(
             (part.at, int(part.needed), int(part.is_choice), int(part.is_alternative))
             for tree in trees for part, _ in walk(tree)
         )  # fmt: skip
-        if own:
-            assert own[-1][0] - own[0][0] + 1 == len(own), "the nodes of a strategy stand side by side"
-            instances[at]["node_base"] = place - own[0][0]
-        needed += [kinds for _, *kinds in own]
-        place += len(own)
+        if node_kinds:
+            assert node_kinds[-1][0] - node_kinds[0][0] + 1 == len(node_kinds), (
+                "the nodes of a strategy stand side by side"
+            )
+            instances[at]["node_base"] = place - node_kinds[0][0]
+        needed += [kinds for _, *kinds in node_kinds]
+        place += len(node_kinds)
     nodes = np.zeros(max(place, 1), replay_observe.NODE_SEEN)
     for k, name in enumerate(("needed", "is_choice", "is_alternative")):
         nodes[name][:place] = [kinds[k] for kinds in needed]
@@ -148,9 +149,12 @@ def watch(
     plan: Plan, feed: Feed | TickFeed, *, until_ns: int = NEVER_NS, until_seq: int = NEVER_NS, events: int = NEVER_NS,
     order_id: int | None = None, may_fail: bool = False,
 ) -> Watched:  # fmt: skip
-    """Run a fresh plan over a fresh feed, to its end or for a number of market events, and count those until a time and
-    until the step of a number. ``order_id``: an order of a strategy in Python whose wish is kept; ``may_fail``: where
-    one of them fails, the run ends there."""
+    """Run a fresh plan over a fresh feed and observe every condition.
+
+    The run ends with the feed or after ``events`` market events; ``until_ns`` and ``until_seq`` bound the events
+    counted in ``events_until``. ``order_id``: an order of a strategy in Python whose request is kept. ``may_fail``: if
+    such a strategy fails, return what was seen until then instead of raising StrategyError.
+    """
     nodes, nears, instances = _laid_out(plan)
     if plan.has_code:
         bounds = observe.python.Bounds(until_ns, until_seq, events)
@@ -160,20 +164,22 @@ def watch(
     taken, equity = np.zeros(1, EVENT), np.zeros(2, EQUITY)
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
     is_ticks = isinstance(feed, TickFeed)
-    control = np.array(
-        [plan.rows_per_step, 0, 0, int(is_ticks), -1, 0, -1, until_ns, 0, int(is_ticks), until_seq], np.int64
-    )  # fmt: skip
+    control = np.zeros(replay_observe.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE], control[replay_observe.IS_TICKS] = plan.rows_per_step, int(is_ticks)
+    if is_ticks:
+        control[replay_ticks.PERIOD_NS], control[replay_ticks.PERIOD_END] = 1, -1
+    control[replay_observe.UNTIL_NS], control[replay_observe.UNTIL_SEQ] = until_ns, until_seq
     address = address_of(replay_ticks.tick_replay if is_ticks else replay_bars.replay)
-    own = replay_observe.watch_ticks if is_ticks else replay_observe.watch
+    replay = replay_observe.watch_ticks if is_ticks else replay_observe.watch
     done = 0
     while done < events:
-        control[2] = asked = min(EVENTS_AT_ONCE, events - done)
+        control[replay_bars.LEFT] = asked = min(EVENTS_AT_ONCE, events - done)
         rows = feed.ticks if isinstance(feed, TickFeed) else feed.bars
-        status = own(
+        status = replay(
             address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, rows, feed.rates, taken, log,
             equity, plan.table, control, nodes, nears, instances, memory,
         )  # fmt: skip
-        done += asked - int(control[2])
+        done += asked - int(control[replay_bars.LEFT])
         core_log.empty(log)
         if status == replay_bars.FINISHED:
             break
@@ -181,5 +187,5 @@ def watch(
             if status == replay_ticks.STARVED:
                 feed.refill()
             elif status == replay_ticks.CROWDED:
-                tape_room.grow(plan, int(control[6]))
-    return Watched(plan, nodes, nears, instances, done, int(control[_UNTIL]))
+                tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
+    return Watched(plan, nodes, nears, instances, done, int(control[replay_observe.COUNTED]))

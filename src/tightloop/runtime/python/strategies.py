@@ -1,7 +1,7 @@
-"""Strategies in Python of one run: made, called when something concerns them, and heard.
+"""Strategies in Python during a run: created, called on events that concern them, and their requests executed.
 
-Both drivers call the same methods at the same moments. What a strategy decides is stepped while it speaks, so it learns
-at once what the checks say; the venue hears of it when the call has returned.
+Both drivers (arrays, and one event at a time) call the same methods at the same moments. A request is stepped during
+the callback, so the strategy learns the answer of the checks at once; the venue receives it when the callback returns.
 """
 
 import heapq
@@ -18,36 +18,26 @@ from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.python_class import PythonClass, line_in
 from tightloop.model.times import iso
-from tightloop.runtime.python.view import (
-    NOW_AT,
-    READ_BAR,
-    SIDES,
-    ClosedBar,
-    Fill,
-    InstrumentView,
-    Quote,
-    SessionView,
-    Trade,
-    View,
-)
+from tightloop.runtime.python.records import ClosedBar, Fill, Quote, Trade
+from tightloop.runtime.python.view import NOW_AT, READ_BAR, SIDES, InstrumentView, SessionView, View
 
 ROUNDS_MAX = 64
-"""Times in a row that a strategy may answer a fill with an order that fills at once."""
+"""Upper bound on consecutive fills answered with an order that fills at once."""
 ROWS_IN_CALL = limits.WANTED_MAX * limits.WANTED_ROWS
 
 
 class Listener(Protocol):
-    """Who takes notes of a run that is made again; it changes nothing."""
+    """Records a replay without changing it."""
 
     def desk(self, plan: Plan, log: Rows) -> SessionView:
-        """The desk of the run, which tells the listener what is wanted."""
+        """Create the session view of the run, which reports every request to the listener."""
 
-    def heard(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A callback that tells the listener that it is called."""
+    def recorded(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a callback so that its calls are recorded."""
 
 
 class _Strategy:
-    """One strategy of a run: its object, its view, what it wants to be called for."""
+    """One strategy of a run: its object, its view, the callbacks it defines."""
 
     __slots__ = ("code", "name", "on_bar", "others", "places", "view")
 
@@ -61,20 +51,22 @@ class _Strategy:
         listener: Listener | None,
     ) -> None:
         self.name, self.code, self.view, self.places = name, code, view, places
-        found = {callback: getattr(made, callback) for callback in code.callbacks}
+        callbacks = {callback: getattr(made, callback) for callback in code.callbacks}
         if listener is not None:
-            found = {callback: listener.heard(name, callback, view, found[callback]) for callback in found}
-        self.on_bar: Callable[..., Any] | None = found.pop("on_bar", None)
-        self.others = found
+            callbacks = {
+                callback: listener.recorded(name, callback, view, callbacks[callback]) for callback in callbacks
+            }
+        self.on_bar: Callable[..., Any] | None = callbacks.pop("on_bar", None)
+        self.others = callbacks
 
 
 class Strategies:
-    """The strategies in Python of a plan; ``outside`` flags the instances that are theirs."""
+    """The strategies in Python of a plan; ``outside`` flags the instances that belong to them."""
 
     def __init__(self, plan: Plan, log: Rows, listener: Listener | None = None) -> None:
         self.desk = SessionView(plan, log) if listener is None else listener.desk(plan, log)
         self._listener = listener
-        self._plan, self._log, self._heard = plan, log, core_log.FIRST
+        self._plan, self._log, self._read = plan, log, core_log.FIRST
         self.deliver: Callable[[], None] = _nothing
         self.make_room: Callable[[], None] = _nothing
         self._ints, self._memory = self.desk.ints(), self.desk.ints().cast("B")
@@ -99,12 +91,12 @@ class Strategies:
             self.outside[place.instance] = int("on_fill" in seat.others)
 
     def wants(self, callback: str) -> bool:
-        """Whether a strategy defines a callback."""
+        """Return whether any strategy defines a callback."""
         return any(callback in seat.code.callbacks for seat in self._seats)
 
     @property
     def due_ns(self) -> int:
-        """When somebody wants to be called, whatever happens; 0 before the first call, NEVER_NS when nobody does."""
+        """Time of the next start or timer call, ns UTC; 0 before ``on_start``, NEVER_NS when none is due."""
         if not self._has_begun and self.wants("on_start"):
             return 0
         return self.desk.timers[0][0] if self.desk.timers else limits.NEVER_NS
@@ -112,10 +104,10 @@ class Strategies:
     # What the log says
 
     def hear(self) -> None:
-        """Take note of the fills in the rows of the log that were not looked at yet."""
-        end = int(self._log[core_log.HEADER]["slot"])
-        rows = self._log[self._heard : end]
-        self._heard = end
+        """Queue the fills in new rows of the log for ``on_fill``."""
+        end = core_log.stop(self._log)
+        rows = self._log[self._read : end]
+        self._read = end
         for row in rows[rows["kind"] == RowKind.FILL]:
             instance = int(row["instance"])
             if self.outside[instance]:
@@ -127,11 +119,11 @@ class Strategies:
                 self._news.append((seat, fill, place))
 
     def log_emptied(self) -> None:
-        """The log begins anew; it was heard before."""
-        self._heard = core_log.FIRST
+        """Start reading at the first row again: the log was emptied after all its rows were read."""
+        self._read = core_log.FIRST
 
     def arena_moved(self) -> None:
-        """Windows were given more room, in another arena."""
+        """Point every view at the arena that replaced the old one (tapes were given more room)."""
         self.desk.arena = self._plan.arena
         for seat in self._seats:
             seat.view._renew()  # noqa: SLF001  # a view has no public way to change what it looks at
@@ -139,7 +131,7 @@ class Strategies:
     # Calls
 
     def _call(self, seat: _Strategy, callback: str, place: InstrumentView, *told: Any) -> None:
-        """One call, and what follows from it."""
+        """Call one callback and deliver the requests it made."""
         seat.view._turn_to(place)  # noqa: SLF001  # a view has no public way to change what it looks at
         self._speaking = seat, callback
         seat.others[callback](seat.view, *told)
@@ -152,7 +144,7 @@ class Strategies:
             self.make_room()
 
     def settle(self) -> None:
-        """What is due whatever the market does: the start, fills, timers; until nothing is left to tell."""
+        """Call what is due regardless of the market: start, fills, timers; repeat until nothing is left."""
         if not self._has_begun:
             self._has_begun = True
             for seat in self._seats:
@@ -177,7 +169,7 @@ class Strategies:
         raise StrategyError(f"{ROUNDS_MAX} times in a row a fill was answered with an order that filled at once")
 
     def bars_closed(self) -> None:
-        """An evaluation: the bars that end now, of each strategy in the order of the files."""
+        """Call ``on_bar`` for every bar that closes now, strategies in the order of their files."""
         ints, memory, desk = self._ints, self._memory, self.desk
         now_ns = ints[NOW_AT]
         for seat in self._seats:
@@ -196,14 +188,14 @@ class Strategies:
             self._speaking = None
 
     def received(self, event: Any, *, is_market: bool) -> None:
-        """Everything there is to hear of at one moment on ticks; commands leave when all have spoken."""
+        """Call everything due at one moment on ticks; commands leave after all callbacks have returned."""
         self.settle()
         if is_market:
             self._tick(event)
         self.desk.count = 0
 
     def _tick(self, event: Any) -> None:
-        """A print or a quote was received."""
+        """Call ``on_trade`` or ``on_quote`` for a trade or quote that was received."""
         kind, index = int(event["kind"]), int(event["instrument"])
         if kind not in (EventKind.TRADE, EventKind.QUOTE):
             return
@@ -217,7 +209,7 @@ class Strategies:
                     self._call(seat, callback, place, _trade(event, place) if is_trade else _quote(event, place))
 
     def failure(self, error: BaseException) -> StrategyError | None:
-        """What to say of an error that was raised inside code of the user; None when it was not."""
+        """Describe an error raised inside code of the user; None when it came from elsewhere."""
         if self._speaking is None:
             return None
         seat, callback = self._speaking
@@ -230,7 +222,7 @@ class Strategies:
 
 
 def _nothing() -> None:
-    """Nobody needs to be told."""
+    """Ignore the call: the default of ``deliver`` and ``make_room``."""
 
 
 def _trade(event: Any, place: InstrumentView) -> Trade:

@@ -1,4 +1,4 @@
-"""The one place of the runtime that catches whatever comes: code of the user may raise anything, wherever it likes."""
+"""The only place of the runtime with a broad except: code of the user may raise anything."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ Done = TypeVar("Done")
 
 
 def supervised(job: Callable[[], Done], failure_of: Callable[[BaseException], StrategyError | None]) -> Done:
-    """Run a job; what was raised inside code of the user becomes an error that says where. Everything else goes on."""
+    """Run ``job``; an error raised inside code of the user becomes a StrategyError that names the place."""
     try:
         return job()
     except (Exception, SystemExit) as error:

@@ -1,7 +1,7 @@
-"""What a strategy in Python sees and says: the market and its account as known now, and its orders.
+"""What a strategy in Python can see and do: the market and its account as known now, and its orders.
 
-Everything a view can reach is of the past: State, the arena of indicators, the log so far and rings of closed bars.
-Feeds and venues are not within its reach, so that no slip of a strategy, and no curiosity, finds a later price.
+A view reaches only the past: State, the arena of indicators, the log so far and rings of closed bars. Feeds and venues
+are out of its reach, so a strategy cannot look ahead, by mistake or on purpose.
 """
 
 import heapq
@@ -9,10 +9,9 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tightloop.core import limits
 from tightloop.core import log as core_log
@@ -21,153 +20,17 @@ from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason
 from tightloop.core.domain.types import BAR, EVENT, INSTANCE, INSTRUMENT, ORDER, POSITION, STATE, Rows
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.python.records import Answer, Bars, LookAheadError, OpenOrder
 
 _STEP = entry_of(replay_bars.step_one)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class LookAheadError(IndexError):
-    """A strategy asked for what is not known yet."""
-
-
-class ClosedBar(NamedTuple):
-    """A bar that has closed; prices as floats, times in nanoseconds UTC."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    open_ns: int
-    close_ns: int
-    instrument: str
-
-
-class Trade(NamedTuple):
-    """A public print, as it was received."""
-
-    instrument: str
-    price: float
-    qty: float
-    is_buyer_maker: bool
-    happened_ns: int
-    time_ns: int
-
-
-class Quote(NamedTuple):
-    """Best bid and ask, as they were received."""
-
-    instrument: str
-    bid: float
-    bid_qty: float
-    ask: float
-    ask_qty: float
-    happened_ns: int
-    time_ns: int
-
-
-class Fill(NamedTuple):
-    """An execution of an order of the strategy; ``role``: entry, strategy, stop_loss, take_profit, liquidation ..."""
-
-    order_id: int
-    instrument: str
-    side: str
-    qty: float
-    price: float
-    fee: float
-    is_maker: bool
-    role: str
-    time_ns: int
-
-
-class OpenOrder(NamedTuple):
-    """An order that works; prices are NaN where the order has none."""
-
-    order_id: int
-    instrument: str
-    side: str
-    type: str
-    role: str
-    qty: float
-    filled_qty: float
-    price: float
-    stop_price: float
-    state: str
-
-
-class Answer(NamedTuple):
-    """What became of an order: sent with an id, or denied with a reason. True when it was sent."""
-
-    order_id: int
-    reason: str
-
-    def __bool__(self) -> bool:
-        return self.order_id != 0
-
-
-class Bars(Sequence[ClosedBar]):
-    """Closed bars, the oldest first; a copy that belongs to whoever asked. Columns are arrays."""
-
-    __slots__ = ("_instrument", "_rows")
-
-    def __init__(self, rows: Rows, instrument: str) -> None:
-        self._rows, self._instrument = rows, instrument
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, at: Any) -> Any:
-        if isinstance(at, slice):
-            return Bars(self._rows[at].copy(), self._instrument)
-        if at >= len(self._rows):
-            message = (
-                f"bar {at} of the {len(self._rows)} asked for: only closed bars are known, [-1] is the last of them"
-            )
-            raise LookAheadError(message)
-        return ClosedBar._make((*self._rows[at].item(), self._instrument))
-
-    def __iter__(self) -> Iterator[ClosedBar]:
-        return (ClosedBar._make((*row, self._instrument)) for row in self._rows.tolist())
-
-    def _column(self, name: str) -> npt.NDArray[Any]:
-        return self._rows[name].copy()
-
-    @property
-    def open(self) -> npt.NDArray[np.float64]:
-        """Opens."""
-        return self._column("open")
-
-    @property
-    def high(self) -> npt.NDArray[np.float64]:
-        """Highs."""
-        return self._column("high")
-
-    @property
-    def low(self) -> npt.NDArray[np.float64]:
-        """Lows."""
-        return self._column("low")
-
-    @property
-    def close(self) -> npt.NDArray[np.float64]:
-        """Closes."""
-        return self._column("close")
-
-    @property
-    def volume(self) -> npt.NDArray[np.float64]:
-        """Volumes."""
-        return self._column("volume")
-
-    @property
-    def close_ns(self) -> npt.NDArray[np.int64]:
-        """Times at which they closed."""
-        return self._column("close_ns")
 
 
 # Where things lie -----------------------------------------------------------------------------------------------------
 
 
 def _word(kind: np.dtype[np.void], name: str) -> int:
-    """The place of a field in words of 8 bytes."""
+    """Return the offset of a field in words of 8 bytes."""
     assert kind.fields is not None, "a record has fields"
     return int(kind.fields[name][1]) // 8
 
@@ -186,7 +49,7 @@ SIDES = {1: "BUY", -1: "SELL"}
 
 
 class InstrumentView:
-    """One instance: its names, and where its values lie in State and arena."""
+    """One instance: its names, and the offsets of its values in State and arena."""
 
     __slots__ = (
         "ask_at", "bar_at", "bar_count_at", "bid_at", "cells", "close_ns_at", "entry_at", "index", "instance",
@@ -195,11 +58,11 @@ class InstrumentView:
 
     def __init__(self, plan: Plan, instance: int) -> None:
         state = plan.states[0]
-        own = state["instances"][instance]
-        strategy = plan.strategies[int(own["strategy"])]
-        self.instance, self.index = instance, int(own["instrument"])
+        row = state["instances"][instance]
+        strategy = plan.strategies[int(row["strategy"])]
+        self.instance, self.index = instance, int(row["instrument"])
         self.name = str(plan.instruments[self.index])
-        base = int(own["value_base"])
+        base = int(row["value_base"])
         self.cells = {name: int(state["value_slots"][base + k]) for k, name in enumerate(strategy.variants)}
         position = _word(STATE, "positions") + instance * POSITION.itemsize // 8
         self.qty_at, self.entry_at = position + _word(POSITION, "qty"), position + _word(POSITION, "entry_price")
@@ -214,7 +77,7 @@ class InstrumentView:
 
 
 class SessionView:
-    """The account's side of all views of a run: it turns wishes into events and steps them. No feed, no venue."""
+    """The account side of all views of a run: turns requests into events and steps them. No feed, no venue."""
 
     __slots__ = (
         "_blank",
@@ -242,11 +105,11 @@ class SessionView:
         self.count = self.timer_count = 0
 
     def floats(self) -> memoryview:
-        """State as floats, to be read only."""
+        """Return State as read-only float64."""
         return self._words(np.float64)
 
     def ints(self) -> memoryview:
-        """State as integers, to be read only."""
+        """Return State as read-only int64."""
         return self._words(np.int64)
 
     def _words(self, kind: Any) -> memoryview:
@@ -255,10 +118,10 @@ class SessionView:
         return memoryview(words)
 
     def note(self, text: str) -> None:
-        """What a strategy says of itself; a run takes no notice of it."""
+        """Ignore a note of a strategy; only a replay under observation records it."""
 
     def want(self, kind: EventKind, place: InstrumentView, fields: Mapping[str, Any]) -> Rows:
-        """Step one event; the rows that it wrote."""
+        """Step one request as an event; returns the log rows the step wrote."""
         if self.count >= limits.WANTED_MAX:
             raise RuntimeError(f"more than {limits.WANTED_MAX} orders and cancels at one moment")
         self.count += 1
@@ -269,9 +132,9 @@ class SessionView:
         event["ts_event_ns"] = event["ts_init_ns"] = now_ns
         for name, value in fields.items():
             event[name] = value
-        before = int(log[core_log.HEADER]["slot"])
+        before = core_log.stop(log)
         _STEP(self._states, self.arena, event, log, self._plan_table)
-        return log[before : int(log[core_log.HEADER]["slot"])]
+        return log[before : core_log.stop(log)]
 
 
 def _positive(name: str, value: Any) -> float:
@@ -281,7 +144,7 @@ def _positive(name: str, value: Any) -> float:
 
 
 def _number(name: str, value: Any) -> float:
-    """A number as it is, NaN too: the core denies, by name, what is not known or is no price, size or leverage."""
+    """Check that a value is a number. NaN passes: the core denies unknown or invalid values by name."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise ValueError(f"{name} is {value!r}, and has to be a number")
     return float(value)
@@ -301,7 +164,7 @@ class View:
         self._renew()
 
     def _renew(self) -> None:
-        """The arena was moved to where there is more room."""
+        """Point at the arena that replaced the old one."""
         arena = self._desk.arena.view()
         arena.flags.writeable = False
         self._arena = memoryview(arena)  # type: ignore[arg-type]  # numpy's arrays are buffers
@@ -320,7 +183,7 @@ class View:
 
     @property
     def time_ns(self) -> int:
-        """Now, in nanoseconds UTC: the close of the bar in hand, or when the tick was received."""
+        """Now, ns UTC: the close of the current bar, or the time the tick was received."""
         now_ns: int = self._ints[NOW_AT]
         return now_ns
 
@@ -331,23 +194,23 @@ class View:
 
     @property
     def instrument(self) -> str:
-        """The instrument of the bar, tick, fill or timer in hand."""
+        """The instrument of the current bar, tick, fill or timer."""
         return self._here.name
 
     @property
     def equity(self) -> float:
-        """Of the whole account at the last known prices."""
+        """Equity of the whole account at the last known prices, in the settle asset."""
         value: float = self._floats[_EQUITY]
         return value
 
     @property
     def cash(self) -> float:
-        """Equity without what open positions gained or lost so far."""
+        """Equity without unrealised results of open positions."""
         value: float = self._floats[_EQUITY] - self._floats[_UNREALIZED]
         return value
 
     def value(self, variant: str, instrument: str | None = None) -> float:
-        """An indicator of the strategy file; NaN while it is not known."""
+        """Return an indicator (variant) of the strategy file; NaN during warm-up."""
         cells = self._cells if instrument is None else self._place(instrument).cells
         try:
             value: float = self._arena[cells[variant]]
@@ -357,37 +220,37 @@ class View:
         return value
 
     def price(self, instrument: str | None = None) -> float:
-        """The last known price (of quotes the middle); NaN before there is one."""
+        """Return the last known price (mid price of quotes); NaN before the first."""
         value: float = self._floats[self._place(instrument).mark_at]
         return value
 
     def bid(self, instrument: str | None = None) -> float:
-        """The best bid received; NaN without quotes."""
+        """Return the best bid received; NaN without quotes."""
         value: float = self._floats[self._place(instrument).bid_at]
         return value
 
     def ask(self, instrument: str | None = None) -> float:
-        """The best ask received; NaN without quotes."""
+        """Return the best ask received; NaN without quotes."""
         value: float = self._floats[self._place(instrument).ask_at]
         return value
 
     def position(self, instrument: str | None = None) -> float:
-        """The quantity held by this strategy: above 0 long, below 0 short."""
+        """Return the quantity held by this strategy: positive long, negative short."""
         value: float = self._floats[(self._here if instrument is None else self._place(instrument)).qty_at]
         return value
 
     def entry_price(self, instrument: str | None = None) -> float:
-        """The average entry price of what is held; NaN when nothing is."""
+        """Return the average entry price of the position; NaN when flat."""
         place = self._place(instrument)
         return self._floats[place.entry_at] if self._floats[place.qty_at] != 0.0 else math.nan
 
     def unrealized(self, instrument: str | None = None) -> float:
-        """What the open position gained so far, before fees, in the settle asset."""
+        """Return the unrealised result of the position before fees, in the settle asset."""
         value: float = self._floats[self._place(instrument).unrealized_at]
         return value
 
     def history(self, count: int, instrument: str | None = None) -> Bars:
-        """The last ``count`` closed bars, the oldest first; fewer when there are fewer."""
+        """Return the last ``count`` closed bars, oldest first; fewer if fewer have closed."""
         if not len(self._desk.past):
             raise ValueError("a strategy on ticks has no bars: name a variant with a timeframe instead")
         if count < 0:
@@ -401,9 +264,9 @@ class View:
         return Bars(self._desk.past[at], place.name)
 
     def orders(self, instrument: str | None = None) -> list[OpenOrder]:
-        """Orders of this strategy that work, the oldest first, stops and targets among them."""
+        """Return open orders of this strategy, oldest first, stops and targets included."""
         places = self._places.values() if instrument is None else (self._place(instrument),)
-        return sorted(own for place in places for own in self._orders_of(place))
+        return sorted(order for place in places for order in self._orders_of(place))
 
     def _orders_of(self, place: InstrumentView) -> Iterator[OpenOrder]:
         ints, floats, at = self._ints, self._floats, _ORDER_AT
@@ -486,9 +349,9 @@ class View:
         held: float = self._floats[place.qty_at]
         if held == 0.0:
             return Answer(0, Reason.NOTHING_TO_REDUCE.name)
-        for own in self._orders_of(place):
-            if own.type == "market" and own.role != "entry" and own.state != "PENDING_CANCEL":
-                return Answer(own.order_id, "")
+        for order in self._orders_of(place):
+            if order.type == "market" and order.role != "entry" and order.state != "PENDING_CANCEL":
+                return Answer(order.order_id, "")
         return self._order(-1 if held > 0.0 else 1, abs(held), reduce_only=True, instrument=place.name)
 
     def protect(
@@ -514,21 +377,21 @@ class View:
         """Ask for a cancel by the id of an order (or its answer); False when no such order works any more."""
         wanted = order.order_id if isinstance(order, Answer) else order
         for place in self._places.values():
-            if any(own.order_id == wanted for own in self._orders_of(place)):
+            if any(working.order_id == wanted for working in self._orders_of(place)):
                 return bool(len(self._desk.want(EventKind.CANCEL_REQUESTED, place, {"order_id": wanted})))
         return False
 
     def cancel_all(self, instrument: str | None = None) -> int:
         """Ask for a cancel of every order that works but stops and targets; returns how many."""
-        own = [order for order in self.orders(instrument) if order.role not in ("stop_loss", "take_profit")]
-        return sum(self.cancel(order.order_id) for order in own)
+        cancellable = [order for order in self.orders(instrument) if order.role not in ("stop_loss", "take_profit")]
+        return sum(self.cancel(order.order_id) for order in cancellable)
 
     def note(self, text: str) -> None:
-        """Say why something is done or not, for ``tightloop explain``; a run takes no notice of it."""
+        """Record why something is done or not, for ``tightloop explain``; without effect on a run."""
         self._desk.note(text)
 
     def set_timer(self, seconds: float) -> None:
-        """Have ``on_timer`` called so many seconds from now; on bars at the first close or open then or later."""
+        """Schedule ``on_timer`` in ``seconds``; on bars it is called at the first close or open at or after that."""
         due_ns = self._ints[NOW_AT] + round(_positive("seconds", seconds) * 1e9)
         desk = self._desk
         if len(desk.timers) >= limits.WANTED_MAX:
@@ -538,7 +401,7 @@ class View:
 
 
 def _prices(type: str, price: float | None, stop_price: float | None) -> dict[str, float]:
-    """The prices that an order of a type has."""
+    """Return the price fields of an order type; raises ValueError for a price the type does not have."""
     if type == "market":
         if price is not None or stop_price is not None:
             raise ValueError("a market order has no price; write type='limit' or type='stop'")
@@ -551,14 +414,18 @@ def _prices(type: str, price: float | None, stop_price: float | None) -> dict[st
 
 
 def _amount(notional: float) -> dict[str, float]:
-    """A size in money. In the event 0 is none: what is no amount is a quantity that is not known."""
+    """Return the size field for a notional. 0 means absent in the event, so an invalid notional becomes a NaN qty."""
     return {"amount": notional} if notional > 0.0 else {"qty": math.nan}
 
 
 def _protection(
     stop_loss: float | None, take_profit: float | None, stop_loss_pct: float | None, take_profit_pct: float | None
 ) -> dict[str, float]:
-    """What is asked for, as the event has it: NaN (of a percentage 0) is none there, and infinite is not known."""
+    """Return the protection fields of a request as the event encodes them.
+
+    NaN (0 for a percentage) means absent there, so a NaN from the strategy becomes infinity, which the core denies as
+    unknown, and a percentage of 0 the smallest positive float.
+    """
     if stop_loss is not None and stop_loss_pct is not None:
         raise ValueError("stop_loss and stop_loss_pct exclude each other")
     if take_profit is not None and take_profit_pct is not None:

@@ -147,7 +147,7 @@ class Recorder:
         if len(self._sorted) < len(log) * self._places.shape[1]:
             self._sorted = np.zeros(len(log) * self._places.shape[1], np.int64)
         self._section_count = sort_rows(
-            words, core_log.FIRST, int(log[core_log.HEADER]["slot"]), self._places, self._widths, _KEEP, self._sorted,
+            words, core_log.FIRST, core_log.stop(log), self._places, self._widths, _KEEP, self._sorted,
             self._counts, self._starts, int(RowKind.SECTION), self._section_count,
         )  # fmt: skip
         begin = 0

@@ -1,1 +1,1 @@
-"""One event at a time."""
+"""Sessions: drivers that step one event at a time."""

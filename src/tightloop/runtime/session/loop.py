@@ -1,7 +1,7 @@
-"""The driver that runs one event at a time: journal the event, step, hand the commands to the executor.
+"""Driver that steps one event at a time: ask the executor, call the step, hand its commands to the executor.
 
-It calls the same compiled functions as the replay, in the same order, but from outside and one by one, as a session
-does that speaks to a real venue. ``SimulatedExecutor`` is the executor of recorded and streamed bars.
+It calls the same compiled functions as the replay of bars, in the same order, but one by one from Python, as a live
+session must. ``SimulatedExecutor`` is the executor of recorded bars.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ class Executor(Protocol):
     """Where commands go and order events come from."""
 
     def before(self, event: Rows) -> Iterator[list[Rows]]:
-        """Order events a market event causes at the venue before the step hears of it, those of one moment together."""
+        """Yield the order events a market event causes at the venue before the step, those of one moment together."""
 
     def command(self, log: Rows, row: int) -> list[Rows]:
-        """Give the venue the command in a row of the log; the order events it answers with."""
+        """Send the command in a row of the log; return the order events it is answered with."""
 
 
 class SimulatedExecutor:
-    """The venue of ``core.bar_venue``, spoken to as one speaks to a real one."""
+    """The simulated venue on bars (``core/venue/bars.py``), behind the interface of a real one."""
 
     def __init__(self, plan: Plan) -> None:
         self._venues = plan.venues
@@ -79,12 +79,10 @@ class Loop:
             self._observer(plan)
 
     def _deliver(self, waiting: list[Rows]) -> None:
-        """Commands first, then what the venue said, in the order it was said, until neither has anything to say."""
-        header = self._log[core_log.HEADER]
+        """Send commands, then apply the venue's events in order, until both queues are empty."""
         while True:
-            if header["oco"] < header["slot"]:
-                row = int(header["oco"])
-                header["oco"] = row + 1
+            row = core_log.pop_row(self._log)
+            if row >= 0:
                 if self._log[row]["kind"] <= RowKind.AMEND:
                     waiting += self._executor.command(self._log, row)
             elif waiting:
@@ -93,7 +91,7 @@ class Loop:
                 return
 
     def take(self, event: Rows) -> None:
-        """One market event: what the venue makes of it, the step, and what the step commands."""
+        """Take one market event: the venue first, then the step, then the step's commands."""
         self._make_room()
         if replay_bars.timer_first(self._plan.states, event, self._timer):
             self.take(self._timer)
@@ -117,7 +115,7 @@ class Loop:
             self._recorder.take_equity(row, 1)
 
     def _make_room(self) -> None:
-        if len(self._log) - int(self._log[core_log.HEADER]["slot"]) < self._reserve:
+        if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
                 self.strategies.hear()
             self._recorder.take_log(self._log)
@@ -125,7 +123,7 @@ class Loop:
                 self.strategies.log_emptied()
 
     def _speak(self, strategies: Strategies, event: Any) -> None:
-        """Strategies in Python, where the compiled replay stops for them."""
+        """Call strategies in Python at the points where the compiled replay stops for them."""
         kind, phase = int(event["kind"]), int(event["phase"])
         if kind == EventKind.BAR_CLOSED:
             remember(self._plan.states, strategies.desk.past, int(event["instrument"]))
@@ -142,12 +140,15 @@ class Loop:
         self.strategies.hear()
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Pass the rest of the log to the recorder."""
         self._recorder.take_log(self._log)
 
 
 def run(plan: Plan, feed: Feed, recorder: Recorder, observer: Observer | None = None) -> int:
-    """Run a plan over a feed one event at a time; returns the number of market events. ``observer`` sees every step."""
+    """Run a plan over a feed one event at a time; return the number of market events.
+
+    ``observer`` is called after every step.
+    """
     loop = Loop(plan, SimulatedExecutor(plan), recorder, observer)
     events = np.zeros(1, EVENT)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DATA_DEFAULT = "data"
 SAMPLE_RECORD = "sample.json"
-"""In a folder made by `data sample`, written last: what the sample was made with."""
+"""Options of `data sample`, written last into its folder: without this file the sample is not complete."""
 _COLOURS = {"fit": "green", "usable": "yellow", "unfit": "red"}
 
 data_option = click.option(
@@ -102,7 +102,7 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
         if stamped == "close" and wanted.timeframe is None:
             message, remedy = f"is of bars, and these are {wanted.kind}", "leave it out"
             raise InputError.one("command line", None, "--stamped", message, remedy)
-        _say_what_goes(root, wanted.path if replace else None)
+        _print_replaced_dataset(root, wanted.path if replace else None)
         done = market_data.importer.import_files(
             root, files, wanted, replace, lambda all_: progress(all_, len(all_), "reading"),
             stamped=stamped, now_ns=time.time_ns(),
@@ -116,8 +116,8 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
         _show(list(quality.check(quality.select(root, [done.path]), quality.calendars(root))))
 
 
-def _say_what_goes(root: Path, path: str | None) -> None:
-    """Which dataset a command is about to replace; None: it merges, or refuses."""
+def _print_replaced_dataset(root: Path, path: str | None) -> None:
+    """Print which dataset is about to be replaced; nothing for None (the command merges or refuses)."""
     name = None if path is None else path.removesuffix(".parquet")
     datasets = market_data.catalog.Catalog(root).datasets() if root.is_dir() and name is not None else ()
     for dataset in datasets:
@@ -136,7 +136,7 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
     with errors_shown():
         dataset = market_data.quality.only(root, name)
         stem = None if dataset.instrument is None else dataset.instrument.stem
-        _say_what_goes(root, f"bars/{dataset.venue}/{stem}-{timeframe}" if replace else None)
+        _print_replaced_dataset(root, f"bars/{dataset.venue}/{stem}-{timeframe}" if replace else None)
         done = market_data.resample.resample(root, dataset, timeframe, replace)
         click.echo(f"{root / done.path}: {done.bars_made:,} bars from {done.bars_read:,}")
         for note in done.notes:
@@ -193,7 +193,7 @@ def sample(
 
 
 def _recorded(root: Path) -> str | None:
-    """What the sample in a folder was made with; None when none was finished there."""
+    """Return the options that the sample in a folder was made with; None if no finished sample is there."""
     try:
         return (root / SAMPLE_RECORD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

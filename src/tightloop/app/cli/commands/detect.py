@@ -80,8 +80,8 @@ def detect(
             click.echo(markets.notes.SYNTHETIC)
         for line in table(HEAD, [_row(tally) for tally in done.rows], right=frozenset(range(2, len(HEAD)))):
             click.echo(line)
-        for own in done.denied:
-            click.echo(f"{click.style('denied', fg='red', bold=True)}  {own['text']}")
+        for denial in done.denied:
+            click.echo(f"{click.style('denied', fg='red', bold=True)}  {denial['text']}")
         for message in done.warnings[:WARNINGS_SHOWN]:
             warn(message)
         if len(done.warnings) > WARNINGS_SHOWN:

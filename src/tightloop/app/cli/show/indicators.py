@@ -11,7 +11,7 @@ from tightloop.model.errors import InputError
 
 
 def describe(parameter: Parameter) -> str:
-    """A parameter with its default and bounds on one line."""
+    """Format a parameter with its default and bounds on one line."""
     if isinstance(parameter, Choice):
         return f"{parameter.name} = {parameter.default} ({' | '.join(parameter.words)}) {parameter.meaning}".rstrip()
     default = "required" if parameter.default is None else f"{parameter.default:g}"
@@ -20,7 +20,7 @@ def describe(parameter: Parameter) -> str:
 
 
 def print_indicators(types: Sequence[str]) -> None:
-    """All types in short, or the named ones in full; InputError for a type that is not there."""
+    """Print all types, or the named ones; raises InputError for an unknown type."""
     known = indicators.types_found()
     for name in types:
         if name.upper() not in known:
@@ -28,8 +28,8 @@ def print_indicators(types: Sequence[str]) -> None:
             remedy = f"did you mean {near[0]}?" if near else "`tightloop indicators` lists those there are"
             raise InputError.one("command line", None, "TYPE", f"{name!r} is not an indicator type", remedy)
     for name in [t.upper() for t in types] or known:
-        own = indicators.load(name)
-        click.echo(f"{click.style(name, bold=True)}  {own.formula}")
-        click.echo(f"    outputs     {', '.join(own.outputs)}")
-        for parameter in own.parameters:
+        indicator = indicators.load(name)
+        click.echo(f"{click.style(name, bold=True)}  {indicator.formula}")
+        click.echo(f"    outputs     {', '.join(indicator.outputs)}")
+        for parameter in indicator.parameters:
             click.echo(f"    parameter   {describe(parameter)}")

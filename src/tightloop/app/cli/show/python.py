@@ -1,4 +1,4 @@
-"""What a strategy in Python was given, wanted and was answered, on the terminal."""
+"""Explanation of strategies in Python on the terminal: their inputs, requests, and the answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,52 +15,52 @@ PLURALS = {"entry": "entries", "exit": "exits", "cancel": "cancels", "protection
 
 
 def print_python(out: Screen, places: Sequence[Facts]) -> None:
-    """Each strategy in Python on each instrument: those that wanted most first."""
+    """Print each strategy in Python on each instrument; those with most requests first."""
     if not places:
         return
-    ranked = sorted(places, key=lambda own: -sum(row["count"] for row in own["wanted"]))
-    for own in out.cut(ranked, PLACES_SHOWN):
+    ranked = sorted(places, key=lambda place: -sum(row["count"] for row in place["wanted"]))
+    for place in out.cut(ranked, PLACES_SHOWN):
         out.blank()
-        _place(out, own)
+        _place(out, place)
     rest = [] if out.show_all else ranked[PLACES_SHOWN:]
     if rest:
         out.blank()
-        for own in rest[: 2 * PLACES_SHOWN]:
-            out.text(f"{escape(own['instrument'])}: {_sums(own)}, {own['fills']:,} fills", 2)
+        for place in rest[: 2 * PLACES_SHOWN]:
+            out.text(f"{escape(place['instrument'])}: {_sums(place)}, {place['fills']:,} fills", 2)
         out.more(len(rest), 2 * PLACES_SHOWN, 0, "instruments")
     out.blank()
     out.text(f"[dim]Not seen: {escape(places[0]['unseen'])}. To see it, {escape(places[0]['remedy'])}[/]", 2)
 
 
-def _sums(own: Facts) -> str:
-    """How many of each thing it wanted, over all callbacks."""
-    counts = {what: sum(row["count"] for row in own["wanted"] if row["what"] == what) for what in PLURALS}
+def _sums(place: Facts) -> str:
+    """Summarise the requests by kind, over all callbacks."""
+    counts = {what: sum(row["count"] for row in place["wanted"] if row["what"] == what) for what in PLURALS}
     parts = [f"{count:,} {PLURALS[what] if count > 1 else what}" for what, count in counts.items() if count]
     return ", ".join(parts) or "wanted nothing"
 
 
-def _place(out: Screen, own: Facts) -> None:
+def _place(out: Screen, place: Facts) -> None:
     out.line(
-        f"[bold]{own['class']}[/] ({escape(own['file'])}:{own['line']}) of {escape(own['strategy'])} "
-        f"on {escape(own['instrument'])}"
+        f"[bold]{place['class']}[/] ({escape(place['file'])}:{place['line']}) of {escape(place['strategy'])} "
+        f"on {escape(place['instrument'])}"
     )
-    calls = ", ".join(f"{name} {count:,} ({own['quiet'][name]:,} quiet)" for name, count in own["calls"].items())
+    calls = ", ".join(f"{name} {count:,} ({place['quiet'][name]:,} quiet)" for name, count in place["calls"].items())
     out.text(f"  Called   {calls or 'never'}", 11)
-    for row in own["wanted"]:
+    for row in place["wanted"]:
         denied = ", ".join(f"{count:,} denied by {reason}" for reason, count in row["denied"].items())
         answer = f": {row['sent']:,} sent" + (f", {denied}" if denied else "") if row["what"] != "protection" else ""
         out.text(f"  Wanted   {row['count']:,} {PLURALS[row['what']]} in {row['callback']}{answer}", 11)
-    if not own["wanted"]:
+    if not place["wanted"]:
         out.text("  Wanted   nothing: no order, cancel or protection in any call", 11)
-    out.line(f"  Filled   {own['fills']:,} times")
-    for wish in own["last"] if out.show_all else own["last"][-1:]:
+    out.line(f"  Filled   {place['fills']:,} times")
+    for wish in place["last"] if out.show_all else place["last"][-1:]:
         _wish(out, wish, "Last")
-    for note in own["notes"] if out.show_all else own["notes"][-2:]:
+    for note in place["notes"] if out.show_all else place["notes"][-2:]:
         out.text(f"  Noted    {moment(note['ts'])} {escape(note['text'])}", 11)
 
 
 def print_wish(out: Screen, wish: Facts) -> None:
-    """What was asked for with an order, and what the strategy knew then."""
+    """Print the request that led to an order, and what the strategy knew then."""
     _wish(out, wish, "Asked")
 
 
@@ -77,7 +77,7 @@ def _wish(out: Screen, wish: Facts, head: str) -> None:
 
 
 def print_call(out: Screen, call: Facts | None) -> None:
-    """The last call of a strategy in Python up to a time."""
+    """Print the last call of a strategy in Python up to a time."""
     if call is None:
         return
     wanted = f"wanted {call['wanted']}" if call["wanted"] else "wanted nothing"
@@ -88,10 +88,10 @@ def print_call(out: Screen, call: Facts | None) -> None:
 
 
 def _given(out: Screen, told: Mapping[str, Any] | None, given: Mapping[str, Any]) -> None:
-    """What a callback was called with, and what it could ask for."""
+    """Print what a callback was called with, and the values it could read."""
     if told is not None:
-        own = {name: value for name, value in told.items() if not name.endswith("_ns") and name != "instrument"}
-        out.text(f"           [dim]told   {_listed(own)}[/]", 18)
+        arguments = {name: value for name, value in told.items() if not name.endswith("_ns") and name != "instrument"}
+        out.text(f"           [dim]told   {_listed(arguments)}[/]", 18)
     out.text(f"           [dim]known  {_listed(given)}[/]", 18)
 
 

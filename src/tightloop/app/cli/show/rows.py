@@ -25,42 +25,41 @@ class Screen:
     show_all: bool
 
     def line(self, text: str) -> None:
-        """One line that is never broken: ids, options, paths."""
+        """Print a line without wrapping: ids, options, paths."""
         self.console.print(text, soft_wrap=True)
 
     def text(self, text: str, indent: int = 2) -> None:
-        """Words that are broken between them at the width of the screen, and go on ``indent`` blanks further right."""
-        own = Text.from_markup(text)
+        """Print text wrapped at the width of the screen; further lines are indented."""
+        markup = Text.from_markup(text)
         width = self.console.width
-        first = own.wrap(self.console, width)[0]
+        first = markup.wrap(self.console, width)[0]
         self.console.print(first, soft_wrap=True)
-        rest = own[len(first.plain) :] if len(first.plain) < len(own.plain) else Text()
+        rest = markup[len(first.plain) :] if len(first.plain) < len(markup.plain) else Text()
         for each in rest.wrap(self.console, max(width - indent, 20)) if rest.plain.strip() else ():
             each.rstrip()
             self.console.print(Text(" " * indent) + each[len(each.plain) - len(each.plain.lstrip()) :], soft_wrap=True)
 
     def blank(self) -> None:
-        """An empty line."""
+        """Print an empty line."""
         self.console.print()
 
     def print(self, shown: Any) -> None:
-        """A table."""
+        """Print a table."""
         self.console.print(shown)
 
     def cut(self, rows: Sequence[Row], count: int) -> Sequence[Row]:
-        """The first rows, or all of them with ``--all``."""
+        """Return the first rows, or all of them with ``--all``."""
         return rows if self.show_all else rows[:count]
 
     def more(self, total: int, count: int, indent: int, what: str = "") -> None:
-        """Say how many rows ``cut`` has left out."""
+        """Print how many rows ``cut`` left out."""
         left = 0 if self.show_all else total - count
         if left > 0:
             self.line(f"{' ' * indent}[dim](+{left} more{f' {what}' if what else ''}: --all)[/]")
 
 
 def grid(*right: bool, cuts_last: bool = False) -> Table:
-    """A table without lines; True where numbers stand to the right. The first column is broken when it has to be, the
-    last one is cut when ``cuts_last``."""
+    """Create a table without lines; True aligns a column to the right."""
     table = Table.grid(padding=(0, 1))
     last = len(right) - 1
     for at, is_right in enumerate(right):
@@ -74,24 +73,24 @@ def grid(*right: bool, cuts_last: bool = False) -> Table:
 
 
 def cut_last(table: Table, width: int) -> Table:
-    """Leave the other columns whole: the last one has what they leave of ``width``, and ``LAST_MIN`` at least."""
+    """Limit the last column to the width that the others leave of ``width``."""
     others = [max(Text.from_markup(str(cell)).cell_len for cell in column.cells) + 1 for column in table.columns[:-1]]
     table.columns[-1].max_width = max(width - sum(others), LAST_MIN)
     return table
 
 
 def words_of(text: str) -> str:
-    """A text with its brackets as they are."""
+    """Return text with its brackets escaped."""
     return escape(text)
 
 
 def verdict(word: str) -> str:
-    """TRUE, FALSE, UNKNOWN in their colours."""
+    """Format TRUE, FALSE, UNKNOWN in their colours."""
     return f"[{STYLES[word]}]{word}[/]"
 
 
 def limit_of(threshold: object) -> str:
-    """A number, or the two of a range."""
+    """Format a threshold: a number, or the two of a range."""
     if isinstance(threshold, list):
-        return " to ".join(significant(own) for own in threshold)
+        return " to ".join(significant(bound) for bound in threshold)
     return significant(threshold)

@@ -67,7 +67,7 @@ def print_summary(
         _denied(result),
         _account(result),
         _quality(quality),
-        _warnings([own for own in result["warnings"] if own not in denials(result)]),
+        _warnings([warning for warning in result["warnings"] if warning not in denials(result)]),
     ):
         if lines:
             out.print()
@@ -94,7 +94,7 @@ def _figures(result: Mapping[str, Any]) -> Table:
 
 
 def _columns(result: Mapping[str, Any]) -> list[list[Line]]:
-    """Result, risk, and trades with costs, each as a column of lines."""
+    """Return three columns of lines: result, risk, and trades with costs."""
     if "figures" in result:
         return _carry_columns(result)
     shapes = forms(float(result["initial_equity"]))
@@ -130,37 +130,37 @@ def _columns(result: Mapping[str, Any]) -> list[list[Line]]:
 
 
 def _carry_columns(result: Mapping[str, Any]) -> list[list[Line]]:
-    """Of a carry run: result, risk, and what it was paid and paid."""
-    shapes, m, own = forms(float(result["initial_equity"])), result["metrics"], result["figures"]
-    gained = result["final_equity"] - result["initial_equity"] - own["flows"]
+    """Return three columns of lines of a carry run: result, risk, and income with costs."""
+    shapes, m, figures = forms(float(result["initial_equity"])), result["metrics"], result["figures"]
+    gained = result["final_equity"] - result["initial_equity"] - figures["flows"]
     money, signed = shapes["money"], shapes["money_signed"]
     return [
         [
-            ("APY", number(own["apy"], PERCENT_SIGNED), STYLES[tone(own["apy"])]),
+            ("APY", number(figures["apy"], PERCENT_SIGNED), STYLES[tone(figures["apy"])]),
             ("Net result", number(gained, signed), STYLES[tone(gained)]),
-            ("Benchmark", number(own["benchmark"], signed), ""),
+            ("Benchmark", number(figures["benchmark"], signed), ""),
             ("Equity", number(result["final_equity"], money), ""),
-            ("Leverage", number(own["leverage"], RATIO), ""),
+            ("Leverage", number(figures["leverage"], RATIO), ""),
         ],
         [
             ("Max drawdown", number(m["max_drawdown_pct"], PERCENT), ""),
             ("Sharpe", number(m["sharpe"], RATIO), ""),
             ("Volatility", number(m["volatility_pct"], PERCENT), ""),
-            ("Margin min", number(own["min_ratio"], THREE), ""),
-            ("HF min", number(own["hf_min"], THREE), ""),
+            ("Margin min", number(figures["min_ratio"], THREE), ""),
+            ("HF min", number(figures["hf_min"], THREE), ""),
         ],
         [
-            ("Funding", number(own["funding"], signed), ""),
-            ("Fees, gas", number(own["fees"] + own["gas"], money), ""),
-            ("Rebalances", number(own["resizes"] + own["rebalances"], COUNT), ""),
-            ("Liquidations", number(own["liquidations"], COUNT), ""),
-            ("Rollbacks", number(own["rollbacks"], COUNT), ""),
+            ("Funding", number(figures["funding"], signed), ""),
+            ("Fees, gas", number(figures["fees"] + figures["gas"], money), ""),
+            ("Rebalances", number(figures["resizes"] + figures["rebalances"], COUNT), ""),
+            ("Liquidations", number(figures["liquidations"], COUNT), ""),
+            ("Rollbacks", number(figures["rollbacks"], COUNT), ""),
         ],
     ]
 
 
 def _unknown(result: Mapping[str, Any]) -> list[str]:
-    """Which figures are not known, and why; a carry run is not judged by its trades."""
+    """Return which figures are unknown, and why; trade metrics do not apply to a carry run."""
     why = missing_reasons(result["metrics"], length_ns(result))
     if "figures" in result:
         why = {name: reason for name, reason in why.items() if name in OF_RETURNS}
@@ -169,7 +169,7 @@ def _unknown(result: Mapping[str, Any]) -> list[str]:
 
 
 def _attribution(result: Mapping[str, Any]) -> list[str]:
-    """Largest amounts first; what is zero is left out."""
+    """Return the PnL components, largest amounts first; zeros are left out."""
     form = forms(float(result["initial_equity"]))["money_signed"]
     buckets = [(name, known(value)) for name, value in result["attribution"].items()]
     there = sorted(((name, v) for name, v in buckets if v), key=lambda each: -abs(each[1]))
@@ -182,7 +182,7 @@ def _denied(result: Mapping[str, Any]) -> list[str]:
 
 
 def _account(result: Mapping[str, Any]) -> list[str]:
-    """The account that was asked for by name, and what it switched off."""
+    """Return the account preset chosen by name, and the limits it switches off."""
     account = result["account"]
     if "preset" not in account:
         return []
@@ -191,7 +191,7 @@ def _account(result: Mapping[str, Any]) -> list[str]:
 
 
 def _quality(datasets: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One line per dataset that is not fit, and how many are."""
+    """Return a line per dataset that is not fit, and how many are."""
     listed = list(datasets)
     if not listed:
         return []

@@ -1,4 +1,4 @@
-"""The table of a sweep on the terminal: the best sets first."""
+"""Table of a sweep on the terminal: the best parameter sets first."""
 
 import difflib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ CARRY_COLUMNS = (
 
 
 def check_sort(sort: str, *, has_split: bool) -> None:
-    """Refuse a metric that no sweep has, before it runs."""
+    """Refuse an unknown metric before the sweep runs."""
     known = [*METRICS, DENIED, *SWEPT]
     known += [f"oos_{name}" for name in known] if has_split else []
     if sort not in known:
@@ -39,7 +39,7 @@ def check_sort(sort: str, *, has_split: bool) -> None:
 
 
 def print_sweep(frame: pl.DataFrame, parameters: Sequence[str], sort: str, path: Path) -> None:
-    """The first sets by a metric, in-sample and (with a split) out-of-sample; where all of them are."""
+    """Print the first sets by a metric, in-sample and (with a split) out-of-sample, and the file with all of them."""
     shown = CARRY_COLUMNS if "hf_min" in frame.columns else COLUMNS
     columns = [*parameters, *shown]
     columns += [f"oos_{name}" for name in shown[:3] if f"oos_{name}" in frame.columns]

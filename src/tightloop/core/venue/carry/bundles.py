@@ -10,6 +10,7 @@ from tightloop.core import limits
 from tightloop.core.carry import interest, lending
 from tightloop.core.carry.books import convert
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import COUNTERS, GO, Instruction, Rollback
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
@@ -128,7 +129,7 @@ def _run(venue: Record) -> None:
         venue.inbox_count, venue.transit_count = events, transits
         _charge_reverted_gas(venue)
     event = push(venue, EventKind.BUNDLE_ENDED.value)
-    event.reason = reason
+    fields.set_rollback(event, reason)
     venue.request_count = 0
 
 

@@ -10,6 +10,7 @@ import math
 from tightloop.core import limits
 from tightloop.core.carry.books import change, convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, Rollback
 from tightloop.core.domain.types import Record
 from tightloop.core.venue.carry.record import push_executed
@@ -77,12 +78,11 @@ def _trade_perp(venue: Record, request: Record) -> int:
     notional = abs(request.qty) * holding.mark
     fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
     event = push_executed(venue, request.op, request.leg, -1, request.holding, request.qty, 0.0)
-    event.price = holding.mark
-    event.stop_loss, event.take_profit = request.stop, request.target_price
+    fields.set_executed_price(event, holding.mark)
+    fields.set_executed_exits(event, request.stop, request.target_price)
     if fee != 0.0:
         change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
-        event.rate = fee
-        event.is_maker = request.fee_balance
+        fields.set_executed_fee(event, fee, request.fee_balance)
     return Rollback.NONE.value
 
 
@@ -166,11 +166,10 @@ def execute(venue: Record, request: Record) -> int:
     event = push_executed(venue, op, request.leg, request.source, request.target, qty, amount)
     fee = 0.0 if venue.fee_in_amount != 0 else _fee_of(venue, request, qty, amount)
     if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
-        event.price = books.series[request.series].now
+        fields.set_executed_price(event, books.series[request.series].now)
     if fee != 0.0:
         change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
-        event.rate = fee
-        event.is_maker = request.fee_balance
+        fields.set_executed_fee(event, fee, request.fee_balance)
     if op == Instruction.REDEEM:  # the target is a QUEUE balance: the protocol pays out after its queue time
         leg = venue.legs[request.leg]
         _start_transit(venue, request.target, leg.base, amount, venue.ts_ns + leg.queue_ns)

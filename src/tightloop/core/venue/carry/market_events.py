@@ -16,6 +16,7 @@ from tightloop.core.carry.books import (
     update_series_at_venue,
 )
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
@@ -66,11 +67,12 @@ def _settle_funding(venue: Record, event: Record) -> None:
     if holding.settled_ns >= event.ts_event_ns:
         return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
-    mark = holding.entry if venue.funding_on_entry != 0 else event.price
-    event.amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
-    event.stop_price = in_cash(books, holding, event.amount)
-    if event.amount != 0.0:
-        change(books, holding.cash, event.stop_price, ContraAccount.FUNDING.value)
+    mark = holding.entry if venue.funding_on_entry != 0 else fields.settlement_mark(event)
+    amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
+    paid = in_cash(books, holding, amount)
+    fields.set_settled(event, amount, paid)
+    if amount != 0.0:
+        change(books, holding.cash, paid, ContraAccount.FUNDING.value)
 
 
 @leaf
@@ -127,21 +129,20 @@ def _arrive(venue: Record) -> None:
 
 
 @leaf
-def _close_at(venue: Record, at: int, price: float) -> None:
+def _close_holding(venue: Record, index: int, price: float) -> None:
     """Close a holding at ``price``, with fee, without an instruction."""
     books = venue.books
     venue.bundle_id = 0  # forced by the venue: no originating bundle
-    holding = books.holdings[at]
+    holding = books.holdings[index]
     qty = -holding.qty
-    trade_holding(books, at, qty, price)
+    trade_holding(books, index, qty, price)
     notional = abs(qty) * price
     fee = in_cash(books, holding, notional * rate_of_size(holding, notional * books.assets[holding.quote].usd))
-    event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, at, qty, 0.0)
-    event.price = price
+    event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, index, qty, 0.0)
+    fields.set_executed_price(event, price)
     if fee != 0.0:
         change(books, holding.cash, -fee, ContraAccount.COSTS.value)
-        event.rate = fee
-        event.is_maker = holding.cash
+        fields.set_executed_fee(event, fee, holding.cash)
     holding.stop = holding.target = math.nan
 
 
@@ -161,22 +162,22 @@ def _stop_out(venue: Record) -> None:
         opened = holding.before
         if holding.qty > 0.0:
             if low <= holding.stop:
-                _close_at(venue, index, min(holding.stop, opened))
+                _close_holding(venue, index, min(holding.stop, opened))
             elif high > holding.target:
-                _close_at(venue, index, max(holding.target, opened))
+                _close_holding(venue, index, max(holding.target, opened))
         elif high >= holding.stop:
-            _close_at(venue, index, max(holding.stop, opened))
+            _close_holding(venue, index, max(holding.stop, opened))
         elif low < holding.target:
-            _close_at(venue, index, min(holding.target, opened))
+            _close_holding(venue, index, min(holding.target, opened))
 
 
 @leaf
-def liquidation_price(books: Record, at: int, rate: float) -> float:
+def liquidation_price(books: Record, index: int, rate: float) -> float:
     """Return the mark price at which a holding alone at its venue has a margin ratio of ``rate``.
 
     Solves cash + sign x qty x (price - entry) = rate x qty x price.
     """
-    holding = books.holdings[at]
+    holding = books.holdings[index]
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
     cash = margin_equity(books, holding.venue) - holding.unrealized
@@ -191,26 +192,24 @@ def _liquidate_margins(venue: Record) -> None:
     The venue keeps the margin left at that price.
     """
     books = venue.books
-    for at in range(books.holding_count):
-        holding = books.holdings[at]
+    for index in range(books.holding_count):
+        holding = books.holdings[index]
         if holding.qty == 0.0:
             continue
         ratio = margin_equity(books, holding.venue) / margin_notional(books, holding.venue)
         if not ratio < venue.margin_liquidate:
             continue
         # If holdings share a margin, the price for one alone can lie beyond the mark, where the market has not been.
-        alone = liquidation_price(books, at, venue.margin_liquidate)
+        alone = liquidation_price(books, index, venue.margin_liquidate)
         price = holding.mark
         if alone > 0.0:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
-        trade_holding(books, at, -holding.qty, price)
+        trade_holding(books, index, -holding.qty, price)
         change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
-        event.instance = at
-        event.price = price
-        event.amount = kept
+        fields.set_perp_liquidated(event, index, price, kept)
 
 
 @leaf
@@ -238,5 +237,4 @@ def _liquidate_debts(venue: Record) -> None:
         change(books, leg.product, -seized, ContraAccount.SEIZED.value)
         change(books, leg.debt, repaid, ContraAccount.SEIZED.value)
         event = push(venue, EventKind.DEBT_LIQUIDATED.value)
-        event.instrument, event.instance = leg.debt, leg.product
-        event.qty, event.amount = repaid, seized
+        fields.set_debt_liquidated(event, leg.debt, leg.product, repaid, seized)

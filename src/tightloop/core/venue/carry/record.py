@@ -1,9 +1,8 @@
 """The record of the simulated venues of carry, and how they push events into its inbox."""
 
-import math
-
 from tightloop.core import limits
 from tightloop.core.compiled import leaf
+from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BOOKS, COUNTERS, HOLDING, LEG, REQUEST, TRANSIT
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.records import of, record
@@ -32,23 +31,7 @@ def push(venue: Record, kind: int) -> Record:
     assert venue.inbox_count < limits.INBOX_MAX, "INBOX_MAX: more events than the venue may owe at one instant"
     event = venue.inbox[venue.inbox_count]
     venue.inbox_count += 1
-    event.kind = kind
-    event.phase = 0
-    event.instrument = -1
-    event.instance = -1
-    event.ts_event_ns = venue.ts_ns
-    event.ts_init_ns = venue.ts_ns
-    event.order_id = venue.bundle_id
-    event.reason = 0
-    event.is_maker = -1
-    event.side = -1
-    event.qty = 0.0
-    event.amount = 0.0
-    event.price = 0.0
-    event.rate = 0.0
-    event.stop_price = 0.0
-    event.stop_loss = math.nan
-    event.take_profit = math.nan
+    fields.write_answer(event, kind, venue.bundle_id, venue.ts_ns)
     return event
 
 
@@ -59,10 +42,5 @@ def push_executed(venue: Record, op: int, leg: int, source: int, target: int, qt
     ``source`` and ``target`` are balances (a holding as target of PERP_TRADE), -1 for outside the books.
     """
     event = push(venue, EventKind.INSTRUCTION_EXECUTED.value)
-    event.reason = op
-    event.side = leg
-    event.instrument = source
-    event.instance = target
-    event.qty = qty
-    event.amount = amount
+    fields.set_executed(event, op, leg, source, target, qty, amount)
     return event
