@@ -66,7 +66,7 @@ def test_every_bucket_has_room():
 
 def test_every_capacity_of_carry_has_a_test_of_its_own():
     here = inspect.getsource(sys.modules[__name__])
-    own = inspect.getsource(limits).split("# Carry:")[1].split("# Magnitudes.")[0]
+    own = inspect.getsource(limits).split("# Carry:")[1].split("# Magnitudes:")[0]
     for line in own.splitlines():
         if "_MAX =" in line:
             assert line.split(" =")[0] in here, line

@@ -45,7 +45,7 @@ class Package:
         shutil.copy(CORE / "compiled.py", self.core)
         (self.core / "domain").mkdir()
         (self.core / "domain" / "__init__.py").touch()
-        shutil.copy(CORE / "domain" / "kinds.py", self.core / "domain")
+        shutil.copy(CORE / "kinds.py", self.core)
         self.write("leaves", LEAF.format(factor=3.0))
         self.write("middle", MIDDLE)
         self.write("entry", ENTRY)

@@ -20,7 +20,7 @@ def trace(title: str) -> list[Step]:
     """(number, file, functions) of the table under the heading that ends with this title."""
     (section,) = re.findall(rf"(?m)^#+ (?:[\d.]+ )?{title}$(.*?)(?=^#)", TEXT, re.DOTALL | re.MULTILINE)
     rows = re.findall(r"(?m)^\| (\d+) \| `([^`]+)` \| (.*) \|$", section)
-    return [(int(number), path, re.findall(r"`(\w+)`", said.partition(": ")[0])) for number, path, said in rows]
+    return [(int(number), path, re.findall(r"`(\w+)`", said)) for number, path, said in rows]
 
 
 def defined(path: str) -> set[str]:
