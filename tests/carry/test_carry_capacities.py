@@ -56,6 +56,7 @@ def test_a_bundle_has_so_many_instructions_and_no_more():
 
 def test_so_many_bundles_wait_for_their_outcome_and_no_more():
     state = plan(spot()).states
+    state[0]["carry"]["bundle_id"] = 9
     state[0]["carry"]["bundles"]["id"][: limits.BUNDLES_MAX - 1] = 7
     carry_bundles._track.py_func(as_rows(state)[0].carry)
     with pytest.raises(AssertionError, match="BUNDLES_MAX"):
