@@ -2,7 +2,9 @@
 
     setup              make .venv with the versions of requirements.lock and this package, editable
     demo               setup, a sample market, one backtest on it, and where the report is
-    test [ARG ...]     setup, lint, all tests, and the core again with bounds checks; with ARGs: pytest ARG ... alone
+    test [ARG ...]     setup, lint, the tests, a changed core again with bounds checks; with ARGs: pytest ARG ... alone
+    bounds             the core's tests with bounds checks, whether it has changed or not
+    nightly            what need not run at every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     reference [ARG ...]    the reference strategies: figure, expected, difference
@@ -32,6 +34,12 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 WINDOWS = os.name == "nt"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
+BOUNDS_STAMP = "tests/bounds_checked.txt"
+BOUNDS_PASS = "pytest with bounds checks"
+AT_EVERY_CHANGE = ("-m", "not (peers or bounds)")
+AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
+BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
+FUZZED_AT_NIGHT = 20_000
 TAIL_LINES = 25
 NO_TERMINAL_EVERY_S = 30.0
 
@@ -48,8 +56,11 @@ class Failure(Exception):
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The environment for children: without what makes one Python read the packages of another."""
-    hidden = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    """The environment for children: without what makes one Python read the packages of another.
+
+    And without PYTHONDONTWRITEBYTECODE, where Python and pytest compile every file again at every start.
+    """
+    hidden = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PYTHONDONTWRITEBYTECODE"}
     return {**{name: value for name, value in os.environ.items() if name not in hidden}, **extra}
 
 
@@ -249,14 +260,10 @@ def set_up(environment: Environment) -> None:
         [*install, "--no-deps", "--no-build-isolation", "--editable", "."],
         "delete the folder .venv and run this again",
     )
-    # Python writes no byte code where PYTHONDONTWRITEBYTECODE is set, and then compiles everything at every start.
-    compiling = clean_environment()
-    compiling.pop("PYTHONDONTWRITEBYTECODE", None)
     workers = str(os.cpu_count() or 1)
     run_quietly(
         "compiling packages to byte code",
         [environment.python, "-m", "compileall", "-q", "-j", workers, str(environment.folder), str(ROOT / "src")],
-        compiling,
     )  # its exit code says nothing: some packages carry files for other versions of Python
     environment.stamp_file.write_text(f"{pins} {package}\n", encoding="ascii")
 
@@ -287,42 +294,56 @@ def lint(environment: Environment) -> list[str]:
     return failed
 
 
-def pytest_command(environment: Environment) -> list[str]:
-    return [environment.python, "-m", "pytest", "-n", str(max(2, min(8, os.cpu_count() or 2)))]
+def pytest_command(environment: Environment, *options: str) -> list[str]:
+    """pytest on several workers. Neighbouring tests stay on one, which then makes what they share once."""
+    workers = str(max(2, min(8, os.cpu_count() or 2)))
+    return [environment.python, "-m", "pytest", "-n", workers, "--dist=worksteal", *options]
 
 
-CORE_HALF = (
-    "import importlib, pkgutil, tightloop.core as core; "
-    "[importlib.import_module('tightloop.core.' + m.name) for m in pkgutil.iter_modules(core.__path__)]"
-)
-INDICATORS_HALF = (
-    "from tightloop.core import checks, indicators; checks.all_checks(); "
-    "[indicators.load(name) for name in indicators.types_found()]"
-)
-WARM_UP = (CORE_HALF, INDICATORS_HALF)
-"""Two halves of the core: compiled side by side before the tests, so that no two workers compile the same."""
+def warm_up(environment: Environment, **variables: str) -> bool:
+    """Compile the core into the cache, its two halves side by side; whether both found what to compile."""
+    children = clean_environment(**variables)
+    running = [
+        subprocess.Popen([environment.python, "tools/warm_up.py", half], cwd=ROOT, env=children)
+        for half in ("core", "indicators")
+    ]
+    codes = [process.wait() for process in running]
+    return not any(codes)
 
 
-def warm_up(environment: Environment, **variables: str) -> None:
-    """Compile the core into the cache. A failure shows in the tests, with its place."""
-    own = clean_environment(**variables)
-    running = [subprocess.Popen([environment.python, "-c", code], cwd=ROOT, env=own) for code in WARM_UP]
-    for process in running:
-        process.wait()
+def suite(environment: Environment, *options: str) -> list[str]:
+    """Run lint and, with these options of pytest, the tests; the names of what failed."""
+    failed = lint(environment)
+    if not warm_up(environment):
+        failed.append("compiling the core")
+    if run_openly(pytest_command(environment, *options)):
+        failed.append("pytest")
+    return failed
 
 
-def bounds_checked_pass(environment: Environment) -> tuple[bool, int]:
-    """The compiled core's tests with every array index checked: (whether all passed, how many did)."""
-    folders = [folder for folder in BOUNDS_CHECKED if any((ROOT / folder).rglob("test_*.py"))]
-    if not folders:
-        return True, 0
-    command = [*pytest_command(environment), "-q", *folders]
-    name = "the core's tests with bounds checks"
-    code, output = run_quietly(name, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
+def core_stamp(environment: Environment) -> str:
+    """The hash of the code that the tests with bounds checks run."""
+    return must_run("hashing", [environment.python, "tools/bounds_stamp.py", *BOUNDS_CHECKED], "read them").strip()
+
+
+def is_bounds_checked(environment: Environment) -> bool:
+    """Whether the tests with bounds checks passed for the core as it is, here or in a commit."""
+    file = ROOT / BOUNDS_STAMP
+    return file.is_file() and file.read_text(encoding="ascii").strip() == core_stamp(environment)
+
+
+def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, str]:
+    """Run the compiled core's tests with every array index checked: (whether all passed, a phrase that says so)."""
+    stamp = core_stamp(environment)
+    warm_up(environment, NUMBA_BOUNDSCHECK="1")
+    command = pytest_command(environment, *options, "-q", *BOUNDS_CHECKED)
+    code, output = run_quietly(BOUNDS_PASS, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
-        print(f"{name}: failed\n{output.rstrip()}\n", flush=True)
+        print(f"{BOUNDS_PASS}: failed\n{output.rstrip()}\n", flush=True)
+        return False, ""
+    (ROOT / BOUNDS_STAMP).write_text(stamp + "\n", encoding="ascii")
     counts = re.findall(r"(\d+) passed", output)
-    return code == 0, int(counts[-1]) if counts else 0
+    return True, f"{counts[-1] if counts else 0} of the core again with bounds checks, noted in {BOUNDS_STAMP}"
 
 
 def command_lint(environment: Environment, arguments: list[str]) -> int:
@@ -333,26 +354,51 @@ def command_lint(environment: Environment, arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def command_test(environment: Environment, arguments: list[str]) -> int:
-    if arguments:
-        return run_openly([environment.python, "-m", "pytest", *arguments])
-    start_s = time.monotonic()
-    failed = lint(environment)
-    warm_up(environment)
-    warm_up(environment, NUMBA_BOUNDSCHECK="1")
-    if run_openly(pytest_command(environment)):
-        failed.append("pytest")
-    checked, count = bounds_checked_pass(environment)
-    if not checked:
-        failed.append("pytest with bounds checks")
+def closing(failed: list[str], done: str, start_s: float) -> int:
+    """Print the one line that closes a command; its exit code."""
     elapsed_s = time.monotonic() - start_s
     if failed:
         print(f"Failed: {', '.join(failed)} ({elapsed_s:.0f} s in all).")
         return 1
-    print(
-        f"All is well: lint, the tests above, {count} of the core again with bounds checks ({elapsed_s:.0f} s in all)."
-    )
+    print(f"All is well: {done} ({elapsed_s:.0f} s in all).")
     return 0
+
+
+def command_test(environment: Environment, arguments: list[str]) -> int:
+    if arguments:
+        return run_openly([environment.python, "-m", "pytest", *arguments])
+    start_s = time.monotonic()
+    failed = suite(environment, *AT_EVERY_CHANGE)
+    told = f"the core is the one that passed with bounds checks ({BOUNDS_STAMP})"
+    if not is_bounds_checked(environment):
+        passed, told = bounds_checked_pass(environment)
+        failed += [] if passed else [BOUNDS_PASS]
+    return closing(failed, f"lint, the tests above, {told}", start_s)
+
+
+def command_bounds(environment: Environment, arguments: list[str]) -> int:
+    refuse("bounds", arguments)
+    start_s = time.monotonic()
+    passed, told = bounds_checked_pass(environment)
+    return closing([] if passed else [BOUNDS_PASS], told, start_s)
+
+
+def command_nightly(environment: Environment, arguments: list[str]) -> int:
+    refuse("nightly", arguments)
+    start_s = time.monotonic()
+    failed = suite(environment, *AT_NIGHT)
+    passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
+    failed += [] if passed else [BOUNDS_PASS]
+    failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
+        failed += ["pictures"] if run_openly(pictures) else []
+    for version in SUPPORTED:
+        if not environment.version.startswith(f"{version}."):
+            print(f"Python {version}:")
+            if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"]):
+                failed.append(f"Python {version}")
+    return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
@@ -399,9 +445,8 @@ def command_bench(environment: Environment, arguments: list[str]) -> int:
 
 
 def command_reference(environment: Environment, arguments: list[str]) -> int:
-    must_exist("src/tightloop/app/reference.py")
     # The user's folder, because the arguments name files in it.
-    return run_openly([environment.python, "-m", "tightloop.app.reference", *arguments], folder=Path.cwd())
+    return run_openly([environment.python, "-m", "tightloop.app.cli.reference", *arguments], folder=Path.cwd())
 
 
 def command_fuzz(environment: Environment, arguments: list[str]) -> int:
@@ -415,6 +460,8 @@ COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
     "test": command_test,
+    "bounds": command_bounds,
+    "nightly": command_nightly,
     "lint": command_lint,
     "bench": command_bench,
     "reference": command_reference,

@@ -14,7 +14,7 @@ import numpy as np
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.tick_sample.measures import measure
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 from tightloop.model.instruments import InstrumentId
 
 STREAMS = (("BTCUSDT-perp", 0.1), ("ETHUSDT-perp", 0.01), ("BTCUSDT-spot", 0.01))

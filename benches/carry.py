@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tightloop.app.bootstrap import backtest, sweep
+from tightloop.app.runs.backtest import backtest
+from tightloop.app.runs.sweep import sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 STRATEGY = ROOT / "strategies" / "carry" / "usdt_eth_staking_hedged_leveraged.yaml"
@@ -32,7 +33,17 @@ def line(name: str, unit: str, values: list[float], target: str) -> None:
 
 def command(data: Path, out: str) -> tuple[float, float]:
     """Wall and CPU seconds of the whole command, with files and report."""
-    words = [sys.executable, "-m", "tightloop.app.cli", "backtest", str(STRATEGY), "--data", str(data), "--out", out]
+    words = [
+        sys.executable,
+        "-m",
+        "tightloop.app.cli.main",
+        "backtest",
+        str(STRATEGY),
+        "--data",
+        str(data),
+        "--out",
+        out,
+    ]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(words, check=True, capture_output=True)
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)

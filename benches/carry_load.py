@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from types import MappingProxyType
 
-from tightloop.app.carry_market import load_carry_feed
-from tightloop.model.carry import Bands, CarryStrategy, Costs, Gas, Leg, Legacy, Marks, Size
+from tightloop.app.markets.carry.load import load_carry_feed
+from tightloop.model.carry.strategy import Bands, CarryStrategy, Costs, Gas, Leg, Legacy, Marks, Size
 from tightloop.model.instruments import InstrumentId
 
 SPOT, PERP = (InstrumentId("bybit", "ETHUSDT", market) for market in ("spot", "perp"))

@@ -48,7 +48,7 @@ def start(command: Sequence[str], **environment: str) -> Child:
 def tightloop_command() -> list[str]:
     """The installed command, which is what a user starts."""
     script = Path(sys.executable).parent / ("tightloop.exe" if os.name == "nt" else "tightloop")
-    return [str(script)] if script.exists() else [sys.executable, "-m", "tightloop.app.cli"]
+    return [str(script)] if script.exists() else [sys.executable, "-m", "tightloop.app.cli.main"]
 
 
 def cpu_model() -> str:

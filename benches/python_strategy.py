@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tightloop.app.bootstrap import backtest
+from tightloop.app.runs.backtest import backtest
 
 STRATEGY = Path(__file__).resolve().parents[1] / "strategies" / "python_ema_cross.yaml"
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.core.tick_types import TICK
+from tightloop.core.domain.ticks import TICK
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime.tick_feeds import PIECE_ROWS
+from tightloop.runtime.feeds.ticks import PIECE_ROWS
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 NAMES = ("binance:BTCUSDT-perp", "binance:ETHUSDT-perp", "binance:BTCUSDT-spot")

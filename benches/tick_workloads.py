@@ -13,14 +13,14 @@ from typing import Any
 
 import tick_market
 
-from tightloop.core.tick_types import Clock
-from tightloop.core.types import RowKind
-from tightloop.model import config
+from tightloop.core.domain.enums import RowKind
+from tightloop.core.domain.ticks import Clock
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.tick_feeds import TickFeed, TickSource
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.feeds.ticks import TickFeed, TickSource
+from tightloop.runtime.results.recorder import Recorder
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
@@ -38,7 +38,7 @@ def strategy(scale: float = 1.0) -> Any:
                 head = head.replace(f"{name}: {own:g},", f"{name}: {own * scale:.6g} ,")
                 head = head.replace(f"{name}: {own:g}}}", f"{name}: {own * scale:.6g} }}")
         text = f"{head}sections:{tail}"
-    return config.loads(text)
+    return signal_read.loads(text)
 
 
 class Ticks:
@@ -60,7 +60,7 @@ class Ticks:
         ]
         feed, recorder = TickFeed(sources, {}, plan.grids_ns), Recorder()
         begun = time.process_time()
-        count = tick_backtest.run(plan, feed, recorder)
+        count = ticks_backtest.run(plan, feed, recorder)
         spent = time.process_time() - begun - self.shift(rounds)
         return {
             "events": rounds * self.each, "grid": count - rounds * self.each, "cpu": spent,

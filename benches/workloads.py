@@ -17,12 +17,14 @@ import numpy as np
 import python_strategy
 
 import tightloop
-from tightloop.app import bootstrap
-from tightloop.core import log, replay
-from tightloop.core.types import EQUITY, EVENT
-from tightloop.model.plan import make_plan
-from tightloop.runtime import loop
-from tightloop.runtime.recorder import Recorder
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.core import log
+from tightloop.core.domain.types import EQUITY, EVENT
+from tightloop.core.replay import bars as replay_bars
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
@@ -48,8 +50,8 @@ def _timed(name: str, options: Options) -> dict[str, Any]:
 
 def _loop_alone(name: str, options: Options) -> list[float]:
     """CPU seconds of the compiled loop on rows that are in memory, into buffers that are never drained."""
-    strategies = bootstrap.load_strategies([HERE / f"{name}.yaml"])
-    found = bootstrap.load_market(strategies, options.data)
+    strategies = runs_strategies.load_strategies([HERE / f"{name}.yaml"])
+    found = markets_bars.load_market(strategies, options.data)
     spent = []
     for _ in range(options.runs + 1):
         plan = make_plan(strategies, found.rules, seed=0)
@@ -57,14 +59,15 @@ def _loop_alone(name: str, options: Options) -> list[float]:
         count = len(feed.bars) + 10_000
         rows, equity, events = log.new_log(count), np.zeros(count, EQUITY), np.zeros(1, EVENT)
         rows["kind"], equity["ts_ns"] = 0, 0  # pages that are there when the clock starts
-        control = np.array([plan.rows_per_step, 0, 2**62, 0, 0], np.int64)
+        control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+        control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
         begun = time.process_time()
-        status = replay.replay(
+        status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, rows, equity,
             plan.table, control,
         )  # fmt: skip
         spent.append(time.process_time() - begun)
-        assert status == replay.FINISHED, "the buffers are large enough"
+        assert status == replay_bars.FINISHED, "the buffers are large enough"
     return spent[1:]
 
 
@@ -93,9 +96,9 @@ def s1(options: Options) -> dict[str, Any]:
 
 def step(options: Options) -> dict[str, Any]:
     """Every event of W1 by one call from Python, as a session does; only the calls of the step are timed."""
-    strategies = bootstrap.load_strategies([HERE / "w1.yaml"])
+    strategies = runs_strategies.load_strategies([HERE / "w1.yaml"])
     end_ns = market.START_NS + options.events // 2 * market.MINUTE_NS  # a bar is two events
-    found = bootstrap.load_market(strategies, options.data, end_ns=end_ns)
+    found = markets_bars.load_market(strategies, options.data, end_ns=end_ns)
     spent: list[int] = []
 
     class Timed(loop.Loop):
@@ -104,7 +107,7 @@ def step(options: Options) -> dict[str, Any]:
         def _step(self, event: Any) -> None:
             plan, clock = self._plan, time.perf_counter_ns
             begun = clock()
-            replay.step_one(plan.states, plan.arena, event, self._log, plan.table)
+            replay_bars.step_one(plan.states, plan.arena, event, self._log, plan.table)
             spent.append(clock() - begun)
 
     runs = []
@@ -114,7 +117,7 @@ def step(options: Options) -> dict[str, Any]:
         feed, recorder, events = found.feed(plan), Recorder(), np.zeros(1, EVENT)
         session = Timed(plan, loop.SimulatedExecutor(plan), recorder)
         begun = time.process_time()
-        while replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+        while replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
             session.take(events)
         whole = time.process_time() - begun
         each = np.array(spent)

@@ -16,9 +16,9 @@ import numpy as np
 
 from make_pictures import photograph
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.app import bootstrap
-from tightloop.app.carry_market import needs_of
-from tightloop.app.carry_rows import as_of
+from tightloop.app.markets.carry.load import needs_of
+from tightloop.app.markets.carry.rows import as_of
+from tightloop.app.runs import backtest as runs_backtest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "carry"
@@ -49,14 +49,14 @@ Facts = Iterable[tuple[str, str]]
 @cache
 def run_of(data: Path, mode: str) -> Run:
     """The finished run of a mode."""
-    return bootstrap.backtest(ROOT / "strategies" / "carry" / f"{mode}.yaml", data=data, start=MODES[mode], end=END)
+    return runs_backtest.backtest(ROOT / "strategies" / "carry" / f"{mode}.yaml", data=data, start=MODES[mode], end=END)
 
 
 @cache
 def reference(data: Path, name: str, start: str, *settings: str) -> Mapping[str, Any]:
     """The figures of a plain book of strategies/reference."""
     file = ROOT / "strategies" / "reference" / f"{name}.yaml"
-    done = bootstrap.backtest(file, data=data, start=start, end=END, settings=list(settings))
+    done = runs_backtest.backtest(file, data=data, start=start, end=END, settings=list(settings))
     return dict(done.summary["figures"])
 
 
@@ -191,7 +191,7 @@ def sized(data: Path, mode: str, capital: int) -> Facts:
     """What a larger capital would have earned, when its own size moves the rates of the pool."""
     file = ROOT / "strategies" / "carry" / f"{mode}.yaml"
     settings = [f"capital={capital}", "costs.market_impact=true"]
-    summary = bootstrap.backtest(file, data=data, start=MODES[mode], end=END, settings=settings).summary
+    summary = runs_backtest.backtest(file, data=data, start=MODES[mode], end=END, settings=settings).summary
     label = f"With {capital:,} {summary['settle_asset']}, whose size moves the rates"
     yield label, f"{percent(summary['figures']['apy'], signed=True)} a year"
 

@@ -1,9 +1,10 @@
-"""Make the pictures of the guide's pages on ticks: `python tools/make_pictures.py [NAME ...]`.
+"""Make the pictures of the guide's pages on ticks: `python tools/make_pictures.py [--out FOLDER] [NAME ...]`.
 
 Each is of a real run on the pump laboratory (`tightloop data sample --scenario pump`), photographed by a headless
 Chromium; nothing is drawn that the run did not say.
 """
 
+import argparse
 import base64
 import importlib
 import io
@@ -21,13 +22,14 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app import bootstrap
-from tightloop.app.console_explain import print_facts
-from tightloop.app.explain import explain
-from tightloop.app.tick_market import load_tick_market
-from tightloop.model.plan import Plan, make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.show.explain import print_facts
+from tightloop.app.markets.ticks import load_tick_market
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.results.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -56,7 +58,7 @@ def photograph(page: Path, out: Path, width: int, height: int, *, ready: str = "
 
 def run(lab: Path, strategy: str, coin: str, folder: Path) -> Path:
     """The folder of a run of an example on one coin."""
-    done = bootstrap.backtest(STRATEGIES / f"{strategy}.yaml", data=lab, instruments=[coin])
+    done = runs_backtest.backtest(STRATEGIES / f"{strategy}.yaml", data=lab, instruments=[coin])
     done.write(folder / strategy)
     return folder / strategy
 
@@ -97,7 +99,7 @@ Series = npt.NDArray[np.float64]
 
 def seen_by(lab: Path, names: Iterable[str]) -> tuple[Series, dict[str, Series], float, list[tuple[float, str]]]:
     """A run of the peak-fade short: seconds and values at each of its steps, when S1 fired, what followed."""
-    loaded = bootstrap.load_strategies([STRATEGIES / "peak_fade_short.yaml"], instruments=[COIN])
+    loaded = runs_strategies.load_strategies([STRATEGIES / "peak_fade_short.yaml"], instruments=[COIN])
     market = load_tick_market(loaded, lab)
     plan = make_plan(loaded, market.rules)
     at_ns: list[int] = []
@@ -110,8 +112,8 @@ def seen_by(lab: Path, names: Iterable[str]) -> tuple[Series, dict[str, Series],
         at_ns.append(int(state["ts_ns"]))
         rows.append([float(state["instruments"][0]["last"]), *(float(own.arena[slots[k]]) for k in places)])
 
-    tick_backtest.run_one_by_one(plan, market.feed(plan), Recorder(), look)
-    done = bootstrap.backtest(STRATEGIES / "peak_fade_short.yaml", data=lab, instruments=[COIN])
+    ticks_backtest.run_one_by_one(plan, market.feed(plan), Recorder(), look)
+    done = runs_backtest.backtest(STRATEGIES / "peak_fade_short.yaml", data=lab, instruments=[COIN])
     fired = [(int(own["ts"]), str(own["section"])) for own in done.signals.iter_rows(named=True)]
     s1_ns = next(ts for ts, section in fired if section == "S1")
     values = np.array(rows)
@@ -208,14 +210,18 @@ PICTURES: dict[str, Callable[[Path, Path, Path], None]] = {
 }  # fmt: skip
 
 
-def main(wanted: list[str]) -> Any:
+def main(arguments: list[str]) -> Any:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=IMAGES, help="where the pictures go (docs/images)")
+    parser.add_argument("names", nargs="*", choices=[[], *PICTURES], metavar="NAME", help=f"of {', '.join(PICTURES)}")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lab = folder / "lab"
         write_tick_sample(lab, ["pump"], seed=1)
-        for own in wanted or list(PICTURES):
-            PICTURES[own](lab, folder, IMAGES / f"{own}.png")
-            print(f"docs/images/{own}.png")
+        for own in options.names or list(PICTURES):
+            PICTURES[own](lab, folder, options.out / f"{own}.png")
+            print(options.out / f"{own}.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """STYLE.md as a test: `python3 tools/tidy.py` prints what breaks a rule and ends with 1 when anything does.
 
     tools/tidy.py --report     the numbers of the monthly review, beside their limits
+    tools/tidy.py --draw N S   N docstrings of functions drawn at random with seed S, for a reader (rule 10)
     tools/tidy.py --tighten    lower the ratchets to what the tree has reached; they are never raised by a program
 
 A ratchet (tools/tidy_ratchet.json) holds a number that is not yet where it should be: it may get better, not worse.
@@ -16,14 +17,22 @@ import tokenize
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidy_language import banned_words, docstring_verbs, draw
 from tidy_report import report
-from tidy_tree import PACKAGE, Source, Tree, dotted, is_broad, length, public_definitions, string_gets
+from tidy_shape import (
+    FUNCTION_LINES_MAX,
+    file_length,
+    folder_width,
+    function_length,
+    late_import_count,
+    parameter_count,
+    places_of_tests,
+    stale_paths,
+)
+from tidy_tree import PACKAGE, Finding, Ratchet, Source, Tree, dotted, is_broad, length, public_definitions, string_gets
 
-FUNCTION_LINES_MAX = 70
-FILE_LINES_MAX = 600
 LINE_CHARACTERS_MAX = 120
 CLONE_LINES_MIN = 5
 MARKDOWN_PER_SOURCE_MAX = 0.5
@@ -56,26 +65,22 @@ WORLD_ALLOWED = {
 
 # The entry points, and the two places where code of the user is loaded and run: it may raise anything.
 BROAD_ALLOWED = (
-    f"src/{PACKAGE}/runtime/supervise.py",
-    f"src/{PACKAGE}/model/python_class.py",
+    f"src/{PACKAGE}/runtime/python/supervise.py",
+    f"src/{PACKAGE}/model/signal/python_class.py",
     f"src/{PACKAGE}/app/",
 )
 
 # Where an import may stand inside a function: whole files, or one third party in the one file that brings it in.
 LAZY_FILES = {
-    rf"src/{PACKAGE}/__init__\.py": "importing the package stays light: a public name loads its module when it is used",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
-    rf"src/{PACKAGE}/app/(bootstrap|run|sweep|carry_(run|rereport)|explain)\.py": "as above; carry has code of its own",
-    rf"src/{PACKAGE}/runtime/((tick_)?backtest|watching)\.py": "what only strategies in Python need compiles with them",
-    rf"src/{PACKAGE}/app/cli(_\w+)?\.py": "`--help` answers in under 0.3 s: a command imports what it runs",
 }
 LAZY_DEPENDENCIES = {
-    "rich": (f"src/{PACKAGE}/app/console.py", "tables and progress bars cost 40 ms that `--help` does not have"),
+    "rich": (f"src/{PACKAGE}/app/cli/console.py", "tables and progress bars cost 40 ms that `--help` does not have"),
 }
 
 # Files that a folder listing, the console script, dev.py or a configuration finds, instead of an import.
 DISCOVERED = re.compile(
-    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/(cli|reference))\.py$"
+    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|reference|commands/[^/]+))\.py$"
 )
 # The functions every discovered file has; the docstring of the folder's package says what they do.
 CONTRACT_FUNCTIONS = {"size", "warmup", "update", "check", "decide", "build"} | {
@@ -99,28 +104,6 @@ MARKER = re.compile(
 IMPORT_NAMES = {"pyyaml": "yaml"}  # where the name of a package is not the name it is imported by
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One broken rule. ``line`` 0 means the file, or the tree, as a whole."""
-
-    path: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
-
-
-@dataclass
-class Ratchet:
-    """Numbers the tree may not fall behind. ``function_lines`` holds the functions over the limit, by path::name."""
-
-    function_lines: dict[str, int] = field(default_factory=dict)
-    string_gets_max: int = 0
-    undocumented_max: int = 0
-    core_asserts_per_function_min: float = 0.0
-
-
 Check = Callable[[Tree, Ratchet], Iterator[Finding]]
 
 
@@ -130,20 +113,6 @@ def name_parts(name: str) -> list[str]:
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
-
-
-def function_length(tree: Tree, ratchet: Ratchet) -> Iterator[Finding]:
-    for source in tree.package + tree.tooling:
-        for name, node in source.functions:
-            allowed = ratchet.function_lines.get(f"{source.path}::{name}", FUNCTION_LINES_MAX)
-            if length(node) > allowed:
-                yield Finding(source.path, node.lineno, f"{name} has {length(node)} lines; the limit is {allowed}")
-
-
-def file_length(tree: Tree, _: Ratchet) -> Iterator[Finding]:
-    for source in tree.package + tree.tooling:
-        if len(source.lines) > FILE_LINES_MAX:
-            yield Finding(source.path, 0, f"{len(source.lines)} lines; the limit is {FILE_LINES_MAX}")
 
 
 def line_length(tree: Tree, _: Ratchet) -> Iterator[Finding]:
@@ -170,7 +139,7 @@ def banned_names(tree: Tree, _: Ratchet) -> Iterator[Finding]:
             yield Finding(source.path, 0, f"'{part}' in a file's name says nothing; use the domain's noun")
         for node in ast.walk(source.tree):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                command = "/app/cli" in source.path and node.name == "data"
+                command = "/app/cli/" in source.path and node.name == "data"
                 for why in [] if command else _faults_of_name(node.name, is_class=isinstance(node, ast.ClassDef)):
                     yield Finding(source.path, node.lineno, f"{node.name}: {why}")
 
@@ -278,6 +247,18 @@ def string_records(tree: Tree, ratchet: Ratchet) -> Iterator[Finding]:
             0,
             f'.get("...") outside adapters: {sum(counts.values())}, the ratchet is {ratchet.string_gets_max} ({worst})',
         )
+
+
+def path_lists(tree: Tree, ratchet: Ratchet) -> Iterator[Finding]:
+    """Yield entries of the lists of this file and of pyproject.toml that no longer match anything."""
+    lists = {
+        "WORLD_ALLOWED": [re.escape(path) for path, _ in WORLD_ALLOWED],
+        "BROAD_ALLOWED": [re.escape(path) for path in BROAD_ALLOWED],
+        "LAZY_FILES": list(LAZY_FILES),
+        "LAZY_DEPENDENCIES": [re.escape(path) for path, _ in LAZY_DEPENDENCIES.values()],
+    }
+    patterns = {pattern: name for name, entries in lists.items() for pattern in entries}
+    yield from stale_paths(tree, ratchet, patterns=patterns)
 
 
 # --- truth ------------------------------------------------------------------------------------------------------------
@@ -401,15 +382,22 @@ def dependencies(tree: Tree, _: Ratchet) -> Iterator[Finding]:
 CHECKS: list[Check] = [
     function_length,
     file_length,
+    folder_width,
+    parameter_count,
+    path_lists,
+    places_of_tests,
     line_length,
     markdown_ratio,
     banned_names,
+    banned_words,
+    docstring_verbs,
     mode_words,
     duplicate_classes,
     duplicate_functions,
     world_reads,
     broad_except,
     late_imports,
+    late_import_count,
     string_records,
     core_asserts,
     module_docstrings,
@@ -452,6 +440,9 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--tighten"]:
         better = json.dumps(tightened(tree, ratchet).__dict__, indent=2)
         ratchet_file.write_text(better + "\n", encoding="utf-8")
+        return 0
+    if len(arguments) == 3 and arguments[0] == "--draw" and arguments[1].isdigit() and arguments[2].isdigit():
+        print(draw(tree, int(arguments[1]), int(arguments[2])))
         return 0
     if arguments:
         print(__doc__)

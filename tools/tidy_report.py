@@ -99,13 +99,6 @@ def log_calls(sources: list[Source]) -> int:
     )
 
 
-def modules_without_test(tree: Tree) -> int:
-    """Modules of the package with no test file of their name."""
-    tested = {source.path.rsplit("/", 1)[-1].removeprefix("test_") for source in tree.tests}
-    names = [source.path.rsplit("/", 1)[-1] for source in tree.package]
-    return sum(name not in tested for name in names if name != "__init__.py")
-
-
 def report(tree: Tree, asserts_per_function: float, clones: int) -> str:
     """The table, as text. ``clones`` counts the functions with the body of another."""
     package = tree.package
@@ -139,7 +132,6 @@ def report(tree: Tree, asserts_per_function: float, clones: int) -> str:
             f"{log_calls(package) / thousands:.1f} / {log_calls(tree.of_layers('core'))}",
         ),
         ("lines of Markdown per line of source", "0.5", f"{markdown / max(sum(files), 1):.2f}"),
-        ("modules without a test of their name", "", f"{modules_without_test(tree)} of {len(package)}"),
         ("decisions (docs/adr)", "", str(decisions)),
         ("ns per event", "no regression > 5 %", "python3 dev.py bench"),
     ]

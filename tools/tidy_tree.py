@@ -3,7 +3,7 @@
 import ast
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,28 @@ TOOLS = ("tools/", "benches/", "dev.py")
 BINARY = {".png", ".jpg", ".gif", ".ico", ".woff2", ".parquet", ".gz", ".zip"}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken rule. ``line`` 0 means the file, or the tree, as a whole."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
+
+
+@dataclass
+class Ratchet:
+    """Numbers the tree may not fall behind. ``function_lines`` holds the functions over the limit, by path::name."""
+
+    function_lines: dict[str, int] = field(default_factory=dict)
+    string_gets_max: int = 0
+    undocumented_max: int = 0
+    core_asserts_per_function_min: float = 0.0
 
 
 @dataclass(frozen=True)

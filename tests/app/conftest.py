@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_core() -> None:
-    importlib.import_module("tightloop.app.bootstrap")
+    importlib.import_module("tightloop.app.runs.backtest")

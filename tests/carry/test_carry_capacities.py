@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from carry.synthetic import lend, short, spot, strategy
-from tightloop.core import carry_venue, limits
-from tightloop.core.carry_types import BUCKETS, Instruction
+from tightloop.core import limits
 from tightloop.core.compiled import as_rows
-from tightloop.core.types import LOG_ROW
-from tightloop.model.carry_plan import make_carry_plan
+from tightloop.core.domain.carry import BUCKETS, Instruction
+from tightloop.core.domain.types import LOG_ROW
+from tightloop.core.venue.carry import bundles, instructions
+from tightloop.model.carry.plan import make_carry_plan
 from tightloop.model.errors import CapacityError
 
 SERIES = [
@@ -47,16 +48,16 @@ def test_a_bundle_has_so_many_instructions_and_no_more():
     row = np.zeros(1, LOG_ROW)
     row["code"] = int(Instruction.TRANSFER)
     for _ in range(limits.BUNDLE_MAX):
-        carry_venue.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
+        bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
     with pytest.raises(AssertionError, match="BUNDLE_MAX"):
-        carry_venue.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
+        bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
 
 
 def test_so_much_may_be_on_its_way_and_no_more():
     venues = plan(spot()).venues
     venues[0]["transit_count"] = limits.TRANSITS_MAX
     with pytest.raises(AssertionError, match="TRANSITS_MAX"):
-        carry_venue._await.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
+        instructions._start_transit.py_func(as_rows(venues)[0], 0, 0, 1.0, 0)
 
 
 def test_every_bucket_has_room():
@@ -65,7 +66,7 @@ def test_every_bucket_has_room():
 
 def test_every_capacity_of_carry_has_a_test_of_its_own():
     here = inspect.getsource(sys.modules[__name__])
-    own = inspect.getsource(limits).split("# Carry:")[1].split("# Magnitudes.")[0]
+    own = inspect.getsource(limits).split("# Carry:")[1].split("# Magnitudes:")[0]
     for line in own.splitlines():
         if "_MAX =" in line:
             assert line.split(" =")[0] in here, line

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from app.carry_strategies import SHARED, real
-from tightloop.app import bootstrap
-from tightloop.app.cli import main
-from tightloop.runtime import carry_backtest
+from tightloop.app.cli.main import main
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.model.errors import InputError
+from tightloop.runtime.backtest import carry as carry_backtest
 
 DATA = SHARED / "data"
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def _rows_are_here():
 
 
 def ran(text, **options):
-    return bootstrap.backtest(text, data=DATA, **{**WINDOW, **options})
+    return runs_backtest.backtest(text, data=DATA, **{**WINDOW, **options})
 
 
 def run(*arguments):
@@ -60,7 +61,7 @@ def run(*arguments):
 def test_the_buckets_and_the_positions_of_every_mode_add_up_to_its_equity_at_every_step(name):
     try:
         done = ran(MODES / f"{name}.yaml", start="2024-10-01", end="2024-12-01")
-    except bootstrap.InputError as error:
+    except InputError as error:
         pytest.skip(f"the data of this mode are not here: {error}")
     equity = done.equity
     changes = np.diff(equity["equity"], prepend=done.summary["initial_equity"]) - np.diff(equity["flows"], prepend=0.0)
@@ -185,7 +186,7 @@ def test_an_interrupted_run_keeps_what_was_done(tmp_path, monkeypatch):
         if next(looks) == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("tightloop.app.cli._Progress._on_progress", press)
+    monkeypatch.setattr("tightloop.app.cli.console.RunProgress._on_progress", press)
     out = tmp_path / "part"
     window = ("--from", WINDOW["start"], "--to", WINDOW["end"])
     result = run("backtest", MODES / "btc_basis.yaml", "--data", DATA, *window, "--out", out)

@@ -3,7 +3,7 @@
 import pytest
 
 from carry.acceptance import run, written
-from tightloop.core.carry_types import Bucket
+from tightloop.core.domain.carry import PnlComponent
 from tightloop.model.errors import InputError
 
 BOOK = """
@@ -25,7 +25,9 @@ def test_small_medium_and_large_trades_pay_their_own_rate(capital, spot, perp):
     ran = run(written(BOOK.format(capital=capital, spot="by_size", perp="by_size")), "2024-06-01", "2024-06-02")
     plain = run(written(BOOK.format(capital=capital, spot=spot, perp=perp)), "2024-06-01", "2024-06-02")
     assert float(ran.carry["fees"]) == pytest.approx(float(plain.carry["fees"]), rel=1e-12)
-    assert ran.bucket(Bucket.TRANSACTION_COSTS) == pytest.approx(plain.bucket(Bucket.TRANSACTION_COSTS), rel=1e-9)
+    assert ran.bucket(PnlComponent.TRANSACTION_COSTS) == pytest.approx(
+        plain.bucket(PnlComponent.TRANSACTION_COSTS), rel=1e-9
+    )
 
 
 def test_a_pair_without_figures_is_refused_with_those_there_are():

@@ -22,9 +22,9 @@ from carry.synthetic import (
     strategy,
     weight,
 )
-from tightloop.core.carry_types import Bucket
-from tightloop.model import carry_config
-from tightloop.model.carry import CarryStrategy, Costs
+from tightloop.core.domain.carry import PnlComponent
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy, Costs
 from tightloop.model.errors import InputError
 
 
@@ -65,7 +65,7 @@ def test_interest_on_a_borrowed_coin_is_owed_in_the_coin() -> None:
             series[:] = 2_000.0
     values["borrow_index", "aave_v3/WETH"][2:] *= 1.01
     run = done(strategy([against_usdt()], capital=10_000.0), feed(values))
-    assert float(run.carry["buckets"][Bucket.BORROW_COSTS]) == pytest.approx(-60.0)
+    assert float(run.carry["buckets"][PnlComponent.BORROW_COSTS]) == pytest.approx(-60.0)
     assert run.snapshots[-1, 0] == pytest.approx(9_940.0)
 
 
@@ -143,7 +143,7 @@ legs:
 
 
 def read(legs: str, share: str = "USDT") -> CarryStrategy:
-    return carry_config.loads(FILE.format(share=share, legs=legs))
+    return carry_read.loads(FILE.format(share=share, legs=legs))
 
 
 def test_a_loan_behind_which_stands_what_another_leg_gives_is_refused() -> None:

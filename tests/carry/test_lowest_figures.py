@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from carry.synthetic import Bands, Legacy, Run, at, borrowing, done, feed, flat, loop, short, spot, strategy
-from tightloop.core.carry_types import Level, Monitor
-from tightloop.core.types import RowKind
-from tightloop.model.carry_plan import make_carry_plan
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_results import build_carry
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import Level, Monitor
+from tightloop.core.domain.enums import RowKind
+from tightloop.model.carry.plan import make_carry_plan
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.recorder import Recorder
 
 
 def falling(share: float, hour: int = 4, hours: int = 8) -> dict[tuple[str, str], Any]:
@@ -96,7 +97,7 @@ def test_series_and_figures_agree_on_the_lowest() -> None:
     own, fed = strategy([loop(ltv=0.9)], share="ETH", capital=100.0), feed(falling(0.94))
     plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
     recorder = Recorder()
-    rows = carry_backtest.run(plan, carry_backtest.make_tape(plan, fed), recorder)
+    rows = carry_backtest.run(plan, carry_tape.make_tape(plan, fed), recorder)
     result = build_carry(plan, fed, rows, recorder)
     lowest = result.summary["figures"]["hf_min"]
     assert lowest == pytest.approx(0.95 / 0.9 * 0.94)

@@ -11,13 +11,15 @@ from pydantic import ValidationError
 from app.carry_strategies import real
 from carry.acceptance import Ran, near, ns, run, run_on, written
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.core import carry_replay, log, pool_rates
-from tightloop.core.carry_types import COUNTERS, GO, Bucket, Counter, Instruction, Rollback
-from tightloop.core.types import RowKind, WarningCode
-from tightloop.model.carry_rates import PoolRates, packaged_rates
-from tightloop.model.carry_venues import packaged
+from tightloop.core import log
+from tightloop.core.carry import interest
+from tightloop.core.domain.carry import COUNTERS, GO, ContraAccount, Instruction, PnlComponent, Rollback
+from tightloop.core.domain.enums import RowKind, WarningCode
+from tightloop.core.replay import carry as replay_carry
+from tightloop.model.carry.rates import PoolRates, packaged_rates
+from tightloop.model.carry.venues import packaged
 from tightloop.model.errors import InputError
-from tightloop.runtime.carry_feed import CarryFeed, SeriesKey
+from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
 
 HOUR = 3_600_000_000_000
 LENDING = """
@@ -66,17 +68,17 @@ def made(index, supplied, borrowed, debt_index=None, **model):
     )  # fmt: skip
 
 
-def counted(ran: Ran, counter: Counter) -> float:
+def counted(ran: Ran, counter: ContraAccount) -> float:
     counters = ran.carry["books"]["counters"]
     return float(counters[int(counter) :: COUNTERS].sum())
 
 
 def test_two_slopes_meet_at_the_kink_and_the_pool_keeps_its_part():
-    assert pool_rates.borrow_rate(0.4, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.05)
-    assert pool_rates.borrow_rate(0.8, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.09)
-    assert pool_rates.borrow_rate(0.9, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.39)
-    assert pool_rates.borrow_rate(1.0, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.69)
-    assert pool_rates.supply_rate(0.4, 0.05, 0.1) == pytest.approx(0.018)
+    assert interest.borrow_rate(0.4, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.05)
+    assert interest.borrow_rate(0.8, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.09)
+    assert interest.borrow_rate(0.9, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.39)
+    assert interest.borrow_rate(1.0, 0.01, 0.08, 0.6, 0.8) == pytest.approx(0.69)
+    assert interest.supply_rate(0.4, 0.05, 0.1) == pytest.approx(0.018)
 
 
 def test_a_supplier_as_large_as_the_pool_is_paid_by_the_model_at_half_the_utilisation():
@@ -84,7 +86,7 @@ def test_a_supplier_as_large_as_the_pool_is_paid_by_the_model_at_half_the_utilis
     1.8 %. So of the 1 % that the index grows by, we earn 1.8 / 6.48 of it: 1000 x 0.01 x 0.2777... = 2.7777..."""
     ran = run_on(lending(1_000.0), made([1.0, 1.01], [1_000.0] * 2, [800.0] * 2))
     assert near(ran.column("equity")[-1], 1_000.0 + 10.0 * 1.8 / 6.48, 1e3)
-    assert near(ran.bucket(Bucket.SUPPLY_YIELD), 10.0 * 1.8 / 6.48)
+    assert near(ran.bucket(PnlComponent.SUPPLY_YIELD), 10.0 * 1.8 / 6.48)
     assert near(ran.held("aave_v3:aUSDT"), (1_000.0 + 10.0 * 1.8 / 6.48) / 1.01, 1e3)
     assert np.abs(ran.residuals()).max() < 1e-9
 
@@ -102,7 +104,7 @@ def test_every_accrual_is_scaled_by_what_was_known_when_it_began():
 def test_what_size_takes_stands_in_a_counter_so_books_add_up_to_zero():
     ran = run_on(lending(1_000.0), made([1.0, 1.01, 1.02], [1_000.0] * 3, [800.0] * 3))
     books = ran.carry["books"]
-    assert counted(ran, Counter.IMPACT) > 0.0
+    assert counted(ran, ContraAccount.IMPACT) > 0.0
     for token in range(int(books["token_count"])):
         own = [b["sign"] * b["amount"] for b in books["balances"][: int(books["balance_count"])] if b["token"] == token]
         assert abs(sum(own) + books["counters"][token * COUNTERS : (token + 1) * COUNTERS].sum()) < 1e-9
@@ -138,7 +140,7 @@ def test_without_market_impact_size_changes_nothing():
     feed = made([1.0, 1.01, 1.03], [1_000.0] * 3, [800.0] * 3)
     ran = run_on(lending(1e6, impact=False), feed)
     assert near(ran.column("equity")[-1], 1.03e6, 1e6)
-    assert counted(ran, Counter.IMPACT) == 0.0
+    assert counted(ran, ContraAccount.IMPACT) == 0.0
 
 
 # Withdrawals and what pools have --------------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ def withdraw(ran: Ran, qty: float) -> Rollback:
         rows[at]["slot"], rows[at]["oco"] = names.index("aave_v3:aUSDT"), names.index("wallet:USDT")
         rows[at]["role"] = rows[at]["instance"] = rows[at]["tif"] = -1
         rows[at]["qty"], rows[at]["threshold"] = qty, np.nan
-        carry_replay.venue_instructed(ran.plan.venues, rows, at)
+        replay_carry.venue_instructed(ran.plan.venues, rows, at)
     venue = ran.plan.venues[0]
     return Rollback(int(venue["inbox"][int(venue["inbox_count"]) - 1]["reason"]))
 
@@ -240,10 +242,10 @@ def test_below_the_kink_the_model_asks_what_the_pool_asked(asset):
             assert regime.is_known, f"{asset} has rows where nobody knows the regime"
             if used[at] > regime.optimal:
                 continue
-            rate = pool_rates.borrow_rate(used[at], regime.base, regime.below, np.nan, regime.optimal)
+            rate = interest.borrow_rate(used[at], regime.base, regime.below, np.nan, regime.optimal)
             day = datetime.fromtimestamp(times[at] / 1e9, UTC).date()
             assert abs(rate - borrow[at]) <= TOLERANCE * used[at], f"{asset} at {day}: {rate} is not {borrow[at]}"
-            paid = pool_rates.supply_rate(used[at], rate, regime.reserve_factor)
+            paid = interest.supply_rate(used[at], rate, regime.reserve_factor)
             # A total that is off by what the treasury has not claimed is off in the rate and in the share of it.
             assert paid == pytest.approx(supply[at], rel=2e-3)
             seen += 1
@@ -260,7 +262,7 @@ def test_above_the_kink_it_does_too_when_the_utilisation_is_taken_from_the_rates
         for at in np.flatnonzero((times >= regime.since) & (times < until)):
             if used[at] > regime.optimal:
                 exact = supply[at] / (borrow[at] * (1.0 - regime.reserve_factor))
-                rate = pool_rates.borrow_rate(exact, regime.base, regime.below, regime.above, regime.optimal)
+                rate = interest.borrow_rate(exact, regime.base, regime.below, regime.above, regime.optimal)
                 assert abs(rate - borrow[at]) < 1e-4
                 found.append(rate)
     assert len(found) == days
@@ -290,7 +292,7 @@ def test_the_more_is_borrowed_the_more_a_unit_costs():
     for capital in (1.0, 1e4, 1e5):
         ran = run(written(BORROWING.format(capital=capital, impact="true")), *GATE)
         assert np.abs(ran.residuals()).max() < 1e-8 * capital
-        costs.append(-ran.bucket(Bucket.BORROW_COSTS) / capital)
+        costs.append(-ran.bucket(PnlComponent.BORROW_COSTS) / capital)
         used.append(ran.column("utilisation")[-1])
     assert costs == sorted(costs)
     assert used == sorted(used)
@@ -312,7 +314,7 @@ costs: {{market_impact: {impact}}}
 
     small, large = (run(loop(capital, "true"), *GATE) for capital in (1.0, 5_000.0))
     plain = run(loop(1.0, "false"), *GATE)
-    cost = [ran.bucket(Bucket.BORROW_COSTS) / ran.plan.strategy.capital for ran in (plain, small, large)]
+    cost = [ran.bucket(PnlComponent.BORROW_COSTS) / ran.plan.strategy.capital for ran in (plain, small, large)]
     assert cost[0] == pytest.approx(cost[1], rel=1e-3)
     assert cost[2] < cost[1] <= cost[0] < 0.0
     assert large.hash == run_on(large.plan.strategy, large.feed, one_by_one=True).hash
@@ -320,7 +322,7 @@ costs: {{market_impact: {impact}}}
 
 @pytest.mark.real_data
 def test_a_day_whose_regime_nobody_knows_is_refused_by_name(monkeypatch):
-    from tightloop.app import carry_rates
+    from tightloop.app.markets.carry import rates as carry_rates
 
     known = packaged_rates().pools["aave_v3"]
     table = known.model_dump(by_alias=True) | {"until": "2024-06-03"}

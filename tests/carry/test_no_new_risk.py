@@ -27,15 +27,16 @@ from carry.synthetic import (
     walk,
     weight,
 )
-from tightloop.core.carry_types import BalanceKind, Band
-from tightloop.core.types import Reason, RowKind, WarningCode
-from tightloop.model.carry import CarryStrategy, Stops
-from tightloop.model.carry_plan import make_carry_plan
-from tightloop.runtime import carry_backtest
-from tightloop.runtime.carry_backtest import kill_switch, rearmed
-from tightloop.runtime.carry_feed import CarryFeed
-from tightloop.runtime.carry_results import build_carry
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.domain.carry import BalanceKind, RebalanceReason
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
+from tightloop.model.carry.plan import make_carry_plan
+from tightloop.model.carry.strategy import CarryStrategy, Stops
+from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.feeds import carry_tape
+from tightloop.runtime.feeds.carry import CarryFeed
+from tightloop.runtime.feeds.carry_tape import kill_switch, rearmed
+from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.recorder import Recorder
 
 BOTH = {"binance": 0.5, "bybit": 0.5}
 COINS = 30.0
@@ -44,13 +45,17 @@ ADDABLE = (BalanceKind.SUPPLIED, BalanceKind.DEBT, BalanceKind.LST)
 
 def operated(own: CarryStrategy, fed: CarryFeed, *said: Any) -> Run:
     plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-    return Run(plan, carry_backtest.make_tape(plan, fed, said))
+    return Run(plan, carry_tape.make_tape(plan, fed, said))
 
 
-def denied(run: Run) -> list[tuple[int, Band, Reason]]:
+def denied(run: Run) -> list[tuple[int, RebalanceReason, Reason]]:
     """(hour, rule, reason) of everything that was not added."""
     return [
-        (int((row["ts_ns"] - at(0)) // (at(1) - at(0))), Band(int(row["order_id"])), Reason(int(row["reason"])))
+        (
+            int((row["ts_ns"] - at(0)) // (at(1) - at(0))),
+            RebalanceReason(int(row["order_id"])),
+            Reason(int(row["reason"])),
+        )
         for row in run.rows
         if row["kind"] == RowKind.WARNING and row["code"] == WarningCode.BUNDLE_DENIED
     ]
@@ -91,8 +96,8 @@ def test_killed_before_the_first_instant_nothing_is_ever_held(name: str) -> None
     assert float(run.plan.states[0]["equity"]) == own.capital
     assert run.amount("wallet", cash) == own.capital
     assert all(run.qty(k) == 0.0 for k in range(len(run.plan.holdings)))
-    assert denied(run)[0] == (0, Band.ENTRY, Reason.KILLED)
-    assert len([own for own in denied(run) if own[1] != Band.SIGNAL]) == 1, "said once, not at every instant"
+    assert denied(run)[0] == (0, RebalanceReason.ENTRY, Reason.KILLED)
+    assert len([own for own in denied(run) if own[1] != RebalanceReason.SIGNAL]) == 1, "said once, not at every instant"
 
 
 @pytest.mark.parametrize("hour", [1, 5, 9])
@@ -130,7 +135,7 @@ def test_a_deposit_after_the_switch_stays_cash_and_is_put_to_work_when_it_is_re_
     assert seen[2] == (0.0, 100_000.0)
     assert seen[3:6] == [(50_000.0, 100_000.0)] * 3
     assert seen[6] == (0.0, 150_000.0)
-    assert denied(run) == [(3, Band.DEPOSIT, Reason.KILLED)]
+    assert denied(run) == [(3, RebalanceReason.DEPOSIT, Reason.KILLED)]
 
 
 def test_a_withdrawal_is_paid_while_it_is_killed() -> None:
@@ -199,7 +204,7 @@ def test_what_reduces_a_hedge_passes_and_what_adds_to_it_does_not() -> None:
     qty = [run.qty() for _ in run.instants()]
     assert qty[7] == qty[2]
     assert qty[8] == pytest.approx(0.90 * qty[2])
-    assert denied(run) == [(4, Band.DELTA, Reason.KILLED)]
+    assert denied(run) == [(4, RebalanceReason.DELTA, Reason.KILLED)]
 
 
 def test_a_loop_gives_up_debt_and_takes_no_more() -> None:
@@ -212,7 +217,7 @@ def test_a_loop_gives_up_debt_and_takes_no_more() -> None:
     debt = [run.amount("debt", "debtWETH") for _ in run.instants()]
     assert debt[7] == debt[2]
     assert debt[8] < 0.9 * debt[2]
-    assert denied(run) == [(4, Band.LTV, Reason.KILLED)]
+    assert denied(run) == [(4, RebalanceReason.LTV, Reason.KILLED)]
 
 
 def test_equity_that_grew_buys_no_more() -> None:
@@ -221,7 +226,7 @@ def test_equity_that_grew_buys_no_more() -> None:
     own = strategy([spot(share=0.3), short(margin=0.3), lend(size=weight(0.4))], bands=Bands(equity=0.02))
     run = operated(own, feed(values), kill_switch(int(at(2)))).to_end()
     assert run.qty() == pytest.approx(-10.0)
-    assert denied(run) == [(4, Band.EQUITY, Reason.KILLED)]
+    assert denied(run) == [(4, RebalanceReason.EQUITY, Reason.KILLED)]
 
 
 def test_margins_are_refilled_and_resized_while_it_is_killed() -> None:
@@ -242,7 +247,7 @@ def test_a_signal_to_the_other_side_closes_and_does_not_open_and_each_is_said() 
     qty = [run.qty() for _ in run.instants()]
     assert qty[3] == pytest.approx(50_000 / 60_000)
     assert qty[4:] == [0.0] * 6
-    assert denied(run) == [(4, Band.SIGNAL, Reason.KILLED), (6, Band.SIGNAL, Reason.KILLED)]
+    assert denied(run) == [(4, RebalanceReason.SIGNAL, Reason.KILLED), (6, RebalanceReason.SIGNAL, Reason.KILLED)]
 
 
 def test_signals_said_while_it_is_killed_are_of_no_use_later() -> None:
@@ -310,7 +315,7 @@ def test_a_loss_of_the_day_beyond_its_limit_stops_deposits_until_the_next_day(
         return
     assert cash[5:midnight] == [10.0] * (midnight - 5)
     assert cash[midnight] == 0.0
-    assert denied(run) == [(5, Band.DEPOSIT, reason)]
+    assert denied(run) == [(5, RebalanceReason.DEPOSIT, reason)]
     assert [hour for hour, code, _, _ in run.warnings(WarningCode.DAILY_LOSS_STOP)] == [3]
 
 
@@ -319,7 +324,7 @@ def test_a_drawdown_at_its_limit_stops_until_an_operator_re_arms() -> None:
     fed = feed(_falling(60, 3, 0.85))
     run = operated(own, fed).to_end()
     assert run.amount("wallet", "ETH") == 10.0
-    assert denied(run) == [(5, Band.DEPOSIT, Reason.MAX_DRAWDOWN)]
+    assert denied(run) == [(5, RebalanceReason.DEPOSIT, Reason.MAX_DRAWDOWN)]
     again = operated(own, fed, rearmed(int(at(30)))).to_end()
     assert again.amount("wallet", "ETH") == 0.0
 
@@ -365,7 +370,7 @@ def test_a_book_that_lost_all_is_ruined_and_what_comes_later_stays_cash() -> Non
     run = operated(own, feed(values)).to_end()
     assert int(run.plan.states[0]["ruined"]) == 1
     assert run.amount("wallet", "USDT") == 500_000.0
-    assert denied(run) == [(6, Band.DEPOSIT, Reason.RUINED)]
+    assert denied(run) == [(6, RebalanceReason.DEPOSIT, Reason.RUINED)]
 
 
 def test_without_limits_nothing_stops() -> None:
@@ -382,7 +387,7 @@ def test_what_was_denied_is_a_row_of_every_table_and_a_warning() -> None:
     fed = feed(flat(8))
     plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
     recorder = Recorder()
-    rows = carry_backtest.run(plan, carry_backtest.make_tape(plan, fed, [kill_switch(int(at(2)))]), recorder)
+    rows = carry_backtest.run(plan, carry_tape.make_tape(plan, fed, [kill_switch(int(at(2)))]), recorder)
     result = build_carry(plan, fed, rows, recorder)
     orders = result.tables["orders"]
     at_row = orders["state"].index("DENIED")
@@ -402,7 +407,7 @@ def test_both_drivers_hear_the_operator_alike(name: str) -> None:
     results = []
     for driver in (carry_backtest.run, carry_backtest.run_one_by_one):
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
-        rows = driver(plan, carry_backtest.make_tape(plan, fed, said), Recorder())
+        rows = driver(plan, carry_tape.make_tape(plan, fed, said), Recorder())
         state = plan.states[0]
         results.append((rows.tobytes(), state["hash"].tobytes(), state["carry"].tobytes()))
     assert results[0] == results[1]

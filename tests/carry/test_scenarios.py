@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from carry.acceptance import MODES, mode, near, ns, reference, run, written
-from tightloop.core.carry_types import Bucket
-from tightloop.core.types import WarningCode
-from tightloop.model.carry import Flow
+from tightloop.core.domain.carry import PnlComponent
+from tightloop.core.domain.enums import WarningCode
+from tightloop.model.carry.strategy import Flow
 from tightloop.model.errors import InputError
-from tightloop.runtime.carry_legacy import legacy_attribution
+from tightloop.runtime.results.carry.published import legacy_attribution
 
 pytestmark = pytest.mark.real_data
 
@@ -38,7 +38,7 @@ def lending(more=""):
 def test_lending_earns_what_the_index_grew_by():
     ran = run(lending(), *GATE)
     assert near(ran.column("equity")[-1], 100_971.657080126, 1e5)
-    assert near(ran.bucket(Bucket.SUPPLY_YIELD), 971.657080126, 1e5)
+    assert near(ran.bucket(PnlComponent.SUPPLY_YIELD), 971.657080126, 1e5)
     assert np.abs(ran.residuals()).max() < 1e-6
 
 
@@ -79,7 +79,7 @@ def test_a_short_is_not_paid_for_the_instant_it_is_opened_at():
     ran = run(reference("basis_binance_BTCUSDT"), "2024-01-01", "2024-01-02")
     assert int(ran.carry["settlement_count"]) == 3
     rates = ran.feed.settlements["binance:BTCUSDT-perp"]
-    assert near(ran.bucket(Bucket.FUNDING_PNL), float((rates.rate * rates.mark).sum()), 42_000)
+    assert near(ran.bucket(PnlComponent.FUNDING_PNL), float((rates.rate * rates.mark).sum()), 42_000)
 
 
 def test_a_book_that_is_never_resized_is_liquidated_where_its_margin_ends():
@@ -155,7 +155,7 @@ def test_a_published_run_is_reproduced_to_the_digit_with_its_faults():
     assert near(-ran.worth("aave_v3:debtWETH"), 583_391.403192329)
     exchanges = sum(ran.held(f"{venue}:USDT") + ran.holding(at)[1] for at, venue in enumerate(("binance", "bybit")))
     assert near(exchanges, 42_645.027782, 1e6)
-    assert ran.bucket(Bucket.FUNDING_PNL) == pytest.approx(665.17675, abs=1e-9)
+    assert ran.bucket(PnlComponent.FUNDING_PNL) == pytest.approx(665.17675, abs=1e-9)
     found = legacy_attribution(ran.plan, ran.tape, ran.snapshots)
     assert found["total"] == pytest.approx(1_346.477583, abs=5e-7)
     for name, expected in (

@@ -6,10 +6,11 @@ import numpy as np
 from tests.parity import runs
 
 from tightloop.core import log as core_log
-from tightloop.core import replay
 from tightloop.core.compiled import as_rows
+from tightloop.core.domain.enums import EventKind, OrderState, Phase, RowKind
+from tightloop.core.domain.types import EVENT
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.state import check_invariants
-from tightloop.core.types import EVENT, EventKind, OrderState, Phase, RowKind
 
 OPEN_STATES = (
     OrderState.SUBMITTED,
@@ -40,8 +41,8 @@ class Driven:
         event["order_slot"] = -1
         for name, value in fields.items():
             event[0][name] = value
-        replay.step_one(self.states, self.arena, event, self.log, self.plan.table)
-        end = int(self.log[0]["slot"])
+        replay_bars.step_one(self.states, self.arena, event, self.log, self.plan.table)
+        end = core_log.stop(self.log)
         written = self.log[core_log.FIRST : end].copy()
         core_log.empty(self.log)
         self.rows.append(written)

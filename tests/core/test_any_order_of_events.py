@@ -15,11 +15,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.core.driven import Driven, of_kind
-from tests.core.test_orders import LEGAL
+from tests.core.trading.test_orders import LEGAL
 from tests.parity import runs
 
+from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 from tightloop.core.state import check_invariants
-from tightloop.core.types import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 
 S = OrderState
 OFTEN = {"s1": {"all": [{"rsi": "> 30"}]}, "ze1": {"all": [{"rsi": "> 75"}]}, "instruments": runs.NAMES[:2]}

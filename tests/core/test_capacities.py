@@ -11,17 +11,18 @@ from tests.core import driven
 from tests.parity import runs
 from tests.sim.tick_venue import Script
 
-from tightloop.core import limits, replay
+from tightloop.core import limits
 from tightloop.core import log as core_log
-from tightloop.core.tick_types import TICK, Clock
-from tightloop.core.types import EventKind
-from tightloop.model import config
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.ticks import TICK, Clock
+from tightloop.core.replay import bars as replay_bars
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
-from tightloop.runtime.tick_feeds import TickFeed, TickSource
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.feeds.ticks import TickFeed, TickSource
+from tightloop.runtime.results.recorder import Recorder
 
 MANY = [f"test:N{k}USDT-perp" for k in range(300)]
 ALWAYS = runs.strategy("always", s1={"all": [{"close": "> 0"}]}, ze1={"all": [{"close": "< 0"}]})
@@ -133,7 +134,7 @@ def test_a_venue_that_owes_more_events_than_it_can_is_an_error_that_names_it():
     command[core_log.FIRST] = driven.of_kind(rows, driven.RowKind.SUBMIT)[0]
     venue["inbox_count"] = limits.INBOX_MAX
     with pytest.raises(AssertionError, match="INBOX_MAX"):
-        replay.venue_command(own.plan.venues, command, core_log.FIRST)
+        replay_bars.venue_command(own.plan.venues, command, core_log.FIRST)
 
 
 def test_a_venue_with_more_open_orders_than_it_holds_is_an_error_that_names_it():
@@ -143,7 +144,7 @@ def test_a_venue_with_more_open_orders_than_it_holds_is_an_error_that_names_it()
     command[core_log.FIRST] = driven.of_kind(rows, driven.RowKind.SUBMIT)[0]
     own.plan.venues[0]["order_high"] = limits.ORDERS_MAX
     with pytest.raises(AssertionError, match="ORDERS_MAX"):
-        replay.venue_command(own.plan.venues, command, core_log.FIRST)
+        replay_bars.venue_command(own.plan.venues, command, core_log.FIRST)
 
 
 def test_a_log_without_room_is_an_error_that_names_the_rows():
@@ -200,16 +201,16 @@ def count_of_rows(setting):
     feed = setting.market().feed(plan)
     log, most = core_log.new_log(60_000), 0
     equity, events = np.zeros(8, runs.EQUITY), np.zeros(1, runs.EVENT)
-    control = np.array([0, 0, 0, 0, 0], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
     while True:
-        control[1], control[2] = 0, 1
-        status = replay.replay(
+        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
+        status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
             plan.table, control,
         )  # fmt: skip
-        if status == replay.FINISHED:
+        if status == replay_bars.FINISHED:
             return most
-        most = max(most, int(log[0]["slot"]) - core_log.FIRST)
+        most = max(most, core_log.count(log))
         core_log.empty(log)
 
 
@@ -237,7 +238,7 @@ sections:
 
 def tick_plan(count=1):
     names = ", ".join(f'"test:A{k}USDT-perp"' for k in range(count))
-    strategy = config.loads(TICKS.format(names=names))
+    strategy = signal_read.loads(TICKS.format(names=names))
     return make_plan([strategy], runs.rules_for([strategy]))
 
 
@@ -261,7 +262,7 @@ def test_a_window_that_needs_more_room_than_there_is_ends_the_run_with_its_name(
     pieces = (rows[at : at + 1_000] for at in range(0, 5_000, 1_000))
     feed = TickFeed([(TickSource(0, "trades", pieces), Clock.BOTH)], {}, plan.grids_ns)
     with pytest.raises(CapacityError, match=name):
-        tick_backtest.run(plan, feed, Recorder())
+        ticks_backtest.run(plan, feed, Recorder())
 
 
 def test_more_commands_on_their_way_than_the_venue_takes_is_an_error_that_names_it():

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
-from tightloop.core.ledger import WALLET
+from tightloop.core.domain.enums import OrderState, RowKind
 from tightloop.core.state import check_invariants
-from tightloop.core.types import OrderState, RowKind
-from tightloop.runtime import loop
-from tightloop.runtime.recorder import Recorder
+from tightloop.core.trading.ledger import WALLET
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 EVERY_KIND = {name: (text,) for name, text in runs.KINDS.items()} | runs.TOGETHER
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numba import types
 
 from tightloop.core import rules
 from tightloop.core.compiled import compiled
-from tightloop.core.replay import STATES
+from tightloop.core.domain.types import Floats, Rows
+from tightloop.core.kinds import int64
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN
-from tightloop.core.types import ARENA, Floats, Rows
-from tightloop.model import config
+from tightloop.core.signatures import ARENA, STATES
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import Plan, make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import Plan, make_plan
 
 NAMES = ("a", "b", "c")
 SECOND_NS = 1_000_000_000
@@ -26,7 +26,7 @@ VALUES = {FALSE: 0.0, TRUE: 1.0, UNKNOWN: math.nan}
 Tree = dict[str, Any]
 
 
-@compiled(types.int64(STATES, ARENA, types.int64))
+@compiled(int64(STATES, ARENA, int64))
 def _evaluate_s1(states: Rows, arena: Floats, now_ns: int) -> int:
     state = states[0]
     strategy = state.strategies[0]
@@ -46,7 +46,7 @@ class Compiled:
             "timeframe": "1m", "variants": variants,
             "sections": {"S1": tree, "Z1": {"immediate": True, "size": {"type": "units", "value": 1}}},
         }  # fmt: skip
-        strategy = config.loads(json.dumps(text))
+        strategy = signal_read.loads(json.dumps(text))
         self.plan: Plan = make_plan([strategy], {i: default_rules(i) for i in strategy.instruments})
         base = int(self.plan.states[0]["instances"][0]["value_base"])
         self.cells = np.array(self.plan.states[0]["value_slots"][base : base + len(NAMES)])

@@ -112,7 +112,7 @@ class Account:
             known = own.values[size["scale"]["variant"]]
             if known is None:
                 return None
-            notional *= on_line(size["scale"]["points"], known)
+            notional *= interpolate(size["scale"]["points"], known)
         if "clamp" in size:
             low, high = size["clamp"]
             notional = min(max(notional, low), high)
@@ -242,7 +242,7 @@ def price_of(order: Order, instrument: Instrument) -> float:
     return found
 
 
-def on_line(points: Sequence[Sequence[float]], x: float) -> float:
+def interpolate(points: Sequence[Sequence[float]], x: float) -> float:
     """Linear between the points, flat outside."""
     if x <= points[0][0]:
         return points[0][1]

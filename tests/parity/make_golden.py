@@ -40,28 +40,29 @@ def hash_of(name, root, *, one_by_one=False):
     """The state hash of an example or of an inline strategy on the sample market."""
     from tests.parity import runs
 
-    from tightloop.app import bootstrap
+    from tightloop.app.runs import backtest as runs_backtest
+    from tightloop.app.runs import strategies as runs_strategies
 
     path = REPOSITORY / "strategies" / f"{name}.yaml"
     texts = [path] if path.exists() else list(runs.TOGETHER.get(name) or (runs.KINDS[name],))
     found = []
     for text in texts:
-        own = bootstrap.load_strategies([text])[0]
+        own = runs_strategies.load_strategies([text])[0]
         wanted = SAMPLE[: max(1, len(own.instruments))]
-        found += bootstrap.load_strategies([text], settings=["timeframe=1m"], instruments=wanted)
-    return bootstrap.backtest(*found, data=root, seed=3, one_by_one=one_by_one).summary["state_hash"]
+        found += runs_strategies.load_strategies([text], settings=["timeframe=1m"], instruments=wanted)
+    return runs_backtest.backtest(*found, data=root, seed=3, one_by_one=one_by_one).summary["state_hash"]
 
 
 def hash_on_ticks(root, *, one_by_one=False):
     """The state hash of the peak-fade short on the tape of its walk-through."""
     from tests.sim import walkthrough
 
-    from tightloop.app import bootstrap
+    from tightloop.app.runs import backtest as runs_backtest
 
     path = REPOSITORY / "strategies" / "ticks" / "peak_fade_short.yaml"
     catalog = walkthrough.write_catalog(root, delay_ns=5_000_000)
     instruments = [walkthrough.PUMPED, *walkthrough.CALM]
-    run = bootstrap.backtest(path, data=catalog, instruments=instruments, seed=3, one_by_one=one_by_one)
+    run = runs_backtest.backtest(path, data=catalog, instruments=instruments, seed=3, one_by_one=one_by_one)
     return run.summary["state_hash"]
 
 

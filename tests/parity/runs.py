@@ -7,16 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from tightloop.adapters.stores import parquet
-from tightloop.app import bootstrap
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs.run import Run
 from tightloop.core import log as core_log
-from tightloop.core import replay
+from tightloop.core.domain.types import BAR, EQUITY, EVENT
+from tightloop.core.replay import bars as replay_bars
 from tightloop.core.state import state_hash
-from tightloop.core.types import BAR, EQUITY, EVENT
-from tightloop.model import config
 from tightloop.model.instruments import InstrumentId, MarginTier, default_rules
-from tightloop.model.plan import make_plan, rules_of
-from tightloop.runtime import backtest, loop, results
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan, rules_of
+from tightloop.runtime.backtest import bars as bars_backtest
+from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_704_063_600_000_000_000  # 2023-12-31 23:00, so that every run crosses a day
@@ -248,7 +251,7 @@ TOGETHER = {
 
 
 def read(*texts, **options):
-    return tuple(config.loads(text, **options) for text in texts)
+    return tuple(signal_read.loads(text, **options) for text in texts)
 
 
 def rules_for(strategies):
@@ -293,17 +296,17 @@ class Setting:
         return make_plan(self.strategies, self.rules, seed=self.seed)
 
     def market(self):
-        return bootstrap.Market(self.bars, self.funding, self.rules, [], [])
+        return markets_bars.Market(self.bars, self.funding, self.rules, [], [])
 
     def run(self, *, one_by_one=False):
         """A finished run of one of the drivers: plan, recorder, bootstrap's Run."""
         plan, market, recorder = self.plan(), self.market(), Recorder()
         feed = market.feed(plan)
-        (loop if one_by_one else backtest).run(plan, feed, recorder)
-        result = results.build(plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[])
-        return Finished(
-            plan, recorder, bootstrap.Run(result=result, strategies=self.strategies, market=market, timing={})
+        (loop if one_by_one else bars_backtest).run(plan, feed, recorder)
+        result = results_build.build(
+            plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
         )
+        return Finished(plan, recorder, Run(result=result, strategies=self.strategies, market=market, timing={}))
 
 
 class Finished:
@@ -337,11 +340,12 @@ def hashes_of_replay(setting):
     plan = setting.plan()
     feed = setting.market().feed(plan)
     log, equity, events = core_log.new_log(max(2 * plan.rows_per_step, 8_192)), np.zeros(8, EQUITY), np.zeros(1, EVENT)
-    control = np.array([plan.rows_per_step, 0, 0, 0, 0], np.int64)
+    control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
+    control[replay_bars.RESERVE] = plan.rows_per_step
     seen = {}
     while True:
-        control[1], control[2] = 0, 1
-        status = replay.replay(
+        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
+        status = replay_bars.replay(
             plan.states,
             plan.arena,
             plan.venues,
@@ -355,9 +359,9 @@ def hashes_of_replay(setting):
             plan.table,
             control,
         )
-        if status == replay.FINISHED:
+        if status == replay_bars.FINISHED:
             return seen, plan
-        if status == replay.LOG_FULL:
+        if status == replay_bars.LOG_FULL:
             core_log.empty(log)
             continue
         seen[int(plan.states[0]["seq"])] = int(plan.states[0]["hash"])

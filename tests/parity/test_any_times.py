@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sim.market import MINUTE_NS, START_NS
 
-from tightloop.app import bootstrap
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES
 
@@ -69,7 +71,7 @@ def frame_of(times, rows, shift):
 def opened(loaded, frames, accepted):
     """The market, or the problems it was refused with."""
     try:
-        return bootstrap.load_market(loaded, frames, accepted=frozenset(accepted)), ()
+        return markets_bars.load_market(loaded, frames, accepted=frozenset(accepted)), ()
     except UnfitDataError as error:
         return None, error.problems
 
@@ -80,7 +82,7 @@ def test_any_times_are_refused_by_name_or_run_in_order_in_both_drivers(data, tim
     frames = {name: frame_of(*data.draw(any_times(TIMEFRAMES[timeframe])), k) for k, name in enumerate(NAMES)}
     longer = ", timeframe: 1d" if timeframe in ("1h", "4h") else ""
     text = STRATEGY.format(instruments=", ".join(NAMES), timeframe=timeframe, longer=longer)
-    loaded = bootstrap.load_strategies([text])
+    loaded = runs_strategies.load_strategies([text])
     accepted: set[str] = set()
     market, problems = opened(loaded, frames, accepted)
     while market is None:
@@ -92,7 +94,7 @@ def test_any_times_are_refused_by_name_or_run_in_order_in_both_drivers(data, tim
     for own in market.bars.values():
         assert (own["open_ns"][1:] >= own["close_ns"][:-1]).all()
     runs = [
-        bootstrap.backtest(text, data=frames, accept=sorted(accepted), one_by_one=one_by_one)
+        runs_backtest.backtest(text, data=frames, accept=sorted(accepted), one_by_one=one_by_one)
         for one_by_one in (False, True)
     ]
     assert runs[0].summary["state_hash"] == runs[1].summary["state_hash"]
@@ -105,4 +107,4 @@ def test_each_fault_of_times_has_to_be_accepted_by_its_own_name(accept):
     times[5] -= 1_000_000
     text = STRATEGY.format(instruments=NAMES[0], timeframe="1m", longer="")
     with pytest.raises(InputError, match="--accept"):
-        bootstrap.backtest(text, data={NAMES[0]: frame_of(times, np.arange(BARS), 0)}, accept=accept)
+        runs_backtest.backtest(text, data={NAMES[0]: frame_of(times, np.arange(BARS), 0)}, accept=accept)

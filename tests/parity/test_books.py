@@ -6,10 +6,10 @@ import pytest
 from tests.parity.test_ticks import KINDS, before, both, busy, run_on
 
 from tightloop.adapters.data.tick_sample import write_tick_sample
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.core.domain.enums import Reason, RowKind
+from tightloop.core.domain.ticks import BookRow
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.core.tick_types import BookRow
-from tightloop.core.types import Reason, RowKind
 
 TWO = ("lab:GAPAUSDT-perp", "lab:GAPBUSDT-perp")
 START_NS = 1_704_110_400_000_000_000
@@ -87,8 +87,8 @@ def test_sections_fire_on_a_book_when_they_fire_on_its_quotes(lab):
     # Z1 can not hold, so nothing is bought: what differs could only be what is seen.
     text = busy("market", "lab:GAPFUSDT-perp").replace('{surge: "> 0.2"}', '{surge: "> 1e9"}')
     window = {"data": lab, "end": "2024-01-01T12:40:00Z"}
-    quotes = bootstrap.backtest(text, **window).result.tables["signals"]
-    books = bootstrap.backtest(text.replace("quotes", "book"), **window).result.tables["signals"]
+    quotes = runs_backtest.backtest(text, **window).result.tables["signals"]
+    books = runs_backtest.backtest(text.replace("quotes", "book"), **window).result.tables["signals"]
     assert len(quotes["ts"]) > 20
     assert np.array_equal(quotes["ts"], books["ts"])
     assert np.array_equal(quotes["section"], books["section"])

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tests.parity import runs
 
 from tightloop.adapters.data.sample import write_sample
-from tightloop.app import bootstrap
-from tightloop.core import replay
-from tightloop.core.types import EVENT, EventKind, Phase
-from tightloop.model import config
-from tightloop.runtime.feeds import make_feed
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.text.window import time_of
+from tightloop.core.domain.enums import EventKind, Phase
+from tightloop.core.domain.types import EVENT
+from tightloop.core.replay import bars as replay_bars
+from tightloop.model.signal import read as signal_read
+from tightloop.runtime.feeds.bars import make_feed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
@@ -32,12 +34,12 @@ def sample(tmp_path_factory):
 
 def example(path, instruments):
     """An example strategy on instruments of a market that is here."""
-    read = config.load(path).read
-    return config.load(path, instruments=instruments[: max(1, len(read.instruments))], settings=["timeframe=1m"])
+    read = signal_read.load(path).read
+    return signal_read.load(path, instruments=instruments[: max(1, len(read.instruments))], settings=["timeframe=1m"])
 
 
 def setting_of(strategies, root, **window):
-    market = bootstrap.load_market(strategies, root, **window)
+    market = markets_bars.load_market(strategies, root, **window)
     return runs.Setting(strategies, market.bars, market.funding, rules=market.rules)
 
 
@@ -85,7 +87,10 @@ def test_the_examples_run_the_same_in_both_drivers_on_real_bars(path, tmp_path):
         assert not os.environ.get("CI"), f"{REAL_DATA} is missing, and CI must not skip what it holds"
         pytest.skip("the catalog of real data does not lie beside the repository")
     real = example(path, ("ftx:BTCUSD-perp",))
-    window = {"start_ns": bootstrap.time_of("2022-01-02", "--from"), "end_ns": bootstrap.time_of("2022-01-04", "--to")}
+    window = {
+        "start_ns": time_of("2022-01-02", "--from"),
+        "end_ns": time_of("2022-01-04", "--to"),
+    }
     setting = setting_of((real,), REAL_DATA, **window)
     agree_at_every_event(setting)
     leave_the_same_files(setting, tmp_path)
@@ -108,9 +113,9 @@ def test_where_the_log_is_drained_changes_nothing(monkeypatch):
     """A log that is full all the time, and equity rows that are handed over one by one."""
     setting = runs.Setting.random(*EVERY_KIND["long_and_short"], seed=8)
     usual = setting.run()
-    monkeypatch.setattr(runs.backtest.core_log, "ROWS", 0)
-    monkeypatch.setattr(runs.backtest, "EQUITY_ROWS", 1)
-    monkeypatch.setattr(runs.backtest, "EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(runs.bars_backtest.core_log, "ROWS", 0)
+    monkeypatch.setattr(runs.bars_backtest, "EQUITY_ROWS", 1)
+    monkeypatch.setattr(runs.bars_backtest, "EVENTS_AT_ONCE", 7)
     drained = setting.run()
     assert drained.state_hash == usual.state_hash
     assert runs.rows_of(drained.run.result.tables["signals"]) == runs.rows_of(usual.run.result.tables["signals"])
@@ -149,7 +154,7 @@ def merged_plainly(bars, funding):
 
 def merged_by_the_core(bars, funding):
     feed, events, found = make_feed(bars, funding), np.zeros(1, EVENT), []
-    while replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+    while replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
         e = events[0]
         kind, ts_event = EventKind(int(e["kind"])), int(e["ts_event_ns"])
         if kind == EventKind.BAR_OPENED:

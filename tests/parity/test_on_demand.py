@@ -5,13 +5,15 @@ from tests.parity import test_ticks
 from tests.parity.test_ticks import run_on
 from tests.sim import walkthrough
 
-from tightloop.app import bootstrap
-from tightloop.core import indicators, tick_replay
+from tightloop.app.markets import opening as markets_opening
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.core import indicators
 from tightloop.core import log as core_log
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.families import signal
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.core.state import state_hash
-from tightloop.core.types import RowKind
-from tightloop.model.plan import make_plan
+from tightloop.model.signal.plan import make_plan
 
 LATE = """
 name: late
@@ -57,8 +59,8 @@ def catalog(tmp_path_factory):
 def test_a_run_ends_in_the_same_state_when_everything_is_computed_at_once(names, catalog):
     text = text_of(names, [walkthrough.PUMPED, *walkthrough.CALM])
     late, _ = run_on(text, catalog)
-    put_off = int(late.states[0]["on_demand"][0]["put_off"])
-    assert put_off.bit_count() > len(names) // 4, "there is something to put off"
+    mark_lazy = int(late.states[0]["on_demand"][0]["put_off"])
+    assert mark_lazy.bit_count() > len(names) // 4, "there is something to put off"
     at_once, _ = run_on(text, catalog, observer=lambda plan: None)
     assert state_hash(late.states, late.arena) == state_hash(at_once.states, at_once.arena)
     assert late.arena[: int(late.states[0]["arena_floats"])].tobytes() == (
@@ -70,8 +72,8 @@ def test_what_s1_reads_is_never_put_off(catalog):
     plan, _ = run_on(text_of(["SPREAD_PCT", "SUM_VOLUME"], [walkthrough.PUMPED]), catalog)
     state = plan.states[0]
     first = int(state["instruments"][0]["tick_first"])
-    put_off = [k for k in range(4) if int(state["on_demand"][0]["put_off"]) >> k & 1]
-    names = [list(plan.strategies[0].variants)[k] for k in put_off]
+    mark_lazy = [k for k in range(4) if int(state["on_demand"][0]["put_off"]) >> k & 1]
+    names = [list(plan.strategies[0].variants)[k] for k in mark_lazy]
     assert first == 0
     assert names == ["v0", "v1"]
 
@@ -88,7 +90,7 @@ def test_values_that_were_put_off_are_those_of_the_last_tick(catalog):
     run_on(text, catalog, observer=look)
     plan, _ = run_on(text, catalog)
     assert plan.arena[_cell(plan, place)] == seen[int(plan.states[0]["seq"])]
-    tick_replay.measure_put_off(plan.states, plan.arena, plan.table)
+    replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
     assert plan.arena[_cell(plan, place)] == seen[int(plan.states[0]["seq"])], "nothing is left to compute"
 
 
@@ -98,8 +100,8 @@ def _cell(plan, place):
 
 
 def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
-    strategies = bootstrap.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
-    rules = bootstrap.open_market(strategies, catalog).rules
+    strategies = runs_strategies.load_strategies([text_of(["SUM_VOLUME"], [walkthrough.PUMPED])])
+    rules = markets_opening.open_market(strategies, catalog).rules
     del signal.MEASURES_ON_DEMAND
     try:
         assert int(make_plan(strategies, rules).states[0]["on_demand"]["put_off"].max()) == 0
@@ -111,7 +113,7 @@ def test_a_family_that_asks_for_nothing_gets_everything_at_once(catalog):
 @pytest.mark.parametrize("rows", range(40, 64))
 def test_a_log_is_emptied_wherever_in_it_an_event_ends(rows, catalog, monkeypatch):
     """Room for one event is all that is kept free: a log that ended one row beyond that was full for ever."""
-    calls, replay = [], tick_replay.tick_replay
+    calls, replay = [], replay_ticks.tick_replay
 
     def make_small(*arguments):
         plan = make_plan(*arguments)
@@ -125,7 +127,7 @@ def test_a_log_is_emptied_wherever_in_it_an_event_ends(rows, catalog, monkeypatc
 
     monkeypatch.setattr(test_ticks, "make_plan", make_small)
     monkeypatch.setattr(core_log, "ROWS", rows)
-    monkeypatch.setattr(tick_replay, "tick_replay", counted)
+    monkeypatch.setattr(replay_ticks, "tick_replay", counted)
     text = test_ticks.busy("market", walkthrough.PUMPED)
     _, recorder = run_on(text, catalog)
     assert len(recorder.columns(RowKind.SUBMIT)["ts_ns"]) > 2

@@ -1,5 +1,6 @@
 """The example strategies on ticks, on the laboratory and on real ticks: what every run of them must be."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import polars as pl
 import pytest
 
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app import bootstrap
-from tightloop.app.tick_market import load_tick_market
+from tightloop.app.markets.ticks import load_tick_market
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import TABLES
+from tightloop.app.text.window import window_of
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.results.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -69,7 +73,7 @@ def end_of(path, market):
 
 
 def run(path, root, market, **options):
-    return bootstrap.backtest(
+    return runs_backtest.backtest(
         path,
         data=root,
         end=end_of(path, market),
@@ -79,8 +83,19 @@ def run(path, root, market, **options):
     )
 
 
+@pytest.fixture(scope="module")
+def plain_run(roots):
+    """The run of an example as it is, made once for all that is held against it."""
+
+    @functools.cache
+    def of(path, market):
+        return run(path, root_of(roots, market), market)
+
+    return of
+
+
 def frames(done):
-    return {name: getattr(done, name) for name in bootstrap.TABLES}
+    return {name: getattr(done, name) for name in TABLES}
 
 
 def rest(done):
@@ -88,9 +103,10 @@ def rest(done):
 
 
 @each_run
-def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots):
+def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, roots, plain_run):
     root = root_of(roots, market)
-    one, again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, False, True))
+    one = plain_run(path, market)
+    again, other = (run(path, root, market, one_by_one=by_one) for by_one in (False, True))
     assert rest(one) == rest(again) == rest(other)
     for name, frame in frames(one).items():
         assert frame.equals(frames(again)[name]), name
@@ -100,11 +116,11 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
 
 
 @each_run
-def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
+def test_every_step_of_an_example_keeps_the_rules(path, market, roots, plain_run):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)
-    loaded = bootstrap.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
-    seen = load_tick_market(loaded, root, end_ns=bootstrap.window_of(None, end_of(path, market))[1])
+    loaded = runs_strategies.load_strategies([path], instruments=INSTRUMENTS[market], settings=settings)
+    seen = load_tick_market(loaded, root, end_ns=window_of(None, end_of(path, market))[1])
     plan = make_plan(loaded, seen.rules)
 
     def check(own):
@@ -112,9 +128,9 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots):
         if len(steps) % 20 == 0:
             check_invariants(own.states[0])
 
-    tick_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
+    ticks_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
-    assert run(path, root, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
+    assert plain_run(path, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 
 
 def with_another_future(root, into, market, cut_ns, seed):
@@ -162,9 +178,9 @@ def until(done, cut_ns):
 
 
 @each_run
-def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path):
+def test_what_comes_after_a_moment_changes_nothing_of_an_example_before_it(path, market, roots, tmp_path, plain_run):
     root = root_of(roots, market)
-    whole = run(path, root, market)
+    whole = plain_run(path, market)
     random = np.random.default_rng(sum(path.stem.encode()))
     ts = whole.fills["ts"] if len(whole.fills) else whole.equity["ts"]
     # Just behind a fill, where something is at stake; and in the middle of the run.

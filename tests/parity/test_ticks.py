@@ -8,14 +8,15 @@ import pytest
 from tests.sim import walkthrough
 
 from tightloop.adapters.stores import parquet
-from tightloop.app import bootstrap
-from tightloop.app.tick_market import load_tick_market
+from tightloop.app.markets.ticks import load_tick_market
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.core.domain.ticks import Clock
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.core.tick_types import Clock
-from tightloop.model.plan import make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import KEPT, Recorder
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
+from tightloop.runtime.results.recorder import KEPT, Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -84,8 +85,8 @@ def tables(run):
 
 
 def both(*strategies, **options):
-    one = bootstrap.backtest(*strategies, **options)
-    other = bootstrap.backtest(*strategies, one_by_one=True, **options)
+    one = runs_backtest.backtest(*strategies, **options)
+    other = runs_backtest.backtest(*strategies, one_by_one=True, **options)
     assert one.summary == other.summary | {"inputs": one.summary["inputs"]}
     assert tables(one) == tables(other)
     return one
@@ -105,7 +106,7 @@ def test_both_drivers_agree_on_made_ticks(kind, catalog):
 
 def run_on(text, catalog, change=lambda rows: rows, observer=None):
     """A run whose ticks pass through ``change`` first."""
-    strategies = bootstrap.load_strategies([text])
+    strategies = runs_strategies.load_strategies([text])
     market = load_tick_market(strategies, catalog)
     plan = make_plan(strategies, market.rules)
     sources = []
@@ -116,9 +117,9 @@ def run_on(text, catalog, change=lambda rows: rows, observer=None):
             sources.append((TickSource(at, kind, pieces), Clock.BOTH))
     feed, recorder = TickFeed(sources, {}, plan.grids_ns), Recorder()
     if observer is None:
-        tick_backtest.run(plan, feed, recorder)
+        ticks_backtest.run(plan, feed, recorder)
     else:
-        tick_backtest.run_one_by_one(plan, feed, recorder, observer)
+        ticks_backtest.run_one_by_one(plan, feed, recorder, observer)
     return plan, recorder
 
 

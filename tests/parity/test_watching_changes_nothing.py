@@ -8,7 +8,7 @@ import pytest
 from tests.parity import runs
 
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.runtime.watching import watch
+from tightloop.runtime.observe.signal import watch
 
 EVERY_KIND = {name: (text,) for name, text in runs.KINDS.items()} | runs.TOGETHER
 

@@ -7,14 +7,15 @@ import polars as pl
 
 from peers.hft_model import BUY, CANCELED, EXPIRED, FILLED, SELL, WORKING, Link, Quoter, constant
 from tightloop.core import log as core_log
-from tightloop.core import tick_replay
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.core.domain.ticks import TICK, Clock, QueueKind
+from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import NEVER_NS
-from tightloop.core.tick_types import TICK, Clock, QueueKind
-from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce
-from tightloop.model import config
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.instruments import InstrumentId, default_rules
-from tightloop.model.plan import make_plan
-from tightloop.runtime.tick_feeds import PIECE_ROWS, TickFeed, TickSource
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
 
 QUEUES = {"risk": QueueKind.RISK_AVERSE, "log2": QueueKind.LOG2, "power3": QueueKind.POWER3}
 STATES = {
@@ -81,12 +82,12 @@ def _feed(job: dict[str, Any]) -> TickFeed:
     name = "ts_event_ns" if job["two_clocks"] else "ts_init_ns"
     first = min(prints[name].min(), tops[name].min(), prints["ts_init_ns"].min(), tops["ts_init_ns"].min())
     feed.streams[-1]["next_ns"] = int(first) + job["step_ns"]
-    tick_replay.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
+    replay_ticks.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
     return feed
 
 
 def _venue(job: dict[str, Any]) -> Any:
-    strategy = config.loads(YAML)
+    strategy = signal_read.loads(YAML)
     instrument = InstrumentId.parse("test:AAAUSDT-perp")
     plan = make_plan([strategy], {instrument: default_rules(instrument)})
     row = plan.venues[0]
@@ -111,20 +112,20 @@ def run(job: dict[str, Any]) -> list[list[int]]:
     prices: dict[tuple[int, int], float] = {}
     log, events = core_log.new_log(4_096), np.zeros(1, EVENT)
     while True:
-        what = tick_replay.occur(
+        what = replay_ticks.run_next_occurrence(
             plan.states, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
         )
         event = events[0]
-        if what == tick_replay.NOTHING:
+        if what == replay_ticks.NOTHING:
             return [order.row() for order in quoter.orders]
-        if what == tick_replay.MISSING:
+        if what == replay_ticks.MISSING:
             feed.refill()
-        elif what == tick_replay.ANSWERED:
+        elif what == replay_ticks.ANSWERED:
             state = STATES[int(event["kind"])]
             quoter.answered(int(event["order_id"]), state, int(event["ts_event_ns"]))
         elif what >= 8:
             if what // 8 & 1:
-                tick_replay.strategy_received(plan.venues, events)
+                replay_ticks.strategy_received(plan.venues, events)
             if event["kind"] == EventKind.TIMER:
                 quoter.decide(int(event["ts_init_ns"]))
                 _send(plan, log, requests, prices)
@@ -134,7 +135,7 @@ def run(job: dict[str, Any]) -> list[list[int]]:
                     quoter.best[side] = round(price / tick)
                     prices[(side, quoter.best[side])] = price
             if what // 8 & 2:
-                tick_replay.venue_sees(plan.venues, events)
+                replay_ticks.venue_sees(plan.venues, events)
 
 
 def _send(plan: Any, log: Any, requests: Requests, prices: dict[tuple[int, int], float]) -> None:
@@ -149,5 +150,5 @@ def _send(plan: Any, log: Any, requests: Requests, prices: dict[tuple[int, int],
         row["qty"] = float(plan.venues[0]["instruments"][0]["rules"]["lot_size"])
         row["price"], row["leverage"], row["expires_ns"] = prices[(side, tick)], 1.0, 2**63 - 1
     requests.made.clear()
-    tick_replay.send_new(plan.venues, log)
+    replay_ticks.send_new(plan.venues, log)
     core_log.empty(log)

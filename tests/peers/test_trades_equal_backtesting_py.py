@@ -13,7 +13,7 @@ import tightloop
 from peers import comparison, environment
 from peers.comparison import COARSE, DATA, DATASETS, Compared, Dataset, Trade
 from peers.pairs import Pair, drawn, rsi_reversion
-from tightloop.model import config
+from tightloop.model.signal import read as signal_read
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -122,5 +122,5 @@ def test_a_stop_that_lies_on_a_price_is_triggered_by_that_price(peer: Path, tmp_
 @pytest.mark.parametrize("seed", range(20))
 def test_every_drawn_strategy_is_a_valid_file_and_the_same_for_one_seed(seed: int) -> None:
     pair = drawn(Random(seed), 1.0, 2.0, short=True)
-    assert config.loads(pair.text("bybit:BTCUSDT-perp", "1h")).read.name == pair.name
+    assert signal_read.loads(pair.text("bybit:BTCUSDT-perp", "1h")).read.name == pair.name
     assert pair == drawn(Random(seed), 1.0, 2.0, short=True)

@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tightloop.app import bootstrap
-from tightloop.app.bootstrap import Run
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import Run
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.core.types import EVENT, EventKind, Rows
-from tightloop.model.plan import Plan, make_plan
-from tightloop.runtime import loop, results
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import loop
 
 A, B, C, D, E = (f"test:{letter * 3}USDT-perp" for letter in "ABCDE")
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z
@@ -184,19 +188,19 @@ def run(
         if rules or funding:
             data = folder
             write_catalog(Path(folder), frames, timeframe, rules or {}, funding or {})
-        loaded = bootstrap.load_strategies(texts)
-        seen = bootstrap.load_market(loaded, data, accepted=frozenset(ACCEPT))
+        loaded = runs_strategies.load_strategies(texts)
+        seen = markets_bars.load_market(loaded, data, accepted=frozenset(ACCEPT))
         plan = make_plan(loaded, seen.rules, seed=seed)
         recorder = drive(plan, seen, kill or {})
         if not kill:
-            done = bootstrap.backtest(*texts, data=data, seed=seed, accept=ACCEPT)
+            done = runs_backtest.backtest(*texts, data=data, seed=seed, accept=ACCEPT)
             assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
             return done
-    result = results.build(plan, recorder, data_digest="", seed=seed, warnings=[], quality=[])
+    result = results_build.build(plan, recorder, data_digest="", seed=seed, warnings=[], quality=[])
     return Run(result=result, strategies=loaded, market=seen, timing={})
 
 
-def drive(plan: Plan, seen: bootstrap.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
+def drive(plan: Plan, seen: markets_bars.Market, kill: Mapping[float, Mapping[str, Any]]) -> Recorder:
     """One event at a time, with the kill switch between them, invariants checked after each."""
 
     def check(own: Plan) -> None:
@@ -207,7 +211,7 @@ def drive(plan: Plan, seen: bootstrap.Market, kill: Mapping[float, Mapping[str, 
     session = loop.Loop(plan, loop.SimulatedExecutor(plan), recorder, check)
     waiting = sorted((START_NS + round(minute * MINUTE_NS), fields) for minute, fields in kill.items())
     events = np.zeros(1, EVENT)
-    while loop.replay.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+    while loop.replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
         while waiting and waiting[0][0] <= events[0]["ts_init_ns"]:
             ts_ns, fields = waiting.pop(0)
             session.take(kill_switch(ts_ns, **fields))

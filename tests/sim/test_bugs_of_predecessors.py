@@ -21,9 +21,9 @@ from sim.market import (
     trades_of,
     when,
 )
-from tightloop.app.bootstrap import Run
-from tightloop.model import config
+from tightloop.app.runs.run import Run
 from tightloop.model.errors import InputError
+from tightloop.model.signal import read as signal_read
 
 close_to = pytest.approx
 
@@ -131,12 +131,12 @@ def test_7_what_a_section_says_is_what_runs(own: dict[str, Any], seen: Callable[
 
 def test_8_a_threshold_that_is_no_comparison_is_refused() -> None:
     with pytest.raises(InputError, match="E1"):
-        config.loads(strategy(e1="all: [{px: {max: 90}}]"))
+        signal_read.loads(strategy(e1="all: [{px: {max: 90}}]"))
 
 
 def test_8_a_section_written_as_a_list_is_refused() -> None:
     with pytest.raises(InputError, match="E1"):
-        config.loads(strategy(e1="all: {px: 90}"))
+        signal_read.loads(strategy(e1="all: {px: 90}"))
 
 
 def test_9_each_symbol_has_a_state_of_its_own() -> None:
@@ -216,7 +216,7 @@ def test_12_a_strategy_trades_the_one_way_it_names(direction: str, first: str, s
 
 def test_12_both_ways_at_once_is_no_direction() -> None:
     with pytest.raises(InputError, match="direction"):
-        config.loads(strategy(direction="BOTH"))
+        signal_read.loads(strategy(direction="BOTH"))
 
 
 def test_13_two_strategies_see_values_of_their_own() -> None:

@@ -23,10 +23,11 @@ from sim.market import (
     warned_of,
     write_catalog,
 )
-from tightloop.app import bootstrap
-from tightloop.app.bootstrap import Run
-from tightloop.core.ledger import WALLET
-from tightloop.model.plan import make_plan
+from tightloop.app.markets import bars as markets_bars
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import Run
+from tightloop.core.trading.ledger import WALLET
+from tightloop.model.signal.plan import make_plan
 
 close_to = pytest.approx
 COIN, OTHER, THIRD = (f"test:{name}USDT-spot" for name in ("AAA", "BBB", "CCC"))
@@ -302,8 +303,8 @@ def test_the_venue_and_the_ledger_keep_the_same_wallet() -> None:
     frames = {name: bars(rows) for name in (A, COIN, OTHER)}
     with tempfile.TemporaryDirectory() as folder:
         write_catalog(Path(folder), frames, "1m", {}, {A: {3: 0.01, 9: -0.02}})
-        loaded = bootstrap.load_strategies(texts)
-        seen = bootstrap.load_market(loaded, folder, accepted=frozenset(ACCEPT))
+        loaded = runs_strategies.load_strategies(texts)
+        seen = markets_bars.load_market(loaded, folder, accepted=frozenset(ACCEPT))
         plan = make_plan(loaded, seen.rules)
         drive(plan, seen, {})
     state, venue = plan.states[0], plan.venues[0]

@@ -7,7 +7,7 @@ import pytest
 
 from sim.tick_market import run, strategy
 from sim.tick_venue import Script, ends, fills
-from tightloop.core.types import Reason
+from tightloop.core.domain.enums import Reason
 
 close_to = pytest.approx
 UNPAID = int(Reason.INSUFFICIENT_CASH)

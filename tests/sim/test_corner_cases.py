@@ -19,7 +19,7 @@ from sim.market import (
     trades_of,
     when,
 )
-from tightloop.app.bootstrap import backtest
+from tightloop.app.runs.backtest import backtest
 from tightloop.model.errors import InputError
 
 close_to = pytest.approx

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from sim.market import NO_ACCOUNT_LIMITS, when
 from sim.tick_market import RULES, A, B, fired, rows_of, run, run_on, steady, strategy, write_catalog
-from tightloop.app import bootstrap
-from tightloop.app.cli import main
+from tightloop.app.cli.main import main
+from tightloop.app.markets import opening as markets_opening
+from tightloop.app.runs import backtest as runs_backtest
 from tightloop.model.errors import InputError
 
 close_to = pytest.approx
@@ -361,16 +362,16 @@ def test_a_strategy_edited_while_it_runs_changes_neither_the_run_nor_what_is_kep
     root = write_catalog(tmp_path / "data", {A: (quotes, prints)})
     file = tmp_path / "tiny.yaml"
     file.write_text(strategy())
-    plain = bootstrap.backtest(file, data=root)
+    plain = runs_backtest.backtest(file, data=root)
 
-    load = bootstrap.load_tick_market
+    load = markets_opening.load_tick_market
 
     def edit_and_load(*arguments, **options):
         file.write_text(strategy(size="{type: units, value: 7}"))
         return load(*arguments, **options)
 
-    monkeypatch.setattr(bootstrap, "load_tick_market", edit_and_load)
-    edited = bootstrap.backtest(file, data=root)
+    monkeypatch.setattr(markets_opening, "load_tick_market", edit_and_load)
+    edited = runs_backtest.backtest(file, data=root)
     assert "value: 7" in file.read_text()
     assert edited.summary["config_hash"] == plain.summary["config_hash"]
     edited.write(tmp_path / "out", report=False)
@@ -386,7 +387,7 @@ def test_ctrl_c_while_ticks_are_loaded_ends_with_130_and_writes_nothing(tmp_path
     monkeypatch.chdir(tmp_path)
     write_catalog(tmp_path / "data", {A: quiet()})
     (tmp_path / "tiny.yaml").write_text(strategy())
-    monkeypatch.setattr(bootstrap, "load_tick_market", press)
+    monkeypatch.setattr(markets_opening, "load_tick_market", press)
     before = signals.signal(
         signals.SIGINT, signals.default_int_handler
     )  # what a shell starts in the background has none

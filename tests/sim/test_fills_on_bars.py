@@ -16,13 +16,14 @@ from sim.market import (
     trades_of,
     warned_of,
 )
-from tightloop.app.bootstrap import Run
-from tightloop.core import replay
+from tightloop.app.runs.run import Run
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce
+from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.core.limits import NEVER_NS
-from tightloop.core.types import EVENT, LOG_ROW, EventKind, OrderKind, RowKind, TimeInForce
-from tightloop.model import config
+from tightloop.core.replay import bars as replay_bars
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
 
 close_to = pytest.approx
 AT_100 = 'all: [{px: "== 100"}]'  # for tables whose volume is needed as a volume
@@ -792,16 +793,16 @@ def test_a_stop_that_fills_in_the_first_bar_after_a_hole_is_warned_of(
 
 def test_a_reduce_only_order_larger_than_the_position_closes_it_and_no_more() -> None:
     """Asked of the venue itself: our own exits are never larger than what is held."""
-    strategy_read = config.loads(strategy())
+    strategy_read = signal_read.loads(strategy())
     plan = make_plan([strategy_read], {i: default_rules(i) for i in strategy_read.instruments})
     log, opened = np.zeros(2, LOG_ROW), np.zeros(1, EVENT)
     log["kind"], log["order_kind"], log["tif"] = int(RowKind.SUBMIT), int(OrderKind.MARKET), int(TimeInForce.GTC)
     log["order_id"], log["side"], log["qty"], log["reduce_only"] = (1, 2), (1, -1), (1.0, 3.0), (0, 1)
     log["leverage"], log["expires_ns"] = 1.0, NEVER_NS
     for row in range(2):
-        replay.venue_command(plan.venues, log, row)
+        replay_bars.venue_command(plan.venues, log, row)
     opened["kind"], opened["price"], opened["ts_init_ns"] = int(EventKind.BAR_OPENED), 100.0, 60
-    replay.venue_stage(plan.venues, opened, 0)
+    replay_bars.venue_stage(plan.venues, opened, 0)
     venue = plan.venues[0]
     told = venue["inbox"][: venue["inbox_count"]]
     fills = told[told["kind"] == int(EventKind.ORDER_FILLED)]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sim.tick_venue import Script, ends, fills
-from tightloop.core.types import Reason
+from tightloop.core.domain.enums import Reason
 
 BIDS = [(100.0, 5), (99.9, 6), (99.8, 7)]
 ASKS = [(100.1, 4), (100.2, 3), (100.4, 10)]

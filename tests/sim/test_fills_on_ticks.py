@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sim.tick_venue import Script, ends, fills
-from tightloop.core.types import Reason
+from tightloop.core.domain.enums import Reason
 
 
 def book(**options):

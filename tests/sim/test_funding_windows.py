@@ -5,7 +5,7 @@ import pytest
 
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, START_NS
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
 
 LONG = """
 name: window
@@ -37,8 +37,8 @@ def test_funding_of_a_window_over_a_change_of_the_interval(tmp_path, direction):
     text = LONG.replace("LONG", direction)
     sign = 1 if direction == "SHORT" else -1
     # Ten units at 100, from 01:00 of the first day on: 0.1 each time, 35 times every 8 hours and 240 times.
-    whole = bootstrap.backtest(text, data=tmp_path)
+    whole = runs_backtest.backtest(text, data=tmp_path)
     assert whole.summary["attribution"]["funding"] == pytest.approx(sign * 27.5)
     # From 01:00 of the 11th: 08, 16; 00, 08, 16; the 24 hours of the 13th; and 00:00 of the 14th, where it ends.
-    window = bootstrap.backtest(text, data=tmp_path, start="2024-01-11", end="2024-01-14")
+    window = runs_backtest.backtest(text, data=tmp_path, start="2024-01-11", end="2024-01-14")
     assert window.summary["attribution"]["funding"] == pytest.approx(sign * 3.0)

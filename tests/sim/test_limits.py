@@ -23,9 +23,9 @@ from sim.market import (
     warned_of,
     when,
 )
-from tightloop.app.bootstrap import Run
-from tightloop.model import config
+from tightloop.app.runs.run import Run
 from tightloop.model.errors import InputError
+from tightloop.model.signal import read as signal_read
 
 close_to = pytest.approx
 DAY_MIN = 1440
@@ -146,7 +146,7 @@ def test_the_defaults_of_the_account_apply_always() -> None:
     text = strategy(account="{}", size="{type: fixed, value: 1000.01}")
     assert denials_of(run(text, "100 S1\n100")) == [(1, "max_position")]
     with pytest.raises(InputError, match="leverage"):
-        config.loads(strategy(account="{}", leverage=10.1))
+        signal_read.loads(strategy(account="{}", leverage=10.1))
 
 
 def test_a_breach_of_the_daily_loss_stops_entries_until_the_next_day() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sim.market import NO_ACCOUNT_LIMITS
 from sim.tick_market import ACCEPT, rows_of, run, steady, strategy
 from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
 
 COUNT, SLOTS, POSITIONS_MAX, END_S = 20, 3, 5, 240
 NAMES = [f"lab:C{k:02}USDT-perp" for k in range(COUNT)]
@@ -120,11 +120,11 @@ def test_twenty_instruments_of_the_laboratory_trade_together_as_each_does_alone(
     settings = ["sections.Z1.size={type: fixed, value: 200}", "account={max_positions: null, max_symbol_pct: null}",
                 "limits={max_hold_min: 10}"]  # fmt: skip
     options = {"data": laboratory, "settings": settings, "accept": ACCEPT}
-    together = bootstrap.backtest(FLASH, instruments=names, **options)
+    together = runs_backtest.backtest(FLASH, instruments=names, **options)
     assert together.trades["instrument"].n_unique() >= 5
     columns = ["instrument", "side", "qty", "entry_ts", "entry_price", "exit_ts", "exit_price", "pnl", "exit_reason"]
     for name in names:
-        alone = bootstrap.backtest(FLASH, instruments=[name], **options).trades.select(columns)
+        alone = runs_backtest.backtest(FLASH, instruments=[name], **options).trades.select(columns)
         assert together.trades.filter(pl.col("instrument") == name).select(columns).equals(alone), name
     total = together.summary["final_equity"] - together.summary["initial_equity"]
     assert together.trades["pnl"].sum() == pytest.approx(total, abs=1e-6)
@@ -132,7 +132,7 @@ def test_twenty_instruments_of_the_laboratory_trade_together_as_each_does_alone(
 
 def test_no_more_than_its_slots_are_held_at_once_among_twenty_instruments(laboratory):
     names = twenty_of(laboratory)
-    done = bootstrap.backtest(
+    done = runs_backtest.backtest(
         FLASH, data=laboratory, instruments=names, accept=ACCEPT, settings=["limits.max_concurrent_positions=1"]
     )
     spans = sorted(done.trades.select("entry_ts", "exit_ts").rows())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sim.market import NO_ACCOUNT_LIMITS, A, bars, rows_of
-from tightloop.app import bootstrap
-from tightloop.app.bootstrap import Run
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs.run import Run
 
 HEAD = """
 name: moved
@@ -81,7 +81,7 @@ def moved(
 
 
 def _run(file: Path, data: Any, one_by_one: bool) -> Run:
-    done = bootstrap.backtest(file, data=data, one_by_one=one_by_one)
+    done = runs_backtest.backtest(file, data=data, one_by_one=one_by_one)
     assert isinstance(done, Run)
     return done
 

@@ -9,8 +9,9 @@ import pytest
 
 from sim import walkthrough
 from sim.walkthrough import CALM, PUMPED, T0_NS
-from tightloop.app import bootstrap
-from tightloop.app.explain import explain
+from tightloop.app.analysis.explain import explain
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs.run import TABLES
 
 STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "ticks" / "peak_fade_short.yaml"
 EVERYTHING = [PUMPED, *CALM]
@@ -23,7 +24,7 @@ def catalog(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(catalog):
-    return bootstrap.backtest(STRATEGY, data=catalog, instruments=EVERYTHING)
+    return runs_backtest.backtest(STRATEGY, data=catalog, instruments=EVERYTHING)
 
 
 def seconds(frame, column):
@@ -79,10 +80,10 @@ def test_every_row_says_of_which_session_and_signal_it_is(run):
 
 
 def test_both_drivers_and_another_run_end_alike(run, catalog):
-    again = bootstrap.backtest(STRATEGY, data=catalog, instruments=EVERYTHING)
-    one_by_one = bootstrap.backtest(STRATEGY, data=catalog, instruments=EVERYTHING, one_by_one=True)
+    again = runs_backtest.backtest(STRATEGY, data=catalog, instruments=EVERYTHING)
+    one_by_one = runs_backtest.backtest(STRATEGY, data=catalog, instruments=EVERYTHING, one_by_one=True)
     assert run.summary["state_hash"] == again.summary["state_hash"] == one_by_one.summary["state_hash"]
-    for name in bootstrap.TABLES:
+    for name in TABLES:
         assert getattr(run, name).equals(getattr(one_by_one, name))
 
 
@@ -95,6 +96,6 @@ def test_a_gap_while_a_short_is_held_closes_it(catalog, tmp_path):
     trades.filter(~at.is_between(50 * 10**9, 80 * 10**9)).write_parquet(path)
     quotes = next((own / "quotes" / "lab" / "PEAKUSDT-perp").glob("*.parquet"))
     pl.read_parquet(quotes).filter(~at.is_between(50 * 10**9, 80 * 10**9)).write_parquet(quotes)
-    run = bootstrap.backtest(STRATEGY, data=own, instruments=[PUMPED])
+    run = runs_backtest.backtest(STRATEGY, data=own, instruments=[PUMPED])
     assert run.trades["exit_reason"].to_list() == ["E1"]
     assert seconds(run.orders.filter(pl.col("role") == "e1"), "submitted_ts") == [pytest.approx(80.005, abs=0.3)]

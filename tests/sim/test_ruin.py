@@ -18,7 +18,8 @@ from sim.market import (
     trades_of,
     warned_of,
 )
-from tightloop.app import bootstrap
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import sweep as runs_sweep
 
 close_to = pytest.approx
 ALL_IN = "{type: fixed, value: 10_000}"
@@ -96,7 +97,7 @@ def _ruined(value: float) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize(("units", "equity"), [(100, -10_000), (50, 0)])
 def test_one_event_at_a_time_an_account_is_ruined_alike(units: float, equity: float) -> None:
     text, given = _ruined(units)
-    one, other = (bootstrap.backtest(text, **given, one_by_one=own) for own in (True, False))
+    one, other = (runs_backtest.backtest(text, **given, one_by_one=own) for own in (True, False))
     assert one.summary["final_equity"] == close_to(equity)
     assert denials_of(one) == denials_of(other) == [(3, "ruined"), (4, "ruined")]
     assert [w for w in one.summary["warnings"] if "ruined at 2024-01-01T00:02:00Z" in w]
@@ -110,7 +111,7 @@ def test_a_sweep_says_of_which_sets_the_account_was_ruined() -> None:
     """10 units lose 2,000 and enter again; 50 and 100 lose all: two entries are denied, figures of returns are null."""
     text, given = _ruined(1)
     for threads in (1, 2):
-        done = bootstrap.sweep(text, parameters={"sections.Z1.size.value": [10, 50, 100]}, threads=threads, **given)
+        done = runs_sweep.sweep(text, parameters={"sections.Z1.size.value": [10, 50, 100]}, threads=threads, **given)
         rows = done.frame.sort("sections.Z1.size.value")
         assert rows["denied"].to_list() == [0, 2, 2]
         assert rows["total_return_pct"].to_list()[1:] == [close_to(-100), close_to(-200)]
@@ -123,7 +124,7 @@ def test_a_sweep_counts_a_ruin_in_the_part_in_which_it_was() -> None:
     table = "100 S1\n100\n300 300 300 300 S1\n290\n100\n100 S1\n100\n100"
     text, given = _ruined(1)
     given["data"] = {A: bars(table)}
-    done = bootstrap.sweep(text, parameters={"sections.Z1.size.value": [100]}, split=0.5, **given)
+    done = runs_sweep.sweep(text, parameters={"sections.Z1.size.value": [100]}, split=0.5, **given)
     (row,) = done.frame.iter_rows(named=True)
     assert (row["denied"], row["oos_denied"]) == (1, 0)
     assert (row["total_return_pct"], row["oos_total_return_pct"]) == (close_to(-200), close_to(0))

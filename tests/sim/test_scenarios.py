@@ -5,7 +5,6 @@ import math
 import random
 
 import pytest
-from numba import types
 
 from sim.market import (
     NO_ACCOUNT_LIMITS,
@@ -22,14 +21,16 @@ from sim.market import (
     strategy,
     trades_of,
 )
-from tightloop.core import commands
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.enums import Reason, Role
+from tightloop.core.domain.types import Rows
+from tightloop.core.kinds import float64, int64
 from tightloop.core.log import new_log
-from tightloop.core.replay import STATES
-from tightloop.core.types import LOG_ARRAY, TABLE, Reason, Role, Rows
-from tightloop.model import config
+from tightloop.core.signatures import LOG_ARRAY, STATES, TABLE
+from tightloop.core.trading import commands
 from tightloop.model.instruments import InstrumentId, default_rules
-from tightloop.model.plan import Plan, make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import Plan, make_plan
 
 ALWAYS = 'all: [{px: "> 0"}]'
 NEVER = 'all: [{px: "< 0"}]'
@@ -205,7 +206,7 @@ def test_scenario_5_a_market_order_is_judged_at_the_last_price(close: float, den
 # What no run can bring about: two holders of one symbol, and an order before the first price.
 
 
-@compiled(types.int64(STATES, LOG_ARRAY, TABLE, types.int64, types.float64))
+@compiled(int64(STATES, LOG_ARRAY, TABLE, int64, float64))
 def _send_entry(states: Rows, log: Rows, table: Rows, instance: int, qty: float) -> int:
     state = states[0]
     slot = commands.draft(state, instance, Role.ENTRY.value, 1, qty)
@@ -216,7 +217,7 @@ def _send_entry(states: Rows, log: Rows, table: Rows, instance: int, qty: float)
 def _two_on_one_symbol(account: str) -> Plan:
     texts = [strategy(name=name, capital=5_000, account=account) for name in ("first", "second")]
     rules = {instrument: default_rules(instrument) for instrument in (InstrumentId.parse(A),)}
-    plan = make_plan([config.loads(text) for text in texts], rules)
+    plan = make_plan([signal_read.loads(text) for text in texts], rules)
     plan.states[0]["day"] = 0
     return plan
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 import indicators_brute as brute
 from sim.market import when
 from sim.tick_market import START_NS, A, B, fired, rows_of, run, steady, strategy, write_catalog
-from tightloop.app.cli import main
-from tightloop.app.explain import explain
+from tightloop.app.analysis.explain import explain
+from tightloop.app.cli.main import main
 
 ALWAYS, NEVER = 'all: [{vol: "> 0"}]', 'all: [{vol: "< 0"}]'
 

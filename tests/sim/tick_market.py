@@ -17,13 +17,14 @@ import numpy as np
 import polars as pl
 
 from sim.market import NO_ACCOUNT_LIMITS, QUIET_VOLUME, SECTION_BITS, when
-from tightloop.app import bootstrap
-from tightloop.app.bootstrap import Run
-from tightloop.app.tick_market import load_tick_market
+from tightloop.app.markets.ticks import load_tick_market
+from tightloop.app.runs import backtest as runs_backtest
+from tightloop.app.runs import strategies as runs_strategies
+from tightloop.app.runs.run import Run
 from tightloop.core.state import check_invariants, state_hash
-from tightloop.model.plan import Plan, make_plan
-from tightloop.runtime import tick_backtest
-from tightloop.runtime.recorder import Recorder
+from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.results.recorder import Recorder
 
 A, B = "lab:AAAUSDT-perp", "lab:BBBUSDT-perp"
 START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z
@@ -146,15 +147,15 @@ def run(strategies: str | Sequence[str], tapes: Tape | Mapping[str, Tape], **mar
 
 def run_on(texts: Sequence[Any], root: Path, **options: Any) -> Run:
     """The same on a catalog that is there."""
-    done = bootstrap.backtest(*texts, data=root, accept=ACCEPT, **options)
-    loaded = bootstrap.load_strategies(list(texts), **options)
+    done = runs_backtest.backtest(*texts, data=root, accept=ACCEPT, **options)
+    loaded = runs_strategies.load_strategies(list(texts), **options)
     market = load_tick_market(loaded, root, accepted=frozenset(ACCEPT))
     plan = make_plan(loaded, market.rules)
 
     def check(own: Plan) -> None:
         check_invariants(own.states[0])
 
-    tick_backtest.run_one_by_one(plan, market.feed(plan), Recorder(), check)
+    ticks_backtest.run_one_by_one(plan, market.feed(plan), Recorder(), check)
     assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
     return done
 

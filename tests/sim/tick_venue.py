@@ -10,14 +10,15 @@ from types import SimpleNamespace
 import numpy as np
 
 from tightloop.core import log as core_log
-from tightloop.core import tick_replay
+from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, TimeInForce, Trigger
+from tightloop.core.domain.ticks import TICK, BookRow, Clock, QueueKind
+from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import NEVER_NS
-from tightloop.core.tick_types import TICK, BookRow, Clock, QueueKind
-from tightloop.core.types import EVENT, EventKind, OrderKind, RowKind, TimeInForce, Trigger
-from tightloop.model import config
+from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.instruments import InstrumentId, default_rules
-from tightloop.model.plan import make_plan
-from tightloop.runtime.tick_feeds import TickFeed, TickSource
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.feeds.ticks import TickFeed, TickSource
 
 MS = 1_000_000
 START_NS = 1_704_067_200_000_000_000
@@ -42,7 +43,7 @@ class Script:
     def __init__(
         self, *, latency_ms=(0, 0, 0), queue="risk_averse", partial=True, lot=0.001, tick=0.1, book=False, **venue
     ):
-        strategy = config.loads(YAML.replace("quotes", "book") if book else YAML)
+        strategy = signal_read.loads(YAML.replace("quotes", "book") if book else YAML)
         instrument = InstrumentId.parse("test:AAAUSDT-perp")
         rules = default_rules(instrument)
         self.plan = make_plan([strategy], {instrument: rules})
@@ -130,26 +131,26 @@ class Script:
         grid = feed.streams[-1]
         times = [own[0] for rows in (self.commands, self.trades, self.quotes, self.books or []) for own in rows]
         grid["next_ns"] = START_NS + min(times) * MS
-        tick_replay.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
+        replay_ticks.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
         log, events, said = core_log.new_log(4_096), np.zeros(1, EVENT), []
         waiting = sorted(self.commands, key=lambda own: own[0])
         while True:
-            what = tick_replay.occur(
+            what = replay_ticks.run_next_occurrence(
                 self.plan.states, self.plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events, NEVER_NS
             )
-            if what == tick_replay.NOTHING:
+            if what == replay_ticks.NOTHING:
                 return said
-            if what == tick_replay.MISSING:
+            if what == replay_ticks.MISSING:
                 feed.refill()
-            elif what == tick_replay.ANSWERED:
+            elif what == replay_ticks.ANSWERED:
                 said.append(_told(events[0]))
             elif what >= 8 and what // 8 & 2:
-                tick_replay.venue_sees(self.plan.venues, events)
+                replay_ticks.venue_sees(self.plan.venues, events)
             elif what >= 8:
                 now = int(events[0]["ts_init_ns"])
                 while waiting and START_NS + waiting[0][0] * MS <= now:
                     self._write(log, now, waiting.pop(0)[1])
-                tick_replay.send_new(self.plan.venues, log)
+                replay_ticks.send_new(self.plan.venues, log)
 
     def _write(self, log, now_ns, fields):
         at = int(log[core_log.HEADER]["slot"])

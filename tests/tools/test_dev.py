@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import dev
 import pytest
 
+import bounds_stamp
+import warm_up
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
@@ -199,37 +202,173 @@ def test_the_core_is_compiled_in_two_halves_side_by_side(monkeypatch):
 
     class Process:
         def __init__(self, command, **options):
-            started.append((command[-1], options["env"]))
+            started.append((command[1:], options["env"]))
 
         def wait(self):
             assert len(started) == 2, "both halves run before one is waited for"
+            return 0
 
     monkeypatch.setattr(dev.subprocess, "Popen", Process)
-    dev.warm_up(environment_of(Path("nowhere")), NUMBA_BOUNDSCHECK="1")
-    assert [code for code, _ in started] == [dev.CORE_HALF, dev.INDICATORS_HALF]
+    assert dev.warm_up(environment_of(Path("nowhere")), NUMBA_BOUNDSCHECK="1")
+    assert [command for command, _ in started] == [["tools/warm_up.py", half] for half in ("core", "indicators")]
     assert all(environment["NUMBA_BOUNDSCHECK"] == "1" for _, environment in started)
 
 
-@pytest.mark.parametrize(
-    ("mypy", "tests", "bounds", "closing"),
-    [
-        (0, 0, 0, "All is well: lint, the tests above, 7 of the core again with bounds checks"),
-        (1, 0, 0, "Failed: mypy ("),
-        (1, 1, 1, "Failed: mypy, pytest, pytest with bounds checks ("),
-    ],
-)
-def test_every_failure_is_shown_and_one_line_closes(project, monkeypatch, capsys, mypy, tests, bounds, closing):
-    (project[0] / "tests" / "core").mkdir(parents=True)
-    (project[0] / "tests" / "core" / "test_step.py").touch()
+def test_both_halves_of_the_core_name_every_file_that_is_compiled():
+    names = {*warm_up.modules("core"), *warm_up.modules("indicators")}
+    source = Path(dev.__file__).parent / "src"
+    files = [file for file in source.rglob("*.py") if "\n@compiled(" in file.read_text(encoding="utf-8")]
+    assert len(files) > 100
+    missing = {".".join(file.relative_to(source).with_suffix("").parts) for file in files} - names
+    assert missing == {"tightloop.core.indicators.__init__"}
+    assert "tightloop.core.indicators" in names
+
+
+def test_a_half_in_which_nothing_is_found_is_no_success(monkeypatch):
+    monkeypatch.setattr(warm_up.pkgutil, "walk_packages", lambda path, prefix: [])
+    with pytest.raises(SystemExit, match="no module of the half core was found"):
+        warm_up.modules("core")
+
+
+# --- what is run: at every change, with bounds checks, at night -------------------------------------------------------
+
+
+@pytest.fixture
+def ran(project, monkeypatch):
+    """dev.py with commands that end as ``codes`` says by a word in them; keeps what was run."""
+    folder, _ = project
+    codes, commands = {}, []
+    (folder / "tests").mkdir()
+
+    def code_of(command):
+        commands.append(command)
+        return next(
+            (code for word, code in codes.items() if any(word in (part, Path(part).stem) for part in command)), 0
+        )
 
     def run_quietly(name, command, environment=None):
-        if environment is None:
-            return (mypy, "wrong type") if name == "mypy" else (0, "")
-        assert environment["NUMBA_BOUNDSCHECK"] == "1"
-        return bounds, "7 passed in 1 s"
+        code = code_of(command)
+        if "tools/bounds_stamp.py" in command:
+            return code, "the core's hash\n"
+        if "pytest" in command:
+            assert environment["NUMBA_BOUNDSCHECK"] == "1"
+            return code, "7 passed in 1 s"
+        return code, "noise"
 
     monkeypatch.setattr(dev, "run_quietly", run_quietly)
-    monkeypatch.setattr(dev, "run_openly", lambda command: tests)
-    monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: None)
-    assert dev.command_test(environment_of(project[0]), []) == int(closing.startswith("Failed"))
-    assert capsys.readouterr().out.splitlines()[-1].startswith(closing)
+    monkeypatch.setattr(dev, "run_openly", lambda command, folder=None, **variables: code_of(command))
+    monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: not codes.get("warm_up"))
+    return SimpleNamespace(codes=codes, commands=commands, environment=environment_of(folder), folder=folder)
+
+
+def closing_of(ran, capsys, command):
+    code = command(ran.environment, [])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert code == int(line.startswith("Failed: "))
+    return line
+
+
+@pytest.mark.parametrize(
+    ("codes", "closing"),
+    [
+        ({}, "All is well: lint, the tests above, 7 of the core again with bounds checks"),
+        ({"mypy": 1}, "Failed: mypy ("),
+        ({"mypy": 1, "pytest": 1}, "Failed: mypy, pytest, pytest with bounds checks ("),
+        ({"warm_up": 1}, "Failed: compiling the core ("),
+    ],
+)
+def test_every_failure_is_shown_and_one_line_closes(ran, capsys, codes, closing):
+    ran.codes.update(codes)
+    assert closing_of(ran, capsys, dev.command_test).startswith(closing)
+
+
+def test_a_core_that_passed_with_bounds_checks_is_not_run_with_them_again(ran, capsys):
+    stamp = ran.folder / "tests" / "bounds_checked.txt"
+    assert "7 of the core again with bounds checks" in closing_of(ran, capsys, dev.command_test)
+    assert stamp.read_text() == "the core's hash\n"
+    ran.commands.clear()
+    assert "the core is the one that passed" in closing_of(ran, capsys, dev.command_test)
+    assert sum("pytest" in command for command in ran.commands) == 1
+    stamp.write_text("the hash of another core\n")
+    assert "7 of the core again with bounds checks" in closing_of(ran, capsys, dev.command_test)
+
+
+def test_a_core_that_fails_with_bounds_checks_is_not_noted_as_one_that_passed(ran, capsys):
+    ran.codes["pytest"] = 1
+    assert closing_of(ran, capsys, dev.command_bounds).startswith("Failed: pytest with bounds checks (")
+    assert not (ran.folder / "tests" / "bounds_checked.txt").exists()
+
+
+def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
+    fuzzed = []
+    monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: fuzzed.append(arguments) or 0)
+    closing_of(ran, capsys, dev.command_test)
+    (tests,) = [command for command in ran.commands if "pytest" in command and "-q" not in command]
+    assert tests[-2:] == ["-m", "not (peers or bounds)"]
+    ran.commands.clear()
+    closing_of(ran, capsys, dev.command_nightly)
+    tests, checked = [command for command in ran.commands if "pytest" in command]
+    assert tests[tests.index("not bounds") - 1] == "-m"
+    assert "-m" not in checked[3:]
+    assert "--hypothesis-profile=fresh" in tests
+    assert "--hypothesis-profile=fresh" in checked
+    assert fuzzed == [["--count", "20000"]]
+    assert any("tools/make_pictures.py" in command for command in ran.commands)
+    others = [command[-2] for command in ran.commands if "--python" in command]
+    assert others == ["3.11", "3.13"], "the environment is of 3.12"
+
+
+@pytest.mark.parametrize("failing", ["make_pictures", "3.13"])
+def test_a_night_goes_on_after_a_failure_and_names_it(ran, capsys, monkeypatch, failing):
+    monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: 1)
+    ran.codes[failing] = 1
+    named = {"make_pictures": "pictures", "3.13": "Python 3.13"}[failing]
+    assert closing_of(ran, capsys, dev.command_nightly).startswith(f"Failed: fuzz, {named} (")
+
+
+# --- the hash of the code that is run with bounds checks --------------------------------------------------------------
+
+
+def hash_of(folder, **files):
+    for name, text in {"step": "x = 1\n", **files}.items():
+        path = folder / "src" / "tightloop" / "core" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (folder / "requirements.lock").write_text("numba==1\nclick==1\n", encoding="utf-8")
+    return bounds_stamp.stamp(folder, ["tests/core"])
+
+
+WORDS = '''
+"""Another docstring,
+of two lines."""
+
+# a comment
+x = 1  # and one more
+
+
+'''
+
+
+def test_the_hash_of_the_core_is_of_its_code_and_not_of_its_words(tmp_path):
+    plain = hash_of(tmp_path)
+    assert hash_of(tmp_path, step=WORDS) == plain
+    assert hash_of(tmp_path, step="x = 2\n") != plain
+    assert hash_of(tmp_path, step="x = '# 1'\n") != hash_of(tmp_path, step="x = '# 2'\n")
+    assert hash_of(tmp_path, step="def f(): 'a'\n") == hash_of(tmp_path, step="def f(): 'a'  # b\n")
+    assert hash_of(tmp_path, step="def f(): 'a'\n") != hash_of(tmp_path, step="def g(): 'a'\n")
+
+
+def test_the_hash_of_the_core_is_of_every_file_and_of_the_tests_and_the_compiler(tmp_path):
+    plain = hash_of(tmp_path)
+    assert hash_of(tmp_path, more="") != plain
+    (tmp_path / "src" / "tightloop" / "core" / "more.py").unlink()
+    assert hash_of(tmp_path) == plain
+    test = tmp_path / "tests" / "core" / "test_step.py"
+    test.parent.mkdir(parents=True)
+    test.write_text("assert x\n")
+    assert hash_of(tmp_path) != plain
+    test.unlink()
+    (tmp_path / "requirements.lock").write_text("numba==2\nclick==1\n")
+    assert bounds_stamp.stamp(tmp_path, ["tests/core"]) != plain
+    (tmp_path / "requirements.lock").write_text("numba==1\nclick==2\n")
+    assert bounds_stamp.stamp(tmp_path, ["tests/core"]) == plain

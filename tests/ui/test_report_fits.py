@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from app import report_fixture as fixture
-from tightloop.app.report_page import build_report
-from tightloop.app.report_template import asset
+from tightloop.app.report.page import build_report
+from tightloop.app.report.template import asset
 from ui.devtools import Page, chromium_path
 
 pytestmark = pytest.mark.skipif(

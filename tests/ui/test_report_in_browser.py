@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from app import report_fixture as fixture
-from tightloop.app import report_numbers
-from tightloop.app.report_page import build_report
+from tightloop.app import report
+from tightloop.app.report.page import build_report
+from tightloop.app.text import numbers as text_numbers
 from ui.devtools import Page, chromium_path
 
 pytestmark = pytest.mark.skipif(
@@ -64,10 +65,10 @@ def test_it_opens_without_complaints_or_requests_and_fits_the_screen(
 
 def test_the_table_sorts_by_result(multi: Page) -> None:
     sorting(multi, "Result")
-    down = [as_number(text) for text in multi.run(RESULTS) if text != report_numbers.MISSING]
+    down = [as_number(text) for text in multi.run(RESULTS) if text != text_numbers.MISSING]
     assert down == sorted(down, reverse=True)
     sorting(multi, "Result")
-    up = [as_number(text) for text in multi.run(RESULTS) if text != report_numbers.MISSING]
+    up = [as_number(text) for text in multi.run(RESULTS) if text != text_numbers.MISSING]
     assert up == sorted(up)
     assert up[0] < 0 < down[0]
 
@@ -185,8 +186,8 @@ def test_wheel_over_the_chart_zooms_it(multi: Page) -> None:
 
 def test_numbers_read_the_same_in_both_languages() -> None:
     """The scripts' formats against Python's, on a page that has nothing but them."""
-    script = (Path(report_numbers.__file__).parent / "assets" / "report_numbers.js").read_text(encoding="utf-8")
-    shapes = report_numbers.forms(1_000_000.0)
+    script = (Path(report.__file__).parent / "assets" / "report_numbers.js").read_text(encoding="utf-8")
+    shapes = text_numbers.forms(1_000_000.0)
     values = [0.0, -0.0049, 0.005, 1234567.891, -98765.4321, 0.125, 1e-9, 42.0]
     spans = [0, 0.25, 45, 90, 1800, 3900, 86_400, 93_600, 10**7]
     stamps = [1_704_067_200, 1_704_067_205, 1_704_067_200.5]
@@ -195,11 +196,11 @@ def test_numbers_read_the_same_in_both_languages() -> None:
         for form in shapes.values():
             told = json.dumps({"decimals": form.decimals, "unit": form.unit, "signed": form.signed})
             read = page.run(f"{json.dumps(values)}.map((v) => f.formatNumber(v, {told}))")
-            assert read == [report_numbers.number(value, form) for value in values]
-        assert page.run(f"{json.dumps(spans)}.map(f.formatSpan)") == [report_numbers.span(s) for s in spans]
+            assert read == [text_numbers.number(value, form) for value in values]
+        assert page.run(f"{json.dumps(spans)}.map(f.formatSpan)") == [text_numbers.span(s) for s in spans]
         assert page.run(f"{json.dumps(values)}.map(f.formatSignificant)") == [
-            report_numbers.significant(value) for value in values
+            text_numbers.significant(value) for value in values
         ]
         assert page.run(f"{json.dumps(stamps)}.map(f.formatMoment)") == [
-            report_numbers.moment(int(stamp * 10**9)) for stamp in stamps
+            text_numbers.moment(int(stamp * 10**9)) for stamp in stamps
         ]

@@ -1,14 +1,14 @@
-"""The rolling hash of a run: every event, command and posting, in order. Equal hashes mean equal runs.
+"""The rolling hash of a run, over every event, command and ledger posting in order.
 
-Words of one event are multiplied by constants of their own and added (independent multiplications, so the processor
-does them side by side), then folded into the hash once. Odd constants are taken from the golden ratio and from the
-mixers of splitmix64 (Steele, Lea, Flood 2014).
+Equal hashes mean equal runs. The 64-bit words of an event are multiplied by distinct odd constants and summed
+(independent multiplications, which the processor runs in parallel), then folded into the hash once. Constants: golden
+ratio and the mixers of splitmix64 (Steele, Lea, Flood 2014). Not cryptographic.
 """
 
 import numpy as np
 
 from tightloop.core.compiled import float_bits, hot, leaf
-from tightloop.core.types import Record, Word
+from tightloop.core.domain.types import Record, Word
 
 _K0 = np.uint64(0x9E3779B97F4A7C15)
 _K1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -28,7 +28,7 @@ def mix(state: Record, word: Word) -> None:
 
 @hot
 def mix_event(state: Record, event: Record) -> None:
-    """Fold in all that an event says; which float fields it has depends on its kind, unused ones are zero."""
+    """Fold an event into the rolling hash; fields that its kind does not use must be zero."""
     a = np.uint64(event.kind * 4096 + event.phase) * _K0 + np.uint64(event.ts_init_ns) * _K1
     b = np.uint64(event.instrument * 65536 + event.instance) * _K2 + np.uint64(event.ts_event_ns) * _K3
     c = float_bits(event.price) * _K4 + float_bits(event.qty) * _K5
@@ -48,7 +48,7 @@ def mix_event(state: Record, event: Record) -> None:
 
 @leaf
 def uniform(seed: int, counter: int, index: int) -> float:
-    """A number in [0, 1) that depends on its arguments alone (splitmix64 finaliser)."""
+    """Return a uniform pseudo-random number in [0, 1), a pure function of its arguments (splitmix64 finaliser)."""
     h = np.uint64(seed) * _K0 + np.uint64(counter) * _K3 + np.uint64(index) * _K5
     h = (h ^ (h >> np.uint64(30))) * _K1
     h = (h ^ (h >> np.uint64(27))) * _K2

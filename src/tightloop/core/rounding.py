@@ -1,30 +1,32 @@
-"""Rounding to an instrument's increments, with the side in the name. The only place that rounds.
+"""Rounding to price and quantity increments; the direction is part of each name. Nothing else rounds.
 
-An increment of 0 means that the instrument has none. A value within 1e-9 of an increment counts as being on it, because
-0.3 / 0.1 is 2.9999999999999996; from some 10^7 increments on the last bits of the quotient are more than that, and 4 of
-them count instead. From 2^49 increments on floats lie so far apart that they are the grid.
+An increment of 0 means that the instrument has none. A value within 1e-9 increments of a grid point counts as on it,
+because 0.3 / 0.1 is 2.9999999999999996; from about 10^7 increments on the quotient itself is less accurate than that,
+and the tolerance is 4 ulp instead. Beyond 2^49 increments, adjacent floats are about as far apart as grid points, so
+the value is returned unchanged.
 """
 
 import numpy as np
 
 from tightloop.core.compiled import leaf
 
-_ON_GRID = 1e-9
-_LAST_BITS = 4.0 * 2.0**-53
+_ON_GRID = 1e-9  # increments
+_LAST_BITS = 4.0 * 2.0**-53  # relative
 _FLOATS_ARE_THE_GRID = 2.0**49
 
 
 @leaf
 def _slack(steps: float) -> float:
-    """How far below or above a whole number of increments still counts as being on it."""
+    """Return the tolerance, in increments, within which a value counts as on the grid."""
     return max(_ON_GRID, steps * _LAST_BITS)
 
 
 @leaf
 def _multiple(steps: float, increment: float) -> float:
-    """``steps`` increments as the float nearest to it: 115116 of 0.00001 are 1.15116, not 1.1511600000000002.
+    """Return ``steps * increment`` as the nearest float: 115116 x 0.00001 is 1.15116, not 1.1511600000000002.
 
-    An increment that is one part of a whole number is an exact divisor; a decimal fraction itself never is exact.
+    Most increments are 1 / n for a whole n. ``steps / n`` is correctly rounded; the increment itself is a decimal
+    fraction that no float represents, and multiplying by it would multiply its error.
     """
     parts = np.floor(1.0 / increment + 0.5)
     if parts >= 1.0 and abs(parts * increment - 1.0) <= _LAST_BITS:
@@ -34,7 +36,7 @@ def _multiple(steps: float, increment: float) -> float:
 
 @leaf
 def qty_floor(qty: float, lot_size: float) -> float:
-    """The largest multiple of the lot that is not above ``qty`` (>= 0)."""
+    """Return the largest multiple of the lot size at or below ``qty`` (which must be >= 0)."""
     assert qty >= 0.0, "a quantity has no sign here"
     if lot_size <= 0.0 or qty >= lot_size * _FLOATS_ARE_THE_GRID:
         return qty
@@ -44,7 +46,7 @@ def qty_floor(qty: float, lot_size: float) -> float:
 
 @leaf
 def price_floor(price: float, price_increment: float) -> float:
-    """The highest price of the grid at or below ``price``."""
+    """Return the highest price on the grid at or below ``price``."""
     if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
@@ -53,7 +55,7 @@ def price_floor(price: float, price_increment: float) -> float:
 
 @leaf
 def price_ceil(price: float, price_increment: float) -> float:
-    """The lowest price of the grid at or above ``price``."""
+    """Return the lowest price on the grid at or above ``price``."""
     if price_increment <= 0.0 or price >= price_increment * _FLOATS_ARE_THE_GRID:
         return price
     steps = price / price_increment
@@ -62,11 +64,11 @@ def price_ceil(price: float, price_increment: float) -> float:
 
 @leaf
 def price_passive(price: float, price_increment: float, side: int) -> float:
-    """Never better for the market than asked: a buy rounds down, a sell up. For limits."""
+    """Round a limit price away from the market, never more aggressive: buys down, sells up. ``side``: 1 or -1."""
     return price_floor(price, price_increment) if side > 0 else price_ceil(price, price_increment)
 
 
 @leaf
 def price_late(price: float, price_increment: float, side: int) -> float:
-    """Never earlier than asked: a sell stop rounds down, a buy stop up. For triggers."""
+    """Round a stop's trigger price so that it never triggers earlier: buy stops up, sell stops down."""
     return price_ceil(price, price_increment) if side > 0 else price_floor(price, price_increment)

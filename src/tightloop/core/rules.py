@@ -1,13 +1,19 @@
-"""Rules: trees of conditions as postfix tables, in three-valued logic.
+"""Rule trees as postfix tables, evaluated in three-valued logic.
 
-FALSE 0, TRUE 1, UNKNOWN 2. A condition with an unknown value is UNKNOWN; ALL is FALSE when any part is FALSE, else
-UNKNOWN when any is UNKNOWN; ANY is its dual; NOT UNKNOWN is UNKNOWN. A section acts on TRUE alone. The stack of an
-evaluation is one 64-bit word of two bits a value, so no tree is deeper than RULE_DEPTH_MAX.
+Verdicts are FALSE 0, TRUE 1, UNKNOWN 2. A condition with a NaN value is UNKNOWN. ALL is FALSE if any part is FALSE,
+else UNKNOWN if any is UNKNOWN; ANY is its dual; NOT UNKNOWN is UNKNOWN (Kleene logic). A section acts on TRUE alone.
+
+Nodes are stored in postfix order: conditions push a verdict, operators pop ``count`` verdicts and push one. The stack
+is one 64-bit integer with two bits a verdict, the top in the lowest bits, which limits trees to RULE_DEPTH_MAX.
+
+Crossings, holds and sequences remember earlier evaluations in ``state.memory_ns``, at the instance's ``memory_base``
+plus the node's ``memory``. Sections that contain them must be evaluated at every event, or their memory misses a step.
 """
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.types import Floats, Op, Record
+from tightloop.core.domain.enums import Op
+from tightloop.core.domain.types import Floats, Record
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 _BELOW, _EQUAL, _ABOVE = 1, 2, 3
@@ -15,29 +21,34 @@ _BELOW, _EQUAL, _ABOVE = 1, 2, 3
 
 @hot
 def value_of(state: Record, arena: Floats, instance: Record, slot: int) -> float:
-    """The value an instance sees in one of its slots; NaN when unknown."""
+    """Return the value in one of an instance's value slots; NaN if unknown."""
     return arena[state.value_slots[instance.value_base + slot]]
 
 
 @hot
 def _crosses(state: Record, instance: Record, node: Record, left: float, right: float) -> int:
-    """Compare with the relation at the evaluation before; remember this one's, and the verdict for explanations."""
-    at = instance.memory_base + node.memory
-    before = state.memory_ns[at] & 3
+    """Tell whether ``left`` crossed ``right`` since the previous evaluation, in the operator's direction.
+
+    The first evaluation, and the first after an unknown value, is UNKNOWN. The memory cell holds the current relation
+    in its low two bits and the verdict above them, for explanations.
+    """
+    cell = instance.memory_base + node.memory
+    before = state.memory_ns[cell] & 3
     if left != left or right != right:
-        state.memory_ns[at] = UNKNOWN << 2
+        state.memory_ns[cell] = UNKNOWN << 2
         return UNKNOWN
     now = _ABOVE if left > right else (_EQUAL if left == right else _BELOW)
     verdict = UNKNOWN
     if before != 0:
-        wanted = _ABOVE if node.op == Op.CROSSES_ABOVE else _BELOW
-        verdict = TRUE if now == wanted and before != wanted else FALSE
-    state.memory_ns[at] = now | (verdict << 2)
+        crossed_to = _ABOVE if node.op == Op.CROSSES_ABOVE else _BELOW
+        verdict = TRUE if now == crossed_to and before != crossed_to else FALSE
+    state.memory_ns[cell] = now | (verdict << 2)
     return verdict
 
 
 @hot
 def _compares(state: Record, arena: Floats, instance: Record, node: Record, left: float, right: float) -> int:
+    """Return the verdict of a comparison of two values, or of BETWEEN (bounds included); UNKNOWN if any is NaN."""
     if left != left or right != right:
         return UNKNOWN
     op = node.op
@@ -64,7 +75,7 @@ def _compares(state: Record, arena: Floats, instance: Record, node: Record, left
 
 @hot
 def condition(state: Record, arena: Floats, instance: Record, node: Record) -> int:
-    """The verdict of one condition; updates the memory of a crossing."""
+    """Return the verdict of one condition; a crossing updates its memory."""
     left = value_of(state, arena, instance, node.left)
     right = value_of(state, arena, instance, node.right)
     if node.op == Op.CROSSES_ABOVE or node.op == Op.CROSSES_BELOW:
@@ -74,7 +85,7 @@ def condition(state: Record, arena: Floats, instance: Record, node: Record) -> i
 
 @leaf
 def last_verdict(state: Record, arena: Floats, instance: Record, node: Record) -> int:
-    """The verdict a condition had at the evaluation in hand; changes nothing."""
+    """Return the verdict a condition had at the current evaluation, without changing any memory."""
     if node.op == Op.CROSSES_ABOVE or node.op == Op.CROSSES_BELOW:
         return state.memory_ns[instance.memory_base + node.memory] >> 2
     left = value_of(state, arena, instance, node.left)
@@ -83,7 +94,7 @@ def last_verdict(state: Record, arena: Floats, instance: Record, node: Record) -
 
 @hot
 def _fold(stack: int, count: int, decisive: int) -> int:
-    """ALL (decisive FALSE) or ANY (decisive TRUE) of the top ``count`` values."""
+    """Combine the top ``count`` verdicts of the stack: ALL if ``decisive`` is FALSE, ANY if it is TRUE."""
     unknown = False
     for k in range(count):
         value = (stack >> (2 * k)) & 3
@@ -95,21 +106,25 @@ def _fold(stack: int, count: int, decisive: int) -> int:
 
 @leaf
 def _hold(state: Record, instance: Record, node: Record, value: int, now_ns: int) -> int:
-    """TRUE when the part below was TRUE at every evaluation since ``span_ns`` ago or earlier."""
-    at = instance.memory_base + node.memory
+    """Return TRUE once the part below was TRUE at every evaluation for at least ``span_ns``.
+
+    The memory cell holds the time since when it is TRUE, 0 if it is not.
+    """
+    cell = instance.memory_base + node.memory
     if value != TRUE:
-        state.memory_ns[at] = 0
+        state.memory_ns[cell] = 0
         return value
-    if state.memory_ns[at] == 0:
-        state.memory_ns[at] = now_ns
-    return TRUE if now_ns - state.memory_ns[at] >= node.span_ns else FALSE
+    if state.memory_ns[cell] == 0:
+        state.memory_ns[cell] = now_ns
+    return TRUE if now_ns - state.memory_ns[cell] >= node.span_ns else FALSE
 
 
 @leaf
 def _seq(state: Record, instance: Record, node: Record, stack: int, now_ns: int) -> int:
-    """TRUE when the parts became TRUE one after another, each at most ``span_ns`` after the one before.
+    """Return TRUE when the parts became TRUE in order, each later than its predecessor by at most ``span_ns``.
 
-    Memory k is the last time at which the first k + 1 parts had come in order.
+    Memory cell k holds the latest time at which parts 0 to k had become TRUE in order, 0 if never. Parts are visited
+    last to first, so that one evaluation cannot advance a sequence by two parts.
     """
     base = instance.memory_base + node.memory
     n = node.count
@@ -129,11 +144,14 @@ def _seq(state: Record, instance: Record, node: Record, stack: int, now_ns: int)
 
 @hot
 def evaluate(state: Record, arena: Floats, instance: Record, first: int, count: int, now_ns: int) -> int:
-    """The verdict of a tree for one instance; memories of crossings, holds and sequences move on."""
+    """Evaluate the tree in ``state.nodes[first : first + count]`` for one instance; return its verdict.
+
+    Updates the memories of crossings, holds and sequences.
+    """
     assert now_ns > 0, "an evaluation has a time"
     stack = 0
-    for at in range(first, first + count):
-        node = state.nodes[at]
+    for number in range(first, first + count):
+        node = state.nodes[number]
         op = node.op
         if op < Op.ALL:
             stack = (stack << 2) | condition(state, arena, instance, node)

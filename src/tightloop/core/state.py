@@ -1,19 +1,19 @@
-"""The layout of State: making one, hashing it, and the invariants that hold after every event."""
+"""State: creating, hashing, and checking its invariants.
+
+Hashing reads State as 64-bit words, so the word offset of each array in the record is computed here once.
+"""
 
 import math
 
 import numpy as np
-from numba import types
 
-from tightloop.core import limits, orders, positions
-from tightloop.core.carry_types import CARRY
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
-from tightloop.core.ledger import WALLET
-from tightloop.core.tick_types import BOOK
-from tightloop.core.types import (
-    ACCOUNT_KINDS,
+from tightloop.core.domain.carry import CARRY
+from tightloop.core.domain.enums import ACCOUNT_KINDS, Role
+from tightloop.core.domain.ticks import BOOK
+from tightloop.core.domain.types import (
     AGGREGATE,
-    ARENA,
     INDICATOR,
     INSTANCE,
     INSTRUMENT,
@@ -21,26 +21,29 @@ from tightloop.core.types import (
     ORDER,
     POSITION,
     STATE,
-    STATE_RECORD,
     STRATEGY,
     Floats,
     Record,
-    Role,
     Rows,
     Word,
 )
+from tightloop.core.kinds import uint64, void
+from tightloop.core.signatures import ARENA
+from tightloop.core.trading import orders, positions
+from tightloop.core.trading.ledger import WALLET
 
 _K = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 
 
 def _at(name: str) -> int:
+    """Return the offset of a field of STATE, in 64-bit words."""
     fields = STATE.fields
     assert fields is not None
     return int(fields[name][1]) // 8
 
 
-# Where the used parts of State begin, in words, and how many words an element has.
+# Offsets of the hashed arrays and sizes of their elements, in 64-bit words.
 _HEADER_WORDS = _at("touched")
 _INSTRUMENTS, _INSTRUMENT_WORDS = _at("instruments"), INSTRUMENT.itemsize // 8
 _AGGREGATES, _AGGREGATE_WORDS = _at("aggregates"), AGGREGATE.itemsize // 8
@@ -56,7 +59,7 @@ _BOOKS, _BOOK_WORDS = _at("books"), BOOK.itemsize // 8
 
 
 def new_state() -> Rows:
-    """An empty State: one record, all zero but for what zero would mean something."""
+    """Create an empty State, shape (1,) of STATE: all zero except fields whose zero would mean something."""
     states = np.zeros(1, STATE)
     states["day"] = -1
     states["daily_stopped_day"] = limits.NO_DAY
@@ -66,16 +69,17 @@ def new_state() -> Rows:
 
 @leaf
 def _words_hash(state: Record, first: int, count: int, seed: Word) -> Word:
+    """Fold ``count`` words of State from ``first`` on into a hash that starts from ``seed``."""
     h = np.uint64(seed)
-    for at in range(first, first + count):
-        h = (h ^ word_at(state, at)) * _K
+    for index in range(first, first + count):
+        h = (h ^ word_at(state, index)) * _K
         h ^= h >> _SHIFT
     return h
 
 
 @leaf
 def full_hash(state: Record, arena: Floats) -> Word:
-    """A hash of every used word of State and of the arena. Slots never used and scratch lists are left out."""
+    """Hash every used word of State and the arena; unused slots and scratch arrays are left out."""
     h = _words_hash(state, 0, _HEADER_WORDS, _K)
     h = _words_hash(state, _INSTRUMENTS, state.instrument_count * _INSTRUMENT_WORDS, h)
     h = _words_hash(state, _AGGREGATES, state.aggregate_count * _AGGREGATE_WORDS, h)
@@ -90,14 +94,15 @@ def full_hash(state: Record, arena: Floats) -> Word:
     h = _words_hash(state, _BOOKS, state.book_count * _BOOK_WORDS, h)
     if state.carry.leg_count > 0:
         h = _words_hash(state, _CARRY, _CARRY_WORDS, h)
-    for at in range(state.arena_floats):
-        h = (h ^ float_bits(arena[at])) * _K
+    for index in range(state.arena_floats):
+        h = (h ^ float_bits(arena[index])) * _K
         h ^= h >> _SHIFT
     return h
 
 
 @leaf
 def _check_books(state: Record) -> None:
+    """Assert double entry: the account balances of each asset sum to zero."""
     for asset in range(state.asset_count):
         total = 0.0
         scale = 1.0
@@ -111,10 +116,11 @@ def _check_books(state: Record) -> None:
 
 @leaf
 def _check_positions(state: Record) -> None:
+    """Assert that quantities, margins and unrealised P&L agree with the positions they are summed from."""
     open_count, used, unrealized, scale = 0, 0.0, 0.0, 1.0
-    for at in range(state.instance_count):
-        position = state.positions[at]
-        instrument = state.instruments[state.instances[at].instrument]
+    for index in range(state.instance_count):
+        position = state.positions[index]
+        instrument = state.instruments[state.instances[index].instrument]
         held = abs(position.qty)
         slack = 1e-9 * (1.0 + position.entry_qty)
         assert abs(held - (position.entry_qty - position.exit_qty)) <= slack, "a position is the sum of its fills"
@@ -137,6 +143,7 @@ def _check_positions(state: Record) -> None:
 
 @leaf
 def _check_orders(state: Record) -> None:
+    """Assert that counts, fills and margin reservations agree with the open orders."""
     count, reserved = 0, 0.0
     for slot in range(state.order_high):
         order = state.orders[slot]
@@ -152,9 +159,9 @@ def _check_orders(state: Record) -> None:
     assert abs(reserved - state.reserved_margin) <= 1e-6 * (1.0 + reserved), "reservations are the sum over orders"
 
 
-@compiled(types.void(STATE_RECORD))
+@compiled(void(STATE))
 def check_invariants(state: Record) -> None:
-    """Assert what must hold after every event; recomputes all sums from their parts."""
+    """Assert the invariants that hold after every event; recomputes all sums from their parts."""
     _check_books(state)
     _check_positions(state)
     _check_orders(state)
@@ -162,12 +169,13 @@ def check_invariants(state: Record) -> None:
     assert abs(state.equity - (wallet + state.unrealized)) <= 1e-9 * (1.0 + abs(wallet)), "equity = cash + unrealised"
 
 
-@compiled(types.uint64(STATE_RECORD, ARENA))
+@compiled(uint64(STATE, ARENA))
 def _final_hash(state: Record, arena: Floats) -> Word:
+    """Combine the rolling hash with the full hash of State."""
     h = (state.hash ^ full_hash(state, arena)) * _K
     return h ^ (h >> _SHIFT)
 
 
 def state_hash(states: Rows, arena: Floats) -> str:
-    """The rolling hash of all events, commands and postings folded with a full hash of State, as 16 hex digits."""
+    """Return the hash of a run, 16 hex digits: rolling hash of its events, and full hash of its State."""
     return f"{int(_final_hash(states[0], arena)):016x}"

@@ -1,14 +1,14 @@
-"""What can be wrong, and whose fault it is.
+"""Exception types, by whose fault an error is.
 
     TightloopError
-    +-- InputError          the user's file, data or option: collected, shown with file, line, field and remedy; exit 2
-    |   +-- UnfitDataError  data that the quality gate refuses until its faults are accepted by name; exit 2
-    |   +-- ProviderError   a service that the user named failed, or answered what can not be read; exit 2
-    +-- StrategyError       code of the user failed while it ran: file, line, time; what was done is kept; exit 1
-    +-- CapacityError       a limit of core/limits.py was reached: named, never truncated; exit 2
-    +-- Interrupted         Ctrl-C: what was done is kept; exit 130
+    +-- InputError          a file, data set or option of the user is wrong: all Problems are collected; exit code 2
+    |   +-- UnfitDataError  data that the quality gate refuses until its faults are accepted by name; exit code 2
+    |   +-- ProviderError   a service named by the user failed, or its answer cannot be parsed; exit code 2
+    +-- StrategyError       user code raised during a run: file, line, time; results up to then are kept; exit code 1
+    +-- CapacityError       a limit of core/limits.py was reached: reported by name, never truncated; exit code 2
+    +-- Interrupted         Ctrl-C: results up to then are kept; exit code 130
 
-Bugs are not in this tree: they are failed assertions.
+Bugs are not part of this tree: they are failed assertions.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with an input.
+    """A fault of the input.
 
-    ``file`` as the user named it; ``line`` from 1, None where lines mean nothing (Parquet); ``field`` the dotted path
-    inside the file or the column; ``remedy`` what to write instead, as a clause without a full stop.
+    ``file``: as the user named it. ``line``: from 1; None where lines mean nothing (Parquet, options). ``field``: the
+    dotted path inside the file, or the column. ``message``: what is wrong. ``remedy``: what to write instead, a clause
+    without a full stop.
     """
 
     file: str
@@ -37,13 +38,13 @@ class Problem:
 
 
 class TightloopError(Exception):
-    """Base of every error this product raises on purpose."""
+    """Base class of all errors raised on purpose. ``exit_code`` is that of the command line."""
 
     exit_code = 2
 
 
 class InputError(TightloopError):
-    """One or more problems of the user's input; all that were found, not only the first."""
+    """Faults of the user's input: every Problem that was found, not only the first."""
 
     def __init__(self, *problems: Problem) -> None:
         assert problems, "an InputError names at least one problem"
@@ -52,20 +53,20 @@ class InputError(TightloopError):
 
     @classmethod
     def one(cls, file: str | Path, line: int | None, field: str, message: str, remedy: str) -> Self:
-        """The error of a single problem."""
+        """Build the error of a single Problem."""
         return cls(Problem(str(file), line, field, message, remedy))
 
 
 class UnfitDataError(InputError):
-    """Data with faults that make a result worthless unless the user accepts them by name."""
+    """Data whose faults make a result worthless unless the user accepts them by name."""
 
 
 class ProviderError(InputError):
-    """A service that the user named does not answer, refuses, or answers what can not be read."""
+    """A service named by the user does not answer, refuses, or sends an answer that cannot be parsed."""
 
 
 class StrategyError(TightloopError):
-    """A strategy in Python failed while it ran. ``run`` holds what was done until then, when somebody kept it."""
+    """A strategy in Python raised during a run. ``run`` holds the results up to then, if the driver stored them."""
 
     exit_code = 1
 
@@ -75,10 +76,10 @@ class StrategyError(TightloopError):
 
 
 class CapacityError(TightloopError):
-    """A capacity of ``core/limits.py`` was reached."""
+    """A limit of ``core/limits.py`` was reached."""
 
 
 class Interrupted(TightloopError):
-    """The user stopped a job; nothing finished was lost."""
+    """The user stopped a job; everything finished until then is kept."""
 
     exit_code = 130

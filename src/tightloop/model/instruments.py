@@ -1,7 +1,7 @@
-"""Instruments as people write them: names, timeframes and the rules of a venue, each with what was assumed.
+"""Instrument names, timeframes and the trading rules of ``instruments.yaml``.
 
-A rule that nobody stated is a default, and every default that was used is named in ``defaults_used``. An increment is
-never invented: 0 means that nothing is rounded.
+A rule that the file does not state takes its default, and every default used is listed in ``defaults_used``.
+Increments are never guessed: 0 means no rounding.
 """
 
 import math
@@ -12,29 +12,29 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tightloop.model import yaml_lines
+from tightloop.core.limits import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from tightloop.model.errors import InputError, Problem
+from tightloop.model.files import yaml_lines
 
-NS_PER_S = 1_000_000_000
 TIMEFRAMES: Mapping[str, int] = MappingProxyType(
     {
-        "1s": NS_PER_S,
-        "1m": 60 * NS_PER_S,
-        "5m": 300 * NS_PER_S,
-        "15m": 900 * NS_PER_S,
-        "1h": 3_600 * NS_PER_S,
-        "4h": 14_400 * NS_PER_S,
-        "1d": 86_400 * NS_PER_S,
+        "1s": SECOND_NS,
+        "1m": MINUTE_NS,
+        "5m": 5 * MINUTE_NS,
+        "15m": 15 * MINUTE_NS,
+        "1h": HOUR_NS,
+        "4h": 4 * HOUR_NS,
+        "1d": DAY_NS,
     }
 )
-"""Nanoseconds of each timeframe."""
+"""Length of each timeframe in nanoseconds."""
 
 MARKETS = ("spot", "perp")
 CALENDARS = ("always", "forex")
 SETTLE_SUFFIXES = (
     "FDUSD", "TUSD", "BUSD", "USDT", "USDC", "USD", "DAI", "WBTC", "BTC", "WETH", "ETH", "EUR", "GBP", "JPY",
 )  # fmt: skip
-"""Assets that a symbol may end with, the longer before those they end with."""
+"""Known quote assets at the end of a symbol. Longer names come before their own suffixes (FDUSD before USD)."""
 
 _VENUE = re.compile(r"[a-z0-9_]+\Z")
 _SYMBOL = re.compile(r"[A-Za-z0-9_.]+\Z")
@@ -42,7 +42,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9_.]+\Z")
 
 @dataclass(frozen=True, slots=True, order=True)
 class InstrumentId:
-    """A tradable contract on one venue, written ``binance:BTCUSDT-perp``."""
+    """An instrument of one venue, written ``binance:BTCUSDT-perp``. ``market`` is spot or perp."""
 
     venue: str
     symbol: str
@@ -53,12 +53,12 @@ class InstrumentId:
 
     @property
     def stem(self) -> str:
-        """The name inside a venue's folder of a catalog: ``BTCUSDT-perp``."""
+        """File name of the instrument inside a venue's folder of a catalog: ``BTCUSDT-perp``."""
         return f"{self.symbol}-{self.market}"
 
     @classmethod
     def parse(cls, text: str) -> "InstrumentId":
-        """Read ``venue:SYMBOL-market``; ValueError says what is wrong and what to write."""
+        """Parse ``venue:SYMBOL-market``. Raises ValueError whose text is "fault; remedy"."""
         venue, colon, rest = text.partition(":")
         symbol, dash, market = rest.rpartition("-")
         if not colon or not dash:
@@ -73,7 +73,10 @@ class InstrumentId:
 
 
 def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
-    """The assets of a symbol such as BTCUSDT; wrapped ETH is ETH to a price."""
+    """Split a symbol into base and quote (BTCUSDT: BTC, USDT); unknown quotes give USDT.
+
+    A wrapped base counts as the coin itself (WETH as ETH), because both have one price.
+    """
     for suffix in SETTLE_SUFFIXES:
         if instrument.symbol.endswith(suffix) and len(instrument.symbol) > len(suffix):
             base = instrument.symbol[: -len(suffix)]
@@ -83,7 +86,10 @@ def base_and_quote(instrument: InstrumentId) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class MarginTier:
-    """Margin rules for positions up to a notional (settle asset; infinite for the last tier)."""
+    """Margin rules of positions up to ``notional_max`` (settle asset; infinite in the last tier).
+
+    ``maintenance_pct``: maintenance margin in percent of the notional.
+    """
 
     notional_max: float
     maintenance_pct: float
@@ -92,13 +98,13 @@ class MarginTier:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentRules:
-    """What a venue demands and charges.
+    """Trading rules and fees of one instrument.
 
-    ``price_increment`` in the settle asset and ``lot_size`` in contracts, 0 for no rounding; ``contract_size`` in base
-    units per contract; ``settle_asset`` None when nobody said it and the symbol does not tell; ``taker_bps`` and
-    ``maker_bps`` of the notional, negative for a rebate; ``min_notional`` in the settle asset; ``margin`` lets a spot
-    instrument be sold short; ``margin_tiers`` ascending, empty when unknown. ``defaults_used`` names the rules that
-    nobody stated.
+    ``price_increment``: in the settle asset, 0 for no rounding. ``lot_size``: contracts, 0 for no rounding.
+    ``contract_size``: base units per contract. ``settle_asset``: None if neither the file nor the symbol tells it.
+    ``taker_bps``, ``maker_bps``: of the notional, negative for a rebate. ``min_notional``: in the settle asset.
+    ``margin``: whether a spot instrument can be borrowed and sold short. ``margin_tiers``: ascending, empty if unknown.
+    ``defaults_used``: names of the rules that were not stated.
     """
 
     instrument: InstrumentId
@@ -136,18 +142,18 @@ _TIER_BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 
 
 def rules_stated_for(market: str) -> tuple[str, ...]:
-    """The rules that somebody can state of a market: whether it lends (``margin``) is a question of spot alone."""
+    """Return the rule names that apply to a market; ``margin`` applies to spot only."""
     return tuple(name for name in RULE_NAMES if name != "margin" or market == "spot")
 
 
 def settle_asset_of(symbol: str) -> str | None:
-    """The asset a symbol ends with (EURUSD: USD), or None when it ends with none that is known."""
+    """Return the known quote asset that a symbol ends with (EURUSD: USD), or None."""
     upper = symbol.upper()
     return next((asset for asset in SETTLE_SUFFIXES if upper.endswith(asset) and upper != asset), None)
 
 
 def default_rules(instrument: InstrumentId) -> InstrumentRules:
-    """The rules of an instrument that nobody described; every one of them is named in ``defaults_used``."""
+    """Return the rules of an instrument that no file describes; ``defaults_used`` lists all of them."""
     perp = instrument.market == "perp"
     return InstrumentRules(
         instrument,
@@ -160,7 +166,7 @@ def default_rules(instrument: InstrumentId) -> InstrumentRules:
 
 
 def read_rules(path: Path) -> Mapping[InstrumentId, InstrumentRules]:
-    """Read ``instruments.yaml``; InputError collects every problem with file, line, field and remedy."""
+    """Read ``instruments.yaml``. Raises InputError with every problem found."""
     data, line_of = yaml_lines.load(path)
     if data is None:
         return MappingProxyType({})
@@ -185,7 +191,7 @@ def read_rules(path: Path) -> Mapping[InstrumentId, InstrumentRules]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Reads one instrument of the file; what is wrong goes to ``problems``."""
+    """Reads the entry of one instrument; faults are appended to ``problems``."""
 
     file: str
     name: str
@@ -193,6 +199,7 @@ class _Entry:
     problems: list[Problem]
 
     def rules(self, instrument: InstrumentId, entry: Any) -> InstrumentRules:
+        """Return the stated rules over the defaults."""
         base = default_rules(instrument)
         if entry is None:
             return base

@@ -1,4 +1,4 @@
-"""What happened in a market, written down by whoever knows: what a detector is measured against."""
+"""Labelled market events, the ground truth that detectors are measured against."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ KINDS = (PUMP, DUMP, MARKET_MOVE, NONE)
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An event of one instrument, or (kind none) a time in which nothing happened that a detector should see.
+    """A labelled event of one instrument; kind ``none``: a span in which a detector must stay silent.
 
-    ``peak_ns`` is the extreme; ``magnitude_pct`` from the start to the peak, negative down; ``retracement_pct`` the
-    share of it given back at the end.
+    ``peak_ns``: time of the extreme price. ``magnitude_pct``: move from start to peak, negative for a fall.
+    ``retracement_pct``: share of that move given back by ``end_ns``. Times in ns UTC.
     """
 
     instrument: str
@@ -25,5 +25,5 @@ class Label:
 
     @property
     def is_pump(self) -> bool:
-        """Whether a detector of pumps should fire here."""
+        """Whether a pump detector should fire on this event."""
         return self.kind == PUMP

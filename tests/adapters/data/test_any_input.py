@@ -10,9 +10,9 @@ from tightloop.adapters.data._shared import judge_bars, judge_series, judge_tick
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.adapters.data.importer import import_files, parse_target
-from tightloop.core.types import BAR
-from tightloop.model import yaml_lines
+from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError
+from tightloop.model.files import yaml_lines
 from tightloop.model.instruments import read_rules
 
 YAML_PIECES = st.sampled_from([*"ab:[]{},1#|~\n\t\"'", ": ", "  ", "- ", "on", "&x ", "*x", "!t "])

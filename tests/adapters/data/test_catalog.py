@@ -10,7 +10,7 @@ import pytest
 from adapters.data import planted
 from adapters.data.planted import HOUR_NS, MINUTE_NS, START_NS
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.core.types import BAR
+from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import InstrumentId
 

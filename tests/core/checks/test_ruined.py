@@ -3,9 +3,9 @@
 import pytest
 
 from tightloop.core.checks import all_checks, ruined
-from tightloop.model import config
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
 
 HOLD = """
 name: hold them
@@ -21,7 +21,7 @@ params: {equity_pct: 1}
     ("flag", "equity", "may_go"), [(0, 1e-9, 1), (0, 0.0, 0), (0, -5.0, 0), (1, 100.0, 0), (1, -5.0, 0)]
 )
 def test_nothing_is_entered_at_no_equity_nor_after_a_record_of_it(flag, equity, may_go):
-    strategy = config.loads(HOLD)
+    strategy = signal_read.loads(HOLD)
     state = make_plan([strategy], {i: default_rules(i) for i in strategy.instruments}).states[0]
     state["ruined"], state["equity"] = flag, equity
     assert ruined.check(state, state["orders"][0], 100.0) == may_go

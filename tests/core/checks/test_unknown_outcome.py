@@ -3,10 +3,10 @@
 import pytest
 
 from tightloop.core.checks import all_checks, unknown_outcome
-from tightloop.core.types import OrderState
-from tightloop.model import config
+from tightloop.core.domain.enums import OrderState
 from tightloop.model.instruments import default_rules
-from tightloop.model.plan import make_plan
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.plan import make_plan
 
 HOLD = """
 name: hold them
@@ -20,7 +20,7 @@ params: {equity_pct: 1}
 
 @pytest.fixture
 def state():
-    strategy = config.loads(HOLD)
+    strategy = signal_read.loads(HOLD)
     return make_plan([strategy], {i: default_rules(i) for i in strategy.instruments}).states[0]
 
 

@@ -1,5 +1,7 @@
 """What the tests of the indicators share: markets of many kinds, real bars, and TA-Lib as the judge."""
 
+import functools
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -10,8 +12,9 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from folded import folded
+from tightloop.core.domain.types import BAR
 from tightloop.core.indicators import load, series
-from tightloop.core.types import BAR
 
 Bars = npt.NDArray[np.void]
 Values = npt.NDArray[np.float64]
@@ -138,10 +141,21 @@ def bars_of(market: str) -> Bars:
     return _read(market)
 
 
-in_every_made_market = pytest.mark.parametrize("market", list(MARKETS))
-in_every_market = pytest.mark.parametrize(
-    "market", [*MARKETS, *(pytest.param(name, marks=pytest.mark.real_data) for name in real_files())]
-)
+in_every_made_market = folded("market", MARKETS)
+
+
+def in_every_market(test: Callable[..., None]) -> Callable[..., None]:
+    """Two tests instead of one a market: of all that are made, and of all that are real. Each failure names its own."""
+
+    @functools.wraps(test)
+    def over(markets: Sequence[str], **others: object) -> None:
+        folded("market", markets)(test)(**others)
+
+    signature = inspect.signature(test)
+    named = [each.replace(name="markets") if each.name == "market" else each for each in signature.parameters.values()]
+    over.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]  # what pytest asks for
+    real = pytest.param(real_files(), marks=pytest.mark.real_data, id="real")
+    return pytest.mark.parametrize("markets", [pytest.param(list(MARKETS), id="made"), real])(over)
 
 
 def assert_close(actual: Values, expected: Values, unit: float | Values = 0.0, *, what: str = "") -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.indicators.reference import MARKETS, around, bars_of, walk
 
+from folded import folded
 from tightloop.core import indicators
 from tightloop.core.compiled import address_table
 from tightloop.core.indicators.contract import Choice
@@ -54,8 +55,8 @@ def settings_of(name):
             yield from (required | {parameter.name: word} for word in parameter.words if word != parameter.default)
 
 
-CASES = [pytest.param(name, written, id=f"{name}{written}") for name in market_types() for written in settings_of(name)]
-in_every_case = pytest.mark.parametrize(("name", "written"), CASES)
+CASES = [(name, written) for name in market_types() for written in settings_of(name)]
+in_every_case = folded(("name", "written"), CASES)
 
 
 class Streamed:
@@ -86,7 +87,7 @@ def test_the_classics_are_there_with_the_names_of_the_contract():
         assert tuple(parameter.name for parameter in indicator.parameters) == parameters, name
 
 
-@pytest.mark.parametrize("name", market_types())
+@folded("name", market_types())
 def test_a_type_explains_itself_and_its_defaults_are_allowed(name):
     indicator = indicators.load(name)
     assert indicator.module.__doc__.startswith(f"{name}: ")
@@ -119,7 +120,7 @@ def test_no_output_depends_on_a_later_bar(name, written):
 
 
 @in_every_case
-@pytest.mark.parametrize("market", ["walk", "mostly still", "bursts and holes of volume"])
+@folded("market", ["walk", "mostly still", "bursts and holes of volume"])
 def test_an_update_writes_nothing_outside_its_region_and_reads_nothing_there(name, written, market):
     bars = bars_of(market)
     size = size_of(name, written)
@@ -130,7 +131,7 @@ def test_an_update_writes_nothing_outside_its_region_and_reads_nothing_there(nam
     np.testing.assert_array_equal(values, indicators.series(name, bars, **written))
 
 
-@pytest.mark.parametrize("name", market_types())
+@folded("name", market_types())
 def test_instances_in_one_arena_do_not_disturb_each_other(name):
     bars = walk(24, count=400)
     written = list(settings_of(name))
@@ -146,7 +147,7 @@ def test_instances_in_one_arena_do_not_disturb_each_other(name):
 
 
 @in_every_case
-@pytest.mark.parametrize("market", list(MARKETS))
+@folded("market", MARKETS)
 def test_no_output_is_ever_infinite(name, written, market):
     assert not np.isinf(indicators.series(name, bars_of(market), **written)).any()
 
@@ -156,7 +157,7 @@ amounts = st.sampled_from([0.0, 1.0, 1e12])
 
 
 @pytest.mark.parametrize("name", market_types())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(
     closes=st.lists(prices, min_size=1, max_size=80), volumes=st.lists(st.sampled_from([0.0, 1.0, 1e12]), min_size=1)
 )

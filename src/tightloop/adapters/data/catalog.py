@@ -1,6 +1,6 @@
-"""A catalog: a folder tree of Parquet, read into the arrays that the core runs on.
+"""A catalog: a tree of Parquet files, loaded into the arrays that the core runs on.
 
-Nothing is repaired silently: what a load drops or sorts is a fault of the report that comes with it.
+Nothing is repaired silently: rows that a load drops or sorts appear as faults in the report returned with the data.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,26 +34,24 @@ from tightloop.adapters.data._shared import (
     required_columns,
     schema_report,
 )
-from tightloop.core.types import BAR
+from tightloop.adapters.data._shared.arrays import Times
+from tightloop.core.domain.types import BAR, Floats
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
-
-Times = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from tightloop.model.times import SECOND_NS
 
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
-NS_PER_S = 1_000_000_000
 
 
 class LoadedBars(NamedTuple):
-    """Bars of core.types.BAR in ascending order of open_ns without duplicates, and what the gate found in them."""
+    """BAR records, ascending in open_ns without duplicates, and the quality report."""
 
     bars: npt.NDArray[np.void]
     report: DatasetReport
 
 
 class LoadedFunding(NamedTuple):
-    """Settlements: times in ns rounded to the second, rates per interval (decimal), and what the gate found."""
+    """Funding settlements: times in ns rounded to the second, rates per interval (fraction), quality report."""
 
     ts_ns: Times
     rate: Floats
@@ -61,7 +59,7 @@ class LoadedFunding(NamedTuple):
 
 
 class LoadedSeries(NamedTuple):
-    """A series with named columns of one length, and what the gate found."""
+    """A time series with named columns of equal length, and the quality report."""
 
     ts_ns: Times
     columns: Mapping[str, Floats]
@@ -69,10 +67,10 @@ class LoadedSeries(NamedTuple):
 
 
 class LoadedTicks(NamedTuple):
-    """Trades, quotes or book changes by the time they were received, and what the gate found.
+    """Trades, quotes or book rows by time of receipt, and the quality report.
 
-    ``columns`` as in the contract, each of one length: times int64 (``ts_event_ns`` 0: the venue sent none), numbers
-    float64, ``trade_id``, ``seq`` and flags int64, ``side`` 1 for a bid and -1 for an ask.
+    ``columns`` have equal length: times int64 (``ts_event_ns`` 0: not sent by the venue), numbers float64,
+    ``trade_id``, ``seq`` and flags int64, ``side`` 1 for a bid and -1 for an ask.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
@@ -80,7 +78,7 @@ class LoadedTicks(NamedTuple):
 
 
 class LoadedTable(NamedTuple):
-    """Published rows that are no series (rewards, parameters): columns of one length, as stored."""
+    """Published rows that are no time series (rewards, parameters): columns of equal length, as stored."""
 
     columns: Mapping[str, tuple[Any, ...]]
     report: DatasetReport
@@ -90,7 +88,12 @@ Loaded = TypeVar("Loaded", LoadedBars, LoadedSeries)
 
 
 class Catalog:
-    """The datasets below ``root``. Paths are read once, when first asked for; files when they are loaded."""
+    """The datasets below ``root``. Paths are scanned on first use and cached; files are read by each load.
+
+    Methods that load take a window [start_ns, end_ns), None for open ends, and ``accepted``: kinds of faults to
+    tolerate. They raise InputError for a missing dataset or an empty window, UnfitDataError for faults that are not
+    accepted.
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
@@ -105,21 +108,21 @@ class Catalog:
         return read_rules(path) if path.exists() else {}
 
     def datasets(self) -> tuple[Dataset, ...]:
-        """Every dataset, in the order of paths; InputError when there is no such folder."""
+        """Return every dataset, sorted by path. Raises InputError if the folder does not exist."""
         return self._datasets
 
     def instruments(self) -> tuple[InstrumentId, ...]:
-        """Every instrument that has bars or ticks, sorted."""
+        """Return every instrument with bars or ticks, sorted."""
         return tuple(sorted({found.instrument for found in self._datasets if found.instrument is not None}))
 
     def rules(self, instrument: InstrumentId) -> InstrumentRules:
-        """The rules of ``instruments.yaml``, or the product's defaults; InputError when the file is wrong."""
+        """Return an instrument's rules from ``instruments.yaml``, or the defaults. Raises InputError."""
         return self._rules.get(instrument) or default_rules(instrument)
 
     def timeframes(self, instrument: InstrumentId) -> tuple[str, ...]:
-        """Timeframes of the bars there are, shortest first; empty without any."""
-        found = {bars.timeframe for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe}
-        return tuple(sorted(found, key=lambda timeframe: TIMEFRAMES[timeframe]))
+        """Return the timeframes of an instrument's bars, shortest first."""
+        stored = {bars.timeframe for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe}
+        return tuple(sorted(stored, key=lambda timeframe: TIMEFRAMES[timeframe]))
 
     def bars(
         self,
@@ -129,11 +132,7 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedBars:
-        """Bars whose open lies in [start_ns, end_ns); None: from the first, to the last.
-
-        The gate judges the rows of that window. InputError: no such dataset (names those there are), no rows in the
-        window; UnfitDataError: faults that are not in ``accepted``.
-        """
+        """Load the bars whose open lies in the window; the gate judges those rows only."""
         dataset = self._bars_dataset(instrument, timeframe)
         source = self._source(dataset)
         step_ns = TIMEFRAMES[timeframe]
@@ -154,14 +153,14 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedFunding | None:
-        """Settlements in [start_ns, end_ns), or None when the catalog has no funding of the symbol.
+        """Load the settlements in the window; None if the catalog has no funding of the symbol.
 
-        None at all between two settlements; InputError for a window outside the data.
+        The result is empty if the window lies between two settlements.
         """
-        found = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
-        if not found:
+        matches = [dataset for dataset in self._of("funding") if (dataset.venue, dataset.name) == (venue, symbol)]
+        if not matches:
             return None
-        ts_ns, columns, report = self._load_series(found[0], start_ns, end_ns, accepted)
+        ts_ns, columns, report = self._load_series(matches[0], start_ns, end_ns, accepted)
         return LoadedFunding(ts_ns, columns["rate"], report)
 
     def series(
@@ -171,30 +170,30 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedSeries:
-        """A lending, staking, gas, benchmark or funding series by its path, for example ``lending/aave_v3/USDT``.
+        """Load a lending, staking, gas, benchmark or funding series by its path, such as ``lending/aave_v3/USDT``.
 
-        ``columns`` holds every numeric column. InputError when there is none; it names those there are.
+        ``columns`` holds every numeric column.
         """
         return self._load_series(self._named(path), start_ns, end_ns, accepted)
 
     def has(self, path: str) -> bool:
-        """Whether there is a dataset of that path."""
+        """Return whether a dataset of that path exists."""
         name = path.removesuffix(".parquet")
         return any(dataset.path.removesuffix(".parquet") == name for dataset in self._datasets)
 
     def is_synthetic(self, paths: Iterable[str]) -> bool:
-        """Whether one of these datasets was made up, as those of `tightloop data sample` are marked."""
+        """Return whether any of these datasets is marked as synthetic, as sample data are."""
         names = {path.removesuffix(".parquet") for path in paths}
-        own = (dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") in names)
-        return any(is_synthetic(dataset.files) for dataset in own)
+        named = (dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") in names)
+        return any(is_synthetic(dataset.files) for dataset in named)
 
     def span(self, path: str) -> tuple[int, int, int]:
-        """First and last stamp of a series or of bars, rounded to the second, and the commonest step, in ns."""
+        """Return first and last time stamp (series: rounded to the second) and the most common step, in ns."""
         times = self._sorted_times(self._named(path))
         return int(times[0]), int(times[-1]), commonest_step_ns(times) or 0
 
     def bars_path(self, instrument: InstrumentId, timeframe: str) -> str:
-        """The path of an instrument's bars; InputError when there are none, as of ``bars``."""
+        """Return the path of an instrument's bars. Raises InputError if there are none."""
         return self._bars_dataset(instrument, timeframe).path
 
     def bars_around(
@@ -205,11 +204,10 @@ class Catalog:
         end_ns: int,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedBars:
-        """Bars from the last open at or before ``start_ns`` to the first at or after ``end_ns``.
+        """Load bars from the last open at or before ``start_ns`` to the first at or after ``end_ns``.
 
-        So every instant between has an open in force, and a hole that either of them lies in counts whole. InputError
-        when the rows do not reach that far. Holes that are few in the dataset as a whole do not make a short window
-        unfit.
+        So an open is known at every instant between, and a hole at either end counts in full. Raises InputError if the
+        rows do not reach that far. Holes within the tolerance of the whole dataset do not make a short window unfit.
         """
         dataset = self._bars_dataset(instrument, timeframe)
         low, high = self._rows_around(dataset, start_ns, end_ns, 0)
@@ -223,16 +221,16 @@ class Catalog:
         accepted: frozenset[str] = frozenset(),
         slack_ns: int = 0,
     ) -> LoadedSeries:
-        """A series from the last row at or before ``start_ns`` to the first at or after ``end_ns``, as ``bars_around``.
+        """Load a series from the last row at or before ``start_ns`` to the first at or after ``end_ns``.
 
-        The rows may begin by ``slack_ns`` later and must end by less than it earlier: funding is complete until just
-        before the next settlement.
+        As ``bars_around``, but the rows may begin up to ``slack_ns`` later and must end less than that earlier: funding
+        is complete until just before the next settlement.
         """
         low, high = self._rows_around(self._named(path), start_ns, end_ns, slack_ns)
         return _less_torn(lambda *options: self.series(path, *options), low, high, accepted)
 
     def as_stamped(self, path: str) -> tuple[Times, Mapping[str, Floats]]:
-        """All rows of a series in the order of their stamps, which are not rounded, and not judged."""
+        """Return all rows of a series ordered by their original time stamps (not rounded); they are not judged."""
         dataset = self._named(path)
         source = self._source(dataset)
         times = source.times_ns("ts")
@@ -241,7 +239,7 @@ class Catalog:
         return times[order], {name: source.floats(name)[order] for name in columns}
 
     def table(self, path: str) -> LoadedTable:
-        """Published rows by their path, for example ``rewards/etherfi-eigen-weekly``; InputError without them."""
+        """Load published rows by path, such as ``rewards/etherfi-eigen-weekly``. Raises InputError if missing."""
         dataset = self._named(path)
         source = self._source(dataset)
         return LoadedTable({name: source.values(name) for name in source.types}, judge_table(dataset, source))
@@ -254,15 +252,15 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> LoadedTicks | None:
-        """``kind`` trades, quotes or books received in [start_ns, end_ns), or None when the catalog has none."""
+        """Load ``kind`` (trades, quotes, books) received in the window; None if the catalog has none."""
         assert kind in ("trades", "quotes", "books"), kind
-        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
-        if not found:
+        matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not matches:
             return None
-        source = self._source(found[0])
-        judged = judge_ticks(found[0], source, _window(start_ns, end_ns))
+        source = self._source(matches[0])
+        judged = judge_ticks(matches[0], source, _window(start_ns, end_ns))
         if not judged.report.rows:
-            raise self._empty_window(found[0], source, start_ns, end_ns, "ts_init_ns")
+            raise self._empty_window(matches[0], source, start_ns, end_ns, "ts_init_ns")
         gate(judged.report, accepted, self.root)
         if judged.rows is None:
             return LoadedTicks(judged.columns, judged.report)
@@ -276,18 +274,18 @@ class Catalog:
         end_ns: int | None = None,
         accepted: frozenset[str] = frozenset(),
     ) -> TickReader:
-        """``kind`` trades, quotes or books received in [start_ns, end_ns), judged, to be read in pieces.
+        """Judge ``kind`` (trades, quotes, books) received in the window and return a reader that yields it in pieces.
 
-        InputError: no such dataset (names those there are), no rows in the window; UnfitDataError: see ``bars``.
+        Raises InputError also for books without a snapshot, from which the book is never known.
         """
         assert kind in ("trades", "quotes", "books"), kind
-        found = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
-        if not found:
+        matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
+        if not matches:
             names = {str(other.instrument) for other in self._of(kind) if other.instrument}
-            there = nearest(str(instrument), names) if names else "none at all"
+            available = nearest(str(instrument), names) if names else "none at all"
             message = f"there are no {kind} of {instrument}"
-            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {there}")
-        dataset = found[0]
+            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {available}")
+        dataset = matches[0]
         self._source(dataset)
         sources = [Source([file], dataset.path) for file in dataset.files]
         reader = read_ticks(dataset, sources, _window(start_ns, end_ns))
@@ -302,18 +300,19 @@ class Catalog:
 
     def _named(self, path: str) -> Dataset:
         name = path.removesuffix(".parquet")
-        found = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
-        if not found:
-            there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
-            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {there}")
-        return found[0]
+        matches = [dataset for dataset in self._datasets if dataset.path.removesuffix(".parquet") == name]
+        if not matches:
+            available = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in self._datasets))
+            raise InputError.one(self.root, None, name, "there is no such dataset", f"there are {available}")
+        return matches[0]
 
     def _sorted_times(self, dataset: Dataset) -> Times:
+        """Return the dataset's times, ascending; those of a series rounded to the second."""
         times = np.sort(self._source(dataset).times_ns("ts"))
-        return times if dataset.kind == "bars" else (times + NS_PER_S // 2) // NS_PER_S * NS_PER_S
+        return times if dataset.kind == "bars" else (times + SECOND_NS // 2) // SECOND_NS * SECOND_NS
 
     def _rows_around(self, dataset: Dataset, start_ns: int, end_ns: int, slack_ns: int) -> tuple[int, int]:
-        """A window [low, high) of whole rows that an instant of [start_ns, end_ns] lies on or between."""
+        """Return a window [low, high) of rows that encloses every instant of [start_ns, end_ns)."""
         times = self._sorted_times(dataset)
         first, last = int(times[0]), int(times[-1])
         if start_ns < first - slack_ns or (end_ns >= last + slack_ns if slack_ns else end_ns > last):
@@ -330,28 +329,29 @@ class Catalog:
         return [dataset for dataset in self._datasets if dataset.kind == kind]
 
     def _bars_dataset(self, instrument: InstrumentId, timeframe: str) -> Dataset:
-        found = [bars for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe == timeframe]
-        if len(found) > 1:
-            message = f"{' and '.join(bars.path for bars in found)} are the same dataset"
+        """Return the dataset of an instrument's bars. Raises InputError that lists what is available."""
+        matches = [bars for bars in self._of("bars") if bars.instrument == instrument and bars.timeframe == timeframe]
+        if len(matches) > 1:
+            message = f"{' and '.join(bars.path for bars in matches)} are the same dataset"
             raise InputError.one(self.root, None, "", message, "keep the file or the folder")
-        if found:
-            return found[0]
-        there = self.timeframes(instrument)
-        if there:
+        if matches:
+            return matches[0]
+        timeframes = self.timeframes(instrument)
+        if timeframes:
             message = f"there are no bars of {timeframe} for {instrument}"
-            remedy = f"use {', '.join(there)}"
-            if TIMEFRAMES[timeframe] > TIMEFRAMES[there[0]]:
-                path = f"bars/{instrument.venue}/{instrument.stem}-{there[0]}"
+            remedy = f"use {', '.join(timeframes)}"
+            if TIMEFRAMES[timeframe] > TIMEFRAMES[timeframes[0]]:
+                path = f"bars/{instrument.venue}/{instrument.stem}-{timeframes[0]}"
                 remedy += f", or make them with `tightloop data resample {path} {timeframe} --data {self.root}`"
             raise InputError.one(self.root, None, "timeframe", message, remedy)
-        names = {f"{found.instrument} ({found.timeframe})" for found in self._of("bars") if found.instrument}
+        names = {f"{matches.instrument} ({matches.timeframe})" for matches in self._of("bars") if matches.instrument}
         there_are = nearest(f"{instrument} ({timeframe})", names) if names else "no bars at all"
         raise InputError.one(
             self.root, None, "instruments", f"there are no bars of {instrument}", f"there are {there_are}"
         )
 
     def _source(self, dataset: Dataset) -> Source:
-        """Opens a dataset; UnfitDataError when it lacks a column that its kind needs."""
+        """Open a dataset. Raises UnfitDataError if a required column is missing or there are no rows."""
         source = Source(dataset.files, dataset.path)
         missing = source.problems(required_columns(dataset, source.types))
         if missing or not source.rows:
@@ -361,6 +361,7 @@ class Catalog:
     def _empty_window(
         self, dataset: Dataset, source: Source, start_ns: int | None, end_ns: int | None, column: str = "ts"
     ) -> InputError:
+        """Build the error of a window without rows; it names the span of the data."""
         times = source.times_ns(column)
         since = "the first" if start_ns is None else iso(start_ns)
         until = "the last" if end_ns is None else iso(end_ns)
@@ -386,7 +387,7 @@ class Catalog:
 def _less_torn(
     load: Callable[[int | None, int | None, frozenset[str]], Loaded], low: int, high: int, accepted: frozenset[str]
 ) -> Loaded:
-    """What ``load`` gives for [low, high), with holes judged as in the whole dataset where that is better."""
+    """Load [low, high); if holes alone make it unfit, judge holes by the whole dataset instead."""
     try:
         return load(low, high, accepted)
     except UnfitDataError as error:
@@ -407,7 +408,7 @@ def _less_torn(
 
 
 def _covers(source: Source, window: tuple[int, int]) -> bool:
-    """Whether a window without rows lies between rows: a minute between two settlements has none, rightly."""
+    """Return whether an empty window lies within the rows: a minute between two settlements rightly has none."""
     times = source.times_ns("ts")
     return bool(times.min() < window[1] and window[0] <= times.max())
 

@@ -1,6 +1,6 @@
-"""Bars that come as a frame or as arrays instead of a file: for notebooks.
+"""Bars passed as a frame or as arrays instead of a file, for notebooks.
 
-Whatever stands in a column is read as it is meant or refused with its row: text, nulls, objects, any type of time.
+Columns may hold text, nulls, objects or any type of time: each value is read exactly or refused with its row.
 """
 
 from collections.abc import Mapping
@@ -8,12 +8,11 @@ from datetime import date, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import DatasetReport, gate, is_text, judge_bars, moments
-from tightloop.core.types import BAR, Rows
+from tightloop.core.domain.types import BAR, Floats, Ints, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, default_rules
 
@@ -26,10 +25,10 @@ Columns = dict[str, pa.Array]
 def bars_of(
     frame: Any, instrument: InstrumentId, timeframe: str, accepted: frozenset[str] = frozenset()
 ) -> tuple[Rows, DatasetReport]:
-    """A frame with ts (or time as its index), open, high, low, close, volume as bars, judged like a file's.
+    """Convert a frame to BAR records and judge them like bars of a file.
 
-    InputError names the column and the row (from 1) of what can not be read; a price that is missing is left to the
-    gate where ``accepted`` has non_positive.
+    Columns: ts (or the index), open, high, low, close, volume. Raises InputError with column and row (from 1) of a
+    value that cannot be read. A missing price is left to the quality gate if ``accepted`` contains non_positive.
     """
     name = f"frame/{instrument}"
     columns = columns_of(frame, name)
@@ -53,25 +52,28 @@ def bars_of(
 
 
 def columns_of(frame: Any, name: str) -> Columns:
-    """The columns of a frame by their names in lower case, each an Arrow array; InputError for what is no frame."""
-    found: Columns = {}
-    for own, column in _named(frame, name):
-        key = str(own).lower()
-        if key in found and key in WANTED:
+    """Return the wanted columns as Arrow arrays by lower-case name; other columns are empty arrays.
+
+    Raises InputError if ``frame`` is no frame, a wanted column is ambiguous, or lengths differ.
+    """
+    columns: Columns = {}
+    for written, column in _named(frame, name):
+        key = str(written).lower()
+        if key in columns and key in WANTED:
             raise InputError.one(name, None, key, "two columns have this name", "give each column its own name")
         if key in WANTED:
-            found[key] = _arrow(column, key, name)
+            columns[key] = _arrow(column, key, name)
         else:
-            found.setdefault(key, pa.nulls(0))
-    lengths = {key: len(found[key]) for key in WANTED if key in found}
+            columns.setdefault(key, pa.nulls(0))
+    lengths = {key: len(columns[key]) for key in WANTED if key in columns}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key} {count}" for key, count in lengths.items())
         raise InputError.one(name, None, "", f"the columns have different lengths: {shown}", "give each the same rows")
-    return found
+    return columns
 
 
 def _named(frame: Any, name: str) -> list[tuple[Any, Any]]:
-    """Names and columns of a frame, of whatever kind it is."""
+    """Return (name, column) pairs of any supported kind of frame."""
     if isinstance(frame, pl.DataFrame):
         return [(column.name, column) for column in frame.get_columns()]
     if isinstance(frame, pl.LazyFrame):
@@ -79,7 +81,7 @@ def _named(frame: Any, name: str) -> list[tuple[Any, Any]]:
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return list(zip(frame.schema.names, frame.columns, strict=True))
     if isinstance(frame, np.ndarray) and frame.dtype.names:
-        return [(own, frame[own]) for own in frame.dtype.names]
+        return [(field, frame[field]) for field in frame.dtype.names]
     if isinstance(frame, Mapping):
         return list(frame.items())
     if hasattr(frame, "iloc") and hasattr(frame, "columns"):
@@ -88,17 +90,17 @@ def _named(frame: Any, name: str) -> list[tuple[Any, Any]]:
 
 
 def _of_pandas(frame: Any) -> list[tuple[Any, Any]]:
-    """Columns of a pandas frame, which often keeps the time in its index."""
-    named = [(own, frame.iloc[:, place]) for place, own in enumerate(frame.columns)]
+    """Return the columns of a pandas frame; a time index becomes the column ts."""
+    named = [(label, frame.iloc[:, place]) for place, label in enumerate(frame.columns)]
     index = frame.index
     is_time = getattr(index, "nlevels", 1) == 1 and type(index).__name__ != "RangeIndex"
-    if is_time and not any(str(own).lower() == "ts" for own, _column in named):
+    if is_time and not any(str(label).lower() == "ts" for label, _column in named):
         named.insert(0, ("ts", index.to_series()))
     return named
 
 
 def _arrow(column: Any, key: str, name: str) -> pa.Array:
-    """A column as an Arrow array, NaN and NaT as nulls; InputError when its values are of several kinds."""
+    """Convert a column to an Arrow array, NaN and NaT to null. Raises InputError for mixed types."""
     values = column
     if isinstance(values, pl.Series):
         values = _of_polars(values)
@@ -112,7 +114,7 @@ def _arrow(column: Any, key: str, name: str) -> pa.Array:
 
 
 def _of_polars(column: pl.Series) -> Any:
-    """As Arrow, or as Python values where Arrow has no such type: objects, whole numbers of 128 bits."""
+    """Convert to Arrow, or to a list where Arrow has no such type (objects, 128-bit integers)."""
     if column.dtype == pl.Object:
         return column.to_list()
     try:
@@ -143,7 +145,7 @@ def _of_values(values: Any, key: str, name: str) -> pa.Array:
 
 
 def _plain(value: Any) -> Any:
-    """A Python value as Arrow reads it exactly: times as text, which keeps the nanoseconds of pandas; a NaN is none."""
+    """Convert an object to what Arrow reads exactly; times become text, which keeps the nanoseconds of pandas."""
     if isinstance(value, datetime) and hasattr(value, "to_datetime64"):
         exact = value.to_datetime64().astype("datetime64[ns]")
         return None if np.isnat(exact) else f"{exact}{'Z' if value.tzinfo is not None else ''}"
@@ -155,12 +157,12 @@ def _plain(value: Any) -> Any:
 
 
 def _odd_one(values: list[Any]) -> tuple[int, str]:
-    """The first value of another kind than those before it, and what to say of it."""
+    """Return row and description of the first value whose type differs from those before it."""
     first: type | None = None
     for row, value in enumerate(values):
         if value is None:
             continue
-        kind = next((own for own in (str, bool, int, float) if isinstance(value, own)), type(value))
+        kind = next((base for base in (str, bool, int, float) if isinstance(value, base)), type(value))
         kind = float if kind is int else kind
         if first is not None and kind is not first:
             return row, f"holds {value!r}, and those before it are of type {first.__name__}"
@@ -168,18 +170,18 @@ def _odd_one(values: list[Any]) -> tuple[int, str]:
     return 0, f"holds {values[0]!r:.80}, which can not be read" if values else "is empty"
 
 
-def times_of(column: pa.Array, name: str) -> tuple[npt.NDArray[np.int64], bool]:
-    """The column ts as int64 ns UTC, and whether it told a zone; InputError names the row."""
+def times_of(column: pa.Array, name: str) -> tuple[Ints, bool]:
+    """Return the column ts as int64 ns UTC, and whether it had a time zone. Raises InputError with the row."""
 
     def refuse(row: int | None, wrong: str, remedy: str) -> InputError:
         return InputError.one(name, None, "ts", wrong if row is None else _of_row(column, row, wrong), remedy)
 
-    found, _how, has_zone = moments(column, refuse)
-    return found, has_zone
+    times, _how, has_zone = moments(column, refuse)
+    return times, has_zone
 
 
-def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> npt.NDArray[np.float64]:
-    """A column of prices as float64, NaN where one is missing and may be; InputError names the row."""
+def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> Floats:
+    """Return a price column as float64. Missing values are NaN if ``may_miss``, else raise InputError with the row."""
     kind = column.type
     if is_text(kind):
         texts = column.to_pylist()

@@ -1,22 +1,23 @@
-"""Labels as a file: Parquet with a row for each event of an instrument."""
+"""Label files: Parquet with one row per labelled event."""
 
 from pathlib import Path
 
 from tightloop.adapters.data._shared import Source
 from tightloop.model.errors import InputError, Problem
-from tightloop.model.instants import counted_ns
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.labels import KINDS, Label
+from tightloop.model.times import counted_ns
 
 TEXTS = ("instrument", "kind")
 TIMES = ("start_ns", "end_ns")
 
 
 def read_labels(file: Path) -> tuple[Label, ...]:
-    """The labels of a file, by instrument and start.
+    """Read labels, sorted by instrument and start.
 
-    ``instrument``, ``kind``, ``start_ns`` and ``end_ns`` must be there; without them a scenario is '', the peak the end
-    and sizes 0. InputError with every problem: a missing column, a kind or a name that is none, an end before a start.
+    Required columns: ``instrument``, ``kind``, ``start_ns``, ``end_ns``. Defaults of the others: scenario '', peak at
+    the end, sizes 0. Raises InputError with every problem: a missing column, an unknown kind or instrument, an end
+    before its start.
     """
     if not file.is_file():
         remedy = "name it with --labels, or make some with `tightloop data sample --scenario all`"
@@ -28,30 +29,32 @@ def read_labels(file: Path) -> tuple[Label, ...]:
         raise InputError.one(file, None, missing[0], "there is no such column", remedy)
     columns = {name: source.values(name) for name in source.types}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    problems = [problem for at, row in enumerate(rows) for problem in _problems(file, at, row)]
+    problems = [problem for index, row in enumerate(rows) for problem in _problems(file, index, row)]
     if problems or not rows:
         raise InputError(*problems or [Problem(str(file), None, "", "holds no labels", "write a row for each event")])
     return tuple(sorted((_label(row) for row in rows), key=lambda label: (label.instrument, label.start_ns)))
 
 
-def _problems(file: Path, at: int, row: dict[str, object]) -> list[Problem]:
-    found = []
+def _problems(file: Path, index: int, row: dict[str, object]) -> list[Problem]:
+    problems = []
     if row["kind"] not in KINDS:
-        message, remedy = f"{row['kind']!r} in row {at} is not a kind", f"write one of {', '.join(KINDS)}"
-        found.append(Problem(str(file), None, "kind", message, remedy))
+        message, remedy = f"{row['kind']!r} in row {index} is not a kind", f"write one of {', '.join(KINDS)}"
+        problems.append(Problem(str(file), None, "kind", message, remedy))
     try:
         InstrumentId.parse(str(row["instrument"]))
     except ValueError as error:
         message, _, remedy = str(error).partition("; ")
-        found.append(Problem(str(file), None, "instrument", f"{message} (row {at})", remedy))
+        problems.append(Problem(str(file), None, "instrument", f"{message} (row {index})", remedy))
     start, end = row["start_ns"], row["end_ns"]
     if not (isinstance(start, int) and isinstance(end, int) and start <= end):
-        message = f"row {at} does not begin before it ends"
-        found.append(Problem(str(file), None, "end_ns", message, "write nanoseconds since 1970, the later ones here"))
+        message = f"row {index} does not begin before it ends"
+        problems.append(
+            Problem(str(file), None, "end_ns", message, "write nanoseconds since 1970, the later ones here")
+        )
     elif counted_ns(start) is None or counted_ns(end) is None:
-        message = f"row {at} is not of the years 1990 to 2100"
-        found.append(Problem(str(file), None, "start_ns", message, "write nanoseconds since 1970"))
-    return found
+        message = f"row {index} is not of the years 1990 to 2100"
+        problems.append(Problem(str(file), None, "start_ns", message, "write nanoseconds since 1970"))
+    return problems
 
 
 def _label(row: dict[str, object]) -> Label:

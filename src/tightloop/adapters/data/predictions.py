@@ -1,7 +1,7 @@
-"""What a signal provider said, out of a file or asked for over HTTP: when, which side, how sure, how far it may move.
+"""Predictions of a signal provider, from a file or over HTTP.
 
-A row is ``ts`` (or ``timestamp``), ``signal`` long, short, neutral or hold, ``confidence`` 0 to 1 and ``sd``, the
-standard deviation as a fraction of the price; ``symbol`` where rows of several are together.
+A row has ``ts`` (or ``timestamp``), ``signal`` (long, short, neutral or hold), ``confidence`` in 0 to 1, ``sd``
+(standard deviation as a fraction of the price), and ``symbol`` if rows of several symbols are mixed.
 """
 
 import csv
@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from tightloop.adapters.data._shared import Source, iso
 from tightloop.adapters.data._shared.parquet import NS
 from tightloop.model.errors import InputError, ProviderError
-from tightloop.model.instants import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso_ns
 
 SIDES = {"long": 1, "short": -1, "neutral": 0, "hold": None}
-"""What each word means; hold changes nothing, so it is no prediction."""
+"""Position side of each word; None (hold) changes nothing and is dropped."""
 TIMEOUT_S = 10.0
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -30,7 +30,7 @@ ROW_REMEDY = "write ts, signal (long, short, neutral or hold), confidence and sd
 
 
 class Said(NamedTuple):
-    """One prediction: ``side`` 1, -1 or 0 (close), ``sd`` NaN where nobody said it (only for neutral)."""
+    """One prediction. ``side``: 1, -1, or 0 to close. ``sd``: NaN if not stated, which only neutral may leave out."""
 
     ts_ns: int
     side: int
@@ -39,7 +39,7 @@ class Said(NamedTuple):
 
 
 def read_predictions(file: Path, symbol: str) -> tuple[Said, ...]:
-    """Predictions of a CSV or Parquet file, in order of time; InputError names line and field of what is wrong."""
+    """Read predictions from CSV or Parquet, ascending in time. Raises InputError with line and field."""
     if not file.is_file():
         raise InputError.one(file, None, "", "there is no such file", "name a CSV or Parquet file of predictions")
     rows = _parquet_rows(file) if file.suffix == ".parquet" else _csv_rows(file)
@@ -49,10 +49,11 @@ def read_predictions(file: Path, symbol: str) -> tuple[Said, ...]:
 def fetch_predictions(
     url: str, symbol: str, start_ns: int, end_ns: int, token: str, timeout_s: float = TIMEOUT_S
 ) -> tuple[Said, ...]:
-    """Predictions of ``symbol`` in [start_ns, end_ns] that a provider gives as JSON; ProviderError for its failures.
+    """Fetch the predictions of ``symbol`` in [start_ns, end_ns] from a provider, as JSON.
 
-    GET ``url?symbol=..&from=..&to=..`` with the bearer token, which is sent to that address alone: never along a
-    redirection, and in plain text only to this machine. The answer is a list of rows, or has one in ``predictions``.
+    Sends GET ``url?symbol=..&from=..&to=..`` with the bearer token. The token goes to that address only: it is not
+    forwarded on redirects, and travels unencrypted only to this machine. The answer is a list of rows, or an object
+    with such a list under ``predictions``. Raises ProviderError if the provider fails or its answer is invalid.
     """
     place = urllib.parse.urlsplit(url)
     if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOOPBACK):
@@ -77,7 +78,7 @@ def fetch_predictions(
         said = _read(((at, row) for at, row in enumerate(rows, start=1)), url, symbol, needs_rows=False)
     except InputError as error:
         raise ProviderError(*error.problems) from None
-    return tuple(own for own in said if start_ns <= own.ts_ns <= end_ns)
+    return tuple(prediction for prediction in said if start_ns <= prediction.ts_ns <= end_ns)
 
 
 def _answer(request: urllib.request.Request, url: str, timeout_s: float) -> bytes:
@@ -130,33 +131,33 @@ def _parquet_rows(file: Path) -> Iterator[tuple[None, Mapping[str, Any]]]:
 def _read(
     rows: Iterable[tuple[int | None, Mapping[str, Any]]], place: str, symbol: str, needs_rows: bool = True
 ) -> tuple[Said, ...]:
-    found: list[Said] = []
+    predictions: list[Said] = []
     others: set[str] = set()
     latest: tuple[int, Any] | None = None
     for line, row in rows:
-        own = str(row.get("symbol") or symbol)
-        if own != symbol:
-            others.add(own)
+        row_symbol = str(row.get("symbol") or symbol)
+        if row_symbol != symbol:
+            others.add(row_symbol)
             continue
         said = _said(row, place, line)
         if latest is not None and said[0] < latest[0]:
             message = f"{iso(said[0])} is earlier than the row before it"
             raise InputError.one(place, line, "ts", message, "put the rows in order of time")
         if latest is not None and said[0] == latest[0]:
-            if repr(said) != repr(latest):  # NaN equals itself here
+            if repr(said) != repr(latest):  # as text, because NaN != NaN
                 raise InputError.one(place, line, "ts", f"{iso(said[0])} has two predictions", "keep one of them")
             continue
         latest = said
         if said[1] is not None:
-            found.append(Said(*said))
+            predictions.append(Said(*said))
     if latest is None and needs_rows:
         there = f"there are {', '.join(sorted(others)[:5])}" if others else ROW_REMEDY
         raise InputError.one(place, None, "symbol" if others else "", f"has no rows of {symbol}", there)
-    return tuple(found)
+    return tuple(predictions)
 
 
 def _said(row: Mapping[str, Any], place: str, line: int | None) -> Any:
-    """Time, side (None for hold), confidence and sd of a row; InputError names what is wrong."""
+    """Return (ts_ns, side or None for hold, confidence, sd) of a row. Raises InputError."""
     time = row.get("ts", row.get("timestamp"))
     ts_ns = _time_ns(time)
     if ts_ns is None:
@@ -185,5 +186,5 @@ def _number(value: Any) -> float:
 
 def _time_ns(value: Any) -> int | None:
     text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
-    found = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
-    return None if found is None else counted_ns(found)
+    ts_ns = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
+    return None if ts_ns is None else counted_ns(ts_ns)

@@ -1,4 +1,4 @@
-"""The gate over a whole catalog: every dataset with its rows, span, faults and verdict."""
+"""The quality gate over a whole catalog: rows, span, faults and verdict of every dataset."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -35,31 +35,31 @@ _ALL = (-(2**63), 2**63 - 1)
 
 
 def select(root: Path, names: Sequence[str] = ()) -> tuple[Dataset, ...]:
-    """The datasets of a catalog that ``names`` mean: paths, folders or instruments; all without names.
+    """Return the datasets named by paths, folders or instruments; all of them without names.
 
-    InputError for a name that means none; it names the nearest there are.
+    Raises InputError for a name that matches none, with the most similar ones.
     """
-    there = discover(root)
+    available = discover(root)
     if not names:
-        return there
+        return available
     chosen: dict[str, Dataset] = {}
     for name in names:
         wanted = name.strip("/").removesuffix(".parquet")
-        found = [dataset for dataset in there if _means(wanted, dataset)]
-        if not found:
-            known = nearest(wanted, (dataset.path.removesuffix(".parquet") for dataset in there))
+        matches = [dataset for dataset in available if _means(wanted, dataset)]
+        if not matches:
+            known = nearest(wanted, (dataset.path.removesuffix(".parquet") for dataset in available))
             raise InputError.one(root, None, name, "there is no such dataset", f"there are {known}")
-        chosen.update((dataset.path, dataset) for dataset in found)
+        chosen.update((dataset.path, dataset) for dataset in matches)
     return tuple(chosen.values())
 
 
 def only(root: Path, name: str) -> Dataset:
-    """The one dataset that a name means; InputError when it means none or several."""
-    found = select(root, [name])
-    if len(found) > 1:
-        there = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in found))
-        raise InputError.one(root, None, name, f"means {len(found)} datasets", f"name one of {there}")
-    return found[0]
+    """Return the single dataset that a name matches. Raises InputError if it matches none or several."""
+    matches = select(root, [name])
+    if len(matches) > 1:
+        shown = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in matches))
+        raise InputError.one(root, None, name, f"means {len(matches)} datasets", f"name one of {shown}")
+    return matches[0]
 
 
 def _means(wanted: str, dataset: Dataset) -> bool:
@@ -68,20 +68,20 @@ def _means(wanted: str, dataset: Dataset) -> bool:
 
 
 def calendars(root: Path) -> CalendarOf:
-    """The calendar of each instrument by ``instruments.yaml`` or the defaults; InputError when that file is wrong."""
+    """Return a function from instrument to trading calendar. Raises InputError if ``instruments.yaml`` is invalid."""
     path = root / RULES_FILE
     rules = read_rules(path) if path.exists() else {}
     return lambda instrument: (rules.get(instrument) or default_rules(instrument)).calendar
 
 
 def check(datasets: Sequence[Dataset], calendar_of: CalendarOf) -> Iterator[DatasetReport]:
-    """A report per dataset, in their order, as each is done. What cannot be read is a fault, not an error."""
+    """Yield the report of each dataset, in order; an unreadable dataset is a fault, not an error."""
     for dataset in datasets:
         yield judge(dataset, calendar_of)
 
 
 def judge(dataset: Dataset, calendar_of: CalendarOf) -> DatasetReport:
-    """The report of one dataset, all rows of it."""
+    """Return the report over all rows of one dataset; an unreadable dataset has a fault of kind schema."""
     try:
         return _judged(dataset, calendar_of)
     except InputError as error:
@@ -115,7 +115,7 @@ def _judged(dataset: Dataset, calendar_of: CalendarOf) -> DatasetReport:
 
 
 def as_json(reports: Sequence[DatasetReport]) -> str:
-    """The reports as the JSON of the contract: two spaces of indentation, times in ISO 8601 UTC, null when unknown."""
+    """Return the reports as JSON text: two-space indentation, times in ISO 8601 UTC, null if unknown."""
     return json.dumps({"datasets": [_plain(report) for report in reports]}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -145,7 +145,7 @@ def _iso(time_ns: int | None) -> str | None:
 
 
 def written(file: Path, text: str) -> None:
-    """Write a text file; InputError when the place cannot be written."""
+    """Write a text file. Raises InputError if the path is not writable."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -155,7 +155,7 @@ def written(file: Path, text: str) -> None:
 
 
 def outline(dataset: Dataset) -> tuple[str, str, str, str]:
-    """Path, rows, files and instrument of a dataset as text, from its footers alone."""
+    """Return path, rows, number of files and instrument as text, from the Parquet footers alone."""
     try:
         rows = f"{Source(dataset.files, dataset.path).rows:,}"
     except InputError:

@@ -1,10 +1,9 @@
-"""Longer bars out of shorter ones: a new dataset, made because somebody asked for it."""
+"""Resampling of stored bars to a longer timeframe, as a new dataset."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import (
@@ -19,15 +18,14 @@ from tightloop.adapters.data._shared import (
     stamps,
     write_table,
 )
+from tightloop.core.domain.types import Floats, Ints
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """The dataset that was written: its path, its bars, those made, and what is worth knowing."""
+    """The dataset that was written: path, bars read and made, and notes for the user."""
 
     path: str
     bars_read: int
@@ -35,13 +33,11 @@ class Resampled:
     notes: tuple[str, ...]
 
 
-def aggregate(
-    times_ns: npt.NDArray[np.int64], prices: dict[str, Floats], step_ns: int
-) -> tuple[npt.NDArray[np.int64], dict[str, Floats], npt.NDArray[np.int64]]:
-    """Bars over steps of ``step_ns`` since 1970 in UTC, from bars in strictly ascending order.
+def aggregate(times_ns: Ints, prices: dict[str, Floats], step_ns: int) -> tuple[Ints, dict[str, Floats], Ints]:
+    """Aggregate bars, strictly ascending in time, over UTC steps of ``step_ns`` since 1970.
 
-    Returns the opens in ns, the columns open (the first), high, low, close (the last), volume (the sum), and how many
-    bars each was made of. A step without a bar gives none.
+    Returns opens in ns, columns (open: first, high, low, close: last, volume: sum), and the number of source bars of
+    each. A step without bars gives no bar.
     """
     assert (times_ns[1:] > times_ns[:-1]).all(), "bars to aggregate ascend"
     buckets = times_ns // step_ns
@@ -58,10 +54,10 @@ def aggregate(
 
 
 def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False) -> Resampled:
-    """Write ``bars/<venue>/<SYMBOL>-<market>-<timeframe>.parquet`` beside the dataset it is made from.
+    """Write ``bars/<venue>/<SYMBOL>-<market>-<timeframe>.parquet`` beside the source dataset.
 
-    Partial first and last bars are kept, and said. InputError: not bars, a timeframe that is no multiple, bars that are
-    out of order or double, a dataset that is there already.
+    A partial first or last bar is kept and reported in the notes. Raises InputError: not bars, a timeframe that is no
+    multiple, bars out of order or contradictory, or an existing dataset without ``replace``.
     """
     if dataset.kind != "bars" or dataset.instrument is None or dataset.timeframe is None:
         raise InputError.one(
@@ -89,7 +85,7 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
     return Resampled(path, len(times), len(opens), _notes(times, opens, counts, step_ns, from_ns))
 
 
-def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
+def _stored(dataset: Dataset) -> tuple[Ints, dict[str, Floats]]:
     source = Source(dataset.files, dataset.path)
     lacking = [name for name in ("ts", *PRICE_COLUMNS) if name not in source.types]
     if lacking or not source.rows:
@@ -102,19 +98,19 @@ def _stored(dataset: Dataset) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]
         first = iso(int(times[np.flatnonzero(steps < 0)[0] + 1]))
         message = f"a row at {first} is earlier than the one before it"
         raise InputError.one(dataset.path, None, "ts", message, "import the data again, which sorts them")
-    again = np.flatnonzero(steps == 0) + 1
-    if len(again):
-        torn = [row for row in again if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
+    repeats = np.flatnonzero(steps == 0) + 1
+    if len(repeats):
+        torn = [row for row in repeats if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
         if torn:
             message = f"the bar of {iso(int(times[torn[0]]))} is there with different values"
             raise InputError.one(dataset.path, None, "ts", message, "remove one of the two")
-        times = np.delete(times, again)
-        prices = {name: np.delete(column, again) for name, column in prices.items()}
+        times = np.delete(times, repeats)
+        prices = {name: np.delete(column, repeats) for name, column in prices.items()}
     return times, prices
 
 
-def _check_grid(dataset: Dataset, times: npt.NDArray[np.int64], from_ns: int) -> None:
-    """InputError when a longer bar, which begins at a multiple of its length since 1970, would cut one in two."""
+def _check_grid(dataset: Dataset, times: Ints, from_ns: int) -> None:
+    """Raise InputError if a longer bar, aligned to UTC since 1970, would split a source bar."""
     grid = grid_of(times, from_ns)
     faults = grid_faults(times, grid.off_ns(times), grid, is_other_step=False)
     for fault in faults:
@@ -128,9 +124,9 @@ def _check_grid(dataset: Dataset, times: npt.NDArray[np.int64], from_ns: int) ->
 
 
 def _notes(
-    times: npt.NDArray[np.int64],
-    opens: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
+    times: Ints,
+    opens: Ints,
+    counts: Ints,
     step_ns: int,
     from_ns: int,
 ) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""A synthetic market, the same bytes for the same seed: enough like a real one to try everything on.
+"""A synthetic market of one-minute bars; equal seeds give equal bytes.
 
-One factor moves all coins; its volatility comes in clusters and follows the hours of the day. Small caps have thin
-books, minutes without a trade, pumps and dumps. A few stretches are missing, as they are in every real history.
+One factor drives all coins; volatility clusters and follows the hour of the day. Small caps have thin volume, minutes
+without a trade, pumps and dumps. A few stretches of bars are missing on purpose.
 
-Randomness is Philox integers, and every step that could depend on a processor's exp is rounded to an integer at once,
-so that a price never hangs on the last bit of a float.
+Reproducible on every machine: random numbers are Philox integers, and each result of exp is rounded to an integer at
+once, so that no price depends on the last bit of a float.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import (
@@ -26,25 +25,28 @@ from tightloop.adapters.data._shared import (
     wave,
     write_table,
 )
+from tightloop.adapters.data._shared.arrays import Flags
+from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from tightloop.model.times import MINUTE_NS
 
 VENUE = "sample"
 DAYS_DEFAULT, DAYS_MAX = 10, 400
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01
 MINUTES_PER_DAY = 1_440
-_NS_PER_MINUTE = 60_000_000_000
 _FUNDING_MINUTES = 480
-_LOG_SCALE = 1e9  # log prices are whole billionths
+_LOG_SCALE = 1e9  # log prices are integers in units of 1e-9
 _HOURS = (8, 7, 7, 7, 8, 8, 8, 9, 10, 10, 10, 10, 11, 14, 16, 17, 16, 14, 12, 11, 11, 10, 10, 9)
-"""Activity of each hour of the day (UTC), in tenths: quiet Asian night, busy New York morning."""
+"""Activity by hour of day (UTC), in tenths: quiet Asian night, busy New York morning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coin:
-    """What makes a coin: ``digits`` after the point of a price; volatility and turnover per minute."""
+    """Parameters of a coin.
+
+    ``digits``: decimals of a price. ``volatility``, ``volume``: per minute; volume in base units. ``beta``: exposure to
+    the common factor. ``quiet_share``: share of minutes without a trade.
+    """
 
     symbol: str
     price: float
@@ -70,7 +72,11 @@ COINS = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A pump (``magnitude`` above 0) or a dump, in minutes from the start; ``magnitude`` is a fraction of the price."""
+    """A pump (``magnitude`` > 0) or dump; times in minutes from the start.
+
+    ``magnitude``: fraction of the price. ``kept``: share of the move that remains at ``end``. ``surge``: extra volume,
+    as a multiple of the normal one.
+    """
 
     start: int
     peak: int
@@ -82,7 +88,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was written: the folder, its coins, bars, labelled events and missing minutes."""
+    """What was written: folder, instruments, and counts of bars, labelled events and missing minutes."""
 
     root: Path
     instruments: tuple[str, ...]
@@ -98,9 +104,9 @@ def write_sample(
     replace: bool = False,
     shown: Callable[[Sequence[Coin]], Iterable[Coin]] = iter,
 ) -> Sample:
-    """Write the sample market into ``root``; ``shown`` may wrap the coins to show progress.
+    """Write the sample market into ``root``. ``shown`` may wrap the coins, to display progress.
 
-    InputError: days or seed out of bounds, or files in the way (``replace`` writes over them).
+    Raises InputError if days or seed are out of bounds, or files exist and ``replace`` is False.
     """
     if not 1 <= days <= DAYS_MAX:
         raise InputError.one("--days", None, "", f"{days} is not between 1 and {DAYS_MAX}", "use 10 for a small market")
@@ -114,7 +120,7 @@ def write_sample(
     for index, coin in enumerate(shown(COINS)):
         events = _events(Stream(seed, index, 1), coin, days)
         columns, kept = _bars(Stream(seed, index, 2), coin, market, activity, events)
-        times = START_NS + np.flatnonzero(kept) * _NS_PER_MINUTE
+        times = START_NS + np.flatnonzero(kept) * MINUTE_NS
         path = root / "bars" / VENUE / f"{coin.symbol}-perp-1m.parquet"
         write_table(
             path,
@@ -133,14 +139,14 @@ def write_sample(
 
 
 def _season(minutes: int) -> Floats:
-    """Activity of each minute, around 1, between the hours of the table in straight lines."""
+    """Return the activity of each minute, around 1, interpolated between the hours of the day."""
     hours = np.array((*_HOURS, _HOURS[0]), np.float64) / 10.0
     day = np.interp(np.arange(MINUTES_PER_DAY) / 60.0, np.arange(25), hours)
     return np.tile(day, minutes // MINUTES_PER_DAY)
 
 
 def _market(seed: int, minutes: int) -> tuple[Floats, Floats]:
-    """Returns of the common factor (log), and how lively each minute is."""
+    """Return the log returns of the common factor, and the activity of each minute."""
     stream = Stream(seed, 1_000)
     liveliness = exp_6(wave(stream, minutes, 0.999, 0.35) + wave(stream, minutes, 0.97, 0.45)) * _season(minutes)
     returns = stream.normal(minutes) * liveliness * 0.00055
@@ -149,7 +155,7 @@ def _market(seed: int, minutes: int) -> tuple[Floats, Floats]:
 
 
 def _events(stream: Stream, coin: Coin, days: int) -> tuple[Event, ...]:
-    """Pumps and dumps of a coin, in order; at least five hours apart, the first after six hours."""
+    """Return a coin's pumps and dumps, ascending, at least five hours apart, the first after six hours."""
     if not coin.events_per_day:
         return ()
     count = max(2, round(coin.events_per_day * days))
@@ -162,7 +168,7 @@ def _events(stream: Stream, coin: Coin, days: int) -> tuple[Event, ...]:
         start = 360 + index * slot + int(stream.between(0, room))
         rise, fall = int(stream.between(4, 16)), int(stream.between(25, 130))
         size = stream.between(0.08, 0.40)
-        # Two pumps for a dump; dumps stop at 25 %, or their rebound would be a pump of its own.
+        # Two pumps per dump. Dumps are capped at 25 %, or their rebound would count as a pump.
         dump = index % 3 == 2
         magnitude = -min(size, 0.25) if dump else size
         kept, surge = stream.between(0.2, 0.65), stream.between(25, 60)
@@ -173,22 +179,22 @@ def _events(stream: Stream, coin: Coin, days: int) -> tuple[Event, ...]:
 
 def _bars(
     stream: Stream, coin: Coin, market: Floats, activity: Floats, events: tuple[Event, ...]
-) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
-    """Columns of one coin for every minute, and which minutes the history kept."""
+) -> tuple[dict[str, Floats], Flags]:
+    """Return a coin's columns for every minute, and flags of the minutes that the history contains."""
     minutes = len(market)
-    own = exp_6(wave(stream, minutes, 0.995, 0.40) + wave(stream, minutes, 0.95, 0.40))
-    returns = coin.beta * market + stream.normal(minutes) * own * activity * coin.volatility
+    swing = exp_6(wave(stream, minutes, 0.995, 0.40) + wave(stream, minutes, 0.95, 0.40))
+    returns = coin.beta * market + stream.normal(minutes) * swing * activity * coin.volatility
     push, surge = _pushed(events, minutes)
-    for event in events:  # what else moves the price adds nothing to an event from its start to its peak
+    for event in events:  # other moves sum to zero between start and peak, so the event has its planned size
         returns[event.start : event.peak] -= returns[event.start : event.peak].mean()
     quiet = (stream.uniform(minutes) < coin.quiet_share / np.maximum(activity, 0.3)) & (surge == 1.0)
-    # A minute without a trade has no move either.
+    # A minute without a trade does not move the price.
     steps = np.rint((returns + push) * _LOG_SCALE).astype(np.int64)
     level = np.cumsum(np.where(quiet, 0, steps))
     increment = 10.0**-coin.digits
     close = np.maximum(to_digits(coin.price * np.exp(level / _LOG_SCALE), coin.digits), increment)
     open_ = np.concatenate(([coin.price], close[:-1]))
-    reach = np.abs(returns) * 0.4 + own * activity * coin.volatility * 0.6
+    reach = np.abs(returns) * 0.4 + swing * activity * coin.volatility * 0.6
     high = np.maximum(open_, close) * (1.0 + stream.uniform(minutes) * reach)
     low = np.minimum(open_, close) * (1.0 - stream.uniform(minutes) * reach)
     lively = exp_6(stream.normal(minutes) * 0.7) * activity * (1.0 + np.abs(returns) / (coin.volatility * 2.0)) * surge
@@ -207,13 +213,13 @@ def _bars(
 
 
 def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
-    """What events add to each minute's log return, and by how much they multiply its volume."""
+    """Return each minute's extra log return from events, and the factor on its volume."""
     push, surge = np.zeros(minutes), np.ones(minutes)
     for event in events:
         top = float(np.rint(np.log1p(event.magnitude) * _LOG_SCALE)) / _LOG_SCALE
         rise, fall = event.peak - event.start, event.end - event.peak
-        up = (np.arange(rise + 1) / rise) ** 1.5  # it gathers pace
-        down = 1.0 - (1.0 - np.arange(fall + 1) / fall) ** 2  # and gives back most at first
+        up = (np.arange(rise + 1) / rise) ** 1.5  # accelerating
+        down = 1.0 - (1.0 - np.arange(fall + 1) / fall) ** 2  # decelerating
         push[event.start : event.peak] += top * np.diff(up)
         push[event.peak : event.end] -= top * (1.0 - event.kept) * np.diff(down)
         surge[event.start : event.peak] = 1.0 + event.surge * (0.6 + 0.4 * up[1:])
@@ -221,8 +227,8 @@ def _pushed(events: tuple[Event, ...], minutes: int) -> tuple[Floats, Floats]:
     return push, surge
 
 
-def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArray[np.bool_]:
-    """Which minutes are in the history: two or three short stretches are not, none of them near an event."""
+def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> Flags:
+    """Return flags of the minutes in the history; two or three short stretches away from events are missing."""
     kept = np.ones(minutes, bool)
     for _gap in range(2 + int(stream.between(0, 2))):
         start, length = int(stream.between(100, minutes - 100)), int(stream.between(3, 40))
@@ -232,19 +238,19 @@ def _kept(stream: Stream, minutes: int, events: tuple[Event, ...]) -> npt.NDArra
 
 
 def _write_funding(root: Path, coin: Coin, close: Floats) -> None:
-    """A settlement every eight hours: the mean premium of those hours, pulled towards 1 basis point as venues do."""
+    """Write a funding rate every eight hours: the mean premium, pulled towards 1 bp as venues do."""
     whole = close[: len(close) // _FUNDING_MINUTES * _FUNDING_MINUTES].reshape(-1, _FUNDING_MINUTES)
-    # A perp is dear after it rose: the premium follows the last price against the mean of its eight hours.
+    # A perp trades at a premium after a rise: compare the last hour with the mean of the eight hours.
     premium = 0.1 * (whole[:, -60:].mean(axis=1) / whole.mean(axis=1) - 1.0)
     rate = np.clip(premium + np.clip(0.0001 - premium, -0.0005, 0.0005), -0.0075, 0.0075)
-    times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * _NS_PER_MINUTE
+    times = START_NS + np.arange(1, len(rate) + 1) * _FUNDING_MINUTES * MINUTE_NS
     columns = {"ts": stamps(times), "rate": pa.array(to_digits(rate, 8))}
     write_table(root / "funding" / VENUE / f"{coin.symbol}.parquet", columns, synthetic=True)
 
 
 def _write_labels(root: Path, labels: list[tuple[str, Event]]) -> None:
     def moments(minutes: list[int]) -> pa.Array:
-        return stamps(START_NS + np.array(minutes, np.int64) * _NS_PER_MINUTE)
+        return stamps(START_NS + np.array(minutes, np.int64) * MINUTE_NS)
 
     columns = {
         "instrument": pa.array([f"{VENUE}:{symbol}-perp" for symbol, _event in labels], pa.string()),

@@ -1,4 +1,4 @@
-"""Result tables as Parquet files: the same rows give the same bytes."""
+"""Result tables as Parquet files. Equal rows give equal bytes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,33 +60,35 @@ def _kind(name: str) -> pa.DataType:
 
 
 def arrow(table: Mapping[str, Any]) -> pa.Table:
-    """A table of columns with types that do not depend on what is in it; NaN becomes null."""
+    """Convert columns to an Arrow table; types depend on the column's name only. NaN becomes null."""
     columns = {}
     for name, values in table.items():
-        own = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values
-        columns[name] = pa.array(own, _kind(name), from_pandas=True)
+        column = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values
+        columns[name] = pa.array(column, _kind(name), from_pandas=True)
     return pa.table(columns)
 
 
 def frame(table: Mapping[str, Any]) -> "pl.DataFrame":
-    """The same as a polars frame."""
-    import polars as pl  # heavy, and a command that only writes files does without
+    """Convert columns to a polars frame, with the types of ``arrow``."""
+    import polars as pl  # 25 MB that a command which only writes files can save
 
-    found = pl.from_arrow(arrow(table))
-    assert isinstance(found, pl.DataFrame), "a table of arrow is a frame of polars"
-    return found
+    converted = pl.from_arrow(arrow(table))
+    assert isinstance(converted, pl.DataFrame), "a table of arrow is a frame of polars"
+    return converted
 
 
 def write(table: Any, path: Path) -> None:
-    """Write one file, whole or not at all. ``table``: columns by name, or a polars frame."""
-    own = arrow(table) if isinstance(table, Mapping) else table.to_arrow()
+    """Write one file atomically. ``table``: columns by name, or a polars frame."""
+    converted = arrow(table) if isinstance(table, Mapping) else table.to_arrow()
     part = path.with_suffix(".part")
-    pq.write_table(own, part, compression="zstd", row_group_size=ROW_GROUP, write_statistics=False, store_schema=False)
+    pq.write_table(
+        converted, part, compression="zstd", row_group_size=ROW_GROUP, write_statistics=False, store_schema=False
+    )
     part.replace(path)
 
 
 def read(path: Path) -> "pl.DataFrame":
-    """Read one file."""
+    """Read one file as a polars frame."""
     import polars as pl
 
     return pl.read_parquet(path)

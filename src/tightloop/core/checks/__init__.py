@@ -1,7 +1,8 @@
-"""Pre-trade checks, one per file. They may deny an entry; exits, reductions and cancels never come here.
+"""Pre-trade risk checks, one per file. They may deny an entry; exits, reductions and cancels are never checked.
 
-A file has ``PRECEDENCE`` (the order in which checks are asked, unique), ``REASON`` (what a denied order says) and
-``check(state, order, notional)``: 1 when the order may go. Adding a file adds the check, to every run.
+A module defines ``PRECEDENCE`` (unique; lower is asked first, and the first failure decides), ``REASON`` (the code a
+denied order carries) and ``check(state, order, notional)``, compiled: 1 if the order may go, 0 to deny it;
+``notional`` is in the settle asset. A NaN limit means no limit. A file added to this folder applies to every run.
 """
 
 import importlib
@@ -9,21 +10,14 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from numba import float64, types
-
 from tightloop.core import limits
-from tightloop.core.compiled import caller
-from tightloop.core.types import ORDER_RECORD, STATE_RECORD
 
 FOLDER = Path(__file__).resolve().parent
-
-CHECK = types.int64(STATE_RECORD, ORDER_RECORD, float64)
-call_check = caller(CHECK)
 
 
 @cache
 def all_checks() -> tuple[ModuleType, ...]:
-    """Every check of the folder, in the order of precedence."""
+    """Import every check of the folder; return the modules in order of precedence."""
     names = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem[0] != "_")
     modules = sorted((importlib.import_module(f"{__name__}.{name}") for name in names), key=lambda m: int(m.PRECEDENCE))
     precedences = [m.PRECEDENCE for m in modules]

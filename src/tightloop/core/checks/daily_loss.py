@@ -1,9 +1,13 @@
-"""The loss of the day stays within its share of the equity at 00:00 UTC; a breach stops entries for the day."""
+"""The account's loss of the day may not exceed a percentage of its equity at 00:00 UTC.
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
+A breach stops entries until the next UTC day.
+"""
+
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 30
 REASON = int(Reason.DAILY_LOSS)

@@ -1,9 +1,10 @@
-"""Drawdown from the equity peak stays below its limit; a breach stops entries until an operator re-arms."""
+"""Drawdown from the equity peak must stay below its limit; a breach stops entries until an operator re-arms."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 20
 REASON = int(Reason.MAX_DRAWDOWN)

@@ -1,9 +1,13 @@
-"""The free cash pays for an entry: price, fixed slippage and fee of spot, margin and fee of the rest."""
+"""Free cash must cover the entry.
 
-from tightloop.core import cash
-from tightloop.core.checks import CHECK
+Spot needs price, fixed slippage and fee; margined instruments need initial margin and fee.
+"""
+
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import cash
 
 PRECEDENCE = 125
 REASON = int(Reason.INSUFFICIENT_CASH)

@@ -1,8 +1,9 @@
-"""No entry while a kill switch is engaged: of the account, the strategy, the symbol or the instance."""
+"""No entries while a kill switch is engaged: account-wide, or for this strategy, symbol or instance."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 10
 REASON = int(Reason.KILLED)

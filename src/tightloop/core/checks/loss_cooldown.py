@@ -1,8 +1,9 @@
-"""After a loss a strategy waits, on every instrument."""
+"""After a losing trade, the strategy enters on none of its instruments until its cooldown is over."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 150
 REASON = int(Reason.LOSS_COOLDOWN)

@@ -1,8 +1,9 @@
-"""After so many losses in a row a strategy enters no more until the next UTC day."""
+"""After too many consecutive losing trades, the strategy makes no entry until the next UTC day."""
 
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 140
 REASON = int(Reason.LOSS_STREAK)

@@ -1,9 +1,10 @@
-"""Leverage within the limit of the account and of the tier that the notional falls into."""
+"""Leverage must stay within the account's limit and that of the margin tier the notional falls into."""
 
-from tightloop.core import exposure, margin
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure, margin
 
 PRECEDENCE = 50
 REASON = int(Reason.MAX_LEVERAGE)

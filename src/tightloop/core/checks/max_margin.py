@@ -1,9 +1,10 @@
-"""Margin in use, margin promised and the new margin stay below a share of the current equity."""
+"""Used margin + reserved margin + margin of this order must stay below a percentage of current equity."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 120
 REASON = int(Reason.MAX_MARGIN)

@@ -1,9 +1,10 @@
-"""No single order above a notional."""
+"""The notional of a single order is limited."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 60
 REASON = int(Reason.MAX_ORDER_NOTIONAL)

@@ -1,9 +1,10 @@
-"""The notional of the whole account within a share of the current equity."""
+"""The notional of the whole account, this order included, may not exceed a percentage of current equity."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 110
 REASON = int(Reason.MAX_PORTFOLIO)

@@ -1,9 +1,10 @@
-"""The position an order leads to stays within a share of the current equity."""
+"""The position that results from the order may not exceed a percentage of current equity, by notional."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 80
 REASON = int(Reason.MAX_POSITION)

@@ -1,9 +1,10 @@
-"""No more positions at once, open or being entered, than the account allows."""
+"""The number of positions, open or pending entry, is limited for the account."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 90
 REASON = int(Reason.MAX_POSITIONS)

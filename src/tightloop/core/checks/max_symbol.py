@@ -1,9 +1,10 @@
-"""All strategies together hold no more of one symbol than a share of the current equity."""
+"""All strategies' notional in one symbol may not exceed a percentage of current equity."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 100
 REASON = int(Reason.MAX_SYMBOL)

@@ -1,9 +1,13 @@
-"""The price an order is judged by (of a stop limit its stop) within a band around the mark: no fat finger trades."""
+"""An order's price must lie within a band around the mark price: protection against fat fingers.
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
+The price is the order's reference price; for a stop-limit order that is its stop.
+"""
+
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 70
 REASON = int(Reason.PRICE_BAND)

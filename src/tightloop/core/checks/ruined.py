@@ -1,9 +1,10 @@
-"""Nothing is entered while equity is not above 0, nor after a record of it until an operator re-arms."""
+"""No entries while equity is 0 or less, nor afterwards until an operator re-arms."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 15
 REASON = int(Reason.RUINED)

@@ -1,9 +1,10 @@
-"""The loss of a strategy in a UTC day stays within its share of the equity at 00:00 UTC."""
+"""A strategy's loss of the day may not exceed a percentage of the account's equity at 00:00 UTC."""
 
-from tightloop.core import exposure
-from tightloop.core.checks import CHECK
 from tightloop.core.compiled import compiled
-from tightloop.core.types import Reason, Record
+from tightloop.core.domain.enums import Reason
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
+from tightloop.core.trading import exposure
 
 PRECEDENCE = 160
 REASON = int(Reason.STRATEGY_DAILY_LOSS)

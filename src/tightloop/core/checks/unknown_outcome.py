@@ -1,8 +1,12 @@
-"""No entry on an instrument while an order on it has an unknown outcome: filled, it would make this one a second."""
+"""No entry on an instrument while the outcome of another order on it is unknown.
 
-from tightloop.core.checks import CHECK
+If that order did fill, this one would double the position.
+"""
+
 from tightloop.core.compiled import compiled
-from tightloop.core.types import OrderState, Record
+from tightloop.core.domain.enums import OrderState
+from tightloop.core.domain.types import Record
+from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 45
 REASON = 200

@@ -1,9 +1,9 @@
-"""Strategy families, one per file: code with parameters. A strategy is a family and a YAML.
+"""Strategy families, one per file: compiled code that a strategy file selects and parameterises.
 
-A file has ``decide(state, arena, rows, table, instance, moment)``, compiled, called with a ``Moment``; it returns 1
-from DECIDE when the instance wants to enter. It reads what the state holds and acts only through ``core.commands``.
-``PARAMETERS`` names the numbers of its ``params:`` block, for families without sections. ``IS_OUTSIDE`` says that what
-it does is decided outside of the step, by code of the user.
+A module defines ``decide(state, arena, rows, table, instance, moment)``, compiled; the step calls it with a ``Moment``.
+From DECIDE it returns 1 if the instance requests an entry; the step then calls ENTER in order of confidence. It reads
+State and acts only through ``core.trading.commands``. ``PARAMETERS`` declares the numbers of the ``params:`` block, for
+families without rule sections. A module with ``IS_OUTSIDE`` is driven by user code outside the step.
 """
 
 import importlib
@@ -11,31 +11,23 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from numba import int64, types
-
-from tightloop.core.compiled import caller
-from tightloop.core.types import ARENA, LOG_ARRAY, STATE_RECORD, TABLE
-
 FOLDER = Path(__file__).resolve().parent
-
-DECIDE = types.int64(STATE_RECORD, ARENA, LOG_ARRAY, TABLE, int64, int64)
-call_decide = caller(DECIDE)
 
 
 @cache
 def families_found() -> tuple[str, ...]:
-    """Names of the families there are, by the files in this folder."""
+    """List the families by the file names in this folder."""
     return tuple(sorted(p.stem for p in FOLDER.glob("*.py") if p.stem[0] != "_"))
 
 
 @cache
 def load(name: str) -> ModuleType:
-    """The module of a family; KeyError when no file has its name."""
+    """Import the module of a family; raises KeyError if no file has that name."""
     if name not in families_found():
         raise KeyError(name)
     return importlib.import_module(f"{__name__}.{name}")
 
 
 def is_outside(name: str) -> bool:
-    """Whether strategies of a family are decided outside of the step."""
+    """Tell whether strategies of a family are driven by user code outside the step."""
     return "IS_OUTSIDE" in vars(load(name))

@@ -1,15 +1,17 @@
-"""The python family: decides nothing. What it does is decided outside and comes as events (``core/wanted.py``).
+"""The python family: a Python strategy's requests arrive as events (``core/trading/external.py``).
 
-It keeps what was decided in shape: the stop and the target of what is held stand at the venue and cover all of it, and
-go when nothing is held. The longest hold and the kill switch work as in every family.
+It decides nothing itself and maintains what was requested: the stop and target of a position rest at the venue for its
+whole quantity, and are cancelled when it is flat. Maximum holding time and kill switch work as in every family.
 """
 
-from tightloop.core import commands, exposure, limits, rounding
+from tightloop.core import limits, rounding
 from tightloop.core.compiled import compiled, leaf
-from tightloop.core.families import DECIDE, _protection
-from tightloop.core.indicators.contract import call_evaluate
-from tightloop.core.types import Floats, Moment, OrderKind, Reason, Record, Role, Rows, Table
-from tightloop.core.wanted import forget_plan
+from tightloop.core.domain.enums import Moment, OrderKind, Reason, Role
+from tightloop.core.domain.types import Floats, Record, Rows, Table
+from tightloop.core.families._signal import protection as signal_protection
+from tightloop.core.signatures import DECIDE, call_evaluate
+from tightloop.core.trading import commands, exposure
+from tightloop.core.trading.external import forget_plan
 
 PARAMETERS = ()
 IS_OUTSIDE = True
@@ -17,7 +19,7 @@ IS_OUTSIDE = True
 
 @leaf
 def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int, price: float) -> None:
-    """One protective order over all of the position at ``price`` (NaN: none), put at the venue or fitted to it."""
+    """Place a stop or target for the whole position at ``price`` (NaN: none), or amend it."""
     if not price > 0.0:
         return
     position = state.positions[instance]
@@ -25,25 +27,25 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
     held = abs(position.qty)
     increment = state.instruments[state.instances[instance].instrument].price_increment
     is_stop = role == Role.STOP_LOSS
-    wanted = rounding.price_late(price, increment, side) if is_stop else rounding.price_passive(price, increment, side)
-    if not wanted > 0.0:
-        return  # no order rests at 0, to which a long's stop and a short's target may round
-    slot = _protection.protective_order(state, instance, role, 0)
-    is_fresh = slot < 0
-    if is_fresh:
+    rounded = rounding.price_late(price, increment, side) if is_stop else rounding.price_passive(price, increment, side)
+    if not rounded > 0.0:
+        return  # a long's stop or short's target may round to 0, where no order can rest
+    slot = signal_protection.protective_order(state, instance, role, 0)
+    is_new = slot < 0
+    if is_new:
         slot = commands.draft(state, instance, role, side, held)
     order = state.orders[slot]
-    there = order.stop_price if is_stop else order.price
-    is_changed = is_fresh or there != wanted or order.qty != order.filled_qty + held
+    current = order.stop_price if is_stop else order.price
+    is_changed = is_new or current != rounded or order.qty != order.filled_qty + held
     order.qty = order.filled_qty + held
     order.reference_price = position.entry_price
     if is_stop:
         order.kind = OrderKind.STOP.value
-        order.stop_price = wanted
+        order.stop_price = rounded
     else:
         order.kind = OrderKind.LIMIT.value
-        order.price = wanted
-    if is_fresh:
+        order.price = rounded
+    if is_new:
         commands.send(state, rows, table, slot)
     elif is_changed:
         commands.amend(state, rows, slot)
@@ -51,34 +53,34 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
 
 @leaf
 def _protect(state: Record, rows: Rows, table: Table, instance: int) -> None:
-    """Stop and target of what is held, as they were planned."""
-    own = state.instances[instance]
+    """Place or amend stop and target of the position, from the planned prices or percentages of its entry price."""
+    machine = state.instances[instance]
     position = state.positions[instance]
     sign = 1.0 if position.qty > 0.0 else -1.0
-    stop, target = own.planned_stop, own.planned_target
-    if own.planned_base > 0.0:
-        stop = position.entry_price * (1.0 - sign * own.planned_base / 100.0)
-    if own.planned_extreme > 0.0:
-        target = position.entry_price * (1.0 + sign * own.planned_extreme / 100.0)
+    stop, target = machine.planned_stop, machine.planned_target
+    if machine.planned_base > 0.0:
+        stop = position.entry_price * (1.0 - sign * machine.planned_base / 100.0)
+    if machine.planned_extreme > 0.0:
+        target = position.entry_price * (1.0 + sign * machine.planned_extreme / 100.0)
     _guard_at(state, rows, table, instance, Role.STOP_LOSS.value, stop)
     _guard_at(state, rows, table, instance, Role.TAKE_PROFIT.value, target)
 
 
 @leaf
 def _cancel_all(state: Record, rows: Rows, instance: int, entries: bool, reason: int) -> None:
-    """Cancel what enters, or what protects."""
-    at = state.instances[instance].order_first
-    while at >= 0:
-        order = state.orders[at]
+    """Request cancellation of entry orders (``entries``), or else of protective orders."""
+    slot = state.instances[instance].order_first
+    while slot >= 0:
+        order = state.orders[slot]
         is_protection = order.role == Role.STOP_LOSS or order.role == Role.TAKE_PROFIT
         if (entries and order.role == Role.ENTRY) or (not entries and is_protection):
-            commands.cancel(state, rows, at, reason)
-        at = order.next
+            commands.cancel(state, rows, slot, reason)
+        slot = order.next
 
 
 @leaf
 def _close(state: Record, rows: Rows, table: Table, instance: int, role: int) -> None:
-    """Close all of the position at market; one such order at a time."""
+    """Close the whole position at market, unless such an order is already open."""
     at = state.instances[instance].order_first
     while at >= 0:
         if state.orders[at].role == Role.TIME or state.orders[at].role == Role.MANUAL:
@@ -91,7 +93,7 @@ def _close(state: Record, rows: Rows, table: Table, instance: int, role: int) ->
 
 @leaf
 def _end_hold(state: Record, rows: Rows, table: Table, instance: int) -> None:
-    """Close what was held as long as it may be."""
+    """Close a position that has reached its maximum holding time."""
     position = state.positions[instance]
     span_ns = state.strategies[state.instances[instance].strategy].max_hold_ns
     if position.qty != 0.0 and span_ns > 0 and state.ts_ns - position.opened_ns >= span_ns:
@@ -100,29 +102,29 @@ def _end_hold(state: Record, rows: Rows, table: Table, instance: int) -> None:
 
 @leaf
 def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
-    """After a fill or the end of an order: what is held is protected, what is not held needs no protection."""
-    own = state.instances[instance]
+    """Update protection, timer and plan after a fill or the end of an order."""
+    machine = state.instances[instance]
     if state.positions[instance].qty != 0.0:
-        span_ns = state.strategies[own.strategy].max_hold_ns
+        span_ns = state.strategies[machine.strategy].max_hold_ns
         if span_ns > 0:
-            own.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
-            state.next_timer_ns = min(state.next_timer_ns, own.timer_ns)
+            machine.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
+            state.next_timer_ns = min(state.next_timer_ns, machine.timer_ns)
         _protect(state, rows, table, instance)
         return
-    own.timer_ns = limits.NEVER_NS
+    machine.timer_ns = limits.NEVER_NS
     _cancel_all(state, rows, instance, False, Reason.EXIT.value)
     if not exposure.has_working_entry(state, instance):
-        forget_plan(own)
+        forget_plan(machine)
 
 
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
-    """The family's answer to a moment in the life of one instance; it never wants to enter."""
+    """Handle a ``Moment`` of one instance; always returns 0: entries are requested from outside."""
     assert 0 <= instance < state.instance_count, "an instance is one of the run's"
-    own = state.instances[instance]
+    machine = state.instances[instance]
     position = state.positions[instance]
     if moment == Moment.DECIDE:
-        for k in range(own.own_first, own.own_first + own.own_count):
+        for k in range(machine.own_first, machine.own_first + machine.own_count):
             indicator = state.indicators[k]
             call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
         if position.qty != 0.0:

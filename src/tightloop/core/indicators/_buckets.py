@@ -1,51 +1,52 @@
-"""Buckets of a base: sums over equal pieces of a window, their median, and where in a tape they begin."""
+"""Median volume of the equal-length buckets that a base period is divided into."""
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 BUCKETS_MAX = 1_024
 
 
 def bucket_count(parameters: Values) -> int:
-    """How many whole pieces of the window's length the base (t3, t4) holds."""
+    """Count the whole buckets of the window's length (t1 - t2) that fit into the base (t3, t4)."""
     length = round((parameters["t1"] - parameters["t2"]) * 1e9)
     return round((parameters["t3"] - parameters["t4"]) * 1e9) // length if length > 0 else 0
 
 
 @leaf
 def row_before(state: Record, arena: Floats, number: int, time_ns: int, high: int, near: int) -> int:
-    """The last row of a tape at or before a time, looked for among those up to ``high``; -1 without one.
+    """Find the last tape row at or before ``time_ns``, among rows up to ``high``; -1 if none.
 
-    The first look is ``near`` rows back: every look far from the last one is a wait for memory.
+    Galloping search that starts ``near`` rows below ``high``, then bisection: neighbouring buckets hold similar numbers
+    of rows, and each probe far from the last one costs a cache miss.
     """
     tape = state.tapes[number]
-    target = time_ns - tape.epoch_ns
+    target_ns = time_ns - tape.epoch_ns
     low = max(tape.count - tape.capacity + 1, 0) - 1
-    middle, stride = high - near, 16
-    while low < middle < high:
-        if arena[tapes.row_at(tape, middle) + tapes.TIME] <= target:
-            low = middle
-            middle += stride
+    probe, stride = high - near, 16
+    while low < probe < high:
+        if arena[tapes.row_at(tape, probe) + tapes.TIME] <= target_ns:
+            low = probe
+            probe += stride
         else:
-            high = middle - 1
-            middle -= stride
+            high = probe - 1
+            probe -= stride
         stride *= 2
     while low < high:
-        middle = (low + high + 1) // 2
-        if arena[tapes.row_at(tape, middle) + tapes.TIME] <= target:
-            low = middle
+        probe = (low + high + 1) // 2
+        if arena[tapes.row_at(tape, probe) + tapes.TIME] <= target_ns:
+            low = probe
         else:
-            high = middle - 1
+            high = probe - 1
     return low
 
 
 @leaf
 def median_of(arena: Floats, at: int, count: int) -> float:
-    """The median of ``count`` floats at ``at``, which are put in order."""
+    """Return the median of ``count`` floats at ``arena[at]``; sorts them in place."""
     assert count > 0, "a median is of something"
     for k in range(1, count):
         x, place = arena[at + k], k
@@ -59,9 +60,10 @@ def median_of(arena: Floats, at: int, count: int) -> float:
 
 @leaf
 def typical_volume(state: Record, arena: Floats, end: int, length_s: float, base_s: float, at: int) -> float:
-    """The median volume of the buckets back from an end of a window, their mean when it is 0; NaN when that is too.
+    """Return the median volume of the buckets before a window boundary; their mean if the median is 0.
 
-    Buckets of ``length_s`` in a base of ``base_s``; ``at`` has room for as many floats as there are buckets.
+    NaN if there was no volume at all. The base of ``base_s`` seconds is cut into buckets of ``length_s``;
+    ``arena[at:]`` is scratch for one float per bucket.
     """
     edge = state.edges[end]
     length_ns = int(length_s * 1e9 + 0.5)

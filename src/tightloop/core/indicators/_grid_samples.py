@@ -1,30 +1,30 @@
-"""Samples of a measure at the points of its grid, and what is made of those of a lookback (P - lookback, P].
+"""Samples of a measure taken at its grid points, over a lookback (P - lookback, P], P being the last grid point.
 
-P is the last point of the grid. Memory: the number of the last point (0: none), then a ring of samples by number.
+Memory: the number of the last grid point (0: none yet), then a ring of samples indexed by point number.
 """
 
 import math
 
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Number, Values, seconds
-from tightloop.core.types import Floats, Record
 
 SAMPLES_MAX = 4_096
 RING = 1
 
 
 def lookback(default: float) -> Number:
-    """How far samples reach back."""
+    """Declare the ``lookback`` parameter, in seconds before the last grid point."""
     return seconds("lookback", default, minimum=1.0, meaning="seconds before the last point of the grid")
 
 
 def sample_count(parameters: Values, grid_s: float) -> int:
-    """How many points of the grid lie in the lookback."""
+    """Count the grid points in the lookback, rounded up."""
     return -(-round(parameters["lookback"] * 1e9) // max(round(grid_s * 1e9), 1))
 
 
 def too_many(parameters: Values, grid_s: float) -> tuple[str, str, str] | None:
-    """There is room for the samples."""
+    """Check that the ring can hold all samples; return (parameter, message, remedy), or None if valid."""
     count = sample_count(parameters, grid_s)
     if count <= SAMPLES_MAX:
         return None
@@ -34,19 +34,19 @@ def too_many(parameters: Values, grid_s: float) -> tuple[str, str, str] | None:
 
 @leaf
 def count_of(lookback_s: float, refresh_ns: int) -> int:
-    """``sample_count`` in compiled code."""
+    """Count the grid points in the lookback; ``sample_count`` for compiled code."""
     return -(-int(lookback_s * 1e9 + 0.5) // refresh_ns)
 
 
 @leaf
 def forget_samples(arena: Floats, memory: int) -> None:
-    """There was a gap: no sample before it counts."""
+    """Discard all samples after a data gap."""
     arena[memory] = 0.0
 
 
 @leaf
 def keep_sample(state: Record, arena: Floats, memory: int, count: int, refresh_ns: int, sample: float) -> None:
-    """Now is a point of the grid: keep its sample. Points since the last one that were left out are UNKNOWN."""
+    """Store the sample of the current grid point; points skipped since the last one become NaN."""
     point = state.ts_ns // refresh_ns
     assert point >= int(arena[memory]), "samples come in order of time"
     for missed in range(max(int(arena[memory]) + 1, point - count + 1), point):
@@ -57,20 +57,20 @@ def keep_sample(state: Record, arena: Floats, memory: int, count: int, refresh_n
 
 @leaf
 def extreme_sample(arena: Floats, memory: int, count: int, sign: float) -> float:
-    """The greatest sample (``sign`` 1) or the least (-1); NaN when one of them is not known."""
+    """Return the largest (``sign`` 1) or smallest (-1) sample; NaN if any sample is unknown."""
     assert count > 0, "a lookback holds the last point at least"
-    found = -math.inf
+    largest = -math.inf
     for k in range(count):
         sample = sign * arena[memory + RING + k]
         if math.isnan(sample):
             return math.nan
-        found = max(found, sample)
-    return sign * found
+        largest = max(largest, sample)
+    return sign * largest
 
 
 @leaf
 def mean_sample(arena: Floats, memory: int, count: int) -> float:
-    """The plain mean of the samples; NaN when one of them is not known."""
+    """Return the mean of the samples; NaN if any sample is unknown."""
     assert count > 0, "a lookback holds the last point at least"
     total = 0.0
     for k in range(count):

@@ -1,11 +1,15 @@
-"""The grids that windowed indicators are computed on though nothing happens, in seconds by the length of a window."""
+"""Default grid periods of windowed indicators, in seconds, as step functions of the window's length or age.
+
+Indicators are recomputed on this grid even when no tick arrives; long or old windows change slowly and need fewer
+points.
+"""
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Record
+from tightloop.core.domain.types import Record
 
 
 def by_near_end(t2: float) -> float:
-    """For means over time: the nearer a window ends to now, the finer."""
+    """Return the grid period for time-weighted means: 1 s for a window ending now, up to 30 s for older ones."""
     for bound, grid_s in ((1.0, 1.0), (30.0, 2.0), (120.0, 5.0), (600.0, 10.0), (1_800.0, 15.0)):
         if t2 <= bound:
             return grid_s
@@ -13,7 +17,7 @@ def by_near_end(t2: float) -> float:
 
 
 def by_length(t1: float) -> float:
-    """For moves of the price: the shorter the window, the finer."""
+    """Return the grid period for price moves: 1 s for windows up to 10 s, up to 10 s for longer ones."""
     for bound, grid_s in ((10.0, 1.0), (30.0, 2.0), (60.0, 5.0)):
         if t1 <= bound:
             return grid_s
@@ -21,7 +25,7 @@ def by_length(t1: float) -> float:
 
 
 def by_age(t2: float) -> float:
-    """For sums and imbalances: the nearer a window ends to now, the finer, and no finer than they move."""
+    """Return the grid period for sums and imbalances: 1 s for a window ending now, at most 10 s for older ones."""
     for bound, grid_s in ((1.0, 1.0), (30.0, 2.0), (60.0, 5.0)):
         if t2 <= bound:
             return grid_s
@@ -29,7 +33,7 @@ def by_age(t2: float) -> float:
 
 
 def by_window(t1: float) -> float:
-    """For velocities and what is made of them."""
+    """Return the grid period for velocities and what derives from them: 1 s for short windows, at most 5 s."""
     for bound, grid_s in ((10.0, 1.0), (30.0, 2.0)):
         if t1 <= bound:
             return grid_s
@@ -37,7 +41,7 @@ def by_window(t1: float) -> float:
 
 
 def by_interval(interval: float) -> float:
-    """For samples that are so far apart."""
+    """Return the grid period for samples ``interval`` seconds apart: at most 5 s."""
     for bound, grid_s in ((5.0, 1.0), (10.0, 2.0)):
         if interval <= bound:
             return grid_s
@@ -45,17 +49,17 @@ def by_interval(interval: float) -> float:
 
 
 @leaf
-def written_ns(written_s: float, own_s: float) -> int:
-    """Nanoseconds between two points: what a strategy wrote as ``refresh``, else the indicator's own."""
-    return int((written_s if written_s > 0.0 else own_s) * 1e9 + 0.5)
+def written_ns(written_s: float, default_s: float) -> int:
+    """Return the grid period in ns: the ``refresh`` a strategy wrote, else the indicator's default."""
+    return int((written_s if written_s > 0.0 else default_s) * 1e9 + 0.5)
 
 
 @leaf
 def is_point(state: Record, refresh_ns: int) -> bool:
-    """Whether now is a point of this grid, all that came at its time included."""
+    """Tell whether this evaluation is on a grid point, after all ticks of that time were applied."""
     assert refresh_ns > 0, "a grid has a period"
     return state.is_grid != 0 and state.ts_ns % refresh_ns == 0
 
 
 near_end_s, length_s, window_s, interval_s = leaf(by_near_end), leaf(by_length), leaf(by_window), leaf(by_interval)
-"""The same for compiled code."""
+"""The same functions for compiled code."""

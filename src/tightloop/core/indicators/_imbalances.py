@@ -1,17 +1,20 @@
-"""The imbalance of a window: the mean over the time in which there was one."""
+"""Time-weighted order book imbalance of a window; time without any quoted quantity is left out."""
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.market import tapes
 
-_SHARE_MIN = 1e-9  # of a window: less defined time than this is rounding
+_SHARE_MIN = 1e-9  # share of the window: a shorter defined time is indistinguishable from float residue
 
 
 @leaf
 def imbalance(state: Record, arena: Floats, old: int, new: int) -> float:
-    """Mean over time between two ends, -100 to 100; NaN before the window is warm, and without a quantity in it."""
+    """Return the time-weighted mean imbalance between two boundaries, -100 to 100.
+
+    NaN until the window is warm, and if no quantity was quoted during it.
+    """
     if not tapes.is_warm(state, old):
         return math.nan
     undefined = tapes.time_mean(state, arena, old, new, tapes.UNDEFINED, tapes.UNDEFINED_DT)

@@ -1,21 +1,21 @@
-"""Deviations over a window, from sums of values and of their squares. Sigma is the population's.
+"""Volatilities over a window, from running sums of values and squares; sigma is the population's.
 
-A return belongs to the print that makes it: from the print before, be that still in the window or the last before it,
-so every return is in exactly one of two windows that meet.
+A return belongs to the later of its two prints, even if the earlier one precedes the window, so adjacent windows
+partition the returns.
 """
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.market import tapes
 
 SAMPLES_MIN = 5
 
 
 @leaf
 def variance(count: float, total: float, squares: float) -> float:
-    """Population variance from plain sums; below 0 lies rounding alone."""
+    """Return the population variance from count, sum and sum of squares; negative float residue is cut to 0."""
     assert count > 0.0, "a variance is of something"
     assert squares >= 0.0, "a sum of squares does not fall"
     mean = total / count
@@ -24,7 +24,7 @@ def variance(count: float, total: float, squares: float) -> float:
 
 @leaf
 def price_volatility(state: Record, arena: Floats, window: int) -> float:
-    """Sigma of the returns from print to print in percent; NaN with fewer than two."""
+    """Return the sigma of print-to-print returns in percent; NaN with fewer than 2 prints or until warm."""
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)
     count = float(tapes.rows_between(state, old, new))
     if not tapes.is_warm(state, old) or count < 2.0:
@@ -35,7 +35,7 @@ def price_volatility(state: Record, arena: Floats, window: int) -> float:
 
 @leaf
 def size_volatility(state: Record, arena: Floats, window: int) -> float:
-    """Sigma of the volumes of prints over their mean; NaN with fewer than two or without volume."""
+    """Return sigma / mean of trade volumes; NaN with fewer than 2 prints, without volume, or until warm."""
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)
     count = float(tapes.rows_between(state, old, new))
     total = tapes.total(state, arena, old, new, tapes.SUM_V)
@@ -46,7 +46,7 @@ def size_volatility(state: Record, arena: Floats, window: int) -> float:
 
 @leaf
 def spread_volatility(state: Record, arena: Floats, window: int) -> float:
-    """Sigma of the spreads of quotes, in the unit of the price; NaN with fewer than SAMPLES_MIN."""
+    """Return the sigma of quoted spreads in price units; NaN with fewer than SAMPLES_MIN quotes."""
     old, new = tapes.edge_of(arena, window), tapes.edge_of(arena, window + 1)
     count = float(tapes.rows_between(state, old, new))
     if not tapes.is_warm(state, old) or count < SAMPLES_MIN:

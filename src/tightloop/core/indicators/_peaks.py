@@ -1,8 +1,12 @@
-"""The peak of a velocity over a lookback, and what share of it is lost. Memory: the greatest sample, the samples."""
+"""The peak of a velocity over a lookback, and the share of it that is lost.
+
+Memory: the largest sample, then the ring of samples.
+"""
 
 import math
 
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -13,7 +17,6 @@ from tightloop.core.indicators._grid_samples import (
 )
 from tightloop.core.indicators._grids import is_point
 from tightloop.core.indicators.contract import Number, Values
-from tightloop.core.types import Floats, Record
 
 SMALLEST_MOVE = Number(
     "min_denominator_rel", 1e-5, 0.0, 1.0, meaning="below this share of the base price a move is no denominator"
@@ -21,13 +24,16 @@ SMALLEST_MOVE = Number(
 
 
 def peak_floats(parameters: Values, grid_s: float) -> int:
-    """Floats of its memory."""
+    """Return the private memory size in floats."""
     return 1 + RING + sample_count(parameters, grid_s)
 
 
 @leaf
 def peak(state: Record, arena: Floats, memory: int, lookback_s: float, refresh_ns: int, velocity: float) -> float:
-    """The greatest of ``velocity`` and of its samples in the lookback; NaN unless all of them are known."""
+    """Return the largest of ``velocity`` and its grid samples in the lookback; NaN unless all of them are known.
+
+    An unknown velocity (not warm, or a data gap) discards the samples.
+    """
     if math.isnan(velocity):
         forget_samples(arena, memory + 1)
         arena[memory] = math.nan
@@ -44,6 +50,6 @@ def peak(state: Record, arena: Floats, memory: int, lookback_s: float, refresh_n
 
 @leaf
 def death(velocity: float, highest: float, floor_rel: float) -> float:
-    """What share of its peak a velocity has lost; NaN when the peak is no rise worth the name."""
+    """Return the lost share of a velocity's peak, (peak - now) / peak; NaN if the peak is too small to divide by."""
     assert not highest < velocity, "a peak is no less than now"
     return (highest - velocity) / highest if highest > max(100.0 * floor_rel, 0.0) else math.nan

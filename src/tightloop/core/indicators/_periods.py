@@ -1,10 +1,10 @@
-"""Consecutive periods of one length back from now, and the direction that the price took in each."""
+"""Consecutive periods of equal length back from now, and the direction of the price in each."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length, is_point, length_s, written_ns
 from tightloop.core.indicators.contract import REFRESH, SECONDS_MAX, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 PERIODS = (
     seconds("period", 60.0, minimum=0.1, meaning="seconds of a period"),
@@ -12,21 +12,21 @@ PERIODS = (
     REFRESH,
 )
 PERIOD, LOOKBACK, _REFRESH, ENDS = 1, 2, 3, 4
-"""Where they stand, counted from the one output."""
+"""Offsets from ``base``: parameters follow the one output, edge numbers follow the parameters."""
 
 
 def ends_of_periods(parameters: Values) -> tuple[End, ...]:
-    """The ends of all periods, from now back."""
+    """Return the boundaries of all periods, latest first, on the trade tape."""
     return tuple(("trades", k * parameters["period"]) for k in range(int(parameters["lookback"]) + 1))
 
 
 def grid_of_periods(parameters: Values) -> float:
-    """The shorter the period, the finer."""
+    """Return the grid period in seconds: as written, else the finer the shorter the period."""
     return refresh_of(parameters, by_length(parameters["period"]))
 
 
 def too_long(parameters: Values) -> tuple[str, str, str] | None:
-    """All periods together are no longer than a window may be."""
+    """Check that all periods fit into the longest window; return (parameter, message, remedy), or None if valid."""
     whole = parameters["period"] * parameters["lookback"]
     if whole <= SECONDS_MAX:
         return None
@@ -36,19 +36,19 @@ def too_long(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def is_known(state: Record, arena: Floats, base: int) -> bool:
-    """Whether a print lies at or before the first period, and no gap since."""
+    """Tell whether all periods are warm: a print at or before the first one, and no data gap since."""
     return tapes.is_warm(state, tapes.edge_of(arena, base + ENDS + int(arena[base + LOOKBACK])))
 
 
 @leaf
 def is_due(state: Record, arena: Floats, base: int) -> bool:
-    """Whether now is a point of the grid."""
+    """Tell whether this evaluation is on a grid point."""
     return is_point(state, written_ns(arena[base + _REFRESH], length_s(arena[base + PERIOD])))
 
 
 @leaf
 def direction(state: Record, arena: Floats, base: int, age: int) -> float:
-    """1 when the price rose over the period that ended ``age`` periods ago, -1 when it fell, 0 when it did neither."""
+    """Return the sign of the price change over the period that ended ``age`` periods ago: 1, -1 or 0."""
     assert age >= 0, "a period has an age"
     now = tapes.value(state, arena, tapes.edge_of(arena, base + ENDS + age), tapes.PRICE)
     before = tapes.value(state, arena, tapes.edge_of(arena, base + ENDS + age + 1), tapes.PRICE)

@@ -1,4 +1,4 @@
-"""Wilder's true range and the arithmetic of the exponential averages, shared by the indicators of this folder."""
+"""Wilder's true range and exponential averages, rounded as TA-Lib rounds them."""
 
 from fractions import Fraction
 from typing import Any
@@ -8,12 +8,12 @@ from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats
+from tightloop.core.domain.types import Floats
 
 if DISABLE_JIT:
 
     def multiply_add(a: float, b: float, c: float) -> float:
-        """``a * b + c`` with one rounding."""
+        """Return ``a * b + c`` with a single rounding (fused multiply-add), in exact fractions."""
         if not abs(a * b + c) < float("inf"):
             return a * b + c
         return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
@@ -22,10 +22,10 @@ else:
 
     @intrinsic  # type: ignore[untyped-decorator]  # numba ships no usable types
     def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-        """``a * b + c`` with one rounding.
+        """Return ``a * b + c`` with a single rounding (fused multiply-add).
 
-        TA-Lib's exponential averages round so on every processor with a fused multiply-add. One instruction there, a
-        call into the C library elsewhere, the same bits everywhere.
+        TA-Lib's exponential averages round this way on processors with an FMA unit. LLVM emits that instruction, or
+        a call into the C library elsewhere: the same bits everywhere.
         """
 
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
@@ -36,7 +36,7 @@ else:
 
 @leaf
 def true_range(high: float, low: float, previous_close: float) -> float:
-    """Wilder: the largest of high - low and the distances of both from the close before."""
+    """Return Wilder's true range: the largest of high - low, |high - close before|, |low - close before|."""
     assert high >= low
     largest = high - low
     above, below = abs(previous_close - high), abs(previous_close - low)
@@ -49,15 +49,17 @@ def true_range(high: float, low: float, previous_close: float) -> float:
 
 @leaf
 def wilder(previous: float, x: float, period: float) -> float:
-    """The next value of Wilder's average, ``((period - 1) * previous + x) / period``, rounded as TA-Lib ATR rounds."""
+    """Return the next value of Wilder's average, ``((period - 1) * previous + x) / period``, as TA-Lib ATR rounds."""
     weight = (period - 1.0) / period
     return multiply_add(previous, weight, (1.0 - weight) * x)
 
 
 @leaf
 def exponential(arena: Floats, at: int, n: float, count: float, x: float) -> None:
-    """Take ``x``, the value number ``count``, into the exponential average at ``at``: a plain sum before number ``n``,
-    the mean of the first ``n`` on it (TA-Lib EMA)."""
+    """Update the exponential moving average at ``arena[at]`` with ``x``, its ``count``-th value (TA-Lib EMA).
+
+    Seeded with the mean of the first ``n`` values; until then the cell holds their running sum.
+    """
     assert count >= 1.0
     if count < n:
         arena[at] += x
@@ -66,4 +68,4 @@ def exponential(arena: Floats, at: int, n: float, count: float, x: float) -> Non
     elif n > 1.0:
         arena[at] = multiply_add(2.0 / (n + 1.0), x - arena[at], arena[at])
     else:
-        arena[at] = x  # exact: adding a difference would keep the rounding of the value before
+        arena[at] = x  # n = 1: assign exactly; old + (x - old) would carry rounding of the previous value

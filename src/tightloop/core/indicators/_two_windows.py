@@ -1,4 +1,4 @@
-"""What indicators over a window (t1, t2) and a base (t3, t4) share."""
+"""Shared by indicators over a window (t1, t2) and a base (t3, t4): parameters, boundaries, validation."""
 
 from tightloop.core.indicators._windows_of_time import ordered
 from tightloop.core.indicators.contract import End, Number, Values, seconds
@@ -9,7 +9,7 @@ MIN_DENOMINATOR_REL = Number(
 
 
 def windows(t1: float, t2: float, t3: float, t4: float) -> tuple[Number, Number, Number, Number]:
-    """The parameters of a window and its base."""
+    """Declare the parameters of a window (t1, t2) and its base (t3, t4)."""
     return (
         seconds("t1", t1, minimum=0.001),
         seconds("t2", t2),
@@ -19,15 +19,15 @@ def windows(t1: float, t2: float, t3: float, t4: float) -> tuple[Number, Number,
 
 
 def two_of_trades(parameters: Values) -> tuple[End, ...]:
-    """Both on the tape of prints."""
+    """Return the boundaries of window and base on the trade tape."""
     return tuple(("trades", parameters[name]) for name in ("t1", "t2", "t3", "t4"))
 
 
 def two_of_quotes(parameters: Values) -> tuple[End, ...]:
-    """Both on the tape of quotes."""
+    """Return the boundaries of window and base on the quote tape."""
     return tuple(("quotes", parameters[name]) for name in ("t1", "t2", "t3", "t4"))
 
 
 def two_windows(parameters: Values) -> tuple[str, str, str] | None:
-    """Both are windows."""
+    """Check that both windows begin before they end; return (parameter, message, remedy), or None if valid."""
     return ordered(parameters, "t1", "t2") or ordered(parameters, "t3", "t4")

@@ -1,9 +1,9 @@
-"""What is made of samples of TWPA: its window, a lookback, and the samples kept on the grid."""
+"""Grid samples of a window's TWPA over a lookback, shared by MAX_TWPA, MIN_TWPA and AVG_TWPA."""
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -17,7 +17,7 @@ from tightloop.core.indicators._grids import is_point, near_end_s, written_ns
 from tightloop.core.indicators._one_window import T1, T2, grid, one_window
 from tightloop.core.indicators._windows_of_time import mean_price
 from tightloop.core.indicators.contract import REFRESH, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 SAMPLED_TWPA = (T1, T2, lookback(600.0), REFRESH)
 
@@ -26,20 +26,20 @@ SAMPLES = 7
 
 
 def room_for_samples(parameters: Values) -> int:
-    """The ring of a lookback."""
+    """Return the private memory size: a ring with one sample per grid point of the lookback."""
     return RING + sample_count(parameters, grid(parameters))
 
 
 def refuse_samples(parameters: Values) -> tuple[str, str, str] | None:
-    """The window is one, and there is room for its samples."""
+    """Validate the window and the number of samples: (parameter, message, remedy), or None if valid."""
     return one_window(parameters) or too_many(parameters, grid(parameters))
 
 
 @leaf
 def sampled(state: Record, arena: Floats, base: int) -> int:
-    """Take a sample when it is due: how many the ring at SAMPLES holds then, 0 when it is not due.
+    """Take a sample if this is a grid point; return the number of samples in the ring, or 0 if none was taken.
 
-    The output is UNKNOWN, and the samples are forgotten, while the window itself is not known.
+    While the window is not warm, sets the output to NaN and discards the samples.
     """
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     now = mean_price(state, arena, old, new)

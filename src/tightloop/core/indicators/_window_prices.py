@@ -1,14 +1,14 @@
-"""The price of a window by a method of choice, and the velocity between two of them."""
+"""The price of a window by a selectable method, and the velocity between two windows."""
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._one_window import volume_time_mean
 from tightloop.core.indicators._windows_of_time import move_pct, ordered
 from tightloop.core.indicators.contract import Choice, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 LAST, TWPA, VTWPA, MID = 0.0, 1.0, 2.0, 3.0
 METHOD = Choice(
@@ -27,25 +27,31 @@ VELOCITY = (
 
 
 def ends_of_velocity(parameters: Values) -> tuple[End, ...]:
-    """The ends of the window and of its base, on the tape that the method reads."""
+    """Return the boundaries of window and base, on the quote tape for method ``mid``, else on the trade tape."""
     tape = "quotes" if parameters["price_method"] == MID else "trades"
     return tuple((tape, parameters[name]) for name in ("t1", "t2", "t3", "t4"))
 
 
 def velocity_grid(parameters: Values) -> float:
-    """The shorter the window, the finer."""
+    """Return the grid period in seconds: as written, else the finer the shorter the window."""
     return refresh_of(parameters, by_window(parameters["t1"]))
 
 
 def velocity_windows(parameters: Values) -> tuple[str, str, str] | None:
-    """Both are windows, or the first is now."""
+    """Check that both windows begin before they end; t1 = t2 = 0 is allowed and means the current price.
+
+    Returns (parameter, message, remedy), or None if valid.
+    """
     is_now = parameters["t1"] == parameters["t2"] == 0.0
     return (None if is_now else ordered(parameters, "t1", "t2")) or ordered(parameters, "t3", "t4")
 
 
 @leaf
 def price_between(state: Record, arena: Floats, old: int, new: int, method: float) -> float:
-    """The price of the window between two ends; where they are one, the price in force there. NaN when not warm."""
+    """Return the price of the window between two boundaries by ``method``; NaN until it is warm.
+
+    If both boundaries are the same instant, the price in force there.
+    """
     if not tapes.is_warm(state, old):
         return math.nan
     is_window = state.edges[old].offset_ns > state.edges[new].offset_ns
@@ -63,7 +69,10 @@ def price_between(state: Record, arena: Floats, old: int, new: int, method: floa
 
 @leaf
 def velocity_at(state: Record, arena: Floats, place: int, method: float) -> float:
-    """The velocity in percent between windows whose four ends stand at ``place``."""
+    """Return the change from the base's price to the window's price in percent; NaN until both are warm.
+
+    ``place``: arena index of the four edge numbers (``state.edges``), window then base.
+    """
     old, new = tapes.edge_of(arena, place), tapes.edge_of(arena, place + 1)
     now = price_between(state, arena, old, new, method)
     base_old, base_new = tapes.edge_of(arena, place + 2), tapes.edge_of(arena, place + 3)

@@ -1,22 +1,22 @@
-"""Windows over the last ``n`` bars, kept in the arena: what several indicators of this folder share.
+"""Rolling windows over the last ``n`` bars, stored in the arena: ring, sum, mean, range, variance.
 
-A window is a region of floats that starts at ``at`` and is zero at the start. Each leaf takes in the newest value and
-costs O(1) amortised. What has left a window has left its sums: they are made anew from its values once a window, and at
-once when what is left of them is so small that the rounding of what went could be seen in it.
+Each structure is a block of floats at ``arena[at:]`` that starts as zeros; every update costs O(1) amortised. Running
+sums subtract the value that leaves, so rounding of a large value could outlive it: sums are recomputed from the window
+once every ``n`` values, and at once when the remainder is so small that such rounding would show.
 """
 
 import numpy as np
 
 from tightloop.core.compiled import leaf
-from tightloop.core.types import Floats
+from tightloop.core.domain.types import Floats
 
-# A ring of n values takes RING + n floats: how many are in, where the next one goes, the values.
+# Ring of n values, RING + n floats: number of values held, index of the next write, the values.
 _FILLED, _PLACE, RING = 0, 1, 2
 
 
 @leaf
 def push(arena: Floats, at: int, n: int, x: float) -> float:
-    """Keep ``x`` as the newest of ``n`` values; the oldest of them (0 while there are fewer)."""
+    """Append ``x`` to a ring of ``n`` values; return the value now oldest (0 while the ring is filling)."""
     place = int(arena[at + _PLACE])
     assert 0 <= place < n
     arena[at + RING + place] = x
@@ -29,51 +29,52 @@ def push(arena: Floats, at: int, n: int, x: float) -> float:
 
 @leaf
 def full(arena: Floats, at: int, n: int) -> bool:
-    """Whether ``n`` values are in the ring."""
+    """Tell whether the ring holds ``n`` values."""
     return arena[at + _FILLED] >= n
 
 
 @leaf
 def nth(arena: Floats, at: int, n: int, age: int) -> float:
-    """The value of a full ring that came ``age`` values after the oldest one."""
+    """Return the value ``age`` places after the oldest one of a full ring."""
     assert 0 <= age < n
     place = int(arena[at + _PLACE]) + age
     return arena[at + RING + (place if place < n else place - n)]
 
 
-_RATIO_SEEN = 0.0001  # of the largest sum since it was made anew: below, its rounding is 1e-12 of what is left
+_RATIO_SEEN = 0.0001  # of the largest sum since recomputation; below it, that sum's rounding is 1e-12 of the rest
 
 
 @leaf
 def rest_of_sum(arena: Floats, peak: int, ring: int, n: int, total: float, oldest: float) -> float:
-    """What a sum of the ``n`` values of a full ring is without the oldest one, which was just pushed out.
+    """Return a rolling sum without the ring's oldest value, which the next push evicts.
 
-    The float at ``peak`` holds the largest sum since one was made anew. Values are not negative, so a sum falls to a
-    part of its largest only after it rose to that: O(n) once a window and once after each such rise.
+    ``total`` is the sum over the full ring, ``arena[peak]`` the largest sum since the last recomputation. Values are
+    non-negative, so a sum can only collapse after it rose: recomputation is O(n) once per ``n`` values and once after
+    each such rise.
     """
     assert full(arena, ring, n)
-    left = total - oldest
+    rest = total - oldest
     largest = max(arena[peak], total)
     place = int(arena[ring + _PLACE])
-    if place == 0 or not left >= _RATIO_SEEN * largest:
-        left = 0.0
+    if place == 0 or not rest >= _RATIO_SEEN * largest:
+        rest = 0.0
         for at in range(ring + RING + place + 1, ring + RING + n):
-            left += arena[at]
+            rest += arena[at]
         for at in range(ring + RING, ring + RING + place):
-            left += arena[at]
-        largest = left
+            rest += arena[at]
+        largest = rest
     arena[peak] = largest
-    return left
+    return rest
 
 
-# A moving sum of n values takes SUM + n floats: the sum without the oldest value, its peak, then a ring.
+# Moving sum of n values, SUM + n floats: the sum without the oldest value, its peak, then a ring.
 _REST, _LARGEST, _VALUES = 0, 1, 2
 SUM = _VALUES + RING
 
 
 @leaf
 def moving_sum(arena: Floats, at: int, n: int, x: float) -> float:
-    """Sum of the last ``n`` values, none negative; NaN until there are ``n``."""
+    """Return the sum of the last ``n`` non-negative values; NaN until there are ``n``."""
     total = arena[at + _REST] + x
     oldest = push(arena, at + _VALUES, n, x)
     if not full(arena, at + _VALUES, n):
@@ -83,16 +84,16 @@ def moving_sum(arena: Floats, at: int, n: int, x: float) -> float:
     return total
 
 
-# A moving mean of bounded values takes MEAN + n floats: the sum, then a ring.
+# Moving mean of bounded values, MEAN + n floats: the sum, then a ring.
 MEAN = 1 + RING
 
 
 @leaf
 def bounded_mean(arena: Floats, at: int, n: int, x: float) -> float:
-    """Mean of the last ``n`` values between 0 and 100, NaN until there are ``n``.
+    """Return the mean of the last ``n`` values, each within 0 to 100; NaN until there are ``n``.
 
-    A running sum, rounded as TA-Lib's: newest in, mean, oldest out. What its roundings leave behind stays below 1e-9
-    over 10^6 bars, because no value is large.
+    A plain running sum in TA-Lib's order of operations: add the newest, divide, subtract the oldest. Because the values
+    are bounded, accumulated rounding stays below 1e-9 over 10^6 bars.
     """
     total = arena[at] + x
     oldest = push(arena, at + 1, n, x)
@@ -103,13 +104,13 @@ def bounded_mean(arena: Floats, at: int, n: int, x: float) -> float:
     return total / n
 
 
-# An exact sum: the sum, then what its roundings left out.
+# Compensated sum: the sum, then its accumulated rounding error.
 EXACT_SUM = 2
 
 
 @leaf
 def add_exactly(arena: Floats, at: int, x: float) -> float:
-    """Add ``x`` to a sum that keeps what rounding drops (Neumaier), so that taking it out again leaves no trace."""
+    """Add ``x`` to a compensated sum (Neumaier) and return it; subtracting ``x`` later leaves no residue."""
     total = arena[at]
     rounded = total + x
     part = rounded - total
@@ -118,18 +119,18 @@ def add_exactly(arena: Floats, at: int, x: float) -> float:
     return rounded + arena[at + 1]
 
 
-# A sliding range of n bars takes RANGE + 2 n floats: bars seen, place in the block of n bars, extremes of the block so
-# far, extremes of the window, then n highs and n lows. Up to the place these are the bars of this block; from there on,
-# for each bar of the block before, the extreme from it to the end of its block.
+# Sliding range of n bars, RANGE + 2 n floats: bars seen, slot in the current block, extremes of the block so far,
+# extremes of the window, then n highs and n lows. Before the slot these are bars of the current block; from the slot on
+# they are tail extremes of the previous block: from that bar to the block's end.
 _SEEN, _SLOT, _BLOCK_HIGH, _BLOCK_LOW, _HIGHEST, _LOWEST, RANGE = range(7)
 
 
 @leaf
 def sliding_range(arena: Floats, at: int, n: int, high: float, low: float) -> tuple[float, float]:
-    """Highest ``high`` and lowest ``low`` of the last ``n`` bars (of all of them while there are fewer).
+    """Return the highest ``high`` and lowest ``low`` of the last ``n`` bars (of all bars while there are fewer).
 
-    Blocks of ``n`` bars (van Herk, Gil and Werman): a window is the end of one block and the beginning of the next,
-    which takes one comparison; when a block is complete its ends are prepared: one step for each of its bars.
+    Van Herk / Gil-Werman: bars are grouped in blocks of ``n``. A window is the tail of one block plus the head of the
+    next, so one comparison suffices; when a block is complete its tail extremes are precomputed, one step per bar.
     """
     highs, lows = at + RANGE, at + RANGE + n
     slot = int(arena[at + _SLOT])
@@ -156,41 +157,42 @@ def sliding_range(arena: Floats, at: int, n: int, high: float, low: float) -> tu
 
 @leaf
 def bars_seen(arena: Floats, at: int) -> float:
-    """How many bars a sliding range has taken in."""
+    """Return the number of bars a sliding range has consumed."""
     return arena[at + _SEEN]
 
 
 @leaf
 def range_before(arena: Floats, at: int) -> tuple[float, float]:
-    """What the last ``sliding_range`` returned."""
+    """Return the (highest, lowest) pair of the last ``sliding_range`` call."""
     assert arena[at + _SEEN] > 0.0
     return arena[at + _HIGHEST], arena[at + _LOWEST]
 
 
-# A moving variance of n values takes VARIANCE + n floats: the origin that deviations are measured from, their sum and
-# sum of squares without the oldest value, the largest sum of squares since they were built, the mean deviation of this
-# window, bars until they are built anew, length of the run of equal values, the sums that a window of equal values
-# gave, whether it has, then a ring.
+# Moving variance of n values, VARIANCE + n floats: the origin of deviations, their sum and sum of squares without the
+# oldest value, the largest sum of squares since recomputation, the mean deviation of the window, bars until the next
+# recomputation, length of the run of equal values, the two sums of a window of equal values, whether these are known,
+# then a ring.
 _ORIGIN, _SUM, _SQUARES, _PEAK, _MEAN, _DUE, _RUN, _FLAT_SUM, _FLAT_SQUARES, _FLAT_KNOWN, VARIANCE_RING = range(11)
 VARIANCE = VARIANCE_RING + RING
 
 _REBUILD_WINDOWS = 32
-_RATIO_STALE = 0.000001  # the variance is so small a part of the squares that it is taken from: it has lost digits
-_RATIO_OUTLIER = 1000000.0  # the squares that are left are so much smaller than the one that went
-_RATIO_PEAK = 0.0001  # the variance is so small a part of the largest squares: their rounding is in it
-_RATIO_ZERO = 0.000000000001  # no spread left that the mean could resolve
+_RATIO_STALE = 0.000001  # variance / mean square below this: cancellation has cost too many digits
+_RATIO_OUTLIER = 1000000.0  # departed square / remaining squares above this: an outlier has left
+_RATIO_PEAK = 0.0001  # variance / largest mean square below this: that square's rounding shows
+_RATIO_ZERO = 0.000000000001  # variance / mean square below this is float residue: exactly 0
 
 
 @leaf
 def moving_variance(arena: Floats, at: int, n: int, x: float) -> float:
-    """Population variance of the last ``n`` values, NaN until there are ``n``, exactly 0 when they are equal.
+    """Return the population variance of the last ``n`` values; NaN until there are ``n``, 0 if all are equal.
 
-    TA-Lib 0.8 VAR: sums of deviations from an origin near the window, built anew from the window when they have lost
-    digits, when an outlier has left, and every 32 windows: O(n) then, O(1) a bar over a run. In a run of equal values
-    TA-Lib rebuilds at every bar; the sums are the same each time and are kept here.
+    Follows TA-Lib 0.8 VAR: sums of deviations from an origin near the window, recomputed from the window (O(n), else
+    O(1)) when digits were lost to cancellation, when an outlier has left, and every 32 windows. While all values are
+    equal, TA-Lib recomputes at every bar; the result is the same each time and is cached here.
 
-    TA-Lib can miss outliers that leave one after the other: in volumes over a few bars its variance can be 1e-7 off.
-    Here sums are built anew then, too. What no float can hold (a square beyond 1e308) is gone with its value.
+    One deliberate difference: TA-Lib can miss outliers that leave one after the other, so its variance of volumes over
+    a few bars can be off by 1e-7; here these also trigger a recomputation. Squares beyond 1e308 overflow, and that too
+    is gone once the value has left.
     """
     ring = at + VARIANCE_RING
     if arena[ring] == 0.0:
@@ -212,22 +214,22 @@ def moving_variance(arena: Floats, at: int, n: int, x: float) -> float:
     share = 1.0 / n
     mean = total * share
     variance = squares * share - mean * mean
-    gone = oldest - arena[at + _ORIGIN]
+    departed = oldest - arena[at + _ORIGIN]
     arena[at + _PEAK] = max(arena[at + _PEAK], squares)
-    squares -= gone * gone
+    squares -= departed * departed
     arena[at + _DUE] -= 1.0
-    is_sound = variance >= _RATIO_STALE * (squares * share) and gone * gone <= _RATIO_OUTLIER * squares
+    is_sound = variance >= _RATIO_STALE * (squares * share) and departed * departed <= _RATIO_OUTLIER * squares
     if not (is_sound and variance >= _RATIO_PEAK * (arena[at + _PEAK] * share)) or arena[at + _DUE] <= 0.0:
         variance = _rebuild(arena, at, n)
     else:
-        arena[at + _SUM], arena[at + _SQUARES], arena[at + _MEAN] = total - gone, squares, mean
+        arena[at + _SUM], arena[at + _SQUARES], arena[at + _MEAN] = total - departed, squares, mean
     assert not variance < 0.0
     return variance
 
 
 @leaf
 def _rebuild(arena: Floats, at: int, n: int) -> float:
-    """Sums from the window itself, around its mean; the variance of the window."""
+    """Recompute the sums from the window, with its mean as new origin; return the variance."""
     ring = at + VARIANCE_RING
     arena[at + _DUE] = _REBUILD_WINDOWS * n
     if arena[at + _FLAT_KNOWN] == 1.0:
@@ -248,9 +250,9 @@ def _rebuild(arena: Floats, at: int, n: int) -> float:
     variance = squares * share - mean * mean
     if variance < _RATIO_ZERO * (squares * share):
         variance = 0.0
-    gone = nth(arena, ring, n, 0) - origin
+    departed = nth(arena, ring, n, 0) - origin
     arena[at + _ORIGIN], arena[at + _MEAN], arena[at + _PEAK] = origin, mean, squares
-    arena[at + _SUM], arena[at + _SQUARES] = total - gone, squares - gone * gone
+    arena[at + _SUM], arena[at + _SQUARES] = total - departed, squares - departed * departed
     if arena[at + _RUN] >= n and variance == 0.0:
         arena[at + _FLAT_KNOWN] = 1.0
         arena[at + _FLAT_SUM], arena[at + _FLAT_SQUARES] = arena[at + _SUM], arena[at + _SQUARES]
@@ -259,5 +261,5 @@ def _rebuild(arena: Floats, at: int, n: int) -> float:
 
 @leaf
 def deviation_from_mean(arena: Floats, at: int, x: float) -> float:
-    """The newest value ``x`` of a moving variance less the mean of its window."""
+    """Return the newest value ``x`` of a moving variance minus the mean of its window."""
     return (x - arena[at + _ORIGIN]) - arena[at + _MEAN]

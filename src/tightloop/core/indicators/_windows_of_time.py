@@ -1,15 +1,15 @@
-"""What indicators over windows of time share: how windows are written, and means of prices over two of them."""
+"""Validation of time windows, and time-weighted mean prices over them."""
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators.contract import Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
 
 
 def ordered(parameters: Values, begin: str, end: str) -> tuple[str, str, str] | None:
-    """A window begins further back than it ends."""
+    """Check that a window begins before it ends; return (parameter, message, remedy), or None if valid."""
     if parameters[begin] > parameters[end]:
         return None
     message = f"{parameters[begin]:g} is not before {end} {parameters[end]:g}: the window would be empty"
@@ -17,7 +17,7 @@ def ordered(parameters: Values, begin: str, end: str) -> tuple[str, str, str] | 
 
 
 def base_and_now(parameters: Values) -> tuple[str, str, str] | None:
-    """The base (t3, t3 - d) of a move lies before now."""
+    """Check that a move's base (t3, t3 - d) ends by now; return (parameter, message, remedy), or None if valid."""
     if parameters["t3"] >= parameters["d"]:
         return None
     message = f"{parameters['d']:g} is longer than t3 {parameters['t3']:g}: the base would reach beyond now"
@@ -26,7 +26,7 @@ def base_and_now(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def mean_price(state: Record, arena: Floats, old: int, new: int) -> float:
-    """TWPA between two ends; NaN until a print lies at or before the first."""
+    """Return the time-weighted price (TWPA) between two boundaries; NaN until warm (a print at or before ``old``)."""
     if not tapes.is_warm(state, old):
         return math.nan
     return tapes.price_mean(state, old, new)
@@ -34,5 +34,5 @@ def mean_price(state: Record, arena: Floats, old: int, new: int) -> float:
 
 @leaf
 def move_pct(now: float, base: float) -> float:
-    """The move from one price to another in percent; NaN when one is not known."""
+    """Return the change from ``base`` to ``now`` in percent; NaN if either price is unknown."""
     return 100.0 * (now - base) / base if base > 0.0 else math.nan

@@ -6,9 +6,10 @@
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import true_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("adx", "plus_di", "minus_di")
 PARAMETERS = (period(14, minimum=2),)
@@ -21,7 +22,7 @@ FORMULA = (
 _ADX, _PLUS_DI, _MINUS_DI, _PERIOD = 0, 1, 2, 3
 _COUNT, _HIGH, _LOW, _CLOSE, _PLUS, _MINUS, _REACH, _DX_SUM = 4, 5, 6, 7, 8, 9, 10, 11
 
-_NO_MOVEMENT = 1e-14  # of plus_di + minus_di
+_NO_MOVEMENT = 1e-14  # a smaller plus_di + minus_di counts as no movement, as in TA-Lib
 
 
 def size(parameters: Values) -> int:
@@ -34,14 +35,14 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _accumulate(arena: Floats, at: int, n: float, x: float) -> None:
-    """Wilder's sum: ``x`` takes the place of an ``n``-th of what is there."""
+    """Update Wilder's running sum: drop an ``n``-th of it, add ``x``."""
     assert x >= 0.0
     arena[at] = arena[at] - arena[at] / n + x
 
 
 @leaf
 def _index(arena: Floats, base: int, n: float, count: float) -> None:
-    """The two indicators, and the average of their index; ``count`` bars came before this one."""
+    """Write +DI, -DI and ADX, the Wilder average of DX; ``count`` is the number of bars before this one."""
     reach = arena[base + _REACH]
     plus_di = 100.0 * (arena[base + _PLUS] / reach) if reach > 0.0 else 0.0
     minus_di = 100.0 * (arena[base + _MINUS] / reach) if reach > 0.0 else 0.0
@@ -68,7 +69,7 @@ def update(arena: Floats, base: int, bar: Record) -> None:
         arena[base + _COUNT] = count + 1.0
     if count == 0.0:
         return
-    # The first period - 1 movements are only added up: nothing is taken out for them.
+    # Seeding as in TA-Lib: the first period - 1 movements are summed without decay.
     n_th = n if count >= n else np.inf
     _accumulate(arena, base + _PLUS, n_th, rise if rise > 0.0 and rise > fall else 0.0)
     _accumulate(arena, base + _MINUS, n_th, fall if fall > 0.0 and fall > rise else 0.0)

@@ -1,9 +1,10 @@
 """ATR: Wilder's average of the true range, in price."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import true_range, wilder
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(14),)

@@ -1,10 +1,10 @@
 """AVERAGE_TRADE_SIZE: mean volume of a deal, in units of the base asset; UNKNOWN without a deal."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import deal_size
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

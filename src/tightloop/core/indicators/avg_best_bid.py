@@ -1,10 +1,10 @@
 """AVG_BEST_BID: time-weighted mean of the best bid; UNKNOWN before a quote lies at its beginning."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import WINDOW, grid, mean_over, no_memory, of_quotes, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -1,7 +1,7 @@
 """AVG_VOLUME: mean volume of a print; UNKNOWN in a window without one."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import (
     WINDOW,
     count_over,
@@ -12,8 +12,8 @@ from tightloop.core.indicators._one_window import (
     share_of,
     sum_over,
 )
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -1,12 +1,13 @@
 """BASELINE_PRICE: time-weighted mean price of a base before the move; UNKNOWN before a print lies at its beginning."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_near_end
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import base_and_now, mean_price
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (

@@ -1,10 +1,11 @@
 """BEST_ASK: best ask, of the last quote; UNKNOWN without one."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._last_quote import every_second, no_ends
 from tightloop.core.indicators._one_window import no_memory
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (REFRESH,)

@@ -1,12 +1,13 @@
 """BID_ASK_IMBALANCE: which side of the best prices holds more, over time; -100 (all ask) to 100 (all bid)."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._imbalances import imbalance
 from tightloop.core.indicators._one_window import no_memory, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 LEVELS = Number("levels", 1.0, 1, tapes.DEEP_LEVELS, whole=True, meaning="1: the best prices; 3: of a book")

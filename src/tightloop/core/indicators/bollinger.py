@@ -9,9 +9,10 @@ import math
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import VARIANCE, VARIANCE_RING, full, moving_variance, nth, rest_of_sum
-from tightloop.core.indicators.contract import UPDATE, Number, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Number, Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("upper", "middle", "lower", "bandwidth", "percent_b")
 PARAMETERS = (period(20, minimum=2), Number("deviations", 2.0, 0.01, 100.0, meaning="standard deviations"))

@@ -4,10 +4,11 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._last_quote import every_second, no_ends
 from tightloop.core.indicators._one_window import no_memory
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Choice, Number
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Choice, Number
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -31,7 +32,10 @@ _BOTH, _BID, _ASK = 0.0, 1.0, 2.0
 
 @leaf
 def _money(book: Record, side: int, bound: float) -> float:
-    """Of a side's levels as far as ``bound``; NaN when levels that are not kept may lie in reach."""
+    """Sum price x quantity of a side's levels from the best price up to ``bound``, in the quote asset.
+
+    ``side``: 1 bids, -1 asks. NaN if all kept levels are in reach and the book is full: there may be more.
+    """
     levels = book.bids if side > 0 else book.asks
     count = book.bid_count if side > 0 else book.ask_count
     at, money = count - 1, 0.0

@@ -4,9 +4,10 @@ The mean absolute deviation is about a mean that moves at every bar, so an updat
 """
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RING, full, push
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20, minimum=2),)
@@ -18,7 +19,7 @@ FORMULA = (
 _PERIOD, _RING = 1, 2
 
 _LAMBERT = 0.015
-_NO_SPREAD = 1e-14  # part of the mean
+_NO_SPREAD = 1e-14  # distances and deviations below this share of the mean count as 0, as in TA-Lib
 
 
 def size(parameters: Values) -> int:
@@ -36,7 +37,7 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     push(arena, base + _RING, n, typical)
     if not full(arena, base + _RING, n):
         return
-    # In the order of the ring, not of time: TA-Lib adds up so.
+    # In ring order, not time order: the order of TA-Lib's summation, for equal rounding.
     first = base + _RING + RING
     total = 0.0
     for place in range(first, first + n):

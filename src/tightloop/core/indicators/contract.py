@@ -1,31 +1,17 @@
-"""What an indicator file declares, and the compiled signatures it is called by."""
+"""Parameter declarations of indicator modules, and reading a bar's source field in compiled code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from numba import float64, int64, types
-
-from tightloop.core.compiled import caller, leaf
-from tightloop.core.types import BAR_RECORD, STATE_RECORD, Record
-
-UPDATE = types.void(float64[::1], int64, BAR_RECORD)
-"""``update(arena, base, bar)`` of a market indicator."""
-
-EVALUATE = types.void(STATE_RECORD, float64[::1], int64, int64)
-"""``evaluate(state, arena, instance, base)`` of an indicator of the instance itself."""
-
-MEASURE = EVALUATE
-"""``measure(state, arena, instrument, base)`` of an indicator over windows of time."""
-
-call_update = caller(UPDATE)
-call_evaluate = caller(EVALUATE)
+from tightloop.core.compiled import leaf
+from tightloop.core.domain.types import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A numeric parameter with inclusive bounds. ``default`` None means that it must be written.
+    """A numeric parameter with inclusive bounds; ``default`` None means it must be written.
 
-    ``or_zero``: 0 may be written too, though it lies outside of the bounds.
+    ``or_zero``: 0 is valid even though it lies outside the bounds.
     """
 
     name: str
@@ -37,17 +23,17 @@ class Number:
     or_zero: bool = False
 
     def allows(self, value: float) -> bool:
-        """Whether a value lies in the bounds."""
+        """Tell whether a value is within bounds."""
         return self.minimum <= value <= self.maximum or (self.or_zero and value == 0.0)
 
     def bounds(self) -> str:
-        """The bounds as people read them."""
+        """Format the bounds for messages, e.g. ``1 to 100 or 0``."""
         return f"{self.minimum:g} to {self.maximum:g}{' or 0' if self.or_zero else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A parameter that is one of some words; the arena holds the position of the word in ``words``."""
+    """A parameter that takes one of several words; the arena stores the index of the word in ``words``."""
 
     name: str
     default: str
@@ -57,7 +43,7 @@ class Choice:
 
 Parameter = Number | Choice
 Values = Mapping[str, float]
-"""Parameters by name; a ``Choice`` by the position of its word."""
+"""Parameter values by name; a ``Choice`` as the index of its word."""
 
 PERIOD_MAX = 10_000
 
@@ -67,18 +53,18 @@ FLAT = Choice("flat", "zero", ("zero", "unknown"), "where nothing moved: zero, a
 
 
 def period(default: int | None = 14, *, name: str = "period", minimum: int = 1) -> Number:
-    """The usual ``period`` parameter, in bars."""
+    """Declare a whole-number period in bars."""
     return Number(name, default, minimum, PERIOD_MAX, whole=True, meaning="bars")
 
 
 End = tuple[str, float]
-"""One end of a window: the tape (``trades`` or ``quotes``) and seconds before now."""
+"""A window boundary: the tape (``trades`` or ``quotes``) and seconds before now."""
 
 SECONDS_MAX = 86_400.0
 
 
 def seconds(name: str, default: float | None, *, minimum: float = 0.0, meaning: str = "") -> Number:
-    """A distance in time before now."""
+    """Declare a parameter in seconds before now, at most one day."""
     return Number(name, default, minimum, SECONDS_MAX, meaning=meaning or "seconds before now")
 
 
@@ -87,14 +73,14 @@ REFRESH = Number(
 )
 
 
-def refresh_of(values: Values, own_s: float) -> float:
-    """Seconds between two points of the grid: what a strategy wrote as ``refresh``, else the indicator's own."""
-    return values["refresh"] if values["refresh"] > 0.0 else own_s
+def refresh_of(values: Values, default_s: float) -> float:
+    """Return the grid period in seconds: the ``refresh`` a strategy wrote, else the indicator's default."""
+    return values["refresh"] if values["refresh"] > 0.0 else default_s
 
 
 @leaf
 def read_source(bar: Record, source: float) -> float:
-    """The number of ``bar`` that ``SOURCE`` names; ``source`` is the position of the word."""
+    """Read the bar field that a ``SOURCE`` parameter names; ``source`` is the index of its word."""
     if source == 0.0:
         return bar.close
     if source == 1.0:

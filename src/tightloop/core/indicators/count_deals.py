@@ -1,9 +1,9 @@
 """COUNT_DEALS: how many prints the window holds; 0 when none."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import WINDOW, count_over, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

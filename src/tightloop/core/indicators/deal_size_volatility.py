@@ -1,10 +1,10 @@
 """DEAL_SIZE_VOLATILITY: sigma of the volumes of deals over their mean."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._moments import size_volatility
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -1,12 +1,13 @@
 """DEAL_VS_MID_DEVIATION: how far the mean price of deals lies from the mean middle of the book, in percent."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, one_window
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct
-from tightloop.core.indicators.contract import MEASURE, End, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import End, Values
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -5,13 +5,14 @@ Computed at the points of the grid, by a few passes over the prints of both wind
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._intervals import SCRATCH, density
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)

@@ -1,9 +1,10 @@
 """DONCHIAN: highest high and lowest low of the ``period`` bars before this one, so that this bar can break out."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RANGE, bars_seen, range_before, sliding_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("upper", "lower", "middle")
 PARAMETERS = (period(20),)

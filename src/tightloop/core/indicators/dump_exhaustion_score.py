@@ -6,16 +6,17 @@ is not known makes the score UNKNOWN.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._extremes import extreme
 from tightloop.core.indicators._grids import by_window, is_point, window_s, written_ns
 from tightloop.core.indicators._imbalances import imbalance
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
 from tightloop.core.indicators._windows_of_time import mean_price, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "retracement")
 PARAMETERS = (
@@ -50,7 +51,7 @@ _SLACK = (2.0, 1.5, 0.7, 3.0)
 
 
 def _surge(parameters: Values) -> Values:
-    """The parameters of VOLUME_SURGE_RATIO."""
+    """Map the parameters to those of VOLUME_SURGE_RATIO."""
     volume = {name: parameters[f"volume_{name}"] for name in ("t1", "t3", "t4")}
     return volume | {"t2": 0.0}
 
@@ -81,7 +82,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _volume_ratio(state: Record, arena: Floats, base: int) -> float:
-    """The volume of now against the typical one, taken anew at the points of the grid."""
+    """Return recent volume / typical volume; NaN until warm. The typical volume is updated at grid points."""
     if not tapes.is_warm(state, tapes.edge_of(arena, base + _VOLUME_BASE_OLD)):
         arena[base + _TYPICAL] = math.nan
         return math.nan
@@ -97,7 +98,7 @@ def _volume_ratio(state: Record, arena: Floats, base: int) -> float:
 
 @leaf
 def _retracement(state: Record, arena: Floats, base: int) -> float:
-    """How much of the pump is gone, in percent; NaN without a pump."""
+    """Return the share of the pump that was retraced, in percent; NaN if there was no pump."""
     old, new = tapes.edge_of(arena, base + _PUMP_OLD), tapes.edge_of(arena, base + _NOW)
     before = mean_price(state, arena, old, tapes.edge_of(arena, base + _PUMP_BASE))
     peak = extreme(state, arena, old, new, base + _PEAK, tapes.NEXT_HIGH)
@@ -108,7 +109,7 @@ def _retracement(state: Record, arena: Floats, base: int) -> float:
 
 @leaf
 def _part(points: float, value: float, bound: float, slack: float) -> float:
-    """All points when a value is below its bound, half when it is below ``slack`` times the bound."""
+    """Return all ``points`` if ``value`` is below ``bound``, half of them below ``slack * bound``, else 0."""
     if value < bound:
         return points
     return 0.5 * points if value < slack * bound else 0.0

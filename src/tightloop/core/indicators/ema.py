@@ -1,9 +1,10 @@
 """EMA: exponential moving average, seeded with the mean of the first ``period`` values as TA-Lib does."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import exponential
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(14), SOURCE)

@@ -2,8 +2,8 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._flows import surge
 from tightloop.core.indicators._grid_samples import lookback, too_many
@@ -12,8 +12,9 @@ from tightloop.core.indicators._one_window import share_of
 from tightloop.core.indicators._peaks import SMALLEST_MOVE, death, peak, peak_floats
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "drain", "death", "deceleration")
 PARAMETERS = (
@@ -56,7 +57,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _held(share: float) -> float:
-    """Within 0 to 1; NaN stays NaN."""
+    """Clamp to 0 .. 1; NaN stays NaN."""
     return share if math.isnan(share) else min(max(share, 0.0), 1.0)
 
 

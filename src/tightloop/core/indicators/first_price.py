@@ -2,11 +2,12 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import CARRIED_IN, T1, T2, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (T1, T2, CARRIED_IN, REFRESH)
@@ -26,9 +27,9 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     old, new = tapes.edge_of(arena, base + _OLD), tapes.edge_of(arena, base + _NEW)
     arena[base] = math.nan
     if tapes.is_warm(state, old):
-        own = state.edges[old]
-        assert own.at >= 0, "what is warm has a print"
+        begin = state.edges[old]
+        assert begin.at >= 0, "what is warm has a print"
         if tapes.rows_between(state, old, new) > 0:
-            arena[base] = arena[tapes.row_at(state.tapes[own.tape], own.at + 1) + tapes.PRICE]
+            arena[base] = arena[tapes.row_at(state.tapes[begin.tape], begin.at + 1) + tapes.PRICE]
         elif arena[base + _CARRIED] != 0.0:
             arena[base] = tapes.value(state, arena, old, tapes.PRICE)

@@ -8,9 +8,10 @@ this bar, to be held against the prices of ``kijun`` bars ago.
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RANGE, RING, bars_seen, full, push, sliding_range
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("tenkan", "kijun", "span_a", "span_b", "chikou")
 PARAMETERS = (period(9, name="tenkan"), period(26, name="kijun"), period(52, name="senkou"))
@@ -35,13 +36,14 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _middle(arena: Floats, at: int, n: int, bar: Record) -> float:
+    """Return (highest high + lowest low) / 2 of the last ``n`` bars; NaN until there are ``n``."""
     highest, lowest = sliding_range(arena, at, n, bar.high, bar.low)
     return (highest + lowest) / 2.0 if bars_seen(arena, at) >= n else np.nan
 
 
 @leaf
 def _delayed(arena: Floats, at: int, delay: int, x: float) -> float:
-    """The value of ``delay`` bars ago; ``x`` and what comes back may be UNKNOWN."""
+    """Store ``x`` and return the value ``delay`` bars ago; NaN until there is one. ``x`` may be NaN."""
     then = push(arena, at, delay + 1, x)
     return then if full(arena, at, delay + 1) else np.nan
 

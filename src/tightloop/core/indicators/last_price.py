@@ -2,11 +2,12 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import CARRIED_IN, T1, T2, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (T1, T2, CARRIED_IN, REFRESH)

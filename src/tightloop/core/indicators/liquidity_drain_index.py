@@ -2,13 +2,14 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_age
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import MIN_DENOMINATOR_REL, two_of_quotes, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), MIN_DENOMINATOR_REL, REFRESH)
@@ -31,7 +32,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _liquidity(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The plain mean over the quotes; NaN without one."""
+    """Return the mean liquidity per quote, in the quote asset; NaN without quotes or until warm."""
     count = tapes.rows_between(state, old, new)
     if count == 0 or not tapes.is_warm(state, old):
         return math.nan

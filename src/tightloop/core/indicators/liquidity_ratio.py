@@ -1,12 +1,13 @@
 """LIQUIDITY_RATIO: mean money at the best bid and ask against that of a base; UNKNOWN without any in the base."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._one_window import grid, no_memory, share_of
 from tightloop.core.indicators._two_windows import two_of_quotes, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)

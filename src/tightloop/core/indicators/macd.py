@@ -4,9 +4,10 @@ All three are known from the bar on which ``signal`` is, as in TA-Lib.
 """
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import exponential
-from tightloop.core.indicators.contract import UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("macd", "signal", "histogram")
 PARAMETERS = (period(12, name="fast", minimum=2), period(26, name="slow", minimum=2), period(9, name="signal"))

@@ -1,12 +1,13 @@
 """MARKET_STRESS_INDEX: price, deal size and spread volatile at once; UNKNOWN when one of them is."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._moments import price_volatility, size_volatility, spread_volatility
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, one_window
-from tightloop.core.indicators.contract import MEASURE, End, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import End, Values
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "relative")
 PARAMETERS = WINDOW

@@ -2,12 +2,13 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._extremes import extreme, one_row
 from tightloop.core.indicators._one_window import CARRIED, T1, T2, grid, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (T1, T2, CARRIED, REFRESH)

@@ -2,8 +2,8 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -22,8 +22,9 @@ from tightloop.core.indicators._window_prices import (
     velocity_grid,
     velocity_windows,
 )
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*VELOCITY, lookback(600.0), REFRESH)

@@ -1,13 +1,14 @@
 """MID_PRICE_VELOCITY: how far the middle of the book lies from its mean over time, in percent."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import move_pct
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (seconds("t1", 60.0, minimum=0.5), REFRESH)

@@ -1,11 +1,11 @@
 """MIN_TWPA: least of the time-weighted mean prices that were sampled on the grid during a lookback."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import extreme_sample
 from tightloop.core.indicators._one_window import grid, of_trades
 from tightloop.core.indicators._twpa_samples import SAMPLED_TWPA, SAMPLES, refuse_samples, room_for_samples, sampled
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = SAMPLED_TWPA

@@ -4,12 +4,13 @@ UNKNOWN until the velocity was known at every point of the lookback, and when it
 """
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import lookback, too_many
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._peaks import SMALLEST_MOVE, death, peak, peak_floats
 from tightloop.core.indicators._price_moves import base_before_now, move, move_at, of_move
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "peak")
 PARAMETERS = (

@@ -1,12 +1,13 @@
 """MOMENTUM_DECAY: how far the last price lies below the highest of the window, in percent of it."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._extremes import extreme, one_row
 from tightloop.core.indicators._last_quote import every_second
 from tightloop.core.indicators._one_window import up_to_now
-from tightloop.core.indicators.contract import MEASURE, REFRESH, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (seconds("t1", 300.0, minimum=0.001), REFRESH)

@@ -6,6 +6,7 @@ The peak is the greatest velocity of a lookback, sampled on the grid.
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grid_samples import (
     RING,
     count_of,
@@ -18,8 +19,8 @@ from tightloop.core.indicators._grid_samples import (
 )
 from tightloop.core.indicators._grids import by_length, is_point, length_s, written_ns
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "peak")
 PARAMETERS = (

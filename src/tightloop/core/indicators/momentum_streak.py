@@ -3,6 +3,7 @@
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._periods import (
     LOOKBACK,
@@ -14,8 +15,7 @@ from tightloop.core.indicators._periods import (
     is_known,
     too_long,
 )
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = PERIODS

@@ -4,8 +4,9 @@ A running sum that never forgets: after 10^6 bars of one size it is within 1e-9 
 """
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import UPDATE, Parameter, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import Parameter, Values
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS: tuple[Parameter, ...] = ()

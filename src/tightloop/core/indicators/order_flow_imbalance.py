@@ -1,10 +1,10 @@
 """ORDER_FLOW_IMBALANCE: who takes, -100 (only sellers) to 100 (only buyers); UNKNOWN without volume."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import flow_imbalance
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

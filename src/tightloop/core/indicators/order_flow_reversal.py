@@ -1,11 +1,12 @@
 """ORDER_FLOW_REVERSAL: how far takers have turned from buying to selling; UNKNOWN without volume in both windows."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import flow_imbalance
 from tightloop.core.indicators._one_window import grid, no_memory
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)

@@ -1,8 +1,9 @@
 """PRICE: the numbers of the bar itself, as a signal like any other."""
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import UPDATE, Parameter, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import Parameter, Values
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("close", "open", "high", "low", "volume")
 PARAMETERS: tuple[Parameter, ...] = ()

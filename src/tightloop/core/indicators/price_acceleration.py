@@ -5,11 +5,13 @@ The window is cut into pieces of one second, each with its TWPA. Computed at the
 
 import math
 
-from tightloop.core import limits, tapes
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import written_ns
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "velocity")
 PARAMETERS = (Number("t1", 10.0, 3.0, 1_024.0, whole=True, meaning="seconds before now, each a piece"), REFRESH)
@@ -40,7 +42,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _cut(state: Record, arena: Floats, base: int, count: int) -> float:
-    """Write the TWPA of every second of the window; their mean."""
+    """Write the TWPA of each second of the window to ``arena[base + _MEANS:]``; return their mean."""
     edge = state.edges[tapes.edge_of(arena, base + _ENDS)]
     tape, at, whole = state.tapes[edge.tape], edge.at, 0.0
     assert at >= 0, "a print lies at or before the beginning of a warm window"
@@ -60,7 +62,7 @@ def _cut(state: Record, arena: Floats, base: int, count: int) -> float:
 
 @leaf
 def slope(arena: Floats, at: int, count: int) -> float:
-    """Slope of the least-squares line through ``count`` values one step apart."""
+    """Return the least-squares slope of ``count`` values at ``arena[at]``, per step."""
     assert count >= 2, "a line goes through two points"
     total, middle = 0.0, 0.5 * (count - 1)
     for k in range(count):

@@ -2,13 +2,14 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
 from tightloop.core.indicators._windows_of_time import move_pct
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 120.0, 30.0), REFRESH)
@@ -26,13 +27,13 @@ refuse = two_windows
 
 
 def refresh(parameters: Values) -> float:
-    own = next((grid_s for bound, grid_s in ((30.0, 2.0), (60.0, 3.0)) if parameters["t1"] <= bound), 5.0)
-    return refresh_of(parameters, own)
+    default_s = next((grid_s for bound, grid_s in ((30.0, 2.0), (60.0, 3.0)) if parameters["t1"] <= bound), 5.0)
+    return refresh_of(parameters, default_s)
 
 
 @leaf
 def _mean(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The plain mean of the prints; NaN without one."""
+    """Return the mean print price, each print weighted equally; NaN without prints or until warm."""
     count = tapes.rows_between(state, old, new)
     assert count >= 0, "a window begins before it ends"
     if count == 0 or not tapes.is_warm(state, old):

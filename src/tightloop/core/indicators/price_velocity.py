@@ -1,10 +1,10 @@
 """PRICE_VELOCITY: move of the price from a base to the last ``t1`` seconds, in percent per second."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import MOVE, base_before_now, grid, of_move, speed_at
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = MOVE

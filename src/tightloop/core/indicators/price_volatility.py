@@ -1,10 +1,10 @@
 """PRICE_VOLATILITY: sigma of the returns from deal to deal, in percent; it grows with time between deals."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._moments import price_volatility
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

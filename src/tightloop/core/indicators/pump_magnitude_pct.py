@@ -1,11 +1,12 @@
 """PUMP_MAGNITUDE_PCT: how far the price of the last ``t1`` seconds lies above that of a base before the move."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._windows_of_time import base_and_now, mean_price, move_pct
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "base")
 PARAMETERS = (

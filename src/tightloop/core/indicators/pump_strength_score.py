@@ -2,19 +2,20 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import flow_imbalance, surge
 from tightloop.core.indicators._grids import written_ns
 from tightloop.core.indicators._intervals import SCRATCH, density
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 
 def _bounds(part: str, low: float, high: float, unit: str) -> tuple[Number, Number]:
-    """Where a part begins to count, and where it counts in full."""
+    """Declare the two parameters of a score part: the value that scores 0 and the value that scores in full."""
     return (
         Number(f"{part}_lo", low, -1_000.0, 1_000.0, meaning=f"{unit} that count nothing"),
         Number(f"{part}_hi", high, -1_000.0, 1_000.0, meaning=f"{unit} that count in full"),
@@ -70,7 +71,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _counted(arena: Floats, base: int, part: int) -> float:
-    """A part on its way from its lower bound (0) to its upper (1); NaN stays NaN."""
+    """Scale a part linearly from its lower bound (0) to its upper bound (1), clamped; NaN stays NaN."""
     low, high = arena[base + _BOUNDS + 2 * part], arena[base + _BOUNDS + 2 * part + 1]
     assert low < high, "a part counts in full above where it begins to count"
     share = (arena[base + 1 + part] - low) / (high - low)

@@ -1,9 +1,10 @@
 """ROC: change against the value ``period`` bars ago, in percent; 0 where that value is 0, as TA-Lib answers."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RING, full, push
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(10), SOURCE)

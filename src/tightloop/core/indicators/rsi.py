@@ -7,8 +7,9 @@ Wilder's, which never forget a move.
 import numpy as np
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import FLAT, SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import FLAT, SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(14, minimum=2), SOURCE, FLAT)

@@ -3,8 +3,10 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import EVALUATE, Values
-from tightloop.core.types import Floats, InstanceState, Record
+from tightloop.core.domain.enums import InstanceState
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import Values
+from tightloop.core.signatures import EVALUATE
 
 OUTPUTS = ("value",)
 PARAMETERS = ()
@@ -21,6 +23,10 @@ def warmup(parameters: Values) -> int:
 
 @compiled(EVALUATE)
 def evaluate(state: Record, arena: Floats, instance: int, base: int) -> None:
-    own = state.instances[instance]
-    watching = own.state != InstanceState.MONITORING and own.state != InstanceState.INACTIVE and own.signal_ns > 0
-    arena[base] = (state.ts_ns - own.signal_ns) / 1e9 if watching else math.nan
+    strategy_instance = state.instances[instance]
+    watching = (
+        strategy_instance.state != InstanceState.MONITORING
+        and strategy_instance.state != InstanceState.INACTIVE
+        and strategy_instance.signal_ns > 0
+    )
+    arena[base] = (state.ts_ns - strategy_instance.signal_ns) / 1e9 if watching else math.nan

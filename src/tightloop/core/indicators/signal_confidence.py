@@ -5,14 +5,15 @@ UNKNOWN until every period and both windows of the magnitude are warm.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._periods import ENDS, PERIODS, direction, ends_of_periods, too_long
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, move_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, SECONDS_MAX, End, Number, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, SECONDS_MAX, End, Number, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 PERIOD, LOOKBACK, _ = PERIODS
 OUTPUTS = ("value", "consistency", "magnitude", "duration")

@@ -3,8 +3,9 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (REFRESH,)
@@ -26,8 +27,8 @@ def refresh(parameters: Values) -> float:
 
 @compiled(MEASURE)
 def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
-    own = state.instruments[instrument]
-    if own.bid > 0.0 and own.ask > 0.0:
-        arena[base] = 100.0 * (own.ask - own.bid) / (0.5 * (own.ask + own.bid))
+    quoted = state.instruments[instrument]
+    if quoted.bid > 0.0 and quoted.ask > 0.0:
+        arena[base] = 100.0 * (quoted.ask - quoted.bid) / (0.5 * (quoted.ask + quoted.bid))
     else:
         arena[base] = math.nan

@@ -1,12 +1,12 @@
 """SPREAD_VOLATILITY: how much the spread differs from quote to quote; UNKNOWN with fewer than 5 quotes."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._moments import spread_volatility
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_quotes, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "pct")
 PARAMETERS = WINDOW

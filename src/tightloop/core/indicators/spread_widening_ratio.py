@@ -2,13 +2,14 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._one_window import grid, no_memory
 from tightloop.core.indicators._two_windows import two_of_quotes, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Number
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Number
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (

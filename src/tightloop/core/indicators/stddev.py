@@ -8,9 +8,10 @@ value does not drift. TA-Lib's can be 1e-7 off where values of very different si
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import VARIANCE, moving_variance
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20, minimum=2), SOURCE)

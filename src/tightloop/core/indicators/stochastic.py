@@ -7,9 +7,10 @@ with ``flat: unknown`` both are UNKNOWN while such a range is among what is smoo
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import MEAN, RANGE, bars_seen, bounded_mean, sliding_range
-from tightloop.core.indicators.contract import FLAT, UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import FLAT, Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("k", "d")
 PARAMETERS = (period(14, name="k_period"), period(3, name="k_smooth"), period(3, name="d_period"), FLAT)
@@ -20,7 +21,7 @@ FORMULA = (
 
 _K, _D, _K_PERIOD, _K_SMOOTH, _D_PERIOD, _FLAT, _WIDE, _RANGE = 0, 1, 2, 3, 4, 5, 6, 7
 
-_NO_WIDTH = 1e-14  # of |highest| + |lowest|
+_NO_WIDTH = 1e-14  # a range below this share of |highest| + |lowest| counts as 0
 
 
 def size(parameters: Values) -> int:

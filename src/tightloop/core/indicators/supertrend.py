@@ -5,9 +5,10 @@ the first trend says nothing yet.
 """
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._smoothing import true_range, wilder
-from tightloop.core.indicators.contract import UPDATE, Number, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Number, Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value", "direction")
 PARAMETERS = (period(10, minimum=2), Number("multiple", 3.0, 0.01, 100.0, meaning="average true ranges"))
@@ -30,7 +31,7 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _follow(arena: Floats, base: int, upper: float, lower: float, close: float) -> None:
-    """Move the bands; ``close`` is the one before this bar's."""
+    """Update the final bands: each only tightens, unless the previous ``close`` was beyond it."""
     if upper < arena[base + _UPPER] or close > arena[base + _UPPER]:
         arena[base + _UPPER] = upper
     if lower > arena[base + _LOWER] or close < arena[base + _LOWER]:
@@ -39,6 +40,7 @@ def _follow(arena: Floats, base: int, upper: float, lower: float, close: float) 
 
 @leaf
 def _turn(arena: Floats, base: int, close: float) -> None:
+    """Change direction when this bar's ``close`` crosses the opposite band."""
     assert abs(arena[base + _DIRECTION]) == 1.0
     if arena[base + _DIRECTION] > 0.0:
         if close < arena[base + _LOWER]:

@@ -1,12 +1,13 @@
 """SUPPORT_LEVEL_PROXIMITY: how far the price of the last ``t1`` seconds lies above a level it had, in percent."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "level")
 PARAMETERS = (

@@ -2,12 +2,13 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import up_to_now
 from tightloop.core.indicators._windows import EXACT_SUM, add_exactly
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Number, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Number, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -22,7 +23,7 @@ FORMULA = (
 TAPES = ("trades",)
 
 _PERIOD, _OLD, _NEW = 1, 4, 5
-# Memory: the number of the last print that is in (and 1), rises and falls: how many, and their exact sum.
+# Memory: row of the last counted print plus 1 (0: none), then for rises and for falls a count and a compensated sum.
 _IN, _RISES, _RISE_SUM, _FALLS, _FALL_SUM = 6, 7, 8, 8 + EXACT_SUM, 9 + EXACT_SUM
 
 ends = up_to_now
@@ -38,7 +39,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _count_in(arena: Floats, tape: Record, base: int, row: int, sign: float) -> None:
-    """Take in (``sign`` 1) or out (-1) the change to a print from the one before."""
+    """Add (``sign`` 1) or remove (-1) the price change from the previous print to the print in ``row``."""
     now, before = tapes.row_at(tape, row), tapes.row_at(tape, row - 1)
     change = arena[now + tapes.PRICE] - arena[before + tapes.PRICE]
     if change > 0.0:
@@ -51,7 +52,7 @@ def _count_in(arena: Floats, tape: Record, base: int, row: int, sign: float) -> 
 
 @leaf
 def _sum_of(arena: Floats, count_at: int) -> float:
-    """An exact sum behind its count; 0 when nothing is in it."""
+    """Return the compensated sum stored after its count; exactly 0 when the count is 0."""
     assert arena[count_at] >= 0.0, "what goes out came in"
     return arena[count_at + 1] + arena[count_at + 2] if arena[count_at] > 0.0 else 0.0
 
@@ -70,7 +71,7 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
         _count_in(arena, tape, base, last, 1.0)
         _count_in(arena, tape, base, last - period, -1.0)
     elif arena[base + _IN] != float(last + 1):
-        # Anew once a period, so that no rounding stays.
+        # Recompute from the tape once every `period` prints, so that rounding cannot accumulate.
         for place in range(base + _RISES, base + _FALL_SUM + EXACT_SUM):
             arena[place] = 0.0
         for row in range(last - period + 1, last + 1):

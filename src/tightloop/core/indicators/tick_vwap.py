@@ -1,10 +1,10 @@
 """TICK_VWAP: volume-weighted mean price of the prints in the window; UNKNOWN when nothing was traded."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window, share_of, sum_over
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

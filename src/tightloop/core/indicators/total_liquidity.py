@@ -1,11 +1,11 @@
 """TOTAL_LIQUIDITY: mean money at the best bid and ask together, in the quote asset."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._books import quote_mean
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_quotes, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

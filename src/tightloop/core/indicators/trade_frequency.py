@@ -1,10 +1,10 @@
 """TRADE_FREQUENCY: deals a minute; 0 in a window without one."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import deals, length_s
 from tightloop.core.indicators._one_window import WINDOW, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -1,11 +1,12 @@
 """TRADE_SIZE_MOMENTUM: mean volume of a deal against that of a base; UNKNOWN when either window has no deal."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import deal_size
 from tightloop.core.indicators._one_window import grid, no_memory, share_of
 from tightloop.core.indicators._two_windows import two_of_trades, two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)

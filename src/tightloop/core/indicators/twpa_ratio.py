@@ -2,14 +2,15 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_near_end
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._two_windows import MIN_DENOMINATOR_REL, two_of_trades, two_windows, windows
 from tightloop.core.indicators._windows_of_time import mean_price
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(300.0, 60.0, 1800.0, 300.0), MIN_DENOMINATOR_REL, REFRESH)

@@ -3,8 +3,9 @@
 import math
 
 from tightloop.core.compiled import compiled
-from tightloop.core.indicators.contract import EVALUATE, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.domain.types import Floats, Record
+from tightloop.core.indicators.contract import Values
+from tightloop.core.signatures import EVALUATE
 
 OUTPUTS = ("value",)
 PARAMETERS = ()

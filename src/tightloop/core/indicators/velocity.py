@@ -1,6 +1,7 @@
 """VELOCITY: how far the price of a window lies above that of a base, in percent, by a method of choice."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._window_prices import (
     VELOCITY,
@@ -9,8 +10,8 @@ from tightloop.core.indicators._window_prices import (
     velocity_grid,
     velocity_windows,
 )
-from tightloop.core.indicators.contract import MEASURE, REFRESH
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*VELOCITY, REFRESH)

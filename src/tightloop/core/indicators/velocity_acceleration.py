@@ -1,12 +1,13 @@
 """VELOCITY_ACCELERATION: the last price against its mean of a short window, less the same of a long one, in percent."""
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_window
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "short", "long")
 PARAMETERS = (seconds("short", 60.0, minimum=0.001), seconds("long", 300.0, minimum=0.001), REFRESH)

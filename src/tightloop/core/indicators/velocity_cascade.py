@@ -3,10 +3,11 @@
 import math
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -25,7 +26,7 @@ TAPES = ("trades",)
 _NUMBERS = ("_1", "_2", "_3")
 _PARAMETERS, _MIN_VELOCITY, _ENDS = 1, 10, 12
 _AGREED = 1.2
-_SIGN_MIN = 1e-9  # what is smaller is rounding, and has no sign
+_SIGN_MIN = 1e-9  # smaller values are float residue and have no sign
 
 size = no_memory
 

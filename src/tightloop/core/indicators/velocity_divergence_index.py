@@ -5,14 +5,15 @@ UNKNOWN when neither is worth the name.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._peaks import SMALLEST_MOVE
 from tightloop.core.indicators._windows_of_time import mean_price, move_pct, ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -47,7 +48,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _from_mean(state: Record, arena: Floats, old: int, new: int) -> float:
-    """The last price against the mean over a window that ends now, in percent."""
+    """Return last price / TWPA of the window - 1, in percent; NaN until warm. The window ends now."""
     return move_pct(tapes.value(state, arena, new, tapes.PRICE), mean_price(state, arena, old, new))
 
 

@@ -1,10 +1,10 @@
 """VELOCITY_PCT: how far the price of the last ``t1`` seconds lies above that of a base, in percent."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import MOVE, base_before_now, grid, move_at, of_move
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = MOVE

@@ -5,13 +5,14 @@ A steady fall is steady too: combine it with the velocity itself.
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._grids import by_interval, interval_s, is_point, written_ns
 from tightloop.core.indicators._one_window import no_memory
 from tightloop.core.indicators._price_moves import base_before_now, ends_of_move, move, speed_at
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Number, Values, refresh_of
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Number, Values, refresh_of
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -44,7 +45,7 @@ def refresh(parameters: Values) -> float:
 
 @leaf
 def _differ(state: Record, arena: Floats, base: int, count: int) -> float:
-    """Sigma over mean size of the velocities, in two passes."""
+    """Return population sigma(V) / mean(|V|) of ``count`` velocities, two-pass; NaN if mean(|V|) is too small."""
     total = size_sum = squares = 0.0
     for k in range(count):
         velocity = speed_at(state, arena, base + _ENDS + 4 * k, base + _T1)

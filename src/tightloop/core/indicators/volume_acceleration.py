@@ -1,11 +1,12 @@
 """VOLUME_ACCELERATION: VOLUME_SURGE less what it was one window earlier."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import surge
 from tightloop.core.indicators._one_window import grid, no_memory
 from tightloop.core.indicators._two_windows import two_windows, windows
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 600.0, 30.0), REFRESH)

@@ -1,12 +1,13 @@
 """VOLUME_CONCENTRATION: what share of the volume of a long window came in its last part, 0 to 1."""
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import volume
 from tightloop.core.indicators._grids import by_length
 from tightloop.core.indicators._one_window import no_memory, share_of
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (

@@ -5,13 +5,14 @@ UNKNOWN with fewer than 10 deals, and when all volumes, or all changes of the pr
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._flows import deals
 from tightloop.core.indicators._moments import variance
 from tightloop.core.indicators._one_window import T1, T2, grid, no_memory, of_trades, one_window
-from tightloop.core.indicators.contract import MEASURE, REFRESH, Number
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, Number
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (

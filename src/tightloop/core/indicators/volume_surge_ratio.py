@@ -1,16 +1,18 @@
-"""VOLUME_SURGE_RATIO: volume of the window in hand against the median of earlier windows of its length.
+"""VOLUME_SURGE_RATIO: volume of the current window against the median of earlier windows of its length.
 
 The buckets are computed anew at the points of the grid; the volume of the window itself at every event.
 """
 
 import math
 
-from tightloop.core import limits, tapes
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._buckets import BUCKETS_MAX, bucket_count, typical_volume
 from tightloop.core.indicators._windows_of_time import ordered
-from tightloop.core.indicators.contract import MEASURE, REFRESH, End, Values, refresh_of, seconds
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import REFRESH, End, Values, refresh_of, seconds
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "median")
 PARAMETERS = (
@@ -42,8 +44,8 @@ def ends(parameters: Values) -> tuple[End, ...]:
 
 def refresh(parameters: Values) -> float:
     t2 = parameters["t2"]
-    own = next((grid_s for bound, grid_s in ((1.0, 1.0), (30.0, 2.0), (60.0, 5.0)) if t2 <= bound), 10.0)
-    return refresh_of(parameters, own)
+    default_s = next((grid_s for bound, grid_s in ((1.0, 1.0), (30.0, 2.0), (60.0, 5.0)) if t2 <= bound), 10.0)
+    return refresh_of(parameters, default_s)
 
 
 def refuse(parameters: Values) -> tuple[str, str, str] | None:
@@ -59,7 +61,7 @@ def refuse(parameters: Values) -> tuple[str, str, str] | None:
 
 @leaf
 def _refresh_ns(arena: Floats, base: int) -> int:
-    """The grid: as written, else by the near end of the window."""
+    """Return the grid period in ns: as written, else the finer the closer the window ends to now."""
     written, t2 = arena[base + _REFRESH], arena[base + _T2]
     if written > 0.0:
         return int(written * 1e9 + 0.5)

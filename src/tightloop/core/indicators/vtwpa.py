@@ -2,8 +2,8 @@
 
 import math
 
-from tightloop.core import tapes
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._one_window import (
     NEW,
     OLD,
@@ -15,8 +15,8 @@ from tightloop.core.indicators._one_window import (
     one_window,
     volume_time_mean,
 )
-from tightloop.core.indicators.contract import MEASURE
-from tightloop.core.types import Floats, Record
+from tightloop.core.market import tapes
+from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW

@@ -10,9 +10,10 @@ it has passed. Those of a day are cumulative: they hold what the day has seen.
 import numpy as np
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import SUM, moving_sum
-from tightloop.core.indicators.contract import UPDATE, Choice, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import Choice, Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
@@ -32,6 +33,7 @@ _QUIET, _SUMS = 3, 4
 
 
 def _anchored(parameters: Values) -> bool:
+    """Tell whether the sums restart at midnight UTC rather than roll over ``period`` bars."""
     return parameters["anchor"] != 0.0
 
 
@@ -47,6 +49,7 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _accumulate(arena: Floats, base: int, day: int, paid: float, volume: float) -> None:
+    """Add a bar to the sums of its UTC day; ``paid`` is typical price x volume."""
     if arena[base + _DAY] != day:
         arena[base + _DAY] = day
         arena[base + _DAY_PAID] = 0.0
@@ -59,7 +62,9 @@ def _accumulate(arena: Floats, base: int, day: int, paid: float, volume: float) 
 
 @leaf
 def _roll(arena: Floats, base: int, paid: float, volume: float) -> None:
+    """Add a bar to the rolling sums; ``paid`` is typical price x volume."""
     n = int(arena[base + _PERIOD])
+    # Count bars without volume: in a window of nothing but these, any volume left in the sum is float residue.
     arena[base + _QUIET] = arena[base + _QUIET] + 1.0 if volume == 0.0 else 0.0
     paid_sum = moving_sum(arena, base + _SUMS, n, paid)
     traded = moving_sum(arena, base + _SUMS + SUM + n, n, volume)

@@ -6,9 +6,10 @@ In a range of no width it is 0, as TA-Lib answers, or UNKNOWN with ``flat: unkno
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RANGE, bars_seen, sliding_range
-from tightloop.core.indicators.contract import FLAT, UPDATE, Values, period
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import FLAT, Values, period
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(14, minimum=2), FLAT)
@@ -19,7 +20,7 @@ FORMULA = (
 
 _PERIOD, _FLAT, _RANGE = 1, 2, 3
 
-_NO_WIDTH = 1e-14  # of |highest| + |lowest|
+_NO_WIDTH = 1e-14  # a range below this share of |highest| + |lowest| counts as 0
 
 
 def size(parameters: Values) -> int:

@@ -5,9 +5,10 @@ of them is so small that the rounding of a value that has left could be seen: wh
 """
 
 from tightloop.core.compiled import compiled, leaf
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import RING, full, nth, push
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20), SOURCE)
@@ -15,7 +16,7 @@ FORMULA = "wma = sum of weight * x / sum of weights, weights 1 (oldest) to `peri
 
 _PERIOD, _SOURCE, _SUM, _WEIGHTED, _GONE, _DUE, _LARGEST, _RING = 1, 2, 3, 4, 5, 6, 7, 8
 
-_RATIO_SEEN = 0.0001  # of the largest sum since both were built: below, its rounding is 1e-12 of what is left
+_RATIO_SEEN = 0.0001  # of the largest sum since recomputation; below it, that sum's rounding is 1e-12 of the rest
 
 
 def size(parameters: Values) -> int:
@@ -28,6 +29,7 @@ def warmup(parameters: Values) -> int:
 
 @leaf
 def _rebuild(arena: Floats, base: int, n: int) -> None:
+    """Recompute plain and weighted sum from the window."""
     arena[base + _DUE] = n
     total, weighted = 0.0, 0.0
     for age in range(n):
@@ -57,5 +59,5 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     if arena[base + _DUE] <= 0.0 or not arena[base + _SUM] >= _RATIO_SEEN * largest:
         _rebuild(arena, base, n)
     arena[base] = arena[base + _WEIGHTED] / (n * (n + 1) / 2.0)
-    # At the next bar every weight is one less, and the oldest value, by then without weight, leaves the plain sum.
+    # For the next bar, lower every weight by one: the oldest value then has weight 0 and leaves the plain sum.
     arena[base + _WEIGHTED] -= arena[base + _SUM]

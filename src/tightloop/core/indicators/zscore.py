@@ -9,9 +9,10 @@ import math
 import numpy as np
 
 from tightloop.core.compiled import compiled
+from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import VARIANCE, deviation_from_mean, moving_variance
-from tightloop.core.indicators.contract import SOURCE, UPDATE, Values, period, read_source
-from tightloop.core.types import Floats, Record
+from tightloop.core.indicators.contract import SOURCE, Values, period, read_source
+from tightloop.core.signatures import UPDATE
 
 OUTPUTS = ("value",)
 PARAMETERS = (period(20, minimum=2), SOURCE)

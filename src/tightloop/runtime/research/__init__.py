@@ -1,1 +1,1 @@
-"""What is measured over many runs, or against what is known to have happened."""
+"""Measurements over runs, or of signals against labelled events."""

@@ -1,4 +1,4 @@
-"""How well a strategy detects pumps: its signals held against labels. No run, no files: a table in, figures out."""
+"""Detection quality of a strategy: signals matched with labelled pumps. A table in, figures out; no run, no files."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +9,19 @@ from typing import Any
 from tightloop.model.labels import Label
 
 OUTSIDE = "outside"
-"""The kind of a signal that lies in no label."""
+"""Kind of a signal that no label contains."""
 ALL = "all"
 NS_PER_S = 1e9
 
 
 @dataclass(slots=True)
 class Tally:
-    """Figures of one kind of event, of a scenario, or of everything; None where nothing can be said.
+    """Counts of one (scenario, kind), of a scenario, or of everything; a ratio is None where it is undefined.
 
-    ``found`` of the ``pumps`` have an S1 inside, several of one pump count once, ``by_peak`` not later than the peak;
-    ``false_signals`` are S1 in no pump of their instrument. ``held_back``: pumps not found in which S1 was TRUE and a
-    limit of the strategy or the account did not let it act. ``entries`` are Z1. Delays are seconds from the start of a
-    pump to its first S1 and its first Z1.
+    ``found``: pumps with at least one S1 inside, counted once each; ``by_peak``: those whose first S1 is not later than
+    the peak. ``false_signals``: S1 outside every pump of the instrument. ``held_back``: pumps not found in which S1 was
+    TRUE but a limit of the strategy or account suppressed it. ``entries``: Z1. Delays: seconds from the start of a pump
+    to its first S1 and first Z1.
     """
 
     scenario: str
@@ -39,17 +39,17 @@ class Tally:
 
     @property
     def precision(self) -> float | None:
-        """Pumps found over themselves and the false signals."""
+        """Pumps found / (pumps found + false signals); None without either, or for a single kind."""
         fired = self.found + self.false_signals
         return self.found / fired if fired and self.kind == ALL else None
 
     @property
     def recall(self) -> float | None:
-        """Pumps found over pumps."""
+        """Pumps found / pumps; None without pumps."""
         return self.found / self.pumps if self.pumps else None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the tally as a JSON-ready dict."""
         return {
             "scenario": self.scenario, "kind": self.kind, "labels": self.labels, "pumps": self.pumps,
             "found": self.found, "by_peak": self.by_peak, "held_back": self.held_back, "signals": self.signals,
@@ -58,8 +58,8 @@ class Tally:
         }  # fmt: skip
 
 
-def _delays(found: Sequence[float]) -> dict[str, float] | None:
-    return {"min": min(found), "median": median(found), "max": max(found)} if found else None
+def _delays(delays_s: Sequence[float]) -> dict[str, float] | None:
+    return {"min": min(delays_s), "median": median(delays_s), "max": max(delays_s)} if delays_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class _Firing:
 
 
 def detection(signals: Mapping[str, Sequence[Any]], labels: Sequence[Label]) -> list[Tally]:
-    """Rows by scenario and kind, after each scenario its sum, and the sum of everything last.
+    """Return one tally per (scenario, kind), then the sum of the scenario, and last the sum of everything.
 
-    ``signals``: columns ts (ns), instrument, section, event of ``signals.parquet``, in any order. A signal belongs to
-    the pump of its instrument whose [start, end] holds it, else to another label that does, else to OUTSIDE of the
-    instrument's scenario. Signals of instruments without labels are left out.
+    ``signals``: columns ts (ns), instrument, section, event of ``signals.parquet``, in any order. A signal is assigned
+    to the pump of its instrument whose [start, end] contains it, else to another such label, else to OUTSIDE of the
+    instrument's scenario. Signals of instruments without labels are ignored.
     """
     rows: dict[tuple[str, str], Tally] = {}
 
@@ -83,32 +83,32 @@ def detection(signals: Mapping[str, Sequence[Any]], labels: Sequence[Label]) -> 
         keys = ((scenario, kind), (scenario, ALL), (ALL, ALL))
         return [rows.setdefault(key, Tally(*key)) for key in keys]
 
-    own_labels: dict[str, list[Label]] = defaultdict(list)
+    labels_of: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
-        own_labels[label.instrument].append(label)
+        labels_of[label.instrument].append(label)
         for tally in tallies(label.scenario, label.kind):
             tally.labels += 1
             tally.pumps += label.is_pump
     firings: dict[Label, list[_Firing]] = defaultdict(list)
     for firing in _firings(signals):
-        if firing.instrument not in own_labels:
+        if firing.instrument not in labels_of:
             continue
-        around = _label_of(firing, own_labels[firing.instrument])
+        around = _label_of(firing, labels_of[firing.instrument])
         in_pump = around is not None and around.is_pump
         if around is not None and in_pump:
             firings[around].append(firing)
         if firing.is_held_back:
             continue
-        scenario, kind = own_labels[firing.instrument][0].scenario, OUTSIDE
+        scenario, kind = labels_of[firing.instrument][0].scenario, OUTSIDE
         if around is not None:
             scenario, kind = around.scenario, around.kind
         for tally in tallies(scenario, kind):
             tally.signals += firing.section == "S1"
             tally.false_signals += firing.section == "S1" and not in_pump
             tally.entries += firing.section == "Z1"
-    for label, own in firings.items():
+    for label, inside in firings.items():
         for tally in tallies(label.scenario, label.kind):
-            _add_pump(tally, label, own)
+            _add_pump(tally, label, inside)
     return _ordered(rows)
 
 
@@ -126,7 +126,7 @@ def _label_of(firing: _Firing, labels: Sequence[Label]) -> Label | None:
 
 
 def _add_pump(tally: Tally, label: Label, firings: Sequence[_Firing]) -> None:
-    """Count a pump that S1 was TRUE in; ``firings`` in order of time."""
+    """Count one pump in which S1 was TRUE; ``firings`` sorted by time."""
     fired = [firing for firing in firings if not firing.is_held_back]
     signals = [firing for firing in fired if firing.section == "S1"]
     tally.found += bool(signals)
@@ -140,11 +140,11 @@ def _add_pump(tally: Tally, label: Label, firings: Sequence[_Firing]) -> None:
 
 
 def _ordered(rows: Mapping[tuple[str, str], Tally]) -> list[Tally]:
-    """As the labels came, the sum of a scenario after its kinds, that of everything last."""
+    """Return the tallies in label order: the kinds of a scenario, its sum, and the total last."""
     scenarios = list(dict.fromkeys(scenario for scenario, _kind in rows if scenario != ALL))
-    found = [
+    ordered = [
         tally
         for scenario in scenarios
-        for tally in sorted((own for key, own in rows.items() if key[0] == scenario), key=lambda own: own.kind == ALL)
+        for tally in sorted((row for key, row in rows.items() if key[0] == scenario), key=lambda row: row.kind == ALL)
     ]
-    return [*found, *(own for key, own in rows.items() if key == (ALL, ALL))]
+    return [*ordered, *(row for key, row in rows.items() if key == (ALL, ALL))]

@@ -1,16 +1,16 @@
-"""What the files of this folder share: datasets, reading, writing, and the faults that data can have."""
+"""Shared by the data adapters: datasets, Parquet reading and writing, the quality gate, random numbers."""
 
 from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
-from tightloop.adapters.data._shared.grid import grid_faults, grid_of
-from tightloop.adapters.data._shared.judge import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
+from tightloop.adapters.data._shared.faults.bars import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
+from tightloop.adapters.data._shared.faults.grid import grid_faults, grid_of
+from tightloop.adapters.data._shared.faults.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
+from tightloop.adapters.data._shared.faults.series import is_table, judge_series, judge_table, required_columns
+from tightloop.adapters.data._shared.faults.ticks import judge_ticks
+from tightloop.adapters.data._shared.faults.times import commonest_step_ns
 from tightloop.adapters.data._shared.moments import Refuse, is_number, moments
 from tightloop.adapters.data._shared.parquet import Source, is_text
-from tightloop.adapters.data._shared.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
-from tightloop.adapters.data._shared.series import is_table, judge_series, judge_table, required_columns
 from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
-from tightloop.adapters.data._shared.ticks import judge_ticks
-from tightloop.adapters.data._shared.times import commonest_step_ns
 from tightloop.adapters.data._shared.writing import check_room, is_synthetic, stamps, write_table
 
 __all__ = [

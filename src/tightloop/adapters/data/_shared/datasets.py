@@ -1,4 +1,4 @@
-"""Which datasets a catalog folder holds, read off the paths alone."""
+"""Finds the datasets of a catalog folder by their paths alone."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,20 +13,20 @@ KIND_DEPTHS = {
     "bars": 2, "trades": 2, "quotes": 2, "books": 2, "funding": 2, "lending": 2,
     "staking": 1, "gas": 1, "rewards": 1, "benchmark": 1,
 }  # fmt: skip
-"""Folders below the root, and how many names a dataset of each has."""
+"""Top-level folders, and the number of path levels that name a dataset in each."""
 
 NEAREST_MAX = 8
 DATASETS_MAX = 100_000
 RULES_FILE = "instruments.yaml"
-"""Beside the folders: the rules of the instruments."""
+"""File beside the folders, with the trading rules of the instruments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A file, or a folder of part files.
+    """A Parquet file, or a folder of part files.
 
-    ``path`` relative to the root, with slashes; ``venue`` is the exchange, the protocol or ''; ``name`` the last part
-    without ``.parquet``; ``instrument`` and ``timeframe`` None where the name does not tell them.
+    ``path``: relative to the root, with slashes. ``venue``: exchange, protocol or ''. ``name``: the last part without
+    ``.parquet``. ``instrument``, ``timeframe``: None where the name does not tell.
     """
 
     root: Path
@@ -40,13 +40,13 @@ class Dataset:
 
 
 def discover(root: Path) -> tuple[Dataset, ...]:
-    """Every dataset below ``root``, in the order of their paths; InputError when there is no such folder."""
+    """Return every dataset below ``root``, sorted by path. Raises InputError if the folder does not exist."""
     if not root.is_dir():
         remedy = "give the folder of a catalog with --data, or make one with `tightloop data sample`"
         raise InputError.one(root, None, "--data", "there is no such folder", remedy)
-    found = [dataset for kind, depth in KIND_DEPTHS.items() for dataset in _of_kind(root, kind, depth)]
-    assert len(found) <= DATASETS_MAX, "a catalog this large needs an index"
-    return tuple(sorted(found, key=lambda dataset: dataset.path))
+    datasets = [dataset for kind, depth in KIND_DEPTHS.items() for dataset in _of_kind(root, kind, depth)]
+    assert len(datasets) <= DATASETS_MAX, "a catalog this large needs an index"
+    return tuple(sorted(datasets, key=lambda dataset: dataset.path))
 
 
 def _of_kind(root: Path, kind: str, depth: int) -> Iterator[Dataset]:
@@ -74,7 +74,7 @@ def _part_files(path: Path) -> tuple[Path, ...]:
 
 
 def _counted(part: Path) -> tuple[str, ...]:
-    """A key that puts part-2 before part-10."""
+    """Return a sort key with numbers compared as numbers: part-2 before part-10."""
     return tuple(piece.zfill(20) if piece.isdigit() else piece for piece in re.split(r"(\d+)", part.as_posix()))
 
 
@@ -90,12 +90,12 @@ def _dataset(root: Path, kind: str, venue: str, path: Path, files: tuple[Path, .
         try:
             instrument = InstrumentId.parse(f"{venue}:{stem}")
         except ValueError:
-            pass  # the gate reports a name that tells no instrument
+            pass  # the quality gate reports names that contain no instrument
     return Dataset(root, relative, kind, venue, name, files, instrument, timeframe)
 
 
 def nearest(name: str, there: Iterable[str]) -> str:
-    """The names there are, the most similar first, for a message about one that is not."""
+    """List the available names for a message about an unknown one, most similar first."""
     ranked = sorted(there, key=lambda other: (-SequenceMatcher(None, name, other).ratio(), other))
     more = len(ranked) - NEAREST_MAX
     return (", ".join(ranked[:NEAREST_MAX]) or "none") + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
-"""Times as other tools write them, read to the nanosecond or refused with what to write instead.
+"""Parses times as other tools write them: exact to the nanosecond, or refused with what to write instead.
 
-Numbers are counted since 1970 in s, ms, us or ns: between 1990 and 2100 each value fits one of the four alone. Numbers
-whose digits are a calendar date are that date and never a count.
+Numbers count s, ms, us or ns since 1970: between 1990 and 2100 each value fits only one of the four units. Numbers
+whose digits form a calendar date (20240131) are that date, never a count.
 """
 
 import re
@@ -9,21 +9,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tightloop.adapters.data._shared.arrays import Times
 from tightloop.adapters.data._shared.parquet import YEARS, is_text
 from tightloop.model.errors import InputError
-from tightloop.model.instants import FRACTION, YEAR_END_NS, YEAR_MIN_NS, iso_ns
+from tightloop.model.times import DAY_NS, FRACTION, SECOND_NS, YEAR_END_NS, YEAR_MIN_NS, iso_ns
 
-Times = npt.NDArray[np.int64]
 Refuse = Callable[[int | None, str, str], InputError]
-"""Makes the error for a row (from 0; None: the whole column), what is wrong with it and what to write."""
+"""Builds the error from a row (from 0; None: the whole column), what is wrong, and what to write."""
 
 EXAMPLE = "write 2024-01-31T13:00:00Z, or a whole number of s, ms, us or ns since 1970"
-UNITS = (("s", 1_000_000_000, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns", 1, 0))
-"""Name, nanoseconds, and digits behind the point that a nanosecond leaves room for."""
+UNITS = (("s", SECOND_NS, 9), ("ms", 1_000_000, 6), ("us", 1_000, 3), ("ns", 1, 0))
+"""Name, nanoseconds, and the number of decimals that still fit into whole nanoseconds."""
 
 _NUMBER = re.compile(r"[+-]?(\d+)(?:\.(\d*))?")
 _ZONE = re.compile(r".*[T ]\d{2}.*?(Z|z|[+-]\d{2}(:?\d{2}){0,2})")
@@ -34,7 +33,11 @@ _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 
 
 def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
-    """A column of times as int64 ns UTC, how it was read, and whether it told a zone (a count since 1970 does)."""
+    """Convert a column of times to int64 ns UTC.
+
+    Returns the times, a text on how they were read, and whether they have a time zone (counts since 1970 do).
+    ``refuse`` builds the error that is raised for an invalid row.
+    """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.ChunkedArray):
@@ -50,7 +53,7 @@ def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, 
         how = f"time stamps of zone {kind.tz}" if kind.tz else "time stamps without a zone, as UTC"
         return _in_years(found, refuse), how, kind.tz is not None
     if pa.types.is_date(kind):
-        unit = 86_400_000_000_000 if pa.types.is_date32(kind) else 1_000_000
+        unit = DAY_NS if pa.types.is_date32(kind) else 1_000_000
         whole = values.view(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
         return _in_years(_scaled(whole, unit, refuse), refuse), "dates, as 00:00 UTC of each", False
     if pa.types.is_floating(kind):
@@ -68,7 +71,7 @@ def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, 
 
 
 def _whole_or_text(values: pa.Array) -> Times | list[str]:
-    """Whole numbers as int64 at the speed of Arrow; as texts where one of them is none or is too long."""
+    """Return integers as int64, or all values as text if one is no integer or too long for int64."""
     try:
         return np.asarray(values.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
     except pa.ArrowInvalid:
@@ -76,19 +79,19 @@ def _whole_or_text(values: pa.Array) -> Times | list[str]:
 
 
 def _scaled(whole: pa.Array, scale: int, refuse: Refuse) -> Times:
-    found = np.asarray(whole.to_numpy(zero_copy_only=False), np.int64)
+    counts = np.asarray(whole.to_numpy(zero_copy_only=False), np.int64)
     far = YEAR_END_NS // scale
-    outside = np.flatnonzero((found < YEAR_MIN_NS // scale) | (found > far))
+    outside = np.flatnonzero((counts < YEAR_MIN_NS // scale) | (counts > far))
     if len(outside):
         raise _outside(int(outside[0]), refuse)
-    return found * scale
+    return counts * scale
 
 
-def _in_years(found: Times, refuse: Refuse) -> Times:
-    outside = np.flatnonzero((found < YEAR_MIN_NS) | (found >= YEAR_END_NS))
+def _in_years(times: Times, refuse: Refuse) -> Times:
+    outside = np.flatnonzero((times < YEAR_MIN_NS) | (times >= YEAR_END_NS))
     if len(outside):
         raise _outside(int(outside[0]), refuse)
-    return found
+    return times
 
 
 def _outside(row: int, refuse: Refuse) -> InputError:
@@ -96,26 +99,30 @@ def _outside(row: int, refuse: Refuse) -> InputError:
 
 
 def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
-    """Floats hold sixteen digits: microseconds of s and ms, whole us, whole ms of ns; what says more was rounded."""
+    """Convert float64 times. Values with more digits than a float keeps are refused: they were rounded.
+
+    A float64 has 15 to 16 digits: enough for microseconds when counting s or ms, whole us, or whole ms when counting
+    ns.
+    """
     if not pa.types.is_float64(values.type):
         message = f"is of type {values.type}, which keeps times to some minutes at best"
         raise refuse(None, message, "write int64, or text")
-    found = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
-    bad = np.flatnonzero(~np.isfinite(found))
+    numbers = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         raise refuse(int(bad[0]), "is not a time", "write it, or remove that row")
-    whole = found == np.rint(found)
-    if bool(whole.all()) and bool((np.abs(found) < 2**53).all()):
-        return _of_digits(found.astype(np.int64), refuse)
-    out = np.empty(len(found), np.int64)
-    done = np.zeros(len(found), bool)
+    whole = numbers == np.rint(numbers)
+    if bool(whole.all()) and bool((np.abs(numbers) < 2**53).all()):
+        return _of_digits(numbers.astype(np.int64), refuse)
+    out = np.empty(len(numbers), np.int64)
+    done = np.zeros(len(numbers), bool)
     names = []
     for name, scale, _ in UNITS:
-        mine = (found >= YEAR_MIN_NS / scale) & (found < YEAR_END_NS / scale)
+        mine = (numbers >= YEAR_MIN_NS / scale) & (numbers < YEAR_END_NS / scale)
         step_ns = 1_000_000 if name == "ns" else 1_000
-        steps = np.rint(found[mine] * (scale / step_ns) if scale >= step_ns else found[mine] / step_ns)
-        again = steps / (scale / step_ns) if scale >= step_ns else steps * step_ns
-        lost = np.flatnonzero(again != found[mine])
+        steps = np.rint(numbers[mine] * (scale / step_ns) if scale >= step_ns else numbers[mine] / step_ns)
+        restored = steps / (scale / step_ns) if scale >= step_ns else steps * step_ns
+        lost = np.flatnonzero(restored != numbers[mine])
         if len(lost):
             row = int(np.flatnonzero(mine)[lost[0]])
             message = f"is a float, which does not keep the last digits of a time in {name}"
@@ -129,7 +136,7 @@ def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
 
 
 def _of_digits(values: Times | list[str], refuse: Refuse) -> tuple[Times, str, bool]:
-    """Whole numbers, or texts of digits with a fraction perhaps: a calendar date, or a count since 1970."""
+    """Convert integers, or texts of digits with an optional fraction: calendar dates, or counts since 1970."""
     if isinstance(values, np.ndarray):
         whole, fraction = values, np.zeros(1, np.int64)
         digits = 1
@@ -162,7 +169,11 @@ def _of_digits(values: Times | list[str], refuse: Refuse) -> tuple[Times, str, b
 
 
 def _parted(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
-    """What stands before the point, what behind it in billionths, and 0 when a number has more digits than int64."""
+    """Split texts into the integer part and the fraction in billionths.
+
+    The third value is 0 if the numbers are calendar dates too long for int64, which are then returned as ns UTC; else
+    1.
+    """
     whole, fraction = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
     for row, text in enumerate(texts):
         match = _NUMBER.fullmatch(text)
@@ -184,18 +195,18 @@ def _parted(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
 
 
 def _long_calendar(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
-    """Calendar dates with more digits than int64 has: given back as they are, marked by 0."""
-    found = np.zeros(len(texts), np.int64)
+    """Convert calendar dates with more digits than int64 holds to ns UTC, marked by 0."""
+    times = np.zeros(len(texts), np.int64)
     for row, text in enumerate(texts):
-        own = _calendar_ns(text, "")
-        if own is None:
+        date_ns = _calendar_ns(text, "")
+        if date_ns is None:
             raise refuse(row, "is no calendar date like the numbers around it", EXAMPLE)
-        found[row] = own
-    return found, np.zeros(1, np.int64), 0
+        times[row] = date_ns
+    return times, np.zeros(1, np.int64), 0
 
 
 def _calendar_ns(whole: str, behind: str) -> int | None:
-    """The time that digits such as 202401010800 mean as a calendar date, None when they mean none."""
+    """Return ns UTC of digits that form a calendar date, such as 202401010800; None if they form none."""
     if len(whole) not in _LAYOUTS:
         whole, behind = whole[:14], whole[14:] + behind
         if len(whole) < 14 or len(behind) not in _FRACTION_DIGITS:
@@ -208,11 +219,11 @@ def _calendar_ns(whole: str, behind: str) -> int | None:
         moment = datetime.strptime(whole, _LAYOUTS[len(whole)]).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return int(moment.timestamp()) * 1_000_000_000 + int(behind.ljust(9, "0") or 0)
+    return int(moment.timestamp()) * SECOND_NS + int(behind.ljust(9, "0") or 0)
 
 
 def _of_calendar(whole: Times, fraction: Times, digits: int, refuse: Refuse) -> tuple[Times, str, bool] | None:
-    """The column as calendar dates; None when no value is one. Some that are and some that are not are refused."""
+    """Convert a column of calendar dates; None if no value is one. Mixed columns are refused."""
     how = "numbers, read as calendar dates {} in UTC"
     if not digits:
         return _in_years(whole, refuse), how.format("YYYYMMDDhhmmss with a fraction"), False
@@ -223,7 +234,7 @@ def _of_calendar(whole: Times, fraction: Times, digits: int, refuse: Refuse) -> 
     like = np.flatnonzero((years >= 1990) & (years <= 2100))
     fractions = fraction if len(fraction) == len(whole) else np.zeros(len(whole), np.int64)
     found = {row: _calendar_ns(str(whole[row]), _behind(int(fractions[row]))) for row in like.tolist()}
-    dates = [row for row, own in found.items() if own is not None]
+    dates = [row for row, date_ns in found.items() if date_ns is not None]
     if not dates:
         return None
     if len(dates) < len(whole):
@@ -244,7 +255,7 @@ def _behind(billionths: int) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text reads as a float, inf and nan included."""
+    """Return whether a text parses as a float, inf and nan included."""
     try:
         float(text)
     except ValueError:
@@ -253,8 +264,8 @@ def is_number(text: str) -> bool:
 
 
 def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
-    """Texts of dates: ISO 8601, up to nine digits of the second, with a zone or without."""
-    found = np.empty(len(texts), np.int64)
+    """Convert ISO 8601 texts, with up to nine decimals of a second, with or without a zone."""
+    times = np.empty(len(texts), np.int64)
     zones = 0
     for row, text in enumerate(texts):
         plain = text.removesuffix(" UTC")
@@ -264,11 +275,11 @@ def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
         if not YEAR_MIN_NS <= time_ns < YEAR_END_NS:
             raise _outside(row, refuse)
         zones += plain != text or _ZONE.fullmatch(plain) is not None
-        found[row] = time_ns
+        times[row] = time_ns
     how = "with their zone" if zones == len(texts) else "without a zone, as UTC"
     if 0 < zones < len(texts):
         how = f"with their zone in {zones} rows and without in {len(texts) - zones}, those as UTC"
-    return found, f"dates {how}", zones == len(texts)
+    return times, f"dates {how}", zones == len(texts)
 
 
 def _no_date(row: int, text: str, refuse: Refuse) -> InputError:

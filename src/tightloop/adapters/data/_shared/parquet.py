@@ -1,7 +1,7 @@
-"""Reading Parquet into numpy, in slices: the one place of the catalog that knows pyarrow.
+"""Reads Parquet into numpy slice by slice, so that no column is held twice in full.
 
-A column at a time and 16,384 rows at a time is the cheapest of what was measured (a year of one-minute bars: 55 ms and
-20 MB beside the array itself): nothing is ever held twice as a whole.
+One column and 16,384 rows at a time was the cheapest variant measured (a year of one-minute bars: 55 ms, and 20 MB
+beside the array itself).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,36 +11,35 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tightloop.core.domain.types import Floats, Ints
 from tightloop.model.errors import InputError
-from tightloop.model.instants import YEAR_END_NS, YEAR_MIN_NS
+from tightloop.model.times import NS_PER_UNIT, YEAR_END_NS, YEAR_MIN_NS
 
 BATCH_ROWS = 16_384
-SMALL_GROUP_ROWS = 16_384  # a row group that is read whole
-pa.set_memory_pool(pa.system_memory_pool())  # arrow's own pools keep what they once had: 40 MB on a year of minutes
+SMALL_GROUP_ROWS = 16_384  # row groups up to this size are read whole
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's pools never return memory: 40 MB after a year of minutes
 YEARS = "1990 to 2100"
-_NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 TIME, NS, NUMBER, FLAG, SIDE, TRADE_ID = "timestamp", "int64 in ns", "number", "flag", "side", "id"
-"""What a column must be: a timestamp, nanoseconds, any number, a bool, a side of a book, a whole number or a text."""
+"""Requirements on a column: a timestamp, integer ns, any number, a boolean, a book side, an integer or text id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProblem:
-    """A column that is missing or of a wrong type."""
+    """A column that is missing or has a wrong type."""
 
     column: str
     message: str
 
 
 class Source:
-    """The part files of one dataset, read as one table. Files stay closed between calls."""
+    """The part files of one dataset, read as one table. Files are closed between calls."""
 
     def __init__(self, files: Sequence[Path], name: str) -> None:
-        """Open the footers; InputError when a file is not Parquet or the parts differ in columns."""
+        """Read the footers. Raises InputError if a file is not Parquet or the parts have different columns."""
         self._files = tuple(files)
         self._rows: list[int] = []
         self.types: Mapping[str, pa.DataType] = MappingProxyType({})
@@ -55,26 +54,26 @@ class Source:
         self.rows = sum(self._rows)
 
     def problems(self, required: Mapping[str, str]) -> tuple[ColumnProblem, ...]:
-        """Columns of ``required`` (name: what it must be) that are missing or of a wrong type."""
-        found = []
+        """Return the columns of ``required`` (name: requirement) that are missing or have a wrong type."""
+        problems = []
         for column, wanted in required.items():
             kind = self.types.get(column)
             if kind is None:
                 have = ", ".join(self.types) or "none"
-                found.append(ColumnProblem(column, f"the column {column} is missing (there are: {have})"))
+                problems.append(ColumnProblem(column, f"the column {column} is missing (there are: {have})"))
             elif not _is(kind, wanted):
-                found.append(ColumnProblem(column, f"the column {column} is of type {kind}, which is no {wanted}"))
-        return tuple(found)
+                problems.append(ColumnProblem(column, f"the column {column} is of type {kind}, which is no {wanted}"))
+        return tuple(problems)
 
     def zone(self, column: str) -> str | None:
-        """The time zone of a timestamp column, None when it has none."""
+        """Return the time zone of a timestamp column, or None."""
         kind = self.types[column]
         return str(kind.tz) if pa.types.is_timestamp(kind) and kind.tz is not None else None
 
-    def times_ns(self, column: str) -> npt.NDArray[np.int64]:
-        """A column of timestamps or of int64 nanoseconds as int64 nanoseconds UTC; InputError when one is missing."""
+    def times_ns(self, column: str) -> Ints:
+        """Return a column of timestamps or integer ns as int64 ns UTC. Raises InputError if a value is missing."""
         kind = self.types[column]
-        scale = _NS_PER_UNIT[kind.unit] if pa.types.is_timestamp(kind) else 1
+        scale = NS_PER_UNIT[kind.unit] if pa.types.is_timestamp(kind) else 1
         out = np.empty(self.rows, np.int64)
         for file, at, stop, batch in self._batches(column, 0, self.rows):
             if batch.null_count:
@@ -92,8 +91,8 @@ class Source:
             self._check_years(column, out)
         return out
 
-    def _check_years(self, column: str, times: npt.NDArray[np.int64]) -> None:
-        """InputError when a time is none of a market; a venue that sent no time of an event left 0."""
+    def _check_years(self, column: str, times: Ints) -> None:
+        """Raise InputError for times outside 1990 to 2100; ts_event_ns may be 0 (not sent by the venue)."""
         if int(times.min()) >= YEAR_MIN_NS and int(times.max()) < YEAR_END_NS:
             return
         outside = (times < YEAR_MIN_NS) | (times >= YEAR_END_NS)
@@ -104,59 +103,59 @@ class Source:
             remedy = "write the times in their true unit; `tightloop data import` finds it"
             raise InputError.one(self._files[0], None, column, message, remedy)
 
-    def fill(self, column: str, out: npt.NDArray[np.float64], start: int = 0) -> None:
-        """Write rows ``start .. start + len(out)`` of a numeric column into ``out`` (may be strided); missing: NaN."""
+    def fill(self, column: str, out: Floats, start: int = 0) -> None:
+        """Write rows ``start .. start + len(out)`` of a numeric column into ``out``, any stride; missing is NaN."""
         for _file, at, stop, batch in self._batches(column, start, start + len(out)):
             numbers = batch.cast(pa.float64()) if pa.types.is_decimal(batch.type) else batch
             out[at - start : stop - start] = numbers.to_numpy(zero_copy_only=False)
 
-    def floats(self, column: str) -> npt.NDArray[np.float64]:
-        """A whole numeric column as float64, NaN where a value is missing."""
+    def floats(self, column: str) -> Floats:
+        """Return a numeric column as float64; missing is NaN."""
         out = np.empty(self.rows, np.float64)
         self.fill(column, out)
         return out
 
-    def integers(self, column: str) -> npt.NDArray[np.int64]:
-        """A whole column of integers or flags as int64; a missing value is -1."""
+    def integers(self, column: str) -> Ints:
+        """Return a column of integers or booleans as int64; missing is -1."""
         out = np.empty(self.rows, np.int64)
         for _file, at, stop, batch in self._batches(column, 0, self.rows):
             filled = batch.cast(pa.int64()).fill_null(-1)
             out[at:stop] = filled.to_numpy(zero_copy_only=False)
         return out
 
-    def identities(self, column: str) -> npt.NDArray[np.int64]:
-        """A whole column of ids as int64: as stored, or the rank of each text."""
+    def identities(self, column: str) -> Ints:
+        """Return a column of ids as int64: as stored, or the rank of each text."""
         if pa.types.is_integer(self.types[column]):
             return self.integers(column)
         return np.unique(np.array([text or "" for text in self.texts(column)]), return_inverse=True)[1].ravel()
 
-    def mapped(self, column: str, of: Callable[[pa.Array], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-        """A whole column as int64 by a function of its slices."""
+    def mapped(self, column: str, of: Callable[[pa.Array], Ints]) -> Ints:
+        """Return a column as int64, converted slice by slice with ``of``."""
         out = np.empty(self.rows, np.int64)
         for _file, at, stop, batch in self._batches(column, 0, self.rows):
             out[at:stop] = of(batch)
         return out
 
     def values(self, column: str) -> tuple[Any, ...]:
-        """A whole column as Python values, None where one is missing."""
+        """Return a column as Python values; missing is None."""
         return tuple(
             value for _f, _at, _stop, batch in self._batches(column, 0, self.rows) for value in batch.to_pylist()
         )
 
     def texts(self, column: str) -> list[str | None]:
-        """A whole column as text."""
-        found: list[str | None] = []
+        """Return a column as text; missing is None."""
+        texts: list[str | None] = []
         for _file, _at, _stop, batch in self._batches(column, 0, self.rows):
-            found.extend(None if value is None else str(value) for value in batch.to_pylist())
-        return found
+            texts.extend(None if value is None else str(value) for value in batch.to_pylist())
+        return texts
 
     def _batches(self, column: str, start: int, stop: int) -> Iterator[tuple[Path, int, int, pa.Array]]:
-        """Slices of a column inside [start, stop) with the rows they stand at; untouched row groups stay unread."""
+        """Yield (file, first row, end row, slice) of a column inside [start, stop); skips other row groups."""
         base = 0
         for file, rows in zip(self._files, self._rows, strict=True):
             if base + rows > start and base < stop:
                 yield from _file_batches(file, column, base, start, stop)
-                # Without this the pages of every column stay with the process: 20 MB for a year of minutes.
+                # Otherwise the process keeps the pages of every column: 20 MB for a year of minutes.
                 pa.default_memory_pool().release_unused()
             base += rows
 
@@ -182,10 +181,10 @@ def _file_batches(
 
 
 def batches_of(file: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Slices of some columns of one file, side by side.
+    """Yield record batches of at most ``rows`` rows with the given columns of one file.
 
-    A file of small row groups is open while one of them is read and not between: what reads a file in slices holds some
-    megabytes, and a run on many instruments has hundreds of files under way.
+    A file of small row groups is open only while a group is read: an open file holds some megabytes, and a run on many
+    instruments reads hundreds of files side by side.
     """
     try:
         opened = _open(file, str(file))
@@ -219,7 +218,7 @@ def _open(file: Path, name: str) -> pq.ParquetFile:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds text, in any of Arrow's forms of it."""
+    """Return whether a type is text, in any of Arrow's encodings."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 

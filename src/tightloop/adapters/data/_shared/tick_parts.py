@@ -1,4 +1,7 @@
-"""Ticks read in pieces: a part file at a time, a clean one batch by batch: memory does not grow with the span."""
+"""Reads ticks in pieces, so that memory does not grow with the span.
+
+A part file without faults is streamed batch by batch; one with faults is read whole, repaired, then cut.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data._shared.datasets import Dataset
+from tightloop.adapters.data._shared.faults.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
+from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, in_contract_order
+from tightloop.adapters.data._shared.faults.ticks import judge_ticks
 from tightloop.adapters.data._shared.parquet import Source, batches_of
-from tightloop.adapters.data._shared.report import DatasetReport, Fault, in_contract_order
-from tightloop.adapters.data._shared.ticks import judge_ticks
-from tightloop.core.tick_types import TICK
-from tightloop.core.types import Rows
+from tightloop.core.domain.ticks import TICK
+from tightloop.core.domain.types import Floats, Rows
+from tightloop.model.times import NS_PER_UNIT
 
 _COLUMNS = {
     "trades": {"trade_id": "trade_id", "is_buyer_maker": "buyer_is_maker", "price": "price", "qty": "qty"},
@@ -25,11 +30,12 @@ _COLUMNS = {
 }
 _TIMES = ("ts_event_ns", "ts_init_ns")
 _TOP = np.dtype([("ts_ns", "i8"), ("bid", "f8"), ("ask", "f8")])
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class _Part:
+    """One part file. ``is_clean``: its rows can be used as stored."""
+
     source: Source
     file: Path
     is_clean: bool
@@ -37,10 +43,10 @@ class _Part:
 
 @dataclass(slots=True)
 class TickReader:
-    """Trades, quotes or book rows of one instrument by the time of receipt.
+    """Trades, quotes or book rows of one instrument by time of receipt, as TICK records.
 
-    ``earliest_ns``: the least time between happening and receipt, None when the venue sent no times (of some row).
-    ``has_snapshot``: a book is known at some time.
+    ``earliest_ns``: minimum of receive minus event time; None if an event time is missing. ``has_snapshot``: whether
+    the book is ever known.
     """
 
     kind: str
@@ -52,15 +58,15 @@ class TickReader:
     _digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def pieces(self, rows: int, *, counted: bool = True) -> Iterator[Rows]:
-        """All rows in pieces of at most ``rows`` (TICK). ``counted``: they go into the digest."""
-        found = self._pieces(rows)
-        for piece in marked(found) if self.kind == "books" else found:
+        """Yield all rows in pieces of at most ``rows``. ``counted``: include them in the digest."""
+        raw = self._pieces(rows)
+        for piece in marked(raw) if self.kind == "books" else raw:
             if counted:
                 self._digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
             yield piece
 
-    def prices(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], Floats, Floats]]:
-        """Times, prices and volumes to draw, in pieces: of prints, the middle of quotes or of the book. Not counted."""
+    def prices(self, rows: int) -> Iterator[tuple[Times, Floats, Floats]]:
+        """Yield (times, prices, volumes) for charts: trade prices, or mid prices with volume 0. Not in the digest."""
         walk = BookWalk()
         for piece in self.pieces(rows, counted=False):
             if self.kind == "trades":
@@ -73,24 +79,24 @@ class TickReader:
 
     def _pieces(self, rows: int) -> Iterator[Rows]:
         for part in self.parts:
-            for own in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
-                yield own.pop()  # whoever waits for the next piece does not hold the last one
+            for holder in self._clean(part, rows) if part.is_clean else self._repaired(part, rows):
+                yield holder.pop()  # a paused generator must not keep the last piece alive
 
     @property
     def digest(self) -> str:
-        """Of the rows read so far."""
+        """Hash of the rows read so far, hex."""
         return str(self._digest.hexdigest())
 
     def _clean(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         names = [*_TIMES, *_COLUMNS[self.kind].values()]
         for batch in batches_of(part.file, names, rows):
             read = {name: sides_of if name == "side" else _numbers for name in names}
-            own = [_rows(self.kind, {name: read[name](batch.column(k)) for k, name in enumerate(names)})]
+            holder = [_rows(self.kind, {name: read[name](batch.column(k)) for k, name in enumerate(names)})]
             del batch, read
-            inside = (own[0]["ts_init_ns"] >= self.window[0]) & (own[0]["ts_init_ns"] < self.window[1])
+            inside = (holder[0]["ts_init_ns"] >= self.window[0]) & (holder[0]["ts_init_ns"] < self.window[1])
             if not inside.all():
-                own[0] = own[0][inside]
-            yield own
+                holder[0] = holder[0][inside]
+            yield holder
 
     def _repaired(self, part: _Part, rows: int) -> Iterator[list[Rows]]:
         judged = judge_ticks(_dataset_of(part, self.kind), part.source, self.window)
@@ -99,12 +105,12 @@ class TickReader:
             columns = {name: column[judged.rows] for name, column in columns.items()}
         whole = _rows(self.kind, columns)
         whole = whole_updates(whole) if self.kind == "books" else whole[_has_prices(self.kind, whole)]
-        for at in range(0, len(whole), rows):
-            yield [whole[at : at + rows]]
+        for start in range(0, len(whole), rows):
+            yield [whole[start : start + rows]]
 
 
 def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, int]) -> TickReader:
-    """Judge every part of a dataset, one after the other, and make ready to read them."""
+    """Judge every part file and return a reader over those with rows in the window."""
     reports, parts, earliest, has_snapshot = [], [], [], False
     for file, source in zip(dataset.files, sources, strict=True):
         judged = judge_ticks(dataset, source, window)
@@ -119,7 +125,7 @@ def read_ticks(dataset: Dataset, sources: Sequence[Source], window: tuple[int, i
         has_snapshot |= dataset.kind == "books" and bool((columns["is_snapshot"] > 0).any())
         happened = columns["ts_event_ns"]
         earliest.append(int((columns["ts_init_ns"] - happened).min()) if (happened > 0).all() else None)
-    known = [own for own in earliest if own is not None]
+    known = [lag for lag in earliest if lag is not None]
     least = min(known) if known and len(known) == len(earliest) else None
     return TickReader(dataset.kind, _merged(dataset.path, reports), least, window, parts, has_snapshot)
 
@@ -134,7 +140,7 @@ def _dataset_of(part: _Part, kind: str) -> Dataset:
 
 def _numbers(column: pa.Array) -> npt.NDArray[Any]:
     if pa.types.is_timestamp(column.type):
-        scale = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[column.type.unit]
+        scale = NS_PER_UNIT[column.type.unit]
         return np.asarray(column.view(pa.int64()).to_numpy(zero_copy_only=False)) * scale
     if pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type):
         column = column.cast(pa.int64() if pa.types.is_boolean(column.type) else pa.float64())
@@ -144,16 +150,16 @@ def _numbers(column: pa.Array) -> npt.NDArray[Any]:
 def _rows(kind: str, columns: Mapping[str, npt.NDArray[Any]]) -> Rows:
     if kind == "books":
         return rows_of_book(columns)
-    own = np.zeros(len(columns["ts_init_ns"]), TICK)
+    records = np.zeros(len(columns["ts_init_ns"]), TICK)
     for name in _TIMES:
-        own[name] = columns[name]
-    for name, theirs in _COLUMNS[kind].items():
-        own[name] = columns[theirs]
-    return own
+        records[name] = columns[name]
+    for name, stored in _COLUMNS[kind].items():
+        records[name] = columns[stored]
+    return records
 
 
-def _has_prices(kind: str, rows: Rows) -> npt.NDArray[np.bool_]:
-    """Rows that the core takes: prices and quantities that are numbers, which is not so where faults were accepted."""
+def _has_prices(kind: str, rows: Rows) -> Flags:
+    """Return flags of rows with valid prices and quantities; others exist only where such faults were accepted."""
     with np.errstate(invalid="ignore"):
         good = (rows["price"] > 0) & np.isfinite(rows["price"]) & (rows["qty"] >= 0)
         if kind == "quotes":
@@ -162,7 +168,7 @@ def _has_prices(kind: str, rows: Rows) -> npt.NDArray[np.bool_]:
 
 
 def _merged(path: str, reports: Sequence[DatasetReport]) -> DatasetReport:
-    """One report of all parts: faults of a kind are counted together, the worst verdict stands."""
+    """Merge the reports of all parts: counts are summed per kind of fault, the worst verdict is kept."""
     if len(reports) == 1:
         return reports[0]
     by_kind: dict[str, Fault] = {}

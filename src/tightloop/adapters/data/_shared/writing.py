@@ -1,41 +1,40 @@
-"""Writing datasets: a temporary file beside the old one, then a rename, so that no moment is without whole data."""
+"""Writes datasets atomically: a temporary file beside the old one, then a rename."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tightloop.adapters.data._shared.arrays import Times
 from tightloop.adapters.data._shared.datasets import RULES_FILE
 from tightloop.model.errors import InputError
 
 ROW_GROUP = 131_072
 MARK = b"tightloop.synthetic"
-"""Key in the metadata of a Parquet file whose rows were made up."""
+"""Metadata key that marks a Parquet file as synthetic."""
 
 
-def stamps(times_ns: npt.NDArray[np.int64]) -> pa.Array:
-    """Times as timestamps in UTC: microseconds, or nanoseconds where they are needed."""
+def stamps(times_ns: Times) -> pa.Array:
+    """Convert ns UTC to Arrow timestamps: microseconds, or nanoseconds where needed."""
     if (times_ns % 1_000 == 0).all():
         return pa.array(times_ns // 1_000).view(pa.timestamp("us", "UTC"))
     return pa.array(times_ns).view(pa.timestamp("ns", "UTC"))
 
 
 def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = False) -> None:
-    """Write columns of one length as one Parquet file; InputError when the place cannot be written.
+    """Write columns of equal length as one Parquet file. Raises InputError if the path is not writable.
 
-    ``synthetic``: mark the file as made up, for whoever reads it (``is_synthetic``).
+    ``synthetic``: mark the file, for ``is_synthetic``.
     """
-    own = pa.table(columns)
+    table = pa.table(columns)
     if synthetic:
-        own = own.replace_schema_metadata({MARK: b"yes"})
+        table = table.replace_schema_metadata({MARK: b"yes"})
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(own, temporary, compression="zstd", row_group_size=ROW_GROUP)
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP)
         temporary.replace(file)
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
@@ -45,7 +44,7 @@ def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = F
 
 
 def is_synthetic(files: Sequence[Path]) -> bool:
-    """Whether one of the files is marked as made up; a file that can not be read is not."""
+    """Return whether any of the files is marked as synthetic; unreadable files are not."""
     for file in files:
         try:
             marks = pq.read_schema(file).metadata
@@ -57,15 +56,18 @@ def is_synthetic(files: Sequence[Path]) -> bool:
 
 
 def check_room(root: Path, replace: bool, *folders: tuple[str, ...]) -> None:
-    """Make ``root`` ready for a sample; InputError when rules, a README or files of ``folders`` are in the way."""
+    """Create ``root`` for a sample, if its files can be written.
+
+    Raises InputError if rules, a README or files in ``folders`` exist already, unless ``replace``.
+    """
     if root.exists() and not root.is_dir():
         raise InputError.one(root, None, "--out", "is a file", "name a folder")
     in_the_way = [root / RULES_FILE, root / "README.md"]
     in_the_way += [path for folder in folders for path in root.joinpath(*folder).glob("*")]
-    there = [path for path in in_the_way if path.exists()]
-    if there and not replace:
+    existing = [path for path in in_the_way if path.exists()]
+    if existing and not replace:
         remedy = "name another folder with --out, or write over it with --replace"
-        raise InputError.one(there[0], None, "--out", "is there already", remedy)
+        raise InputError.one(existing[0], None, "--out", "is there already", remedy)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Foreign files into a catalog: ``tightloop data import FILE... --as bars:binance:BTCUSDT-perp-1m``.
+"""Imports foreign files into a catalog: ``tightloop data import FILE... --as bars:binance:BTCUSDT-perp-1m``.
 
-What is guessed is returned to be shown. Rows that are there already are kept once; rows that contradict what is there
-are refused. A dataset is replaced by renaming, so a failed import leaves it as it was.
+Guesses are returned as notes. Rows that the catalog already has are kept once; rows that contradict it are refused.
+Files are replaced by renaming, so a failed import leaves the dataset as it was.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, is_synthetic, iso, stamps, write_table
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.final import ended, final_rows, unused
 from tightloop.adapters.data.importer.guess import (
     WANTED,
@@ -28,14 +29,12 @@ from tightloop.adapters.data.importer.guess import (
 from tightloop.adapters.data.importer.tables import Rows, read_rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+from tightloop.model.times import DAY_NS, SECOND_NS
 
 Columns = dict[str, npt.NDArray[Any]]
-Times = npt.NDArray[np.int64]
 STAMPED = ("open", "close")
-NS_PER_S = 1_000_000_000
 
 EXAMPLE = "write for example bars:binance:BTCUSDT-perp-1m, trades:binance:BTCUSDT-perp or funding:binance:BTCUSDT"
-_NS_PER_DAY = 86_400_000_000_000
 _TICK_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trades": ("ts_event_ns", "ts_init_ns", "trade_id", "price", "qty", "buyer_is_maker"),
     "quotes": ("ts_event_ns", "ts_init_ns", "bid", "bid_qty", "ask", "ask_qty"),
@@ -44,7 +43,7 @@ _TICK_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an import goes: a kind, a venue and the name of the dataset; ``timeframe`` for bars alone."""
+    """Destination of an import: kind, venue and name of the dataset; ``timeframe`` for bars only."""
 
     kind: str
     venue: str
@@ -53,18 +52,21 @@ class Target:
 
     @property
     def path(self) -> str:
-        """Path in the catalog: a file for bars and funding, a folder of days for ticks."""
+        """Path in the catalog: a file for bars and funding, a folder of daily files for ticks."""
         return f"{self.kind}/{self.venue}/{self.name}{'' if self.kind in _TICK_COLUMNS else '.parquet'}"
 
     @property
     def key(self) -> str:
-        """The column that makes two rows the same one; empty where only whole rows are."""
+        """Column that identifies a row; empty if only whole rows can be compared."""
         return {"trades": "trade_id", "quotes": ""}.get(self.kind, "ts")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. ``columns`` pairs the catalog's with the file's; ``notes`` are what was guessed."""
+    """Result of an import.
+
+    ``columns``: (catalog's, file's) name pairs. ``notes``: guesses and omissions, as sentences for the user.
+    """
 
     path: str
     rows: int
@@ -75,7 +77,7 @@ class Imported:
 
 
 def parse_target(text: str) -> Target:
-    """Read ``--as``; InputError says what is wrong with it."""
+    """Parse the value of ``--as``. Raises InputError."""
     kind, _, rest = text.partition(":")
     venue, _, name = rest.partition(":")
     if kind not in WANTED or not venue or not name:
@@ -105,12 +107,11 @@ def import_files(
     stamped: str = "open",
     now_ns: int | None = None,
 ) -> Imported:
-    """Read the files and write or merge the dataset; ``shown`` may wrap the files to show progress.
+    """Read the files and write or merge the dataset. ``shown`` may wrap the files, to display progress.
 
-    ``stamped``: bars carry the time of their open or of their close. Bars that had not ended at ``now_ns``, or when
-    their file was written, are left out; None looks at no clock.
-
-    InputError names file, line and column of the first wrong value, or the rows that contradict the catalog's.
+    ``stamped``: whether bars carry their ``open`` or ``close`` time. Bars that had not ended at ``now_ns``, or when
+    their file was written, are left out; with ``now_ns`` None no clock is considered. Raises InputError with file, line
+    and column of the first invalid value, or with the rows that contradict the catalog.
     """
     parts: list[Columns] = []
     notes: list[str] = []
@@ -138,21 +139,22 @@ def import_files(
 
 
 def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns, list[str]]:
+    """Convert a file's columns to the catalog's; return them and notes for the user."""
     columns: Columns = {}
     notes = []
-    for wanted, found in mapping.items():
+    for wanted, source in mapping.items():
         if wanted in ("ts", "ts_event_ns", "ts_init_ns"):
-            columns[wanted], how = times_ns(rows, found)
-            notes.append(f"{found}: {how}")
+            columns[wanted], how = times_ns(rows, source)
+            notes.append(f"{source}: {how}")
         elif wanted == "trade_id":
-            columns[wanted] = identities(rows, found)
+            columns[wanted] = identities(rows, source)
         elif wanted == "buyer_is_maker":
-            columns[wanted] = flags(rows, found)
+            columns[wanted] = flags(rows, source)
         elif wanted == "side":
-            columns["buyer_is_maker"] = sells(rows, found)
-            notes.append(f"{found}: the taker's side, as buyer_is_maker")
+            columns["buyer_is_maker"] = sells(rows, source)
+            notes.append(f"{source}: the taker's side, as buyer_is_maker")
         else:
-            columns[wanted] = numbers(rows, found)
+            columns[wanted] = numbers(rows, source)
     if kind in _TICK_COLUMNS and "ts_init_ns" not in columns:
         columns["ts_init_ns"] = columns["ts_event_ns"]
         notes.append("no column says when rows were received: the time they happened is used")
@@ -163,10 +165,10 @@ def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns
 def _whole_bars(
     rows: Rows, columns: Columns, mapping: Mapping[str, str], step_ns: int, stamped: str, now_ns: int | None
 ) -> tuple[Columns, list[str]]:
-    """Bars by their opens, without those that are not final or have not ended, and sentences for the user."""
+    """Return bars by open time, without those not final or not ended, and notes for the user."""
     used = tuple(mapping.values())
-    final, said, notes = final_rows(rows, used)
-    notes += unused(rows, (*used, *said))
+    final, final_columns, notes = final_rows(rows, used)
+    notes += unused(rows, (*used, *final_columns))
     columns = columns if final is None else {name: column[final] for name, column in columns.items()}
     grid = grid_of(columns["ts"], step_ns)
     if stamped == "close":
@@ -176,30 +178,29 @@ def _whole_bars(
     else:
         _check_opens(rows, columns["ts"], mapping["ts"], close_column(rows, used), final, step_ns)
     if now_ns is not None:
-        own = grid_of(columns["ts"], step_ns)
-        kept, more = ended(rows, columns["ts"], own.ends_ns(columns["ts"]), now_ns)
+        open_grid = grid_of(columns["ts"], step_ns)
+        kept, more = ended(rows, columns["ts"], open_grid.ends_ns(columns["ts"]), now_ns)
         notes += more
         columns = columns if kept is None else {name: column[kept] for name, column in columns.items()}
     return columns, notes
 
 
-def _check_opens(
-    rows: Rows, opens: Times, named: str, other: str | None, final: npt.NDArray[np.bool_] | None, step_ns: int
-) -> None:
-    """InputError when another column says that the times taken for opens are those of the closes."""
+def _check_opens(rows: Rows, opens: Times, named: str, other: str | None, final: Flags | None, step_ns: int) -> None:
+    """Raise InputError if another column shows that the times taken as opens are close times."""
     if other is None:
         return
     try:
         closes, _how = times_ns(rows, other)
     except InputError:
-        return  # it holds something else, and is named as not used
+        return  # not a time column after all; the notes list it as unused
     apart = int(np.median(np.abs((closes if final is None else closes[final]) - opens)))
-    if 2 * apart < step_ns and apart <= NS_PER_S:
+    if 2 * apart < step_ns and apart <= SECOND_NS:
         message = f"is when bars close: the column {other} says so"
         raise InputError.one(rows.file, rows.skipped or None, named, message, "read it with --stamped close")
 
 
-def _check_step(file: Path, times: npt.NDArray[np.int64], target: Target) -> None:
+def _check_step(file: Path, times: Times, target: Target) -> None:
+    """Raise InputError if the most common step contradicts the timeframe of the target."""
     step = commonest_step_ns(np.unique(times))
     if step is None or target.timeframe is None or len(times) < 4 or step == TIMEFRAMES[target.timeframe]:
         return
@@ -215,6 +216,7 @@ def _order_changed(new: Columns, target: Target) -> bool:
 
 
 def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
+    """Merge into a single file; return (rows, added, repeated)."""
     if path.is_dir():
         remedy = "move the folder away first, or import under another name"
         raise InputError.one(path, None, "", "is a folder of part files, which an import does not change", remedy)
@@ -226,19 +228,20 @@ def _write_file(path: Path, target: Target, new: Columns, replace: bool, synthet
 
 
 def _write_days(folder: Path, target: Target, new: Columns, replace: bool, synthetic: bool) -> tuple[int, int, int]:
+    """Merge into daily files by event time; return (rows, added, repeated)."""
     when = np.where(new["ts_event_ns"] > 0, new["ts_event_ns"], new["ts_init_ns"])
-    days = when // _NS_PER_DAY
+    days = when // DAY_NS
     results = []
     jobs = []
     for day in np.unique(days).tolist():
-        path = folder / f"{iso(day * _NS_PER_DAY)[:10]}.parquet"
+        path = folder / f"{iso(day * DAY_NS)[:10]}.parquet"
         part = {name: column[days == day] for name, column in new.items()}
         old = {} if replace or not path.exists() else _stored(path, tuple(new))
         merged, before = _merged(path, old, part, target)
         total = len(merged["ts_init_ns"])
         results.append((total, total - before, before + len(part["ts_init_ns"]) - total))
         jobs.append((path, merged, synthetic or (bool(old) and is_synthetic((path,)))))
-    # Every day is merged before the first is written: a contradiction in the last one changes nothing.
+    # Merge every day before writing the first, so that a contradiction in the last one changes no file.
     for path, merged, mark in jobs:
         write_table(path, {name: pa.array(column) for name, column in merged.items()}, synthetic=mark)
     totals = np.sum(results, axis=0).tolist()
@@ -251,30 +254,33 @@ def _stored(path: Path, names: Sequence[str]) -> Columns:
     if lacking:
         message = f"the dataset that is there has no column {', '.join(lacking)}"
         raise InputError.one(path, None, lacking[0], message, "replace it with --replace")
-    found: Columns = {}
+    columns: Columns = {}
     for name in names:
         if name in ("ts", "ts_event_ns", "ts_init_ns"):
-            found[name] = source.times_ns(name)
+            columns[name] = source.times_ns(name)
         elif name == "trade_id":
-            found[name] = source.integers(name)
+            columns[name] = source.integers(name)
         elif name == "buyer_is_maker":
-            found[name] = source.integers(name) > 0
+            columns[name] = source.integers(name) > 0
         else:
-            found[name] = source.floats(name)
-    return found
+            columns[name] = source.floats(name)
+    return columns
 
 
 def _merged(path: Path, old: Columns, new: Columns, target: Target) -> tuple[Columns, int]:
-    """Old and new rows in the order of time, each once, and the number of old rows; InputError when rows contradict."""
+    """Merge old and new rows by time without repeats; return them and the number of old rows.
+
+    Raises InputError if rows with one key differ.
+    """
     before = len(next(iter(old.values()))) if old else 0
     both = {name: np.concatenate((old[name], column)) if old else column for name, column in new.items()}
     times = both["ts_init_ns" if target.kind in _TICK_COLUMNS else "ts"]
     keys = both[target.key] if target.key else times
-    if len(np.unique(keys)) == len(keys):  # the usual case, without comparing whole rows
+    if len(np.unique(keys)) == len(keys):  # usual case: no repeated keys, so no rows to compare
         order = np.argsort(times, kind="stable")
         return {name: column[order] for name, column in both.items()}, before
     names = [name for name in both if name != "ts_init_ns"] if target.kind == "trades" else list(both)
-    # Rows are equal when every byte is: what is written to the catalog reads back the same.
+    # Compare rows bit by bit: what is written to the catalog reads back the same.
     matrix = np.column_stack(
         [np.ascontiguousarray(both[name]).astype(_wide(both[name])).view(np.int64) for name in names]
     )
@@ -296,6 +302,7 @@ def _wide(column: npt.NDArray[Any]) -> type:
 def _contradiction(
     path: Path, target: Target, both: Columns, kept: npt.NDArray[np.int64], key: int, count: int, before: int
 ) -> InputError:
+    """Build the error of rows with equal keys and different values."""
     rows = kept[both[target.key][kept] == key]
     shown = f"trade id {key}" if target.key == "trade_id" else iso(key)
     field = next(name for name in both if len(np.unique(both[name][rows])) > 1)

@@ -1,18 +1,15 @@
-"""Bars that are not final: what a source says of them, and bars that had not ended when a file was written."""
+"""Detects bars that are not final: flagged so by their source, or not ended when the file was written."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tightloop.adapters.data._shared import is_text, iso
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.tables import Rows
 from tightloop.model.errors import InputError
-
-Times = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 FINAL = (
     "confirm", "confirmed", "isconfirmed", "final", "isfinal", "finalized", "closed", "isclosed", "barclosed",
@@ -24,7 +21,7 @@ OPEN = (
     "provisional", "islive", "inprogress", "temporary", "preliminary", "current", "iscurrent",
 )  # fmt: skip
 EITHER = ("status", "state", "barstatus", "candlestatus")
-"""Names of columns, without case and punctuation: true means final, true means open, words say which."""
+"""Column names, lower case without punctuation. FINAL: true is final. OPEN: true is open. EITHER: words tell."""
 
 _TRUE, _FALSE = ("1", "1.0", "true", "t", "yes", "y", "on"), ("0", "0.0", "false", "f", "no", "n", "off")
 _CLOSED = ("closed", "final", "complete", "completed", "confirmed", "finished", "done", "settled")
@@ -33,33 +30,37 @@ _NAMED_MAX = 12
 
 
 def plain_name(name: str) -> str:
-    """A column's name without case and punctuation."""
+    """Return a column's name in lower case without punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def final_rows(rows: Rows, used: Sequence[str]) -> tuple[Flags | None, tuple[str, ...], list[str]]:
-    """Which rows their source calls final (None: it says nothing), the columns that say so, and sentences for the user.
+    """Return flags of final rows (None: no column tells), the columns that tell, and notes for the user.
 
-    InputError: a column that says so of some rows and holds something else in others.
+    Raises InputError if such a column has a value that is no flag.
     """
     kept: Flags | None = None
-    said: list[str] = []
+    deciding: list[str] = []
     notes: list[str] = []
     for name in rows.columns:
         words = {**_meaning(plain_name(name))}
         if name in used or not words:
             continue
-        found = _flags(rows, name, words)
-        if found is None:
+        is_final = _flags(rows, name, words)
+        if is_final is None:
             continue
-        said.append(name)
-        kept = found if kept is None else kept & found
-        left = int((~found).sum())
-        left_out = f"{left} of {len(found)} rows are not final and are left out" if left else "every row is final"
+        deciding.append(name)
+        kept = is_final if kept is None else kept & is_final
+        dropped = int((~is_final).sum())
+        left_out = (
+            f"{dropped} of {len(is_final)} rows are not final and are left out" if dropped else "every row is final"
+        )
         notes.append(f"{name}: {left_out}")
     if kept is not None and not kept.any():
-        raise InputError.one(rows.file, None, said[0], "says of no row that it is final", "fetch bars that have ended")
-    return kept, tuple(said), notes
+        raise InputError.one(
+            rows.file, None, deciding[0], "says of no row that it is final", "fetch bars that have ended"
+        )
+    return kept, tuple(deciding), notes
 
 
 def _meaning(name: str) -> Mapping[str, bool]:
@@ -72,7 +73,7 @@ def _meaning(name: str) -> Mapping[str, bool]:
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None] | None:
-    """A column as words in lower case, None where a cell is empty; None for types that hold no words and no flags."""
+    """Return a column as lower-case words, None for empty cells; None if the type cannot hold words or flags."""
     kind = column.type
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
@@ -95,7 +96,7 @@ def _flags(rows: Rows, name: str, words: Mapping[str, bool]) -> Flags | None:
 
 
 def unused(rows: Rows, used: Sequence[str]) -> list[str]:
-    """A sentence that names the columns an import does not use, and one for each that holds nothing but flags."""
+    """Return notes that list the columns an import does not use, and those that look like flags."""
     left = [name for name in rows.columns if name not in used]
     if not left:
         return []
@@ -109,9 +110,10 @@ def unused(rows: Rows, used: Sequence[str]) -> list[str]:
 
 
 def ended(rows: Rows, opens: Times, ends: Times, now_ns: int) -> tuple[Flags | None, list[str]]:
-    """Which bars had ended when the file was written and at ``now_ns`` (None: all), and sentences for the user.
+    """Return flags of bars that had ended when the file was written and at ``now_ns``, and notes; None if all had.
 
-    A bar that such a moment lies in can not be whole. Bars that begin later are kept: their times are wrong, or made.
+    A bar that contains either time is incomplete. Bars that begin after ``now_ns`` are kept with a note: their times
+    are wrong or synthetic.
     """
     kept = np.ones(len(opens), bool)
     notes = []

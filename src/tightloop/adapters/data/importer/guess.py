@@ -1,19 +1,18 @@
-"""Which column of a foreign file is which, and in what unit its times are. Everything guessed is said."""
+"""Guesses which column of a foreign file is which, and the unit of its times. Every guess is reported."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tightloop.adapters.data._shared import moments
+from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.final import plain_name
 from tightloop.adapters.data.importer.tables import Rows
+from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-
-Times = npt.NDArray[np.int64]
 
 _TIME = (
     "ts", "time", "timestamp", "date", "datetime", "opentime", "open_time", "unix", "unixtime", "unixtimestamp", "t",
@@ -26,7 +25,7 @@ _OPENED = (
 _CLOSED = (
     "closetime", "closetimestamp", "endtime", "timeperiodend", "candleendtime", "periodend", "timeclose", "end",
 )  # fmt: skip
-"""Names that say of bars whether a time is that of their open or of their close."""
+"""Column names that mark a time as the open, or the close, of a bar."""
 _SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ts": _TIME,
@@ -60,11 +59,10 @@ WANTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
-    """The file's column for each wanted one (and for ``ts_init_ns`` and ``side`` where there are such).
+    """Map catalog columns to columns of the file, by header or by the layouts of public dumps without one.
 
-    ``is_close``: the time wanted of bars is that of their close.
-
-    By header, or by the layouts of public dumps without one. InputError names what is missing and what there is.
+    ``is_close``: the time column of bars is the close time. ``ts_init_ns`` and ``side`` are included where present.
+    Raises InputError with what is missing and what there is.
     """
     names = list(rows.columns)
     if not rows.named:
@@ -72,17 +70,17 @@ def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
     known = {plain_name(name): name for name in reversed(names)}
     if kind == "bars":
         known = _with_time_of_bars(known, is_close)
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for wanted in (*WANTED[kind], "ts_init_ns", "side"):
         match = next(
-            (known[word] for word in _SYNONYMS[wanted] if word in known and known[word] not in found.values()), None
+            (known[word] for word in _SYNONYMS[wanted] if word in known and known[word] not in mapping.values()), None
         )
         if match is not None:
-            found[wanted] = match
-    missing = [name for name in WANTED[kind] if name not in found]
+            mapping[wanted] = match
+    missing = [name for name in WANTED[kind] if name not in mapping]
     if kind == "bars" and "ts" in missing:
         _refuse_other_end(rows, is_close)
-    if missing == ["buyer_is_maker"] and "side" in found:
+    if missing == ["buyer_is_maker"] and "side" in mapping:
         missing = []
     if missing:
         there = ", ".join(names)
@@ -92,14 +90,14 @@ def columns_of(rows: Rows, kind: str, is_close: bool = False) -> dict[str, str]:
         )
         raise InputError.one(rows.file, rows.skipped or None, missing[0], message, remedy)
     if kind not in ("trades", "quotes"):
-        found.pop("ts_init_ns", None)
-    if kind != "trades" or "buyer_is_maker" in found:
-        found.pop("side", None)
-    return found
+        mapping.pop("ts_init_ns", None)
+    if kind != "trades" or "buyer_is_maker" in mapping:
+        mapping.pop("side", None)
+    return mapping
 
 
 def _with_time_of_bars(known: dict[str, str], is_close: bool) -> dict[str, str]:
-    """The names with that of the open (or close) called ts, where a column says which it is."""
+    """Rename the open (or close) time column to ts, if a name tells which it is."""
     wanted, other = (_CLOSED, _OPENED) if is_close else (_OPENED, _CLOSED)
     named = next((known[word] for word in wanted if word in known), None)
     left = {word: name for word, name in known.items() if word not in other}
@@ -107,7 +105,7 @@ def _with_time_of_bars(known: dict[str, str], is_close: bool) -> dict[str, str]:
 
 
 def _refuse_other_end(rows: Rows, is_close: bool) -> None:
-    """InputError when the only time there is is that of the other end of the bars."""
+    """Raise InputError if the only time column is that of the other end of the bars."""
     other = next((name for name in rows.columns if plain_name(name) in (_OPENED if is_close else _CLOSED)), None)
     if other is None:
         return
@@ -118,7 +116,7 @@ def _refuse_other_end(rows: Rows, is_close: bool) -> None:
 
 
 def close_column(rows: Rows, used: Sequence[str]) -> str | None:
-    """A column that says when bars close, beside the one that is read as their open."""
+    """Return a column with close times beside the one read as opens, or None."""
     if not rows.named:
         return list(rows.columns)[6] if len(rows.columns) >= 11 else None
     return next((name for name in rows.columns if plain_name(name) in _CLOSED and name not in used), None)
@@ -141,8 +139,8 @@ def _by_layout(rows: Rows, kind: str, names: Sequence[str]) -> dict[str, str]:
     return {wanted: names[place] for wanted, place in places.items()}
 
 
-def numbers(rows: Rows, column: str) -> npt.NDArray[np.float64]:
-    """A column as float64; InputError with the line of the first value that is no finite number."""
+def numbers(rows: Rows, column: str) -> Floats:
+    """Return a column as float64. Raises InputError with the line of the first value that is not finite."""
     values = rows.columns[column]
     if not _is_text(values.type):
         if not (
@@ -150,21 +148,21 @@ def numbers(rows: Rows, column: str) -> npt.NDArray[np.float64]:
         ):
             message = f"is of type {values.type}, which is no number"
             raise InputError.one(rows.file, None, column, message, "convert the column to numbers")
-        found = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
+        values_read = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
     else:
         trimmed = pc.utf8_trim_whitespace(values)
         try:
-            found = np.asarray(trimmed.cast(pa.float64()).to_numpy(), np.float64)
+            values_read = np.asarray(trimmed.cast(pa.float64()).to_numpy(), np.float64)
         except pa.ArrowInvalid:
-            found = np.array([_float(text) for text in trimmed.to_pylist()])
-    bad = np.flatnonzero(~np.isfinite(found))
+            values_read = np.array([_float(text) for text in trimmed.to_pylist()])
+    bad = np.flatnonzero(~np.isfinite(values_read))
     if len(bad):
         raise _bad_value(rows, column, int(bad[0]), "is not a finite number", "repair or remove that row")
-    return found
+    return values_read
 
 
 def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
-    """A column of times as int64 ns UTC, and a sentence that says how it was read; InputError with the line."""
+    """Return a column as int64 ns UTC, and a sentence on how it was read. Raises InputError with the line."""
 
     def refuse(row: int | None, wrong: str, remedy: str) -> InputError:
         if row is None:
@@ -175,19 +173,19 @@ def times_ns(rows: Rows, column: str) -> tuple[Times, str]:
     return found, how
 
 
-def flags(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
-    """A column of true and false (or 1 and 0); InputError with the line of the first that is neither."""
+def flags(rows: Rows, column: str) -> Flags:
+    """Return a column of true/false or 1/0 as booleans. Raises InputError with the line of another value."""
     words = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
     return _words(rows, column, words, "is neither true nor false")
 
 
-def sells(rows: Rows, column: str) -> npt.NDArray[np.bool_]:
-    """A column of taker sides as the flag buyer_is_maker: a taker that sells meets a buyer that made the price."""
+def sells(rows: Rows, column: str) -> Flags:
+    """Convert taker sides to ``buyer_is_maker``: if the taker sold, the resting order was the buyer's."""
     words = {"sell": True, "s": True, "ask": True, "buy": False, "b": False, "bid": False}
     return _words(rows, column, words, "is neither buy nor sell")
 
 
-def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> npt.NDArray[np.bool_]:
+def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> Flags:
     encoded = rows.columns[column].combine_chunks().cast(pa.string()).dictionary_encode()
     texts = [str(text).strip().lower() for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -199,7 +197,7 @@ def _words(rows: Rows, column: str, words: Mapping[str, bool], wrong: str) -> np
 
 
 def _exact_integers(values: pa.ChunkedArray) -> Times | None:
-    """Whole numbers without a detour through float64, which would round nanoseconds; None for other numbers."""
+    """Return integers without a detour through float64, which would round nanoseconds; None for other numbers."""
     try:
         source = pc.utf8_trim_whitespace(values) if _is_text(values.type) else values
         if pa.types.is_floating(source.type) or source.null_count:
@@ -210,15 +208,15 @@ def _exact_integers(values: pa.ChunkedArray) -> Times | None:
 
 
 def identities(rows: Rows, column: str) -> Times:
-    """A column of trade ids as int64; InputError with the line of the first that is no whole number."""
+    """Return trade ids as int64. Raises InputError with the line of the first that is no integer."""
     exact = _exact_integers(rows.columns[column])
     if exact is not None:
         return exact
-    found = numbers(rows, column)
-    broken = np.flatnonzero(found != np.rint(found))
+    ids = numbers(rows, column)
+    broken = np.flatnonzero(ids != np.rint(ids))
     if len(broken):
         raise _bad_value(rows, column, int(broken[0]), "is no whole number", "give each trade a numeric id")
-    return found.astype(np.int64)
+    return ids.astype(np.int64)
 
 
 def _bad_value(rows: Rows, column: str, row: int, wrong: str, remedy: str) -> InputError:

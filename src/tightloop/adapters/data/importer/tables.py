@@ -1,4 +1,4 @@
-"""Rows from foreign files: CSV (plain, .gz, .zip) and Parquet, as text or typed columns that remember their lines."""
+"""Reads CSV (plain, .gz, .zip) and Parquet files into text or typed columns that know their line numbers."""
 
 import csv
 import gzip
@@ -22,7 +22,10 @@ DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of one file, in the file's order. ``named`` is False when the file has no header."""
+    """Columns of one file, in file order.
+
+    ``named``: whether it has a header. ``raw``, ``skipped``: bytes of a CSV, and its lines before the first row.
+    """
 
     file: Path
     columns: dict[str, pa.ChunkedArray]
@@ -32,11 +35,11 @@ class Rows:
 
     @property
     def count(self) -> int:
-        """Rows, without the header."""
+        """Number of rows, without the header."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def line_of(self, row: int) -> int | None:
-        """The line (from 1) of a row (from 0) of a CSV; None for Parquet."""
+        """Return the line (from 1) of a row (from 0) of a CSV; None for Parquet."""
         if not self.raw:
             return None
         seen = -1
@@ -49,7 +52,7 @@ class Rows:
 
 
 def read_rows(file: Path) -> Rows:
-    """Read one file; InputError with file and line when it cannot be read or its rows differ in length."""
+    """Read one file. Raises InputError with file and line if it is unreadable or rows differ in length."""
     if not file.is_file():
         raise InputError.one(file, None, "", "there is no such file", "check the path")
     if file.suffix.lower() in (".parquet", ".pq"):
@@ -73,7 +76,7 @@ def _parquet(file: Path) -> Rows:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without the dictionary that its values may be kept in."""
+    """Decode a dictionary-encoded column."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 

@@ -1,4 +1,4 @@
-"""Labelled tick markets: pumps, dumps, thin books, gaps, halts and calm, the same bytes for the same seed."""
+"""Labelled synthetic tick markets: pumps, dumps, thin books, gaps, halts and calm; equal seeds give equal bytes."""
 
 from tightloop.adapters.data.tick_sample.measures import Figures, measure
 from tightloop.adapters.data.tick_sample.scenarios import SCENARIOS

@@ -1,17 +1,15 @@
-"""Every number that the tick sample takes from real markets, its source, and what makes a small coin of it.
+"""Constants of the tick sample: figures measured on real markets, with sources, and factors for a small coin.
 
-``benches/calibrate_lab.py`` measures them again on the rows they come from.
+``benches/calibrate_lab.py`` measures them again on the source data.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from tightloop.adapters.data.tick_sample.measures import Figures
-
-Floats = npt.NDArray[np.float64]
+from tightloop.core.domain.types import Floats
 
 TICK_SOURCE = "every trade and best quote of Binance BTCUSDT-perp, ETHUSDT-perp and BTCUSDT-spot, 345 s of 2024-08-08"
 BAR_SOURCE = "five-minute bars of ADA, NXT, TRX and XLM in BTC on Binance, 2018-01-10 to 2018-01-30"
@@ -33,64 +31,66 @@ REAL: Mapping[str, Figures] = MappingProxyType(
 
 SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 ORDER_SIZES = (0.0144, 0.0288, 0.0519, 0.197, 1.0, 5.44, 21.75, 49.1, 237.0, 1_242.0, 2_324.0)
-"""Order sizes over their median at SHARES: the middle one of the three streams at each. Source: TICK_SOURCE."""
+"""Order size over the median order, at the quantiles SHARES; median of the three streams. Source: TICK_SOURCE."""
 ORDER_PRINTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 7.0, 12.0, 34.9, 149.0, 348.0)
-"""Prints of an order at SHARES, likewise. Source: TICK_SOURCE."""
+"""Prints per order at SHARES, likewise. Source: TICK_SOURCE."""
 DELAYS_MS = (0.0, 1.53, 1.81, 2.55, 3.69, 9.34, 16.8, 22.4, 39.9, 51.6, 57.6)
-"""Time from the venue to us over its least, at SHARES, likewise. Source: TICK_SOURCE."""
+"""Latency from venue to receiver over its minimum, at SHARES, likewise. Source: TICK_SOURCE."""
 
 EVENT_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 PUMP_SIZES_PCT = (8.1, 8.4, 8.7, 10.8, 13.5, 17.7, 23.3)
 PUMP_RISE_MIN = (5.0, 17.5, 20.0, 30.0, 30.0, 30.0, 30.0)
 PUMP_GIVEN_BACK = (0.13, 0.20, 0.38, 0.47, 0.66, 0.92, 1.0)
-"""36 moves up by 8 % and more within 30 minutes on three times the usual volume. Source: BAR_SOURCE."""
+"""Quantiles at EVENT_SHARES of 36 rises of 8 % or more within 30 minutes on triple volume. Source: BAR_SOURCE."""
 DUMP_SIZES_PCT = (8.2, 8.7, 9.0, 10.2, 13.1, 16.3, 19.1)
 DUMP_GIVEN_BACK = (0.09, 0.22, 0.45, 0.74, 0.92, 1.0, 1.0)
-"""14 moves down, likewise. Source: BAR_SOURCE."""
+"""Quantiles at EVENT_SHARES of 14 such falls. Source: BAR_SOURCE."""
 EVENT_SURGES = (3.4, 3.9, 5.3, 9.1, 12.0, 12.0, 12.0)
-"""Volume of such a move over the usual. Source: BAR_SOURCE, whose upper quarter (19 and more) is cut so that files stay
-small."""
-QUIET_BPS_5M = 45.0
-"""How far a small coin's price goes in five quiet minutes: 28, 50, 66 and 40 basis points. Source: BAR_SOURCE."""
+"""Volume during such a move over normal volume. Source: BAR_SOURCE.
 
-# What makes a small coin of the large ones. No source: the factors are stated, and the README of a sample repeats them.
+Its upper quarter (19 and more) is capped, to keep files small.
+"""
+QUIET_BPS_5M = 45.0
+"""Move of a small coin's price in five quiet minutes: measured 28, 50, 66 and 40 bps. Source: BAR_SOURCE."""
+
+# Scaling of large coins to small ones. Assumptions without a source; the README of a sample states them too.
 ARRIVAL_FACTOR = 1 / 25
-"""Orders a second, of those of the middle one of the three streams."""
+"""Orders per second, as a share of the median of the three streams."""
 QUOTE_FACTOR = 1 / 4
-"""Quotes per order: so much fewer that files stay small."""
+"""Quotes per order, as a share of the measured ones; reduced to keep files small."""
 SPREAD_FACTOR = 2.0
-"""Mean spread in increments, of that of the perps."""
+"""Mean spread in increments, as a multiple of the perps'."""
 THIN_ARRIVAL_FACTOR = 1 / 8
-"""Orders a second of a thin coin, of those of a small one."""
+"""Orders per second of a thin coin, as a share of a small coin's."""
 THIN_SPREAD_FACTOR = 12.0
-"""Mean spread of a thin coin, of that of a small one."""
+"""Mean spread of a thin coin, as a multiple of a small coin's."""
 BURST_SHARE = (0.60, 0.85)
 BURST_S = (20.0, 45.0)
-"""What part of a move comes in its last seconds, and in how many: five-minute bars do not tell."""
+"""Share of a move that comes in its last seconds, and how many: assumed, five-minute bars do not tell."""
 FADE_S = 840.0
-"""Seconds from the peak until the share is given back; the bars tell where the price is after 1,800."""
+"""Seconds from the peak until the share is given back; the bars tell the price after 1,800 s."""
 
-# How the tape is driven, so that the figures above come out: self-exciting arrivals, sides that copy earlier ones.
+# Parameters of the generator, fitted to the figures above: self-exciting arrivals, sides that copy earlier ones.
 BRANCHING = 0.82
-"""Orders that an order sets off, on average."""
+"""Mean number of orders that an order triggers."""
 KERNEL = ((0.40, 0.07), (0.60, 8.0))
-"""When they come: shares of exponential delays, in mean gaps between orders."""
+"""Mixture of exponential delays of triggered orders: (share, mean in mean gaps between orders)."""
 COPY_SHARE = 0.78
 COPY_LAGS = 60
 COPY_DECAY = 1.2
-"""How often an order takes the side of an earlier one, at most so many orders back, with odds lag ** -COPY_DECAY."""
+"""COPY_SHARE of orders copy the side of one at most COPY_LAGS orders back, with odds lag ** -COPY_DECAY."""
 DEPTH_ORDERS = 8.0
-"""Mean quantity at the best price over the mean order: that of the perps. Source: TICK_SOURCE."""
+"""Mean quantity at the best price over the mean order, as of the perps. Source: TICK_SOURCE."""
 BOOK_DEVIATION = 1.5
-"""Of the logarithm of a best quantity."""
+"""Standard deviation of the logarithm of a best quantity."""
 
 
 RUSH = 6.0
-"""Orders a second in the last seconds of a move, of those just before them."""
+"""Order rate in the last seconds of a move over the rate just before."""
 
 
 def quantile(uniform: Floats, shares: tuple[float, ...], values: tuple[float, ...]) -> Floats:
-    """Values of a table of quantiles, straight lines between them on a logarithmic scale where all are positive."""
+    """Interpolate a table of quantiles at ``uniform``, in logarithms where all values are positive."""
     table = np.array(values)
     if (table > 0).all():
         return np.asarray(np.exp(np.interp(uniform, shares, np.log(table))))
@@ -98,5 +98,5 @@ def quantile(uniform: Floats, shares: tuple[float, ...], values: tuple[float, ..
 
 
 def drawn(uniform: float, values: tuple[float, ...]) -> float:
-    """One value of a table over EVENT_SHARES, straight lines between them."""
+    """Interpolate a table over EVENT_SHARES at one number in [0, 1)."""
     return float(np.interp(uniform, EVENT_SHARES, values))

@@ -1,4 +1,4 @@
-"""Figures of a stream of trades and quotes, free of its pace: a busy market and a thin one can be held side by side."""
+"""Figures of a stream of trades and quotes in units of its own pace, to compare busy and thin markets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,23 +7,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.core.domain.types import Floats
+
 Columns = Mapping[str, npt.NDArray[Any]]
 
 ORDERS_MIN, WINDOWS_MIN = 40, 5
 TAIL_SHARE = 0.05
-"""The largest orders that the tail index is estimated from."""
+"""Share of the largest orders used for the tail index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What arrivals, sizes, signs and best quotes look like. An order is a run of prints of one side at one moment.
+    """Statistics of arrivals, sizes, sides and best quotes. An order is a run of prints of one side at one time.
 
-    ``gap_cv``: deviation of the times between orders over their mean, 1 when they come independently.
-    ``clustering_10``, ``clustering_100``: variance over mean of the counts of orders in windows that hold 10 and 100
-    orders on average; 1 when they come independently. ``size_tail``: Hill index of the largest twentieth of order
-    sizes, smaller for heavier tails. ``sign_memory_1``, ``sign_memory_10``: autocorrelation of the orders' sides.
-    ``spread_ticks``, ``depth_orders``, ``imbalance_rms``: weighted by time; depth is the mean best quantity over the
-    mean order, imbalance lies between -1 and 1.
+    ``gap_cv``: standard deviation over mean of the times between orders; 1 for independent arrivals. ``clustering_10``,
+    ``clustering_100``: variance over mean of order counts in windows that hold 10 and 100 orders on average; 1 for
+    independent arrivals. ``size_tail``: Hill index of the largest twentieth of orders, smaller for heavier tails.
+    ``sign_memory_1``, ``sign_memory_10``: autocorrelation of the sides at lags 1 and 10. ``spread_ticks``,
+    ``depth_orders``, ``imbalance_rms``: weighted by time; depth is the mean best quantity over the mean order,
+    imbalance is in -1 to 1.
     """
 
     orders_per_s: float
@@ -42,7 +44,7 @@ class Figures:
 
 
 def measure(trades: Columns, quotes: Columns, price_increment: float) -> Figures:
-    """Figures of one instrument, at least ORDERS_MIN orders of it; columns as in the catalog."""
+    """Measure one instrument with more than ORDERS_MIN orders; columns as in the catalog."""
     happened = np.asarray(trades["ts_event_ns"])
     sides = np.where(np.asarray(trades["buyer_is_maker"]).astype(bool), -1.0, 1.0)
     first = np.concatenate(([True], (np.diff(happened) != 0) | (np.diff(sides) != 0)))
@@ -72,8 +74,8 @@ def measure(trades: Columns, quotes: Columns, price_increment: float) -> Figures
     )
 
 
-def _clustering(times: npt.NDArray[np.float64], orders: int) -> float:
-    """Variance over mean of the counts in windows of ``orders`` mean gaps; NaN where too few windows are there."""
+def _clustering(times: Floats, orders: int) -> float:
+    """Return variance over mean of the counts in windows of ``orders`` mean gaps; NaN for too few windows."""
     if len(times) < WINDOWS_MIN * orders:
         return float("nan")
     window = orders * times[-1] / (len(times) - 1)
@@ -81,11 +83,11 @@ def _clustering(times: npt.NDArray[np.float64], orders: int) -> float:
     return float(counts.var() / counts.mean())
 
 
-def _tail(sizes: npt.NDArray[np.float64]) -> float:
+def _tail(sizes: Floats) -> float:
     largest = np.sort(sizes)[::-1]
     count = int(len(largest) * TAIL_SHARE)
     return float(1.0 / np.log(largest[:count] / largest[count]).mean())
 
 
-def _memory(signs: npt.NDArray[np.float64], lag: int) -> float:
+def _memory(signs: Floats, lag: int) -> float:
     return float(np.corrcoef(signs[lag:], signs[:-lag])[0, 1])

@@ -1,4 +1,4 @@
-"""The README of a tick sample: what it holds, and how near it comes to the market it is modelled on."""
+"""Text of a tick sample's README: contents, and statistics beside those of the real market it imitates."""
 
 import dataclasses
 import textwrap
@@ -37,7 +37,10 @@ NAMED = {
 
 
 def readme(seed: int, figures: Mapping[str, Sequence[Figures]], rows: Sequence[int]) -> str:
-    """The text; ``figures`` holds those of each scenario's coins, over the quiet time before the first event."""
+    """Return the text.
+
+    ``figures``: by scenario, one entry per coin, over the quiet time. ``rows``: counts of trades, quotes and book rows.
+    """
     scenarios = "\n".join(f"- **{name}**: {TOLD[name]}." for name in figures)
     wanted = ["all"] if len(figures) == len(TOLD) else list(figures)
     options = " ".join(f"--scenario {name}" for name in wanted) + (" --books" if rows[2] else "")
@@ -79,19 +82,19 @@ no source: they stand one increment apart and hold quantities like those of the 
 
 
 def _assumptions() -> str:
-    own = constants
+    lab = constants
     return textwrap.fill(
-        f"What has no source is stated: a small coin has 1/{1 / own.ARRIVAL_FACTOR:g} of the orders a second, "
-        f"1/{1 / own.QUOTE_FACTOR:g} of the quotes for each order, and {own.SPREAD_FACTOR:g} times the increments of "
-        f"spread of a perp; a thin one 1/{1 / own.THIN_ARRIVAL_FACTOR:g} of those orders and "
-        f"{own.THIN_SPREAD_FACTOR:g} times that spread. Quiet volatility ({own.QUIET_BPS_5M:g} basis points in five "
+        f"What has no source is stated: a small coin has 1/{1 / lab.ARRIVAL_FACTOR:g} of the orders a second, "
+        f"1/{1 / lab.QUOTE_FACTOR:g} of the quotes for each order, and {lab.SPREAD_FACTOR:g} times the increments of "
+        f"spread of a perp; a thin one 1/{1 / lab.THIN_ARRIVAL_FACTOR:g} of those orders and "
+        f"{lab.THIN_SPREAD_FACTOR:g} times that spread. Quiet volatility ({lab.QUIET_BPS_5M:g} basis points in five "
         "minutes) and the size, time to the peak, share given back and surge of volume of the moves are quantiles of "
         "36 pumps and 14 dumps (8 % and more within 30 minutes on three times the usual volume) in "
-        f"{own.BAR_SOURCE}. Such bars do not tell what happens inside five minutes: that "
-        f"{100 * own.BURST_SHARE[0]:g} to {100 * own.BURST_SHARE[1]:g} % of a move come in its last "
-        f"{own.BURST_S[0]:g} to {own.BURST_S[1]:g} seconds, with {own.RUSH:g} times the orders of the minutes before "
+        f"{lab.BAR_SOURCE}. Such bars do not tell what happens inside five minutes: that "
+        f"{100 * lab.BURST_SHARE[0]:g} to {100 * lab.BURST_SHARE[1]:g} % of a move come in its last "
+        f"{lab.BURST_S[0]:g} to {lab.BURST_S[1]:g} seconds, with {lab.RUSH:g} times the orders of the minutes before "
         "them, is an assumption. The surge is cut at "
-        f"{max(own.EVENT_SURGES):g} times, and what is given back is so after {own.FADE_S / 60:g} minutes instead of "
+        f"{max(lab.EVENT_SURGES):g} times, and what is given back is so after {lab.FADE_S / 60:g} minutes instead of "
         "30. Moves of the whole market, halts and gaps have no source.",
         118,
     )
@@ -100,14 +103,14 @@ def _assumptions() -> str:
 def _figures(figures: Mapping[str, Sequence[Figures]]) -> str:
     head = [*figures, *REAL]
     lines = [f"| | {' | '.join(head)} |", f"|---|{'---:|' * len(head)}"]
-    columns = [_medians(own) for own in figures.values()] + [dataclasses.asdict(real) for real in REAL.values()]
-    lines += [f"| {NAMED[name]} | {' | '.join(_said(own[name]) for own in columns)} |" for name in NAMED]
+    columns = [_medians(coins) for coins in figures.values()] + [dataclasses.asdict(real) for real in REAL.values()]
+    lines += [f"| {NAMED[name]} | {' | '.join(_said(column[name]) for column in columns)} |" for name in NAMED]
     return "\n".join(lines)
 
 
-def _medians(found: Sequence[Figures]) -> dict[str, float]:
-    every = [dataclasses.asdict(own) for own in found]
-    return {name: float(np.median([own[name] for own in every])) for name in NAMED}
+def _medians(coins: Sequence[Figures]) -> dict[str, float]:
+    every = [dataclasses.asdict(figures) for figures in coins]
+    return {name: float(np.median([figures[name] for figures in every])) for name in NAMED}
 
 
 def _said(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What is planned in each scenario: coins, courses, and the events that will be labelled."""
+"""Scenarios of the tick sample: coins, planned price courses, and the events to label."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from tightloop.model.labels import DUMP, MARKET_MOVE, NONE, PUMP
 
 SECONDS = 5_400
 QUIET_S = 2_160.0
-"""Nothing happens before this: a window of half an hour is warm, and five minutes more."""
+"""No event begins before this: a 30-minute window is warm, with five minutes to spare."""
 
 Corners = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedEvent:
-    """What a label will say: its kind, when it begins, when its extreme is planned, and when it is over (seconds)."""
+    """A planned label: kind, start, extreme and end (seconds since the start)."""
 
     kind: str
     start_s: float
@@ -31,7 +31,7 @@ class PlannedEvent:
 
 @dataclass(frozen=True, slots=True)
 class LabMarket:
-    """One coin of a scenario: its course and what will be labelled in it."""
+    """One coin of a scenario: its course and the events in it."""
 
     coin: TickCoin
     course: Course
@@ -40,7 +40,10 @@ class LabMarket:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """A move to ``size`` (a fraction, negative down) that gives a share back."""
+    """A move of ``size`` (fraction, negative for a fall) of which ``given_back`` is retraced.
+
+    ``burst_share`` of the move comes in its last ``burst_s`` seconds.
+    """
 
     kind: str
     start_s: float
@@ -61,7 +64,7 @@ class _Move:
         return PlannedEvent(self.kind, self.start_s, self.peak_s, self.peak_s + self.fade_s)
 
     def price(self, level: float) -> Corners:
-        """Corners of the logarithm of the price from ``level``: slow, then a rush, then back, most of it at first."""
+        """Return the corners of the log price from ``level``: slow rise, rush, then a retracement, fastest at first."""
         top = float(np.log1p(self.size))
         left = float(np.log1p(self.size * (1.0 - self.given_back)))
         rush = self.peak_s - self.burst_s
@@ -73,7 +76,7 @@ class _Move:
         return [(second, level + round(height, 9)) for second, height in corners]
 
     def activity(self) -> Corners:
-        """Corners of the activity: it grows with the move, is highest in the rush and dies away."""
+        """Return the corners of the activity: growing with the move, peaking in the rush, then decaying."""
         rush = self.peak_s - self.burst_s
         return [
             (self.start_s, 1.0), (0.3 * self.start_s + 0.7 * rush, max(0.4 * self.surge, 1.0)), (rush, self.surge),
@@ -83,7 +86,7 @@ class _Move:
 
 
 _BASE = (
-    # Price, digits, lot, median order (about 16 in the settle asset), leverage; an increment is 2 to 12 basis points.
+    # Price, decimals, lot, median order (worth about 16 USDT), leverage. An increment is 2 to 12 bps of the price.
     ("A", 0.812, 3, 0.1, 20.0, 20),
     ("B", 0.03174, 5, 1.0, 500.0, 20),
     ("C", 4.271, 3, 0.01, 4.0, 25),
@@ -103,7 +106,7 @@ def _coins(scenario: str) -> list[TickCoin]:
 
 
 def _move(stream: Stream, kind: str, start_s: float) -> _Move:
-    """A pump or a dump as the tables of real ones have them."""
+    """Draw a pump or dump from the measured quantiles of real moves."""
     sizes, back = (
         (constants.PUMP_SIZES_PCT, constants.PUMP_GIVEN_BACK)
         if kind == PUMP
@@ -124,7 +127,7 @@ def _move(stream: Stream, kind: str, start_s: float) -> _Move:
 
 
 def _course(*moves: _Move) -> Course:
-    """One after the other, each from where the one before it left the price."""
+    """Join moves, each starting at the price the one before it left."""
     price: Corners = [(0.0, 0.0)]
     activity: Corners = [(0.0, 1.0)]
     for move in moves:
@@ -134,13 +137,13 @@ def _course(*moves: _Move) -> Course:
 
 
 def _market_move(stream: Stream, up: bool) -> Callable[[Stream], _Move]:
-    """All coins at once: the same time and direction, each its own size."""
+    """Return a function that draws a coin's part in a move of all coins: common time and direction, its own size."""
     start, rise = stream.between(4_985.0, 5_020.0), stream.between(120.0, 180.0)
     size, sign = stream.between(0.05, 0.08), 1.0 if up else -1.0
 
     def of(coin: Stream) -> _Move:
-        own = sign * size * coin.between(0.7, 1.3)
-        return _Move(MARKET_MOVE, round(start), round(rise), own, 0.3, 4.0, 0.5, 60.0, fade_s=180.0)
+        magnitude = sign * size * coin.between(0.7, 1.3)
+        return _Move(MARKET_MOVE, round(start), round(rise), magnitude, 0.3, 4.0, 0.5, 60.0, fade_s=180.0)
 
     return of
 
@@ -150,7 +153,7 @@ def _nothing(kind: str = NONE) -> PlannedEvent:
 
 
 def _moving(scenario: str, kind: str) -> Callable[[int], list[LabMarket]]:
-    """Five coins with a move of their own, one without, and at the end a move of the whole market."""
+    """Plan five coins with an individual move, one without, and at the end a move of the whole market."""
 
     def plan(seed: int) -> list[LabMarket]:
         together = _market_move(_stream(seed, scenario, 99), up=kind == PUMP)
@@ -168,7 +171,7 @@ def _moving(scenario: str, kind: str) -> Callable[[int], list[LabMarket]]:
 
 
 def _thin(_seed: int) -> list[LabMarket]:
-    """Sparse trades and a wide spread: a print moves the last price by percents, and nothing has happened."""
+    """Plan sparse trades and wide spreads: prints move the last price by percents without any event."""
     return [
         LabMarket(
             replace(
@@ -184,12 +187,12 @@ def _thin(_seed: int) -> list[LabMarket]:
 
 
 def _gap(seed: int) -> list[LabMarket]:
-    """Rows were not recorded: just before the price rushes up, while it creeps up, or while it merely drifts."""
+    """Plan unrecorded rows: just before a rush, during a slow rise, or during a mere drift."""
     markets = []
     for index, coin in enumerate(_coins("gap")):
         stream = _stream(seed, "gap", index)
         move = replace(_move(stream, PUMP, QUIET_S), rise_s=1_800.0)
-        # Gaps begin with a minute, so that a bar of one minute is missing too.
+        # Gaps begin on a whole minute, so that a one-minute bar is missing too.
         if index < 2:
             move = replace(move, start_s=move.start_s + -(move.peak_s - move.burst_s) % 60.0)
             begin, length = move.peak_s - move.burst_s - 60.0, 60.0
@@ -207,7 +210,7 @@ def _gap(seed: int) -> list[LabMarket]:
 
 
 def _calmed(course: Course, begin: float, end: float) -> Course:
-    """With a third of the trades from ``begin`` to ``end``, so that a gap stays what a run accepts with a warning."""
+    """Reduce trading to a third from ``begin`` to ``end``, so that the gap stays small enough to be accepted."""
     edges = course.activity_at(np.array([begin, end])).tolist()
     calm = [(begin, edges[0]), (begin + 1.0, edges[0] / 3), (end, edges[1] / 3), (end + 1.0, edges[1])]
     before = [corner for corner in course.activity if corner[0] < begin]
@@ -216,7 +219,7 @@ def _calmed(course: Course, begin: float, end: float) -> Course:
 
 
 def _halt(seed: int) -> list[LabMarket]:
-    """No trades and no quotes for some minutes, then another price: up and down in turns. No pump."""
+    """Plan halts of some minutes followed by a price jump, up and down in turns; none of them is a pump."""
     markets = []
     for index, coin in enumerate(_coins("halt")):
         stream = _stream(seed, "halt", index)
@@ -231,7 +234,7 @@ def _halt(seed: int) -> list[LabMarket]:
 
 
 def _flat(_seed: int) -> list[LabMarket]:
-    """Trades come as ever, and the price does not move."""
+    """Plan normal trading at a constant price."""
     return [LabMarket(replace(coin, quiet_bps_5m=0.0), Course(), (_nothing(),)) for coin in _coins("flat")]
 
 
@@ -249,9 +252,9 @@ SCENARIOS: Mapping[str, Callable[[int], list[LabMarket]]] = MappingProxyType(
         "flat": _flat,
     }
 )
-"""The scenarios by name; each makes its markets from a seed."""
+"""Builders of the markets of each scenario, by name; each takes a seed."""
 
 
 def scenario_names(wanted: Sequence[str]) -> tuple[str, ...]:
-    """Names in the order of the table, each once; all of them for ``all``."""
+    """Return the names in table order without repeats; all of them for ``all``."""
     return tuple(SCENARIOS) if "all" in wanted else tuple(name for name in SCENARIOS if name in wanted)

@@ -1,4 +1,4 @@
-"""A tick sample as a catalog: trades, quotes, one-minute bars, funding, labels, rules and a README."""
+"""Writes a tick sample as a catalog: trades, quotes, one-minute bars, funding, labels, rules and a README."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from tightloop.adapters.data.tick_sample.scenarios import (
 from tightloop.adapters.data.tick_sample.tape import Columns, Course, TickCoin, make_tape
 from tightloop.model.errors import InputError
 from tightloop.model.labels import DUMP, MARKET_MOVE, NONE, PUMP, Label
+from tightloop.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
 
 VENUE = "lab"
 START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00Z, between two settlements
 DATE = "2024-01-01"
 LABELS_FILE = "labels.parquet"
-_NS_PER_S, _NS_PER_MINUTE = 1_000_000_000, 60_000_000_000
-_SETTLEMENT_NS = 8 * 3_600 * _NS_PER_S
+_SETTLEMENT_NS = 8 * HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
 class TickSample:
-    """What was written."""
+    """What was written: folder, instruments, row counts and labels."""
 
     root: Path
     instruments: tuple[str, ...]
@@ -52,11 +52,10 @@ def write_tick_sample(
     *,
     books: bool = False,
 ) -> TickSample:
-    """Write the markets of some scenarios (or ``all``) into ``root``; ``shown`` may wrap them to show progress.
+    """Write the markets of some scenarios (or ``all``) into ``root``. ``shown`` may wrap them, to display progress.
 
-    ``books``: order books too; everything else stays as it is without them.
-
-    InputError: no such scenario, seed out of bounds, or files in the way (``replace`` writes over them).
+    ``books``: write order books too; every other file is the same without them. Raises InputError for an unknown
+    scenario, a seed out of bounds, or existing files without ``replace``.
     """
     unknown = [name for name in scenarios if name not in (*SCENARIOS, "all")]
     if unknown or not scenarios:
@@ -107,7 +106,7 @@ def _write(root: Path, market: LabMarket, trades: Columns, quotes: Columns) -> N
 
 
 def _write_book(root: Path, market: LabMarket, quotes: Columns, seed: int) -> int:
-    """The book of a market, drawn from a stream of its own; the number of its rows."""
+    """Write a market's book, drawn from a random stream of its own; return the number of rows."""
     symbol = market.coin.symbol
     book = make_book(Stream(seed, 4, *symbol.encode()), market.coin, market.course, quotes, START_NS)
     table = {name: pa.array(column) for name, column in book.items()}
@@ -117,30 +116,32 @@ def _write_book(root: Path, market: LabMarket, quotes: Columns, seed: int) -> in
 
 
 def _bars(market: LabMarket, trades: Columns) -> dict[str, pa.Array]:
-    """Bars of one minute: without trades the last price again, and no bar where a whole minute is not recorded."""
+    """Return one-minute bars: the last price again in a minute without trades, no bar in a minute not recorded."""
     minutes = SECONDS // 60
-    minute = (trades["ts_event_ns"] - START_NS) // _NS_PER_MINUTE
+    minute = (trades["ts_event_ns"] - START_NS) // MINUTE_NS
     edges = np.searchsorted(minute, np.arange(minutes + 1))
     columns: dict[str, list[float]] = {name: [] for name in ("open", "high", "low", "close", "volume")}
     times: list[int] = []
     last = float(trades["price"][0])
-    for at, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+    for number, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         inside = trades["price"][begin:end]
-        if end == begin and any(since <= 60 * at and 60 * (at + 1) <= until for since, until in market.course.missing):
+        if end == begin and any(
+            since <= 60 * number and 60 * (number + 1) <= until for since, until in market.course.missing
+        ):
             continue
         prices = inside if len(inside) else np.array([last])
         row = (prices[0], prices.max(), prices.min(), prices[-1], round(float(trades["qty"][begin:end].sum()), 6))
         for name, value in zip(columns, row, strict=True):
             columns[name].append(float(value))
-        times.append(START_NS + at * _NS_PER_MINUTE)
+        times.append(START_NS + number * MINUTE_NS)
         last = float(prices[-1])
     return {"ts": stamps(np.array(times)), **{name: pa.array(column) for name, column in columns.items()}}
 
 
 def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> Label:
-    """The event as it came out: its extreme is looked up on the tape, and so are the prices that its sizes compare."""
+    """Return the label with sizes as they turned out on the tape, not as planned."""
     happened, price = trades["ts_event_ns"], trades["price"]
-    edges = [START_NS + int(second * _NS_PER_S) for second in (event.start_s, event.peak_s, event.end_s)]
+    edges = [START_NS + int(second * SECOND_NS) for second in (event.start_s, event.peak_s, event.end_s)]
     first, last = (int(np.searchsorted(happened, edge, side="right")) - 1 for edge in (edges[0], edges[2]))
     span = price[first : last + 1]
     if event.kind in (PUMP, DUMP, MARKET_MOVE):
@@ -159,8 +160,8 @@ def _label(scenario: str, symbol: str, event: PlannedEvent, trades: Columns) -> 
 
 
 def _quiet_figures(market: LabMarket, trades: Columns, quotes: Columns) -> Figures:
-    """Figures of the time before anything happens."""
-    until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * _NS_PER_S)
+    """Return figures of the time before the first event."""
+    until = START_NS + int((SECONDS if market.course == Course() else QUIET_S) * SECOND_NS)
     quiet = [
         {name: column[columns["ts_init_ns"] < until] for name, column in columns.items()}
         for columns in (trades, quotes)

@@ -1,0 +1,1 @@
+"""The quality gate: finds the faults of bars, ticks, books and series, and decides what may run."""

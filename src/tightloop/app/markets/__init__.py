@@ -1,0 +1,10 @@
+"""Market data of a run: loading, quality gate, warnings."""
+
+from typing import TYPE_CHECKING
+
+from tightloop import modules_on_use
+
+if TYPE_CHECKING:
+    from tightloop.app.markets import notes as notes
+else:
+    __getattr__ = modules_on_use(__name__)  # commands answer `--help` without them

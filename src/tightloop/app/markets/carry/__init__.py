@@ -1,0 +1,1 @@
+"""Market data of a carry run, loaded through the quality gate."""

@@ -1,0 +1,157 @@
+"""A finished run: figures, tables as frames, and the folder of result files that it is written to."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tightloop.adapters.stores import parquet
+from tightloop.model.errors import InputError
+from tightloop.model.files.gathered import FOLDER
+from tightloop.runtime.results.build import Result
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+RESULT, QUALITY, REPORT = "result.json", "quality.json", "report.html"
+KEYS = ("strategy", "config_hash", "data_hash", "engine_version")
+TABLE_NAMES = (
+    "trades", "orders", "fills", "equity", "signals", "transitions", "positions", "attribution", "series", "events",
+)  # fmt: skip
+"""Tables that a run of some family writes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunFiles(ABC):
+    """A finished run of any family: metrics, frames and, once written, files.
+
+    ``timing``: CPU seconds by phase, and counts of events and bars. ``command``: the command line that repeats the run.
+    ``interrupted``: Ctrl-C was pressed; the run may be a part.
+    """
+
+    result: Result
+    timing: dict[str, float]
+    command: str = ""
+    interrupted: bool = False
+    _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> "pl.DataFrame":
+        """Return a table as a polars frame: ``run.trades``, ``run.equity``, ``run.orders`` ..."""
+        if name.startswith("_") or name == "result" or name not in self.result.tables:
+            raise AttributeError(name)
+        if name not in self._frames:
+            self._frames[name] = parquet.frame(self.result.tables[name])
+        return self._frames[name]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of ``result.json``."""
+        return dict(self.result.summary["metrics"])
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All of ``result.json``."""
+        return self.result.summary
+
+    @abstractmethod
+    def report(self) -> str:
+        """Build the report: one self-contained HTML page."""
+
+    @abstractmethod
+    def texts(self) -> dict[str, bytes]:
+        """Return the input files that belong into the run's folder, by name: strategies and every file they name."""
+
+    def write(self, out: Path | str, *, report: bool = True) -> Path | None:
+        """Write every result file into a folder; returns the path of the report, None without one.
+
+        Replaces an earlier run in that folder. Raises InputError when it cannot be written, or holds files under the
+        names of a run that no run wrote.
+        """
+        folder = Path(out)
+        texts = self.texts()
+        check_room(folder, texts)
+        try:
+            _remove_run(folder)
+            if "inputs" in self.summary:  # absent when results were built without the app's options
+                self.summary["inputs"]["files"] = sorted(texts)
+            return self._write(folder, texts, report)
+        except OSError as error:
+            raise unwritable(folder, error) from None
+
+    def _write(self, folder: Path, texts: Mapping[str, bytes], report: bool) -> Path | None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULT).write_text(_json(self.summary), encoding="utf-8")
+        for name, table in self.result.tables.items():
+            parquet.write(table, folder / f"{name}.parquet")
+        (folder / QUALITY).write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
+        for name, content in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        if not report:
+            return None
+        page = folder / REPORT
+        page.write_text(self.report(), encoding="utf-8")
+        return page
+
+
+def earlier_run(folder: Path) -> dict[str, Any] | None:
+    """Return ``result.json`` of the run that a folder holds; None when it holds none."""
+    try:
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and all(key in result for key in KEYS) else None
+
+
+def check_room(folder: Path, texts: Mapping[str, bytes] = MappingProxyType({})) -> None:
+    """Refuse (InputError) a folder without a run that holds files under the names of a run: they are the user's.
+
+    ``texts``: input files by name; one that exists with the same bytes is accepted.
+    """
+    if earlier_run(folder) is not None:
+        return
+    paths = [folder / name for name in (RESULT, QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES))]
+    paths += [folder / name for name, content in texts.items() if _differs(folder / name, content)]
+    there = [path.name for path in paths if path.exists()]
+    if there:
+        message = f"{folder} holds {', '.join(there)}, and no run that wrote them"
+        raise InputError.one("command line", None, "--out", message, "name another folder, or move them away")
+
+
+def _differs(path: Path, content: bytes) -> bool:
+    return not path.is_file() or path.read_bytes() != content
+
+
+def _remove_run(folder: Path) -> None:
+    """Delete tables, report, strategies and the files they name of the earlier run, and nothing else.
+
+    Names are read from its ``result.json``, so each is checked to lie in the folder or in its ``FOLDER``: an edited
+    file must not delete anything elsewhere.
+    """
+    run = earlier_run(folder)
+    if run is None:
+        return
+    inputs = {"inputs": {}, **run}["inputs"]
+    written = {"strategies": [], "files": [], **inputs}
+    names = dict.fromkeys((*map(str, written["strategies"]), *map(str, written["files"])))
+    for name in (QUALITY, REPORT, *(f"{table}.parquet" for table in TABLE_NAMES), *names):
+        path = PurePosixPath(name)
+        is_there = len(path.parts) == 1 or (len(path.parts) == 2 and path.parts[0] == FOLDER)
+        if is_there and "\\" not in name and ".." not in path.parts and not (folder / FOLDER).is_symlink():
+            (folder / name).unlink(missing_ok=True)
+    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
+        (folder / FOLDER).rmdir()
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def unwritable(folder: Path, error: OSError) -> InputError:
+    """Make the InputError of a folder or file that cannot be written."""
+    reason = (error.strerror or "it can not be written").lower()
+    return InputError.one("command line", None, "--out", f"{folder}: {reason}", "name a folder that can be written")

@@ -1,0 +1,1 @@
+"""What the core speaks of: records, enums, kinds of arguments. No behaviour."""

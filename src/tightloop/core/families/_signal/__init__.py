@@ -1,0 +1,1 @@
+"""Parts of the signal family: planning entries, protecting positions."""

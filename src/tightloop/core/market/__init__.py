@@ -1,0 +1,1 @@
+"""Effects of market events: prices, bars, tick tapes, order books. No money moves here."""

@@ -1,0 +1,1 @@
+"""Compiled loops over a whole run, and the same one event at a time."""

@@ -1,0 +1,1 @@
+"""Orders, positions, margin, cash and the ledger of an account."""

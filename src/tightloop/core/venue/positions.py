@@ -1,0 +1,71 @@
+"""The positions of the simulated venues on bars and ticks: isolated margin, one position per strategy instance."""
+
+from tightloop.core import limits
+from tightloop.core.compiled import hot, leaf
+from tightloop.core.domain.enums import Stage
+from tightloop.core.domain.types import Record
+from tightloop.core.trading import margin, positions
+from tightloop.core.venue.triggers import lay_before
+
+# How the open position was entered within the current bar. Kept in POSITION.closed_ns, which the venue has no other use
+# for; 0 means before the bar or at its open, and the start of the next bar resets it.
+INSIDE = 1  # by a resting limit, inside the bar
+BY_STOP = 2  # by a stop, inside the bar: its range may lie partly before the entry
+SPARED = 3  # by a stop, and the protective stop was touched before the entry alone: no liquidation in this bar either
+
+
+@hot
+def apply_fill(
+    venue: Record, instance: int, signed_qty: float, price: float, leverage: float, instrument: Record
+) -> None:
+    """Apply a fill to a position, its isolated margin and the wallet; recompute the liquidation price.
+
+    ``signed_qty`` in contracts, positive buys. A fill larger than the opposite position closes it, realises its result
+    into the wallet and opens the rest on the other side. The caller charges the fee.
+    """
+    position = venue.positions[instance]
+    multiplier = instrument.rules.multiplier
+    left = signed_qty  # what is not used to close the opposite position
+    if position.qty * signed_qty < 0.0:
+        closing = min(abs(signed_qty), abs(position.qty))
+        share = closing / abs(position.qty)
+        venue.wallet += positions.reduce(position, closing, price, multiplier)
+        position.margin -= position.margin * share
+        left = signed_qty + closing if signed_qty < 0.0 else signed_qty - closing
+        if position.qty == 0.0:
+            position.margin = 0.0
+            venue.position_count -= 1
+    if abs(left) > abs(signed_qty) * limits.QUANTITY_TOLERANCE:
+        if position.qty == 0.0:
+            positions.begin_trade(position, 0, 0, venue.ts_ns)
+            venue.position_count += 1
+            position.closed_ns = INSIDE if instrument.stage == Stage.IN_BAR else 0
+        positions.increase(position, left, price)
+        position.margin += abs(left) * price * multiplier / leverage
+    position.liquidation_price = margin.liquidation_price(
+        instrument.rules, position.qty, position.entry_price, position.margin
+    )
+
+
+@hot
+def was_entered_inside(venue: Record, order: Record) -> bool:
+    """Return whether the position this order reduces was entered inside the current bar, not at its open."""
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns != 0
+
+
+@hot
+def was_entered_by_stop(venue: Record, order: Record) -> bool:
+    """Return whether the position this order reduces was entered by a stop inside the current bar.
+
+    Price may then have been beyond the position's new protective stop on its way to the entry.
+    """
+    return order.reduce_only != 0 and venue.positions[order.instance].closed_ns >= BY_STOP
+
+
+@leaf
+def lay_before_entry(venue: Record, instance: int, instrument: Record) -> bool:
+    """Return whether a position's liquidation price was touched only before a stop entered it inside this bar."""
+    position = venue.positions[instance]
+    return position.closed_ns >= BY_STOP and lay_before(
+        instrument, -1 if position.qty > 0.0 else 1, position.liquidation_price
+    )

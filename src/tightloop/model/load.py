@@ -1,0 +1,59 @@
+"""Strategy files of every family: detects the family and calls its reader."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tightloop.model.carry import read as carry_read
+from tightloop.model.carry.strategy import CarryStrategy
+from tightloop.model.errors import InputError
+from tightloop.model.files import yaml_lines
+from tightloop.model.files.overrides import Setting
+from tightloop.model.files.yaml_lines import LineOf
+from tightloop.model.signal import read as signal_read
+from tightloop.model.signal.read import Strategy
+
+
+def load(
+    path: Path, *, settings: Sequence[Setting] = (), instruments: Sequence[str] = (), account: Path | None = None
+) -> Strategy | CarryStrategy:
+    """Read a strategy file of any family. Raises InputError with every problem found."""
+    written, line_of = yaml_lines.load(path)
+    raw = path.read_text(encoding="utf-8-sig")
+    return _read(written, line_of, str(path), raw, settings, instruments, account)
+
+
+def loads(
+    yaml_text: str,
+    name: str = "<strategy>",
+    *,
+    settings: Sequence[Setting] = (),
+    instruments: Sequence[str] = (),
+    account: Path | None = None,
+) -> Strategy | CarryStrategy:
+    """Parse the text of a strategy file of any family; ``name`` stands for the file in messages."""
+    written, line_of = yaml_lines.load(yaml_text, name)
+    return _read(written, line_of, name, yaml_text, settings, instruments, account)
+
+
+def _read(
+    written: Any,
+    line_of: LineOf,
+    file: str,
+    raw: str,
+    settings: Sequence[Setting],
+    instruments: Sequence[str],
+    account: Path | None,
+) -> Strategy | CarryStrategy:
+    if not carry_read.is_carry(written):
+        return signal_read.read(
+            written, line_of, file, raw, settings=settings, instruments=instruments, account=account
+        )
+    for option, value, remedy in (
+        ("--instrument", instruments, "write them into the legs, or --set legs.LEG.instrument=..."),
+        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, which is asked for its stops"),
+    ):
+        if value:
+            message = "means nothing to a carry strategy"
+            raise InputError.one("command line", None, option, message, remedy)
+    return carry_read.read(written, line_of, file, raw, settings=settings)

@@ -1,0 +1,1 @@
+"""Market data in memory, laid out as the compiled loops read it."""

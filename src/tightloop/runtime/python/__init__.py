@@ -1,0 +1,1 @@
+"""Strategies that users write in Python."""

@@ -1,0 +1,1 @@
+"""Sessions: drivers that step one event at a time."""
