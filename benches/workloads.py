@@ -24,7 +24,8 @@ from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import loop
+from tightloop.runtime.session import bars as bar_session
+from tightloop.runtime.session.loop import Loop
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
@@ -101,7 +102,7 @@ def step(options: Options) -> dict[str, Any]:
     found = markets_bars.load_market(strategies, options.data, end_ns=end_ns)
     spent: list[int] = []
 
-    class Timed(loop.Loop):
+    class Timed(Loop):
         """The loop of a session with a clock around the step."""
 
         def _step(self, event: Any) -> None:
@@ -115,7 +116,7 @@ def step(options: Options) -> dict[str, Any]:
         spent.clear()
         plan = make_plan(strategies, found.rules, seed=0)
         feed, recorder, events = found.feed(plan), Recorder(), np.zeros(1, EVENT)
-        session = Timed(plan, loop.SimulatedExecutor(plan), recorder)
+        session = Timed(plan, bar_session.SimulatedExecutor(plan), recorder, bar_session.BarMoments(plan, recorder))
         begun = time.process_time()
         while replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
             session.take(events)

@@ -36,10 +36,12 @@ from carry.synthetic import (
 from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.replay.carry import FIXED
+from tightloop.core.state import check_invariants
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest
 from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
 from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import carry as carry_session
 
 HOURS = 36
 BOTH = {"binance": 0.5, "bybit": 0.5}
@@ -193,7 +195,7 @@ def check_worth(run: Run, hour: int) -> None:
     for own in books["holdings"][: int(books["holding_count"])]:
         if own["qty"] != 0.0:
             mark = _value(run, int(own["mark_series"]), hour)
-            nav += float(own["qty"]) * (mark - float(own["entry"])) * prices[int(own["quote"])]
+            nav += float(own["qty"]) * (mark - float(own["entry_price"])) * prices[int(own["quote"])]
     capital = max(float(carry["initial"]), abs(nav))
     gross = max(capital, sum(abs(worth) for worth in worths))
     assert carry["nav"] == pytest.approx(nav, abs=1e-11 * gross)
@@ -213,10 +215,12 @@ def check_venue(run: Run) -> None:
     ours, theirs = carry["books"], venue["books"]
     count = int(ours["balance_count"])
     assert ours["balances"]["amount"][:count].tolist() == theirs["balances"]["amount"][:count].tolist()
-    for field in ("qty", "entry", "unrealized", "is_liquidated", "opened_ns", "realized"):
+    for field in ("qty", "entry_price", "unrealized", "is_liquidated", "opened_ns", "realized"):
         assert ours["holdings"][field].tolist() == theirs["holdings"][field].tolist(), field
+    assert ours["hash"] == theirs["hash"], "the venues and the step made the same postings, in the same order"
     assert carry["transit_count"] == venue["transit_count"]
-    assert carry["is_pending"] == 0, "every bundle was answered"
+    check_invariants(run.plan.states[0])
+    assert carry["pending_count"] == 0, "every bundle was answered"
     assert venue["request_count"] == 0
 
 
@@ -248,7 +252,7 @@ def test_both_drivers_and_a_second_run_give_the_same_bytes(
 ) -> None:
     own, fed, _ = case
     results = []
-    for driver in (carry_backtest.run, carry_backtest.run_one_by_one, carry_backtest.run):
+    for driver in (carry_backtest.run, carry_session.run, carry_backtest.run):
         run = Run.of(own, fed)
         snapshots = driver(run.plan, run.tape, Recorder())
         state = run.plan.states[0]

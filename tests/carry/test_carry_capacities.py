@@ -8,6 +8,7 @@ import pytest
 
 from carry.synthetic import lend, short, spot, strategy
 from tightloop.core import limits
+from tightloop.core.carry import bundles as carry_bundles
 from tightloop.core.compiled import as_rows
 from tightloop.core.domain.carry import BUCKETS, Instruction
 from tightloop.core.domain.types import LOG_ROW
@@ -51,6 +52,15 @@ def test_a_bundle_has_so_many_instructions_and_no_more():
         bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
     with pytest.raises(AssertionError, match="BUNDLE_MAX"):
         bundles.on_instruction.py_func(as_rows(venues)[0], as_rows(row)[0])
+
+
+def test_so_many_bundles_wait_for_their_outcome_and_no_more():
+    state = plan(spot()).states
+    state[0]["carry"]["bundle_id"] = 9
+    state[0]["carry"]["bundles"]["id"][: limits.BUNDLES_MAX - 1] = 7
+    carry_bundles._track.py_func(as_rows(state)[0].carry)
+    with pytest.raises(AssertionError, match="BUNDLES_MAX"):
+        carry_bundles._track.py_func(as_rows(state)[0].carry)
 
 
 def test_so_much_may_be_on_its_way_and_no_more():

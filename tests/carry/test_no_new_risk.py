@@ -37,6 +37,7 @@ from tightloop.runtime.feeds.carry import CarryFeed
 from tightloop.runtime.feeds.carry_tape import kill_switch, rearmed
 from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import carry as carry_session
 
 BOTH = {"binance": 0.5, "bybit": 0.5}
 COINS = 30.0
@@ -125,7 +126,7 @@ def test_killed_at_any_hour_nothing_grows_from_then_on(name: str, delay: float, 
             assert (amounts <= before[0] * (1.0 + 1e-12) + 1e-12).all(), f"hour {done}"
             assert (held <= before[1] * (1.0 + 1e-12)).all(), f"hour {done}"
         before = amounts.copy(), held.copy()
-    assert run.carry["is_pending"] == 0
+    assert run.carry["pending_count"] == 0
 
 
 def test_a_deposit_after_the_switch_stays_cash_and_is_put_to_work_when_it_is_re_armed() -> None:
@@ -181,7 +182,7 @@ def test_an_entry_that_was_stopped_can_be_reduced_and_goes_on_smaller() -> None:
     run = operated(own, feed(flat(20)), kill_switch(int(at(3))), kill_switch(int(at(12)), engaged=False)).to_end()
     assert float(run.carry["payable"]) == pytest.approx(0.0, abs=1e-6)
     assert float(run.carry["nav"]) == pytest.approx(50_000.0)
-    assert run.carry["is_pending"] == 0
+    assert run.carry["pending_count"] == 0
     assert [reason for _, _, reason in run.bundles() if reason] == []
 
 
@@ -405,7 +406,7 @@ def test_both_drivers_hear_the_operator_alike(name: str) -> None:
     fed = feed(walk(5, 14), settlements=funding(walk(5, 14), lambda _: 0.0003), predictions=SAID)
     said = [kill_switch(int(at(2))), kill_switch(int(at(6)), engaged=False), rearmed(int(at(7)))]
     results = []
-    for driver in (carry_backtest.run, carry_backtest.run_one_by_one):
+    for driver in (carry_backtest.run, carry_session.run):
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
         rows = driver(plan, carry_tape.make_tape(plan, fed, said), Recorder())
         state = plan.states[0]

@@ -289,7 +289,7 @@ def test_every_capacity_has_a_test_of_its_own():
     elsewhere = {"ACCOUNTS_MAX", "NOTIONAL_MAX", "PARAMETERS_MAX", "CHECKS_MAX", "WANTED_MAX", "HISTORY_BARS_MAX"}
     elsewhere |= {
         "SERIES_MAX", "LEGS_MAX", "ASSETS_MAX", "TOKENS_MAX", "BALANCES_MAX", "HOLDINGS_MAX", "BUNDLE_MAX",
-        "TRANSITS_MAX", "BUCKETS_MAX",
+        "BUNDLES_MAX", "TRANSITS_MAX", "BUCKETS_MAX",
     }  # fmt: skip  # of carry: tests/carry/test_carry_capacities.py
     for name in vars(limits):
         if name.endswith("_MAX"):

@@ -12,7 +12,7 @@ from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.tick_sample import SCENARIOS
 from tightloop.app.cli.commands.detect import HEAD
 from tightloop.app.runs.backtest import backtest
-from tightloop.app.runs.run import TABLES
+from tightloop.app.runs.signal import TABLES
 from tightloop.core import limits
 from tightloop.core.domain.enums import OrderKind
 from tightloop.model import load as model_load

@@ -8,7 +8,7 @@ import numpy as np
 
 from tightloop.adapters.stores import parquet
 from tightloop.app.markets import bars as markets_bars
-from tightloop.app.runs.run import Run
+from tightloop.app.runs.signal import SignalRun
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import BAR, EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
@@ -19,7 +19,7 @@ from tightloop.model.signal.plan import make_plan, rules_of
 from tightloop.runtime.backtest import bars as bars_backtest
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import loop
+from tightloop.runtime.session import bars as bar_session
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_704_063_600_000_000_000  # 2023-12-31 23:00, so that every run crosses a day
@@ -302,11 +302,11 @@ class Setting:
         """A finished run of one of the drivers: plan, recorder, bootstrap's Run."""
         plan, market, recorder = self.plan(), self.market(), Recorder()
         feed = market.feed(plan)
-        (loop if one_by_one else bars_backtest).run(plan, feed, recorder)
+        (bar_session if one_by_one else bars_backtest).run(plan, feed, recorder)
         result = results_build.build(
             plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
         )
-        return Finished(plan, recorder, Run(result=result, strategies=self.strategies, market=market, timing={}))
+        return Finished(plan, recorder, SignalRun(result=result, strategies=self.strategies, market=market, timing={}))
 
 
 class Finished:
@@ -331,7 +331,7 @@ def hashes_of_loop(setting):
         seen[int(plan.states[0]["seq"])] = int(plan.states[0]["hash"])
 
     plan = setting.plan()
-    loop.run(plan, setting.market().feed(plan), Recorder(), observe)
+    bar_session.run(plan, setting.market().feed(plan), Recorder(), observe)
     return seen, plan
 
 

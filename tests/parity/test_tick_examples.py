@@ -12,12 +12,12 @@ from tightloop.adapters.data.tick_sample.writing import write_tick_sample
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
-from tightloop.app.runs.run import TABLES
+from tightloop.app.runs.signal import TABLES
 from tightloop.app.text.window import window_of
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
-from tightloop.runtime.backtest import ticks as ticks_backtest
 from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.session import ticks as tick_session
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -128,7 +128,7 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots, plain_run
         if len(steps) % 20 == 0:
             check_invariants(own.states[0])
 
-    ticks_backtest.run_one_by_one(plan, seen.feed(plan), Recorder(), check)
+    tick_session.run(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
     assert plain_run(path, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 

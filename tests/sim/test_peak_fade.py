@@ -11,7 +11,7 @@ from sim import walkthrough
 from sim.walkthrough import CALM, PUMPED, T0_NS
 from tightloop.app.analysis.explain import explain
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.run import TABLES
+from tightloop.app.runs.signal import TABLES
 
 STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "ticks" / "peak_fade_short.yaml"
 EVERYTHING = [PUMPED, *CALM]

@@ -52,6 +52,7 @@ HOLDINGS_MAX = 16  # perpetual positions, one per venue and leg
 LEGS_MAX = 16
 BUCKETS_MAX = 12
 BUNDLE_MAX = 64  # instructions per bundle
+BUNDLES_MAX = 8  # bundles without a final outcome: one awaited, the others unknown
 TRANSITS_MAX = 64  # transfers and withdrawals in transit
 
 # Magnitudes: a price or quantity beyond these is a feed error.

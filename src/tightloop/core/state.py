@@ -9,8 +9,9 @@ import numpy as np
 
 from tightloop.core import limits
 from tightloop.core.compiled import compiled, float_bits, leaf, word_at
-from tightloop.core.domain.carry import CARRY
+from tightloop.core.domain.carry import CARRY, COUNTERS
 from tightloop.core.domain.enums import ACCOUNT_KINDS, Role
+from tightloop.core.domain.position import POSITION
 from tightloop.core.domain.ticks import BOOK
 from tightloop.core.domain.types import (
     AGGREGATE,
@@ -19,7 +20,6 @@ from tightloop.core.domain.types import (
     INSTRUMENT,
     NODE,
     ORDER,
-    POSITION,
     STATE,
     STRATEGY,
     Floats,
@@ -159,12 +159,40 @@ def _check_orders(state: Record) -> None:
     assert abs(reserved - state.reserved_margin) <= 1e-6 * (1.0 + reserved), "reservations are the sum over orders"
 
 
+@leaf
+def _check_carry(books: Record) -> None:
+    for token in range(books.token_count):
+        total, scale = 0.0, 1.0
+        for counter in range(COUNTERS):
+            total += books.counters[token * COUNTERS + counter]
+            scale = max(scale, abs(books.counters[token * COUNTERS + counter]))
+        for k in range(books.balance_count):
+            balance = books.balances[k]
+            if balance.token == token:
+                assert math.isfinite(balance.amount), "a balance is a number"
+                total += balance.sign * balance.amount
+                scale += abs(balance.amount)
+        assert abs(total) <= 1e-9 * scale, "the books of a token add up to zero"
+    for k in range(books.holding_count):
+        holding = books.holdings[k]
+        slack = 1e-9 * (1.0 + holding.entry_qty)
+        assert abs(abs(holding.qty) - (holding.entry_qty - holding.exit_qty)) <= slack, (
+            "a holding is the sum of its trades"
+        )
+        assert holding.qty == 0.0 or holding.entry_price > 0.0, "an open holding has an entry price"
+        expected = positions.unrealized_pnl(holding, holding.mark, 1.0)
+        assert abs(expected - holding.unrealized) <= 1e-9 * (1.0 + abs(expected)), "unrealised P&L is at the mark"
+
+
 @compiled(void(STATE))
 def check_invariants(state: Record) -> None:
     """Assert the invariants that hold after every event; recomputes all sums from their parts."""
     _check_books(state)
     _check_positions(state)
     _check_orders(state)
+    if state.carry.leg_count > 0:
+        _check_carry(state.carry.books)
+        return
     wallet = state.balances[WALLET]
     assert abs(state.equity - (wallet + state.unrealized)) <= 1e-9 * (1.0 + abs(wallet)), "equity = cash + unrealised"
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import as_rows
 from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind
-from tightloop.core.domain.types import INSTRUMENT, POSITION
+from tightloop.core.domain.position import POSITION
+from tightloop.core.domain.types import INSTRUMENT
 from tightloop.core.state import new_state
 from tightloop.core.trading import ledger, margin, positions
 

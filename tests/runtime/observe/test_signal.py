@@ -17,7 +17,8 @@ from tightloop.model.signal.conditions import Condition, conditions_of
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.observe.signal import tree_of, walk, watch
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import loop
+from tightloop.runtime.session import bars as bar_session
+from tightloop.runtime.session.loop import Loop
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 LISTENS = {
@@ -120,11 +121,12 @@ class Plain:
         return verdict
 
 
-class Spy(loop.Loop):
+class Spy(Loop):
     """A run one event at a time that counts what each section's conditions were at every evaluation."""
 
     def __init__(self, plan):
-        super().__init__(plan, loop.SimulatedExecutor(plan), Recorder())
+        recorder = Recorder()
+        super().__init__(plan, bar_session.SimulatedExecutor(plan), recorder, bar_session.BarMoments(plan, recorder))
         self.plain, self.counts, self.gaps = defaultdict(Plain), defaultdict(Counter), defaultdict(list)
 
     def _step(self, event):
@@ -191,9 +193,9 @@ def plans(sections):
 def test_counts_and_distances_are_those_of_a_plain_evaluation(name):
     plan, other, feed = plans(TREES[name])
     spy = Spy(other)
-    events = np.zeros(1, loop.EVENT)
+    events = np.zeros(1, bar_session.EVENT)
     again = feed.fresh()
-    while loop.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
+    while bar_session.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
         spy.take(events)
     seen = watch(plan, feed)
     assert state_hash(plan.states, plan.arena) == state_hash(other.states, other.arena), "watching changes nothing"

@@ -19,18 +19,16 @@ import polars as pl
 from tightloop.app import analysis
 from tightloop.app.analysis.orders import explain_order
 from tightloop.app.analysis.report_again_carry import is_carry_run
-from tightloop.app.analysis.rerun import Again, cut_short, run_again
+from tightloop.app.analysis.rerun import Again, run_again
 from tightloop.app.facts import conditions as why
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.facts.python import call_facts, python_facts
-from tightloop.app.markets.notes import is_synthetic
 from tightloop.app.runs.files import unwritable
-from tightloop.app.text.window import TIME_REMEDY, time_of
+from tightloop.app.text.window import time_of
 from tightloop.core.domain.enums import Section
 from tightloop.model.errors import InputError
 
 SIGNALS_SHOWN = 5
-RUN_KEYS = ("strategy", "session_id", "config_hash", "data_hash", "engine_version", "state_hash")
 ENDED = ("FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED")
 
 
@@ -49,18 +47,7 @@ def explain(
     run = run_again(Path(folder), None if data is None else Path(data), order)
     fired = fired_of(run.frames["signals"])
     return {
-        "run": {
-            "folder": Path(folder).as_posix(),
-            **{
-                key: run.result[key] for key in ("strategy", "session_id", "config_hash", "data_hash", "engine_version")
-            },
-            "state_hash": run.result["state_hash"],
-            "is_same_again": True,
-            "is_synthetic": is_synthetic(run.result),
-            "events": run.whole.events,
-            "is_part": run.is_part,
-            "cut_short": cut_short(run.result),
-        },
+        "run": run.facts({"events": run.whole.events}),
         "why": _why(run.frames["signals"]),
         "why_not": why.why_not(run.whole, fired),
         "suppressed": why.suppressed(run.whole),
@@ -148,9 +135,7 @@ def _at(run: Again, ts_ns: int) -> Facts:
     begin, end = time_of(run.result["from"], "from"), time_of(run.result["to"], "to")
     assert begin is not None, "a whole run has a beginning"
     assert end is not None, "a whole run has an end"
-    if not begin <= ts_ns <= end:
-        message = f"the run went from {run.result['from']} to {run.result['to']}"
-        raise InputError.one("command line", None, "--at", message, f"name a time in it: {TIME_REMEDY}")
+    run.check_time(ts_ns, begin, end)
     watched = run.at(ts_ns)
     orders = run.frames["orders"].filter(
         (pl.col("submitted_ts") <= ts_ns) & ((pl.col("updated_ts") > ts_ns) | ~pl.col("state").is_in(ENDED))

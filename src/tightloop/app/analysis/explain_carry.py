@@ -15,14 +15,23 @@ import numpy as np
 import polars as pl
 
 from tightloop.adapters.stores import parquet
-from tightloop.app.analysis.rerun import AGAIN, REMEDY, check_data, check_state, cut_short, read_result, settings_beside
+from tightloop.app.analysis.rerun import (
+    AGAIN,
+    REMEDY,
+    FinishedRun,
+    catalog_of,
+    check_data,
+    check_state,
+    read_result,
+    settings_beside,
+    window_options,
+)
 from tightloop.app.facts.carry_rules import Bundle, bundles_of, denials_of, rules_at, rules_of
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.markets.carry.load import load_carry_feed
-from tightloop.app.markets.notes import is_synthetic
 from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.text.numbers import known
-from tightloop.app.text.window import TIME_REMEDY, time_of, window_of
+from tightloop.app.text.window import time_of
 from tightloop.core.domain.carry import LegState, Task
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.replay.observe_carry import Seen
@@ -49,11 +58,9 @@ STAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class CarryAgain:
+class CarryAgain(FinishedRun):
     """A carry run that was read from its folder and repeated under observation to its end."""
 
-    folder: Path
-    result: Mapping[str, Any]
     strategy: CarryStrategy
     feed: CarryFeed
     orders: pl.DataFrame
@@ -74,14 +81,7 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
     result = read_result(folder)
     inputs = result["inputs"]
     strategy = _strategy(folder, result)
-    catalog = Path(inputs["data"]) if data is None else data
-    if not catalog.is_dir():
-        message = f"the run read the catalog {catalog}, and there is no such folder here"
-        raise InputError.one(folder, None, "", message, "say with --data where it is")
-    window = window_of(inputs["from"], inputs["to"])
-    feed = load_carry_feed(
-        strategy, catalog, start_ns=window[0], end_ns=window[1], accepted=frozenset(inputs["accept"])
-    )
+    feed = load_carry_feed(strategy, catalog_of(folder, inputs, data), **window_options(inputs))
     check_data(folder, result, feed.data_hash)
     plan = _plan(strategy, feed)
     whole = watch(plan, feed, inputs["instants"] if inputs["is_part"] else None)
@@ -118,21 +118,14 @@ def explain_carry(
     run = carry_again(folder, data)
     whole = run.whole
     return {
-        "run": {
-            "folder": folder.as_posix(),
-            **{
-                key: run.result[key] for key in ("strategy", "session_id", "config_hash", "data_hash", "engine_version")
-            },
-            "state_hash": run.result["state_hash"],
-            "is_same_again": True,
-            "is_synthetic": is_synthetic(run.result),
-            "events": int(whole.plan.states[0]["seq"]),
-            "instants": len(whole.seen),
-            "from": int(run.feed.instants[0]),
-            "to": int(run.feed.instants[len(whole.seen) - 1]),
-            "is_part": run.result["inputs"]["is_part"],
-            "cut_short": cut_short(run.result),
-        },
+        "run": run.facts(
+            {
+                "events": int(whole.plan.states[0]["seq"]),
+                "instants": len(whole.seen),
+                "from": int(run.feed.instants[0]),
+                "to": int(run.feed.instants[len(whole.seen) - 1]),
+            }
+        ),
         "carry": {
             "rules": rules_of(whole, run.bundles),
             "decisions": dict(Counter(decision[0].band for decision in _decided(run.bundles))),
@@ -284,7 +277,7 @@ def _waiting(watched: CarryWatched) -> Facts:
     plan = watched.plan
     carry, venue = plan.states[0]["carry"], plan.venues[0]
     task = Task(int(carry["task"]))
-    is_sent = carry["transit_count"] > 0 or carry["is_pending"] != 0
+    is_sent = carry["transit_count"] > 0 or carry["pending_count"] > 0
     stage = max(0, int(carry["stage"]) - int(is_sent))  # the stage in flight, else the next one
     steps = STAGES.get(task)
     transits = venue["transits"][: int(venue["transit_count"])]
@@ -306,13 +299,9 @@ def _waiting(watched: CarryWatched) -> Facts:
 
 def _order(run: CarryAgain, order_id: str) -> Facts:
     """Return an instruction with its bundle: the rule that asked for it, and why it was executed or not."""
-    found = run.orders.filter(pl.col("order_id") == order_id)
-    if found.is_empty():
-        some = ", ".join(run.orders["order_id"].head(3).to_list()) or "it has none"
-        remedy = f"take one of orders.parquet, for example {some}"
-        raise InputError.one(run.folder, None, "--order", f"the run has no order {order_id!r}", remedy)
     row = {
-        name: known(value) if isinstance(value, float) else value for name, value in found.row(0, named=True).items()
+        name: known(value) if isinstance(value, float) else value
+        for name, value in run.order(run.orders, order_id).items()
     }
     name = order_id.rpartition(".")[0]
     bundle = next(each for each in run.bundles if each.text == name)
@@ -334,9 +323,7 @@ def _at(run: CarryAgain, ts_ns: int) -> Facts:
     InputError for a time outside of the run.
     """
     instants = run.feed.instants[: len(run.whole.seen)]
-    if not int(instants[0]) <= ts_ns <= int(instants[-1]):
-        message = f"the run went from {run.result['from']} to {run.result['to']}"
-        raise InputError.one("command line", None, "--at", message, f"name a time in it: {TIME_REMEDY}")
+    run.check_time(ts_ns, int(instants[0]), int(instants[-1]))
     at = int(np.searchsorted(instants, ts_ns, "right")) - 1
     watched = run.until(at + 1)
     carry = watched.plan.states[0]["carry"]
@@ -372,7 +359,7 @@ def _perps(watched: CarryWatched) -> list[Facts]:
     books = watched.plan.states[0]["carry"]["books"]
     return [
         {
-            "instrument": str(instrument), "qty": known(holding["qty"]), "entry_price": known(holding["entry"]),
+            "instrument": str(instrument), "qty": known(holding["qty"]), "entry_price": known(holding["entry_price"]),
             "mark": known(holding["mark"]), "unrealized": known(holding["unrealized"]),
         }
         for instrument, holding in zip(watched.plan.holdings, books["holdings"], strict=False) if holding["qty"] != 0.0

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tightloop.adapters.data.frames import FORMS, PRICES, columns_of, floats_of, times_of
 from tightloop.app.markets.bars import Market
-from tightloop.app.runs.run import Run
+from tightloop.app.runs.signal import SignalRun
 from tightloop.core import indicators
 from tightloop.core.domain.types import BAR
 from tightloop.model.errors import InputError
@@ -55,7 +55,7 @@ def indicator(kind: str, bars: Any, /, *, instrument: str | None = None, **param
 
 def _rows(bars: Any, instrument: str | None) -> tuple[npt.NDArray[np.void], tuple[str, ...]]:
     """Return bars (dtype BAR), and the names of columns that were not given."""
-    if isinstance(bars, Run):
+    if isinstance(bars, SignalRun):
         return _of_run(bars, instrument), ()
     if instrument is not None:
         raise InputError.one(PLACE, None, "instrument", "belongs to a run", "leave it out")
@@ -117,7 +117,7 @@ def _finite(column: Any, name: str) -> Floats:
     return numbers
 
 
-def _of_run(run: Run, instrument: str | None) -> npt.NDArray[np.void]:
+def _of_run(run: SignalRun, instrument: str | None) -> npt.NDArray[np.void]:
     """Return a run's bars of one instrument; InputError for a run on ticks and an ambiguous or unknown instrument."""
     if not isinstance(run.market, Market):
         raise InputError.one(PLACE, None, "bars", "is a run on ticks, which has no bars", f"give {FORMS}")

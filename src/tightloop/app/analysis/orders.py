@@ -19,7 +19,6 @@ from tightloop.app.text.numbers import known
 from tightloop.core.domain.enums import Role, SlippageKind
 from tightloop.core.domain.types import Rows
 from tightloop.core.trading.ledger import WALLET
-from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.signal.plan import Plan
 
@@ -73,12 +72,7 @@ REFUSED = {
 
 def explain_order(run: Again, order_id: str) -> Facts:
     """Return one order, its fills, and why it ended as it did; InputError when the run has no such order."""
-    found = run.frames["orders"].filter(pl.col("order_id") == order_id)
-    if found.is_empty():
-        some = ", ".join(run.frames["orders"]["order_id"].head(3).to_list()) or "it has none"
-        remedy = f"take one of orders.parquet, for example {some}"
-        raise InputError.one(run.folder, None, "--order", f"the run has no order {order_id!r}", remedy)
-    order = found.row(0, named=True)
+    order = run.order(run.frames["orders"], order_id)
     fills = run.frames["fills"].filter(pl.col("order_id") == order_id)
     facts: Facts = {name: _plain(value) for name, value in order.items()}
     facts["fills"] = [_fill(run, order, fill) for fill in fills.iter_rows(named=True)]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tightloop.app.markets.ticks import DATASETS, shown_bars
 from tightloop.app.report.page import REQUIRED, build_report
 from tightloop.app.report.why import blocked
 from tightloop.app.runs.files import unwritable
+from tightloop.app.runs.run import made_now
 from tightloop.app.text.window import time_of
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.instruments import InstrumentId
@@ -72,7 +72,7 @@ def _page_of(folder: Path, data: Path) -> str:
         bars = {str(n): catalog.bars(n, timeframe, *window, everything).bars for n in names}
     why = _blocked(folder, data, frames["orders"], frames["fills"])
     text = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("strategy*.yaml")))
-    made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    made_at = made_now()
     return build_report(
         result, bars, datasets, text, f"tightloop report {folder}", made_at, why, **frames,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from tightloop.app.report.carry.charts import coloured, lines
 from tightloop.app.report.carry.page import NEEDED, build_carry_report
 from tightloop.app.report.tags import figure, row, table, text_cell
 from tightloop.app.report.template import asset, filled
+from tightloop.app.runs.run import made_now
 from tightloop.app.text.numbers import COUNT, PERCENT, PERCENT_SIGNED, RATIO, Form, day, known, number, tone
 from tightloop.model.errors import InputError
 
@@ -50,7 +50,7 @@ def carry_page(folder: Path) -> str:
     if not isinstance(quality, dict) or "datasets" not in quality:
         raise InputError.one(folder, None, "quality.json", "is not of a backtest", REMEDY)
     text = (folder / "strategy.yaml").read_text(encoding="utf-8") if (folder / "strategy.yaml").is_file() else ""
-    made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    made_at = made_now()
     rules = _rules(folder)
     return build_carry_report(
         _result(folder), frames, quality["datasets"], text, f"tightloop report {folder}", made_at, rules
@@ -74,7 +74,7 @@ def compare_page(folders: Sequence[Path]) -> str:
     results = [_result(folder) for folder in folders]
     names = _names(results, folders)
     curves = _curves(folders)
-    made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    made_at = made_now()
     columns = [np.ascontiguousarray(curves[f"unit_{at}"].to_numpy()) for at in range(len(folders))]
     ts_ns = np.ascontiguousarray(curves["ts"].to_numpy())
     buckets = list(dict.fromkeys(bucket for result in results for bucket in result["attribution"]))

@@ -12,11 +12,13 @@ import yaml
 
 from tightloop import __version__
 from tightloop.adapters.stores import parquet
+from tightloop.app.facts.conditions import Facts
 from tightloop.app.markets import opening as markets_opening
 from tightloop.app.markets.bars import Market
+from tightloop.app.markets.notes import is_synthetic
 from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.runs import strategies as runs_strategies
-from tightloop.app.text.window import window_of
+from tightloop.app.text.window import TIME_REMEDY, window_of
 from tightloop.core.state import state_hash
 from tightloop.model.errors import InputError, Problem
 from tightloop.model.files.overrides import Setting
@@ -29,15 +31,51 @@ REMEDY = "name a folder that `tightloop backtest` wrote"
 AGAIN = "run the backtest again, and explain the new run"
 READ = ("signals", "orders", "fills", "trades")
 KEYS = ("strategy", "config_hash", "data_hash", "engine_version", "seed", "session_id", "from", "to", "state_hash")
+RUN_KEYS = ("strategy", "session_id", "config_hash", "data_hash", "engine_version", "state_hash")
+"""Keys of ``result.json`` that an explanation repeats."""
 INPUTS = ("strategies", "data", "from", "to", "instruments", "settings", "account", "accept", "is_part")
 
 
 @dataclass(frozen=True, slots=True)
-class RunSource:
-    """Inputs of a finished run: its folder, result.json, strategies and market."""
+class FinishedRun:
+    """A finished run of any family, as its folder has it: ``result`` is result.json."""
 
     folder: Path
     result: Mapping[str, Any]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether Ctrl-C or a failure of a strategy in Python ended the run."""
+        return bool(self.result["inputs"]["is_part"])
+
+    def facts(self, extent: Facts) -> Facts:
+        """Return ``run`` of an explanation; ``extent``: how much was repeated. Only a proven repetition has one."""
+        return {
+            "folder": self.folder.as_posix(), **{key: self.result[key] for key in RUN_KEYS},
+            "is_same_again": True, "is_synthetic": is_synthetic(self.result), **extent,
+            "is_part": self.is_part, "cut_short": cut_short(self.result),
+        }  # fmt: skip
+
+    def order(self, orders: pl.DataFrame, order_id: str) -> dict[str, Any]:
+        """Return the row of an order; InputError when the run has no such order."""
+        rows = orders.filter(pl.col("order_id") == order_id)
+        if rows.is_empty():
+            some = ", ".join(orders["order_id"].head(3).to_list()) or "it has none"
+            remedy = f"take one of orders.parquet, for example {some}"
+            raise InputError.one(self.folder, None, "--order", f"the run has no order {order_id!r}", remedy)
+        return rows.row(0, named=True)
+
+    def check_time(self, ts_ns: int, begin_ns: int, end_ns: int) -> None:
+        """Refuse (InputError) a time outside of the run; both ends are inside."""
+        if not begin_ns <= ts_ns <= end_ns:
+            message = f"the run went from {self.result['from']} to {self.result['to']}"
+            raise InputError.one("command line", None, "--at", message, f"name a time in it: {TIME_REMEDY}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSource(FinishedRun):
+    """Inputs of a finished run on bars or ticks."""
+
     strategies: tuple[Strategy, ...]
     market: Market | TickMarket
 
@@ -48,11 +86,6 @@ class Again(RunSource):
 
     frames: Mapping[str, pl.DataFrame]
     whole: Watched
-
-    @property
-    def is_part(self) -> bool:
-        """Whether Ctrl-C or a failure of a strategy in Python ended the run."""
-        return bool(self.result["inputs"]["is_part"])
 
     def plan(self) -> Plan:
         """Make the plan as it was before the first event."""
@@ -120,6 +153,16 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     result = read_result(folder)
     inputs = result["inputs"]
     strategies = _strategies(folder, result)
+    catalog = catalog_of(folder, inputs, data)
+    market = markets_opening.open_market(strategies, catalog, **window_options(inputs))
+    if not isinstance(market, TickMarket):  # ticks are hashed while they are read
+        plan = make_plan(strategies, market.rules, seed=result["seed"])
+        check_data(folder, result, market.digest(market.feed(plan)))
+    return RunSource(folder, result, strategies, market)
+
+
+def catalog_of(folder: Path, inputs: Mapping[str, Any], data: Path | None) -> Path:
+    """Return the catalog to read: ``data``, by default the one of the run; InputError when it does not exist."""
     if data is None and inputs["data"] is None:
         message = "the run was made on frames in memory, which are not in its folder"
         raise InputError.one(folder, None, "", message, "name a catalog with the same data with --data")
@@ -127,13 +170,13 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     if not catalog.is_dir():
         message = f"the run read the catalog {catalog}, and there is no such folder here"
         raise InputError.one(folder, None, "", message, "say with --data where it is")
-    window = window_of(inputs["from"], inputs["to"])
-    accepted = frozenset(inputs["accept"])
-    market = markets_opening.open_market(strategies, catalog, start_ns=window[0], end_ns=window[1], accepted=accepted)
-    if not isinstance(market, TickMarket):  # ticks are hashed while they are read
-        plan = make_plan(strategies, market.rules, seed=result["seed"])
-        check_data(folder, result, market.digest(market.feed(plan)))
-    return RunSource(folder, result, strategies, market)
+    return catalog
+
+
+def window_options(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments that the run gave the loaders: start_ns, end_ns and accepted datasets."""
+    start_ns, end_ns = window_of(inputs["from"], inputs["to"])
+    return {"start_ns": start_ns, "end_ns": end_ns, "accepted": frozenset(inputs["accept"])}
 
 
 def check_data(folder: Path, result: Mapping[str, Any], digest: str) -> None:

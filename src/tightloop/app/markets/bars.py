@@ -18,7 +18,7 @@ from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.portfolio import rules_of
 from tightloop.model.signal.read import Strategy
 from tightloop.runtime.feeds.bars import Feed, make_feed
-from tightloop.runtime.results import build as results_build
+from tightloop.runtime.results.result import data_hash
 
 Times = npt.NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Market:
 
     def digest(self, feed: Feed) -> str:
         """Return the data hash of a feed's rows."""
-        return results_build.data_hash([feed.bars, feed.rates])
+        return data_hash([feed.bars, feed.rates])
 
     def split(self, share: float) -> "tuple[Market, Market]":
         """Split into the bars that open within the first ``share`` of the time and the rest; funding goes to both.

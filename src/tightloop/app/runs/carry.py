@@ -1,27 +1,24 @@
 """Carry runs and sweeps: a strategy and a catalog, through plan, feed, tape and driver, to a finished run.
 
-The composition root of the carry family, as ``app/runs/backtest.py`` is of the others.
+The composition root of the carry family, as ``app/runs/signal.py`` is of the others.
 """
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tightloop.adapters.data.catalog import Catalog
-from tightloop.adapters.data.quality import as_json
 from tightloop.app import facts
 from tightloop.app.markets.carry.load import load_carry_feed, needs_of
 from tightloop.app.markets.carry.rows import as_of
 from tightloop.app.markets.opening import is_synthetic
 from tightloop.app.report import carry as report_carry
-from tightloop.app.runs.driving import Driven, RunOptions, cut_short, drive
-from tightloop.app.runs.files import RunFiles
+from tightloop.app.runs.driving import Driven, drive
+from tightloop.app.runs.job import Job, RunOptions
+from tightloop.app.runs.run import Run
 from tightloop.app.runs.swept import Sweep
 from tightloop.app.text.window import window_of
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
@@ -36,11 +33,12 @@ from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.observe.carry import watch
 from tightloop.runtime.results.carry.build import build_carry
+from tightloop.runtime.results.carry.snapshots import Snapshots, room_for
 from tightloop.runtime.results.metrics import SWEPT
-from tightloop.runtime.results.recorder import Recorder
+from tightloop.runtime.results.result import Result
+from tightloop.runtime.session import carry as carry_session
 
 if TYPE_CHECKING:
-    from tightloop.adapters.data._shared import DatasetReport
     from tightloop.app.facts.conditions import Facts
 
 BENCHMARK = "benchmark/ethena-susde"
@@ -51,7 +49,7 @@ WATCHED_MAX = 50_000
 
 
 @dataclass(slots=True, kw_only=True)
-class CarryRun(RunFiles):
+class CarryRun(Run):
     """A finished run of the carry family."""
 
     strategy: CarryStrategy
@@ -60,9 +58,8 @@ class CarryRun(RunFiles):
     predictions: dict[str, bytes] = field(default_factory=dict, repr=False)
     """Files of predictions that the run read, by path."""
 
-    def report(self) -> str:
-        """Build the report: one self-contained HTML page."""
-        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    def page(self, made_at: str) -> str:
+        """Build the report."""
         frames = {name: getattr(self, name) for name in self.result.tables}
         return report_carry.page.build_carry_report(
             self.summary, frames, self.result.quality, self.strategy.text, self.command, made_at, self._rules()
@@ -95,65 +92,76 @@ def backtest_carry(
     data: Any,
     start: str | None = None,
     end: str | None = None,
-) -> CarryRun:
+) -> Run:
     """Run a carry strategy that was already read over a catalog; ``start`` and ``end`` are both included."""
-    return run_carry(strategy, RunOptions(data=data, start=start, end=end))
+    return CarryJob(RunOptions(data=data, start=start, end=end), strategy).make()
 
 
-def run_carry(strategy: CarryStrategy, options: RunOptions) -> CarryRun:
-    """Run a carry strategy as ``tightloop.backtest`` does; account and instruments of the options do not apply."""
-    clock = time.process_time
-    window = options.window()
-    read_at = clock()
-    feed = load_carry_feed(strategy, options.data, **window)
-    warnings = list(feed.warnings)
-    apr = _benchmark(strategy, options.data, feed, warnings)
-    loaded_at = clock()
-    plan = make_carry_plan(strategy, [(key.kind, key.name) for key in feed.series])
-    tape = carry_tape.make_tape(plan, feed)
-    planned_at = clock()
-    recorder = Recorder()
-    driven, snapshots = _driven(plan, tape, recorder, options)
-    ran_at = clock()
-    taken = snapshots.taken
-    last_ns = int(feed.instants[driven.done - 1]) if driven.done else None
-    result = build_carry(
-        plan, feed, taken, recorder, seed=options.seed, benchmark_apr=apr,
-        warnings=cut_short(driven, last_ns) + warnings, quality=_quality(feed),
-    )  # fmt: skip
-    result.summary["is_synthetic"] = is_synthetic(options.data, feed.reports)
-    result.summary["inputs"] = {
-        "strategies": ["strategy.yaml"], "data": Path(options.data).as_posix(), "from": options.start,
-        "to": options.end, "instruments": [], "settings": [str(each) for each in options.settings], "account": False,
-        "accept": list(options.accept), "is_part": driven.is_part, "instants": len(taken), "options_in_files": True,
-    }  # fmt: skip
-    timing = {
-        "load": loaded_at - read_at,
-        "compile": options.read_s + planned_at - loaded_at,
-        "run": ran_at - planned_at,
-        "write": clock() - ran_at,
-        "events": snapshots.events,
-        "bars": len(taken),
-    }
-    return CarryRun(
-        result=result, timing=timing, interrupted=driven.was_asked, strategy=strategy, feed=feed, plan=plan,
-        predictions=_prediction_files(strategy),
-    )  # fmt: skip
+@dataclass(slots=True)
+class CarryJob(Job):
+    """A backtest of a carry strategy; account and instruments of the options do not apply."""
 
+    strategy: CarryStrategy
+    _feed: CarryFeed = field(init=False)
+    _apr: Floats | None = field(init=False)
+    _plan: CarryPlan = field(init=False)
+    _tape: carry_tape.CarryTape = field(init=False)
+    _snapshots: Snapshots = field(init=False)
 
-def _driven(
-    plan: CarryPlan, tape: carry_tape.CarryTape, recorder: Recorder, options: RunOptions
-) -> tuple[Driven, carry_backtest.Snapshots]:
-    """Drive the plan over its tape; after Ctrl-C the recorder and the snapshots have all instants that were done."""
-    if options.one_by_one:
-        rows = carry_backtest.run_one_by_one(plan, tape, recorder)
-        return Driven(len(rows)), carry_backtest.Snapshots(rows, len(rows))
-    snapshots, total = carry_backtest.room_for(plan, tape), len(tape.instants)
+    def load(self) -> None:
+        """Load the series that the strategy needs, and the benchmark."""
+        self.options = replace(self.options, account=None, instruments=())
+        self._feed = load_carry_feed(self.strategy, self.options.data, **self.options.window())
+        self.reports, self.warnings = self._feed.reports, list(self._feed.warnings)
+        self._apr = _benchmark(self.strategy, self.options.data, self._feed, self.warnings)
 
-    def run(look: Callable[[int], None]) -> int:
-        return len(carry_backtest.run(plan, tape, recorder, look, snapshots))
+    def plan(self) -> None:
+        """Lay out State, and put the series on a tape of instants."""
+        self._plan = make_carry_plan(self.strategy, [(key.kind, key.name) for key in self._feed.series])
+        self._tape = carry_tape.make_tape(self._plan, self._feed)
 
-    return drive(run, total, options.on_progress, last=total), snapshots
+    def drive(self) -> Driven:
+        """Drive the plan over its tape; Ctrl-C stops between two instants."""
+        plan, tape, recorder = self._plan, self._tape, self.recorder
+        if self.options.one_by_one:
+            rows = carry_session.run(plan, tape, recorder)
+            self._snapshots = Snapshots(rows, len(rows))
+            return Driven(len(rows))
+        snapshots = self._snapshots = room_for(plan, tape)
+        total = len(tape.instants)
+
+        def run(look: Callable[[int], None]) -> int:
+            return len(carry_backtest.run(plan, tape, recorder, look, snapshots))
+
+        return drive(run, total, self.options.on_progress, last=total)
+
+    def last_ns(self) -> int | None:
+        """Return the time of the last finished instant."""
+        return int(self._feed.instants[self.driven.done - 1]) if self.driven.done else None
+
+    def result(self, warnings: list[str], quality: list[dict[str, Any]]) -> Result:
+        """Build tables and summary of the instants that have a snapshot."""
+        return build_carry(
+            self._plan, self._feed, self._snapshots.taken, self.recorder, seed=self.options.seed,
+            benchmark_apr=self._apr, warnings=warnings, quality=quality,
+        )  # fmt: skip
+
+    def names(self) -> list[str]:
+        """Return the name of the one strategy file."""
+        return ["strategy.yaml"]
+
+    def progress(self) -> dict[str, Any]:
+        """Return the number of finished instants."""
+        return {"instants": len(self._snapshots.taken)}
+
+    def counts(self) -> tuple[int, int]:
+        """Return events and finished instants."""
+        return self._snapshots.events, len(self._snapshots.taken)
+
+    def run(self, **common: Any) -> Run:
+        """Make the finished run, with the files of predictions that it read."""
+        predictions = _prediction_files(self.strategy)
+        return CarryRun(strategy=self.strategy, feed=self._feed, plan=self._plan, predictions=predictions, **common)
 
 
 def _prediction_files(strategy: CarryStrategy) -> dict[str, bytes]:
@@ -161,12 +169,6 @@ def _prediction_files(strategy: CarryStrategy) -> dict[str, bytes]:
     signals = [leg.signal.where for leg in strategy.legs if leg.signal is not None and leg.signal.source == "file"]
     paths = [Path(strategy.file).parent / where for where in signals if where is not None]
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
-
-
-def _quality(feed: CarryFeed) -> list[dict[str, Any]]:
-    """Return the quality gate's report of each dataset, in the form of ``data check --json``."""
-    datasets: list[dict[str, Any]] = json.loads(as_json(cast("list[DatasetReport]", feed.reports)))["datasets"]
-    return datasets
 
 
 def _benchmark(strategy: CarryStrategy, data: Any, feed: CarryFeed, warnings: list[str]) -> Floats | None:

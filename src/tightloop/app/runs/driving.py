@@ -1,40 +1,15 @@
-"""A run driven to its end or until Ctrl-C, for every family: options, how far it went, why it ended early."""
+"""A run driven to its end or until Ctrl-C, for every family: how far it went, why it ended early."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tightloop.app.runs.interrupts import Interrupts, Stopped
-from tightloop.app.text.window import window_of
 from tightloop.model.errors import StrategyError
-from tightloop.model.files.overrides import Setting
 from tightloop.model.times import iso
 
 Progress = Callable[[int, int], None]
 """Called with what is done and the total: events on bars, instants of a carry run; not called on ticks."""
 UNBOUNDED = 2**62
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """Options of one backtest, as its caller gave them. ``read_s``: CPU seconds spent on reading the strategies."""
-
-    data: Any
-    start: str | None = None
-    end: str | None = None
-    account: Any = None
-    settings: Sequence[Setting] = ()
-    instruments: Sequence[str] = ()
-    seed: int = 0
-    accept: Sequence[str] = ()
-    on_progress: Progress | None = None
-    one_by_one: bool = False
-    read_s: float = 0.0
-
-    def window(self) -> dict[str, Any]:
-        """Return the keyword arguments of the loaders: start_ns, end_ns (None is open) and accepted datasets."""
-        start_ns, end_ns = window_of(self.start, self.end)
-        return {"start_ns": start_ns, "end_ns": end_ns, "accepted": frozenset(self.accept)}
 
 
 @dataclass(slots=True)

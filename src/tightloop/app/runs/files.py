@@ -1,21 +1,15 @@
-"""A finished run: figures, tables as frames, and the folder of result files that it is written to."""
+"""The folder of a run: the files that are written into it, and the ones that must not be overwritten."""
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tightloop.adapters.stores import parquet
 from tightloop.model.errors import InputError
 from tightloop.model.files.gathered import FOLDER
-from tightloop.runtime.results.build import Result
-
-if TYPE_CHECKING:
-    import polars as pl
-
+from tightloop.runtime.results.result import Result
 
 RESULT, QUALITY, REPORT = "result.json", "quality.json", "report.html"
 KEYS = ("strategy", "config_hash", "data_hash", "engine_version")
@@ -25,77 +19,32 @@ TABLE_NAMES = (
 """Tables that a run of some family writes."""
 
 
-@dataclass(slots=True, kw_only=True)
-class RunFiles(ABC):
-    """A finished run of any family: metrics, frames and, once written, files.
+def write_run(
+    folder: Path, result: Result, inputs: Mapping[str, bytes], page: Callable[[], str] | None = None
+) -> Path | None:
+    """Write every file of a run into a folder: the only place that does.
 
-    ``timing``: CPU seconds by phase, and counts of events and bars. ``command``: the command line that repeats the run.
-    ``interrupted``: Ctrl-C was pressed; the run may be a part.
+    ``inputs``: strategies and every file they name, by name. ``page``: builds the report. Returns the report's path,
+    None without one. Replaces an earlier run in that folder. Raises InputError when it cannot be written, or holds
+    files under the names of a run that no run wrote.
     """
-
-    result: Result
-    timing: dict[str, float]
-    command: str = ""
-    interrupted: bool = False
-    _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> "pl.DataFrame":
-        """Return a table as a polars frame: ``run.trades``, ``run.equity``, ``run.orders`` ..."""
-        if name.startswith("_") or name == "result" or name not in self.result.tables:
-            raise AttributeError(name)
-        if name not in self._frames:
-            self._frames[name] = parquet.frame(self.result.tables[name])
-        return self._frames[name]
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The metrics of ``result.json``."""
-        return dict(self.result.summary["metrics"])
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """All of ``result.json``."""
-        return self.result.summary
-
-    @abstractmethod
-    def report(self) -> str:
-        """Build the report: one self-contained HTML page."""
-
-    @abstractmethod
-    def texts(self) -> dict[str, bytes]:
-        """Return the input files that belong into the run's folder, by name: strategies and every file they name."""
-
-    def write(self, out: Path | str, *, report: bool = True) -> Path | None:
-        """Write every result file into a folder; returns the path of the report, None without one.
-
-        Replaces an earlier run in that folder. Raises InputError when it cannot be written, or holds files under the
-        names of a run that no run wrote.
-        """
-        folder = Path(out)
-        texts = self.texts()
-        check_room(folder, texts)
-        try:
-            _remove_run(folder)
-            if "inputs" in self.summary:  # absent when results were built without the app's options
-                self.summary["inputs"]["files"] = sorted(texts)
-            return self._write(folder, texts, report)
-        except OSError as error:
-            raise unwritable(folder, error) from None
-
-    def _write(self, folder: Path, texts: Mapping[str, bytes], report: bool) -> Path | None:
+    check_room(folder, inputs)
+    try:
+        _remove_run(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RESULT).write_text(_json(self.summary), encoding="utf-8")
-        for name, table in self.result.tables.items():
+        (folder / RESULT).write_text(_json(result.summary), encoding="utf-8")
+        for name, table in result.tables.items():
             parquet.write(table, folder / f"{name}.parquet")
-        (folder / QUALITY).write_text(_json({"datasets": self.result.quality}), encoding="utf-8")
-        for name, content in texts.items():
+        (folder / QUALITY).write_text(_json({"datasets": result.quality}), encoding="utf-8")
+        for name, content in inputs.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
-        if not report:
+        if page is None:
             return None
-        page = folder / REPORT
-        page.write_text(self.report(), encoding="utf-8")
-        return page
+        (folder / REPORT).write_text(page(), encoding="utf-8")
+        return folder / REPORT
+    except OSError as error:
+        raise unwritable(folder, error) from None
 
 
 def earlier_run(folder: Path) -> dict[str, Any] | None:

@@ -1,63 +1,75 @@
-"""A finished run on bars or ticks: its strategies, the market that it read, its report."""
+"""A finished run of any family: figures, tables as frames, its report, its folder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tightloop.app import report as run_report
-from tightloop.app.markets.bars import Market
-from tightloop.app.markets.ticks import TickMarket
-from tightloop.app.runs.files import RunFiles
-from tightloop.model.files.gathered import Gathering
-from tightloop.model.files.overrides import with_settings
-from tightloop.model.signal.plan import make_plan
-from tightloop.model.signal.read import Strategy
+from tightloop.adapters.stores import parquet
+from tightloop.app.runs.files import write_run
+from tightloop.runtime.results.result import Result
 
-TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def made_now() -> str:
+    """Return the present time as reports state it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(slots=True, kw_only=True)
-class Run(RunFiles):
-    """A finished run on bars or ticks."""
+class Run(ABC):
+    """A finished run of any family: metrics, frames and, once written, files.
 
-    strategies: tuple[Strategy, ...]
-    market: Market | TickMarket
+    ``timing``: CPU seconds by phase, and counts of events and bars. ``command``: the command line that repeats the run.
+    ``interrupted``: Ctrl-C was pressed; the run may be a part.
+    """
+
+    result: Result
+    timing: dict[str, float]
+    command: str = ""
+    interrupted: bool = False
+    _frames: dict[str, "pl.DataFrame"] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> "pl.DataFrame":
+        """Return a table as a polars frame: ``run.trades``, ``run.equity``, ``run.orders`` ..."""
+        if name.startswith("_") or name == "result" or name not in self.result.tables:
+            raise AttributeError(name)
+        if name not in self._frames:
+            self._frames[name] = parquet.frame(self.result.tables[name])
+        return self._frames[name]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of ``result.json``."""
+        return dict(self.result.summary["metrics"])
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All of ``result.json``."""
+        return self.result.summary
+
+    @abstractmethod
+    def page(self, made_at: str) -> str:
+        """Build the report of the family; ``made_at``: the time that it states."""
+
+    @abstractmethod
+    def texts(self) -> dict[str, bytes]:
+        """Return the input files that belong into the run's folder, by name: strategies and every file they name."""
 
     def report(self) -> str:
         """Build the report: one self-contained HTML page."""
-        bars = self._bars()
-        text = "\n---\n".join(strategy.text for strategy in self.strategies)
-        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        plan = make_plan(self.strategies, self.market.rules, seed=self.summary["seed"])
-        return run_report.page.build_report(
-            self.summary, bars, self.result.quality, text, self.command, made_at,
-            run_report.why.blocked(plan, self.market.feed(plan), self.summary["state_hash"], self.orders, self.fills),
-            trades=self.trades, orders=self.orders, fills=self.fills, equity=self.equity, signals=self.signals,
-        )  # fmt: skip
+        return self.page(made_now())
 
-    def _bars(self) -> dict[str, Any]:
-        """Return bars (dtype BAR) by instrument that the report draws prices from; on ticks, made of the ticks."""
-        if isinstance(self.market, TickMarket):
-            return self.market.shown()
-        return {str(instrument): rows for instrument, rows in self.market.bars.items()}
+    def write(self, out: Path | str, *, report: bool = True) -> Path | None:
+        """Write every result file into a folder; returns the path of the report, None without one.
 
-    def texts(self) -> dict[str, bytes]:
-        """Return the strategy files with the run's options written into them, and the code of strategies in Python."""
-        contents: dict[str, bytes] = {}
-        for strategy in self.strategies:
-            if strategy.code is not None:
-                contents[strategy.code.file] = strategy.code.source
-        gathering = Gathering(contents)
-        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
-            gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
-        for file in contents:
-            gathering.add_code(file)
-        return gathering.found
-
-
-def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
-    """Return the names of the strategy files in a run's folder, in the order of the run."""
-    if len(strategies) == 1:
-        return ["strategy.yaml"]
-    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]
+        Replaces an earlier run in that folder. Raises InputError when it cannot be written, or holds files under the
+        names of a run that no run wrote.
+        """
+        texts = self.texts()
+        if "inputs" in self.summary:  # absent when results were built without the app's options
+            self.summary["inputs"]["files"] = sorted(texts)
+        return write_run(Path(out), self.result, texts, self.report if report else None)

@@ -31,18 +31,17 @@ import math
 from tightloop.core import limits, log
 from tightloop.core.carry import measures, monitors
 from tightloop.core.carry.books import (
-    change,
     convert,
     net_asset_value,
     trade_holding,
     unit_value,
     update_series,
 )
+from tightloop.core.carry.bundles import change_life, find
 from tightloop.core.compiled import compiled, float_bits, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import (
     BUCKETS,
-    STAGE,
     BalanceKind,
     ContraAccount,
     Instruction,
@@ -56,6 +55,8 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix
 from tightloop.core.signatures import STEP, call_decide
 from tightloop.core.trading import account as trading_account
+from tightloop.core.trading.ledger import post_balance
+from tightloop.core.trading.lifecycle import Life
 
 RESIDUAL = 1e-8
 """Fraction of capital: tolerance between the sum of P&L components and the change of equity."""
@@ -139,7 +140,7 @@ def _pay_fee(carry: Record, balance: int, fee: float) -> float:
     """Take a fee from a balance (-1: none); return its value in the share class."""
     if fee == 0.0 or balance < 0:
         return 0.0
-    change(carry.books, balance, -fee, ContraAccount.COSTS.value)
+    post_balance(carry.books, balance, ContraAccount.COSTS.value, -fee)
     return fee * unit_value(carry.books, balance)
 
 
@@ -181,7 +182,7 @@ def _paid_out(state: Record, event: Record) -> None:
     paid = given * unit_value(carry.books, source)
     nav = net_asset_value(carry.books)
     price = nav / carry.units
-    change(carry.books, source, -given, ContraAccount.CAPITAL.value)
+    post_balance(carry.books, source, ContraAccount.CAPITAL.value, -given)
     carry.units = _rest(carry.units, paid / price)
     _flow_of_account(state, nav, nav - paid if carry.units > 0.0 else 0.0)
     carry.flows -= paid
@@ -228,14 +229,16 @@ def _funded(carry: Record, event: Record) -> None:
     carry.funding_rate = -event.rate if holding.qty > 0.0 else event.rate
     if event.amount != 0.0:
         holding.funding += event.amount
-        change(books, holding.cash, fields.settled_cash(event), ContraAccount.FUNDING.value)
-        carry.buckets[PnlComponent.FUNDING_PNL.value] += fields.settled_cash(event) * unit_value(books, holding.cash)
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, fields.settled_cash(event))
+        carry.buckets[PnlComponent.FUNDING_PNL.value] += fields.settled_cash(event) * unit_value(
+            books, holding.margin_account
+        )
 
 
 @leaf
 def _rewarded(carry: Record, event: Record) -> None:
     """Apply a reward payment, attributed at its current market value."""
-    change(carry.books, event.instance, event.amount, ContraAccount.REWARDS.value)
+    post_balance(carry.books, event.instance, ContraAccount.REWARDS.value, event.amount)
     carry.buckets[PnlComponent.STAKING_YIELD_REWARDS.value] += event.amount * unit_value(carry.books, event.instance)
 
 
@@ -261,7 +264,7 @@ def _flowed(state: Record, event: Record) -> None:
     else:
         carry.units = event.amount
         carry.initial = event.amount
-    change(carry.books, carry.cash, event.amount, ContraAccount.CAPITAL.value)
+    post_balance(carry.books, carry.cash, ContraAccount.CAPITAL.value, event.amount)
     _flow_of_account(state, before, before + event.amount)
 
 
@@ -278,8 +281,8 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
     price = books.assets[holding.quote].price
     before = holding.unrealized
     realized = trade_holding(books, event.instance, -holding.qty, event.price)
-    change(books, holding.cash, -fields.kept_margin(event), ContraAccount.SEIZED.value)
-    kept = fields.kept_margin(event) * unit_value(books, holding.cash)
+    post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -fields.kept_margin(event))
+    kept = fields.kept_margin(event) * unit_value(books, holding.margin_account)
     carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += (holding.unrealized - before + realized) * price - kept
     holding.is_liquidated = 1
     carry.legs[holding.leg].state = LegState.LIQUIDATED.value
@@ -296,8 +299,8 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
     books = carry.books
     given = event.amount * unit_value(books, event.instance)
     repaid = event.qty * unit_value(books, event.instrument)
-    change(books, event.instance, -event.amount, ContraAccount.SEIZED.value)
-    change(books, event.instrument, event.qty, ContraAccount.SEIZED.value)
+    post_balance(books, event.instance, ContraAccount.SEIZED.value, -event.amount)
+    post_balance(books, event.instrument, ContraAccount.SEIZED.value, event.qty)
     carry.buckets[PnlComponent.LIQUIDATION_PNL.value] += repaid - given
     carry.liquidation_count += 1
     trading_account.warn(state, rows, WarningCode.LIQUIDATED.value, -1, given - repaid, 0)
@@ -307,9 +310,17 @@ def _debt_liquidated(state: Record, rows: Rows, event: Record) -> None:
 def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     """Apply the end of a bundle, executed or rolled back; return whether the allocator may continue at once."""
     carry = state.carry
-    assert carry.is_pending != 0, "a bundle that ended was sent"
-    is_stage = carry.is_pending == STAGE
-    carry.is_pending = 0
+    slot = find(carry, fields.bundle(event))
+    if slot < 0 or fields.bundle(event) == 0:
+        trading_account.warn(
+            state, rows, WarningCode.ILLEGAL_EVENT.value, -1, float(fields.rollback(event)), fields.bundle(event)
+        )
+        return False
+    is_stage = carry.bundles[slot].is_stage != 0
+    is_legal = change_life(
+        carry, slot, Life.DONE.value if fields.rollback(event) == Rollback.NONE else Life.REFUSED.value
+    )
+    assert is_legal, "a bundle without a final outcome may end"
     carry.bundle_count += 1
     row = log.emit(state, rows, RowKind.BUNDLE.value, -1)
     row.order_id = fields.bundle(event)
@@ -324,6 +335,30 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
     reason = float(fields.rollback(event))
     trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, reason, fields.bundle(event))
     return False
+
+
+@leaf
+def _bundle_unknown(state: Record, rows: Rows, event: Record) -> None:
+    """Apply the news that a bundle was not answered: its outcome is unknown until BUNDLE_ENDED tells it."""
+    carry = state.carry
+    slot = find(carry, fields.bundle(event))
+    if slot < 0 or fields.bundle(event) == 0:
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, -1, 0.0, fields.bundle(event))
+        return
+    change_life(carry, slot, Life.UNKNOWN.value)
+    trading_account.warn(state, rows, WarningCode.OUTCOME_UNKNOWN.value, -1, 0.0, fields.bundle(event))
+
+
+@leaf
+def _instruction_executed(state: Record, rows: Rows, event: Record) -> None:
+    """Apply an executed instruction: of a bundle, or (bundle 0) of a venue by itself."""
+    slot = find(state.carry, fields.bundle(event)) if fields.bundle(event) != 0 else -1
+    if slot >= 0:
+        change_life(state.carry, slot, Life.IN_FLIGHT.value)
+    if fields.op(event) == Instruction.PERP_TRADE:
+        _perp_traded(state, rows, event)
+    else:
+        _converted(state, rows, event)
 
 
 @leaf
@@ -378,7 +413,7 @@ def _end(state: Record, rows: Rows) -> None:
 
 @leaf
 def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
-    """Apply an event that came from the feed."""
+    """Apply market data, what the venues paid by themselves, capital flows and signals."""
     carry = state.carry
     kind = event.kind
     if kind == EventKind.SERIES_UPDATED:
@@ -392,6 +427,8 @@ def _take_value_or_flow(state: Record, rows: Rows, event: Record) -> None:
             trading_account.warn(state, rows, WarningCode.REWARD_UNPRICED.value, -1, event.amount, 0)
     elif kind == EventKind.CAPITAL_FLOW:
         _flowed(state, event)
+    elif kind == EventKind.SETTLEMENT_PUBLISHED or kind == EventKind.REWARD_PUBLISHED:
+        return  # what it pays is the venue's answer, an event of its own
     else:
         assert kind == EventKind.SIGNAL_RECEIVED, "an event of carry has a known kind"
         _predicted(carry, event)
@@ -405,10 +442,9 @@ def apply(state: Record, arena: Floats, event: Record, rows: Rows, table: Table)
     assert carry.leg_count > 0, "an event of carry comes to a run that has legs"
     goes_on = False
     if kind == EventKind.INSTRUCTION_EXECUTED:
-        if fields.op(event) == Instruction.PERP_TRADE:
-            _perp_traded(state, rows, event)
-        else:
-            _converted(state, rows, event)
+        _instruction_executed(state, rows, event)
+    elif kind == EventKind.BUNDLE_UNKNOWN:
+        _bundle_unknown(state, rows, event)
     elif kind == EventKind.BUNDLE_ENDED:
         goes_on = _bundle_ended(state, rows, event)
     elif kind == EventKind.PERP_LIQUIDATED:

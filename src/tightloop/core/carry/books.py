@@ -13,12 +13,9 @@ data and cannot change, so the difference is added to the scaled amount, booked 
 attributed to the same component as the interest it corrects.
 """
 
-import math
-
 from tightloop.core.carry import interest
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import (
-    COUNTERS,
     MEDIUM_BELOW,
     SMALL_BELOW,
     BalanceKind,
@@ -28,6 +25,11 @@ from tightloop.core.domain.carry import (
     SeriesKind,
 )
 from tightloop.core.domain.types import Record
+from tightloop.core.trading import positions
+from tightloop.core.trading.ledger import post_balance
+
+FLIP = 1e-12
+"""Relative: a trade larger than the position by less than this closes it and opens nothing."""
 
 # Valuation ------------------------------------------------------------------------------------------------------------
 
@@ -82,19 +84,6 @@ def net_units(books: Record, asset: int) -> float:
     return total
 
 
-@leaf
-def change(books: Record, index: int, signed: float, counter: int) -> None:
-    """Add ``signed`` to a balance and book it against a contra account.
-
-    ``signed`` is in units of the balance and positive when it is worth something to us: a debt falls by a positive
-    amount.
-    """
-    assert math.isfinite(signed), "an amount that moves is a number"
-    balance = books.balances[index]
-    balance.amount += signed if balance.sign > 0 else -signed
-    books.counters[balance.token * COUNTERS + counter] -= signed
-
-
 # New values of series -------------------------------------------------------------------------------------------------
 
 
@@ -129,7 +118,7 @@ def _own_size(books: Record, series: int, old: float, new: float) -> float:
             balance = books.balances[k]
             if balance.index_series == series and balance.amount != 0.0 and excess != 0.0:
                 signed = balance.sign * balance.amount * excess * (new - old) / new
-                change(books, k, signed, ContraAccount.IMPACT.value)
+                post_balance(books, k, ContraAccount.IMPACT.value, signed)
                 gain += signed * new * series_now(books, balance.rate_series) * books.assets[balance.asset].price
     return gain
 
@@ -212,7 +201,7 @@ def _mark_known(carry: Record, series: int, value: float) -> None:
             if holding.qty != 0.0:
                 gain = holding.qty * (value - holding.mark) * books.assets[holding.quote].price
                 carry.buckets[PnlComponent.BASIS_PNL.value] += gain
-                holding.unrealized = holding.qty * (value - holding.entry)
+                holding.unrealized = positions.unrealized_pnl(holding, value, 1.0)
             holding.mark = value
 
 
@@ -257,7 +246,7 @@ def update_series_at_venue(books: Record, index: int, value: float) -> None:
             holding = books.holdings[k]
             if holding.mark_series == index:
                 holding.mark = value
-                holding.unrealized = holding.qty * (value - holding.entry)
+                holding.unrealized = positions.unrealized_pnl(holding, value, 1.0)
 
 
 # Bookings -------------------------------------------------------------------------------------------------------------
@@ -278,15 +267,15 @@ def convert(books: Record, op: int, source: int, target: int, qty: float, amount
     """Book a conversion: ``qty`` out of the source, ``amount`` into the target; -1 is outside the books."""
     counter = counter_of(op)
     if source >= 0:
-        change(books, source, -qty, counter)
+        post_balance(books, source, counter, -qty)
     if target >= 0:
-        change(books, target, amount, counter)
+        post_balance(books, target, counter, amount)
 
 
 @leaf
 def in_cash(books: Record, holding: Record, amount: float) -> float:
     """Convert an amount of a holding's quote asset into its margin asset."""
-    cash = books.balances[holding.cash]
+    cash = books.balances[holding.margin_account]
     if cash.asset == holding.quote:
         return amount
     return amount * books.assets[holding.quote].price / books.assets[cash.asset].price
@@ -296,29 +285,22 @@ def in_cash(books: Record, holding: Record, amount: float) -> float:
 def trade_holding(books: Record, index: int, qty: float, price: float) -> float:
     """Trade ``qty`` (signed units) of a holding at ``price``; return the realised P&L in the quote asset.
 
-    Realised P&L is settled into the margin balance.
+    Realised P&L is settled into the margin account. Beyond flat, the rest of a trade opens the other side.
     """
     assert price > 0.0, "a trade has a price"
     holding = books.holdings[index]
     realized = 0.0
-    if holding.qty == 0.0 or (holding.qty > 0.0) == (qty > 0.0):
-        total = holding.qty + qty
-        holding.entry = (holding.entry * holding.qty + price * qty) / total if holding.qty != 0.0 else price
-        holding.qty = total
-    else:
-        closing = min(abs(qty), abs(holding.qty))
-        sign = 1.0 if holding.qty > 0.0 else -1.0
-        realized = sign * closing * (price - holding.entry)
-        left = holding.qty + qty
-        if abs(left) <= 1e-12 * abs(qty):
-            left = 0.0
-        if (left > 0.0) != (holding.qty > 0.0):
-            holding.entry = price if left != 0.0 else 0.0
-        holding.qty = left
-    holding.unrealized = holding.qty * (holding.mark - holding.entry) if holding.qty != 0.0 else 0.0
-    holding.realized += realized
+    opening = qty
+    if holding.qty != 0.0 and (holding.qty > 0.0) != (qty > 0.0):
+        opening = holding.qty + qty if abs(qty) > abs(holding.qty) * (1.0 + FLIP) else 0.0
+        realized = positions.reduce(holding, min(abs(qty), abs(holding.qty)), price, 1.0)
+    if holding.qty == 0.0:
+        positions.reset_volume(holding)
+    if opening != 0.0:
+        positions.increase(holding, opening, price)
+    holding.unrealized = positions.unrealized_pnl(holding, holding.mark, 1.0)
     if realized != 0.0:
-        change(books, holding.cash, in_cash(books, holding, realized), ContraAccount.REALIZED.value)
+        post_balance(books, holding.margin_account, ContraAccount.REALIZED.value, in_cash(books, holding, realized))
     return realized
 
 
@@ -339,7 +321,7 @@ def margin_equity(books: Record, venue: int) -> float:
         if holding.venue == venue:
             total += holding.unrealized
             if cash < 0:
-                cash = holding.cash
+                cash = holding.margin_account
                 balance = books.balances[cash]
                 total += balance.amount * books.assets[balance.asset].price / books.assets[holding.quote].price
     return total

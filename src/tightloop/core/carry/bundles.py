@@ -14,6 +14,8 @@ from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import GO, GWEI, Instruction, LegKind, LegState
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import Record, Rows
+from tightloop.core.trading import lifecycle
+from tightloop.core.trading.lifecycle import Life
 
 
 @leaf
@@ -57,7 +59,48 @@ def send_bundle(state: Record, rows: Rows, count: int) -> bool:
     row.order_id = state.carry.bundle_id
     row.qty = float(count)
     log.seal(state, row)
-    state.carry.is_pending = 1
+    _track(state.carry)
+    return True
+
+
+@leaf
+def _track(carry: Record) -> None:
+    """Begin the life of the bundle that was just sent."""
+    slot = find(carry, 0)
+    assert slot >= 0, "BUNDLES_MAX: more bundles without an outcome than State keeps"
+    bundle = carry.bundles[slot]
+    bundle.id, bundle.life, bundle.is_stage = carry.bundle_id, Life.SENT.value, 0
+    carry.pending_count += 1
+
+
+@leaf
+def find(carry: Record, bundle_id: int) -> int:
+    """Return the slot of a bundle that has no final outcome (0: of a free slot); -1 when there is none."""
+    for slot in range(len(carry.bundles)):
+        if carry.bundles[slot].id == bundle_id:
+            return slot
+    return -1
+
+
+@leaf
+def mark_stage(carry: Record) -> None:
+    """Mark the bundle just sent as a stage of the task in progress, to be retried after a rollback."""
+    slot = find(carry, carry.bundle_id)
+    assert slot >= 0, "a stage was sent"
+    carry.bundles[slot].is_stage = 1
+
+
+@leaf
+def change_life(carry: Record, slot: int, to: int) -> bool:
+    """Move a bundle to another life; a final one frees its slot. Return False, and change nothing, when illegal."""
+    bundle = carry.bundles[slot]
+    if not lifecycle.is_legal(bundle.life, to):
+        return False
+    carry.pending_count += int(lifecycle.is_pending(to)) - int(lifecycle.is_pending(bundle.life))
+    carry.unknown_count += int(to == Life.UNKNOWN) - int(bundle.life == Life.UNKNOWN)
+    bundle.life = to
+    if lifecycle.has_ended(to):
+        bundle.id, bundle.life, bundle.is_stage = 0, Life.NONE.value, 0
     return True
 
 
@@ -161,7 +204,7 @@ def trade_perp(state: Record, rows: Rows, index: int, qty: float) -> int:
     holding = state.carry.books.holdings[index]
     row = instruct(state, rows, holding.leg, Instruction.PERP_TRADE.value, -1, -1, qty, 0.0)
     row.instance = index
-    row.role = holding.cash
+    row.role = holding.margin_account
     row.fee = holding.fee_rate
     row.stop_price = math.nan
     row.arm_price = math.nan
@@ -189,7 +232,7 @@ def shares_margin(carry: Record, leg: Record) -> bool:
     """Return whether the cash a spot leg trades with is also the margin of a holding."""
     found = False
     for k in range(carry.books.holding_count):
-        found = found or carry.books.holdings[k].cash == leg.venue_cash
+        found = found or carry.books.holdings[k].margin_account == leg.venue_cash
     return found
 
 

@@ -77,7 +77,7 @@ def _wanted_at(carry: Record, target: int, free: float) -> float:
         elif leg.kind == LegKind.PERP:
             for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
                 holding = carry.books.holdings[k]
-                if holding.cash == target:
+                if holding.margin_account == target:
                     wanted += max(0.0, _margin_wanted(carry, leg, target, free)) * holding.weight
     return wanted
 

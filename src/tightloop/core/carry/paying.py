@@ -84,7 +84,7 @@ def pay(state: Record, rows: Rows) -> None:
         share = min(1.0, wanted / max(wanted, within))
         if interest.can_give(carry.books, share):
             reduce(state, rows, share, RebalanceReason.WITHDRAWAL.value)
-    if carry.is_pending == 0:  # no reduction is possible now: pay what there is
+    if carry.pending_count == 0:  # no reduction is possible now: pay what there is
         carry.task = Task.NONE.value
         warn_once_unpayable(state, rows, due - available)
         if available > LEFTOVER * carry.initial:

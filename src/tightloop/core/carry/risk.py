@@ -1,28 +1,21 @@
-"""The gate for new risk in carry: asked before anything adds to a position, loan, supply, stake or hedge.
+"""The gate for new risk as carry asks it: before anything adds to a position, loan, supply, stake or hedge.
 
-Reductions never ask.
+The answer comes from ``trading/account.py``, as for every family. What is added here is the log: a denial is written
+once per rule and reason, not at every instant. Reductions never ask.
 """
 
 from tightloop.core import log
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BANDS, RebalanceReason
-from tightloop.core.domain.enums import Reason, RowKind, WarningCode
+from tightloop.core.domain.enums import RowKind, WarningCode
 from tightloop.core.domain.types import Record, Rows
-from tightloop.core.trading import exposure
+from tightloop.core.trading import account
 
 
 @leaf
-def refusal(state: Record) -> int:
-    """Return the Reason for which no risk may be added now, 0 when it may."""
-    if state.killed != 0 or state.carry.killed != 0:
-        return Reason.KILLED.value
-    if exposure.is_ruined(state):
-        return Reason.RUINED.value
-    if state.drawdown_stopped != 0:
-        return Reason.MAX_DRAWDOWN.value
-    if state.daily_stopped_day == state.day:
-        return Reason.DAILY_LOSS.value
-    return 0
+def may_add(state: Record) -> bool:
+    """Return whether the allocator may add risk now, without logging anything."""
+    return account.may_take_risk(state, account.ALLOCATOR)
 
 
 @leaf
@@ -43,7 +36,7 @@ def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
 
     Every denied signal is logged, because each signal is an entry of its own.
     """
-    reason = refusal(state)
+    reason = account.risk_refusal(state, account.ALLOCATOR)
     if reason == 0:
         return False
     carry = state.carry
@@ -58,7 +51,7 @@ def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
 def forget_denials(state: Record) -> None:
     """Reset the logged denials once risk may be added again, so that the next denial is logged."""
     carry = state.carry
-    if carry.is_denied != 0 and refusal(state) == 0:
+    if carry.is_denied != 0 and may_add(state):
         carry.is_denied = 0
         for band in range(BANDS):
             carry.denied[band] = 0

@@ -10,10 +10,10 @@ retried at the next instant. An entry that is denied midway is paused, and resum
 """
 
 from tightloop.core.carry import entering, reducing
-from tightloop.core.carry.bundles import open_bundle, send_bundle
+from tightloop.core.carry.bundles import mark_stage, open_bundle, send_bundle
 from tightloop.core.carry.transfers import level_margins
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.carry import STAGE, Task
+from tightloop.core.domain.carry import Task
 from tightloop.core.domain.enums import WarningCode
 from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import account as trading_account
@@ -31,7 +31,7 @@ def go_on(state: Record, rows: Rows) -> None:
         stage = carry.stage
         carry.stage += 1
         if entering.send_stage(state, rows, stage) if is_entry else reducing.send_stage(state, rows, stage):
-            carry.is_pending = STAGE
+            mark_stage(carry)
             return
     if is_entry:
         entering.finish(carry)
@@ -83,7 +83,7 @@ def reduce(state: Record, rows: Rows, share: float, band: int) -> None:
     assert 0.0 < share <= 1.0, "a reduction takes a share out"
     carry.task, carry.stage, carry.share, carry.band = Task.REDUCE.value, 0, share, band
     go_on(state, rows)
-    if carry.is_pending != 0:
+    if carry.pending_count > 0:
         note(state, rows, band, share)
 
 

@@ -57,7 +57,7 @@ def _is_margin(carry: Record, index: int) -> bool:
     found = False
     for k in range(carry.books.holding_count):
         holding = carry.books.holdings[k]
-        found = found or (holding.cash == index and holding.qty != 0.0)
+        found = found or (holding.margin_account == index and holding.qty != 0.0)
     return found
 
 
@@ -66,7 +66,7 @@ def _in_quote(carry: Record, index: int) -> float:
     """Return the value of one unit of a margin balance in its holdings' quote asset; 1 when it is not a margin."""
     for k in range(carry.books.holding_count):
         holding = carry.books.holdings[k]
-        if holding.cash == index:
+        if holding.margin_account == index:
             return unit_value(carry.books, index) / carry.books.assets[holding.quote].price
     return 1.0
 

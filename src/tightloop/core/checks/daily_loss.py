@@ -7,7 +7,7 @@ from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason
 from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.trading import exposure
+from tightloop.core.trading import account
 
 PRECEDENCE = 30
 REASON = int(Reason.DAILY_LOSS)
@@ -15,9 +15,4 @@ REASON = int(Reason.DAILY_LOSS)
 
 @compiled(CHECK)
 def check(state: Record, order: Record, notional: float) -> int:
-    if state.daily_stopped_day == state.day:
-        return 0
-    limit = state.limits.daily_loss_pct
-    if limit != limit:
-        return 1
-    return 1 if exposure.within(-exposure.daily_pnl(state), state.day_start_equity * limit / 100.0) else 0
+    return 0 if account.risk_refusal(state, order.instance) == REASON else 1

@@ -4,6 +4,7 @@ from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason
 from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
+from tightloop.core.trading import account
 
 PRECEDENCE = 10
 REASON = int(Reason.KILLED)
@@ -11,4 +12,4 @@ REASON = int(Reason.KILLED)
 
 @compiled(CHECK)
 def check(state: Record, order: Record, notional: float) -> int:
-    return 0 if state.killed != 0 or state.instances[order.instance].killed != 0 else 1
+    return 0 if account.risk_refusal(state, order.instance) == REASON else 1

@@ -4,7 +4,7 @@ from tightloop.core.compiled import compiled
 from tightloop.core.domain.enums import Reason
 from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
-from tightloop.core.trading import exposure
+from tightloop.core.trading import account
 
 PRECEDENCE = 15
 REASON = int(Reason.RUINED)
@@ -12,4 +12,4 @@ REASON = int(Reason.RUINED)
 
 @compiled(CHECK)
 def check(state: Record, order: Record, notional: float) -> int:
-    return 0 if exposure.is_ruined(state) else 1
+    return 0 if account.risk_refusal(state, order.instance) == REASON else 1

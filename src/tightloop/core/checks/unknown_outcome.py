@@ -4,12 +4,12 @@ If that order did fill, this one would double the position.
 """
 
 from tightloop.core.compiled import compiled
-from tightloop.core.domain.enums import OrderState
+from tightloop.core.domain.enums import OrderState, Reason
 from tightloop.core.domain.types import Record
 from tightloop.core.signatures import CHECK
 
 PRECEDENCE = 45
-REASON = 200
+REASON = int(Reason.UNKNOWN_OUTCOME)
 
 
 @compiled(CHECK)

@@ -1,9 +1,10 @@
 """Records and enums of carry: capital on several venues, the legs that earn, the instructions to venues.
 
 A *series* is an external value over time: a price, a mark, an index, a rate. A *balance* is an amount of one token in
-one place. A *holding* is a perpetual position. A *leg* is one source of income: spot coins, a loan, a stake, a
-leveraged loop, a perpetual. Supplied and borrowed amounts are scaled: interest grows the index, never the amount. The
-value of a balance is sign x amount x index x rate x price, in the share class (the asset the fund is accounted in).
+one place. A *holding* is a perpetual position: the fields of a POSITION, with its margin account (a balance) and its
+market. A *leg* is one source of income: spot coins, a loan, a stake, a leveraged loop, a perpetual. Supplied and
+borrowed amounts are scaled: interest grows the index, never the amount. The value of a balance is sign x amount x index
+x rate x price, in the share class (the asset the fund is accounted in).
 
 Fields of an INSTRUCTION_EXECUTED event: order_id = bundle, reason = Instruction, instrument = source balance, instance
 = target balance (of PERP_TRADE: the holding), qty = amount given, amount = amount received, price = execution price,
@@ -14,14 +15,13 @@ holding.
 from enum import IntEnum
 
 from tightloop.core import limits
+from tightloop.core.domain.position import POSITION_FIELDS
 from tightloop.core.domain.records import of, record
 
 GO = 0
 """Code of the INSTRUCT row that ends a bundle and has it executed."""
 GWEI = 1e-9
 """ETH per gwei."""
-ALONE, STAGE = 1, 2
-"""Values of ``is_pending``: a single bundle, or a stage of a task, which is retried after a rollback."""
 
 
 SMALL_BELOW, MEDIUM_BELOW = 50_000.0, 500_000.0
@@ -233,8 +233,10 @@ BALANCE = record(
 )
 
 HOLDING = record(
-    *of("i8", "venue base quote mark_series cash leg opened_ns settled_ns is_liquidated high_series low_series"),
-    *of("f8", "qty entry mark spot unrealized funding fees realized weight stop target before"),
+    # The fields of a POSITION do not come first: numba would pass a HOLDING as a POSITION, by its prefix, and warn.
+    *of("i8", "venue base quote mark_series margin_account leg settled_ns is_liquidated high_series low_series"),
+    *POSITION_FIELDS,  # margin and leverage stay 0: margin is shared by a venue, and lies in the margin account
+    *of("f8", "mark spot weight stop target before"),
     *of("f8", "fee_rate rate_small rate_medium"),
 )  # mark, spot: of the perpetual and of its base, in quote units; before: mark at the previous instant
 
@@ -252,6 +254,7 @@ BOOKS = record(
     ("holdings", HOLDING, (limits.HOLDINGS_MAX,)),
     ("reserves", RESERVE, (RESERVES,)),
     ("counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
+    ("hash", "u8"),  # of all postings, in order
 )
 
 LEG = record(
@@ -268,9 +271,12 @@ LEG = record(
     *of("f8", "fresh wanted_side wanted_sd confidence confidence_min stop_sd target_sd sd_floor sd_cap"),
 )
 
+BUNDLE = record(*of("i8", "id life is_stage"))  # id 0: free slot; a stage of a task is retried after a rollback
+
 CARRY = record(
     *of("i8", "address family leg_count cash gas_balance gas_series gas_asset gas_transfer delay_ns"),
-    *of("i8", "task stage bundle_id is_pending transit_count blocked_ns has_entered is_legacy gas_twice fee_in_amount"),
+    *of("i8", "task stage bundle_id pending_count unknown_count transit_count blocked_ns has_entered is_legacy"),
+    *of("i8", "gas_twice fee_in_amount"),
     *of("i8", "settlement_count resize_count rebalance_count rollback_count bundle_count band is_fast"),
     *of("i8", "pay_ns pay_count warn_ns low_ns margin_min_ns hf_min_ns is_warned is_unpayable liquidation_count"),
     *of("i8", "killed is_denied paused_stage paused_band paused_first measured_ns"),  # killed: bit set of scopes
@@ -283,6 +289,7 @@ CARRY = record(
     *of("f8", "hf_low ltv_high used_high margin_worst"),  # extremes within the current instant
     ("monitors", "f8", (MONITORS,)),
     ("levels", "i8", (MONITORS,)),
+    ("bundles", BUNDLE, (limits.BUNDLES_MAX,)),  # sent, and not final yet
     ("denied", "i8", (BANDS,)),  # by rule: the Reason of the denial logged last, 0 for none
     ("buckets", "f8", (limits.BUCKETS_MAX,)),
     ("legs", LEG, (limits.LEGS_MAX,)),

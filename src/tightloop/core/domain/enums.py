@@ -43,6 +43,9 @@ class EventKind(IntEnum):
     DEBT_LIQUIDATED = 38
     SNAPSHOT_COMPLETE = 39  # every value known at this time has been delivered: decide
     SNAPSHOT_CLOSED = 40  # and everything decided on it has been executed
+    SETTLEMENT_PUBLISHED = 41  # market data: a funding rate settles; the venue answers with FUNDING_SETTLED
+    REWARD_PUBLISHED = 42  # market data: a period of rewards begins or ends; the venue answers with REWARD_PAID
+    BUNDLE_UNKNOWN = 43  # sent, and no answer came: BUNDLE_ENDED follows once it was looked up
 
 
 class Phase(IntEnum):
@@ -201,6 +204,7 @@ class Reason(IntEnum):
     OPERATOR = 65
     STRATEGY = 66  # requested from outside the step
     FEED_SILENT = 67  # E1 by on_stale
+    UNKNOWN_OUTCOME = 200  # something that was sent may have been executed, and would be a second one
 
 
 class RowKind(IntEnum):
@@ -243,6 +247,7 @@ class WarningCode(IntEnum):
     REWARD_UNPRICED = 24  # a reward was paid and has no market price; value: units
     NOT_PAYABLE = 25  # a withdrawal waits for cash; value: the amount missing
     BUNDLE_DENIED = 26  # order_id: the RebalanceReason that would add risk; reason: why it may not; value: how much
+    OUTCOME_UNKNOWN = 27  # no answer came to a bundle; order_id: the bundle
 
 
 class AccountKind(IntEnum):

@@ -24,15 +24,18 @@ An EVENT is a union: one record of fixed layout for all kinds. Every kind has ``
     CANCEL_REQUESTED      instance, order_id
     PROTECTION_REQUESTED  instance, stop_loss, take_profit (NaN: unchanged)
     SERIES_UPDATED        instrument: series, price: its value from now on
-    FUNDING_SETTLED       instance: holding, rate, price: mark, amount: received in the quote asset, stop_price: in
-                          the cash that pays
-    REWARD_PAID           instance: balance, rate: units per ETH staked (0: a period begins), amount: units paid
+    SETTLEMENT_PUBLISHED  instance: holding, rate, price: mark
+    FUNDING_SETTLED       these, and amount: received in the quote asset, stop_price: in the cash that pays
+    REWARD_PUBLISHED      instance: balance, rate: units per ETH staked (0: a period begins), [ts_event_ns, ts_init_ns):
+                          the period
+    REWARD_PAID           instance: balance, amount: units paid
     CAPITAL_FLOW          amount in the share class (negative: a withdrawal), reason 1: at once
     SIGNAL_RECEIVED       instance: leg, qty: side, amount: confidence, rate: standard deviation
     INSTRUCTION_EXECUTED  order_id: bundle, reason: Instruction, instrument: source balance, instance: target balance
                           (or holding), qty: given, amount: taken, price, rate: fee, is_maker: balance that pays the fee
                           (-1: none), side: leg, stop_loss and take_profit of a directional holding
     BUNDLE_ENDED          order_id: bundle, reason: Rollback, 0 when all of it took place
+    BUNDLE_UNKNOWN        order_id: bundle that was not answered; BUNDLE_ENDED follows once it was looked up
     PERP_LIQUIDATED       instance: holding, price, amount: margin the venue kept
     DEBT_LIQUIDATED       instrument: debt, instance: collateral, qty repaid and amount seized (both scaled)
     SNAPSHOT_*            nothing more
@@ -122,7 +125,7 @@ def write_timer(event: Record, instrument: int, now_ns: int, is_before_bar: int)
 
 @hot
 def settlement_mark(event: Record) -> float:
-    """Return the mark of FUNDING_RATE, FUNDING_PAID or FUNDING_SETTLED."""
+    """Return the mark of FUNDING_RATE, FUNDING_PAID, SETTLEMENT_PUBLISHED or FUNDING_SETTLED."""
     return event.price
 
 
@@ -366,9 +369,17 @@ def set_debt_liquidated(event: Record, debt: int, collateral: int, repaid: float
 
 
 @hot
-def set_settled(event: Record, amount: float, in_cash: float) -> None:
-    """Set what a FUNDING_SETTLED pays: in the quote asset, and in the cash it is paid in."""
+def set_settled(event: Record, published: Record, amount: float, in_cash: float) -> None:
+    """Set what a FUNDING_SETTLED answers to SETTLEMENT_PUBLISHED: the amount in the quote asset, and in cash."""
+    event.instance, event.ts_event_ns = published.instance, published.ts_event_ns
+    event.rate, event.price = published.rate, published.price
     event.amount, event.stop_price = amount, in_cash
+
+
+@hot
+def set_reward(event: Record, balance: int, units: float) -> None:
+    """Set which reward was paid, and how many units of it."""
+    event.instance, event.amount = balance, units
 
 
 @hot
@@ -379,7 +390,7 @@ def settled_cash(event: Record) -> float:
 
 @hot
 def bundle(event: Record) -> int:
-    """Return the bundle that an INSTRUCTION_EXECUTED or BUNDLE_ENDED belongs to; 0: the venue acted by itself."""
+    """Return the bundle that an INSTRUCTION_EXECUTED or BUNDLE_* belongs to; 0: the venue acted by itself."""
     return event.order_id
 
 

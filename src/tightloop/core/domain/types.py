@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tightloop.core import limits
 from tightloop.core.domain.carry import CARRY
+from tightloop.core.domain.position import POSITION
 from tightloop.core.domain.records import of as _of
 from tightloop.core.domain.records import record as _record
 from tightloop.core.domain.ticks import BOOK, EDGE, LEVEL, ON_DEMAND, TAPE
@@ -117,13 +118,6 @@ INSTANCE = _record(
     *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # per section, at the last evaluation
-)
-
-POSITION = _record(
-    *_of("f8", "qty entry_price leverage margin liquidation_price unrealized"),  # qty > 0 long, < 0 short
-    *_of("f8", "realized fees funding slippage"),  # of the open trade
-    *_of("f8", "entry_qty entry_value exit_qty exit_value best_price"),
-    *_of("i8", "opened_ns closed_ns signal_id trade_id"),
 )
 
 ORDER = _record(

@@ -26,7 +26,7 @@ from tightloop.core.carry.bundles import (
     units_of_spot,
 )
 from tightloop.core.carry.paying import can_unwind, pay, warn_once_unpayable
-from tightloop.core.carry.risk import forget_denials, is_denied, refusal
+from tightloop.core.carry.risk import forget_denials, is_denied, may_add
 from tightloop.core.carry.tasks import enter, go_on, note, reduce, refill, resume_entering, stop_entering
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
@@ -122,7 +122,7 @@ def _guard_pools(state: Record, rows: Rows) -> bool:
                 _lower(
                     state, rows, k, min(leg.ltv, leg.threshold / carry.hf_floor), RebalanceReason.HEALTH_FACTOR.value
                 )
-                return carry.is_pending != 0
+                return carry.pending_count > 0
     return False
 
 
@@ -203,7 +203,7 @@ def _hedge(state: Record, rows: Rows) -> bool:
         for k in range(leg.holding_first, leg.holding_first + leg.holding_count):
             holding = carry.books.holdings[k]
             qty = wanted * holding.weight - holding.qty
-            if qty * holding.qty < 0.0 or refusal(state) == 0:
+            if qty * holding.qty < 0.0 or may_add(state):
                 count += trade_perp(state, rows, k, qty)
         return send_bundle(state, rows, count)
     return False
@@ -236,12 +236,12 @@ def _follow_ltv(state: Record, rows: Rows) -> bool:
         drift = debt / collateral - leg.ltv if collateral > 0.0 else 0.0
         if drift > carry.ltv_band:
             _lower(state, rows, at, leg.ltv, RebalanceReason.LTV.value)
-            return carry.is_pending != 0
+            return carry.pending_count > 0
         if drift < -carry.ltv_band and leg.kind == LegKind.LOOP:
             if is_denied(state, rows, RebalanceReason.LTV.value, drift):
                 continue
             _relever(state, rows, at, leg.ltv, RebalanceReason.LTV.value)
-            return carry.is_pending != 0
+            return carry.pending_count > 0
     return False
 
 
@@ -310,7 +310,7 @@ def _follow_signals(state: Record, rows: Rows) -> bool:
                 qty, is_entry = 0.0, False  # denied: the old side is closed all the same
             row = instruct(state, rows, at, Instruction.PERP_TRADE.value, -1, -1, qty - holding.qty, 0.0)
             row.instance = k
-            row.role = holding.cash
+            row.role = holding.margin_account
             row.fee = holding.fee_rate
             if is_entry and sd == sd:
                 row.stop_price = holding.mark * (1.0 - side * leg.stop_sd * sd)
@@ -340,9 +340,11 @@ def _begin_something(state: Record, rows: Rows) -> None:
     carry = state.carry
     if _margin_is_low(carry) and _retarget(state, rows, RebalanceReason.MARGIN.value):
         return
+    if carry.unknown_count > 0:
+        return  # amounts may be about to change: paying or trading on them now could do it twice
     if carry.payable > 0.0:
         pay(state, rows)
-        if carry.is_pending != 0:
+        if carry.pending_count > 0:
             return
     if not carry.units > 0.0:
         return  # all units are redeemed
@@ -374,21 +376,23 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     """Send the next bundle of the task in progress, or the first bundle of a new task."""
     carry = state.carry
     assert carry.leg_count > 0, "an allocator has legs"
-    if carry.is_pending != 0 or carry.blocked_ns == state.ts_ns:
+    if carry.pending_count > 0 or carry.blocked_ns == state.ts_ns:
         return 0
     is_new = moment == Moment.DECIDE
     if is_new:
         forget_denials(state)
+        if carry.unknown_count > 0 and carry.deposited > 0.0:
+            is_denied(state, rows, RebalanceReason.DEPOSIT.value, carry.deposited)
     if is_new and carry.has_entered != 0 and _guard_pools(state, rows):
         return 0
-    if carry.transit_count > 0:
-        return 0
+    if carry.transit_count > 0 or (carry.unknown_count > 0 and carry.task != Task.NONE):
+        return 0  # a task goes on when all before it has arrived, and its outcome is known
     if carry.task == Task.ENTER and is_denied(state, rows, carry.band, carry.base):
         stop_entering(state)
     elif carry.task == Task.ENTER or carry.task == Task.REDUCE:
         go_on(state, rows)
-    if carry.task == Task.PAY and carry.is_pending == 0:
+    if carry.task == Task.PAY and carry.pending_count == 0:
         pay(state, rows)
-    elif carry.task == Task.NONE and carry.is_pending == 0 and is_new:
+    elif carry.task == Task.NONE and carry.pending_count == 0 and is_new:
         _begin_something(state, rows)
     return 0

@@ -97,7 +97,7 @@ def _guard(state: Record, instance: int) -> int:
     """Return why S1 may not fire now (a Reason), or 0."""
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]
-    if state.killed != 0 or machine.killed != 0:
+    if trading_account.is_killed(state, instance):
         return Reason.KILL_SWITCH.value
     if strategy.max_concurrent_positions > 0 and strategy.slots_used >= strategy.max_concurrent_positions:
         return Reason.SLOTS_FULL.value

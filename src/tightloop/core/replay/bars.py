@@ -18,6 +18,7 @@ from tightloop.core.domain.enums import EventKind, Phase, RowKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.replay import merge
+from tightloop.core.replay.pump import pump
 from tightloop.core.signatures import (
     ARENA,
     BARS,
@@ -70,20 +71,14 @@ def stage_count(event: Record) -> int:
 
 
 @leaf
-def deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
-    """Send commands to the venue, then apply its events in order, until both queues are empty."""
-    while True:
-        if core_log.has_commands(log):
-            row = log[core_log.next_command(log)]
-            if row.kind <= RowKind.AMEND:
-                venue_bars.on_command(venue, row)
-        elif venue.inbox_taken < venue.inbox_count:
-            step(state, arena, venue.inbox[venue.inbox_taken], log, table)
-            venue.inbox_taken += 1
-        else:
-            break
-    venue.inbox_count = 0
-    venue.inbox_taken = 0
+def _on_row(venue: Record, row: Record) -> None:
+    """Pass a row of the log to the venue, if it is a command."""
+    if row.kind <= RowKind.AMEND:
+        venue_bars.on_command(venue, row)
+
+
+deliver = pump(_on_row)
+"""``deliver(state, arena, venue, log, table)``: the pump of the venue on bars."""
 
 
 @hot

@@ -17,6 +17,7 @@ from tightloop.core.domain.carry import BUCKETS, Monitor
 from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import array, boolean, float64, int64, void
+from tightloop.core.replay.pump import pump
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
 from tightloop.core.venue.carry import bundles, market_events
@@ -50,20 +51,13 @@ def snapshot_width(balances: int, holdings: int) -> int:
 
 
 @leaf
-def _deliver(state: Record, arena: Floats, venue: Record, log: Rows, table: Table) -> None:
-    """Send instructions to the venues, then apply their answers in order, until both queues are empty."""
-    while True:
-        if core_log.has_commands(log):
-            row = log[core_log.next_command(log)]
-            if row.kind == RowKind.INSTRUCT:
-                bundles.on_instruction(venue, row)
-        elif venue.inbox_taken < venue.inbox_count:
-            step(state, arena, venue.inbox[venue.inbox_taken], log, table)
-            venue.inbox_taken += 1
-        else:
-            break
-    venue.inbox_count = 0
-    venue.inbox_taken = 0
+def _on_row(venue: Record, row: Record) -> None:
+    """Pass a row of the log to the venues, if it is an instruction."""
+    if row.kind == RowKind.INSTRUCT:
+        bundles.on_instruction(venue, row)
+
+
+_deliver = pump(_on_row)
 
 
 @leaf

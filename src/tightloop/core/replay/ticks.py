@@ -36,6 +36,7 @@ from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.market import tapes
 from tightloop.core.market import update as market_update
 from tightloop.core.replay.merge import is_before, sift_down
+from tightloop.core.replay.pump import drop_answer, sender
 from tightloop.core.signatures import (
     ARENA,
     EVENTS,
@@ -255,12 +256,14 @@ def is_over(streams: Rows, heap: Ints, venue: Record) -> bool:
 
 
 @leaf
-def send_commands(venue: Record, log: Rows) -> None:
-    """Send the commands in the log that were not sent yet; they reach the venue after their latency."""
-    while core_log.has_commands(log):
-        row = log[core_log.next_command(log)]
-        if row.kind <= RowKind.AMEND:
-            venue_ticks.send(venue, row)
+def _on_row(venue: Record, row: Record) -> None:
+    """Send a row of the log to the venue, if it is a command; it arrives after its latency."""
+    if row.kind <= RowKind.AMEND:
+        venue_ticks.send(venue, row)
+
+
+send_commands = sender(_on_row)
+"""``send_commands(venue, log)``: send the commands in the log that were not sent yet."""
 
 
 @leaf
@@ -284,15 +287,6 @@ def receive_answer(state: Record, event: Record) -> None:
     """Set the time of an answer at its arrival: never before State, which a timer may have moved 1 ns ahead."""
     event.ts_init_ns = max(event.ts_init_ns, state.ts_ns)
     event.phase = Phase.RECORD.value
-
-
-@hot
-def drop_answer(venue: Record) -> None:
-    """Remove the first answer from the venue's inbox."""
-    venue.inbox_taken += 1
-    if venue.inbox_taken == venue.inbox_count:
-        venue.inbox_taken = 0
-        venue.inbox_count = 0
 
 
 @leaf
@@ -455,6 +449,12 @@ def strategy_received(venues: Rows, events: Rows) -> None:
 def send_new(venues: Rows, log: Rows) -> None:
     """Send the commands in the log that were not sent yet."""
     send_commands(venues[0], log)
+
+
+@compiled(void(VENUES, LOG_ARRAY, int64))
+def send_row(venues: Rows, log: Rows, row: int) -> None:
+    """Send the command in a row of the log."""
+    _on_row(venues[0], log[row])
 
 
 @compiled(void(STATES, ARENA, TABLE))

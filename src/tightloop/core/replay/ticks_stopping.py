@@ -10,6 +10,7 @@ from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import int64
 from tightloop.core.replay.bars_stopping import HAS_NEWS, SCANNED, STOPPED, listen
+from tightloop.core.replay.pump import drop_answer
 from tightloop.core.replay.ticks import (
     ANSWERED,
     CROWDED,
@@ -28,7 +29,6 @@ from tightloop.core.replay.ticks import (
     STARVED,
     STRATEGY,
     VENUE,
-    drop_answer,
     has_no_room,
     is_grid,
     is_over,

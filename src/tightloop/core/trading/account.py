@@ -1,4 +1,9 @@
-"""The account as a whole: peak equity, drawdown, the daily-loss and drawdown stops, ruin, and their warnings."""
+"""The account as a whole: the gate for new risk, peak equity, drawdown, account stops, ruin, and their warnings.
+
+``risk_refusal`` is the only place that decides whether new risk may be taken. Orders of every family reach it through
+the checks ``kill_switch``, ``ruined``, ``drawdown`` and ``daily_loss`` that ``commands.send`` calls; bundles of the
+carry allocator through ``carry/risk.py``. Whatever reduces risk never asks.
+"""
 
 import math
 
@@ -7,6 +12,57 @@ from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain.enums import InstanceState, Reason, Role, RowKind, WarningCode
 from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import commands, exposure
+
+ALLOCATOR = -1
+"""Scope of the gate: the carry allocator of a run, in place of an instance."""
+
+
+@leaf
+def is_killed(state: Record, scope: int) -> bool:
+    """Return whether a kill switch covers the scope: an instance, or ALLOCATOR."""
+    killed = state.carry.killed if scope == ALLOCATOR else state.instances[scope].killed
+    return state.killed != 0 or killed != 0
+
+
+@leaf
+def _is_drawn_down(state: Record) -> bool:
+    """Return whether the drawdown stop is engaged, or equity is at or beyond its limit now."""
+    limit = state.limits.max_drawdown_pct
+    if state.drawdown_stopped != 0 or limit != limit:
+        return state.drawdown_stopped != 0
+    drawdown_pct = 100.0 * (1.0 - state.equity / state.equity_peak) if state.equity < state.equity_peak else 0.0
+    return not exposure.below(drawdown_pct, limit)
+
+
+@leaf
+def _is_day_lost(state: Record) -> bool:
+    """Return whether the daily-loss stop is engaged, or the loss since 00:00 UTC is beyond its limit now."""
+    limit = state.limits.daily_loss_pct
+    if state.daily_stopped_day == state.day or limit != limit:
+        return state.daily_stopped_day == state.day
+    return not exposure.within(-exposure.daily_pnl(state), state.day_start_equity * limit / 100.0)
+
+
+@leaf
+def risk_refusal(state: Record, scope: int) -> int:
+    """Return the Reason that forbids new risk in a scope (an instance, or ALLOCATOR); 0 when it may be taken."""
+    if is_killed(state, scope):
+        return Reason.KILLED.value
+    if scope == ALLOCATOR and state.carry.unknown_count > 0:
+        return Reason.UNKNOWN_OUTCOME.value  # of orders a check of their instrument: unknown_outcome
+    if exposure.is_ruined(state):
+        return Reason.RUINED.value
+    if _is_drawn_down(state):
+        return Reason.MAX_DRAWDOWN.value
+    if _is_day_lost(state):
+        return Reason.DAILY_LOSS.value
+    return 0
+
+
+@leaf
+def may_take_risk(state: Record, scope: int) -> bool:
+    """Return whether new risk may be taken in a scope (an instance, or ALLOCATOR)."""
+    return risk_refusal(state, scope) == 0
 
 
 @leaf

@@ -8,7 +8,8 @@
     PENDING_CANCEL  PENDING_C REJECTED  PENDING_C.    FILLED       CANCELED  EXPIRED  -
 
 Terminal states have no way out. An illegal event changes nothing and is reported. IN_FLIGHT means that the outcome is
-unknown: the order is neither gone nor filled, and it keeps its reserved margin until the venue is queried.
+unknown: the order is neither gone nor filled, and it keeps its reserved margin until the venue is queried. The table
+refines that of ``lifecycle.py``, which bundles of carry share.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain.enums import EventKind, OrderState
 from tightloop.core.domain.types import Record
+from tightloop.core.trading import lifecycle
 
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
 _FILLED_PART = 0
@@ -46,6 +48,10 @@ def _table() -> tuple[tuple[int, ...], ...]:
         rows[state][column[e.ORDER_REJECTED]] = s.REJECTED
     rows[s.ACCEPTED][column[e.ORDER_REJECTED]] = s.REJECTED
     rows[s.SUBMITTED][column[e.ORDER_UNKNOWN]] = s.IN_FLIGHT
+    for state in open_states:
+        for to in rows[state]:
+            legal = to < 0 or lifecycle.TRANSITIONS[lifecycle.life_of(state), lifecycle.life_of(OrderState(to))]
+            assert legal, f"{state.name} to {OrderState(to).name} contradicts the life cycle"
     return tuple(tuple(int(cell) for cell in row) for row in rows)
 
 

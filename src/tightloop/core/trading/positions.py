@@ -1,4 +1,7 @@
-"""Positions: the effect of fills. One signed position per instance, at its average entry price."""
+"""Positions: the effect of fills on a signed quantity at its average entry price.
+
+For every record with the fields of a POSITION: one per instance of a strategy, and the holdings of carry.
+"""
 
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
@@ -35,6 +38,16 @@ def reduce(position: Record, qty: float, price: float, multiplier: float) -> flo
 
 
 @leaf
+def reset_volume(position: Record) -> None:
+    """Reset the quantities and values bought and sold since the position was last flat."""
+    assert position.qty == 0.0, "volume is counted from flat to flat"
+    position.entry_qty = 0.0
+    position.entry_value = 0.0
+    position.exit_qty = 0.0
+    position.exit_value = 0.0
+
+
+@leaf
 def begin_trade(position: Record, trade_id: int, signal_id: int, opened_ns: int) -> None:
     """Reset the counters that run from flat to flat."""
     assert position.qty == 0.0, "a trade begins flat"
@@ -45,10 +58,7 @@ def begin_trade(position: Record, trade_id: int, signal_id: int, opened_ns: int)
     position.fees = 0.0
     position.funding = 0.0
     position.slippage = 0.0
-    position.entry_qty = 0.0
-    position.entry_value = 0.0
-    position.exit_qty = 0.0
-    position.exit_value = 0.0
+    reset_volume(position)
     position.entry_price = 0.0
     position.unrealized = 0.0
 

@@ -407,7 +407,7 @@ class _Layout:
             base, quote = base_and_quote(instrument)
             holding = self.books["holdings"][len(self.holdings)]
             margin = quote if self.strategy.share_class == "ETH" else self.strategy.share_class
-            holding["cash"] = self._balance(instrument.venue, BalanceKind.VENUE, margin, may_be_negative=1)
+            holding["margin_account"] = self._balance(instrument.venue, BalanceKind.VENUE, margin, may_be_negative=1)
             holding["venue"] = self._place(instrument.venue)
             holding["base"], holding["quote"] = self._asset(base), self._asset(quote)
             holding["mark_series"] = self._series("mark", str(instrument))

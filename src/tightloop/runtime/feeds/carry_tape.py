@@ -97,7 +97,7 @@ def _settlements(holding: int, feed: CarryFeed, instrument: str) -> list[Rows]:
     if settlement is None:
         return []
     events = np.zeros(len(settlement.ts_ns), EVENT)
-    events["kind"], events["instance"], events["instrument"] = int(EventKind.FUNDING_SETTLED), holding, -1
+    events["kind"], events["instance"], events["instrument"] = int(EventKind.SETTLEMENT_PUBLISHED), holding, -1
     events["ts_init_ns"] = events["ts_event_ns"] = settlement.ts_ns
     events["rate"], events["price"] = settlement.rate, settlement.mark
     return [events]
@@ -111,6 +111,8 @@ def _payouts(plan: CarryPlan, feed: CarryFeed) -> list[Rows]:
             reward = plan.rewards.get((leg.name, payout.token), -1)
             if reward < 0 or not feed.instants[0] <= payout.ts_ns <= feed.instants[-1]:
                 continue
-            events.append(_extra(max(payout.from_ns, int(feed.instants[0])), EventKind.REWARD_PAID, reward))
-            events.append(_extra(payout.ts_ns, EventKind.REWARD_PAID, reward, payout.from_ns, rate=payout.per_unit))
+            events.append(_extra(max(payout.from_ns, int(feed.instants[0])), EventKind.REWARD_PUBLISHED, reward))
+            events.append(
+                _extra(payout.ts_ns, EventKind.REWARD_PUBLISHED, reward, payout.from_ns, rate=payout.per_unit)
+            )
     return events

@@ -17,7 +17,8 @@ from tightloop.core import limits
 from tightloop.core import log as core_log
 from tightloop.core.compiled import entry_of
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, Role, RowKind, TimeInForce
-from tightloop.core.domain.types import BAR, EVENT, INSTANCE, INSTRUMENT, ORDER, POSITION, STATE, Rows
+from tightloop.core.domain.position import POSITION
+from tightloop.core.domain.types import BAR, EVENT, INSTANCE, INSTRUMENT, ORDER, STATE, Rows
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.python.records import Answer, Bars, LookAheadError, OpenOrder

@@ -1,17 +1,14 @@
 """Result of a run on bars or ticks: tables and summary from the recorder. Names and columns are the contract's."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tightloop import __version__
 from tightloop.core.checks import all_checks
 from tightloop.core.domain.enums import (
     InstanceState,
@@ -29,13 +26,10 @@ from tightloop.core.trading.ledger import FEES, FUNDING, REALIZED
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
-from tightloop.model.times import iso
 from tightloop.runtime.results import metrics
 from tightloop.runtime.results.denials import denied, largest_denied
 from tightloop.runtime.results.recorder import Columns, Recorder
-
-Table = dict[str, npt.NDArray[Any] | list[Any]]
-"""Columns of one length. Numbers are arrays, NaN where a float is unknown; texts are arrays of objects or lists."""
+from tightloop.runtime.results.result import Identity, Result, Table, digest, summary, warning_lines
 
 EXIT_REASONS = {
     Role.STOP_LOSS: "stop_loss", Role.TAKE_PROFIT: "take_profit", Role.TRAILING: "trailing", Role.ZE1: "ZE1",
@@ -60,20 +54,6 @@ WARNINGS = {
     WarningCode.SIZE_REDUCED: "percentage sizes were made smaller to what the free cash pays for "
     "({count} entries, first at {first})",
 }
-
-
-@dataclass(slots=True)
-class Result:
-    """Result of one run: ``summary`` is result.json, ``tables`` the Parquet files, ``quality`` the gate's reports."""
-
-    summary: dict[str, Any]
-    tables: dict[str, Table]
-    quality: list[dict[str, Any]]
-
-
-def digest(*parts: object) -> str:
-    """Hash parts as text, in order; a separator keeps ('ab', 'c') and ('a', 'bc') apart. 64 hex digits."""
-    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
 
 
 class _Tables:
@@ -293,13 +273,7 @@ class _Tables:
 
     def warnings(self) -> list[str]:
         """Write the warnings of the run: one line for each code, with its count and its first time."""
-        rows = self.recorder.columns(RowKind.WARNING)
-        lines = []
-        for code, text in WARNINGS.items():
-            chosen = np.flatnonzero(rows["code"] == int(code))
-            if len(chosen):
-                first, value = iso(int(rows["ts_ns"][chosen[0]])), float(rows["value"][chosen[0]])
-                lines.append(text.format(count=len(chosen), first=first, value=value))
+        lines = warning_lines(self.recorder.columns(RowKind.WARNING), WARNINGS)
         if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
             lines.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
         return lines
@@ -329,15 +303,6 @@ def _order_ids(numbers: npt.NDArray[np.int64]) -> list[str]:
     return [f"{number >> 16}-{number & 0xFFFF}" for number in numbers.tolist()]
 
 
-def data_hash(feed_rows: list[npt.NDArray[Any]]) -> str:
-    """Hash every row that a run read: 32 hex digits."""
-    hasher = hashlib.blake2b(digest_size=16)
-    for rows in feed_rows:
-        hasher.update(str(rows.dtype.itemsize).encode())
-        hasher.update(np.ascontiguousarray(rows).view(np.uint8).data)
-    return hasher.hexdigest()
-
-
 def config_hash(strategies: Sequence[Strategy]) -> str:
     """Return the hash of one strategy, or of several that share an account."""
     if len(strategies) == 1:
@@ -354,33 +319,14 @@ def build(
     those of the run. ``quality``: the gate's report of each dataset.
     """
     state = plan.states[0]
-    strategy_hash = config_hash(plan.strategies)
-    session_id = "ses_" + digest(strategy_hash, data_digest, seed, __version__)[:12]
-    tables = _Tables(plan, recorder, session_id)
+    identity = Identity(
+        strategy=" + ".join(strategy.read.name for strategy in plan.strategies),
+        config_hash=config_hash(plan.strategies), data_hash=data_digest, seed=seed, settle_asset=plan.settle_asset,
+        instruments=plan.instruments, timeframe=plan.timeframe, feed=list(plan.feed) or None, capital=plan.capital,
+    )  # fmt: skip
+    tables = _Tables(plan, recorder, identity.session_id)
     equity = recorder.equity()
     ts_ns, values = equity["ts_ns"].astype(np.int64), equity["equity"].astype(np.float64)
-    closed = recorder.columns(RowKind.TRADE)
-    summary: dict[str, Any] = {
-        "strategy": " + ".join(strategy.read.name for strategy in plan.strategies),
-        "config_hash": strategy_hash,
-        "data_hash": data_digest,
-        "engine_version": __version__,
-        "seed": seed,
-        "session_id": session_id,
-        "settle_asset": plan.settle_asset,
-        "instruments": [str(instrument) for instrument in plan.instruments],
-        "timeframe": plan.timeframe,
-        "feed": list(plan.feed) or None,
-        "from": iso(int(ts_ns[0])) if len(ts_ns) else None,
-        "to": iso(int(ts_ns[-1])) if len(ts_ns) else None,
-        "initial_equity": plan.capital,
-        "final_equity": float(values[-1]) if len(values) else plan.capital,
-        "state_hash": state_hash(plan.states, plan.arena),
-        "metrics": figures_of(plan, ts_ns, values, closed),
-        "attribution": attribution(state),
-        "account": account_of(plan.strategies[0]),
-        "warnings": [w for s in plan.strategies for w in s.warnings] + warnings + tables.warnings(),
-    }
     frames: dict[str, Table] = {
         "trades": tables.trades(),
         "orders": tables.orders(),
@@ -394,8 +340,17 @@ def build(
     }  # fmt: skip
     multipliers = {str(i): float(state["instruments"][k]["multiplier"]) for k, i in enumerate(plan.instruments)}
     largest = largest_denied(frames["orders"], frames["signals"], frames["equity"], multipliers)
-    summary["denied"] = denied(frames["orders"], plan.strategies, largest)
-    return Result(summary, frames, quality)
+    return Result(
+        summary(
+            identity, ts_ns, values, state_hash(plan.states, plan.arena),
+            metrics=figures_of(plan, ts_ns, values, recorder.columns(RowKind.TRADE)),
+            attribution=attribution(state), account=account_of(plan.strategies[0]),
+            warnings=[w for s in plan.strategies for w in s.warnings] + warnings + tables.warnings(),
+            denied=denied(frames["orders"], plan.strategies, largest),
+        ),
+        frames,
+        quality,
+    )  # fmt: skip
 
 
 def account_of(strategy: Strategy) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tightloop.app.cli.options import STRATEGIES, accepted_faults, check_folder,
 from tightloop.model.errors import Interrupted, StrategyError
 
 if TYPE_CHECKING:
-    from tightloop.app.runs.files import RunFiles
+    from tightloop.app.runs.run import Run
 
 NOT_IN_COMMAND = {"--out": 1, "--timing": 0, "--no-report": 0}
 """Options (and how many values they have) that the report does not repeat: they change no result."""
@@ -86,12 +86,12 @@ def _command(arguments: list[str]) -> str:
     return shlex.join(["tightloop", *kept])
 
 
-def _folder(run: RunFiles) -> Path:
+def _folder(run: Run) -> Path:
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in run.summary["strategy"])
     return Path("runs") / f"{name[:80]}-{run.summary['config_hash']}"
 
 
-def _write(run: RunFiles, folder: Path, timing: bool, no_report: bool) -> None:
+def _write(run: Run, folder: Path, timing: bool, no_report: bool) -> None:
     """Write the files and print summary and timing; Ctrl-C while files are written waits until all are whole."""
     there = runs.files.earlier_run(folder)
     if there is not None:

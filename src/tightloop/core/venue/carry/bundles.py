@@ -23,7 +23,7 @@ SLACK = 1e-9
 
 @leaf
 def _save(venue: Record) -> None:
-    """Save what a bundle can change: amounts of balances, holdings, contra accounts."""
+    """Save what a bundle can change: amounts of balances, holdings, contra accounts, the hash of postings."""
     books = venue.books
     for index in range(books.balance_count):
         venue.saved_amounts[index] = books.balances[index].amount
@@ -31,6 +31,7 @@ def _save(venue: Record) -> None:
         venue.saved_holdings[index] = books.holdings[index]
     for index in range(books.token_count * COUNTERS):
         venue.saved_counters[index] = books.counters[index]
+    venue.saved_hash = books.hash
 
 
 @leaf
@@ -43,6 +44,7 @@ def _restore(venue: Record) -> None:
         books.holdings[index] = venue.saved_holdings[index]
     for index in range(books.token_count * COUNTERS):
         books.counters[index] = venue.saved_counters[index]
+    books.hash = venue.saved_hash
 
 
 @leaf

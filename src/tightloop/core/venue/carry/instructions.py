@@ -8,11 +8,12 @@ bundle runs: ``bundles.py`` checks the bundle as a whole.
 import math
 
 from tightloop.core import limits
-from tightloop.core.carry.books import change, convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
+from tightloop.core.carry.books import convert, in_cash, rate_of_size, series_now, trade_holding, unit_value
 from tightloop.core.compiled import leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, Rollback
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import post_balance
 from tightloop.core.venue.carry.record import push_executed
 
 ROUNDING = 1e-12
@@ -81,7 +82,7 @@ def _trade_perp(venue: Record, request: Record) -> int:
     fields.set_executed_price(event, holding.mark)
     fields.set_executed_exits(event, request.stop, request.target_price)
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        post_balance(books, request.fee_balance, ContraAccount.COSTS.value, -fee)
         fields.set_executed_fee(event, fee, request.fee_balance)
     return Rollback.NONE.value
 
@@ -168,7 +169,7 @@ def execute(venue: Record, request: Record) -> int:
     if op == Instruction.SPOT_BUY or op == Instruction.SPOT_SELL:
         fields.set_executed_price(event, books.series[request.series].now)
     if fee != 0.0:
-        change(books, request.fee_balance, -fee, ContraAccount.COSTS.value)
+        post_balance(books, request.fee_balance, ContraAccount.COSTS.value, -fee)
         fields.set_executed_fee(event, fee, request.fee_balance)
     if op == Instruction.REDEEM:  # the target is a QUEUE balance: the protocol pays out after its queue time
         leg = venue.legs[request.leg]

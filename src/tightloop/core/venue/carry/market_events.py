@@ -4,7 +4,6 @@ import math
 
 from tightloop.core.carry import lending
 from tightloop.core.carry.books import (
-    change,
     convert,
     in_cash,
     margin_equity,
@@ -20,30 +19,29 @@ from tightloop.core.domain import events as fields
 from tightloop.core.domain.carry import BalanceKind, ContraAccount, Instruction, LegKind
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import post_balance
 from tightloop.core.venue.carry.record import push, push_executed
 
 
 @leaf
 def on_market_event(venue: Record, event: Record) -> None:
-    """Process a market event at the venues, before the step does.
-
-    The amounts of FUNDING_SETTLED and REWARD_PAID are written into the event itself.
-    """
+    """Process a market event at the venues, before the step does; what they do is told by events of their own."""
     assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
     venue.ts_ns = event.ts_init_ns
+    venue.bundle_id = 0  # what the venues do by themselves belongs to no bundle
     kind = event.kind
     books = venue.books
     if kind == EventKind.SERIES_UPDATED:
         update_series_at_venue(books, event.instrument, event.price)
-    elif kind == EventKind.FUNDING_SETTLED:
+    elif kind == EventKind.SETTLEMENT_PUBLISHED:
         if event.ts_event_ns == event.ts_init_ns:
             _stop_out(venue)  # the bar that ended now came before this settlement
         _settle_funding(venue, event)
-    elif kind == EventKind.REWARD_PAID:
+    elif kind == EventKind.REWARD_PUBLISHED:
         _pay_reward(venue, event)
     elif kind == EventKind.CAPITAL_FLOW:
         if event.amount > 0.0:
-            change(books, venue.cash, event.amount, ContraAccount.CAPITAL.value)
+            post_balance(books, venue.cash, ContraAccount.CAPITAL.value, event.amount)
     elif kind == EventKind.SNAPSHOT_COMPLETE:
         if venue.has_rewards != 0:
             _accrue_staked(venue)
@@ -58,21 +56,21 @@ def on_market_event(venue: Record, event: Record) -> None:
 
 @leaf
 def _settle_funding(venue: Record, event: Record) -> None:
-    """Settle funding on the quantity held before this instant; write the amounts received into the event.
+    """Settle funding on the quantity held before this instant and answer FUNDING_SETTLED, also where nothing is held.
 
-    ``amount`` is in the quote asset, ``stop_price`` in the asset of the margin account. Longs pay a positive rate.
+    Longs pay a positive rate.
     """
     books = venue.books
     holding = books.holdings[event.instance]
     if holding.settled_ns >= event.ts_event_ns:
         return  # duplicate settlement; already applied
     holding.settled_ns = event.ts_event_ns
-    mark = holding.entry if venue.funding_on_entry != 0 else fields.settlement_mark(event)
+    mark = holding.entry_price if venue.funding_on_entry != 0 else fields.settlement_mark(event)
     amount = -holding.qty * mark * event.rate if holding.qty != 0.0 else 0.0
     paid = in_cash(books, holding, amount)
-    fields.set_settled(event, amount, paid)
+    fields.set_settled(push(venue, EventKind.FUNDING_SETTLED.value), event, amount, paid)
     if amount != 0.0:
-        change(books, holding.cash, paid, ContraAccount.FUNDING.value)
+        post_balance(books, holding.margin_account, ContraAccount.FUNDING.value, paid)
 
 
 @leaf
@@ -94,18 +92,20 @@ def _accrue_staked(venue: Record) -> None:
 
 @leaf
 def _pay_reward(venue: Record, event: Record) -> None:
-    """Pay a reward: ``rate`` units for each ETH staked on average over its period; write the amount into the event.
+    """Pay a reward and answer REWARD_PAID: ``rate`` units for each ETH staked on average over its period.
 
     The period is [ts_event_ns, ts_init_ns). A rate of 0 pays nothing and begins a period. A reward without a market
-    price is not booked.
+    price is not booked, but told.
     """
     books = venue.books
     _accrue_staked(venue)
     span = float(event.ts_init_ns - event.ts_event_ns)
-    event.amount = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
+    units = event.rate * venue.staked[event.instance] / span if event.rate > 0.0 and span > 0.0 else 0.0
     venue.staked[event.instance] = 0.0
-    if event.amount > 0.0 and books.assets[books.balances[event.instance].asset].price > 0.0:
-        change(books, event.instance, event.amount, ContraAccount.REWARDS.value)
+    if units > 0.0:
+        fields.set_reward(push(venue, EventKind.REWARD_PAID.value), event.instance, units)
+        if books.assets[books.balances[event.instance].asset].price > 0.0:
+            post_balance(books, event.instance, ContraAccount.REWARDS.value, units)
 
 
 @leaf
@@ -118,7 +118,6 @@ def _arrive(venue: Record) -> None:
             index += 1
             continue
         convert(venue.books, Instruction.ARRIVED.value, transit.source, transit.target, transit.amount, transit.amount)
-        venue.bundle_id = 0
         push_executed(
             venue, Instruction.ARRIVED.value, -1, transit.source, transit.target, transit.amount, transit.amount
         )
@@ -132,7 +131,6 @@ def _arrive(venue: Record) -> None:
 def _close_holding(venue: Record, index: int, price: float) -> None:
     """Close a holding at ``price``, with fee, without an instruction."""
     books = venue.books
-    venue.bundle_id = 0  # forced by the venue: no originating bundle
     holding = books.holdings[index]
     qty = -holding.qty
     trade_holding(books, index, qty, price)
@@ -141,8 +139,8 @@ def _close_holding(venue: Record, index: int, price: float) -> None:
     event = push_executed(venue, Instruction.PERP_TRADE.value, holding.leg, -1, index, qty, 0.0)
     fields.set_executed_price(event, price)
     if fee != 0.0:
-        change(books, holding.cash, -fee, ContraAccount.COSTS.value)
-        fields.set_executed_fee(event, fee, holding.cash)
+        post_balance(books, holding.margin_account, ContraAccount.COSTS.value, -fee)
+        fields.set_executed_fee(event, fee, holding.margin_account)
     holding.stop = holding.target = math.nan
 
 
@@ -181,7 +179,7 @@ def liquidation_price(books: Record, index: int, rate: float) -> float:
     qty = abs(holding.qty)
     sign = 1.0 if holding.qty > 0.0 else -1.0
     cash = margin_equity(books, holding.venue) - holding.unrealized
-    return (sign * holding.entry * qty - cash) / (qty * (sign - rate))
+    return (sign * holding.entry_price * qty - cash) / (qty * (sign - rate))
 
 
 @leaf
@@ -206,7 +204,7 @@ def _liquidate_margins(venue: Record) -> None:
             price = max(alone, price) if holding.qty > 0.0 else min(alone, price)
         kept = in_cash(books, holding, abs(holding.qty) * price * venue.margin_liquidate)
         trade_holding(books, index, -holding.qty, price)
-        change(books, holding.cash, -kept, ContraAccount.SEIZED.value)
+        post_balance(books, holding.margin_account, ContraAccount.SEIZED.value, -kept)
         holding.is_liquidated = 1
         event = push(venue, EventKind.PERP_LIQUIDATED.value)
         fields.set_perp_liquidated(event, index, price, kept)
@@ -234,7 +232,7 @@ def _liquidate_debts(venue: Record) -> None:
         if seized > held:  # the collateral does not cover it: repay only what it pays for
             repaid *= held / seized
             seized = held
-        change(books, leg.product, -seized, ContraAccount.SEIZED.value)
-        change(books, leg.debt, repaid, ContraAccount.SEIZED.value)
+        post_balance(books, leg.product, ContraAccount.SEIZED.value, -seized)
+        post_balance(books, leg.debt, ContraAccount.SEIZED.value, repaid)
         event = push(venue, EventKind.DEBT_LIQUIDATED.value)
         fields.set_debt_liquidated(event, leg.debt, leg.product, repaid, seized)

@@ -21,6 +21,7 @@ CARRY_VENUE = record(
     ("saved_amounts", "f8", (limits.BALANCES_MAX,)),
     ("saved_holdings", HOLDING, (limits.HOLDINGS_MAX,)),
     ("saved_counters", "f8", (limits.TOKENS_MAX * COUNTERS,)),
+    ("saved_hash", "u8"),
     ("inbox", EVENT, (limits.INBOX_MAX,)),
 )
 

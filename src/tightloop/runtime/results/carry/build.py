@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tightloop import __version__
 from tightloop.core.domain.carry import BUCKETS, RebalanceReason, Rollback
 from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.core.state import state_hash
@@ -15,13 +14,14 @@ from tightloop.model.times import iso
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.feeds.carry_tape import make_tape
 from tightloop.runtime.results import metrics
-from tightloop.runtime.results.build import WARNINGS, Result, Table, digest
+from tightloop.runtime.results.build import WARNINGS
 from tightloop.runtime.results.carry import figures as carry_figures
 from tightloop.runtime.results.carry.published import legacy_attribution
 from tightloop.runtime.results.carry.record import BUCKET_NAMES, CarryRecord
 from tightloop.runtime.results.carry.tables import CarryTables
 from tightloop.runtime.results.carry.trades import TradeBook
 from tightloop.runtime.results.recorder import Columns, Recorder
+from tightloop.runtime.results.result import Identity, Result, Table, summary, warning_lines
 
 RESIDUAL = 1e-8
 """Fraction of the capital by which the components of an instant may miss its change of equity: rounding."""
@@ -44,6 +44,7 @@ REMEDIES = {
     Reason.RUINED: "there is no equity to add with",
     Reason.MAX_DRAWDOWN: "write account: {max_drawdown_pct: ...} for another limit, null for none",
     Reason.DAILY_LOSS: "write account: {daily_loss_pct: ...} for another limit, null for none",
+    Reason.UNKNOWN_OUTCOME: "look up what became of the bundle that was not answered",
 }
 """What to do about an account stop that denied an addition."""
 
@@ -65,13 +66,18 @@ def build_carry(
     feed, NaN where unknown; None without a benchmark. Raises AssertionError when the attribution does not add up.
     """
     record = CarryRecord(plan, feed, snapshots, recorder)
-    session_id = "ses_" + digest(plan.strategy.config_hash, feed.data_hash, seed, __version__)[:12]
+    strategy = plan.strategy
+    identity = Identity(
+        strategy=strategy.name, family="carry", config_hash=strategy.config_hash, data_hash=feed.data_hash, seed=seed,
+        settle_asset=strategy.share_class, instruments=plan.instruments, timeframe=strategy.timeframe, feed=None,
+        capital=strategy.capital,
+    )  # fmt: skip
     book = TradeBook(record)
-    tables = CarryTables(record, book, session_id)
+    tables = CarryTables(record, book, identity.session_id)
     benchmark = carry_figures.benchmark_pnl(record, benchmark_apr)
     attributed = _attribution(record)
     frames: dict[str, Table] = {
-        "trades": book.table(session_id),
+        "trades": book.table(identity.session_id),
         "orders": tables.orders(),
         "fills": tables.fills(),
         "equity": _equity(record),
@@ -81,41 +87,19 @@ def build_carry(
         "series": _series(record, benchmark),
         "events": tables.events(),
     }
-    summary = {
-        **_identity(record, seed, session_id),
-        "metrics": carry_figures.metrics_of(record, book.closed()),
-        "figures": {**carry_figures.figures(record, benchmark), **_published(record)},
-        "attribution": carry_figures.attribution(record),
-        "account": _limits(record),
-        "warnings": [*plan.strategy.warnings, *warnings, *_said(record)],
-        "denied": _denied(record.rows(RowKind.WARNING)),
-    }
-    return Result(summary, frames, list(quality))
-
-
-def _identity(record: CarryRecord, seed: int, session_id: str) -> dict[str, Any]:
-    """Return the keys that say which run it is: strategy, hashes, window, equity at both ends."""
-    plan, ts_ns = record.plan, record.ts_ns
-    equity = record.fixed("equity")
-    strategy = plan.strategy
-    return {
-        "strategy": strategy.name,
-        "family": "carry",
-        "config_hash": strategy.config_hash,
-        "data_hash": record.feed.data_hash,
-        "engine_version": __version__,
-        "seed": seed,
-        "session_id": session_id,
-        "settle_asset": strategy.share_class,
-        "instruments": [str(instrument) for instrument in plan.instruments],
-        "timeframe": strategy.timeframe,
-        "feed": None,
-        "from": iso(int(ts_ns[0])) if len(ts_ns) else None,
-        "to": iso(int(ts_ns[-1])) if len(ts_ns) else None,
-        "initial_equity": strategy.capital,
-        "final_equity": float(equity[-1]) if len(equity) else strategy.capital,
-        "state_hash": state_hash(plan.states, plan.arena),
-    }
+    denied = _denied(record.rows(RowKind.WARNING))
+    return Result(
+        summary(
+            identity, record.ts_ns, record.fixed("equity"), state_hash(plan.states, plan.arena),
+            metrics=carry_figures.metrics_of(record, book.closed()),
+            figures={**carry_figures.figures(record, benchmark), **_published(record)},
+            attribution=carry_figures.attribution(record), account=_limits(record),
+            warnings=[*strategy.warnings, *warnings, *_said(record), *(str(row["text"]) for row in denied)],
+            denied=denied,
+        ),
+        frames,
+        list(quality),
+    )  # fmt: skip
 
 
 def _published(record: CarryRecord) -> dict[str, Any]:
@@ -139,20 +123,14 @@ def _limits(record: CarryRecord) -> dict[str, Any]:
 
 
 def _said(record: CarryRecord) -> list[str]:
-    """Write the warnings of the run: one line for each kind, with its count and its first time."""
+    """Write the warnings of the run: one line for each kind, and for each reason of bundles that were rolled back."""
     warned = record.rows(RowKind.WARNING)
-    lines = []
-    for code, text in SAID.items():
-        chosen = np.flatnonzero(warned["code"] == int(code))
-        if len(chosen):
-            first = iso(int(warned["ts_ns"][chosen[0]]))
-            lines.append(text.format(count=len(chosen), first=first, value=float(warned["value"][chosen[0]])))
+    lines = warning_lines(warned, SAID)
     undone = warned["code"] == int(WarningCode.ROLLED_BACK)
     for reason in dict.fromkeys(warned["value"][undone].astype(int).tolist()):
         chosen = np.flatnonzero(undone & (warned["value"] == reason))
         why = Rollback(reason).name.lower().replace("_", " ")
         lines.append(f"{len(chosen)} bundles were rolled back (first at {iso(int(warned['ts_ns'][chosen[0]]))}): {why}")
-    lines += [str(row["text"]) for row in _denied(warned)]
     return lines
 
 

@@ -209,7 +209,7 @@ class CarryRecord:
         ratios: dict[str, Floats] = {}
         for venue in dict.fromkeys(instrument.venue for instrument in self.plan.holdings):
             holdings = [at for at, instrument in enumerate(self.plan.holdings) if instrument.venue == venue]
-            cash = {int(self.books["holdings"][at]["cash"]) for at in holdings}
+            cash = {int(self.books["holdings"][at]["margin_account"]) for at in holdings}
             margin = sum(self.values[:, at] for at in cash) + self.results[:, holdings].sum(axis=1)
             notional = np.zeros(len(self.snapshots))
             for at in holdings:
@@ -235,7 +235,7 @@ class CarryRecord:
         inside = (at > 0) & (at < len(self.snapshots))
         at, mark = at[inside], settlements.mark[inside]
         if self.plan.venues[0]["funding_on_entry"]:
-            mark = np.full(len(at), float(self.books["holdings"][holding]["entry"]))
+            mark = np.full(len(at), float(self.books["holdings"][holding]["entry_price"]))
         # Funding is due on what was held before the instant, so on the quantity of the snapshot before.
         amount = -self.quantities[at - 1, holding] * mark * settlements.rate[inside]
         price = self.quote_price(holding)

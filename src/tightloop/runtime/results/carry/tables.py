@@ -10,9 +10,9 @@ import numpy as np
 from tightloop.core.domain.carry import GO, Instruction, Level, Monitor, PnlComponent, RebalanceReason, Rollback
 from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import CarryPlan
-from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.carry.trades import TradeBook
+from tightloop.runtime.results.result import Table
 
 TRADED = (Instruction.SPOT_BUY, Instruction.SPOT_SELL, Instruction.PERP_TRADE)
 EVENT_NAMES = {
@@ -31,7 +31,7 @@ WARNED = {
     WarningCode.NOT_PAYABLE: "WITHDRAWAL_WAITS", WarningCode.RUINED: "RUINED",
     WarningCode.BUNDLE_DENIED: "DENIED", WarningCode.KILLED: "KILL_SWITCH",
     WarningCode.DAILY_LOSS_STOP: "DAILY_LOSS_STOP", WarningCode.DRAWDOWN_STOP: "DRAWDOWN_STOP",
-    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR",
+    WarningCode.DRAWDOWN_NEAR: "DRAWDOWN_NEAR", WarningCode.OUTCOME_UNKNOWN: "OUTCOME_UNKNOWN",
 }  # fmt: skip
 MEASURES = {
     RebalanceReason.LIQUIDATION: "share",

@@ -12,9 +12,9 @@ import numpy as np
 
 from tightloop.core.domain.carry import Instruction, RebalanceReason
 from tightloop.core.domain.enums import RowKind, WarningCode
-from tightloop.runtime.results.build import Table
 from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.recorder import Columns
+from tightloop.runtime.results.result import Table
 
 FLAT = 1e-9
 """Fraction below which a rest is rounding error: of equity for spot, of the quantity for perpetuals."""
