@@ -56,6 +56,7 @@ class Package:
     def run(self, at=1, *, check=True, **environment):
         """What the entry gave, and whether its machine code came from the cache."""
         own = os.environ | {"PYTHONPATH": str(self.root), "NUMBA_CACHE_DIR": str(self.root / "cache")} | environment
+        own["PYTHONDONTWRITEBYTECODE"] = "1"  # stamped in whole seconds: an edit within one is missed
         for name in {"NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"} - set(environment):
             own.pop(name, None)  # the suite itself also runs with bounds checks
         ended = subprocess.run(

@@ -254,7 +254,7 @@ class _Resolver:
             self.warnings += flat.warnings(self.variants, self.trees, self._place)
 
     def strategy(self, raw: str) -> Strategy:
-        """Build the strategy; only without problems."""
+        """Build the strategy from what was read; call only when there are no problems."""
         assert not self.problems, "what is refused is no strategy"
         return Strategy(
             self.file, raw, self.shape, self.instruments, self.variants, self.trees, self.parameters,

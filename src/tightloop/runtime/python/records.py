@@ -117,30 +117,30 @@ class Bars(Sequence[ClosedBar]):
 
     @property
     def open(self) -> npt.NDArray[np.float64]:
-        """Opens."""
+        """Open prices, oldest first."""
         return self._column("open")
 
     @property
     def high(self) -> npt.NDArray[np.float64]:
-        """Highs."""
+        """High prices, oldest first."""
         return self._column("high")
 
     @property
     def low(self) -> npt.NDArray[np.float64]:
-        """Lows."""
+        """Low prices, oldest first."""
         return self._column("low")
 
     @property
     def close(self) -> npt.NDArray[np.float64]:
-        """Closes."""
+        """Close prices, oldest first."""
         return self._column("close")
 
     @property
     def volume(self) -> npt.NDArray[np.float64]:
-        """Volumes."""
+        """Volumes in base units, oldest first."""
         return self._column("volume")
 
     @property
     def close_ns(self) -> npt.NDArray[np.int64]:
-        """Times at which they closed."""
+        """Close times in ns UTC, oldest first."""
         return self._column("close_ns")
