@@ -56,9 +56,9 @@ class Failure(Exception):
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The environment for children: without what makes one Python read the packages of another.
+    """Return the environment of child processes, without variables that point Python at other packages.
 
-    And without PYTHONDONTWRITEBYTECODE, where Python and pytest compile every file again at every start.
+    PYTHONDONTWRITEBYTECODE is left out too: with it, Python and pytest compile every file again at each start.
     """
     hidden = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PYTHONDONTWRITEBYTECODE"}
     return {**{name: value for name, value in os.environ.items() if name not in hidden}, **extra}
@@ -301,7 +301,7 @@ def pytest_command(environment: Environment, *options: str) -> list[str]:
 
 
 def warm_up(environment: Environment, **variables: str) -> bool:
-    """Compile the core into the cache, its two halves side by side; whether both found what to compile."""
+    """Compile both halves of the core into the cache, in parallel; return whether both processes succeeded."""
     children = clean_environment(**variables)
     running = [
         subprocess.Popen([environment.python, "tools/warm_up.py", half], cwd=ROOT, env=children)
@@ -312,7 +312,7 @@ def warm_up(environment: Environment, **variables: str) -> bool:
 
 
 def suite(environment: Environment, *options: str) -> list[str]:
-    """Run lint and, with these options of pytest, the tests; the names of what failed."""
+    """Run lint, then the tests with these pytest options; return the names of the checks that failed."""
     failed = lint(environment)
     if not warm_up(environment):
         failed.append("compiling the core")
@@ -322,18 +322,18 @@ def suite(environment: Environment, *options: str) -> list[str]:
 
 
 def core_stamp(environment: Environment) -> str:
-    """The hash of the code that the tests with bounds checks run."""
+    """Return the hash of the code that the tests with bounds checks run."""
     return must_run("hashing", [environment.python, "tools/bounds_stamp.py", *BOUNDS_CHECKED], "read them").strip()
 
 
 def is_bounds_checked(environment: Environment) -> bool:
-    """Whether the tests with bounds checks passed for the core as it is, here or in a commit."""
+    """Return whether the bounds-checked tests passed for exactly this core, here or in a commit."""
     file = ROOT / BOUNDS_STAMP
     return file.is_file() and file.read_text(encoding="ascii").strip() == core_stamp(environment)
 
 
 def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, str]:
-    """Run the compiled core's tests with every array index checked: (whether all passed, a phrase that says so)."""
+    """Run the core's tests with every array index checked; return (all passed, summary text)."""
     stamp = core_stamp(environment)
     warm_up(environment, NUMBA_BOUNDSCHECK="1")
     command = pytest_command(environment, *options, "-q", *BOUNDS_CHECKED)

@@ -83,7 +83,7 @@ class _TreeReader:
         return _NOTHING
 
     def node(self, written: Any, path: Path) -> Node:
-        """Parse a tree or a condition; returns the placeholder after a fault."""
+        """Parse a tree or a condition; after a fault, which is kept in ``faults``, return ``_NOTHING`` and go on."""
         if not isinstance(written, dict):
             remedy = 'write for example {rsi: "< 30"} or {all: [...]}'
             return self._refuse(path, f"{shown(written)} is not a condition", remedy)
