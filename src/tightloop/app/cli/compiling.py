@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from tightloop.core import compiled
+from tightloop.core.native import stamps
 
 PACKAGE = Path(__file__).resolve().parents[2]
 CHECKS = "tightloop.core.checks"
@@ -32,7 +33,7 @@ def say_when_compiling() -> None:
         stale, known = parts()
         after = "later starts take it from the cache"
         if not is_kept:
-            after = f"every start does, because {compiled.cache_dir()} can not be written"
+            after = f"every start does, because {stamps.cache_dir()} can not be written"
         many = f"{known} parts" if stale == known else f"{stale} of {known} parts (the others are in the cache)"
         click.echo(f"compiling the core for this machine: {many}, which can take a minute or more; {after}", err=True)
         shown.begin(stale)
@@ -94,7 +95,7 @@ def parts() -> tuple[int, int]:
     """Count (parts not in the cache, all parts) of what the modules loaded so far import."""
     files = {path for name in list(sys.modules) if name.startswith("tightloop.") for path in _reached(name)}
     found = [(path, function) for path in sorted(files) for function in _compiled_in(path)]
-    stale = sum(not compiled.is_cached(path, function) for path, function in found)
+    stale = sum(not compiled.has_machine_code(path, function) for path, function in found)
     return stale, len(found)
 
 
