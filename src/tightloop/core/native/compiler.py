@@ -5,9 +5,9 @@ unnoticed. This one validates against a content hash of the file, of every file 
 the compiler flags. A fresh clone or a ``touch`` recompiles nothing.
 
 Tiers. Fast code takes a minute or two: LLVM inlines what every event passes, at its highest level. Who waits for a
-first result asks for the first tier: nothing is forced inline, level 2 with a higher threshold; half of the time, a third
-less speed. What the cache holds as fast code is used in any case. Results are the same to the bit: no tier reorders
-arithmetic.
+first result asks for the first tier: nothing is forced inline, level 2 with a higher threshold; half of the time, a
+third less speed. What the cache holds as fast code is used in any case. Results are the same to the bit: no tier
+reorders arithmetic.
 
 This file relies on internals of numba (it patches ``codegen``, ``callconv`` and ``arrayobj``): check it at every numba
 upgrade.
