@@ -209,17 +209,20 @@ class Compiled:
     @cached_property
     def dispatcher(self) -> Any:
         """The function as numba compiled it, or as it came from the cache."""
-        compiler = _compiler()
+        compiler, begun = _compiler(), []
+
+        def compiling(is_kept: bool) -> None:
+            begun.append(is_kept)
+            _tell_listeners(is_kept)
+            _tell_watchers(_name_of(self.py_func))
+
         try:
-            made = compiler.compile_function(self.py_func, self.signature, self._compiling, nogil=self._nogil)
+            made = compiler.compile_function(self.py_func, self.signature, compiling, nogil=self._nogil)
         finally:
-            _tell_watchers(None)
+            if begun:
+                _tell_watchers(None)
         self.is_first_tier = compiler.is_first_tier(made)
         return made
-
-    def _compiling(self, is_kept: bool) -> None:
-        _tell_listeners(is_kept)
-        _tell_watchers(_name_of(self.py_func))
 
     @property
     def _numba_type_(self) -> Any:
