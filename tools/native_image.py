@@ -241,7 +241,7 @@ def built() -> tuple[bytes, dict[str, Any]]:
         "unpacked_sha256": hashlib.sha256(content).hexdigest(),
         "externals": list(linked.externals),
         "files": {stamps.name_of(file): stamps.content_hash(file) for file in files},
-        "reaches": {name: sorted(numbers[file] for file in found) for name, found in reached.items()},
+        "reaches": {name: " ".join(str(numbers[file]) for file in found) for name, found in reached.items()},
     }
     return content, facts
 

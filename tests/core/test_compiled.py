@@ -146,6 +146,8 @@ def stamped(tmp_path, monkeypatch):
     """``source_stamp`` over a folder of its own, nothing remembered."""
     monkeypatch.setattr(stamps, "CORE_DIR", tmp_path)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native" / "compiler.py").write_text("options = 1\n")
     (tmp_path / "a.py").write_text("from tightloop.core import b\nfrom tightloop.core.folder import c\n")
     (tmp_path / "b.py").write_text("from tightloop.core.d import x\n")
     (tmp_path / "folder" / "__init__.py").write_text("c = 1\n")
@@ -160,7 +162,7 @@ def stamped(tmp_path, monkeypatch):
     stamps.forget()
 
 
-@pytest.mark.parametrize("changed", ["a.py", "b.py", "d.py", "folder/__init__.py"])
+@pytest.mark.parametrize("changed", ["a.py", "b.py", "d.py", "folder/__init__.py", "native/compiler.py"])
 def test_the_stamp_is_of_all_that_a_file_reaches(stamped, changed):
     root, stamp = stamped
     before = stamp()

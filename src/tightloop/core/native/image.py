@@ -213,7 +213,7 @@ def _load() -> Loaded | None:
     base, header = _mapped(content)
     functions = {name: (base + at, base + entry) for name, (at, entry) in header["functions"].items()}
     files = list(facts["files"])
-    reaches = {name: tuple(files[k] for k in numbers) for name, numbers in facts["reaches"].items()}
+    reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
     return Loaded(functions, reaches, facts["files"])
 
 
