@@ -198,13 +198,13 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], signature: Signature, *, nogil: bool) -> None:
         update_wrapper(self, function)
-        self.py_func, self.signature, self._nogil = function, signature, nogil
+        self.py_func, self.signature, self.nogil = function, signature, nogil
         self.is_first_tier = False
         self.name = _registered(function, self)
 
     @cached_property
     def _entry(self) -> Entry | None:
-        return image.entry(self.name, self.signature, nogil=self._nogil)
+        return image.entry(self.name, self.signature, nogil=self.nogil)
 
     @cached_property
     def dispatcher(self) -> Any:
@@ -217,7 +217,7 @@ class Compiled:
             _tell_watchers(_name_of(self.py_func))
 
         try:
-            made = compiler.compile_function(self.py_func, self.signature, compiling, nogil=self._nogil)
+            made = compiler.compile_function(self.py_func, self.signature, compiling, nogil=self.nogil)
         finally:
             if begun:
                 _tell_watchers(None)
@@ -235,12 +235,18 @@ class Compiled:
 
     @cached_property
     def call(self) -> Callable[..., Any]:
-        """What runs the machine code; arguments must have the kinds of the signature."""
-        return self._entry if self._entry is not None else _compiler().entry_of(self.dispatcher)
+        """What runs the machine code; from the cache or compiled, it does not look at the types of arguments."""
+        if self._entry is not None:
+            return self._entry.method or self._entry
+        return _compiler().entry_of(self.dispatcher)
+
+    @cached_property
+    def _checked(self) -> Callable[..., Any]:
+        return self.call if self._entry is not None else self.dispatcher
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the machine code; raises TypeError if an argument has another kind than the signature says."""
-        return (self._entry or self.dispatcher)(*arguments)
+        return self._checked(*arguments)
 
 
 _functions: dict[str, Compiled] = {}
