@@ -6,8 +6,9 @@ expiries, then commands, each against the market as it then is.
 
 Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at ``exit_ns``.
 ``inbox[inbox_taken:inbox_count]`` are events in flight to the strategy, each due at ``ts_init_ns``. Both are FIFO: a
-message is never due before an earlier one. A submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event
-``response_ns``; with recorded latency (``is_recorded``) each takes the instrument's latest feed latency instead.
+message is never due before an earlier one. A queue that reaches its end closes up over those that have arrived. A
+submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event ``response_ns``; with recorded latency
+(``is_recorded``) each takes the instrument's latest feed latency instead.
 Market data lives in a VENUE_INSTRUMENT: price levels of both sides (best last), last print, mark, open orders.
 
 What a market event does, in this order:
@@ -62,11 +63,20 @@ def next_response_ns(venue: Record) -> int:
 
 
 @leaf
+def _close_up(venue: Record) -> None:
+    """Move the commands still in flight to the start of their queue, in their order."""
+    count = venue.request_count - venue.request_taken
+    for k in range(count):
+        venue.requests[k] = venue.requests[venue.request_taken + k]
+    venue.request_taken = 0
+    venue.request_count = count
+
+
+@leaf
 def send(venue: Record, row: Record) -> None:
     """Put a command row of the log in flight: it arrives after the latency of its kind, never before an earlier one."""
-    if venue.request_taken == venue.request_count:
-        venue.request_taken = 0
-        venue.request_count = 0
+    if venue.request_taken == venue.request_count or venue.request_count == limits.REQUESTS_MAX:
+        _close_up(venue)
     at = venue.request_count
     assert at < limits.REQUESTS_MAX, "REQUESTS_MAX: more commands on their way than the venue takes"
     takes_ns = venue.submit_ns if row.kind == RowKind.SUBMIT else venue.cancel_ns
