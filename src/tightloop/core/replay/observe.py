@@ -19,7 +19,7 @@ from tightloop.core.families._signal.sections import is_needed
 from tightloop.core.kinds import Signature, array, int64, void
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import ticks as replay_ticks
-from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
+from tightloop.core.rules import FALSE, TRUE, UNKNOWN, combine_top, last_verdict, value_of
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, TABLE, TICK_REPLAY, call_replay
 
 NEAREST_KEPT = 64
@@ -202,7 +202,7 @@ def _tree(
         if op < Op.ALL:
             value, taken = node_seen.verdict, 0
         elif op == Op.ALL or op == Op.ANY:
-            value = _fold(stack, taken, FALSE if op == Op.ALL else TRUE)
+            value = combine_top(stack, taken, FALSE if op == Op.ALL else TRUE)
         elif op == Op.NOT:
             value = UNKNOWN if stack & 3 == UNKNOWN else 1 - (stack & 3)
         elif op == Op.HOLD:
