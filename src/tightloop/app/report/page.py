@@ -25,7 +25,8 @@ from tightloop.app.report.columns import Pack
 from tightloop.app.report.fills import fill_columns
 from tightloop.app.report.template import asset, json_text, links, page, policy
 from tightloop.app.report.why import blocked_table
-from tightloop.app.text.numbers import MISSING, SECOND_NS, day, forms, known, number
+from tightloop.app.text.numbers import MISSING, day, forms, known, number
+from tightloop.model.times import DAY_NS, SECOND_NS
 from tightloop.runtime.results.metrics import METRICS
 
 LIBRARY = "vendor/lightweight-charts.standalone.production.js"
@@ -124,7 +125,7 @@ def _page(run: RunFrames) -> str:
 def _texts(run: RunFrames) -> dict[str, str]:
     """Return title, lines of the head, and notes of the sections."""
     start, end = facts.run_span(run.result)
-    days = (end - start) / facts.DAY_NS
+    days = (end - start) / DAY_NS
     money = forms(float(run.result["initial_equity"]))["money"]
     name = _strategy_name(run.result)
     done = facts.closed(run.trades).height

@@ -29,6 +29,7 @@ from tightloop.app.text.numbers import (
     number,
     tone,
 )
+from tightloop.model.times import DAY_NS
 from tightloop.runtime.results.metrics import METRICS
 
 NEEDED = ("equity", "series", "attribution", "positions", "events", "fills")
@@ -79,7 +80,7 @@ def build_carry_report(
 
 def _texts(result: Mapping[str, Any], strategy_yaml: str, command: str, made_at: str | None) -> dict[str, str]:
     start, end = facts.run_span(result)
-    days = (end - start) / facts.DAY_NS
+    days = (end - start) / DAY_NS
     share = str(result["settle_asset"])
     capital = number(result["initial_equity"], forms(float(result["initial_equity"]))["money"])
     engine = f"tightloop {result['engine_version']}"
