@@ -91,7 +91,7 @@ PLANNED = {
 
 @pytest.mark.parametrize("name", PLANNED)
 def test_a_plan_beyond_a_capacity_is_refused_by_its_name(name):
-    with pytest.raises((CapacityError, InputError), match=rf"^{name}: this run needs \d+, and there is room for \d+"):
+    with pytest.raises((CapacityError, InputError), match=rf"^{name}: this run needs \d+, and the limit is \d+"):
         PLANNED[name]()
 
 

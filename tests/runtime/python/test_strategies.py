@@ -331,8 +331,8 @@ def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("code", "more", "said"),
     [
-        ("class Own:\n    def on_bar(self, view)\n", "", ":2: class: is not Python"),
-        ("import nothing_of_this_name\n", "", ":1: class: can not be loaded: ModuleNotFoundError"),
+        ("class Own:\n    def on_bar(self, view)\n", "", ":2: class: is not valid Python"),
+        ("import nothing_of_this_name\n", "", ":1: class: cannot be loaded: ModuleNotFoundError"),
         ("class Other:\n    def on_bar(self, view, bar): pass\n", "", "has no class Own; write one of Other"),
         ("class Own:\n    def on_bar(self, view): pass\n", "", ":2: class: Own.on_bar does not take self, view, bar"),
         ("class Own:\n    def on_bars(self, view, bar): pass\n", "", "would never be called; did you mean on_bar?"),
@@ -347,7 +347,7 @@ def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch,
         (
             QUIET + "    def __init__(self):\n        raise ValueError('no')\n",
             "",
-            ":4: params: can not be loaded: ValueError: no",
+            ":4: params: cannot be loaded: ValueError: no",
         ),
     ],
 )

@@ -30,9 +30,9 @@ def say_when_compiling() -> None:
 
     def say(is_kept: bool) -> None:
         stale, known = parts()
-        after = "later starts take it from the cache"
+        after = "later starts read it from the cache"
         if not is_kept:
-            after = f"every start does, because {compiled.cache_dir()} can not be written"
+            after = f"at every start, because {compiled.cache_dir()} cannot be written"
         many = f"{known} parts" if stale == known else f"{stale} of {known} parts (the others are in the cache)"
         click.echo(f"compiling the core for this machine: {many}, which can take a minute or more; {after}", err=True)
         shown.begin(stale)

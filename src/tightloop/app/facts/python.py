@@ -19,8 +19,8 @@ from tightloop.runtime.observe.signal import Watched
 if TYPE_CHECKING:  # loading it compiles what only runs with strategies in Python need
     from tightloop.runtime.observe.python import Call, Notes, Wish
 
-UNSEEN = "what the class compares inside of its callbacks"
-REMEDY = 'name it in variants:, and it is shown with every order; or say it in the class: view.note("...")'
+UNSEEN = "what the class compares inside its callbacks"
+REMEDY = 'name it in variants:, and it is shown with every order; or record it in the class with view.note("...")'
 NAMES = ("entry", "exit", "cancel", "protection")
 DEFAULTS: Mapping[str, Any] = {
     "side": None, "order_kind": 1, "tif": None, "post_only": 0, "reduce_only": 0, "leverage": 1.0,

@@ -361,7 +361,9 @@ def liquidate(venue: Record, instance: int, instrument: Record, at_open: bool) -
         is_hit = is_touched(instrument, side, trigger, position.closed_ns == venue_positions.BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
-        assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
+        assert not at_open or instrument.stage != Stage.BETWEEN, (
+            "an open is in force only while its bar is the current one"
+        )
         price = instrument.open if at_open else trigger
         event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, instrument.open_ns)
         fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate

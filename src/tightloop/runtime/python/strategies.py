@@ -166,7 +166,7 @@ class Strategies:
             self.hear()
             if not self._news and not due:
                 return
-        raise StrategyError(f"{ROUNDS_MAX} times in a row a fill was answered with an order that filled at once")
+        raise StrategyError(f"{ROUNDS_MAX} times in a row on_fill sent an order that filled at once")
 
     def bars_closed(self) -> None:
         """Call ``on_bar`` for every bar that closes now, strategies in the order of their files."""

@@ -140,14 +140,14 @@ class SessionView:
 
 def _positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0.0 < value < math.inf:
-        raise ValueError(f"{name} is {value!r}, and has to be a number above 0")
+        raise ValueError(f"{name} is {value!r}, and must be a number above 0")
     return float(value)
 
 
 def _number(name: str, value: Any) -> float:
     """Check that a value is a number. NaN passes: the core denies unknown or invalid values by name."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise ValueError(f"{name} is {value!r}, and has to be a number")
+        raise ValueError(f"{name} is {value!r}, and must be a number")
     return float(value)
 
 
@@ -396,7 +396,7 @@ class View:
         due_ns = self._ints[NOW_AT] + round(_positive("seconds", seconds) * 1e9)
         desk = self._desk
         if len(desk.timers) >= limits.WANTED_MAX:
-            raise RuntimeError(f"more than {limits.WANTED_MAX} timers wait")
+            raise RuntimeError(f"more than {limits.WANTED_MAX} timers are pending")
         desk.timer_count += 1
         heapq.heappush(desk.timers, (due_ns, desk.timer_count, self._number, self._here))
 
