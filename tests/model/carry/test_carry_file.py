@@ -207,7 +207,7 @@ REFUSED = [
     ("{ETH: bybit:ETHUSDT-spot}", "{ETH: bybit:ETHUSDT-perp}", "marks.usd.ETH", "is a perp", "-spot"),
     (": binance:ETHUSDT-perp}", ": binance:BTCUSDT-perp}", "marks.proxy.okx:ETHUSDT-perp", "same assets", "ETHUSDT"),
     ("proxy: {okx:ETHUSDT-perp:", "proxy: {okx:ETHUSDC-perp:", "marks.proxy.okx:ETHUSDC-perp", "same assets", "name"),
-    ("proxy: {okx:ETHUSDT-perp: binance", "proxy: {okx:ETHUSDT-perp: okx", "marks.proxy.okx:ETHUSDT-perp", "its own proxy",
+    ("proxy: {okx:ETHUSDT-perp: binance", "proxy: {okx:ETHUSDT-perp: okx", "marks.proxy.okx:ETHUSDT-perp", "own proxy",
      "another"),
     ("kind: spot", "kind: sport", "legs.eth.kind", "'sport' is not a kind of leg", "did you mean spot"),
     ("instrument: bybit:ETHUSDT-spot", "instrument: bybit:ETHUSDT-perp", "legs.eth.instrument", "is a perp", "-spot"),
