@@ -301,9 +301,9 @@ def test_an_error_names_file_line_time_and_strategy_and_what_was_done_is_kept(tm
 
 @pytest.mark.parametrize("does", ["view.buy(0.001, type='limit', price=1)", "view.set_timer(60)"])
 def test_more_than_wanted_max_in_one_call_is_an_error_that_names_it(tmp_path, does):
-    loop = f"        for _ in range({limits.WANTED_MAX + 1}):\n            {does}\n"
+    loop = f"        for _ in range({limits.CALL_REQUESTS_MAX + 1}):\n            {does}\n"
     code = f"class Own:\n    def on_bar(self, view, bar):\n{loop}"
-    with pytest.raises(StrategyError, match=f"more than {limits.WANTED_MAX} "):
+    with pytest.raises(StrategyError, match=f"more than {limits.CALL_REQUESTS_MAX} "):
         runs_backtest.backtest(strategy(tmp_path, code), data=market())
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from tightloop.app.analysis.rerun import Again, number_of
 from tightloop.app.facts.conditions import Facts, instances_of
-from tightloop.app.facts.python import wish_facts
+from tightloop.app.facts.python import request_facts
 from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.text.numbers import known
 from tightloop.core.domain.enums import Role, SlippageKind
@@ -79,7 +79,7 @@ def explain_order(run: Again, order_id: str) -> Facts:
     facts["why"] = _why(order)
     facts["check"] = _check(run, order) if order["state"] == "DENIED" else None
     listener = run.whole.listener
-    facts["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
+    facts["asked"] = None if listener is None or listener.request is None else request_facts(listener.request)
     facts["nearest_price"] = _nearest_price(run, order)
     return facts
 
@@ -385,9 +385,9 @@ def _check(run: Again, order: Mapping[str, Any]) -> Facts:
     if reason not in CHECKS:
         return {"check": reason, "compared": None, "value": None, "limit": None}
     listener = run.whole.listener
-    if listener is not None and listener.wish is not None and listener.frozen is not None:
+    if listener is not None and listener.request is not None and listener.frozen is not None:
         plan, state = run.whole.plan, listener.frozen[0]
-        leverage = float(listener.wish.asked["leverage"])
+        leverage = float(listener.request.asked["leverage"])
     else:
         plan, leverage = run.at_step((number_of(order["order_id"]) or 0) >> 16).plan, None
         state = plan.states[0]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tightloop.app.cli.show.carry import print_carry
-from tightloop.app.cli.show.python import print_call, print_python, print_wish
+from tightloop.app.cli.show.python import print_call, print_python, print_request
 from tightloop.app.cli.show.rows import STYLES, Screen, cut_last, grid, limit_of, verdict, words_of
 from tightloop.app.facts.conditions import Facts, alternatives_of, named_of
 from tightloop.app.text.numbers import COUNT, MISSING, Form, moment, number, significant, span
@@ -305,7 +305,7 @@ def _order(out: Screen, order: Facts) -> None:
         _fill(out, fill)
     out.more(len(order["fills"]), CONDITIONS_SHOWN, 2, "fills")
     if order["asked"] is not None:
-        print_wish(out, order["asked"])
+        print_request(out, order["asked"])
 
 
 def _fill(out: Screen, fill: Facts) -> None:

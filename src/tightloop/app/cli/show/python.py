@@ -53,27 +53,29 @@ def _place(out: Screen, place: Facts) -> None:
     if not place["wanted"]:
         out.text("  Requests none: no order, cancel or protection in any call", 11)
     out.line(f"  Filled   {place['fills']:,} times")
-    for wish in place["last"] if out.show_all else place["last"][-1:]:
-        _wish(out, wish, "Last")
+    for request in place["last"] if out.show_all else place["last"][-1:]:
+        _request(out, request, "Last")
     for note in place["notes"] if out.show_all else place["notes"][-2:]:
         out.text(f"  Noted    {moment(note['ts'])} {escape(note['text'])}", 11)
 
 
-def print_wish(out: Screen, wish: Facts) -> None:
+def print_request(out: Screen, request: Facts) -> None:
     """Print the request that led to an order, and what the strategy knew then."""
-    _wish(out, wish, "Asked")
+    _request(out, request, "Asked")
 
 
-def _wish(out: Screen, wish: Facts, head: str) -> None:
-    asked = dict(wish["asked"])
+def _request(out: Screen, request: Facts, head: str) -> None:
+    asked = dict(request["asked"])
     first = " ".join(str(asked.pop(name)) for name in ("side", "type") if name in asked)
     rest = ", ".join(f"{name} {_plain(value)}" for name, value in asked.items())
-    answer = "" if wish["what"] == "protection" else f": {wish['answer']}"
-    number = f" {wish['order_id']}" if wish["order_id"] is not None and wish["answer"] == "sent" else ""
+    answer = "" if request["what"] == "protection" else f": {request['answer']}"
+    number = f" {request['order_id']}" if request["order_id"] is not None and request["answer"] == "sent" else ""
     out.text(
-        f"  {head:<8} {moment(wish['ts'])} in {wish['callback']}: {wish['what']} {first} {rest}{answer}{number}", 11
-    )  # fmt: skip
-    _given(out, wish["told"], wish["given"])
+        f"  {head:<8} {moment(request['ts'])} in {request['callback']}: "
+        f"{request['what']} {first} {rest}{answer}{number}",
+        11,
+    )
+    _given(out, request["told"], request["given"])
 
 
 def print_call(out: Screen, call: Facts | None) -> None:
