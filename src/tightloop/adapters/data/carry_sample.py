@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Stream, check_room, exp_6, iso, stamps, to_digits, wave, write_table
+from tightloop.adapters.data._shared import Stream, check_room, exp_6, stamps, to_digits, wave, write_table
 from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-from tightloop.model.times import DAY_NS, HOUR_NS
+from tightloop.model.times import DAY_NS, HOUR_NS, iso
 
 DAYS_DEFAULT, DAYS_MIN, DAYS_MAX = 90, 14, 720
 START_NS = 1_717_200_000_000_000_000  # 2024-06-01
@@ -68,7 +68,7 @@ def _check_ours(root: Path, replace: bool) -> None:
     readme = root / "README.md"
     is_ours = readme.is_file() and readme.read_bytes().startswith(HEADING.encode())
     if root.is_dir() and any(root.iterdir()) and not is_ours:
-        message = "holds something else, and this sample bears the names of real venues"
+        message = "holds other data, and this sample uses the names of real venues"
         raise InputError.one(root, None, "--out", message, "name an empty folder with --out, such as .data/carry")
     check_room(root, replace)
 

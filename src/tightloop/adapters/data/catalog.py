@@ -23,7 +23,6 @@ from tightloop.adapters.data._shared import (
     discover,
     gate,
     is_synthetic,
-    iso,
     judge_bars,
     judge_series,
     judge_table,
@@ -38,7 +37,7 @@ from tightloop.adapters.data._shared.arrays import Times
 from tightloop.core.domain.types import BAR, Floats
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
-from tightloop.model.times import SECOND_NS
+from tightloop.model.times import SECOND_NS, iso
 
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
 
@@ -282,9 +281,9 @@ class Catalog:
         matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
         if not matches:
             names = {str(other.instrument) for other in self._of(kind) if other.instrument}
-            available = nearest(str(instrument), names) if names else "none at all"
+            available = nearest(str(instrument), names) if names else "no instrument"
             message = f"there are no {kind} of {instrument}"
-            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {available}")
+            raise InputError.one(self.root, None, "instruments", message, f"the catalog has {kind} of {available}")
         dataset = matches[0]
         self._source(dataset)
         sources = [Source([file], dataset.path) for file in dataset.files]
@@ -293,8 +292,8 @@ class Catalog:
             raise self._empty_window(dataset, self._source(dataset), start_ns, end_ns, "ts_init_ns")
         gate(reader.report, accepted, self.root)
         if kind == "books" and not reader.has_snapshot:
-            message = "there is no snapshot among the rows, and without one the book is never known"
-            remedy = "begin earlier, with --from, or write the book again with snapshots"
+            message = "no row is a snapshot, and without one the book is never known"
+            remedy = "begin earlier with --from, or write the book again with snapshots"
             raise InputError.one(self.root / dataset.path, None, "is_snapshot", message, remedy)
         return reader
 
@@ -399,7 +398,7 @@ def _less_torn(
             raise error from None
     loaded = load(low, high, accepted | {"holes"})
     faults = tuple(
-        replace(fault, verdict=Verdict.USABLE, detail=f"{fault.detail}; few in the whole dataset")
+        replace(fault, verdict=Verdict.USABLE, detail=f"{fault.detail}; few compared with the whole dataset")
         if fault.kind == "holes"
         else fault
         for fault in loaded.report.faults

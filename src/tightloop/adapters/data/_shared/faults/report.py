@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
 from tightloop.model.errors import InputError, Problem, UnfitDataError
-from tightloop.model.times import NS_PER_UNIT, SECOND_NS
+from tightloop.model.times import NS_PER_UNIT, iso
 
 
 class Verdict(IntEnum):
@@ -34,7 +33,7 @@ NEVER_ACCEPTED = "schema"
 """A missing column cannot be accepted: there is nothing to run on."""
 
 _REPAIRS = {
-    "off_grid": "give those bars the time they begin at",
+    "off_grid": "stamp those bars with the time at which they begin",
     "overlap": "remove or repair those bars",
     "close_stamped": "import the file again with --stamped close",
 }
@@ -100,7 +99,7 @@ def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = No
     unknown = sorted(accepted.difference(FAULT_KINDS))
     if unknown:
         remedy = f"use {', '.join(kind for kind in FAULT_KINDS if kind != NEVER_ACCEPTED)}"
-        raise InputError.one("--accept", None, "", f"{', '.join(unknown)} is no kind of fault", remedy)
+        raise InputError.one("--accept", None, "", f"{', '.join(unknown)} is not a kind of fault", remedy)
     file = report.path if root is None else str(root / report.path)
     refused = [
         fault
@@ -116,24 +115,13 @@ def _refusal(file: str, fault: Fault, refused: list[Fault]) -> Problem:
     kinds = ",".join(dict.fromkeys(other.kind for other in refused if other.kind != NEVER_ACCEPTED))
     remedy = f"{_REPAIRS.get(fault.kind, 'repair the data')}, or run on it as it is with --accept {kinds}"
     if fault.kind == NEVER_ACCEPTED:
-        remedy = "write the file again with the columns of the contract; `tightloop data import` does"
+        remedy = "write the file again with the required columns; `tightloop data import` does"
     return Problem(file, None, fault.kind, _sentence(fault, name=False), remedy)
 
 
 def _sentence(fault: Fault, name: bool = True) -> str:
     since = "" if fault.first_ns is None else f", first at {iso(fault.first_ns)}"
     return f"{f'{fault.kind}: ' if name else ''}{fault.detail}{since}"
-
-
-def iso(time_ns: int) -> str:
-    """Format ns UTC as ISO 8601 with as many decimals as needed: 2024-01-01T00:00:00Z."""
-    seconds, rest = divmod(int(time_ns), SECOND_NS)
-    # Not fromtimestamp: it fails for the absurd years that a wrong unit produces, and those must be shown.
-    try:
-        text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-    except OverflowError:
-        return f"{time_ns} ns"
-    return f"{text}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"
 
 
 def length(time_ns: int) -> str:
