@@ -15,7 +15,7 @@ import time
 from tightloop.core import compiled
 from tightloop.core.native import stamps
 
-LOCK, LOG = "background.pid", "background.log"
+LOCK, LOG = "background.lock", "background.log"
 NICENESS = 10
 STALE_S = 900.0
 
@@ -26,6 +26,7 @@ def start() -> bool:
     names = [f"{found[name].py_func.__module__}:{name}" for name in compiled.compiled_first()]
     if not names or _is_running():
         return False
+    (stamps.cache_dir() / LOCK).touch()  # now, so that two commands one after the other start one process
     with (stamps.cache_dir() / LOG).open("w") as log:
         subprocess.Popen(
             [sys.executable, "-m", "tightloop.app.cli.background", *names],
@@ -47,7 +48,6 @@ def main(names: list[str]) -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     lock = stamps.cache_dir() / LOCK
-    lock.write_text(str(os.getpid()))
     try:
         for name in names:
             module, _, function = name.partition(":")

@@ -6,6 +6,7 @@ machine code comes from the image or the cache.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -15,12 +16,16 @@ import click
 from tightloop.core import compiled
 from tightloop.core.native import image, stamps
 
+TIER = "TIGHTLOOP_TIER"
+"""Environment variable: ``fast`` to wait for fast code, as tests and measurements do."""
 EVERY_S = 1.0
 NO_TERMINAL_EVERY_S = 30.0
 
 
 def say_when_compiling() -> None:
     """Announce on stderr what is compiled, and an image that cannot be used. Call it before machine code is needed."""
+    if os.environ.get(TIER) != "fast":
+        compiled.use_first_tier()
     shown = _Shown()
     compiled.when_compiling(shown.begin)
     compiled.watch_compiling(shown.hear)

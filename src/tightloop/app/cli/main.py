@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tightloop import __version__
+from tightloop.app import cli
 from tightloop.app.cli import commands
 from tightloop.app.cli.console import fail
 from tightloop.core.native import MachineCodeError
@@ -55,6 +56,8 @@ class _Commands(click.Group):
             fail(Interrupted("interrupted"))
         except MachineCodeError as error:
             fail(TightloopError(str(error)))
+        if "tightloop.core.native.compiler" in sys.modules and cli.background.start():
+            click.echo("faster machine code is being compiled in the background, for later starts", err=True)
         sys.exit(code if isinstance(code, int) else 0)
 
 
