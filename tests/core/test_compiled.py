@@ -154,12 +154,10 @@ def stamped(tmp_path, monkeypatch):
 
     def stamp(name="a.py"):
         stamps.forget()
-        compiler.source_stamp.cache_clear()
         return compiler.source_stamp(tmp_path / name)
 
     yield tmp_path, stamp
     stamps.forget()
-    compiler.source_stamp.cache_clear()
 
 
 @pytest.mark.parametrize("changed", ["a.py", "b.py", "d.py", "folder/__init__.py"])

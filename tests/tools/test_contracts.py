@@ -21,7 +21,7 @@ VIOLATIONS = {
     "Inside the model": ("model/errors.py", "import tightloop.model.files"),
     "Inside the runtime": ("runtime/feeds/bars.py", "import tightloop.runtime.results"),
     "Inside the app": ("app/text/numbers.py", "import tightloop.app.report"),
-    "numba only in core": ("runtime/session/loop.py", "import numba"),
+    "numba only in core.native.compiler": ("runtime/session/loop.py", "import numba"),
     "ccxt only in adapters.venues": ("adapters/data/files.py", "import ccxt"),
     "web3 only in adapters.chains": ("adapters/venues/one.py", "import web3"),
     "fastapi only in app.api": ("app/cli/main.py", "import fastapi"),

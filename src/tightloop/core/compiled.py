@@ -16,6 +16,7 @@ the whole core can be debugged line by line.
 import os
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cached_property, update_wrapper, wraps
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +25,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from tightloop.core.kinds import Signature
-from tightloop.core.native import image
+from tightloop.core.native import MachineCodeError, image
 from tightloop.core.native.call import Entry
 from tightloop.core.native.stamps import name_of
 
@@ -34,10 +35,37 @@ ADDRESS = np.dtype(np.int64)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _compiler() -> ModuleType:
-    """Import the compiler: 0.5 CPU s and 90 MB, which a run whose machine code is in the image does not need."""
-    from tightloop.core.native import compiler
+_wants_first_tier: list[bool] = []
 
+
+def use_first_tier() -> None:
+    """Compile what is missing quickly rather than well (``native/compiler.py``); call it before anything is compiled.
+
+    For commands that a user waits for. ``compiled_first`` names what a later process should compile again.
+    """
+    _wants_first_tier.append(True)
+
+
+def compiled_first() -> list[str]:
+    """Return the names of the functions that this process uses as code of the first tier."""
+    return [name for name, function in _functions.items() if function.is_first_tier]
+
+
+def _compiler() -> ModuleType:
+    """Import the compiler: 0.5 CPU s and 90 MB, which a run whose machine code is in the image does not need.
+
+    Raises MachineCodeError if it is not installed.
+    """
+    try:
+        from tightloop.core.native import compiler
+    except ModuleNotFoundError as error:
+        if error.name not in ("llvmlite", "numba"):
+            raise
+        why = image.unfit() or "the image of the repository has no machine code for the current sources of the core"
+        remedy = "run `python3 dev.py setup`, or install tightloop[compile]"
+        raise MachineCodeError(f"{why}, and the compiler is not installed: {remedy}") from None
+    if _wants_first_tier:
+        compiler.use_first_tier()
     return compiler
 
 
@@ -171,6 +199,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], signature: Signature, *, nogil: bool) -> None:
         update_wrapper(self, function)
         self.py_func, self.signature, self._nogil = function, signature, nogil
+        self.is_first_tier = False
         self.name = _registered(function, self)
 
     @cached_property
@@ -180,10 +209,13 @@ class Compiled:
     @cached_property
     def dispatcher(self) -> Any:
         """The function as numba compiled it, or as it came from the cache."""
+        compiler = _compiler()
         try:
-            return _compiler().compile_function(self.py_func, self.signature, self._compiling, nogil=self._nogil)
+            made = compiler.compile_function(self.py_func, self.signature, self._compiling, nogil=self._nogil)
         finally:
             _tell_watchers(None)
+        self.is_first_tier = compiler.is_first_tier(made)
+        return made
 
     def _compiling(self, is_kept: bool) -> None:
         _tell_listeners(is_kept)
@@ -214,6 +246,7 @@ _functions: dict[str, Compiled] = {}
 def _registered(function: Callable[..., Any], made: Compiled) -> str:
     """Name a compiled function by module and function; a second one of the same name gets a number."""
     base = f"{function.__module__}.{function.__qualname__}"
+    assert "." in base, "a function of the core stands in a module"
     name, number = base, 1
     while name in _functions:
         number += 1
@@ -286,8 +319,20 @@ def _interpreted_word(record: Any, index: int) -> Any:
     return np.frombuffer(record, np.uint64)[index]
 
 
+def _interpreted_multiply_add(a: float, b: float, c: float) -> float:
+    if not abs(a * b + c) < float("inf"):
+        return a * b + c
+    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+
+
 float_bits: Any = _interpreted_bits if DISABLE_JIT else _Intrinsic(lambda compiler: compiler.float_bits)
 """``float_bits(value)``: the bit pattern of a float as uint64."""
 
 word_at: Any = _interpreted_word if DISABLE_JIT else _Intrinsic(lambda compiler: compiler.word_at)
 """``word_at(record, index)``: 64-bit word number ``index`` of a record's memory."""
+
+multiply_add: Any = _interpreted_multiply_add if DISABLE_JIT else _Intrinsic(lambda compiler: compiler.multiply_add)
+"""``multiply_add(a, b, c)``: ``a * b + c`` with a single rounding, as TA-Lib rounds on processors with an FMA unit.
+
+LLVM emits that instruction, or a call into the C library elsewhere: the same bits everywhere.
+"""

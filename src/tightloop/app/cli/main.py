@@ -11,7 +11,8 @@ import click
 from tightloop import __version__
 from tightloop.app.cli import commands
 from tightloop.app.cli.console import fail
-from tightloop.model.errors import InputError, Interrupted
+from tightloop.core.native import MachineCodeError
+from tightloop.model.errors import InputError, Interrupted, TightloopError
 
 SHORT_HELP_MAX = 120
 
@@ -52,6 +53,8 @@ class _Commands(click.Group):
             fail(_refusal(error))
         except click.Abort:
             fail(Interrupted("interrupted"))
+        except MachineCodeError as error:
+            fail(TightloopError(str(error)))
         sys.exit(code if isinstance(code, int) else 0)
 
 

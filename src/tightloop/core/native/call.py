@@ -100,6 +100,7 @@ class Entry:
     """A function of an image, called from Python. ``address`` is where compiled code calls it."""
 
     def __init__(self, address: int, entry: int, signature: Signature, *, nogil: bool) -> None:
+        assert min(address, entry) > 0, "machine code lies somewhere"
         prototype = (ctypes.CFUNCTYPE if nogil else ctypes.PYFUNCTYPE)(ctypes.c_int32, ctypes.c_char_p)
         self.address, self._run = address, prototype(entry)
         self._pack = struct.Struct("<qq" + "".join(words_of(kind) for kind in signature.arguments)).pack

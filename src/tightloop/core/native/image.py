@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.kinds import Signature
-from tightloop.core.native import stamps
+from tightloop.core.native import MachineCodeError, stamps
 from tightloop.core.native.call import Entry
 
 MAGIC = b"TLIMAGE1"
@@ -128,31 +128,35 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 def _external(names: list[str]) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """Return the addresses of symbols of the C library and of Python; 0 for those that nothing calls."""
+    """Return the addresses of functions of the C library; raises Unfit if one does not exist here."""
     libraries = [ctypes.CDLL(None), ctypes.CDLL("libm.so.6")]
     found = []
     for name in names:
-        address = 0
-        for library in libraries:
-            if not address and hasattr(library, name):
-                address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-        found.append(address)
+        library = next((library for library in libraries if hasattr(library, name)), None)
+        if library is None:
+            raise Unfit(f"the machine code calls {name} of the C library, which does not exist here")
+        found.append(ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0)
     return np.array(found, np.uint64)
 
 
 def _add(memory: np.ndarray[Any, np.dtype[np.uint8]], offsets: Any, values: Any) -> None:
     """Add values to the 64-bit words at offsets, which need not be aligned."""
+    assert len(offsets) == 0 or int(offsets.max()) + 8 <= len(memory), "the words lie in the image"
     places = offsets[:, None] + np.arange(8, dtype=np.uint32)
     words = memory[places].view("<u8")[:, 0] + values
     memory[places] = words[:, None].view(np.uint8)
 
 
 def _mapped(content: bytes) -> tuple[int, dict[str, Any]]:
-    """Bring an image into memory; return its base address and its header. Raises Unfit if the system refuses."""
+    """Bring an image into memory; return its base address and its header.
+
+    Raises Unfit if there is no memory, MachineCodeError if the system forbids executable memory.
+    """
     length = int.from_bytes(content[8:16], "little")
     header = json.loads(content[16 : 16 + length])
     start = 16 + length
     size = sum(header["pages"]) * PAGE
+    assert len(content) >= start + size, "the memory is in the file"
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
@@ -172,10 +176,10 @@ def _mapped(content: bytes) -> tuple[int, dict[str, Any]]:
     at = base
     for pages, protection in zip(header["pages"], _PROTECTIONS, strict=True):
         if pages and _protect(libc, at, pages * PAGE, protection):
-            raise Unfit(
-                "this system does not let memory be made executable "
-                f"({os.strerror(ctypes.get_errno())}): allow it (SELinux: execmem), or set NUMBA_DISABLE_JIT=1, "
-                "which runs everything without machine code, about a thousand times slower"
+            why = os.strerror(ctypes.get_errno())
+            raise MachineCodeError(
+                f"this system does not let memory be made executable ({why}), and compiled code needs that too: allow "
+                "it (SELinux: execmem), or set NUMBA_DISABLE_JIT=1, which runs without machine code, far slower"
             )
         at += pages * PAGE
     return base, header
@@ -196,7 +200,7 @@ def _load() -> Loaded | None:
         facts = index["images"].get(key())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise Unfit(f"{where / 'index.json'} cannot be read ({error})") from None
     if facts is None:
         return None
