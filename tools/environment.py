@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -178,17 +179,18 @@ def make_environment(environment: Environment, line: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove what is in the place of an environment: moved aside first, as something may still write into it."""
+    """Remove what is in the place of an environment: moved aside at once, deleted while the set-up goes on."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
-        aside = folder.with_name(f"{folder.name}.old-{os.getpid()}")
         try:
-            folder.rename(aside)
+            folder.rename(folder.with_name(f"{folder.name}.old-{time.time_ns()}"))
         except OSError as error:
             raise Failure(f"{folder} cannot be replaced ({error.strerror}); close what uses it") from None
-    for aside in folder.parent.glob(f"{folder.name}.old-*"):
-        shutil.rmtree(aside, ignore_errors=True)
+    old = [str(path) for path in folder.parent.glob(f"{folder.name}.old-*")]
+    if old:
+        code = "import shutil, sys\nfor path in sys.argv[1:]: shutil.rmtree(path, ignore_errors=True)"
+        running.run_behind([sys.executable, "-c", code, *old])
 
 
 def pip_command(environment: Environment) -> list[str]:
