@@ -6,7 +6,7 @@ cache, the oldest supported Python and the CPU level fixed: with the same source
 the same, whatever the folder, the user, the time zone or the hash seed.
 
 How it is done. numba compiles each function to a relocatable object, without the wrappers by which Python calls it.
-One more object has an entry for each function that takes its arguments from a block of words (`core/native/call.py`).
+One more object has the ways into each function from Python (`native_entries.py`).
 The objects are laid out as code, constants and variables; references between them become offsets, those that need the
 final address become a table. The layout of the file is described in `core/native/image.py`.
 """
@@ -27,10 +27,9 @@ from typing import Any
 import llvmlite
 import numba
 from llvmlite import binding as llvm
-from llvmlite import ir
-from numba import types
 
 from elf import COMMON, Object, RelocationKind, SectionFlag, is_loaded
+from native_entries import module_of_entries
 from tightloop.core import compiled
 from tightloop.core.native import compiler, image, stamps
 
@@ -135,67 +134,12 @@ def _import_core() -> None:
             importlib.import_module(found.name)
 
 
-def _entries(context: Any, functions: list[tuple[str, Any, Any]]) -> Any:
-    """Write the module of entries: ``int32 entry_k(words)`` for each function, as ``core/native/call.py`` calls it."""
-    word = ir.IntType(64)
-    module = ir.Module("entries")
-    for number, (name, _, result) in enumerate(functions):
-        signature = result.signature
-        kind = context.call_conv.get_function_type(signature.return_type, signature.args)
-        target = ir.Function(module, kind, result.fndesc.llvm_func_name)
-        entry = ir.Function(module, ir.FunctionType(ir.IntType(32), [word.as_pointer()]), f"tightloop_entry_{number}")
-        builder = ir.IRBuilder(entry.append_basic_block())
-        words = entry.args[0]
-        arguments = [
-            builder.bitcast(words, kind.args[0]),
-            builder.bitcast(builder.gep(words, [word(1)]), kind.args[1]),
-        ]
-        at, place = 2, 2
-        for argument in signature.args:
-            wanted, taken = kind.args[place:], 1
-            read = [builder.load(builder.gep(words, [word(at + k)])) for k in range(1 + getattr(argument, "ndim", 0))]
-            if isinstance(argument, types.Array):
-                made, taken = _array(builder, context, argument, read), 5 + 2 * argument.ndim
-            elif isinstance(argument, types.Float):
-                made = [builder.bitcast(read[0], wanted[0])]
-            elif isinstance(argument, types.Record):
-                made = [builder.inttoptr(read[0], wanted[0])]
-            else:
-                made = [builder.trunc(read[0], wanted[0]) if wanted[0] != word else read[0]]
-            arguments += [_as(builder, value, wanted[k]) for k, value in enumerate(made)]
-            at, place = at + len(read), place + taken
-        assert place == len(kind.args), f"{name}: {place} of {len(kind.args)} arguments"
-        builder.ret(builder.call(target, arguments))
-    return module
-
-
-def _compiled_entries(context: Any, functions: list[tuple[str, Any, Any]]) -> bytes:
+def _compiled_entries(context: Any, functions: list[tuple[str, bool, Any]]) -> bytes:
     """Compile the module of entries for the machine that numba compiles for."""
-    module = llvm.parse_assembly(str(_entries(context, functions)))
+    module = llvm.parse_assembly(str(module_of_entries(context, functions)))
     module.verify()
     content: bytes = context.codegen()._tm.emit_object(module)
     return content
-
-
-def _as(builder: Any, value: Any, kind: Any) -> Any:
-    """Convert a word to a pointer where one is expected."""
-    return builder.inttoptr(value, kind) if getattr(kind, "is_pointer", False) and value.type != kind else value
-
-
-def _array(builder: Any, context: Any, kind: Any, read: list[Any]) -> list[Any]:
-    """Return the arguments of an array: no owner, length, size of an element, address, lengths and strides."""
-    word = ir.IntType(64)
-    address, *shape = read
-    size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-    count = shape[0]
-    for length in shape[1:]:
-        count = builder.mul(count, length)
-    strides: list[Any] = []
-    stride: Any = word(size)
-    for length in reversed(shape):
-        strides.insert(0, stride)
-        stride = builder.mul(stride, length)
-    return [word(0), word(0), count, word(size), address, *shape, *strides]
 
 
 def built() -> tuple[bytes, dict[str, Any]]:
@@ -210,7 +154,9 @@ def built() -> tuple[bytes, dict[str, Any]]:
         results.append((name, function, dispatcher.overloads[dispatcher.signatures[0]]))
     context = results[0][2].target_context
     objects = [Object(result.library._get_compiled_object()) for _, _, result in results]
-    objects.append(Object(_compiled_entries(context, results)))
+    objects.append(
+        Object(_compiled_entries(context, [(name, function.nogil, result) for name, function, result in results]))
+    )
     linked = Linked(objects)
     header = {
         "pages": linked.pages,
@@ -218,7 +164,15 @@ def built() -> tuple[bytes, dict[str, Any]]:
         "externals": list(linked.externals),
         "external_uses": len(linked.external_uses),
         "functions": {
-            name: [linked.symbols[result.fndesc.llvm_func_name], linked.symbols[f"tightloop_entry_{number}"]]
+            name: [
+                linked.symbols.get(symbol, 0)
+                for symbol in (
+                    result.fndesc.llvm_func_name,
+                    f"tightloop_entry_{number}",
+                    f"tightloop_call_{number}",
+                    f"tightloop_kinds_{number}",
+                )
+            ]
             for number, (name, _, result) in enumerate(results)
         },
     }
@@ -241,7 +195,7 @@ def built() -> tuple[bytes, dict[str, Any]]:
         "unpacked_sha256": hashlib.sha256(content).hexdigest(),
         "externals": list(linked.externals),
         "files": {stamps.name_of(file): stamps.content_hash(file) for file in files},
-        "reaches": {name: sorted(numbers[file] for file in found) for name, found in reached.items()},
+        "reaches": {name: " ".join(str(numbers[file]) for file in found) for name, found in reached.items()},
     }
     return content, facts
 

@@ -198,28 +198,31 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], signature: Signature, *, nogil: bool) -> None:
         update_wrapper(self, function)
-        self.py_func, self.signature, self._nogil = function, signature, nogil
+        self.py_func, self.signature, self.nogil = function, signature, nogil
         self.is_first_tier = False
         self.name = _registered(function, self)
 
     @cached_property
     def _entry(self) -> Entry | None:
-        return image.entry(self.name, self.signature, nogil=self._nogil)
+        return image.entry(self.name, self.signature, nogil=self.nogil)
 
     @cached_property
     def dispatcher(self) -> Any:
         """The function as numba compiled it, or as it came from the cache."""
-        compiler = _compiler()
+        compiler, begun = _compiler(), []
+
+        def compiling(is_kept: bool) -> None:
+            begun.append(is_kept)
+            _tell_listeners(is_kept)
+            _tell_watchers(_name_of(self.py_func))
+
         try:
-            made = compiler.compile_function(self.py_func, self.signature, self._compiling, nogil=self._nogil)
+            made = compiler.compile_function(self.py_func, self.signature, compiling, nogil=self.nogil)
         finally:
-            _tell_watchers(None)
+            if begun:
+                _tell_watchers(None)
         self.is_first_tier = compiler.is_first_tier(made)
         return made
-
-    def _compiling(self, is_kept: bool) -> None:
-        _tell_listeners(is_kept)
-        _tell_watchers(_name_of(self.py_func))
 
     @property
     def _numba_type_(self) -> Any:
@@ -232,12 +235,18 @@ class Compiled:
 
     @cached_property
     def call(self) -> Callable[..., Any]:
-        """What runs the machine code; arguments must have the kinds of the signature."""
-        return self._entry if self._entry is not None else _compiler().entry_of(self.dispatcher)
+        """What runs the machine code; from the cache or compiled, it does not look at the types of arguments."""
+        if self._entry is not None:
+            return self._entry.method or self._entry
+        return _compiler().entry_of(self.dispatcher)
+
+    @cached_property
+    def _checked(self) -> Callable[..., Any]:
+        return self.call if self._entry is not None else self.dispatcher
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the machine code; raises TypeError if an argument has another kind than the signature says."""
-        return (self._entry or self.dispatcher)(*arguments)
+        return self._checked(*arguments)
 
 
 _functions: dict[str, Compiled] = {}

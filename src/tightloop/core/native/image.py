@@ -29,7 +29,7 @@ import numpy as np
 
 from tightloop.core.kinds import Signature
 from tightloop.core.native import MachineCodeError, stamps
-from tightloop.core.native.call import Entry
+from tightloop.core.native.call import Entry, Places
 
 MAGIC = b"TLIMAGE1"
 FOLDER = "TIGHTLOOP_NATIVE"
@@ -54,7 +54,7 @@ class Unfit(Exception):
 class Loaded:
     """An image in memory: addresses of functions and entries by name, and the stamps of their sources."""
 
-    functions: dict[str, tuple[int, int]]
+    functions: dict[str, Places]
     reaches: dict[str, tuple[str, ...]]
     hashes: dict[str, str]
 
@@ -128,13 +128,13 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 def _external(names: list[str]) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """Return the addresses of functions of the C library; raises Unfit if one does not exist here."""
+    """Return the addresses of functions of the C library and of Python; raises Unfit if one does not exist here."""
     libraries = [ctypes.CDLL(None), ctypes.CDLL("libm.so.6")]
     found = []
     for name in names:
         library = next((library for library in libraries if hasattr(library, name)), None)
         if library is None:
-            raise Unfit(f"the machine code calls {name} of the C library, which does not exist here")
+            raise Unfit(f"the machine code calls {name}, which neither the C library nor Python has here")
         found.append(ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0)
     return np.array(found, np.uint64)
 
@@ -211,9 +211,12 @@ def _load() -> Loaded | None:
     if not content.startswith(MAGIC):
         raise Unfit(f"{where / facts['file']} has another layout than this version reads")
     base, header = _mapped(content)
-    functions = {name: (base + at, base + entry) for name, (at, entry) in header["functions"].items()}
+    functions = {
+        name: Places(*(base + offset if offset else 0 for offset in offsets))
+        for name, offsets in header["functions"].items()
+    }
     files = list(facts["files"])
-    reaches = {name: tuple(files[k] for k in numbers) for name, numbers in facts["reaches"].items()}
+    reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
     return Loaded(functions, reaches, facts["files"])
 
 
@@ -246,5 +249,4 @@ def entry(name: str, signature: Signature, *, nogil: bool) -> Entry | None:
     image = loaded()
     if image is None or not image.fits(name):
         return None
-    address, called = image.functions[name]
-    return Entry(address, called, signature, nogil=nogil)
+    return Entry(image.functions[name], signature, nogil=nogil)

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 CORE_DIR = Path(__file__).resolve().parents[1]
-LOADERS = ("native/call.py", "native/image.py", "native/stamps.py", "native/__init__.py")
-"""Files that find and call machine code; they do not change what is compiled."""
+LOADERS = ("compiled.py", "native/__init__.py", "native/call.py", "native/image.py", "native/stamps.py")
+"""Files that name, find and call machine code; what they compile and how stands in the sources and in the compiler."""
+COMPILER = "native/compiler.py"
 
 
 def name_of(path: Path) -> str:
@@ -49,9 +50,9 @@ def _imports(path: Path) -> tuple[Path, ...]:
 
 @cache
 def reached(path: Path) -> tuple[Path, ...]:
-    """List a file of the core and all files of the core it reaches by import, sorted by name."""
+    """List a file of the core, all files of the core it reaches by import, and the compiler; sorted by name."""
     seen: set[Path] = set()
-    waiting = [path]
+    waiting = [path, CORE_DIR / COMPILER]
     while waiting:
         file = waiting.pop()
         if file not in seen:
