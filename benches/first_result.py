@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ HEAD = "| step | wall s |\n|---|--:|"
 TARGETS_S = {"with the image": (30, 5), "without the image": (90, None)}
 BACKTEST = ["backtest", "strategies/pump_1m.yaml", "--data", ".data/sample", "--out", "runs/modules"]
 COMPILER = ("numba", "llvmlite")
+REMOVED_WITHIN_S = 30
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def ran(command: list[str], folder: Path, environment: dict[str, str]) -> Ran:
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert child.stdout is not None, "the output was asked for"
-    lines = [(time.perf_counter() - begun, line.rstrip()) for line in child.stdout]
+    with child.stdout as output:
+        lines = [(time.perf_counter() - begun, line.rstrip()) for line in output]
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     peak_mb = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
@@ -94,14 +98,28 @@ def loaded_modules(clone: Path, environment: dict[str, str]) -> set[str]:
     return {line.rpartition("|")[2].strip() for _, line in lines if line.startswith("import time:")}
 
 
+@contextmanager
+def emptied_folder() -> Iterator[Path]:
+    """Give a temporary folder; dev.py may still write byte code into it when it is removed."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        for _ in range(REMOVED_WITHIN_S):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(1)
+
+
 def measure(repository: Path, python: str, *, is_without_image: bool) -> int:
     """Print the table of one clone; return 1 if a command failed or the compiler was loaded beside an image."""
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as temporary:
-        clone, home = Path(temporary) / "tightloop", Path(temporary) / "home"
+    with emptied_folder() as temporary:
+        clone, home = temporary / "tightloop", temporary / "home"
         home.mkdir()
         environment = own_environment(home)
-        cloned = ran(["git", "clone", "--quiet", str(repository), str(clone)], Path(temporary), environment)
+        cloned = ran(["git", "clone", "--quiet", str(repository), str(clone)], temporary, environment)
         if is_without_image:
             shutil.rmtree(clone / "native")
         before = received_mb()
