@@ -20,6 +20,7 @@ import mmap
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ LEVELS = {
 """Flags of /proc/cpuinfo that a CPU level needs beyond x86-64-v2, which every CPU with AVX2 has."""
 OTHER_CODE = ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")
 """Variables with which other machine code is asked for than the image has."""
+CHANGED_NAMED_MAX = 3
 _CPUINFO = Path("/proc/cpuinfo")
 _PROTECTIONS = (mmap.PROT_READ | mmap.PROT_EXEC, mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE)
 _ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS if sys.platform != "win32" else 0
@@ -190,10 +192,15 @@ def _protect(libc: Any, address: int, size: int, protection: int) -> int:
     return int(libc.mprotect(address, size, protection))
 
 
+def _other_code() -> list[str]:
+    """Return the variables that ask for other machine code than the image has."""
+    return [name for name in OTHER_CODE if os.environ.get(name, "0") not in ("", "0")]
+
+
 def _load() -> Loaded | None:
     """Load the image of this platform; None where there is none. Raises Unfit."""
     where = folder()
-    if where is None or any(os.environ.get(name, "0") not in ("", "0") for name in OTHER_CODE):
+    if where is None or _other_code():
         return None
     try:
         index = json.loads((where / "index.json").read_bytes())
@@ -221,6 +228,15 @@ def _load() -> Loaded | None:
 
 
 _reasons: list[str] = []
+_listeners: list[Callable[[str], None]] = []
+
+
+def when_unfit(listener: Callable[[str], None]) -> None:
+    """Call ``listener(reason)`` once if the image of this platform cannot be used, when that is found out."""
+    if _reasons:
+        listener(_reasons[0])
+    else:
+        _listeners.append(listener)
 
 
 @cache
@@ -230,12 +246,32 @@ def loaded() -> Loaded | None:
         return _load()
     except Unfit as reason:
         _reasons.append(str(reason))
+        while _listeners:
+            _listeners.pop()(_reasons[0])
         return None
 
 
 def unfit() -> str | None:
     """Return why the image is not used, for the user; None if it is used or there is none."""
     return _reasons[0] if _reasons else None
+
+
+def absence() -> str:
+    """Return why machine code is not taken from an image, for the user, to follow a "because"."""
+    if reason := unfit():
+        return reason
+    if folder() is None:
+        return f"images are off ({FOLDER}=off)"
+    if asked := _other_code():
+        return f"{asked[0]} asks for other machine code than the image has"
+    image = loaded()
+    if image is None:
+        return f"there is no image of machine code for {key()}"
+    changed = sorted(file for file, expected in image.hashes.items() if not _is_unchanged(file, expected))
+    if not changed:
+        return "the image of machine code does not have all that this needs"
+    named = ", ".join(changed[:CHANGED_NAMED_MAX]) + (" ..." if len(changed) > CHANGED_NAMED_MAX else "")
+    return f"sources of the core have changed since its image was made ({named})"
 
 
 def holds(name: str) -> bool:
