@@ -16,6 +16,7 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier
 from tightloop.model.signal import read as signal_read
@@ -203,12 +204,12 @@ def count_of_rows(setting):
     equity, events = np.zeros(8, runs.EQUITY), np.zeros(1, runs.EVENT)
     control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
     while True:
-        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
+        control[replay_status.EQUITY_COUNT], control[replay_status.LEFT] = 0, 1
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
             plan.table, control,
         )  # fmt: skip
-        if status == replay_bars.FINISHED:
+        if status == replay_status.FINISHED:
             return most
         most = max(most, core_log.count(log))
         core_log.empty(log)
@@ -271,6 +272,25 @@ def test_more_commands_on_their_way_than_the_venue_takes_is_an_error_that_names_
         script.buy(10, 1, 90.0)
     with pytest.raises(AssertionError, match="REQUESTS_MAX"):
         script.run()
+
+
+def test_messages_that_are_always_on_their_way_are_not_counted_when_they_have_arrived():
+    """A command every millisecond for seconds, each 3 ms on its way, as answers are: few at a time, thousands in all.
+
+    Every second one cancels the order before it, so that few orders are open as well.
+    """
+    count = 1_000 + limits.INBOX_MAX
+    script = Script(latency_ms=(3, 3, 3)).quote(0, 100.0, 5, 100.1, 4)
+    for at in range(10, 10 + count, 2):
+        script.buy(at, 1, 90.0).cancel(at + 1, script.ids)
+    said = script.quote(count + 50, 100.0, 5, 100.1, 4).run()
+    assert count > limits.REQUESTS_MAX
+    told = [(own.kind, own.order, own.at) for own in said]
+    assert told == [
+        (kind, 1 + k, 10 + 2 * k + at + 6)
+        for k in range(count // 2)
+        for at, kind in enumerate(("accepted", "canceled"))
+    ]
 
 
 def test_the_worst_levels_of_a_book_go_when_there_is_no_room():
