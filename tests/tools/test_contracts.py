@@ -32,6 +32,7 @@ VIOLATIONS = {
 
 ALLOWED = {
     "core/trading/orders.py": "import numba, numpy, tightloop.core.log",
+    "core/native/image.py": "import json",
     "core/venue/matching.py": "",
     "core/domain/types.py": "",
     "core/step.py": "import tightloop.core.trading.orders",
