@@ -1,10 +1,10 @@
-"""Everything a developer types, with nothing but Python: `python3 dev.py COMMAND`.
+"""The developer's commands, with nothing but Python installed: `python3 dev.py COMMAND`.
 
     setup              make .venv with the versions of requirements.lock and this package, editable
     demo               what a run needs, a sample market, one backtest on it, and where the report is
-    test [ARG ...]     setup, lint, the tests, a changed core again with bounds checks; with ARGs: pytest ARG ... alone
+    test [ARG ...]     setup, lint, the tests, a changed core again with bounds checks; with ARGs: only pytest ARG ...
     bounds             the core's tests with bounds checks, whether it has changed or not
-    nightly            what need not run at every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
+    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
@@ -13,9 +13,9 @@
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
-Each command installs what it needs and is not there yet, and says each step of that with its seconds. What went well
-after that is silent; a long step shows its name and the seconds so far. Exit codes: 0 done, 1 something is wrong, 2 bad
-input, 130 interrupted. Standard library alone; Linux, macOS and Windows.
+Each command installs what it needs and lacks, and says each step of that with its seconds. Successful steps after that
+are silent; a long one shows its name and the seconds so far. Exit codes: 0 done, 1 something is wrong, 2 bad input, 130
+interrupted. Standard library only; Linux, macOS and Windows.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def closing(failed: list[str], done: str, start_s: float) -> int:
     if failed:
         print(f"Failed: {', '.join(failed)} ({elapsed_s:.0f} s in all).")
         return 1
-    print(f"All is well: {done} ({elapsed_s:.0f} s in all).")
+    print(f"All passed: {done} ({elapsed_s:.0f} s in all).")
     return 0
 
 
@@ -328,7 +328,7 @@ def main(arguments: list[str]) -> int:
         print(f"dev.py: {failure}", file=sys.stderr)
         return failure.code
     except KeyboardInterrupt:
-        print("\ninterrupted; run the same command again to go on", file=sys.stderr)
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         return 130
 
 

@@ -335,7 +335,9 @@ def test_a_day_whose_regime_nobody_knows_is_refused_by_name(monkeypatch):
     }  # fmt: skip
     short = packaged_rates().model_copy(update={"pools": {"aave_v3": PoolRates.model_validate(_plain(table))}})
     monkeypatch.setattr(carry_rates, "packaged_rates", lambda: short)
-    with pytest.raises(InputError, match="how aave_v3 sets the interest on USDT is not known at 2024-06-03T00:00:00Z"):
+    with pytest.raises(
+        InputError, match="the interest rate model of aave_v3 for USDT is not known at 2024-06-03T00:00:00Z"
+    ):
         run(lending(), *GATE)
 
 

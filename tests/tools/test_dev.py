@@ -268,7 +268,7 @@ def closing_of(ran, capsys, command):
 @pytest.mark.parametrize(
     ("codes", "closing"),
     [
-        ({}, "All is well: lint, the tests above, 7 of the core again with bounds checks"),
+        ({}, "All passed: lint, the tests above, 7 of the core again with bounds checks"),
         ({"mypy": 1}, "Failed: mypy ("),
         ({"mypy": 1, "pytest": 1}, "Failed: mypy, pytest, pytest with bounds checks ("),
         ({"warm_up": 1}, "Failed: compiling the core ("),

@@ -51,9 +51,9 @@ def _read(
         )
     for option, value, remedy in (
         ("--instrument", instruments, "write them into the legs, or --set legs.LEG.instrument=..."),
-        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, which is asked for its stops"),
+        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, whose stops apply"),
     ):
         if value:
-            message = "means nothing to a carry strategy"
+            message = "has no effect on a carry strategy"
             raise InputError.one("command line", None, option, message, remedy)
     return carry_read.read(written, line_of, file, raw, settings=settings)

@@ -64,7 +64,7 @@ def _refusal(error: click.ClickException) -> InputError:
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "tightloop"
-    return InputError.one("command line", None, "", message, f"`{command} --help` shows what can be written")
+    return InputError.one("command line", None, "", message, f"`{command} --help` shows the options and arguments")
 
 
 @click.group(

@@ -120,7 +120,7 @@ class CarryReader:
             self._refuse((key,), "is not a key of a carry strategy", REMEDIES[key])
             del written[key]
         if "extends" in written:
-            self._refuse(("extends",), "can not be set by an option", "write it into the file")
+            self._refuse(("extends",), "cannot be set by an option", "write it into the file")
             del written["extends"]
 
     def _keys(self, written: dict[str, Any]) -> CarryKeys:
@@ -201,7 +201,7 @@ class CarryReader:
                     rates[pair] = _sized(pair)
                 else:
                     available = ", ".join(name for name in packaged().trade_bps if "/" in name)
-                    message = f"says nothing of {pair}; there are {available}"
+                    message = f"has no fee for {pair}; there are {available}"
                     self._refuse(("costs", "spot_bps"), message, "write a number, or venue")
         return MappingProxyType(rates)
 
@@ -211,7 +211,7 @@ class CarryReader:
             rates = {venue: bps / PER_BPS for venue, bps in written.items() if venue != "default"}
             missing = sorted({venue for venue in used if venue not in written and "default" not in written})
             if missing:
-                message = f"says nothing of {', '.join(missing)}"
+                message = f"has no fee for {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
             return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(rates)
         if written == BY_SIZE:
@@ -233,7 +233,8 @@ class CarryReader:
         keys = self.keys.legacy
         if self.keys.convention == "exact":
             if keys is not None and "convention" not in self.refused:
-                self._refuse(("legacy",), "is for convention: legacy alone", "write convention: legacy, or remove it")
+                remedy = "write convention: legacy, or remove it"
+                self._refuse(("legacy",), "applies to convention: legacy only", remedy)
             return Legacy(False, False, False, False, False)
         if keys is None:
             return Legacy(is_on=True)
