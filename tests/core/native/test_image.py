@@ -106,6 +106,14 @@ def test_an_image_that_the_index_does_not_describe_is_refused(copy):
     assert "is not the file that native/index.json describes" in image.unfit()
 
 
+def test_an_image_of_another_layout_is_refused(copy):
+    index = json.loads((copy / "index.json").read_bytes())
+    index["images"][image.key()]["reaches"] = dict.fromkeys(facts["reaches"], "1000000")
+    (copy / "index.json").write_text(json.dumps(index))
+    assert image.loaded() is None
+    assert "has another layout than this version reads" in image.unfit()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"images": 3}', '{"images": []}'])
 def test_an_index_that_cannot_be_read_is_named(copy, text):
     (copy / "index.json").write_text(text)
@@ -149,7 +157,7 @@ def test_a_changed_file_costs_the_functions_that_reach_it_and_no_other(copy, mon
 def test_pages_are_never_writable_and_executable_at_once(copy):
     image.loaded()
     maps = Path("/proc/self/maps").read_text().splitlines()
-    base = min(address for address, _ in image.loaded().functions.values())
+    base = min(places.address for places in image.loaded().functions.values())
     regions = [line.split()[:2] for line in maps]
     held = [mode for place, mode in regions if int(place.split("-")[0], 16) <= base < int(place.split("-")[1], 16)]
     assert held == ["r-xp"]

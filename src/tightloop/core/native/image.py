@@ -218,12 +218,15 @@ def _load() -> Loaded | None:
     if not content.startswith(MAGIC):
         raise Unfit(f"{where / facts['file']} has another layout than this version reads")
     base, header = _mapped(content)
-    functions = {
-        name: Places(*(base + offset if offset else 0 for offset in offsets))
-        for name, offsets in header["functions"].items()
-    }
-    files = list(facts["files"])
-    reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
+    try:
+        functions = {
+            name: Places(*(base + offset if offset else 0 for offset in offsets))
+            for name, offsets in header["functions"].items()
+        }
+        files = list(facts["files"])
+        reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError):
+        raise Unfit(f"{where / facts['file']} has another layout than this version reads") from None
     return Loaded(functions, reaches, facts["files"])
 
 
