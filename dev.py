@@ -2,7 +2,8 @@
 
     setup              make .venv with the versions of requirements.lock and this package, editable
     demo               what a run needs, a sample market, one backtest on it, and where the report is
-    test [ARG ...]     setup, lint, the tests, a changed core again with bounds checks; with ARGs: only pytest ARG ...
+    test [ARG ...]     setup, lint, the tests, those of a changed core with bounds checks, an image against the
+                       compiler; with ARGs: only pytest ARG ...
     bounds             the core's tests with bounds checks, whether it has changed or not
     nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
@@ -20,6 +21,7 @@ interrupted. Standard library only; Linux, macOS and Windows.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -49,6 +51,9 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
+NATIVE_STAMP = "tests/native_checked.txt"
+NATIVE_PASS = "the image against code compiled here"
+GOLDEN = "tests/parity/test_same_bytes.py"
 AT_EVERY_CHANGE = ("-m", "not (peers or bounds)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
@@ -135,6 +140,34 @@ def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, 
     return True, f"{counts[-1] if counts else 0} of the core again with bounds checks, noted in {BOUNDS_STAMP}"
 
 
+def image_pass(environment: Environment, *, always: bool) -> tuple[bool, str]:
+    """Compare the image with what the compiler makes of this tree: its bytes, and the results of compiled code.
+
+    Returns whether they are equal, and a summary. An image that was compared before (a stamp by content, as for bounds
+    checks) is compared again with ``always``; one that does not fit this tree is no fault, and said.
+    """
+    why = image_fits.misfit(ROOT)
+    if why:
+        return True, f"no image for this tree ({why}; `dev.py native` renews it), so all was compiled"
+    index = json.loads((ROOT / "native" / "index.json").read_bytes())
+    stamp = " ".join(sorted(facts["unpacked_sha256"] for facts in index["images"].values()))
+    file = ROOT / NATIVE_STAMP
+    if not always and file.is_file() and file.read_text(encoding="ascii").strip() == stamp:
+        return True, f"the image is the one that was compared ({NATIVE_STAMP})"
+    is_builder = environment.version.startswith(f"{SUPPORTED[0]}.")
+    if is_builder and command_native(environment, ["--check"]):
+        return False, ""
+    warm_up(environment, TIGHTLOOP_NATIVE="off")
+    command = pytest_command(environment, "-q", GOLDEN)
+    code, output = run_quietly(NATIVE_PASS, command, clean_environment(TIGHTLOOP_NATIVE="off"))
+    if code:
+        print(f"{NATIVE_PASS}: failed\n{output.rstrip()}\n", flush=True)
+        return False, ""
+    if is_builder:
+        file.write_text(stamp + "\n", encoding="ascii")
+    return True, "golden results again on code compiled here" + (", the image byte by byte" if is_builder else "")
+
+
 def command_lint(environment: Environment, arguments: list[str]) -> int:
     refuse("lint", arguments)
     failed = lint(environment)
@@ -162,7 +195,9 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
     if not is_bounds_checked(environment):
         passed, told = bounds_checked_pass(environment)
         failed += [] if passed else [BOUNDS_PASS]
-    return closing(failed, f"lint, the tests above, {told}", start_s)
+    passed, of_image = image_pass(environment, always=bool(os.environ.get("CI")))
+    failed += [] if passed else [NATIVE_PASS]
+    return closing(failed, f"lint, the tests above, {told}, {of_image}", start_s)
 
 
 def command_bounds(environment: Environment, arguments: list[str]) -> int:
@@ -178,6 +213,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed = suite(environment, *AT_NIGHT)
     passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
     failed += [] if passed else [BOUNDS_PASS]
+    failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
@@ -185,7 +221,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     for version in SUPPORTED:
         if not environment.version.startswith(f"{version}."):
             print(f"Python {version}:")
-            if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"]):
+            if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
     return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
 
