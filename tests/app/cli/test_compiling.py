@@ -44,16 +44,19 @@ def test_the_reason_for_compiling_is_said_when_it_begins(listening, monkeypatch,
 def test_progress_names_the_part_at_work_and_how_many_began(monkeypatch, capsys):
     monkeypatch.setattr(compiling, "EVERY_S", 60.0)
     monkeypatch.setattr(compiling, "NO_TERMINAL_EVERY_S", 0.0)
+    now = [100.0]
+    monkeypatch.setattr(compiling.time, "monotonic", lambda: now[0])
     shown = compiling._Shown()
     shown.begin(True)
+    now[0] += 14.0
     capsys.readouterr()
     for event in ("step.step", None, "replay.replay", "step.history"):
         shown.hear(event)
     shown._show()
-    assert capsys.readouterr().err == "compiling the core: part 3 (step.history), 0 s\n"
+    assert capsys.readouterr().err == "compiling the core: part 3 (step.history), 14 s\n"
     shown.hear(None)
     shown._show()
-    assert capsys.readouterr().err == "compiling the core: part 3 (replay.replay), 0 s\n", "which waited for the other"
+    assert capsys.readouterr().err == "compiling the core: part 3 (replay.replay), 14 s\n", "which waited for the other"
     shown.hear(None)
     shown._show()
     assert capsys.readouterr().err == "", "nothing is compiled now"

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tightloop.core.families import families_found
 from tightloop.model.carry import consistency as carry_consistency
 from tightloop.model.carry.consistency import Book
 from tightloop.model.carry.flows import read_flows
@@ -45,16 +44,6 @@ STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": FAMILY, "share_class": "USDT", "capital": 100_000.0, "legs": {"none": {}},
 }  # fmt: skip
 """Values that replace missing or refused ones, so that the rest of the file can be checked."""
-
-
-def is_carry(written: Any) -> bool:
-    """Return whether parsed YAML is a carry strategy, by its family or by keys that no other family has."""
-    if not isinstance(written, dict):
-        return False
-    family = value_at(written, "family")
-    if isinstance(family, str) and family in (FAMILY, *families_found()):
-        return family == FAMILY
-    return "sections" not in written and ("legs" in written or "extends" in written)
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
