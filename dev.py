@@ -54,7 +54,7 @@ BOUNDS_PASS = "pytest with bounds checks"
 NATIVE_STAMP = "tests/native_checked.txt"
 NATIVE_PASS = "the image against code compiled here"
 GOLDEN = "tests/parity/test_same_bytes.py"
-AT_EVERY_CHANGE = ("-m", "not (peers or bounds)")
+AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000

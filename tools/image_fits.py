@@ -15,7 +15,7 @@ from pathlib import Path
 CORE = Path("src") / "tightloop" / "core"
 LEVELS = {"x86-64-v3": frozenset(("abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"))}
 """As in core/native/image.py, which cannot be imported before numpy is there."""
-OTHER_CODE = ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")
+OTHER_CODE = {"NUMBA_BOUNDSCHECK": ("", "0"), "NUMBA_OPT": ("", "3")}
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -39,7 +39,7 @@ def misfit(root: Path) -> str | None:
         return None  # all runs as plain Python
     if named == "off":
         return "TIGHTLOOP_NATIVE is off"
-    asked = [name for name in OTHER_CODE if os.environ.get(name, "0") not in ("", "0")]
+    asked = [name for name, as_here in OTHER_CODE.items() if os.environ.get(name, "") not in as_here]
     if asked:
         return f"{asked[0]} asks for other machine code"
     folder = Path(named) if named else root / "native"

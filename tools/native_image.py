@@ -35,6 +35,7 @@ from tightloop.core.native import compiler, image, stamps
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVEL = "x86-64-v3"
+ABSENT = -1
 ENVIRONMENT = {"NUMBA_CPU_NAME": LEVEL, "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
 
 
@@ -165,7 +166,7 @@ def built() -> tuple[bytes, dict[str, Any]]:
         "external_uses": len(linked.external_uses),
         "functions": {
             name: [
-                linked.symbols.get(symbol, 0)
+                linked.symbols.get(symbol, ABSENT)
                 for symbol in (
                     result.fndesc.llvm_func_name,
                     f"tightloop_entry_{number}",

@@ -354,7 +354,9 @@ def _plain(table):
 def test_an_asset_whose_rate_above_the_kink_nobody_saw_is_not_borrowed_by_size():
     strategy = written(BORROWING.format(capital=1.0, impact="true"))
     legs = tuple(dataclasses.replace(leg, borrow="weETH") if leg.borrow else leg for leg in strategy.legs)
-    with pytest.raises(InputError, match="asks for weETH above its optimal utilisation is not known at 2024-06-01"):
+    with pytest.raises(
+        InputError, match="the rate of weETH on aave_v3 above its optimal utilisation is not known at 2024-06-01"
+    ):
         run(dataclasses.replace(strategy, legs=legs), *GATE)
 
 

@@ -301,7 +301,7 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: fuzzed.append(arguments) or 0)
     closing_of(ran, capsys, dev.command_test)
     (tests,) = [command for command in ran.commands if "pytest" in command and "-q" not in command]
-    assert tests[-2:] == ["-m", "not (peers or bounds)"]
+    assert tests[-2:] == ["-m", "not (peers or bounds or nightly)"]
     ran.commands.clear()
     closing_of(ran, capsys, dev.command_nightly)
     tests, checked = [command for command in ran.commands if "pytest" in command]

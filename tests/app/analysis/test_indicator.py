@@ -73,7 +73,7 @@ REFUSED = {
     "a missing price": (("SMA", FRAME.with_columns(low=pl.Series([1.0, None, 3.0, 4.0, 5.0, 6.0]))), {}, "low: row 2"),
     "an infinite price": (("SMA", [1.0, float("inf")]), {}, "close: row 2 is not finite"),
     "a high below the close": (("ATR", FRAME.with_columns(high=0.5)), {}, "row 1 has a high or low"),
-    "closes without a volume": (("OBV", CLOSES), {}, "volume: OBV looks at the volume"),
+    "closes without a volume": (("OBV", CLOSES), {}, "volume: OBV needs volumes"),
     "a volume below 0": (("OBV", FRAME.with_columns(volume=-1.0)), {}, "volume: row 1 is below 0"),
     "a carry run": (("SMA", type("CarryRun", (), {"summary": 1, "metrics": 2})()), {}, "is a carry run"),
     "no time": (("VWAP", FRAME), {"anchor": "day"}, "give a column ts"),

@@ -134,6 +134,15 @@ def test_without_a_folder_of_images_there_is_none_and_nothing_is_said(copy, monk
 def test_other_machine_code_than_the_image_has_is_compiled(copy, monkeypatch, name):
     monkeypatch.setenv(name, "1")
     assert image.loaded() is None
+    monkeypatch.setenv(name, image.OTHER_CODE[name][-1])
+    image.loaded.cache_clear()
+    assert image.loaded() is not None, "what is asked for is what the image has"
+
+
+def test_every_function_has_an_address(copy):
+    """The first lies at the start of the image, at offset 0."""
+    assert min(places.address for places in image.loaded().functions.values()) > 0
+    assert min(places.entry for places in image.loaded().functions.values()) > 0
 
 
 def test_a_cpu_without_the_level_is_told_what_it_lacks(copy, monkeypatch, tmp_path):

@@ -49,9 +49,9 @@ class _Shown:
     def begin(self, is_kept: bool) -> None:
         """Announce the compilation and start the clock: the first part is about to be compiled."""
         why = "because the image is not used" if image.unfit() else f"because {image.absence()}"
-        after = "later starts take it from the cache"
+        after = "later starts read it from the cache"
         if not is_kept:
-            after = f"every start does, because {stamps.cache_dir()} can not be written"
+            after = f"at every start, because {stamps.cache_dir()} cannot be written"
         click.echo(f"compiling the core for this machine, {why}; it can take a minute or more; {after}", err=True)
         self._begun = time.monotonic()
         self._next = self._begun + NO_TERMINAL_EVERY_S

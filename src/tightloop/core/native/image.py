@@ -32,7 +32,7 @@ from tightloop.core.kinds import Signature
 from tightloop.core.native import MachineCodeError, stamps
 from tightloop.core.native.call import Entry, Places
 
-MAGIC = b"TLIMAGE1"
+MAGIC = b"TLIMAGE2"
 FOLDER = "TIGHTLOOP_NATIVE"
 """Environment variable: another folder of images, or ``off``."""
 PAGE = 4096
@@ -40,8 +40,8 @@ LEVELS = {
     "x86-64-v3": frozenset(("abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave")),
 }
 """Flags of /proc/cpuinfo that a CPU level needs beyond x86-64-v2, which every CPU with AVX2 has."""
-OTHER_CODE = ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")
-"""Variables with which other machine code is asked for than the image has."""
+OTHER_CODE = {"NUMBA_BOUNDSCHECK": ("", "0"), "NUMBA_OPT": ("", "3")}
+"""Variables with which other machine code is asked for than the image has, unless they have one of these values."""
 CHANGED_NAMED_MAX = 3
 _CPUINFO = Path("/proc/cpuinfo")
 _PROTECTIONS = (mmap.PROT_READ | mmap.PROT_EXEC, mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE)
@@ -220,7 +220,7 @@ def _load() -> Loaded | None:
     base, header = _mapped(content)
     try:
         functions = {
-            name: Places(*(base + offset if offset else 0 for offset in offsets))
+            name: Places(*(base + offset if offset >= 0 else 0 for offset in offsets))
             for name, offsets in header["functions"].items()
         }
         files = list(facts["files"])

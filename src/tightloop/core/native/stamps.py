@@ -18,8 +18,8 @@ COMPILER = "native/compiler.py"
 
 
 def name_of(path: Path) -> str:
-    """Return the path of a file below the core, with slashes: the same on every machine."""
-    return path.relative_to(CORE_DIR).as_posix()
+    """Return the path of a file below the core, with slashes: the same on every machine; elsewhere its name."""
+    return path.relative_to(CORE_DIR).as_posix() if path.is_relative_to(CORE_DIR) else path.name
 
 
 def imported_core_files(path: Path, source: bytes) -> list[Path]:

@@ -4,8 +4,7 @@ The venue lives on its own clock (``venue.ts_ns``): it sees the market when it h
 it. ``core/replay/ticks.py`` calls the functions below in order of venue time; at one instant first market data, then
 expiries, then commands, each against the market as it then is.
 
-Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at its
-``request_due_ns``.
+Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at its ``request_due_ns``.
 ``inbox[inbox_taken:inbox_count]`` are events in flight to the strategy, each due at ``ts_init_ns``. Both are FIFO: a
 message is never due before an earlier one. A queue that reaches its end closes up over those that have arrived. A
 submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event ``response_ns``; with recorded latency
@@ -69,6 +68,7 @@ def _close_up(venue: Record) -> None:
     count = venue.request_count - venue.request_taken
     for k in range(count):
         venue.requests[k] = venue.requests[venue.request_taken + k]
+        venue.request_due_ns[k] = venue.request_due_ns[venue.request_taken + k]
     venue.request_taken = 0
     venue.request_count = count
 

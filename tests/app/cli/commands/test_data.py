@@ -126,7 +126,7 @@ def test_an_instrument_with_two_timeframes_has_to_be_named_by_its_path(catalog):
     run("resample", "--data", catalog, "binance:BTCUSDT-perp", "1h")
     result = run("resample", "--data", catalog, "binance:BTCUSDT-perp", "4h")
     assert result.exit_code == 2
-    assert "means 2 datasets; name one of bars/binance/BTCUSDT-perp-" in result.stderr
+    assert "matches 2 datasets; name one of bars/binance/BTCUSDT-perp-" in result.stderr
 
 
 def test_sample_makes_a_catalog_that_check_passes(tmp_path):
