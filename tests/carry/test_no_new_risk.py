@@ -340,7 +340,7 @@ def test_a_drawdown_below_its_limit_stops_nothing_and_is_near() -> None:
 @pytest.mark.parametrize("amount", [-60.0, 900.0])
 def test_a_flow_is_neither_a_loss_nor_a_gain_of_the_account(amount: float) -> None:
     """60 of 100 are withdrawn: no drawdown. 900 come in, and then 16 % are lost: a drawdown of 16 %, not of 1.6."""
-    own = _staked(Stops(5.0, 15.0), flows=[Flow(int(at(2)), amount, "slow"), Flow(int(at(12)), 1.0, "slow")])
+    own = _staked(Stops(5.0, 15.0), flows=[Flow(int(at(4)), amount, "slow"), Flow(int(at(12)), 1.0, "slow")])
     run = operated(own, feed(flat(16))).to_end()
     assert run.warnings(WarningCode.DRAWDOWN_STOP) == []
     assert run.warnings(WarningCode.DAILY_LOSS_STOP) == []
@@ -348,6 +348,8 @@ def test_a_flow_is_neither_a_loss_nor_a_gain_of_the_account(amount: float) -> No
     fell = operated(own, feed(_falling(16, 8, 0.84))).to_end()
     ((_, _, drawdown, _),) = fell.warnings(WarningCode.DRAWDOWN_STOP)
     assert drawdown == pytest.approx(16.0)
+    ((_, _, lost, _),) = fell.warnings(WarningCode.DAILY_LOSS_STOP)
+    assert lost == pytest.approx(0.16 * (100.0 + amount)), "of the day: what came in is no gain that hides it"
 
 
 def test_everything_withdrawn_is_no_ruin_and_a_deposit_begins_anew() -> None:

@@ -55,6 +55,7 @@ TERMINAL = (S.DENIED, S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)
 # From one reported state to the next. A fill before the answer, a cancel that crossed it: all in the table of orders.
 PATHS = {state: {*next_states.split()} - {"-"} for state, next_states in LEGAL.items()}
 PATHS = {state: names | {"PENDING_CANCEL"} for state, names in PATHS.items()}
+PATHS[S.IN_FLIGHT] = PATHS[S.IN_FLIGHT] - {"PENDING_CANCEL"} | {"IN_FLIGHT"}  # to cancel it tells nothing of it
 PRICES, INSTRUMENTS = (100.0, 8.0), (0, 1)
 
 

@@ -274,6 +274,25 @@ def test_more_commands_on_their_way_than_the_venue_takes_is_an_error_that_names_
         script.run()
 
 
+def test_messages_that_are_always_on_their_way_are_not_counted_when_they_have_arrived():
+    """A command every millisecond for seconds, each 3 ms on its way, as answers are: few at a time, thousands in all.
+
+    Every second one cancels the order before it, so that few orders are open as well.
+    """
+    count = 1_000 + limits.INBOX_MAX
+    script = Script(latency_ms=(3, 3, 3)).quote(0, 100.0, 5, 100.1, 4)
+    for at in range(10, 10 + count, 2):
+        script.buy(at, 1, 90.0).cancel(at + 1, script.ids)
+    said = script.quote(count + 50, 100.0, 5, 100.1, 4).run()
+    assert count > limits.REQUESTS_MAX
+    told = [(own.kind, own.order, own.at) for own in said]
+    assert told == [
+        (kind, 1 + k, 10 + 2 * k + at + 6)
+        for k in range(count // 2)
+        for at, kind in enumerate(("accepted", "canceled"))
+    ]
+
+
 def test_the_worst_levels_of_a_book_go_when_there_is_no_room():
     script = Script()
     for k in range(limits.LEVELS_MAX + 5):

@@ -132,7 +132,7 @@ class Script:
         times = [own[0] for rows in (self.commands, self.trades, self.quotes, self.books or []) for own in rows]
         grid["next_ns"] = START_NS + min(times) * MS
         replay_ticks.ticks_begin(feed.streams, feed.heap, feed.ticks, feed.rates)
-        log, events, said = core_log.new_log(4_096), np.zeros(1, EVENT), []
+        log, events, said = core_log.new_log(4_096 + len(self.commands)), np.zeros(1, EVENT), []
         waiting = sorted(self.commands, key=lambda own: own[0])
         while True:
             what = replay_ticks.run_next_occurrence(

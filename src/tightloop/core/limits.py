@@ -52,7 +52,7 @@ HOLDINGS_MAX = 16  # perpetual positions, one per venue and leg
 LEGS_MAX = 16
 BUCKETS_MAX = 12
 BUNDLE_MAX = 64  # instructions per bundle
-BUNDLES_MAX = 8  # bundles without a final outcome: one awaited, the others unknown
+BUNDLES_MAX = 8  # bundles without a final outcome: one awaited, the others unknown; then reductions wait as well
 TRANSITS_MAX = 64  # transfers and withdrawals in transit
 
 # Magnitudes: a price or quantity beyond these is a feed error.
@@ -80,3 +80,4 @@ assert INSTANCES_MAX * ROWS_PER_INSTANCE < ROWS_PER_STEP_MAX, "a step of a full 
 assert NODES_MAX <= VALUE_SLOTS_MAX
 assert REQUESTS_MAX >= ORDERS_MAX, "a command for every order"
 assert 2 * RULE_DEPTH_MAX < 64
+assert BUNDLES_MAX > 1, "a place beside the one that an addition takes, for reductions"

@@ -247,10 +247,15 @@ def _requested(state: Record, arena: Floats, rows: Rows, table: Table, event: Re
 
 @leaf
 def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
-    """Engage: no entries in the scope, entry orders canceled, positions closed. Re-arm: entries are allowed again."""
+    """Engage: no entries in the scope, entry orders canceled, positions closed. Re-arm: entries are allowed again.
+
+    A bit for each kind of scope (everything, instrument, instance, strategy and their combinations) says what covers an
+    instance, so that to re-arm one scope leaves another engaged; to re-arm everything lifts all.
+    """
     engaged = 1 if fields.is_engaged(event) else 0
     strategy = fields.scope_strategy(event)
-    if event.instrument < 0 and event.instance < 0 and strategy < 0:
+    bit = 1 << (int(event.instrument >= 0) + 2 * int(event.instance >= 0) + 4 * int(strategy >= 0))
+    if bit == 1:
         state.killed = engaged
     for number in range(state.instance_count):
         instance = state.instances[number]
@@ -259,10 +264,11 @@ def _kill_switch(state: Record, arena: Floats, rows: Rows, table: Table, event: 
             and (event.instance < 0 or event.instance == number)
             and (strategy < 0 or strategy == instance.strategy)
         )
-        if in_scope:
-            instance.killed = engaged
-            if engaged != 0:
-                _call_family(state, arena, rows, table, number, Moment.KILL.value)
+        if in_scope and engaged == 0:
+            instance.killed = 0 if bit == 1 else instance.killed & ~bit
+        elif in_scope:
+            instance.killed |= bit
+            _call_family(state, arena, rows, table, number, Moment.KILL.value)
     if state.carry.leg_count > 0:
         call_apply(table[state.carry.address], state, arena, event, rows, table)
     trading_account.warn(state, rows, WarningCode.KILLED.value, event.instance, float(engaged), 0)

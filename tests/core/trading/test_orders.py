@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from tests.core.driven import OPEN_STATES, Driven, submitted
+from tests.core.driven import OPEN_STATES, Driven, of_kind, submitted
 from tests.parity import runs
 
-from tightloop.core.domain.enums import EventKind, OrderState, RowKind, WarningCode
+from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind, WarningCode
 from tightloop.core.domain.types import EQUITY
 from tightloop.core.state import new_state
 from tightloop.core.trading import orders
@@ -23,7 +23,7 @@ LEGAL = {
     S.IN_FLIGHT: "ACCEPTED REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
     S.ACCEPTED: "- REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
     S.PARTIALLY_FILLED: "- - PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
-    S.PENDING_CANCEL: "PENDING_CANCEL REJECTED PENDING_CANCEL FILLED CANCELED EXPIRED -",
+    S.PENDING_CANCEL: "PENDING_CANCEL REJECTED PENDING_CANCEL FILLED CANCELED EXPIRED IN_FLIGHT",
 }
 KINDS = {
     "accepted": EventKind.ORDER_ACCEPTED, "rejected": EventKind.ORDER_REJECTED, "part": EventKind.ORDER_FILLED,
@@ -159,6 +159,48 @@ def test_an_order_whose_outcome_is_unknown_keeps_its_reservation_until_it_is_kno
     assert own.state["reserved_margin"] == reserved > 0.0
     own.answer(EventKind.ORDER_CANCELED, order_id)
     assert own.state["reserved_margin"] == 0.0
+
+
+HOLD = """
+name: asked from outside
+family: hold
+direction: LONG
+instruments: ["{name}"]
+timeframe: 1m
+capital: 10_000
+params: {{equity_pct: 5}}
+"""
+
+
+def ask(own, price):
+    """Request one unit at a limit from outside; the rows it wrote."""
+    never = dict.fromkeys(("stop_loss", "take_profit"), np.nan)
+    return own.send(
+        EventKind.ORDER_REQUESTED, instrument=0, instance=0, side=1, order_kind=int(OrderKind.LIMIT), price=price,
+        qty=1.0, leverage=1.0, **never,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_canceled_first", [False, True])
+def test_a_cancel_does_not_make_an_unknown_outcome_known(is_canceled_first):
+    """Whether its cancel is sent before or after: the order may fill, so no other enters beside it."""
+    own = Driven(HOLD.format(name=runs.NAMES[0]))
+    own.send(EventKind.BAR_OPENED, instrument=0, price=100.0)
+    own.send(EventKind.BAR_CLOSED, instrument=0, open=100.0, high=101.0, low=99.0, price=100.0, qty=5.0)
+    (order_id,) = submitted(ask(own, 90.0))
+    reserved = float(own.state["reserved_margin"])
+    asks_cancel = {"instrument": 0, "instance": 0, "order_id": order_id, "order_slot": own.orders[order_id]}
+    first, last = (EventKind.CANCEL_REQUESTED, EventKind.ORDER_UNKNOWN)[:: 1 if is_canceled_first else -1]
+    rows = [own.send(kind, **asks_cancel) for kind in (first, last, EventKind.CANCEL_REQUESTED)]
+    commands = of_kind(np.concatenate(rows), RowKind.CANCEL, RowKind.SUBMIT)
+    assert commands["kind"].tolist() == [RowKind.CANCEL], "it is canceled once, and never sent again"
+    assert own.order(order_id)["state"] == S.IN_FLIGHT
+    assert own.state["reserved_margin"] == reserved > 0.0
+    denied = of_kind(ask(own, 91.0), RowKind.ORDER, RowKind.SUBMIT)
+    assert denied["reason"].tolist() == [Reason.UNKNOWN_OUTCOME]
+    own.answer(EventKind.ORDER_CANCELED, order_id)
+    assert own.state["reserved_margin"] == 0.0
+    assert len(submitted(ask(own, 91.0))) == 1
 
 
 def test_slippage_that_the_venue_does_not_tell_stays_out_of_the_sum_and_is_counted():

@@ -18,6 +18,8 @@ from tightloop.runtime.feeds.carry import Floats
 from tightloop.runtime.observe.carry import CarryWatched
 
 Flags = npt.NDArray[np.bool_]
+REDUCING = ("health_factor", "margin")
+"""Rules that only reduce."""
 
 UNDONE = {
     Rollback.NOT_ENOUGH: "a balance would have gone below zero: there was not enough to give, its gas or its fee",
@@ -179,6 +181,11 @@ def _denied(watched: CarryWatched) -> list[Denial]:
     ]
 
 
+def _not_allowed(rule: str, reason: str) -> str:
+    """Return in words what a denied rule might not do, and the reason."""
+    return f"it might not {'reduce' if rule in REDUCING else 'add'}: {reason}"
+
+
 def denials_of(watched: CarryWatched) -> list[Facts]:
     """Group denied additions by rule and reason."""
     rows: dict[tuple[str, str], Facts] = {}
@@ -281,7 +288,7 @@ def _kept_back(
         elif busy[instant]:
             counts["a task was under way, or something had not arrived"] += 1
         elif since:
-            counts[f"it might not add: {since}"] += 1
+            counts[_not_allowed(name, since)] += 1
         elif any(ts_ns in times for times in acted.values()):
             counts["a later rule acted: this one could do nothing"] += 1
         else:
@@ -332,6 +339,6 @@ def rules_at(watched: CarryWatched, instant: int, bundles: Sequence[Bundle]) -> 
     else:
         now_ns = int(watched.record.ts_ns[instant])
         refused = [reason for ts_ns, name, reason, _ in _denied(watched) if name == first and ts_ns <= now_ns]
-        why = f"it might not add: {refused[-1]}" if refused else "nothing could be done"
+        why = _not_allowed(first, refused[-1]) if refused else "nothing could be done"
         said = f"{first} had something to do, and {why}"
     return rows, {"rule": first, "acted": [bundle.band for bundle in bundles if bundle.begins], "said": said}

@@ -49,6 +49,7 @@ from tightloop.core.domain.carry import (
     LegState,
     PnlComponent,
     Rollback,
+    StageOf,
 )
 from tightloop.core.domain.enums import EventKind, Moment, RowKind, WarningCode
 from tightloop.core.domain.types import Floats, Record, Rows, Table
@@ -96,19 +97,23 @@ def _guard_account(state: Record, rows: Rows) -> None:
 
 @leaf
 def _killed(carry: Record, event: Record) -> None:
-    """Set or clear kill-switch bits: bit 0 for the run, one bit for each instrument.
+    """Set or clear kill-switch bits: one each for everything, the strategy, the instance, and every instrument.
 
     A bundle cannot be executed in part, so a scope that names the run's allocator or anything it trades stops all new
-    risk. Nothing is unwound.
+    risk. To re-arm one scope leaves the others engaged; to re-arm everything lifts all. Nothing is unwound.
     """
-    bit = 1
-    if event.instrument >= 0:
-        bit = 2 << (event.instrument & 31)
     if event.instance > 0 or fields.scope_strategy(event) > 0:
         return  # another instance or strategy
+    bit = 1
+    if event.instrument >= 0:
+        bit = 8 << (event.instrument & 31)
+    elif event.instance == 0:
+        bit = 4
+    elif fields.scope_strategy(event) == 0:
+        bit = 2
     if fields.is_engaged(event):
         carry.killed |= bit
-    elif event.instrument < 0:
+    elif bit == 1:
         carry.killed = 0
     else:
         carry.killed &= ~bit
@@ -277,6 +282,9 @@ def _perp_liquidated(state: Record, rows: Rows, event: Record) -> None:
     carry = state.carry
     books = carry.books
     holding = books.holdings[event.instance]
+    if holding.is_liquidated != 0 and holding.qty == 0.0:
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, -1, fields.kept_margin(event), 0)
+        return  # told twice: what is liquidated is not opened again
     lost = holding.qty
     price = books.assets[holding.quote].price
     before = holding.unrealized
@@ -316,7 +324,7 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
             state, rows, WarningCode.ILLEGAL_EVENT.value, -1, float(fields.rollback(event)), fields.bundle(event)
         )
         return False
-    is_stage = carry.bundles[slot].is_stage != 0
+    stage = carry.bundles[slot].is_stage
     is_legal = change_life(
         carry, slot, Life.DONE.value if fields.rollback(event) == Rollback.NONE else Life.REFUSED.value
     )
@@ -330,8 +338,10 @@ def _bundle_ended(state: Record, rows: Rows, event: Record) -> bool:
         return True
     carry.rollback_count += 1
     carry.blocked_ns = state.ts_ns
-    if is_stage:
+    if stage == StageOf.TASK:
         carry.stage = max(0, carry.stage - 1)  # retry the same stage at the next instant
+    elif stage == StageOf.PAUSED and carry.paused_stage > 1:
+        carry.paused_stage -= 1  # or when the entry resumes
     reason = float(fields.rollback(event))
     trading_account.warn(state, rows, WarningCode.ROLLED_BACK.value, -1, reason, fields.bundle(event))
     return False
@@ -351,9 +361,13 @@ def _bundle_unknown(state: Record, rows: Rows, event: Record) -> None:
 
 @leaf
 def _instruction_executed(state: Record, rows: Rows, event: Record) -> None:
-    """Apply an executed instruction: of a bundle, or (bundle 0) of a venue by itself."""
-    slot = find(state.carry, fields.bundle(event)) if fields.bundle(event) != 0 else -1
-    if slot >= 0:
+    """Apply an executed instruction: of a bundle without a final outcome, or (bundle 0) of a venue by itself."""
+    if fields.bundle(event) != 0:
+        slot = find(state.carry, fields.bundle(event))
+        if slot < 0:
+            code = WarningCode.ILLEGAL_EVENT.value
+            trading_account.warn(state, rows, code, -1, fields.given(event), fields.bundle(event))
+            return
         change_life(state.carry, slot, Life.IN_FLIGHT.value)
     if fields.op(event) == Instruction.PERP_TRADE:
         _perp_traded(state, rows, event)

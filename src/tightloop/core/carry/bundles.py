@@ -11,7 +11,7 @@ from tightloop.core import limits, log
 from tightloop.core.carry import lending
 from tightloop.core.carry.books import net_units, series_now, underlying, unit_value
 from tightloop.core.compiled import leaf
-from tightloop.core.domain.carry import GO, GWEI, Instruction, LegKind, LegState
+from tightloop.core.domain.carry import GO, GWEI, Instruction, LegKind, LegState, StageOf
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import lifecycle
@@ -67,10 +67,16 @@ def send_bundle(state: Record, rows: Rows, count: int) -> bool:
 def _track(carry: Record) -> None:
     """Begin the life of the bundle that was just sent."""
     slot = find(carry, 0)
-    assert slot >= 0, "BUNDLES_MAX: more bundles without an outcome than State keeps"
+    assert slot >= 0, "BUNDLES_MAX: a bundle is sent while there is a place for it"
     bundle = carry.bundles[slot]
     bundle.id, bundle.life, bundle.is_stage = carry.bundle_id, Life.SENT.value, 0
     carry.pending_count += 1
+
+
+@leaf
+def has_place(carry: Record) -> bool:
+    """Return whether State can keep one more bundle without a final outcome."""
+    return carry.pending_count + carry.unknown_count < limits.BUNDLES_MAX
 
 
 @leaf
@@ -87,7 +93,25 @@ def mark_stage(carry: Record) -> None:
     """Mark the bundle just sent as a stage of the task in progress, to be retried after a rollback."""
     slot = find(carry, carry.bundle_id)
     assert slot >= 0, "a stage was sent"
-    carry.bundles[slot].is_stage = 1
+    carry.bundles[slot].is_stage = StageOf.TASK.value
+
+
+@leaf
+def has_unknown_stage(carry: Record) -> bool:
+    """Return whether the outcome of a stage of the task in progress is unknown."""
+    for slot in range(len(carry.bundles)):
+        bundle = carry.bundles[slot]
+        if bundle.life == Life.UNKNOWN and bundle.is_stage == StageOf.TASK:
+            return True
+    return False
+
+
+@leaf
+def set_stages_aside(carry: Record) -> None:
+    """Mark stages without a final outcome as those of the entry that is paused."""
+    for slot in range(len(carry.bundles)):
+        if carry.bundles[slot].is_stage == StageOf.TASK:
+            carry.bundles[slot].is_stage = StageOf.PAUSED.value
 
 
 @leaf

@@ -1,13 +1,14 @@
 """The gate for new risk as carry asks it: before anything adds to a position, loan, supply, stake or hedge.
 
 The answer comes from ``trading/account.py``, as for every family. What is added here is the log: a denial is written
-once per rule and reason, not at every instant. Reductions never ask.
+once per rule and reason, not at every instant. Reductions never ask; they wait only when every place for a bundle is
+taken by one whose outcome is not known (``say_no_place``).
 """
 
 from tightloop.core import log
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import BANDS, RebalanceReason
-from tightloop.core.domain.enums import RowKind, WarningCode
+from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.core.domain.types import Record, Rows
 from tightloop.core.trading import account
 
@@ -20,7 +21,7 @@ def may_add(state: Record) -> bool:
 
 @leaf
 def say_denied(state: Record, rows: Rows, band: int, reason: int, amount: float) -> None:
-    """Log that a rule would have added ``amount`` (unit of the rule) and was denied."""
+    """Log that a rule wanted a bundle of ``amount`` (unit of the rule) and was denied it."""
     assert 0 < band < BANDS, "who is denied is a rule"
     row = log.emit(state, rows, RowKind.WARNING.value, -1)
     row.code = WarningCode.BUNDLE_DENIED.value
@@ -48,9 +49,22 @@ def is_denied(state: Record, rows: Rows, band: int, amount: float) -> bool:
 
 
 @leaf
+def say_no_place(state: Record, rows: Rows, band: int, value: float) -> None:
+    """Log that a rule which only reduces must wait for an outcome: once, until no outcome is unknown."""
+    carry = state.carry
+    if carry.denied[band] != Reason.UNKNOWN_OUTCOME:
+        carry.denied[band] = Reason.UNKNOWN_OUTCOME.value
+        carry.is_denied = 1
+        say_denied(state, rows, band, Reason.UNKNOWN_OUTCOME.value, value)
+
+
+@leaf
 def forget_denials(state: Record) -> None:
     """Reset the logged denials once risk may be added again, so that the next denial is logged."""
     carry = state.carry
+    if carry.is_denied != 0 and carry.unknown_count == 0:
+        for band in (RebalanceReason.HEALTH_FACTOR.value, RebalanceReason.MARGIN.value):
+            carry.denied[band] = 0  # denied by nothing but a missing place
     if carry.is_denied != 0 and may_add(state):
         carry.is_denied = 0
         for band in range(BANDS):

@@ -10,7 +10,7 @@ retried at the next instant. An entry that is denied midway is paused, and resum
 """
 
 from tightloop.core.carry import entering, reducing
-from tightloop.core.carry.bundles import mark_stage, open_bundle, send_bundle
+from tightloop.core.carry.bundles import mark_stage, open_bundle, send_bundle, set_stages_aside
 from tightloop.core.carry.transfers import level_margins
 from tightloop.core.compiled import leaf
 from tightloop.core.domain.carry import Task
@@ -56,8 +56,12 @@ def enter(state: Record, rows: Rows, base: float, band: int) -> None:
 
 @leaf
 def stop_entering(state: Record) -> None:
-    """Pause an entry because no risk may be added; the legs entered so far are held."""
+    """Pause an entry because no risk may be added; the legs entered so far are held.
+
+    A stage whose outcome is unknown belongs to it: refused, it is sent again when the entry resumes.
+    """
     carry = state.carry
+    set_stages_aside(carry)
     carry.paused_stage, carry.paused_base, carry.paused_band = carry.stage + 1, carry.base, carry.band
     carry.paused_first = 1 if carry.has_entered == 0 else 0
     entering.finish(carry)

@@ -173,6 +173,14 @@ class Task(IntEnum):
     PAY = 3
 
 
+class StageOf(IntEnum):
+    """What a bundle is a stage of, to be retried after a rollback."""
+
+    NOTHING = 0
+    TASK = 1  # in progress
+    PAUSED = 2  # the entry that is paused
+
+
 class RebalanceReason(IntEnum):
     """The rule that caused a bundle."""
 
@@ -271,7 +279,7 @@ LEG = record(
     *of("f8", "fresh wanted_side wanted_sd confidence confidence_min stop_sd target_sd sd_floor sd_cap"),
 )
 
-BUNDLE = record(*of("i8", "id life is_stage"))  # id 0: free slot; a stage of a task is retried after a rollback
+BUNDLE = record(*of("i8", "id life is_stage"))  # id 0: free slot; is_stage: a StageOf
 
 CARRY = record(
     *of("i8", "address family leg_count cash gas_balance gas_series gas_asset gas_transfer delay_ns"),

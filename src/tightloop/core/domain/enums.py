@@ -246,7 +246,7 @@ class WarningCode(IntEnum):
     DELTA_LEFT = 23  # after a liquidation; value: the quantity no longer hedged, in the base asset
     REWARD_UNPRICED = 24  # a reward was paid and has no market price; value: units
     NOT_PAYABLE = 25  # a withdrawal waits for cash; value: the amount missing
-    BUNDLE_DENIED = 26  # order_id: the RebalanceReason that would add risk; reason: why it may not; value: how much
+    BUNDLE_DENIED = 26  # order_id: the RebalanceReason that may send nothing; reason: why; value: how much
     OUTCOME_UNKNOWN = 27  # no answer came to a bundle; order_id: the bundle
 
 

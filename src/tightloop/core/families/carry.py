@@ -3,7 +3,8 @@
 Rules are evaluated in a fixed order and the first with something to do acts: health factor, margin, withdrawals, entry,
 dust, delta, loan to value, signals, deposits, equity. An action is a task of several bundles; each is sent after the
 previous one has ended and everything in transit has arrived. Risk bands (health factor, margin) only reduce. A rule
-that adds asks ``carry/risk.py`` first; when denied it is skipped, and a later rule may still reduce.
+that adds asks ``carry/risk.py`` first; when denied it is skipped, and a later rule may still reduce. While the outcome
+of a bundle is unknown, tasks wait but for reductions of risk.
 """
 
 import math
@@ -14,6 +15,8 @@ from tightloop.core.carry.bundles import (
     burn,
     gas_in_eth,
     gas_out_of,
+    has_place,
+    has_unknown_stage,
     instruct,
     is_saleable,
     leave_loop,
@@ -26,7 +29,7 @@ from tightloop.core.carry.bundles import (
     units_of_spot,
 )
 from tightloop.core.carry.paying import can_unwind, pay, warn_once_unpayable
-from tightloop.core.carry.risk import forget_denials, is_denied, may_add
+from tightloop.core.carry.risk import forget_denials, is_denied, may_add, say_no_place
 from tightloop.core.carry.tasks import enter, go_on, note, reduce, refill, resume_entering, stop_entering
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.carry import BalanceKind, Instruction, LegKind, LegSize, LegState, RebalanceReason, Task
@@ -371,6 +374,40 @@ def _begin_something(state: Record, rows: Rows) -> None:
             carry.last_nav = carry.nav
 
 
+@leaf
+def _say_what_waits(state: Record, rows: Rows) -> None:
+    """Log, once each, what waits because the outcome of a bundle is not known: additions, and reductions for a place.
+
+    Additions wait for every outcome, so they never take more than the first place, and the others stay for reductions.
+    """
+    carry = state.carry
+    assert carry.unknown_count > 0, "an outcome is not known"
+    if carry.deposited > 0.0:
+        is_denied(state, rows, RebalanceReason.DEPOSIT.value, carry.deposited)
+    if carry.task == Task.NONE and carry.has_entered == 0 and carry.units > 0.0:
+        is_denied(state, rows, RebalanceReason.ENTRY.value, carry.nav)
+    if carry.paused_stage > 0:
+        is_denied(state, rows, carry.paused_band, carry.paused_base)
+    if has_place(carry):
+        return
+    if carry.hf < carry.hf_floor:
+        say_no_place(state, rows, RebalanceReason.HEALTH_FACTOR.value, carry.hf)
+    if _margin_is_low(carry):
+        say_no_place(state, rows, RebalanceReason.MARGIN.value, carry.margin_ratio)
+
+
+@leaf
+def _waits_for_outcome(carry: Record) -> bool:
+    """Return whether the task in progress waits for an unknown outcome.
+
+    Any does, for the next stage relies on the one before; a reduction of risk only for a stage of its own.
+    """
+    if carry.unknown_count == 0 or carry.task == Task.NONE:
+        return False
+    is_risk = carry.band == RebalanceReason.HEALTH_FACTOR or carry.band == RebalanceReason.MARGIN
+    return not (carry.task == Task.REDUCE and is_risk) or has_unknown_stage(carry)
+
+
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
     """Send the next bundle of the task in progress, or the first bundle of a new task."""
@@ -381,11 +418,16 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     is_new = moment == Moment.DECIDE
     if is_new:
         forget_denials(state)
-        if carry.unknown_count > 0 and carry.deposited > 0.0:
-            is_denied(state, rows, RebalanceReason.DEPOSIT.value, carry.deposited)
+        if carry.unknown_count > 0:
+            _say_what_waits(state, rows)
+            if carry.task == Task.ENTER and (carry.hf < carry.hf_floor or _margin_is_low(carry)):
+                is_denied(state, rows, carry.band, carry.base)
+                stop_entering(state)  # the risk is reduced now, whatever becomes of the stage that is not answered
+    if not has_place(carry):
+        return 0
     if is_new and carry.has_entered != 0 and _guard_pools(state, rows):
         return 0
-    if carry.transit_count > 0 or (carry.unknown_count > 0 and carry.task != Task.NONE):
+    if carry.transit_count > 0 or _waits_for_outcome(carry):
         return 0  # a task goes on when all before it has arrived, and its outcome is known
     if carry.task == Task.ENTER and is_denied(state, rows, carry.band, carry.base):
         stop_entering(state)

@@ -30,9 +30,36 @@ def _wanted(state: Record, instance: int) -> float:
     return rounding.qty_floor(qty, instrument.lot_size) if qty <= limits.QUANTITY_MAX else math.nan
 
 
+@leaf
+def _cancel_entry(state: Record, rows: Rows, instance: int) -> None:
+    """Request the cancel of the entry, if it is open."""
+    slot = state.instances[instance].order_first
+    while slot >= 0:
+        if state.orders[slot].role == Role.ENTRY:
+            commands.cancel(state, rows, slot, Reason.KILLED.value)
+        slot = state.orders[slot].next
+
+
+@leaf
+def _close(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Close the whole position at market, unless it is flat or an order that closes it is open."""
+    slot = state.instances[instance].order_first
+    while slot >= 0:
+        if state.orders[slot].role == Role.MANUAL:
+            return
+        slot = state.orders[slot].next
+    held = state.positions[instance].qty
+    if held != 0.0:
+        slot = commands.draft(state, instance, Role.MANUAL.value, -1 if held > 0.0 else 1, abs(held))
+        commands.send(state, rows, table, slot)
+
+
 @compiled(DECIDE)
 def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> int:
-    """Handle a ``Moment`` of one instance: enter once; only the kill switch closes the position."""
+    """Handle a ``Moment`` of one instance: enter once; only the kill switch closes the position.
+
+    An entry that fills after the kill switch, before its cancel arrives, is closed.
+    """
     assert 0 <= instance < state.instance_count, "an instance is one of the run's"
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]
@@ -56,12 +83,13 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
                 trading_account.warn(state, rows, WarningCode.SIZE_REDUCED.value, instance, planned_qty, order_id)
     elif moment == Moment.FILLED:
         machine.state = InstanceState.POSITION_ACTIVE.value if position.qty != 0.0 else InstanceState.EXITED.value
+        if machine.end_reason != 0:
+            _close(state, rows, table, instance)
     elif moment == Moment.ORDER_ENDED and position.qty == 0.0:
-        machine.state = InstanceState.MONITORING.value
+        machine.state = InstanceState.MONITORING.value if machine.end_reason == 0 else InstanceState.EXITED.value
     elif moment == Moment.KILL:
-        if position.qty != 0.0:
-            side = -1 if position.qty > 0.0 else 1
-            slot = commands.draft(state, instance, Role.MANUAL.value, side, abs(position.qty))
-            commands.send(state, rows, table, slot)
+        machine.end_reason = Reason.KILLED.value
+        _cancel_entry(state, rows, instance)
+        _close(state, rows, table, instance)
         machine.state = InstanceState.EXITED.value
     return 0

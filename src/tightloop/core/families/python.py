@@ -10,6 +10,7 @@ from tightloop.core.domain.enums import Moment, OrderKind, Reason, Role
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.signatures import DECIDE, call_evaluate
+from tightloop.core.trading import account as trading_account
 from tightloop.core.trading import commands, exposure
 from tightloop.core.trading.external import forget_plan
 
@@ -101,6 +102,13 @@ def _end_hold(state: Record, rows: Rows, table: Table, instance: int) -> None:
 
 
 @leaf
+def _close_if_killed(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Close what a kill switch covers: an entry may fill before its cancel arrives, and an exit may be refused."""
+    if state.positions[instance].qty != 0.0 and trading_account.is_killed(state, instance):
+        _close(state, rows, table, instance, Role.MANUAL.value)
+
+
+@leaf
 def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """Update protection, timer and plan after a fill or the end of an order."""
     machine = state.instances[instance]
@@ -129,9 +137,11 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
         if position.qty != 0.0:
             _end_hold(state, rows, table, instance)
+            _close_if_killed(state, rows, table, instance)
             _protect(state, rows, table, instance)
     elif moment == Moment.FILLED or (moment == Moment.ORDER_ENDED and position.qty == 0.0):
         _settle(state, rows, table, instance)
+        _close_if_killed(state, rows, table, instance)
     elif moment == Moment.TIMER:
         _end_hold(state, rows, table, instance)
     elif moment == Moment.PROTECT:

@@ -173,11 +173,15 @@ def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
 
 @leaf
 def cancel(state: Record, rows: Rows, slot: int, reason: int) -> None:
-    """Request a cancel. Idempotent: nothing is sent while one is pending."""
+    """Request a cancel. Idempotent: nothing is sent while one is pending.
+
+    An order whose outcome is unknown stays so: a cancel that is on its way does not tell what became of it.
+    """
     order = state.orders[slot]
-    if order.state == OrderState.PENDING_CANCEL:
+    if order.state == OrderState.PENDING_CANCEL or (order.state == OrderState.IN_FLIGHT and order.reason == reason):
         return
-    order.state = OrderState.PENDING_CANCEL.value
+    if order.state != OrderState.IN_FLIGHT:
+        order.state = OrderState.PENDING_CANCEL.value
     order.reason = reason
     _row_of(state, rows, RowKind.CANCEL.value, slot)
 

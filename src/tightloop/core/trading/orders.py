@@ -5,11 +5,11 @@
     IN_FLIGHT       ACCEPTED  REJECTED  PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
     ACCEPTED        -         REJECTED  PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
     PARTIALLY_F.    -         -         PARTIALLY_F.  FILLED       CANCELED  EXPIRED  -
-    PENDING_CANCEL  PENDING_C REJECTED  PENDING_C.    FILLED       CANCELED  EXPIRED  -
+    PENDING_CANCEL  PENDING_C REJECTED  PENDING_C.    FILLED       CANCELED  EXPIRED  IN_FLIGHT
 
 Terminal states have no way out. An illegal event changes nothing and is reported. IN_FLIGHT means that the outcome is
-unknown: the order is neither gone nor filled, and it keeps its reserved margin until the venue is queried. The table
-refines that of ``lifecycle.py``, which bundles of carry share.
+unknown: the order is neither gone nor filled, and it keeps its reserved margin until the venue is queried; a cancel may
+be sent, and changes nothing of that. The table refines that of ``lifecycle.py``, which bundles of carry share.
 """
 
 import numpy as np
@@ -48,6 +48,7 @@ def _table() -> tuple[tuple[int, ...], ...]:
         rows[state][column[e.ORDER_REJECTED]] = s.REJECTED
     rows[s.ACCEPTED][column[e.ORDER_REJECTED]] = s.REJECTED
     rows[s.SUBMITTED][column[e.ORDER_UNKNOWN]] = s.IN_FLIGHT
+    rows[s.PENDING_CANCEL][column[e.ORDER_UNKNOWN]] = s.IN_FLIGHT  # of the order, or of its cancel: it may yet fill
     for state in open_states:
         for to in rows[state]:
             legal = to < 0 or lifecycle.TRANSITIONS[lifecycle.life_of(state), lifecycle.life_of(OrderState(to))]

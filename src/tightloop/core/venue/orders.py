@@ -15,6 +15,19 @@ from tightloop.core.domain.types import Record
 # Events back to the step ---------------------------------------------------------------------------------------------
 
 
+@leaf
+def _close_up(venue: Record) -> None:
+    """Move the events still to be applied to the start of the inbox, in their order.
+
+    An inbox that is never empty, as when answers are always on their way, would else be used up by those applied.
+    """
+    count = venue.inbox_count - venue.inbox_taken
+    for k in range(count):
+        venue.inbox[k] = venue.inbox[venue.inbox_taken + k]
+    venue.inbox_taken = 0
+    venue.inbox_count = count
+
+
 @hot
 def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: int) -> Record:
     """Append a cleared event to the inbox of the step and return it.
@@ -22,6 +35,8 @@ def push(venue: Record, kind: int, instrument: int, instance: int, ts_event_ns: 
     It happens at ``ts_event_ns`` and arrives (``ts_init_ns``) after the response latency ``venue.delay_ns``.
     ``instrument`` and ``instance`` are indices; -1 where the event has none.
     """
+    if venue.inbox_count == limits.INBOX_MAX:
+        _close_up(venue)
     at = venue.inbox_count
     assert at < limits.INBOX_MAX, "INBOX_MAX: more events at one instant than the venue can owe"
     venue.inbox_count = at + 1

@@ -4,11 +4,11 @@ The venue lives on its own clock (``venue.ts_ns``): it sees the market when it h
 it. ``core/replay/ticks.py`` calls the functions below in order of venue time; at one instant first market data, then
 expiries, then commands, each against the market as it then is.
 
-Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at its
-``request_due_ns``.
+Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at ``due_ns``.
 ``inbox[inbox_taken:inbox_count]`` are events in flight to the strategy, each due at ``ts_init_ns``. Both are FIFO: a
-message is never due before an earlier one. A submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event
-``response_ns``; with recorded latency (``is_recorded``) each takes the instrument's latest feed latency instead.
+message is never due before an earlier one. A queue that reaches its end closes up over those that have arrived. A
+submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event ``response_ns``; with recorded latency
+(``is_recorded``) each takes the instrument's latest feed latency instead.
 Market data lives in a VENUE_INSTRUMENT: price levels of both sides (best last), last print, mark, open orders.
 
 What a market event does, in this order:
@@ -51,7 +51,7 @@ def next_request_ns(venue: Record) -> int:
     """Return when the next command arrives at the venue; NEVER_NS if none is in flight."""
     if venue.request_taken >= venue.request_count:
         return limits.NEVER_NS
-    return venue.request_due_ns[venue.request_taken]
+    return venue.requests[venue.request_taken].due_ns
 
 
 @hot
@@ -63,11 +63,20 @@ def next_response_ns(venue: Record) -> int:
 
 
 @leaf
+def _close_up(venue: Record) -> None:
+    """Move the commands still in flight to the start of their queue, in their order."""
+    count = venue.request_count - venue.request_taken
+    for k in range(count):
+        venue.requests[k] = venue.requests[venue.request_taken + k]
+    venue.request_taken = 0
+    venue.request_count = count
+
+
+@leaf
 def send(venue: Record, row: Record) -> None:
     """Put a command row of the log in flight: it arrives after the latency of its kind, never before an earlier one."""
-    if venue.request_taken == venue.request_count:
-        venue.request_taken = 0
-        venue.request_count = 0
+    if venue.request_taken == venue.request_count or venue.request_count == limits.REQUESTS_MAX:
+        _close_up(venue)
     at = venue.request_count
     assert at < limits.REQUESTS_MAX, "REQUESTS_MAX: more commands on their way than the venue takes"
     takes_ns = venue.submit_ns if row.kind == RowKind.SUBMIT else venue.cancel_ns
@@ -75,9 +84,9 @@ def send(venue: Record, row: Record) -> None:
         takes_ns = venue.instruments[row.instrument].feed_latency_ns
     due_ns = row.ts_ns + takes_ns
     if at > venue.request_taken:
-        due_ns = max(due_ns, venue.request_due_ns[at - 1])
-    venue.requests[at] = row
-    venue.request_due_ns[at] = due_ns
+        due_ns = max(due_ns, venue.requests[at - 1].due_ns)
+    venue.requests[at].row = row
+    venue.requests[at].due_ns = due_ns
     venue.request_count = at + 1
 
 
@@ -296,8 +305,7 @@ def request_arrives(venue: Record) -> None:
     For an amend that is reported (ORDER_CANCELED, TOO_LATE): the strategy may have asked for a larger quantity of an
     order that filled meanwhile, and would wait for the rest.
     """
-    row = venue.requests[venue.request_taken]
-    now_ns = venue.request_due_ns[venue.request_taken]
+    row, now_ns = venue.requests[venue.request_taken].row, venue.requests[venue.request_taken].due_ns
     venue.request_taken += 1
     instrument = venue.instruments[row.instrument]
     _set_clock(venue, instrument, now_ns)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 
 from tightloop.app.cli.show.rows import Screen, grid
+from tightloop.app.facts.carry_rules import REDUCING
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.text.numbers import MISSING, moment, significant
 
@@ -54,7 +55,8 @@ def _whole(out: Screen, facts: Facts) -> None:
                  f"{moment(row['last_ts'])}, --order {row['last_order_id']}", 9)  # fmt: skip
     out.more(len(bundles["undone"]), DECISIONS_SHOWN, 9)
     for row in out.cut(facts["denied"], DECISIONS_SHOWN):
-        out.text(f"Denied   {_words(row['rule'])} might not add from {moment(row['first_ts'])} on: "
+        what = "reduce" if row["rule"] in REDUCING else "add"
+        out.text(f"Denied   {_words(row['rule'])} might not {what} from {moment(row['first_ts'])} on: "
                  f"{_words(row['reason'])}", 9)  # fmt: skip
     out.more(len(facts["denied"]), DECISIONS_SHOWN, 9)
     _waiting(out, facts["waiting"], "At the end ")

@@ -12,12 +12,12 @@ and redemptions that have not arrived; until then their amount is in a balance o
 One instant. The driver (``core/replay/carry.py``) shows each event to the venues first (``market_events.py``), then to
 the step; the step's instructions then come back and are executed at the prices now in force:
 
-    SERIES_UPDATED      new values, in the order indices, rates, prices, marks
-    FUNDING_SETTLED     funding on positions held before the instant; stops of the bar that ended come first
-    REWARD_PAID         staking rewards on the average amount staked over their period
-    CAPITAL_FLOW        a deposit arrives in the wallet (a withdrawal is an instruction, PAY_OUT)
-    SNAPSHOT_COMPLETE   transfers arrive, stops and targets fill, margins and debts are liquidated; the step decides
-    instructions        gathered into a bundle (``instructions.py``) and executed together (``bundles.py``)
+    SERIES_UPDATED        new values, in the order indices, rates, prices, marks
+    SETTLEMENT_PUBLISHED  funding on positions held before the instant; stops of the bar that ended come first
+    REWARD_PUBLISHED      staking rewards on the average amount staked over their period
+    CAPITAL_FLOW          a deposit arrives in the wallet (a withdrawal is an instruction, PAY_OUT)
+    SNAPSHOT_COMPLETE     transfers arrive, stops and targets fill, margins and debts are liquidated; the step decides
+    instructions          gathered into a bundle (``instructions.py``) and executed together (``bundles.py``)
 
 Invariants.
 
@@ -29,7 +29,8 @@ Invariants.
 
 What may surprise.
 
-- The venues write into FUNDING_SETTLED and REWARD_PAID: the amounts received, which the step reads from the event.
+- What the venues paid is told by events of their own (FUNDING_SETTLED, REWARD_PAID); those they were shown do not
+  change.
 - An INSTRUCTION_EXECUTED with bundle 0 (``order_id``) had no instruction: a transfer arrived, a stop or target filled.
 - A position cannot be stopped out, and receives no funding, at the instant it was opened.
 - ``funding_on_entry`` and ``fee_in_amount`` reproduce conventions of published results (``legacy`` in the strategy

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tightloop.core.domain.carry import BUCKETS, RebalanceReason, Rollback
 from tightloop.core.domain.enums import Reason, RowKind, WarningCode
@@ -18,7 +19,7 @@ from tightloop.runtime.results.build import WARNINGS
 from tightloop.runtime.results.carry import figures as carry_figures
 from tightloop.runtime.results.carry.published import legacy_attribution
 from tightloop.runtime.results.carry.record import BUCKET_NAMES, CarryRecord
-from tightloop.runtime.results.carry.tables import CarryTables
+from tightloop.runtime.results.carry.tables import REDUCES, CarryTables
 from tightloop.runtime.results.carry.trades import TradeBook
 from tightloop.runtime.results.recorder import Columns, Recorder
 from tightloop.runtime.results.result import Identity, Result, Table, summary, warning_lines
@@ -135,15 +136,21 @@ def _said(record: CarryRecord) -> list[str]:
 
 
 def _denied(warned: Columns) -> list[dict[str, Any]]:
-    """List denied additions by reason, in rows as of ``denials.denied``."""
-    rows: list[dict[str, Any]] = []
+    """List denied additions by reason, then reductions that no place was left for; in rows as of ``denials.denied``."""
     denied = warned["code"] == int(WarningCode.BUNDLE_DENIED)
+    reduces = np.isin(warned["order_id"], [int(band) for band in REDUCES])
+    return _denied_of(warned, denied & ~reduces, "added") + _denied_of(warned, denied & reduces, "reduced")
+
+
+def _denied_of(warned: Columns, denied: NDArray[np.bool_], what: str) -> list[dict[str, Any]]:
+    """List chosen denials by reason; ``what`` was not done."""
+    rows: list[dict[str, Any]] = []
     for reason in dict.fromkeys(warned["reason"][denied].tolist()):
         chosen = np.flatnonzero(denied & (warned["reason"] == reason))
         first = iso(int(warned["ts_ns"][chosen[0]]))
         bands = ", ".join(dict.fromkeys(RebalanceReason(int(band)).name.lower() for band in warned["order_id"][chosen]))
         name, remedy = Reason(reason).name.lower(), REMEDIES[Reason(reason)]
-        text = f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was added; {remedy}"
+        text = f"denied {len(chosen)} times by {name} (first at {first}; {bands}): nothing was {what}; {remedy}"
         rows.append({"reason": name, "check": name, "limit": None, "count": len(chosen), "text": text})
     return rows
 

@@ -47,6 +47,8 @@ MEASURES = {
     RebalanceReason.SIGNAL: "side",
 }
 """Meaning of the value of a rebalance: the share that is reduced, the capital that is put in, or the measurement."""
+REDUCES = {RebalanceReason.HEALTH_FACTOR: "health_factor", RebalanceReason.MARGIN: "margin_ratio"}
+"""Rules that only reduce, by what they measure: denied while no place is left for a bundle, and by nothing else."""
 
 
 _Event = tuple[int, int, str, str | None, str | None, float, float, str | None]
@@ -292,8 +294,12 @@ class CarryTables:
             return ts_ns, "WARN", "fired", None, _condition("margin_ratio", "<", value, bands.margin_warn)
         if code == WarningCode.BUNDLE_DENIED:
             reason = Reason(int(self.warned["reason"][k])).name.lower()
-            condition = _condition(MEASURES[RebalanceReason(number)], "adds", value, None)
-            return ts_ns, RebalanceReason(number).name, "suppressed", reason, condition
+            band = RebalanceReason(number)
+            condition = _condition(MEASURES[band], "adds", value, None)
+            if band in REDUCES:  # of what only reduces the value is the measurement
+                limit = bands.hf_floor if band is RebalanceReason.HEALTH_FACTOR else bands.margin_resize
+                condition = _condition(REDUCES[band], "<", value, limit)
+            return ts_ns, band.name, "suppressed", reason, condition
         if code == WarningCode.ROLLED_BACK:
             return ts_ns, "BUNDLE", "suppressed", Rollback(int(value)).name.lower(), "[]"
         return None
