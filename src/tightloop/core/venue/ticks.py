@@ -4,7 +4,7 @@ The venue lives on its own clock (``venue.ts_ns``): it sees the market when it h
 it. ``core/replay/ticks.py`` calls the functions below in order of venue time; at one instant first market data, then
 expiries, then commands, each against the market as it then is.
 
-Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at its ``request_due_ns``.
+Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at ``due_ns``.
 ``inbox[inbox_taken:inbox_count]`` are events in flight to the strategy, each due at ``ts_init_ns``. Both are FIFO: a
 message is never due before an earlier one. A queue that reaches its end closes up over those that have arrived. A
 submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event ``response_ns``; with recorded latency
@@ -51,7 +51,7 @@ def next_request_ns(venue: Record) -> int:
     """Return when the next command arrives at the venue; NEVER_NS if none is in flight."""
     if venue.request_taken >= venue.request_count:
         return limits.NEVER_NS
-    return venue.request_due_ns[venue.request_taken]
+    return venue.requests[venue.request_taken].due_ns
 
 
 @hot
@@ -68,7 +68,6 @@ def _close_up(venue: Record) -> None:
     count = venue.request_count - venue.request_taken
     for k in range(count):
         venue.requests[k] = venue.requests[venue.request_taken + k]
-        venue.request_due_ns[k] = venue.request_due_ns[venue.request_taken + k]
     venue.request_taken = 0
     venue.request_count = count
 
@@ -85,9 +84,9 @@ def send(venue: Record, row: Record) -> None:
         takes_ns = venue.instruments[row.instrument].feed_latency_ns
     due_ns = row.ts_ns + takes_ns
     if at > venue.request_taken:
-        due_ns = max(due_ns, venue.request_due_ns[at - 1])
-    venue.requests[at] = row
-    venue.request_due_ns[at] = due_ns
+        due_ns = max(due_ns, venue.requests[at - 1].due_ns)
+    venue.requests[at].row = row
+    venue.requests[at].due_ns = due_ns
     venue.request_count = at + 1
 
 
@@ -306,8 +305,7 @@ def request_arrives(venue: Record) -> None:
     For an amend that is reported (ORDER_CANCELED, TOO_LATE): the strategy may have asked for a larger quantity of an
     order that filled meanwhile, and would wait for the rest.
     """
-    row = venue.requests[venue.request_taken]
-    now_ns = venue.request_due_ns[venue.request_taken]
+    row, now_ns = venue.requests[venue.request_taken].row, venue.requests[venue.request_taken].due_ns
     venue.request_taken += 1
     instrument = venue.instruments[row.instrument]
     _set_clock(venue, instrument, now_ns)
