@@ -79,7 +79,8 @@ def test_a_reason_is_named_where_it_does_not_fit(tree, what, why):
         ("TIGHTLOOP_NATIVE", "off", "TIGHTLOOP_NATIVE is off"),
         ("NUMBA_BOUNDSCHECK", "1", "NUMBA_BOUNDSCHECK asks for other machine code"),
         ("NUMBA_OPT", "1", "NUMBA_OPT asks for other machine code"),
-        ("NUMBA_OPT", "0", None),
+        ("NUMBA_OPT", "0", "NUMBA_OPT asks for other machine code"),
+        ("NUMBA_OPT", "3", None),
     ],
 )
 def test_other_machine_code_is_asked_for_by_variables(tree, monkeypatch, name, value, why):

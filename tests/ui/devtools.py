@@ -33,7 +33,7 @@ def chromium_path() -> str | None:
 
 
 class Browser:
-    """A headless Chromium, which answers one caller at a time. Tests of one process share it: starting costs a second."""
+    """A headless Chromium for one caller at a time; tests of a process share it, because a start costs a second."""
 
     def __init__(self) -> None:
         path = chromium_path()

@@ -143,7 +143,7 @@ def test_a_hold_says_how_long_it_held_and_what_a_shorter_one_would_have_done(pla
     assert (inside["text"], inside["true"], inside["false"], inside["alone"]) == ("px > 100", 7, 3, 2)
     assert [own["ts"] for own in inside["alone_nearest"]] == [at_min(4), at_min(8)], "it broke off what was complete"
     assert (inside["nearest"]["value"], inside["nearest"]["gap"], inside["moved"]) == (99, 1, [])
-    assert inside["not_moved"].startswith("below a hold: ")
+    assert inside["not_moved"].startswith("inside a hold: ")
     assert (other["true"], other["not_moved"]) == (10, None)
     output = said(run)
     assert re.search(r"hold for 180 s\s+0\s+10\s+0\s+10\s+120 s\s+60 s\s+2024-01-01 00:03", output), output
@@ -199,7 +199,7 @@ def test_a_seq_says_how_many_parts_had_come(place):
     output = said(run)
     assert re.search(r"one after another .* 2 of 3\s+1\s+2024-01-01 00:02\s+within 120 s", output), output
     assert "Other thresholds not evaluated: one after another within 120 s (a seq: " in output
-    assert "(below a seq: " in output
+    assert "(inside a seq: " in output
 
 
 def test_what_slots_locks_and_cooldowns_held_back_is_counted_at_every_evaluation(place):

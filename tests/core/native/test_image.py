@@ -154,13 +154,16 @@ def test_a_cpu_without_the_level_is_told_what_it_lacks(copy, monkeypatch, tmp_pa
 
 
 def test_a_changed_file_costs_the_functions_that_reach_it_and_no_other(copy, monkeypatch):
-    changed = stamps.CORE_DIR / "indicators" / "zscore.py"
+    changed, name = stamps.CORE_DIR / "indicators" / "zscore.py", "tightloop.core.indicators.zscore.update"
+    held = {name for name in image.loaded().functions if image.holds(name)}
+    if name not in held:
+        pytest.skip("the image is older than the sources; `dev.py native` renews it")
     real = stamps.content_hash
     image._is_unchanged.cache_clear()
     monkeypatch.setattr(stamps, "content_hash", lambda path: "changed" if path == changed else real(path))
-    lost = {name for name in image.loaded().functions if not image.holds(name)}
+    lost = {name for name in held if not image.holds(name)}
     image._is_unchanged.cache_clear()
-    assert lost == {"tightloop.core.indicators.zscore.update"}
+    assert lost == {name}
 
 
 def test_pages_are_never_writable_and_executable_at_once(copy):

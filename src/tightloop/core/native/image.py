@@ -194,7 +194,7 @@ def _protect(libc: Any, address: int, size: int, protection: int) -> int:
 
 def _other_code() -> list[str]:
     """Return the variables that ask for other machine code than the image has."""
-    return [name for name in OTHER_CODE if os.environ.get(name, "0") not in ("", "0")]
+    return [name for name, as_here in OTHER_CODE.items() if os.environ.get(name, "") not in as_here]
 
 
 def _load() -> Loaded | None:
