@@ -22,6 +22,7 @@ from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core import log
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.results.recorder import Recorder
 from tightloop.runtime.session import bars as bar_session
@@ -61,14 +62,14 @@ def _loop_alone(name: str, options: Options) -> list[float]:
         rows, equity, events = log.new_log(count), np.zeros(count, EQUITY), np.zeros(1, EVENT)
         rows["kind"], equity["ts_ns"] = 0, 0  # pages that are there when the clock starts
         control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
-        control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
+        control[replay_status.RESERVE], control[replay_status.LEFT] = plan.rows_per_step, 2**62
         begun = time.process_time()
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, rows, equity,
             plan.table, control,
         )  # fmt: skip
         spent.append(time.process_time() - begun)
-        assert status == replay_bars.FINISHED, "the buffers are large enough"
+        assert status == replay_status.FINISHED, "the buffers are large enough"
     return spent[1:]
 
 

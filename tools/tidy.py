@@ -29,6 +29,7 @@ from tidy_shape import (
     late_import_count,
     parameter_count,
     places_of_tests,
+    private_imports,
     stale_paths,
 )
 from tidy_tree import PACKAGE, Finding, Ratchet, Source, Tree, dotted, is_broad, length, public_definitions, string_gets
@@ -398,6 +399,7 @@ CHECKS: list[Check] = [
     broad_except,
     late_imports,
     late_import_count,
+    private_imports,
     string_records,
     core_asserts,
     module_docstrings,

@@ -106,6 +106,17 @@ def _late(source: Source) -> list[ast.Import | ast.ImportFrom]:
     return list(nodes.values())
 
 
+def private_imports(tree: Tree, _: Ratchet) -> Iterator[Finding]:
+    """Yield names with a leading underscore that one module takes from another; a package may have such a name."""
+    modules = {source.module for source in tree.package}
+    for source in tree.package:
+        for node, name in source.imports():
+            last = name.rpartition(".")[2]
+            is_private = last.startswith("_") and not last.startswith("__")
+            if is_private and name.startswith(f"{PACKAGE}.") and not _is_module(name, modules):
+                yield Finding(source.path, node.lineno, f"{last} is private to its module: give it a public name")
+
+
 def places_of_tests(tree: Tree, _: Ratchet) -> Iterator[Finding]:
     """Yield tests that do not stand at the path of what they are about.
 

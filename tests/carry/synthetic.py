@@ -13,6 +13,7 @@ from tightloop.core.domain.carry import BalanceKind, Instruction
 from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import carry as replay_carry
+from tightloop.core.replay import status as replay_status
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
 from tightloop.model.carry.strategy import (
     Bands,
@@ -235,14 +236,14 @@ class Run:
         while True:
             plan.venues["forced_op"] = self.forced.get(int(place[replay_carry.INSTANT]), -1)
             control = np.zeros(replay_carry.CONTROL_COUNT, np.int64)
-            control[replay_carry.RESERVE], control[replay_carry.LEFT] = plan.rows_per_step, 1
+            control[replay_status.RESERVE], control[replay_status.LEFT] = plan.rows_per_step, 1
             status = replay_carry.carry_replay(
                 plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, place, events,
                 log, self.snapshots, plan.table, control,
             )  # fmt: skip
             self.rows += [log[k].copy() for k in range(core_log.FIRST, core_log.stop(log))]
             core_log.empty(log)
-            if status == replay_carry.FINISHED:
+            if status == replay_status.FINISHED:
                 return
             if control[replay_carry.DONE] > 0 and events[0]["kind"] == EventKind.SNAPSHOT_CLOSED:
                 yield int(place[replay_carry.INSTANT]) - 1

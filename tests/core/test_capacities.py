@@ -16,6 +16,7 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.model.errors import CapacityError, InputError
 from tightloop.model.instruments import MarginTier
 from tightloop.model.signal import read as signal_read
@@ -203,12 +204,12 @@ def count_of_rows(setting):
     equity, events = np.zeros(8, runs.EQUITY), np.zeros(1, runs.EVENT)
     control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
     while True:
-        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
+        control[replay_status.EQUITY_COUNT], control[replay_status.LEFT] = 0, 1
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
             plan.table, control,
         )  # fmt: skip
-        if status == replay_bars.FINISHED:
+        if status == replay_status.FINISHED:
             return most
         most = max(most, core_log.count(log))
         core_log.empty(log)

@@ -12,6 +12,7 @@ from tightloop.app.runs.signal import SignalRun
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import BAR, EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.core.state import state_hash
 from tightloop.model.instruments import InstrumentId, MarginTier, default_rules
 from tightloop.model.signal import read as signal_read
@@ -341,10 +342,10 @@ def hashes_of_replay(setting):
     feed = setting.market().feed(plan)
     log, equity, events = core_log.new_log(max(2 * plan.rows_per_step, 8_192)), np.zeros(8, EQUITY), np.zeros(1, EVENT)
     control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
-    control[replay_bars.RESERVE] = plan.rows_per_step
+    control[replay_status.RESERVE] = plan.rows_per_step
     seen = {}
     while True:
-        control[replay_bars.EQUITY_COUNT], control[replay_bars.LEFT] = 0, 1
+        control[replay_status.EQUITY_COUNT], control[replay_status.LEFT] = 0, 1
         status = replay_bars.replay(
             plan.states,
             plan.arena,
@@ -359,9 +360,9 @@ def hashes_of_replay(setting):
             plan.table,
             control,
         )
-        if status == replay_bars.FINISHED:
+        if status == replay_status.FINISHED:
             return seen, plan
-        if status == replay_bars.LOG_FULL:
+        if status == replay_status.LOG_FULL:
             core_log.empty(log)
             continue
         seen[int(plan.states[0]["seq"])] = int(plan.states[0]["hash"])

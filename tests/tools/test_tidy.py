@@ -51,6 +51,7 @@ VIOLATIONS = [
     (tidy.broad_except, ADAPTER, "try:\n    x = 1\nexcept:\n    x = 2\n", "name the exception"),
     (tidy.broad_except, CORE, "try:\n    x = 1\nexcept (KeyError, BaseException):\n    x = 2\n", "name the exception"),
     (tidy.late_imports, APP, "def f():\n    import polars\n", "import polars: imported inside a function"),
+    (tidy.private_imports, CORE, "from tightloop.core.rules import _fold\n", "_fold is private to its module"),
     (tidy.string_records, APP, "x = {}.get('price')\n", "outside adapters: 1, the ratchet is 0"),
     (tidy.module_docstrings, CORE, "x = 1\n", "a module says in its docstring"),
     (tidy.public_docstrings, CORE, "class Order:\n    pass\n", "Order has no docstring"),

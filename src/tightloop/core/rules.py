@@ -93,7 +93,7 @@ def last_verdict(state: Record, arena: Floats, instance: Record, node: Record) -
 
 
 @hot
-def _fold(stack: int, count: int, decisive: int) -> int:
+def combine_top(stack: int, count: int, decisive: int) -> int:
     """Combine the top ``count`` verdicts of the stack: ALL if ``decisive`` is FALSE, ANY if it is TRUE."""
     unknown = False
     for k in range(count):
@@ -156,7 +156,7 @@ def evaluate(state: Record, arena: Floats, instance: Record, first: int, count: 
         if op < Op.ALL:
             stack = (stack << 2) | condition(state, arena, instance, node)
         elif op == Op.ALL or op == Op.ANY:
-            value = _fold(stack, node.count, FALSE if op == Op.ALL else TRUE)
+            value = combine_top(stack, node.count, FALSE if op == Op.ALL else TRUE)
             stack = ((stack >> (2 * node.count)) << 2) | value
         elif op == Op.NOT:
             value = stack & 3

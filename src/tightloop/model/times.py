@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from tightloop.core import limits
 
@@ -51,7 +49,26 @@ def parse_ns(value: Any) -> int | None:
     return ts_ns if ts_ns is not None and 0 <= ts_ns < limits.NEVER_NS else None
 
 
+def text_ns(text: str) -> int | None:
+    """Read a time from text: ISO 8601, or nanoseconds since 1970 as more than eight digits; None if neither.
+
+    Eight digits are a date (20240131). Digits are checked as in ``counted_ns``, ISO 8601 as in ``iso_ns``.
+    """
+    plain = text.strip()
+    return counted_ns(int(plain)) if is_count(plain) else iso_ns(plain)
+
+
+def is_count(text: str) -> bool:
+    """Return whether text is read as a number of nanoseconds, not as ISO 8601."""
+    return 8 < len(text) <= 20 and text.removeprefix("-").isdecimal()  # int64 has no more digits
+
+
 def iso(ts_ns: int) -> str:
-    """Format ns UTC as ISO 8601 text with ``Z``, without trailing zeros of the fraction."""
-    text = str(np.datetime64(int(ts_ns), "ns")).rstrip("0")
-    return (text.removesuffix(".")) + "Z"
+    """Format ns UTC as ISO 8601 with as many decimals as needed: 2024-01-01T00:00:00Z."""
+    seconds, rest = divmod(int(ts_ns), SECOND_NS)
+    # Not fromtimestamp: it fails for the absurd years that a wrong unit produces, and those must be shown.
+    try:
+        text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    except OverflowError:
+        return f"{ts_ns} ns"
+    return f"{text}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Stream, check_room, exp_6, iso, stamps, to_digits, wave, write_table
+from tightloop.adapters.data._shared import Stream, check_room, exp_6, stamps, to_digits, wave, write_table
 from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-from tightloop.model.times import DAY_NS, HOUR_NS
+from tightloop.model.times import DAY_NS, HOUR_NS, iso
 
 DAYS_DEFAULT, DAYS_MIN, DAYS_MAX = 90, 14, 720
 START_NS = 1_717_200_000_000_000_000  # 2024-06-01

@@ -23,7 +23,6 @@ from tightloop.adapters.data._shared import (
     discover,
     gate,
     is_synthetic,
-    iso,
     judge_bars,
     judge_series,
     judge_table,
@@ -38,7 +37,7 @@ from tightloop.adapters.data._shared.arrays import Times
 from tightloop.core.domain.types import BAR, Floats
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, default_rules, read_rules
-from tightloop.model.times import SECOND_NS
+from tightloop.model.times import SECOND_NS, iso
 
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
 

@@ -16,10 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tightloop.adapters.data._shared import Source, iso
+from tightloop.adapters.data._shared import Source
 from tightloop.adapters.data._shared.parquet import NS
 from tightloop.model.errors import InputError, ProviderError
-from tightloop.model.times import counted_ns, iso_ns
+from tightloop.model.times import counted_ns, iso, text_ns
 
 SIDES = {"long": 1, "short": -1, "neutral": 0, "hold": None}
 """Position side of each word; None (hold) changes nothing and is dropped."""
@@ -185,6 +185,6 @@ def _number(value: Any) -> float:
 
 
 def _time_ns(value: Any) -> int | None:
-    text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
-    ts_ns = int(text) if text.isdecimal() and len(text) != 8 else iso_ns(text)
+    """Read the time of a row; None unless it is one of 1990 to 2100."""
+    ts_ns = text_ns(value.isoformat() if isinstance(value, datetime) else str(value))
     return None if ts_ns is None else counted_ns(ts_ns)

@@ -15,7 +15,6 @@ from tightloop.adapters.data._shared import (
     Source,
     discover,
     is_table,
-    iso,
     judge_bars,
     judge_series,
     judge_table,
@@ -27,6 +26,7 @@ from tightloop.adapters.data._shared import (
 )
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, default_rules, read_rules
+from tightloop.model.times import iso
 
 CalendarOf = Callable[[InstrumentId], str]
 

@@ -13,7 +13,6 @@ from tightloop.adapters.data._shared import (
     grid_faults,
     grid_of,
     is_synthetic,
-    iso,
     length,
     stamps,
     write_table,
@@ -21,6 +20,7 @@ from tightloop.adapters.data._shared import (
 from tightloop.core.domain.types import Floats, Ints
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
+from tightloop.model.times import iso
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from tightloop.adapters.data._shared import (
     Stream,
     check_room,
     exp_6,
-    iso,
     stamps,
     to_digits,
     wave,
@@ -28,7 +27,7 @@ from tightloop.adapters.data._shared import (
 from tightloop.adapters.data._shared.arrays import Flags
 from tightloop.core.domain.types import Floats
 from tightloop.model.errors import InputError
-from tightloop.model.times import MINUTE_NS
+from tightloop.model.times import MINUTE_NS, iso
 
 VENUE = "sample"
 DAYS_DEFAULT, DAYS_MAX = 10, 400

@@ -17,7 +17,7 @@ from tightloop.app.facts.metric_reasons import length_ns, missing_reasons
 from tightloop.app.report.carry.charts import coloured, lines
 from tightloop.app.report.carry.page import NEEDED, build_carry_report
 from tightloop.app.report.tags import figure, row, table, text_cell
-from tightloop.app.report.template import asset, filled
+from tightloop.app.report.template import asset, page, policy
 from tightloop.app.runs.run import made_now
 from tightloop.app.text.numbers import COUNT, PERCENT, PERCENT_SIGNED, RATIO, Form, day, known, number, tone
 from tightloop.model.errors import InputError
@@ -87,8 +87,8 @@ def compare_page(folders: Sequence[Path]) -> str:
     slots = {
         "title": escape(f"{len(folders)} runs"),
         "lede": escape("; ".join(f"{name}: {_span(each)}" for name, each in zip(names, results, strict=True))),
-        "style": asset("report.css"),
-        "chart_style": asset("carry.css"),
+        "policy": policy(),
+        "style": asset("report.css") + asset("carry.css"),
         "equity": lines(ts_ns, coloured(names, columns), Form(4), height=360.0),
         "figures": _table(
             names,
@@ -100,7 +100,7 @@ def compare_page(folders: Sequence[Path]) -> str:
         ),
         "made": escape(f"Made {made_at}."),
     }  # fmt: skip
-    return filled(asset("carry_compare.html"), slots)
+    return page("carry_compare.html", slots)
 
 
 def _curves(folders: Sequence[Path]) -> pl.DataFrame:

@@ -13,7 +13,6 @@ from tightloop.app.markets.notes import SYNTHETIC, denials, is_synthetic
 from tightloop.app.text.numbers import nanoseconds
 
 HISTOGRAM_BINS = 31
-DAY_NS = 86_400 * 1_000_000_000
 OPEN = "open"
 ENDED = ("DENIED", "REJECTED", "EXPIRED", "CANCELED")
 """Final states of an order that was not filled completely; any other state but FILLED is open."""

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tightloop.app.report.columns import Pack
-from tightloop.app.text.numbers import SECOND_NS
+from tightloop.model.times import SECOND_NS
 
 FILLS_MAX = 60_000
 """Upper bound on executions in a page; beyond it, those of the first trades are kept."""

@@ -23,14 +23,20 @@ from tightloop.app.facts.metric_reasons import missing_reasons, weak_figures
 from tightloop.app.report import facts, sections, series
 from tightloop.app.report.columns import Pack
 from tightloop.app.report.fills import fill_columns
-from tightloop.app.report.template import asset, digest, filled, json_text
+from tightloop.app.report.template import asset, json_text, links, page, policy
 from tightloop.app.report.why import blocked_table
-from tightloop.app.text.numbers import MISSING, SECOND_NS, day, forms, known, number
+from tightloop.app.text.numbers import MISSING, day, forms, known, number
+from tightloop.model.times import DAY_NS, SECOND_NS
 from tightloop.runtime.results.metrics import METRICS
 
 LIBRARY = "vendor/lightweight-charts.standalone.production.js"
 SCRIPTS = ("columns", "numbers", "marks", "chart", "view", "trades", "story", "main")
 FIRINGS_MAX = 60_000
+SECTIONS = {
+    "figures": "Figures", "chart": "Chart", "trades": "Trades", "months": "Months", "results": "Results",
+    "costs": "Costs", "entries": "Entries", "quality": "Data", "setup": "Set-up",
+}  # fmt: skip
+"""Sections that the head of the page links to: id -> short name."""
 
 REQUIRED = {
     "trades": "trade_id instrument side qty entry_ts entry_price exit_ts exit_price pnl fees funding exit_reason "
@@ -100,28 +106,26 @@ def _page(run: RunFrames) -> str:
     facts_json = json_text(_facts(run, pack, hold))
     columns = pack.text()
     library, script = asset(LIBRARY), _script()
-    policy = (
-        f"default-src 'none'; script-src {digest(library)} {digest(script)}; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     version = re.search(r"Charts™ v(\S+)", library)
     assert version, f"{LIBRARY} names no version"
     fixed = {
-        "policy": escape(policy),
+        "policy": policy(library, script),
         "style": asset("report.css"),
+        "links": links(SECTIONS),
+        "account_title": "Account limits in force",
         "facts": facts_json,
         "columns": columns,
         "library": library,
         "script": script,
         "library_version": version[1],
     }
-    return filled(asset("report.html"), {**fixed, **_texts(run), **_tables(run, hold)})
+    return page("report.html", {**fixed, **_texts(run), **_tables(run, hold)})
 
 
 def _texts(run: RunFrames) -> dict[str, str]:
     """Return title, lines of the head, and notes of the sections."""
     start, end = facts.run_span(run.result)
-    days = (end - start) / facts.DAY_NS
+    days = (end - start) / DAY_NS
     money = forms(float(run.result["initial_equity"]))["money"]
     name = _strategy_name(run.result)
     done = facts.closed(run.trades).height

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.app.report.columns import Pack, Reference
-from tightloop.app.text.numbers import SECOND_NS, price_decimals
+from tightloop.app.text.numbers import price_decimals
+from tightloop.model.times import SECOND_NS
 
 GRID_MAX = 20_000
 DETAIL_MAX = 50_000

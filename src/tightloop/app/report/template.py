@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from importlib.resources import files
 
 
@@ -31,3 +32,27 @@ def asset(name: str) -> str:
 def digest(script: str) -> str:
     """Return the CSP source expression that allows exactly this inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def page(name: str, slots: Mapping[str, str]) -> str:
+    """Fill a page's template, and the parts it includes as ``{{> part.html}}``, such as the head all pages share."""
+    return filled(_whole(name), slots)
+
+
+@cache
+def _whole(name: str) -> str:
+    return re.sub(r"\{\{> (\S+)\}\}\n", lambda part: _whole(part[1]), asset(name))
+
+
+def policy(*scripts: str) -> str:
+    """Return the content security policy of a page that loads nothing and runs exactly these inline scripts."""
+    allowed = f"script-src {' '.join(digest(script) for script in scripts)}; " if scripts else ""
+    parts = (
+        f"default-src 'none'; {allowed}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return escape(parts)
+
+
+def links(sections: Mapping[str, str]) -> str:
+    """Render the links of a page's head. ``sections``: id of the section -> its short name."""
+    return "".join(f'<a href="#{section}">{escape(title)}</a>' for section, title in sections.items())

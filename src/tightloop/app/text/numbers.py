@@ -13,10 +13,11 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.model.times import SECOND_NS, iso_ns
+
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 DECIMALS_MAX = 8
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,12 @@ def nanoseconds(stamp: object) -> int | None:
     """Convert a time stamp of a result file (int64 ns UTC, or ISO text; UTC without a zone) to ns."""
     if stamp is None:
         return None
-    if isinstance(stamp, str):
-        moment = datetime.fromisoformat(stamp)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        whole = moment.replace(microsecond=0)
-        return int(whole.timestamp()) * SECOND_NS + moment.microsecond * 1_000
     if isinstance(stamp, datetime):
         return nanoseconds(stamp.isoformat())
+    if isinstance(stamp, str):
+        ts_ns = iso_ns(stamp)
+        assert ts_ns is not None, f"a stamp of a result is ISO 8601, not {stamp!r}"
+        return ts_ns
     assert isinstance(stamp, int | np.integer), f"a stamp is int64 nanoseconds or ISO text, not {stamp!r}"
     return int(stamp)
 

@@ -1,7 +1,7 @@
 """Time options of the command line."""
 
 from tightloop.model.errors import InputError
-from tightloop.model.times import counted_ns, iso_ns
+from tightloop.model.times import is_count, text_ns
 
 TIME_REMEDY = "write 2024-01-31, 2024-01-31T12:00:00Z or nanoseconds since 1970"
 
@@ -11,13 +11,10 @@ def time_of(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     plain = text.strip()
-    if plain.lstrip("-").isdecimal() and len(plain) > 8:
-        ts_ns = counted_ns(int(plain))
-        if ts_ns is None:
-            message = f"{text} is not a time of 1990 to 2100 in nanoseconds since 1970"
-            raise InputError.one("command line", None, option, message, TIME_REMEDY)
-        return ts_ns
-    ts_ns = iso_ns(plain)
+    ts_ns = text_ns(plain)
+    if ts_ns is None and is_count(plain):
+        message = f"{text} is not a time of 1990 to 2100 in nanoseconds since 1970"
+        raise InputError.one("command line", None, option, message, TIME_REMEDY)
     if ts_ns is None:
         raise InputError.one("command line", None, option, f"{text!r} is not a time", TIME_REMEDY)
     if abs(ts_ns) >= 2**63 - 1:

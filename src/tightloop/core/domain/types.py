@@ -185,6 +185,8 @@ LOG_ROW = _record(
     *_of("f8", "fee pnl funding slippage value threshold"),
 )
 
+COMMAND = _record(("due_ns", "i8"), ("row", LOG_ROW))  # in flight to a simulated venue: when it arrives there
+
 # The simulated venue keeps its own orders, positions and prices, as a real one does: it never reads State.
 VENUE_INSTRUMENT = _record(
     ("rules", INSTRUMENT),
@@ -205,13 +207,14 @@ VENUE = _record(
     ("instance_instrument", "i8", (limits.INSTANCES_MAX,)),
     ("instance_next", "i8", (limits.INSTANCES_MAX,)),
     ("positions", POSITION, (limits.INSTANCES_MAX,)),
+    ("entered", "i8", (limits.INSTANCES_MAX,)),  # bars: how the open position was entered within the current bar
     ("orders", ORDER, (limits.ORDERS_MAX,)),
     ("order_slot", "i8", (limits.ORDERS_MAX,)),  # the sender's slot, returned with every event
     ("order_free", "i8", (limits.ORDERS_MAX,)),
     ("inbox", EVENT, (limits.INBOX_MAX,)),
     *_of("i8", "submit_ns cancel_ns response_ns delay_ns halt_ns is_recorded queue_kind is_partial expires_next_ns"),
     *_of("i8", "request_count request_taken"),
-    ("requests", LOG_ROW, (limits.REQUESTS_MAX,)),  # commands in flight to the venue, due at exit_ns
+    ("requests", COMMAND, (limits.REQUESTS_MAX,)),  # commands in flight to the venue
     ("queue_power", "f8"),
     ("wallet", "f8"),  # in the settle asset: capital + realised results - fees + funding
     ("queue_ahead", "f8", (limits.ORDERS_MAX,)),

@@ -9,6 +9,7 @@ it has passed. Those of a day are cumulative: they hold what the day has seen.
 
 import numpy as np
 
+from tightloop.core import limits
 from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.types import Floats, Record
 from tightloop.core.indicators._windows import SUM, moving_sum
@@ -27,7 +28,6 @@ FORMULA = (
 
 _PERIOD, _ANCHOR, _OWN = 1, 2, 3
 
-_DAY_NS = 86_400_000_000_000
 _DAY, _DAY_PAID, _DAY_VOLUME = 3, 4, 5
 _QUIET, _SUMS = 3, 4
 
@@ -79,4 +79,4 @@ def update(arena: Floats, base: int, bar: Record) -> None:
     if arena[base + _ANCHOR] == 0.0:
         _roll(arena, base, typical * bar.volume, bar.volume)
     else:
-        _accumulate(arena, base, bar.open_ns // _DAY_NS, typical * bar.volume, bar.volume)
+        _accumulate(arena, base, bar.open_ns // limits.DAY_NS, typical * bar.volume, bar.volume)

@@ -19,6 +19,16 @@ from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import boolean, int64, void
 from tightloop.core.replay import merge
 from tightloop.core.replay.pump import pump
+from tightloop.core.replay.status import (
+    EQUITY_COUNT,
+    EQUITY_FULL,
+    FINISHED,
+    LEFT,
+    LOG_FULL,
+    PAUSED,
+    RESERVE,
+    write_equity,
+)
 from tightloop.core.signatures import (
     ARENA,
     BARS,
@@ -35,13 +45,10 @@ from tightloop.core.step import advance, step
 from tightloop.core.venue import bars as venue_bars
 from tightloop.core.venue import orders as venue_orders
 
-FINISHED, LOG_FULL, EQUITY_FULL, PAUSED = 0, 1, 2, 3
-"""Why a replay returned."""
 CONTROL_COUNT = 5
-RESERVE, EQUITY_COUNT, LEFT, IS_DAILY, LAST_DAY = range(CONTROL_COUNT)
-"""Places in ``control``: rows of the log that one event may need; equity rows written; events that may still be taken;
-1 to keep only the first equity and the last of each UTC day (24:00 belongs to the day that ends); day of the last
-row."""
+IS_DAILY, LAST_DAY = range(3, CONTROL_COUNT)
+"""Places in ``control`` after those of ``status.py``: 1 to keep only the first equity and the last of each UTC day
+(24:00 belongs to the day that ends); day of the last row."""
 
 
 @hot
@@ -125,8 +132,8 @@ def decide_later(state: Record, arena: Floats, venue: Record, event: Record, log
 
 
 @hot
-def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
-    """Take one market event: venue first, then the step, then the step's commands."""
+def venue_first(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> bool:
+    """Take one market event at the venue; return whether the step is still to take it."""
     if is_timer_first(state, event):
         tell_timers(state, arena, venue, event, log, table)
     if venue_bars.has_business(venue):
@@ -138,27 +145,35 @@ def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Ro
         venue_bars.watch(venue, event)
     if is_decided_later(state, event):
         decide_later(state, arena, venue, event, log, table)
-        return
-    advance(state, arena, event, log, table)
-    if core_log.has_commands(log):
-        deliver(state, arena, venue, log, table)
+        return False
+    return True
 
 
 @hot
-def write_equity(state: Record, row: Record) -> None:
-    """Write the current equity into an EQUITY row; ``cash`` is equity without unrealised results."""
-    row.ts_ns = state.ts_ns
-    row.equity = state.equity
-    row.cash = state.equity - state.unrealized
+def _advance(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
+    """Take one market event: venue first, then the step, then the step's commands."""
+    if venue_first(state, arena, venue, event, log, table):
+        advance(state, arena, event, log, table)
+        if core_log.has_commands(log):
+            deliver(state, arena, venue, log, table)
 
 
 @leaf
-def next_day_row(state: Record, control: Ints) -> None:
+def _next_day_row(state: Record, control: Ints) -> None:
     """Step back to the last row if it is of the same day, so that it is overwritten; the first row stays."""
     day = (state.ts_ns - 1) // limits.DAY_NS
     if control[EQUITY_COUNT] > 1 and day == control[LAST_DAY]:
         control[EQUITY_COUNT] -= 1
     control[LAST_DAY] = day
+
+
+@hot
+def keep_equity(state: Record, equity: Rows, control: Ints) -> None:
+    """Write the current equity into the next row of ``equity``, or over that of the same day (IS_DAILY)."""
+    if control[IS_DAILY] != 0:
+        _next_day_row(state, control)
+    write_equity(state, equity[control[EQUITY_COUNT]])
+    control[EQUITY_COUNT] += 1
 
 
 @compiled(REPLAY, nogil=True)
@@ -178,7 +193,7 @@ def replay(
 ) -> int:
     """Run to the end, until a buffer must be drained, or for ``control[LEFT]`` events; return which of them it was.
 
-    ``control``: int64 array, one place each as named above; ``events``: room for one.
+    ``control``: int64 array, one place each as named above and in ``status.py``; ``events``: room for one.
     """
     state, venue, event = states[0], venues[0], events[0]
     reserve, left = control[RESERVE], control[LEFT]
@@ -195,10 +210,7 @@ def replay(
         left -= 1
         _advance(state, arena, venue, event, log, table)
         if event.phase & Phase.RECORD:
-            if control[IS_DAILY] != 0:
-                next_day_row(state, control)
-            write_equity(state, equity[control[EQUITY_COUNT]])
-            control[EQUITY_COUNT] += 1
+            keep_equity(state, equity, control)
 
 
 # One event at a time --------------------------------------------------------------------------------------------------

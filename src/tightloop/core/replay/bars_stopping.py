@@ -12,31 +12,20 @@ from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import int64, void
 from tightloop.core.market.history import keep_bar
 from tightloop.core.replay import merge
-from tightloop.core.replay.bars import (
+from tightloop.core.replay.bars import deliver, keep_equity, venue_first
+from tightloop.core.replay.status import (
     EQUITY_COUNT,
     EQUITY_FULL,
     FINISHED,
-    IS_DAILY,
     LEFT,
     LOG_FULL,
     PAUSED,
     RESERVE,
-    at_venue,
-    decide_later,
-    deliver,
-    is_decided_later,
-    is_timer_first,
-    next_day_row,
-    stage_count,
-    tell_timers,
-    write_equity,
+    STOPPED,
 )
 from tightloop.core.signatures import ARENA, BARS, EQUITIES, EVENTS, LOG_ARRAY, RATES, STATES, STREAMS, TABLE, VENUES
 from tightloop.core.step import step
-from tightloop.core.venue import bars as venue_bars
 
-STOPPED = 6
-"""A replay returned because a user strategy may act now."""
 CONTROL_COUNT = 10
 IS_OWED, DUE_NS, SCANNED, HAS_NEWS, WANTS_BARS = range(5, CONTROL_COUNT)
 """Places in ``control`` after those of ``replay``: 1 while the equity after the last event is still to be written; when
@@ -46,21 +35,10 @@ the next timer of a user strategy is due; rows of the log looked at; 1 after a f
 @leaf
 def _take(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """Take one market event: venue first, then the step, then the step's commands."""
-    if is_timer_first(state, event):
-        tell_timers(state, arena, venue, event, log, table)
-    if venue_bars.has_business(venue):
-        for stage in range(stage_count(event)):
-            at_venue(venue, event, stage)
-            if venue.inbox_count > 0:
-                deliver(state, arena, venue, log, table)
-    else:
-        venue_bars.watch(venue, event)
-    if is_decided_later(state, event):
-        decide_later(state, arena, venue, event, log, table)
-        return
-    step(state, arena, event, log, table)
-    if core_log.has_commands(log):
-        deliver(state, arena, venue, log, table)
+    if venue_first(state, arena, venue, event, log, table):
+        step(state, arena, event, log, table)
+        if core_log.has_commands(log):
+            deliver(state, arena, venue, log, table)
 
 
 @hot
@@ -102,10 +80,7 @@ def replay_outside(
         if control[IS_OWED] != 0:
             if control[EQUITY_COUNT] >= len(equity):
                 return EQUITY_FULL
-            if control[IS_DAILY] != 0:
-                next_day_row(state, control)
-            write_equity(state, equity[control[EQUITY_COUNT]])
-            control[EQUITY_COUNT] += 1
+            keep_equity(state, equity, control)
             control[IS_OWED] = 0
         if control[LEFT] <= 0:
             return PAUSED

@@ -18,6 +18,7 @@ from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import array, boolean, float64, int64, void
 from tightloop.core.replay.pump import pump
+from tightloop.core.replay.status import FINISHED, LEFT, LOG_FULL, PAUSED, RESERVE
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, STATES, TABLE
 from tightloop.core.step import step
 from tightloop.core.venue.carry import bundles, market_events
@@ -25,11 +26,9 @@ from tightloop.core.venue.carry.record import CARRY_VENUE
 
 CARRY_VENUES = array(CARRY_VENUE)
 MATRIX = array(float64, 2)
-FINISHED, LOG_FULL, PAUSED = 0, 1, 2
-"""Why a replay returned."""
 CONTROL_COUNT = 3
-RESERVE, LEFT, DONE = range(CONTROL_COUNT)
-"""Places in ``control``: rows of the log that one event may need; events that may still be taken; events taken."""
+DONE = 2
+"""Place in ``control`` after RESERVE and LEFT: events taken."""
 PLACES = 4
 INSTANT, SERIES, EXTRA, PART = range(PLACES)
 """Places in ``at``, where a run is in its tape: the instant, the next series and extra, the part of the instant."""

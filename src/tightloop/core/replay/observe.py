@@ -17,9 +17,9 @@ from tightloop.core.domain.enums import InstanceState, Op, OrderState, Phase, Ro
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.families._signal.sections import is_needed
 from tightloop.core.kinds import Signature, array, int64, void
-from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks as replay_ticks
-from tightloop.core.rules import FALSE, TRUE, UNKNOWN, _fold, last_verdict, value_of
+from tightloop.core.rules import FALSE, TRUE, UNKNOWN, combine_top, last_verdict, value_of
 from tightloop.core.signatures import ARENA, EVENTS, LOG_ARRAY, REPLAY, STATES, TABLE, TICK_REPLAY, call_replay
 
 NEAREST_KEPT = 64
@@ -202,7 +202,7 @@ def _tree(
         if op < Op.ALL:
             value, taken = node_seen.verdict, 0
         elif op == Op.ALL or op == Op.ANY:
-            value = _fold(stack, taken, FALSE if op == Op.ALL else TRUE)
+            value = combine_top(stack, taken, FALSE if op == Op.ALL else TRUE)
         elif op == Op.NOT:
             value = UNKNOWN if stack & 3 == UNKNOWN else 1 - (stack & 3)
         elif op == Op.HOLD:
@@ -393,18 +393,18 @@ def _compiled_for(run: Signature) -> Any:
         state, at = states[0], control[_AT:]
         assert len(instances) >= state.instance_count, "every instance is watched"
         assert len(memory) >= state.memory_count, "memories are kept from one evaluation to the next"
-        left = control[replay_bars.LEFT]
+        left = control[replay_status.LEFT]
         at[OF_TICKS] = control[IS_TICKS]
         while left > 0:
-            control[replay_bars.EQUITY_COUNT] = 0
-            control[replay_bars.LEFT] = 1
+            control[replay_status.EQUITY_COUNT] = 0
+            control[replay_status.LEFT] = 1
             at[FIRST_ROW], at[SEQ_BEFORE] = core_log.end(log), state.seq
             taken_before = control[replay_ticks.DONE]
             status = call_replay(
                 address, states, arena, venues, streams, heap, bars, rates, events, log, equity, table, control
             )  # fmt: skip
             if state.seq == at[SEQ_BEFORE]:
-                control[replay_bars.LEFT] = left
+                control[replay_status.LEFT] = left
                 return status
             # A replay of ticks may also pause after an answer of the venue alone, which is no market event.
             is_market = control[IS_TICKS] == 0 or control[replay_ticks.DONE] != taken_before
@@ -413,11 +413,11 @@ def _compiled_for(run: Signature) -> Any:
             is_counted = is_market and state.ts_ns <= control[UNTIL_NS] and at[SEQ_BEFORE] < control[UNTIL_SEQ]
             control[COUNTED] += 1 if is_counted else 0
             _after(state, arena, events[0], log, at, seen, nears, instances, memory)
-            if status != replay_bars.PAUSED and status != replay_bars.FINISHED:
-                control[replay_bars.LEFT] = left
+            if status != replay_status.PAUSED and status != replay_status.FINISHED:
+                control[replay_status.LEFT] = left
                 return status
-        control[replay_bars.LEFT] = 0
-        return replay_bars.PAUSED
+        control[replay_status.LEFT] = 0
+        return replay_status.PAUSED
 
     return watch
 

@@ -37,6 +37,18 @@ from tightloop.core.market import tapes
 from tightloop.core.market import update as market_update
 from tightloop.core.replay.merge import is_before, sift_down
 from tightloop.core.replay.pump import drop_answer, sender
+from tightloop.core.replay.status import (
+    CROWDED,
+    EQUITY_COUNT,
+    EQUITY_FULL,
+    FINISHED,
+    LEFT,
+    LOG_FULL,
+    PAUSED,
+    RESERVE,
+    STARVED,
+    write_equity,
+)
 from tightloop.core.signatures import (
     ARENA,
     EVENTS,
@@ -52,12 +64,10 @@ from tightloop.core.signatures import (
 from tightloop.core.step import advance
 from tightloop.core.venue import ticks as venue_ticks
 
-FINISHED, LOG_FULL, EQUITY_FULL, PAUSED, STARVED, CROWDED = 0, 1, 2, 3, 4, 5
-"""Why a replay returned."""
 CONTROL_COUNT = 7
-RESERVE, EQUITY_COUNT, LEFT, PERIOD_NS, PERIOD_END, DONE, NUMBER = range(CONTROL_COUNT)
-"""Places in ``control``: rows of the log that one event may need; equity rows written; events that may still be taken;
-period of the equity; end of the period of its last row; events taken; the instrument whose tape needs room."""
+PERIOD_NS, PERIOD_END, DONE, NUMBER = range(3, CONTROL_COUNT)
+"""Places in ``control`` after those of ``status.py``: period of the equity; end of the period of its last row; events
+taken; the instrument whose tape needs room."""
 
 NOTHING, RECEIVED, ANSWERED, EXPIRED, ARRIVED, MISSING, TIMED = 0, 1, 2, 3, 4, 5, 6
 """What occurs next: nothing ever; a market event or timer; an answer of the venue; an order expires; a command arrives
@@ -316,10 +326,7 @@ def keep_equity(state: Record, equity: Rows, control: Ints) -> None:
         control[EQUITY_COUNT] -= 1 if control[EQUITY_COUNT] > 1 else 0
     else:
         control[PERIOD_END] = ((state.ts_ns - 1) // control[PERIOD_NS] + 1) * control[PERIOD_NS]
-    row = equity[control[EQUITY_COUNT]]
-    row.ts_ns = state.ts_ns
-    row.equity = state.equity
-    row.cash = state.equity - state.unrealized
+    write_equity(state, equity[control[EQUITY_COUNT]])
     control[EQUITY_COUNT] += 1
 
 
@@ -340,7 +347,7 @@ def tick_replay(
 ) -> int:
     """Run to the end, until a buffer must be drained, filled or grown, or for ``control[LEFT]`` events; return which.
 
-    ``control``: int64 array, one place each as named above; ``events``: room for one.
+    ``control``: int64 array, one place each as named above and in ``status.py``; ``events``: room for one.
     """
     state, venue, event = states[0], venues[0], events[0]
     reserve, left = control[RESERVE], control[LEFT]

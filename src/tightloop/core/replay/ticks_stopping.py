@@ -9,24 +9,27 @@ from tightloop.core.compiled import compiled, leaf
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
 from tightloop.core.kinds import int64
-from tightloop.core.replay.bars_stopping import HAS_NEWS, SCANNED, STOPPED, listen
+from tightloop.core.replay.bars_stopping import HAS_NEWS, SCANNED, listen
 from tightloop.core.replay.pump import drop_answer
-from tightloop.core.replay.ticks import (
-    ANSWERED,
+from tightloop.core.replay.status import (
     CROWDED,
-    DONE,
     EQUITY_COUNT,
     EQUITY_FULL,
     FINISHED,
     LEFT,
     LOG_FULL,
+    PAUSED,
+    RESERVE,
+    STARVED,
+    STOPPED,
+)
+from tightloop.core.replay.ticks import (
+    ANSWERED,
+    DONE,
     MISSING,
     NOTHING,
     NUMBER,
-    PAUSED,
     RECEIVED,
-    RESERVE,
-    STARVED,
     STRATEGY,
     VENUE,
     has_no_room,

@@ -15,7 +15,6 @@ from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, RowKind, Stage
 from tightloop.core.domain.types import Record
-from tightloop.core.trading import margin
 from tightloop.core.venue import matching
 from tightloop.core.venue import orders as venue_orders
 from tightloop.core.venue import positions as venue_positions
@@ -68,7 +67,7 @@ def begin_bar(venue: Record, event: Record) -> None:
     instrument.stage = Stage.AT_OPEN.value
     instance = instrument.position_first if venue.position_count > 0 else -1
     while instance >= 0:
-        venue.positions[instance].closed_ns = 0  # not entered inside this bar (see core/venue/positions.py)
+        venue.entered[instance] = venue_positions.BEFORE
         instance = venue.instance_next[instance]
     venue_orders.expire(venue, instrument, event.ts_init_ns, event.ts_init_ns)
     if instrument.has_participation == 0:
@@ -127,15 +126,7 @@ def settle_funding(venue: Record, event: Record) -> None:
     venue.ts_ns = event.ts_init_ns
     known = fields.settlement_mark(event)
     mark = known if known == known else instrument.mark
-    instance = instrument.position_first
-    while instance >= 0:
-        position = venue.positions[instance]
-        if position.qty != 0.0 and mark > 0.0 and venue.costs[instance].is_unfunded == 0:
-            paid = venue_orders.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, event.ts_event_ns)
-            amount = margin.funding_amount(position.qty, mark, instrument.rules.multiplier, event.rate)
-            fields.set_funding_paid(paid, amount, event.rate, mark)
-            venue.wallet += amount
-        instance = venue.instance_next[instance]
+    venue_positions.pay_funding(venue, event.instrument, event.rate, mark, event.ts_event_ns)
 
 
 @leaf
@@ -164,7 +155,7 @@ def _match_submitted_in_bar(venue: Record, slot: int, instrument: Record, accept
         # STOP_UNTOUCHED is reported once per entry; the entry's fill has done so if this holds (matching._fill).
         is_reported = venue_positions.lay_before_entry(venue, order.instance, instrument)
         if not is_behind_liquidation(position, order):
-            position.closed_ns = venue_positions.SPARED
+            venue.entered[order.instance] = venue_positions.SPARED
             if not is_reported:
                 fields.set_stop_untouched(accepted, instrument.open)
     matching.stop_in_bar(venue, slot, instrument)

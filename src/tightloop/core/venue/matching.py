@@ -146,9 +146,8 @@ def _fill(venue: Record, slot: int, price: float, qty: float, is_maker: bool, ts
     venue.wallet -= fee
     venue_orders.report_stop(event, order)
     if instrument.stage == Stage.IN_BAR and order.reduce_only == 0 and not is_maker:
-        position = venue.positions[order.instance]
-        if position.closed_ns == venue_positions.INSIDE:
-            position.closed_ns = venue_positions.BY_STOP  # a taker inside the bar is a triggered stop
+        if venue.entered[order.instance] == venue_positions.INSIDE:
+            venue.entered[order.instance] = venue_positions.BY_STOP  # a taker inside the bar is a triggered stop
         if venue_positions.lay_before_entry(venue, order.instance, instrument):
             # reported as STOP_UNTOUCHED: the bar passed this level before the entry
             fields.set_stop_untouched(event, instrument.open)
@@ -348,26 +347,21 @@ def match_class(venue: Record, instrument: Record, stage: int, wanted: int) -> N
 def liquidate(venue: Record, instance: int, instrument: Record, at_open: bool) -> None:
     """Liquidate a position if the open (``at_open``) or the range of the bar reached its liquidation price.
 
-    It is closed at the open or at the liquidation price, with taker fee. The ORDER_FILLED event has order_id 0: forced
-    by the venue.
+    It is closed at the open or at the liquidation price, with taker fee.
     """
     position = venue.positions[instance]
-    trigger, qty = position.liquidation_price, abs(position.qty)
-    if qty == 0.0 or trigger != trigger or (position.closed_ns == venue_positions.SPARED and not at_open):
+    trigger, entered = position.liquidation_price, venue.entered[instance]
+    if position.qty == 0.0 or trigger != trigger or (entered == venue_positions.SPARED and not at_open):
         return
     side = -1 if position.qty > 0.0 else 1
     is_hit = is_at_or_beyond(side, instrument.open, trigger)
     if not at_open:
-        is_hit = is_touched(instrument, side, trigger, position.closed_ns == venue_positions.BY_STOP)
+        is_hit = is_touched(instrument, side, trigger, entered == venue_positions.BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
-        assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force while its bar is in hand"
+        assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force within its bar alone"
         price = instrument.open if at_open else trigger
-        event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, instrument.open_ns)
-        fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
-        fields.set_fill(event, price, qty, fee, 0.0, False)
-        venue.wallet -= fee
-        venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
+        venue_positions.close_by_force(venue, index, instance, price, instrument.open_ns)
 
 
 @leaf
@@ -390,7 +384,7 @@ def liquidate_all(venue: Record, instrument: Record, at_open: bool) -> None:
     """
     instance = instrument.position_first
     while instance >= 0:
-        if venue.positions[instance].closed_ns == 0:
+        if venue.entered[instance] == venue_positions.BEFORE:
             liquidate(venue, instance, instrument, at_open)
         instance = venue.instance_next[instance]
 

@@ -18,7 +18,6 @@ import math
 
 from tightloop.core import limits
 from tightloop.core.compiled import leaf
-from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, TimeInForce, Trigger
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
@@ -139,8 +138,7 @@ def _take_print(venue: Record, instrument: Record, slot: int, wanted: float) -> 
 def liquidate(venue: Record, index: int, instrument: Record) -> None:
     """Liquidate the positions of an instrument (``index``) whose liquidation price the mark reached.
 
-    They are closed with taker fee at the touch, through the levels of a book, or at the mark if no touch is known. The
-    ORDER_FILLED event has order_id 0: forced by the venue.
+    They are closed with taker fee at the touch, through the levels of a book, or at the mark if no touch is known.
     """
     instance = instrument.position_first
     while instance >= 0:
@@ -154,11 +152,7 @@ def liquidate(venue: Record, index: int, instrument: Record) -> None:
                 price = touch if touch > 0.0 else instrument.mark
                 if instrument.has_book != 0 and touch > 0.0:
                     price = depth.take_all(instrument, side, qty)
-                event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, venue.ts_ns)
-                fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
-                fields.set_fill(event, price, qty, fee, 0.0, False)
-                venue.wallet -= fee
-                venue_positions.apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
+                venue_positions.close_by_force(venue, index, instance, price, venue.ts_ns)
         instance = venue.instance_next[instance]
 
 

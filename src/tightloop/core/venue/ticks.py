@@ -4,7 +4,7 @@ The venue lives on its own clock (``venue.ts_ns``): it sees the market when it h
 it. ``core/replay/ticks.py`` calls the functions below in order of venue time; at one instant first market data, then
 expiries, then commands, each against the market as it then is.
 
-Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at ``exit_ns``.
+Data. ``requests[request_taken:request_count]`` are commands in flight to the venue, each due at ``due_ns``.
 ``inbox[inbox_taken:inbox_count]`` are events in flight to the strategy, each due at ``ts_init_ns``. Both are FIFO: a
 message is never due before an earlier one. A queue that reaches its end closes up over those that have arrived. A
 submit takes ``submit_ns``, a cancel or amend ``cancel_ns``, an event ``response_ns``; with recorded latency
@@ -38,9 +38,9 @@ from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, T
 from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
-from tightloop.core.trading import margin
 from tightloop.core.venue import fills as venue_fills
 from tightloop.core.venue import orders as venue_orders
+from tightloop.core.venue import positions as venue_positions
 from tightloop.core.venue import tick_matching, triggers
 
 # Messages in flight ---------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def next_request_ns(venue: Record) -> int:
     """Return when the next command arrives at the venue; NEVER_NS if none is in flight."""
     if venue.request_taken >= venue.request_count:
         return limits.NEVER_NS
-    return venue.requests[venue.request_taken].exit_ns
+    return venue.requests[venue.request_taken].due_ns
 
 
 @hot
@@ -84,9 +84,9 @@ def send(venue: Record, row: Record) -> None:
         takes_ns = venue.instruments[row.instrument].feed_latency_ns
     due_ns = row.ts_ns + takes_ns
     if at > venue.request_taken:
-        due_ns = max(due_ns, venue.requests[at - 1].exit_ns)
-    venue.requests[at] = row
-    venue.requests[at].exit_ns = due_ns
+        due_ns = max(due_ns, venue.requests[at - 1].due_ns)
+    venue.requests[at].row = row
+    venue.requests[at].due_ns = due_ns
     venue.request_count = at + 1
 
 
@@ -305,10 +305,10 @@ def request_arrives(venue: Record) -> None:
     For an amend that is reported (ORDER_CANCELED, TOO_LATE): the strategy may have asked for a larger quantity of an
     order that filled meanwhile, and would wait for the rest.
     """
-    row = venue.requests[venue.request_taken]
+    row, now_ns = venue.requests[venue.request_taken].row, venue.requests[venue.request_taken].due_ns
     venue.request_taken += 1
     instrument = venue.instruments[row.instrument]
-    _set_clock(venue, instrument, row.exit_ns)
+    _set_clock(venue, instrument, now_ns)
     if row.kind == RowKind.SUBMIT:
         _submit(venue, row)
         return
@@ -342,15 +342,7 @@ def settle_funding(venue: Record, event: Record, now_ns: int) -> None:
     """Settle funding on open positions at the venue's mark."""
     instrument = venue.instruments[event.instrument]
     _set_clock(venue, instrument, now_ns)
-    instance = instrument.position_first
-    while instance >= 0:
-        position = venue.positions[instance]
-        if position.qty != 0.0 and instrument.mark > 0.0 and venue.costs[instance].is_unfunded == 0:
-            paid = venue_orders.push(venue, EventKind.FUNDING_PAID.value, event.instrument, instance, now_ns)
-            amount = margin.funding_amount(position.qty, instrument.mark, instrument.rules.multiplier, event.rate)
-            fields.set_funding_paid(paid, amount, event.rate, instrument.mark)
-            venue.wallet += amount
-        instance = venue.instance_next[instance]
+    venue_positions.pay_funding(venue, event.instrument, event.rate, instrument.mark, now_ns)
 
 
 @hot

@@ -7,6 +7,7 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime import backtest
 from tightloop.runtime.feeds.bars import Feed
@@ -49,12 +50,12 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
     log = core_log.new_log(max(2 * plan.rows_per_step, core_log.ROWS))
     events = np.zeros(1, EVENT)
     control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
-    control[replay_bars.RESERVE] = plan.rows_per_step
+    control[replay_status.RESERVE] = plan.rows_per_step
     equity = np.empty(EQUITY_ROWS, EQUITY)
     done = 0
     try:
         while True:
-            control[replay_bars.LEFT] = EVENTS_AT_ONCE
+            control[replay_status.LEFT] = EVENTS_AT_ONCE
             before = int(feed.streams["at"].sum())
             try:
                 status = replay_bars.replay(
@@ -66,12 +67,12 @@ def run(plan: Plan, feed: Feed, recorder: Recorder, on_progress: Progress | None
                 # Ctrl-C is raised as the compiled loop returns: keep the rows it wrote.
                 recorder.take_log(log)
             done += int(feed.streams["at"].sum()) - before
-            if status == replay_bars.FINISHED:
+            if status == replay_status.FINISHED:
                 return feed.event_count
-            if status == replay_bars.EQUITY_FULL:
-                recorder.take_equity(equity, int(control[replay_bars.EQUITY_COUNT]))
-                equity, control[replay_bars.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 0
+            if status == replay_status.EQUITY_FULL:
+                recorder.take_equity(equity, int(control[replay_status.EQUITY_COUNT]))
+                equity, control[replay_status.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 0
             if on_progress is not None:
                 on_progress(2 * done)
     finally:
-        recorder.take_equity(equity, int(control[replay_bars.EQUITY_COUNT]))
+        recorder.take_equity(equity, int(control[replay_status.EQUITY_COUNT]))

@@ -15,6 +15,7 @@ from tightloop.core.domain.enums import Phase
 from tightloop.core.domain.types import EQUITY, EVENT, Ints, Rows
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import bars_stopping
+from tightloop.core.replay import status as replay_status
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.python.strategies import ROWS_IN_CALL, Listener, Strategies
@@ -89,7 +90,7 @@ class _Bars:
         self.strategies = Strategies(plan, log, None if eye is None else eye.listener)
         self.strategies.deliver, self.strategies.make_room = self._deliver, self._make_room
         self._control = np.zeros(bars_stopping.CONTROL_COUNT, np.int64)
-        self._control[replay_bars.RESERVE], self._control[replay_bars.IS_DAILY] = reserve, int(is_daily)
+        self._control[replay_status.RESERVE], self._control[replay_bars.IS_DAILY] = reserve, int(is_daily)
         self._control[bars_stopping.SCANNED] = core_log.FIRST
         self._control[bars_stopping.WANTS_BARS] = int(self.strategies.wants("on_bar"))
         self._control[bars_stopping.DUE_NS] = self.strategies.due_ns
@@ -110,10 +111,10 @@ class _Bars:
         if self._eye is not None:
             step_on = self._eye.over(step_on, control, self._events, self._log)
         words, phase = _words(control), _words(self._events.view(np.int64))[1:2]
-        strategies, stopped, closes = self.strategies, bars_stopping.STOPPED, int(Phase.DECIDE_ON_CLOSE)
+        strategies, stopped, closes = self.strategies, replay_status.STOPPED, int(Phase.DECIDE_ON_CLOSE)
         bars_closed, desk = strategies.bars_closed, strategies.desk
         has_news, due = bars_stopping.HAS_NEWS, bars_stopping.DUE_NS
-        control[replay_bars.LEFT] = self._at_once
+        control[replay_status.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == stopped:
@@ -123,18 +124,18 @@ class _Bars:
                     bars_closed()
                 if words[has_news] or desk.timers or words[due] == 0:
                     words[has_news], words[due] = 0, strategies.due_ns
-            elif status == replay_bars.FINISHED:
+            elif status == replay_status.FINISHED:
                 return self._feed.event_count
-            elif status == replay_bars.LOG_FULL:
+            elif status == replay_status.LOG_FULL:
                 self._empty_log()
-            elif status == replay_bars.EQUITY_FULL:
-                self._recorder.take_equity(self._equity, int(control[replay_bars.EQUITY_COUNT]))
-                self._equity, control[replay_bars.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
+            elif status == replay_status.EQUITY_FULL:
+                self._recorder.take_equity(self._equity, int(control[replay_status.EQUITY_COUNT]))
+                self._equity, control[replay_status.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 0
                 arguments = self._arguments()
             elif self._eye is not None and self._eye.has_seen_all:
                 return int(self._feed.streams["at"].sum()) - self._begin
             else:
-                control[replay_bars.LEFT] = self._at_once
+                control[replay_status.LEFT] = self._at_once
                 if on_progress is not None:
                     on_progress(2 * (int(self._feed.streams["at"].sum()) - self._begin))
 
@@ -156,8 +157,8 @@ class _Bars:
 
     def close(self) -> None:
         """Write the equity still owed, and hand the rest of log and equity to the recorder."""
-        if self._control[bars_stopping.IS_OWED] and self._control[replay_bars.EQUITY_COUNT] < len(self._equity):
-            self._control[replay_bars.LEFT] = 0
+        if self._control[bars_stopping.IS_OWED] and self._control[replay_status.EQUITY_COUNT] < len(self._equity):
+            self._control[replay_status.LEFT] = 0
             bars_stopping.replay_outside(*self._arguments())
         self._recorder.take_log(self._log)
-        self._recorder.take_equity(self._equity, int(self._control[replay_bars.EQUITY_COUNT]))
+        self._recorder.take_equity(self._equity, int(self._control[replay_status.EQUITY_COUNT]))

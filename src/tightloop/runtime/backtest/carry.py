@@ -7,6 +7,7 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import EVENT
 from tightloop.core.replay import carry as replay_carry
+from tightloop.core.replay import status as replay_status
 from tightloop.model.carry.plan import CarryPlan
 from tightloop.runtime.feeds.carry import Floats
 from tightloop.runtime.feeds.carry_tape import CarryTape
@@ -33,12 +34,12 @@ def run(
     events = np.zeros(1, EVENT)
     kept = room_for(plan, tape) if snapshots is None else snapshots
     control = np.zeros(replay_carry.CONTROL_COUNT, np.int64)
-    control[replay_carry.RESERVE] = plan.rows_per_step
+    control[replay_status.RESERVE] = plan.rows_per_step
     last, at = tape.fresh()
-    status, is_whole = replay_carry.PAUSED, True
-    while status != replay_carry.FINISHED:
+    status, is_whole = replay_status.PAUSED, True
+    while status != replay_status.FINISHED:
         # An instant that has begun is run to its end, event by event, before anything is reported.
-        control[replay_carry.LEFT] = EVENTS_AT_ONCE if is_whole else 1
+        control[replay_status.LEFT] = EVENTS_AT_ONCE if is_whole else 1
         status = replay_carry.carry_replay(
             plan.states, plan.arena, plan.venues, tape.instants, tape.values, tape.extras, last, at, events, log,
             kept.rows, plan.table, control,

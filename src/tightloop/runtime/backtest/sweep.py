@@ -18,6 +18,7 @@ from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.limits import DAY_NS
 from tightloop.core.replay import bars as replay_bars
+from tightloop.core.replay import status as replay_status
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
 from tightloop.runtime.backtest.bars import run_code
@@ -75,17 +76,17 @@ def _counted_figures(plan: Plan, feed: Feed | TickFeed) -> Figures:
     equity = np.zeros(span_ns // DAY_NS + 4, EQUITY)
     events = np.zeros(1, EVENT)
     control = np.zeros(replay_bars.CONTROL_COUNT, np.int64)
-    control[replay_bars.RESERVE], control[replay_bars.LEFT] = plan.rows_per_step, 2**62
+    control[replay_status.RESERVE], control[replay_status.LEFT] = plan.rows_per_step, 2**62
     control[replay_bars.IS_DAILY], control[replay_bars.LAST_DAY] = 1, -1
-    status = replay_bars.LOG_FULL
-    while status == replay_bars.LOG_FULL:
+    status = replay_status.LOG_FULL
+    while status == replay_status.LOG_FULL:
         status = replay_bars.replay(
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, events, log, equity,
             plan.table, control,
         )  # fmt: skip
         recorder.take_log(log)
-    assert status == replay_bars.FINISHED, "a row a day is room enough"
-    return _figures(plan, equity[: int(control[replay_bars.EQUITY_COUNT])], recorder)
+    assert status == replay_status.FINISHED, "a row a day is room enough"
+    return _figures(plan, equity[: int(control[replay_status.EQUITY_COUNT])], recorder)
 
 
 def _run(plan: Plan, shared: Shared) -> Figures:

@@ -10,6 +10,7 @@ import numpy as np
 from tightloop.core import log as core_log
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.limits import MINUTE_NS
+from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime import backtest
@@ -41,13 +42,13 @@ def run(
     log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
     events = np.zeros(1, EVENT)
     control = np.zeros(replay_ticks.CONTROL_COUNT, np.int64)
-    control[replay_ticks.RESERVE], control[replay_ticks.PERIOD_NS] = plan.rows_per_step, period_ns
+    control[replay_status.RESERVE], control[replay_ticks.PERIOD_NS] = plan.rows_per_step, period_ns
     control[replay_ticks.PERIOD_END] = control[replay_ticks.NUMBER] = -1
     equity = np.empty(EQUITY_ROWS, EQUITY)
     plan.states["is_on_demand"] = 1
     try:
         while True:
-            control[replay_ticks.LEFT] = EVENTS_AT_ONCE
+            control[replay_status.LEFT] = EVENTS_AT_ONCE
             try:
                 status = replay_ticks.tick_replay(
                     plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.ticks, feed.rates, events,
@@ -56,17 +57,17 @@ def run(
             finally:
                 if core_log.room(log) < plan.rows_per_step:
                     recorder.take_log(log)
-            if status == replay_ticks.FINISHED:
+            if status == replay_status.FINISHED:
                 return int(control[replay_ticks.DONE])
-            if status == replay_ticks.STARVED:
+            if status == replay_status.STARVED:
                 feed.refill()
-            elif status == replay_ticks.CROWDED:
+            elif status == replay_status.CROWDED:
                 tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
-            elif status == replay_ticks.EQUITY_FULL:
+            elif status == replay_status.EQUITY_FULL:
                 # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
-                recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
+                recorder.take_equity(equity, int(control[replay_status.EQUITY_COUNT]) - 2)
                 last = equity[-2:].copy()
-                equity, control[replay_ticks.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 2
+                equity, control[replay_status.EQUITY_COUNT] = np.empty(EQUITY_ROWS, EQUITY), 2
                 equity[:2] = last
             if on_progress is not None:
                 on_progress(int(control[replay_ticks.DONE]))
@@ -74,4 +75,4 @@ def run(
         replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
         plan.states["is_on_demand"] = 0
         recorder.take_log(log)
-        recorder.take_equity(equity, int(control[replay_ticks.EQUITY_COUNT]))
+        recorder.take_equity(equity, int(control[replay_status.EQUITY_COUNT]))

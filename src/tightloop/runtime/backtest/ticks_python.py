@@ -8,6 +8,7 @@ from tightloop.core import log as core_log
 from tightloop.core.compiled import entry_of
 from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars_stopping, ticks_stopping
+from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.backtest.bars_python import EVENTS_AT_ONCE, Observer, Progress
@@ -50,7 +51,7 @@ class _Ticks:
         self._log = core_log.new_log(max(2 * reserve, core_log.ROWS))
         self.strategies = Strategies(plan, self._log, None if eye is None else eye.listener)
         self._control = control = np.zeros(ticks_stopping.CONTROL_COUNT, np.int64)
-        control[replay_ticks.RESERVE], control[replay_ticks.PERIOD_NS] = reserve, period_ns
+        control[replay_status.RESERVE], control[replay_ticks.PERIOD_NS] = reserve, period_ns
         control[replay_ticks.PERIOD_END], control[bars_stopping.SCANNED] = -1, core_log.FIRST
         control[ticks_stopping.WANTS_TRADES] = int(self.strategies.wants("on_trade"))
         control[ticks_stopping.WANTS_QUOTES] = int(self.strategies.wants("on_quote"))
@@ -71,17 +72,17 @@ class _Ticks:
         arguments = self._arguments()
         if self._eye is not None:
             step_on = self._eye.over(step_on, control, self._events, self._log)
-        control[replay_ticks.LEFT] = self._at_once
+        control[replay_status.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
-            if status == bars_stopping.STOPPED:
+            if status == replay_status.STOPPED:
                 strategies.received(self._events[0], is_market=bool(control[ticks_stopping.IS_MARKET]))
                 control[bars_stopping.HAS_NEWS], control[ticks_stopping.DUE_NS] = 0, strategies.due_ns
-            elif status == replay_ticks.FINISHED:
+            elif status == replay_status.FINISHED:
                 return int(control[replay_ticks.DONE])
-            elif status == replay_ticks.STARVED:
+            elif status == replay_status.STARVED:
                 self._feed.refill()
-            elif self._eye is not None and status == replay_ticks.PAUSED and self._eye.has_seen_all:
+            elif self._eye is not None and status == replay_status.PAUSED and self._eye.has_seen_all:
                 return int(control[replay_ticks.DONE])
             else:
                 self._attend(status, on_progress)
@@ -90,26 +91,26 @@ class _Ticks:
     def _attend(self, status: int, on_progress: Progress | None) -> None:
         """Resolve what the replay returned for (a full log or equity, a crowded tape); then report progress."""
         control = self._control
-        if status == replay_ticks.CROWDED:
+        if status == replay_status.CROWDED:
             tape_room.grow(self._plan, int(control[replay_ticks.NUMBER]))
             self.strategies.arena_moved()
-        elif status == replay_ticks.EQUITY_FULL:
+        elif status == replay_status.EQUITY_FULL:
             # Keep two rows: the last may still be overwritten, and only a first row is never overwritten.
-            self._recorder.take_equity(self._equity, int(control[replay_ticks.EQUITY_COUNT]) - 2)
+            self._recorder.take_equity(self._equity, int(control[replay_status.EQUITY_COUNT]) - 2)
             last = self._equity[-2:].copy()
-            self._equity, control[replay_ticks.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
+            self._equity, control[replay_status.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
             self._equity[:2] = last
-        elif status == replay_ticks.LOG_FULL:
+        elif status == replay_status.LOG_FULL:
             self.strategies.hear()
             self._recorder.take_log(self._log)
             self.strategies.log_emptied()
             control[bars_stopping.SCANNED] = core_log.FIRST
         else:
-            control[replay_ticks.LEFT] = self._at_once
+            control[replay_status.LEFT] = self._at_once
         if on_progress is not None:
             on_progress(int(control[replay_ticks.DONE]))
 
     def close(self) -> None:
         """Pass the rest of log and equity to the recorder."""
         self._recorder.take_log(self._log)
-        self._recorder.take_equity(self._equity, int(self._control[replay_ticks.EQUITY_COUNT]))
+        self._recorder.take_equity(self._equity, int(self._control[replay_status.EQUITY_COUNT]))

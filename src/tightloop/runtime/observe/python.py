@@ -14,8 +14,8 @@ from tightloop.core import log as core_log
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import Ints, Rows
 from tightloop.core.limits import MINUTE_NS
-from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
+from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks_stopping
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
@@ -215,7 +215,7 @@ class Eye:
 
     def over(self, step_on: Callable[..., int], control: Ints, events: Rows, log: Rows) -> Callable[..., int]:
         """Wrap the compiled replay: inspect State after each market event."""
-        state, at, left = self._plan.states[0], self._at, replay_bars.LEFT
+        state, at, left = self._plan.states[0], self._at, replay_status.LEFT
 
         def watched(*arguments: Any) -> int:
             left_before = int(control[left])

@@ -13,6 +13,7 @@ from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.limits import NEVER_NS
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import observe as replay_observe
+from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime import observe
@@ -165,7 +166,7 @@ def watch(
     memory = np.zeros(max(int(plan.states[0]["memory_count"]), 1), np.int64)
     is_ticks = isinstance(feed, TickFeed)
     control = np.zeros(replay_observe.CONTROL_COUNT, np.int64)
-    control[replay_bars.RESERVE], control[replay_observe.IS_TICKS] = plan.rows_per_step, int(is_ticks)
+    control[replay_status.RESERVE], control[replay_observe.IS_TICKS] = plan.rows_per_step, int(is_ticks)
     if is_ticks:
         control[replay_ticks.PERIOD_NS], control[replay_ticks.PERIOD_END] = 1, -1
     control[replay_observe.UNTIL_NS], control[replay_observe.UNTIL_SEQ] = until_ns, until_seq
@@ -173,19 +174,19 @@ def watch(
     replay = replay_observe.watch_ticks if is_ticks else replay_observe.watch
     done = 0
     while done < events:
-        control[replay_bars.LEFT] = asked = min(EVENTS_AT_ONCE, events - done)
+        control[replay_status.LEFT] = asked = min(EVENTS_AT_ONCE, events - done)
         rows = feed.ticks if isinstance(feed, TickFeed) else feed.bars
         status = replay(
             address, plan.states, plan.arena, plan.venues, feed.streams, feed.heap, rows, feed.rates, taken, log,
             equity, plan.table, control, nodes, nears, instances, memory,
         )  # fmt: skip
-        done += asked - int(control[replay_bars.LEFT])
+        done += asked - int(control[replay_status.LEFT])
         core_log.empty(log)
-        if status == replay_bars.FINISHED:
+        if status == replay_status.FINISHED:
             break
         if isinstance(feed, TickFeed):
-            if status == replay_ticks.STARVED:
+            if status == replay_status.STARVED:
                 feed.refill()
-            elif status == replay_ticks.CROWDED:
+            elif status == replay_status.CROWDED:
                 tape_room.grow(plan, int(control[replay_ticks.NUMBER]))
     return Watched(plan, nodes, nears, instances, done, int(control[replay_observe.COUNTED]))

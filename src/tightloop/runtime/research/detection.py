@@ -7,11 +7,11 @@ from statistics import median
 from typing import Any
 
 from tightloop.model.labels import Label
+from tightloop.model.times import SECOND_NS
 
 OUTSIDE = "outside"
 """Kind of a signal that no label contains."""
 ALL = "all"
-NS_PER_S = 1e9
 
 
 @dataclass(slots=True)
@@ -133,10 +133,10 @@ def _add_pump(tally: Tally, label: Label, firings: Sequence[_Firing]) -> None:
     tally.held_back += not signals
     if signals:
         tally.by_peak += signals[0].ts_ns <= label.peak_ns
-        tally.s1_delays_s.append((signals[0].ts_ns - label.start_ns) / NS_PER_S)
+        tally.s1_delays_s.append((signals[0].ts_ns - label.start_ns) / SECOND_NS)
     entries = [firing for firing in fired if firing.section == "Z1"]
     if entries:
-        tally.z1_delays_s.append((entries[0].ts_ns - label.start_ns) / NS_PER_S)
+        tally.z1_delays_s.append((entries[0].ts_ns - label.start_ns) / SECOND_NS)
 
 
 def _ordered(rows: Mapping[tuple[str, str], Tally]) -> list[Tally]:

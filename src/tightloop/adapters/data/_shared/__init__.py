@@ -3,7 +3,7 @@
 from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
 from tightloop.adapters.data._shared.faults.bars import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.faults.grid import grid_faults, grid_of
-from tightloop.adapters.data._shared.faults.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, iso, length
+from tightloop.adapters.data._shared.faults.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, length
 from tightloop.adapters.data._shared.faults.series import is_table, judge_series, judge_table, required_columns
 from tightloop.adapters.data._shared.faults.ticks import judge_ticks
 from tightloop.adapters.data._shared.faults.times import commonest_step_ns
@@ -38,7 +38,6 @@ __all__ = [
     "is_synthetic",
     "is_table",
     "is_text",
-    "iso",
     "judge_bars",
     "judge_series",
     "judge_table",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, is_synthetic, iso, stamps, write_table
+from tightloop.adapters.data._shared import Source, commonest_step_ns, grid_of, is_synthetic, stamps, write_table
 from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.final import ended, final_rows, unused
 from tightloop.adapters.data.importer.guess import (
@@ -29,7 +29,7 @@ from tightloop.adapters.data.importer.guess import (
 from tightloop.adapters.data.importer.tables import Rows, read_rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
-from tightloop.model.times import DAY_NS, SECOND_NS
+from tightloop.model.times import DAY_NS, SECOND_NS, iso
 
 Columns = dict[str, npt.NDArray[Any]]
 STAMPED = ("open", "close")

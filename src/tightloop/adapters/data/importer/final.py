@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import is_text, iso
+from tightloop.adapters.data._shared import is_text
 from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data.importer.tables import Rows
 from tightloop.model.errors import InputError
+from tightloop.model.times import iso
 
 FINAL = (
     "confirm", "confirmed", "isconfirmed", "final", "isfinal", "finalized", "closed", "isclosed", "barclosed",

@@ -12,6 +12,7 @@ import click
 from tightloop.adapters import data as market_data
 from tightloop.app.cli.console import errors_shown, progress, say_replaced, table, warn
 from tightloop.model.errors import InputError
+from tightloop.model.times import iso
 
 if TYPE_CHECKING:
     from tightloop.adapters.data._shared import DatasetReport
@@ -231,7 +232,6 @@ def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool
 
 
 def _show(reports: list[DatasetReport]) -> None:
-    iso = market_data.shared.iso
     width = max((len(report.path) for report in reports), default=0)
     for report in reports:
         span = (

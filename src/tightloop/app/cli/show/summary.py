@@ -30,8 +30,8 @@ from tightloop.app.text.numbers import (
     tone,
 )
 from tightloop.model.signal.presets import PRESETS
+from tightloop.model.times import DAY_NS
 
-DAY_NS = 86_400 * 1_000_000_000
 WARNINGS_SHOWN = 5
 THREE = Form(3)
 STYLES = {"gain": "green", "loss": "red", "": ""}

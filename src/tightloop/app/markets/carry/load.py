@@ -12,13 +12,14 @@ from tightloop.adapters.data.catalog import Catalog, LoadedSeries
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.markets.carry.rates import rate_columns
 from tightloop.app.markets.carry.rewards import payouts_of, price_columns
-from tightloop.app.markets.carry.rows import CarryRows, as_of, interpolate, moment
+from tightloop.app.markets.carry.rows import CarryRows, as_of, interpolate
 from tightloop.app.markets.carry.signals import BASELINE_BARS, predictions_of
 from tightloop.model.carry.plan import reserves_of
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.carry.venues import packaged
 from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+from tightloop.model.times import HOUR_NS, iso
 from tightloop.runtime.feeds.carry import CarryFeed, Payout, Prediction, SeriesKey, Settlement
 
 Ints = npt.NDArray[np.int64]
@@ -26,7 +27,6 @@ Floats = npt.NDArray[np.float64]
 Column = tuple[SeriesKey, Floats, bool]
 """(key, value at each instant, whether it is interpolated)."""
 
-HOUR_NS = 3_600_000_000_000
 INTERPOLATED = ("liquidity_index", "borrow_index")
 RESERVE_COLUMNS = {
     "liquidity_index": "liquidity_index", "borrow_index": "borrow_index", "supplied": "total_supplied",
@@ -155,17 +155,17 @@ def _instants(
             raise InputError.one(strategy.file, None, "legs", "read no series that has an end", "write --from and --to")
         if start_ns is None:
             start_ns, path = max((first, path) for path, first, _ in spans)
-            notes.append(f"no --from: the run begins where {path} does, at {moment(-(-start_ns // step_ns) * step_ns)}")
+            notes.append(f"no --from: the run begins where {path} does, at {iso(-(-start_ns // step_ns) * step_ns)}")
         if end_ns is None:
             end_ns, path = min((last, path) for path, _, last in spans)
-            notes.append(f"no --to: the run ends where {path} does, at {moment(end_ns // step_ns * step_ns)}")
+            notes.append(f"no --to: the run ends where {path} does, at {iso(end_ns // step_ns * step_ns)}")
     first, last = -(-start_ns // step_ns), end_ns // step_ns
     if first > last:
-        message = f"no instant of {strategy.timeframe} lies between {moment(start_ns)} and {moment(end_ns)}"
+        message = f"no instant of {strategy.timeframe} lies between {iso(start_ns)} and {iso(end_ns)}"
         raise InputError.one("command line", None, "--from", message, "write an earlier --from or a later --to")
     for option, given, used in (("--from", window[0], first * step_ns), ("--to", window[1], last * step_ns)):
         if given is not None and given != used:
-            notes.append(f"{option} is no multiple of {strategy.timeframe}: the run takes {moment(used)}")
+            notes.append(f"{option} is no multiple of {strategy.timeframe}: the run takes {iso(used)}")
     return np.arange(first, last + 1, dtype=np.int64) * step_ns
 
 
@@ -208,9 +208,7 @@ def _shifts(strategy: CarryStrategy, rows: CarryRows) -> dict[str, int]:
                 if rows.start_ns < first <= rows.start_ns + HOUR_NS:
                     shifts[leg.lst] = first
     for lst, first in shifts.items():
-        rows.warnings.append(
-            f"legacy.first_rows: the rate of {lst} at {moment(first)} stands for {moment(rows.start_ns)}"
-        )
+        rows.warnings.append(f"legacy.first_rows: the rate of {lst} at {iso(first)} stands for {iso(rows.start_ns)}")
     return shifts
 
 
@@ -249,7 +247,7 @@ def _market_rate(rows: CarryRows, lst: str) -> Floats:
     rates = np.full(len(rows.instants), np.nan)
     if not inside.all():
         rows.warnings.append(
-            f"the rate of {lst} on the market is known from {moment(first)} to {moment(last)} alone: "
+            f"the rate of {lst} on the market is known from {iso(first)} to {iso(last)} alone: "
             f"not at {int((~inside).sum())} of {len(inside)} instants"
         )
     if inside.any():

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.app.markets.carry.rows import CarryRows, as_of, moment
+from tightloop.app.markets.carry.rows import CarryRows, as_of
 from tightloop.model.carry.plan import MODEL
 from tightloop.model.carry.rates import Regime, packaged_rates
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
+from tightloop.model.times import iso
 from tightloop.runtime.feeds.carry import SeriesKey
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ def rate_columns(
         if beyond.any():
             message = (
                 f"what {pool} asks for {asset} above its optimal utilisation is not known at "
-                f"{moment(int(rows.instants[np.argmax(beyond)]))}"
+                f"{iso(int(rows.instants[np.argmax(beyond)]))}"
             )
             raise _refusal(strategy, message, "borrow another asset, or write costs.market_impact: false")
         for kind, values in columns.items():
@@ -58,13 +59,13 @@ def _regimes(strategy: CarryStrategy, rows: CarryRows, pool: str, asset: str) ->
     known = packaged_rates().pools.get(pool)
     regimes = [] if known is None else known.assets.get(asset, [])
     if known is None or not regimes:
-        message = f"how {pool} sets the interest on {asset} is not known at {moment(rows.start_ns)}"
+        message = f"how {pool} sets the interest on {asset} is not known at {iso(rows.start_ns)}"
         raise _refusal(strategy, message, "write costs.market_impact: false")
     row = np.searchsorted([regime.since for regime in regimes], rows.instants, side="right") - 1
     is_known = np.array([regime.is_known for regime in regimes])[np.maximum(row, 0)]
     unknown = (row < 0) | ~is_known | (rows.instants >= known.until)
     if unknown.any():
-        when = moment(int(rows.instants[np.argmax(unknown)]))
+        when = iso(int(rows.instants[np.argmax(unknown)]))
         raise _refusal(strategy, f"how {pool} sets the interest on {asset} is not known at {when}", REMEDY)
     return regimes
 

@@ -12,14 +12,12 @@ from tightloop.app.markets.carry.rows import CarryRows, as_of, at
 from tightloop.model.carry.strategy import Leg
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId
-from tightloop.model.times import iso_ns
+from tightloop.model.times import DAY_NS, HOUR_NS, iso_ns
 from tightloop.runtime.feeds.carry import Payout, SeriesKey
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-HOUR_NS = 3_600_000_000_000
-DAY_NS = 24 * HOUR_NS
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from tightloop.adapters.data.catalog import Catalog, LoadedBars
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId
+from tightloop.model.times import SECOND_NS, iso
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-NS_PER_S = 1_000_000_000
 
 
 def as_of(times: Ints, values: Floats, instants: Ints) -> Floats:
@@ -33,7 +33,7 @@ def interpolate(times: Ints, values: Floats, instants: Ints) -> Floats:
     assert times[0] <= instants[0] <= instants[-1] <= times[-1], "no row is extrapolated"
     # Seconds since the first row are exact as float64; nanoseconds since 1970 are not.
     origin = int(times[0])
-    return np.interp((instants - origin) / NS_PER_S, (times - origin) / NS_PER_S, values)
+    return np.interp((instants - origin) / SECOND_NS, (times - origin) / SECOND_NS, values)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class CarryRows:
         if not len(missing):
             return
         if self.holes == "refuse":
-            message = f"{len(missing)} instants have no bar, the first at {moment(int(missing[0]))}"
+            message = f"{len(missing)} instants have no bar, the first at {iso(int(missing[0]))}"
             remedy = "write marks.holes: carry, or name another instrument in marks.proxies"
             raise InputError.one(self.catalog.root / loaded.report.path, None, "ts", message, remedy)
         self.carried[str(instrument)] = len(missing)
@@ -123,8 +123,3 @@ class CarryRows:
         for fault in report.faults_of("holes") if self.holes == "refuse" else ():
             remedy = "write marks.holes: carry, or repair the data"
             raise InputError.one(self.catalog.root / report.path, None, "ts", f"{path}: {fault.detail}", remedy)
-
-
-def moment(time_ns: int) -> str:
-    """Format an instant for a message, to the second."""
-    return f"{np.datetime64(time_ns, 'ns').astype('datetime64[s]')}Z"

@@ -15,7 +15,7 @@ from tightloop.app.report import facts, sections
 from tightloop.app.report.carry.charts import Curve, coloured, layers, lines
 from tightloop.app.report.carry.rules import rules_table
 from tightloop.app.report.tags import figure, row, table, text_cell
-from tightloop.app.report.template import asset, digest, filled, json_text
+from tightloop.app.report.template import asset, json_text, links, page, policy
 from tightloop.app.text.numbers import (
     COUNT,
     PERCENT,
@@ -29,11 +29,17 @@ from tightloop.app.text.numbers import (
     number,
     tone,
 )
+from tightloop.model.times import DAY_NS
 from tightloop.runtime.results.metrics import METRICS
 
 NEEDED = ("equity", "series", "attribution", "positions", "events", "fills")
 BENCHMARK_NAME = "Ethena sUSDe"
 EVENTS_MAX = 70_000
+SECTIONS = {
+    "figures": "Figures", "equity": "Equity", "attribution": "Attribution", "risk": "Risk", "rules": "Rules",
+    "balances": "Balances", "events": "Events", "months": "Months", "quality": "Data", "setup": "Set-up",
+}  # fmt: skip
+"""Sections that the head of the page links to: id -> short name."""
 LEVERS = Form(2, "x")
 FACTOR = Form(3)
 
@@ -58,16 +64,12 @@ def build_carry_report(
     assert not missing, f"the page needs {', '.join(missing)}"
     shapes = forms(float(result["initial_equity"]))
     script = asset("carry_events.js")
-    policy = (
-        f"default-src 'none'; script-src {digest(script)}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
     fixed = {
-        "policy": escape(policy), "style": asset("report.css"), "chart_style": asset("carry.css"), "script": script,
-        "events": json_text(_events(frames["events"])),
+        "policy": policy(script), "style": asset("report.css") + asset("carry.css"), "script": script,
+        "links": links(SECTIONS), "account_title": "Bands in force", "events": json_text(_events(frames["events"])),
     }  # fmt: skip
-    return filled(
-        asset("carry.html"),
+    return page(
+        "carry.html",
         {
             **fixed, **_texts(result, strategy_yaml, command, made_at), **_charts(result, frames, shapes),
             **_tables(result, frames, quality, shapes, command),
@@ -78,7 +80,7 @@ def build_carry_report(
 
 def _texts(result: Mapping[str, Any], strategy_yaml: str, command: str, made_at: str | None) -> dict[str, str]:
     start, end = facts.run_span(result)
-    days = (end - start) / facts.DAY_NS
+    days = (end - start) / DAY_NS
     share = str(result["settle_asset"])
     capital = number(result["initial_equity"], forms(float(result["initial_equity"]))["money"])
     engine = f"tightloop {result['engine_version']}"

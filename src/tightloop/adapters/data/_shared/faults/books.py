@@ -19,6 +19,7 @@ from tightloop.core.domain.ticks import TICK, BookRow
 from tightloop.core.domain.types import Ints, Rows
 
 CROSSED_USABLE_SHARE = 0.001
+"""Share of crossed quotes, or of updates that cross a book, above which the data are unfit."""
 MISSING_USABLE_SHARE = 0.05
 BID_WORDS, ASK_WORDS = ("bid", "b", "buy"), ("ask", "a", "sell", "s")
 Columns = Mapping[str, npt.NDArray[Any]]

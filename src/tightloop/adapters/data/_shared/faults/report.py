@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
 from tightloop.model.errors import InputError, Problem, UnfitDataError
-from tightloop.model.times import NS_PER_UNIT, SECOND_NS
+from tightloop.model.times import NS_PER_UNIT, iso
 
 
 class Verdict(IntEnum):
@@ -123,17 +122,6 @@ def _refusal(file: str, fault: Fault, refused: list[Fault]) -> Problem:
 def _sentence(fault: Fault, name: bool = True) -> str:
     since = "" if fault.first_ns is None else f", first at {iso(fault.first_ns)}"
     return f"{f'{fault.kind}: ' if name else ''}{fault.detail}{since}"
-
-
-def iso(time_ns: int) -> str:
-    """Format ns UTC as ISO 8601 with as many decimals as needed: 2024-01-01T00:00:00Z."""
-    seconds, rest = divmod(int(time_ns), SECOND_NS)
-    # Not fromtimestamp: it fails for the absurd years that a wrong unit produces, and those must be shown.
-    try:
-        text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-    except OverflowError:
-        return f"{time_ns} ns"
-    return f"{text}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"
 
 
 def length(time_ns: int) -> str:

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from tightloop.adapters.data._shared.arrays import RowNumbers, Times
 from tightloop.adapters.data._shared.datasets import Dataset
-from tightloop.adapters.data._shared.faults.books import book_faults, sides_of
+from tightloop.adapters.data._shared.faults.books import CROSSED_USABLE_SHARE, book_faults, sides_of
 from tightloop.adapters.data._shared.faults.prices import point_faults
 from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
 from tightloop.adapters.data._shared.faults.times import HOLES_USABLE_SHARE, RowOrder, order_of
 from tightloop.adapters.data._shared.parquet import Source
 from tightloop.core.domain.types import Ints
 
-CROSSED_USABLE_SHARE = 0.001
 COUNTED_GAPS_MAX = 0.01
 """Above this share of skipped ids, a venue's ids do not count trades one by one."""
 _NUMBERS = {
