@@ -100,7 +100,7 @@ def main() -> None:
         data = Path(folder)
         one(trees[0], ["workloads.py", "catalog", "--data", folder, "--bars", str(BARS)])
         sample = ["-m", "tightloop.app.cli.main", "data", "sample", "--carry", "--out", str(data / "carry")]
-        subprocess.run([trees[0].python, *sample], check=True, capture_output=True)
+        subprocess.run([trees[1].python, *sample], check=True, capture_output=True)
         best: dict[tuple[str, Tree], list[tuple[float, float]]] = {}
         for _ in range(options.rounds):
             for name in names:
