@@ -264,7 +264,7 @@ def absence() -> str:
     if reason := unfit():
         return reason
     if folder() is None:
-        return f"images are off ({FOLDER}=off)"
+        return f"images of machine code are off ({FOLDER}=off)"
     if asked := _other_code():
         return f"{asked[0]} asks for other machine code than the image has"
     image = loaded()
