@@ -1,24 +1,27 @@
-"""Everything a developer types, with nothing but Python: `python3 dev.py COMMAND`.
+"""The developer's commands, with nothing but Python installed: `python3 dev.py COMMAND`.
 
     setup              make .venv with the versions of requirements.lock and this package, editable
-    demo               setup, a sample market, one backtest on it, and where the report is
-    test [ARG ...]     setup, lint, the tests, a changed core again with bounds checks; with ARGs: pytest ARG ... alone
+    demo               what a run needs, a sample market, one backtest on it, and where the report is
+    test [ARG ...]     setup, lint, the tests, those of a changed core with bounds checks, an image against the
+                       compiler; with ARGs: only pytest ARG ...
     bounds             the core's tests with bounds checks, whether it has changed or not
-    nightly            what need not run at every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
+    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
+    native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
     reference [ARG ...]    the reference strategies: figure, expected, difference
     fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
-What went well is silent; a long step shows its name and the seconds so far. Exit codes: 0 done, 1 something is wrong,
-2 bad input, 130 interrupted. Standard library alone; Linux, macOS and Windows.
+Each command installs what it needs and lacks, and says each step of that with its seconds. Successful steps after that
+are silent; a long one shows its name and the seconds so far. Exit codes: 0 done, 1 something is wrong, 2 bad input, 130
+interrupted. Standard library only; Linux, macOS and Windows.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import platform
 import re
@@ -29,243 +32,34 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
-SUPPORTED = ("3.11", "3.12", "3.13")
-WINDOWS = os.name == "nt"
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+
+import image_fits
+from environment import (
+    ALL,
+    COMPILE,
+    RUN,
+    SUPPORTED,
+    Environment,
+    choose_environment,
+    set_up,
+    write_byte_code_behind,
+)
+from running import ROOT, Failure, clean_environment, must_run, run_openly, run_quietly
+
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
-AT_EVERY_CHANGE = ("-m", "not (peers or bounds)")
+NATIVE_STAMP = "tests/native_checked.txt"
+NATIVE_PASS = "the image against code compiled here"
+GOLDEN = "tests/parity/test_same_bytes.py"
+AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
-TAIL_LINES = 25
-NO_TERMINAL_EVERY_S = 30.0
-
-
-class Failure(Exception):
-    """This command cannot go on; the message for the user is complete. ``code`` is the exit code."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-# --- running things ---------------------------------------------------------------------------------------------------
-
-
-def clean_environment(**extra: str) -> dict[str, str]:
-    """Return the environment of child processes, without variables that point Python at other packages.
-
-    PYTHONDONTWRITEBYTECODE is left out too: with it, Python and pytest compile every file again at each start.
-    """
-    hidden = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PYTHONDONTWRITEBYTECODE"}
-    return {**{name: value for name, value in os.environ.items() if name not in hidden}, **extra}
-
-
-class Progress:
-    """One line that says what is going on and for how long; rewritten on a terminal, rare where there is none."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.start_s = time.monotonic()
-        self.next_s = 1.0
-        self.shown = False
-
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self.start_s
-
-    def tick(self) -> None:
-        elapsed_s = self.elapsed_s()
-        if elapsed_s < self.next_s:
-            return
-        if sys.stdout.isatty():
-            print(f"\r{self.name} ... {elapsed_s:.0f} s ", end="", flush=True)
-            self.next_s = elapsed_s + 1.0
-        else:
-            print(f"{self.name} ... {elapsed_s:.0f} s" if self.shown else f"{self.name} ...", flush=True)
-            self.next_s = elapsed_s + NO_TERMINAL_EVERY_S
-        self.shown = True
-
-    def close(self) -> None:
-        if self.shown and sys.stdout.isatty():
-            print("\r" + " " * (len(self.name) + 20) + "\r", end="", flush=True)
-
-
-def run_quietly(name: str, command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run a command behind a progress line; its exit code and everything it wrote."""
-    progress = Progress(name)
-    with tempfile.TemporaryFile() as sink:
-        child = subprocess.Popen(
-            command, cwd=ROOT, env=environment or clean_environment(), stdout=sink, stderr=subprocess.STDOUT
-        )
-        code = None
-        try:
-            while code is None:
-                try:
-                    code = child.wait(timeout=0.1)
-                except subprocess.TimeoutExpired:
-                    progress.tick()
-        finally:
-            if child.poll() is None:
-                child.terminate()
-                child.wait()
-            progress.close()
-        sink.seek(0)
-        return code, sink.read().decode(errors="replace")
-
-
-def must_run(name: str, command: list[str], remedy: str, environment: dict[str, str] | None = None) -> str:
-    """Run a command that has to succeed; what it wrote. Raises Failure with its last lines and what to try."""
-    code, output = run_quietly(name, command, environment)
-    if code:
-        tail = "\n".join("  " + line for line in output.rstrip().splitlines()[-TAIL_LINES:])
-        raise Failure(f"{name}: failed with exit code {code}. Its last lines:\n{tail}\nWhat to try: {remedy}")
-    return output
-
-
-def run_openly(command: list[str], folder: Path | None = None, **variables: str) -> int:
-    """Run a command whose own output is the point. Ctrl-C reaches it too, and it is given the time to end well."""
-    sys.stdout.flush()
-    interrupted = False
-    with subprocess.Popen(command, cwd=folder or ROOT, env=clean_environment(**variables)) as child:
-        while child.poll() is None:
-            try:
-                child.wait()
-            except KeyboardInterrupt:
-                interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
-    return child.returncode
-
-
-# --- the environment --------------------------------------------------------------------------------------------------
-
-
-class Environment:
-    """A virtual environment of this repository and the Python it is made from."""
-
-    def __init__(self, folder: Path, python: str, version: str) -> None:
-        """``python`` is the interpreter to make it from, ``version`` its full version, such as 3.12.1."""
-        self.folder = folder
-        self.base_python = python
-        self.version = version
-        self.scripts = folder / ("Scripts" if WINDOWS else "bin")
-        self.stamp_file = folder / "tightloop-setup.stamp"
-
-    @property
-    def python(self) -> str:
-        return str(self.scripts / ("python.exe" if WINDOWS else "python"))
-
-    def script(self, name: str) -> str:
-        return str(self.scripts / (name + ".exe" if WINDOWS else name))
-
-    def stamp(self) -> tuple[str, str]:
-        """What the environment was made of: (pins, Python, place), (the package's own definition)."""
-        pins = (ROOT / "requirements.lock").read_bytes()
-        identity = f"{self.version} {platform.machine()} {ROOT}".encode()
-        package = (ROOT / "pyproject.toml").read_bytes()
-        return hashlib.sha256(pins + identity).hexdigest(), hashlib.sha256(package).hexdigest()
-
-    def stamp_found(self) -> tuple[str, str]:
-        """The stamp of the last complete set-up; empty when there is none or its Python is gone."""
-        if not self.stamp_file.is_file() or not Path(self.python).exists():
-            return "", ""
-        pins, _, package = self.stamp_file.read_text(encoding="ascii").strip().partition(" ")
-        return pins, package
-
-
-def probe(command: list[str]) -> tuple[str, str] | None:
-    """(interpreter, full version) of a command that starts Python; None when it does not."""
-    code = "import sys, platform; print(sys._base_executable or sys.executable); print(platform.python_version())"
-    try:
-        done = subprocess.run([*command, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = done.stdout.splitlines()
-    return (lines[0], lines[1]) if done.returncode == 0 and len(lines) == 2 else None
-
-
-def find_python(wanted: str) -> tuple[str, str]:
-    """An installed interpreter of a version such as "3.12" and its full version."""
-    candidates: list[list[str]] = [[f"python{wanted}"]]
-    if WINDOWS:
-        candidates.append(["py", f"-{wanted}"])
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    candidates += [[str(path)] for path in sorted(pyenv.glob(f"versions/{wanted}.*/bin/python"), reverse=True)]
-    for command in candidates:
-        found = probe(command)
-        if found and found[1].startswith(f"{wanted}."):
-            return found
-    raise Failure(f"Python {wanted} is not installed here; tried {', '.join(' '.join(c) for c in candidates)}")
-
-
-def choose_environment(wanted: str | None) -> Environment:
-    """The environment for ``--python``, for the Python that runs this file, or for any supported one it can find."""
-    if wanted:
-        if wanted not in SUPPORTED:
-            raise Failure(f"--python {wanted}: tightloop runs on {', '.join(SUPPORTED)}", code=2)
-        return Environment(ROOT / f".venv-{wanted}", *find_python(wanted))
-    running = "{}.{}".format(*sys.version_info[:2])
-    if running in SUPPORTED:
-        # Started from inside .venv, the interpreter to build with is the one .venv was made from.
-        base = getattr(sys, "_base_executable", None) or sys.executable
-        return Environment(ROOT / ".venv", base, platform.python_version())
-    for version in reversed(SUPPORTED):
-        try:
-            return Environment(ROOT / ".venv", *find_python(version))
-        except Failure:
-            continue
-    raise Failure(
-        f"tightloop runs on Python {', '.join(SUPPORTED)}; this is {running} and no other was found. "
-        "Install one of them and start this file with it"
-    )
-
-
-def make_environment(environment: Environment) -> None:
-    """An empty environment with every pinned package, in place of whatever was there."""
-    folder = environment.folder
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
-    must_run(
-        f"making {folder.name} with Python {environment.version}",
-        [environment.base_python, "-m", "venv", str(folder)],
-        "on Debian and Ubuntu install the package python3-venv; elsewhere install Python with ensurepip",
-    )
-    (folder / ".gitignore").write_text("*\n", encoding="ascii")
-    # The pip that comes with the oldest supported Python can do all that is asked here, so it is never upgraded.
-    must_run(
-        "installing packages",
-        [environment.python, "-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.lock"],
-        "look at the first error above; without a network, point pip at a folder of wheels (PIP_FIND_LINKS, "
-        "PIP_NO_INDEX=1); behind a proxy set HTTPS_PROXY",
-    )
-
-
-def set_up(environment: Environment) -> None:
-    """Bring the environment up to date. Does nothing when its stamp says that it is."""
-    pins, package = environment.stamp()
-    pins_found, package_found = environment.stamp_found()
-    if (pins, package) == (pins_found, package_found):
-        return
-    if pins != pins_found:
-        make_environment(environment)
-    environment.stamp_file.unlink(missing_ok=True)
-    install = [environment.python, "-m", "pip", "install", "--disable-pip-version-check"]
-    must_run(
-        "installing tightloop",
-        [*install, "--no-deps", "--no-build-isolation", "--editable", "."],
-        "delete the folder .venv and run this again",
-    )
-    workers = str(os.cpu_count() or 1)
-    run_quietly(
-        "compiling packages to byte code",
-        [environment.python, "-m", "compileall", "-q", "-j", workers, str(environment.folder), str(ROOT / "src")],
-    )  # its exit code says nothing: some packages carry files for other versions of Python
-    environment.stamp_file.write_text(f"{pins} {package}\n", encoding="ascii")
+NATIVE = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
+"""What tools/native_image.py wants set, so that the bytes do not depend on who builds them."""
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -346,6 +140,34 @@ def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, 
     return True, f"{counts[-1] if counts else 0} of the core again with bounds checks, noted in {BOUNDS_STAMP}"
 
 
+def image_pass(environment: Environment, *, always: bool) -> tuple[bool, str]:
+    """Compare the image with what the compiler makes of this tree: its bytes, and the results of compiled code.
+
+    Returns whether they are equal, and a summary. An image that was compared before (a stamp by content, as for bounds
+    checks) is compared again with ``always``; one that does not fit this tree is no fault, and said.
+    """
+    why = image_fits.misfit(ROOT)
+    if why:
+        return True, f"no image for this tree ({why}; `dev.py native` renews it), so all was compiled"
+    index = json.loads((ROOT / "native" / "index.json").read_bytes())
+    stamp = " ".join(sorted(facts["unpacked_sha256"] for facts in index["images"].values()))
+    file = ROOT / NATIVE_STAMP
+    if not always and file.is_file() and file.read_text(encoding="ascii").strip() == stamp:
+        return True, f"the image is the one that was compared ({NATIVE_STAMP})"
+    is_builder = environment.version.startswith(f"{SUPPORTED[0]}.")
+    if is_builder and command_native(environment, ["--check"]):
+        return False, ""
+    warm_up(environment, TIGHTLOOP_NATIVE="off")
+    command = pytest_command(environment, "-q", GOLDEN)
+    code, output = run_quietly(NATIVE_PASS, command, clean_environment(TIGHTLOOP_NATIVE="off"))
+    if code:
+        print(f"{NATIVE_PASS}: failed\n{output.rstrip()}\n", flush=True)
+        return False, ""
+    if is_builder:
+        file.write_text(stamp + "\n", encoding="ascii")
+    return True, "golden results again on code compiled here" + (", the image byte by byte" if is_builder else "")
+
+
 def command_lint(environment: Environment, arguments: list[str]) -> int:
     refuse("lint", arguments)
     failed = lint(environment)
@@ -360,7 +182,7 @@ def closing(failed: list[str], done: str, start_s: float) -> int:
     if failed:
         print(f"Failed: {', '.join(failed)} ({elapsed_s:.0f} s in all).")
         return 1
-    print(f"All is well: {done} ({elapsed_s:.0f} s in all).")
+    print(f"All passed: {done} ({elapsed_s:.0f} s in all).")
     return 0
 
 
@@ -373,7 +195,9 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
     if not is_bounds_checked(environment):
         passed, told = bounds_checked_pass(environment)
         failed += [] if passed else [BOUNDS_PASS]
-    return closing(failed, f"lint, the tests above, {told}", start_s)
+    passed, of_image = image_pass(environment, always=bool(os.environ.get("CI")))
+    failed += [] if passed else [NATIVE_PASS]
+    return closing(failed, f"lint, the tests above, {told}, {of_image}", start_s)
 
 
 def command_bounds(environment: Environment, arguments: list[str]) -> int:
@@ -389,6 +213,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed = suite(environment, *AT_NIGHT)
     passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
     failed += [] if passed else [BOUNDS_PASS]
+    failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
@@ -396,7 +221,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     for version in SUPPORTED:
         if not environment.version.startswith(f"{version}."):
             print(f"Python {version}:")
-            if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"]):
+            if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
     return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
 
@@ -408,25 +233,56 @@ def backtest(environment: Environment, strategy: str, *options: str, out: str) -
     return code == 0
 
 
+def make_sample(environment: Environment, sample: Path, line: str) -> None:
+    """Make the sample market; beside its place, and moved when complete: an interruption leaves no half market."""
+    part = Path(".data") / "sample.part"
+    shutil.rmtree(ROOT / part, ignore_errors=True)
+    (ROOT / part.parent).mkdir(exist_ok=True)
+    command = [environment.script("tightloop"), "data", "sample", "--out", str(part)]
+    must_run(line, command, "run `tightloop data sample --help`")
+    (ROOT / part).rename(ROOT / sample)
+
+
 def command_demo(environment: Environment, arguments: list[str]) -> int:
+    """Go from nothing to a report with no more than that needs; what can wait is done while the user reads it."""
     refuse("demo", arguments)
     sample = Path(".data") / "sample"
-    if not (ROOT / sample).exists():
-        # Written beside its place and moved when complete: an interrupted demo leaves no half market behind.
-        part = Path(".data") / "sample.part"
-        shutil.rmtree(ROOT / part, ignore_errors=True)
-        (ROOT / part.parent).mkdir(exist_ok=True)
-        must_run(
-            "making a sample market",
-            [environment.script("tightloop"), "data", "sample", "--out", str(part)],
-            "run `tightloop data sample --help`",
-        )
-        (ROOT / part).rename(ROOT / sample)
-    passed = backtest(environment, "strategies/pump_1m.yaml", "--data", str(sample), out="runs/demo")
+    runs = [("strategies/pump_1m.yaml", ["--data", str(sample)], "runs/demo")]
     if SHARED_DATA.is_dir():
-        real = ("--instrument", "ftx:BTCUSD-perp", "--data", os.path.relpath(SHARED_DATA, ROOT))
-        passed &= backtest(environment, "strategies/ema_cross.yaml", *real, out="runs/demo-real")
+        real = ["--instrument", "ftx:BTCUSD-perp", "--data", os.path.relpath(SHARED_DATA, ROOT)]
+        runs.append(("strategies/ema_cross.yaml", real, "runs/demo-real"))
+    has_sample = (ROOT / sample).exists()
+    why = image_fits.misfit(ROOT)
+    if why:
+        print(f"The core is compiled here, which takes a minute or more once: {why}.", flush=True)
+    following = len(runs) + (not has_sample)
+    steps = set_up(environment, COMPILE if why else RUN, following=following, is_hurried=True)
+    if not has_sample:
+        line = steps.begin("making a sample market")
+        make_sample(environment, sample, line)
+        steps.end(line)
+    passed = True
+    for strategy, options, out in runs:
+        line = steps.begin(f"a backtest of {strategy}")
+        if steps.total > len(runs):
+            print(line, flush=True)
+        passed &= backtest(environment, strategy, *options, out=out)
+    write_byte_code_behind(environment)
     return 0 if passed else 1
+
+
+def command_native(environment: Environment, arguments: list[str]) -> int:
+    """Build the image of machine code in an empty cache, or compare it; the bytes depend on nothing that is here."""
+    if arguments not in ([], ["--check"]):
+        raise Failure(f"native takes --check or nothing, not {' '.join(arguments)}", code=2)
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise Failure("the image is built on Linux with an x86_64 processor", code=2)
+    if not environment.version.startswith(f"{SUPPORTED[0]}."):
+        raise Failure(f"the image is built by Python {SUPPORTED[0]}, the oldest that reads it", code=2)
+    others = {name: None for name in os.environ if name.startswith("NUMBA_")}
+    with tempfile.TemporaryDirectory() as cache:
+        variables: dict[str, str | None] = {**others, **NATIVE, "NUMBA_CACHE_DIR": cache}
+        return run_openly([environment.python, "tools/native_image.py", *arguments], None, **variables)
 
 
 def must_exist(file: str) -> None:
@@ -464,13 +320,29 @@ COMMANDS = {
     "nightly": command_nightly,
     "lint": command_lint,
     "bench": command_bench,
+    "native": command_native,
     "reference": command_reference,
     "fuzz": command_fuzz,
 }
+SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
+"""The sections of requirements.lock a command needs, if not all of them."""
+
+
+def sections_of(name: str) -> tuple[str, ...]:
+    """Return what is installed before a command begins; the demo sees to that itself."""
+    if name == "reference":
+        return COMPILE if image_fits.misfit(ROOT) else RUN
+    return SECTIONS.get(name, ALL)
+
+
+def python_of(name: str, wanted: str | None) -> str | None:
+    """Return which Python to ask for: the image is built by the oldest, whichever runs this file."""
+    is_oldest = "{}.{}".format(*sys.version_info[:2]) == SUPPORTED[0]
+    return SUPPORTED[0] if name == "native" and wanted is None and not is_oldest else wanted
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; the exit code."""
+    """Run one command; return the exit code."""
     wanted = None
     if arguments[:1] == ["--python"] and len(arguments) > 1:
         wanted, arguments = arguments[1], arguments[2:]
@@ -484,14 +356,15 @@ def main(arguments: list[str]) -> int:
         print(f"dev.py: {name}: unknown command; one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        environment = choose_environment(wanted)
-        set_up(environment)
+        environment = choose_environment(python_of(name, wanted))
+        if name != "demo":
+            set_up(environment, sections_of(name))
         return COMMANDS[name](environment, rest)
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr)
         return failure.code
     except KeyboardInterrupt:
-        print("\ninterrupted; run the same command again to go on", file=sys.stderr)
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         return 130
 
 

@@ -48,7 +48,7 @@ def stamp(root: Path, folders: Sequence[str]) -> str:
     assert core, f"{root} holds no core"
     for file in [*core, *sorted(file for folder in folders for file in (root / folder).rglob("*.py"))]:
         digest.update(f"{file.relative_to(root).as_posix()}\n{code_of(file.read_text(encoding='utf-8'))}\n".encode())
-    for line in (root / "requirements.lock").read_text(encoding="utf-8").splitlines():
+    for line in sorted((root / "requirements.lock").read_text(encoding="utf-8").splitlines()):
         if line.partition("==")[0] in COMPILER:
             digest.update(f"{line}\n".encode())
     return digest.hexdigest()

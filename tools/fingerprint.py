@@ -39,8 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT.parent / "shared" / "data"
 VERSION = "0.1.0"
 """Of the old runs; set in place of the engine's own, on which the names of sessions and signals depend."""
-COMPILING = re.compile(r"^compiling the core.*\n", re.MULTILINE)
-"""Said on stderr when the cache has not all of it."""
+COMPILING = re.compile(r"^(?:compiling the core|the image of machine code is not used).*\n", re.MULTILINE)
+"""Said on stderr when neither the image nor the cache has all of it."""
 MADE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 SAMPLES = {
     "bars": ("--days", "1", "--seed", "11"),

@@ -19,7 +19,7 @@ close only.
 
 Indicators count bars, so a hole in the data does not un-warm them. Until its warm-up an indicator is UNKNOWN, and no
 section acts on it. Where TA-Lib has the indicator the values are those of TA-Lib (tests compare), warm-up and flat
-markets included. `source` reads another number of the bar: `{type: ZSCORE, period: 120, source: volume}`.
+markets included. `source` reads another field of the bar: `{type: ZSCORE, period: 120, source: volume}`.
 
 The same type with the same parameters is computed once, however many variants and strategies name it.
 

@@ -58,10 +58,9 @@ WORLD = re.compile(
 WORLD_MODULES = {"random", "secrets"}
 WORLD_BLIND = ("core", "model", "ports")
 WORLD_ALLOWED = {
-    (
-        f"src/{PACKAGE}/core/compiled.py",
-        "os.environ",
-    ): "where compiled code is kept is the user's choice; no result depends on it",
+    (f"src/{PACKAGE}/core/compiled.py", "os.environ"): "whether code is compiled; no result depends on it",
+    (f"src/{PACKAGE}/core/native/image.py", "os.environ"): "where the image lies; no result depends on it",
+    (f"src/{PACKAGE}/core/native/stamps.py", "os.environ"): "where compiled code is kept; no result depends on it",
 }
 
 # The entry points, and the two places where code of the user is loaded and run: it may raise anything.
@@ -73,6 +72,7 @@ BROAD_ALLOWED = (
 
 # Where an import may stand inside a function: whole files, or one third party in the one file that brings it in.
 LAZY_FILES = {
+    rf"src/{PACKAGE}/core/compiled\.py": "the compiler costs 0.5 CPU s and 90 MB; with the image nothing needs it",
     rf"src/{PACKAGE}/adapters/stores/parquet\.py": "a run without a report does not need polars: 25 MB",
 }
 LAZY_DEPENDENCIES = {

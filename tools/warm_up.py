@@ -1,6 +1,7 @@
 """Compile one half of the core into the cache: `tools/warm_up.py core` or `tools/warm_up.py indicators`.
 
 The halves compile side by side before the tests, so that no two workers of pytest compile the same function.
+What the image of the repository has for the current sources is not compiled.
 """
 
 import importlib
@@ -8,6 +9,7 @@ import pkgutil
 import sys
 
 import tightloop.core
+from tightloop.core import compiled
 
 FOUND_IN_FOLDERS = ("tightloop.core.indicators.", "tightloop.core.checks.")
 
@@ -24,6 +26,15 @@ def modules(half: str) -> list[str]:
     return halves[half]
 
 
-if __name__ == "__main__":
-    for name in modules(sys.argv[1]):
+def main(half: str) -> None:
+    """Bring the machine code of a half into the cache."""
+    names = set(modules(half))
+    for name in sorted(names):
         importlib.import_module(name)
+    for function in compiled.functions().values():
+        if function.py_func.__module__ in names:
+            assert function.address
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -229,7 +229,7 @@ BAD = {
     ),
     "number for a name": ("name: good_one", "name: 5", ":1: name:", "5 is not text", "write a name of 3 to 100"),
     "short name": ("name: good_one", "name: ab", ":1: name:", "'ab' is not a text of 3", "write a name of 3 to 100"),
-    "name that can not be shown": (
+    "name that cannot be shown": (
         "name: good_one",
         'name: "a\\u0007bc"',
         ":1: name:",
@@ -584,14 +584,14 @@ BAD = {
         "  atr: {type: ATR}",
         "  any: {type: ATR}",
         ":12: variants.any:",
-        "can not be the name of a variant",
+        "cannot be the name of a variant",
         "begin with a letter",
     ),
     "number as a variant": (
         "  atr: {type: ATR}",
         "  5: {type: ATR}",
         ":12: variants.5:",
-        "can not be the name of a variant",
+        "cannot be the name of a variant",
         "begin with a letter",
     ),
     # conditions
@@ -683,7 +683,7 @@ BAD = {
         '{hour: "< 70"}',
         '{hour: "< nan"}',
         ":15: sections.S1.all.1.hour:",
-        "nan is not a number to compare with",
+        "nan is not a finite number",
         "write a finite number",
     ),
     "between one": (
@@ -805,7 +805,7 @@ BAD = {
         "type: limit,",
         "type: stop, post_only: true,",
         ":22: sections.Z1.order.post_only:",
-        "a stop order can not be post_only",
+        "a stop order cannot be post_only",
         "write type: limit",
     ),
     "post_only at once": (
@@ -897,14 +897,14 @@ BAD = {
         "of: percent",
         "of: pump_retracement",
         ":26: sections.Z1.take_profit:",
-        "needs the price the pump began at",
+        "needs the price at which the pump began",
         "write base",
     ),
     "short that gains all": (
         "direction: LONG",
         "direction: SHORT\nconfidence: 1\n",
         ":28: sections.Z1.take_profit.steps:",
-        "a short can not gain 150 %",
+        "a short cannot gain 150 %",
         "below 100",
     ),
     "scale in one point": (
@@ -933,7 +933,7 @@ BAD = {
         "feed: [trades, quotes]",
         ":5: timeframe:",
         "belongs to bars, and this strategy has a feed of ticks",
-        "remove one of both",
+        "remove one of the two",
     ),
     "latency of ticks": (
         "capital: 100_000",
@@ -983,7 +983,7 @@ BAD = {
         "[" + ", ".join(f"x:A{k}-perp" for k in range(300)) + "]",
         ":4: instruments:",
         "300 instruments are more than the 256",
-        "run them apart",
+        "run them separately",
     ),
     # YAML
     "tab": ("  S1:\n", "\tS1:\n", ":14:", "a tab indents this line", "indent with spaces"),

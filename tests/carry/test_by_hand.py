@@ -569,7 +569,7 @@ def test_a_short_never_turns_into_a_long() -> None:
 
 
 def test_collateral_that_still_stands_against_a_debt_stays() -> None:
-    """Fees took a part of the borrowed USDT: what can not be repaid keeps its collateral at the LTV that was meant."""
+    """Fees took a part of the borrowed USDT: what cannot be repaid keeps its collateral at the LTV that was meant."""
     own = strategy(
         [
             borrowing(share=0.9), spot(share=0.15, source="base"), short(margin=0.15, source="base"),

@@ -32,5 +32,5 @@ def test_small_medium_and_large_trades_pay_their_own_rate(capital, spot, perp):
 
 def test_a_pair_without_figures_is_refused_with_those_there_are():
     text = BOOK.format(capital=1_000, spot="by_size", perp=0).replace("ETHUSDT-spot", "LTCUSDT-spot")
-    with pytest.raises(InputError, match="says nothing of LTC/USDT; there are ETH/USDT, BTC/USDT"):
+    with pytest.raises(InputError, match="has no fee for LTC/USDT; there are ETH/USDT, BTC/USDT"):
         written(text.replace("{ETH: bybit", "{LTC: bybit"))

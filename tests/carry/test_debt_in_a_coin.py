@@ -151,12 +151,12 @@ def test_a_loan_behind_which_stands_what_another_leg_gives_is_refused() -> None:
         "  one: {kind: lend, pool: aave_v3, asset: WETH, borrow: USDT, ltv: 0.5, size: {weight: 0.9}}\n"
         "  two: {kind: lend, pool: aave_v3, asset: USDT, borrow: WETH, ltv: 0.5, from: one}\n"
     )
-    with pytest.raises(InputError, match=r"legs\.two\.from: a leg that borrows takes from the wallet"):
+    with pytest.raises(InputError, match=r"legs\.two\.from: a leg that borrows draws on the wallet"):
         read(legs, "ETH")
 
 
 def test_a_staking_token_that_no_leg_hands_on_is_refused() -> None:
-    with pytest.raises(InputError, match=r"asset: no leg hands weETH on to be lent"):
+    with pytest.raises(InputError, match=r"asset: no leg provides weETH to lend"):
         read("  one: {kind: lend, pool: aave_v3, asset: weETH, from: two}\n")
 
 

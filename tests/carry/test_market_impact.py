@@ -335,7 +335,9 @@ def test_a_day_whose_regime_nobody_knows_is_refused_by_name(monkeypatch):
     }  # fmt: skip
     short = packaged_rates().model_copy(update={"pools": {"aave_v3": PoolRates.model_validate(_plain(table))}})
     monkeypatch.setattr(carry_rates, "packaged_rates", lambda: short)
-    with pytest.raises(InputError, match="how aave_v3 sets the interest on USDT is not known at 2024-06-03T00:00:00Z"):
+    with pytest.raises(
+        InputError, match="the interest rate model of aave_v3 for USDT is not known at 2024-06-03T00:00:00Z"
+    ):
         run(lending(), *GATE)
 
 
@@ -352,7 +354,9 @@ def _plain(table):
 def test_an_asset_whose_rate_above_the_kink_nobody_saw_is_not_borrowed_by_size():
     strategy = written(BORROWING.format(capital=1.0, impact="true"))
     legs = tuple(dataclasses.replace(leg, borrow="weETH") if leg.borrow else leg for leg in strategy.legs)
-    with pytest.raises(InputError, match="asks for weETH above its optimal utilisation is not known at 2024-06-01"):
+    with pytest.raises(
+        InputError, match="the rate of weETH on aave_v3 above its optimal utilisation is not known at 2024-06-01"
+    ):
         run(dataclasses.replace(strategy, legs=legs), *GATE)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tightloop.core import compiled
+from tightloop.core.native import compiler, stamps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORE = REPOSITORY / "src" / "tightloop" / "core"
@@ -29,13 +29,13 @@ from tightloop.core.middle import scaled
 def entry(values, at):
     return scaled(values[at])
 
-stats = getattr(entry, "stats", None)
-print(entry(np.array([1.0, 2.0]), int(sys.argv[1])), sum(stats.cache_hits.values()) if stats else 0)
+value = entry(np.array([1.0, 2.0]), int(sys.argv[1]))
+print(value, sum(entry.dispatcher.stats.cache_hits.values()) if hasattr(entry, "dispatcher") else 0)
 """
 
 
 class Package:
-    """A small package with the real ``compiled.py`` and three files: an entry, what it calls, and what that calls."""
+    """A small package: the real ``compiled.py`` with what it needs, an entry, what it calls, and what that calls."""
 
     def __init__(self, root):
         self.root, self.core = root, root / "tightloop" / "core"
@@ -43,6 +43,7 @@ class Package:
         (root / "tightloop" / "__init__.py").touch()
         (self.core / "__init__.py").touch()
         shutil.copy(CORE / "compiled.py", self.core)
+        shutil.copytree(CORE / "native", self.core / "native", ignore=shutil.ignore_patterns("__pycache__"))
         (self.core / "domain").mkdir()
         (self.core / "domain" / "__init__.py").touch()
         shutil.copy(CORE / "kinds.py", self.core)
@@ -53,14 +54,14 @@ class Package:
     def write(self, name, text):
         (self.core / f"{name}.py").write_text(text)
 
-    def run(self, at=1, *, check=True, **environment):
+    def run(self, at=1, *arguments, check=True, **environment):
         """What the entry gave, and whether its machine code came from the cache."""
         own = os.environ | {"PYTHONPATH": str(self.root), "NUMBA_CACHE_DIR": str(self.root / "cache")} | environment
         own["PYTHONDONTWRITEBYTECODE"] = "1"  # stamped in whole seconds: an edit within one is missed
         for name in {"NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"} - set(environment):
             own.pop(name, None)  # the suite itself also runs with bounds checks
         ended = subprocess.run(
-            [sys.executable, "-m", "tightloop.core.entry", str(at)],
+            [sys.executable, "-m", "tightloop.core.entry", str(at), *arguments],
             env=own,
             capture_output=True,
             text=True,
@@ -137,14 +138,48 @@ def test_without_a_compiler_the_same_functions_are_plain_python(package):
     assert not (package.root / "cache").exists()
 
 
+TIERS = """
+import sys
+import numpy as np
+from tightloop.core import compiled
+from tightloop.core.kinds import array, float64, int64
+from tightloop.core.middle import scaled
+
+if sys.argv[2] == "first":
+    compiled.use_first_tier()
+
+@compiled.compiled(float64(array(float64), int64))
+def entry(values, at):
+    return scaled(values[at])
+
+value = entry(np.array([1.0, 2.0]), int(sys.argv[1]))
+print(value, sum(entry.dispatcher.stats.cache_hits.values()), *compiled.compiled_first())
+"""
+
+
+def test_who_waits_gets_quick_code_until_there_is_fast_code(package):
+    package.write("entry", TIERS)
+    quick = ["6.0", "0", "__main__.entry"]
+    assert package.run(1, "first", check=False).stdout.split() == quick
+    assert package.run(1, "first", check=False).stdout.split() == ["6.0", "1", "__main__.entry"], (
+        "kept, and still quick"
+    )
+    assert package.run(1, "fast", check=False).stdout.split() == ["6.0", "0"]
+    assert package.run(1, "first", check=False).stdout.split() == ["6.0", "1"], "fast code is used once it is there"
+    package.write("leaves", LEAF.format(factor=5.0))
+    assert package.run(1, "first", check=False).stdout.split() == ["10.0", "0", "__main__.entry"]
+
+
 # The stamp -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def stamped(tmp_path, monkeypatch):
     """``source_stamp`` over a folder of its own, nothing remembered."""
-    monkeypatch.setattr(compiled, "CORE_DIR", tmp_path)
+    monkeypatch.setattr(stamps, "CORE_DIR", tmp_path)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native" / "compiler.py").write_text("options = 1\n")
     (tmp_path / "a.py").write_text("from tightloop.core import b\nfrom tightloop.core.folder import c\n")
     (tmp_path / "b.py").write_text("from tightloop.core.d import x\n")
     (tmp_path / "folder" / "__init__.py").write_text("c = 1\n")
@@ -152,16 +187,14 @@ def stamped(tmp_path, monkeypatch):
     (tmp_path / "e.py").write_text("y = 1\n")
 
     def stamp(name="a.py"):
-        compiled._file_hash.cache_clear()
-        compiled.source_stamp.cache_clear()
-        return compiled.source_stamp(tmp_path / name)
+        stamps.forget()
+        return compiler.source_stamp(tmp_path / name)
 
     yield tmp_path, stamp
-    compiled._file_hash.cache_clear()
-    compiled.source_stamp.cache_clear()
+    stamps.forget()
 
 
-@pytest.mark.parametrize("changed", ["a.py", "b.py", "d.py", "folder/__init__.py"])
+@pytest.mark.parametrize("changed", ["a.py", "b.py", "d.py", "folder/__init__.py", "native/compiler.py"])
 def test_the_stamp_is_of_all_that_a_file_reaches(stamped, changed):
     root, stamp = stamped
     before = stamp()
@@ -181,7 +214,7 @@ def test_the_stamp_is_of_nothing_else(stamped):
 def test_the_stamp_knows_the_flags(stamped, monkeypatch):
     _, stamp = stamped
     before = stamp()
-    monkeypatch.setattr(compiled.numba.config, "BOUNDSCHECK", 1 if not compiled.numba.config.BOUNDSCHECK else 0)
+    monkeypatch.setattr(compiler.numba.config, "BOUNDSCHECK", 1 if not compiler.numba.config.BOUNDSCHECK else 0)
     assert stamp() != before
 
 
@@ -195,7 +228,7 @@ def test_every_file_of_the_core_that_is_compiled_reaches_its_layouts():
                 at = waiting.pop()
                 if at not in seen:
                     seen.add(at)
-                    waiting += compiled._imported_core_files(at, at.read_bytes())
+                    waiting += stamps.imported_core_files(at, at.read_bytes())
             assert types_file in seen, file.name
 
 

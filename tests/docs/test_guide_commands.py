@@ -3,7 +3,6 @@
 What is run, and how a page says that a command ends with another code than 0, is told in docs/index.md.
 """
 
-import importlib.util
 import os
 import re
 import shlex
@@ -129,18 +128,16 @@ def clone(tmp_path_factory):
 
 def make_environment(folder):
     """A ``.venv`` that `dev.py` finds complete, whose programs are those of this Python."""
-    spec = importlib.util.spec_from_file_location("dev_of_the_clone", folder / "dev.py")
-    dev = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(dev)
-    own = dev.choose_environment(None)
-    own.scripts.mkdir(parents=True)
-    (own.scripts / "python").symlink_to(sys.executable)
-    (own.scripts / "python3").symlink_to(sys.executable)
-    script = own.scripts / "tightloop"
+    scripts = folder / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "python").symlink_to(sys.executable)
+    (scripts / "python3").symlink_to(sys.executable)
+    script = scripts / "tightloop"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tightloop.app.cli.main "$@"\n', encoding="utf-8")
     script.chmod(0o755)
-    (own.scripts / "activate").write_text("", encoding="utf-8")
-    own.stamp_file.write_text(" ".join(own.stamp()) + "\n", encoding="ascii")
+    (scripts / "activate").write_text("", encoding="utf-8")
+    code = "import dev; own = dev.choose_environment(None); own.write_stamp(own.stamp(dev.ALL))"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 
 def do(deed, folder):

@@ -60,7 +60,7 @@ def test_what_comes_after_a_moment_changes_nothing_before_it(seed, lab):
     assert before(one, 2**62) != before(other, 2**62)
 
 
-@pytest.mark.parametrize("kind", ["market", "post_only"])
+@pytest.mark.parametrize("kind", ["post_only", pytest.param("market", marks=pytest.mark.nightly)])
 def test_every_step_keeps_the_rules_and_no_known_book_is_crossed(kind, lab):
     seen = [0, 0]
 

@@ -35,17 +35,22 @@ TRADES_ON = {
 BOOKLESS = "real"
 """The real rows have no order books."""
 
-each_run = pytest.mark.parametrize(
-    ("path", "market"),
-    [
-        pytest.param(
-            path, market, marks=[pytest.mark.real_data] if market == "real" else [], id=f"{path.stem}-{market}"
-        )
-        for path in EXAMPLES
-        for market in INSTRUMENTS
-        if not (market == BOOKLESS and "book" in path.stem)
-    ],
-)
+
+def runs_of_examples(on_real):
+    """Each example on each market it can run on; ``on_real``: the marks of those on real rows."""
+    return pytest.mark.parametrize(
+        ("path", "market"),
+        [
+            pytest.param(path, market, marks=on_real if market == "real" else [], id=f"{path.stem}-{market}")
+            for path in EXAMPLES
+            for market in INSTRUMENTS
+            if not (market == BOOKLESS and "book" in path.stem)
+        ],
+    )
+
+
+each_run = runs_of_examples([pytest.mark.real_data])
+each_run_and_more_at_night = runs_of_examples([pytest.mark.real_data, pytest.mark.nightly])
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +120,7 @@ def test_both_drivers_and_a_second_run_of_an_example_are_the_same(path, market, 
         assert len(one.trades) > 0, "a comparison of nothing"
 
 
-@each_run
+@each_run_and_more_at_night
 def test_every_step_of_an_example_keeps_the_rules(path, market, roots, plain_run):
     root, steps = root_of(roots, market), []
     settings = settings_of(path, market)

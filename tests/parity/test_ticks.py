@@ -153,7 +153,7 @@ def test_what_comes_after_a_moment_changes_nothing_before_it(seed, catalog):
     assert before(one, cut_ns) == before(other, cut_ns)
 
 
-@pytest.mark.parametrize("kind", ["market", "post_only"])
+@pytest.mark.parametrize("kind", ["market", pytest.param("post_only", marks=pytest.mark.nightly)])
 def test_every_step_keeps_the_rules(kind, catalog):
     seen = []
 

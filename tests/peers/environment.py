@@ -18,7 +18,7 @@ WAIT_S = 900.0
 
 
 class NoPeer(Exception):
-    """The environment can not be made here; the message says why."""
+    """The environment cannot be made here; the message says why."""
 
 
 def cache_folder() -> Path:
@@ -68,7 +68,7 @@ def _make(folder: Path, requirements: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no message"]
-            raise NoPeer(f"the peer's environment can not be made: {last[0]}")
+            raise NoPeer(f"the peer's environment cannot be made: {last[0]}")
 
 
 def run_jobs(

@@ -20,7 +20,10 @@ def differs(job):
 
 @pytest.mark.real_data
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("instrument", list(hft_jobs.STEPS))
+@pytest.mark.parametrize(
+    "instrument",
+    [pytest.param(name, marks=pytest.mark.nightly if at else []) for at, name in enumerate(hft_jobs.STEPS)],
+)
 def test_orders_of_a_quoter_end_as_in_the_model_on_real_ticks(instrument):
     if not DATA.is_dir():
         if os.environ.get("CI"):

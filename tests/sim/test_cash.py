@@ -148,7 +148,7 @@ def test_a_percentage_of_spot_is_made_smaller_to_what_the_cash_pays_for(lot: str
     text = spot("{type: percentage, value: 100}", costs=FEES)
     done = run(text, {COIN: ONE_BUY}, rules={COIN: f"{{lot_size: {lot}}}"})
     assert held_of(done) == [close_to(qty)]
-    assert warned_of(done, "percentage sizes were made smaller to what the free cash pays for (1 entries, first at")
+    assert warned_of(done, "percentage sizes were reduced to what free cash covers (1 entries, first at")
     assert not denials_of(done)
     assert done.summary["final_equity"] == close_to(10_000 - qty * (0.2 + 100.2 * 0.001))
 

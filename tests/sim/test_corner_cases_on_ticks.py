@@ -223,7 +223,7 @@ def test_clocks_that_differ_by_five_seconds_change_nothing_but_when_things_are_h
     quotes[10], quotes[20] = (10.0, 100.0, 100.1, "S1"), (20.0, 101.0, 101.1, "ZE1")
     text = strategy(latency="{submit_ms: 0, cancel_ms: 0, response_ms: 0, clock: exchange}")
     done = run(text, (quotes, prints), received_s=received_s)
-    moved = [warning for warning in done.summary["warnings"] if "times of receipt are moved by" in warning]
+    moved = [warning for warning in done.summary["warnings"] if "times of receipt are shifted by" in warning]
     if received_s < 0:
         # Received before they happened: the times of receipt are moved until nothing is, and all is as with one clock.
         assert ["+5,000.0 ms" in warning for warning in moved] == [True]
@@ -315,7 +315,7 @@ def test_a_feed_that_was_silent_for_too_long_is_warned_of_and_left_when_asked(on
     (trade,) = rows_of(done.trades)
     assert (trade.exit_reason, trade.exit_ts) == (exit_reason, 40.0 if exit_reason else None)
     if warned:
-        assert "(1 times, first heard of at 2024-01-01T12:00:40Z)" in stale_warnings(done)[0]
+        assert "(1 times, first at 2024-01-01T12:00:40Z)" in stale_warnings(done)[0]
     exits = [(own.ts, own.reason) for own in rows_of(done.signals, section="E1")]
     assert exits == ([(40.0, "feed_silent")] if exit_reason else [])
 

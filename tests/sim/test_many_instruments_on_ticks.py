@@ -76,7 +76,7 @@ class Book:
             self.held[strategy, name] = at
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(1, 4))])
 def test_slots_locks_and_the_account_are_shared_by_twenty_instruments_as_the_rules_say(seed):
     flags = episodes(seed)
     account = NO_ACCOUNT_LIMITS.replace("max_positions: null", f"max_positions: {POSITIONS_MAX}")

@@ -1,4 +1,4 @@
-"""dev.py: what it does when all is well, when nothing is to be done, and when a step fails."""
+"""dev.py: its commands, what each of them needs, and what it says when something fails."""
 
 import sys
 from pathlib import Path
@@ -8,104 +8,24 @@ import dev
 import pytest
 
 import bounds_stamp
+import environment
+import running
 import warm_up
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A repository with pins and a definition, and a record of the steps that would run."""
-    monkeypatch.setattr(dev, "ROOT", tmp_path)
-    (tmp_path / "requirements.lock").write_text("pinned==1\n")
+    """A repository with pins and a definition; commands that are not run."""
+    for module in (dev, running):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    (tmp_path / "requirements.lock").write_text("# runtime\npinned==1\n")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     (tmp_path / "src").mkdir()
-    steps = []
-
-    def run_quietly(name, command, environment=None):
-        steps.append(name)
-        if name.startswith("making"):
-            python = Path(environment_of(tmp_path).python)
-            python.parent.mkdir(parents=True)
-            python.touch()
-        return 0, ""
-
-    monkeypatch.setattr(dev, "run_quietly", run_quietly)
-    return tmp_path, steps
+    return tmp_path
 
 
 def environment_of(folder, version="3.12.1"):
-    return dev.Environment(folder / ".venv", sys.executable, version)
-
-
-def steps_of_second_set_up(project, environment=None):
-    folder, steps = project
-    steps.clear()
-    dev.set_up(environment or environment_of(folder))
-    return [step.split(" with ")[0] for step in steps]
-
-
-WHOLE = ["making .venv", "installing packages", "installing tightloop", "compiling packages to byte code"]
-
-
-def test_the_first_set_up_makes_everything_and_the_second_nothing(project):
-    assert steps_of_second_set_up(project) == WHOLE
-    assert steps_of_second_set_up(project) == []
-
-
-def test_new_pins_make_the_environment_anew(project):
-    dev.set_up(environment_of(project[0]))
-    (project[0] / ".venv" / "leftover").touch()
-    (project[0] / "requirements.lock").write_text("pinned==2\n")
-    assert steps_of_second_set_up(project) == WHOLE
-    assert not (project[0] / ".venv" / "leftover").exists()
-
-
-def test_a_changed_definition_installs_only_the_package(project):
-    dev.set_up(environment_of(project[0]))
-    (project[0] / "pyproject.toml").write_text("[project]\nname = 'other'\n")
-    assert steps_of_second_set_up(project) == WHOLE[2:]
-
-
-def test_another_python_or_a_broken_environment_is_replaced(project):
-    dev.set_up(environment_of(project[0]))
-    assert steps_of_second_set_up(project, environment_of(project[0], "3.13.0")) == WHOLE
-    Path(environment_of(project[0]).python).unlink()
-    assert steps_of_second_set_up(project, environment_of(project[0], "3.13.0")) == WHOLE
-
-
-def test_a_set_up_that_was_interrupted_is_done_again(project, monkeypatch):
-    def interrupted(name, command, remedy, environment=None):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(dev, "must_run", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            dev.set_up(environment_of(project[0]))
-    assert steps_of_second_set_up(project) == WHOLE
-
-
-def test_a_failed_step_shows_its_last_lines_and_what_to_try():
-    code = "for i in range(100): print('line', i)\nraise SystemExit(3)"
-    with pytest.raises(dev.Failure) as failure:
-        dev.must_run("counting", [sys.executable, "-c", code], "count less")
-    text = str(failure.value)
-    assert "counting: failed with exit code 3" in text
-    assert "line 99" in text
-    assert "line 9\n" not in text
-    assert "What to try: count less" in text
-
-
-def test_a_quiet_step_says_nothing_when_it_is_quick(capsys):
-    assert dev.run_quietly("quick", [sys.executable, "-c", "print('inside')"]) == (0, "inside\n")
-    assert capsys.readouterr().out == ""
-
-
-def test_a_long_step_says_its_name(capsys, monkeypatch):
-    clock = iter(range(0, 10_000, 2))
-    monkeypatch.setattr(dev, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    progress = dev.Progress("long")
-    for _ in range(20):
-        progress.tick()
-    assert capsys.readouterr().out.splitlines() == ["long ...", "long ... 32 s"]
+    return environment.Environment(folder / ".venv", sys.executable, version)
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--python", "2.7", "setup"]])
@@ -115,22 +35,15 @@ def test_bad_input_ends_with_2(arguments, capsys):
 
 
 def test_arguments_where_none_belong_end_with_2(monkeypatch, capsys):
-    monkeypatch.setattr(dev, "set_up", lambda environment: None)
+    monkeypatch.setattr(dev, "set_up", lambda environment, sections: None)
     assert dev.main(["lint", "more"]) == 2
     assert "lint takes no arguments, not more" in capsys.readouterr().err
 
 
 def test_a_missing_runner_is_named(project, monkeypatch, capsys):
-    monkeypatch.setattr(dev, "set_up", lambda environment: None)
+    monkeypatch.setattr(dev, "set_up", lambda environment, sections: None)
     assert dev.main(["bench"]) == 2
     assert "benches/run.py" in capsys.readouterr().err
-
-
-def test_the_running_python_is_found_by_its_version():
-    assert dev.probe([sys.executable]) is not None
-    assert dev.probe([sys.executable + "-that-is-not-there"]) is None
-    with pytest.raises(dev.Failure, match=r"Python 9\.9 is not installed here"):
-        dev.find_python("9.9")
 
 
 def test_lint_names_what_failed_and_shows_its_output(monkeypatch, capsys):
@@ -140,61 +53,144 @@ def test_lint_names_what_failed_and_shows_its_output(monkeypatch, capsys):
     assert capsys.readouterr().out == "mypy: failed\nwrong type\n\n"
 
 
-def test_children_do_not_inherit_another_python(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    monkeypatch.setenv("VIRTUAL_ENV", "elsewhere")
-    environment = dev.clean_environment(NUMBA_BOUNDSCHECK="1")
-    assert "PYTHONPATH" not in environment
-    assert "VIRTUAL_ENV" not in environment
-    assert environment["NUMBA_BOUNDSCHECK"] == "1"
-
-
 @pytest.fixture
 def demo(project, monkeypatch):
-    """Run the demo with a command line that works; gives the backtests it asked for and the steps it took."""
-    folder, steps = project
-    asked = []
+    """Run the demo with a command line that works; gives the backtests it asked for, and what it installed."""
+    asked, installed = [], []
+    answers = SimpleNamespace(misfit=None, code=0, steps_of_set_up=0)
 
     def make_sample(name, command, remedy):
-        steps.append(name)
         assert command[1:4] == ["data", "sample", "--out"]
-        (folder / command[4]).mkdir()
+        (project / command[4]).mkdir()
 
     def run_openly(command):
         asked.append(command[1:])
-        return 0
+        return answers.code
+
+    def set_up(environment, sections, *, following, is_hurried):
+        installed.append((sections, is_hurried))
+        return running.Steps(answers.steps_of_set_up + following)
 
     monkeypatch.setattr(dev, "must_run", make_sample)
     monkeypatch.setattr(dev, "run_openly", run_openly)
-    monkeypatch.setattr(dev, "SHARED_DATA", folder / "shared")
+    monkeypatch.setattr(dev, "set_up", set_up)
+    monkeypatch.setattr(dev, "SHARED_DATA", project / "shared")
+    monkeypatch.setattr(dev.image_fits, "misfit", lambda root: answers.misfit)
+    monkeypatch.setattr(dev, "write_byte_code_behind", lambda environment: asked.append(["byte code"]))
 
     def run():
-        steps.clear()
         asked.clear()
-        return dev.command_demo(environment_of(folder), []), list(asked), list(steps)
+        installed.clear()
+        return dev.command_demo(environment_of(project), []), list(asked), list(installed)
 
+    run.answers = answers
     return run
 
 
-def test_the_demo_makes_its_market_once_and_leaves_it_to_the_run_to_say_where_the_report_is(demo, project, capsys):
-    code, asked, steps = demo()
-    assert (code, steps) == (0, ["making a sample market"])
+def test_the_demo_makes_its_market_once_and_leaves_it_to_the_run_to_say_where_the_report_is(demo, capsys):
+    code, asked, _ = demo()
+    assert code == 0
     sample = str(Path(".data") / "sample")
-    assert asked == [["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"]]
-    assert capsys.readouterr().out.strip() == ""
-    assert demo()[2] == []
+    assert asked == [["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"], ["byte code"]]
+    first, second, empty = capsys.readouterr().out.splitlines()
+    assert first.startswith("step 1 of 2: making a sample market: ")
+    assert (second, empty) == ("step 2 of 2: a backtest of strategies/pump_1m.yaml", "")
+    assert demo()[0] == 0
+    assert capsys.readouterr().out.strip() == "", "there is nothing to be done but the backtest"
+
+
+def test_the_demo_installs_the_compiler_only_where_the_image_does_not_fit_and_says_why(demo, capsys):
+    assert demo()[2] == [(("runtime", "build"), True)]
+    demo.answers.misfit = "step.py of the core is new"
+    assert demo()[2] == [(("runtime", "build", "compile"), True)]
+    assert "compiled here, which takes a minute or more once: step.py of the core is new." in capsys.readouterr().out
+
+
+def test_the_steps_of_the_demo_go_on_from_those_of_the_set_up(demo, project, capsys):
+    (project / ".data" / "sample").mkdir(parents=True)
+    demo.answers.steps_of_set_up = 4
+    demo()
+    assert "step 1 of 5: a backtest of" in capsys.readouterr().out, "the set-up of this test begins no step"
 
 
 def test_the_demo_runs_on_real_data_where_there_is_some(demo, project):
-    (project[0] / "shared").mkdir()
+    (project / "shared").mkdir()
     _, asked, _ = demo()
-    assert [command[1] for command in asked] == ["strategies/pump_1m.yaml", "strategies/ema_cross.yaml"]
+    assert [command[1] for command in asked[:2]] == ["strategies/pump_1m.yaml", "strategies/ema_cross.yaml"]
     assert asked[1][2:4] == ["--instrument", "ftx:BTCUSD-perp"]
 
 
-def test_a_demo_that_fails_says_so_with_its_exit_code(demo, monkeypatch):
-    monkeypatch.setattr(dev, "run_openly", lambda command: 2)
+def test_a_demo_that_fails_says_so_with_its_exit_code(demo):
+    demo.answers.code = 2
     assert demo()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "misfit", "sections"),
+    [
+        ("setup", None, dev.ALL),
+        ("test", None, dev.ALL),
+        ("lint", None, ("runtime", "build", "compile", "lint")),
+        ("native", None, ("runtime", "build", "compile")),
+        ("reference", None, ("runtime", "build")),
+        ("reference", "native/index.json is not there", ("runtime", "build", "compile")),
+    ],
+)
+def test_a_command_installs_what_it_needs(monkeypatch, name, misfit, sections):
+    monkeypatch.setattr(dev.image_fits, "misfit", lambda root: misfit)
+    assert dev.sections_of(name) == sections
+
+
+# --- the image of machine code ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_linux(monkeypatch):
+    monkeypatch.setattr(dev.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(dev.platform, "machine", lambda: "x86_64")
+
+
+def test_the_image_is_built_in_an_empty_cache_with_what_its_bytes_depend_on(monkeypatch, on_linux):
+    asked = []
+
+    def run_openly(command, folder=None, **variables):
+        assert list(Path(variables["NUMBA_CACHE_DIR"]).iterdir()) == []
+        asked.append((command[1:], variables))
+        return 0
+
+    monkeypatch.setattr(dev, "run_openly", run_openly)
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
+    assert dev.command_native(environment_of(Path("nowhere"), "3.11.9"), ["--check"]) == 0
+    ((command, variables),) = asked
+    assert command == ["tools/native_image.py", "--check"]
+    source = (Path(dev.__file__).parent / "tools" / "native_image.py").read_text(encoding="utf-8")
+    for name, value in dev.NATIVE.items():
+        assert variables[name] == value
+        assert f'"{name}": ' in source
+    assert variables["NUMBA_OPT"] is None
+    assert "elsewhere" not in variables["NUMBA_CACHE_DIR"]
+
+
+def test_the_image_is_built_by_the_oldest_python_on_one_platform(monkeypatch, on_linux, capsys):
+    with pytest.raises(dev.Failure, match=r"built by Python 3\.11, the oldest"):
+        dev.command_native(environment_of(Path("nowhere"), "3.12.1"), [])
+    with pytest.raises(dev.Failure, match="takes --check or nothing, not more"):
+        dev.command_native(environment_of(Path("nowhere"), "3.11.9"), ["more"])
+    monkeypatch.setattr(dev.platform, "machine", lambda: "aarch64")
+    with pytest.raises(dev.Failure, match="on Linux with an x86_64 processor"):
+        dev.command_native(environment_of(Path("nowhere"), "3.11.9"), [])
+
+
+@pytest.mark.parametrize(("running_version", "asked"), [((3, 11), None), ((3, 13), "3.11")])
+def test_the_image_asks_for_the_oldest_python_whichever_runs_dev(monkeypatch, running_version, asked):
+    monkeypatch.setattr(dev.sys, "version_info", running_version)
+    assert dev.python_of("native", None) == asked
+    assert dev.python_of("test", None) is None
+    assert dev.python_of("test", "3.12") == "3.12"
+
+
+# --- compiling before the tests ---------------------------------------------------------------------------------------
 
 
 def test_the_core_is_compiled_in_two_halves_side_by_side(monkeypatch):
@@ -236,7 +232,7 @@ def test_a_half_in_which_nothing_is_found_is_no_success(monkeypatch):
 @pytest.fixture
 def ran(project, monkeypatch):
     """dev.py with commands that end as ``codes`` says by a word in them; keeps what was run."""
-    folder, _ = project
+    folder = project
     codes, commands = {}, []
     (folder / "tests").mkdir()
 
@@ -255,7 +251,8 @@ def ran(project, monkeypatch):
             return code, "7 passed in 1 s"
         return code, "noise"
 
-    monkeypatch.setattr(dev, "run_quietly", run_quietly)
+    for module in (dev, running):
+        monkeypatch.setattr(module, "run_quietly", run_quietly)
     monkeypatch.setattr(dev, "run_openly", lambda command, folder=None, **variables: code_of(command))
     monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: not codes.get("warm_up"))
     return SimpleNamespace(codes=codes, commands=commands, environment=environment_of(folder), folder=folder)
@@ -271,7 +268,7 @@ def closing_of(ran, capsys, command):
 @pytest.mark.parametrize(
     ("codes", "closing"),
     [
-        ({}, "All is well: lint, the tests above, 7 of the core again with bounds checks"),
+        ({}, "All passed: lint, the tests above, 7 of the core again with bounds checks"),
         ({"mypy": 1}, "Failed: mypy ("),
         ({"mypy": 1, "pytest": 1}, "Failed: mypy, pytest, pytest with bounds checks ("),
         ({"warm_up": 1}, "Failed: compiling the core ("),
@@ -304,7 +301,7 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: fuzzed.append(arguments) or 0)
     closing_of(ran, capsys, dev.command_test)
     (tests,) = [command for command in ran.commands if "pytest" in command and "-q" not in command]
-    assert tests[-2:] == ["-m", "not (peers or bounds)"]
+    assert tests[-2:] == ["-m", "not (peers or bounds or nightly)"]
     ran.commands.clear()
     closing_of(ran, capsys, dev.command_nightly)
     tests, checked = [command for command in ran.commands if "pytest" in command]

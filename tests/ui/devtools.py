@@ -1,5 +1,6 @@
 """A page in a headless Chromium, driven over the DevTools pipe with the standard library alone."""
 
+import atexit
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,15 +32,77 @@ def chromium_path() -> str | None:
     return next((path for name in CANDIDATES if (path := shutil.which(name))), None)
 
 
+class Browser:
+    """A headless Chromium for one caller at a time; tests of a process share it, because a start costs a second."""
+
+    def __init__(self) -> None:
+        path = chromium_path()
+        assert path, "no Chromium on this machine"
+        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        options += [f"--user-data-dir={self._profile.name}", "--remote-debugging-pipe"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, str(theirs_in), str(theirs_out), path, *options],
+            pass_fds=(theirs_in, theirs_out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in (theirs_in, theirs_out):
+            os.close(end)
+        self._number, self._unread = 0, b""
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the browser and remove its profile."""
+        self._process.kill()
+        self._process.wait()
+        self._profile.cleanup()
+
+    def call(self, method: str, session: str, note: Callable[[str, Any], None], parameters: dict[str, Any]) -> Any:
+        """Send a command and return its answer; events of the session that come first go to ``note``."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if "method" in answer:
+                if answer.get("sessionId") == session:
+                    note(answer["method"], answer["params"])
+            elif answer["id"] == self._number:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]
+
+    def _read(self) -> Any:
+        while b"\0" not in self._unread:
+            chunk = os.read(self._in, READ_BYTES)
+            assert chunk, "the browser ended"
+            self._unread += chunk
+        raw, self._unread = self._unread.split(b"\0", 1)
+        return json.loads(raw)
+
+
+@cache
+def browser() -> Browser:
+    """Return the browser of this process."""
+    return Browser()
+
+
 class Page:
-    """One tab of ``width`` x ``height`` pixels on ``file``; keeps what went wrong and every address it asked for."""
+    """One tab of ``width`` x ``height`` pixels on ``file``; keeps what went wrong and every address it asked for.
+
+    It has a context of its own: nothing that another page stored is there.
+    """
 
     def __init__(self, file: Path, width: int = 1400, height: int = 1000, *, dark: bool = False) -> None:
         self.problems: list[str] = []
         self.addresses: list[str] = []
-        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
-        self._start()
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = ""
+        self._context = self._call("Target.createBrowserContext")["browserContextId"]
+        target = self._call("Target.createTarget", url="about:blank", browserContextId=self._context)["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Network", "Page"):
             self._call(f"{domain}.enable")
@@ -52,11 +117,8 @@ class Page:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._browser.kill()
-        self._browser.wait()
-        os.close(self._out)
-        os.close(self._in)
-        self._profile.cleanup()
+        self._session = ""
+        self._call("Target.disposeBrowserContext", browserContextId=self._context)
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; a promise is awaited."""
@@ -74,44 +136,8 @@ class Page:
         """A mouse event: mouseMoved, mousePressed, mouseReleased or mouseWheel."""
         self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
-    def _start(self) -> None:
-        path = chromium_path()
-        assert path, "no Chromium on this machine"
-        (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        options += [f"--user-data-dir={self._profile.name}", "--remote-debugging-pipe"]
-        self._browser = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, str(theirs_in), str(theirs_out), path, *options],
-            pass_fds=(theirs_in, theirs_out),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for end in (theirs_in, theirs_out):
-            os.close(end)
-        self._session, self._number, self._unread = "", 0, b""
-
     def _call(self, method: str, **parameters: Any) -> Any:
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._read()
-            if "method" in answer:
-                self._note(answer["method"], answer["params"])
-            elif answer["id"] == self._number:
-                assert "error" not in answer, answer["error"]
-                return answer["result"]
-
-    def _read(self) -> Any:
-        while b"\0" not in self._unread:
-            chunk = os.read(self._in, READ_BYTES)
-            assert chunk, "the browser ended"
-            self._unread += chunk
-        raw, self._unread = self._unread.split(b"\0", 1)
-        return json.loads(raw)
+        return browser().call(method, self._session, self._note, parameters)
 
     def _note(self, method: str, event: Any) -> None:
         if method == "Runtime.exceptionThrown":

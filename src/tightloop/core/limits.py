@@ -39,8 +39,8 @@ TAPE_ROWS_MIN = 1024  # initial rows of a tick tape; doubled when a window needs
 TAPE_ROWS_MAX = 1 << 22
 
 # Requests of Python strategies.
-WANTED_MAX = 256  # orders, cancels and protections in one call
-WANTED_ROWS = 4  # log rows per request, at most
+CALL_REQUESTS_MAX = 256  # orders, cancels and protections in one call
+REQUEST_ROWS = 4  # log rows per request, at most
 HISTORY_BARS_MAX = 16_384  # latest closed bars per instrument that a strategy can read
 
 # Carry: one allocator across several venues.

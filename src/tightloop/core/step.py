@@ -234,7 +234,7 @@ def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
 @leaf
 def _requested(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """Apply a request from outside the step for one instance: an order, a cancel or a protection."""
-    assert 0 <= event.instance < state.instance_count, "who wants something is an instance of the run"
+    assert 0 <= event.instance < state.instance_count, "a request comes from an instance of the run"
     trading_external.mix_wanted(state, event)
     if event.kind == EventKind.ORDER_REQUESTED:
         trading_external.order(state, rows, table, event)

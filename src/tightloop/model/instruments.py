@@ -210,7 +210,7 @@ class _Entry:
         for key, value in entry.items():
             if key not in RULE_NAMES:
                 remedy = f"use one of {', '.join(RULE_NAMES)}"
-                self._refuse((key,), "is not a rule of an instrument", remedy)
+                self._refuse((key,), "is not an instrument rule", remedy)
                 continue
             read = self._value(instrument, key, value)
             if read is not None:
@@ -231,7 +231,7 @@ class _Entry:
             if not isinstance(value, bool):
                 return self._refuse((key,), f"{value!r} is neither true nor false", "write true or false")
             if instrument.market != "spot":
-                return self._refuse((key,), "means something for spot alone", "remove it: a perp can be sold short")
+                return self._refuse((key,), "applies to spot only", "remove it: a perp can be sold short")
             return value
         if isinstance(value, str) and value.isalnum():
             return value
@@ -259,7 +259,7 @@ class _Entry:
         for index in range(1, len(tiers)):
             if tiers[index].notional_max <= tiers[index - 1].notional_max:
                 path = ("margin_tiers", index, "notional_max")
-                self._refuse(path, "is not above the tier before", "order the tiers by notional_max")
+                self._refuse(path, "is not above the previous tier", "order the tiers by notional_max")
         return tuple(tiers)
 
     def _tier(self, index: int, item: Any, last: bool) -> MarginTier:
@@ -272,7 +272,7 @@ class _Entry:
             return nothing
         for key in item:
             if key not in _TIER_BOUNDS:
-                self._refuse((*path, key), "is not a rule of a tier", f"use one of {', '.join(_TIER_BOUNDS)}")
+                self._refuse((*path, key), "is not a rule of margin tiers", f"use one of {', '.join(_TIER_BOUNDS)}")
         read: dict[str, float] = {"notional_max": math.inf} if last and "notional_max" not in item else {}
         for key, bound in _TIER_BOUNDS.items():
             if key in item:

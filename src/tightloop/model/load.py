@@ -4,14 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tightloop.model.carry import read as carry_read
+from tightloop.core.families import families_found
+from tightloop.model import carry
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
 from tightloop.model.files import yaml_lines
+from tightloop.model.files.diagnostics import value_at
 from tightloop.model.files.overrides import Setting
 from tightloop.model.files.yaml_lines import LineOf
 from tightloop.model.signal import read as signal_read
 from tightloop.model.signal.read import Strategy
+from tightloop.model.signal.schema import CARRY
+
+
+def is_carry(written: Any) -> bool:
+    """Return whether parsed YAML is a carry strategy, by its family or by keys that no other family has."""
+    if not isinstance(written, dict):
+        return False
+    family = value_at(written, "family")
+    if isinstance(family, str) and family in (CARRY, *families_found()):
+        return family == CARRY
+    return "sections" not in written and ("legs" in written or "extends" in written)
 
 
 def load(
@@ -45,15 +58,15 @@ def _read(
     instruments: Sequence[str],
     account: Path | None,
 ) -> Strategy | CarryStrategy:
-    if not carry_read.is_carry(written):
+    if not is_carry(written):
         return signal_read.read(
             written, line_of, file, raw, settings=settings, instruments=instruments, account=account
         )
     for option, value, remedy in (
         ("--instrument", instruments, "write them into the legs, or --set legs.LEG.instrument=..."),
-        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, which is asked for its stops"),
+        ("--account", account, "write account: {max_drawdown_pct: 15} into the strategy, whose stops apply"),
     ):
         if value:
-            message = "means nothing to a carry strategy"
+            message = "has no effect on a carry strategy"
             raise InputError.one("command line", None, option, message, remedy)
-    return carry_read.read(written, line_of, file, raw, settings=settings)
+    return carry.read.read(written, line_of, file, raw, settings=settings)

@@ -147,7 +147,7 @@ def test_it_is_never_written_among_other_data_not_even_with_replace(tmp_path):
     for folder in ("bars", "other"):
         before = digest(tmp_path / folder)
         for replace in (False, True):
-            with pytest.raises(InputError, match=r"holds something else.*name an empty folder"):
+            with pytest.raises(InputError, match=r"holds other data.*name an empty folder"):
                 write_carry_sample(tmp_path / folder, replace=replace)
         assert digest(tmp_path / folder) == before
 
@@ -155,7 +155,7 @@ def test_it_is_never_written_among_other_data_not_even_with_replace(tmp_path):
 def test_an_earlier_one_is_written_over_only_with_replace(tmp_path):
     write_carry_sample(tmp_path, seed=1, days=14)
     first = digest(tmp_path)
-    with pytest.raises(InputError, match=r"is there already.*--replace"):
+    with pytest.raises(InputError, match=r"already exists.*--replace"):
         write_carry_sample(tmp_path, seed=2, days=14)
     assert digest(tmp_path) == first
     write_carry_sample(tmp_path, seed=2, days=14, replace=True)

@@ -262,7 +262,7 @@ def test_a_hole_that_a_window_lies_in_counts_whole_unless_the_dataset_has_few(tm
     loaded = few.bars_around(BTC, "1m", START_NS + 210 * MINUTE_NS, START_NS + 220 * MINUTE_NS)
     assert len(loaded.bars) == 2
     assert (loaded.report.verdict.word, loaded.report.faults[0].count) == ("usable", 40)
-    assert "few in the whole dataset" in loaded.report.faults[0].detail
+    assert "few compared with the whole dataset" in loaded.report.faults[0].detail
 
 
 def test_two_rows_on_either_side_of_a_hole_are_judged_by_the_step_of_their_series(tmp_path):

@@ -73,8 +73,8 @@ def test_rows_of_other_symbols_are_left_out_and_a_file_without_ours_is_refused(t
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("2024-01-01T01:00:00Z", "yesterday", r"signals.csv:2: ts: 'yesterday' is no time"),
-        ("long", "buy", r"signals.csv:2: signal: 'buy' is no signal; write long, short, neutral, hold"),
+        ("2024-01-01T01:00:00Z", "yesterday", r"signals.csv:2: ts: 'yesterday' is not a time"),
+        ("long", "buy", r"signals.csv:2: signal: 'buy' is not a signal; write long, short, neutral, hold"),
         ("0.8", "80", r"signals.csv:2: confidence: '80' is not between 0 and 1"),
         ("0.8", "nan", r"signals.csv:2: confidence: 'nan' is not between 0 and 1"),
         ("0.004", "", r"signals.csv:2: sd: '' is not between 0 and 1"),
@@ -162,9 +162,9 @@ def test_a_provider_is_asked_for_symbol_and_time_with_the_token_and_its_rows_are
         (401, b"", "answered with 401 Unauthorized; give a valid token in TIGHTLOOP_SIGNAL_TOKEN"),
         (500, b"", "answered with 500 Internal Server Error"),
         (200, b"<html>", "answered with something that is not JSON"),
-        (200, b'{"rows": []}', "predictions: is no list of rows"),
-        (200, b"[1]", "predictions: is no list of rows"),
-        (200, body({**LONG, "signal": "up"}), "signals:1: signal: 'up' is no signal"),
+        (200, b'{"rows": []}', "predictions: is not a list of rows"),
+        (200, b"[1]", "predictions: is not a list of rows"),
+        (200, body({**LONG, "signal": "up"}), "signals:1: signal: 'up' is not a signal"),
     ],
 )
 def test_a_provider_that_fails_is_an_error_of_its_own_that_never_shows_the_token(status, answer, message):
@@ -176,7 +176,7 @@ def test_a_provider_that_fails_is_an_error_of_its_own_that_never_shows_the_token
 def test_a_provider_that_is_late_or_not_there_is_named():
     with provider("late") as server, pytest.raises(ProviderError, match=r"did not answer within 0.1 s"):
         ask(server, timeout_s=0.1)
-    with pytest.raises(ProviderError, match="can not be reached"):
+    with pytest.raises(ProviderError, match="cannot be reached"):
         ask(server)
 
 
@@ -186,5 +186,5 @@ def test_the_token_goes_to_the_named_address_alone():
         assert server.asked[0][1] == "Bearer secret"
         assert there.asked[0][1] is None
     for address in ("http://signals.example/v1", "file:///etc/hosts", "signals.example"):
-        with pytest.raises(ProviderError, match="no address that a token may be sent to"):
+        with pytest.raises(ProviderError, match="not an address to which a token may be sent"):
             fetch_predictions(address, "BTCUSDT", START_NS, START_NS, "secret")

@@ -419,7 +419,7 @@ def test_the_gate_warns_of_what_is_usable_and_refuses_what_is_unfit_until_it_is_
 
 
 def test_a_misspelt_fault_is_refused_with_the_kinds_there_are():
-    with pytest.raises(InputError, match="hole is no kind of fault; use holes, exact_duplicates"):
+    with pytest.raises(InputError, match="hole is not a kind of fault; use holes, exact_duplicates"):
         gate(DatasetReport(BARS, 0, None, None, ()), frozenset({"hole"}))
 
 

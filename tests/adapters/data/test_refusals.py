@@ -199,9 +199,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name, content, message)
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("BTCUSDT", "is not KIND:VENUE:NAME with a kind of bars, trades, quotes, funding; write for example bars:"),
+        ("BTCUSDT", "is not KIND:VENUE:NAME with KIND one of bars, trades, quotes, funding; write for example bars:"),
         ("candles:binance:BTCUSDT-perp-1m", "is not KIND:VENUE:NAME"),
-        ("bars:binance:BTCUSDT-perp", "ends with no timeframe of 1s, 1m"),
+        ("bars:binance:BTCUSDT-perp", "does not end with a timeframe, one of 1s, 1m"),
         ("bars:binance:BTCUSDT-1m", "is not venue:SYMBOL-market"),
         ("bars:binance:BTCUSDT-future-1m", "'future' is not a market"),
         ("trades:../x:BTCUSDT-perp", "'../x' is not a venue"),
@@ -227,7 +227,7 @@ DATASETS = {
     "times as numbers": (
         {**planted.bars(100), "ts": list(range(100))},
         "schema",
-        "ts is of type int64, which is no timestamp",
+        "ts is of type int64, not timestamp",
     ),
     "times as text": (changed(ts=np.full(100, "2024-01-01")), "schema", "ts is of type string"),
     "days for times": (changed(ts=pa.array([19_723] * 100, pa.date32())), "schema", "ts is of type date32"),

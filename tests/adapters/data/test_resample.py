@@ -78,7 +78,7 @@ def test_partial_first_and_last_bars_are_kept_and_said(tmp_path):
 def test_a_dataset_that_is_there_is_not_written_over_unless_asked(tmp_path):
     dataset = written(tmp_path, planted.bars(150))
     resample(tmp_path, dataset, "5m")
-    with pytest.raises(InputError, match="is there already; keep it, or write over it with --replace"):
+    with pytest.raises(InputError, match="already exists; keep it, or overwrite it with --replace"):
         resample(tmp_path, dataset, "5m")
     assert resample(tmp_path, dataset, "5m", replace=True).bars_made == 30
 
@@ -86,9 +86,9 @@ def test_a_dataset_that_is_there_is_not_written_over_unless_asked(tmp_path):
 @pytest.mark.parametrize(
     ("timeframe", "message"),
     [
-        ("1m", "bars of 1m do not make bars of 1m; use one of 5m, 15m, 1h, 4h, 1d"),
-        ("1s", "bars of 1m do not make bars of 1s"),
-        ("7m", "'7m' is no timeframe; use one of 1s, 1m"),
+        ("1m", "bars of 1m cannot be resampled to 1m; use one of 5m, 15m, 1h, 4h, 1d"),
+        ("1s", "bars of 1m cannot be resampled to 1s"),
+        ("7m", "'7m' is not a timeframe; use one of 1s, 1m"),
     ],
 )
 def test_a_timeframe_that_is_no_multiple_is_refused(tmp_path, timeframe, message):
@@ -103,7 +103,7 @@ def test_bars_out_of_order_or_in_conflict_are_refused_and_repeated_ones_count_on
         resample(tmp_path / "a", written(tmp_path / "a", swapped), "1h")
     torn = planted.repeat(columns, 5)
     torn["close"][6] += 1
-    with pytest.raises(InputError, match="the bar of 2024-01-01T00:05:00Z is there with different values"):
+    with pytest.raises(InputError, match="the bar of 2024-01-01T00:05:00Z is repeated with different values"):
         resample(tmp_path / "b", written(tmp_path / "b", torn), "1h")
     resample(tmp_path / "c", written(tmp_path / "c", planted.repeat(columns, 5)), "1h")
     bars, _ = Catalog(tmp_path / "c").bars(InstrumentId("binance", "BTCUSDT", "perp"), "1h")
@@ -112,7 +112,7 @@ def test_bars_out_of_order_or_in_conflict_are_refused_and_repeated_ones_count_on
 
 def test_what_is_no_dataset_of_bars_is_refused(tmp_path):
     dataset = written(tmp_path, planted.series({"gwei": np.full(30, 5.0)}), "gas/ethereum.parquet")
-    with pytest.raises(InputError, match="is no dataset of bars"):
+    with pytest.raises(InputError, match="is not a dataset of bars"):
         resample(tmp_path, dataset, "1h")
     assert report_of(tmp_path).faults == ()
 

@@ -171,7 +171,7 @@ def test_bounds_are_kept(tmp_path, seed, days, message):
 
 def test_nothing_that_is_there_is_written_over_unless_asked(tmp_path):
     (tmp_path / "instruments.yaml").write_text("# mine\n")
-    with pytest.raises(InputError, match="is there already; name another folder with --out, or write over it"):
+    with pytest.raises(InputError, match="already exists; name another folder with --out, or overwrite it"):
         write_sample(tmp_path, days=1)
     assert (tmp_path / "instruments.yaml").read_text() == "# mine\n"
     write_sample(tmp_path, days=1, replace=True)

@@ -143,11 +143,11 @@ def test_a_hold_says_how_long_it_held_and_what_a_shorter_one_would_have_done(pla
     assert (inside["text"], inside["true"], inside["false"], inside["alone"]) == ("px > 100", 7, 3, 2)
     assert [own["ts"] for own in inside["alone_nearest"]] == [at_min(4), at_min(8)], "it broke off what was complete"
     assert (inside["nearest"]["value"], inside["nearest"]["gap"], inside["moved"]) == (99, 1, [])
-    assert inside["not_moved"].startswith("below a hold: ")
+    assert inside["not_moved"].startswith("inside a hold: ")
     assert (other["true"], other["not_moved"]) == (10, None)
     output = said(run)
     assert re.search(r"hold for 180 s\s+0\s+10\s+0\s+10\s+120 s\s+60 s\s+2024-01-01 00:03", output), output
-    assert "Not counted, a moved px > 100 (below a hold: " in output
+    assert "Other thresholds not evaluated: px > 100 (inside a hold: " in output
     option = hold["moved"][0]["setting"]
     assert option == "sections.S1.all.0.hold.1=120.0"
     again = tightloop("backtest", "s0.yaml", "--out", "again", "--no-report", "--accept", ACCEPT, "--set", option)
@@ -184,7 +184,7 @@ def test_a_crossing_says_how_near_it_came_and_that_no_threshold_is_moved(place):
     assert own["nearest"]["ts"] == at_min(nearest + 1)
     assert own["nearest"]["gap"] == pytest.approx(gaps[nearest])
     assert (own["moved"], own["not_moved"].split(":")[0]) == ([], "a crossing")
-    assert "Not counted, a moved px crosses_above roof (a crossing: " in said(run)
+    assert "Other thresholds not evaluated: px crosses_above roof (a crossing: " in said(run)
 
 
 def test_a_seq_says_how_many_parts_had_come(place):
@@ -198,8 +198,8 @@ def test_a_seq_says_how_many_parts_had_come(place):
     assert [own["nearest"]["gap"] for own in parts] == [6, 4, 1]
     output = said(run)
     assert re.search(r"one after another .* 2 of 3\s+1\s+2024-01-01 00:02\s+within 120 s", output), output
-    assert "Not counted, a moved one after another within 120 s (a seq: " in output
-    assert "(below a seq: " in output
+    assert "Other thresholds not evaluated: one after another within 120 s (a seq: " in output
+    assert "(inside a seq: " in output
 
 
 def test_what_slots_locks_and_cooldowns_held_back_is_counted_at_every_evaluation(place):
@@ -377,15 +377,17 @@ def test_an_order_that_expired_says_how_near_price_came(place):
     order = "{type: limit, price: 95, ttl_s: 180}"
     run = made(strategy(order=order), bars("100 S1\n100\n100 101 96 100\n100\n100 100 90 100\n100"))
     own = explain(run, order=table("orders")["order_id"][0])["order"]
-    assert (own["state"], own["why"]) == ("EXPIRED", "its time to live was over before it filled")
+    assert (own["state"], own["why"]) == ("EXPIRED", "its time to live expired before it filled")
     assert (own["nearest_price"]["price"], own["nearest_price"]["away"]) == (96, 1)
-    assert "Price came to 96 at 2024-01-01 00:02; the order's is 95, 1 away" in said(run, "--order", own["order_id"])
+    assert "Price came closest at 96 at 2024-01-01 00:02; the order's is 95, 1 away" in said(
+        run, "--order", own["order_id"]
+    )
 
 
 def test_an_order_that_was_canceled_says_by_what(place):
     run = made(strategy(order="{type: limit, price: 95}"), bars("100 S1\n100\n100 O1\n100\n100"))
     own = explain(run, order=table("orders")["order_id"][0])["order"]
-    assert (own["state"], own["why"]) == ("CANCELED", "O1 was TRUE: the signal was called off, and its entry with it")
+    assert (own["state"], own["why"]) == ("CANCELED", "O1 was TRUE: the signal was cancelled, and its entry with it")
 
 
 # One time
@@ -465,7 +467,7 @@ def test_what_can_not_be_explained_is_refused_with_a_remedy(place):
     Path("run/strategy.yaml").write_text(text)
     result = json.loads(Path("run/result.json").read_text())
     Path("run/result.json").write_text(json.dumps(result | {"state_hash": "0" * 16}))
-    assert "not in 0000000000000000" in refused(run)
+    assert "not 0000000000000000" in refused(run)
     Path("run/result.json").write_text(json.dumps({k: v for k, v in result.items() if k != "inputs"}))
     assert "run the backtest again" in refused(run)
     Path("run/result.json").write_text(json.dumps(result))

@@ -100,10 +100,10 @@ def test_a_bundle_that_was_undone_says_why_and_the_leg_that_it_was_for_too(tmp_p
     assert undone["count"] == orders["order_id"].str.split(".").list.first().n_unique()
     leg = next(own for own in facts["carry"]["legs"] if own["undone"])
     assert leg["entered_ts"] is None
-    assert "undone" in leg["why_not"]
+    assert "rolled back" in leg["why_not"]
     output = said(run)
-    assert "undone" in output
-    assert "the pool has not so much free liquidity" in output
+    assert "rolled back" in output
+    assert "the pool does not have enough free liquidity" in output
     assert undone["why"] in said(run, "--order", undone["last_order_id"]).replace("\n    ", " ")
     assert facts["carry"]["waiting"]["task"] == "ENTER"
 
@@ -199,14 +199,14 @@ def test_a_drawdown_stop_says_which_rule_might_not_add_and_why(tmp_path, short_m
     assert (denied["rule"], denied["reason"], denied["count"]) == ("deposit", "max_drawdown", 1)
     deposit = rule(facts, "deposit")
     assert (deposit["acted"], deposit["beyond"] > 1) == (0, True)
-    assert deposit["kept_back"] == {"it might not add: max_drawdown": deposit["beyond"]}
-    assert deposit["why_not"] == f"it might not add: max_drawdown ({deposit['beyond']})"
+    assert deposit["kept_back"] == {"it was not allowed to add: max_drawdown": deposit["beyond"]}
+    assert deposit["why_not"] == f"it was not allowed to add: max_drawdown ({deposit['beyond']})"
     assert all(leg["entered_ts"] is not None for leg in facts["carry"]["legs"]), "what was entered before is held"
     output = " ".join(said(run).split())
-    assert f"Denied deposit might not add from {DEPOSIT[:10]} 00:00 on: max drawdown" in output
+    assert f"Denied deposit was not allowed to add from {DEPOSIT[:10]} 00:00 on: max drawdown" in output
     own = explain(run, at=DEPOSIT)["at"]
     assert own["first"]["rule"] == "deposit"
-    assert own["first"]["said"] == "deposit had something to do, and it might not add: max_drawdown"
+    assert own["first"]["said"] == "deposit had something to do, and it was not allowed to add: max_drawdown"
     free = stopped(tmp_path, short_market, 15)
     facts = explain(free)
     assert facts["carry"]["denied"] == []
@@ -229,10 +229,12 @@ def test_a_run_that_was_killed_says_since_when_and_what_it_kept_back(tmp_path, s
         assert facts["carry"]["bundles"]["sent"] == 0
     else:
         assert all(own["entered_ts"] is not None for own in legs)
-        assert rule(facts, "deposit")["kept_back"] == {"it might not add: killed": rule(facts, "deposit")["beyond"]}
-    assert f"Denied {denied} might not add from" in " ".join(said(run).split())
+        assert rule(facts, "deposit")["kept_back"] == {
+            "it was not allowed to add: killed": rule(facts, "deposit")["beyond"]
+        }
+    assert f"Denied {denied} was not allowed to add from" in " ".join(said(run).split())
     own = explain(run, at=time)["at"]["first"]
-    assert own["said"] == f"{denied} had something to do, and it might not add: killed"
+    assert own["said"] == f"{denied} had something to do, and it was not allowed to add: killed"
 
 
 def test_a_sweep_of_carry_counts_what_was_denied_in_each_set(tmp_path, short_market):

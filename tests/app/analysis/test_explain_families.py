@@ -169,11 +169,11 @@ RUNS = {
     "signal on bars": (signal_bars, SECTIONS, "What kept|Blocked most by"),
     "signal on ticks": (signal_ticks, SECTIONS, "Blocked most by"),
     "signal on books": (signal_books, SECTIONS, "Blocked most by"),
-    "python on bars": (python_bars, CLASS, "Entries asked"),
-    "python on ticks": (python_ticks, CLASS, "Entries asked"),
-    "python that quotes": (python_quoting, r"Quoting \(python_quoting.py:4\)", "Entries asked"),
-    "python and signal together": (both_families, CLASS, "Entries asked"),
-    **{f"carry {name}": (carry(name), "rule, in order of asking", "Why not") for name in MODES},
+    "python on bars": (python_bars, CLASS, "Entries requested"),
+    "python on ticks": (python_ticks, CLASS, "Entries requested"),
+    "python that quotes": (python_quoting, r"Quoting \(python_quoting.py:4\)", "Entries requested"),
+    "python and signal together": (both_families, CLASS, "Entries requested"),
+    **{f"carry {name}": (carry(name), "rule, in order of evaluation", "Why not") for name in MODES},
 }
 
 
@@ -264,8 +264,8 @@ def test_a_class_that_wanted_nothing_is_said_to_have_been_called(place):
     run = coded("class Own:\n    def on_bar(self, view, bar):\n        pass\n")
     output = said(run)
     assert "Called   on_bar 7 (7 quiet)" in output
-    assert "Wanted   nothing" in output
-    assert "Not seen: what the class compares" in output
+    assert "Requests none" in output
+    assert "Not visible: what the class compares" in output
     assert "view.note" in output
 
 
@@ -285,7 +285,7 @@ def test_a_class_that_does_not_decide_the_same_twice_is_named_as_such(place):
     run = coded(code)
     done = tightloop("explain", run)
     assert done.exit_code == 2
-    assert "the class does not decide the same twice" in done.output
+    assert "the class does not decide the same way twice" in done.output
 
 
 def test_the_folder_of_a_run_is_enough_when_the_sources_of_a_class_are_gone(place):

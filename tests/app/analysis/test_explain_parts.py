@@ -135,8 +135,11 @@ def test_a_run_that_was_interrupted_is_explained_as_far_as_it_went(place, presse
     assert result["inputs"]["is_part"]
     facts = explain("run")
     assert (facts["run"]["is_part"], facts["run"]["state_hash"]) == (True, result["state_hash"])
-    assert facts["run"]["cut_short"] == f"interrupted: the run went until {result['to']}; every figure is of that part"
-    assert f"A part interrupted: the run went until {result['to']}" in said("run")
+    assert (
+        facts["run"]["cut_short"]
+        == f"interrupted: the run went until {result['to']}; every figure covers that part only"
+    )
+    assert f"Partial interrupted: the run went until {result['to']}" in said("run")
     assert explain("run", at=result["to"])["at"]["equity"] == pytest.approx(result["final_equity"], rel=1e-12)
     late = tightloop("explain", "run", "--at", "2030-01-01")
     assert (late.exit_code, f"to {result['to']}" in late.stderr) == (2, True)
@@ -151,7 +154,7 @@ def test_a_run_that_a_class_ended_by_failing_is_explained_up_to_there(place, mad
     assert "AssertionError: enough" in facts["run"]["cut_short"]
     assert sum(facts["python"][0]["calls"].values()) == 11
     assert facts["python"][0]["notes"][-1]["text"] == "call 11", "the call that failed is told, too"
-    assert "A part failed (" in said("run")
+    assert "Partial failed (" in said("run")
     orders = pl.read_parquet("run/orders.parquet")
     own = explain("run", order=orders["order_id"][0])["order"]
     assert own["asked"]["callback"].startswith("on_")
@@ -173,7 +176,7 @@ def test_a_part_of_an_older_version_is_refused_with_what_to_do(place, pressed):
     Path("run/result.json").write_text(json.dumps(result))
     done = tightloop("explain", "run")
     assert done.exit_code == 2
-    assert "a version that did not keep where made it; run the backtest again" in done.stderr
+    assert "the version that made it did not record where; run the backtest again" in done.stderr
 
 
 def test_a_run_that_was_interrupted_at_once_is_refused_with_what_to_do(place, monkeypatch):

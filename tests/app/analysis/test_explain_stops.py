@@ -14,11 +14,11 @@ from tightloop.app.cli.main import main
 ACCEPT = "holes,cadence,units,straight_line,outliers"
 AT_OPEN = "the bar opened at or beyond the stop, so it filled at that open"
 INSIDE = "price touched the stop inside the bar, so it filled at the stop"
-TRAILED = "price passed the trailing stop inside the bar, as the bar itself may have moved it: it filled there"
+TRAILED = "price passed the trailing stop inside the bar, which may have moved the stop itself: it filled there"
 BEFORE = "the stop was triggered before the bar began, so it filled at its open, whatever that was"
 THROUGH = "price traded through the limit inside the bar, so it filled at the limit"
-BY_FORCE = "the position was closed by force at its liquidation price"
-BY_FORCE_OPEN = "the position was closed by force at the open, which was beyond its liquidation price"
+BY_FORCE = "the position was liquidated at its liquidation price"
+BY_FORCE_OPEN = "the position was liquidated at the open, which was beyond its liquidation price"
 STOP = {"stop": "{type: percent, value: 3}"}
 TRAIL = {"stop": "{type: trailing, trail_pct: 2}"}
 BY_VARIANT = {"stop": "{type: trailing, variant: vol, multiple: 0.01}"}
@@ -107,7 +107,7 @@ def test_what_set_an_order_off_is_said_by_its_rule(place, side, given, table, ro
     assert rule in said
 
 
-TICK_STOP = "its trigger was reached, and it took what the book showed then"
+TICK_STOP = "its trigger was reached, and it took what the book showed at that time"
 
 
 @pytest.mark.parametrize(

@@ -60,20 +60,20 @@ def test_an_indicator_takes_a_run():
     with pytest.raises(InputError, match="the run has 2 instruments; write instrument= one of"):
         tightloop.indicator("SMA", two, period=3)
     assert tightloop.indicator("SMA", two, instrument=B, period=3)[5, 0] == 2.0
-    with pytest.raises(InputError, match="is not of the run"):
+    with pytest.raises(InputError, match="is not in the run"):
         tightloop.indicator("SMA", two, instrument="x:Y-perp", period=3)
 
 
 REFUSED = {
     "nothing": (("SMA", None), {}, "is of type NoneType"),
     "a text": (("SMA", "BTCUSDT"), {}, "is of type str"),
-    "words": (("SMA", ["a", "b"]), {}, r"'a' \(row 1\) is no number"),
+    "words": (("SMA", ["a", "b"]), {}, r"'a' \(row 1\) is not a number"),
     "two dimensions": (("SMA", np.ones((3, 3))), {}, "has 2 dimensions"),
     "no column close": (("SMA", FRAME.drop("close")), {}, "close: there is no such column"),
     "a missing price": (("SMA", FRAME.with_columns(low=pl.Series([1.0, None, 3.0, 4.0, 5.0, 6.0]))), {}, "low: row 2"),
     "an infinite price": (("SMA", [1.0, float("inf")]), {}, "close: row 2 is not finite"),
     "a high below the close": (("ATR", FRAME.with_columns(high=0.5)), {}, "row 1 has a high or low"),
-    "closes without a volume": (("OBV", CLOSES), {}, "volume: OBV looks at the volume"),
+    "closes without a volume": (("OBV", CLOSES), {}, "volume: OBV needs volumes"),
     "a volume below 0": (("OBV", FRAME.with_columns(volume=-1.0)), {}, "volume: row 1 is below 0"),
     "a carry run": (("SMA", type("CarryRun", (), {"summary": 1, "metrics": 2})()), {}, "is a carry run"),
     "no time": (("VWAP", FRAME), {"anchor": "day"}, "give a column ts"),
@@ -81,7 +81,7 @@ REFUSED = {
     "a parameter that is none": (("SMA", CLOSES), {"perod": 3}, "'?perod'? is not a parameter of SMA"),
     "a period below the bounds": (("SMA", CLOSES), {"period": 0}, "is not between"),
     "an instrument without a run": (("SMA", CLOSES), {"instrument": A}, "belongs to a run"),
-    "one of ticks": (("TRADE_COUNT", CLOSES), {}, "and not of bars|is not an indicator type"),
+    "one of ticks": (("TRADE_COUNT", CLOSES), {}, "not from bars|is not an indicator type"),
 }
 
 

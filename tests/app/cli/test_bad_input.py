@@ -102,7 +102,7 @@ def test_one_fault_does_not_bring_others_that_are_none(name, place):
 
 def test_all_problems_of_a_file_come_at_once(place):
     several = [
-        "name that can not be shown",
+        "name that cannot be shown",
         "unknown direction",
         "text for a number",
         "unknown indicator",
@@ -235,13 +235,13 @@ OPTIONS = {  # arguments after `backtest good.yaml`, the beginning of the refusa
     "set inside a value": (["--set", "capital.x=5"], SET + "capital.x=5: capital: is a value", "name a key"),
     "set beyond a list": (
         ["--set", "instruments.3=binance:X-perp"],
-        SET + "instruments.3=binance:X-perp: instruments: is a list of 1 entry, without '3'",
-        "count from 0",
+        SET + "instruments.3=binance:X-perp: instruments: is a list of 1 entry and has no '3'",
+        "entries are numbered from 0",
     ),
     "set of a word in a list": (
         ["--set", "instruments.x=5"],
         SET + "instruments.x=5: instruments: is a list of 1 entry",
-        "count from 0",
+        "entries are numbered from 0",
     ),
     "set of bad YAML": (["--set", "instruments=[a"], SET + "instruments=[a: is not YAML", "check quotes"),
     "set inside a condition": (
@@ -334,7 +334,7 @@ OPTIONS = {  # arguments after `backtest good.yaml`, the beginning of the refusa
     ),
     "short of a spot": (
         ["--instrument", "binance:BTCUSDT-spot", "--set", "direction=SHORT"],
-        SET + "direction=SHORT: direction: binance:BTCUSDT-spot is spot and can not be sold short",
+        SET + "direction=SHORT: direction: binance:BTCUSDT-spot is spot and cannot be sold short",
         "trade a perp",
     ),
     "leverage of a spot": (
@@ -349,7 +349,7 @@ OPTIONS = {  # arguments after `backtest good.yaml`, the beginning of the refusa
     ),
     "unknown settle asset": (
         ["--instrument", "binance:ABCXYZ-perp"],
-        "error: --instrument: instruments.0: nobody says what binance:ABCXYZ-perp settles in",
+        "error: --instrument: instruments.0: the settle asset of binance:ABCXYZ-perp is not known",
         "settle_asset: USDT",
     ),
 }
@@ -384,7 +384,7 @@ def test_strategies_that_do_not_fit_together_are_refused(place, catalog):
     assert [line.split("; ")[0] for line in lines] == [
         "error: other.yaml:5: timeframe: 5m is not the 1m of good.yaml",
         "error: other.yaml:36: account: differs from the account of good.yaml, and strategies of one run share it",
-        "error: other.yaml:1: name: 'good_one' is the name of good.yaml too",
+        "error: other.yaml:1: name: 'good_one' is also the name of good.yaml",
     ]
 
 
@@ -454,13 +454,13 @@ COMMANDS = {
     ),
     "param beyond a list": (
         ["sweep", "good.yaml", "--param", "sections.S1.all.7.fast=5"],
-        "without '7'",
-        "count from 0",
+        "has no '7'",
+        "entries are numbered from 0",
     ),
     "param of the instruments": (
         ["sweep", "good.yaml", "--param", "timeframe=1m,1h"],
-        "instruments, timeframe and feed can not be swept",
-        "run them apart",
+        "instruments, timeframe and feed cannot be swept",
+        "run them separately",
     ),
     "too many sets": (
         ["sweep", "good.yaml", *(x for k in range(6) for x in ("--param", f"a{k}=1,2,3,4,5,6,7,8"))],

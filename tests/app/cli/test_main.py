@@ -300,7 +300,9 @@ def test_a_warning_names_each_kind_of_thing_once(place):
     assert warnings[1] == (
         "no funding rates in the data for binance:BTCUSDT-perp, binance:ETHUSDT-perp: none were charged or paid"
     )
-    assert warnings[2].startswith("instruments.yaml does not state, so defaults apply: all rules of binance:BTC")
+    assert warnings[2].startswith(
+        "defaults apply to rules that instruments.yaml does not set: all rules of binance:BTC"
+    )
     assert len(warnings[2]) < 200
 
 
@@ -333,7 +335,7 @@ def test_ctrl_c_keeps_the_part_that_was_done_and_says_until_when(place, monkeypa
     said = summary("part")
     monkeypatch.undo()
     monkeypatch.chdir(place)
-    assert said["warnings"][0] == f"interrupted: the run went until {said['to']}; every figure is of that part"
+    assert said["warnings"][0] == f"interrupted: the run went until {said['to']}; every figure covers that part only"
     done("backtest", "cross.yaml", "--out", "whole", "--no-report")
     part, whole = table("part", "equity"), table("whole", "equity")
     assert 0 < len(part) < len(whole)
@@ -494,7 +496,7 @@ def test_the_good_file_of_the_catalogue_runs(place):
 
 
 @pytest.mark.parametrize("command", ["backtest cross.yaml", "sweep cross.yaml --param a=1", "validate cross.yaml"])
-@pytest.mark.parametrize(("is_kept", "says"), [(True, "later starts take it from the cache"), (False, "can not be")])
+@pytest.mark.parametrize(("is_kept", "says"), [(True, "later starts read it from the cache"), (False, "cannot be")])
 def test_a_command_says_on_stderr_that_the_core_is_compiled_and_only_then(
     place, monkeypatch, capsys, command, is_kept, says
 ):

@@ -408,9 +408,9 @@ def test_figures_of_a_year_are_grey_with_their_reason_when_the_run_is_short() ->
     assert f"Return per year (CAGR) {MISSING} under 30 days" in text_of(short)
     assert f"Calmar {MISSING} under 30 days" in text_of(short)
     assert 'class="big weak"' in short, "Sharpe"
-    assert "of 10.0 days: says little" in text_of(short)
+    assert "over 10.0 days: weak evidence" in text_of(short)
     assert 'weak">' not in page("LONG")
-    assert "says little" not in text_of(page("LONG"))
+    assert "weak evidence" not in text_of(page("LONG"))
 
 
 def test_what_stopped_or_liquidated_the_account_stands_before_notes_of_the_data() -> None:

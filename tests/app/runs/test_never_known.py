@@ -38,7 +38,7 @@ def test_fewer_bars_than_an_average_needs(one_by_one):
     (told,) = said(backtest(BARS, data=frame(4), one_by_one=one_by_one))
     assert told == (
         "slow was never known on test:XUSDT-perp, so no condition on it could be TRUE: it needs 5 bars, the run has 4; "
-        "run over a longer time, or let it look back less far"
+        "run over a longer time, or with a shorter look-back"
     )
     long_enough = backtest(BARS, data=frame(5), one_by_one=one_by_one)
     assert said(long_enough) == []
@@ -52,6 +52,6 @@ def test_ticks_that_end_before_a_window_is_full(seconds, lines):
     told = said(tick_market.run(text, tape))
     whole = (
         "slow was never known, so no condition on it could be TRUE: it looks back 60 s, the run has 30 s; "
-        "run over a longer time, or let it look back less far"
+        "run over a longer time, or with a shorter look-back"
     )
     assert told == [whole] * lines

@@ -143,7 +143,7 @@ def test_a_driver_that_is_stopped_leaves_a_part_and_one_that_is_done_does_not():
     assert (whole.done, whole.is_part, seen) == (4, False, [(4, 4)])
     assert cut_short(whole, 0) == []
     until = cut_short(Driven(2, is_part=True), 60_000_000_000)
-    assert until == ["interrupted: the run went until 1970-01-01T00:01:00Z; every figure is of that part"]
+    assert until == ["interrupted: the run went until 1970-01-01T00:01:00Z; every figure covers that part only"]
 
 
 def test_one_function_writes_the_folder_of_a_run(tmp_path):

@@ -100,5 +100,5 @@ sections:
   S1: {all: [{age: "> 0"}]}
   Z1: {immediate: true, size: {type: fixed, value: 100}}
 """
-    with pytest.raises(InputError, match="instruments, timeframe and feed can not be swept"):
+    with pytest.raises(InputError, match="instruments, timeframe and feed cannot be swept"):
         sweep(text, data=lab, parameters={"feed": ["trades", "book"]})

@@ -196,18 +196,18 @@ REFUSED = [
     ("half: 0.4}", "half: 0.4, third: 3}", "params.third", "is used nowhere", "write $third"),
     ("half: 0.4}", "half: many}", "params.half", "'many' is not a number", "write a number"),
     ("ltv: $ltv", "ltv: $lvt", "legs.loop.ltv", "'$lvt' is not a parameter", "did you mean ltv"),
-    ("amount: -25_000", "amount: 0", "flows.0.amount", "0 is no flow", "negative"),
+    ("amount: -25_000", "amount: 0", "flows.0.amount", "0 is not a flow", "negative"),
     ("amount: -25_000", "amount: -1e22", "flows.0.amount", "is not between", "write a number"),
     ("2024-08-01T00:00:00Z", "2024-06-01T00:00:00Z", "flows.1.ts", "earlier than the flow before", "order flows"),
     ("2024-08-01T00:00:00Z", "soon", "flows.1.ts", "'soon' is not a time", "2024-07-01"),
     ("speed: slow", "speed: quick", "flows.0.speed", "'quick' is none of", "write one of"),
     ("price: open", "price: close", "marks.price", "'close' is none of open", "write one of open"),
     ("holes: refuse", "holes: fill", "marks.holes", "'fill' is none of", "write one of carry"),
-    ("{ETH: bybit:ETHUSDT-spot}", "{ETH: bybit:BTCUSDT-spot}", "marks.usd.ETH", "is no price of ETH", "bybit:ETHUSDT"),
+    ("{ETH: bybit:ETHUSDT-spot}", "{ETH: bybit:BTCUSDT-spot}", "marks.usd.ETH", "not a price of ETH", "bybit:ETHUSDT"),
     ("{ETH: bybit:ETHUSDT-spot}", "{ETH: bybit:ETHUSDT-perp}", "marks.usd.ETH", "is a perp", "-spot"),
     (": binance:ETHUSDT-perp}", ": binance:BTCUSDT-perp}", "marks.proxy.okx:ETHUSDT-perp", "same assets", "ETHUSDT"),
     ("proxy: {okx:ETHUSDT-perp:", "proxy: {okx:ETHUSDC-perp:", "marks.proxy.okx:ETHUSDC-perp", "same assets", "name"),
-    ("proxy: {okx:ETHUSDT-perp: binance", "proxy: {okx:ETHUSDT-perp: okx", "marks.proxy.okx:ETHUSDT-perp", "itself",
+    ("proxy: {okx:ETHUSDT-perp: binance", "proxy: {okx:ETHUSDT-perp: okx", "marks.proxy.okx:ETHUSDT-perp", "own proxy",
      "another"),
     ("kind: spot", "kind: sport", "legs.eth.kind", "'sport' is not a kind of leg", "did you mean spot"),
     ("instrument: bybit:ETHUSDT-spot", "instrument: bybit:ETHUSDT-perp", "legs.eth.instrument", "is a perp", "-spot"),
@@ -221,35 +221,35 @@ REFUSED = [
     ("{weight: $half}", "{weight: 0.9}", "legs.hedge.margin", "add up to 1.3 of NAV", "at most"),
     ("reserve: 0.1", "reserve: 0.3", "legs.view.margin", "and the reserve add up to 1.15", "at most"),
     ("from: eth", "from: ETH", "legs.loop.from", "'ETH' is not a leg", "did you mean eth"),
-    ("from: eth", "from: hedge", "legs.loop.from", "'hedge' is no earlier leg", "move it up"),
+    ("from: eth", "from: hedge", "legs.loop.from", "'hedge' is not an earlier leg", "move it up"),
     ("    from: eth\n", "", "legs.loop.from", "the wallet holds USDT, and this leg stakes ETH", "from: eth"),
     ("lst: WEETH", "lst: stETH", "legs.loop.lst", "is not a liquid staking token", "did you mean wstETH"),
     ("pool: aave_v3\n    debt", "pool: aave\n    debt", "legs.loop.pool", "is not a pool", "did you mean aave_v3"),
-    ("debt: WETH", "debt: USDT", "legs.loop.debt", "can not be staked", "write WETH"),
+    ("debt: WETH", "debt: USDT", "legs.loop.debt", "cannot be staked", "write WETH"),
     ("debt: WETH", "debt: ETH", "legs.loop.debt", "'ETH' is not an asset of the pool", "did you mean WETH"),
     ("    debt: WETH\n", "", "legs.loop.debt", "is missing", "write debt: WETH"),
     ("emode: true", "emode: 1", "legs.loop.emode", "not true or false", "write true"),
-    ("ltv: $ltv", "ltv: 0.94", "legs.loop.ltv", "above 0.93, the most for weETH in aave_v3 with eMode", "at most 0.93"),
+    ("ltv: $ltv", "ltv: 0.94", "legs.loop.ltv", "0.93, the maximum for weETH in aave_v3 with eMode", "at most 0.93"),
     ("ltv: $ltv", "ltv: 0", "legs.loop.ltv", "0 is not above 0", "write a number"),
     ("entry_hf_min: 1.04", "entry_hf_min: 1.5", "legs.loop.ltv", "below entry_hf_min 1.5", "0.633333"),
     ("exit: queue", "exit: dex", "legs.loop.exit", "'dex' is none of market, queue", "write one of"),
     ("[eigen]", "[king]", "legs.loop.rewards", "weETH pays no 'king'", "write some of eigen"),
     ("{match: eth}", "{match: ether}", "legs.hedge.size.match", "'ether' is not a leg", "did you mean eth"),
-    ("{match: eth}", "{match: lent}", "legs.hedge.size.match", "is no earlier leg", "move it up"),
-    ("{match: eth}", "all", "legs.hedge.size", "no amount", "{weight: 1.0}"),
+    ("{match: eth}", "{match: lent}", "legs.hedge.size.match", "is not an earlier leg", "move it up"),
+    ("{match: eth}", "all", "legs.hedge.size", "not a size of a perp", "{weight: 1.0}"),
     ("okx:ETHUSDT-perp: 0.4}", "okx:ETHUSDT-perp: 0.3}", "legs.hedge.venues", "0.6 + 0.3 add up to 0.9", "add up to 1"),
     ("okx:ETHUSDT-perp: 0.4}", "okx:BTCUSDT-perp: 0.4}", "legs.hedge.venues", "holds BTC and ETH", "for each asset"),
     ("okx:ETHUSDT-perp: 0.4}", "okx:ETHUSDT-spot: 0.4}", "legs.hedge.venues.okx:ETHUSDT-spot", "is a spot", "-perp"),
     ("okx:ETHUSDT-perp: 0.4}", "okx:ETHUSD-perp: 0.4}", "legs.hedge.venues.okx:ETHUSD-perp", "settle in USDT", "USDT"),
     ("okx:ETHUSDT-perp: 0.4}", "kraken:ETHUSDT-perp: 0.4}", "legs.hedge.venues.kraken:ETHUSDT-perp",
      "margins of kraken are not known", "initial_margin"),
-    ("margin: {weight: 0.3}", "margin: {weight: 0.05}", "legs.hedge.margin", "below 0.2 of the", "{weight: 0.08}"),
-    ("margin: {weight: 0.3}", "margin: {units: 2}", "legs.hedge.margin", "a margin has no units", "{weight: 0.5}"),
+    ("margin: {weight: 0.3}", "margin: {weight: 0.05}", "legs.hedge.margin", "below 0.2, the", "{weight: 0.08}"),
+    ("margin: {weight: 0.3}", "margin: {units: 2}", "legs.hedge.margin", "cannot be sized by units", "{weight: 0.5}"),
     ("side: short", "side: sell", "legs.hedge.side", "'sell' is none of", "write one of"),
     ("side: short", "side: signal", "legs.hedge.signal", "is missing", "source: baseline"),
-    ("side: signal", "side: long", "legs.view.signal", "side long hears no signal", "side: signal"),
+    ("side: signal", "side: long", "legs.view.signal", "side long takes no signal", "side: signal"),
     ("source: http, url:", "source: file, url:", "legs.view.signal", "the source file has no url", "remove url"),
-    ("sd_cap_bps: 1_000", "sd_cap_bps: 10", "legs.view.signal", "leave no deviation", "above the floor"),
+    ("sd_cap_bps: 1_000", "sd_cap_bps: 10", "legs.view.signal", "leave no range", "above the floor"),
     ("confidence: 0.8", "confidence: 80", "legs.view.signal.confidence", "80 is not between 0 and 1", "write a number"),
     ("size: {weight: 0.1}", "size: {weight: 3.5}", "legs.view.size", "3.5 times NAV is above 3", "at most"),
     ("asset: USDT", "asset: USDC", "legs.lent.asset", "'USDC' is not an asset of the pool", "did you mean USDT"),
@@ -265,14 +265,14 @@ REFUSED = [
     ("reserve: 0.1", "reserve: 1", "reserve", "1 is not between", "write a number"),
     ("spot_bps: 7", "spot_bps: free", "costs.spot_bps", "'free' is not a number", "write a number"),
     ("spot_bps: 7", "spot_bps: -1", "costs.spot_bps", "-1 is not between 0", "write a number"),
-    ("{bybit: 4, default: 5}", "{bybit: 4}", "costs.perp_bps", "says nothing of binance, okx", "default:"),
+    ("{bybit: 4, default: 5}", "{bybit: 4}", "costs.perp_bps", "has no fee for binance, okx", "default:"),
     ("swap_bps: venue", "swap_bps: -1", "costs.swap_bps", "-1 is not between", "write a number"),
     ("delay_h: 2", "delay_h: -2", "costs.transfer.delay_h", "-2 is not between", "write a number"),
     ("owed_in: ETH", "owed_in: USDT", "costs.gas.owed_in", "is not what gas is paid in", "write ETH"),
     ("{okx: {initial", "{okx: {inital", "venues.okx.inital_margin", "not a known key", "did you mean initial_margin"),
     ("initial_margin: 0.2", "initial_margin: 0.02", "venues.okx.maintenance_margin", "0.05 is above initial_margin",
      "at most"),
-    ("convention: legacy", "convention: exact", "legacy", "convention: legacy alone", "remove it"),
+    ("convention: legacy", "convention: exact", "legacy", "convention: legacy only", "remove it"),
     ("gas_twice: true", "gas_twice: 2", "legacy.gas_twice", "not true or false", "write true"),
 ]  # fmt: skip
 
@@ -468,7 +468,7 @@ def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path):
     (own,) = problems(lambda: carry_read.loads("extends: gone.yaml\n" + LENDING))
     assert (own.line, own.message) == (1, "there is no file gone.yaml")
     (own,) = problems(lambda: carry_read.loads(LENDING, settings=["extends=a.yaml"]))
-    assert "can not be set by an option" in own.message
+    assert "cannot be set by an option" in own.message
 
 
 def test_a_parameter_of_an_option_is_put_in_and_its_fault_names_the_option():
@@ -534,7 +534,7 @@ def test_a_share_class_in_eth_sells_short_only_what_it_bought_beyond_its_capital
     (own,) = problems(lambda: basis("ETH", legs__extra__size="{weight: 0.3}"))
     assert (own.field, own.message) == (
         "legs.short.margin",
-        "more is taken from leg base than it gives, by 0.09 of NAV",
+        "more is taken from leg base than it provides, by 0.09 of NAV",
     )
 
 
@@ -554,7 +554,7 @@ costs: {spot_bps: 0}
     )
     naked = "{kind: perp, side: short, size: {weight: 0.1}, venues: {bybit:BTCUSDT-perp: 1}, margin: {weight: 0.1}}"
     found = carry_read.loads(text, settings=[f"legs.short={naked}"]).warnings
-    assert "short is short of BTC that nothing holds" in found
+    assert "short is short BTC that no leg holds" in found
 
 
 def test_a_price_that_is_needed_comes_from_the_spot_leg_or_is_asked_for():
@@ -622,14 +622,14 @@ def test_each_family_is_read_by_its_own_reader(tmp_path):
     (own,) = problems(lambda: runs_strategies.load_strategies([MODES[0]]))
     assert (own.file, own.field) == (str(MODES[0]), "family")
     (own,) = problems(lambda: signal_read.load(MODES[0]))
-    assert "can not stand here" in own.message
+    assert "cannot be used here" in own.message
     (own,) = problems(lambda: model_load.loads(LENDING.replace("carry", "cary")))
     assert (own.field, own.remedy) == ("family", "did you mean carry?")
     found = problems(lambda: model_load.loads(LENDING + "sections: {}\n"))
     assert [own.field for own in found] == ["sections"]
     for options in ({"instruments": ["binance:BTCUSDT-perp"]}, {"account": tmp_path / "a.yaml"}):
         (own,) = problems(lambda options=options: model_load.load(MODES[0], **options))
-        assert "means nothing to a carry strategy" in own.message
+        assert "has no effect on a carry strategy" in own.message
 
 
 def test_the_packaged_tables_agree_with_each_other():

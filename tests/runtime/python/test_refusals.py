@@ -113,7 +113,7 @@ def test_a_time_in_force_that_contradicts_the_rest_is_an_error_and_no_other_orde
 
 
 def test_what_is_no_number_is_a_fault_of_the_code():
-    with pytest.raises(StrategyError, match="has to be a number"):
+    with pytest.raises(StrategyError, match="must be a number"):
         asked("view.buy('all')")
 
 

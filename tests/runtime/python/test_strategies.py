@@ -301,9 +301,9 @@ def test_an_error_names_file_line_time_and_strategy_and_what_was_done_is_kept(tm
 
 @pytest.mark.parametrize("does", ["view.buy(0.001, type='limit', price=1)", "view.set_timer(60)"])
 def test_more_than_wanted_max_in_one_call_is_an_error_that_names_it(tmp_path, does):
-    loop = f"        for _ in range({limits.WANTED_MAX + 1}):\n            {does}\n"
+    loop = f"        for _ in range({limits.CALL_REQUESTS_MAX + 1}):\n            {does}\n"
     code = f"class Own:\n    def on_bar(self, view, bar):\n{loop}"
-    with pytest.raises(StrategyError, match=f"more than {limits.WANTED_MAX} "):
+    with pytest.raises(StrategyError, match=f"more than {limits.CALL_REQUESTS_MAX} "):
         runs_backtest.backtest(strategy(tmp_path, code), data=market())
 
 
@@ -331,8 +331,8 @@ def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("code", "more", "said"),
     [
-        ("class Own:\n    def on_bar(self, view)\n", "", ":2: class: is not Python"),
-        ("import nothing_of_this_name\n", "", ":1: class: can not be loaded: ModuleNotFoundError"),
+        ("class Own:\n    def on_bar(self, view)\n", "", ":2: class: is not valid Python"),
+        ("import nothing_of_this_name\n", "", ":1: class: cannot be loaded: ModuleNotFoundError"),
         ("class Other:\n    def on_bar(self, view, bar): pass\n", "", "has no class Own; write one of Other"),
         ("class Own:\n    def on_bar(self, view): pass\n", "", ":2: class: Own.on_bar does not take self, view, bar"),
         ("class Own:\n    def on_bars(self, view, bar): pass\n", "", "would never be called; did you mean on_bar?"),
@@ -347,7 +347,7 @@ def test_the_command_writes_what_was_done_and_ends_with_1(tmp_path, monkeypatch,
         (
             QUIET + "    def __init__(self):\n        raise ValueError('no')\n",
             "",
-            ":4: params: can not be loaded: ValueError: no",
+            ":4: params: cannot be loaded: ValueError: no",
         ),
     ],
 )

@@ -102,7 +102,8 @@ def test_a_limit_of_the_strategy_is_named_as_the_file_writes_it():
     (row,) = run.summary["denied"]
     assert row["count"] >= 1
     assert row["text"].endswith(
-        "denied by max_daily_trades (1): the UTC day had so many entries; write limits: {max_daily_trades: off}"
+        "denied by max_daily_trades (1): the UTC day already had this many entries; "
+        "write limits: {max_daily_trades: off}"
     )
 
 

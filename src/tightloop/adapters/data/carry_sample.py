@@ -68,7 +68,7 @@ def _check_ours(root: Path, replace: bool) -> None:
     readme = root / "README.md"
     is_ours = readme.is_file() and readme.read_bytes().startswith(HEADING.encode())
     if root.is_dir() and any(root.iterdir()) and not is_ours:
-        message = "holds something else, and this sample bears the names of real venues"
+        message = "holds other data, and this sample uses the names of real venues"
         raise InputError.one(root, None, "--out", message, "name an empty folder with --out, such as .data/carry")
     check_room(root, replace)
 

@@ -281,9 +281,9 @@ class Catalog:
         matches = [dataset for dataset in self._of(kind) if dataset.instrument == instrument]
         if not matches:
             names = {str(other.instrument) for other in self._of(kind) if other.instrument}
-            available = nearest(str(instrument), names) if names else "none at all"
+            available = nearest(str(instrument), names) if names else "no instrument"
             message = f"there are no {kind} of {instrument}"
-            raise InputError.one(self.root, None, "instruments", message, f"there are {kind} of {available}")
+            raise InputError.one(self.root, None, "instruments", message, f"the catalog has {kind} of {available}")
         dataset = matches[0]
         self._source(dataset)
         sources = [Source([file], dataset.path) for file in dataset.files]
@@ -292,8 +292,8 @@ class Catalog:
             raise self._empty_window(dataset, self._source(dataset), start_ns, end_ns, "ts_init_ns")
         gate(reader.report, accepted, self.root)
         if kind == "books" and not reader.has_snapshot:
-            message = "there is no snapshot among the rows, and without one the book is never known"
-            remedy = "begin earlier, with --from, or write the book again with snapshots"
+            message = "no row is a snapshot, and without one the book is never known"
+            remedy = "begin earlier with --from, or write the book again with snapshots"
             raise InputError.one(self.root / dataset.path, None, "is_snapshot", message, remedy)
         return reader
 
@@ -398,7 +398,7 @@ def _less_torn(
             raise error from None
     loaded = load(low, high, accepted | {"holes"})
     faults = tuple(
-        replace(fault, verdict=Verdict.USABLE, detail=f"{fault.detail}; few in the whole dataset")
+        replace(fault, verdict=Verdict.USABLE, detail=f"{fault.detail}; few compared with the whole dataset")
         if fault.kind == "holes"
         else fault
         for fault in loaded.report.faults

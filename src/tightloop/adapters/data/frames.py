@@ -68,7 +68,7 @@ def columns_of(frame: Any, name: str) -> Columns:
     lengths = {key: len(columns[key]) for key in WANTED if key in columns}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key} {count}" for key, count in lengths.items())
-        raise InputError.one(name, None, "", f"the columns have different lengths: {shown}", "give each the same rows")
+        raise InputError.one(name, None, "", f"the columns have different lengths: {shown}", "give each as many rows")
     return columns
 
 
@@ -86,7 +86,7 @@ def _named(frame: Any, name: str) -> list[tuple[Any, Any]]:
         return list(frame.items())
     if hasattr(frame, "iloc") and hasattr(frame, "columns"):
         return _of_pandas(frame)
-    raise InputError.one(name, None, "", f"is of type {type(frame).__name__}, which is no frame", f"give {FORMS}")
+    raise InputError.one(name, None, "", f"is of type {type(frame).__name__}, which is not a frame", f"give {FORMS}")
 
 
 def _of_pandas(frame: Any) -> list[tuple[Any, Any]]:
@@ -125,7 +125,7 @@ def _of_polars(column: pl.Series) -> Any:
 
 def _of_values(values: Any, key: str, name: str) -> pa.Array:
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
-        message = f"is of type {type(values).__name__}, which is no column"
+        message = f"is of type {type(values).__name__}, which is not a column"
         raise InputError.one(name, None, key, message, "give a list or an array")
     if getattr(values, "ndim", 1) != 1:
         raise InputError.one(
@@ -167,7 +167,7 @@ def _odd_one(values: list[Any]) -> tuple[int, str]:
         if first is not None and kind is not first:
             return row, f"holds {value!r}, and those before it are of type {first.__name__}"
         first = kind
-    return 0, f"holds {values[0]!r:.80}, which can not be read" if values else "is empty"
+    return 0, f"holds {values[0]!r:.80}, which cannot be read" if values else "is empty"
 
 
 def times_of(column: pa.Array, name: str) -> tuple[Ints, bool]:
@@ -188,13 +188,13 @@ def floats_of(column: pa.Array, key: str, name: str, may_miss: bool) -> Floats:
         numbers = np.array([_number(text) for text in texts], np.float64)
         bad = [row for row, text in enumerate(texts) if text is not None and numbers[row] != numbers[row]]
         if bad:
-            raise InputError.one(name, None, key, _of_row(column, bad[0], "is no number"), "give numbers")
+            raise InputError.one(name, None, key, _of_row(column, bad[0], "is not a number"), "give numbers")
     elif pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
     elif pa.types.is_null(kind):
         numbers = np.full(len(column), np.nan)
     else:
-        raise InputError.one(name, None, key, f"is of type {kind}, which is no number", "give numbers")
+        raise InputError.one(name, None, key, f"is of type {kind}, which is not a number", "give numbers")
     missing = np.flatnonzero(np.isnan(numbers))
     if len(missing) and not may_miss:
         message = f"row {int(missing[0]) + 1} has no number ({len(missing)} of {len(numbers)} rows)"

@@ -48,11 +48,9 @@ def _problems(file: Path, index: int, row: dict[str, object]) -> list[Problem]:
     start, end = row["start_ns"], row["end_ns"]
     if not (isinstance(start, int) and isinstance(end, int) and start <= end):
         message = f"row {index} does not begin before it ends"
-        problems.append(
-            Problem(str(file), None, "end_ns", message, "write nanoseconds since 1970, the later ones here")
-        )
+        problems.append(Problem(str(file), None, "end_ns", message, "write nanoseconds since 1970, not below start_ns"))
     elif counted_ns(start) is None or counted_ns(end) is None:
-        message = f"row {index} is not of the years 1990 to 2100"
+        message = f"row {index} is not in the years 1990 to 2100"
         problems.append(Problem(str(file), None, "start_ns", message, "write nanoseconds since 1970"))
     return problems
 

@@ -58,7 +58,7 @@ def fetch_predictions(
     place = urllib.parse.urlsplit(url)
     if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOOPBACK):
         remedy = "write an address that begins with https://"
-        raise ProviderError.one(url, None, "signal", "is no address that a token may be sent to", remedy)
+        raise ProviderError.one(url, None, "signal", "is not an address to which a token may be sent", remedy)
     asked = urllib.parse.urlencode({"symbol": symbol, "from": iso(start_ns), "to": iso(end_ns)})
     request = urllib.request.Request(f"{url}{'&' if place.query else '?'}{asked}")
     request.add_header("Accept", "application/json")
@@ -67,13 +67,13 @@ def fetch_predictions(
     try:
         rows = json.loads(answer)
     except ValueError:
-        remedy = "see what the provider answers"
+        remedy = "check what the provider answers"
         raise ProviderError.one(url, None, "signal", "answered with something that is not JSON", remedy) from None
     if isinstance(rows, dict):
         rows = rows.get("predictions")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         remedy = f"{ROW_REMEDY} for each"
-        raise ProviderError.one(url, None, "predictions", "is no list of rows in the answer", remedy)
+        raise ProviderError.one(url, None, "predictions", "is not a list of rows in the answer", remedy)
     try:
         said = _read(((at, row) for at, row in enumerate(rows, start=1)), url, symbol, needs_rows=False)
     except InputError as error:
@@ -87,23 +87,23 @@ def _answer(request: urllib.request.Request, url: str, timeout_s: float) -> byte
             answer: bytes = response.read(ANSWER_BYTES_MAX + 1)
     except urllib.error.HTTPError as error:
         refused = error.code in (401, 403)
-        remedy = "give a valid token in TIGHTLOOP_SIGNAL_TOKEN" if refused else "see what the provider says of it"
+        remedy = "give a valid token in TIGHTLOOP_SIGNAL_TOKEN" if refused else "ask the provider about this answer"
         message = f"answered with {error.code} {error.reason}"
         error.close()
         raise ProviderError.one(url, None, "signal", message, remedy) from None
     except TimeoutError:
         message = f"did not answer within {timeout_s:g} s"
-        raise ProviderError.one(url, None, "signal", message, "ask again, or for less time at once") from None
+        raise ProviderError.one(url, None, "signal", message, "try again, or request a shorter span of time") from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             message = f"did not answer within {timeout_s:g} s"
         else:
-            message = f"can not be reached: {reason}"
-        raise ProviderError.one(url, None, "signal", message, "see that the provider is there") from None
+            message = f"cannot be reached: {reason}"
+        raise ProviderError.one(url, None, "signal", message, "check that the provider is running") from None
     if len(answer) > ANSWER_BYTES_MAX:
         message = f"answered with more than {ANSWER_BYTES_MAX // 2**20} MB"
-        raise ProviderError.one(url, None, "signal", message, "ask for less time at once")
+        raise ProviderError.one(url, None, "signal", message, "request a shorter span of time")
     return answer
 
 
@@ -114,7 +114,7 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             for row in reader:
                 yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError.one(file, reader.line_num, "", f"is no CSV: {error}", ROW_REMEDY) from None
+            raise InputError.one(file, reader.line_num, "", f"is not CSV: {error}", ROW_REMEDY) from None
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[None, Mapping[str, Any]]]:
@@ -162,10 +162,11 @@ def _said(row: Mapping[str, Any], place: str, line: int | None) -> Any:
     ts_ns = _time_ns(time)
     if ts_ns is None:
         remedy = "write 2024-01-31T12:00:00Z or nanoseconds since 1970"
-        raise InputError.one(place, line, "ts", f"{time!r} is no time", remedy)
+        raise InputError.one(place, line, "ts", f"{time!r} is not a time", remedy)
     signal = str(row.get("signal")).strip().lower()
     if signal not in SIDES:
-        raise InputError.one(place, line, "signal", f"{row.get('signal')!r} is no signal", f"write {', '.join(SIDES)}")
+        message = f"{row.get('signal')!r} is not a signal"
+        raise InputError.one(place, line, "signal", message, f"write {', '.join(SIDES)}")
     side = SIDES[signal]
     confidence, sd = _number(row.get("confidence")), _number(row.get("sd"))
     if not 0 <= confidence <= 1:

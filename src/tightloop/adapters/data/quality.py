@@ -58,7 +58,7 @@ def only(root: Path, name: str) -> Dataset:
     matches = select(root, [name])
     if len(matches) > 1:
         shown = nearest(name, (dataset.path.removesuffix(".parquet") for dataset in matches))
-        raise InputError.one(root, None, name, f"means {len(matches)} datasets", f"name one of {shown}")
+        raise InputError.one(root, None, name, f"matches {len(matches)} datasets", f"name one of {shown}")
     return matches[0]
 
 
@@ -107,7 +107,7 @@ def _judged(dataset: Dataset, calendar_of: CalendarOf) -> DatasetReport:
         return judge_series(dataset, source).report
     if dataset.timeframe is None or dataset.instrument is None:
         known = ", ".join(TIMEFRAMES)
-        return schema_report(dataset.path, source.rows, (), f"the name {dataset.name} ends with none of {known}")
+        return schema_report(dataset.path, source.rows, (), f"the name {dataset.name} does not end with one of {known}")
     step_ns = TIMEFRAMES[dataset.timeframe]
     bars, grid = read_bars(source, _BAR, step_ns, *_ALL)
     zoned = source.zone("ts") is not None

@@ -61,22 +61,22 @@ def resample(root: Path, dataset: Dataset, timeframe: str, replace: bool = False
     """
     if dataset.kind != "bars" or dataset.instrument is None or dataset.timeframe is None:
         raise InputError.one(
-            dataset.path, None, "", "is no dataset of bars", "name one, as `tightloop data list` shows them"
+            dataset.path, None, "", "is not a dataset of bars", "name one that `tightloop data list` shows"
         )
     if timeframe not in TIMEFRAMES:
-        message = f"{timeframe!r} is no timeframe"
+        message = f"{timeframe!r} is not a timeframe"
         raise InputError.one("TF", None, "", message, f"use one of {', '.join(TIMEFRAMES)}")
     step_ns, from_ns = TIMEFRAMES[timeframe], TIMEFRAMES[dataset.timeframe]
     if step_ns <= from_ns or step_ns % from_ns:
         longer = [name for name, length in TIMEFRAMES.items() if length > from_ns and length % from_ns == 0]
-        message = f"bars of {dataset.timeframe} do not make bars of {timeframe}"
+        message = f"bars of {dataset.timeframe} cannot be resampled to {timeframe}"
         raise InputError.one(
             "TF", None, "", message, f"use one of {', '.join(longer)}" if longer else "use shorter bars"
         )
     path = f"bars/{dataset.venue}/{dataset.instrument.stem}-{timeframe}.parquet"
     for there in (root / path, root / path.removesuffix(".parquet")):
         if there.exists() and not (replace and there.is_file()):
-            raise InputError.one(there, None, "", "is there already", "keep it, or write over it with --replace")
+            raise InputError.one(there, None, "", "already exists", "keep it, or overwrite it with --replace")
     times, prices = _stored(dataset)
     _check_grid(dataset, times, from_ns)
     opens, made, counts = aggregate(times, prices, step_ns)
@@ -102,7 +102,7 @@ def _stored(dataset: Dataset) -> tuple[Ints, dict[str, Floats]]:
     if len(repeats):
         torn = [row for row in repeats if any(prices[name][row] != prices[name][row - 1] for name in PRICE_COLUMNS)]
         if torn:
-            message = f"the bar of {iso(int(times[torn[0]]))} is there with different values"
+            message = f"the bar of {iso(int(times[torn[0]]))} is repeated with different values"
             raise InputError.one(dataset.path, None, "ts", message, "remove one of the two")
         times = np.delete(times, repeats)
         prices = {name: np.delete(column, repeats) for name, column in prices.items()}
@@ -116,10 +116,10 @@ def _check_grid(dataset: Dataset, times: Ints, from_ns: int) -> None:
     for fault in faults:
         if fault is not None:
             message = f"{fault.kind}: {fault.detail}, first at {iso(fault.first_ns or 0)}"
-            raise InputError.one(dataset.path, None, "ts", message, "repair the bars, then make longer ones")
+            raise InputError.one(dataset.path, None, "ts", message, "repair the bars, then resample them")
     if grid.offset_ns or grid.zone is not None:
         where = "by UTC" if grid.zone is None else f"by the clock of {grid.zone}"
-        message = f"the bars begin {length(grid.offset_ns)} into each {length(from_ns)} {where}, and longer bars at 0 s"
+        message = f"the bars begin {length(grid.offset_ns)} into each {length(from_ns)} {where}, longer bars at 0 s"
         raise InputError.one(dataset.path, None, "ts", message, "make them from shorter bars, or fetch them")
 
 

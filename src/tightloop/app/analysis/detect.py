@@ -67,7 +67,8 @@ def detect(
         wanted = tuple(name for name in wanted if name in instruments)
     if not wanted:
         there = ", ".join(sorted({label.instrument for label in known})[:8])
-        raise InputError.one(file, None, "instrument", "no label is of the instruments wanted", f"use some of {there}")
+        message = "no label belongs to the requested instruments"
+        raise InputError.one(file, None, "instrument", message, f"use some of {there}")
     signals: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     warnings: dict[str, None] = {}
     denied: list[list[dict[str, Any]]] = []

@@ -46,12 +46,13 @@ from tightloop.runtime.results.carry.tables import label
 LAST_SHOWN = 8
 STAGES = {
     Task.ENTER: (
-        "lend what is borrowed against", "bring cash to exchanges", "trade spot and hedges", "bring coins on chain",
-        "lend, stake and loop", "note what is held",
+        "lend what is borrowed against", "move cash to exchanges", "trade spot and hedges", "move coins on chain",
+        "lend, stake and loop", "record what is held",
     ),
     Task.REDUCE: (
-        "unwind on chain", "bring coins to exchanges", "cover and sell", "bring cash back", "repay and release",
-        "note what is held",
+        "unwind on chain", "move coins to exchanges", "close hedges and sell", "move cash to the wallet",
+        "repay debt and release collateral",
+        "record what is held",
     ),
 }  # fmt: skip
 """Stages of a task, in order."""
@@ -92,7 +93,7 @@ def carry_again(folder: Path, data: Path | None) -> CarryAgain:
     try:
         orders = parquet.read(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError.one(folder, None, path.name, f"can not be read: {error}", REMEDY) from None
+        raise InputError.one(folder, None, path.name, f"cannot be read: {error}", REMEDY) from None
     return CarryAgain(folder, result, strategy, feed, orders, whole, bundles_of(whole))
 
 
@@ -113,7 +114,7 @@ def explain_carry(
     """Explain a carry run as ``explain`` does."""
     ts_ns = time_of(at, "--at")
     if signal is not None:
-        message = "a carry run has rules and bands, and no signals of sections"
+        message = "a carry run has rules and bands, not signals of sections"
         raise InputError.one("command line", None, "--signal", message, "ask for a time with --at, or with --order ID")
     run = carry_again(folder, data)
     whole = run.whole
@@ -228,11 +229,11 @@ def _why_not_entered(run: CarryAgain, at: int, leg: Leg, undone: pl.DataFrame) -
     """State why a leg was never entered."""
     if undone.height:
         last = undone.row(-1, named=True)
-        return f"every bundle with it was undone, the last ({last['order_id']}): {last['reason']}"
+        return f"every bundle that contained it was rolled back, the last one ({last['order_id']}): {last['reason']}"
     signal = _signals(run, at, leg)
     if signal is not None:
         if signal["predictions"] == 0:
-            return "its provider said nothing in the time of the run"
+            return "its provider sent no prediction during the run"
         if signal["heard"] == 0:
             highest = signal["highest_confidence"]
             return f"no prediction was above its confidence {leg.signal.confidence:g}; the highest was {highest:g}" if (
@@ -245,8 +246,8 @@ def _why_not_entered(run: CarryAgain, at: int, leg: Leg, undone: pl.DataFrame) -
         return f"nothing may be added: {denied[0]['reason']}"
     source = f"leg {leg.source}" if leg.source is not None else "the wallet"
     return (
-        f"its size ({_size(leg.size)}) came to nothing: what {source} had left for it, less reserve and gas, was not "
-        "worth its way"
+        f"its size ({_size(leg.size)}) was too small to trade: what {source} had left for it, after reserve and gas, "
+        "was below the costs of the trade"
     )
 
 

@@ -35,7 +35,7 @@ def indicator(kind: str, bars: Any, /, *, instrument: str | None = None, **param
     module = indicators.load(kind)
     if module.is_windowed or module.is_of_instance:
         what = "windows of time on ticks" if module.is_windowed else "a position"
-        message = f"{kind} is of {what}, and not of bars"
+        message = f"{kind} is computed from {what}, not from bars"
         raise InputError.one(PLACE, None, "type", message, "use it as a variant of a strategy")
 
     def refuse(path: tuple[Any, ...], wrong: str, remedy: str) -> None:
@@ -45,11 +45,11 @@ def indicator(kind: str, bars: Any, /, *, instrument: str | None = None, **param
     values = indicators.with_defaults(module, parameters)
     rows, missing = _rows(bars, instrument)
     if kind == "VWAP" and values["anchor"] != 0.0 and "ts" in missing:
-        raise InputError.one(PLACE, None, "ts", "VWAP of a day looks at the time of its bars", "give a column ts")
+        raise InputError.one(PLACE, None, "ts", "VWAP with anchor: day needs the times of its bars", "give a column ts")
     outputs = indicators.series(kind, rows, **parameters)
     if "volume" in missing and _reads_volume(kind, rows, parameters, outputs):
         remedy = "give a frame with open, high, low, close and volume"
-        raise InputError.one(PLACE, None, "volume", f"{kind} looks at the volume, which closes do not tell", remedy)
+        raise InputError.one(PLACE, None, "volume", f"{kind} needs volumes, which closes alone do not have", remedy)
     return outputs
 
 
@@ -128,5 +128,5 @@ def _of_run(run: SignalRun, instrument: str | None) -> npt.NDArray[np.void]:
     name = next(iter(there)) if instrument is None else instrument
     if name not in there:
         remedy = near(name, tuple(there), f"write one of {', '.join(there)}")
-        raise InputError.one(PLACE, None, "instrument", f"{shown(name)} is not of the run", remedy)
+        raise InputError.one(PLACE, None, "instrument", f"{shown(name)} is not in the run", remedy)
     return np.ascontiguousarray(there[name])

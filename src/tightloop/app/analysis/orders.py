@@ -13,7 +13,7 @@ import polars as pl
 
 from tightloop.app.analysis.rerun import Again, number_of
 from tightloop.app.facts.conditions import Facts, instances_of
-from tightloop.app.facts.python import wish_facts
+from tightloop.app.facts.python import request_facts
 from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.text.numbers import known
 from tightloop.core.domain.enums import Role, SlippageKind
@@ -26,47 +26,47 @@ SAME = 1e-9
 """Relative difference up to which two prices are the same."""
 
 ENDED = {
-    "ttl": "its time to live was over before it filled",
+    "ttl": "its time to live expired before it filled",
     "oco": "the other order of its group filled, and one fill cancels the rest",
     "nothing_to_reduce": "there was no position left for it to reduce",
-    "unfilled_ioc": "tif IOC: what does not fill at once is canceled",
-    "unfilled_fok": "tif FOK: it could not fill whole at once",
-    "post_only_would_take": "post_only: at the first price it met it would have taken liquidity",
-    "o1_true": "O1 was TRUE: the signal was called off, and its entry with it",
+    "unfilled_ioc": "tif IOC: what does not fill at once is cancelled",
+    "unfilled_fok": "tif FOK: it could not be filled completely at once",
+    "post_only_would_take": "post_only: it would have taken liquidity at the first price it met",
+    "o1_true": "O1 was TRUE: the signal was cancelled, and its entry with it",
     "e1_true": "E1 was TRUE before the entry filled",
     "exit": "the position was closed, or an exit was under way",
     "killed": "the kill switch was engaged",
-    "liquidated": "the position was closed by force at its liquidation price",
-    "operator": "an operator asked for it",
-    "strategy": "the strategy asked for its cancel",
-    "ruined": "equity was not above 0, and nothing is entered from there on",
-    "insufficient_cash": "the price had risen by the fill, and the cash paid for no more than what filled",
+    "liquidated": "the position was liquidated",
+    "operator": "an operator requested it",
+    "strategy": "the strategy requested its cancellation",
+    "ruined": "equity was not above 0, and no entries are taken from then on",
+    "insufficient_cash": "the price had risen by the time of the fill, and free cash covered no more than what filled",
 }
 REFUSED = {
     "qty_rounds_to_zero": "the size is less than one lot of the instrument",
-    "below_min_notional": "the notional is below the least the venue takes",
-    "price_unknown": "the price it should have is not known (a variant without a value), or no price",
-    "size_unknown": "the size is not known (a variant without a value, no stop for a size by risk), or no quantity",
+    "below_min_notional": "the notional is below the venue's minimum",
+    "price_unknown": "its price is not known (a variant without a value) or not valid",
+    "size_unknown": "the size is not known (a variant without a value, no stop for a size by risk) or not valid",
     "stop_unknown": "the stop is not known, and an entry without its stop is not sent",
     "target_unknown": "the target is not known",
-    "base_beyond_peak": "the base of the retracement lies at the peak or beyond it: there was no move to give back",
+    "base_beyond_peak": "the base of the retracement lies at the peak or beyond it: there was no move to retrace",
     "stop_beyond_entry": "the stop would lie on the wrong side of the entry",
-    "stop_at_zero": "the stop would rest at 0 or below, where no price reaches it",
+    "stop_at_zero": "the stop would rest at 0 or below, where no price can reach it",
     "stop_beyond_liquidation": "the stop would rest beyond the liquidation price, and the position would be liquidated "
     "before it: lower the leverage or bring the stop nearer",
     "target_beyond_entry": "the target would lie on the wrong side of the entry",
     "short_not_allowed": "the instrument has no margin: it is long only",
-    "min_risk_reward": "what can be gained is too little for what can be lost",
-    "unknown_outcome": "another order of the instrument was sent and not answered",
+    "min_risk_reward": "the possible gain is too small for the possible loss",
+    "unknown_outcome": "the outcome of another order on the instrument is not known",
     "leverage_unknown": "the leverage is not a number above 0",
-    "book_unknown": "the order book was lost or empty on that side: nobody knows what the order would pay",
+    "book_unknown": "the order book was lost or empty on that side: the fill price could not be estimated",
     "kill_switch": "the kill switch was engaged",
     "killed": "the kill switch was engaged",
-    "ruined": "equity was not above 0: nothing is entered from there on",
-    "insufficient_cash": "the free cash does not pay for its price, fee and slippage: ask for less",
+    "ruined": "equity was not above 0: no entries are taken from then on",
+    "insufficient_cash": "free cash does not cover its price, fee and slippage: use a smaller size",
     "slots_full": "the strategy had as many positions as max_concurrent_positions allows",
     "nothing_to_reduce": "there was no position for it to reduce",
-    "loss_cooldown": "a loss was followed by a pause that was not over",
+    "loss_cooldown": "the cooldown after a loss was not over",
 }
 
 
@@ -79,7 +79,7 @@ def explain_order(run: Again, order_id: str) -> Facts:
     facts["why"] = _why(order)
     facts["check"] = _check(run, order) if order["state"] == "DENIED" else None
     listener = run.whole.listener
-    facts["asked"] = None if listener is None or listener.wish is None else wish_facts(listener.wish)
+    facts["asked"] = None if listener is None or listener.request is None else request_facts(listener.request)
     facts["nearest_price"] = _nearest_price(run, order)
     return facts
 
@@ -92,7 +92,7 @@ def _why(order: Mapping[str, Any]) -> str | None:
     """State why an order ended without a fill; None for a filled one."""
     reason = order["reason"]
     if order["state"] == "DENIED":
-        return REFUSED.get(reason, f"the check {reason} said no")
+        return REFUSED.get(reason, f"the check {reason} denied it")
     if order["state"] in ("CANCELED", "EXPIRED", "REJECTED"):
         return ENDED.get(reason, f"reason {reason}")
     if order["state"] == "FILLED":
@@ -141,12 +141,12 @@ def _fill(run: Again, order: Mapping[str, Any], fill: Mapping[str, Any]) -> Fact
 def _tick_rule(order: Mapping[str, Any], fill: Mapping[str, Any], met: float | None) -> str:
     """State which rule of fills on ticks determined the price; ``met``: price before slippage."""
     if order["role"] == "liquidation":
-        return "the mark passed the liquidation price, and the position was closed at the touch"
+        return "the mark price passed the liquidation price, and the position was closed at the touch"
     if fill["liquidity"] == "maker":
         return "it rested at its price until prints traded through it, or used up the queue ahead of it"
     if order["type"] in ("stop", "trailing"):
-        return "its trigger was reached, and it took what the book showed then"
-    beyond = "" if _same(met, fill["price"]) else ", and more than the touch had"
+        return "its trigger was reached, and it took what the book showed at that time"
+    beyond = "" if _same(met, fill["price"]) else ", beyond the quantity at the touch"
     return f"it took what the book showed when it arrived at the venue{beyond}"
 
 
@@ -158,7 +158,7 @@ def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str 
     at_open = _same(met, float(bar["open"]))
     if order["role"] == "liquidation":
         where = "at the open, which was beyond" if at_open else "at"
-        return f"the position was closed by force {where} its liquidation price"
+        return f"the position was liquidated {where} its liquidation price"
     if kind == "market":
         return "a market order decided at a close fills at the open of the next bar"
     if kind in ("stop", "trailing") or (kind == "stop_limit" and not _same(met, limit)):
@@ -168,7 +168,9 @@ def _rule(order: Mapping[str, Any], met: float | None, bar: Rows | None) -> str 
                 return "the stop was triggered before the bar began, so it filled at its open, whatever that was"
             return "the bar opened at or beyond the stop, so it filled at that open"
         if kind == "trailing":
-            return "price passed the trailing stop inside the bar, as the bar itself may have moved it: it filled there"
+            return (
+                "price passed the trailing stop inside the bar, which may have moved the stop itself: it filled there"
+            )
         if _same(met, stop):
             return "price touched the stop inside the bar, so it filled at the stop"
         return "the stop was triggered before, and the rest filled at this price"
@@ -323,7 +325,7 @@ def _free_cash(denied: _Denied) -> float:
 
 
 CHECKS: dict[str, Check] = {
-    "insufficient_cash": lambda d: ("what the order would take out of the free cash", _cost(d), _free_cash(d)),
+    "insufficient_cash": lambda d: ("free cash the order would use", _cost(d), _free_cash(d)),
     "max_position": lambda d: (
         "notional of the position with this order", d.held(instance=d.index) + d.notional, d.share("max_position_pct")),
     "max_symbol": lambda d: (
@@ -351,7 +353,7 @@ CHECKS: dict[str, Check] = {
         100.0 * abs(d.price - float(d.instrument["mark"])) / float(d.instrument["mark"]),
         float(d.limits["price_band_pct"])),
     "max_daily_trades": lambda d: (
-        "trades of the day with those being entered", float(d.strategy["trades_today"]) + d.pending(),
+        "trades of the day, including those being entered", float(d.strategy["trades_today"]) + d.pending(),
         float(d.strategy["max_daily_trades"])),
     "loss_streak": lambda d: (
         "losses in a row", float(d.strategy["losses_in_row"]), float(d.strategy["max_losses_in_row"])),
@@ -383,9 +385,9 @@ def _check(run: Again, order: Mapping[str, Any]) -> Facts:
     if reason not in CHECKS:
         return {"check": reason, "compared": None, "value": None, "limit": None}
     listener = run.whole.listener
-    if listener is not None and listener.wish is not None and listener.frozen is not None:
+    if listener is not None and listener.request is not None and listener.frozen is not None:
         plan, state = run.whole.plan, listener.frozen[0]
-        leverage = float(listener.wish.asked["leverage"])
+        leverage = float(listener.request.asked["leverage"])
     else:
         plan, leverage = run.at_step((number_of(order["order_id"]) or 0) >> 16).plan, None
         state = plan.states[0]

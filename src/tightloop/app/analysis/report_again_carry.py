@@ -155,11 +155,11 @@ def _json(folder: Path, name: str) -> Any:
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise InputError.one(folder, None, name, "can not be read", REMEDY) from None
+        raise InputError.one(folder, None, name, "cannot be read", REMEDY) from None
 
 
 def _frame(folder: Path, name: str) -> pl.DataFrame:
     try:
         return parquet.read(folder / f"{name}.parquet")
     except (pl.exceptions.PolarsError, OSError):
-        raise InputError.one(folder, None, f"{name}.parquet", "can not be read", REMEDY) from None
+        raise InputError.one(folder, None, f"{name}.parquet", "cannot be read", REMEDY) from None

@@ -128,7 +128,7 @@ def run_again(folder: Path, data: Path | None, order: str | None = None) -> Agai
     try:
         frames = {name: parquet.read(folder / f"{name}.parquet") for name in READ}
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError.one(folder, None, "", f"a table can not be read: {error}", REMEDY) from None
+        raise InputError.one(folder, None, "", f"a table cannot be read: {error}", REMEDY) from None
     whole = _watched(source, None if order is None else number_of(order))
     plan = whole.plan
     if isinstance(source.market, TickMarket) and not source.result["inputs"]["is_part"]:
@@ -203,13 +203,13 @@ def read_result(folder: Path) -> dict[str, Any]:
     if not isinstance(result, dict) or any(key not in result for key in KEYS):
         raise InputError.one(path, None, "", "is not of a backtest", REMEDY)
     if "inputs" not in result or not isinstance(result["inputs"], dict):
-        message = "does not say what the run was made from: it is of an older version"
+        message = "does not say what the run was made from: an older version wrote it"
         raise InputError.one(path, None, "inputs", message, AGAIN)
     if any(key not in result["inputs"] for key in INPUTS):
         raise InputError.one(path, None, "inputs", "is not complete", AGAIN)
     inputs = result["inputs"]
     if inputs["is_part"] and "steps" not in inputs and "instants" not in inputs:
-        message = "the run was interrupted, and a version that did not keep where made it"
+        message = "the run was interrupted, and the version that made it did not record where"
         raise InputError.one(folder, None, "", message, AGAIN)
     if inputs["is_part"] and 0 in (inputs[name] for name in ("steps", "instants") if name in inputs):
         raise InputError.one(folder, None, "", "the run was interrupted before its first event", AGAIN)
@@ -257,13 +257,13 @@ def check_state(folder: Path, result: Mapping[str, Any], found: str, has_code: b
     if found == result["state_hash"]:
         return
     version = result["engine_version"]
-    message = f"run again it ends in the state {found}, not in {result['state_hash']}"
+    message = f"run again, it ends in the state {found}, not {result['state_hash']}"
     if version != __version__:
-        remedy = f"the run is of version {version}, this is {__version__}: explain it with that one, or {AGAIN}"
+        remedy = f"the run was made by version {version}, this is {__version__}: use that version, or {AGAIN}"
     elif has_code:
         remedy = (
-            "the class does not decide the same twice (what it imports changed, or it reads a clock, a file or chance "
-            f"without a seed), or the rules of the instruments changed: make it repeatable, and {AGAIN}"
+            "the class does not decide the same way twice (something it imports changed, or it reads a clock, a file "
+            f"or unseeded random numbers), or the rules of the instruments changed: make it deterministic, and {AGAIN}"
         )
     else:
         remedy = f"the engine or the rules of the instruments changed since: {AGAIN}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tightloop import modules_on_use
 
 if TYPE_CHECKING:
+    from tightloop.app.cli import background as background
     from tightloop.app.cli import compiling as compiling
 else:
-    __getattr__ = modules_on_use(__name__)  # compiling imports numba, which no `--help` needs
+    __getattr__ = modules_on_use(__name__)  # both import numpy, which no `--help` needs

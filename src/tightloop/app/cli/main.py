@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from tightloop import __version__
+from tightloop.app import cli
 from tightloop.app.cli import commands
 from tightloop.app.cli.console import fail
-from tightloop.model.errors import InputError, Interrupted
+from tightloop.core.native import MachineCodeError
+from tightloop.model.errors import InputError, Interrupted, TightloopError
 
 SHORT_HELP_MAX = 120
 
@@ -52,6 +54,10 @@ class _Commands(click.Group):
             fail(_refusal(error))
         except click.Abort:
             fail(Interrupted("interrupted"))
+        except MachineCodeError as error:
+            fail(TightloopError(str(error)))
+        if "tightloop.core.native.compiler" in sys.modules and cli.background.start():
+            click.echo("faster machine code is being compiled in the background, for later starts", err=True)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -61,7 +67,7 @@ def _refusal(error: click.ClickException) -> InputError:
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "tightloop"
-    return InputError.one("command line", None, "", message, f"`{command} --help` shows what can be written")
+    return InputError.one("command line", None, "", message, f"`{command} --help` shows the options and arguments")
 
 
 @click.group(

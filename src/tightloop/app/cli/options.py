@@ -16,14 +16,14 @@ from tightloop.model.errors import InputError, Problem
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-ACCOUNT_HELP = "A YAML with the account's limits, or research: no bound on the size of a position."
+ACCOUNT_HELP = "YAML file with the account's limits, or research: no bound on the size of a position."
 STRATEGIES = click.argument("strategies", nargs=-1, required=True, type=FILE)
 SETTINGS = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Write over a value of the file, for example variants.fast.period=12; may be repeated.",
+    help="Override a value of the file, for example variants.fast.period=12; may be repeated.",
 )
 INSTRUMENTS = click.option(
     "--instrument", "instruments", multiple=True, help="Instead of the file's instruments; may be repeated."
@@ -37,8 +37,8 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     start = click.option("--from", "start", metavar="T", help="First bar opens at or after this time (UTC).")
     end = click.option("--to", "end", metavar="T", help="Last bar opens before this time (UTC).")
     seeds = click.IntRange(0, 2**63 - 1)
-    seed = click.option("--seed", type=seeds, default=0, show_default=True, help="Of what is random in the venue.")
-    accept = click.option("--accept", default="", metavar="FAULT,...", help="Run on data with these faults.")
+    seed = click.option("--seed", type=seeds, default=0, show_default=True, help="Seed of the venue's random effects.")
+    accept = click.option("--accept", default="", metavar="FAULT,...", help="Run on data in spite of these faults.")
     for option in reversed((DATA, start, end, INSTRUMENTS, account, SETTINGS, seed, accept)):
         command = option(command)
     return command

@@ -95,7 +95,7 @@ def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
         written = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         remedy = "name the file of expected figures with --file"
-        raise InputError.one(path, None, "", "can not be read", remedy) from None
+        raise InputError.one(path, None, "", "cannot be read", remedy) from None
     except ValueError as error:
         raise InputError.one(path, None, "", f"is not JSON: {error}", "write windows, figures and numbers") from None
     problems: list[Problem] = []
@@ -109,7 +109,7 @@ def expected_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
             )
         if not isinstance(figures, dict) or not all(isinstance(numbers, dict) for numbers in figures.values()):
             problems.append(
-                Problem(str(path), None, window, "does not map figures to numbers", "see the other windows")
+                Problem(str(path), None, window, "does not map figures to numbers", "write it like the other windows")
             )
     if problems:
         raise InputError(*problems)

@@ -22,14 +22,14 @@ REDUCING = ("health_factor", "margin")
 """Rules that only reduce."""
 
 UNDONE = {
-    Rollback.NOT_ENOUGH: "a balance would have gone below zero: there was not enough to give, its gas or its fee",
+    Rollback.NOT_ENOUGH: "a balance would have gone below zero: not enough for the amount, the gas or the fee",
     Rollback.HEALTH_FACTOR: "the health factor afterwards would have been too low",
-    Rollback.LTV: "the loan to value afterwards would have been above what the pool lends",
-    Rollback.LIQUIDITY: "the pool has not so much free liquidity",
-    Rollback.FLASH_OPEN: "what was borrowed for the moment would not have been paid back",
+    Rollback.LTV: "the loan to value afterwards would have been above the pool's maximum",
+    Rollback.LIQUIDITY: "the pool does not have enough free liquidity",
+    Rollback.FLASH_OPEN: "the flash loan would not have been repaid",
     Rollback.PRICE_UNKNOWN: "a price that it needs is not known at that time",
     Rollback.MARGIN: "the margin would not have been enough",
-    Rollback.FORCED: "a test asked for it",
+    Rollback.FORCED: "a test requested it",
 }  # fmt: skip
 """Why a bundle was rolled back, in words."""
 
@@ -48,10 +48,12 @@ class Rule:
 
 NOTHING = {
     RebalanceReason.SIGNAL: "the leg was on that side already, or its position had been liquidated",
-    RebalanceReason.EQUITY: "no spot leg is sized by weight: there was nothing to size again",
-    RebalanceReason.MARGIN: "there was neither cash to bring nor a leg to make smaller",
-    RebalanceReason.WITHDRAWAL: "what is there was paid, and nothing more could be taken out then",
-    RebalanceReason.HEALTH_FACTOR: "nothing could be sold to repay with: no market said its price, or a task was at it",
+    RebalanceReason.EQUITY: "no spot leg is sized by weight: there was nothing to resize",
+    RebalanceReason.MARGIN: "there was neither cash to move nor a leg to reduce",
+    RebalanceReason.WITHDRAWAL: "what was available was paid, and no more could be withdrawn then",
+    RebalanceReason.HEALTH_FACTOR: (
+        "nothing could be sold to repay the debt: no market price was known, or a task was in progress"
+    ),
 }  # fmt: skip
 """What keeps a rule from acting when neither another rule nor a task does."""
 RULES = (
@@ -182,8 +184,8 @@ def _denied(watched: CarryWatched) -> list[Denial]:
 
 
 def _not_allowed(rule: str, reason: str) -> str:
-    """Return in words what a denied rule might not do, and the reason."""
-    return f"it might not {'reduce' if rule in REDUCING else 'add'}: {reason}"
+    """Return in words what a denied rule was not allowed to do, and the reason."""
+    return f"it was not allowed to {'reduce' if rule in REDUCING else 'add'}: {reason}"
 
 
 def denials_of(watched: CarryWatched) -> list[Facts]:
@@ -286,11 +288,11 @@ def _kept_back(
         if before is not None:
             counts[f"{before} acted first"] += 1
         elif busy[instant]:
-            counts["a task was under way, or something had not arrived"] += 1
+            counts["a task was in progress, or a transfer had not arrived"] += 1
         elif since:
             counts[_not_allowed(name, since)] += 1
         elif any(ts_ns in times for times in acted.values()):
-            counts["a later rule acted: this one could do nothing"] += 1
+            counts["a later rule acted: this one had nothing it could do"] += 1
         else:
             counts[NOTHING.get(rule.band, "nothing could be done")] += 1
     return dict(counts)
@@ -305,9 +307,9 @@ def _why_not(rule: Rule, facts: Facts) -> str:
     if facts["beyond"]:
         return "; ".join(f"{why} ({count:,})" for why, count in facts["kept_back"].items())
     if not facts["measured"]:
-        return "nothing to measure: no leg owes or hedges so"
+        return "nothing to measure: no leg has such a debt or hedge"
     if facts["nearest"] is None or rule.key is None:
-        return "there never was any"
+        return "none ever occurred"
     return "never left its band"
 
 
@@ -329,9 +331,9 @@ def rules_at(watched: CarryWatched, instant: int, bundles: Sequence[Bundle]) -> 
     busy = watched.seen[instant, int(Seen.ON_THE_WAY)] > 0.0
     task = Task(int(watched.seen[instant, int(Seen.TASK)]))
     if busy:
-        said = "something had not arrived yet: only a health factor below its floor is looked at until it has"
+        said = "a transfer had not arrived yet: until then only a health factor below its floor is checked"
     elif task is not Task.NONE:
-        said = f"the task {task.name.lower()} was under way, and went on"
+        said = f"the task {task.name.lower()} was in progress, and continued"
     elif first is None:
         said = "no rule had anything to do"
     elif bundles:

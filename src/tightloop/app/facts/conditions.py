@@ -237,15 +237,15 @@ def _not_moved(branch: Branch) -> str | None:
         return "a choice: it has no threshold of its own, its alternatives have"
     if branch.below is not None:
         name = WORDS[branch.below]
-        return f"below a {name}: another threshold changes what the {name} remembers of the evaluations before"
+        return f"inside a {name}: another threshold changes what the {name} remembers of earlier evaluations"
     if branch.op in (Op.CROSSES_ABOVE, Op.CROSSES_BELOW):
-        return "a crossing: another threshold changes what it compares with at the evaluation before"
+        return "a crossing: another threshold changes what it compares with at the previous evaluation"
     if branch.op is Op.SEQ:
-        return "a seq: another gap changes which parts count as come"
+        return "a seq: another gap changes which parts count as reached"
     if branch.op in (Op.EQ, Op.NE):
-        return "equal or not: no threshold is nearer than another"
+        return "an equality: no threshold is nearer than another"
     if not branch.needed and branch.op is Op.BETWEEN:
-        return "a range that is to be left: it has two ends to move"
+        return "a range that must be left: it has two ends to move"
     return None
 
 

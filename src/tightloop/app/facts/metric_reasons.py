@@ -52,7 +52,7 @@ def _of_returns(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
     per_day = ""
     if known(metrics["volatility_pct"]) is None and span_ns < 3 * DAY_NS:
         per_day = f"fewer than two whole UTC days ({span_ns / DAY_NS:.1f} days run)"
-    yearly = "the rate is beyond any number" if has_yearly_rate(span_ns) else UNDER_A_MONTH
+    yearly = "the rate is too large to represent" if has_yearly_rate(span_ns) else UNDER_A_MONTH
     return {
         "sharpe": per_day or "daily returns do not vary",
         "sortino": per_day or "no day with a loss",
@@ -66,7 +66,7 @@ def weak_figures(metrics: Mapping[str, Any], span_ns: int) -> dict[str, str]:
     """Return a note for each yearly figure of a run too short to support it: little data, much chance."""
     if has_yearly_rate(span_ns):
         return {}
-    note = f"of {span_ns / DAY_NS:.1f} days: says little"
+    note = f"over {span_ns / DAY_NS:.1f} days: weak evidence"
     return {name: note for name in OF_RETURNS if known(metrics[name]) is not None}
 
 

@@ -17,10 +17,10 @@ from tightloop.model.signal.plan import Plan
 from tightloop.runtime.observe.signal import Watched
 
 if TYPE_CHECKING:  # loading it compiles what only runs with strategies in Python need
-    from tightloop.runtime.observe.python import Call, Notes, Wish
+    from tightloop.runtime.observe.python import Call, Notes, Request
 
-UNSEEN = "what the class compares inside of its callbacks"
-REMEDY = 'name it in variants:, and it is shown with every order; or say it in the class: view.note("...")'
+UNSEEN = "what the class compares inside its callbacks"
+REMEDY = 'name it in variants:, and it is shown with every order; or record it in the class with view.note("...")'
 NAMES = ("entry", "exit", "cancel", "protection")
 DEFAULTS: Mapping[str, Any] = {
     "side": None, "order_kind": 1, "tif": None, "post_only": 0, "reduce_only": 0, "leverage": 1.0,
@@ -41,9 +41,9 @@ def python_facts(watched: Watched, fills: pl.DataFrame) -> list[Facts]:
             "strategy": name, "instrument": instrument, **plan_of,
             "calls": dict(sorted(seen.calls.items())),
             "quiet": dict(sorted(seen.quiet.items())),
-            "wanted": _wanted(seen.wanted),
+            "wanted": _requests(seen.requested),
             "fills": counts[(name, instrument)],
-            "last": [wish_facts(wish) for wish in seen.last],
+            "last": [request_facts(request) for request in seen.last],
             "notes": [{"ts": ts_ns, "text": text} for ts_ns, text in seen.notes],
             "note_count": seen.note_count,
             "unseen": UNSEEN,
@@ -62,7 +62,7 @@ def code_places(plan: Plan) -> Iterable[tuple[str, str, Facts]]:
             yield strategy.read.name, str(plan.instruments[int(row["instrument"])]), code
 
 
-def _wanted(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
+def _requests(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
     """Count requests by callback and kind: made, sent, and denied by check."""
     rows: dict[tuple[str, str], Facts] = {}
     for (callback, what, answer), count in sorted(counts.items()):
@@ -77,13 +77,13 @@ def _wanted(counts: Counter[tuple[str, str, str]]) -> list[Facts]:
     return list(rows.values())
 
 
-def wish_facts(wish: "Wish") -> Facts:
+def request_facts(request: "Request") -> Facts:
     """Return one request, with the values that the strategy had at that time."""
-    order_id = f"{wish.order_id >> 16}-{wish.order_id & 0xFFFF}" if wish.order_id else None
+    order_id = f"{request.order_id >> 16}-{request.order_id & 0xFFFF}" if request.order_id else None
     return {
-        "ts": wish.ts_ns, "callback": wish.callback, "told": _told(wish.told), "what": wish.what,
-        "asked": _asked(wish.asked), "order_id": order_id, "answer": wish.reason or "sent",
-        "given": {name: known(value) for name, value in wish.given.items()},
+        "ts": request.ts_ns, "callback": request.callback, "told": _told(request.told), "what": request.what,
+        "asked": _asked(request.asked), "order_id": order_id, "answer": request.reason or "sent",
+        "given": {name: known(value) for name, value in request.given.items()},
     }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def call_facts(listener: "Notes | None", strategy: str, instrument: str) -> Fact
     if call is None:
         return None
     return {
-        "ts": call.ts_ns, "callback": call.callback, "told": _told(call.told), "wanted": call.wishes,
+        "ts": call.ts_ns, "callback": call.callback, "told": _told(call.told), "wanted": call.requests,
         "given": {name: known(value) for name, value in call.given.items()}, "notes": list(call.notes),
     }  # fmt: skip
 

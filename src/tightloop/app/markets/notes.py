@@ -64,7 +64,7 @@ def never_known(strategies: Iterable[Strategy], bars: Mapping[InstrumentId, int]
 def _unknown(name: str, where: str, needs: str, has: str) -> str:
     return (
         f"{name} was never known{where}, so no condition on it could be TRUE: it {needs}, the run has {has}; "
-        f"run over a longer time, or let it look back less far"
+        f"run over a longer time, or with a shorter look-back"
     )
 
 
@@ -98,7 +98,7 @@ def defaults(rules: Mapping[InstrumentId, InstrumentRules], costs_are_stated: bo
         if used:
             groups.setdefault("all rules" if used == everything else ", ".join(used), []).append(str(instrument))
     parts = [f"{used} of {listed(names)}" for used, names in groups.items()]
-    return [f"instruments.yaml does not state, so defaults apply: {'; '.join(parts)}"] if parts else []
+    return [f"defaults apply to rules that instruments.yaml does not set: {'; '.join(parts)}"] if parts else []
 
 
 def without_funding(instruments: Sequence[InstrumentId]) -> list[str]:

@@ -171,7 +171,7 @@ def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tu
     """Return the venue's clock ("receive" or "exchange"), the offset of receipt in ns, and warnings about both.
 
     The exchange clock needs exchange times on every stream. If some ticks appear to be received before they happened,
-    the clocks of exchange and recorder disagree: all times of receipt are moved by the largest such difference.
+    the clocks of exchange and recorder disagree: all times of receipt are shifted by the largest such difference.
     """
     silent = sorted({str(instrument) for (instrument, _), reader in readers.items() if reader.earliest_ns is None})
     if latency.clock == "exchange" and silent:
@@ -181,11 +181,11 @@ def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tu
         if latency.is_recorded and silent:
             message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times, so no latency was recorded"
             raise InputError.one("strategy", None, "latency", message, "write submit_ms, cancel_ms and response_ms")
-        note = f"no exchange times of {markets_notes.listed(silent)}: the venue goes by the times of receipt"
+        note = f"no exchange times of {markets_notes.listed(silent)}: the venue uses the times of receipt"
         return "receive", _offset(latency, 0), [note] if silent and latency.clock is None else []
     least = min(reader.earliest_ns for reader in readers.values())
     offset_ns = _offset(latency, max(-least, 0))
-    notes = [f"times of receipt are moved by {offset_ns / 1e6:+,.1f} ms: ticks were received before they happened"]
+    notes = [f"times of receipt are shifted by {offset_ns / 1e6:+,.1f} ms: ticks were received before they happened"]
     return "exchange", offset_ns, notes if offset_ns and latency.receive_offset_ms is None else []
 
 

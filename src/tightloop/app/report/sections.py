@@ -50,7 +50,7 @@ REASON_COLOURS = {
 }
 
 FAULT_CONSEQUENCES = {
-    "holes": "not filled in: indicators count bars, a waiting order filled at the next bar there was",
+    "holes": "not filled in: indicators count bars, a waiting order filled at the next available bar",
     "exact_duplicates": "the first row was used",
     "conflicting_duplicates": "the first row was used",
     "disorder": "rows were used in the order of their time",
@@ -215,7 +215,7 @@ def outcome_table(outcomes: Sequence[facts.Outcome], title: str, forms: Mapping[
 def attribution(buckets: Mapping[str, float], change: float, forms: Mapping[str, Form]) -> str:
     """Render one lane per PnL component, and their sum against the change in equity."""
     if not buckets:
-        return nothing("This run names no buckets.")
+        return nothing("This run has no attribution.")
     signed = forms["money_signed"]
     low = min(0.0, *buckets.values())
     reach = (max(0.0, *buckets.values()) - low) or 1.0

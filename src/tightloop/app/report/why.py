@@ -19,8 +19,8 @@ EVENTS_MAX = 10_000_000
 """Longer runs are not replayed for their report."""
 ROWS_MAX = 24
 CODE_NOTE = (
-    "Why a class asks for an order or not is in its Python: tightloop explain shows what it was given with each, and "
-    "what it says of itself with view.note."
+    "Why a class requests an order is in its Python code: tightloop explain shows the values it had at each "
+    "request, and what it recorded with view.note."
 )
 
 
@@ -62,7 +62,7 @@ def _code_row(strategy: str, instrument: str, code: Facts, orders: pl.DataFrame,
 
 
 def _code_table(rows: Sequence[Facts]) -> str:
-    titles = ["Class", "#Entries asked", "#Filled", "Denied", "#Exits asked", "#Fills"]
+    titles = ["Class", "#Entries requested", "#Filled", "Denied", "#Exits requested", "#Fills"]
     lines = [
         stacked_row(
             titles,
@@ -81,7 +81,7 @@ def _code_table(rows: Sequence[Facts]) -> str:
 def _denials(row: Facts) -> str:
     if row["denied"]:
         return ", ".join(f"{count:,} by {reason}" for reason, count in row["denied"].items())
-    return "none" if row["entries"] + row["exits"] else "none: nothing was asked for"
+    return "none" if row["entries"] + row["exits"] else "none: nothing was requested"
 
 
 def _row(strategy: str, section: str, instances: Sequence[Facts]) -> Facts:

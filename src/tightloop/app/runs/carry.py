@@ -242,5 +242,6 @@ def _check_same(swept: Sequence[CarryStrategy]) -> None:
     first = needs_of(swept[0])
     for strategy in swept:
         if needs_of(strategy) != first or strategy.timeframe != swept[0].timeframe:
-            message = "the data are read once: instruments, pools and timeframe can not be swept"
-            raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
+            message = "the data are read once: instruments, pools and timeframe cannot be swept"
+            remedy = "sweep another parameter, or run them separately"
+            raise InputError.one("command line", None, "--param", message, remedy)

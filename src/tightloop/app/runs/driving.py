@@ -60,4 +60,4 @@ def cut_short(driven: Driven, last_ns: int | None) -> list[str]:
         return []
     until = "no further than its beginning" if last_ns is None else f"until {iso(last_ns)}"
     why = "interrupted" if driven.failure is None else f"failed ({driven.failure})"
-    return [f"{why}: the run went {until}; every figure is of that part"]
+    return [f"{why}: the run went {until}; every figure covers that part only"]

@@ -67,7 +67,7 @@ def check_room(folder: Path, texts: Mapping[str, bytes] = MappingProxyType({})) 
     paths += [folder / name for name, content in texts.items() if _differs(folder / name, content)]
     there = [path.name for path in paths if path.exists()]
     if there:
-        message = f"{folder} holds {', '.join(there)}, and no run that wrote them"
+        message = f"{folder} holds {', '.join(there)}, but no run that wrote them"
         raise InputError.one("command line", None, "--out", message, "name another folder, or move them away")
 
 
@@ -102,5 +102,5 @@ def _json(data: Any) -> str:
 
 def unwritable(folder: Path, error: OSError) -> InputError:
     """Make the InputError of a folder or file that cannot be written."""
-    reason = (error.strerror or "it can not be written").lower()
+    reason = (error.strerror or "it cannot be written").lower()
     return InputError.one("command line", None, "--out", f"{folder}: {reason}", "name a folder that can be written")

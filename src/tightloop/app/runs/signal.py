@@ -21,13 +21,12 @@ from tightloop.model.files.gathered import Gathering
 from tightloop.model.files.overrides import with_settings
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.model.signal.read import Strategy
+from tightloop.runtime import session as sessions
 from tightloop.runtime.backtest import bars as array_driver
 from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.result import Result
-from tightloop.runtime.session import bars as bar_session
-from tightloop.runtime.session import ticks as tick_session
 
 TABLES = ("trades", "orders", "fills", "equity", "signals", "transitions")
 
@@ -102,7 +101,7 @@ class SignalJob(Job):
         plan, feed, recorder = self._plan, self._feed, self.recorder
         try:
             if self.options.one_by_one:
-                session = tick_session if self._is_ticks else bar_session
+                session = sessions.ticks if self._is_ticks else sessions.bars
                 return Driven(session.run(plan, feed, recorder))
             if isinstance(feed, TickFeed):  # how many events there will be is not known before they are read
                 return drive(lambda look: tick_driver.run(plan, feed, recorder, look))

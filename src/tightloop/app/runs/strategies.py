@@ -11,7 +11,7 @@ from tightloop.model.files.overrides import Setting
 from tightloop.model.signal.portfolio import check_files
 from tightloop.model.signal.read import Strategy
 
-NO_CARRY = "a carry strategy can not stand here"
+NO_CARRY = "a carry strategy cannot be used here"
 
 
 def load_any(

@@ -118,8 +118,9 @@ def _sweep(
         strategies = reader.strategies(values)
         reads = [(each[0].read.timeframe, each[0].read.feed) for each in (strategies, first)]
         if rules_of(strategies) != rules_of(first) or reads[0] != reads[1]:
-            message = "the data are read once: instruments, timeframe and feed can not be swept"
-            raise InputError.one("command line", None, "--param", message, "sweep another parameter, or run them apart")
+            message = "the data are read once: instruments, timeframe and feed cannot be swept"
+            remedy = "sweep another parameter, or run them separately"
+            raise InputError.one("command line", None, "--param", message, remedy)
     plan = make_plan(first, market.rules, seed=reader.seed)
     feeds = _split_feeds(market, plan, split)
     done = Sweep(parameters, [], len(sets), has_split=split is not None, extra=(sweeping.DENIED,))

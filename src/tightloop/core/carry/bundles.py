@@ -368,7 +368,7 @@ def release(state: Record, rows: Rows, leg_at: int, share: float) -> int:
     carry = state.carry
     leg = carry.legs[leg_at]
     held = carry.books.balances[leg.product].amount
-    assert share == share, "what is taken out is a known share"
+    assert share == share, "a withdrawn share is known"
     if leg.state != LegState.HELD or not held > 0.0 or not share > 0.0:
         return 0
     gas = gas_in_eth(carry, leg.gas_exit)

@@ -87,7 +87,7 @@ def free_liquidity(books: Record, reserve: Record) -> float:
 @leaf
 def can_give(books: Record, share: float) -> bool:
     """Return whether pool liquidity suffices to withdraw ``share`` of everything we supply."""
-    assert not share < 0.0, "who takes out less than nothing supplies"
+    assert not share < 0.0, "a withdrawn share is not negative"
     for k in range(books.reserve_count):
         reserve = books.reserves[k]
         wanted = min(1.0, share) * own_amount(books, reserve.liquidity_index)

@@ -22,7 +22,7 @@ def may_add(state: Record) -> bool:
 @leaf
 def say_denied(state: Record, rows: Rows, band: int, reason: int, amount: float) -> None:
     """Log that a rule wanted a bundle of ``amount`` (unit of the rule) and was denied it."""
-    assert 0 < band < BANDS, "who is denied is a rule"
+    assert 0 < band < BANDS, "a denial belongs to a rule"
     row = log.emit(state, rows, RowKind.WARNING.value, -1)
     row.code = WarningCode.BUNDLE_DENIED.value
     row.order_id = band

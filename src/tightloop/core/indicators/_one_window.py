@@ -98,6 +98,6 @@ def volume_time_mean(state: Record, arena: Floats, old: int, new: int) -> float:
 
     Each print weighs its volume times the time until the next print.
     """
-    assert tapes.is_warm(state, old), "means are of what is known"
+    assert tapes.is_warm(state, old), "a mean needs a warm window"
     priced = tapes.time_mean(state, arena, old, new, tapes.PV, tapes.PV_DT)
     return share_of(priced, tapes.time_mean(state, arena, old, new, tapes.VOLUME, tapes.VOLUME_DT))

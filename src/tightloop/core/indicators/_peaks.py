@@ -19,7 +19,7 @@ from tightloop.core.indicators._grids import is_point
 from tightloop.core.indicators.contract import Number, Values
 
 SMALLEST_MOVE = Number(
-    "min_denominator_rel", 1e-5, 0.0, 1.0, meaning="below this share of the base price a move is no denominator"
+    "min_denominator_rel", 1e-5, 0.0, 1.0, meaning="UNKNOWN when the peak is below this share of the base price"
 )
 
 

@@ -7,7 +7,7 @@ from tightloop.core.indicators.contract import REFRESH, SECONDS_MAX, End, Number
 from tightloop.core.market import tapes
 
 PERIODS = (
-    seconds("period", 60.0, minimum=0.1, meaning="seconds of a period"),
+    seconds("period", 60.0, minimum=0.1, meaning="length of a period in seconds"),
     Number("lookback", 10, 1, 100, whole=True, meaning="periods"),
     REFRESH,
 )

@@ -11,9 +11,9 @@ from tightloop.core.market import tapes
 def move(t1: float = 10.0, t3: float = 40.0, d: float = 10.0, number: str = "") -> tuple[Number, Number, Number]:
     """Declare the parameters of a move; ``number`` is a suffix that distinguishes several moves."""
     return (
-        seconds(f"t1{number}", t1, minimum=1.0, meaning="seconds of now"),
+        seconds(f"t1{number}", t1, minimum=1.0, meaning="length of the current window in seconds"),
         seconds(f"t3{number}", t3, minimum=1.0, meaning="seconds before now at which the base begins"),
-        seconds(f"d{number}", d, minimum=0.001, meaning="seconds of the base"),
+        seconds(f"d{number}", d, minimum=0.001, meaning="length of the base in seconds"),
     )
 
 

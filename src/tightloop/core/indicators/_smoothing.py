@@ -1,37 +1,7 @@
 """Wilder's true range and exponential averages, rounded as TA-Lib rounds them."""
 
-from fractions import Fraction
-from typing import Any
-
-from numba import types
-from numba.core.config import DISABLE_JIT
-from numba.extending import intrinsic
-
-from tightloop.core.compiled import leaf
+from tightloop.core.compiled import leaf, multiply_add
 from tightloop.core.domain.types import Floats
-
-if DISABLE_JIT:
-
-    def multiply_add(a: float, b: float, c: float) -> float:
-        """Return ``a * b + c`` with a single rounding (fused multiply-add), in exact fractions."""
-        if not abs(a * b + c) < float("inf"):
-            return a * b + c
-        return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
-
-else:
-
-    @intrinsic  # type: ignore[untyped-decorator]  # numba ships no usable types
-    def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-        """Return ``a * b + c`` with a single rounding (fused multiply-add).
-
-        TA-Lib's exponential averages round this way on processors with an FMA unit. LLVM emits that instruction, or
-        a call into the C library elsewhere: the same bits everywhere.
-        """
-
-        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            return builder.fma(*arguments)
-
-        return types.float64(types.float64, types.float64, types.float64), codegen
 
 
 @leaf

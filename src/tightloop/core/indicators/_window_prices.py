@@ -15,10 +15,10 @@ METHOD = Choice(
     "price_method",
     "last",
     ("last", "TWPA", "VTWPA", "mid"),
-    "price of a window: in force at its end, mean over time, over time and volume, or of the middle of bid and ask",
+    "price of a window: in force at its end, mean over time, over time and volume, or of the mid price",
 )
 VELOCITY = (
-    seconds("t1", 10.0, meaning="seconds before now; 0, with t2 0: the last price, or middle"),
+    seconds("t1", 10.0, meaning="seconds before now; 0, with t2 0: the last price or mid price"),
     seconds("t2", 0.0),
     seconds("t3", 60.0, minimum=0.001, meaning="seconds before now at which the base begins"),
     seconds("t4", 30.0, meaning="seconds before now at which the base ends"),

@@ -15,7 +15,7 @@ OUTPUTS = ("adx", "plus_di", "minus_di")
 PARAMETERS = (period(14, minimum=2),)
 FORMULA = (
     "plus_di, minus_di = 100 * Wilder sum of the rises (falls) of the range / Wilder sum of the true range, 0 without "
-    "range; adx = Wilder average of 100 * |plus_di - minus_di| / (plus_di + minus_di), left as it is when both are 0 "
+    "range; adx = Wilder average of 100 * |plus_di - minus_di| / (plus_di + minus_di), unchanged when both are 0 "
     "(TA-Lib ADX, PLUS_DI, MINUS_DI)"
 )
 

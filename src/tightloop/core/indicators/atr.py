@@ -1,4 +1,4 @@
-"""ATR: Wilder's average of the true range, in price."""
+"""ATR: Wilder's average of the true range, in units of price."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -12,7 +12,7 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value",)
 PARAMETERS = (
     seconds("t3", 60.0, minimum=1.0, meaning="seconds before now at which the base begins"),
-    seconds("d", 30.0, minimum=0.001, meaning="seconds of the base"),
+    seconds("d", 30.0, minimum=0.001, meaning="length of the base in seconds"),
     REFRESH,
 )
 FORMULA = "TWPA(t3, t3 - d)"

@@ -1,4 +1,4 @@
-"""BID_ASK_IMBALANCE: which side of the best prices holds more, over time; -100 (all ask) to 100 (all bid)."""
+"""BID_ASK_IMBALANCE: time-weighted imbalance of quantities at the best prices; -100 (all ask) to 100 (all bid)."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record
@@ -10,12 +10,14 @@ from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
-LEVELS = Number("levels", 1.0, 1, tapes.DEEP_LEVELS, whole=True, meaning="1: the best prices; 3: of a book")
+LEVELS = Number(
+    "levels", 1.0, 1, tapes.DEEP_LEVELS, whole=True, meaning="1: best prices; 3: best three levels of a book"
+)
 PARAMETERS = (seconds("t1", 30.0, minimum=0.001), seconds("t2", 0.0), LEVELS, REFRESH)
 FORMULA = (
     "time-weighted mean of 100 (bid quantity - ask quantity) / (bid quantity + ask quantity) over the part of "
-    "(T - t1, T - t2] in which one of both is not 0; UNKNOWN when there is none. With `levels: 3` of the three best "
-    "levels of each side together, which needs a book"
+    "(T - t1, T - t2] in which either is not 0; UNKNOWN when there is none. With `levels: 3` the quantities of the "
+    "three best levels of each side, which needs a book"
 )
 TAPES = ()
 

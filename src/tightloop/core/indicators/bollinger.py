@@ -1,4 +1,4 @@
-"""BOLLINGER: a band of standard deviations around the moving mean of the close.
+"""BOLLINGER: bands at a multiple of the standard deviation around the moving average of the close.
 
 ``bandwidth`` and ``percent_b`` are Bollinger's, as fractions: 0.04 is a band as wide as 4 % of the mean; 0 is the lower
 band and 1 the upper one, UNKNOWN in a band of no width. Neither deviation nor mean drifts (see STDDEV and SMA).

@@ -1,4 +1,4 @@
-"""BOOK_DEPTH: money that rests in the order book near its middle, on one side or both."""
+"""BOOK_DEPTH: notional that rests in the order book near the mid price, on one side or both."""
 
 import math
 
@@ -12,7 +12,7 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
-    Number("within_pct", 1.0, 0.0, 100.0, meaning="percent of the middle price, the distance itself included"),
+    Number("within_pct", 1.0, 0.0, 100.0, meaning="percent of the mid price, the distance itself included"),
     Choice("side", "both", ("both", "bid", "ask"), "whose levels count"),
     REFRESH,
 )

@@ -47,9 +47,9 @@ Values = Mapping[str, float]
 
 PERIOD_MAX = 10_000
 
-SOURCE = Choice("source", "close", ("close", "open", "high", "low", "volume"), "which number of the bar is read")
+SOURCE = Choice("source", "close", ("close", "open", "high", "low", "volume"), "which field of the bar is read")
 
-FLAT = Choice("flat", "zero", ("zero", "unknown"), "where nothing moved: zero, as TA-Lib answers, or unknown")
+FLAT = Choice("flat", "zero", ("zero", "unknown"), "value where nothing moved: zero, as in TA-Lib, or unknown")
 
 
 def period(default: int | None = 14, *, name: str = "period", minimum: int = 1) -> Number:
@@ -69,7 +69,7 @@ def seconds(name: str, default: float | None, *, minimum: float = 0.0, meaning: 
 
 
 REFRESH = Number(
-    "refresh", 0.0, 0.5, 3_600.0, meaning="seconds between points of the grid, 0: the indicator's own", or_zero=True
+    "refresh", 0.0, 0.5, 3_600.0, meaning="seconds between points of the grid; 0: the indicator's default", or_zero=True
 )
 
 

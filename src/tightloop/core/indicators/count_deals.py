@@ -1,4 +1,4 @@
-"""COUNT_DEALS: how many prints the window holds; 0 when none."""
+"""COUNT_DEALS: number of prints in the window."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

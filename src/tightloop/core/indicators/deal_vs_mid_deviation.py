@@ -1,4 +1,4 @@
-"""DEAL_VS_MID_DEVIATION: how far the mean price of deals lies from the mean middle of the book, in percent."""
+"""DEAL_VS_MID_DEVIATION: how far the mean price of deals lies from the mean mid price, in percent."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

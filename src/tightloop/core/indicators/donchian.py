@@ -10,7 +10,7 @@ OUTPUTS = ("upper", "lower", "middle")
 PARAMETERS = (period(20),)
 FORMULA = (
     "upper, lower = highest high, lowest low of the `period` bars before this one; middle = (upper + lower) / 2 "
-    "(TA-Lib MAX and MIN of the bar before)"
+    "(TA-Lib MAX and MIN of the previous bar)"
 )
 
 _UPPER, _LOWER, _MIDDLE, _PERIOD, _RANGE = 0, 1, 2, 3, 4

@@ -1,7 +1,7 @@
-"""DUMP_EXHAUSTION_SCORE: how far a fall after a pump has come to its end, 0 to 100, in four parts.
+"""DUMP_EXHAUSTION_SCORE: how exhausted the fall after a pump is, 0 to 100, in four parts.
 
-Slow, thinly traded, far back into the pump, and no longer sold into: a part that nearly holds counts half, a part that
-is not known makes the score UNKNOWN.
+The parts: low velocity, low volume, deep retracement of the pump, no selling pressure. A part that nearly holds counts
+half; an unknown part makes the score UNKNOWN.
 """
 
 import math
@@ -21,16 +21,16 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value", "retracement")
 PARAMETERS = (
     *move(),
-    seconds("volume_t1", 30.0, minimum=0.5, meaning="seconds of the volume of now"),
+    seconds("volume_t1", 30.0, minimum=0.5, meaning="length of the current volume window in seconds"),
     seconds("volume_t3", 600.0, minimum=1.0, meaning="seconds before now at which the base of the volume begins"),
     seconds("volume_t4", 30.0, meaning="seconds before now at which the base of the volume ends"),
-    seconds("imbalance_t1", 30.0, minimum=0.001, meaning="seconds of the imbalance"),
+    seconds("imbalance_t1", 30.0, minimum=0.001, meaning="length of the imbalance window in seconds"),
     seconds("lookback", 600.0, minimum=1.0, meaning="seconds before now in which pump and peak lie"),
-    seconds("base_d", 60.0, minimum=0.001, meaning="seconds of the base of the pump, where the lookback begins"),
-    Number("max_velocity", 0.1, 0.001, 100.0, meaning="percent per second: slower is exhausted"),
-    Number("max_volume_ratio", 0.8, 0.01, 100.0, meaning="less is exhausted"),
-    Number("min_retracement", 40.0, 1.0, 100.0, meaning="percent of the pump: more is exhausted"),
-    Number("min_imbalance", -10.0, -100.0, 0.0, meaning="a greater one is exhausted"),
+    seconds("base_d", 60.0, minimum=0.001, meaning="length of the pump's base in seconds, where the lookback begins"),
+    Number("max_velocity", 0.1, 0.001, 100.0, meaning="percent per second; a slower move counts as exhausted"),
+    Number("max_volume_ratio", 0.8, 0.01, 100.0, meaning="times the base; less volume counts as exhausted"),
+    Number("min_retracement", 40.0, 1.0, 100.0, meaning="percent of the pump; more counts as exhausted"),
+    Number("min_imbalance", -10.0, -100.0, 0.0, meaning="a greater imbalance counts as exhausted"),
     REFRESH,
 )
 FORMULA = (

@@ -1,4 +1,4 @@
-"""EXHAUSTION_SCORE: liquidity, velocity and volume leave together, 0 to 1; UNKNOWN when a part is."""
+"""EXHAUSTION_SCORE: joint decline of liquidity, velocity and volume, 0 to 1; UNKNOWN when a part is."""
 
 import math
 
@@ -19,7 +19,7 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value", "drain", "death", "deceleration")
 PARAMETERS = (
     *move(),
-    seconds("cur", 30.0, minimum=0.5, meaning="seconds of liquidity and volume now"),
+    seconds("cur", 30.0, minimum=0.5, meaning="length of the current window of liquidity and volume in seconds"),
     seconds("base", 600.0, minimum=0.5, meaning="seconds before now at which their base begins; it ends at cur"),
     lookback(600.0),
     SMALLEST_MOVE,

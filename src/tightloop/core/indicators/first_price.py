@@ -28,7 +28,7 @@ def measure(state: Record, arena: Floats, instrument: int, base: int) -> None:
     arena[base] = math.nan
     if tapes.is_warm(state, old):
         begin = state.edges[old]
-        assert begin.at >= 0, "what is warm has a print"
+        assert begin.at >= 0, "a warm window has a print"
         if tapes.rows_between(state, old, new) > 0:
             arena[base] = arena[tapes.row_at(state.tapes[begin.tape], begin.at + 1) + tapes.PRICE]
         elif arena[base + _CARRIED] != 0.0:

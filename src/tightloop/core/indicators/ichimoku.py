@@ -1,8 +1,8 @@
-"""ICHIMOKU: middles of three ranges, two of them seen from ``kijun`` bars ago.
+"""ICHIMOKU: midpoints of three ranges, two of them as of ``kijun`` bars ago.
 
 Nothing here knows the future. Charts draw the cloud ``kijun`` bars ahead, so the one that applies to this bar was
-computed ``kijun`` bars ago. They draw ``chikou`` ``kijun`` bars back; here it is known when it is made: the close of
-this bar, to be held against the prices of ``kijun`` bars ago.
+computed ``kijun`` bars ago. They draw ``chikou`` ``kijun`` bars back; here it is the close of this bar, to be
+compared with the prices of ``kijun`` bars ago.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""LIQUIDITY_DRAIN_INDEX: how much of the liquidity at the best prices has gone, in percent of that of a base."""
+"""LIQUIDITY_DRAIN_INDEX: loss of liquidity at the best prices against a base, in percent of the base."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""LIQUIDITY_RATIO: mean money at the best bid and ask against that of a base; UNKNOWN without any in the base."""
+"""LIQUIDITY_RATIO: mean notional at the best bid and ask against that of a base; UNKNOWN when the base has none."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,4 +1,4 @@
-"""MARKET_STRESS_INDEX: price, deal size and spread volatile at once; UNKNOWN when one of them is."""
+"""MARKET_STRESS_INDEX: product of the volatilities of price, deal size and spread; UNKNOWN when one of them is."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record
@@ -12,8 +12,8 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value", "relative")
 PARAMETERS = WINDOW
 FORMULA = (
-    "PRICE_VOLATILITY x DEAL_SIZE_VOLATILITY x SPREAD_VOLATILITY over (T - t1, T - t2], the last in the unit of the "
-    "price; relative: with its pct, so that instruments of different prices compare"
+    "PRICE_VOLATILITY x DEAL_SIZE_VOLATILITY x SPREAD_VOLATILITY over (T - t1, T - t2], the last in units of the "
+    "price; relative: in percent, so that instruments of different prices compare"
 )
 TAPES = ("trades", "quotes")
 NEEDS = ("moments",)

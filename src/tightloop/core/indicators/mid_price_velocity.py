@@ -1,4 +1,4 @@
-"""MID_PRICE_VELOCITY: how far the middle of the book lies from its mean over time, in percent."""
+"""MID_PRICE_VELOCITY: deviation of the mid price from its time-weighted mean, in percent."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -26,7 +26,9 @@ OUTPUTS = ("value", "peak")
 PARAMETERS = (
     *move(),
     lookback(600.0),
-    Number("min_velocity", 0.001, 0.0, 100.0, meaning="percent per second: UNKNOWN when the peak is smaller in size"),
+    Number(
+        "min_velocity", 0.001, 0.0, 100.0, meaning="percent per second; UNKNOWN when the peak is smaller in magnitude"
+    ),
     REFRESH,
 )
 FORMULA = (

@@ -20,8 +20,8 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value",)
 PARAMETERS = PERIODS
 FORMULA = (
-    "signed count of the latest of the last `lookback` periods whose velocities have the sign of the latest, 0 when "
-    "that was flat: taken at the points of the grid, in force until the next"
+    "signed count of consecutive periods, up to the latest of the last `lookback`, whose velocity has the sign of the "
+    "latest, 0 when that was flat: taken at the points of the grid, in force until the next"
 )
 TAPES = ("trades",)
 

@@ -1,4 +1,4 @@
-"""ORDER_FLOW_IMBALANCE: who takes, -100 (only sellers) to 100 (only buyers); UNKNOWN without volume."""
+"""ORDER_FLOW_IMBALANCE: balance of taker volume, -100 (only sells) to 100 (only buys); UNKNOWN without volume."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

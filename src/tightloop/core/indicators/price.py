@@ -1,4 +1,4 @@
-"""PRICE: the numbers of the bar itself, as a signal like any other."""
+"""PRICE: prices and volume of the bar itself."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,6 +1,7 @@
-"""PRICE_ACCELERATION: how fast the velocity of the price changes, and the velocity itself, free of single prints.
+"""PRICE_ACCELERATION: how fast the velocity of the price changes, and the velocity itself; robust to single prints.
 
-The window is cut into pieces of one second, each with its TWPA. Computed at the points of the grid; holds between them.
+The window is cut into pieces of one second, each with its TWPA. Computed at the points of the grid; unchanged between
+them.
 """
 
 import math
@@ -14,7 +15,10 @@ from tightloop.core.market import tapes
 from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "velocity")
-PARAMETERS = (Number("t1", 10.0, 3.0, 1_024.0, whole=True, meaning="seconds before now, each a piece"), REFRESH)
+PARAMETERS = (
+    Number("t1", 10.0, 3.0, 1_024.0, whole=True, meaning="seconds before now, in pieces of one second"),
+    REFRESH,
+)
 FORMULA = (
     "with m(k) = TWPA of second k of (T - t1, T] and v(k) = 100 (m(k) - m(k - 1)) / m(k - 1): slope of the "
     "least-squares line through v, in % / s^2; velocity: 100 x slope of that through m / mean of m, in % / s; "

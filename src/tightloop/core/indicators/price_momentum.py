@@ -1,4 +1,4 @@
-"""PRICE_MOMENTUM: plain mean price of a window against that of a base, in percent; busy moments weigh more."""
+"""PRICE_MOMENTUM: mean price of the prints of a window against that of a base, in percent; each print counts once."""
 
 import math
 
@@ -15,7 +15,7 @@ OUTPUTS = ("value",)
 PARAMETERS = (*windows(30.0, 0.0, 120.0, 30.0), REFRESH)
 FORMULA = (
     "100 (mean - base) / base, of the prices of the prints in (T - t1, T - t2] and in (T - t3, T - t4]; UNKNOWN when "
-    "one of both holds none"
+    "either holds none"
 )
 TAPES = ("trades",)
 

@@ -9,8 +9,7 @@ from tightloop.core.signatures import MEASURE
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW
 FORMULA = (
-    "100 x population sigma of price / price of the deal before - 1 over the deals of (T - t1, T - t2]; "
-    "UNKNOWN with fewer than 2"
+    "100 x population sigma of price / previous price - 1 over the deals of (T - t1, T - t2]; UNKNOWN with fewer than 2"
 )
 TAPES = ("trades",)
 NEEDS = ("moments",)

@@ -10,9 +10,9 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "base")
 PARAMETERS = (
-    seconds("t1", 10.0, minimum=1.0, meaning="seconds of now"),
+    seconds("t1", 10.0, minimum=1.0, meaning="length of the current window in seconds"),
     seconds("t3", 60.0, minimum=1.0, meaning="seconds before now at which the base begins"),
-    seconds("d", 30.0, minimum=0.001, meaning="seconds of the base"),
+    seconds("d", 30.0, minimum=0.001, meaning="length of the base in seconds"),
     REFRESH,
 )
 FORMULA = "100 (TWPA(t1, 0) - base) / base with base = TWPA(t3, t3 - d)"

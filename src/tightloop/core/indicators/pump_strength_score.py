@@ -1,4 +1,4 @@
-"""PUMP_STRENGTH_SCORE: velocity, volume, takers and pace of deals in one figure, 0 to 1; UNKNOWN when a part is."""
+"""PUMP_STRENGTH_SCORE: velocity, volume, order flow and rate of deals in one figure, 0 to 1; UNKNOWN when a part is."""
 
 import math
 
@@ -17,15 +17,15 @@ from tightloop.core.signatures import MEASURE
 def _bounds(part: str, low: float, high: float, unit: str) -> tuple[Number, Number]:
     """Declare the two parameters of a score part: the value that scores 0 and the value that scores in full."""
     return (
-        Number(f"{part}_lo", low, -1_000.0, 1_000.0, meaning=f"{unit} that count nothing"),
-        Number(f"{part}_hi", high, -1_000.0, 1_000.0, meaning=f"{unit} that count in full"),
+        Number(f"{part}_lo", low, -1_000.0, 1_000.0, meaning=f"{unit}; up to here the part is 0"),
+        Number(f"{part}_hi", high, -1_000.0, 1_000.0, meaning=f"{unit}; from here on the part is 1"),
     )
 
 
 OUTPUTS = ("value", "velocity", "surge", "imbalance", "density")
 PARAMETERS = (
     *move(),
-    seconds("cur", 30.0, minimum=0.5, meaning="seconds of volume, takers and pace now"),
+    seconds("cur", 30.0, minimum=0.5, meaning="length of the current window in seconds"),
     seconds("base", 600.0, minimum=0.5, meaning="seconds before now at which their base begins; it ends at cur"),
     *_bounds("velocity", 0.0, 20.0, "percent"),
     *_bounds("surge", 1.0, 5.0, "times the base"),

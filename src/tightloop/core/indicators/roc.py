@@ -1,4 +1,4 @@
-"""ROC: change against the value ``period`` bars ago, in percent; 0 where that value is 0, as TA-Lib answers."""
+"""ROC: change against the value ``period`` bars ago, in percent; 0 where that value is 0, as in TA-Lib."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,4 +1,4 @@
-"""RSI: Wilder's relative strength index, 0 to 100; 0 where there was neither a gain nor a loss, as TA-Lib answers.
+"""RSI: Wilder's relative strength index, 0 to 100; 0 where there was neither a gain nor a loss, as in TA-Lib.
 
 With ``flat: unknown`` it is UNKNOWN there: on a market that never moved "below 30" is then not TRUE. Its averages are
 Wilder's, which never forget a move.

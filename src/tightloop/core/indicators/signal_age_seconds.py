@@ -1,4 +1,4 @@
-"""SIGNAL_AGE_SECONDS: seconds since S1 fired for this instance; UNKNOWN while it watches nothing."""
+"""SIGNAL_AGE_SECONDS: seconds since S1 fired for this instance; UNKNOWN without a signal."""
 
 import math
 

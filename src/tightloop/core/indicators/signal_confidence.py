@@ -1,4 +1,4 @@
-"""SIGNAL_CONFIDENCE: a move that is of one direction, large and lasting counts in full, 0 to 1.
+"""SIGNAL_CONFIDENCE: consistency, magnitude and duration of a move in one figure, 0 to 1.
 
 UNKNOWN until every period and both windows of the magnitude are warm.
 """
@@ -21,8 +21,8 @@ PARAMETERS = (
     *move(10.0, 60.0, 30.0),
     PERIOD,
     LOOKBACK,
-    Number("magnitude_full", 10.0, 1e-6, 1_000.0, meaning="percent that count in full"),
-    Number("duration_full", 120.0, 0.001, SECONDS_MAX, meaning="seconds that count in full"),
+    Number("magnitude_full", 10.0, 1e-6, 1_000.0, meaning="percent at which the magnitude counts in full"),
+    Number("duration_full", 120.0, 0.001, SECONDS_MAX, meaning="seconds at which the duration counts in full"),
     REFRESH,
 )
 FORMULA = (

@@ -1,7 +1,7 @@
 """SMA: the plain mean of the last ``period`` values.
 
-A running sum that is made anew once a window: what has left the window has left the value. TA-Lib's keeps the rounding
-of a value 10^7 times the rest (a burst of volume) from then on, and differs by it.
+A running sum that is recomputed once a window, so values that have left it leave no rounding behind. TA-Lib's keeps the
+rounding of a value 10^7 times the rest (a burst of volume) from then on, and differs by it.
 """
 
 from tightloop.core.compiled import compiled

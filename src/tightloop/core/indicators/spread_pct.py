@@ -1,4 +1,4 @@
-"""SPREAD_PCT: distance of the best ask from the best bid in percent of their middle; UNKNOWN without a quote."""
+"""SPREAD_PCT: distance of the best ask from the best bid in percent of the mid price; UNKNOWN without a quote."""
 
 import math
 

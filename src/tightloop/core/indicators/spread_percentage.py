@@ -1,4 +1,4 @@
-"""SPREAD_PERCENTAGE: mean spread in percent of the mean middle, both over time."""
+"""SPREAD_PERCENTAGE: mean spread in percent of the mean mid price, both time-weighted."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

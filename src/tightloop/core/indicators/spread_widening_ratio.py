@@ -1,4 +1,4 @@
-"""SPREAD_WIDENING_RATIO: mean spread against that of a base; UNKNOWN when the base has none to speak of."""
+"""SPREAD_WIDENING_RATIO: mean spread against that of a base; UNKNOWN when that of the base is negligible."""
 
 import math
 
@@ -19,7 +19,7 @@ PARAMETERS = (
         1e-9,
         0.0,
         1.0,
-        meaning="a mean spread of the base below this share of its mid is no denominator",
+        meaning="UNKNOWN when the mean spread of the base is below this share of its mid price",
     ),
     REFRESH,
 )

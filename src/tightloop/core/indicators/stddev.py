@@ -1,6 +1,6 @@
 """STDDEV: population standard deviation of the last ``period`` values (divided by ``period``, not ``period - 1``).
 
-Sums of deviations from a nearby origin that are built anew from the window when they lose digits, as in TA-Lib 0.8: the
+Sums of deviations from a nearby origin that are recomputed from the window when they lose digits, as in TA-Lib 0.8: the
 value does not drift. TA-Lib's can be 1e-7 off where values of very different size follow each other within a few bars
 (volumes); this one is not. O(1) amortised.
 """

@@ -1,4 +1,4 @@
-"""SUM_VOLUME: what was traded in the window, in contracts; 0 when nothing was."""
+"""SUM_VOLUME: volume traded in the window, in contracts."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

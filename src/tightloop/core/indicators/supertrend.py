@@ -1,7 +1,7 @@
 """SUPERTREND: a stop line that follows the price at a multiple of the ATR, and the side it is on.
 
 ``direction`` is +1 (line below, rising market) or -1 (line above). It starts at +1 whatever came before, as in TA-Lib:
-the first trend says nothing yet.
+the first trend carries no information.
 """
 
 from tightloop.core.compiled import compiled, leaf
@@ -14,7 +14,7 @@ OUTPUTS = ("value", "direction")
 PARAMETERS = (period(10, minimum=2), Number("multiple", 3.0, 0.01, 100.0, meaning="average true ranges"))
 FORMULA = (
     "bands = (high + low) / 2 +- `multiple` * atr; the lower only rises, the upper only falls, until a close beyond it "
-    "frees it; direction turns on a close beyond the line; value = lower band at +1, upper at -1 (TA-Lib SUPERTREND)"
+    "resets it; direction turns on a close beyond the line; value = lower band at +1, upper at -1 (TA-Lib SUPERTREND)"
 )
 
 _VALUE, _DIRECTION, _PERIOD, _MULTIPLE = 0, 1, 2, 3

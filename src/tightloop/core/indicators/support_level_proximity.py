@@ -1,4 +1,4 @@
-"""SUPPORT_LEVEL_PROXIMITY: how far the price of the last ``t1`` seconds lies above a level it had, in percent."""
+"""SUPPORT_LEVEL_PROXIMITY: how far the price of the last ``t1`` seconds lies above an earlier level, in percent."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record
@@ -11,12 +11,12 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value", "level")
 PARAMETERS = (
-    seconds("t1", 10.0, minimum=1.0, meaning="seconds of now"),
+    seconds("t1", 10.0, minimum=1.0, meaning="length of the current window in seconds"),
     seconds("start", 3600.0, minimum=1.0, meaning="seconds before now at which the level begins"),
     seconds("end", 600.0, meaning="seconds before now at which the level ends"),
     REFRESH,
 )
-FORMULA = "100 (TWPA(t1, 0) - level) / level with level = TWPA(start, end); below 0 it was broken"
+FORMULA = "100 (TWPA(t1, 0) - level) / level with level = TWPA(start, end); below 0 once the level is broken"
 TAPES = ("trades",)
 
 _NOW_OLD, _NOW, _OLD, _NEW = 6, 7, 8, 9

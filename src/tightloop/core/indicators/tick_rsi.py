@@ -1,4 +1,4 @@
-"""TICK_RSI: rises against falls among the last ``period`` changes from print to print; 50 when all are flat."""
+"""TICK_RSI: rises relative to falls among the last ``period`` changes from print to print; 50 when all are flat."""
 
 import math
 
@@ -18,7 +18,7 @@ PARAMETERS = (
 )
 FORMULA = (
     "100 x mean rise / (mean rise + mean fall), plain means over the last `period` changes from print to print, 50 "
-    "when all are flat; UNKNOWN with less than `period` + 1 prints in (T - t1, T]"
+    "when all are flat; UNKNOWN with fewer than `period` + 1 prints in (T - t1, T]"
 )
 TAPES = ("trades",)
 

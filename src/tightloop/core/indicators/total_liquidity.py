@@ -1,4 +1,4 @@
-"""TOTAL_LIQUIDITY: mean money at the best bid and ask together, in the quote asset."""
+"""TOTAL_LIQUIDITY: mean notional at the best bid and ask together, in the quote asset."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,4 +1,4 @@
-"""TRADE_FREQUENCY: deals a minute; 0 in a window without one."""
+"""TRADE_FREQUENCY: deals per minute; 0 in a window without one."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record
@@ -8,7 +8,7 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = WINDOW
-FORMULA = "60 x deals in (T - t1, T - t2] / (t1 - t2), in deals a minute"
+FORMULA = "60 x deals in (T - t1, T - t2] / (t1 - t2), in deals per minute"
 TAPES = ("trades",)
 
 _ENDS = len(OUTPUTS) + len(PARAMETERS)

@@ -1,4 +1,4 @@
-"""TRADE_FREQUENCY_SPIKE: deals a second of a window against those of a base; UNKNOWN without a deal in the base."""
+"""TRADE_FREQUENCY_SPIKE: deals per second of a window against those of a base; UNKNOWN without a deal in the base."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

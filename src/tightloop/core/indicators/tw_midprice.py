@@ -1,4 +1,4 @@
-"""TW_MIDPRICE: time-weighted mean of the middle of the best prices; UNKNOWN before a quote lies at its beginning."""
+"""TW_MIDPRICE: time-weighted mean of the mid price; UNKNOWN before a quote lies at its beginning."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,4 +1,4 @@
-"""VELOCITY: how far the price of a window lies above that of a base, in percent, by a method of choice."""
+"""VELOCITY: how far the price of a window lies above that of a base, in percent, by a selectable method."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,4 +1,4 @@
-"""VELOCITY_CASCADE: whether shorter velocities outrun longer ones; -1 (slowing down) to 1 (speeding up)."""
+"""VELOCITY_CASCADE: velocities of shorter windows against those of longer ones; -1 (slowing) to 1 (accelerating)."""
 
 import math
 
@@ -14,7 +14,7 @@ PARAMETERS = (
     *move(5.0, 15.0, 5.0, "_1"),
     *move(10.0, 40.0, 10.0, "_2"),
     *move(20.0, 80.0, 20.0, "_3"),
-    Number("min_velocity", 0.01, 0.0, 100.0, meaning="percent per second: the least that a velocity is divided by"),
+    Number("min_velocity", 0.01, 0.0, 100.0, meaning="percent per second; the smallest divisor"),
     REFRESH,
 )
 FORMULA = (

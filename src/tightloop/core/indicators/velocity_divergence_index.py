@@ -1,6 +1,6 @@
 """VELOCITY_DIVERGENCE_INDEX: how much a short and a long velocity differ, 0 to 2; above 1 when they oppose.
 
-UNKNOWN when neither is worth the name.
+UNKNOWN when both are negligible.
 """
 
 import math
@@ -17,8 +17,8 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
-    seconds("short", 60.0, minimum=1.0, meaning="seconds of the short window"),
-    seconds("long", 300.0, minimum=1.0, meaning="seconds of the long window"),
+    seconds("short", 60.0, minimum=1.0, meaning="length of the short window in seconds"),
+    seconds("long", 300.0, minimum=1.0, meaning="length of the long window in seconds"),
     SMALLEST_MOVE,
     REFRESH,
 )

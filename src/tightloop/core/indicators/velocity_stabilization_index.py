@@ -1,4 +1,4 @@
-"""VELOCITY_STABILIZATION_INDEX: how much velocities one after the other differ; near 0 the move is steady.
+"""VELOCITY_STABILIZATION_INDEX: dispersion of successive velocities; near 0 the move is steady.
 
 A steady fall is steady too: combine it with the velocity itself.
 """
@@ -19,7 +19,9 @@ PARAMETERS = (
     *move(),
     Number("num_samples", 3, 2, 10, whole=True, meaning="velocities that are compared"),
     Number("sample_interval", 5.0, 1.0, 60.0, meaning="seconds between two of them"),
-    Number("min_velocity", 0.001, 0.0, 100.0, meaning="percent per second: UNKNOWN when their mean size is below it"),
+    Number(
+        "min_velocity", 0.001, 0.0, 100.0, meaning="percent per second; UNKNOWN when their mean magnitude is below it"
+    ),
     REFRESH,
 )
 FORMULA = (

@@ -11,8 +11,8 @@ from tightloop.core.signatures import MEASURE
 
 OUTPUTS = ("value",)
 PARAMETERS = (
-    seconds("short", 60.0, minimum=0.5, meaning="seconds of the last part"),
-    seconds("long", 300.0, minimum=0.5, meaning="seconds of the whole window"),
+    seconds("short", 60.0, minimum=0.5, meaning="length of the last part in seconds"),
+    seconds("long", 300.0, minimum=0.5, meaning="length of the whole window in seconds"),
     REFRESH,
 )
 FORMULA = "volume over (T - short, T] / volume over (T - long, T]; UNKNOWN without volume"

@@ -23,12 +23,12 @@ PARAMETERS = (
         1e-9,
         0.0,
         1.0,
-        meaning="below this share of the mean square a variance is no denominator",
+        meaning="UNKNOWN when a variance is below this share of the mean square",
     ),
     REFRESH,
 )
 FORMULA = (
-    "Pearson correlation of price less price of the deal before with volume, over the deals of (T - t1, T - t2]; "
+    "Pearson correlation of volume with price less previous price, over the deals of (T - t1, T - t2]; "
     "UNKNOWN with fewer than 10"
 )
 TAPES = ("trades",)

@@ -1,4 +1,4 @@
-"""VOLUME_SURGE: volume a second of a window against that of a base; UNKNOWN without volume in the base."""
+"""VOLUME_SURGE: volume per second of a window against that of a base; UNKNOWN without volume in the base."""
 
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Record

@@ -1,6 +1,6 @@
 """VOLUME_SURGE_RATIO: volume of the current window against the median of earlier windows of its length.
 
-The buckets are computed anew at the points of the grid; the volume of the window itself at every event.
+The buckets are recomputed at the points of the grid; the volume of the window itself at every event.
 """
 
 import math
@@ -24,7 +24,8 @@ PARAMETERS = (
 )
 FORMULA = (
     "volume over (T - t1, T - t2] / median volume of buckets of that length, empty ones too, that end at T - t4, "
-    "T - t4 - length, ... and begin at T - t3 or later; a median of 0 gives way to the mean, a mean of 0 to UNKNOWN"
+    "T - t4 - length, ... and begin at T - t3 or later; if the median is 0 the mean is used, if that is 0 the result "
+    "is UNKNOWN"
 )
 TAPES = ("trades",)
 MEMORY_MOVES = "at points"

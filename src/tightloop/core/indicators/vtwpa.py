@@ -1,4 +1,4 @@
-"""VTWPA: mean price over time and volume; UNKNOWN when the prints in force had no volume."""
+"""VTWPA: mean price weighted by time in force and volume; UNKNOWN when the prints in force had no volume."""
 
 import math
 

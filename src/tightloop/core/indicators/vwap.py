@@ -1,10 +1,10 @@
 """VWAP: volume-weighted average of the typical price, over the last ``period`` bars or since midnight UTC.
 
-UNKNOWN while nothing has been traded in the window or on the day: a price weighted with nothing is no price. With
+UNKNOWN while nothing has been traded in the window or on the day: without weights there is no average. With
 ``anchor: day`` the day of the first bar counts from that bar on. TA-Lib's VWAP is that of one day's bars.
 
-The sums of the moving window are made anew once a window, and at once after a burst of volume: it leaves no trace when
-it has passed. Those of a day are cumulative: they hold what the day has seen.
+The sums of the rolling window are recomputed once a window, and at once after a burst of volume, so that it leaves no
+rounding behind. Those of a day are cumulative.
 """
 
 import numpy as np

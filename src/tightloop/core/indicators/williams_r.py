@@ -1,6 +1,6 @@
 """WILLIAMS_R: where the close stands in the range of the last ``period`` bars, 0 (the high) to -100 (the low).
 
-In a range of no width it is 0, as TA-Lib answers, or UNKNOWN with ``flat: unknown``.
+In a range of no width it is 0, as in TA-Lib, or UNKNOWN with ``flat: unknown``.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """WMA: mean of the last ``period`` values, the newest weighted ``period``, the oldest 1.
 
-Two running sums, built anew from the window once a window (TA-Lib 0.8: every 8 windows), and at once when what is left
+Two running sums, recomputed from the window once a window (TA-Lib 0.8: every 8 windows), and at once when what is left
 of them is so small that the rounding of a value that has left could be seen: what has left the window is gone.
 """
 

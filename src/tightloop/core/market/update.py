@@ -279,7 +279,7 @@ def book_level(state: Record, arena: Floats, table: Table, event: Record) -> Non
     """
     index, flags = event.instrument, fields.book_flags(event)
     instrument = state.instruments[index]
-    assert instrument.book >= 0, "a book is told to who keeps one"
+    assert instrument.book >= 0, "a book row belongs to an instrument with a book"
     assert 0.0 < event.price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     assert 0.0 <= event.qty <= limits.QUANTITY_MAX, "QUANTITY_MAX: a quantity is bounded and not negative"
     book = state.books[instrument.book]

@@ -110,7 +110,7 @@ def write_timer(timer: Record, now_ns: int, is_before_bar: int, phase: int) -> N
 @leaf
 def tell_timers(state: Record, arena: Floats, venue: Record, event: Record, log: Rows, table: Table) -> None:
     """Call timers due before the current bar opens, and deliver what they send."""
-    assert venue.inbox_count == 0, "what the venue said is heard before the next event"
+    assert venue.inbox_count == 0, "answers of the venue are applied before the next event"
     timer = venue_orders.push(venue, EventKind.TIMER.value, -1, 0, event.ts_init_ns)
     write_timer(timer, event.ts_init_ns, 1, Phase.NONE.value)
     at_venue(venue, timer, 0)

@@ -27,7 +27,7 @@ from tightloop.core.signatures import ARENA, BARS, EQUITIES, EVENTS, LOG_ARRAY, 
 from tightloop.core.step import step
 
 CONTROL_COUNT = 10
-IS_OWED, DUE_NS, SCANNED, HAS_NEWS, WANTS_BARS = range(5, CONTROL_COUNT)
+IS_OWED, DUE_NS, SCANNED, HAS_NEWS, STOP_AT_BARS = range(5, CONTROL_COUNT)
 """Places in ``control`` after those of ``replay``: 1 while the equity after the last event is still to be written; when
 the next timer of a user strategy is due; rows of the log looked at; 1 after a fill; 1 to stop at every close."""
 
@@ -97,7 +97,7 @@ def replay_outside(
             control[IS_OWED] = 1
         is_due = control[HAS_NEWS] != 0 or state.ts_ns >= control[DUE_NS]
         if event.phase & Phase.DECIDE_ON_CLOSE:
-            if is_due or control[WANTS_BARS] != 0:
+            if is_due or control[STOP_AT_BARS] != 0:
                 return STOPPED
         elif is_due and event.phase & Phase.RECORD and event.kind == EventKind.BAR_OPENED:
             return STOPPED

@@ -316,7 +316,7 @@ def _observe(state: Record, arena: Floats, at: int, memory: Ints, seen: Rows, ne
                 _progress(state, instance, state.nodes[n], seen[base + n])
         section.is_listened = 1 if is_needed(watched.state, k) else 0
         if section.is_listened != 0:
-            assert section.verdict == instance.verdicts[k], "what is explained is what the step saw"
+            assert section.verdict == instance.verdicts[k], "the observed verdict is that of the step"
             _count(state, instance, first, count, memory, seen, base, nears, section)
     first_verdict = watched.sections[0].verdict
     if watched.sections[0].is_listened != 0 and first_verdict == TRUE:

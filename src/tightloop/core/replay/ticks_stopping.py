@@ -47,7 +47,7 @@ from tightloop.core.step import step
 from tightloop.core.venue import ticks as venue_ticks
 
 CONTROL_COUNT = 14
-DUE_NS, IS_OWED, WANTS_TRADES, WANTS_QUOTES, IS_MARKET = range(9, CONTROL_COUNT)
+DUE_NS, IS_OWED, STOP_AT_TRADES, STOP_AT_QUOTES, IS_MARKET = range(9, CONTROL_COUNT)
 """Places in ``control`` after those of ``tick_replay`` and after SCANNED and HAS_NEWS, which ``listen`` writes: when
 the next timer of a user strategy is due; 1 while commands and equity of the last event are still to be taken; 1 to
 stop at prints; 1 to stop at quotes; 1 if the stop is at a market event, which is in ``events[0]``."""
@@ -78,8 +78,8 @@ def _is_wanted(state: Record, event: Record, control: Ints, is_market: bool) -> 
         return True
     if not is_market:
         return False
-    wants_trade = control[WANTS_TRADES] != 0 and event.kind == EventKind.TRADE
-    return wants_trade or (control[WANTS_QUOTES] != 0 and event.kind == EventKind.QUOTE)
+    stops_at_trade = control[STOP_AT_TRADES] != 0 and event.kind == EventKind.TRADE
+    return stops_at_trade or (control[STOP_AT_QUOTES] != 0 and event.kind == EventKind.QUOTE)
 
 
 @compiled(

@@ -258,8 +258,8 @@ def stop_in_bar(venue: Record, slot: int, instrument: Record) -> None:
 def _stop_limit_in_bar(venue: Record, slot: int, instrument: Record) -> None:
     """Match a stop limit that was triggered inside the bar, when price was at its stop.
 
-    A limit price that the stop price is through fills there; otherwise it rests, and fills only if the close is through
-    it: the rest of the range may lie before the trigger.
+    It fills at the stop price when its limit allows more than that. Otherwise it rests, and fills only if the close is
+    through the limit: the rest of the range may lie before the trigger.
     """
     order = venue.orders[slot]
     assert order.kind == OrderKind.STOP_LIMIT, "another stop is no limit when it is triggered"
@@ -359,7 +359,9 @@ def liquidate(venue: Record, instance: int, instrument: Record, at_open: bool) -
         is_hit = is_touched(instrument, side, trigger, entered == venue_positions.BY_STOP)
     if is_hit:
         index = venue.instance_instrument[instance]
-        assert not at_open or instrument.stage != Stage.BETWEEN, "an open is in force within its bar alone"
+        assert not at_open or instrument.stage != Stage.BETWEEN, (
+            "an open is in force only while its bar is the current one"
+        )
         price = instrument.open if at_open else trigger
         venue_positions.close_by_force(venue, index, instance, price, instrument.open_ns)
 

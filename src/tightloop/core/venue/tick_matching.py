@@ -121,7 +121,7 @@ def _take_print(venue: Record, instrument: Record, slot: int, wanted: float) -> 
 
     The rest of an IOC is canceled, a FOK that does not fill as a whole is canceled.
     """
-    assert wanted > 0.0, "who takes wants something"
+    assert wanted > 0.0, "a taken quantity is positive"
     order = venue.orders[slot]
     order_id, shown = order.id, instrument.print_left
     qty = min(wanted, shown) if venue.is_partial != 0 else wanted

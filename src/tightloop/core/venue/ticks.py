@@ -144,7 +144,7 @@ def quote_arrives(venue: Record, event: Record, now_ns: int) -> None:
 def book_arrives(venue: Record, event: Record, now_ns: int) -> None:
     """Process one level of an order book; match after the last level of its update (BookRow.IS_LAST)."""
     instrument = venue.instruments[event.instrument]
-    assert instrument.has_book != 0, "a book is told to a venue that keeps one"
+    assert instrument.has_book != 0, "a book row reaches only a venue that keeps a book"
     _set_clock(venue, instrument, now_ns)
     instrument.heard_ns = now_ns
     flags = fields.book_flags(event)

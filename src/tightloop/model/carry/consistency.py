@@ -75,7 +75,7 @@ def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
     if leg.source is None:
         if wanted != share_asset and leg.kind != "perp":
             givers = [name for name in earlier if gives(book.found[name]) == wanted]
-            remedy = f"write from: {givers[0]}" if givers else f"write from: and an earlier leg that gives {wanted}"
+            remedy = f"write from: {givers[0]}" if givers else f"write from: and an earlier leg that provides {wanted}"
             message = f"is missing: the wallet holds {share_asset}, and this leg {verb} {wanted}"
             book.refuse(path, message, remedy)
         return
@@ -83,24 +83,25 @@ def _source(book: Book, leg: Leg, earlier: list[str]) -> None:
         return
     if leg.source not in earlier:
         is_later = leg.source in book.found
-        message = f"{leg.source!r} is {'no earlier leg' if is_later else 'not a leg of this file'}"
+        message = f"{leg.source!r} is {'not an earlier leg' if is_later else 'not a leg of this file'}"
         there = "legs are entered in the order of the file: move it up" if is_later else "name an earlier leg"
         book.refuse(path, message, there if is_later else near(leg.source, earlier, there))
         return
     given = gives(book.found[leg.source])
     if given is None:
         kind = book.found[leg.source].kind
-        book.refuse(path, f"{leg.source} is a leg of kind {kind} and gives nothing", "name a leg that gives something")
+        message = f"{leg.source} is a leg of kind {kind} and provides nothing"
+        book.refuse(path, message, "name a leg that provides something")
     elif given != wanted and not (leg.kind == "perp" and given == share_asset):
         book.refuse(
-            path, f"{leg.source} gives {given}, and this leg {verb} {wanted}", f"name a leg that gives {wanted}"
+            path, f"{leg.source} provides {given}, and this leg {verb} {wanted}", f"name a leg that provides {wanted}"
         )
 
 
 def _pledged(book: Book, leg: Leg) -> None:
     """Refuse collateral that comes from another leg: loans are drawn first, so collateral comes from the wallet."""
     if leg.kind == "lend" and leg.borrow is not None and leg.source in book.found:
-        message = f"a leg that borrows takes from the wallet, before {leg.source} has given anything"
+        message = f"a leg that borrows draws on the wallet, before {leg.source} has provided anything"
         book.refuse(("legs", leg.name, "from"), message, "remove from:, or remove borrow: and ltv:")
 
 
@@ -111,9 +112,9 @@ def _match(book: Book, leg: Leg, earlier: list[str]) -> None:
     path, name = ("legs", leg.name, "size", "match"), leg.size.leg
     assert name is not None, "a match names a leg"
     if leg.kind != "perp":
-        book.refuse(path, f"a leg of kind {leg.kind} matches none", "write all, {weight: 0.5} or from:")
+        book.refuse(path, f"a leg of kind {leg.kind} cannot match another leg", "write all, {weight: 0.5} or from:")
     elif name in book.found and name not in earlier:
-        book.refuse(path, f"{name!r} is no earlier leg", "legs are entered in the order of the file: move it up")
+        book.refuse(path, f"{name!r} is not an earlier leg", "legs are entered in the order of the file: move it up")
     elif name in book.found and holds(book.found[name]) != leg.asset:
         held = holds(book.found[name])
         message = f"{name} holds {held or 'no asset'}, and this perp is on {leg.asset}"
@@ -166,7 +167,7 @@ def _refuse_overdraft(book: Book, leg: Leg, path: tuple[str, ...], excess: float
         reserve = " and the reserve" if book.keys.reserve else ""
         book.refuse(path, f"sizes, margins{reserve} add up to {total} of NAV", "write weights that add up to 1 at most")
         return
-    message = f"more is taken from leg {leg.source} than it gives, by {plain(round(excess, 9))} of NAV"
+    message = f"more is taken from leg {leg.source} than it provides, by {plain(round(excess, 9))} of NAV"
     book.refuse(path, message, "write a smaller weight")
 
 
@@ -188,7 +189,7 @@ def _leverage(book: Book, leg: Leg, bands: BandsKeys) -> None:
             message = f"a target LTV of {plain(ltv)} has a health factor of {health:.6f}, below {name} {plain(floor)}"
             book.refuse(path, message, f"write at most {largest:.6f}, or a lower {name}")
     if bands.ltv is not None and ltv + bands.ltv >= threshold:
-        message = f"the band lets the LTV rise to {plain(ltv + bands.ltv)}, and {plain(threshold)} is liquidated"
+        message = f"the band lets the LTV rise to {plain(ltv + bands.ltv)}, and {plain(threshold)} means liquidation"
         book.refuse(("bands", "ltv"), message, f"write less than {plain(round(threshold - ltv, 9))}")
     if leg.kind == "loop" and 1.0 / (1.0 - ltv) > book.share.loop_leverage_max * (1.0 + TOLERANCE):
         allowed = plain(book.share.loop_leverage_max)
@@ -218,14 +219,15 @@ def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
         return
     if size > book.share.perp_leverage_max * (1.0 + TOLERANCE):
         allowed = plain(book.share.perp_leverage_max)
-        message = f"a notional of {plain(size)} times NAV is above {allowed}, the most of the share class"
+        message = f"a notional of {plain(size)} times NAV is above {allowed}, the maximum of the share class"
         book.refuse(("legs", leg.name, "size"), message, f"write at most {{weight: {allowed}}}")
     if margin is None or margin <= 0.0:
         return
     ratio, path = margin / size, ("legs", leg.name, "margin")
     if ratio * leverage < 1.0 - TOLERANCE:
         needed = plain(round(size / leverage, 9))
-        message = f"a margin of {plain(round(ratio, 9))} of the notional is below {plain(1.0 / leverage)} of the venue"
+        least = plain(1.0 / leverage)
+        message = f"a margin of {plain(round(ratio, 9))} of the notional is below {least}, the venue's minimum"
         book.refuse(path, message, f"write {{weight: {needed}}} or more")
     for key in ("resize", "liquidate"):
         band = getattr(bands.margin, key)
@@ -234,7 +236,9 @@ def _perp(book: Book, leg: Leg, bands: BandsKeys) -> None:
             book.refuse(path, message, f"write more, or a lower bands.margin.{key}")
     if bands.margin.warn is not None and ratio <= bands.margin.warn:
         share = plain(round(ratio, 9))
-        book.warnings.append(f"{leg.name}: a margin of {share} of the notional warns from the first hour on")
+        book.warnings.append(
+            f"{leg.name}: a margin of {share} of the notional triggers the warning from the first hour"
+        )
 
 
 def _margins(bands: BandsKeys, refuse: Refuse) -> None:
@@ -265,7 +269,7 @@ def _share_class(book: Book) -> None:
                 book.warnings.append(message)
         for leg in shorts:
             if leg.size.kind != "match" and not any(holds(other) == leg.asset for other in book.found.values()):
-                book.warnings.append(f"{leg.name} is short of {leg.asset} that nothing holds")
+                book.warnings.append(f"{leg.name} is short {leg.asset} that no leg holds")
         return
     for leg in shorts:
         _directional(book, leg)
@@ -288,7 +292,7 @@ def _directional(book: Book, leg: Leg) -> None:
         sum(share or 0.0 for share in extra) if leg.asset != share_asset else 1.0 + sum(share or 0.0 for share in extra)
     )
     if leg.asset != share_asset and not any(holds(other) == leg.asset for other in book.found.values()):
-        book.refuse(path, f"a short of {leg.asset} that nothing holds is naked", "write {match: LEG}")
+        book.refuse(path, f"a short of {leg.asset} that no leg holds is naked", "write {match: LEG}")
     elif size is None or size > room + TOLERANCE:
         message = f"a short of {plain(size) if size is not None else 'so many units'} of NAV may be more than is held"
         book.refuse(path, message, "write {match: LEG}, or a smaller weight")
@@ -312,7 +316,7 @@ def prices(book: Book) -> Marks:
     for asset, instrument in marks.usd.items():
         base, quote = assets_of(instrument)
         if base != unwrapped(asset) or quote != STABLE:
-            message = f"{instrument} is no price of {asset} in {STABLE}"
+            message = f"{instrument} is not a price of {asset} in {STABLE}"
             book.refuse(("marks", "usd", asset), message, f"name a spot instrument such as bybit:{asset}USDT-spot")
         usd[unwrapped(asset)] = instrument
     for leg in book.found.values():
@@ -363,7 +367,7 @@ def _proxies(book: Book, usd: Mapping[str, InstrumentId]) -> dict[InstrumentId, 
             book.refuse(path, message, remedy)
             continue
         if replaced == proxy:
-            book.refuse(path, f"{name} stands in for itself", "name another instrument")
+            book.refuse(path, f"{name} is its own proxy", "name another instrument")
         elif replaced.market != proxy.market or assets_of(replaced) != assets_of(proxy):
             message = f"{proxy} is not a {replaced.market} of the same assets as {replaced}"
             book.refuse(path, message, f"name another {replaced.symbol}-{replaced.market}")

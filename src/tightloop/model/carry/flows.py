@@ -63,12 +63,12 @@ def _flow(written: Any, path: diagnostics.Path, place: diagnostics.Place, proble
     if ts_ns is None:
         fault = ("ts", f"{shown(keys.ts)} is not a time", TIME_REMEDY)
     elif keys.amount == 0.0:
-        fault = ("amount", "0 is no flow", "write an amount, negative for a withdrawal")
+        fault = ("amount", "0 is not a flow", "write an amount, negative for a withdrawal")
     if fault is not None:
         file, line = place((*path, fault[0]))
         problems.append(Problem(file, line, diagnostics.dotted((*path, fault[0])), *fault[1:]))
         return None
-    assert ts_ns is not None, "a time that can not be read is a fault"
+    assert ts_ns is not None, "a time that cannot be read is a fault"
     return Flow(ts_ns, keys.amount, keys.speed)
 
 

@@ -65,10 +65,10 @@ class Layers:
         for name in _names(value_at(written, "extends"), file, line):
             path = Path(file).parent / name
             if path.resolve() in chain:
-                raise InputError.one(file, line, "extends", f"{name} extends this file itself", "break the circle")
+                raise InputError.one(file, line, "extends", f"{name} extends this file itself", "break the cycle")
             self._count += 1
             if self._count > FILES_MAX:
-                message = f"more than {FILES_MAX} files are laid over each other"
+                message = f"more than {FILES_MAX} files extend one another"
                 raise InputError.one(file, line, "extends", message, "extend fewer files")
             if not path.is_file():
                 remedy = "write a path relative to this file"

@@ -165,7 +165,7 @@ class LegReader:
         pool = self._pool(keys.pool)
         asset = self._asset("asset", keys.asset, pool)
         if asset in packaged().lsts:
-            message = f"no leg hands {asset} on to be lent"
+            message = f"no leg provides {asset} to lend"
             self.refuse(("asset",), message, f"write kind: loop with lst: {asset}, or kind: stake")
         leg = Leg(self.name, "lend", self._size(keys.size), source=keys.source, asset=asset, pool=keys.pool)
         if keys.borrow is None and keys.ltv is None:
@@ -188,7 +188,7 @@ class LegReader:
 
     def _check_ltv(self, ltv: float, max_ltv: float, whose: str, more: str = "") -> None:
         if ltv > max_ltv * (1.0 + 1e-9):
-            message = f"an LTV of {plain(ltv)} is above {plain(max_ltv)}, the most for {whose}"
+            message = f"an LTV of {plain(ltv)} is above {plain(max_ltv)}, the maximum for {whose}"
             self.refuse(("ltv",), message, f"write at most {plain(max_ltv)}{more}")
 
     def _stake(self, keys: StakeKeys) -> Leg:
@@ -227,7 +227,7 @@ class LegReader:
             return leg
         if unwrapped(debt) != "ETH":
             remedy = "write WETH; a lend leg borrows other assets"
-            self.refuse(("debt",), f"a loop stakes what it borrows, and {debt} can not be staked", remedy)
+            self.refuse(("debt",), f"a loop stakes what it borrows, and {debt} cannot be staked", remedy)
             return leg
         if keys.emode and (leg.lst not in pool.emode.assets or debt not in pool.emode.debts):
             self.refuse(("emode",), f"{leg.lst} against {debt} is not in eMode", "write emode: false")
@@ -245,9 +245,10 @@ class LegReader:
             self.refuse(("venues",), f"holds {' and '.join(sorted(bases))}", "write a leg for each asset")
         size, margin = self._size(keys.size), self._size(keys.margin, "margin")
         if size.kind == "all":
-            self.refuse(("size",), "all of what a perp could be is no amount", "write for example {weight: 1.0}")
+            self.refuse(("size",), "all is not a size of a perp", "write for example {weight: 1.0}")
         if margin.kind in ("match", "units"):
-            self.refuse(("margin",), f"a margin has no {margin.kind}", "write {weight: 0.5}, {notional: 10_000} or all")
+            remedy = "write {weight: 0.5}, {notional: 10_000} or all"
+            self.refuse(("margin",), f"a margin cannot be sized by {margin.kind}", remedy)
         return Leg(
             self.name, "perp", size, source=keys.source, asset=next(iter(bases), None), side=keys.side, venues=venues,
             margin=margin, signal=self._signal(keys),
@@ -280,7 +281,7 @@ class LegReader:
             if signal is None:
                 self.refuse(("signal",), "is missing", "write signal: {source: baseline}, or side: short")
             else:
-                self.refuse(("signal",), f"side {keys.side} hears no signal", "write side: signal, or remove the key")
+                self.refuse(("signal",), f"side {keys.side} takes no signal", "write side: signal, or remove the key")
         if signal is None:
             return None
         where = signal.url

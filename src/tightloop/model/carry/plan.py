@@ -152,12 +152,12 @@ class _Layout:
     def _capacity(self, name: str, wanted: int) -> None:
         allowed = getattr(limits, name)
         if wanted > allowed:
-            raise CapacityError(f"{name}: this run needs {wanted}, and there is room for {allowed}; use fewer legs")
+            raise CapacityError(f"{name}: this run needs {wanted}, and the limit is {allowed}; use fewer legs")
 
     def _series(self, kind: str, name: str) -> int:
         """Return the number of a series. Raises InputError if it is not available."""
         if (kind, name) not in self._at:
-            message = f"nobody gives the {kind.replace('_', ' ')} of {name}"
+            message = f"no source provides the {kind.replace('_', ' ')} of {name}"
             remedy = "add it to the catalog, or name an instrument that prices it under marks.usd"
             raise InputError.one(self.strategy.file, None, "legs", message, remedy)
         return self._at[kind, name]

@@ -54,7 +54,7 @@ class Regime(Strict):
         written = self.model_fields_set - {"since"}
         if written and written != {"base", "below", "above", "optimal", "reserve_factor"}:
             raise refuse(
-                "is neither a whole regime nor a day alone", "write base, below, above, optimal, reserve_factor"
+                "is neither a complete regime nor a day only", "write base, below, above, optimal, reserve_factor"
             )
         if self.optimal == 1.0:
             raise refuse("has no room above an optimal utilisation of 1", "write an optimal below 1")
@@ -72,7 +72,7 @@ class PoolRates(Strict):
         for asset, regimes in self.assets.items():
             days = [regime.since for regime in regimes]
             if not days or any(a >= b for a, b in zip(days, [*days[1:], self.until], strict=True)):
-                raise refuse(f"the days of {asset} do not rise to until", "write regimes in order of time")
+                raise refuse(f"the days of {asset} do not ascend up to until", "write regimes in order of time")
         return self
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tightloop.core.families import families_found
 from tightloop.model.carry import consistency as carry_consistency
 from tightloop.model.carry.consistency import Book
 from tightloop.model.carry.flows import read_flows
@@ -45,16 +44,6 @@ STAND_INS: Mapping[str, Any] = {
     "name": "unnamed", "family": FAMILY, "share_class": "USDT", "capital": 100_000.0, "legs": {"none": {}},
 }  # fmt: skip
 """Values that replace missing or refused ones, so that the rest of the file can be checked."""
-
-
-def is_carry(written: Any) -> bool:
-    """Return whether parsed YAML is a carry strategy, by its family or by keys that no other family has."""
-    if not isinstance(written, dict):
-        return False
-    family = value_at(written, "family")
-    if isinstance(family, str) and family in (FAMILY, *families_found()):
-        return family == FAMILY
-    return "sections" not in written and ("legs" in written or "extends" in written)
 
 
 def load(path: Path, *, settings: Sequence[Setting] = ()) -> CarryStrategy:
@@ -120,7 +109,7 @@ class CarryReader:
             self._refuse((key,), "is not a key of a carry strategy", REMEDIES[key])
             del written[key]
         if "extends" in written:
-            self._refuse(("extends",), "can not be set by an option", "write it into the file")
+            self._refuse(("extends",), "cannot be set by an option", "write it into the file")
             del written["extends"]
 
     def _keys(self, written: dict[str, Any]) -> CarryKeys:
@@ -201,7 +190,7 @@ class CarryReader:
                     rates[pair] = _sized(pair)
                 else:
                     available = ", ".join(name for name in packaged().trade_bps if "/" in name)
-                    message = f"says nothing of {pair}; there are {available}"
+                    message = f"has no fee for {pair}; there are {available}"
                     self._refuse(("costs", "spot_bps"), message, "write a number, or venue")
         return MappingProxyType(rates)
 
@@ -211,7 +200,7 @@ class CarryReader:
             rates = {venue: bps / PER_BPS for venue, bps in written.items() if venue != "default"}
             missing = sorted({venue for venue in used if venue not in written and "default" not in written})
             if missing:
-                message = f"says nothing of {', '.join(missing)}"
+                message = f"has no fee for {', '.join(missing)}"
                 self._refuse(("costs", key), message, "write default: and a number beside the venues")
             return (value_at(written, "default") or 0.0) / PER_BPS, MappingProxyType(rates)
         if written == BY_SIZE:
@@ -233,7 +222,8 @@ class CarryReader:
         keys = self.keys.legacy
         if self.keys.convention == "exact":
             if keys is not None and "convention" not in self.refused:
-                self._refuse(("legacy",), "is for convention: legacy alone", "write convention: legacy, or remove it")
+                remedy = "write convention: legacy, or remove it"
+                self._refuse(("legacy",), "applies to convention: legacy only", remedy)
             return Legacy(False, False, False, False, False)
         if keys is None:
             return Legacy(is_on=True)

@@ -191,7 +191,7 @@ class SignalKeys(Strict):
         if self.sd_cap_bps <= self.sd_floor_bps:
             bounds = f"a floor of {plain(self.sd_floor_bps)} bps and a cap of {plain(self.sd_cap_bps)} bps"
             raise refuse(
-                f"{bounds} leave no deviation as it is", "write a cap above the floor, for example 10 and 1000"
+                f"{bounds} leave no range between them", "write a cap above the floor, for example 10 and 1000"
             )
 
 
@@ -372,7 +372,7 @@ def _stops(value: Any) -> Any:
     if isinstance(value, dict):
         for key in value:
             if key in NOT_ASKED:
-                raise refuse(f"{key} is not asked of a carry strategy, whose legs have sizes", NOT_ASKED[key])
+                raise refuse(f"{key} is not checked for a carry strategy: its legs have sizes", NOT_ASKED[key])
     return value
 
 

@@ -158,11 +158,12 @@ def _key(container: Any, part: str, path: Path, origin: tuple[str, int | None]) 
     if isinstance(container, dict):
         return part
     if not isinstance(container, list):
-        message = f"is a value: there is nothing called {part!r} in it"
+        message = f"is a value and has no key {part!r}"
         raise InputError.one(*origin, dotted(path), message, "name a key of the strategy file")
     if not part.isdecimal() or len(part) > 9 or int(part) >= len(container):
         count = f"{len(container)} {'entry' if len(container) == 1 else 'entries'}"
-        raise InputError.one(*origin, dotted(path), f"is a list of {count}, without {part!r}", "count from 0")
+        message = f"is a list of {count} and has no {part!r}"
+        raise InputError.one(*origin, dotted(path), message, "entries are numbered from 0")
     return int(part)
 
 

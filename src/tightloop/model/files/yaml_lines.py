@@ -99,7 +99,7 @@ def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
     for unquoted in _UNQUOTED.finditer(line_text):
         if unquoted.start(2) <= mark.column <= unquoted.end(2):
             key, value = unquoted[1] or "", unquoted[2].strip()
-            message = f"is not YAML: {value} without quotes begins with a sign of YAML's own"
+            message = f"is not YAML: {value} without quotes begins with a character that YAML reserves"
             return Problem(file, line, key, message, f'quote it: {key + ": " if key else ""}"{value}"')
     return Problem(
         file, line, "", f"is not YAML: {what}", "check quotes, brackets, colons and indentation near this line"
@@ -141,7 +141,7 @@ class _Composed:
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             if node.tag.startswith("!="):
                 value = f"{node.tag} {node.value}".strip()
-                message = f"{value} without quotes begins with a sign of YAML's own"
+                message = f"{value} without quotes begins with a character that YAML reserves"
                 self._refuse(line, path, message, f'quote it: "{value}"')
                 return None
             self._refuse(line, path, f"the tag {node.tag} means nothing here", "write the value without a tag")

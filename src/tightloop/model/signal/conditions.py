@@ -173,7 +173,7 @@ class _TreeReader:
         except ValueError:
             return word
         if not math.isfinite(value):
-            self._refuse(path, f"{word} is not a number to compare with", "write a finite number")
+            self._refuse(path, f"{word} is not a finite number", "write a finite number")
         return value
 
 

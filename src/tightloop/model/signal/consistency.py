@@ -41,7 +41,7 @@ def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
     z1, o1, e1 = sections.Z1, sections.O1, sections.E1
     warnings = []
     if o1.timeout_s == 0 and o1.tree is None and not z1.immediate:
-        warnings.append("O1 has no condition and no timeout: a signal waits for Z1 for ever and keeps its slot")
+        warnings.append("O1 has no condition and no timeout: a signal may wait for Z1 forever and keeps its slot")
     if sections.S1.tree is None:
         warnings.append("S1 has no conditions: the strategy never trades")
     exits = (z1.stop_loss, z1.take_profit, sections.ZE1.tree, e1.tree, read.limits.max_hold_min)
@@ -59,16 +59,16 @@ def _warnings(read: StrategyFile, sections: Sections) -> list[str]:
         and order.ttl_s * 1e9 < TIMEFRAMES[read.timeframe]
     ):
         bar = f"a bar of {read.timeframe}"
-        warnings.append(f"ttl_s {plain(order.ttl_s)} is shorter than {bar}: the order can fill at an open only")
+        warnings.append(f"ttl_s {plain(order.ttl_s)} is shorter than {bar}: the order can only fill at an open")
     if e1.on_stale is not None and on_bars:
         warnings.append("E1.on_stale watches a feed that may fall silent; recorded bars never do")
     if e1.on_stale is not None and read.feed == ["quotes"]:
-        warnings.append("E1.on_stale hears of gaps from the ids of trades or books; a feed of quotes alone has none")
+        warnings.append("E1.on_stale detects gaps by the ids of trades or books; a feed of quotes alone has none")
     triggered = [
         key for key in ("stop_loss", "take_profit") if getattr(getattr(z1, key), "trigger", "touch") != "touch"
     ]
     if triggered and on_bars:
-        warnings.append(f"bars hold one price: the trigger of {' and '.join(triggered)} is a touch of it")
+        warnings.append(f"bars have one price: the trigger of {' and '.join(triggered)} is a touch of it")
     return warnings
 
 
@@ -98,7 +98,7 @@ def _order(z1: SectionZ1, written: Mapping[str, Any], refuse: Refuse) -> None:
         )
     if order.post_only and order.type != "limit":
         refuse(
-            (*path, "post_only"), f"a {order.type} order can not be post_only", "write type: limit, or post_only: false"
+            (*path, "post_only"), f"a {order.type} order cannot be post_only", "write type: limit, or post_only: false"
         )
     if order.post_only and order.tif in ("IOC", "FOK"):
         refuse((*path, "tif"), f"post_only and {order.tif} exclude each other", "write GTC or GTT, or post_only: false")
@@ -131,8 +131,8 @@ def _stop(read: StrategyFile, z1: SectionZ1, refuse: Refuse) -> None:
             message = f"{plain(stop.value)} % lies beyond the liquidation price at leverage {plain(z1.leverage)}"
             refuse((*Z1, "stop_loss", "value"), message, f"write less than {room:.4g}, or a lower leverage")
     if isinstance(target, StopPercent) and is_short and target.value >= 100:
-        message = f"a short can not gain {plain(target.value)} %"
+        message = f"a short cannot gain {plain(target.value)} %"
         refuse((*Z1, "take_profit", "value"), message, "write less than 100")
     if isinstance(target, TargetLadder) and is_short and target.of == "percent" and target.steps[-1][0] >= 100:
-        message = f"a short can not gain {plain(target.steps[-1][0])} %"
+        message = f"a short cannot gain {plain(target.steps[-1][0])} %"
         refuse((*Z1, "take_profit", "steps"), message, "write steps below 100")

@@ -93,7 +93,7 @@ def _capacity(name: str, wanted: int) -> None:
     allowed = getattr(limits, name)
     if wanted > allowed:
         raise CapacityError(
-            f"{name}: this run needs {wanted}, and there is room for {allowed}; use fewer instruments or variants"
+            f"{name}: this run needs {wanted}, and the limit is {allowed}; use fewer instruments or variants"
         )
 
 

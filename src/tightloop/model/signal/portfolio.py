@@ -36,7 +36,7 @@ def check_files(strategies: Sequence[Strategy]) -> None:
         name = strategy.read.name
         if name in names:
             together.refuse(
-                strategy, ("name",), f"{name!r} is the name of {names[name]} too", "give each strategy its own"
+                strategy, ("name",), f"{name!r} is also the name of {names[name]}", "give each strategy its own"
             )
         names.setdefault(name, strategy.file)
     if together.problems:
@@ -64,14 +64,14 @@ class _Together:
             self.refuse(strategy, ("instruments",), "names no instrument", remedy)
         if keys.timeframe != first.timeframe:
             message = f"{keys.timeframe} is not the {first.timeframe} of {self.first.file}"
-            self.refuse(strategy, ("timeframe",), message, "write the same timeframe, or run them apart")
+            self.refuse(strategy, ("timeframe",), message, "write the same timeframe, or run them separately")
         if keys.feed != first.feed:
             message = f"differs from the feed of {self.first.file}"
-            self.refuse(strategy, ("feed",), message, "write the same feed, or run them apart")
+            self.refuse(strategy, ("feed",), message, "write the same feed, or run them separately")
         ticks = (keys.latency, keys.costs.queue, keys.costs.partial_fills, keys.costs.halt_s)
         theirs = (first.latency, first.costs.queue, first.costs.partial_fills, first.costs.halt_s)
         if keys.feed is not None and ticks != theirs:
-            message = f"differs from that of {self.first.file}, and strategies of one run meet one venue"
+            message = f"differs from that of {self.first.file}, and strategies of one run share one venue"
             self.refuse(strategy, ("latency",), message, "write the same latency, queue, partial_fills and halt_s")
         if keys.account != first.account:
             message = f"differs from the account of {self.first.file}, and strategies of one run share it"
@@ -84,17 +84,17 @@ class _Together:
             self._check_spot(strategy, instrument)
         if rules.settle_asset is None:
             remedy = f"write {instrument}: {{settle_asset: USDT}} in the catalog's instruments.yaml"
-            self.refuse(strategy, path, f"nobody says what {instrument} settles in", remedy)
+            self.refuse(strategy, path, f"the settle asset of {instrument} is not known", remedy)
         elif self.asset is None:
             self.asset, self.asset_of = rules.settle_asset, instrument
         elif rules.settle_asset != self.asset:
             message = f"{instrument} settles in {rules.settle_asset}, {self.asset_of} in {self.asset}"
-            self.refuse(strategy, path, message, "name instruments of one settle asset, and run the others apart")
+            self.refuse(strategy, path, message, "name instruments of one settle asset, and run the others separately")
 
     def _check_spot(self, strategy: Strategy, instrument: InstrumentId) -> None:
         margin = f"write {instrument}: {{margin: true}} in the catalog's instruments.yaml"
         if strategy.read.direction == "SHORT":
-            message = f"{instrument} is spot and can not be sold short"
+            message = f"{instrument} is spot and cannot be sold short"
             self.refuse(strategy, ("direction",), message, f"trade a perp, or {margin}")
         sections = strategy.read.sections
         if sections is not None and sections.Z1.leverage > 1:

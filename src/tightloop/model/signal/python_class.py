@@ -82,7 +82,7 @@ def _source_of(path: Path, place: Place) -> bytes:
         return path.read_bytes()
     except OSError as error:
         file, line = place()
-        reason = "is a folder" if path.is_dir() else (error.strerror or "can not be read").lower()
+        reason = "is a folder" if path.is_dir() else (error.strerror or "cannot be read").lower()
         raise InputError.one(file, line, "class", f"{path}: {reason}", "write the path from this file on") from None
 
 
@@ -98,7 +98,7 @@ def _file_module(path: Path, place: Place) -> ModuleType:
         code = compile(source, str(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        raise InputError.one(path, line, "class", f"is not Python: {_words(error)}", "repair the file") from None
+        raise InputError.one(path, line, "class", f"is not valid Python: {_words(error)}", "repair the file") from None
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
@@ -136,7 +136,7 @@ def _run(job: Callable[[], Any], file: str, field: str) -> None:
         job()
     except Exception as error:  # user code may raise anything; it is reported as the user's fault
         line = line_in(error, file)
-        raise InputError.one(file, line, field, f"can not be loaded: {_words(error)}", "repair the file") from error
+        raise InputError.one(file, line, field, f"cannot be loaded: {_words(error)}", "repair the file") from error
 
 
 def line_in(error: BaseException, file: str) -> int | None:

@@ -118,7 +118,7 @@ def read(
         raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
     if value_at(written, "family") == CARRY:
         remedy = "name strategies of the other families"
-        raise InputError.one(file, line_of(("family",)), "family", "a carry strategy can not stand here", remedy)
+        raise InputError.one(file, line_of(("family",)), "family", "a carry strategy cannot be used here", remedy)
     origins = Origins(file, line_of)
     problems: list[Problem] = []
     block = written.pop(KEY, None)
@@ -292,7 +292,7 @@ class _Resolver:
             if getattr(shape, key) is not None:
                 self._refuse((key,), f"the family {family} has no {key}", "remove the key: the class decides")
         if (shape.class_ is None) == (shape.module is None):
-            self._refuse(("class",), "is missing" if shape.class_ is None else "stands beside module:", EXAMPLE)
+            self._refuse(("class",), "is missing" if shape.class_ is None else "excludes module:", EXAMPLE)
             return
         key = "class" if shape.class_ is not None else "module"
         written = shape.class_ or shape.module or ""
@@ -344,7 +344,7 @@ class _Resolver:
             instruments.append(parsed)
         if len(instruments) > limits.INSTRUMENTS_MAX:
             message = f"{len(instruments)} instruments are more than the {limits.INSTRUMENTS_MAX} of a run"
-            self._refuse(("instruments",), message, "name fewer, or run them apart")
+            self._refuse(("instruments",), message, "name fewer, or run them separately")
         return tuple(instruments)
 
     def _trees(self) -> Iterator[tuple[str, Node]]:
@@ -401,7 +401,8 @@ class _Resolver:
             if "latency" in written:
                 self._refuse(("latency",), "bars have no latency", "remove the key, or write feed: [trades, quotes]")
         elif self.shape.timeframe is not None:
-            self._refuse(("timeframe",), "belongs to bars, and this strategy has a feed of ticks", "remove one of both")
+            remedy = "remove one of the two"
+            self._refuse(("timeframe",), "belongs to bars, and this strategy has a feed of ticks", remedy)
             return
         for name, variant in self.variants.items():
             self._check_tapes(("variants", name, "type"), indicators.load(variant.type), variant)
@@ -453,7 +454,7 @@ class _Resolver:
         pump = next((variant for variant in self.variants.values() if variant.type == PUMP), None)
         if pump is None:
             remedy = "write base: and a variant, for example the lower output of a DONCHIAN"
-            self._refuse(path, "pump_retracement needs the price the pump began at", remedy)
+            self._refuse(path, "pump_retracement needs the price at which the pump began", remedy)
         else:
             self.variants[PUMP_BASE] = replace(pump, name=PUMP_BASE, output="base")
 

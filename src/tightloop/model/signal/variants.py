@@ -63,8 +63,8 @@ def read_parameters(
 def _variant(name: str, written: Any, timeframe: str | None, refuse: Refuse) -> Variant | None:
     path: Path = ("variants", name)
     if not _NAME.match(name) or name.lower() in RESERVED:
-        remedy = "begin with a letter, go on with letters, digits, _ and -, and use no word of a condition"
-        refuse(path, f"{shown(name)} can not be the name of a variant", remedy)
+        remedy = "begin with a letter, continue with letters, digits, _ and -, and avoid the words of conditions"
+        refuse(path, f"{shown(name)} cannot be the name of a variant", remedy)
         return None
     if not isinstance(written, dict):
         refuse(path, f"{shown(written)} is not a variant", "write for example {type: EMA, period: 10}")
@@ -143,5 +143,5 @@ def _timeframe(
         refuse(path, f"{asked} is not a multiple of the run's {run}", remedy)
         return None
     if indicator.is_of_instance:
-        refuse(path, f"{indicator.type} is of the position, which has no timeframe", "remove the key")
+        refuse(path, f"{indicator.type} measures the position, which has no timeframe", "remove the key")
     return asked

@@ -92,7 +92,7 @@ class _Bars:
         self._control = np.zeros(bars_stopping.CONTROL_COUNT, np.int64)
         self._control[replay_status.RESERVE], self._control[replay_bars.IS_DAILY] = reserve, int(is_daily)
         self._control[bars_stopping.SCANNED] = core_log.FIRST
-        self._control[bars_stopping.WANTS_BARS] = int(self.strategies.wants("on_bar"))
+        self._control[bars_stopping.STOP_AT_BARS] = int(self.strategies.defines("on_bar"))
         self._control[bars_stopping.DUE_NS] = self.strategies.due_ns
         self._equity = np.empty(rows, EQUITY)
         self._events = np.zeros(1, EVENT)
@@ -102,7 +102,7 @@ class _Bars:
         plan, feed = self._plan, self._feed
         return (
             plan.states, plan.arena, plan.venues, feed.streams, feed.heap, feed.bars, feed.rates, self._events,
-            self._log, self._equity, plan.table, self._control, self.strategies.desk.past, self.strategies.outside,
+            self._log, self._equity, plan.table, self._control, self.strategies.session.past, self.strategies.outside,
         )  # fmt: skip
 
     def run(self, on_progress: Progress | None) -> int:
@@ -112,17 +112,17 @@ class _Bars:
             step_on = self._eye.over(step_on, control, self._events, self._log)
         words, phase = _words(control), _words(self._events.view(np.int64))[1:2]
         strategies, stopped, closes = self.strategies, replay_status.STOPPED, int(Phase.DECIDE_ON_CLOSE)
-        bars_closed, desk = strategies.bars_closed, strategies.desk
+        bars_closed, session = strategies.bars_closed, strategies.session
         has_news, due = bars_stopping.HAS_NEWS, bars_stopping.DUE_NS
         control[replay_status.LEFT] = self._at_once
         while True:
             status = step_on(*arguments)
             if status == stopped:
-                if words[has_news] or words[due] == 0 or desk.timers:
+                if words[has_news] or words[due] == 0 or session.timers:
                     strategies.settle()
                 if phase[0] & closes:
                     bars_closed()
-                if words[has_news] or desk.timers or words[due] == 0:
+                if words[has_news] or session.timers or words[due] == 0:
                     words[has_news], words[due] = 0, strategies.due_ns
             elif status == replay_status.FINISHED:
                 return self._feed.event_count
@@ -142,15 +142,15 @@ class _Bars:
     def _deliver(self) -> None:
         plan = self._plan
         self._deliver_all(plan.states, plan.arena, plan.venues, self._log, plan.table)
-        self.strategies.desk.count = 0
-        self.strategies.hear()
+        self.strategies.session.count = 0
+        self.strategies.collect_fills()
 
     def _make_room(self) -> None:
         if core_log.count(self._log) > len(self._log) - self._reserve:
             self._empty_log()
 
     def _empty_log(self) -> None:
-        self.strategies.hear()
+        self.strategies.collect_fills()
         self._recorder.take_log(self._log)
         self.strategies.log_emptied()
         self._control[bars_stopping.SCANNED] = core_log.FIRST

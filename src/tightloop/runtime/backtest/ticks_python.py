@@ -53,8 +53,8 @@ class _Ticks:
         self._control = control = np.zeros(ticks_stopping.CONTROL_COUNT, np.int64)
         control[replay_status.RESERVE], control[replay_ticks.PERIOD_NS] = reserve, period_ns
         control[replay_ticks.PERIOD_END], control[bars_stopping.SCANNED] = -1, core_log.FIRST
-        control[ticks_stopping.WANTS_TRADES] = int(self.strategies.wants("on_trade"))
-        control[ticks_stopping.WANTS_QUOTES] = int(self.strategies.wants("on_quote"))
+        control[ticks_stopping.STOP_AT_TRADES] = int(self.strategies.defines("on_trade"))
+        control[ticks_stopping.STOP_AT_QUOTES] = int(self.strategies.defines("on_quote"))
         control[ticks_stopping.DUE_NS] = self.strategies.due_ns
         self._equity = np.empty(equity_rows, EQUITY)
         self._events = np.zeros(1, EVENT)
@@ -101,7 +101,7 @@ class _Ticks:
             self._equity, control[replay_status.EQUITY_COUNT] = np.empty(self._rows, EQUITY), 2
             self._equity[:2] = last
         elif status == replay_status.LOG_FULL:
-            self.strategies.hear()
+            self.strategies.collect_fills()
             self._recorder.take_log(self._log)
             self.strategies.log_emptied()
             control[bars_stopping.SCANNED] = core_log.FIRST

@@ -22,7 +22,7 @@ def _double(plan: Plan, number: int) -> None:
     width, capacity, count = int(tape["width"]), int(tape["capacity"]), int(tape["count"])
     if 2 * capacity > limits.TAPE_ROWS_MAX:
         raise CapacityError(
-            f"TAPE_ROWS_MAX: a window holds more than {capacity} ticks, and there is room for {limits.TAPE_ROWS_MAX}; "
+            f"TAPE_ROWS_MAX: a window holds more than {capacity} ticks, and the limit is {limits.TAPE_ROWS_MAX}; "
             f"use a shorter window"
         )
     begin = -(-len(plan.arena) // tapes.LINE) * tapes.LINE

@@ -28,7 +28,7 @@ from tightloop.runtime.results.recorder import Recorder
 EQUITY_ROWS = 65_536
 KEPT = 5
 """Number of last requests and notes kept per strategy and instrument."""
-WANTED = {
+REQUESTS = {
     EventKind.ORDER_REQUESTED: "order",
     EventKind.CANCEL_REQUESTED: "cancel",
     EventKind.PROTECTION_REQUESTED: "protection",
@@ -38,7 +38,7 @@ Key = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Wish:
+class Request:
     """One request of a strategy (order, cancel, protection) and what it knew. ``told``: argument of its callback."""
 
     ts_ns: int
@@ -53,13 +53,13 @@ class Wish:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a callback. ``wishes``: number of requests it made."""
+    """One call of a callback. ``requests``: number of requests it made."""
 
     ts_ns: int
     callback: str
     told: Mapping[str, Any] | None
     given: Mapping[str, float]
-    wishes: int = 0
+    requests: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,8 +69,8 @@ class StrategyNotes:
 
     calls: Counter[str] = field(default_factory=Counter)
     quiet: Counter[str] = field(default_factory=Counter)
-    wanted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    last: deque[Wish] = field(default_factory=lambda: deque(maxlen=KEPT))
+    requested: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    last: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT))
     notes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=KEPT))
     note_count: int = 0
     last_call: Call | None = None
@@ -79,17 +79,17 @@ class StrategyNotes:
 class Notes:
     """Record of a replay. ``order_id``: an order whose request, and State after it, are kept.
 
-    ``wanted`` counts by callback, kind of request (entry, exit, cancel, protection) and answer (sent, or the reason of
-    its denial).
+    ``requested`` counts by callback, kind of request (entry, exit, cancel, protection) and answer (sent, or the reason
+    of its denial).
     """
 
     def __init__(self, order_id: int | None = None) -> None:
         self.notes_of: dict[Key, StrategyNotes] = {}
         self.order_id = order_id
-        self.wish: Wish | None = None
+        self.request: Request | None = None
         self.frozen: Rows | None = None
         self._plan: Plan | None = None
-        self._desk: SessionView | None = None
+        self._session: SessionView | None = None
         self._call: tuple[StrategyNotes, Call] | None = None
         self._notes: list[str] = []
 
@@ -97,11 +97,11 @@ class Notes:
         """Return the record of a strategy on an instrument."""
         return self.notes_of.setdefault(key, StrategyNotes())
 
-    def desk(self, plan: Plan, log: Rows) -> SessionView:
+    def session(self, plan: Plan, log: Rows) -> SessionView:
         """Create the session view of the run, through which every request passes."""
         self._plan = plan
-        self._desk = _NotedDesk(plan, log, self)
-        return self._desk
+        self._session = _RecordedSession(plan, log, self)
+        return self._session
 
     def recorded(self, strategy: str, callback: str, view: View, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the callback wrapped so that its calls and their arguments are recorded."""
@@ -109,26 +109,26 @@ class Notes:
         def called(its_view: View, *told: Any) -> None:
             notes = self.of((strategy, view.instrument))
             before = self._call
-            given = self.given(view._here)  # noqa: SLF001  # a view has no public way to say where it looks
+            given = self.given(view._current)  # noqa: SLF001  # a view has no public way to say where it looks
             call = Call(view.time_ns, callback, told[0]._asdict() if told else None, given)
             self._call = notes, call
             notes.calls[callback] += 1
             notes.last_call = call
             function(its_view, *told)
-            notes.quiet[callback] += int(call.wishes == 0)
+            notes.quiet[callback] += int(call.requests == 0)
             self._call = before
 
         return called
 
-    def given(self, place: InstrumentView) -> dict[str, float]:
+    def given(self, instrument: InstrumentView) -> dict[str, float]:
         """Return what is known on an instrument now: variants, price, position, equity."""
-        assert self._plan is not None, "a desk is there before anybody is called"
-        assert self._desk is not None, "a desk is there before anybody is called"
+        assert self._plan is not None, "the session view is made before any call"
+        assert self._session is not None, "the session view is made before any call"
         state = self._plan.states[0]
-        position = state["positions"][place.instance]
+        position = state["positions"][instrument.instance]
         return {
-            **{name: float(self._desk.arena[cell]) for name, cell in place.cells.items()},
-            "price": float(state["instruments"][place.index]["mark"]),
+            **{name: float(self._session.arena[cell]) for name, cell in instrument.cells.items()},
+            "price": float(state["instruments"][instrument.index]["mark"]),
             "position": float(position["qty"]),
             "equity": float(state["equity"]),
         }
@@ -142,15 +142,20 @@ class Notes:
         notes.notes.append((call.ts_ns, text))
         notes.note_count += 1
 
-    def was_wanted(
-        self, kind: EventKind, place: InstrumentView, asked: Mapping[str, Any], given: Mapping[str, float], rows: Rows
+    def requested(
+        self,
+        kind: EventKind,
+        instrument: InstrumentView,
+        asked: Mapping[str, Any],
+        given: Mapping[str, float],
+        rows: Rows,
     ) -> None:
         """Record a request: ``given`` is what was known before, ``rows`` are the log rows the step wrote."""
-        assert self._plan is not None, "a desk is there before anything is wanted"
-        instance = self._plan.states[0]["instances"][place.instance]
-        notes = self.of((self._plan.strategies[int(instance["strategy"])].read.name, place.name))
+        assert self._plan is not None, "the session view is made before any request"
+        instance = self._plan.states[0]["instances"][instrument.instance]
+        notes = self.of((self._plan.strategies[int(instance["strategy"])].read.name, instrument.name))
         call = None if self._call is None else self._call[1]
-        what, reason, number = WANTED[kind], None, 0
+        what, reason, number = REQUESTS[kind], None, 0
         if kind is EventKind.ORDER_REQUESTED:
             what = "exit" if rows[0]["reduce_only"] else "entry"
             number = int(rows[0]["order_id"])
@@ -159,16 +164,16 @@ class Notes:
             number = int(asked["order_id"])
         callback = "on_start" if call is None else call.callback
         if call is not None:
-            call.wishes += 1
-        notes.wanted[(callback, what, reason or "sent")] += 1
+            call.requests += 1
+        notes.requested[(callback, what, reason or "sent")] += 1
         now_ns = int(self._plan.states[0]["ts_ns"])
-        wish = Wish(now_ns, callback, None if call is None else call.told, what, asked, number, reason, given)
-        notes.last.append(wish)
+        request = Request(now_ns, callback, None if call is None else call.told, what, asked, number, reason, given)
+        notes.last.append(request)
         if number == self.order_id and kind is EventKind.ORDER_REQUESTED:
-            self.wish, self.frozen = wish, self._plan.states.copy()
+            self.request, self.frozen = request, self._plan.states.copy()
 
 
-class _NotedDesk(SessionView):
+class _RecordedSession(SessionView):
     """A session view that records requests and notes."""
 
     __slots__ = ("_listener",)
@@ -180,10 +185,10 @@ class _NotedDesk(SessionView):
     def note(self, text: str) -> None:
         self._listener.noted(text)
 
-    def want(self, kind: EventKind, place: InstrumentView, fields: Mapping[str, Any]) -> Rows:
-        given = self._listener.given(place)
-        rows = super().want(kind, place, fields)
-        self._listener.was_wanted(kind, place, fields, given, rows)
+    def request(self, kind: EventKind, instrument: InstrumentView, fields: Mapping[str, Any]) -> Rows:
+        given = self._listener.given(instrument)
+        rows = super().request(kind, instrument, fields)
+        self._listener.requested(kind, instrument, fields, given, rows)
         return rows
 
 

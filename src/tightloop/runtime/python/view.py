@@ -102,7 +102,7 @@ class SessionView:
         self._blank["order_slot"], self._blank["leverage"] = -1, 1.0
         self._blank["tif"] = int(TimeInForce.GTC)
         self.past = np.zeros(0 if plan.feed else len(plan.instruments) * limits.HISTORY_BARS_MAX, BAR)
-        self.timers: list[tuple[int, int, int, InstrumentView]] = []  # due, in order of asking, whose, where
+        self.timers: list[tuple[int, int, int, InstrumentView]] = []  # due, order of requests, whose, where
         self.count = self.timer_count = 0
 
     def floats(self) -> memoryview:
@@ -121,15 +121,15 @@ class SessionView:
     def note(self, text: str) -> None:
         """Ignore a note of a strategy; only a replay under observation records it."""
 
-    def want(self, kind: EventKind, place: InstrumentView, fields: Mapping[str, Any]) -> Rows:
+    def request(self, kind: EventKind, instrument: InstrumentView, fields: Mapping[str, Any]) -> Rows:
         """Step one request as an event; returns the log rows the step wrote."""
-        if self.count >= limits.WANTED_MAX:
-            raise RuntimeError(f"more than {limits.WANTED_MAX} orders and cancels at one moment")
+        if self.count >= limits.CALL_REQUESTS_MAX:
+            raise RuntimeError(f"more than {limits.CALL_REQUESTS_MAX} orders and cancels at one moment")
         self.count += 1
         event, log = self._event, self._log
         event[0] = self._blank[0]
         now_ns = int(self._states[0]["ts_ns"])
-        event["kind"], event["instance"], event["instrument"] = int(kind), place.instance, place.index
+        event["kind"], event["instance"], event["instrument"] = int(kind), instrument.instance, instrument.index
         event["ts_event_ns"] = event["ts_init_ns"] = now_ns
         for name, value in fields.items():
             event[name] = value
@@ -140,45 +140,45 @@ class SessionView:
 
 def _positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0.0 < value < math.inf:
-        raise ValueError(f"{name} is {value!r}, and has to be a number above 0")
+        raise ValueError(f"{name} is {value!r}, and must be a number above 0")
     return float(value)
 
 
 def _number(name: str, value: Any) -> float:
     """Check that a value is a number. NaN passes: the core denies unknown or invalid values by name."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise ValueError(f"{name} is {value!r}, and has to be a number")
+        raise ValueError(f"{name} is {value!r}, and must be a number")
     return float(value)
 
 
 class View:
     """The market and the account as a strategy knows them now, and its way to act. The same object in every call."""
 
-    __slots__ = ("_arena", "_cells", "_desk", "_floats", "_here", "_ints", "_number", "_places", "instruments")
+    __slots__ = ("_arena", "_cells", "_current", "_floats", "_ints", "_number", "_session", "_views", "instruments")
 
-    def __init__(self, desk: SessionView, number: int, places: Sequence[InstrumentView]) -> None:
-        self._desk, self._number = desk, number
-        self._floats, self._ints = desk.floats(), desk.ints()
-        self._places = {place.name: place for place in places}
-        self.instruments = tuple(self._places)
-        self._turn_to(places[0])
+    def __init__(self, session: SessionView, number: int, views: Sequence[InstrumentView]) -> None:
+        self._session, self._number = session, number
+        self._floats, self._ints = session.floats(), session.ints()
+        self._views = {chosen.name: chosen for chosen in views}
+        self.instruments = tuple(self._views)
+        self._turn_to(views[0])
         self._renew()
 
     def _renew(self) -> None:
         """Point at the arena that replaced the old one."""
-        arena = self._desk.arena.view()
+        arena = self._session.arena.view()
         arena.flags.writeable = False
         self._arena = memoryview(arena)  # type: ignore[arg-type]  # numpy's arrays are buffers
 
-    def _turn_to(self, place: InstrumentView) -> None:
-        self._here, self._cells = place, place.cells
+    def _turn_to(self, chosen: InstrumentView) -> None:
+        self._current, self._cells = chosen, chosen.cells
 
-    def _place(self, instrument: str | None) -> InstrumentView:
+    def _view_of(self, instrument: str | None) -> InstrumentView:
         if instrument is None:
-            return self._here
-        if instrument not in self._places:
-            raise KeyError(f"{instrument!r} is not an instrument of this strategy; it has {', '.join(self._places)}")
-        return self._places[instrument]
+            return self._current
+        if instrument not in self._views:
+            raise KeyError(f"{instrument!r} is not an instrument of this strategy; it has {', '.join(self._views)}")
+        return self._views[instrument]
 
     # What is known
 
@@ -196,7 +196,7 @@ class View:
     @property
     def instrument(self) -> str:
         """The instrument of the current bar, tick, fill or timer."""
-        return self._here.name
+        return self._current.name
 
     @property
     def equity(self) -> float:
@@ -212,7 +212,7 @@ class View:
 
     def value(self, variant: str, instrument: str | None = None) -> float:
         """Return an indicator (variant) of the strategy file; NaN during warm-up."""
-        cells = self._cells if instrument is None else self._place(instrument).cells
+        cells = self._cells if instrument is None else self._view_of(instrument).cells
         try:
             value: float = self._arena[cells[variant]]
         except KeyError:
@@ -222,67 +222,67 @@ class View:
 
     def price(self, instrument: str | None = None) -> float:
         """Return the last known price (mid price of quotes); NaN before the first."""
-        value: float = self._floats[self._place(instrument).mark_at]
+        value: float = self._floats[self._view_of(instrument).mark_at]
         return value
 
     def bid(self, instrument: str | None = None) -> float:
         """Return the best bid received; NaN without quotes."""
-        value: float = self._floats[self._place(instrument).bid_at]
+        value: float = self._floats[self._view_of(instrument).bid_at]
         return value
 
     def ask(self, instrument: str | None = None) -> float:
         """Return the best ask received; NaN without quotes."""
-        value: float = self._floats[self._place(instrument).ask_at]
+        value: float = self._floats[self._view_of(instrument).ask_at]
         return value
 
     def position(self, instrument: str | None = None) -> float:
         """Return the quantity held by this strategy: positive long, negative short."""
-        value: float = self._floats[(self._here if instrument is None else self._place(instrument)).qty_at]
+        value: float = self._floats[(self._current if instrument is None else self._view_of(instrument)).qty_at]
         return value
 
     def entry_price(self, instrument: str | None = None) -> float:
         """Return the average entry price of the position; NaN when flat."""
-        place = self._place(instrument)
-        return self._floats[place.entry_at] if self._floats[place.qty_at] != 0.0 else math.nan
+        chosen = self._view_of(instrument)
+        return self._floats[chosen.entry_at] if self._floats[chosen.qty_at] != 0.0 else math.nan
 
     def unrealized(self, instrument: str | None = None) -> float:
         """Return the unrealised result of the position before fees, in the settle asset."""
-        value: float = self._floats[self._place(instrument).unrealized_at]
+        value: float = self._floats[self._view_of(instrument).unrealized_at]
         return value
 
     def history(self, count: int, instrument: str | None = None) -> Bars:
         """Return the last ``count`` closed bars, oldest first; fewer if fewer have closed."""
-        if not len(self._desk.past):
+        if not len(self._session.past):
             raise ValueError("a strategy on ticks has no bars: name a variant with a timeframe instead")
         if count < 0:
             raise LookAheadError(f"history({count}) asks for bars that have not closed")
         if not 0 < count <= limits.HISTORY_BARS_MAX:
             raise ValueError(f"history({count}): between 1 and {limits.HISTORY_BARS_MAX} bars are kept")
-        place, ring = self._place(instrument), limits.HISTORY_BARS_MAX
-        closed: int = self._ints[place.bar_count_at]
-        wanted, base = min(count, closed), place.index * ring
-        at = np.arange(closed - wanted, closed) % ring + base
-        return Bars(self._desk.past[at], place.name)
+        chosen, ring = self._view_of(instrument), limits.HISTORY_BARS_MAX
+        closed: int = self._ints[chosen.bar_count_at]
+        kept, base = min(count, closed), chosen.index * ring
+        at = np.arange(closed - kept, closed) % ring + base
+        return Bars(self._session.past[at], chosen.name)
 
     def orders(self, instrument: str | None = None) -> list[OpenOrder]:
         """Return open orders of this strategy, oldest first, stops and targets included."""
-        places = self._places.values() if instrument is None else (self._place(instrument),)
-        return sorted(order for place in places for order in self._orders_of(place))
+        views = self._views.values() if instrument is None else (self._view_of(instrument),)
+        return sorted(order for chosen in views for order in self._orders_of(chosen))
 
-    def _orders_of(self, place: InstrumentView) -> Iterator[OpenOrder]:
+    def _orders_of(self, chosen: InstrumentView) -> Iterator[OpenOrder]:
         ints, floats, at = self._ints, self._floats, _ORDER_AT
-        slot: int = ints[place.order_at]
+        slot: int = ints[chosen.order_at]
         while slot >= 0:
             base = _ORDERS + slot * _ORDER_WORDS
             yield OpenOrder(
-                ints[base + at["id"]], place.name, SIDES[ints[base + at["side"]]],
+                ints[base + at["id"]], chosen.name, SIDES[ints[base + at["side"]]],
                 OrderKind(ints[base + at["kind"]]).name.lower(), Role(ints[base + at["role"]]).name.lower(),
                 floats[base + at["qty"]], floats[base + at["filled_qty"]], floats[base + at["price"]],
                 floats[base + at["stop_price"]], OrderState(ints[base + at["state"]]).name,
             )  # fmt: skip
             slot = ints[base + at["next"]]
 
-    # What is wanted
+    # Requests
 
     def buy(self, qty: float | None = None, **options: Any) -> Answer:
         """Buy ``qty``, or ``notional=`` in the settle asset, at market; see ``sell`` and the guide for the options."""
@@ -338,22 +338,22 @@ class View:
         fields |= _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
         if ttl_s is not None:
             fields["expires_ns"] = self._ints[NOW_AT] + round(_positive("ttl_s", ttl_s) * 1e9)
-        rows = self._desk.want(EventKind.ORDER_REQUESTED, self._place(instrument), fields)
+        rows = self._session.request(EventKind.ORDER_REQUESTED, self._view_of(instrument), fields)
         row = rows[0]
         if int(row["kind"]) == RowKind.SUBMIT:
             return Answer(int(row["order_id"]), "")
         return Answer(0, Reason(int(row["reason"])).name)
 
     def close(self, instrument: str | None = None) -> Answer:
-        """Close all of the position at market; an exit that is under way already is left alone."""
-        place = self._place(instrument)
-        held: float = self._floats[place.qty_at]
+        """Close all of the position at market; an exit that is open already is left alone."""
+        chosen = self._view_of(instrument)
+        held: float = self._floats[chosen.qty_at]
         if held == 0.0:
             return Answer(0, Reason.NOTHING_TO_REDUCE.name)
-        for order in self._orders_of(place):
+        for order in self._orders_of(chosen):
             if order.type == "market" and order.role != "entry" and order.state != "PENDING_CANCEL":
                 return Answer(order.order_id, "")
-        return self._order(-1 if held > 0.0 else 1, abs(held), reduce_only=True, instrument=place.name)
+        return self._order(-1 if held > 0.0 else 1, abs(held), reduce_only=True, instrument=chosen.name)
 
     def protect(
         self,
@@ -371,34 +371,34 @@ class View:
         fields = _protection(stop_loss, take_profit, stop_loss_pct, take_profit_pct)
         if not all(math.ulp(0.0) < value < math.inf for value in fields.values()):
             return False
-        self._desk.want(EventKind.PROTECTION_REQUESTED, self._place(instrument), fields)
+        self._session.request(EventKind.PROTECTION_REQUESTED, self._view_of(instrument), fields)
         return True
 
     def cancel(self, order: int | Answer) -> bool:
-        """Ask for a cancel by the id of an order (or its answer); False when no such order works any more."""
-        wanted = order.order_id if isinstance(order, Answer) else order
-        for place in self._places.values():
-            if any(working.order_id == wanted for working in self._orders_of(place)):
-                return bool(len(self._desk.want(EventKind.CANCEL_REQUESTED, place, {"order_id": wanted})))
+        """Request the cancellation of an order by its id or answer; False when no such order is open."""
+        order_id = order.order_id if isinstance(order, Answer) else order
+        for chosen in self._views.values():
+            if any(working.order_id == order_id for working in self._orders_of(chosen)):
+                return bool(len(self._session.request(EventKind.CANCEL_REQUESTED, chosen, {"order_id": order_id})))
         return False
 
     def cancel_all(self, instrument: str | None = None) -> int:
-        """Ask for a cancel of every order that works but stops and targets; returns how many."""
+        """Request the cancellation of every open order but stops and targets; return how many."""
         cancellable = [order for order in self.orders(instrument) if order.role not in ("stop_loss", "take_profit")]
         return sum(self.cancel(order.order_id) for order in cancellable)
 
     def note(self, text: str) -> None:
         """Record why something is done or not, for ``tightloop explain``; without effect on a run."""
-        self._desk.note(text)
+        self._session.note(text)
 
     def set_timer(self, seconds: float) -> None:
         """Schedule ``on_timer`` in ``seconds``; on bars it is called at the first close or open at or after that."""
         due_ns = self._ints[NOW_AT] + round(_positive("seconds", seconds) * 1e9)
-        desk = self._desk
-        if len(desk.timers) >= limits.WANTED_MAX:
-            raise RuntimeError(f"more than {limits.WANTED_MAX} timers wait")
-        desk.timer_count += 1
-        heapq.heappush(desk.timers, (due_ns, desk.timer_count, self._number, self._here))
+        session = self._session
+        if len(session.timers) >= limits.CALL_REQUESTS_MAX:
+            raise RuntimeError(f"more than {limits.CALL_REQUESTS_MAX} timers are pending")
+        session.timer_count += 1
+        heapq.heappush(session.timers, (due_ns, session.timer_count, self._number, self._current))
 
 
 def _prices(type: str, price: float | None, stop_price: float | None) -> dict[str, float]:

@@ -47,11 +47,11 @@ WARNINGS = {
     WarningCode.ILLEGAL_EVENT: "{count} order events were illegal and changed nothing (first at {first})",
     WarningCode.KILLED: "the kill switch was used {count} times (first at {first})",
     WarningCode.FEED_SILENT: "the feed fell silent for longer than on_stale allows while a position was held "
-    "({count} times, first heard of at {first})",
-    WarningCode.RUINED: "ruined at {first}: equity was {value:.2f}, not above 0; nothing is entered from there on",
+    "({count} times, first at {first})",
+    WarningCode.RUINED: "ruined at {first}: equity was {value:.2f}, not above 0; no entries are taken from then on",
     WarningCode.STOP_UNTOUCHED: "{count} bars of an entry opened beyond its stop or its liquidation price and closed "
-    "on the good side: what they show of it lay before the entry, so it was not touched (first at {first})",
-    WarningCode.SIZE_REDUCED: "percentage sizes were made smaller to what the free cash pays for "
+    "on the good side: that part of the bar lay before the entry, so it does not count as touched (first at {first})",
+    WarningCode.SIZE_REDUCED: "percentage sizes were reduced to what free cash covers "
     "({count} entries, first at {first})",
 }
 
@@ -275,7 +275,7 @@ class _Tables:
         """Write the warnings of the run: one line for each code, with its count and its first time."""
         lines = warning_lines(self.recorder.columns(RowKind.WARNING), WARNINGS)
         if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
-            lines.append(f"the slippage of {unknown} fills is not known: what they lost by it is in price_realized")
+            lines.append(f"the slippage of {unknown} fills is not known: what they lost to it is in price_realized")
         return lines
 
 

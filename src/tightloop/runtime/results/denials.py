@@ -15,9 +15,9 @@ from tightloop.runtime.results.recorder import Columns
 
 OF_ACCOUNT: Mapping[str, tuple[str, str]] = {
     "max_position": ("max_position_pct", "the position would be above this percent of equity"),
-    "max_positions": ("max_positions", "so many were open or being entered"),
+    "max_positions": ("max_positions", "this many were open or being entered"),
     "max_symbol": ("max_symbol_pct", "all strategies together would hold more of the symbol"),
-    "daily_loss": ("daily_loss_pct", "the UTC day had lost more"),
+    "daily_loss": ("daily_loss_pct", "the loss of the UTC day was larger"),
     "max_drawdown": ("max_drawdown_pct", "equity was this far below its peak"),
     "max_margin": ("max_margin_pct", "margin in use and new would reach this percent of equity"),
     "max_leverage": ("max_leverage", "leverage is above it, or above what the instrument allows at this size"),
@@ -27,17 +27,17 @@ OF_ACCOUNT: Mapping[str, tuple[str, str]] = {
 }
 """By an order's reason: the account's limit, and what its denial means."""
 OF_STRATEGY: Mapping[str, tuple[str, str]] = {
-    "max_daily_trades": ("max_daily_trades", "the UTC day had so many entries"),
-    "loss_streak": ("max_losses_in_row", "so many losses in a row, until the next UTC day"),
-    "loss_cooldown": ("loss_cooldown_min", "a loss was followed by a pause that was not over"),
-    "strategy_daily_loss": ("daily_loss_pct", "the strategy had lost more on the UTC day"),
-    "min_risk_reward": ("min_risk_reward", "what can be gained is too little for what can be lost"),
+    "max_daily_trades": ("max_daily_trades", "the UTC day already had this many entries"),
+    "loss_streak": ("max_losses_in_row", "this many losses in a row: no entries until the next UTC day"),
+    "loss_cooldown": ("loss_cooldown_min", "the cooldown after a loss was not over"),
+    "strategy_daily_loss": ("daily_loss_pct", "the loss of the strategy on the UTC day was larger"),
+    "min_risk_reward": ("min_risk_reward", "the possible gain is too small for the possible loss"),
 }
 """By an order's reason: the limit in ``limits:`` of the strategy, and what its denial means."""
 ADD_A_CONDITION = "enter later: give Z1 a condition on the variant"
 OTHERS: Mapping[str, tuple[str, str]] = {
     "qty_rounds_to_zero": ("the size is less than one lot", "write a larger size"),
-    "below_min_notional": ("the size is below the least notional of the venue", "write a larger size"),
+    "below_min_notional": ("the size is below the venue's minimum notional", "write a larger size"),
     "price_unknown": ("the price was not known", ADD_A_CONDITION),
     "size_unknown": ("the size was not known", ADD_A_CONDITION),
     "stop_unknown": ("the stop was not known", ADD_A_CONDITION),
@@ -45,7 +45,7 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "base_beyond_peak": (
         "the base of the retracement did not lie before the peak", "name a base that price has left when S1 fires",
     ),
-    "leverage_unknown": ("the leverage was no number above 0", "write leverage=1, or what the limits allow"),
+    "leverage_unknown": ("the leverage was not a number above 0", "write leverage=1, or what the limits allow"),
     "stop_at_zero": ("the stop would rest at 0 or below", "write a nearer stop, or a finer price_increment"),
     "short_not_allowed": ("spot is long only", "trade a perp, or write margin: true in instruments.yaml"),
     "stop_beyond_entry": ("the stop would lie on the wrong side of the entry", "write another stop_loss"),
@@ -53,9 +53,9 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "stop_beyond_liquidation": (
         "the stop would lie beyond the liquidation price", "write a nearer stop, or a lower leverage",
     ),
-    "insufficient_cash": ("the money did not cover it", "write a smaller size, or more capital"),
+    "insufficient_cash": ("free cash did not cover it", "write a smaller size, or more capital"),
     "ruined": ("equity was not above 0", "write a smaller size, a nearer stop or a lower leverage"),
-    "killed": ("the kill switch was engaged", "release it to go on"),
+    "killed": ("the kill switch was engaged", "release it to continue"),
     "book_unknown": ("no order book was known", "begin at a snapshot of the book"),
 }  # fmt: skip
 """By an order's reason: what it means, what to write instead."""
@@ -122,7 +122,7 @@ def _row(
         remedy = f"write limits: {{{check}: {'off' if limit is None else _looser(check, limit)}}}"
     else:
         check = reason
-        what, remedy = OTHERS.get(reason, ("the check said no", EXPLAIN))
+        what, remedy = OTHERS.get(reason, ("the check denied it", EXPLAIN))
     shown = check if limit is None else f"{check} ({plain(limit)})"
     return {
         "reason": reason, "check": check, "limit": limit, "count": count,

@@ -64,7 +64,7 @@ class BarMoments:
         """Call strategies at the points where the compiled replay stops for them."""
         kind, phase = int(taken.event[0]["kind"]), taken.phase
         if kind == EventKind.BAR_CLOSED:
-            remember(self._plan.states, strategies.desk.past, int(taken.event[0]["instrument"]))
+            remember(self._plan.states, strategies.session.past, int(taken.event[0]["instrument"]))
         is_close = phase & Phase.DECIDE_ON_CLOSE
         if is_close or (phase & Phase.RECORD and kind == EventKind.BAR_OPENED):
             strategies.settle()

@@ -179,13 +179,13 @@ class Loop:
     def _deliver_requests(self) -> None:
         assert self.strategies is not None, "strategies in Python request"
         self._deliver([])
-        self.strategies.desk.count = 0
-        self.strategies.hear()
+        self.strategies.session.count = 0
+        self.strategies.collect_fills()
 
     def _make_room(self) -> None:
         if core_log.room(self._log) < self._reserve:
             if self.strategies is not None:
-                self.strategies.hear()
+                self.strategies.collect_fills()
             self._recorder.take_log(self._log)
             if self.strategies is not None:
                 self.strategies.log_emptied()

@@ -79,7 +79,7 @@ def test_a_flag_that_is_none_is_refused_with_its_line(tmp_path, flags, line):
 
 
 def test_a_file_without_a_final_bar_is_refused(tmp_path):
-    with pytest.raises(InputError, match="confirm: says of no row that it is final"):
+    with pytest.raises(InputError, match="confirm: marks no row as final"):
         imported(tmp_path, [0] * 6)
 
 
@@ -123,7 +123,7 @@ def test_bars_stamped_at_their_close_are_read_by_the_option(tmp_path, shift_ms, 
 def test_a_time_of_closes_alone_is_refused_with_the_option_that_reads_it(tmp_path):
     with pytest.raises(InputError, match=r"close_time: says when bars close, .*; read it with --stamped close"):
         import_files(tmp_path / "data", [closes(tmp_path, "close_time")], BARS)
-    with pytest.raises(InputError, match=r"open_time: says when bars open, .*; leave --stamped close out"):
+    with pytest.raises(InputError, match=r"open_time: says when bars open, .*; leave out --stamped close"):
         import_files(tmp_path / "data", [closes(tmp_path, "open_time")], BARS, stamped="close")
 
 
@@ -133,7 +133,9 @@ def test_closes_that_another_column_gives_away_are_refused(tmp_path, apart_ms):
     lines = ["time,close_time,open,high,low,close,volume"]
     lines += [f"{START_S * 1000 + 60_000 * k},{START_S * 1000 + 60_000 * k + apart_ms},1,1,1,1,1" for k in range(6)]
     file.write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"time: is when bars close: .* close_time .*; read it with --stamped close"):
+    with pytest.raises(
+        InputError, match=r"time: is the close time of bars, .* close_time .*; read it with --stamped close"
+    ):
         import_files(tmp_path / "data", [file], BARS)
 
 

@@ -93,7 +93,7 @@ def test_trades_without_a_header_are_recognised(tmp_path, aggregated):
     assert read is not None
     for name in ("trade_id", "price", "qty", "buyer_is_maker"):
         np.testing.assert_array_equal(read.columns[name], ticks[name])
-    assert any("no column says when rows were received" in note for note in done.notes)
+    assert any("no column holds the time of receipt" in note for note in done.notes)
 
 
 def test_trades_of_two_days_become_two_part_files(tmp_path):
@@ -167,7 +167,7 @@ def test_rows_out_of_order_are_sorted_and_said_to_be(tmp_path):
     columns = planted.bars(100)
     shuffled = {name: column[::-1].copy() for name, column in columns.items()}
     done = import_files(tmp_path / "data", [csv(tmp_path / "a.csv", shuffled)], BARS)
-    assert "the rows were not in the order of time and are sorted" in done.notes
+    assert "the rows were not in time order and were sorted" in done.notes
     assert report_of(tmp_path / "data").faults == ()
 
 
@@ -178,7 +178,9 @@ def test_rows_that_contradict_the_catalog_are_refused_and_it_stays_as_it_was(tmp
     before = (root / BARS.path).read_bytes()
     columns["close"][7] += 0.001
     other = csv(tmp_path / "b.csv", columns)
-    with pytest.raises(InputError, match=r"1 row comes .* first 2024-01-01T00:07:00Z: close is .* with --replace"):
+    with pytest.raises(
+        InputError, match=r"1 row is repeated .* first 2024-01-01T00:07:00Z: close is .* with --replace"
+    ):
         import_files(root, [other], BARS)
     assert (root / BARS.path).read_bytes() == before
     assert import_files(root, [other], BARS, replace=True).rows == 100

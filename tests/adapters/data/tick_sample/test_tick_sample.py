@@ -312,6 +312,6 @@ def test_bounds_are_kept(tmp_path, scenarios, seed, message):
 
 def test_nothing_that_is_there_is_written_over_unless_asked(tmp_path):
     (tmp_path / "instruments.yaml").write_text("# mine\n")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_tick_sample(tmp_path, ["flat"])
     write_tick_sample(tmp_path, ["flat"], replace=True)

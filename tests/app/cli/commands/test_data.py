@@ -126,7 +126,7 @@ def test_an_instrument_with_two_timeframes_has_to_be_named_by_its_path(catalog):
     run("resample", "--data", catalog, "binance:BTCUSDT-perp", "1h")
     result = run("resample", "--data", catalog, "binance:BTCUSDT-perp", "4h")
     assert result.exit_code == 2
-    assert "means 2 datasets; name one of bars/binance/BTCUSDT-perp-" in result.stderr
+    assert "matches 2 datasets; name one of bars/binance/BTCUSDT-perp-" in result.stderr
 
 
 def test_sample_makes_a_catalog_that_check_passes(tmp_path):
@@ -147,11 +147,11 @@ def test_sample_makes_a_catalog_for_carry_in_a_folder_of_its_own(tmp_path):
     assert run("check", "--data", tmp_path / "c").exit_code == 0
     refused = run("sample", "--carry", "--scenario", "flat", "--out", tmp_path / "d")
     assert refused.exit_code == 2
-    assert "make them apart" in refused.stderr
+    assert "make each in a folder of its own" in refused.stderr
     assert run("sample", "--carry", "--books", "--out", tmp_path / "d").exit_code == 2
     mixed = run("sample", "--carry", "--replace", "--out", tmp_path)
     assert mixed.exit_code == 2
-    assert "holds something else" in mixed.stderr
+    assert "holds other data" in mixed.stderr
 
 
 def test_an_empty_catalog_is_no_failure_but_is_said(tmp_path):

@@ -116,7 +116,7 @@ def test_what_is_missing_is_named(lab, strategy, tmp_path):
     assert "labels.parquet: there is no such file; name it with --labels, or make some with" in result.output
     result = run("detect", strategy, "--data", lab, "--instrument", "lab:ZUSDT-perp")
     assert result.exit_code == 2
-    assert "no label is of the instruments wanted; use some of lab:FLATAUSDT-perp" in result.output
+    assert "no label belongs to the requested instruments; use some of lab:FLATAUSDT-perp" in result.output
 
 
 def test_days_belong_to_bars(tmp_path):

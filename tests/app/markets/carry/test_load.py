@@ -214,7 +214,7 @@ def test_a_window_off_the_grid_takes_the_instants_inside_and_says_so(tmp_path):
     half = HOUR_NS // 2
     feed = load_carry_feed(strategy(spot()), root, start_ns=START_NS + half, end_ns=START_NS + 5 * HOUR_NS + half)
     assert ((feed.instants - START_NS) // HOUR_NS).tolist() == [1, 2, 3, 4, 5]
-    assert "--from is no multiple of 1h: the run takes 2024-01-01T01:00:00Z" in feed.warnings
+    assert "--from is not a multiple of 1h: the run uses 2024-01-01T01:00:00Z" in feed.warnings
     with pytest.raises(InputError, match="no instant of 1h lies between"):
         load_carry_feed(strategy(spot()), root, start_ns=START_NS + 1, end_ns=START_NS + half)
 
@@ -237,7 +237,7 @@ def test_without_a_market_for_an_lst_its_rate_there_is_unknown_and_that_is_said(
     del rows["staking/weETH-market"]
     feed = load_carry_feed(strategy(stake()), catalog(tmp_path, rows))
     assert np.isnan(column(feed, "market_rate", "weETH")).all()
-    assert "no staking/weETH-market in the data: weETH can not be sold at the market" in feed.warnings
+    assert "no staking/weETH-market in the data: weETH cannot be sold on the market" in feed.warnings
     queued = load_carry_feed(strategy(stake(exit="queue")), tmp_path)
     assert [key.kind for key in queued.series] == ["rate"]
 

@@ -147,7 +147,7 @@ def test_a_run_that_begins_and_ends_inside_a_hole_has_the_open_before_it():
     whole = fed(strategy(perp(BINANCE_PERP)), "2024-02-09", "2024-02-12")
     within = fed(strategy(perp(BINANCE_PERP)), "2024-02-10T05:00", "2024-02-10T17:00")
     assert set(within.values[:, 0]) == {whole.values[24, 0]}
-    assert any("few in the whole dataset" in line for line in within.warnings)
+    assert any("few compared with the whole dataset" in line for line in within.warnings)
     assert within.settlements[str(BINANCE_PERP)].mark.tolist() == [whole.values[24, 0]] * 2
 
 
@@ -167,7 +167,7 @@ def test_a_named_proxy_stands_in_for_okx_and_never_its_first_row():
     mark = feed.values[0, feed.column("mark", str(OKX_PERP))]
     assert 17_000 / mark == pytest.approx(5.839376, abs=1e-6)
     assert 17_000 / mark != pytest.approx(5.257770, abs=1e-3)
-    assert "the prices of binance:ETHUSDT-perp stand in for those of okx:ETHUSDT-perp" in feed.warnings
+    assert "the prices of binance:ETHUSDT-perp are used for okx:ETHUSDT-perp" in feed.warnings
     assert not any("funding of okx" in line for line in feed.warnings)
 
 
@@ -180,7 +180,7 @@ def test_conflicting_funding_is_refused_accepted_or_replaced_by_the_proxy():
     theirs = fed(strategy(perp(BYBIT_PERP)), "2025-05-10", "2025-06-01").settlements[str(BYBIT_PERP)]
     np.testing.assert_array_equal(replaced.settlements[str(OKX_PERP)].rate, theirs.rate)
     assert (len(theirs.rate), len(taken.settlements[str(OKX_PERP)].rate)) == (66, 60)  # six were never published
-    assert "the funding of okx:ETHUSDT-perp is unfit: that of bybit:ETHUSDT-perp stands in for it" in replaced.warnings
+    assert "the funding of okx:ETHUSDT-perp is unfit: that of bybit:ETHUSDT-perp is used instead" in replaced.warnings
 
 
 def test_the_published_run_is_fed_with_its_first_rows_and_its_stale_funding():

@@ -75,7 +75,7 @@ def test_a_file_is_found_beside_the_strategy_and_only_the_time_of_the_run_is_hea
     assert [own.side for own in late] == [0]
     none, warnings = heard(catalog, "file", "said.csv", start=100)
     assert none == ()
-    assert "the signal of hedge says nothing in the time of the run" in warnings
+    assert "the signal of hedge has no prediction during the run" in warnings
 
 
 def test_a_provider_is_asked_with_the_token_of_the_environment_or_not_at_all(catalog, monkeypatch):
@@ -83,7 +83,7 @@ def test_a_provider_is_asked_with_the_token_of_the_environment_or_not_at_all(cat
     with pytest.raises(InputError, match=r"legs.hedge.signal: TIGHTLOOP_SIGNAL_TOKEN is not set"):
         heard(catalog, "http", "https://signals.example")
     monkeypatch.setenv(TOKEN, "secret")
-    with pytest.raises(ProviderError, match="no address that a token may be sent to"):
+    with pytest.raises(ProviderError, match="not an address to which a token may be sent"):
         heard(catalog, "http", "http://signals.example")
     with pytest.raises(InputError, match=r"legs.hedge.signal: does not say where its http is"):
         heard(catalog, "http")

@@ -1,4 +1,4 @@
-"""Windows that can not be: named by parameter when the strategy is read, never computed."""
+"""Windows that cannot be: named by parameter when the strategy is read, never computed."""
 
 import pytest
 

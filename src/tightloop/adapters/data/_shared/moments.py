@@ -67,7 +67,7 @@ def moments(values: pa.ChunkedArray | pa.Array, refuse: Refuse) -> tuple[Times, 
         if len(trimmed) and is_number(trimmed[0].as_py()):
             return _of_digits(_whole_or_text(trimmed), refuse)
         return _of_dates(trimmed.to_pylist(), refuse)
-    raise refuse(None, f"is of type {kind}, which is no point in time", EXAMPLE)
+    raise refuse(None, f"is of type {kind}, which is not a time", EXAMPLE)
 
 
 def _whole_or_text(values: pa.Array) -> Times | list[str]:
@@ -95,7 +95,7 @@ def _in_years(times: Times, refuse: Refuse) -> Times:
 
 
 def _outside(row: int, refuse: Refuse) -> InputError:
-    return refuse(row, f"is no time of the years {YEARS}", EXAMPLE)
+    return refuse(row, f"is not in the years {YEARS}", EXAMPLE)
 
 
 def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
@@ -105,7 +105,7 @@ def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
     ns.
     """
     if not pa.types.is_float64(values.type):
-        message = f"is of type {values.type}, which keeps times to some minutes at best"
+        message = f"is of type {values.type}, which resolves times to minutes at best"
         raise refuse(None, message, "write int64, or text")
     numbers = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
@@ -125,7 +125,7 @@ def _of_floats(values: pa.Array, refuse: Refuse) -> tuple[Times, str, bool]:
         lost = np.flatnonzero(restored != numbers[mine])
         if len(lost):
             row = int(np.flatnonzero(mine)[lost[0]])
-            message = f"is a float, which does not keep the last digits of a time in {name}"
+            message = f"is a float, which loses the last digits of a time in {name}"
             raise refuse(row, message, "write whole numbers of ns, or text")
         out[mine] = steps.astype(np.int64) * step_ns
         done |= mine
@@ -159,7 +159,7 @@ def _of_digits(values: Times | list[str], refuse: Refuse) -> tuple[Times, str, b
             unit = 10 ** (9 - room)
             rest = np.flatnonzero(mine & (fraction % unit != 0))
             if len(rest):
-                message = f"has more digits than nanoseconds, read in {name}"
+                message = f"is finer than nanoseconds when read in {name}"
                 raise refuse(int(rest[0]), message, "round it to whole nanoseconds")
             out[mine] += fraction[mine] // unit
     if not done.all():
@@ -184,7 +184,7 @@ def _parted(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]:
             raise refuse(row, wrong, EXAMPLE)
         before, behind = match.group(1), (match.group(2) or "").rstrip("0")
         if len(behind) > 9:
-            raise refuse(row, "has more than nine digits behind the point", "round it to whole nanoseconds")
+            raise refuse(row, "has more than nine digits after the decimal point", "round it to whole nanoseconds")
         if text.startswith("-") or len(before) > 18 + (int(before) < 2**63):
             found = _calendar_ns(before, behind)
             if found is None:
@@ -200,7 +200,7 @@ def _long_calendar(texts: list[str], refuse: Refuse) -> tuple[Times, Times, int]
     for row, text in enumerate(texts):
         date_ns = _calendar_ns(text, "")
         if date_ns is None:
-            raise refuse(row, "is no calendar date like the numbers around it", EXAMPLE)
+            raise refuse(row, "is not a calendar date like the numbers around it", EXAMPLE)
         times[row] = date_ns
     return times, np.zeros(1, np.int64), 0
 
@@ -242,9 +242,9 @@ def _of_calendar(whole: Times, fraction: Times, digits: int, refuse: Refuse) -> 
         is_date[dates] = True
         if 2 * len(dates) >= len(whole):
             raise refuse(
-                int((~is_date).argmax()), "is no calendar date by its digits, as most of the column are", EXAMPLE
+                int((~is_date).argmax()), "does not read as a calendar date, as most of the column does", EXAMPLE
             )
-        raise refuse(dates[0], "is a calendar date by its digits, and most of the column are none", EXAMPLE)
+        raise refuse(dates[0], "reads as a calendar date, and most of the column does not", EXAMPLE)
     sizes = sorted({len(str(whole[row])) for row in dates})
     names = [_LAYOUT_NAMES.get(size, f"YYYYMMDDhhmmss and {size - 14} digits of its fraction") for size in sizes]
     return np.array([found[row] for row in range(len(whole))], np.int64), how.format(" and ".join(names)), False
@@ -276,9 +276,9 @@ def _of_dates(texts: list[str], refuse: Refuse) -> tuple[Times, str, bool]:
             raise _outside(row, refuse)
         zones += plain != text or _ZONE.fullmatch(plain) is not None
         times[row] = time_ns
-    how = "with their zone" if zones == len(texts) else "without a zone, as UTC"
+    how = "with a zone" if zones == len(texts) else "without a zone, as UTC"
     if 0 < zones < len(texts):
-        how = f"with their zone in {zones} rows and without in {len(texts) - zones}, those as UTC"
+        how = f"with a zone in {zones} rows and without one in {len(texts) - zones}, which are read as UTC"
     return times, f"dates {how}", zones == len(texts)
 
 
@@ -289,5 +289,5 @@ def _no_date(row: int, text: str, refuse: Refuse) -> InputError:
         return refuse(row, "is a time of day without its date", "write date and time into one column")
     match = FRACTION.fullmatch(text)
     if match is not None and len(match.group(2).rstrip("0")) > 9:
-        return refuse(row, "has more than nine digits of the second", "round it to whole nanoseconds")
+        return refuse(row, "has more than nine decimals of a second", "round it to whole nanoseconds")
     return refuse(row, "is not a time", EXAMPLE)

@@ -62,7 +62,7 @@ class Source:
                 have = ", ".join(self.types) or "none"
                 problems.append(ColumnProblem(column, f"the column {column} is missing (there are: {have})"))
             elif not _is(kind, wanted):
-                problems.append(ColumnProblem(column, f"the column {column} is of type {kind}, which is no {wanted}"))
+                problems.append(ColumnProblem(column, f"the column {column} is of type {kind}, not {wanted}"))
         return tuple(problems)
 
     def zone(self, column: str) -> str | None:
@@ -77,14 +77,14 @@ class Source:
         out = np.empty(self.rows, np.int64)
         for file, at, stop, batch in self._batches(column, 0, self.rows):
             if batch.null_count:
-                message = f"{batch.null_count} or more stamps are missing"
+                message = f"{batch.null_count} or more time stamps are missing"
                 raise InputError.one(file, None, column, message, "remove or repair those rows")
             raw = batch.cast(pa.int64()) if not pa.types.is_timestamp(kind) else batch.view(pa.int64())
             out[at:stop] = raw.to_numpy(zero_copy_only=False)
         if scale != 1:
             far = np.iinfo(np.int64).max // scale
             if len(out) and (int(out.max()) > far or int(out.min()) < -far):
-                message = f"holds times that are not between 1678 and 2262, read in {kind.unit}"
+                message = f"holds times that are not between 1678 and 2262 when read in {kind.unit}"
                 raise InputError.one(self._files[0], None, column, message, "write the times in their true unit")
             out *= scale
         if len(out):
@@ -99,8 +99,8 @@ class Source:
         outside &= (times != 0) | (column != "ts_event_ns")
         if outside.any():
             row = int(outside.argmax())
-            message = f"{int(times[row])} ns since 1970 (row {row + 1}) is no time of the years {YEARS}"
-            remedy = "write the times in their true unit; `tightloop data import` finds it"
+            message = f"{int(times[row])} ns since 1970 (row {row + 1}) is not in the years {YEARS}"
+            remedy = "write the times in their true unit; `tightloop data import` detects it"
             raise InputError.one(self._files[0], None, column, message, remedy)
 
     def fill(self, column: str, out: Floats, start: int = 0) -> None:

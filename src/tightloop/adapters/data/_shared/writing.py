@@ -66,10 +66,10 @@ def check_room(root: Path, replace: bool, *folders: tuple[str, ...]) -> None:
     in_the_way += [path for folder in folders for path in root.joinpath(*folder).glob("*")]
     existing = [path for path in in_the_way if path.exists()]
     if existing and not replace:
-        remedy = "name another folder with --out, or write over it with --replace"
-        raise InputError.one(existing[0], None, "--out", "is there already", remedy)
+        remedy = "name another folder with --out, or overwrite it with --replace"
+        raise InputError.one(existing[0], None, "--out", "already exists", remedy)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"cannot be made: {error.strerror or error}"
+        message = f"cannot be created: {error.strerror or error}"
         raise InputError.one(root, None, "--out", message, "name another folder with --out") from None

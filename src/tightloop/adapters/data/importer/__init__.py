@@ -82,12 +82,12 @@ def parse_target(text: str) -> Target:
     venue, _, name = rest.partition(":")
     if kind not in WANTED or not venue or not name:
         known = ", ".join(WANTED)
-        raise InputError.one("--as", None, "", f"{text!r} is not KIND:VENUE:NAME with a kind of {known}", EXAMPLE)
+        raise InputError.one("--as", None, "", f"{text!r} is not KIND:VENUE:NAME with KIND one of {known}", EXAMPLE)
     stem, timeframe = name, None
     if kind == "bars":
         stem, _, timeframe = name.rpartition("-")
         if timeframe not in TIMEFRAMES:
-            message = f"{name!r} ends with no timeframe of {', '.join(TIMEFRAMES)}"
+            message = f"{name!r} does not end with a timeframe, one of {', '.join(TIMEFRAMES)}"
             raise InputError.one("--as", None, "", message, EXAMPLE)
     try:
         InstrumentId.parse(f"{venue}:{stem}" if kind != "funding" else f"{venue}:{name}-perp")
@@ -134,7 +134,7 @@ def import_files(
     write = _write_days if target.kind in _TICK_COLUMNS else _write_file
     rows_after, added, repeated = write(root / target.path, target, new, replace, is_synthetic(files))
     if _order_changed(new, target):
-        notes.append("the rows were not in the order of time and are sorted")
+        notes.append("the rows were not in time order and were sorted")
     return Imported(target.path, rows_after, added, repeated, pairs, tuple(notes))
 
 
@@ -157,7 +157,7 @@ def _columns(rows: Rows, kind: str, mapping: Mapping[str, str]) -> tuple[Columns
             columns[wanted] = numbers(rows, source)
     if kind in _TICK_COLUMNS and "ts_init_ns" not in columns:
         columns["ts_init_ns"] = columns["ts_event_ns"]
-        notes.append("no column says when rows were received: the time they happened is used")
+        notes.append("no column holds the time of receipt: the time of the event is used")
     order = _TICK_COLUMNS.get(kind, WANTED[kind])
     return {name: columns[name] for name in order}, notes
 
@@ -195,7 +195,7 @@ def _check_opens(rows: Rows, opens: Times, named: str, other: str | None, final:
         return  # not a time column after all; the notes list it as unused
     apart = int(np.median(np.abs((closes if final is None else closes[final]) - opens)))
     if 2 * apart < step_ns and apart <= SECOND_NS:
-        message = f"is when bars close: the column {other} says so"
+        message = f"is the close time of bars, as the column {other} shows"
         raise InputError.one(rows.file, rows.skipped or None, named, message, "read it with --stamped close")
 
 
@@ -252,7 +252,7 @@ def _stored(path: Path, names: Sequence[str]) -> Columns:
     source = Source((path,), str(path))
     lacking = [name for name in names if name not in source.types]
     if lacking:
-        message = f"the dataset that is there has no column {', '.join(lacking)}"
+        message = f"the existing dataset has no column {', '.join(lacking)}"
         raise InputError.one(path, None, lacking[0], message, "replace it with --replace")
     columns: Columns = {}
     for name in names:
@@ -307,9 +307,9 @@ def _contradiction(
     shown = f"trade id {key}" if target.key == "trade_id" else iso(key)
     field = next(name for name in both if len(np.unique(both[name][rows])) > 1)
     values = " and ".join(f"{both[field][row]}" for row in rows[:2])
-    what = "row comes" if count == 1 else "rows come"
+    what = "row is repeated" if count == 1 else "rows are repeated"
     message = f"{count} {what} with different values, first {shown}: {field} is {values}"
     remedy = "remove one of the two from the files"
     if before and rows[0] < before:
-        remedy = "remove the row from the file, or give up what the catalog holds with --replace"
+        remedy = "remove the row from the file, or replace what the catalog holds with --replace"
     return InputError.one(path, None, field, message, remedy)

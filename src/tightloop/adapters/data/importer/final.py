@@ -58,9 +58,7 @@ def final_rows(rows: Rows, used: Sequence[str]) -> tuple[Flags | None, tuple[str
         )
         notes.append(f"{name}: {left_out}")
     if kept is not None and not kept.any():
-        raise InputError.one(
-            rows.file, None, deciding[0], "says of no row that it is final", "fetch bars that have ended"
-        )
+        raise InputError.one(rows.file, None, deciding[0], "marks no row as final", "fetch bars that have ended")
     return kept, tuple(deciding), notes
 
 
@@ -130,9 +128,7 @@ def ended(rows: Rows, opens: Times, ends: Times, now_ns: int) -> tuple[Flags | N
             kept &= ~inside
     later = int((opens > now_ns).sum())
     if later:
-        notes.append(
-            f"{later} bars begin after now ({iso(now_ns // 10**9 * 10**9)}): is the zone of their times right?"
-        )
+        notes.append(f"{later} bars begin after now ({iso(now_ns // 10**9 * 10**9)}): is their time zone right?")
     if not kept.any():
         message = "holds no bar that has ended"
         raise InputError.one(rows.file, None, "ts", message, "fetch it again when a bar has ended")

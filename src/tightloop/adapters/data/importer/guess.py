@@ -111,7 +111,7 @@ def _refuse_other_end(rows: Rows, is_close: bool) -> None:
         return
     ends = ("open", "close") if is_close else ("close", "open")
     message = f"says when bars {ends[0]}, and no column says when they {ends[1]}"
-    remedy = "leave --stamped close out" if is_close else "read it with --stamped close"
+    remedy = "leave out --stamped close" if is_close else "read it with --stamped close"
     raise InputError.one(rows.file, rows.skipped or None, other, message, remedy)
 
 
@@ -134,7 +134,7 @@ def _by_layout(rows: Rows, kind: str, names: Sequence[str]) -> dict[str, str]:
     elif kind == "funding" and count in (2, 3):
         places = {"ts": 0, "rate": count - 1}
     if not places or max(places.values()) >= count:
-        message = f"has no header, and {count} columns are no layout of {kind} that is known"
+        message = f"has no header, and {count} columns match no known layout of {kind}"
         raise InputError.one(rows.file, 1, "", message, f"write a first line with {', '.join(WANTED[kind])}")
     return {wanted: names[place] for wanted, place in places.items()}
 
@@ -146,7 +146,7 @@ def numbers(rows: Rows, column: str) -> Floats:
         if not (
             pa.types.is_floating(values.type) or pa.types.is_integer(values.type) or pa.types.is_decimal(values.type)
         ):
-            message = f"is of type {values.type}, which is no number"
+            message = f"is of type {values.type}, which is not a number"
             raise InputError.one(rows.file, None, column, message, "convert the column to numbers")
         values_read = np.asarray(values.cast(pa.float64()).to_numpy(), np.float64)
     else:
@@ -215,7 +215,7 @@ def identities(rows: Rows, column: str) -> Times:
     ids = numbers(rows, column)
     broken = np.flatnonzero(ids != np.rint(ids))
     if len(broken):
-        raise _bad_value(rows, column, int(broken[0]), "is no whole number", "give each trade a numeric id")
+        raise _bad_value(rows, column, int(broken[0]), "is not a whole number", "give each trade a numeric id")
     return ids.astype(np.int64)
 
 

@@ -17,7 +17,7 @@ TOLD = {
     "thin": "few trades and a wide spread: the last price jumps between bid and ask, and nothing happens",
     "gap": "four pumps; one or two minutes of each coin were not recorded, and trade ids jump",
     "halt": "no trades and no quotes for five to ten minutes, then another price; nothing is missing",
-    "flat": "trades come as ever and the price does not move: nothing should be bought or sold",
+    "flat": "trades continue as usual and the price does not move: nothing should be bought or sold",
 }
 NAMED = {
     "orders_per_s": "orders a second",
@@ -58,10 +58,10 @@ Synthetic: no price here was ever paid. {many}, the same bytes from the same com
 (from the start to the peak, as the trades have it), retracement_pct (share of it given back at the end), is_pump. In a
 halt, peak_ns is when trading resumes.
 {_books(rows[2])}
-## How near it comes
+## How close it is to real data
 
 An order is a run of prints of one side at one moment. Times are in units of the mean time between orders, so that a
-busy market and a small coin can be held side by side. Sample: the median of a scenario's coins, over the quiet time.
+busy market and a small coin can be compared. Sample: the median of a scenario's coins, over the quiet time.
 
 {_figures(figures)}
 

@@ -51,19 +51,21 @@ def list_datasets(root: Path, names: tuple[str, ...]) -> None:
 
 @data.command()
 @data_option
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here too.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report to this file."
+)
 @click.argument("names", nargs=-1, metavar="[DATASET]...")
 def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
-    """Judge datasets: rows, span, faults and verdict of each.
+    """Check datasets: rows, span, faults and verdict of each.
 
     A DATASET is a path in the catalog (bars/binance/BTCUSDT-perp-1h), a folder (bars/binance) or an instrument
-    (binance:BTCUSDT-perp); without one, all are judged. Ends with 1 when something is unfit.
+    (binance:BTCUSDT-perp); without one, all are checked. Exits with 1 when a dataset is unfit.
     """
     quality = market_data.quality
     with errors_shown():
         datasets = quality.select(root, names)
         if not datasets:
-            warn(f"{root} holds no datasets; `tightloop data sample` makes some")
+            warn(f"{root} holds no datasets; make some with `tightloop data sample`")
         reports = list(progress(quality.check(datasets, quality.calendars(root)), len(datasets), "checking"))
         synthetic = sum(market_data.shared.is_synthetic(dataset.files) for dataset in datasets)
         say_replaced(json_file)
@@ -81,27 +83,27 @@ def check(root: Path, json_file: Path | None, names: tuple[str, ...]) -> None:
 @click.option(
     "--as", "target", required=True, metavar="KIND:VENUE:NAME", help="For example bars:binance:BTCUSDT-perp-1m."
 )
-@click.option("--replace", is_flag=True, help="Write over what is there instead of merging with it.")
+@click.option("--replace", is_flag=True, help="Overwrite existing data instead of merging with it.")
 @click.option(
     "--stamped",
     type=click.Choice(("open", "close")),
     default="open",
     show_default=True,
-    help="Bars carry the time of their open, or of their close.",
+    help="Whether bars are stamped with their open or their close time.",
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: tuple[Path, ...]) -> None:
-    """Bring CSV (also .gz and .zip) or Parquet files into a catalog.
+    """Import CSV (also .gz and .zip) or Parquet files into a catalog.
 
-    KIND is bars, trades, quotes or funding. Names of columns and units of time are guessed, and shown. Rows that are
-    there already are kept once; rows that contradict them are refused; bars that are not final, or have not ended,
+    KIND is bars, trades, quotes or funding. Column names and units of time are guessed and shown. Rows that are
+    already there are kept once; rows that contradict them are refused; bars that are not final, or have not ended,
     are left out and counted.
     """
     quality = market_data.quality
     with errors_shown():
         wanted = market_data.importer.parse_target(target)
         if stamped == "close" and wanted.timeframe is None:
-            message, remedy = f"is of bars, and these are {wanted.kind}", "leave it out"
+            message, remedy = f"applies to bars, and these are {wanted.kind}", "leave it out"
             raise InputError.one("command line", None, "--stamped", message, remedy)
         _print_replaced_dataset(root, wanted.path if replace else None)
         done = market_data.importer.import_files(
@@ -112,7 +114,7 @@ def import_dataset(root: Path, target: str, replace: bool, stamped: str, files: 
             click.echo(f"  {name} from {found}")
         for note in done.notes:
             click.echo(f"  {note}")
-        again = f", {done.repeated:,} were there already or twice" if done.repeated else ""
+        again = f", {done.repeated:,} were repeated or already there" if done.repeated else ""
         click.echo(f"{root / done.path}: {done.rows:,} rows, {done.added:,} of them new{again}")
         _show(list(quality.check(quality.select(root, [done.path]), quality.calendars(root))))
 
@@ -129,7 +131,7 @@ def _print_replaced_dataset(root: Path, path: str | None) -> None:
 
 @data.command()
 @data_option
-@click.option("--replace", is_flag=True, help="Write over a dataset that is there.")
+@click.option("--replace", is_flag=True, help="Overwrite an existing dataset.")
 @click.argument("name", metavar="DATASET")
 @click.argument("timeframe", metavar="TF")
 def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
@@ -158,19 +160,19 @@ def resample(root: Path, name: str, timeframe: str, replace: bool) -> None:
     "--out", "--data", type=click.Path(path_type=Path), default=DATA_DEFAULT, show_default=True, help="Folder to write."
 )
 @click.option("--books", is_flag=True, help="With --scenario: order books too.")
-@click.option("--carry", is_flag=True, help="What carry strategies read instead, 90 days of it.")
-@click.option("--replace", is_flag=True, help="Write over a sample that is there.")
+@click.option("--carry", is_flag=True, help="Data for carry strategies instead, 90 days by default.")
+@click.option("--replace", is_flag=True, help="Overwrite an existing sample.")
 def sample(
     seed: int, days: int | None, scenarios: tuple[str, ...], out: Path, books: bool, carry: bool, replace: bool
 ) -> None:
-    """Make a synthetic market to try things on: bars with pumps, dumps, gaps and funding, or labelled ticks.
+    """Make a synthetic market to experiment with: bars with pumps, dumps, gaps and funding, or labelled ticks.
 
-    With --scenario: trades and quotes of 90 minutes, to measure what detects a pump (`tightloop detect`).
+    With --scenario: trades and quotes of 90 minutes, to measure pump detection (`tightloop detect`).
     With --carry: lending, staking, funding, rewards, gas and hourly bars, in a folder of its own.
     """
     with errors_shown():
         if carry and scenarios:
-            message, remedy = "is another market than --carry", "make them apart, each in a folder of its own"
+            message, remedy = "and --carry make different markets", "make each in a folder of its own"
             raise InputError.one("command line", None, "--scenario", message, remedy)
         if scenarios and days is not None:
             message, remedy = "belongs to bars, and --scenario makes ticks", "leave one of the two out"
@@ -189,7 +191,7 @@ def sample(
         else:
             _bar_sample(out, seed, days, replace)
         (out / SAMPLE_RECORD).write_text(asked, encoding="utf-8", newline="\n")
-        click.echo("  synthetic: no price in it was ever paid; learn the tool with it, judge no strategy by it")
+        click.echo("  synthetic: no price in it was ever paid; use it to learn the tool, not to judge a strategy")
         click.echo(f"next: tightloop data check --data {out}")
 
 
@@ -215,7 +217,7 @@ def _carry_sample(out: Path, seed: int, days: int | None, replace: bool) -> None
     done = carry_sample.write_carry_sample(out, seed, carry_sample.DAYS_DEFAULT if days is None else days, replace)
     counts = ", ".join(f"{count} of {kind}" for kind, count in carry_sample.names_of(done).items())
     click.echo(f"{done.root}: {done.days} days, {len(done.datasets)} datasets ({counts})")
-    click.echo("  it bears the names of real venues: keep it apart from real data")
+    click.echo("  it uses the names of real venues: keep it apart from real data")
 
 
 def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool, books: bool) -> None:
@@ -228,7 +230,7 @@ def _tick_sample(out: Path, scenarios: tuple[str, ...], seed: int, replace: bool
         click.echo(f"  {done.book_rows:,} rows of order books")
     pumps = sum(label.is_pump for label in done.labels)
     click.echo(f"  {len(done.labels)} labels, {pumps} of them pumps, in {done.root / tick_sample.LABELS_FILE}")
-    click.echo(f"  how near it comes to a real market: {done.root / 'README.md'}")
+    click.echo(f"  how close it is to a real market: {done.root / 'README.md'}")
 
 
 def _show(reports: list[DatasetReport]) -> None:

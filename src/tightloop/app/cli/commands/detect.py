@@ -42,14 +42,18 @@ HEAD = (
     show_default=True,
     help="Folder of the catalog.",
 )
-@click.option("--instrument", "instruments", multiple=True, help="Of the labelled ones, these alone; may be repeated.")
-@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Write over a value of the file.")
 @click.option(
-    "--account", type=click.Path(path_type=Path, dir_okay=False), help="A YAML with the account's limits, or research."
+    "--instrument", "instruments", multiple=True, help="Only these of the labelled instruments; may be repeated."
 )
-@click.option("--accept", default="", metavar="FAULT,...", help="Run on data with these faults.")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Override a value of the file.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too."
+    "--account",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file with the account's limits, or research.",
+)
+@click.option("--accept", default="", metavar="FAULT,...", help="Run on data in spite of these faults.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures to this file."
 )
 def detect(
     strategy: Path,

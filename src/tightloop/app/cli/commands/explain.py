@@ -19,8 +19,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--signal", metavar="ID", help="Why the sections of this signal fired.")
 @click.option("--order", metavar="ID", help="Why this order was denied, filled at its price, or ended.")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of the catalog [the run's].")
-@click.option("--all", "show_all", is_flag=True, help="Everything, not what one screen holds.")
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything into a file too.")
+@click.option("--all", "show_all", is_flag=True, help="Show everything, not only what fits on one screen.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write everything to this file.")
 def explain(
     run_folder: Path,
     at: str | None,
@@ -32,9 +32,10 @@ def explain(
 ) -> None:
     """Say why a finished run did what it did, and why it did not do more.
 
-    The run is made again, step by step, and has to end in the same state. Without options: what fired, what was denied
-    or held back, and of each section the nearest approach of every condition and what blocked most; of a strategy in
-    Python what it was given and wanted; of carry which rule acted, and what kept the others.
+    The run is repeated step by step and must end in the same state. Without options: what fired, what was denied
+    or held back, and for each section the nearest approach of every condition and what blocked it most; for a
+    strategy in Python, what it was given and what it requested; for carry, which rule acted and what kept the others
+    from acting.
     """
     with errors_shown():
         cli.compiling.say_when_compiling()

@@ -16,9 +16,9 @@ from tightloop.app.cli.options import FILE, FOLDER
 @click.option("--data", type=FOLDER, default="data", show_default=True, help="Folder of the catalog the run read.")
 @click.option("--out", type=FILE, help="Where to write the page [RUN/report.html, or compare.html for several].")
 def report(run_folders: tuple[Path, ...], data: Path, out: Path | None) -> None:
-    """Write the report of a finished run again from its files and the data it read.
+    """Rewrite the report of a finished run from its files and the data it read.
 
-    Several carry runs are put beside each other on one page.
+    Several carry runs are compared on one page.
     """
     with errors_shown():
         cli.compiling.say_when_compiling()

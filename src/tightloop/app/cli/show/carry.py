@@ -49,14 +49,14 @@ def _whole(out: Screen, facts: Facts) -> None:
     bundles = facts["bundles"]
     out.blank()
     undone = sum(row["count"] for row in bundles["undone"])
-    out.line(f"Bundles  {bundles['sent']:,} sent, {bundles['done']:,} done, {undone:,} undone")
+    out.line(f"Bundles  {bundles['sent']:,} sent, {bundles['done']:,} done, {undone:,} rolled back")
     for row in out.cut(bundles["undone"], DECISIONS_SHOWN):
-        out.text(f"  [red]undone[/] {row['count']:,} of {_words(row['rule'])}: {row['why']}; last "
+        out.text(f"  [red]rolled back[/] {row['count']:,} of {_words(row['rule'])}: {row['why']}; last "
                  f"{moment(row['last_ts'])}, --order {row['last_order_id']}", 9)  # fmt: skip
     out.more(len(bundles["undone"]), DECISIONS_SHOWN, 9)
     for row in out.cut(facts["denied"], DECISIONS_SHOWN):
         what = "reduce" if row["rule"] in REDUCING else "add"
-        out.text(f"Denied   {_words(row['rule'])} might not {what} from {moment(row['first_ts'])} on: "
+        out.text(f"Denied   {_words(row['rule'])} was not allowed to {what} from {moment(row['first_ts'])} on: "
                  f"{_words(row['reason'])}", 9)  # fmt: skip
     out.more(len(facts["denied"]), DECISIONS_SHOWN, 9)
     _waiting(out, facts["waiting"], "At the end ")
@@ -78,7 +78,7 @@ def _legs(out: Screen, legs: Sequence[Facts]) -> None:
         out.text(text, 2)
         signal = leg["signal"]
         if signal is not None:
-            out.text(f"  {signal['predictions']:,} predictions, {signal['heard']:,} heard (above confidence "
+            out.text(f"  {signal['predictions']:,} predictions, {signal['heard']:,} accepted (above confidence "
                      f"{signal['confidence']:g}, or neutral)", 2)  # fmt: skip
     out.more(len(legs), ROWS_SHOWN, 2, "legs")
 
@@ -94,7 +94,7 @@ def _value(rule: str, value: Any) -> str:
 def _rules(out: Screen, rules: Sequence[Facts]) -> None:
     """Print rules in the order of evaluation; those that are off in one line."""
     table = grid(False, True, True, False, True, True)
-    heads = ("rule, in order of asking", "limit", "nearest", "at", "beyond", "acted")
+    heads = ("rule, in order of evaluation", "limit", "nearest", "at", "beyond", "acted")
     table.add_row(*(f"[dim]{head}[/]" for head in heads))
     on = [rule for rule in rules if rule["is_on"]]
     for rule in on:
@@ -112,18 +112,18 @@ def _rules(out: Screen, rules: Sequence[Facts]) -> None:
     for rule in on:
         if rule["kept_back"]:
             parts = "; ".join(f"{why} ({count:,})" for why, count in rule["kept_back"].items())
-            out.text(f"  [dim]{rule['what']}, beyond and not acted: {parts}[/]", 4)
+            out.text(f"  [dim]{rule['what']}, beyond its limit but did not act: {parts}[/]", 4)
 
 
 def _waiting(out: Screen, waiting: Facts, when: str = "") -> None:
     if waiting["stage"] is not None:
         out.text(f"{when}task {waiting['task'].lower()}: {waiting['stage']}", 2)
     if waiting["payable"]:
-        out.line(f"{when}a withdrawal of {waiting['payable']:,.2f} waits")
+        out.line(f"{when}a withdrawal of {waiting['payable']:,.2f} is waiting")
     if waiting["deposited"]:
-        out.line(f"{when}a deposit of {waiting['deposited']:,.2f} waits")
+        out.line(f"{when}a deposit of {waiting['deposited']:,.2f} is waiting")
     for row in out.cut(waiting["on_the_way"], DECISIONS_SHOWN):
-        out.text(f"{when}on the way: {significant(row['amount'])} to {row['to']}, there at "
+        out.text(f"{when}in transit: {significant(row['amount'])} to {row['to']}, due at "
                  f"{moment(row['due_ts'])}", 2)  # fmt: skip
     out.more(len(waiting["on_the_way"]), DECISIONS_SHOWN, 2)
 
@@ -148,7 +148,7 @@ def _order(out: Screen, order: Facts) -> None:
         out.line(f"  from {order['source'] or 'outside'} to {order['target'] or 'outside'}")
     out.line(f"  {order['state']}" + (f": {order['bundle']['why'] or order['reason']}" if order["reason"] else ""))
     out.line("")
-    out.text(f"Its bundle, asked for by the rule {_words(order['bundle']['rule'])}: all of it takes place, or none", 2)
+    out.text(f"Its bundle, requested by the rule {_words(order['bundle']['rule'])}: all of it executes, or none", 2)
     _bundle(out, order["bundle"])
     for row in out.cut(order["beside"], 2 * ROWS_SHOWN):
         out.line(
@@ -161,7 +161,7 @@ def _at(out: Screen, facts: Facts) -> None:
     out.line(f"At {moment(facts['instant_ts'])}  equity {significant(facts['equity'])}, free cash "
              f"{significant(facts['free_cash'])}, reserve {significant(facts['reserve'])}")  # fmt: skip
     table = grid(False, True, True, False)
-    table.add_row(*(f"[dim]{head}[/]" for head in ("rule, in order of asking", "value", "limit", "")))
+    table.add_row(*(f"[dim]{head}[/]" for head in ("rule, in order of evaluation", "value", "limit", "")))
     for row in facts["rules"]:
         if row["verdict"] != "off" or out.show_all:
             shown = "" if row["rule"] == "entry" else _value(row["rule"], row["value"])

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tightloop.app.cli.show.carry import print_carry
-from tightloop.app.cli.show.python import print_call, print_python, print_wish
+from tightloop.app.cli.show.python import print_call, print_python, print_request
 from tightloop.app.cli.show.rows import STYLES, Screen, cut_last, grid, limit_of, verdict, words_of
 from tightloop.app.facts.conditions import Facts, alternatives_of, named_of
 from tightloop.app.text.numbers import COUNT, MISSING, Form, moment, number, significant, span
@@ -42,7 +42,7 @@ def print_facts(facts: Facts, *, console: Console | None = None, show_all: bool 
         f"[bold]{escape(run['strategy'])}[/]  run again over {run['events']:,} events: same state {run['state_hash']}"
     )
     if run["is_part"]:
-        out.text(f"[yellow]A part[/]   {escape(run['cut_short'])}", 9)
+        out.text(f"[yellow]Partial[/]  {escape(run['cut_short'])}", 9)
     if "carry" in facts:
         print_carry(out, facts)
         return
@@ -84,7 +84,7 @@ def _whole(out: Screen, facts: Facts) -> None:
     silent = [section for section in facts["why_not"] if not section["evaluations"]]
     if silent:
         out.blank()
-        out.text(f"[dim]Never listened to: {escape(_listed(out, silent))}[/]")
+        out.text(f"[dim]Never evaluated: {escape(_listed(out, silent))}[/]")
 
 
 def _listed(out: Screen, sections: Sequence[Facts]) -> str:
@@ -209,7 +209,7 @@ def _not_moved(out: Screen, conditions: Sequence[Facts]) -> None:
             reasons.setdefault(condition["not_moved"], []).append(condition["text"])
     for reason, texts in reasons.items():
         named = ", ".join(texts[:MOVED_SHOWN]) + (f" and {rest} more" if (rest := len(texts) - MOVED_SHOWN) > 0 else "")
-        out.line(f"  [dim]Not counted, a moved {escape(named)} ({reason})[/]")
+        out.line(f"  [dim]Other thresholds not evaluated: {escape(named)} ({reason})[/]")
 
 
 def _blocked(out: Screen, conditions: Sequence[Facts], at: int, *, is_brief: bool) -> None:
@@ -263,7 +263,7 @@ def _signal(out: Screen, signal: Facts) -> None:
         if not section["tree"]:
             out.line("  immediate: it has no conditions" if section["section"] == "Z1" else "  it has no conditions")
         elif not section["is_equal"]:
-            out.line("  [red]the values of the run made again are not those that were stored[/]")
+            out.line("  [red]the values of the repeated run differ from those that were stored[/]")
     out.blank()
     for order in signal["orders"]:
         reason = f" ({order['reason']})" if order["reason"] else ""
@@ -299,13 +299,13 @@ def _order(out: Screen, order: Facts) -> None:
         )  # fmt: skip
     near = order["nearest_price"]
     if near is not None:
-        out.line(f"  Price came to {significant(near['price'])} at {moment(near['ts'])}; the order's is "
+        out.line(f"  Price came closest at {significant(near['price'])} at {moment(near['ts'])}; the order's is "
                  f"{significant(near['level'])}, {significant(near['away'])} away")  # fmt: skip
     for fill in out.cut(order["fills"], CONDITIONS_SHOWN):
         _fill(out, fill)
     out.more(len(order["fills"]), CONDITIONS_SHOWN, 2, "fills")
     if order["asked"] is not None:
-        print_wish(out, order["asked"])
+        print_request(out, order["asked"])
 
 
 def _fill(out: Screen, fill: Facts) -> None:
@@ -361,7 +361,7 @@ def _instance(out: Screen, instance: Mapping[str, Any], *, is_short: bool) -> No
     out.text(f"  Values   {escape(values)}  [dim]price {significant(instance['mark'])}[/]", 11)
     print_call(out, instance["last_call"])
     for section in instance["sections"]:
-        note = "" if section["is_listened_to"] else " [dim](not listened to in this state)[/]"
+        note = "" if section["is_listened_to"] else " [dim](not evaluated in this state)[/]"
         out.line(f"  {section['section']} {verdict(section['verdict'])}{note}")
         if section["is_listened_to"]:
             _tree(out, section["tree"])

@@ -29,14 +29,14 @@ def print_python(out: Screen, places: Sequence[Facts]) -> None:
             out.text(f"{escape(place['instrument'])}: {_sums(place)}, {place['fills']:,} fills", 2)
         out.more(len(rest), 2 * PLACES_SHOWN, 0, "instruments")
     out.blank()
-    out.text(f"[dim]Not seen: {escape(places[0]['unseen'])}. To see it, {escape(places[0]['remedy'])}[/]", 2)
+    out.text(f"[dim]Not visible: {escape(places[0]['unseen'])}. To see it, {escape(places[0]['remedy'])}[/]", 2)
 
 
 def _sums(place: Facts) -> str:
     """Summarise the requests by kind, over all callbacks."""
     counts = {what: sum(row["count"] for row in place["wanted"] if row["what"] == what) for what in PLURALS}
     parts = [f"{count:,} {PLURALS[what] if count > 1 else what}" for what, count in counts.items() if count]
-    return ", ".join(parts) or "wanted nothing"
+    return ", ".join(parts) or "requested nothing"
 
 
 def _place(out: Screen, place: Facts) -> None:
@@ -49,38 +49,40 @@ def _place(out: Screen, place: Facts) -> None:
     for row in place["wanted"]:
         denied = ", ".join(f"{count:,} denied by {reason}" for reason, count in row["denied"].items())
         answer = f": {row['sent']:,} sent" + (f", {denied}" if denied else "") if row["what"] != "protection" else ""
-        out.text(f"  Wanted   {row['count']:,} {PLURALS[row['what']]} in {row['callback']}{answer}", 11)
+        out.text(f"  Requests {row['count']:,} {PLURALS[row['what']]} in {row['callback']}{answer}", 11)
     if not place["wanted"]:
-        out.text("  Wanted   nothing: no order, cancel or protection in any call", 11)
+        out.text("  Requests none: no order, cancel or protection in any call", 11)
     out.line(f"  Filled   {place['fills']:,} times")
-    for wish in place["last"] if out.show_all else place["last"][-1:]:
-        _wish(out, wish, "Last")
+    for request in place["last"] if out.show_all else place["last"][-1:]:
+        _request(out, request, "Last")
     for note in place["notes"] if out.show_all else place["notes"][-2:]:
         out.text(f"  Noted    {moment(note['ts'])} {escape(note['text'])}", 11)
 
 
-def print_wish(out: Screen, wish: Facts) -> None:
+def print_request(out: Screen, request: Facts) -> None:
     """Print the request that led to an order, and what the strategy knew then."""
-    _wish(out, wish, "Asked")
+    _request(out, request, "Asked")
 
 
-def _wish(out: Screen, wish: Facts, head: str) -> None:
-    asked = dict(wish["asked"])
+def _request(out: Screen, request: Facts, head: str) -> None:
+    asked = dict(request["asked"])
     first = " ".join(str(asked.pop(name)) for name in ("side", "type") if name in asked)
     rest = ", ".join(f"{name} {_plain(value)}" for name, value in asked.items())
-    answer = "" if wish["what"] == "protection" else f": {wish['answer']}"
-    number = f" {wish['order_id']}" if wish["order_id"] is not None and wish["answer"] == "sent" else ""
+    answer = "" if request["what"] == "protection" else f": {request['answer']}"
+    number = f" {request['order_id']}" if request["order_id"] is not None and request["answer"] == "sent" else ""
     out.text(
-        f"  {head:<8} {moment(wish['ts'])} in {wish['callback']}: {wish['what']} {first} {rest}{answer}{number}", 11
-    )  # fmt: skip
-    _given(out, wish["told"], wish["given"])
+        f"  {head:<8} {moment(request['ts'])} in {request['callback']}: "
+        f"{request['what']} {first} {rest}{answer}{number}",
+        11,
+    )
+    _given(out, request["told"], request["given"])
 
 
 def print_call(out: Screen, call: Facts | None) -> None:
     """Print the last call of a strategy in Python up to a time."""
     if call is None:
         return
-    wanted = f"wanted {call['wanted']}" if call["wanted"] else "wanted nothing"
+    wanted = f"requested {call['wanted']}" if call["wanted"] else "requested nothing"
     out.line(f"  Called   {call['callback']} at {moment(call['ts'])}: {wanted}")
     _given(out, call["told"], call["given"])
     for text in call["notes"]:
@@ -91,7 +93,7 @@ def _given(out: Screen, told: Mapping[str, Any] | None, given: Mapping[str, Any]
     """Print what a callback was called with, and the values it could read."""
     if told is not None:
         arguments = {name: value for name, value in told.items() if not name.endswith("_ns") and name != "instrument"}
-        out.text(f"           [dim]told   {_listed(arguments)}[/]", 18)
+        out.text(f"           [dim]input  {_listed(arguments)}[/]", 18)
     out.text(f"           [dim]known  {_listed(given)}[/]", 18)
 
 

@@ -165,7 +165,7 @@ def _instants(
         raise InputError.one("command line", None, "--from", message, "write an earlier --from or a later --to")
     for option, given, used in (("--from", window[0], first * step_ns), ("--to", window[1], last * step_ns)):
         if given is not None and given != used:
-            notes.append(f"{option} is no multiple of {strategy.timeframe}: the run takes {iso(used)}")
+            notes.append(f"{option} is not a multiple of {strategy.timeframe}: the run uses {iso(used)}")
     return np.arange(first, last + 1, dtype=np.int64) * step_ns
 
 
@@ -208,7 +208,7 @@ def _shifts(strategy: CarryStrategy, rows: CarryRows) -> dict[str, int]:
                 if rows.start_ns < first <= rows.start_ns + HOUR_NS:
                     shifts[leg.lst] = first
     for lst, first in shifts.items():
-        rows.warnings.append(f"legacy.first_rows: the rate of {lst} at {iso(first)} stands for {iso(rows.start_ns)}")
+        rows.warnings.append(f"legacy.first_rows: the rate of {lst} at {iso(first)} is used from {iso(rows.start_ns)}")
     return shifts
 
 
@@ -240,14 +240,14 @@ def _market_rate(rows: CarryRows, lst: str) -> Floats:
     """Return the market rate of an LST; NaN outside its rows, because only an exit needs it."""
     path = f"staking/{lst}-market"
     if not rows.catalog.has(path):
-        rows.warnings.append(f"no {path} in the data: {lst} can not be sold at the market")
+        rows.warnings.append(f"no {path} in the data: {lst} cannot be sold on the market")
         return np.full(len(rows.instants), np.nan)
     first, last, step_ns = rows.catalog.span(path)
     inside = (rows.instants >= first) & (rows.instants < last + step_ns)
     rates = np.full(len(rows.instants), np.nan)
     if not inside.all():
         rows.warnings.append(
-            f"the rate of {lst} on the market is known from {iso(first)} to {iso(last)} alone: "
+            f"the rate of {lst} on the market is known from {iso(first)} to {iso(last)} only: "
             f"not at {int((~inside).sum())} of {len(inside)} instants"
         )
     if inside.any():
@@ -297,8 +297,8 @@ def _funding(rows: CarryRows, perp: InstrumentId) -> tuple[LoadedSeries, Instrum
         except InputError as error:
             if source == proxy:
                 raise
-            why = "unfit" if isinstance(error, UnfitDataError) else "not there for this time"
-            rows.warnings.append(f"the funding of {perp} is {why}: that of {proxy} stands in for it")
+            why = "unfit" if isinstance(error, UnfitDataError) else "not available for this time"
+            rows.warnings.append(f"the funding of {perp} is {why}: that of {proxy} is used instead")
         else:
             return loaded, source
     raise AssertionError("the last source is returned or refused")
@@ -309,7 +309,7 @@ def _funding(rows: CarryRows, perp: InstrumentId) -> tuple[LoadedSeries, Instrum
 
 def _add_warnings(rows: CarryRows, strategy: CarryStrategy) -> None:
     for instrument, proxy in strategy.marks.proxies.items():
-        rows.warnings.append(f"the prices of {proxy} stand in for those of {instrument}")
+        rows.warnings.append(f"the prices of {proxy} are used for {instrument}")
     if rows.carried:
         parts = [f"{count} of {name}" for name, count in rows.carried.items()]
         rows.warnings.append(f"no bar at some instants, where the last open stays in force: {', '.join(parts)}")

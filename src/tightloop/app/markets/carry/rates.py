@@ -38,7 +38,7 @@ def rate_columns(
         beyond = np.isnan(columns["rate_above"]) & ((used > columns["rate_optimal"]) | ((pool, asset) in borrowed))
         if beyond.any():
             message = (
-                f"what {pool} asks for {asset} above its optimal utilisation is not known at "
+                f"the rate of {asset} on {pool} above its optimal utilisation is not known at "
                 f"{iso(int(rows.instants[np.argmax(beyond)]))}"
             )
             raise _refusal(strategy, message, "borrow another asset, or write costs.market_impact: false")
@@ -59,14 +59,14 @@ def _regimes(strategy: CarryStrategy, rows: CarryRows, pool: str, asset: str) ->
     known = packaged_rates().pools.get(pool)
     regimes = [] if known is None else known.assets.get(asset, [])
     if known is None or not regimes:
-        message = f"how {pool} sets the interest on {asset} is not known at {iso(rows.start_ns)}"
+        message = f"the interest rate model of {pool} for {asset} is not known at {iso(rows.start_ns)}"
         raise _refusal(strategy, message, "write costs.market_impact: false")
     row = np.searchsorted([regime.since for regime in regimes], rows.instants, side="right") - 1
     is_known = np.array([regime.is_known for regime in regimes])[np.maximum(row, 0)]
     unknown = (row < 0) | ~is_known | (rows.instants >= known.until)
     if unknown.any():
         when = iso(int(rows.instants[np.argmax(unknown)]))
-        raise _refusal(strategy, f"how {pool} sets the interest on {asset} is not known at {when}", REMEDY)
+        raise _refusal(strategy, f"the interest rate model of {pool} for {asset} is not known at {when}", REMEDY)
     return regimes
 
 
@@ -77,7 +77,7 @@ def _utilisation(rows: CarryRows, pool: str, asset: str) -> Floats:
     totals = []
     for name in ("total_borrowed", "total_supplied"):
         if name not in columns or not np.isfinite(columns[name]).all():
-            message = f"{name} is not there at every row, and costs.market_impact needs it"
+            message = f"{name} is missing in some rows, and costs.market_impact needs it"
             raise InputError.one(rows.catalog.root / path, None, name, message, "write costs.market_impact: false")
         totals.append(as_of(times, columns[name], rows.instants))
     return totals[0] / totals[1]

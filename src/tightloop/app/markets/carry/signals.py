@@ -44,7 +44,7 @@ def predictions_of(leg: Leg, strategy: CarryStrategy, rows: CarryRows) -> tuple[
             predicted = fetch_predictions(where, instrument.symbol, rows.start_ns, rows.end_ns, token)
     inside = [row for row in predicted if rows.start_ns <= row.ts_ns <= rows.end_ns]
     if not inside:
-        rows.warnings.append(f"the signal of {leg.name} says nothing in the time of the run")
+        rows.warnings.append(f"the signal of {leg.name} has no prediction during the run")
     return tuple(Prediction(*row) for row in inside)
 
 

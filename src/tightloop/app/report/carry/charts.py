@@ -62,7 +62,7 @@ def lines(
     """Draw curves over time. ``marks``: reference levels (one value each)."""
     known = [curve for curve in curves if np.isfinite(curve.values).any()]
     if not known or len(ts_ns) < 2:
-        return '<p class="none">Nothing of this was known in this run.</p>'
+        return '<p class="none">None of these values was known in this run.</p>'
     levels = [mark for mark in marks if np.isfinite(mark.values).all()]
     low = min(float(np.nanmin(curve.values)) for curve in (*known, *levels))
     high = max(float(np.nanmax(curve.values)) for curve in (*known, *levels))
@@ -79,7 +79,7 @@ def layers(ts_ns: Ints, curves: Sequence[Curve], form: Form, *, height: float = 
     """Draw curves stacked on each other, and the line of their sum."""
     known = [curve for curve in curves if np.any(curve.values != 0.0)]
     if not known or len(ts_ns) < 2:
-        return '<p class="none">Nothing of this was known in this run.</p>'
+        return '<p class="none">None of these values was known in this run.</p>'
     at = np.unique(np.linspace(0, len(ts_ns) - 1, LAYER_STEPS).astype(np.int64))
     values = np.nan_to_num(np.stack([curve.values[at] for curve in known]))
     up, down = np.cumsum(np.maximum(values, 0.0), axis=0), np.cumsum(np.minimum(values, 0.0), axis=0)

@@ -90,8 +90,8 @@ def _texts(result: Mapping[str, Any], strategy_yaml: str, command: str, made_at:
         "title": f"{name} · carry", "strategy": name, "kicker": f"Backtest · carry · share class {share}",
         "lede": f"{', '.join(result['instruments']) or 'on chain'} · {day(start)} to {day(end)}, {days:,.1f} days · "
         f"capital {capital} {share}",
-        "equity_note": f"The price of a unit, begun at 1; flows do not move it.{benchmark}",
-        "risk_note": "At every instant; margin ratios before anything is done about them.",
+        "equity_note": f"The price of a unit, starting at 1; flows do not change it.{benchmark}",
+        "risk_note": "At every instant; margin ratios before any action on them.",
         "share": share, "command": command, "yaml": strategy_yaml,
         "made": f"Made {made_at} by {engine}." if made_at else f"Made by {engine}.",
     }  # fmt: skip

@@ -33,5 +33,5 @@ def _why(rule: Facts) -> str:
         return str(rule["why_not"])
     kept = [f"{why} ({count:,})" for why, count in rule["kept_back"].items()]
     if rule["undone"]:
-        kept.append(f"bundles undone at {rule['undone']:,} instants")
+        kept.append(f"bundles rolled back at {rule['undone']:,} instants")
     return "; ".join(kept)

@@ -156,8 +156,8 @@ def scale(state: Record, arena: Floats, instance: int) -> float:
 def quantity(state: Record, arena: Floats, instance: int, price: float, stop: float) -> float:
     """Return the entry quantity at ``price``, floored to the lot size; NaN if it cannot be known.
 
-    ``stop``: as it will rest. Risk sizing divides the risked amount by the distance to the stop. A computed quantity
-    beyond QUANTITY_MAX counts as unknown.
+    ``stop``: the rounded price at which it rests. Risk sizing divides the risked amount by the distance to the stop.
+    A computed quantity beyond QUANTITY_MAX counts as unknown.
     """
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]

@@ -109,7 +109,7 @@ def _transfer(venue: Record, request: Record, qty: float) -> int:
 @leaf
 def transit_of(books: Record, token: int) -> int:
     """Return the index of the balance that holds a token in transit."""
-    assert token >= 0, "what is sent is a token"
+    assert token >= 0, "only a token is sent"
     for index in range(books.balance_count):
         if books.balances[index].kind == BalanceKind.TRANSIT and books.balances[index].token == token:
             return index

@@ -26,7 +26,7 @@ from tightloop.core.venue.carry.record import push, push_executed
 @leaf
 def on_market_event(venue: Record, event: Record) -> None:
     """Process a market event at the venues, before the step does; what they do is told by events of their own."""
-    assert event.ts_init_ns >= venue.ts_ns, "the venues hear events in order of time"
+    assert event.ts_init_ns >= venue.ts_ns, "the venues receive events in time order"
     venue.ts_ns = event.ts_init_ns
     venue.bundle_id = 0  # what the venues do by themselves belongs to no bundle
     kind = event.kind

@@ -34,18 +34,18 @@ SAID = {
     **{code: WARNINGS[code] for code in OF_ACCOUNT},
     WarningCode.LIQUIDATED: "liquidations: {count} (first at {first})",
     WarningCode.MARGIN_LOW: "the margin ratio fell below its warning {count} times (first at {first}: {value:.4f})",
-    WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without their hedge",
+    WarningCode.DELTA_LEFT: "a liquidation at {first} left {value:.6g} units without a hedge",
     WarningCode.REWARD_UNPRICED: "{count} rewards have no market price and are not valued (first at {first})",
     WarningCode.NOT_PAYABLE: "a withdrawal could not be paid out of free equity at {first}: {value:.2f} are missing",
 }  # fmt: skip
 
 
 REMEDIES = {
-    Reason.KILLED: "re-arm it to go on",
-    Reason.RUINED: "there is no equity to add with",
+    Reason.KILLED: "re-arm it to continue",
+    Reason.RUINED: "no equity is left to add with",
     Reason.MAX_DRAWDOWN: "write account: {max_drawdown_pct: ...} for another limit, null for none",
     Reason.DAILY_LOSS: "write account: {daily_loss_pct: ...} for another limit, null for none",
-    Reason.UNKNOWN_OUTCOME: "look up what became of the bundle that was not answered",
+    Reason.UNKNOWN_OUTCOME: "find out the outcome of the bundle that was not answered",
 }
 """What to do about an account stop that denied an addition."""
 

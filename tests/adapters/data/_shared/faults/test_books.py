@@ -99,7 +99,7 @@ def test_older_updates_than_a_snapshot_are_counted_and_not_used(tmp_path):
     late = [(20, *own[1:]) for own in GOOD[:4]] + [(19, "ask", 50.0, 1, False), (21, "bid", 99.0, 1, False)]
     report = judged(tmp_path, GOOD + late)
     assert report.faults == ()
-    assert any("1 updates have a number below" in note for note in report.notes)
+    assert any("1 updates have a lower sequence number" in note for note in report.notes)
 
 
 def test_a_book_without_a_snapshot_is_refused_by_the_gate_and_by_a_window(tmp_path):

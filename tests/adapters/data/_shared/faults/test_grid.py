@@ -166,15 +166,15 @@ def test_days_of_a_stock_lack_weekends_and_the_fault_says_so():
     found = judged(weekdays(steps("1d", 365)), "1d")
     fault = found.report.faults[0]
     assert (fault.kind, fault.count, fault.verdict.word) == ("holes", 104, "unfit")
-    assert "; 104 are of weekends: `calendar: forex`" in fault.detail
+    assert "; 104 fall on weekends: write `calendar: forex`" in fault.detail
     assert judged(weekdays(steps("1d", 365)), "1d", "forex").report.faults == ()
 
 
 def test_hours_of_a_stock_lack_nights_too_and_no_calendar_is_promised():
     times = weekdays(steps("1h", 24 * 90), 14, 21)
     fault = judged(np.delete(times, [50, 51]), "1h").report.faults[0]
-    assert "are of weekends" in fault.detail
-    assert "of hours that never have bars, 2 others: no calendar knows nights" in fault.detail
+    assert "fall on weekends" in fault.detail
+    assert "in hours that never have bars, 2 others: no calendar covers nights" in fault.detail
 
 
 def test_holes_of_a_market_that_is_always_open_are_no_closing_time():

@@ -55,7 +55,8 @@ def judge_bars(
         *grid_faults(stamps, off, grid, is_other_step=cadence is not None),
         None if zoned else without_zone(len(times), first, "ts"),
     ]  # fmt: skip
-    notes = () if grid.zone is None else (f"days of {grid.zone}: 23 and 25 hours where its summer time changes",)
+    zone_note = f"daily bars follow {grid.zone}: days of 23 and 25 hours where daylight saving time begins and ends"
+    notes = () if grid.zone is None else (zone_note,)
     report = DatasetReport(path, len(times), first, last, in_contract_order(faults), notes)
     return Judged(report, _usable(used, grid, {fault.kind for fault in report.faults}))
 

@@ -184,7 +184,7 @@ def book_faults(columns: Columns, is_whole: bool) -> tuple[list[Fault | None], t
         price, qty = columns["price"], columns["qty"]
         bad = np.flatnonzero(~((price > 0) & (price < np.inf) & (qty >= 0) & (qty < np.inf)))
     if len(bad):
-        detail = f"a price or quantity that is negative or no number, or a price of 0: {len(bad)} of {count} rows"
+        detail = f"a price or quantity that is negative or not a number, or a price of 0: {len(bad)} of {count} rows"
         faults.append(Fault("non_positive", len(bad), int(received[bad[0]]), detail, Verdict.UNFIT))
     neither = np.flatnonzero(columns["side"] == 0)
     if len(neither):
@@ -229,5 +229,5 @@ def _notes(walk: BookWalk) -> tuple[str, ...]:
     if walk.snapshots and walk.unused:
         notes.append(f"{walk.unused} updates come before the first snapshot and are not used")
     if walk.old:
-        notes.append(f"{walk.old} updates have a number below that of the one before them and are not used")
+        notes.append(f"{walk.old} updates have a lower sequence number than the update before them and are not used")
     return tuple(notes)

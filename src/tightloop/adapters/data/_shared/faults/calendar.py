@@ -80,13 +80,13 @@ def what_is_missing(times: Times, first_ns: Times, counts: Times, step_ns: int) 
     weekends, nights = int(weekend.sum()), int(night.sum())
     if weekends + nights < total / 2:
         return ""
-    named = [f"{weekends} are of weekends"] * (weekends > 0) + [f"{nights} of hours that never have bars"] * (
+    named = [f"{weekends} fall on weekends"] * (weekends > 0) + [f"{nights} in hours that never have bars"] * (
         nights > 0
     )
     other = total - weekends - nights
-    remedy = "`calendar: forex` for it in instruments.yaml says that the market is closed on weekends"
+    remedy = "write `calendar: forex` for it in instruments.yaml if the market is closed on weekends"
     if nights:
-        remedy = "no calendar knows nights and holidays yet: accept the holes when the market is closed then"
+        remedy = "no calendar covers nights and holidays yet: accept the holes if the market is closed then"
     return f"; {', '.join(named)}{f', {other} others' if other else ''}: {remedy}"
 
 

@@ -118,7 +118,7 @@ def _off_grid(times: Times, off: Times, grid: BarGrid) -> Fault | None:
     if not len(rows):
         return None
     first = int(off[rows[0]])
-    where = "" if grid.zone is None else f" of the clock of {grid.zone}"
+    where = "" if grid.zone is None else f" by the clock of {grid.zone}"
     detail = (
         f"off the grid of the other bars, which begin {length(grid.offset_ns)} into each {length(grid.step_ns)}{where}"
         f": {len(rows)} of {len(times)} bars, the first {length(abs(first))} {'late' if first > 0 else 'early'}"
@@ -132,8 +132,8 @@ def _overlap(times: Times, grid: BarGrid) -> Fault | None:
         return None
     shortest = int((times[rows] - times[rows - 1]).min())
     detail = (
-        f"begins before the bar before it has ended: {len(rows)} of {len(times)} bars, the shortest step is "
-        f"{length(shortest)} of {length(grid.step_ns)}; accepted, a bar that begins inside of another is left out"
+        f"begins before the previous bar has ended: {len(rows)} of {len(times)} bars, the shortest step is "
+        f"{length(shortest)} of {length(grid.step_ns)}; if accepted, a bar that begins inside another is left out"
     )
     return Fault("overlap", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT)
 
@@ -145,7 +145,7 @@ def _close_stamped(times: Times, off: Times, grid: BarGrid) -> Fault | None:
     rows = np.flatnonzero(off == 0)
     detail = (
         f"stamped at the close, {length(tail)} before the next bar begins: {len(rows)} of {len(times)} bars; accepted, "
-        "the stamps are taken as opens"
+        "the stamps are read as opens"
     )
     return Fault("close_stamped", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT)
 

@@ -46,7 +46,7 @@ def bar_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | None
     scan = _scan(columns, len(times))
     faults = [
         _rows_fault("impossible_ohlc", scan.impossible, times, "a high or low contradicts another price"),
-        _rows_fault("non_positive", scan.non_positive, times, "a price or volume that is not positive or no number"),
+        _rows_fault("non_positive", scan.non_positive, times, "a price or volume that is not positive or not a number"),
         _flat(scan.flat, times),
         _straight_line(scan, times),
     ]
@@ -67,7 +67,7 @@ def point_faults(prices: Floats, times: Times, what: str) -> list[Fault | None]:
     """
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~((prices > 0) & (prices < np.inf)))
-    faults = [_rows_fault("non_positive", bad, times, f"a price that is not positive or no number among the {what}")]
+    faults = [_rows_fault("non_positive", bad, times, f"a price that is not positive or not a number among the {what}")]
     if len(bad):
         keep = np.ones(len(prices), bool)
         keep[bad] = False
@@ -157,7 +157,7 @@ def _flat(flat: Flags, times: Times) -> Fault | None:
         return None
     count = int((lengths[long] + 1).sum())
     runs = int(long.sum())
-    detail = f"{count} bars in {runs} {'run' if runs == 1 else 'runs'} of one price and no volume"
+    detail = f"{count} bars in {runs} {'run' if runs == 1 else 'runs'} with one price and no volume"
     return Fault("flat", count, int(times[starts[long][0] - 1]), detail, Verdict.USABLE)
 
 
@@ -194,7 +194,10 @@ def moves(
             stays.append(row)
     if stays:
         factor = close[stays[0]] / close[stays[0] - 1]
-        detail = f"the price leaps by 5 or more and stays: {len(stays)} of {len(times)} rows, first times {factor:.4g}"
+        detail = (
+            f"the price jumps by a factor of 5 or more and stays there: {len(stays)} of {len(times)} rows, "
+            f"the first by a factor of {factor:.4g}"
+        )
         faults.append(Fault("units", len(stays), int(times[stays[0]]), detail, Verdict.UNFIT))
     return faults
 

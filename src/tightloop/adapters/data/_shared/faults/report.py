@@ -33,7 +33,7 @@ NEVER_ACCEPTED = "schema"
 """A missing column cannot be accepted: there is nothing to run on."""
 
 _REPAIRS = {
-    "off_grid": "give those bars the time they begin at",
+    "off_grid": "stamp those bars with the time at which they begin",
     "overlap": "remove or repair those bars",
     "close_stamped": "import the file again with --stamped close",
 }
@@ -99,7 +99,7 @@ def gate(report: DatasetReport, accepted: frozenset[str], root: Path | None = No
     unknown = sorted(accepted.difference(FAULT_KINDS))
     if unknown:
         remedy = f"use {', '.join(kind for kind in FAULT_KINDS if kind != NEVER_ACCEPTED)}"
-        raise InputError.one("--accept", None, "", f"{', '.join(unknown)} is no kind of fault", remedy)
+        raise InputError.one("--accept", None, "", f"{', '.join(unknown)} is not a kind of fault", remedy)
     file = report.path if root is None else str(root / report.path)
     refused = [
         fault
@@ -115,7 +115,7 @@ def _refusal(file: str, fault: Fault, refused: list[Fault]) -> Problem:
     kinds = ",".join(dict.fromkeys(other.kind for other in refused if other.kind != NEVER_ACCEPTED))
     remedy = f"{_REPAIRS.get(fault.kind, 'repair the data')}, or run on it as it is with --accept {kinds}"
     if fault.kind == NEVER_ACCEPTED:
-        remedy = "write the file again with the columns of the contract; `tightloop data import` does"
+        remedy = "write the file again with the required columns; `tightloop data import` does"
     return Problem(file, None, fault.kind, _sentence(fault, name=False), remedy)
 
 

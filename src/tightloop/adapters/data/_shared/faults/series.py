@@ -99,10 +99,10 @@ def judge_table(dataset: Dataset, source: Source) -> DatasetReport:
     stamps = sorted(stamp for name in days for text in source.texts(name) if (stamp := _day_ns(text)) is not None)
     faults = []
     if extra:
-        detail = f"there again, unchanged: {extra} of {len(rows)} rows"
+        detail = f"repeated unchanged: {extra} of {len(rows)} rows"
         faults.append(Fault("exact_duplicates", extra, None, detail, Verdict.USABLE))
     first, last = (stamps[0], stamps[-1]) if stamps else (None, None)
-    notes = () if stamps else ("a table without a time: its values are not judged",)
+    notes = () if stamps else ("a table without a time column: its values are not checked",)
     return DatasetReport(dataset.path, source.rows, first, last, tuple(faults), notes)
 
 
@@ -184,7 +184,7 @@ def _value_faults(columns: Mapping[str, Floats], times: Times) -> list[Fault | N
     rows = np.flatnonzero(bad)
     faults: list[Fault | None] = []
     if len(rows):
-        detail = f"no number, or not positive where it must be: {len(rows)} of {len(bad)} rows"
+        detail = f"not a number, or not positive where it must be: {len(rows)} of {len(bad)} rows"
         faults.append(Fault("non_positive", len(rows), int(times[rows[0]]), detail, Verdict.UNFIT))
         columns = {name: column[~bad] for name, column in columns.items()}
         times = times[~bad]

@@ -149,7 +149,7 @@ def _clocks(happened: Times, received: Times) -> tuple[Fault | None, tuple[str, 
         return None, ("the venue sent no times: rows are ordered by when they were received",)
     delay = received[known] - happened[known]
     fastest, median = int(delay.min()) / 1e9, float(np.median(delay)) / 1e9
-    offset = f"received less happened is {fastest:.4f} s at least and {median:.4f} s in the median"
+    offset = f"time of receipt less time of the event is {fastest:.4f} s at least, {median:.4f} s in the median"
     early = np.flatnonzero(delay < 0)
     if not len(early):
         return None, (f"{offset}: the clocks agree",)

@@ -86,13 +86,13 @@ def _duplicates(
     extra = np.setdiff1d(np.arange(len(rows)), firsts)
     exact = conflicting = None
     if len(extra):
-        detail = f"there again, unchanged: {len(extra)} of {len(keys)} rows; the first is used"
+        detail = f"repeated unchanged: {len(extra)} of {len(keys)} rows; the first is used"
         exact = Fault("exact_duplicates", len(extra), int(stamps[rows[extra]].min()), detail, Verdict.USABLE)
     versions = np.bincount(pairs[:, 0])
     torn = np.flatnonzero(versions > 1)
     if len(torn):
         first = int(stamps[rows[np.isin(group, torn)]].min())
-        detail = f"there with different values: {len(torn)} of {len(np.unique(keys))} {what}s"
+        detail = f"repeated with different values: {len(torn)} of {len(np.unique(keys))} {what}s"
         conflicting = Fault("conflicting_duplicates", len(torn), first, detail, Verdict.UNFIT)
     return exact, conflicting
 
