@@ -63,8 +63,9 @@ def content_hash(path: Path) -> str:
     """
     if path.is_relative_to(CORE_DIR):
         state = path.stat()
-        if _states(str(CORE_DIR)).get(str(path)) != (state.st_mtime_ns, state.st_size):
-            return f"edited while it runs {os.urandom(16).hex()}"
+        then, now = _states(str(CORE_DIR)).get(str(path)), (state.st_mtime_ns, state.st_size)
+        if then != now:
+            return f"edited while process {os.getpid()} runs: {then}, {now}"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
