@@ -211,6 +211,17 @@ def test_the_stamp_is_of_nothing_else(stamped):
     assert stamp() == before
 
 
+def test_a_file_edited_while_it_runs_has_no_stamp_that_another_start_finds(stamped):
+    """What this process imported is not what the file says by now: it must not be kept for it, nor the image taken."""
+    root, stamp = stamped
+    stamp("e.py")
+    stamps.content_hash.cache_clear()
+    (root / "e.py").write_text("y = 3000\n")
+    told = compiler.source_stamp(root / "e.py")
+    assert told == compiler.source_stamp(root / "e.py"), "one process, one answer"
+    assert told != stamp("e.py")
+
+
 def test_the_stamp_knows_the_flags(stamped, monkeypatch):
     _, stamp = stamped
     before = stamp()
