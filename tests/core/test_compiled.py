@@ -123,6 +123,26 @@ def test_a_listener_hears_once_that_something_is_compiled_and_nothing_of_what_is
     assert package.run(check=False, NUMBA_CACHE_DIR=str(package.root / "file" / "x")).stderr == "compiling False\n"
 
 
+FULL = """
+from numba.core import caching
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+if sys.argv[2:] == ["full"]:
+    caching.IndexDataCacheFile._save_data = full
+"""
+
+
+def test_a_disk_that_is_full_while_code_is_kept_leaves_no_old_code_for_new_sources(package):
+    package.write("entry", ENTRY.replace("import numpy as np\n", f"import numpy as np\n{FULL}"))
+    assert package.run() == (6.0, False)
+    package.write("leaves", LEAF.format(factor=5.0))
+    assert package.run(1, "full") == (10.0, False), "the run itself goes on"
+    assert package.run() == (10.0, False), "what was kept before is of other sources"
+    assert package.run() == (10.0, True)
+
+
 @pytest.mark.parametrize("left", [b"", b"\x00damaged"])
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 def test_a_cached_file_that_is_damaged_is_compiled_again(package, kind, left):
