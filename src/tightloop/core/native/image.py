@@ -203,6 +203,9 @@ def _mapped(content: bytes) -> tuple[int, dict[str, Any]]:
 
 def _protect(libc: Any, address: int, size: int, protection: int) -> int:
     """Change the protection of pages; 0 if the system did it."""
+    assert address % PAGE == 0, "whole pages are protected"
+    assert size % PAGE == 0, "whole pages are protected"
+    assert protection not in (mmap.PROT_WRITE | mmap.PROT_EXEC, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     return int(libc.mprotect(address, size, protection))
 
 
