@@ -8,12 +8,15 @@ are Side of the core; times are ns UTC; ``client_id`` is ours and the only name 
 from dataclasses import dataclass
 from enum import IntEnum
 
-# Adapters, which do not know the core, take these from here.
-from tightloop.core.domain.enums import OrderKind as OrderKind
-from tightloop.core.domain.enums import OrderState as OrderState
-from tightloop.core.domain.enums import Side as Side
-from tightloop.core.domain.enums import TimeInForce as TimeInForce
-from tightloop.core.domain.enums import Trigger as Trigger
+from tightloop.core.domain.enums import OrderKind, OrderState, Side, TimeInForce, Trigger
+
+__all__ = [
+    "OrderKind",
+    "OrderState",
+    "Side",
+    "TimeInForce",
+    "Trigger",
+]  # adapters, which do not know the core, take them here
 
 
 class Refusal(IntEnum):
