@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Clock(Protocol):
+class TimeSource(Protocol):
     """The time of a process."""
 
     def now_ns(self) -> int:

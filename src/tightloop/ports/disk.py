@@ -28,7 +28,7 @@ class File(Protocol):
         """Return the error of a sync behind, None if none failed."""
 
     def close(self) -> None:
-        """Sync nothing, release the file."""
+        """Release the file, without a sync."""
 
 
 class Disk(Protocol):

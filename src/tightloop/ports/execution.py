@@ -19,7 +19,7 @@ __all__ = [
 ]  # adapters, which do not know the core, take them here
 
 
-class Refusal(IntEnum):
+class RefusalKind(IntEnum):
     """Why a venue refused or ended an order, as far as we act on it."""
 
     NONE = 0
@@ -193,7 +193,7 @@ class OrderReport:
     symbol: str
     side: Side
     state: OrderState
-    reason: Refusal
+    reason: RefusalKind
     qty: float
     cum_qty: float
     avg_price: float  # NaN: nothing was filled, or not said
@@ -314,10 +314,10 @@ Report = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedByVenue:
     """The venue did not do it, and says so: nothing was executed."""
 
-    reason: Refusal
+    reason: RefusalKind
     code: int
     text: str
 
@@ -378,4 +378,6 @@ class Malformed:
     text: str
 
 
-Failure = Refused | NoSuchOrder | OutcomeUnknown | RateLimited | NotAuthorized | ClockRefused | Overloaded | Malformed
+Failure = (
+    RefusedByVenue | NoSuchOrder | OutcomeUnknown | RateLimited | NotAuthorized | ClockRefused | Overloaded | Malformed
+)
