@@ -82,7 +82,7 @@ class VenueBar:
 
 
 @dataclass(frozen=True, slots=True)
-class VenueRules:
+class ListedInstrument:
     """What a venue allows on an instrument. NaN: the venue does not say; increments are positive."""
 
     symbol: str
