@@ -34,6 +34,13 @@ class File(Protocol):
         """Release the file, without a sync."""
 
 
+class Lock(Protocol):
+    """A lock that is held; the death of its process frees it."""
+
+    def release(self) -> None:
+        """Free it; harmless when it is free."""
+
+
 class Disk(Protocol):
     """A folder tree."""
 
@@ -60,6 +67,9 @@ class Disk(Protocol):
 
     def remove(self, path: str) -> None:
         """Remove a file."""
+
+    def lock(self, path: str) -> Lock:
+        """Take a lock, a file of that name. BlockingIOError if another holds it."""
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted; an empty list if there is no such folder."""

@@ -129,6 +129,23 @@ def test_a_file_that_may_not_be_written_can_be_read(tmp_path):
         file.write(0, b"x")
 
 
+def test_a_lock_is_held_once_and_freed_with_its_process(tmp_path):
+    script = "import sys, time; from tightloop.adapters.stores.disk import LocalDisk\n"
+    script += "held = LocalDisk(sys.argv[1]).lock('a/held'); print('held', flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, env=environment())
+    assert child.stdout.readline()
+    with pytest.raises(BlockingIOError):
+        LocalDisk(tmp_path).lock("a/held")
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    held = LocalDisk(tmp_path).lock("a/held")
+    with pytest.raises(BlockingIOError):
+        LocalDisk(tmp_path).lock("a/held")
+    held.release()
+    LocalDisk(tmp_path).lock("a/held").release()
+
+
 LIMITED = """
 import resource, signal, sys
 from tightloop.adapters.stores.disk import LocalDisk
@@ -180,7 +197,7 @@ def test_a_journal_on_a_full_disk_keeps_room_for_exits(tmp_path):
     assert ended.returncode == 0, ended.stderr
     full, sound = ended.stdout.splitlines()
     assert full == f"full True {errno.EFBIG} 2"
-    assert sound == "True 2 ['000001.tlj', '000002.tlj']"
+    assert sound == "True 2 ['000001.tlj', '000002.tlj', 'journal.lock']"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

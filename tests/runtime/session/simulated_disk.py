@@ -45,6 +45,7 @@ class SimulatedDisk:
         self.behind = []  # files with a sync behind that has not run; `run_behind` runs them
         self.is_behind_at_once = True
         self.prepared = {}
+        self.locks = set()
         self.torn = 0.0
         self.life = 0
 
@@ -95,6 +96,12 @@ class SimulatedDisk:
         self.removed[path] = self._content(path)
         del self.files[path]
 
+    def lock(self, path):
+        if path in self.locks:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it", path)
+        self.locks.add(path)
+        return SimulatedLock(self, path, self.life)
+
     def names(self, folder):
         inside = (path.removeprefix(f"{folder}/") for path in self.files if path.startswith(f"{folder}/"))
         return sorted({name.partition("/")[0] for name in inside})
@@ -140,6 +147,7 @@ class SimulatedDisk:
         self.life += 1
         self.behind.clear()
         self.prepared.clear()
+        self.locks.clear()
         self.removed.clear()
         self.stop_at = None
         self.fail_syncs = 0
@@ -169,6 +177,19 @@ class SimulatedDisk:
         if path not in self.files:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return self.files[path]
+
+
+@dataclass
+class SimulatedLock:
+    """The Lock port."""
+
+    disk: SimulatedDisk
+    path: str
+    life: int
+
+    def release(self):
+        if self.life == self.disk.life:
+            self.disk.locks.discard(self.path)
 
 
 class SimulatedFile:

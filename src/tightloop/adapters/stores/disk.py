@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import filelock
+
 if sys.platform == "darwin":
     import fcntl
 
@@ -82,6 +84,17 @@ class LocalDisk:
     def remove(self, path: str) -> None:
         """Remove a file."""
         (self._root / path).unlink()
+
+    def lock(self, path: str) -> filelock.BaseFileLock:
+        """Take a lock of the operating system on a file."""
+        place = self._root / path
+        self._make_folders(place.parent)
+        lock = filelock.FileLock(place)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it", str(place)) from None
+        return lock
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, without those of files that are being made."""

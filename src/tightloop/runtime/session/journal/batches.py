@@ -6,8 +6,11 @@ The codec begins anew with each segment, so a batch is closed where the next fac
 from collections.abc import Iterable
 
 from tightloop.runtime.session.journal.facts import FACT_BYTES_MAX, FactEncoder
-from tightloop.runtime.session.journal.layout import FRAME_BYTES, RecordKind, padded
+from tightloop.runtime.session.journal.layout import FRAME_BYTES, RecordKind
 from tightloop.runtime.session.journal.writer import Journal, Payload
+
+_FRAME_ROOM = FRAME_BYTES + 8
+_FACT_ROOM = FACT_BYTES_MAX + 2 * _FRAME_ROOM
 
 Entry = tuple[memoryview | bytes | bytearray, Payload]
 """The bytes of an EVENT, and the rows that the step wrote of it; b"" for none."""
@@ -28,25 +31,20 @@ class FactWriter:
         """
         journal, encoder = self._journal, self._encoder
         batch: list[tuple[int, Payload]] = []
-        left = journal.room()
+        left = journal.room() if journal.segment == self._segment else 0
         try:
             for event, rows in entries:
-                need = padded(FACT_BYTES_MAX) + (padded(len(rows)) if rows else 0)
-                if need > left or journal.segment != self._segment:
+                if _FACT_ROOM + len(rows) > left:
                     if batch:
                         journal.append_many(batch, is_reserved=is_reserved)
                         batch = []
-                    journal.make_room(need, is_reserved=is_reserved)
-                    if journal.segment != self._segment:
-                        self._segment = journal.segment
-                        encoder.reset()
-                    left = journal.room()
+                    left = self._begin_part(_FACT_ROOM + len(rows), is_reserved=is_reserved)
                 fact = encoder.encode(event)
                 batch.append((RecordKind.FACT, fact))
-                left -= padded(len(fact))
+                left -= len(fact) + _FRAME_ROOM
                 if rows:
                     batch.append((RecordKind.ROWS, rows))
-                    left -= padded(len(rows))
+                    left -= len(rows) + _FRAME_ROOM
             if batch:
                 journal.append_many(batch, is_reserved=is_reserved)
         except OSError:
@@ -54,5 +52,11 @@ class FactWriter:
             raise
         return journal.seq
 
-
-assert FRAME_BYTES + FACT_BYTES_MAX < 4_096 // 4, "a fact fits into the smallest segment's reserve"
+    def _begin_part(self, count: int, *, is_reserved: bool) -> int:
+        """Make room for a fact and its rows, beginning the codec anew in a new segment; return the room there is."""
+        journal = self._journal
+        journal.make_room(count, is_reserved=is_reserved)
+        if journal.segment != self._segment:
+            self._segment = journal.segment
+            self._encoder.reset()
+        return journal.room()

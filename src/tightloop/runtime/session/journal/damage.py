@@ -18,10 +18,10 @@ import numpy as np
 from tightloop.runtime.session.journal.layout import (
     FRAME,
     FRAME_BYTES,
+    FRAMES_BYTES_MAX,
     HEADER_BYTES,
     LAG_BYTES,
     LAG_UNKNOWN,
-    PAYLOAD_BYTES_MAX,
     RecordKind,
     header_crc,
 )
@@ -115,7 +115,7 @@ def _possible(raw: bytes, begin: int) -> list[int]:
     lengths, kinds = words[:-1, 0], words[1:, 0] & 0xFF
     left = (count - np.arange(count - 1)) * 8 - 8
     is_kind = (kinds >= 1) & (kinds <= max(RecordKind))
-    fits = (lengths >= 4) & (lengths <= left) & (lengths <= PAYLOAD_BYTES_MAX + 4) & is_kind
+    fits = (lengths >= 4) & (lengths <= left) & (lengths <= FRAMES_BYTES_MAX) & is_kind
     return [begin + 8 * int(place) for place in np.flatnonzero(fits)]
 
 

@@ -13,12 +13,13 @@ A sync that failed is told by ``failure`` and by every later ``sync``: what was 
 lost with power, and the session decides what that means. Appending still works.
 """
 
+import contextlib
 import hashlib
 import json
 import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from tightloop.ports.disk import Disk, File
 from tightloop.runtime.session.journal import facts
@@ -27,11 +28,10 @@ from tightloop.runtime.session.journal.layout import (
     CHAIN_BYTES,
     CHAIN_RECORDS,
     CHAIN_START,
-    FRAME,
+    FRAMES_BYTES_MAX,
     HEADER_BYTES,
     LAG_BYTES,
     LAG_UNKNOWN,
-    PAYLOAD_BYTES_MAX,
     Header,
     JournalCorrupt,
     JournalError,
@@ -42,13 +42,14 @@ from tightloop.runtime.session.journal.layout import (
     padded,
     segment_name,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalScan
+from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, segment_numbers
 
 Payload = bytes | bytearray | memoryview
+LOCK = "journal.lock"
 NEXT_EPOCH = 0
 """In place of an epoch: the one after the last in the journal."""
 _PAGE_BYTES = 4_096
-_HEAD, _BODY = struct.Struct("<II"), struct.Struct("<BBH")  # the two parts of a frame, around what the crc is of
+_pack_head, _pack_body = struct.Struct("<II").pack, struct.Struct("<BBH").pack  # a frame; the crc is of the second part
 _PADDING = tuple(bytes(count) for count in range(8))
 
 
@@ -89,6 +90,7 @@ class Journal:
         self._is_preparing = False
         self._blocked: OSError | None = None
         self._failure: OSError | None = None
+        self._lock = disk.lock(f"{folder}/{LOCK}")
 
     @classmethod
     def create(
@@ -98,19 +100,25 @@ class Journal:
         assert epoch > 0, f"epochs count from 1: {epoch}"
         journal = cls(disk, folder, sizes or SegmentSizes(), epoch)
         journal.session = session
+        with journal._released_on_failure():
+            journal._begin()
+        return journal
+
+    def _begin(self) -> None:
+        """Make the first segment."""
+        disk, folder = self._disk, self._folder
         path = f"{folder}/{segment_name(1)}"
         try:
-            journal._next = disk.create(path, journal._sizes.of(1))
+            self._next = disk.create(path, self._sizes.of(1))
         except FileExistsError:
             scan = JournalScan(disk, folder)
             if any(True for _ in scan) or (scan.fault is not None and scan.fault.kind is FaultKind.CORRUPT):
                 raise
             # An earlier attempt ended before its EPOCH was synced: nothing was ever sent under it.
-            journal._next = disk.open(path)
-            journal._next.write(0, bytes(journal._next.size))
-        journal._begin_segment(CHAIN_START)
-        journal._write_epoch()
-        return journal
+            self._next = disk.open(path)
+            self._next.write(0, bytes(self._next.size))
+        self._begin_segment(CHAIN_START)
+        self._write_epoch()
 
     @classmethod
     def open(
@@ -118,8 +126,18 @@ class Journal:
     ) -> tuple["Journal", Found]:
         """Open a journal to go on with it: verify all of it, cut a broken tail, append EPOCH, sync.
 
-        ``epoch`` has to be above the last one. Raises JournalCorrupt, LayoutDiffers, FileNotFoundError, OSError.
+        ``epoch`` has to be above the last one. Raises JournalCorrupt, LayoutDiffers, FileNotFoundError, OSError;
+        BlockingIOError while another process writes it.
         """
+        _expect_segments(disk, folder)
+        journal = cls(disk, folder, sizes or SegmentSizes(), epoch)
+        with journal._released_on_failure():
+            found = journal._continue()
+        return journal, found
+
+    def _continue(self) -> Found:
+        """Take over the journal that is there."""
+        disk, folder = self._disk, self._folder
         scan = JournalScan(disk, folder)
         last_epoch, layout = 0, ""
         for record in scan:
@@ -128,15 +146,14 @@ class Journal:
                 last_epoch, layout = int(said["epoch"]), str(said["layout"])
         header = _header_of(scan, folder)
         facts.check_layout(header.layout, layout)
-        if epoch == NEXT_EPOCH:
-            epoch = last_epoch + 1
-        if epoch <= last_epoch:
-            raise JournalError(f"epoch {epoch} was used: the last one of this journal is {last_epoch}")
-        journal = cls(disk, folder, sizes or SegmentSizes(), epoch)
-        journal._take_over(scan, header)
-        found = Found(header.session, scan.seq, last_epoch, journal._cut(scan))
-        journal._write_epoch()
-        return journal, found
+        if self.epoch == NEXT_EPOCH:
+            self.epoch = last_epoch + 1
+        if self.epoch <= last_epoch:
+            raise JournalError(f"epoch {self.epoch} was used: the last one of this journal is {last_epoch}")
+        self._take_over(scan, header)
+        found = Found(header.session, scan.seq, last_epoch, self._cut(scan))
+        self._write_epoch()
+        return found
 
     @classmethod
     def cut(cls, disk: Disk, folder: str) -> Cut | None:
@@ -144,14 +161,17 @@ class Journal:
 
         Return what was moved, None if there was nothing to cut. Raises as ``open`` does.
         """
-        scan = JournalScan(disk, folder)
-        for _ in scan:
-            pass
-        header = _header_of(scan, folder)
-        journal = cls(disk, folder, SegmentSizes(), header.epoch)
-        journal._take_over(scan, header)
-        cut = journal._cut(scan)
-        journal.close()
+        _expect_segments(disk, folder)
+        journal = cls(disk, folder, SegmentSizes(), NEXT_EPOCH)
+        with journal._released_on_failure():
+            scan = JournalScan(disk, folder)
+            for _ in scan:
+                pass
+            header = _header_of(scan, folder)
+            journal.epoch = header.epoch
+            journal._take_over(scan, header)
+            cut = journal._cut(scan)
+            journal.close()
         return cut
 
     def append(self, kind: int, payload: Payload, flags: int = 0, *, is_reserved: bool = False) -> int:
@@ -159,10 +179,14 @@ class Journal:
 
         ``is_reserved``: of records that an exit needs; they may use the reserve when the disk is full.
         """
-        if self._offset + padded(len(payload)) > self._limit:
-            self._make_way(padded(len(payload)), is_reserved=is_reserved)
-        frame = self._frame(kind, flags, payload, self._lag(self._offset), self._crc)
-        self._write(frame)
+        length = len(payload) + 4
+        count = (length + 15) & ~7
+        assert count <= FRAMES_BYTES_MAX, f"a record of {count} bytes; at most {FRAMES_BYTES_MAX}"
+        if self._offset + count > self._limit:
+            self._make_way(count, is_reserved=is_reserved)
+        body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
+        crc = crc32(body, self._crc ^ length)
+        self._write(_pack_head(length, crc) + body, crc)
         seq = self.seq
         self.seq = seq + 1
         self._to_chain -= 1
@@ -175,16 +199,20 @@ class Journal:
 
         Raises JournalFull; nothing is written then.
         """
-        count = sum(padded(len(payload)) for _, payload in records)
+        count = 0
+        for _, payload in records:
+            count += (len(payload) + 19) & ~7
+        assert count <= FRAMES_BYTES_MAX, f"records of {count} bytes; at most {FRAMES_BYTES_MAX} in one write"
         if self._offset + count > self._limit:
             self._make_way(count, is_reserved=is_reserved)
-        offset, crc, frames = self._offset, self._crc, []
+        crc, lag = self._crc, self._lag(count)
+        parts: list[bytes] = []
         for kind, payload in records:
-            frame = self._frame(kind, 0, payload, self._lag(offset), crc)
-            crc = FRAME.unpack_from(frame)[1]
-            offset += len(frame)
-            frames.append(frame)
-        self._write(b"".join(frames), crc)
+            length = len(payload) + 4
+            body = b"".join((_pack_body(kind, 0, lag), payload, _PADDING[-length & 7]))
+            crc = crc32(body, crc ^ length)
+            parts += (_pack_head(length, crc), body)
+        self._write(b"".join(parts), crc)
         seq = self.seq
         self.seq = seq + len(records)
         self._to_chain -= len(records)
@@ -253,19 +281,22 @@ class Journal:
             self._file.close()
             if self._next is not None:
                 self._next.close()
+            self._lock.release()
+
+    @contextlib.contextmanager
+    def _released_on_failure(self) -> Iterator[None]:
+        """Free the lock if the journal cannot be opened."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._lock.release)
+            yield
+            stack.pop_all()
 
     # Frames
 
-    def _frame(self, kind: int, flags: int, payload: Payload, lag: int, previous: int) -> bytes:
-        length = len(payload) + 4
-        assert len(payload) <= PAYLOAD_BYTES_MAX, f"a record has at most {PAYLOAD_BYTES_MAX} bytes: {len(payload)}"
-        body = b"".join((_BODY.pack(kind, flags, lag), payload, _PADDING[-(length + 8) & 7]))
-        return _HEAD.pack(length, zlib.crc32(body, previous ^ length)) + body
-
-    def _write(self, frames: bytes, crc: int | None = None) -> None:
+    def _write(self, frames: bytes, crc: int) -> None:
         self._file.write(self._offset, frames)
         self._offset += len(frames)
-        self._crc = FRAME.unpack_from(frames)[1] if crc is None else crc
+        self._crc = crc
         self._chain.update(frames)
 
     def _write_chain(self) -> None:
@@ -273,9 +304,11 @@ class Journal:
         if self._offset + padded(CHAIN_BYTES) > self._limit:
             self._to_chain = CHAIN_RECORDS
             return
-        digest = self._chain.digest()
+        digest, length = self._chain.digest(), CHAIN_BYTES + 4
         self._chain = hashlib.blake2b(digest, digest_size=CHAIN_BYTES)
-        self._write(self._frame(RecordKind.CHAIN, 0, digest, self._lag(self._offset), self._crc))
+        body = b"".join((_pack_body(RecordKind.CHAIN, 0, self._lag(0)), digest, _PADDING[-length & 7]))
+        crc = crc32(body, self._crc ^ length)
+        self._write(_pack_head(length, crc) + body, crc)
         self._to_chain = CHAIN_RECORDS
 
     def _write_epoch(self) -> None:
@@ -283,14 +316,18 @@ class Journal:
         self.append(RecordKind.EPOCH, json.dumps(said).encode(), is_reserved=True)
         self.sync()
 
-    def _lag(self, offset: int) -> int:
-        """Return how far behind a place the journal is known to be synced, in units of 64 bytes, rounded up."""
+    def _lag(self, count: int) -> int:
+        """Return how much is not known to be synced after ``count`` more bytes, in units of 64 bytes, rounded up.
+
+        Of a batch every frame says what the last one would: more than it has to, and so never too little.
+        """
+        end = self._offset + count
         if self._unsynced:
-            file, position, end = self._unsynced[0]
-            synced = position + min(file.synced_end, end)
+            file, position, last = self._unsynced[0]
+            end += self._position - position - min(file.synced_end, last)
         else:
-            synced = self._position + self._file.synced_end
-        return max(0, min((self._position + offset - synced + LAG_BYTES - 1) // LAG_BYTES, LAG_UNKNOWN))
+            end -= self._file.synced_end
+        return 0 if end < 0 else min((end + LAG_BYTES - 1) // LAG_BYTES, LAG_UNKNOWN)
 
     # Segments
 
@@ -391,6 +428,12 @@ class Journal:
             self.append(RecordKind.CUT, json.dumps(cut.plain()).encode(), is_reserved=True)
             self.sync()
         return cut
+
+
+def _expect_segments(disk: Disk, folder: str) -> None:
+    """Raise FileNotFoundError where there is no journal, before a lock makes the folder."""
+    if not segment_numbers(disk, folder):
+        raise FileNotFoundError(f"{folder} holds no journal")
 
 
 def _header_of(scan: JournalScan, folder: str) -> Header:
