@@ -1,5 +1,6 @@
 """The codec of facts: nothing of an event is lost, and common events are small."""
 
+import importlib.util
 import struct
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tightloop.core.domain import types
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT
-from tightloop.runtime.session.journal import FactDecoder, FactEncoder
+from tightloop.runtime.session.journal import FactDecoder, FactEncoder, LayoutDiffers, facts
 from tightloop.runtime.session.journal.facts import (
     FACT_BYTES_MAX,
     LAYOUT,
@@ -151,3 +153,24 @@ def test_the_layout_is_that_of_the_fields():
     assert len(LAYOUT) == 8
     assert LAYOUT_TEXT.startswith("kind:i8 phase:i8 instrument:i8")
     assert LAYOUT_TEXT.count(":") == len(NAMES)
+
+
+def test_the_codec_follows_the_fields_of_an_event(monkeypatch):
+    """The same module over an EVENT with more fields, in another order, has another layout and loses nothing."""
+    fields = [(name, EVENT[name]) for name in NAMES]
+    wider = np.dtype([*fields[7:], ("cum_qty", "f8"), *fields[:7], ("fill_key", "i8")])
+    monkeypatch.setattr(types, "EVENT", wider)
+    spec = importlib.util.spec_from_file_location("facts_of_wider_events", facts.__file__)
+    other = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(other)
+    assert other.LAYOUT != LAYOUT
+    made = np.zeros(300, wider)
+    rng = np.random.default_rng(5)
+    made["kind"] = rng.integers(21, 30, 300)
+    made["ts_init_ns"] = NOW_NS + np.arange(300)
+    made["cum_qty"], made["fill_key"] = rng.random(300), rng.integers(0, 2**63, 300)
+    encoder, decoder = other.FactEncoder(), other.FactDecoder()
+    for row in made:
+        assert decoder.decode(encoder.encode(row.tobytes())) == row.tobytes()
+    with pytest.raises(LayoutDiffers, match="they lack cum_qty:f8, fill_key:i8"):
+        other.check_layout(LAYOUT, LAYOUT_TEXT)

@@ -45,7 +45,9 @@ class FactWriter:
                 if rows:
                     batch.append((RecordKind.ROWS, rows))
                     left -= len(rows) + _FRAME_ROOM
-            if batch:
+            if len(batch) == 1:
+                journal.append(*batch[0], is_reserved=is_reserved)
+            elif batch:
                 journal.append_many(batch, is_reserved=is_reserved)
         except OSError:
             encoder.reset()  # what was encoded may not have been written

@@ -2,10 +2,11 @@
 
 An EVENT is a union of many words of 8 bytes, of which a kind uses few. A *shape* says which words of a kind are written
 and in how many bytes each; it is written once, where it is first used, and then named by one byte. So a print costs
-some 30 bytes instead of 232, and writing it is one ``struct.pack``.
+some 30 bytes instead of 232, and it is written by one ``unpack`` and one ``pack``: a mask over all bits of the row
+tells that the words a shape leaves out are 0.
 
-    payload     [254: begin anew] number of the shape, [its definition], times, [order id], the other words
-    definition  kind, flags (1: with an order id, 2: wide), count of other words, and of each: index * 4 + width
+    payload     [254: begin anew] number of the shape, [its definition], the words in the order of the fields
+    definition  kind, flags (1: with an order id, 2: wide), count of words but times and id; of each: index * 4 + width
     255         no shape: the row as it is
 
 ``ts_init_ns`` is written as the difference to that of the last fact, ``ts_event_ns`` to its ``ts_init_ns``, and
@@ -21,8 +22,6 @@ and types.
 
 import hashlib
 import struct
-from collections.abc import Callable
-from operator import itemgetter
 
 from tightloop.core.domain.types import EVENT
 from tightloop.runtime.session.journal.layout import LayoutDiffers
@@ -63,6 +62,7 @@ _WIDTHS = "bhiq"
 _WIDEST = len(_WIDTHS) - 1
 _ANEW, _AS_IS = 254, 255
 _WITH_ID, _WIDE = 1, 2
+_WORD = 2**64 - 1
 
 
 class UnreadableFact(ValueError):
@@ -99,47 +99,54 @@ class FactEncoder:
         self._prefix = bytes((_ANEW,))
 
     def encode(self, event: memoryview | bytes | bytearray) -> bytes:
-        """Return the payload of one EVENT, given as its bytes."""
-        words: Words = _ROW.unpack(event)
-        known = self._kinds.get(words[_KIND])
-        if known is None or known.others(words) != known.zeros:
-            known = self._widen(words)
-        payload = None if known is None else self._packed(known, words)
+        """Return the payload of one EVENT, given as its bytes (a memoryview of format B)."""
+        known = self._kinds.get(event[_KIND * 8])
+        if known is None or int.from_bytes(event, "little") & known.unused:
+            known = self._widen(_ROW.unpack(event))
+        payload = None if known is None else self._packed(known, event)
         if payload is None:
             payload = bytes((_AS_IS,)) + bytes(event)
         if self._prefix:
             payload, self._prefix = self._prefix + payload, b""
         return payload
 
-    def _packed(self, known: "_Kind", words: Words) -> bytes | None:
+    def _packed(self, known: "_Kind", event: memoryview | bytes | bytearray) -> bytes | None:
         """Return the payload by a shape; None if no shape can hold it."""
-        kind, init_ns, order_id = words[_KIND], words[_INIT_NS], words[_ID]
-        times: Words = (init_ns - self._last_ns, words[_EVENT_NS] - init_ns)
-        place = (kind, words[_INSTRUMENT])
-        if known.has_id:
-            times = (*times, order_id - self._ids.get(place, 0))
-        for shape in (known.narrow, known.wide):
+        shape = known.narrow
+        values = list(shape.row.unpack(event))
+        init_ns = values[shape.init_at]
+        values[shape.event_at] -= init_ns
+        values[shape.init_at] = init_ns - self._last_ns
+        place, order_id = None, 0
+        if shape.has_id:
+            place, order_id = (known.kind, values[shape.instrument_at]), values[shape.id_at]
+            values[shape.id_at] = order_id - self._ids.get(place, 0)
+        try:
+            packed = shape.layout.pack(*values)
+        except struct.error:
             try:
-                packed = shape.layout.pack(*times, *known.pick(words))
+                shape = known.wide
+                packed = shape.layout.pack(*values)
             except struct.error:
-                continue
-            head = self._head(shape)
-            if head is None:
-                return None
-            self._last_ns = init_ns
-            if known.has_id:
-                self._ids[place] = order_id
-            return head + packed
-        grown = known.grown(words)
+                return self._packed_wider(known, event)
+        head = shape.head or self._head(shape)
+        if head is None:
+            return None
+        self._last_ns = init_ns
+        if place is not None:
+            self._ids[place] = order_id
+        return head + packed
+
+    def _packed_wider(self, known: "_Kind", event: memoryview | bytes | bytearray) -> bytes | None:
+        """Return the payload by a shape whose words are wide enough; None if that does not help."""
+        grown = known.grown(_ROW.unpack(event))
         if grown is known:
             return None
-        self._kinds[kind] = grown
-        return self._packed(grown, words)
+        self._kinds[known.kind] = grown
+        return self._packed(grown, event)
 
     def _head(self, shape: "_FactShape") -> bytes | None:
         """Return what names a shape, with its definition at its first use; None when all numbers are taken."""
-        if shape.head:
-            return shape.head
         if self._shape_count == _ANEW:
             return None
         shape.head = bytes((self._shape_count,))
@@ -156,8 +163,10 @@ class FactEncoder:
         used = [place for place, word in enumerate(words) if word and place not in _ALWAYS and place != _ID]
         for place in used:
             widths[place] = max(widths.get(place, 0), _width(place, words[place]))
-        known = _Kind(kind, widths, has_id=bool(words[_ID]) or (known is not None and known.has_id))
-        self._kinds[kind] = known
+        has_id = bool(words[_ID]) or (known is not None and known.narrow.has_id)
+        if has_id:
+            widths.setdefault(_INSTRUMENT, 0)  # ids are differences by instrument
+        self._kinds[kind] = known = _Kind(kind, widths, has_id=has_id)
         return known
 
 
@@ -195,37 +204,47 @@ class FactDecoder:
         except (IndexError, struct.error) as error:
             raise UnreadableFact(f"no fact, or not the next one of its segment: {error}") from None
 
-    def _row(self, shape: "_FactShape", values: Words) -> bytes:
-        words = [0] * len(NAMES)
-        words[_KIND] = shape.kind
-        init_ns = self._last_ns + values[0]
-        words[_INIT_NS] = self._last_ns = init_ns
-        words[_EVENT_NS] = init_ns + values[1]
-        first = 2 + shape.has_id
-        for place, value in zip(shape.places, values[first:], strict=True):
-            words[place] = value
+    def _row(self, shape: "_FactShape", packed: Words) -> bytes:
+        values = list(packed)
+        values[shape.init_at] = self._last_ns = init_ns = self._last_ns + values[shape.init_at]
+        values[shape.event_at] += init_ns
         if shape.has_id:
-            key = (shape.kind, words[_INSTRUMENT])
-            words[_ID] = self._ids[key] = self._ids.get(key, 0) + values[2]
-        return _ROW.pack(*words)
+            place = (shape.kind, values[shape.instrument_at])
+            values[shape.id_at] = self._ids[place] = self._ids.get(place, 0) + values[shape.id_at]
+        values.insert(shape.kind_at, shape.kind)
+        return shape.whole.pack(*values)
 
 
 class _FactShape:
-    """Which words of a kind are written, and how. ``head``: its number as a byte, once it was defined."""
+    """Which words of a kind are written, and how.
 
-    __slots__ = ("definition", "has_id", "head", "kind", "layout", "places")
+    ``layout`` packs them, ``row`` finds them in an EVENT, ``whole`` makes one of them and the kind, all in the order of
+    its fields; ``*_at``: places among them.
+    ``head``: its number as a byte, once it was defined.
+    """
 
     def __init__(self, kind: int, widths: dict[int, int], *, has_id: bool, is_wide: bool) -> None:
         assert len(widths) < FIELDS_MAX
         self.kind = kind
         self.has_id = has_id
-        self.places = tuple(widths)
-        times = "qq" if is_wide else "ii"
-        order_id = "" if not has_id else "q" if is_wide else "h"
-        self.layout = struct.Struct("<" + times + order_id + "".join(_WIDTHS[width] for width in widths.values()))
+        codes = {place: _WIDTHS[width] for place, width in widths.items()}
+        codes |= dict.fromkeys((_EVENT_NS, _INIT_NS), "q" if is_wide else "i")
+        if has_id:
+            codes[_ID] = "q" if is_wide else "h"
+        places = sorted(codes)
+        self.places = frozenset(places)
+        self.layout = struct.Struct("<" + "".join(codes[place] for place in places))
+        self.row = struct.Struct("<" + "".join("q" if place in codes else "8x" for place in range(len(NAMES))))
+        self.kind_at = sum(place < _KIND for place in places)
+        self.whole = struct.Struct(
+            "<" + "".join("q" if place in codes or place == _KIND else "8x" for place in range(len(NAMES)))
+        )
+        self.event_at, self.init_at = places.index(_EVENT_NS), places.index(_INIT_NS)
+        self.id_at = places.index(_ID) if has_id else 0
+        self.instrument_at = places.index(_INSTRUMENT) if has_id else 0
         flags = (_WITH_ID if has_id else 0) | (_WIDE if is_wide else 0)
-        places = (place * 4 + width for place, width in widths.items())
-        self.definition = bytes((kind, flags, len(widths), *places))
+        coded = (place * 4 + width for place, width in sorted(widths.items()))
+        self.definition = bytes((kind, flags, len(widths), *coded))
         self.head = b""
 
 
@@ -234,33 +253,35 @@ def _parsed(payload: bytes, at: int) -> tuple[_FactShape, int]:
     kind, flags, count = payload[at], payload[at + 1], payload[at + 2]
     coded = payload[at + 3 : at + 3 + count]
     widths = {code >> 2: code & 3 for code in coded}
-    if len(widths) != count or flags > _WITH_ID | _WIDE or any(place >= len(NAMES) for place in widths):
+    is_known = all(place < len(NAMES) and place not in _ALWAYS and place != _ID for place in widths)
+    if (
+        len(widths) != count
+        or flags > _WITH_ID | _WIDE
+        or not is_known
+        or (flags & _WITH_ID and _INSTRUMENT not in widths)
+    ):
         raise UnreadableFact("the definition of a shape is cut off, or names a field that is not there")
     return _FactShape(kind, widths, has_id=bool(flags & _WITH_ID), is_wide=bool(flags & _WIDE)), at + 3 + count
 
 
 class _Kind:
-    """The current shapes of one kind in the encoder."""
+    """The current shapes of one kind in the encoder. ``unused``: a mask of the bits that are 0 in all its rows."""
 
-    __slots__ = ("has_id", "kind", "narrow", "others", "pick", "wide", "widths", "zeros")
+    __slots__ = ("kind", "narrow", "unused", "wide", "widths")
 
     def __init__(self, kind: int, widths: dict[int, int], *, has_id: bool) -> None:
         self.kind = kind
-        self.widths = dict(sorted(widths.items()))
-        self.has_id = has_id
-        unused = [place for place in range(len(NAMES)) if place not in _ALWAYS and place not in widths]
-        if has_id:
-            unused.remove(_ID)
-        self.others = _getter(unused)
-        self.zeros = (0,) * len(unused)
-        self.pick = _getter(list(self.widths))
-        self.narrow = _FactShape(kind, self.widths, has_id=has_id, is_wide=False)
-        self.wide = _FactShape(kind, self.widths, has_id=has_id, is_wide=True)
+        self.widths = widths
+        self.narrow = _FactShape(kind, widths, has_id=has_id, is_wide=False)
+        self.wide = _FactShape(kind, widths, has_id=has_id, is_wide=True)
+        bits = [0 if place in self.narrow.places else _WORD for place in range(len(NAMES))]
+        bits[_KIND] = _WORD - 0xFF
+        self.unused = sum(word << 64 * place for place, word in enumerate(bits))
 
     def grown(self, words: Words) -> "_Kind":
         """Return shapes whose words are wide enough for an event; these, if they are."""
         needed = {place: max(width, _width(place, words[place])) for place, width in self.widths.items()}
-        return self if needed == self.widths else _Kind(self.kind, needed, has_id=self.has_id)
+        return self if needed == self.widths else _Kind(self.kind, needed, has_id=self.narrow.has_id)
 
 
 def _width(place: int, word: int) -> int:
@@ -268,13 +289,3 @@ def _width(place: int, word: int) -> int:
     if place in _FLOATS:
         return _WIDEST
     return next(width for width in range(_WIDEST + 1) if -(1 << (8 << width) - 1) <= word < 1 << (8 << width) - 1)
-
-
-def _getter(places: list[int]) -> Callable[[Words], Words]:
-    """Return a function that picks words as a tuple; ``itemgetter`` makes one of two and more alone."""
-    if not places:
-        return lambda _: ()
-    if len(places) == 1:
-        (one,) = places
-        return lambda words: (words[one],)
-    return itemgetter(*places)

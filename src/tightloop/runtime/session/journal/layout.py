@@ -23,6 +23,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from tightloop.model.errors import TightloopError
 
@@ -62,9 +63,11 @@ class RecordKind(IntEnum):
     CHAIN = 11  # the journal's check of itself; it has no seq and is not a record
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRecord:
-    """A record. ``seq``: its ordinal in the session, from 0. ``file``: the name of its segment."""
+class JournalRecord(NamedTuple):
+    """A record. ``seq``: its ordinal in the session, from 0. ``file``: the name of its segment.
+
+    It is a tuple because a recovery makes millions of them.
+    """
 
     seq: int
     kind: int
