@@ -1,12 +1,14 @@
 """The journal of a session: what was received and decided, appended before anything leaves.
 
 ``layout.py`` has the format. ``Journal`` writes, ``records``, ``events`` and ``check`` read; ``FactWriter`` appends
-events and rows; ``snapshots.py`` keeps states that spare reading from the beginning.
+events and rows, ``JournalFollower`` reads while another writes; ``snapshots.py`` keeps states that spare reading from
+the beginning.
 """
 
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.cutting import Cut
 from tightloop.runtime.session.journal.facts import FactDecoder, FactEncoder
+from tightloop.runtime.session.journal.following import JournalFollower
 from tightloop.runtime.session.journal.layout import (
     JournalCorrupt,
     JournalError,
@@ -32,6 +34,7 @@ __all__ = [
     "JournalCorrupt",
     "JournalError",
     "JournalFault",
+    "JournalFollower",
     "JournalFull",
     "JournalRecord",
     "JournalVerdict",

@@ -38,7 +38,7 @@ class JournalVerdict:
 
 def records(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[JournalRecord]:
     """Yield the records from ``from_seq`` on; a broken tail is the end. Raises JournalCorrupt where it is met."""
-    scan = JournalScan(disk, folder, _first_number(disk, folder, from_seq))
+    scan = JournalScan(disk, folder, first_number(disk, folder, from_seq))
     for record in scan:
         if record.seq >= from_seq:
             yield record
@@ -50,7 +50,7 @@ def events(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[tuple[Journal
 
     Raises JournalCorrupt, and LayoutDiffers for facts of other fields.
     """
-    scan, decoder = JournalScan(disk, folder, _first_number(disk, folder, from_seq)), FactDecoder()
+    scan, decoder = JournalScan(disk, folder, first_number(disk, folder, from_seq)), FactDecoder()
     text = ""
     for record in scan:
         event = b""
@@ -89,7 +89,7 @@ def _refuse(fault: JournalFault | None) -> None:
         raise JournalCorrupt(fault.file, fault.offset, fault.text)
 
 
-def _first_number(disk: Disk, folder: str, from_seq: int) -> int:
+def first_number(disk: Disk, folder: str, from_seq: int) -> int:
     """Return the last segment that begins at or before a record; the first one when a header cannot be read."""
     first = 1
     for number in segment_numbers(disk, folder) if from_seq else ():
