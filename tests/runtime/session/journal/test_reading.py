@@ -1,12 +1,22 @@
 """Reading a journal: every changed bit is found by file and place, a broken end is told from corruption."""
 
 import random
+import zlib
 
 import pytest
 
 from runtime.session.journal.journals import FOLDER, SIZES, read, spans, written
 from runtime.session.simulated_disk import SimulatedDisk
-from tightloop.runtime.session.journal import FaultKind, Journal, JournalCorrupt, RecordKind, check, events, records
+from tightloop.runtime.session.journal import (
+    FaultKind,
+    Journal,
+    JournalCorrupt,
+    RecordKind,
+    check,
+    events,
+    layout,
+    records,
+)
 
 
 def place_of(found, name, byte):
@@ -75,6 +85,34 @@ def test_a_changed_bit_before_other_records_is_corruption_however_little_was_syn
                 list(records(disk, FOLDER))
             disk.flip(f"{FOLDER}/{name}", bit)
         assert sorted(read(disk)) == list(range(len(payloads)))
+
+
+def test_a_changed_checksum_before_one_other_record_is_corruption():
+    disk, _ = written(count=3, sync_each=0)
+    for name, begin, _ in spans(disk)[1:-1]:
+        for bit in range(32):
+            disk.flip(f"{FOLDER}/{name}", begin * 8 + 32 + bit)
+            fault = check(disk, FOLDER).fault
+            assert (fault.kind, fault.offset) == (FaultKind.CORRUPT, begin) or begin == 0, bit
+            disk.flip(f"{FOLDER}/{name}", begin * 8 + 32 + bit)
+
+
+def test_a_forged_record_with_right_checksums_breaks_the_chain():
+    disk, _ = written(sync_each=5)
+    raw = bytearray(disk.read(f"{FOLDER}/000001.tlj"))
+    crc = layout.header_crc(raw)
+    for record in list(records(disk, FOLDER)):
+        if record.file == "000001.tlj":
+            at, length = record.offset, len(record.payload) + 4
+            end = at + (8 + length + 7 & ~7)
+            if record.seq == 3:
+                raw[at + 12] ^= 255
+            crc = zlib.crc32(raw[at + 8 : end], crc ^ length)
+            raw[at + 4 : at + 8] = crc.to_bytes(4, "little")
+    disk.replace(f"{FOLDER}/000001.tlj", bytes(raw))
+    fault = check(disk, FOLDER).fault
+    assert (fault.kind, fault.file) == (FaultKind.CORRUPT, "000001.tlj")
+    assert "000002.tlj: its chain is not that of the segment before" in fault.text
 
 
 def test_a_changed_bit_in_the_last_record_is_a_tail_at_its_place():

@@ -89,7 +89,8 @@ class JournalScan:
             stray = _first_used(raw, self.offset)
             following = self._read(later[0]) if later else b""
             found = unpack_header(following)
-            if isinstance(found, Header) and not self._mismatch(found, number + 1):
+            self._why = self._mismatch(found, number + 1) if isinstance(found, Header) else ""
+            if isinstance(found, Header) and not self._why:
                 if stray is not None:
                     self._end(FaultKind.CORRUPT, self.file, stray, "bytes that no record wrote, after the last one")
                     return
@@ -177,7 +178,12 @@ class JournalScan:
             said.append(position + follows.synced_end)
         was_lost = damage.has_lost_sector(raw, offset, reach) and max(said, default=0) <= position + offset
         place = f"byte {follows.offset}" if follows is not None else after[0].file
-        text = self._why if offset == 0 else "records are missing" if stray is None else "the record is damaged"
+        if offset and stray is not None:
+            text = "the record is damaged"
+        elif offset and self._why:
+            text = f"records are missing or changed; of {segment_name(later[0])}: {self._why}"
+        else:
+            text = self._why or "records are missing"
         if was_lost:
             self._end(FaultKind.TAIL, name, offset, f"{text}: power was lost before it and what follows was synced")
         else:
