@@ -8,7 +8,10 @@ from tightloop.app.text.numbers import COUNT, MISSING, moment, number, significa
 
 
 def rules_table(rules: Sequence[Facts] | str | None) -> str:
-    """Render each rule with its limit, the nearest value seen, when it acted, and why it did not; text says why the run was not replayed."""
+    """Render each rule with its limit, the nearest value seen, when it acted, and why it did not.
+
+    Text instead of rules says why the run was not replayed.
+    """
     if isinstance(rules, str):
         return nothing(f"Not counted, because the run cannot be repeated here: {rules}")
     if rules is None:
