@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from tightloop.core.domain import types
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT
@@ -54,7 +55,7 @@ def rows(draw):
     return tuple(words)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.tuples(rows(), st.booleans()), max_size=12))
 def test_any_events_come_back_bit_by_bit(written):
     encoder, decoder = FactEncoder(), FactDecoder()
@@ -68,7 +69,7 @@ def test_any_events_come_back_bit_by_bit(written):
         assert decoder.decode(payload) == row
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_fact_or_refused(payload):
     try:
