@@ -27,6 +27,7 @@ BACKOFF_MAX_S = 30.0
 JITTER = 0.1
 CALM_S = 60.0
 STOP_S = 10.0
+OVER_KEPT = 256  # tasks that are over and still have a state
 _SECOND_NS = 1_000_000_000
 
 Job = Callable[[], Awaitable[None]]
@@ -59,6 +60,7 @@ class SupervisedTask:
         self.name, self.job, self.is_restarted = name, job, is_restarted
         self.state = TaskState.RUNNING
         self.failure_count = 0  # since it last ran calmly
+        self.fault: Exception | None = None  # found from outside
         self.running: asyncio.Task[None] | None = None
 
     @property
@@ -88,6 +90,9 @@ class Tasks:
         before = self._tasks.get(name)
         assert before is None or before.is_over, f"the task {name} runs already"
         self._tasks.pop(name, None)
+        over = [known for known, task in self._tasks.items() if task.is_over]
+        for known in over[: max(0, len(over) - OVER_KEPT)]:
+            del self._tasks[known]
         task = self._tasks[name] = SupervisedTask(name, job, is_restarted=is_restarted)
         task.running = asyncio.get_running_loop().create_task(self._supervise(task), name=name)
         task.running.add_done_callback(partial(self._on_end, task))
@@ -112,6 +117,13 @@ class Tasks:
         task = self._tasks[name]
         if not task.is_over and task.running is not None:
             task.running.cancel()
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Cancel a task for a fault found from outside: it is reported as its failure. Harmless when it is over."""
+        task = self._tasks[name]
+        if not task.is_over:
+            task.fault = error
+            self.cancel(name)
 
     async def stop_all(self) -> None:
         """Stop all tasks, the last one started first."""
@@ -162,10 +174,16 @@ class Tasks:
 
     def _on_end(self, task: SupervisedTask, supervision: asyncio.Task[None]) -> None:
         """Note a supervision that did not end by itself: it was cancelled, or ``on_failure`` raised."""
+        error = None if supervision.cancelled() else supervision.exception()
         if supervision.cancelled():
             task.state = TaskState.STOPPED
-            return
-        error = supervision.exception()
+        if task.fault is not None:
+            task.state = TaskState.FAILED
+            task.failure_count += 1
+            try:
+                self._report(task, task.fault, None)
+            except Exception as failed:
+                error = error or failed
         if error is not None:
             task.state = TaskState.FAILED
             if not self.broken.done():
