@@ -89,7 +89,7 @@ class SimulatedTransport:
         world, faults = self.world, self.world.faults
         there_s, back_s = faults.latency_s(), faults.latency_s()
         struck = faults.first(OF_CALLS)
-        world.note(f"call {number} {call.method} {urlsplit(call.url).path} {struck}")
+        world.note(f"call {number} {call.method} {call.url} {struck}", call.body)
         if struck == "half_open":
             self._connected[host] = False
         if struck == "request_lost" or not self._connected.get(host, True):
@@ -117,7 +117,7 @@ class SimulatedTransport:
         parts = urlsplit(call.url)
         now_ns = self.world.machine.true_ns()
         answer = self.world.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
-        self.world.note(f"executed {number} {answer.status} {len(answer.body)}")
+        self.world.note(f"executed {number} {answer.status}", answer.body)
         self.world.after(back_s, partial(end, answer))
         self.world.after(REPORTS_AFTER_S, self.world.look)
 
@@ -219,7 +219,7 @@ class SimulatedSocket:
         reply = self._world.server.receive(self._line, text, self._world.machine.true_ns())
         if reply is not None:
             struck = self._world.faults.first(OF_REPLIES)
-            self._world.note(f"socket {self._number} reply {len(reply)} {struck}")
+            self._world.note(f"socket {self._number} reply {struck}", reply.encode())
             if not struck:
                 self._bring(reply)
 
@@ -238,7 +238,7 @@ class SimulatedSocket:
             return
         is_cut, self._is_cut_next = self._is_cut_next, False
         self._frames.append(frame[: len(frame) // 2] if is_cut else frame)
-        self._world.note(f"socket {self._number} frame {len(frame)}{' cut' if is_cut else ''}")
+        self._world.note(f"socket {self._number} frame{' cut' if is_cut else ''}", frame)
         self._wake()
         if is_cut:
             self.sever("broken off within a frame")

@@ -64,12 +64,11 @@ class World:
         """Seconds since the world began."""
         return self._now_s if self._loop is None else self._loop.now_s
 
-    def note(self, what: str) -> None:
-        """Add to the trace."""
+    def note(self, what: str, content: bytes = b"") -> None:
+        """Add to the trace what happened, and the bytes that travelled."""
         text = f"{self.machine.true_ns()} {what}"
-        self.trace.update(text.encode())
-        self.trace.update(b"\n")
-        self.last_notes.append(text)
+        self.trace.update(b"%s %d %s\n" % (text.encode(), len(content), content))
+        self.last_notes.append(f"{text} {len(content)}" if content else text)
 
     # Time -------------------------------------------------------------------------------------------------------------
 
