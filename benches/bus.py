@@ -3,7 +3,7 @@
 Events are published at a steady rate for some seconds, under three topics none of whose messages may be lost, and a
 quote beside each tenth. Subscribers note how long each message took to reach them. This is done twice: alone, which is
 the control on the machine as it is, and with one more subscriber that sleeps 7 s, falls 10,000 behind, is disconnected,
-and catches up from the journal (a list here: reading files is not what is measured). Printed are the rate that was
+and catches up from the journal (an array here: reading files is not what is measured). Printed are the rate that was
 reached, what it cost, and the delays of each subscriber. The exit code is 1 when a message was lost or came in another
 order, or when one that was awake was disconnected; delays depend on the load, so their verdict is printed alone.
 """
@@ -15,11 +15,13 @@ import platform
 import random
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+import uvloop  # the loop of sessions; there is none for Windows, where this script does not run
 from children import commit, cpu_model
 
 from tightloop.adapters.system.clock import SystemClock
@@ -98,11 +100,12 @@ def delay_ms(follower: Follower, percent: float) -> float:
 
 async def measure(rate: int, seconds: float, names: dict[str, bool]) -> Measured:
     """Publish ``rate`` events a second for some seconds to subscribers by name -> whether it sleeps."""
-    clock, journal, failures = SystemClock(), list[Published](), list[Failure]()
+    clock, failures = SystemClock(), list[Failure]()
+    journal = array("q")  # when each event was published; the rest follows from its number
 
     def replay_from(seq: int) -> Iterator[Published]:
         while seq < len(journal):
-            yield journal[seq]
+            yield Published(TOPICS[seq % len(TOPICS)].name, Place(seq), journal[seq])
             seq += 1
 
     tasks = Tasks(clock, random.Random(1).random, failures.append)
@@ -136,11 +139,10 @@ async def measure(rate: int, seconds: float, names: dict[str, bool]) -> Measured
     return Measured(total, wall_s, cpu_s, published_s / total * 1e6, followers, reported)
 
 
-def publish(bus: Bus, journal: list[Published], number: int, now_ns: int) -> None:
+def publish(bus: Bus, journal: "array[int]", number: int, now_ns: int) -> None:
     """Write one event to the journal and publish it; each tenth with a quote."""
-    topic, place = TOPICS[number % len(TOPICS)], Place(number)
-    journal.append(Published(topic.name, place, now_ns))
-    bus.publish(topic, place, now_ns)
+    journal.append(now_ns)
+    bus.publish(TOPICS[number % len(TOPICS)], Place(number), now_ns)
     if number % QUOTE_EACH == 0:
         bus.publish_latest(QUOTES, number // QUOTE_EACH % INSTRUMENTS, now_ns)
 
@@ -166,16 +168,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=50_000, help="a second")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--subscribers", type=int, default=4, help="who are awake")
     options = parser.parse_args()
     awake = {f"awake {number + 1}": False for number in range(options.subscribers)}
-    control = asyncio.run(measure(options.events, options.seconds, awake))
-    beside = asyncio.run(measure(options.events, options.seconds, {**awake, f"asleep {SLEEP_S:.0f} s": True}))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if options.loop == "uvloop" else None) as runner:
+        control = runner.run(measure(options.events, options.seconds, awake))
+        beside = runner.run(measure(options.events, options.seconds, {**awake, f"asleep {SLEEP_S:.0f} s": True}))
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     print(f"- script: benches/bus.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"- data: integers under {len(TOPICS)} topics, a quote of one of {INSTRUMENTS} instruments each {QUOTE_EACH}")
     print(f"- machine: {cpu_model()}, {platform.system()} {platform.machine()}{load}")
-    print(f"- software: commit {commit()}, Python {platform.python_version()}, asyncio's default loop")
+    print(f"- software: commit {commit()}, Python {platform.python_version()}, {options.loop}")
     print_run("alone", control)
     print_run("beside one that sleeps", beside)
     faults = control.faults() + beside.faults()

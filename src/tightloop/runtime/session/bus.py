@@ -16,7 +16,7 @@ written, and places increase; that is why a subscriber can change from the journ
 What may surprise: delivery is at least once. A message stays first in its queue until the subscriber's function has
 returned; when that raises, the worker is begun again after a pause (``tasks.py``) and calls it again with the same
 message. Who must not act twice remembers places. A function that blocks the thread blocks the session: what must wait
-for a disk or a network does so with ``await``.
+for a disk or a network does so with ``await``, and what computes for long does so in a thread.
 """
 
 import asyncio
@@ -32,9 +32,7 @@ from tightloop.runtime.session.tasks import Tasks
 BEHIND_MAX = 10_000  # messages of Topics that wait for one subscriber
 KEYS_MAX = 65_536  # messages of LatestTopics that wait for one subscriber
 SUBSCRIBERS_MAX = 256
-TURN_NS = 500_000  # how long a worker goes on before the others have their turn
-TURN_MESSAGES_MAX = 256
-LOOKED_EACH = 8  # so many messages pass between two looks at the clock
+TURN_MESSAGES = 256  # a worker delivers before the others have their turn: as many as facts of a session's batch
 
 Message = TypeVar("Message")
 Key = TypeVar("Key", bound=Hashable)
@@ -206,14 +204,13 @@ class Subscription:
         """Deliver, first from the journal if the subscription is not joined, then from the queue. Never returns."""
         if not self.is_joined:
             await self._catch_up()
-        queue, routes, monotonic_ns = self.queue, self.kept_routes, self._bus.clock.monotonic_ns
-        turn_ns, count = monotonic_ns() + TURN_NS, 0
+        queue, routes, count = self.queue, self.kept_routes, 0
         while True:
             if not queue:
                 self.idle.set()
                 self.wake = asyncio.get_running_loop().create_future()
                 await self.wake
-                turn_ns, count = monotonic_ns() + TURN_NS, 0
+                count = 0
             first = queue[0]
             if isinstance(first, _Waiting):
                 await self._deliver_latest(first)
@@ -225,9 +222,8 @@ class Subscription:
                 queue.popleft()
             self.delivered_count += 1
             count += 1
-            if not count % LOOKED_EACH and (count >= TURN_MESSAGES_MAX or monotonic_ns() >= turn_ns):
+            if not count % TURN_MESSAGES:
                 await asyncio.sleep(0)
-                turn_ns, count = monotonic_ns() + TURN_NS, 0
 
     async def _deliver_latest(self, waiting: _Waiting) -> None:
         """Deliver; what is published of the key meanwhile waits anew. After an exception the newer of the two waits."""
@@ -247,8 +243,7 @@ class Subscription:
 
     async def _catch_up(self) -> None:
         """Deliver from the journal up to its end, then join what is published: nothing is awaited in between."""
-        monotonic_ns = self._bus.clock.monotonic_ns
-        turn_ns, count = monotonic_ns() + TURN_NS, 0
+        count = 0
         for topic, place, message in self._bus.replay_from(max(self.place.seq, 0)):
             if place <= self.place:
                 continue
@@ -260,9 +255,8 @@ class Subscription:
                 self.delivered_count += 1
             self.place = place
             count += 1
-            if not count % LOOKED_EACH and (count >= TURN_MESSAGES_MAX or monotonic_ns() >= turn_ns):
+            if not count % TURN_MESSAGES:
                 await asyncio.sleep(0)
-                turn_ns, count = monotonic_ns() + TURN_NS, 0
         assert self.place >= self._bus.last, "what was published is in the journal"
         self._bus.join(self)
 
