@@ -59,11 +59,21 @@ class SocketPlan:
 class VenueDialect(Protocol):
     """One venue."""
 
-    name: str
-    venue: str
-    capabilities: Capabilities
-    account_parts: tuple[str, ...]
-    """What ReadAccountMode can be asked for, one call each."""
+    @property
+    def name(self) -> str:
+        """Name of the dialect, as ``--venue`` has it."""
+
+    @property
+    def venue(self) -> str:
+        """Name of the venue in instruments."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the venue can do."""
+
+    @property
+    def account_parts(self) -> tuple[str, ...]:
+        """What ReadAccountMode can be asked for, one call each."""
 
     def symbol_of(self, instrument: str) -> str:
         """Return the venue's symbol of ``venue:SYMBOL-market``. Raises InputError for what it does not trade."""

@@ -74,9 +74,3 @@ def test_a_call_dearer_than_the_bucket_goes_when_it_is_full():
     assert budget.wait_s(call(weight=80), 0) == 0
     budget.take(call(weight=80), 0)
     assert budget.wait_s(call(weight=80), 0) == pytest.approx(96.0)
-
-
-def test_what_the_venue_counts_of_others_at_our_address_counts():
-    budget = Budget(LIMITS, 0)
-    budget.used(2_399, 0)
-    assert budget.wait_s(call(weight=20), 0) > 0

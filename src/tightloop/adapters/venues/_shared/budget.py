@@ -67,10 +67,3 @@ class Budget:
     def stop(self, retry_after_s: float, now_ns: int) -> None:
         """Hold all lanes, because the venue refused a call: its Retry-After, never shortened by a later one."""
         self._stopped_until_ns = max(self._stopped_until_ns, now_ns + int(retry_after_s * _SECOND_NS))
-
-    def used(self, weight: float, now_ns: int) -> None:
-        """Count what the venue says was used of its weight in this window, where that is more than was counted here."""
-        for bucket in self._buckets:
-            if not bucket.limit.is_of_orders:
-                bucket.fill(now_ns)
-                bucket.tokens = min(bucket.tokens, bucket.limit.count - weight)
