@@ -37,11 +37,11 @@ class Span:
 
 
 class Page(NamedTuple):
-    """Rows, and up to when the walk has come. ``lacking``: ids that the venue left out before these rows."""
+    """Rows, and up to when the walk has come. ``lacking``: (first, last) of ids that the venue left out."""
 
     columns: Columns
     reached_ns: int
-    lacking: tuple[int, int] | None = None
+    lacking: tuple[tuple[int, int], ...] = ()
 
 
 async def bar_pages(asker: Asker, span: Span, timeframe: str, known: Keys) -> AsyncIterator[Page]:
@@ -76,7 +76,9 @@ async def trade_pages(asker: Asker, span: Span, known: Keys) -> AsyncIterator[Pa
         if not rows:
             return
         ids = np.array([row.trade_id for row in rows], np.int64)
-        lacking = (next_id, int(ids[0]) - 1) if ids[0] > next_id else None
+        before = np.concatenate(([next_id - 1], ids[:-1]))
+        holes = np.flatnonzero(ids > before + 1)
+        lacking = tuple(zip((before[holes] + 1).tolist(), (ids[holes] - 1).tolist(), strict=True))
         times = np.array([row.ts_event_ns for row in rows], np.int64)
         columns = {
             "ts_event_ns": times,

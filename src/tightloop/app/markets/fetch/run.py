@@ -161,8 +161,7 @@ class _Keeper:
     def take(self, page: Page) -> None:
         """Keep a page; write when there are enough of them."""
         self._kept.append(page.columns)
-        if page.lacking is not None:
-            self._lacking.append(page.lacking)
+        self._lacking += page.lacking
         start_ns, end_ns = self._span.start_ns, self._span.end_ns
         self._shown(
             min(page.reached_ns, end_ns) // _SECOND_NS - start_ns // _SECOND_NS, (end_ns - start_ns) // _SECOND_NS
