@@ -231,6 +231,15 @@ def slow():
             for n in rows
         ])  # fmt: skip
 
+    async def rates(request):
+        first, last = int(request.query["startTime"]), int(request.query["endTime"])
+        stamps = [
+            at for at in range(HISTORY_NS // 10**6 + 3, HISTORY_NS // 10**6 + 10**9, 28_800_000) if first <= at <= last
+        ]
+        return web.json_response(
+            [{"symbol": "BTCUSDT", "fundingTime": at, "fundingRate": "0.00010000"} for at in stamps]
+        )
+
     async def told(_request):
         return web.json_response({"serverTime": HISTORY_NS // 10**6 + 86_400_000})
 
@@ -238,6 +247,7 @@ def slow():
         app = web.Application()
         app.router.add_get("/fapi/v1/aggTrades", aggregates)
         app.router.add_get("/fapi/v1/time", told)
+        app.router.add_get("/fapi/v1/fundingRate", rates)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port)
@@ -248,6 +258,15 @@ def slow():
     served.asked = asked
     yield served
     served.close()
+
+
+def test_funding_is_a_dataset_that_runs(slow, tmp_path):
+    for end_ns in (HISTORY_NS + 8 * 3_600 * 10**9, HISTORY_NS + 24 * 3_600 * 10**9):
+        done, _ = fetched(tmp_path, slow.url, "funding", HISTORY_NS - 10**9, end_ns)
+    assert (done.rows, done.added) == (3, 2)
+    funding = Catalog(tmp_path).funding("binance", "BTCUSDT")
+    assert funding.rate.tolist() == [0.0001] * 3
+    assert funding.ts_ns.tolist() == [HISTORY_NS + n * 28_800 * 10**9 for n in range(3)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process gets no Ctrl-C of its own there")
