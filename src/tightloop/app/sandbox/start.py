@@ -12,6 +12,7 @@ import yaml
 from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
+from tightloop.app.sandbox.markets.catalog import CatalogMarket
 from tightloop.app.sandbox.markets.sample import SampleMarket
 from tightloop.app.sandbox.markets.source import MarketSource
 from tightloop.app.sandbox.server import HOST, Sandbox
@@ -60,7 +61,15 @@ def build(wanted: Wanted, now_ns: int) -> BinanceUsdm:
 
 
 def _market(wanted: Wanted, start_ns: int) -> MarketSource:
-    return SampleMarket(wanted.sample or SAMPLE_DEFAULT, wanted.seed, start_ns)
+    """Open the market that is asked for. Raises InputError."""
+    if wanted.catalog is None:
+        if wanted.begin is not None:
+            raise InputError.one("command line", None, "--from", "belongs to --data", "leave it out, or name a catalog")
+        return SampleMarket(wanted.sample or SAMPLE_DEFAULT, wanted.seed, start_ns)
+    if wanted.sample is not None:
+        message, remedy = "and --data are different markets", "leave one of the two out"
+        raise InputError.one("command line", None, "--sample", message, remedy)
+    return CatalogMarket(wanted.catalog, start_ns, wanted.begin)
 
 
 def arm_all(venue: BinanceUsdm, file: Path) -> None:
