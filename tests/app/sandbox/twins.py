@@ -26,7 +26,7 @@ class WrittenMarket:
 
     def __init__(self, rows, rate=0.0001):
         self.begin_ns = self.start_ns = START_NS
-        self.listings = (LISTING,)
+        self.listings, self.is_synthetic = (LISTING,), True
         self._rows, self._rate = rows, rate
 
     def rows(self):

@@ -22,6 +22,7 @@ from tightloop.model.times import SECOND_NS
 DRIVEN_START_NS = 1_767_225_600_000_000_000
 """2026-01-01: where a twin without a clock begins, so that equal requests get equal answers."""
 SAMPLE_DEFAULT = "pump"
+SECRET_DEFAULT = "twin-secret"
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 
 
@@ -138,8 +139,12 @@ def say_how(venue: BinanceUsdm, wanted: Wanted, port: int, say: Callable[[str], 
     url = f"http://{HOST}:{port}"
     pace = "driven by POST /_twin/until" if wanted.speed is None else f"{wanted.speed:g}x"
     say(f"{wanted.venue} twin at {url}, seed {wanted.seed}, speed {pace}")
-    say(f"  key {wanted.key}, secret {wanted.secret}, wallet {venue.exchange.ledger.wallet:,.2f} USDT of play money")
+    secret = wanted.secret if wanted.secret == SECRET_DEFAULT else "as given"
+    say(f"  key {wanted.key}, secret {secret}, wallet {venue.exchange.ledger.wallet:,.2f} USDT of play money")
     say(f"  symbols {', '.join(venue.exchange.boards)}")
-    say("  synthetic: no price in it was ever paid" if wanted.catalog is None else f"  plays {wanted.catalog}")
+    if wanted.catalog is not None:
+        say(f"  plays {wanted.catalog}")
+    if venue.exchange.market.is_synthetic:
+        say("  synthetic: no price in it was ever paid")
     say(f"  truth: {url}/_twin/truth")
     say(f"try: curl '{url}/fapi/v1/depth?symbol={next(iter(venue.exchange.boards))}&limit=5'")

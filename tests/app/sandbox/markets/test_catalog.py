@@ -43,11 +43,13 @@ def test_trades_and_quotes_are_played_as_they_were_recorded(ticks):
     exchange.advance(NOW_NS + 30 * SECOND_NS)
     assert all(board.bid < board.ask for board in exchange.boards.values())
     listing = market.listings[0]
+    assert market.is_synthetic
     assert (listing.tick, listing.notional_min, listing.tiers[0].leverage_max) == (0.001, 5.0, 20)
 
 
 def test_bars_become_prints_that_make_them_up(bars):
     market = CatalogMarket(bars, NOW_NS, "2024-01-02T00:00:00Z")
+    assert market.is_synthetic
     exchange = Exchange(market, 1)
     exchange.advance(NOW_NS + 10 * MINUTE_NS)
     board = exchange.boards["BTCUSDT"]

@@ -20,7 +20,7 @@ from tightloop.app.sandbox.listing import Listing, TierRule, decimals
 from tightloop.app.sandbox.markets.sample import Columns, lots_of
 from tightloop.app.sandbox.markets.source import Candle, MarketRow, print_row, quote_row
 from tightloop.model.errors import InputError
-from tightloop.model.instruments import InstrumentId, InstrumentRules, base_and_quote
+from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules, base_and_quote
 from tightloop.model.times import DAY_NS, HOUR_NS, MINUTE_NS, iso, text_ns
 
 PLAYED_BEFORE_NS = 30 * MINUTE_NS
@@ -47,6 +47,14 @@ class Recording:
     bar_ns: int
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Paths of the datasets it comes from."""
+        place = f"{self.instrument.venue}/{self.instrument.stem}"
+        if self.trades is not None:
+            return (f"trades/{place}", f"quotes/{place}")
+        return tuple(f"bars/{place}-{timeframe}" for timeframe, step_ns in TIMEFRAMES.items() if step_ns == self.bar_ns)
+
+    @property
     def times(self) -> Any:
         """Times of the rows that are played, ascending."""
         if self.trades is not None:
@@ -70,6 +78,8 @@ class CatalogMarket:
         self.listings = tuple(
             _listing(recording, self._catalog.rules(recording.instrument)) for recording in self._recordings.values()
         )
+        paths = (path for found in self._recordings.values() for path in found.paths)
+        self.is_synthetic = self._catalog.is_synthetic(paths)
         self._rates = {symbol: self._funding(found.instrument) for symbol, found in self._recordings.items()}
 
     def _read(self) -> Iterator[Recording]:

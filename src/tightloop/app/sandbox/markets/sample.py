@@ -32,7 +32,7 @@ class SampleMarket:
 
     def __init__(self, scenario: str, seed: int, start_ns: int) -> None:
         self._scenario, self._seed = scenario, seed
-        self.start_ns = start_ns
+        self.start_ns, self.is_synthetic = start_ns, True
         ahead_ns = (int(tick_sample.FIRST_EVENT_S) - HEADSTART_S) * SECOND_NS
         self.begin_ns = (start_ns - ahead_ns) // MINUTE_NS * MINUTE_NS
         self._coins = {market.coin.symbol: market.coin for market in tick_sample.round_markets(scenario, seed)}
