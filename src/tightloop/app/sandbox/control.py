@@ -102,7 +102,7 @@ def position(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
 def deposit(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
     """Bring money in, or take it out with a negative amount."""
     amount = need_number(body, "amount")
-    venue.exchange.move_money(amount, "DEPOSIT" if amount >= 0 else "WITHDRAW")
+    venue.exchange.move_money(amount)
     return {"wallet": venue.exchange.ledger.wallet}
 
 

@@ -26,6 +26,7 @@ REPORTS_AFTER_S = 0.002
 QUEUED_MAX = 65_536
 """Frames that may wait for a socket that reads slowly; at one more it is closed."""
 SLOW_REPLY_S = 3.0
+PING_S, PONG_MAX_S, SOCKET_MAX_S = 180.0, 600.0, 86_400.0
 TRADING_PATHS = ("/order", "/algoOrder")
 
 
@@ -36,6 +37,8 @@ class Line:
     socket: web.WebSocketResponse
     feed: Subscriber
     transport: asyncio.Transport | None
+    opened_s: float
+    pong_s: float
     texts: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUED_MAX))
 
 
@@ -161,17 +164,21 @@ class Sandbox:
             raise web.HTTPNotFound
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
-        line = Line(socket, feed, request.transport)
+        now_s = time.monotonic()
+        line = Line(socket, feed, request.transport, now_s, now_s)
         self._lines.append(line)
-        writer = asyncio.create_task(_write(line))
+        tasks = [asyncio.create_task(_write(line)), asyncio.create_task(_keep(line))]
         try:
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
                     line.texts.put_nowait(self.streams.receive(feed, message.data))
+                elif message.type == WSMsgType.PONG:
+                    line.pong_s = time.monotonic()
                 elif message.type == WSMsgType.PING and self.venue.strikes("pong_lost") is None:
                     await socket.pong(message.data)
         finally:
-            writer.cancel()
+            for task in tasks:
+                task.cancel()
             self._lines.remove(line)
             self.streams.close(feed)
         return socket
@@ -237,6 +244,17 @@ async def _write(line: Line) -> None:
             await line.socket.send_str(text)
         except ConnectionError:
             return
+
+
+async def _keep(line: Line) -> None:
+    """Watch a socket: ping it every three minutes; close it without a pong for ten, and after a day."""
+    while True:
+        await asyncio.sleep(PING_S)
+        now_s = time.monotonic()
+        if now_s - line.pong_s > PONG_MAX_S or now_s - line.opened_s > SOCKET_MAX_S:
+            await line.socket.close(code=WSCloseCode.GOING_AWAY)
+            return
+        await line.socket.ping()
 
 
 def _told(look: Callable[[], object]) -> web.Response:

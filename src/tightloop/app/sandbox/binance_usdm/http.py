@@ -128,7 +128,7 @@ class BinanceUsdm(Venue):
         """Refuse an order or a cancel as an armed fault says. Raises Refuses."""
         symbol = params.text("symbol")
         if endpoint in CANCEL_CALLS and self.strikes("cancel_refused", call=endpoint, symbol=symbol):
-            raise Refuses(-1008, "Server is currently overloaded with other requests. Please try again.", 503)
+            raise Refuses(-2011, "Unknown order sent.")  # though it lives: an order on its way in is not known yet
         if endpoint not in ORDER_CALLS:
             return
         if self.strikes("order_refused", call=endpoint, symbol=symbol):
