@@ -9,7 +9,7 @@ import math
 
 from tightloop.core import limits, log
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.enums import OrderKind, OrderState, Reason, RowKind, TimeInForce
+from tightloop.core.domain.enums import OrderKind, OrderState, Reason, RowKind, TimeInForce, VenueState
 from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.signatures import call_check
 from tightloop.core.trading import exposure, orders
@@ -56,6 +56,11 @@ def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int
     order.is_resting = 0
     order.fill_count = 0
     order.step = 0
+    order.venue_state = VenueState.KNOWN.value
+    order.venue_qty = qty
+    order.venue_price = math.nan
+    order.venue_stop_price = math.nan
+    order.venue_trail_distance = math.nan
     order.next = state.instances[instance].order_first
     state.instances[instance].order_first = slot
     return slot
