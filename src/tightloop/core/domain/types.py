@@ -121,9 +121,9 @@ INSTANCE = _record(
     # retracement: extreme and base at the entry decision, base at the signal; Python strategy: target and stop, %
     *_of("f8", "planned_extreme planned_base signal_base"),
     *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
-    # What the venue refused of an open position: stops in a row, when the next may go; when the next target may go;
-    # the Role of an exit that is due at once (0: none).
-    *_of("i8", "stop_refused_count stop_retry_ns target_retry_ns exit_due"),
+    # What the venue refused of an open position: stops in a row, the last of them, when the next may go (0: none is
+    # due); when the next target and the next exit may go; the Role of an exit that is due until it is flat (0: none).
+    *_of("i8", "stop_refused_count stop_refused_ns stop_retry_ns target_retry_ns exit_retry_ns exit_due"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # per section, at the last evaluation
 )

@@ -53,6 +53,12 @@ WARNINGS = {
     "on the good side: that part of the bar lay before the entry, so it does not count as touched (first at {first})",
     WarningCode.SIZE_REDUCED: "percentage sizes were reduced to what free cash covers "
     "({count} entries, first at {first})",
+    WarningCode.REPEATED_FILL: "{count} executions were told again and booked once (first at {first})",
+    WarningCode.MISSING_FILL: "{count} executions were booked by the venue's sum, untold (first at {first})",
+    WarningCode.FOREIGN: "{count} executions on the account were of others (first at {first})",
+    WarningCode.CORRECTED: "{count} positions or balances were corrected to what the venue has (first at {first})",
+    WarningCode.NOT_PROTECTED: "{count} positions were closed: the venue refused their stop (first at {first})",
+    WarningCode.POISON: "{count} events could not be applied and were left out (first at {first})",
 }
 
 
@@ -146,8 +152,8 @@ class _Tables:
     def orders(self) -> Table:
         """Build ``orders.parquet``: one row per order, in the order in which they were made, with its last state."""
         submitted, ended = self.recorder.columns(RowKind.SUBMIT), self.recorder.columns(RowKind.ORDER)
-        # Denied orders are never submitted, and liquidations come from the venue: their final row is their only one.
-        unsent = (ended["code"] == int(OrderState.DENIED)) | (ended["role"] == int(Role.LIQUIDATION))
+        # Denied orders are never submitted, and what was forced or found comes from the venue: they have one row.
+        unsent = ~np.isin(ended["order_id"], submitted["order_id"])
         made = {name: np.concatenate([column, ended[name][unsent]]) for name, column in submitted.items()}
         by_id = np.argsort(made["order_id"], kind="stable")
         made = {name: column[by_id] for name, column in made.items()}
@@ -184,8 +190,8 @@ class _Tables:
         last = {name: made[name].copy() for name in names}
         by_id = np.argsort(ended["order_id"], kind="stable")
         ids = ended["order_id"][by_id]
-        rank = np.searchsorted(ids, made["order_id"])
-        has_ended = rank < len(ids)
+        rank = np.searchsorted(ids, made["order_id"], side="right") - 1  # a fill after the end tells the end again
+        has_ended = rank >= 0
         has_ended[has_ended] = ids[rank[has_ended]] == made["order_id"][has_ended]
         for name in names:
             last[name][has_ended] = ended[name][by_id[rank[has_ended]]]
