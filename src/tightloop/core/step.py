@@ -22,7 +22,7 @@ nothing and is a WARNING row; a broken invariant is a failed assertion.
 A world that repeats, delays and lies: a fill that was booked before adds nothing, one that was not told of is booked by
 what the venue has filled in all (``fills.py``); a fill may come after the end of its order, or be of none of ours
 (``corrections.py``); what a venue refuses of an open position is tried again, or the position is closed
-(``refusals.py``).
+(``refused.py``).
 
 What may surprise: a fill larger than the position it reduces ends one trade and begins another (``fills.fill``); a
 liquidation is a fill without an order, for which one is created here (``_draft_liquidation``); what happens inside a
@@ -52,7 +52,7 @@ from tightloop.core.market import update as market_update
 from tightloop.core.signatures import STEP, call_apply, call_decide
 from tightloop.core.state import full_hash
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, corrections, exposure, fills, ledger, orders, refusals
+from tightloop.core.trading import commands, corrections, exposure, fills, ledger, orders, refused
 from tightloop.core.trading import external as trading_external
 
 
@@ -255,7 +255,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
         else:
             fills.fill(state, rows, order, event)
         if state.positions[instance].qty == 0.0:
-            refusals.forget(state, instance)
+            refused.forget(state, instance)
     if orders.is_terminal(to):
         commands.unreserve(state, order, order.reserved_margin)
     commands.report(state, rows, slot)
@@ -263,7 +263,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if opened > 0.0:
         trading_account.warn(state, rows, WarningCode.STOP_UNTOUCHED.value, instance, opened, event.order_id)
     if orders.is_terminal(to):
-        refusals.note_end(state, rows, order, before, kind, event.reason)
+        refused.note_end(state, rows, order, before, kind, event.reason)
         orders.keep_ended(state, order)
         commands.unlink(state, slot)
     if is_fill:

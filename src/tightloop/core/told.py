@@ -12,7 +12,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix
 from tightloop.core.market import update as market_update
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, control, corrections, orders, refusals
+from tightloop.core.trading import commands, control, corrections, orders, refused
 
 
 @leaf
@@ -27,8 +27,8 @@ def _answered(state: Record, arena: Floats, rows: Rows, table: Table, event: Rec
         return
     commands.amended(state, rows, slot, event)
     if event.reason != 0:
-        refusals.note_amend(state, rows, order, event.reason)
-        if refusals.is_exit_due(state, order.instance):
+        refused.note_amend(state, rows, order, event.reason)
+        if refused.is_exit_due(state, order.instance):
             corrections.tell(state, arena, rows, table, order.instance, Moment.TIMER.value)
 
 

@@ -280,7 +280,7 @@ class WarningCode(IntEnum):
     MISSING_FILL = 31  # the venue has filled more than it told us of; value: the quantity
     FOREIGN = 32  # an execution that is not ours; value: the signed quantity that is held outside from now on
     CORRECTED = 33  # position or balance set to what the venue has; value: the difference, reason: a Correction
-    NOT_PROTECTED = 34  # a stop was refused for the last time: the position is closed; value: refusals in a row
+    NOT_PROTECTED = 34  # a stop was refused for the last time: the position is closed; value: refused in a row
     POISON = 35  # an event that broke the step was left out; value: its seq
 
 
@@ -306,7 +306,7 @@ class Origin(IntEnum):
 
     ORDER = 0  # an order of ours that the venue tells of late
     LOST = 1  # an order of ours that State does not know any more: its plan is gone
-    MANUAL = 2  # somebody else who trades on the account
+    MANUAL = 2  # others, who trade on the account
     LIQUIDATION = 3
     ADL = 4  # auto-deleveraging
     DELISTING = 5

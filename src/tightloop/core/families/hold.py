@@ -13,7 +13,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.indicators.contract import Number
 from tightloop.core.signatures import DECIDE
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import cash, commands, refusals
+from tightloop.core.trading import cash, commands, refused
 
 PARAMETERS = (Number("equity_pct", 10.0, 0.01, 100.0, meaning="percent of equity to hold"),)
 
@@ -65,7 +65,7 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     strategy = state.strategies[machine.strategy]
     position = state.positions[instance]
     if moment == Moment.DECIDE or moment == Moment.TIMER or moment == Moment.ORDER_ENDED:
-        if refusals.is_exit_due(state, instance):
+        if refused.is_exit_due(state, instance):
             _close(state, rows, table, instance)
     if moment == Moment.DECIDE:
         return 1 if machine.state == InstanceState.MONITORING else 0

@@ -11,7 +11,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, exposure, refusals
+from tightloop.core.trading import commands, exposure, refused
 from tightloop.core.trading.external import forget_plan
 
 PARAMETERS = ()
@@ -34,7 +34,7 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
     slot = signal_protection.protective_order(state, instance, role, 0)
     is_new = slot < 0
     machine = state.instances[instance]
-    if is_stop and not refusals.may_send_stop(state, instance, is_new):
+    if is_stop and not refused.may_send_stop(state, instance, is_new):
         return
     if state.ts_ns < machine.target_retry_ns and is_new and not is_stop:
         return
@@ -132,7 +132,7 @@ def _on_time(state: Record, rows: Rows, table: Table, instance: int) -> None:
     _protect(state, rows, table, instance)
     due_ns = state.positions[instance].opened_ns + state.strategies[state.instances[instance].strategy].max_hold_ns
     if due_ns > state.ts_ns:
-        refusals.call_at(state, instance, due_ns)
+        refused.call_at(state, instance, due_ns)
 
 
 @leaf
@@ -145,7 +145,7 @@ def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
             machine.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
             state.next_timer_ns = min(state.next_timer_ns, machine.timer_ns)
         if machine.stop_retry_ns > state.ts_ns:
-            refusals.call_at(state, instance, machine.stop_retry_ns)
+            refused.call_at(state, instance, machine.stop_retry_ns)
         _protect(state, rows, table, instance)
         return
     machine.timer_ns = limits.NEVER_NS

@@ -42,7 +42,7 @@ What may surprise:
 - O1 or E1 in ENTRY_PENDING only requests the cancel of the entry; ``end_reason`` remembers why. The instance waits for
   the venue's answer, and if the entry fills first, its position is closed immediately.
 - An exit that ended without closing the position (rejected, cancelled) is sent again at the next evaluation, one that
-  expired at once. What follows a refused stop is in ``core/trading/refusals.py``.
+  expired at once. What follows a refused stop is in ``core/trading/refused.py``.
 - A position found after its signal has ended (FOUND) takes a slot again, only to be closed at market.
 - A stop that fills partly cancels what is left of the entry, which could otherwise reopen the position.
 - The cooldown depends on what closed the position: none after a stop, ``e1_cooldown`` after E1 or a liquidation, else
@@ -76,7 +76,7 @@ from tightloop.core.market import update as market_update
 from tightloop.core.rules import TRUE, value_of
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, refusals
+from tightloop.core.trading import commands, refused
 
 PARAMETERS = ()
 MEASURES_ON_DEMAND = True  # calls measure_rest before it reads values, so indicators may be deferred
@@ -266,7 +266,7 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             signal_exits.close_position(state, rows, table, instance, role)
     if signal_exits.is_stopping(state, instance):
         signal_exits.cancel_orders(state, rows, instance, True, Reason.EXIT.value)
-    elif trading_account.is_killed(state, instance) and signal_exits.exit_order(state, instance) < 0:
+    if trading_account.is_killed(state, instance) and signal_exits.exit_order(state, instance) < 0:
         signal_exits.close_position(state, rows, table, instance, Role.MANUAL.value)
     signal_protection.place_stop(state, rows, table, instance)
     signal_protection.place_targets(state, arena, rows, table, instance)
@@ -331,7 +331,7 @@ def _on_time_held(state: Record, arena: Floats, rows: Rows, table: Table, instan
             machine.target_retry_ns = 0
             signal_protection.place_targets(state, arena, rows, table, instance)
         if span_ns > 0:
-            refusals.call_at(state, instance, position.opened_ns + span_ns)
+            refused.call_at(state, instance, position.opened_ns + span_ns)
 
 
 @leaf

@@ -31,14 +31,15 @@ from tightloop.core.domain.session_events import origin
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.signatures import call_decide
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, fills, ledger, margin, orders, positions, refusals
+from tightloop.core.trading import commands, fills, ledger, margin, orders, positions, refused
 
 
 @leaf
 def tell(state: Record, arena: Floats, rows: Rows, table: Table, instance: int, moment: int) -> None:
-    """Call the family of an instance whose position changed without an order of its own."""
+    """Call the family of an instance whose position changed without an open order, or that is to look at it."""
+    assert 0 <= instance < state.instance_count, "an instance is one of the run's"
     if state.positions[instance].qty == 0.0:
-        refusals.forget(state, instance)
+        refused.forget(state, instance)
     family = state.strategies[state.instances[instance].strategy].family
     call_decide(table[family], state, arena, rows, table, instance, moment)
 
@@ -67,6 +68,7 @@ def _fill_without_order(state: Record, rows: Rows, instance: int, role: int, sid
 @leaf
 def _take_foreign(instrument: Record, signed_qty: float, price: float) -> None:
     """Add an execution to the foreign holding of an instrument: average entry while it grows, a new one beyond flat."""
+    assert price > 0.0, "a fill has a price"
     before = instrument.foreign_qty
     after = before + signed_qty
     if before * signed_qty >= 0.0:
@@ -82,7 +84,8 @@ def _take_foreign(instrument: Record, signed_qty: float, price: float) -> None:
 
 @leaf
 def _role_of(who: int) -> int:
-    """Return the role of an exit that somebody else made; ``who``: an Origin."""
+    """Return the role of an exit that others made; ``who``: an Origin."""
+    assert who >= Origin.MANUAL, "an exit of ours has a role already"
     forced = who == Origin.LIQUIDATION or who == Origin.ADL or who == Origin.DELISTING
     return Role.LIQUIDATION.value if forced else Role.MANUAL.value
 
@@ -149,6 +152,7 @@ def _warn_corrected(state: Record, rows: Rows, instance: int, value: float, why:
 @leaf
 def _set_entry(state: Record, instance: int, price: float) -> None:
     """Set the average entry price of a position, and what follows from it."""
+    assert price > 0.0, "an open position has an entry price"
     position = state.positions[instance]
     instrument = state.instruments[state.instances[instance].instrument]
     position.entry_price = price
@@ -163,6 +167,7 @@ def _set_entry(state: Record, instance: int, price: float) -> None:
 @leaf
 def _book_difference(state: Record, rows: Rows, event: Record, signed_qty: float, price: float) -> None:
     """Fill a position up or down by ``signed_qty`` at ``price``, without a fee."""
+    assert signed_qty != 0.0, "a difference is one"
     part = state.part
     fields.clear(part, EventKind.ORDER_FILLED.value, event.instrument, -1, event.ts_event_ns, event.ts_init_ns)
     fields.set_fill(part, price, abs(signed_qty), 0.0, math.nan, False)

@@ -229,6 +229,7 @@ def added_qty(state: Record, instrument: int, filled_qty: float, event: Record) 
 def part_of(state: Record, event: Record, qty: float) -> Record:
     """Return the part of a fill that is ``qty`` of it, with its share of the fee and slippage; a scratch record."""
     part = state.part
+    assert event.qty > 0.0, "a fill has a quantity"
     share = qty / event.qty
     fields.clear(part, EventKind.ORDER_FILLED.value, event.instrument, -1, event.ts_event_ns, event.ts_init_ns)
     fields.set_fill(part, event.price, qty, event.amount * share, event.rate * share, event.is_maker != 0)
@@ -242,7 +243,7 @@ def _book_missing(state: Record, rows: Rows, order: Record, event: Record, qty: 
     average = fields.average_price(event)
     price = (event.cum_qty * average - order.filled_value - event.qty * event.price) / qty
     if not (average > 0.0 and 0.5 * event.price < price < 2.0 * event.price):
-        price = event.price  # no average was said, or one that can not be right
+        price = event.price  # no average was said, or one that cannot be right
     fee = qty * price * instrument.multiplier * state.instances[order.instance].costs.taker_rate
     part = part_of(state, event, qty)
     fields.set_fill(part, price, qty, fee, math.nan, False)
@@ -272,6 +273,7 @@ def book(state: Record, rows: Rows, order: Record, event: Record, added: float) 
 @leaf
 def reopen(state: Record, place: int, price: float) -> int:
     """Take an order that ended out of the ring to book a fill that came after its end; return its slot."""
+    assert price > 0.0, "a fill has a price"
     ended = state.ended[place]
     slot = commands.draft(state, ended.instance, ended.role, ended.side, ended.qty)
     order = state.orders[slot]
@@ -290,6 +292,7 @@ def reopen(state: Record, place: int, price: float) -> int:
 def end_again(state: Record, rows: Rows, place: int, slot: int) -> None:
     """Put a reopened order back into the ring with what it has filled now, and report it."""
     ended, order = state.ended[place], state.orders[slot]
+    assert ended.order_id == order.id, "an order goes back to its place"
     if orders.remaining(order) == 0.0:
         order.state = OrderState.FILLED.value
     ended.state, ended.fill_count = order.state, order.fill_count

@@ -5,7 +5,7 @@ from tightloop.core.compiled import leaf
 from tightloop.core.domain.enums import InstanceState, Reason, Role
 from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.families._signal import lifecycle as signal_lifecycle
-from tightloop.core.trading import commands, refusals
+from tightloop.core.trading import commands, refused
 
 
 @leaf
@@ -61,7 +61,7 @@ def close_position(state: Record, rows: Rows, table: Table, instance: int, role:
 @leaf
 def close_if_due(state: Record, rows: Rows, table: Table, instance: int) -> None:
     """Close the position at market if what the venue refused makes an exit due, and none is open."""
-    if refusals.is_exit_due(state, instance) and exit_order(state, instance) < 0:
+    if refused.is_exit_due(state, instance) and exit_order(state, instance) < 0:
         close_position(state, rows, table, instance, state.instances[instance].exit_due)
 
 

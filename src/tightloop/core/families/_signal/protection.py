@@ -11,7 +11,7 @@ from tightloop.core.domain.enums import OrderKind, OrderState, Role, StopKind, T
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import entry as signal_entry
 from tightloop.core.rules import value_of
-from tightloop.core.trading import commands, refusals
+from tightloop.core.trading import commands, refused
 
 
 @hot
@@ -59,7 +59,7 @@ def place_stop(state: Record, rows: Rows, table: Table, instance: int) -> None:
     slot = protective_order(state, instance, role, 0)
     held = abs(position.qty)
     is_new = slot < 0
-    if not refusals.may_send_stop(state, instance, is_new):
+    if not refused.may_send_stop(state, instance, is_new):
         return
     if is_new:
         slot = commands.draft(state, instance, role, -1 if position.qty > 0.0 else 1, held)

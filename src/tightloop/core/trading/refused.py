@@ -33,7 +33,8 @@ def is_stop(order: Record) -> bool:
 
 @leaf
 def call_at(state: Record, instance: int, due_ns: int) -> None:
-    """Have an instance called at a time, or earlier if its timer is due before."""
+    """Set the timer of an instance to a time, unless it is due before."""
+    assert due_ns > 0, "a timer has a time"
     machine = state.instances[instance]
     machine.timer_ns = min(machine.timer_ns, due_ns)
     state.next_timer_ns = min(state.next_timer_ns, due_ns)
@@ -72,6 +73,7 @@ def forget(state: Record, instance: int) -> None:
 def _refuse_stop(state: Record, rows: Rows, order: Record, reason: int) -> None:
     """Count a refusal of a stop: another try after a wait, or the exit."""
     machine = state.instances[order.instance]
+    assert state.positions[order.instance].qty != 0.0, "a stop of nothing is not missed"
     if reason == Reason.WOULD_TRIGGER:
         machine.exit_due = Role.E1.value
         return
