@@ -194,11 +194,12 @@ def _after_end(state: Record, arena: Floats, rows: Rows, table: Table, event: Re
     if added == 0.0 and fills.is_reported(event):
         trading_account.warn(state, rows, WarningCode.REPEATED_FILL.value, instance, event.qty, event.order_id)
         return
-    if not (added > 0.0 and exposure.within(ended.filled_qty + added, ended.qty)):
+    is_sound = not fills.is_reported(event) or fills.is_sound(event)
+    if not (added > 0.0 and is_sound and exposure.within(ended.filled_qty + added, ended.qty)):
         trading_account.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, instance, event.qty, event.order_id)
         return
     was_flat = state.positions[instance].qty == 0.0
-    slot = fills.reopen(state, place, event.price)
+    slot = fills.reopen(state, place, event.price if event.price > 0.0 else fields.average_price(event))
     fills.book(state, rows, state.orders[slot], event, added)
     fills.end_again(state, rows, place, slot)
     is_found = was_flat and state.positions[instance].qty != 0.0
@@ -207,10 +208,17 @@ def _after_end(state: Record, arena: Floats, rows: Rows, table: Table, event: Re
 
 
 @leaf
+def _is_told_again(state: Record, event: Record) -> bool:
+    """Return whether an execution of this key was booked before."""
+    return event.fill_key != 0 and orders.is_booked(state, event.fill_key)
+
+
+@leaf
 def _added_by_report(state: Record, rows: Rows, order: Record, event: Record) -> float:
     """Return what a reported fill adds to an open order; 0, with a warning, when it was booked before."""
     added = fills.added_qty(state, order.instrument, order.filled_qty, event)
     if added == 0.0:
+        orders.note_knowledge(order, EventKind.ORDER_FILLED.value)
         trading_account.warn(state, rows, WarningCode.REPEATED_FILL.value, order.instance, event.qty, order.id)
     elif order.filled_qty + added > order.qty and exposure.within(order.filled_qty + added, order.venue_qty):
         order.qty = order.venue_qty  # an amend that made it smaller had not arrived
@@ -224,7 +232,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     is_fill, added = kind == EventKind.ORDER_FILLED, event.qty
     is_reported = is_fill and fills.is_reported(event)
     slot = orders.find(state, event.order_id, event.order_slot)
-    if is_fill and event.order_id == 0 and event.reason == Reason.LIQUIDATED:
+    if is_fill and event.order_id == 0 and event.reason == Reason.LIQUIDATED and not _is_told_again(state, event):
         slot = _draft_liquidation(state, rows, event)
     if slot < 0:
         _after_end(state, arena, rows, table, event, is_fill)
@@ -236,7 +244,7 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
         if added == 0.0:
             return
     to = orders.next_state(order, kind, added)
-    if to < 0:
+    if to < 0 or (is_reported and not fills.is_sound(event)):
         trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, instance, event.qty, event.order_id)
         return
     was_known = order.venue_state == 0

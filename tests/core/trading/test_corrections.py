@@ -17,6 +17,7 @@ from tightloop.core.domain.enums import (
     WarningCode,
 )
 from tightloop.core.trading import exposure
+from tightloop.runtime.results.build import attribution
 
 
 def find(own, side, qty, price=100.0, origin=Origin.MANUAL, *, key=0, order_id=0):
@@ -198,9 +199,14 @@ def test_a_fee_that_was_estimated_is_corrected_in_our_books():
 def test_what_nothing_explains_is_ours():
     own, _, _ = held()
     before = float(own.state["equity"])
+    assert "corrections" not in attribution(own.state)
     correct(own, Correction.UNEXPLAINED, -25.0)
+    correct(own, Correction.DEPOSIT, 100.0)
     assert own.state["equity"] == pytest.approx(before - 25.0)
-    assert outside(own) == 0.0
+    assert outside(own) == 100.0
+    parts = attribution(own.state)
+    assert parts["corrections"] == -25.0
+    assert sum(parts.values()) == pytest.approx(float(own.state["equity"]) - 10_000.0)
 
 
 def test_a_correction_of_one_key_is_made_once():

@@ -150,3 +150,41 @@ def test_funding_of_one_key_is_paid_once():
     rows = own.send(EventKind.FUNDING_PAID, **paid)
     assert wallet(own) == pytest.approx(money - 3.0)
     assert warnings(rows) == [WarningCode.REPEATED_FILL]
+
+
+def test_a_sum_without_an_execution_is_booked_at_its_average():
+    """What a look-up of an order says."""
+    own, entry, qty = entered()
+    report(own, entry, 0.2 * qty, 100.0, cum=0.2 * qty)
+    rows = report(own, entry, 0.0, 0.0, cum=0.6 * qty, average=102.0)
+    assert of_kind(rows, RowKind.FILL)["price"] == pytest.approx([(0.6 * 102.0 - 0.2 * 100.0) / 0.4])
+    assert position(own) == pytest.approx(0.6 * qty)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("told", [{"qty": 0.0, "price": 0.0}, {"qty": float("nan"), "price": 5.0}])
+def test_a_sum_without_any_price_is_not_booked(told, is_open):
+    own, entry, qty = entered()
+    if not is_open:
+        own.answer(EventKind.ORDER_CANCELED, entry)
+    rows = report(own, entry, told["qty"], told["price"], cum=0.5 * qty)
+    assert warnings(rows) == [WarningCode.ILLEGAL_EVENT if is_open else WarningCode.UNKNOWN_ORDER]
+    assert position(own) == 0.0
+
+
+def test_a_report_that_repeats_what_we_have_still_ends_that_nothing_is_known():
+    own, entry, qty = entered()
+    report(own, entry, 0.5 * qty, cum=0.5 * qty)
+    own.answer(EventKind.ORDER_UNKNOWN, entry)
+    assert own.order(entry)["venue_state"] == 1
+    report(own, entry, 0.5 * qty, cum=0.5 * qty)
+    assert own.order(entry)["venue_state"] == 0
+
+
+def test_a_liquidation_of_one_key_is_booked_once():
+    own, _, qty = held()
+    forced = {"instrument": 0, "instance": 0, "qty": 0.5 * qty, "price": 60.0, "reason": 56, "fill_key": 9}
+    own.send(EventKind.ORDER_FILLED, **forced)
+    rows = own.send(EventKind.ORDER_FILLED, **forced)
+    assert position(own) == pytest.approx(0.5 * qty)
+    assert warnings(rows) == [WarningCode.UNKNOWN_ORDER]

@@ -198,7 +198,7 @@ def position(state: Record, arena: Floats, rows: Rows, table: Table, event: Reco
         _book_difference(state, rows, event, event.qty - row.qty, event.price)
     if row.qty != 0.0:
         _set_entry(state, event.instance, event.price)
-    moment = Moment.FOUND.value if before == 0.0 and row.qty != 0.0 else Moment.FILLED.value
+    moment = Moment.FOUND.value if row.qty != 0.0 and before * row.qty <= 0.0 else Moment.FILLED.value
     tell(state, arena, rows, table, event.instance, moment)
 
 

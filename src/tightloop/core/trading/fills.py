@@ -197,6 +197,18 @@ def is_reported(event: Record) -> bool:
 
 
 @leaf
+def has_execution(event: Record) -> bool:
+    """Return whether a fill tells of an execution, not only of what its order has filled in all."""
+    return event.qty > 0.0 and event.price > 0.0
+
+
+@leaf
+def is_sound(event: Record) -> bool:
+    """Return whether a reported fill can be booked: it tells of an execution, or of a sum with its average price."""
+    return has_execution(event) or (event.cum_qty > 0.0 and fields.average_price(event) > 0.0)
+
+
+@leaf
 def mix_reported(state: Record, event: Record) -> None:
     """Fold what only reports of a venue have into the rolling hash."""
     mix(state, float_bits(event.cum_qty))
@@ -216,7 +228,7 @@ def added_qty(state: Record, instrument: int, filled_qty: float, event: Record) 
     """Return what a fill adds to an order that has filled ``filled_qty``; 0 when it was booked before."""
     if orders.is_booked(state, event.fill_key):
         return 0.0
-    if not event.cum_qty > 0.0:
+    if not event.cum_qty > 0.0 or event.order_id == 0:
         return event.qty
     slack = _slack(state, instrument, event.cum_qty)
     added = event.cum_qty - filled_qty
@@ -241,11 +253,14 @@ def _book_missing(state: Record, rows: Rows, order: Record, event: Record, qty: 
     """Book ``qty`` that no report told of, at the price which the average of all that was filled implies."""
     instrument = state.instruments[order.instrument]
     average = fields.average_price(event)
-    price = (event.cum_qty * average - order.filled_value - event.qty * event.price) / qty
-    if not (average > 0.0 and 0.5 * event.price < price < 2.0 * event.price):
-        price = event.price  # no average was said, or one that cannot be right
+    told = event.qty * event.price if has_execution(event) else 0.0
+    near = event.price if has_execution(event) else average
+    price = (event.cum_qty * average - order.filled_value - told) / qty
+    if not (average > 0.0 and 0.5 * near < price < 2.0 * near):
+        price = near  # no average was said, or one that cannot be right
     fee = qty * price * instrument.multiplier * state.instances[order.instance].costs.taker_rate
-    part = part_of(state, event, qty)
+    part = state.part
+    fields.clear(part, EventKind.ORDER_FILLED.value, event.instrument, -1, event.ts_event_ns, event.ts_init_ns)
     fields.set_fill(part, price, qty, fee, math.nan, False)
     fill_part(state, rows, order, part)
     trading_account.warn(state, rows, WarningCode.MISSING_FILL.value, order.instance, qty, order.id)
@@ -262,9 +277,12 @@ def book(state: Record, rows: Rows, order: Record, event: Record, added: float) 
     """Apply a fill that a venue reports, of which ``added`` (above 0) was not booked before, and keep its key."""
     assert added > 0.0, "what was booked before adds nothing"
     orders.keep_key(state, event.fill_key)
-    if added > event.qty:
-        _book_missing(state, rows, order, event, added - event.qty)
-    if added < event.qty:
+    told = event.qty if has_execution(event) else 0.0
+    if added > told:
+        _book_missing(state, rows, order, event, added - told)
+    if told == 0.0:
+        return
+    if added < told:
         fill_part(state, rows, order, part_of(state, event, added))
     else:
         fill_part(state, rows, order, event)

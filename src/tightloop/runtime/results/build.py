@@ -22,7 +22,7 @@ from tightloop.core.domain.enums import (
     WarningCode,
 )
 from tightloop.core.state import state_hash
-from tightloop.core.trading.ledger import FEES, FUNDING, REALIZED
+from tightloop.core.trading.ledger import CAPITAL, EXTERNAL, FEES, FUNDING, REALIZED
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -385,10 +385,12 @@ def attribution(state: Any) -> dict[str, float]:
     """Split the change of equity (settle asset) by source; the parts add up to it."""
     balances, statistics = state["balances"], state["statistics"]
     slippage = float(statistics["slippage"])  # unknown slippage of fills stays in price_realized
-    return {
+    corrected = -float(balances[CAPITAL]) - float(state["capital"]) - float(balances[EXTERNAL])
+    parts = {
         "price_realized": -float(balances[REALIZED]) + slippage,
         "price_unrealized": float(state["unrealized"]),
         "slippage": -slippage,
         "fees": -float(balances[FEES]),
         "funding": -float(balances[FUNDING]),
     }
+    return parts | ({"corrections": corrected} if corrected != 0.0 else {})
