@@ -81,7 +81,7 @@ def apply(state: Record, arena: Floats, rows: Rows, table: Table, event: Record)
     elif kind == EventKind.BALANCE_CORRECTED:
         corrections.balance(state, rows, event)
     elif kind == EventKind.INSTRUMENT_CHANGED:
-        control.instrument_changed(state, event)
+        control.set_rules(state.instruments[event.instrument], event)
         market_update.remark(state, event.instrument)
     elif kind == EventKind.SESSION_CONTROL:
         _session_control(state, arena, rows, table, event)

@@ -188,3 +188,10 @@ def test_a_liquidation_of_one_key_is_booked_once():
     rows = own.send(EventKind.ORDER_FILLED, **forced)
     assert position(own) == pytest.approx(0.5 * qty)
     assert warnings(rows) == [WarningCode.UNKNOWN_ORDER]
+
+
+def test_a_fee_that_is_not_said_is_estimated():
+    own, entry, qty = entered()
+    rows = report(own, entry, qty, 100.0, cum=qty, fee=float("nan"))
+    taker = float(own.state["instances"][0]["costs"]["taker_rate"])
+    assert of_kind(rows, RowKind.FILL)["fee"] == pytest.approx([qty * 100.0 * taker])

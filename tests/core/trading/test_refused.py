@@ -118,6 +118,20 @@ def test_an_exit_that_is_refused_is_tried_for_ever_and_not_at_every_event(family
     assert position(own) == 0.0
 
 
+@pytest.mark.parametrize("reason", [Reason.NONE, Reason.OPERATOR])
+@pytest.mark.parametrize("family", WITH_STOPS)
+def test_a_stop_that_others_cancel_is_there_again_soon(family, reason):
+    own, stop, qty = held(family)
+    assert len(sent(refuse(own, stop, reason, EventKind.ORDER_CANCELED))) == 0
+    assert sent(wait(own, 0.5), Role.STOP_LOSS)["qty"].tolist() == [qty]
+
+
+@pytest.mark.parametrize("family", ["signal", "python", "hold"])
+def test_an_exit_that_others_cancel_is_followed_by_the_next_at_once(family):
+    own, exit_, qty = exiting(family)
+    assert sent(refuse(own, exit_, kind=EventKind.ORDER_CANCELED))["qty"].tolist() == [qty]
+
+
 def test_a_refused_amend_puts_the_stop_back_and_tries_again():
     own, stop, qty = held()
     own.answer(EventKind.ORDER_ACCEPTED, stop)

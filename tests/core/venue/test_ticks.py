@@ -46,3 +46,9 @@ def test_a_position_is_liquidated_by_the_mark_that_is_reported():
     answers, _ = sees(script, EventKind.MARK_REPORTED, 2, price=89.9)
     assert answers == [56], "LIQUIDATED, said explicitly"
     assert position["qty"] == 0.0
+
+
+def test_rules_that_changed_are_those_of_the_venue_too():
+    _, instrument = sees(Script(), EventKind.INSTRUMENT_CHANGED, 0, price=0.5, qty=0.01, rate=10.0)
+    rules = instrument["rules"]
+    assert (rules["price_increment"], rules["lot_size"], rules["multiplier"]) == (0.5, 0.01, 10.0)

@@ -129,8 +129,10 @@ def _on_time(state: Record, rows: Rows, table: Table, instance: int) -> None:
         return
     _end_hold(state, rows, table, instance)
     _close_if_due(state, rows, table, instance)
-    _protect(state, rows, table, instance)
-    due_ns = state.positions[instance].opened_ns + state.strategies[state.instances[instance].strategy].max_hold_ns
+    machine = state.instances[instance]
+    if machine.stop_retry_ns != 0 or machine.target_retry_ns != 0:
+        _protect(state, rows, table, instance)
+    due_ns = state.positions[instance].opened_ns + state.strategies[machine.strategy].max_hold_ns
     if due_ns > state.ts_ns:
         refused.call_at(state, instance, due_ns)
 

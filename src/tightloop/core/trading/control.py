@@ -45,9 +45,8 @@ def session(state: Record, rows: Rows, what: int) -> None:
 
 
 @leaf
-def instrument_changed(state: Record, event: Record) -> None:
-    """Set the rules of an instrument: increments apply to orders that are made from now on."""
-    instrument = state.instruments[event.instrument]
+def set_rules(instrument: Record, event: Record) -> None:
+    """Set the rules of an instrument from INSTRUMENT_CHANGED: they apply to orders that are made from now on."""
     assert event.price >= 0.0, "an increment is not negative"
     assert event.qty >= 0.0, "a lot is not negative"
     assert event.rate > 0.0, "a contract has a size"

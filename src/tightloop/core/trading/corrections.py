@@ -97,7 +97,7 @@ def _book_lost(state: Record, arena: Floats, rows: Rows, table: Table, event: Re
     assert instance >= 0, "an instrument of the run has an instance"
     is_exit = state.positions[instance].qty * event.side < 0.0
     role = Role.MANUAL.value if is_exit else Role.ENTRY.value
-    _fill_without_order(state, rows, instance, role, event.side, fills.part_of(state, event, event.qty))
+    _fill_without_order(state, rows, instance, role, event.side, fills.part_of(state, event, event.qty, instance))
     tell(state, arena, rows, table, instance, Moment.FOUND.value)
 
 
@@ -126,7 +126,7 @@ def found(state: Record, arena: Floats, rows: Rows, table: Table, event: Record)
             role = _role_of(origin(event))
             if role == Role.LIQUIDATION:
                 trading_account.warn(state, rows, WarningCode.LIQUIDATED.value, instance, event.price, 0)
-            _fill_without_order(state, rows, instance, role, event.side, fills.part_of(state, event, taken))
+            _fill_without_order(state, rows, instance, role, event.side, fills.part_of(state, event, taken, instance))
             tell(state, arena, rows, table, instance, Moment.FILLED.value)
             left -= taken
         instance = following

@@ -238,13 +238,20 @@ def added_qty(state: Record, instrument: int, filled_qty: float, event: Record) 
 
 
 @leaf
-def part_of(state: Record, event: Record, qty: float) -> Record:
-    """Return the part of a fill that is ``qty`` of it, with its share of the fee and slippage; a scratch record."""
+def part_of(state: Record, event: Record, qty: float, instance: int) -> Record:
+    """Return the part of a fill that is ``qty`` of it, with its share of the fee and slippage; a scratch record.
+
+    A fee that is not said (NaN) is estimated by the costs of the instance, until it is corrected.
+    """
     part = state.part
     assert event.qty > 0.0, "a fill has a quantity"
     share = qty / event.qty
     fields.clear(part, EventKind.ORDER_FILLED.value, event.instrument, -1, event.ts_event_ns, event.ts_init_ns)
-    fields.set_fill(part, event.price, qty, event.amount * share, event.rate * share, event.is_maker != 0)
+    costs, fee = state.instances[instance].costs, event.amount * share
+    if not math.isfinite(fee):
+        rate = costs.maker_rate if event.is_maker != 0 else costs.taker_rate
+        fee = qty * event.price * state.instruments[state.instances[instance].instrument].multiplier * rate
+    fields.set_fill(part, event.price, qty, fee, event.rate * share, event.is_maker != 0)
     return part
 
 
@@ -280,12 +287,8 @@ def book(state: Record, rows: Rows, order: Record, event: Record, added: float) 
     told = event.qty if has_execution(event) else 0.0
     if added > told:
         _book_missing(state, rows, order, event, added - told)
-    if told == 0.0:
-        return
-    if added < told:
-        fill_part(state, rows, order, part_of(state, event, added))
-    else:
-        fill_part(state, rows, order, event)
+    if told > 0.0:
+        fill_part(state, rows, order, part_of(state, event, min(added, told), order.instance))
 
 
 @leaf

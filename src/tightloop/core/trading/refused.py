@@ -102,10 +102,12 @@ def note_amend(state: Record, rows: Rows, order: Record, reason: int) -> None:
 def note_end(state: Record, rows: Rows, order: Record, before: int, event_kind: int, reason: int) -> None:
     """Note that the venue refused or ended an order of an open position; ``before``: its OrderState until now.
 
-    ``reason``: of the event. An order that we were canceling ends as it was meant to.
+    ``reason``: of the event. An order that we were canceling ends as it was meant to. One that others canceled, with
+    no reason of the venue's, counts as refused.
     """
     is_expired = event_kind == EventKind.ORDER_EXPIRED
-    if not is_expired and event_kind != EventKind.ORDER_REJECTED:
+    is_taken_back = event_kind == EventKind.ORDER_CANCELED and (reason == 0 or reason == Reason.OPERATOR)
+    if not is_expired and not is_taken_back and event_kind != EventKind.ORDER_REJECTED:
         return
     held = state.positions[order.instance].qty
     if held == 0.0 or order.reduce_only == 0 or before == OrderState.PENDING_CANCEL:
@@ -118,6 +120,6 @@ def note_end(state: Record, rows: Rows, order: Record, before: int, event_kind: 
         call_at(state, order.instance, machine.target_retry_ns)
     elif order.kind == OrderKind.MARKET and (order.role != Role.STRATEGY or order.qty >= abs(held)):
         machine.exit_due = order.role
-        if not is_expired:
+        if event_kind == EventKind.ORDER_REJECTED:
             machine.exit_retry_ns = state.ts_ns + EXIT_WAIT_NS
             call_at(state, order.instance, machine.exit_retry_ns)

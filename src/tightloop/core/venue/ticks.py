@@ -39,6 +39,7 @@ from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, T
 from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
+from tightloop.core.trading.control import set_rules
 from tightloop.core.venue import fills as venue_fills
 from tightloop.core.venue import orders as venue_orders
 from tightloop.core.venue import positions as venue_positions
@@ -377,3 +378,5 @@ def market_arrives(venue: Record, event: Record, now_ns: int) -> None:
         settle_funding(venue, event, now_ns)
     elif event.kind == EventKind.MARK_REPORTED:
         mark_arrives(venue, event, now_ns)
+    elif event.kind == EventKind.INSTRUMENT_CHANGED:
+        set_rules(venue.instruments[event.instrument].rules, event)
