@@ -82,6 +82,20 @@ def held(family="signal"):
     return own, stops[0] if stops else None, qty
 
 
+def held_with_target(family):
+    """As ``held``, with a target 3 % away."""
+    if family == "python":
+        own, stop, qty = held(family)
+        own.send(EventKind.PROTECTION_REQUESTED, instrument=0, instance=0, take_profit=103.0, stop_loss=np.nan)
+        return own, stop, qty
+    z1 = {"stop_loss": {"type": "percent", "value": 2}, "take_profit": {"type": "percent", "value": 3}}
+    own = Driven(runs.strategy("both", s1={"all": [{"close": "> 0"}]}, ze1={"all": [{"close": "< 0"}]}, z1=z1))
+    (entry,) = submitted(close(own))
+    qty = float(own.order(entry)["qty"])
+    stops = sent(own.fill(entry, qty, 100.0), Role.STOP_LOSS)
+    return own, int(stops["order_id"][0]), qty
+
+
 def refuse(own, order_id, reason=Reason.NONE, kind=EventKind.ORDER_REJECTED):
     return own.send(kind, order_id=order_id, reason=int(reason))
 

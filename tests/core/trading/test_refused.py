@@ -7,6 +7,7 @@ from tests.core.lying_world import (
     WITH_STOPS,
     close,
     held,
+    held_with_target,
     position,
     refuse,
     report,
@@ -130,6 +131,17 @@ def test_a_stop_that_others_cancel_is_there_again_soon(family, reason):
 def test_an_exit_that_others_cancel_is_followed_by_the_next_at_once(family):
     own, exit_, qty = exiting(family)
     assert sent(refuse(own, exit_, kind=EventKind.ORDER_CANCELED))["qty"].tolist() == [qty]
+
+
+@pytest.mark.parametrize("family", ["signal", "python"])
+def test_a_refused_target_waits_longer_and_is_there_again(family):
+    own, stop, qty = held_with_target(family)
+    (target,) = [own.order(k) for k in own.orders if own.order(k)["role"] == Role.TAKE_PROFIT]
+    refuse(own, stop)
+    refuse(own, int(target["id"]))
+    assert len(sent(wait(own, 0.5), Role.STOP_LOSS)) == 1
+    assert len(sent(wait(own, 4.4))) == 0
+    assert sent(wait(own, 0.1), Role.TAKE_PROFIT)["qty"].tolist() == [qty]
 
 
 def test_a_refused_amend_puts_the_stop_back_and_tries_again():

@@ -135,6 +135,7 @@ def _on_time(state: Record, rows: Rows, table: Table, instance: int) -> None:
     due_ns = state.positions[instance].opened_ns + state.strategies[machine.strategy].max_hold_ns
     if due_ns > state.ts_ns:
         refused.call_at(state, instance, due_ns)
+    refused.call_for_next_try(state, instance)
 
 
 @leaf
@@ -146,8 +147,7 @@ def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
         if span_ns > 0:
             machine.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
             state.next_timer_ns = min(state.next_timer_ns, machine.timer_ns)
-        if machine.stop_retry_ns > state.ts_ns:
-            refused.call_at(state, instance, machine.stop_retry_ns)
+        refused.call_for_next_try(state, instance)
         _protect(state, rows, table, instance)
         return
     machine.timer_ns = limits.NEVER_NS

@@ -332,6 +332,7 @@ def _on_time_held(state: Record, arena: Floats, rows: Rows, table: Table, instan
             signal_protection.place_targets(state, arena, rows, table, instance)
         if span_ns > 0:
             refused.call_at(state, instance, position.opened_ns + span_ns)
+        refused.call_for_next_try(state, instance)
 
 
 @leaf

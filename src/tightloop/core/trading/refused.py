@@ -41,6 +41,15 @@ def call_at(state: Record, instance: int, due_ns: int) -> None:
 
 
 @leaf
+def call_for_next_try(state: Record, instance: int) -> None:
+    """Set the timer of an instance to the next try that is due after now, of its stop, targets or exit."""
+    machine = state.instances[instance]
+    for due_ns in (machine.stop_retry_ns, machine.target_retry_ns, machine.exit_retry_ns):
+        if due_ns > state.ts_ns:
+            call_at(state, instance, due_ns)
+
+
+@leaf
 def is_exit_due(state: Record, instance: int) -> bool:
     """Return whether a position is to be closed at market now; the caller sees to it that one exit is open at most."""
     machine = state.instances[instance]
