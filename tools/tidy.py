@@ -63,8 +63,10 @@ WORLD_ALLOWED = {
     (f"src/{PACKAGE}/core/native/stamps.py", "os.environ"): "where compiled code is kept; no result depends on it",
 }
 
-# The entry points, and the two places where code of the user is loaded and run: it may raise anything.
+# The entry points; the two places where code of the user is loaded and run, which may raise anything; what supervises
+# the tasks of a session and reports whatever ended one: a task that dies unseen would be the worst of outcomes.
 BROAD_ALLOWED = (
+    f"src/{PACKAGE}/runtime/session/tasks.py",
     f"src/{PACKAGE}/runtime/python/supervise.py",
     f"src/{PACKAGE}/model/signal/python_class.py",
     f"src/{PACKAGE}/app/",
@@ -81,7 +83,7 @@ LAZY_DEPENDENCIES = {
 
 # Files that a folder listing, the console script, dev.py or a configuration finds, instead of an import.
 DISCOVERED = re.compile(
-    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|reference|commands/[^/]+))\.py$"
+    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|start|reference|commands/[^/]+))\.py$"
 )
 # The functions every discovered file has; the docstring of the folder's package says what they do.
 CONTRACT_FUNCTIONS = {"size", "warmup", "update", "check", "decide", "build"} | {

@@ -33,7 +33,7 @@ THEMES = ("windows",)
 # Packages that have rules before they have code.
 COMING = tuple(
     f"{PACKAGE}.{name}"
-    for name in ("adapters.venues", "adapters.chains", "adapters.advisers", "adapters.notify", "app.api")
+    for name in ("adapters.venues.simulated", "adapters.chains", "adapters.advisers", "adapters.notify", "app.api")
 )
 
 

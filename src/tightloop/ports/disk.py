@@ -11,6 +11,9 @@ class File(Protocol):
     """An open file of fixed size."""
 
     size: int
+    synced_end: int
+    """Up to where all that was written is known to be synced: the end of the last write before the last sync that
+    succeeded, as this object knows it; 0: no sync yet. A writer that goes on from place to place reads it."""
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write bytes at a place; they survive the death of the process once this returns."""
@@ -19,7 +22,7 @@ class File(Protocol):
         """Return up to ``count`` bytes from a place."""
 
     def sync(self) -> None:
-        """Return when all that was written survives the loss of power."""
+        """Return when all that was written survives the loss of power. After a failure every sync fails."""
 
     def sync_behind(self) -> None:
         """Ask for a sync without waiting for it; a failure is raised by the next call of ``failure``."""
@@ -31,11 +34,24 @@ class File(Protocol):
         """Release the file, without a sync."""
 
 
+class Lock(Protocol):
+    """A lock that is held; the death of its process frees it."""
+
+    def release(self) -> None:
+        """Free it; harmless when it is free."""
+
+
 class Disk(Protocol):
     """A folder tree."""
 
     def create(self, path: str, size: int) -> File:
-        """Make a file of ``size`` zero bytes, all of them allocated. FileExistsError if there is one."""
+        """Make a file of ``size`` zero bytes, all of them allocated. FileExistsError if there is one.
+
+        The file and its name survive the loss of power. What ``prepare`` began is waited for and taken.
+        """
+
+    def prepare(self, path: str, size: int) -> None:
+        """Begin to make such a file without waiting for it; ``create`` returns it, or raises what went wrong."""
 
     def open(self, path: str) -> File:
         """Open an existing file for reading and writing. FileNotFoundError if there is none."""
@@ -47,10 +63,13 @@ class Disk(Protocol):
         """Write a whole file: under another name, synced, then renamed, so that a reader sees the old or the new."""
 
     def rename(self, path: str, to: str) -> None:
-        """Give a file another name."""
+        """Give a file another name, which survives the loss of power."""
 
     def remove(self, path: str) -> None:
         """Remove a file."""
+
+    def lock(self, path: str) -> Lock:
+        """Take a lock, a file of that name. BlockingIOError if another holds it."""
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted; an empty list if there is no such folder."""

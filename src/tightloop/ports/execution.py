@@ -5,7 +5,7 @@ the errors below. Adapters keep no state of orders and decide nothing. Quantitie
 are Side of the core; times are ns UTC; ``client_id`` is ours and the only name an order has before the venue's answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tightloop.core.domain.enums import OrderKind, OrderState, Side, TimeInForce, Trigger
@@ -79,11 +79,12 @@ class AmendOrder:
 
 @dataclass(frozen=True, slots=True)
 class LookUpOrder:
-    """Ask for one order."""
+    """Ask for one order, by the venue's id of it where that is given: what a trigger sent need not have ours."""
 
     client_id: str
     symbol: str
     is_conditional: bool
+    venue_order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class ListOrders:
 
     symbol: str
     since_ns: int
+    is_conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,13 @@ class ListIncome:
     """Ask for what changed the wallet since a time: funding, fees, deposits, transfers."""
 
     since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryOrder:
+    """Ask whether the venue would take an order, without one being made."""
+
+    order: SubmitOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ Request = (
     SubmitOrder
     | CancelOrder
     | AmendOrder
+    | TryOrder
     | LookUpOrder
     | ListOpenOrders
     | ListOrders
@@ -237,7 +247,7 @@ class FillReport:
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:
-    """A position: signed quantity in base units, 0 for none."""
+    """A position: signed quantity in base units, 0 for none. NaN where the venue does not say it."""
 
     symbol: str
     qty: float
@@ -251,12 +261,17 @@ class PositionReport:
 
 @dataclass(frozen=True, slots=True)
 class WalletReport:
-    """An asset of the account: wallet without unrealised results, and what is free for orders."""
+    """An asset of the account: wallet without unrealised results, and what is free for orders (NaN: not said).
+
+    ``cause``: the venue's word for what changed it, "" where it says none. A cause is no amount: funding, deposits and
+    transfers are asked for by ListIncome.
+    """
 
     asset: str
     wallet: float
     available: float
     ts_ns: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +288,14 @@ class IncomeReport:
 
 @dataclass(frozen=True, slots=True)
 class AccountMode:
-    """One answer about the account's set-up, e.g. ("hedge_mode", False) or ("withdrawals", True)."""
+    """One answer about the account's set-up, e.g. ("hedge_mode", False) or ("withdrawals", True).
+
+    ``symbol``: of what is set for each symbol, e.g. ("leverage", "5", "BTCUSDT").
+    """
 
     name: str
     value: bool | str
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +309,7 @@ class ServerTime:
 class ReportsKey:
     """The key of the private stream; "" for a renewal."""
 
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

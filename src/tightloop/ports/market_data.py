@@ -3,6 +3,16 @@ it, quantities in base units; ``symbol`` is the venue's; times are ns UTC, 0 whe
 """
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class PublicStream(Enum):
+    """What a socket can be asked for, for each symbol."""
+
+    TRADES = "trades"
+    QUOTES = "quotes"
+    BOOK = "book"
+    MARK = "mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +109,132 @@ class ListedInstrument:
     price_band_up: float  # of the mark, a factor: 1.05
     price_band_down: float
     maintenance_tiers: tuple[tuple[float, float, float], ...] = ()  # notional_max, maintenance_rate, leverage_max
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTiers:
+    """The margin tiers of a symbol: rows of (notional_max, maintenance_rate, leverage_max), ascending."""
+
+    symbol: str
+    tiers: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueLimit:
+    """How much a venue takes in ``per_s`` seconds: of weight, or of orders."""
+
+    is_of_orders: bool
+    count: int
+    per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAnswer:
+    """The venue's answer to a frame that we sent: a subscription, a login, a probe."""
+
+    frame_id: int
+    is_accepted: bool
+    text: str = ""
+
+
+Market = (
+    Print
+    | BestQuote
+    | BookChange
+    | VenueMark
+    | SettledRate
+    | VenueBar
+    | ListedInstrument
+    | ListedTiers
+    | VenueLimit
+    | FrameAnswer
+)
+
+# Requests for what is public ------------------------------------------------------------------------------------------
+# ``is_spot``: of the venue's spot market. Windows are [start_ns, end_ns); rows come ascending, at most ``count``.
+
+
+@dataclass(frozen=True, slots=True)
+class ListInstruments:
+    """Ask for the rules of all instruments, and for the venue's limits."""
+
+    is_spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListMarginTiers:
+    """Ask for the margin tiers of a symbol, "" for all. Where a venue wants a key for it, it is signed."""
+
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListBars:
+    """Ask for bars that open in a window. ``timeframe`` as in TIMEFRAMES. The last may not have closed."""
+
+    symbol: str
+    timeframe: str
+    start_ns: int
+    end_ns: int
+    count: int
+    is_spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListAggregates:
+    """Ask for aggregate trades, from an id on, or of a window when ``from_id`` is -1.
+
+    Their ids are not those of the trades that streams and ListRecentTrades have.
+    """
+
+    symbol: str
+    from_id: int
+    start_ns: int
+    end_ns: int
+    count: int
+    is_spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecentTrades:
+    """Ask for the last trades."""
+
+    symbol: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListFundingRates:
+    """Ask for the funding rates that were settled in a window."""
+
+    symbol: str
+    start_ns: int
+    end_ns: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """Ask for mark, index and the forecast of the next funding rate."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBook:
+    """Ask for a snapshot of the order book with at most ``depth`` levels a side."""
+
+    symbol: str
+    depth: int
+
+
+PublicRequest = (
+    ListInstruments
+    | ListMarginTiers
+    | ListBars
+    | ListAggregates
+    | ListRecentTrades
+    | ListFundingRates
+    | ReadMark
+    | ReadBook
+)

@@ -15,9 +15,12 @@ class Lane(IntEnum):
     QUERY = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HttpCall:
-    """One request, ready to be sent. ``weight``: what it takes of the venue's budget."""
+    """One request, ready to be sent. ``weight``: what it takes of the venue's budget.
+
+    Its repr has neither query, headers nor body: keys and signatures are in them.
+    """
 
     method: str
     url: str
@@ -27,14 +30,20 @@ class HttpCall:
     weight: int = 1
     order_count: int = 0  # orders it counts as, where a venue limits these apart
 
+    def __repr__(self) -> str:
+        return f"HttpCall({self.method} {self.url.partition('?')[0]}, {self.lane.name}, weight {self.weight})"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class HttpAnswer:
-    """A whole answer. Names of headers are in lower case."""
+    """A whole answer. Names of headers are in lower case. Its repr has no body: keys may be in it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"HttpAnswer(status {self.status}, {len(self.body)} bytes)"
 
 
 class NotSent(Exception):
