@@ -179,8 +179,7 @@ def _position(row: Row) -> ex.PositionReport:
     return ex.PositionReport(
         symbol=string(row["symbol"]), qty=number(row["positionAmt"]), entry_price=positive(row["entryPrice"]),
         mark=positive(row.get("markPrice")), liquidation_price=positive(row.get("liquidationPrice")),
-        leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) != 0.0,
-        ts_ns=ns(row["updateTime"]),
+        leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) > 0, ts_ns=ns(row["updateTime"]),
     )  # fmt: skip
 
 
@@ -268,8 +267,8 @@ def _print(symbol: str, row: Row, name: str, price: str, qty: str, time: str, ma
 
 
 def _rate(row: Row) -> md.SettledRate:
-    rate, mark = number(row["fundingRate"]), positive(row.get("markPrice"))
-    return md.SettledRate(string(row["symbol"]), rate, mark, ns(row["fundingTime"]))
+    values = number(row["fundingRate"]), positive(row.get("markPrice"))
+    return md.SettledRate(string(row["symbol"]), *values, ns(row["fundingTime"]))
 
 
 def _mark(row: Row, symbol: str, mark: str, index: str, rate: str, next_time: str, time: str) -> md.VenueMark:
@@ -459,21 +458,22 @@ class BinanceUsdm:
 
     def encode(self, request: ex.Request | md.PublicRequest, now_ms: int, credentials: Credentials | None) -> HttpCall:
         asked, headers = _REQUESTS[type(request)].ask(request, now_ms), {}
-        text = calls.query(asked.params)
         if asked.access != Access.PUBLIC:
             assert credentials is not None, "this request needs a key"
             headers["X-MBX-APIKEY"] = credentials.key
-            if asked.access == Access.SIGNED:
-                text = calls.query({"timestamp": str(now_ms), **asked.params, "recvWindow": str(RECEIVE_WINDOW_MS)})
-                text = f"{text}&signature={calls.hmac_sha256(credentials.secret, text)}"
+        if asked.access != Access.SIGNED or credentials is None:
+            text = calls.query(asked.params)
+        else:
+            params = {"timestamp": str(now_ms), **asked.params, "recvWindow": str(RECEIVE_WINDOW_MS)}
+            text = calls.signed_query(params, "signature", credentials.secret)
         path = asked.path if asked.path.startswith("/") else f"/fapi/v1/{asked.path}"
         return calls.form_call(asked, (self.hosts.spot if asked.is_spot else self.hosts.main) + path, text, headers)
 
     def decode(self, request: ex.Request | md.PublicRequest, answer: HttpAnswer) -> Records | ex.Failure:
         if not 200 <= answer.status < 300:
             return _refused(request, answer)
-        read, body = _REQUESTS[type(request)].read, answer.body
-        return calls.guarded(lambda: read(request, json.loads(body)), type(request).__name__, len(body))
+        body, kind = answer.body, type(request)
+        return calls.guarded(lambda: _REQUESTS[kind].read(request, json.loads(body)), kind.__name__, len(body))
 
     def decode_frame(self, frame: bytes) -> Records | ex.Failure:
         return calls.guarded(lambda: _frame(json.loads(frame)), "frame", len(frame))
