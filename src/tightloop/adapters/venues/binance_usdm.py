@@ -39,7 +39,6 @@ HOSTS = calls.Hosts("https://fapi.binance.com", "https://api.binance.com", "wss:
 
 # Questions -----------------------------------------------------------------------------------------------------------
 
-_ALGO = ("", "Algo")
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.GTT: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -179,7 +178,8 @@ def _position(row: Row) -> ex.PositionReport:
     return ex.PositionReport(
         symbol=string(row["symbol"]), qty=number(row["positionAmt"]), entry_price=positive(row["entryPrice"]),
         mark=positive(row.get("markPrice")), liquidation_price=positive(row.get("liquidationPrice")),
-        leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) > 0, ts_ns=ns(row["updateTime"]),
+        leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) != 0.0,
+        ts_ns=ns(row["updateTime"]),
     )  # fmt: skip
 
 
@@ -294,8 +294,8 @@ _REQUESTS: Mapping[type, Kind] = {
         lambda r, _: _one_order("DELETE", Lane.CANCEL, r), lambda r, row: [] if r.is_conditional else _orders(r, row)),
     ex.AmendOrder: Kind(lambda r, _: _amended(r), _orders),
     ex.LookUpOrder: Kind(lambda r, _: _one_order("GET", Lane.EXIT, r), _orders),
-    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{_ALGO[r.is_conditional]}Orders", 40), _orders),
-    ex.ListOrders: Kind(lambda r, _: _since(f"all{_ALGO[r.is_conditional]}Orders", 5, r, symbol=r.symbol), _orders),
+    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{('', 'Algo')[r.is_conditional]}Orders", 40), _orders),
+    ex.ListOrders: Kind(lambda r, _: _since(f"all{('', 'Algo')[r.is_conditional]}Orders", 5, r, symbol=r.symbol), _orders),
     ex.ListFills: Kind(lambda r, _: _since("userTrades", 5, r, symbol=r.symbol), calls.each(_fill)),
     ex.ListIncome: Kind(lambda r, _: _since("income", 30, r), calls.each(_income)),
     ex.ListPositions: Kind(lambda *_: calls.get("/fapi/v3/positionRisk", 5), calls.each(_position)),
