@@ -112,6 +112,9 @@ async def _trade():
         assert sold["status"] == "closed"
         real = await truth(client, sandbox)
         balance = await client.fetch_balance()
+        until = f"http://127.0.0.1:{sandbox._runner.addresses[0][1]}/_twin/until"
+        async with client.session.post(until, json={"ts_ns": 0}) as answer:
+            assert answer.status == 409, "a twin with a clock is not driven"
         assert balance["USDT"]["total"] == pytest.approx(real["wallet"], abs=1e-7)
         assert real["positions"] == []
         assert next(fill["client_id"] for fill in real["fills"]) == "tl0001e1s43i1"

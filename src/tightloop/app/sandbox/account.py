@@ -108,8 +108,11 @@ class Ledger:
             return abs(signed)
         return max(0, abs(signed) - abs(held))
 
-    def book(self, fill: Execution) -> None:
-        """Take a fill into position and wallet; it is told its gain, and its fee must be set."""
+    def book(self, fill: Execution, *, is_insured: bool) -> None:
+        """Take a fill into position and wallet; it is told its gain, and its fee must be set.
+
+        ``is_insured``: the insurance fund pays what an isolated position loses beyond its margin.
+        """
         listing = self.boards[fill.symbol].listing
         holding = self.holding(fill.symbol, fill.position_side)
         signed = fill.lots if fill.is_buy else -fill.lots
@@ -117,8 +120,8 @@ class Ledger:
         if before * signed < 0:
             closed = min(abs(before), fill.lots)
             gain = listing.qty(closed) * (fill.price - holding.entry) * (1.0 if before > 0 else -1.0)
-            if not self.is_shared(fill.symbol) and gain < -holding.margin * closed / abs(before):
-                gain = max(gain, -holding.margin)  # the insurance fund pays beyond an isolated margin
+            if is_insured and not self.is_shared(fill.symbol):
+                gain = max(gain, -holding.margin * closed / abs(before))
             fill.gain = gain
             holding.gain += gain
             holding.margin *= 1.0 - closed / abs(before)
@@ -149,10 +152,10 @@ class Ledger:
             holding.margin += amount
         return self._earn("FUNDING_FEE", holding.symbol, amount, ts_ns)
 
-    def move(self, amount: float, kind: str, ts_ns: int) -> Income:
-        """Bring money in or take it out: DEPOSIT, WITHDRAW, TRANSFER."""
+    def move(self, amount: float, ts_ns: int) -> Income:
+        """Bring money in, or take it out."""
         self.wallet += amount
-        return self._earn(kind, "", amount, ts_ns)
+        return self._earn("TRANSFER", "", amount, ts_ns)
 
     def _earn(self, kind: str, symbol: str, amount: float, ts_ns: int, trade_id: int | None = None) -> Income:
         self._next_income += 1

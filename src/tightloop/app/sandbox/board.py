@@ -10,7 +10,8 @@ point of the grid, so a client that applies the changes after it has the same bo
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import islice
 
 from tightloop.app.sandbox.listing import Listing
@@ -33,7 +34,7 @@ Levels = dict[int, int]
 class Board:
     """What is public of a symbol. ``bid`` None: no quote yet; ``last`` None: no print yet."""
 
-    def __init__(self, listing: Listing, seed: int, past: list[Candle]) -> None:
+    def __init__(self, listing: Listing, seed: int, past: Callable[[str], list[Candle]]) -> None:
         self.listing = listing
         self.bid: float | None = None
         self.ask: float | None = None
@@ -41,8 +42,8 @@ class Board:
         self.last: float | None = None
         self.mark: float | None = None
         self.index: float | None = None
-        self.minutes: list[Candle] = past
-        self.past_count = len(past)
+        self._past = past
+        self._played: list[Candle] = []
         self.prints: deque[Printed] = deque(maxlen=KEPT_PRINTS)
         self.aggregates: deque[Aggregate] = deque(maxlen=KEPT_PRINTS)
         self.next_trade_id = FIRST_TRADE_ID
@@ -50,6 +51,7 @@ class Board:
         self._grows = False
         self.update_id = 1_000_000
         self.book_id = 5_000_000
+        self.past_count = 0
         self.taken: dict[tuple[bool, int], int] = {}
         self._published: tuple[Levels, Levels] = ({}, {})
         self._published_at = -1
@@ -95,13 +97,35 @@ class Board:
     def _candle(self, ts_ns: int, price: float) -> Candle:
         """Return the minute of a time; minutes without prints before it are flat."""
         open_ns = ts_ns - ts_ns % MINUTE_NS
-        minutes = self.minutes
+        minutes = self._all_minutes if self.is_past_read else self._played
         while minutes and minutes[-1].open_ns + MINUTE_NS < open_ns:
             close = minutes[-1].close
             minutes.append(Candle(minutes[-1].open_ns + MINUTE_NS, close, close, close, close))
         if not minutes or minutes[-1].open_ns < open_ns:
             minutes.append(Candle(open_ns, price, price, price, price))
         return minutes[-1]
+
+    @cached_property
+    def _all_minutes(self) -> list[Candle]:
+        """Minutes of the past, then those that were played, flat ones between them; the past is read when asked."""
+        found = self._past(self.listing.symbol)
+        self.past_count = len(found)
+        if found and self._played:
+            last = found[-1]
+            first_ns = self._played[0].open_ns
+            flat = range(last.open_ns + MINUTE_NS, first_ns, MINUTE_NS)
+            found += [Candle(open_ns, last.close, last.close, last.close, last.close) for open_ns in flat]
+        return found + self._played
+
+    @property
+    def is_past_read(self) -> bool:
+        """Whether the past has been read."""
+        return "_all_minutes" in self.__dict__
+
+    @property
+    def minutes(self) -> list[Candle]:
+        """All minutes, ascending and without gaps."""
+        return self._all_minutes
 
     def fill_minutes(self, now_ns: int) -> None:
         """Add flat minutes up to the one that runs."""
@@ -187,16 +211,17 @@ class Board:
     def latest_prints(self, rows: int) -> list[Printed]:
         """Return the last prints, ascending; those of the past where there are too few."""
         found = list(islice(reversed(self.prints), rows))[::-1]
-        place = self.past_count
-        while len(found) < rows and place:
-            place -= 1
-            found = [*self.past_prints(self.minutes[place], place), *found]
+        if len(found) < rows:
+            minutes, place = self.minutes, self.past_count
+            while len(found) < rows and place:
+                place -= 1
+                found = [*self.past_prints(minutes[place], place), *found]
         return found[-rows:]
 
     def prints_from(self, trade_id: int, rows: int) -> list[Printed]:
         """Return prints from a number on, ascending."""
         found: list[Printed] = []
-        if trade_id < FIRST_TRADE_ID:
+        if trade_id < FIRST_TRADE_ID and self.minutes:
             place = max(0, self.past_count - -(-(FIRST_TRADE_ID - trade_id) // PRINTS_A_PAST_MINUTE))
             while len(found) < rows + PRINTS_A_PAST_MINUTE and place < self.past_count:
                 found += self.past_prints(self.minutes[place], place)
@@ -233,7 +258,7 @@ class Board:
         if first:
             place = max(place, self.past_count - -(-(FIRST_AGGREGATE_ID - first) // PRINTS_A_PAST_MINUTE))
         elif not low_ns:
-            place = max(0, self.past_count - rows)
+            place = max(0, self.past_count - -(-rows // PRINTS_A_PAST_MINUTE))
         found: list[Aggregate] = []
         while place < self.past_count and len(found) < rows + PRINTS_A_PAST_MINUTE:
             for trade in self.past_prints(self.minutes[place], place):
@@ -254,6 +279,8 @@ class Board:
         found = []
         for at, price in enumerate(path):
             lots = share if at else candle.lots - 3 * share
+            if not lots:
+                continue
             is_sell = path[at - 1] > price if at else not rising
             ts_ns = candle.open_ns + at * (MINUTE_NS - 1_000_000) // 3
             found.append(Printed(self.listing.symbol, first + at, price, lots, is_sell, ts_ns - ts_ns % 1_000_000))

@@ -39,7 +39,7 @@ class Exchange(Trading):
     """An exchange with one account. ``watched``: symbols whose books are published."""
 
     def __init__(self, market: MarketSource, seed: int, wallet: float = WALLET_DEFAULT) -> None:
-        boards = {found.symbol: Board(found, seed, market.past(found.symbol)) for found in market.listings}
+        boards = {found.symbol: Board(found, seed, market.past) for found in market.listings}
         super().__init__(boards, wallet, market.start_ns)
         self.market = market
         self.conditionals: dict[int, Conditional] = {}
@@ -56,14 +56,20 @@ class Exchange(Trading):
 
     def _prime(self) -> None:
         """Play what lies before the start."""
-        while self._row is not None and self._row.ts_ns <= self.now_ns:
-            self._play(self._row)
-            self._row = next(self._rows, None)
+        quotes: dict[str, MarketRow] = {}
+        row = self._row
+        while row is not None and row.ts_ns <= self.now_ns:
+            if row.is_quote:
+                quotes[row.symbol] = row
+            else:
+                self.boards[row.symbol].print_trade(row.price, row.lots, row.is_buyer_maker, row.ts_ns)
+            row = next(self._rows, None)
+        self._row = row
+        for row in quotes.values():
+            self.boards[row.symbol].quote(row.price, row.lots, row.ask, row.ask_lots, row.ts_ns)
         for board in self.boards.values():
-            board.fill_minutes(self.now_ns)
             board.publish(self.now_ns)
             board.tick_mark()
-        self.happenings.clear()
 
     def drain(self) -> list[Happening]:
         """Return what happened since the last call."""
@@ -91,7 +97,10 @@ class Exchange(Trading):
     def _play(self, row: MarketRow) -> None:
         """Take in a row of the market."""
         board = self.boards[row.symbol]
-        row = self._spiked(row, board.listing)
+        if not board.listing.is_trading:
+            return
+        if row.symbol in self.spikes or row.symbol in self._off_grid:
+            row = self._moved(row, board.listing)
         resting = self._resting[row.symbol]
         if row.is_quote:
             quoted = board.quote(row.price, row.lots, row.ask, row.ask_lots, row.ts_ns)
@@ -110,14 +119,12 @@ class Exchange(Trading):
         if self._waiting[row.symbol]:
             self._look_at_stops(row.symbol, row.price, by_mark=False)
 
-    def _spiked(self, row: MarketRow, listing: Listing) -> MarketRow:
-        """Return the row as a spike has it."""
-        if row.symbol not in self.spikes:
-            return row
-        factor, until_ns = self.spikes[row.symbol]
+    def _moved(self, row: MarketRow, listing: Listing) -> MarketRow:
+        """Return the row as a spike has it, on the grid of today's increments."""
+        factor, until_ns = self.spikes.get(row.symbol, (1.0, row.ts_ns))
         if row.ts_ns >= until_ns:
-            del self.spikes[row.symbol]
-            return row
+            self.spikes.pop(row.symbol, None)
+            factor = 1.0
         price = listing.price(max(1, listing.ticks(row.price * factor)))
         ask = listing.price(max(listing.ticks(price) + 1, listing.ticks(row.ask * factor))) if row.is_quote else 0.0
         return row._replace(price=price, ask=ask)

@@ -7,7 +7,7 @@ amount whose meaning is the class's. ``hits`` counts how often each class struck
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,45 +97,36 @@ class Faults:
 
         ``is_usual``: whether a fault without a ``match`` strikes here.
         """
-        if not self.armed:
-            return None
         for armed in self.armed:
-            if armed.kind != kind or now_ns < armed.begin_ns:
-                continue
-            if armed.match not in call if armed.match else not is_usual:
+            if armed.kind != kind or (armed.match not in call if armed.match else not is_usual):
                 continue
             if armed.symbol is not None and symbol is not None and armed.symbol != symbol:
                 continue
-            if armed.until_ns is not None and now_ns >= armed.until_ns:
-                continue
-            if armed.rate < 1.0 and self._draw.random() >= armed.rate:
-                continue
-            if armed.left is not None:
-                armed.left -= 1
-            self.hits[kind] = self.hits[kind] + 1 if kind in self.hits else 1
-            self._forget(now_ns)
-            return armed
-        self._forget(now_ns)
+            if self._falls(armed, now_ns):
+                return armed
         return None
 
-    def due(self, now_ns: int) -> list[Armed]:
-        """Return the faults that strike by themselves now."""
-        found = []
-        for kind in AT_ONCE if self.armed else ():
-            armed = self.strikes(kind, now_ns)
-            while armed is not None:
-                found.append(armed)
-                if armed.left is None:
-                    armed.left = 0
-                    self._forget(now_ns)
-                armed = self.strikes(kind, now_ns)
-        return found
+    def _falls(self, armed: Armed, now_ns: int) -> bool:
+        """Return whether a fault strikes at an occasion that is its, and count it."""
+        if now_ns < armed.begin_ns or (armed.rate < 1.0 and self._draw.random() >= armed.rate):
+            return False
+        is_over = armed.until_ns is not None and now_ns >= armed.until_ns
+        if not is_over:
+            self.hits[armed.kind] = self.hits[armed.kind] + 1 if armed.kind in self.hits else 1
+            armed.left = None if armed.left is None else armed.left - 1
+        if is_over or armed.left == 0:
+            self.armed = [found for found in self.armed if found is not armed]
+        return not is_over
 
-    def _forget(self, now_ns: int) -> None:
-        """Drop what cannot strike again."""
-        self.armed = [
-            armed for armed in self.armed if armed.left != 0 and (armed.until_ns is None or now_ns < armed.until_ns)
-        ]
+    def due(self, now_ns: int, can_strike: Callable[[Armed], bool]) -> list[Armed]:
+        """Return the faults that strike by themselves now, each once; those that cannot yet stay armed."""
+        found = []
+        for armed in [waits for waits in self.armed if waits.kind in AT_ONCE]:
+            if can_strike(armed) and self._falls(armed, now_ns):
+                found.append(armed)
+                if armed.left is None:  # an effect that lasts, not one at each moment
+                    self.armed = [waits for waits in self.armed if waits is not armed]
+        return found
 
 
 def _number(body: Mapping[str, Any], name: str) -> float | None:

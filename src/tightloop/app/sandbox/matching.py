@@ -57,7 +57,7 @@ def meet_print(
     for order in _by_priority(resting, is_buy=row.is_buyer_maker):
         price = order.ticket.price
         assert price is not None, "orders without a price do not rest"
-        if not left or not _reaches(not order.ticket.is_buy, price, row.price):
+        if not left or not _reaches(order.ticket.is_buy, price, row.price):
             break
         if price == row.price:
             passed = min(order.ahead, left)

@@ -9,8 +9,17 @@ from tightloop.model.times import SECOND_NS
 _SPIKE, _SPIKE_S, _MOVED, _LEVERAGE, _HOURS, _OPENED_USDT = 1.05, 10.0, -100.0, 3, 1, 500.0
 
 
+def can_play(exchange: Exchange, armed: Armed) -> bool:
+    """Return whether there is what a fault strikes: a position, or an order that reduces one."""
+    if armed.kind in ("closed_by_hand", "liquidated", "adl"):
+        return any(armed.symbol in (None, found.symbol) for found in exchange.ledger.open_holdings())
+    if armed.kind == "knocked_out":
+        return any(found.ticket.is_reduce_only for found in exchange.open_orders(armed.symbol))
+    return True
+
+
 def play(exchange: Exchange, armed: Armed) -> None:
-    """Play a fault; one that needs a position changes nothing without one."""
+    """Play a fault that can be played."""
     holdings = [found for found in exchange.ledger.open_holdings() if armed.symbol in (None, found.symbol)]
     symbol = armed.symbol if armed.symbol in exchange.boards else next(iter(exchange.boards))
     stamp = exchange.now_ns // 1_000_000
@@ -32,11 +41,11 @@ def play(exchange: Exchange, armed: Armed) -> None:
         exchange.funding_hours[symbol] = int(armed.value or _HOURS)
     elif armed.kind == "balance_moved":
         amount = _MOVED if armed.value is None else armed.value
-        exchange.move_money(amount, "DEPOSIT" if amount > 0 else "WITHDRAW")
+        exchange.move_money(amount)
     elif armed.kind == "leverage_changed":
         exchange.set_leverage(symbol, int(armed.value or _LEVERAGE))
     elif armed.kind == "knocked_out":
-        exchange.knock_out(symbol if armed.symbol else None)
+        exchange.knock_out(armed.symbol)
     elif armed.kind == "price_spike":
         until_ns = armed.until_ns if armed.until_ns is not None else exchange.now_ns + int(_SPIKE_S * SECOND_NS)
         exchange.spikes[symbol] = (armed.value or _SPIKE, until_ns)
@@ -53,4 +62,6 @@ def _change_rules(exchange: Exchange, symbol: str, armed: Armed) -> None:
     elif armed.kind == "halted":
         exchange.relist(replace(listing, status="PENDING_TRADING"))
     elif armed.kind == "delisted":
+        for held in [found for found in exchange.ledger.open_holdings() if found.symbol == symbol]:
+            exchange.take_over(held, f"settlement_autoclose-{exchange.now_ns // 1_000_000}", "settlement")
         exchange.relist(replace(listing, status="SETTLING"))

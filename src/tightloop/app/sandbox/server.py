@@ -9,14 +9,13 @@ network are played here: the connection is closed before or after the request wa
 import asyncio
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tightloop.app.sandbox import control
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
-from tightloop.app.sandbox.binance_usdm.streams import Frame, Streams, Subscriber
+from tightloop.app.sandbox.dialect import Dialect, Frame
 from tightloop.model.errors import InputError
 from tightloop.model.times import SECOND_NS
 
@@ -26,6 +25,7 @@ REPORTS_AFTER_S = 0.002
 QUEUED_MAX = 65_536
 """Frames that may wait for a socket that reads slowly; at one more it is closed."""
 SLOW_REPLY_S = 3.0
+PING_S, PONG_MAX_S, SOCKET_MAX_S = 180.0, 600.0, 86_400.0
 TRADING_PATHS = ("/order", "/algoOrder")
 
 
@@ -34,17 +34,19 @@ class Line:
     """An open socket and the texts that wait for it."""
 
     socket: web.WebSocketResponse
-    feed: Subscriber
+    feed: Hashable
     transport: asyncio.Transport | None
+    opened_s: float
+    pong_s: float
     texts: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUED_MAX))
 
 
 class Sandbox:
     """A venue served on loopback. ``speed`` None: driven by the client."""
 
-    def __init__(self, venue: BinanceUsdm, speed: float | None) -> None:
+    def __init__(self, venue: Dialect, speed: float | None) -> None:
         self.venue, self.speed = venue, speed
-        self.streams = Streams(venue)
+        self.streams = venue.sockets()
         self._lines: list[Line] = []
         self._base_ns, self._origin_ns = time.time_ns(), time.monotonic_ns()
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,17 +163,21 @@ class Sandbox:
             raise web.HTTPNotFound
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
-        line = Line(socket, feed, request.transport)
+        now_s = time.monotonic()
+        line = Line(socket, feed, request.transport, now_s, now_s)
         self._lines.append(line)
-        writer = asyncio.create_task(_write(line))
+        tasks = [asyncio.create_task(_write(line)), asyncio.create_task(_keep(line))]
         try:
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
                     line.texts.put_nowait(self.streams.receive(feed, message.data))
+                elif message.type == WSMsgType.PONG:
+                    line.pong_s = time.monotonic()
                 elif message.type == WSMsgType.PING and self.venue.strikes("pong_lost") is None:
                     await socket.pong(message.data)
         finally:
-            writer.cancel()
+            for task in tasks:
+                task.cancel()
             self._lines.remove(line)
             self.streams.close(feed)
         return socket
@@ -237,6 +243,17 @@ async def _write(line: Line) -> None:
             await line.socket.send_str(text)
         except ConnectionError:
             return
+
+
+async def _keep(line: Line) -> None:
+    """Watch a socket: ping it every three minutes; close it without a pong for ten, and after a day."""
+    while True:
+        await asyncio.sleep(PING_S)
+        now_s = time.monotonic()
+        if now_s - line.pong_s > PONG_MAX_S or now_s - line.opened_s > SOCKET_MAX_S:
+            await line.socket.close(code=WSCloseCode.GOING_AWAY)
+            return
+        await line.socket.ping()
 
 
 def _told(look: Callable[[], object]) -> web.Response:

@@ -12,6 +12,7 @@ import yaml
 from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
+from tightloop.app.sandbox.markets.catalog import CatalogMarket
 from tightloop.app.sandbox.markets.sample import SampleMarket
 from tightloop.app.sandbox.markets.source import MarketSource
 from tightloop.app.sandbox.server import HOST, Sandbox
@@ -21,6 +22,7 @@ from tightloop.model.times import SECOND_NS
 DRIVEN_START_NS = 1_767_225_600_000_000_000
 """2026-01-01: where a twin without a clock begins, so that equal requests get equal answers."""
 SAMPLE_DEFAULT = "pump"
+SECRET_DEFAULT = "twin-secret"
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 
 
@@ -60,7 +62,15 @@ def build(wanted: Wanted, now_ns: int) -> BinanceUsdm:
 
 
 def _market(wanted: Wanted, start_ns: int) -> MarketSource:
-    return SampleMarket(wanted.sample or SAMPLE_DEFAULT, wanted.seed, start_ns)
+    """Open the market that is asked for. Raises InputError."""
+    if wanted.catalog is None:
+        if wanted.begin is not None:
+            raise InputError.one("command line", None, "--from", "belongs to --data", "leave it out, or name a catalog")
+        return SampleMarket(wanted.sample or SAMPLE_DEFAULT, wanted.seed, start_ns)
+    if wanted.sample is not None:
+        message, remedy = "and --data are different markets", "leave one of the two out"
+        raise InputError.one("command line", None, "--sample", message, remedy)
+    return CatalogMarket(wanted.catalog, start_ns, wanted.begin)
 
 
 def arm_all(venue: BinanceUsdm, file: Path) -> None:
@@ -129,8 +139,12 @@ def say_how(venue: BinanceUsdm, wanted: Wanted, port: int, say: Callable[[str], 
     url = f"http://{HOST}:{port}"
     pace = "driven by POST /_twin/until" if wanted.speed is None else f"{wanted.speed:g}x"
     say(f"{wanted.venue} twin at {url}, seed {wanted.seed}, speed {pace}")
-    say(f"  key {wanted.key}, secret {wanted.secret}, wallet {venue.exchange.ledger.wallet:,.2f} USDT of play money")
+    secret = wanted.secret if wanted.secret == SECRET_DEFAULT else "as given"
+    say(f"  key {wanted.key}, secret {secret}, wallet {venue.exchange.ledger.wallet:,.2f} USDT of play money")
     say(f"  symbols {', '.join(venue.exchange.boards)}")
-    say("  synthetic: no price in it was ever paid" if wanted.catalog is None else f"  plays {wanted.catalog}")
+    if wanted.catalog is not None:
+        say(f"  plays {wanted.catalog}")
+    if venue.exchange.market.is_synthetic:
+        say("  synthetic: no price in it was ever paid")
     say(f"  truth: {url}/_twin/truth")
     say(f"try: curl '{url}/fapi/v1/depth?symbol={next(iter(venue.exchange.boards))}&limit=5'")

@@ -6,6 +6,7 @@ What happened is kept in ``happenings``.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 
 from tightloop.app.sandbox import matching
@@ -40,7 +41,9 @@ class Trading(ABC):
         self.happenings: list[Happening] = []
         self._resting: dict[str, list[BookedOrder]] = {symbol: [] for symbol in boards}
         self._by_client: dict[str, list[int]] = {}
+        self._off_grid: set[str] = set()
         self._next_order = 4_000_001
+        self.accepts_repeat: Callable[[str], bool] = lambda _symbol: False
 
     @abstractmethod
     def has_waiting(self, symbol: str | None) -> bool:
@@ -86,7 +89,8 @@ class Trading(ABC):
         if not board.listing.is_trading:
             raise Declined(No.NOT_TRADING)
         known = self._by_client.get(ticket.client_id)
-        if known is not None and any(self.orders[number].is_open for number in known):
+        is_repeated = known is not None and any(self.orders[number].is_open for number in known)
+        if is_repeated and not self.accepts_repeat(ticket.symbol):
             raise Declined(No.ID_REPEATED)
         if (ticket.position_side != "BOTH") != self.ledger.settings.hedge_mode:
             raise Declined(No.POSITION_SIDE)
@@ -147,7 +151,7 @@ class Trading(ABC):
             printed.trade_id, order.order_id, ticket.client_id, ticket.symbol, ticket.is_buy, lots, price, fee, 0.0,
             is_maker, self.now_ns, ticket.position_side,
         )  # fmt: skip
-        self.ledger.book(fill)
+        self.ledger.book(fill, is_insured=order.origin == "liquidation")
         self.executions.append(fill)
         order.fills.append(fill)
         order.filled += lots
@@ -293,14 +297,18 @@ class Trading(ABC):
             raise Declined(No.HAS_ORDERS)
         self.ledger.settings.hedge_mode = is_on
 
-    def move_money(self, amount: float, kind: str) -> None:
-        """Bring money in or take it out (DEPOSIT, WITHDRAW, TRANSFER)."""
-        self.ledger.move(amount, kind, self.now_ns)
-        self.happenings.append(self.ledger.told(kind, [], amount, self.now_ns))
+    def move_money(self, amount: float) -> None:
+        """Bring money in, or take it out with a negative amount."""
+        self.ledger.move(amount, self.now_ns)
+        why = "DEPOSIT" if amount >= 0.0 else "WITHDRAW"
+        self.happenings.append(self.ledger.told(why, [], amount, self.now_ns))
 
     def relist(self, listing: Listing) -> None:
         """Change the rules of a symbol from now on."""
-        self.boards[listing.symbol].listing = listing
+        board = self.boards[listing.symbol]
+        if listing.tick_units != board.listing.tick_units:
+            self._off_grid.add(listing.symbol)
+        board.listing = listing
 
 
 def takeable_all(board: Board, ticket: Ticket, now_ns: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from tightloop.app.sandbox.binance_usdm import views
 from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory
@@ -83,10 +83,9 @@ def get_balance(venue: Venue, _params: Params) -> list[Json]:
 def get_positions(venue: Venue, params: Params) -> list[Json]:
     """Return v3/positionRisk: positions that are not flat."""
     symbol = None if params.text("symbol") is None else venue.board(params).listing.symbol
-    if venue.strikes("stale_snapshot", call="positionRisk"):
-        return []
     ledger = venue.exchange.ledger
-    return [views.position_view(found, ledger) for found in ledger.open_holdings() if symbol in (None, found.symbol)]
+    found = [views.position_view(held, ledger) for held in ledger.open_holdings() if symbol in (None, held.symbol)]
+    return cast("list[Json]", venue.snapshot("positionRisk", symbol, found))
 
 
 def get_brackets(venue: Venue, params: Params) -> Any:

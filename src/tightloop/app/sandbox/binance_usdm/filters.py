@@ -146,13 +146,18 @@ def ticket_of(params: Params, board: Board, default_id: str, now_ns: int, *, is_
         tif=tif,
         lots=lots_of(listing, qty, at_market=kind == "MARKET"),
         price=None if price is None else price_of(listing, price),
-        is_reduce_only=params.flag("reduceOnly"),
+        is_reduce_only=params.flag("reduceOnly") or is_closing(is_buy, params),
         position_side=params.text("positionSide") or "BOTH",
         expires_ns=expiry_of(params, tif, now_ns),
     )
     check_band(board, ticket)
     check_notional(board, ticket)
     return ticket
+
+
+def is_closing(is_buy: bool, params: Params) -> bool:
+    """Return whether an order can only close: of two positions a symbol, its side says so."""
+    return params.text("positionSide") == ("SHORT" if is_buy else "LONG")
 
 
 def check_band(board: Board, ticket: Ticket) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from tightloop.app.sandbox.binance_usdm import filters, views
 from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory
@@ -107,9 +107,9 @@ def _chosen(venue: Venue, params: Params) -> str | None:
 
 def open_orders(venue: Venue, params: Params) -> list[Json]:
     """Return what is open."""
-    if venue.strikes("stale_snapshot", call="openOrders"):
-        return []
-    return [_view(venue, order) for order in venue.exchange.open_orders(_chosen(venue, params))]
+    symbol = _chosen(venue, params)
+    found = [_view(venue, order) for order in venue.exchange.open_orders(symbol)]
+    return cast("list[Json]", venue.snapshot("openOrders", symbol, found))
 
 
 def open_order(venue: Venue, params: Params) -> Json:
@@ -207,7 +207,7 @@ def _algo_ticket(venue: Venue, params: Params, board: Board, kind: str, *, close
         tif=params.text("timeInForce") or "GTC",
         lots=0 if qty is None else filters.lots_of(listing, qty, at_market=not is_limit),
         price=filters.price_of(listing, price) if is_limit and price is not None else None,
-        is_reduce_only=params.flag("reduceOnly"),
+        is_reduce_only=params.flag("reduceOnly") or filters.is_closing(filters.side_of(params), params),
         position_side=params.text("positionSide") or "BOTH",
     )
     if not closes:
@@ -271,9 +271,9 @@ def delete_all_algos(venue: Venue, params: Params) -> Json:
 
 def open_algos(venue: Venue, params: Params) -> list[Json]:
     """Return the conditional orders that wait."""
-    if venue.strikes("stale_snapshot", call="openAlgoOrders"):
-        return []
-    return [_algo_view(venue, found) for found in venue.exchange.waiting(_chosen(venue, params))]
+    symbol = _chosen(venue, params)
+    found = [_algo_view(venue, waits) for waits in venue.exchange.waiting(symbol)]
+    return cast("list[Json]", venue.snapshot("openAlgoOrders", symbol, found))
 
 
 def all_algos(venue: Venue, params: Params) -> list[Json]:

@@ -1,30 +1,20 @@
 """What the endpoints of Binance USD-M share: the exchange, faults, counts, keys of private streams, requests seen."""
 
 from collections import deque
-from dataclasses import dataclass
+from typing import Any
 
 from tightloop.app.sandbox.binance_usdm.errors import Refuses
 from tightloop.app.sandbox.binance_usdm.limits import Counts
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.board import Board
+from tightloop.app.sandbox.dialect import Arrived
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Armed, Faults
-from tightloop.app.sandbox.playing import play
+from tightloop.app.sandbox.playing import can_play, play
 from tightloop.model.times import MINUTE_NS
 
 LISTEN_KEY_NS = 60 * MINUTE_NS
 REQUESTS_KEPT = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A request that arrived; parameters without the signature."""
-
-    ts_ns: int
-    method: str
-    path: str
-    params: dict[str, str]
-    status: int
 
 
 class Venue:
@@ -38,16 +28,26 @@ class Venue:
         self.requests: deque[Arrived] = deque(maxlen=REQUESTS_KEPT)
         self.request_count = 0
         self._key_count = 0
+        self.last_replies: dict[str, Any] = {}
+        exchange.accepts_repeat = lambda symbol: self.strikes("id_repeated_accepted", symbol=symbol) is not None
         exchange.refuse_at_trigger = lambda: self.strikes("stop_refused_at_trigger") is not None
 
     def strikes(self, kind: str, *, call: str = "", symbol: str | None = None, is_usual: bool = True) -> Armed | None:
         """Return the fault of a kind that strikes now; None if none does."""
         return self.faults.strikes(kind, self.exchange.now_ns, call=call, symbol=symbol, is_usual=is_usual)
 
+    def snapshot(self, endpoint: str, symbol: str | None, reply: Any) -> Any:
+        """Return a reply about what is open; with the fault ``stale_snapshot`` the one before it."""
+        name = f"{endpoint} {symbol}"
+        stale = self.last_replies.get(name, [])
+        self.last_replies[name] = reply
+        return stale if self.strikes("stale_snapshot", call=endpoint, symbol=symbol) else reply
+
     def play_faults(self) -> None:
         """Play the faults that strike by themselves."""
-        for armed in self.faults.due(self.exchange.now_ns):
-            play(self.exchange, armed)
+        if self.faults.armed:
+            for armed in self.faults.due(self.exchange.now_ns, lambda waits: can_play(self.exchange, waits)):
+                play(self.exchange, armed)
 
     def clock_ms(self) -> int:
         """Return the venue's time, beside the true one while the fault ``clock_skew`` strikes (``value``: ms)."""

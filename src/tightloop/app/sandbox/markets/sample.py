@@ -5,10 +5,11 @@ the minutes before the round. A round is drawn symbol by symbol when its first r
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data import tick_sample
@@ -27,14 +28,26 @@ _DEPTH_ORDERS = 8
 
 
 class SampleMarket:
-    """A scenario that begins so that clients come at ``start_ns``."""
+    """A scenario that begins so that clients come at ``start_ns``.
 
-    def __init__(self, scenario: str, seed: int, start_ns: int) -> None:
+    ``symbols``: those alone, None for all. ``headstart_s``: seconds from the start to the first moment at which an
+    event may begin; the longer it is, the less is played as history (none at FIRST_EVENT_S).
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        seed: int,
+        start_ns: int,
+        symbols: Sequence[str] | None = None,
+        headstart_s: int = HEADSTART_S,
+    ) -> None:
         self._scenario, self._seed = scenario, seed
-        self.start_ns = start_ns
-        ahead_ns = (int(tick_sample.FIRST_EVENT_S) - HEADSTART_S) * SECOND_NS
+        self.start_ns, self.is_synthetic = start_ns, True
+        ahead_ns = (int(tick_sample.FIRST_EVENT_S) - headstart_s) * SECOND_NS
         self.begin_ns = (start_ns - ahead_ns) // MINUTE_NS * MINUTE_NS
-        self._coins = {market.coin.symbol: market.coin for market in tick_sample.round_markets(scenario, seed)}
+        coins = (market.coin for market in tick_sample.round_markets(scenario, seed))
+        self._coins = {coin.symbol: coin for coin in coins if symbols is None or coin.symbol in symbols}
         self.listings = tuple(listing_of(coin) for coin in self._coins.values())
 
     def rows(self) -> Iterator[MarketRow]:
@@ -87,28 +100,34 @@ def listing_of(coin: tick_sample.TickCoin) -> Listing:
     )
 
 
+def lots_of(listing: Listing, quantities: npt.NDArray[Any], least: int) -> list[int]:
+    """Return quantities as whole lots, each at least ``least``."""
+    lots = np.maximum(np.rint(quantities * (10**listing.lot_digits / listing.lot_units)), least)
+    return [int(many) for many in lots.astype(np.int64).tolist()]
+
+
 def prints_of(listing: Listing, columns: Columns) -> Iterator[MarketRow]:
     """Yield trades as rows of a market."""
-    names = ("ts_event_ns", "price", "qty", "buyer_is_maker")
-    for ts_ns, price, qty, is_buyer_maker in zip(*(columns[name].tolist() for name in names), strict=True):
-        yield print_row(ts_ns, listing.symbol, price, max(1, listing.lots(qty)), bool(is_buyer_maker))
+    names = ("ts_event_ns", "price", "buyer_is_maker")
+    lots = lots_of(listing, columns["qty"], 1)
+    for ts_ns, price, is_sell, many in zip(*(columns[name].tolist() for name in names), lots, strict=True):
+        yield print_row(ts_ns, listing.symbol, price, many, bool(is_sell))
 
 
 def quotes_of(listing: Listing, columns: Columns) -> Iterator[MarketRow]:
     """Yield quotes as rows of a market."""
-    names = ("ts_event_ns", "bid", "bid_qty", "ask", "ask_qty")
-    for ts_ns, bid, bid_qty, ask, ask_qty in zip(*(columns[name].tolist() for name in names), strict=True):
-        bid_lots, ask_lots = max(1, listing.lots(bid_qty)), max(1, listing.lots(ask_qty))
+    times, bids, asks = (columns[name].tolist() for name in ("ts_event_ns", "bid", "ask"))
+    sizes = [lots_of(listing, columns[name], 1) for name in ("bid_qty", "ask_qty")]
+    for ts_ns, bid, ask, bid_lots, ask_lots in zip(times, bids, asks, *sizes, strict=True):
         yield quote_row(ts_ns, listing.symbol, bid, bid_lots, ask, ask_lots)
 
 
 def candles_of(listing: Listing, columns: Columns, begin_ns: int) -> list[Candle]:
     """Return minutes from columns of bars without gaps, with half of the volume by buyers."""
     found = []
-    names = ("open", "high", "low", "close", "volume")
-    rows = zip(*(columns[name].tolist() for name in names), strict=True)
-    for at, (open_, high, low, close, volume) in enumerate(rows):
-        lots = max(4, listing.lots(volume))
+    prices = (columns[name].tolist() for name in ("open", "high", "low", "close"))
+    rows = zip(*prices, lots_of(listing, columns["volume"], 4), strict=True)
+    for at, (open_, high, low, close, lots) in enumerate(rows):
         candle = Candle(begin_ns + at * MINUTE_NS, open_, high, low, close, lots, lots // 2)
         candle.quote = listing.qty(lots) * (open_ + close) / 2.0
         candle.buy_quote = candle.quote * candle.buy_lots / lots

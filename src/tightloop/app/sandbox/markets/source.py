@@ -61,11 +61,15 @@ class Candle:
 
 
 class MarketSource(Protocol):
-    """A market that can be played from ``begin_ns`` on; clients come at ``start_ns``."""
+    """A market that can be played from ``begin_ns`` on; clients come at ``start_ns``.
+
+    ``is_synthetic``: no price in it was ever paid.
+    """
 
     begin_ns: int
     start_ns: int
     listings: tuple[Listing, ...]
+    is_synthetic: bool
 
     def rows(self) -> Iterator[MarketRow]:
         """Yield the rows from ``begin_ns`` on, in order of time."""
