@@ -1,9 +1,8 @@
 """Binance USD-M futures, and the public history of Binance spot: their language, without I/O.
 
 How it works. The table `_REQUESTS` has a line for each request: what it asks for, and the reader of its answer.
-``encode`` signs what the first says. ``decode`` looks at status and code (`_refused`), then gives the body to the
-second. Readers raise what Python raises on bytes that are not as the papers say; ``decode`` and ``decode_frame`` turn
-that into Malformed, so nothing a venue sends can raise.
+``encode`` signs the first. ``decode`` looks at status and code (`_refused`), then gives the body to the second. What
+Python raises in a reader, on bytes that are not as the papers say, becomes Malformed: nothing a venue sends can raise.
 
 Stops are algo orders since 2025-12-09: POST order refuses them with -4120. An algo order has an id of its kind; its
 trigger sends another order, whose id is `ai` in ALGO_UPDATE and `actualOrderId` in an answer, and which was seen to
@@ -39,6 +38,7 @@ HOSTS = calls.Hosts("https://fapi.binance.com", "https://api.binance.com", "wss:
 
 # Questions -----------------------------------------------------------------------------------------------------------
 
+_ALGO = ("", "Algo")
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.GTT: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -294,8 +294,8 @@ _REQUESTS: Mapping[type, Kind] = {
         lambda r, _: _one_order("DELETE", Lane.CANCEL, r), lambda r, row: [] if r.is_conditional else _orders(r, row)),
     ex.AmendOrder: Kind(lambda r, _: _amended(r), _orders),
     ex.LookUpOrder: Kind(lambda r, _: _one_order("GET", Lane.EXIT, r), _orders),
-    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{('', 'Algo')[r.is_conditional]}Orders", 40), _orders),
-    ex.ListOrders: Kind(lambda r, _: _since(f"all{('', 'Algo')[r.is_conditional]}Orders", 5, r, symbol=r.symbol), _orders),
+    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{_ALGO[r.is_conditional]}Orders", 40), _orders),
+    ex.ListOrders: Kind(lambda r, _: _since(f"all{_ALGO[r.is_conditional]}Orders", 5, r, symbol=r.symbol), _orders),
     ex.ListFills: Kind(lambda r, _: _since("userTrades", 5, r, symbol=r.symbol), calls.each(_fill)),
     ex.ListIncome: Kind(lambda r, _: _since("income", 30, r), calls.each(_income)),
     ex.ListPositions: Kind(lambda *_: calls.get("/fapi/v3/positionRisk", 5), calls.each(_position)),
