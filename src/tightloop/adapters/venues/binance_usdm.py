@@ -101,11 +101,10 @@ def _history(path: str, spot_path: str, request: Any, weights: tuple[int, int], 
 
 # Answers -------------------------------------------------------------------------------------------------------------
 
-_STATES = {
-    "NEW": OrderState.ACCEPTED, "PENDING_NEW": OrderState.ACCEPTED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
-    "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
-    "TRIGGERING": OrderState.ACCEPTED, "TRIGGERED": OrderState.ACCEPTED, "FINISHED": OrderState.ACCEPTED,
+_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED", "FINISHED")
+_STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
+    "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
 }  # fmt: skip
 _EXPIRY_REASONS = {  # `er` of ORDER_TRADE_UPDATE
     "2": RefusalKind.UNFILLED, "3": RefusalKind.UNFILLED, "9": RefusalKind.UNFILLED,
