@@ -7,14 +7,16 @@ from tests.sim import walkthrough
 
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import strategies as runs_strategies
-from tightloop.core.domain.enums import EventKind, Phase, RowKind
+from tightloop.core import log as core_log
+from tightloop.core.domain.enums import EventKind, Phase, RowKind, SessionControl
+from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.core.domain.types import EVENT
 from tightloop.core.state import state_hash
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
-from tightloop.runtime.feeds.ticks import PIECE_ROWS
+from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
 from tightloop.runtime.results.recorder import KEPT, Recorder
-from tightloop.runtime.session.facts import FactDriver
+from tightloop.runtime.session.driver.facts import FactDriver
 
 KINDS = {"trades": EventKind.TRADE, "quotes": EventKind.QUOTE}
 
@@ -53,6 +55,46 @@ def prepared(kind, catalog, *instruments):
 
 def rows_of(recorder):
     return {kind: {name: column.tolist() for name, column in recorder.columns(kind).items()} for kind in KEPT}
+
+
+def test_missing_prints_are_the_same_gap(catalog):
+    market, strategies = prepared("recorded", catalog, walkthrough.PUMPED)
+    plan, recorder = make_plan(strategies, market.rules), Recorder()
+    facts = facts_of(market, plan)
+    facts = facts[(facts["kind"] != int(EventKind.TRADE)) | (facts["order_id"] % 500 > 20)]
+    sources = []
+    for kind, event in KINDS.items():
+        rows = facts[facts["kind"] == int(event)]
+        ticks = np.zeros(len(rows), TICK)
+        for name in ("ts_event_ns", "ts_init_ns", "price", "qty"):
+            ticks[name] = rows[name]
+        ticks["trade_id"], ticks["is_buyer_maker"] = rows["order_id"], rows["is_maker"]
+        ticks["ask"], ticks["ask_qty"] = rows["rate"], rows["amount"]
+        pieces = [ticks[at : at + PIECE_ROWS] for at in range(0, len(ticks), PIECE_ROWS)]
+        sources.append((TickSource(0, kind, iter(pieces)), Clock.BOTH))
+    ticks_backtest.run(plan, TickFeed(sources, {}, plan.grids_ns), recorder)
+
+    live, kept = make_plan(strategies, market.rules), Recorder()
+    driver = FactDriver(live, on_rows=kept.take_log)
+    for at in range(0, len(facts), 100):
+        driver.take(facts[at : at + 100])
+    driver.close()
+    assert len(recorder.columns(RowKind.TRANSITION)["ts_ns"]) > 3
+    assert repr(rows_of(kept)) == repr(rows_of(recorder))
+    assert state_hash(live.states, live.arena) == state_hash(plan.states, plan.arena)
+
+
+def test_a_fact_of_no_instrument_leaves_the_venue_alone(catalog):
+    market, strategies = prepared("market", catalog, walkthrough.PUMPED)
+    plan = make_plan(strategies, market.rules)
+    driver, fact = FactDriver(plan, on_rows=core_log.empty), np.zeros(1, EVENT)
+    fact["kind"], fact["reason"] = int(EventKind.SESSION_CONTROL), int(SessionControl.PAUSED)
+    fact["instrument"] = fact["instance"] = -1
+    fact["ts_event_ns"], fact["ts_init_ns"] = 5, 9
+    before = plan.venues.tobytes()
+    driver.take(fact)
+    assert plan.venues.tobytes() == before
+    assert plan.states[0]["paused"]
 
 
 @pytest.mark.parametrize("batch", [1, 7, 256])

@@ -16,9 +16,10 @@ row ``count + k`` ``last_id`` is one more than the last update number of its boo
 the fact that revealed it. A grid begins at the first multiple of its period at or after the first tick of its
 instrument. ``heap`` holds the grids that have begun.
 
-What may surprise: with ``IS_ON_BARS`` the strategy receives bars, and ticks only reach the venue. Without
-``HAS_VENUE`` nothing is simulated: commands stay in the log for the driver, and ``take`` returns COMMANDED as soon as
-there are any. A timer is due although nothing else is: in a session another fact always comes.
+What may surprise: a BAR_CLOSED whose phase is RECORD alone is of the past, and no later decision is about it. With
+``IS_ON_BARS`` the strategy receives bars, and ticks only reach the venue. Without ``HAS_VENUE`` nothing is simulated:
+commands stay in the log for the driver, and ``take`` returns COMMANDED as soon as there are any. A timer is due when
+nothing else is: in a session another fact always comes.
 """
 
 from tightloop.core import limits
@@ -62,10 +63,11 @@ from tightloop.core.signatures import ARENA, EQUITIES, EVENTS, LOG_ARRAY, RATES,
 from tightloop.core.step import advance
 from tightloop.core.venue import ticks as venue_ticks
 
-CONTROL_COUNT = 12
-AT, COUNT, UNTIL_NS, HAS_VENUE, IS_ON_BARS = range(7, CONTROL_COUNT)
+CONTROL_COUNT = 13
+AT, COUNT, UNTIL_NS, HAS_VENUE, IS_ON_BARS, IN_FACT = range(7, CONTROL_COUNT)
 """Places in ``control`` after those of ``tick_replay``: the next fact of the batch; facts in it; what is due before
-this time is run after them (0: nothing); 1 if a venue is simulated; 1 if strategies run on bars."""
+this time is run after them (0: nothing); 1 if a venue is simulated; 1 if strategies run on bars; one more than
+the fact that is being taken (0: none), so that a failed assertion tells which one it was."""
 assert AT == NUMBER + 1, "one function reads both controls"
 
 COMMANDED = 7
@@ -134,41 +136,30 @@ def _receive(state: Record, arena: Floats, event: Record, log: Rows, table: Tabl
 
 
 @leaf
-def _run_due(
-    states: Rows,
-    arena: Floats,
-    venues: Rows,
-    streams: Rows,
-    heap: Ints,
-    ticks: Rows,
-    rates: Rows,
-    events: Rows,
-    log: Rows,
-    equity: Rows,
-    table: Table,
-    control: Ints,
-    until_ns: int,
-) -> int:
-    """Run everything due before ``until_ns``; return FINISHED, or why it stopped before."""
-    state, venue, event = states[0], venues[0], events[0]
-    while True:
-        full = _is_full(log, equity, control)
-        if full != 0:
-            return full
-        what, _ = _next_before(venue, state.next_timer_ns, streams, heap, ticks, rates, event, until_ns)
-        if what == NOTHING:
-            return FINISHED
-        if what == RECEIVED:
-            _receive(state, arena, event, log, table, control)
-            _settle(state, venue, log, equity, control)
-            if event.instrument >= 0 and has_no_room(state, event.instrument):
-                control[NUMBER] = event.instrument
-                return CROWDED
-        elif what == ANSWERED:
-            answer(state, arena, venue, log, table)
-            _settle(state, venue, log, equity, control)
-        else:
-            run_at_venue(venue, what)
+def _run(
+    state: Record, arena: Floats, venue: Record, event: Record, log: Rows, equity: Rows, table: Table, control: Ints,
+    what: int,
+) -> int:  # fmt: skip
+    """Run what is due: an event of time alone, an answer, or something at the venue; return CROWDED, or 0."""
+    if what == RECEIVED:
+        _receive(state, arena, event, log, table, control)
+        _settle(state, venue, log, equity, control)
+        return _crowded(state, event.instrument, control)
+    if what == ANSWERED:
+        answer(state, arena, venue, log, table)
+        _settle(state, venue, log, equity, control)
+    else:
+        run_at_venue(venue, what)
+    return 0
+
+
+@hot
+def _crowded(state: Record, instrument: int, control: Ints) -> int:
+    """Return CROWDED, and which instrument it is, if a tape of it needs room, else 0."""
+    if instrument >= 0 and has_no_room(state, instrument):
+        control[NUMBER] = instrument
+        return CROWDED
+    return 0
 
 
 # Facts ----------------------------------------------------------------------------------------------------------------
@@ -238,6 +229,35 @@ def _look(streams: Rows, heap: Ints, fact: Record, event: Record) -> bool:
     return _write_gap(streams, fact, event)
 
 
+@hot
+def _is_of_the_past(fact: Record) -> bool:
+    """Return whether a fact is a bar that a session is warmed up with: it is recorded, and nothing is decided on it."""
+    return fact.kind == EventKind.BAR_CLOSED and fact.phase == Phase.RECORD.value
+
+
+@hot
+def _take_fact(
+    state: Record, arena: Floats, venue: Record, fact: Record, log: Rows, equity: Rows, table: Table, control: Ints
+) -> int:
+    """Take a fact; return CROWDED or COMMANDED if the driver has something to do for it, else 0."""
+    sees = _seen_by(fact, control)
+    if _is_tick(fact.kind):
+        note_latency(venue, fact)
+    if sees & STRATEGY:
+        _receive(state, arena, fact, log, table, control)
+        if _is_of_the_past(fact):
+            state.touched_count = 0
+    if sees & VENUE and control[HAS_VENUE] != 0:
+        venue_ticks.market_arrives(venue, fact, fact.ts_init_ns)
+    if not sees & STRATEGY:
+        return 0
+    _settle(state, venue, log, equity, control)
+    status = _crowded(state, fact.instrument, control)
+    if status == 0 and control[HAS_VENUE] == 0 and core_log.has_commands(log):
+        return COMMANDED
+    return status
+
+
 _TAKE = int64(STATES, ARENA, VENUES, STREAMS, TABLE, TICKS, RATES, EVENTS, EVENTS, LOG_ARRAY, EQUITIES, TABLE, TABLE)
 
 
@@ -264,36 +284,33 @@ def take(
     ``events``: room for one; ``ticks`` and ``rates``: empty, no stream reads from them.
     """
     state, venue, event = states[0], venues[0], events[0]
-    while control[AT] < control[COUNT]:
-        fact = facts[control[AT]]
-        status = _run_due(
-            states, arena, venues, streams, heap, ticks, rates, events, log, equity, table, control, fact.ts_init_ns
-        )
-        if status != FINISHED:
+    while True:
+        status = _is_full(log, equity, control)
+        if status != 0:
             return status
+        has_fact = control[AT] < control[COUNT]
+        until_ns = facts[control[AT]].ts_init_ns if has_fact else control[UNTIL_NS]
+        what, _ = _next_before(venue, state.next_timer_ns, streams, heap, ticks, rates, event, until_ns)
+        if what != NOTHING:
+            status = _run(state, arena, venue, event, log, equity, table, control, what)
+            if status != 0:
+                return status
+            continue
+        if not has_fact:
+            return FINISHED
+        fact = facts[control[AT]]
+        control[IN_FACT] = control[AT] + 1
         if _is_received_tick(fact, control) and _look(streams, heap, fact, event):
+            note_latency(venue, event)
             _receive(state, arena, event, log, table, control)
             _settle(state, venue, log, equity, control)
+            control[IN_FACT] = 0
             continue
-        sees = _seen_by(fact, control)
-        note_latency(venue, fact)
-        if sees & STRATEGY:
-            _receive(state, arena, fact, log, table, control)
-        if sees & VENUE and control[HAS_VENUE] != 0:
-            venue_ticks.market_arrives(venue, fact, fact.ts_init_ns)
         control[AT] += 1
-        if sees & STRATEGY:
-            _settle(state, venue, log, equity, control)
-            if fact.instrument >= 0 and has_no_room(state, fact.instrument):
-                control[NUMBER] = fact.instrument
-                return CROWDED
-            if control[HAS_VENUE] == 0 and core_log.has_commands(log):
-                return COMMANDED
-    if control[UNTIL_NS] == 0:
-        return FINISHED
-    return _run_due(
-        states, arena, venues, streams, heap, ticks, rates, events, log, equity, table, control, control[UNTIL_NS]
-    )
+        status = _take_fact(state, arena, venue, fact, log, equity, table, control)
+        control[IN_FACT] = 0
+        if status != 0:
+            return status
 
 
 @compiled(int64(STATES, VENUES, STREAMS, TABLE))
