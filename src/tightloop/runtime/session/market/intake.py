@@ -6,8 +6,8 @@ clock does, so that the order of receipt is an order of time. Rows are written w
 0.5 us a fact, where a structured array takes 7.
 
 When more than CONFLATED_ABOVE rows wait, a quote or a mark replaces the one of its instrument that still waits: the
-loop is late, and only the last one matters. Nothing else is ever left out. At CAPACITY the queue is full:
-``is_full``, on which the session stops taking entries and reads slower.
+loop is late, and only the last one matters. Nothing else is ever left out. At CAPACITY whoever puts a fact has to
+``relieve`` the queue first: sockets are read no faster than the session works.
 
 What may surprise: a replaced row stays in its place with kind 0 until its batch is made, so that no row moves.
 """
@@ -25,7 +25,11 @@ CONFLATED_ABOVE = 1_024
 BATCH_MAX = 256
 
 _HEAD = struct.Struct("<10q7d")
-_NAMES = ["kind", "phase", "instrument", "instance", "ts_event_ns", "ts_init_ns", "order_id", "order_slot", "reason", "is_maker", "open", "high", "low", "price", "qty", "rate", "amount"]
+_NAMES = (
+    *("kind", "phase", "instrument", "instance", "ts_event_ns", "ts_init_ns"),
+    *("order_id", "order_slot", "reason", "is_maker"),
+    *("open", "high", "low", "price", "qty", "rate", "amount"),
+)
 _FIELDS = EVENT.fields
 assert _FIELDS is not None, "an event has named fields"
 assert [int(_FIELDS[name][1]) for name in _NAMES] == list(range(0, 8 * len(_NAMES), 8)), "EVENT begins with these words"
@@ -39,14 +43,16 @@ class Intake:
     def __init__(self, now_ns: Callable[[], int], last_ns: int = 0, capacity: int = CAPACITY) -> None:
         self._now_ns, self.last_ns, self._capacity = now_ns, last_ns, capacity
         self.rows = np.zeros(capacity, EVENT)
-        self._bytes = memoryview(self.rows.view(np.uint8))
+        self._bytes = self.rows.view(np.uint8).data
         self._head = self._end = 0  # running numbers of the first waiting row and of the next free one
         self._waiting_quote: dict[tuple[int, int], int] = {}
         self._whole: set[int] = set()
         self._dropped: set[int] = set()
-        self.taken_count = self.conflated_count = self.refused_count = 0
+        self.taken_count = self.conflated_count = self.full_count = 0
         self.wake: Callable[[], None] = lambda: None
         """Called after each fact; the session sets it."""
+        self.relieve: Callable[[], object] = lambda: None
+        """Called when the queue is full, before a fact is put: the session takes a batch then, and so reads slower."""
 
     def __len__(self) -> int:
         return self._end - self._head
@@ -64,10 +70,12 @@ class Intake:
         return self.last_ns
 
     def _slot(self) -> int:
-        """Return the place of the next row; raises OverflowError if the queue is full: the caller waits and repeats."""
+        """Return the place of the next row; raises OverflowError if the queue is full and cannot be relieved."""
         if self._end - self._head >= self._capacity:
-            self.refused_count += 1
-            raise OverflowError("the queue of facts is full")
+            self.full_count += 1
+            self.relieve()
+            if self._end - self._head >= self._capacity:
+                raise OverflowError("the queue of facts is full")
         slot = self._end % self._capacity
         self._end += 1
         if self._whole and slot in self._whole:
@@ -109,13 +117,15 @@ class Intake:
         self.wake()
 
     def put_event(self, event: Rows, *, is_conflatable: bool = False) -> int:
-        """Put any event (one row of EVENT) as it is, stamped; return the stamp."""
+        """Put any event (one row of EVENT) as it is, stamped; return the stamp. A ``ts_event_ns`` of 0 is the stamp."""
         slot = self._slot()
         if is_conflatable:
             self._conflate(int(event[0]["kind"]), int(event[0]["instrument"]))
         row = self.rows[slot : slot + 1]
         row[:] = event
         row["ts_init_ns"] = self.stamp()
+        if row[0]["ts_event_ns"] == 0:
+            row["ts_event_ns"] = self.last_ns
         self._whole.add(slot)
         self.wake()
         return self.last_ns
@@ -131,22 +141,32 @@ class Intake:
                 self.conflated_count += 1
         self._waiting_quote[key] = number
 
-    def batch(self) -> Rows:
-        """Return the next rows, at most BATCH_MAX, without those that were replaced; ``drop`` takes them out."""
-        first = self._head % self._capacity
-        count = min(self._end - self._head, BATCH_MAX, self._capacity - first)
-        rows = self.rows[first : first + count]
-        if self._dropped and not self._dropped.isdisjoint(range(self._head, self._head + count)):
-            rows = rows[rows["kind"] != 0]
-        self._batch_count = count
-        return rows
+    def batch(self) -> "Batch":
+        """Return the next facts, at most BATCH_MAX, without those that were replaced; ``drop`` takes them out."""
+        head = self._head
+        first = head % self._capacity
+        count = self._batch_count = min(self._end - head, BATCH_MAX, self._capacity - first)
+        if self._dropped and not self._dropped.isdisjoint(range(head, head + count)):
+            rows = self.rows[first : first + count]
+            return batch_of(rows[rows["kind"] != 0])
+        return self.rows, self._bytes, first, count
 
     def drop(self) -> None:
-        """Take the rows of the last ``batch`` out."""
+        """Take the facts of the last ``batch`` out."""
+        count = self._batch_count
         if self._dropped:
-            self._dropped.difference_update(range(self._head, self._head + self._batch_count))
-        self._head += self._batch_count
-        self.taken_count += self._batch_count
+            self._dropped.difference_update(range(self._head, self._head + count))
+        self._head += count
+        self.taken_count += count
         self._batch_count = 0
 
     _batch_count = 0
+
+
+Batch = tuple[Rows, memoryview, int, int]
+"""Rows of EVENT, their bytes, the first of the batch and how many."""
+
+
+def batch_of(facts: Rows) -> Batch:
+    """Return facts as one batch."""
+    return facts, facts.view(np.uint8).data, 0, len(facts)
