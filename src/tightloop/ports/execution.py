@@ -196,6 +196,8 @@ class OrderReport:
     """An order as the venue sees it now: ACCEPTED, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED or REJECTED.
 
     ``triggered_id``: of a conditional order, the venue's id of the order that its trigger sent; "" for none.
+    Such an order stays ACCEPTED, with ``cum_qty`` NaN where the venue does not say it, until it is known how that other
+    one ended: by a report of it, or by looking it up under that id.
     """
 
     client_id: str

@@ -256,6 +256,14 @@ def test_the_venues_orders_are_known_by_their_names(name, origin):
     assert frame(name)[0].origin is origin
 
 
+@pytest.mark.parametrize("status", ["NEW_INSURANCE", "NEW_ADL", "EXPIRED_IN_MATCH"])
+def test_a_fill_is_read_whatever_word_the_venue_has_for_its_order(status):
+    event = json.loads((FIXTURES / "order_liquidated.json").read_bytes())
+    event["o"]["X"] = status
+    fill, _ = VENUE.decode_frame(json.dumps(event).encode())
+    assert (fill.qty, fill.origin) == (0.002, ex.FillOrigin.LIQUIDATION)
+
+
 def test_a_reduce_only_order_that_was_knocked_out_says_so():
     (seen,) = frame("order_knocked_out")
     assert (seen.state, seen.reason) == (OrderState.EXPIRED, ex.RefusalKind.NOTHING_TO_REDUCE)

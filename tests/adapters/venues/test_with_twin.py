@@ -11,6 +11,7 @@ import pytest
 from tightloop.adapters.venues._shared.books import BookSequence, BookState
 from tightloop.adapters.venues._shared.calls import Hosts
 from tightloop.adapters.venues._shared.http import HttpTransport
+from tightloop.adapters.venues._shared.sockets import SocketState, SocketUse, SupervisedSocket
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
 from tightloop.app.sandbox import start
 from tightloop.app.sandbox.server import Sandbox
@@ -142,12 +143,72 @@ def test_frames_over_the_wire_are_read_and_the_book_has_no_gap():
     seen = asyncio.run(asyncio.wait_for(_listen(), 30))
     assert {md.FrameAnswer, md.Print, md.BestQuote, md.BookChange, md.VenueMark} <= {type(record) for record in seen}
     assert not any(isinstance(record, ex.Failure) for record in seen)
+    probed = [record for record in seen if isinstance(record, md.FrameAnswer) and record.frame_id == 99]
+    assert [record.is_accepted for record in probed] == [True] * 3  # public, market and private sockets
     fills = [record for record in seen if isinstance(record, ex.FillReport)]
     orders = [record for record in seen if isinstance(record, ex.OrderReport)]
     assert [fill.client_id for fill in fills] == ["tl1"] * len(fills) != []
     assert orders[-1].state is OrderState.FILLED
     assert fills[-1].cum_qty == pytest.approx(0.01)
     assert any(isinstance(record, ex.PositionReport) and record.qty == 0.01 for record in seen)
+
+
+def test_a_supervised_socket_comes_back_after_the_venue_drops_it():
+    states, trade_ids = asyncio.run(asyncio.wait_for(_drop(), 30))
+    assert states == [
+        SocketState.CONNECTING, SocketState.SUBSCRIBING, SocketState.OPEN, SocketState.BACKOFF,
+        SocketState.CONNECTING, SocketState.SUBSCRIBING, SocketState.OPEN,
+    ]  # fmt: skip
+    assert trade_ids == sorted(set(trade_ids))
+    assert len(trade_ids) > 10
+
+
+class WallClock:
+    def now_ns(self):
+        return time.time_ns()
+
+    def monotonic_ns(self):
+        return time.monotonic_ns()
+
+
+async def _drop():
+    venue = twin(speed=10.0)
+    sandbox, states, trade_ids = Sandbox(venue, 10.0), [], []
+    port = await sandbox.start(0)
+    dialect, transport = BinanceUsdm(Hosts.at(f"http://127.0.0.1:{port}")), HttpTransport()
+
+    async def plan():
+        return dialect.market_sockets([md.PublicStream.TRADES], [SYMBOL])[0]
+
+    def take(records):
+        assert isinstance(records, list)
+        trade_ids.extend(record.trade_id for record in records if isinstance(record, md.Print))
+
+    socket = SupervisedSocket(
+        SocketUse(plan, None, lambda: 0), dialect, transport, WallClock(), lambda: 0.0, take,
+        lambda change: states.append(change.state),
+    )  # fmt: skip
+    task = asyncio.create_task(socket.run())
+    try:
+        for dropped, is_done in (
+            (False, lambda: len(trade_ids) > 5),
+            (True, lambda: states.count(SocketState.OPEN) == 2),
+        ):
+            if dropped:
+                venue.faults.arm({"kind": "ws_drop", "count": 1}, 0, venue.exchange.now_ns)
+            while not is_done():
+                await asyncio.sleep(0.05)
+                assert not task.done()
+        seen = len(trade_ids)
+        while len(trade_ids) < seen + 5:
+            await asyncio.sleep(0.05)
+            assert not task.done()
+        return states, trade_ids
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await transport.close()
+        await sandbox.stop()
 
 
 async def _listen():

@@ -1,9 +1,8 @@
 """Binance USD-M futures, and the public history of Binance spot: their language, without I/O.
 
 How it works. The table `_REQUESTS` has a line for each request: what it asks for, and the reader of its answer.
-``encode`` signs what the first says. ``decode`` looks at status and code (`_refused`), then gives the body to the
-second. Readers raise what Python raises on bytes that are not as the papers say; ``decode`` and ``decode_frame`` turn
-that into Malformed, so nothing a venue sends can raise.
+``encode`` signs the first. ``decode`` looks at status and code (`_refused`), then gives the body to the second. What
+Python raises in a reader, on bytes that are not as the papers say, becomes Malformed: nothing a venue sends can raise.
 
 Stops are algo orders since 2025-12-09: POST order refuses them with -4120. An algo order has an id of its kind; its
 trigger sends another order, whose id is `ai` in ALGO_UPDATE and `actualOrderId` in an answer, and which was seen to
@@ -102,11 +101,10 @@ def _history(path: str, spot_path: str, request: Any, weights: tuple[int, int], 
 
 # Answers -------------------------------------------------------------------------------------------------------------
 
-_STATES = {
-    "NEW": OrderState.ACCEPTED, "PENDING_NEW": OrderState.ACCEPTED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
-    "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
-    "TRIGGERING": OrderState.ACCEPTED, "TRIGGERED": OrderState.ACCEPTED, "FINISHED": OrderState.ACCEPTED,
+_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED", "FINISHED")
+_STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
+    "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
 }  # fmt: skip
 _EXPIRY_REASONS = {  # `er` of ORDER_TRADE_UPDATE
     "2": RefusalKind.UNFILLED, "3": RefusalKind.UNFILLED, "9": RefusalKind.UNFILLED,
@@ -268,8 +266,8 @@ def _print(symbol: str, row: Row, name: str, price: str, qty: str, time: str, ma
 
 
 def _rate(row: Row) -> md.SettledRate:
-    rate, mark = number(row["fundingRate"]), positive(row.get("markPrice"))
-    return md.SettledRate(string(row["symbol"]), rate, mark, ns(row["fundingTime"]))
+    values = number(row["fundingRate"]), positive(row.get("markPrice"))
+    return md.SettledRate(string(row["symbol"]), *values, ns(row["fundingTime"]))
 
 
 def _mark(row: Row, symbol: str, mark: str, index: str, rate: str, next_time: str, time: str) -> md.VenueMark:
@@ -459,21 +457,22 @@ class BinanceUsdm:
 
     def encode(self, request: ex.Request | md.PublicRequest, now_ms: int, credentials: Credentials | None) -> HttpCall:
         asked, headers = _REQUESTS[type(request)].ask(request, now_ms), {}
-        text = calls.query(asked.params)
         if asked.access != Access.PUBLIC:
             assert credentials is not None, "this request needs a key"
             headers["X-MBX-APIKEY"] = credentials.key
-            if asked.access == Access.SIGNED:
-                text = calls.query({"timestamp": str(now_ms), **asked.params, "recvWindow": str(RECEIVE_WINDOW_MS)})
-                text = f"{text}&signature={calls.hmac_sha256(credentials.secret, text)}"
+        if asked.access != Access.SIGNED or credentials is None:
+            text = calls.query(asked.params)
+        else:
+            params = {"timestamp": str(now_ms), **asked.params, "recvWindow": str(RECEIVE_WINDOW_MS)}
+            text = calls.signed_query(params, "signature", credentials.secret)
         path = asked.path if asked.path.startswith("/") else f"/fapi/v1/{asked.path}"
         return calls.form_call(asked, (self.hosts.spot if asked.is_spot else self.hosts.main) + path, text, headers)
 
     def decode(self, request: ex.Request | md.PublicRequest, answer: HttpAnswer) -> Records | ex.Failure:
         if not 200 <= answer.status < 300:
             return _refused(request, answer)
-        read, body = _REQUESTS[type(request)].read, answer.body
-        return calls.guarded(lambda: read(request, json.loads(body)), type(request).__name__, len(body))
+        body, kind = answer.body, type(request)
+        return calls.guarded(lambda: _REQUESTS[kind].read(request, json.loads(body)), kind.__name__, len(body))
 
     def decode_frame(self, frame: bytes) -> Records | ex.Failure:
         return calls.guarded(lambda: _frame(json.loads(frame)), "frame", len(frame))

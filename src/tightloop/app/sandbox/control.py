@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
 from tightloop.app.sandbox.board import Board
+from tightloop.app.sandbox.dialect import Dialect
 from tightloop.app.sandbox.records import BookedOrder, Conditional, Execution
 from tightloop.model.errors import InputError
 
 Json = dict[str, Any]
 
 
-def truth(venue: BinanceUsdm) -> Json:
+def truth(venue: Dialect) -> Json:
     """Return what is true, whatever the wire said: quantities in base units, positions signed."""
     exchange = venue.exchange
     boards, ledger = exchange.boards, exchange.ledger
@@ -74,7 +74,7 @@ def need_number(body: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _symbol(venue: BinanceUsdm, body: Mapping[str, Any]) -> str:
+def _symbol(venue: Dialect, body: Mapping[str, Any]) -> str:
     symbol = str(body["symbol"]) if "symbol" in body else ""
     if symbol not in venue.exchange.boards:
         there = ", ".join(venue.exchange.boards)
@@ -82,13 +82,13 @@ def _symbol(venue: BinanceUsdm, body: Mapping[str, Any]) -> str:
     return symbol
 
 
-def fault(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
+def fault(venue: Dialect, body: Mapping[str, Any]) -> Json:
     """Arm a fault."""
     exchange = venue.exchange
     return asdict(venue.faults.arm(body, exchange.market.start_ns, exchange.now_ns))
 
 
-def position(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
+def position(venue: Dialect, body: Mapping[str, Any]) -> Json:
     """Trade a signed quantity on the account at market, as an outsider would."""
     symbol = _symbol(venue, body)
     exchange = venue.exchange
@@ -99,14 +99,14 @@ def position(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
     return _order(exchange.boards[symbol], order)
 
 
-def deposit(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
+def deposit(venue: Dialect, body: Mapping[str, Any]) -> Json:
     """Bring money in, or take it out with a negative amount."""
     amount = need_number(body, "amount")
     venue.exchange.move_money(amount)
     return {"wallet": venue.exchange.ledger.wallet}
 
 
-def account(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
+def account(venue: Dialect, body: Mapping[str, Any]) -> Json:
     """Change how the account is set up, whatever the venue would refuse.
 
     Keys: hedge_mode, multi_assets, fee_burn, can_withdraw, can_trade (flags), cross (a flag for all symbols, or a list
@@ -135,17 +135,17 @@ def account(venue: BinanceUsdm, body: Mapping[str, Any]) -> Json:
     return {name: getattr(settings, name) for name in flags}
 
 
-def hits(venue: BinanceUsdm) -> Json:
+def hits(venue: Dialect) -> Json:
     """Return how often each class of faults struck."""
     return dict(sorted(venue.faults.hits.items()))
 
 
-def requests(venue: BinanceUsdm) -> list[Json]:
+def requests(venue: Dialect) -> list[Json]:
     """Return the requests that arrived."""
     return [asdict(seen) for seen in venue.requests]
 
 
-def book(venue: BinanceUsdm, symbol: str) -> Json:
+def book(venue: Dialect, symbol: str) -> Json:
     """Return the book of a symbol as it was last published."""
     board = venue.exchange.boards[_symbol(venue, {"symbol": symbol})]
     number, bids, asks = board.snapshot(1_000)
@@ -157,7 +157,7 @@ def book(venue: BinanceUsdm, symbol: str) -> Json:
     }
 
 
-POSTS: Mapping[str, Callable[[BinanceUsdm, Mapping[str, Any]], Json]] = {
+POSTS: Mapping[str, Callable[[Dialect, Mapping[str, Any]], Json]] = {
     "fault": fault,
     "position": position,
     "deposit": deposit,

@@ -9,14 +9,13 @@ network are played here: the connection is closed before or after the request wa
 import asyncio
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tightloop.app.sandbox import control
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
-from tightloop.app.sandbox.binance_usdm.streams import Frame, Streams, Subscriber
+from tightloop.app.sandbox.dialect import Dialect, Frame
 from tightloop.model.errors import InputError
 from tightloop.model.times import SECOND_NS
 
@@ -35,7 +34,7 @@ class Line:
     """An open socket and the texts that wait for it."""
 
     socket: web.WebSocketResponse
-    feed: Subscriber
+    feed: Hashable
     transport: asyncio.Transport | None
     opened_s: float
     pong_s: float
@@ -45,9 +44,9 @@ class Line:
 class Sandbox:
     """A venue served on loopback. ``speed`` None: driven by the client."""
 
-    def __init__(self, venue: BinanceUsdm, speed: float | None) -> None:
+    def __init__(self, venue: Dialect, speed: float | None) -> None:
         self.venue, self.speed = venue, speed
-        self.streams = Streams(venue)
+        self.streams = venue.sockets()
         self._lines: list[Line] = []
         self._base_ns, self._origin_ns = time.time_ns(), time.monotonic_ns()
         self._tasks: list[asyncio.Task[None]] = []

@@ -269,6 +269,13 @@ def test_funding_is_a_dataset_that_runs(slow, tmp_path):
     assert funding.ts_ns.tolist() == [HISTORY_NS + n * 28_800 * 10**9 for n in range(3)]
 
 
+def test_a_dataset_in_part_files_is_not_doubled(slow, tmp_path):
+    (tmp_path / "bars" / "binance" / "BTCUSDT-perp-1m").mkdir(parents=True)
+    with pytest.raises(InputError, match="folder of part files"):
+        fetched(tmp_path, slow.url, "1m", HISTORY_NS, HISTORY_NS + 10**12)
+    assert not slow.asked
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a process gets no Ctrl-C of its own there")
 def test_ctrl_c_keeps_what_came_and_the_same_command_goes_on(slow, tmp_path):
     end_ns = HISTORY_NS + 30_000 * 10**8

@@ -151,3 +151,17 @@ def test_bars_marks_and_aggregates_are_streamed():
     assert rows[0][:6] == [closed["t"], closed["o"], closed["h"], closed["l"], closed["c"], closed["v"]]
     marks = [frame for frame in frames if frame["e"] == "markPriceUpdate"]
     assert len(marks) == 61 + len([second for second in range(2, 63) if at(second) // 10**9 % 3 == 0])
+
+
+def test_a_fill_is_told_first_with_less():
+    client = Client()
+    streams = Streams(client.venue)
+    streams.open("/private/ws", f"listenKey={client.venue.open_listen_key()}")
+    client.order("BUY", "1.0", newClientOrderId="lite")
+    frames = told(streams)
+    assert [frame["e"] for frame in frames] == [
+        "ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE",
+    ]  # fmt: skip
+    lite, report = frames[1], frames[2]["o"]
+    assert (lite["c"], lite["t"], lite["l"], lite["L"]) == (report["c"], report["t"], report["l"], report["L"])
+    assert "z" not in lite

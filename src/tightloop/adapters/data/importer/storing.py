@@ -52,15 +52,27 @@ def store(
     rows that contradict the catalog.
     """
     path = root / target.path
+    if not replace:
+        check_place(root, target, aggregate=aggregate)
     if target.kind not in TICK_COLUMNS:
         return _write_file(path, target, new, replace, synthetic)
+    return _write_days(path, target, new, replace, (synthetic, aggregate))
+
+
+def check_place(root: Path, target: Target, *, aggregate: bool = False) -> None:
+    """Raise InputError if the dataset is there in a form that the rows cannot be merged into."""
+    path = root / target.path
+    if target.kind not in TICK_COLUMNS:
+        folder = path.with_suffix("")
+        if folder.is_dir():
+            remedy = "move the folder away first, or write to another one with --data"
+            raise InputError.one(folder, None, "", "is the same dataset, as a folder of part files", remedy)
+        return
     files = sorted(path.glob("*.parquet"))
-    if files and not replace and has_aggregate_ids(files) != aggregate:
-        kinds = ("aggregate trades", "single trades")
-        there, asked = kinds if not aggregate else kinds[::-1]
+    if files and has_aggregate_ids(files) != aggregate:
+        there, asked = ("single trades", "aggregate trades") if aggregate else ("aggregate trades", "single trades")
         message = f"holds {there}, whose ids are others than those of {asked}"
         raise InputError.one(path, None, "trade_id", message, "write to another folder with --data")
-    return _write_days(path, target, new, replace, (synthetic, aggregate))
 
 
 def stored_keys(root: Path, target: Target, start_ns: int, end_ns: int) -> npt.NDArray[np.int64]:

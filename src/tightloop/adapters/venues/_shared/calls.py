@@ -1,6 +1,5 @@
 """From what a request asks for to a call, and from bytes to records or a Failure: what all dialects do alike."""
 
-import hashlib
 import hmac
 import json
 import re
@@ -8,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from tightloop.adapters.venues._shared.numbers import number, string, whole
 from tightloop.model.errors import InputError
@@ -24,6 +23,7 @@ FAULTS = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowE
 """What Python raises while it reads bytes that are not as a venue's papers say."""
 
 SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
+_is_plain = re.compile(r"[A-Za-z0-9_.~-]*\Z").match
 _SIGNATURE = re.compile(r"(^|&)(?:signature|sign)=[^&]*")
 _Record = TypeVar("_Record")
 
@@ -102,12 +102,18 @@ def words(body: bytes, code_key: str, text_key: str) -> tuple[int, str]:
 
 def query(params: Mapping[str, str]) -> str:
     """Write parameters as venues sign them: in order, everything but letters, digits and ``_.-~`` escaped."""
-    return urlencode(params, quote_via=quote)
+    return "&".join(f"{name}={value if _is_plain(value) else quote(value, safe='')}" for name, value in params.items())
 
 
 def hmac_sha256(secret: str, text: str) -> str:
     """Return the signature of a text in hex."""
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), text.encode(), "sha256").hex()
+
+
+def signed_query(params: Mapping[str, str], name: str, secret: str) -> str:
+    """Write parameters with the signature of all of them as the last, under ``name``."""
+    text = query(params)
+    return f"{text}&{name}={hmac_sha256(secret, text)}"
 
 
 def form_call(asked: Question, url: str, text: str, headers: dict[str, str]) -> HttpCall:

@@ -63,12 +63,12 @@ class HttpTransport:
                 call.method, URL(call.url, encoded=True), headers=call.headers, data=call.body or None,
                 timeout=aiohttp.ClientTimeout(total=timeout_s), allow_redirects=False, trace_request_ctx=way,
             ) as response:  # fmt: skip
-                body = await response.content.read(ANSWER_BYTES_MAX + 1)
-                while not response.content.at_eof() and len(body) <= ANSWER_BYTES_MAX:
-                    body += await response.content.read(ANSWER_BYTES_MAX + 1 - len(body))
+                body = bytearray()
+                while len(body) <= ANSWER_BYTES_MAX and (piece := await response.content.readany()):
+                    body += piece
                 if len(body) <= ANSWER_BYTES_MAX:
                     names = {name.lower(): value for name, value in response.headers.items()}
-                    return HttpAnswer(response.status, names, body)
+                    return HttpAnswer(response.status, names, bytes(body))
                 failure = f"an answer of more than {ANSWER_BYTES_MAX} bytes"
         except TimeoutError:
             failure = f"no answer in {timeout_s:g} s"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tightloop.app.markets.fetch.asking import Asker
 from tightloop.model.instruments import TIMEFRAMES
-from tightloop.model.times import HOUR_NS
+from tightloop.model.times import HOUR_NS, SECOND_NS
 from tightloop.ports.market_data import ListAggregates, ListBars, ListFundingRates, Print, SettledRate, VenueBar
 
 BARS_PER_PAGE = 1_000
@@ -106,8 +106,11 @@ async def _first_id(asker: Asker, span: Span) -> int | None:
     return None
 
 
-async def funding_pages(asker: Asker, span: Span) -> AsyncIterator[Page]:
-    """Yield settled rates: a thousand of them are most of a year, so what is known is asked for again."""
+async def funding_pages(asker: Asker, span: Span, known: Keys) -> AsyncIterator[Page]:
+    """Yield settled rates that are not known; a thousand of them are most of a year, so all are asked for.
+
+    Sources differ by milliseconds in the stamp of a settlement, so stamps are compared to the second.
+    """
     at_ns = span.start_ns
     while at_ns < span.end_ns:
         request = ListFundingRates(span.symbol, at_ns, span.end_ns, RATES_PER_PAGE)
@@ -115,10 +118,16 @@ async def funding_pages(asker: Asker, span: Span) -> AsyncIterator[Page]:
         if not rates:
             return
         times = np.array([rate.ts_event_ns for rate in rates], np.int64)
-        yield Page({"ts": times, "rate": np.array([rate.rate for rate in rates])}, int(times[-1]))
+        fresh = ~np.isin(_seconds(times), _seconds(known))
+        values = np.array([rate.rate for rate in rates])
+        yield Page({"ts": times[fresh], "rate": values[fresh]}, int(times[-1]))
         if len(rates) < RATES_PER_PAGE:
             return
         at_ns = int(times[-1]) + _MILLISECOND_NS
+
+
+def _seconds(times: Keys) -> Keys:
+    return (times + SECOND_NS // 2) // SECOND_NS
 
 
 def runs(keys: Keys, step: int) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tightloop.adapters.data.importer.storing import Target, store, stored_keys
+from tightloop.adapters.data.importer.storing import Target, check_place, store, stored_keys
 from tightloop.adapters.data.rules_file import write_rules
 from tightloop.adapters.venues._shared.calls import Hosts
 from tightloop.adapters.venues._shared.http import HttpTransport, check_url
@@ -144,7 +144,7 @@ def _pages(asker: Asker, span: Span, kind: str, known: paging.Keys) -> AsyncIter
     if kind == "trades":
         return paging.trade_pages(asker, span, known)
     if kind == "funding":
-        return paging.funding_pages(asker, span)
+        return paging.funding_pages(asker, span, known)
     return paging.bar_pages(asker, span, kind, known)
 
 
@@ -153,6 +153,7 @@ class _Keeper:
 
     def __init__(self, wish: Wish, target: Target, span: Span, shown: Callable[[int, int], None]) -> None:
         self._root, self._kind, self._target, self._span, self._shown = wish.root, wish.kind, target, span, shown
+        check_place(wish.root, target, aggregate=wish.kind == "trades")
         self.known = stored_keys(wish.root, target, span.start_ns, span.end_ns)
         self._kept: list[Columns] = []
         self._rows = self._added = 0

@@ -13,6 +13,7 @@ from tightloop.app.sandbox.records import (
     Aggregate,
     BookMoved,
     ConditionalTold,
+    Execution,
     Holding,
     Marked,
     OrderTold,
@@ -121,6 +122,17 @@ def order_frame(listing: Listing, told: OrderTold) -> Json:
     if order.algo_id is not None:
         body["si"] = order.algo_id
     return {"e": "ORDER_TRADE_UPDATE", "E": stamp, "T": stamp, "o": body}
+
+
+def lite_frame(listing: Listing, fill: Execution) -> Json:
+    """Return TRADE_LITE: a fill sooner and with less, without what is filled in all."""
+    stamp = ms(fill.ts_ns)
+    price = listing.price_text(fill.price)
+    return {
+        "e": "TRADE_LITE", "E": stamp, "T": stamp, "s": fill.symbol, "q": listing.qty_text(fill.lots), "p": price,
+        "m": fill.is_maker, "c": fill.client_id, "S": views.side(fill.is_buy), "L": price,
+        "l": listing.qty_text(fill.lots), "t": fill.trade_id, "i": fill.order_id,
+    }  # fmt: skip
 
 
 def conditional_frame(listing: Listing, told: ConditionalTold, filled: tuple[int, str]) -> Json:

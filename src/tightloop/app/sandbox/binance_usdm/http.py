@@ -17,6 +17,7 @@ from tightloop.app.sandbox.binance_usdm.account import ACCOUNT_ENDPOINTS
 from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory, refusal
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.binance_usdm.public import PUBLIC_ENDPOINTS
+from tightloop.app.sandbox.binance_usdm.streams import Streams
 from tightloop.app.sandbox.binance_usdm.trading import TRADING_ENDPOINTS
 from tightloop.app.sandbox.binance_usdm.venue import Venue
 from tightloop.app.sandbox.records import Declined
@@ -35,6 +36,10 @@ _UNKNOWN = Refuses(-1007, "Timeout waiting for response from backend server. Sen
 
 class BinanceUsdm(Venue):
     """Binance USD-M futures over an exchange."""
+
+    def sockets(self) -> Streams:
+        """Return the sockets of the venue, none of them open."""
+        return Streams(self)
 
     def respond(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, now_ns: int

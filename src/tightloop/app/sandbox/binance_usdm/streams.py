@@ -7,6 +7,7 @@ numbers are ignored, as ccxt appends one. ``/stream`` sends frames as {"stream":
 
 import json
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +17,7 @@ from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.binance_usdm.public import INTERVALS, level
 from tightloop.app.sandbox.binance_usdm.venue import Venue
 from tightloop.app.sandbox.binance_usdm.views import Json
+from tightloop.app.sandbox.dialect import Frame
 from tightloop.app.sandbox.records import (
     AccountTold,
     BookMoved,
@@ -43,14 +45,6 @@ class Subscriber:
     streams: set[str] = field(default_factory=set)
     is_combined: bool = False
     key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A text for a socket."""
-
-    feed: Subscriber
-    text: str
 
 
 class Streams:
@@ -82,14 +76,14 @@ class Streams:
         self._watch()
         return feed
 
-    def close(self, feed: Subscriber) -> None:
+    def close(self, feed: Hashable) -> None:
         """Forget a socket."""
-        if feed in self.feeds:
-            self.feeds.remove(feed)
+        self.feeds = [found for found in self.feeds if found is not feed]
         self._watch()
 
-    def receive(self, feed: Subscriber, text: str) -> str:
+    def receive(self, feed: Hashable, text: str) -> str:
         """Take a frame of the client and return the answer."""
+        assert isinstance(feed, Subscriber), "a socket that this twin has opened"
         try:
             asked = json.loads(text)
         except ValueError:
@@ -256,8 +250,11 @@ class Streams:
         if isinstance(told, SettingsTold):
             return self._in_order([frames.settings_frame(told)])
         assert isinstance(told, OrderTold), "public happenings have no private frame"
-        frame = frames.order_frame(exchange.boards[told.order.ticket.symbol].listing, told)
-        return self._in_order(self._of_order(told, frame)) if self.venue.faults.armed else self._in_order([frame])
+        listing = exchange.boards[told.order.ticket.symbol].listing
+        frame = frames.order_frame(listing, told)
+        found = self._of_order(told, frame) if self.venue.faults.armed else [frame]
+        lite = [] if told.fill is None or not found else [frames.lite_frame(listing, told.fill)]
+        return lite + self._in_order(found)
 
     def _of_order(self, told: OrderTold, frame: Json) -> list[Json]:
         """Return a report of an order as the armed faults leave it."""

@@ -1,13 +1,13 @@
 """What the endpoints of Binance USD-M share: the exchange, faults, counts, keys of private streams, requests seen."""
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from tightloop.app.sandbox.binance_usdm.errors import Refuses
 from tightloop.app.sandbox.binance_usdm.limits import Counts
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.board import Board
+from tightloop.app.sandbox.dialect import Arrived
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Armed, Faults
 from tightloop.app.sandbox.playing import can_play, play
@@ -15,17 +15,6 @@ from tightloop.model.times import MINUTE_NS
 
 LISTEN_KEY_NS = 60 * MINUTE_NS
 REQUESTS_KEPT = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A request that arrived; parameters without the signature."""
-
-    ts_ns: int
-    method: str
-    path: str
-    params: dict[str, str]
-    status: int
 
 
 class Venue:

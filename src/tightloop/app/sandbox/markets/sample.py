@@ -5,7 +5,7 @@ the minutes before the round. A round is drawn symbol by symbol when its first r
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -28,14 +28,26 @@ _DEPTH_ORDERS = 8
 
 
 class SampleMarket:
-    """A scenario that begins so that clients come at ``start_ns``."""
+    """A scenario that begins so that clients come at ``start_ns``.
 
-    def __init__(self, scenario: str, seed: int, start_ns: int) -> None:
+    ``symbols``: those alone, None for all. ``headstart_s``: seconds from the start to the first moment at which an
+    event may begin; the longer it is, the less is played as history (none at FIRST_EVENT_S).
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        seed: int,
+        start_ns: int,
+        symbols: Sequence[str] | None = None,
+        headstart_s: int = HEADSTART_S,
+    ) -> None:
         self._scenario, self._seed = scenario, seed
         self.start_ns, self.is_synthetic = start_ns, True
-        ahead_ns = (int(tick_sample.FIRST_EVENT_S) - HEADSTART_S) * SECOND_NS
+        ahead_ns = (int(tick_sample.FIRST_EVENT_S) - headstart_s) * SECOND_NS
         self.begin_ns = (start_ns - ahead_ns) // MINUTE_NS * MINUTE_NS
-        self._coins = {market.coin.symbol: market.coin for market in tick_sample.round_markets(scenario, seed)}
+        coins = (market.coin for market in tick_sample.round_markets(scenario, seed))
+        self._coins = {coin.symbol: coin for coin in coins if symbols is None or coin.symbol in symbols}
         self.listings = tuple(listing_of(coin) for coin in self._coins.values())
 
     def rows(self) -> Iterator[MarketRow]:
