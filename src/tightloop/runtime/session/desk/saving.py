@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 def dumps(record: Any) -> bytes:
     """Return a record as bytes."""
-    document = [_layout(type(record)), _plain(record)]
+    kind: Any = type(record)
+    document = [_layout(kind), _plain(record)]
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -27,20 +28,22 @@ def loads(kind: type[T], saved: bytes) -> T:
         layout, plain = json.loads(saved)
     except (ValueError, TypeError) as error:
         raise ValueError("these bytes are no saved state of a desk") from error
-    if layout != _layout(kind):
+    hashable: Any = kind
+    if layout != _layout(hashable):
         raise ValueError("this state of a desk was saved by a version with another layout")
     restored: T = _restored(kind, plain)
     return restored
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     """Return the types of a record's fields, in their order."""
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
-def _layout(kind: type) -> str:
+@cache
+def _layout(kind: Any) -> str:
     """Return a hash of the names and types of all fields that are reached from a record."""
     seen: dict[str, list[str]] = {}
     _describe(kind, seen)

@@ -27,7 +27,7 @@ def advance(turn: Turn, order: DeskOrder) -> int:
     if not order.attempts:
         attempts.place(turn, order)
     live = order.live
-    confirmed = [one for one in live if one.wire == Wire.ACKED]
+    confirmed = [one for one in live if one.wire == Wire.ACKED and not one.canceling.is_wanted]
     right = next((one for one in confirmed if amends.is_as_wanted(order, one)), None)
     if right is not None:
         for attempt in live:
@@ -81,7 +81,7 @@ def _replace(turn: Turn, order: DeskOrder, last: Attempt, confirmed: list[Attemp
         return max(unknown) + UNKNOWN_NS
     if unknown and not attempts.may_double(turn, order):
         return NEVER_NS  # the proof of absence, or a report, lets it go on
-    if last.wire == Wire.ACKED and resting.can_amend(turn, last):
+    if last in confirmed and resting.can_amend(turn, last):
         return amends.advance(turn, order, last)
     if now_ns < order.next_try_ns:
         return order.next_try_ns

@@ -72,7 +72,9 @@ def _want(turn: Turn, order: DeskOrder, trail: Trail) -> None:
         return
     is_new = math.isnan(wanted_price)
     is_step = not is_new and abs(trail.stop_price - wanted_price) >= STEP * wanted_price
-    if is_new or (is_step and now_ns >= trail.moved_ns + APART_NS):
+    if is_step and now_ns < trail.moved_ns + APART_NS:
+        order.due_ns = min(order.due_ns, trail.moved_ns + APART_NS)
+    elif is_new or is_step:
         trail.moved_ns = now_ns
         order.want_stop(trail.stop_price)
         order.is_moved = not is_new
@@ -92,5 +94,4 @@ def advance(turn: Turn, order: DeskOrder) -> int:
     if order.is_moved and order.resting_stop == order.wanted.stop_price:
         order.is_moved = False
         endings.amended(turn, order)
-    is_behind = abs(trail.stop_price - order.wanted.stop_price) >= STEP * order.wanted.stop_price
-    return min(next_ns, trail.moved_ns + APART_NS) if is_behind else next_ns
+    return next_ns
