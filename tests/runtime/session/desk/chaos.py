@@ -20,8 +20,8 @@ from tightloop.runtime.session.desk.records import (
     NEVER_NS,
     SECOND_NS,
     Ask,
-    Capabilities,
     Command,
+    DeskTerms,
     NoteKind,
     Outputs,
     Reply,
@@ -40,8 +40,8 @@ ERRORS: tuple[Reply, ...] = (
 class Watched(Session):
     """A session that notes what may not happen."""
 
-    def __init__(self, capabilities: Capabilities) -> None:
-        super().__init__(capabilities)
+    def __init__(self, terms: DeskTerms) -> None:
+        super().__init__(terms)
         self.out: set[str] = set()  # client ids whose outcome is owed
         self.left: list[tuple[int, SubmitOrder]] = []  # when each submit left
 
@@ -63,7 +63,7 @@ class Chaos:
     """One symbol traded under faults. ``pick`` chooses among what there is, by remainder."""
 
     def __init__(self, *, can_amend: bool) -> None:
-        self.session = Watched(Capabilities("toy", "main", can_amend_limit=can_amend, gtd_min_s=600.0))
+        self.session = Watched(DeskTerms("toy", "main", can_amend_limit=can_amend, gtd_min_s=600.0))
         self.commands: dict[int, Command] = {}
         self.next_id = 65_536
         self.partial: set[int] = set()  # exits of a part of a position that no entry adds to

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
 
-from tightloop.core.domain.enums import EventKind, OrderKind, RowKind
+from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind
 from tightloop.core.domain.types import LOG_ROW
-from tightloop.ports.execution import CancelOrder, LookUpOrder, SubmitOrder
+from tightloop.ports.execution import CancelOrder, LookUpOrder, RefusalKind, RefusedByVenue, SubmitOrder
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.desk import Desk
@@ -122,3 +122,33 @@ def test_a_row_of_the_log_becomes_a_command() -> None:
     assert (command.kind, command.order_id, command.order_slot) == (RowKind.SUBMIT, 65_536, 3)
     assert (command.order_kind, command.is_exit, command.qty) == (OrderKind.STOP, True, 2.5)
     assert (command.stop_price, command.reference_price, command.expires_ns) == (90.0, 95.0, NEVER_NS)
+
+
+def test_an_order_in_doubt_is_looked_up_and_its_end_told() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns))
+    session.deliver()
+    session.venue.end(session.venue.orders[0], OrderState.CANCELED)
+    session.venue.reports.clear()
+    session.take(session.desk.on_doubt((session.venue.orders[0].request.client_id, "not ours"), session.now_ns))
+    session.deliver()
+    assert session.kinds() == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELED]
+    assert len(session.requests(LookUpOrder)) == 1
+
+
+def test_a_command_for_an_order_that_is_not_known_is_refused() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns, kind=RowKind.AMEND))
+    assert [(one.kind, one.reason) for one in session.answers] == [(EventKind.AMENDED, Reason.TOO_LATE)]
+
+
+def test_orders_that_are_over_are_kept_for_late_fills_and_then_forgotten() -> None:
+    session = Session()
+    for order_id in range(65_536, 65_536 + 1_030):
+        session.desk.state.lanes.tokens = 300.0
+        (ask,) = session.command(submit(order_id, session.now_ns)).asks
+        session.reply(ask, RefusedByVenue(RefusalKind.MARGIN, -2019, "no"))
+    state = session.desk.state
+    assert len(state.orders) == len(state.ended) == len(state.attempts) == 1_024
+    assert state.open_ids == []
+    assert 65_536 not in state.orders

@@ -6,7 +6,7 @@ from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
 from tightloop.core.domain.enums import EventKind
 from tightloop.ports.execution import Overloaded, RateLimited, ReadServerTime, SubmitOrder
 from tightloop.ports.transport import Lane
-from tightloop.runtime.session.desk.records import SECOND_NS, Ask, Capabilities, NoteKind, Reply
+from tightloop.runtime.session.desk.records import SECOND_NS, Ask, DeskTerms, NoteKind, Reply
 
 BUSY = Overloaded(-1008, "busy")
 
@@ -94,7 +94,7 @@ def test_retry_after_holds_every_lane_and_shortens_no_wait_of_an_exit() -> None:
 
 
 def test_the_last_fifth_of_the_budget_is_kept_for_exits() -> None:
-    session = Session(Capabilities("toy", "main", requests_max=10, requests_window_s=10.0))
+    session = Session(DeskTerms("toy", "main", requests_max=10, requests_window_s=10.0))
     for order_id in range(65_536, 65_556):
         session.command(submit(order_id, session.now_ns))
     assert len(_left(session)) == 8

@@ -32,8 +32,8 @@ from tightloop.runtime.session.desk.records import (
     NEVER_NS,
     SECOND_NS,
     Ask,
-    Capabilities,
     Command,
+    DeskTerms,
     Listed,
     Note,
     NoteKind,
@@ -47,7 +47,7 @@ WINDOW_NS = 5 * SECOND_NS
 START_NS = 1_700_000_000 * SECOND_NS
 NAN = math.nan
 LISTED = Listed(SYMBOL, 0.1, 0.001, 1.0, 0.0005, 0.0002, "USDT")
-CAPABILITIES = Capabilities("toy", "main")
+TERMS = DeskTerms("toy", "main")
 
 
 @dataclass
@@ -279,9 +279,9 @@ class Flight:
 class Session:
     """A desk and a toy venue with a network between them: every message waits until the test delivers or loses it."""
 
-    def __init__(self, capabilities: Capabilities = CAPABILITIES) -> None:
+    def __init__(self, terms: DeskTerms = TERMS) -> None:
         self.venue = ToyVenue()
-        self.desk = Desk.begin(capabilities, "session-1", 1, (LISTED,))
+        self.desk = Desk.begin(terms, "session-1", 1, (LISTED,))
         self.desk.on_time(self.now_ns)
         self.flights: list[Flight] = []
         self.answers: list[VenueAnswer] = []

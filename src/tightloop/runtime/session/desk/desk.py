@@ -5,7 +5,7 @@ import math
 from tightloop.ports.execution import Report
 from tightloop.runtime.session.desk import machine, saving
 from tightloop.runtime.session.desk.ids import session_code
-from tightloop.runtime.session.desk.records import Capabilities, Command, Listed, Outputs, Reply
+from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
 from tightloop.runtime.session.desk.state import Prices, State, Turn
 
 
@@ -16,9 +16,9 @@ class Desk:
         self._turn = Turn(state)
 
     @classmethod
-    def begin(cls, capabilities: Capabilities, session_id: str, epoch: int, listed: tuple[Listed, ...]) -> "Desk":
+    def begin(cls, terms: DeskTerms, session_id: str, epoch: int, listed: tuple[Listed, ...]) -> "Desk":
         """Return the desk of a new session; ``listed``: its instruments, in the order of the core's."""
-        return cls(State(capabilities, session_code(session_id), epoch, list(listed)))
+        return cls(State(terms, session_code(session_id), epoch, list(listed)))
 
     @property
     def state(self) -> State:
@@ -84,6 +84,12 @@ class Desk:
         """Take new rules of an instrument."""
         self._at(now_ns)
         machine.take_listed(self._turn.state, instrument, listed)
+        return self._settled()
+
+    def on_doubt(self, client_ids: tuple[str, ...], now_ns: int) -> Outputs:
+        """Look orders up that the venue does not list as open."""
+        self._at(now_ns)
+        machine.take_doubts(self._turn, client_ids)
         return self._settled()
 
     def on_restart(self, epoch: int, now_ns: int) -> Outputs:

@@ -75,18 +75,18 @@ def free_ns(state: State, lane: Lane) -> int:
 
 
 def _kept(state: State, lane: Lane) -> float:
-    return 0.0 if lane == Lane.EXIT else EXIT_SHARE * state.capabilities.requests_max
+    return 0.0 if lane == Lane.EXIT else EXIT_SHARE * state.terms.requests_max
 
 
 def _rate(state: State) -> float:
     """Return how many requests a second the budget allows."""
-    return state.capabilities.requests_max / state.capabilities.requests_window_s
+    return state.terms.requests_max / state.terms.requests_window_s
 
 
 def _refill(state: State) -> None:
     """Add to the budget what time has brought."""
     lanes = state.lanes
-    full = float(state.capabilities.requests_max)
+    full = float(state.terms.requests_max)
     if math.isnan(lanes.tokens):
         lanes.tokens = full
     else:

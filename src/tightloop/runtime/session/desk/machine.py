@@ -284,6 +284,14 @@ def take_listed(state: State, instrument: int, listed: Listed) -> None:
     state.listed[instrument] = listed
 
 
+def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:
+    """Look orders up whose state is in doubt."""
+    for client_id in client_ids:
+        found = reports.find(turn, client_id, "")
+        if found is not None and found[1].is_at_venue:
+            look_ups.begin(turn, *found, 0)
+
+
 def restart(turn: Turn, epoch: int) -> None:
     """Begin another life of the process: what was out is out of sight, and every outcome that is owed is unknown."""
     state = turn.state

@@ -49,7 +49,7 @@ class NoteKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
+class DeskTerms:
     """What a venue can do and how fast it takes requests; times in seconds."""
 
     venue: str

@@ -24,8 +24,8 @@ from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import (
     NEVER_NS,
     Ask,
-    Capabilities,
     Command,
+    DeskTerms,
     Listed,
     Note,
     NoteKind,
@@ -350,7 +350,7 @@ class Counts:
 class State:
     """All that the desk knows."""
 
-    capabilities: Capabilities
+    terms: DeskTerms
     session: str  # code of the session in client ids
     epoch: int
     listed: list[Listed]

@@ -8,11 +8,11 @@ from tests.runtime.session.desk.toy_venue import Session, submit
 from tightloop.core.domain.enums import EventKind, OrderState, Reason, RowKind
 from tightloop.ports.execution import AmendOrder, RefusalKind, RefusedByVenue, SubmitOrder
 from tightloop.ports.transport import NoAnswer
-from tightloop.runtime.session.desk.records import Capabilities, Outputs
+from tightloop.runtime.session.desk.records import DeskTerms, Outputs
 
 
 def _resting(*, can_amend: bool) -> Session:
-    session = Session(Capabilities("toy", "main", can_amend_limit=can_amend))
+    session = Session(DeskTerms("toy", "main", can_amend_limit=can_amend))
     session.command(submit(65_536, session.now_ns))
     session.deliver()
     return session

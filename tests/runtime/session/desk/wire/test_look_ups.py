@@ -5,7 +5,7 @@ from tests.runtime.session.desk.toy_venue import SYMBOL, Session, stop, submit
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.ports.execution import CancelOrder, LookUpOrder, NoSuchOrder, ReadServerTime, ServerTime
 from tightloop.ports.transport import Lane, NoAnswer
-from tightloop.runtime.session.desk.records import SECOND_NS, Ask, Capabilities, NoteKind
+from tightloop.runtime.session.desk.records import SECOND_NS, Ask, DeskTerms, NoteKind
 
 ABSENT = NoSuchOrder(-2013, "no such order")
 
@@ -34,7 +34,7 @@ def _answer_absent(session: Session, seconds: float) -> list[tuple[float, str]]:
 
 
 def test_an_unknown_order_is_looked_up_after_waits_that_double() -> None:
-    session = Session(Capabilities("toy", "main", receive_window_ms=60_000))
+    session = Session(DeskTerms("toy", "main", receive_window_ms=60_000))
     _unknown(session)
     times = [at for at, _ in _answer_absent(session, 40)]
     assert times == [0.25, 0.75, 1.75, 3.75, 7.75, 15.75, 23.75, 31.75, 39.75]
@@ -87,7 +87,7 @@ def test_a_request_that_arrives_within_the_window_is_found_though_it_was_absent_
 
 
 def test_a_venue_whose_window_is_not_proven_is_given_more_time() -> None:
-    session = Session(Capabilities("toy", "main", absence_min_s=30.0))
+    session = Session(DeskTerms("toy", "main", absence_min_s=30.0))
     _unknown(session)
     _answer_absent(session, 31)
     assert session.kinds() == [EventKind.ORDER_UNKNOWN]

@@ -19,7 +19,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.ports.transport import Lane, NoAnswer, NotSent
 from tightloop.runtime.session.desk import ids
-from tightloop.runtime.session.desk.records import SECOND_NS, Capabilities, NoteKind, Reply
+from tightloop.runtime.session.desk.records import SECOND_NS, DeskTerms, NoteKind, Reply
 
 NOT_EXECUTED = [
     Overloaded(-1008, "busy"),
@@ -166,7 +166,7 @@ def test_an_entry_with_a_refused_key_ends_and_an_exit_goes_on_trying() -> None:
 
 
 def test_an_entry_with_an_end_gets_a_date_where_the_venue_takes_one() -> None:
-    session = Session(Capabilities("toy", "main", gtd_min_s=610.0))
+    session = Session(DeskTerms("toy", "main", gtd_min_s=610.0))
     near, far = session.now_ns + 60 * SECOND_NS, session.now_ns + 3_600 * SECOND_NS
     session.command(submit(65_536, session.now_ns, expires_ns=near))
     session.command(submit(65_537, session.now_ns, expires_ns=far))

@@ -28,7 +28,7 @@ def queue(turn: Turn, order: DeskOrder, kind: OrderKind, tif: TimeInForce, price
         price=price,
         stop_price=wanted.stop_price if is_stop else math.nan,
         queued_ns=turn.state.now_ns,
-        is_conditional=is_stop and turn.state.capabilities.has_conditional_orders,
+        is_conditional=is_stop and turn.state.terms.has_conditional_orders,
     )
     turn.add_attempt(order, attempt)
     return attempt

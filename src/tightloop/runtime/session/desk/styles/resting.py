@@ -30,8 +30,8 @@ def advance(turn: Turn, order: DeskOrder) -> int:
 
 def can_amend(turn: Turn, attempt: Attempt) -> bool:
     """Return whether the venue can amend an attempt of this kind."""
-    capabilities = turn.state.capabilities
-    return capabilities.can_amend_limit if attempt.kind == OrderKind.LIMIT else capabilities.can_amend_stop
+    terms = turn.state.terms
+    return terms.can_amend_limit if attempt.kind == OrderKind.LIMIT else terms.can_amend_stop
 
 
 def _amend(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:

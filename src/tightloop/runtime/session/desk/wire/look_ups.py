@@ -51,7 +51,7 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
 
 def _gone_ns(turn: Turn, attempt: Attempt) -> int:
     """Return when, by the venue's clock, what was signed last cannot arrive any more."""
-    return attempt.signed_ns + turn.state.capabilities.absence_after_ns
+    return attempt.signed_ns + turn.state.terms.absence_after_ns
 
 
 def _ask(turn: Turn, order: DeskOrder, attempt: Attempt, *, is_conditional: bool) -> None:

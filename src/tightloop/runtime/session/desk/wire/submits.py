@@ -73,7 +73,7 @@ def _request(turn: Turn, order: DeskOrder, attempt: Attempt) -> SubmitOrder:
     """Build the request of an attempt; with a date where the venue takes one and the order has one."""
     state, wanted = turn.state, order.wanted
     tif, expires_ns = attempt.tif, 0
-    gtd_min_s = state.capabilities.gtd_min_s
+    gtd_min_s = state.terms.gtd_min_s
     if tif in (TimeInForce.GTC, TimeInForce.GTT):
         tif = TimeInForce.GTC
         may_date = attempt.kind == OrderKind.LIMIT and not wanted.is_exit and not wanted.is_post_only
