@@ -66,6 +66,7 @@ class Chaos:
         self.session = Watched(DeskTerms("toy", "main", can_amend_limit=can_amend, gtd_min_s=600.0))
         self.commands: dict[int, Command] = {}
         self.next_id = 65_536
+        self.group = 0  # one-cancels-other
         self.partial: set[int] = set()  # exits of a part of a position that no entry adds to
 
     # Commands -----------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Chaos:
         state = self.session.desk.state
         is_free = not state.lanes.lanes[Lane.EXIT].opened_ns and state.lanes.paused_ns <= self.session.now_ns
         outputs = self.session.command(command)
-        if command.is_exit and is_free:
+        if command.is_exit and is_free and not self._waits_here(self.order(command.order_id)):
             name = ids.ClientId(state.session, state.epoch, command.order_id, 0).text
             left = [one.request.client_id for one in outputs.asks if isinstance(one.request, SubmitOrder)]
             assert name in left, "an exit leaves at once"
@@ -105,8 +106,11 @@ class Chaos:
         if self.held > 1e-9:
             qty = round(self.held, 3)
             exits = [one for one in self._open(OrderKind.MARKET) if one.is_exit]
-            if not self._open(OrderKind.STOP):
-                self._submit(stop(self.next_id, now_ns, stop_price=price - 5.0, qty=qty))
+            if not self._open(OrderKind.STOP, OrderKind.TRAILING):
+                self.group += pick % 2  # some have a target in their group, to come
+                self._submit(self._stop(pick, price, qty))
+            elif self.group and pick % 3 == 1 and not [one for one in self._open(OrderKind.LIMIT) if one.is_exit]:
+                self._submit(self._target(price, qty))
             elif not exits and pick % 3 == 0:
                 part = round(qty / 2, 3) if pick % 2 and qty > 0.01 and not is_entering else qty
                 if part < qty:
@@ -120,15 +124,30 @@ class Chaos:
             tif = TimeInForce.IOC if pick % 5 == 0 else TimeInForce.GTC
             self._submit(submit(self.next_id, now_ns, price=price, tif=tif, expires_ns=expires_ns))
 
+    def _stop(self, pick: int, price: float, qty: float) -> Command:
+        """Return a stop, fixed or trailing."""
+        now_ns = self.session.now_ns
+        if pick % 3:
+            return stop(self.next_id, now_ns, stop_price=price - 5.0, qty=qty, oco=self.group)
+        return stop(
+            self.next_id, now_ns, order_kind=OrderKind.TRAILING, stop_price=float("nan"), trail_pct=3.0, qty=qty,
+            oco=self.group, arm_price=price if pick % 2 else float("nan"),
+        )  # fmt: skip
+
+    def _target(self, price: float, qty: float) -> Command:
+        """Return a target of the stop's group."""
+        wanted = {"order_kind": OrderKind.LIMIT, "price": price + 4.0, "stop_price": float("nan"), "oco": self.group}
+        return stop(self.next_id, self.session.now_ns, qty=qty, **wanted)
+
     def cancel(self, pick: int) -> None:
-        """Cancel an entry or a stop."""
-        candidates = self._open(OrderKind.LIMIT, OrderKind.STOP)
+        """Cancel an entry, a target or a stop."""
+        candidates = self._open(OrderKind.LIMIT, OrderKind.STOP, OrderKind.TRAILING)
         if candidates:
             command = candidates[pick % len(candidates)]
             self.session.command(replace(command, kind=RowKind.CANCEL, ts_ns=self.session.now_ns))
 
     def amend(self, pick: int, price: float) -> None:
-        """Amend an entry or a stop."""
+        """Amend an entry, a target or a stop."""
         candidates = self._open(OrderKind.LIMIT, OrderKind.STOP)
         if candidates:
             command = candidates[pick % len(candidates)]
@@ -248,7 +267,12 @@ class Chaos:
         open_there = [one for one in self.session.venue.orders if one.is_open and one.request.client_id in names]
         if order.is_ended or order.is_filled:
             assert not open_there, "what was told to have ended is not at the venue"
-        else:
+        elif not self._waits_here(order):
             assert len(open_there) == 1, "what is open here is there, once"
         if command.order_kind == OrderKind.MARKET:
             assert order.is_ended or order.is_filled, "what is at market ends"
+
+    @staticmethod
+    def _waits_here(order: DeskOrder) -> bool:
+        """Return whether a trailing stop is not armed yet, or has gone on as a market exit."""
+        return order.trail is not None and not order.wanted.stop_price > 0.0

@@ -8,6 +8,8 @@ from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
 from tightloop.runtime.session.desk.state import Prices, State, Turn
 
+_NOTHING = Outputs()
+
 
 class Desk:
     """The desk. Every input has the time at which it was taken in, ns UTC; time never goes back."""
@@ -65,8 +67,9 @@ class Desk:
     ) -> Outputs:
         """Take prices of an instrument; NaN: as they were."""
         self._at(now_ns)
-        machine.take_prices(self._turn, instrument, Prices(bid, ask, last, mark))
-        return self._settled()
+        follows = machine.take_prices(self._turn, instrument, Prices(bid, ask, last, mark))
+        state = self._turn.state
+        return self._settled() if follows or state.now_ns >= state.next_due_ns else _NOTHING
 
     def on_holding(self, instrument: int, ours: float, foreign: float, now_ns: int) -> Outputs:
         """Take the signed position on an instrument: ours, and what the account holds beside it."""

@@ -132,6 +132,8 @@ def forget(turn: Turn, order: DeskOrder) -> None:
     if not order.is_over:
         return
     state.open_ids.remove(order.order_id)
+    if order.trail is not None:
+        state.trailing_ids.remove(order.order_id)
     state.ended.append(order.order_id)
     while len(state.ended) > ENDED_KEPT:
         dropped = state.orders.pop(state.ended.pop(0))

@@ -96,6 +96,7 @@ def _begin(turn: Turn, command: Command) -> None:
     turn.state.orders[command.order_id] = order
     turn.state.open_ids.append(command.order_id)
     if style == Style.TRAILING:
+        turn.state.trailing_ids.append(command.order_id)
         trailing.begin(turn, order)
 
 
@@ -258,20 +259,30 @@ def _expire(turn: Turn, order: DeskOrder) -> int:
 # The rest ------------------------------------------------------------------------------------------------------------
 
 
-def take_prices(turn: Turn, instrument: int, prices: Prices) -> None:
-    """Take the latest prices of an instrument (NaN: as they were), and let trailing stops follow."""
+def take_prices(turn: Turn, instrument: int, prices: Prices) -> bool:
+    """Take the latest prices of an instrument (NaN: as they were); return whether a trailing stop follows them.
+
+    This is called for every quote and print, so it does nothing else.
+    """
     state = turn.state
-    known = state.prices.setdefault(instrument, Prices())
-    for name in ("bid", "ask", "last", "mark"):
-        price = getattr(prices, name)
-        if price == price:
-            setattr(known, name, price)
-    if prices.bid == prices.bid or prices.ask == prices.ask:
-        known.touch_ns = state.now_ns
-    for order in turn.opened():
-        if order.trail is not None and order.wanted.instrument == instrument and not order.is_ended:
-            price = trailing.price_of(order.wanted.side, order.wanted.trigger, known)
-            trailing.follow(turn, order, price)
+    known = state.prices.get(instrument)
+    if known is None:
+        known = state.prices[instrument] = Prices()
+    if prices.bid == prices.bid:
+        known.bid, known.touch_ns = prices.bid, state.now_ns
+    if prices.ask == prices.ask:
+        known.ask, known.touch_ns = prices.ask, state.now_ns
+    if prices.last == prices.last:
+        known.last = prices.last
+    if prices.mark == prices.mark:
+        known.mark = prices.mark
+    follows = False
+    for order_id in state.trailing_ids:
+        order = state.orders[order_id]
+        if order.wanted.instrument == instrument and not order.is_ended:
+            trailing.follow(turn, order, trailing.price_of(order.wanted.side, order.wanted.trigger, known))
+            follows = True
+    return follows
 
 
 def take_holding(state: State, instrument: int, ours: float, foreign: float) -> None:

@@ -361,6 +361,7 @@ class State:
     attempts: dict[str, tuple[int, int]] = field(default_factory=dict)  # client id: order, place
     venue_ids: dict[str, tuple[int, int]] = field(default_factory=dict)  # venue's order id: order, place
     open_ids: list[int] = field(default_factory=list)  # of orders that are not over
+    trailing_ids: list[int] = field(default_factory=list)  # of those of them that trail
     ended: list[int] = field(default_factory=list)  # of orders that are over, the oldest first
     next_due_ns: int = 0
     asked: dict[int, Outstanding] = field(default_factory=dict)
@@ -423,6 +424,8 @@ class Turn:
         if order.order_id in state.ended:
             state.ended.remove(order.order_id)
             state.open_ids.append(order.order_id)
+            if order.trail is not None:
+                state.trailing_ids.append(order.order_id)
         order.due_ns = 0
 
     def listed(self, order: DeskOrder) -> Listed:
