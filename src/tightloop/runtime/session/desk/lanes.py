@@ -7,9 +7,9 @@ Four lanes, the most urgent first: exits and look-ups, cancels, entries, queries
 - the budget of requests has room: the last fifth of it is kept for the exit lane.
 
 A breaker opens after 5 failures of its lane within 60 s (no answer, outcome unknown, overload, rate limit). While it is
-open, the lane is probed by asking the venue's time, which changes nothing whatever becomes of it: after 30 s, and each
-second while an exit waits, because an exit has to leave within a second of the venue being reachable. An answer closes
-it, but for one more failure.
+open, the lane is probed by asking the venue's time, which changes nothing whatever becomes of it: after 30 s; while an
+exit waits, all the time, because it has to leave within a second of the venue being reachable. An answer closes it, but
+for one more failure.
 """
 
 import math
@@ -28,7 +28,8 @@ from tightloop.runtime.session.desk.state import Lanes, LaneState, Purpose, Stat
 FAILURES_MAX = 5
 FAILURES_SPAN_NS = 60 * SECOND_NS
 PROBE_AFTER_NS = 30 * SECOND_NS
-PROBE_EXIT_NS = SECOND_NS
+PROBE_EXIT_NS = SECOND_NS // 4
+PROBE_EXIT_AWAITED_NS = SECOND_NS // 2  # an answer that comes later still closes the breaker
 EXIT_SHARE = 0.2
 SHORT_NS = 2 * SECOND_NS  # how long exits, cancels and look-ups are awaited
 LONG_NS = 10 * SECOND_NS
@@ -159,7 +160,8 @@ def advance(turn: Turn) -> int:
             continue
         due_ns = max(lane_state.probe_ns, lanes.paused_ns)
         if state.now_ns >= due_ns:
-            lane_state.probe_ask_id = turn.ask(ReadServerTime(), Purpose.PROBE, lane, SHORT_NS, None)
+            awaited_ns = PROBE_EXIT_AWAITED_NS if lane == Lane.EXIT else SHORT_NS
+            lane_state.probe_ask_id = turn.ask(ReadServerTime(), Purpose.PROBE, lane, awaited_ns, None)
         else:
             next_ns = min(next_ns, due_ns)
     return next_ns

@@ -136,7 +136,7 @@ def take_reply(turn: Turn, ask_id: int, reply: Reply) -> None:
             for report in reply:
                 reports.take(turn, report, is_listed=True)
         return
-    if not asked.is_late:
+    if not asked.is_late or asked.purpose == Purpose.PROBE:
         lanes.on_reply(turn, asked.lane, reply, is_probe=asked.purpose == Purpose.PROBE)
     elif not lanes.is_failure(reply):
         lanes.reached(state)

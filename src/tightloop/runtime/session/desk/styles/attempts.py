@@ -57,4 +57,5 @@ def may_double(turn: Turn, order: DeskOrder) -> bool:
         return False
     to_close = -order.wanted.side * holding.ours
     is_beside = -order.wanted.side * holding.foreign > order.slack
-    return not is_beside and order.remaining >= to_close - order.slack
+    closes_all = to_close > order.slack and order.remaining >= to_close - order.slack
+    return closes_all and not is_beside
