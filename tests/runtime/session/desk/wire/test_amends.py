@@ -85,6 +85,24 @@ def test_a_venue_that_cannot_amend_has_the_order_canceled_and_the_rest_placed() 
     assert [order.state for order in session.venue.orders] == [OrderState.CANCELED, OrderState.ACCEPTED]
 
 
+def test_the_rest_is_placed_once_it_is_known_how_much_that_is() -> None:
+    session = _resting(can_amend=False)
+    session.venue.share = 0.25
+    session.venue.move(94.0)
+    session.venue.has_liquidity = False
+    session.venue.reports.clear()  # the fill's report is lost
+    _amend(session, price=93.0)
+    session.arrive(session.flights[0])
+    session.venue.reports.clear()
+    session.arrive(session.flights[0])  # canceled, a quarter filled
+    assert len(session.requests(SubmitOrder)) == 1
+    session.sleep(0.5, delivers=True)
+    rest = session.requests(SubmitOrder)[-1]
+    assert isinstance(rest, SubmitOrder)
+    assert rest.qty == 0.75
+    assert sum(order.filled for order in session.venue.orders) == 0.25
+
+
 def test_an_order_that_fills_before_its_amend_arrives_is_told_to_be_too_late() -> None:
     session = _resting(can_amend=False)
     session.venue.move(94.0)
