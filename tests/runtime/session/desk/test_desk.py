@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
+from tests.runtime.session.desk.styles.test_stops import holding
+from tests.runtime.session.desk.toy_venue import Session, exit_at_market, stop, submit
 
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind
 from tightloop.core.domain.types import LOG_ROW
@@ -152,3 +153,20 @@ def test_orders_that_are_over_are_kept_for_late_fills_and_then_forgotten() -> No
     assert len(state.orders) == len(state.ended) == len(state.attempts) == 1_024
     assert state.open_ids == []
     assert 65_536 not in state.orders
+
+
+def test_a_position_is_protected_by_a_confirmed_stop_or_an_exit_under_way() -> None:
+    session = holding()
+    assert not session.desk.is_protected(0)
+    session.command(stop(65_537, session.now_ns))
+    assert not session.desk.is_protected(0), "it is not confirmed"
+    session.deliver()
+    assert session.desk.is_protected(0)
+    assert not session.desk.is_protected(1)
+    session.venue.end(session.venue.orders[-1], OrderState.EXPIRED)
+    session.deliver()
+    assert not session.desk.is_protected(0)
+    (ask,) = session.command(exit_at_market(65_538, session.now_ns)).asks
+    assert session.desk.is_protected(0)
+    session.reply(ask, NoAnswer("reset"))
+    assert session.desk.unknown_ids() == (ids.ClientId(ids.session_code("session-1"), 1, 65_538, 0).text,)

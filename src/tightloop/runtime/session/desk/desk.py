@@ -6,7 +6,7 @@ from tightloop.ports.execution import Report
 from tightloop.runtime.session.desk import machine, saving
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
-from tightloop.runtime.session.desk.state import Prices, State, Turn
+from tightloop.runtime.session.desk.state import Prices, State, Style, Turn, Wire
 
 _NOTHING = Outputs()
 
@@ -31,6 +31,20 @@ class Desk:
     def next_due_ns(self) -> int:
         """When ``on_time`` is due if nothing else comes in."""
         return self._turn.state.next_due_ns
+
+    def unknown_ids(self) -> tuple[str, ...]:
+        """Return the client ids of attempts whose outcome is not known."""
+        attempts = (attempt for order in self._turn.opened() for attempt in order.attempts)
+        return tuple(attempt.client_id for attempt in attempts if attempt.wire == Wire.UNKNOWN)
+
+    def is_protected(self, instrument: int) -> bool:
+        """Return whether a stop of the instrument's position is confirmed at the venue, or a market exit under way."""
+        for order in self._turn.opened():
+            if order.wanted.instrument == instrument and order.wanted.is_exit and not order.is_ended:
+                is_stop = order.style in (Style.STOP, Style.TRAILING)
+                if order.style == Style.CLOSING or (is_stop and any(one.wire == Wire.ACKED for one in order.attempts)):
+                    return True
+        return False
 
     def on_command(self, command: Command) -> Outputs:
         """Take a command of the step (``records.command_of`` a row of the log)."""
