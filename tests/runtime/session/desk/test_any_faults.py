@@ -149,3 +149,9 @@ def swarm(seed: int, steps: int) -> Chaos:
 def test_a_swarm_of_sessions_under_faults_stays_right(first: int) -> None:
     for seed in range(first, first + 20):
         swarm(seed, 150)
+
+
+@pytest.mark.parametrize("seed", [525, 1386])
+def test_a_seed_that_found_something_is_kept(seed: int) -> None:
+    # 525: a second exit for a position that was thought flat; 1386: the end of an order that vanished, never told
+    swarm(seed, 300)

@@ -38,11 +38,17 @@ def _note_gap(turn: Turn, attempt: Attempt) -> None:
     now_ns = turn.state.now_ns
     if not attempt.has_gap:
         attempt.gap_ns = 0
-        attempt.fills_due_ns = 0 if attempt.guessed_qty == 0.0 else attempt.fills_due_ns
+        _end_questions(attempt)
     elif not attempt.gap_ns:
         attempt.gap_ns = now_ns
         attempt.fills_due_ns = now_ns + GAP_ASK_NS
         attempt.fills_waits = 0
+
+
+def _end_questions(attempt: Attempt) -> None:
+    """Ask for no more trades, unless one was only implied or the end of an order that vanished waits for the list."""
+    if attempt.guessed_qty == 0.0 and not attempt.is_list_owed:
+        attempt.fills_due_ns = 0
 
 
 def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> None:
@@ -87,7 +93,7 @@ def _correct_fee(turn: Turn, order: DeskOrder, attempt: Attempt, qty: float, fee
     attempt.guessed_qty -= qty
     if attempt.guessed_qty <= attempt.qty * 1e-9:
         attempt.guessed_qty = attempt.guessed_fee = 0.0
-        attempt.fills_due_ns = 0
+        _end_questions(attempt)
     if estimated != fee:
         answer = VenueAnswer(EventKind.BALANCE_CORRECTED, reason=Correction.FEE, amount=estimated - fee, fill_key=key)
         turn.tell(order, answer)

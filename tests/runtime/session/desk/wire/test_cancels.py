@@ -4,7 +4,16 @@ import pytest
 from tests.runtime.session.desk.toy_venue import Session, submit
 
 from tightloop.core.domain.enums import EventKind, OrderState, Reason, RowKind
-from tightloop.ports.execution import CancelOrder, LookUpOrder, NoSuchOrder, RefusalKind, RefusedByVenue, SubmitOrder
+from tightloop.ports.execution import (
+    CancelOrder,
+    FillReport,
+    ListFills,
+    LookUpOrder,
+    NoSuchOrder,
+    RefusalKind,
+    RefusedByVenue,
+    SubmitOrder,
+)
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk.records import NoteKind, Outputs
 
@@ -119,6 +128,26 @@ def test_an_accepted_order_that_vanishes_ends_after_the_proof_and_a_list_of_its_
     session.sleep(20, delivers=True)
     assert session.kinds() == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELED]
     assert NoteKind.VANISHED in session.noted()
+
+
+def test_the_list_that_the_end_of_a_vanished_order_waits_for_is_asked_until_it_is_answered() -> None:
+    session = _resting()
+    session.venue.share = 0.4
+    session.venue.move(94.0)
+    fill = next(one for one in session.venue.reports if isinstance(one, FillReport))
+    session.venue.reports.clear()
+    session.venue.orders.clear()
+    _cancel(session)
+    while NoteKind.VANISHED not in session.noted():
+        session.sleep(0.05)
+        for flight in list(session.flights):
+            if not isinstance(flight.ask.request, ListFills):
+                session.arrive(flight)
+    session.flights.clear()  # the list is lost
+    session.sleep(2.1)
+    session.report(fill)  # and the trade it would have had arrives by itself
+    session.sleep(40, delivers=True)
+    assert session.kinds() == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_FILLED, EventKind.ORDER_CANCELED]
 
 
 def test_a_lost_answer_of_a_cancel_is_no_confirmation() -> None:
