@@ -22,6 +22,7 @@ from pathlib import Path
 from tidy_language import banned_words, docstring_verbs, draw
 from tidy_report import report
 from tidy_shape import (
+    AWAITED,
     FUNCTION_LINES_MAX,
     file_length,
     folder_width,
@@ -258,6 +259,7 @@ def path_lists(tree: Tree, ratchet: Ratchet) -> Iterator[Finding]:
         "WORLD_ALLOWED": [re.escape(path) for path, _ in WORLD_ALLOWED],
         "BROAD_ALLOWED": [re.escape(path) for path in BROAD_ALLOWED],
         "LAZY_FILES": list(LAZY_FILES),
+        "AWAITED": [re.escape(f"src/{module.replace('.', '/')}.py") for module in AWAITED],
         "LAZY_DEPENDENCIES": [re.escape(path) for path, _ in LAZY_DEPENDENCIES.values()],
     }
     patterns = {pattern: name for name, entries in lists.items() for pattern in entries}
@@ -315,8 +317,11 @@ def dead_modules(tree: Tree, _: Ratchet) -> Iterator[Finding]:
     for source in tree.package:
         if source.path.endswith(("/__init__.py", "/__main__.py")) or DISCOVERED.match(source.path):
             continue
-        if source.module not in named:
+        if source.module not in named and source.module not in AWAITED:
             yield Finding(source.path, 0, "nothing imports it: remove it, or name its folder as discovered")
+    for module in AWAITED:
+        if module in named:
+            yield Finding("tools/tidy_shape.py", 0, f"AWAITED: {module} is imported now: take it from the list")
 
 
 def reasons(tree: Tree, _: Ratchet) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from app.sandbox.twins import SYMBOL, exchange, quote, trade
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
+from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.faults import Faults
 from tightloop.app.sandbox.server import Sandbox
 from tightloop.model.errors import InputError
@@ -54,7 +54,7 @@ class Wire:
 @contextlib.asynccontextmanager
 async def served():
     """Serve a twin without a clock on a market that is written down."""
-    sandbox = Sandbox(BinanceUsdm(exchange(*ROWS), Faults(1), "twin", "twin-secret", "twin"), None)
+    sandbox = Sandbox(BinanceTwin(exchange(*ROWS), Faults(1), "twin", "twin-secret", "twin"), None)
     port = await sandbox.start(0)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session:
         yield Wire(session, port, sandbox)

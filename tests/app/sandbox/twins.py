@@ -5,7 +5,7 @@ import hmac
 import json
 from urllib.parse import urlencode
 
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
+from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
 from tightloop.app.sandbox.listing import Listing, TierRule
@@ -66,7 +66,7 @@ class Client:
 
     def __init__(self, found=None, seed=1):
         self.exchange = found if found is not None else exchange()
-        self.venue = BinanceUsdm(self.exchange, Faults(seed), "twin", "twin-secret", "twin")
+        self.venue = BinanceTwin(self.exchange, Faults(seed), "twin", "twin-secret", "twin")
 
     def ask(self, method, path, second=None, **params):
         """Return (status, reply) of a signed request."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sim.virtual.machine import START_NS
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
+from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.binance_usdm.streams import Streams, Subscriber
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
@@ -18,7 +18,7 @@ class TwinServer:
 
     def __init__(self, scenario: str, seed: int) -> None:
         self.exchange = Exchange(SampleMarket(scenario, seed, START_NS), seed)
-        self.venue = BinanceUsdm(self.exchange, Faults(seed), KEY, SECRET, "twin")
+        self.venue = BinanceTwin(self.exchange, Faults(seed), KEY, SECRET, "twin")
         self._streams = Streams(self.venue)
 
     def respond(

@@ -8,7 +8,7 @@ rounded to eight decimals, as they are told; results are not rounded.
 from dataclasses import dataclass, field, replace
 
 from tightloop.app.sandbox.board import Board
-from tightloop.app.sandbox.records import AccountTold, BookedOrder, Execution, Holding, Income
+from tightloop.app.sandbox.records import AccountPosition, AccountTold, BookedOrder, Execution, Income
 
 WALLET_DEFAULT = 10_000.0
 LEVERAGE_DEFAULT = 20
@@ -36,7 +36,7 @@ class Ledger:
         self.boards = boards
         self.wallet = wallet
         self.settings = AccountSettings()
-        self.holdings: dict[tuple[str, str], Holding] = {}
+        self.holdings: dict[tuple[str, str], AccountPosition] = {}
         self.incomes: list[Income] = []
         self._next_income = 9_000_000
 
@@ -49,11 +49,11 @@ class Ledger:
         """Return whether positions of a symbol share the margin of the account (CROSSED)."""
         return self.settings.shared_margin.get(symbol, self.settings.shared_by_default)
 
-    def holding(self, symbol: str, position_side: str = "BOTH") -> Holding:
+    def holding(self, symbol: str, position_side: str = "BOTH") -> AccountPosition:
         """Return a position, of 0 lots if there is none."""
-        return self.holdings.setdefault((symbol, position_side), Holding(symbol, position_side))
+        return self.holdings.setdefault((symbol, position_side), AccountPosition(symbol, position_side))
 
-    def open_holdings(self) -> list[Holding]:
+    def open_holdings(self) -> list[AccountPosition]:
         """Return the positions that are not flat, by symbol."""
         return [found for _, found in sorted(self.holdings.items()) if found.lots]
 
@@ -64,24 +64,24 @@ class Ledger:
         assert mark is not None, f"{symbol} has a position and no price"
         return mark
 
-    def unrealised(self, holding: Holding) -> float:
+    def unrealised(self, holding: AccountPosition) -> float:
         """Return the unrealised result of a position."""
         if not holding.lots:
             return 0.0
         qty = self.boards[holding.symbol].listing.qty(holding.lots)
         return qty * (self.mark(holding.symbol) - holding.entry)
 
-    def notional(self, holding: Holding) -> float:
+    def notional(self, holding: AccountPosition) -> float:
         """Return the worth of a position at the mark price, positive."""
         if not holding.lots:
             return 0.0
         return abs(self.boards[holding.symbol].listing.qty(holding.lots)) * self.mark(holding.symbol)
 
-    def maintenance(self, holding: Holding) -> float:
+    def maintenance(self, holding: AccountPosition) -> float:
         """Return the maintenance margin of a position."""
         return self.boards[holding.symbol].listing.maintenance(self.notional(holding))
 
-    def initial(self, holding: Holding) -> float:
+    def initial(self, holding: AccountPosition) -> float:
         """Return the initial margin of a position."""
         return self.notional(holding) / self.leverage(holding.symbol)
 
@@ -141,7 +141,7 @@ class Ledger:
         self.wallet -= fill.fee
         self._earn("COMMISSION", fill.symbol, -fill.fee, fill.ts_ns, fill.trade_id)
 
-    def settle(self, holding: Holding, rate: float, ts_ns: int) -> Income | None:
+    def settle(self, holding: AccountPosition, rate: float, ts_ns: int) -> Income | None:
         """Pay or receive funding on a position; None when it rounds to nothing."""
         qty = self.boards[holding.symbol].listing.qty(holding.lots)
         amount = round(-qty * self.mark(holding.symbol) * rate, FEE_DIGITS)
@@ -163,7 +163,7 @@ class Ledger:
         self.incomes.append(income)
         return income
 
-    def liquidation_price(self, holding: Holding) -> float | None:
+    def liquidation_price(self, holding: AccountPosition) -> float | None:
         """Return the mark price at which a position is taken over; None if there is none above 0."""
         if not holding.lots:
             return None
@@ -174,12 +174,12 @@ class Ledger:
         price = (money + cumulated - side * qty * holding.entry) / (qty * (rule.maintenance_rate - side))
         return price if price > 0.0 else None
 
-    def _spare(self, holding: Holding) -> float:
+    def _spare(self, holding: AccountPosition) -> float:
         """Return what keeps a position of shared margin from liquidation, while the others stand still."""
         others = [found for found in self.open_holdings() if found is not holding and self.is_shared(found.symbol)]
         return self.shared + sum(self.unrealised(found) - self.maintenance(found) for found in others)
 
-    def fallen(self) -> list[Holding]:
+    def fallen(self) -> list[AccountPosition]:
         """Return the positions whose margin is below their maintenance margin."""
         shared = [found for found in self.open_holdings() if self.is_shared(found.symbol)]
         alone = [found for found in self.open_holdings() if not self.is_shared(found.symbol)]
@@ -197,6 +197,6 @@ class Ledger:
         opened = self.opening_lots(ticket.symbol, ticket.position_side, order.left if ticket.is_buy else -order.left)
         return self.boards[ticket.symbol].listing.qty(opened) * price / self.leverage(ticket.symbol)
 
-    def told(self, why: str, symbols: list[Holding], change: float, ts_ns: int) -> AccountTold:
+    def told(self, why: str, symbols: list[AccountPosition], change: float, ts_ns: int) -> AccountTold:
         """Build what is told of the account."""
         return AccountTold(why, self.wallet, self.shared, tuple(replace(found) for found in symbols), change, ts_ns)

@@ -146,7 +146,7 @@ class Conditional:
 
 
 @dataclass(slots=True)
-class Holding:
+class AccountPosition:
     """A position: signed lots, mean entry, and the isolated margin it has (0 while margin is shared)."""
 
     symbol: str
@@ -266,7 +266,7 @@ class AccountTold:
     why: str
     wallet: float
     shared: float
-    holdings: tuple[Holding, ...]
+    holdings: tuple[AccountPosition, ...]
     change: float
     ts_ns: int
 

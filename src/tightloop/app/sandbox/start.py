@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tightloop.app.sandbox.binance_usdm.http import BinanceUsdm
+from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
 from tightloop.app.sandbox.markets.catalog import CatalogMarket
@@ -54,11 +54,11 @@ def run(wanted: Wanted, now_ns: int, say: Callable[[str], None]) -> None:
         raise Interrupted("interrupted; the twin and its account are gone")
 
 
-def build(wanted: Wanted, now_ns: int) -> BinanceUsdm:
+def build(wanted: Wanted, now_ns: int) -> BinanceTwin:
     """Make the venue with its market and account. Raises InputError."""
     start_ns = DRIVEN_START_NS if wanted.speed is None else now_ns - now_ns % SECOND_NS
     exchange = Exchange(_market(wanted, start_ns), wanted.seed, wanted.wallet)
-    return BinanceUsdm(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin")
+    return BinanceTwin(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin")
 
 
 def _market(wanted: Wanted, start_ns: int) -> MarketSource:
@@ -73,7 +73,7 @@ def _market(wanted: Wanted, start_ns: int) -> MarketSource:
     return CatalogMarket(wanted.catalog, start_ns, wanted.begin)
 
 
-def arm_all(venue: BinanceUsdm, file: Path) -> None:
+def arm_all(venue: BinanceTwin, file: Path) -> None:
     """Arm the faults of a file. Raises InputError."""
     try:
         listed: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def _seconds(text: str | None) -> float | None:
     return float(number) * _UNITS[unit]
 
 
-async def _serve(venue: BinanceUsdm, wanted: Wanted, length_s: float | None, say: Callable[[str], None]) -> bool:
+async def _serve(venue: BinanceTwin, wanted: Wanted, length_s: float | None, say: Callable[[str], None]) -> bool:
     """Serve until told to stop; whether by Ctrl-C."""
     sandbox = Sandbox(venue, wanted.speed)
     port = await sandbox.start(wanted.port)
@@ -134,7 +134,7 @@ def _listen_to_signals(ended: "asyncio.Future[bool]") -> None:
         return  # Windows has no signals in its loop (its error is of this kind)
 
 
-def say_how(venue: BinanceUsdm, wanted: Wanted, port: int, say: Callable[[str], None]) -> None:
+def say_how(venue: BinanceTwin, wanted: Wanted, port: int, say: Callable[[str], None]) -> None:
     """Say where it is, what it lists, and one command to try."""
     url = f"http://{HOST}:{port}"
     pace = "driven by POST /_twin/until" if wanted.speed is None else f"{wanted.speed:g}x"

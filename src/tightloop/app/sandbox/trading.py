@@ -14,11 +14,11 @@ from tightloop.app.sandbox.account import FEE_DIGITS, Ledger
 from tightloop.app.sandbox.board import Board
 from tightloop.app.sandbox.listing import Listing
 from tightloop.app.sandbox.records import (
+    AccountPosition,
     BookedOrder,
     Declined,
     Execution,
     Happening,
-    Holding,
     No,
     OrderTold,
     SettingsTold,
@@ -243,7 +243,7 @@ class Trading(ABC):
 
     # What others do to the account ------------------------------------------------------------------------------------
 
-    def take_over(self, holding: Holding, client_id: str, origin: str, lots: int | None = None) -> BookedOrder:
+    def take_over(self, holding: AccountPosition, client_id: str, origin: str, lots: int | None = None) -> BookedOrder:
         """Close a position, or ``lots`` of it, by force: ``liquidation`` or ``adl``; open orders of it are canceled."""
         for order in [found for found in self._resting[holding.symbol] if origin == "liquidation"]:
             self._end(order, Standing.CANCELED, "CANCELED")

@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 from click.testing import CliRunner
 
-from tightloop.app.cli.commands.sandbox import SAMPLES, sandbox
 from tightloop.adapters.data import tick_sample
+from tightloop.app.cli.commands.sandbox import SAMPLES, sandbox
 
 
 def started(*arguments):

@@ -9,7 +9,7 @@ from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.binance_usdm.venue import Venue
 from tightloop.app.sandbox.binance_usdm.views import Json, money, ms
-from tightloop.app.sandbox.records import Declined, Holding, No
+from tightloop.app.sandbox.records import AccountPosition, Declined, No
 from tightloop.model.times import DAY_NS
 
 _DONE = {"code": 200, "msg": "success"}
@@ -58,7 +58,7 @@ def get_account(venue: Venue, _params: Params) -> Json:
     }  # fmt: skip
 
 
-def _account_position(venue: Venue, holding: Holding) -> Json:
+def _account_position(venue: Venue, holding: AccountPosition) -> Json:
     view = views.position_view(holding, venue.exchange.ledger)
     names = (
         "symbol", "positionSide", "positionAmt", "isolatedMargin", "notional", "isolatedWallet", "initialMargin",

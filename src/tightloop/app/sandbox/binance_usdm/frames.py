@@ -9,12 +9,12 @@ from tightloop.app.sandbox.binance_usdm.views import Json, money, ms
 from tightloop.app.sandbox.board import Board
 from tightloop.app.sandbox.listing import Listing
 from tightloop.app.sandbox.records import (
+    AccountPosition,
     AccountTold,
     Aggregate,
     BookMoved,
     ConditionalTold,
     Execution,
-    Holding,
     Marked,
     OrderTold,
     Printed,
@@ -161,7 +161,7 @@ def account_frame(told: AccountTold, ledger: Ledger) -> Json:
     return {"e": "ACCOUNT_UPDATE", "E": stamp, "T": stamp, "a": {"m": told.why, "B": [wallet], "P": positions}}
 
 
-def _held(holding: Holding, ledger: Ledger) -> Json:
+def _held(holding: AccountPosition, ledger: Ledger) -> Json:
     listing = ledger.boards[holding.symbol].listing
     entry = f"{holding.entry:.{listing.price_digits + 4}f}"
     return {

@@ -1,6 +1,6 @@
 """Requests of Binance USD-M answered by the exchange: who may ask, what it costs, which endpoint, which faults.
 
-``BinanceUsdm.respond`` is all of it: bytes in, bytes out, at a time that is passed in. It changes nothing but the
+``BinanceTwin.respond`` is all of it: bytes in, bytes out, at a time that is passed in. It changes nothing but the
 exchange and its counts, so a simulation calls it without a network.
 """
 
@@ -34,7 +34,7 @@ CANCEL_CALLS = ("DELETE order", "DELETE algoOrder")
 _UNKNOWN = Refuses(-1007, "Timeout waiting for response from backend server. Send status unknown.", 503)
 
 
-class BinanceUsdm(Venue):
+class BinanceTwin(Venue):
     """Binance USD-M futures over an exchange."""
 
     def sockets(self) -> Streams:

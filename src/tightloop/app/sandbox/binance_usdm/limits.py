@@ -13,8 +13,8 @@ _WINDOW_NS = 10 * SECOND_NS
 
 
 @dataclass(slots=True)
-class Counts:
-    """Counts of the running windows."""
+class CallCounts:
+    """CallCounts of the running windows."""
 
     minute: int = 0
     weight: int = 0

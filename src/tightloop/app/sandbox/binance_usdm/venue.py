@@ -4,7 +4,7 @@ from collections import deque
 from typing import Any
 
 from tightloop.app.sandbox.binance_usdm.errors import Refuses
-from tightloop.app.sandbox.binance_usdm.limits import Counts
+from tightloop.app.sandbox.binance_usdm.limits import CallCounts
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.board import Board
 from tightloop.app.sandbox.dialect import Arrived
@@ -22,7 +22,7 @@ class Venue:
 
     def __init__(self, exchange: Exchange, faults: Faults, key: str, secret: str, alias: str) -> None:
         self.exchange, self.faults, self.key, self.secret, self.alias = exchange, faults, key, secret, alias
-        self.counts = Counts()
+        self.counts = CallCounts()
         self.listen_keys: dict[str, int] = {}
         self.expired_keys: list[str] = []
         self.requests: deque[Arrived] = deque(maxlen=REQUESTS_KEPT)

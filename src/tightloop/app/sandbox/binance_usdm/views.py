@@ -4,7 +4,7 @@ from typing import Any
 
 from tightloop.app.sandbox.account import Ledger
 from tightloop.app.sandbox.listing import Listing
-from tightloop.app.sandbox.records import BookedOrder, Conditional, Execution, Holding, Standing
+from tightloop.app.sandbox.records import AccountPosition, BookedOrder, Conditional, Execution, Standing
 
 Json = dict[str, Any]
 
@@ -87,7 +87,7 @@ def trade_view(fill: Execution, listing: Listing) -> Json:
     }  # fmt: skip
 
 
-def position_view(holding: Holding, ledger: Ledger) -> Json:
+def position_view(holding: AccountPosition, ledger: Ledger) -> Json:
     """Return a position as v3/positionRisk has it."""
     listing = ledger.boards[holding.symbol].listing
     digits = listing.price_digits
