@@ -117,6 +117,7 @@ class Order:
     post_only: bool = False
     is_new: bool = True
     is_triggered: bool = False
+    is_marketable: bool = False  # a target that the rest of its entry's bar was through: it takes at the next open
     asked_price: float = 0.0  # of an entry: what it was sized and judged at, and holds money by until it fills
 
     @property

@@ -59,7 +59,7 @@ class _Run:
             for name in strategy.source["instruments"]:
                 self.instances.append(self._instance(strategy, by_name[name]))
         capital = sum(own.source.get("capital", 10_000) for own in self.strategies)
-        self.account = Account(self.instances, self.strategies, float(capital))
+        self.account = Account(self.instances, self.strategies, float(capital), self.doubt)
         self.books = Books(self.account)
         self.venue = Venue(self.account, self.books, self.doubt)
         self.decisions = Decisions(self.account, self.books, self.doubt)
