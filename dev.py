@@ -130,7 +130,7 @@ def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, 
     """Run the core's tests with every array index checked; return (all passed, summary text)."""
     stamp = core_stamp(environment)
     warm_up(environment, NUMBA_BOUNDSCHECK="1")
-    command = pytest_command(environment, *options, "-q", *BOUNDS_CHECKED)
+    command = pytest_command(environment, *options, "-q", "--ignore=tests/core/native", *BOUNDS_CHECKED)
     code, output = run_quietly(BOUNDS_PASS, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
         print(f"{BOUNDS_PASS}: failed\n{output.rstrip()}\n", flush=True)

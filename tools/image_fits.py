@@ -16,6 +16,7 @@ CORE = Path("src") / "tightloop" / "core"
 LEVELS = {"x86-64-v3": frozenset(("abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"))}
 """As in core/native/image.py, which cannot be imported before numpy is there."""
 OTHER_CODE = {"NUMBA_BOUNDSCHECK": ("", "0"), "NUMBA_OPT": ("", "3")}
+SEALED = ("cpu", "file", "files", "packed_sha256", "reaches", "unpacked_sha256")
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -55,7 +56,12 @@ def misfit(root: Path) -> str | None:
 
 def _misfit_of(root: Path, folder: Path, facts: dict[str, object]) -> str | None:
     """Compare what an image was built for with the CPU and the tree; None when they are equal."""
-    missing = LEVELS.get(str(facts["cpu"]), frozenset()) - _cpu_flags()
+    told = json.dumps({name: facts[name] for name in SEALED}, sort_keys=True).encode()
+    if facts["seal"] != hashlib.sha256(told).hexdigest():
+        return f"{folder.name}/index.json is damaged or merged"
+    if facts["cpu"] not in LEVELS:
+        return f"the machine code is for {facts['cpu']}, which is not known"
+    missing = LEVELS[str(facts["cpu"])] - _cpu_flags()
     if missing:
         return f"this CPU lacks {', '.join(sorted(missing))}"
     if _hash(folder / str(facts["file"])) != facts["packed_sha256"]:

@@ -212,6 +212,7 @@ def write(folder: Path, content: bytes, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     facts |= {"packed_bytes": len(packed), "packed_sha256": hashlib.sha256(packed).hexdigest()}
+    facts["seal"] = image.seal(facts)
     (folder / facts["file"]).write_bytes(packed)
     index = folder / "index.json"
     known = json.loads(index.read_bytes()) if index.is_file() else {"images": {}}
@@ -220,10 +221,14 @@ def write(folder: Path, content: bytes, facts: dict[str, Any]) -> None:
     print(f"{folder / facts['file']}: {len(facts['reaches'])} functions, {len(content)} bytes, {len(packed)} packed")
 
 
-def check(folder: Path, content: bytes) -> int:
-    """Compare the unpacked bytes with those of the image in ``folder``; 0 if they are equal."""
+def check(folder: Path, content: bytes, built_facts: dict[str, Any]) -> int:
+    """Compare the unpacked bytes and what is said of them with the image in ``folder``; 0 if they are equal."""
     facts = json.loads((folder / "index.json").read_bytes())["images"][image.key()]
     stored = lzma.decompress((folder / facts["file"]).read_bytes())
+    told = [name for name in ("files", "reaches", "cpu", "flags") if facts[name] != built_facts[name]]
+    if stored == content and told:
+        print(f"{folder / 'index.json'}: the image is as built here, but not what is said of its {', '.join(told)}")
+        return 1
     if stored == content:
         print(f"{folder / facts['file']}: {len(content)} bytes, as built here")
         return 0
@@ -244,7 +249,7 @@ def main(arguments: list[str]) -> int:
             parser.error(f"{name}={value} must be set before numba is imported: use `python3 dev.py native`")
     content, facts = built()
     if options.check:
-        return check(options.folder, content)
+        return check(options.folder, content, facts)
     write(options.folder, content, facts)
     return 0
 

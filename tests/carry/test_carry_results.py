@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from app.carry_strategies import SHARED, real
 from tightloop.app.cli.main import main
+from tightloop.app.markets.notes import SYNTHETIC
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.model.errors import InputError
 from tightloop.runtime.backtest import carry as carry_backtest
@@ -243,6 +244,12 @@ def test_the_page_of_a_run_is_made_again_from_its_files_and_compared_with_others
     both = (tmp_path / "both.html").read_text()
     assert "btc_basis" in both
     assert "pure_lending_usdt" in both
+    assert SYNTHETIC not in both
+    for name in ("a", "b"):
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        (tmp_path / name / "result.json").write_text(json.dumps(result | {"is_synthetic": True}))
+    assert run("report", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "both.html").exit_code == 0
+    assert (tmp_path / "both.html").read_text().count(SYNTHETIC) == 1, "said once of both"
 
 
 def test_unknown_is_null_in_every_table():

@@ -123,6 +123,26 @@ def test_a_listener_hears_once_that_something_is_compiled_and_nothing_of_what_is
     assert package.run(check=False, NUMBA_CACHE_DIR=str(package.root / "file" / "x")).stderr == "compiling False\n"
 
 
+FULL = """
+from numba.core import caching
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+if sys.argv[2:] == ["full"]:
+    caching.IndexDataCacheFile._save_data = full
+"""
+
+
+def test_a_disk_that_is_full_while_code_is_kept_leaves_no_old_code_for_new_sources(package):
+    package.write("entry", ENTRY.replace("import numpy as np\n", f"import numpy as np\n{FULL}"))
+    assert package.run() == (6.0, False)
+    package.write("leaves", LEAF.format(factor=5.0))
+    assert package.run(1, "full") == (10.0, False), "the run itself goes on"
+    assert package.run() == (10.0, False), "what was kept before is of other sources"
+    assert package.run() == (10.0, True)
+
+
 @pytest.mark.parametrize("left", [b"", b"\x00damaged"])
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 def test_a_cached_file_that_is_damaged_is_compiled_again(package, kind, left):
@@ -209,6 +229,17 @@ def test_the_stamp_is_of_nothing_else(stamped):
     (root / "e.py").write_text("y = 2\n")
     os.utime(root / "a.py", (1, 1))
     assert stamp() == before
+
+
+def test_a_file_edited_while_it_runs_has_no_stamp_that_another_start_finds(stamped):
+    """What this process imported is not what the file says by now: it must not be kept for it, nor the image taken."""
+    root, stamp = stamped
+    stamp("e.py")
+    stamps.content_hash.cache_clear()
+    (root / "e.py").write_text("y = 3000\n")
+    told = compiler.source_stamp(root / "e.py")
+    assert told == compiler.source_stamp(root / "e.py"), "one process, one answer"
+    assert told != stamp("e.py")
 
 
 def test_the_stamp_knows_the_flags(stamped, monkeypatch):

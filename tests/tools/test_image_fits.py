@@ -28,12 +28,17 @@ def tree(tmp_path, monkeypatch):
         "file": "here.img.xz",
         "packed_sha256": hashlib.sha256(b"machine code").hexdigest(),
         "files": {"step.py": hashlib.sha256((core / "step.py").read_bytes()).hexdigest()},
+        "reaches": {"tightloop.core.step.step": "0"},
+        "unpacked_sha256": "",
     }
     write(tmp_path, {f"{platform.machine().lower()}-{platform.system().lower()}": facts})
     return tmp_path
 
 
-def write(tree, images):
+def write(tree, images, **changed):
+    for facts in images.values():
+        facts["seal"] = image.seal(facts)
+        facts.update(changed)
     (tree / "native" / "index.json").write_text(json.dumps({"images": images}))
 
 
@@ -94,6 +99,21 @@ def test_plain_python_needs_no_machine_code(tree, monkeypatch):
     assert image_fits.misfit(tree) is None
 
 
+def images_of(tree):
+    return json.loads((tree / "native" / "index.json").read_bytes())["images"]
+
+
+def test_an_index_that_was_merged_or_is_for_an_unknown_level_does_not_fit(tree):
+    images = images_of(tree)
+    write(tree, images, files={})
+    assert image_fits.misfit(tree) == "native/index.json is damaged or merged"
+    for facts in images.values():
+        facts["cpu"] = "x86-64-v9"
+    write(tree, images)
+    assert image_fits.misfit(tree) == "the machine code is for x86-64-v9, which is not known"
+
+
 def test_it_asks_as_the_core_does(monkeypatch):
+    assert image_fits.SEALED == image.SEALED
     assert dict(image_fits.LEVELS) == dict(image.LEVELS)
     assert image_fits.OTHER_CODE == image.OTHER_CODE

@@ -61,9 +61,8 @@ def _compiler() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name not in ("llvmlite", "numba"):
             raise
-        why = image.unfit() or "the image of the repository has no machine code for the current sources of the core"
         remedy = "run `python3 dev.py setup`, or install tightloop[compile]"
-        raise MachineCodeError(f"{why}, and the compiler is not installed: {remedy}") from None
+        raise MachineCodeError(f"{image.absence()}, and the compiler is not installed: {remedy}") from None
     if _wants_first_tier:
         compiler.use_first_tier()
     return compiler

@@ -67,3 +67,39 @@ def test_a_lock_of_a_process_that_was_killed_holds_for_a_while(monkeypatch, tmp_
     os.utime(lock, (1, 1))
     assert background.start() is True
     assert started[0][-1] == f"tightloop.core.market.tapes:{NAME}"
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """A process that uses quick code of one function, and starts nothing."""
+    started = []
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiled, "compiled_first", lambda: [tapes.is_full.name])
+    monkeypatch.setattr(background.subprocess, "Popen", lambda command, **_: started.append(command))
+    return tmp_path, started
+
+
+def test_a_log_that_cannot_be_written_is_no_fault_of_the_command(quick):
+    folder, started = quick
+    (folder / background.LOG).mkdir()
+    assert not background.start()
+    assert not started
+    assert not (folder / background.LOCK).exists(), "the next command tries again"
+
+
+def test_a_process_that_cannot_be_started_is_no_fault_of_the_command(quick, monkeypatch):
+    def refuse(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(background.subprocess, "Popen", refuse)
+    assert not background.start()
+
+
+@pytest.mark.parametrize("age_s", [2 * background.STALE_S, -2 * background.STALE_S])
+def test_the_lock_of_a_process_that_was_killed_counts_for_a_while(quick, age_s):
+    folder, _ = quick
+    lock = folder / background.LOCK
+    lock.touch()
+    assert not background.start()
+    os.utime(lock, (time.time() - age_s,) * 2)
+    assert background.start()

@@ -37,7 +37,7 @@ def test_the_reason_for_compiling_is_said_when_it_begins(listening, monkeypatch,
     compiling.say_when_compiling()
     compiled._tell_listeners(True)
     said = capsys.readouterr()
-    assert "because images are off (TIGHTLOOP_NATIVE=off); " in said.err
+    assert "because images of machine code are off (TIGHTLOOP_NATIVE=off); " in said.err
     assert said.out == ""
 
 

@@ -384,10 +384,10 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_done(place, monkeypatch):
     result = run("sweep", "cross.yaml", "--param", f"variants.fast.period={values}", "--out", "out", "--threads", "1")
     assert result.exit_code == 130, result.output
     kept = pl.read_parquet("out/sweep.parquet")
-    said = re.search(r"(\d+) of 58 parameter sets are done and kept, (\d+) that ran are lost", result.stderr)
+    said = re.search(r"(\d+) of 58 parameter sets are done and kept(?:, (\d+) that ran are lost)?", result.stderr)
     assert said, result.stderr
     assert int(said[1]) == len(kept)
-    assert 1 <= int(said[2]) <= 2, "one thread has two sets in hand"
+    assert int(said[2] or 0) <= 2, "one thread has at most two sets begun; none when the signal comes between two"
     assert 5 <= len(kept) < 58
     assert set(METRICS) <= set(kept.columns)
 

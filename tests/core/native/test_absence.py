@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_images_that_are_off(folder, monkeypatch):
     monkeypatch.setenv(image.FOLDER, "off")
-    assert image.absence() == "images are off (TIGHTLOOP_NATIVE=off)"
+    assert image.absence() == "images of machine code are off (TIGHTLOOP_NATIVE=off)"
 
 
 @pytest.mark.parametrize("variable", image.OTHER_CODE)

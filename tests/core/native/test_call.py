@@ -116,6 +116,18 @@ def test_any_number_goes_in_and_comes_out_as_it_is(way, number):
     assert way(columns.sort_rows)(*rows_to_sort(section_count=number)) == number
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("shape", (1, 1)), ("dtype", np.dtype(np.uint8)), ("flags.writeable", False)]
+)
+def test_an_array_that_was_taken_and_then_changed_is_looked_at_again(name, value):
+    full, array = entry_of(IS_FULL), np.zeros(1, STATE)
+    full(array, 0)
+    owner, _, attribute = name.rpartition(".")
+    setattr(getattr(array, owner) if owner else array, attribute, value)
+    with pytest.raises(TypeError):
+        full(array, 0)
+
+
 def test_an_array_is_forgotten_when_it_is_freed():
     full = entry_of(IS_FULL)
     known = full._memories[0]

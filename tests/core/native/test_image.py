@@ -1,11 +1,13 @@
 """The image of machine code: used where it fits, refused where it is damaged or built for another machine."""
 
 import json
+import lzma
 import os
 import random
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -98,20 +100,106 @@ def test_each_flipped_bit_of_the_unpacked_file_is_found_and_the_packed_one_is_us
     assert kept.read_bytes() == content, "the damaged file was replaced"
 
 
+def tell(folder, *, is_sealed=True, **changed):
+    """Write other facts of the image into the index of ``folder``; None removes one."""
+    told = {name: value for name, value in {**facts, **changed}.items() if value is not None}
+    if is_sealed and set(image.SEALED) <= set(told):
+        told["seal"] = image.seal(told)
+    (folder / "index.json").write_text(json.dumps({"images": {image.key(): told}}))
+
+
 def test_an_image_that_the_index_does_not_describe_is_refused(copy):
-    index = json.loads((copy / "index.json").read_bytes())
-    index["images"][image.key()]["unpacked_sha256"] = "0" * 64
-    (copy / "index.json").write_text(json.dumps(index))
+    tell(copy, unpacked_sha256="0" * 64)
     assert image.loaded() is None
     assert "is not the file that native/index.json describes" in image.unfit()
 
 
 def test_an_image_of_another_layout_is_refused(copy):
-    index = json.loads((copy / "index.json").read_bytes())
-    index["images"][image.key()]["reaches"] = dict.fromkeys(facts["reaches"], "1000000")
-    (copy / "index.json").write_text(json.dumps(index))
+    tell(copy, reaches=dict.fromkeys(facts["reaches"], "1000000"))
     assert image.loaded() is None
-    assert "has another layout than this version reads" in image.unfit()
+    assert "of another layout than this version reads" in image.unfit()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: None} for name in image.SEALED),
+        {"cpu": []},
+        {"file": 3},
+        {"file": "a\0b"},
+        {"unpacked_sha256": 3},
+        {"reaches": dict.fromkeys(facts["reaches"] if facts else (), "")},
+        {"reaches": {}},
+        {"reaches": []},
+    ],
+    ids=str,
+)
+def test_odd_facts_are_refused_in_words(copy, changed):
+    tell(copy, **changed)
+    assert image.loaded() is None
+    assert "another layout" in image.unfit()
+
+
+def test_a_level_that_is_not_known_is_no_level_that_every_cpu_has(copy):
+    tell(copy, cpu="x86-64-v4")
+    assert image.loaded() is None
+    assert "x86-64-v4, a CPU level that this version does not know" in image.unfit()
+
+
+def test_an_index_merged_line_by_line_is_refused(copy):
+    """The sources of two branches and the image of one: it would run with the record layouts of the other."""
+    tell(copy, is_sealed=False, files={**facts["files"], "domain/types.py": "0" * 64})
+    assert image.loaded() is None
+    assert "damaged or merged" in image.unfit()
+
+
+def repacked(folder, header=None, length=None):
+    """Write an image with another header or length, which its index describes."""
+    content = lzma.decompress((folder / facts["file"]).read_bytes())
+    end = 16 + int.from_bytes(content[8:16], "little")
+    text = content[16:end] if header is None else json.dumps({**json.loads(content[16:end]), **header}).encode()
+    content = (content[:8] + len(text).to_bytes(8, "little") + text + content[end:])[:length]
+    packed = lzma.compress(content, preset=0)
+    (folder / facts["file"]).write_bytes(packed)
+    return {"packed_sha256": sha256(packed).hexdigest(), "unpacked_sha256": sha256(content).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"length": 10},
+        {"length": 10_000},
+        {"header": {"pages": [10**9, 1, 1]}},
+        {"header": {"pages": [-5, 10, 10]}},
+        {"header": {"pages": [1, 1, 1]}},
+        {"header": {"relocations": 10**12}},
+        {"header": {"relocations": -1}},
+        {"header": {"externals": []}},
+        {"header": {"functions": {"tightloop.core.nothing": [0, 0, 0, 0]}}},
+    ],
+    ids=str,
+)
+def test_an_odd_image_is_refused_in_words(copy, changed):
+    tell(copy, **repacked(copy, **changed))
+    assert image.loaded() is None
+    assert "another layout" in image.unfit()
+
+
+def test_what_is_packed_by_other_means_is_refused_in_words(copy):
+    (copy / facts["file"]).write_bytes(b"not packed")
+    tell(copy, packed_sha256=sha256(b"not packed").hexdigest())
+    assert image.loaded() is None
+    assert "another layout" in image.unfit()
+
+
+def test_a_full_disk_leaves_nothing_half_written(copy, tmp_path, monkeypatch):
+    def write_half(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    assert image.loaded() is not None
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"images": 3}', '{"images": []}'])

@@ -11,7 +11,7 @@ from tightloop.adapters.data._shared import FAULT_KINDS
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.adapters.stores import parquet
 from tightloop.app.analysis.report_again_carry import carry_page, compare_page, is_carry_run
-from tightloop.app.analysis.rerun import read_source
+from tightloop.app.analysis.rerun import catalog_of, read_source
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.markets.ticks import DATASETS, shown_bars
 from tightloop.app.report.page import REQUIRED, build_report
@@ -24,12 +24,15 @@ from tightloop.model.instruments import InstrumentId
 from tightloop.model.signal.plan import make_plan
 
 REMEDY = "name a folder that `tightloop backtest` wrote"
+OLDER = {"inputs": {"data": "data"}}
+"""What results of a version that did not store inputs lack: the catalog of the working folder."""
 
 
-def write_again(folders: Sequence[Path], data: Path, out: Path | None) -> Path:
+def write_again(folders: Sequence[Path], data: Path | None, out: Path | None) -> Path:
     """Write ``report.html`` of a run, or a page that compares several carry runs; returns its path.
 
-    Raises InputError when files of a run or its data are missing.
+    ``data`` is the catalog that the run read; None for the one that its result names. Raises InputError when files of a
+    run or its data are missing.
     """
     folder = folders[0]
     if len(folders) > 1:
@@ -45,7 +48,7 @@ def write_again(folders: Sequence[Path], data: Path, out: Path | None) -> Path:
     return target
 
 
-def _page_of(folder: Path, data: Path) -> str:
+def _page_of(folder: Path, data: Path | None) -> str:
     """Build the report of a run on bars or ticks; prices are read from the catalog without the gate's refusals."""
     needed = ("result.json", "quality.json", *(f"{name}.parquet" for name in REQUIRED))
     missing = [name for name in needed if not (folder / name).is_file()]
@@ -65,7 +68,7 @@ def _page_of(folder: Path, data: Path) -> str:
         message = "result.json or quality.json is not of a backtest"
         raise InputError.one(folder, None, "", message, REMEDY) from None
     everything = frozenset(kind for kind in FAULT_KINDS if kind != "schema")
-    catalog = Catalog(data)
+    catalog = Catalog(catalog_of(folder, (OLDER | result)["inputs"], data))
     if feed:
         bars = {str(n): shown_bars(catalog.tick_reader(DATASETS[feed[0]], n, None, None, everything)) for n in names}
     else:
@@ -78,7 +81,7 @@ def _page_of(folder: Path, data: Path) -> str:
     )  # fmt: skip
 
 
-def _blocked(folder: Path, data: Path, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | None:
+def _blocked(folder: Path, data: Path | None, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | None:
     """Return what kept each section from TRUE; None when the run cannot be repeated."""
     try:
         source = read_source(folder, data)

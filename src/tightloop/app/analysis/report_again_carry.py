@@ -14,6 +14,8 @@ from tightloop.adapters.stores import parquet
 from tightloop.app import analysis, facts
 from tightloop.app.facts.conditions import Facts
 from tightloop.app.facts.metric_reasons import length_ns, missing_reasons
+from tightloop.app.report import facts as report_facts
+from tightloop.app.report import sections
 from tightloop.app.report.carry.charts import coloured, lines
 from tightloop.app.report.carry.page import NEEDED, build_carry_report
 from tightloop.app.report.tags import figure, row, table, text_cell
@@ -98,9 +100,21 @@ def compare_page(folders: Sequence[Path]) -> str:
         "attribution": _table(
             names, [(b.replace("_", " "), [each.get(b) for each in shares], PERCENT_SIGNED) for b in buckets]
         ),
+        "warnings": sections.warning_box([], _said_first(names, results)),
         "made": escape(f"Made {made_at}."),
     }  # fmt: skip
     return page("carry_compare.html", slots)
+
+
+def _said_first(names: Sequence[str], results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each run's page says first: once where it holds for all, else with the names of the runs."""
+    by_notice: dict[str, list[str]] = {}
+    for name, result in zip(names, results, strict=True):
+        for notice in report_facts.said_first(result):
+            by_notice.setdefault(notice, []).append(name)
+    return [
+        notice if len(found) == len(names) else f"{', '.join(found)}: {notice}" for notice, found in by_notice.items()
+    ]
 
 
 def _curves(folders: Sequence[Path]) -> pl.DataFrame:

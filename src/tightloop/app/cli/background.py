@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from tightloop.core import compiled
 from tightloop.core.native import stamps
@@ -26,19 +27,25 @@ def start() -> bool:
     names = [f"{found[name].py_func.__module__}:{name}" for name in compiled.compiled_first()]
     if not names or _is_running():
         return False
-    (stamps.cache_dir() / LOCK).touch()  # now, so that two commands one after the other start one process
-    with (stamps.cache_dir() / LOG).open("w") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "tightloop.app.cli.background", *names],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+    lock = stamps.cache_dir() / LOCK
+    try:
+        lock.touch()  # now, so that two commands one after the other start one process
+        with (stamps.cache_dir() / LOG).open("w") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "tightloop.app.cli.background", *names],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+    except OSError:  # a full disk, files of another user: the command itself has ended well
+        with suppress(OSError):
+            lock.unlink()
+        return False
     return True
 
 
 def _is_running() -> bool:
     """Tell whether another process compiles in the background; one that was killed counts for a while."""
     try:
-        return time.time() - (stamps.cache_dir() / LOCK).stat().st_mtime < STALE_S
+        return abs(time.time() - (stamps.cache_dir() / LOCK).stat().st_mtime) < STALE_S
     except OSError:
         return False
 

@@ -37,7 +37,8 @@ _definitions: list[Any] = []
 class _Arrays(dict[int, tuple[int, ...]]):
     """Words of the arrays of one kind that were passed before, by ``id``; forgotten when an array is freed.
 
-    Asking numpy for the address of an array costs more than most calls. An array that lives does not move.
+    Asking numpy for the address of an array costs more than most calls. An array that lives and is referenced weakly
+    does not move; its dtype, shape and flags may change, so these are looked at each time.
     """
 
     def __init__(self, kind: Array) -> None:
@@ -46,8 +47,16 @@ class _Arrays(dict[int, tuple[int, ...]]):
         self._dtype = _DTYPES[kind.of.name] if isinstance(kind.of, Scalar) else kind.of
         self._references: dict[int, weakref.ref[Any]] = {}
 
-    def learn(self, value: Any) -> tuple[int, ...]:
-        """Return the words of an array not met before; raises TypeError if it is not of this kind."""
+    def words_of(self, value: Any) -> tuple[int, ...]:
+        """Return the words of an array; raises TypeError if it is not of this kind."""
+        words = self.get(id(value))
+        if words is None:
+            return self._learn(value)
+        if value.dtype is self._dtype and value.shape == words[1:] and value.flags.writeable:
+            return words
+        return self._learn(value)
+
+    def _learn(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, np.ndarray) or value.dtype != self._dtype or value.ndim != self._dimensions:
             raise TypeError(
                 f"expected an array of {_name(self._dtype)} with {self._dimensions} dimensions, got {_kind(value)}"
@@ -71,10 +80,7 @@ class _Records:
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
 
-    def get(self, _: int) -> None:
-        """Return None: nothing is kept."""
-
-    def learn(self, value: Any) -> tuple[int, ...]:
+    def words_of(self, value: Any) -> tuple[int, ...]:
         """Return the address of a record; raises TypeError if it is not of this dtype."""
         if not isinstance(value, np.void) or value.dtype != self._dtype:
             raise TypeError(f"expected a record of {_name(self._dtype)}, got {_kind(value)}")
@@ -152,7 +158,7 @@ class Entry:
             if memory is None:
                 words.append(argument)
             else:
-                words += memory.get(id(argument)) or memory.learn(argument)
+                words += memory.words_of(argument)
         # The machine code writes its result over the first word. The object is new, and no other reference exists.
         try:
             block = self._pack(0, 0, *words)

@@ -277,6 +277,21 @@ class _StampedCache(caching.FunctionCache):  # type: ignore[misc]  # numba ships
             self._compiling(True)
         return overload
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep compiled code; a folder that can no longer be written costs a compile at the next start.
+
+        numba writes the index before the code: what is left of older sources must not stand under the new stamp when
+        the process ends between the two.
+        """
+        cache = self._cache_file
+        try:
+            if not cache._load_index():
+                for file in Path(cache._cache_path).glob(f"{cache._index_name.removesuffix('.nbi')}.*.nbc"):
+                    file.unlink(missing_ok=True)
+            super().save_overload(sig, data)
+        except OSError:
+            return
+
     def _found(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)

@@ -21,6 +21,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ LEVELS = {
 """Flags of /proc/cpuinfo that a CPU level needs beyond x86-64-v2, which every CPU with AVX2 has."""
 OTHER_CODE = {"NUMBA_BOUNDSCHECK": ("", "0"), "NUMBA_OPT": ("", "3")}
 """Variables with which other machine code is asked for than the image has, unless they have one of these values."""
+SEALED = ("cpu", "file", "files", "packed_sha256", "reaches", "unpacked_sha256")
+"""What of an image's facts ``seal`` holds together."""
 CHANGED_NAMED_MAX = 3
 _CPUINFO = Path("/proc/cpuinfo")
 _PROTECTIONS = (mmap.PROT_READ | mmap.PROT_EXEC, mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE)
@@ -93,6 +96,16 @@ def _cpu_flags() -> frozenset[str]:
     return next((frozenset(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), frozenset())
 
 
+def seal(facts: dict[str, Any]) -> str:
+    """Hash what an index says of an image's sources together with the image it says it of.
+
+    Two refreshed indexes that are merged line by line have the sources of both and the image of one: its machine code
+    would run with the record layouts of the other.
+    """
+    told = {name: facts[name] for name in SEALED}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def _checked(content: bytes, expected: str) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == expected else None
 
@@ -125,8 +138,9 @@ def _keep(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partly.write_bytes(content)
         partly.replace(path)
-    except OSError:
-        pass  # the content is used as it is
+    except OSError:  # the content is used as it is
+        with suppress(OSError):
+            partly.unlink()
 
 
 def _external(names: list[str]) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -142,8 +156,7 @@ def _external(names: list[str]) -> np.ndarray[Any, np.dtype[np.uint64]]:
 
 
 def _add(memory: np.ndarray[Any, np.dtype[np.uint8]], offsets: Any, values: Any) -> None:
-    """Add values to the 64-bit words at offsets, which need not be aligned."""
-    assert len(offsets) == 0 or int(offsets.max()) + 8 <= len(memory), "the words lie in the image"
+    """Add values to the 64-bit words at offsets, which need not be aligned; raises IndexError if one lies outside."""
     places = offsets[:, None] + np.arange(8, dtype=np.uint32)
     words = memory[places].view("<u8")[:, 0] + values
     memory[places] = words[:, None].view(np.uint8)
@@ -158,7 +171,8 @@ def _mapped(content: bytes) -> tuple[int, dict[str, Any]]:
     header = json.loads(content[16 : 16 + length])
     start = 16 + length
     size = sum(header["pages"]) * PAGE
-    assert len(content) >= start + size, "the memory is in the file"
+    if min(header["pages"]) < 0 or len(content) < start + size:
+        raise ValueError("the memory is not in the file")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
@@ -189,6 +203,9 @@ def _mapped(content: bytes) -> tuple[int, dict[str, Any]]:
 
 def _protect(libc: Any, address: int, size: int, protection: int) -> int:
     """Change the protection of pages; 0 if the system did it."""
+    assert address % PAGE == 0, "whole pages are protected"
+    assert size % PAGE == 0, "whole pages are protected"
+    assert protection not in (mmap.PROT_WRITE | mmap.PROT_EXEC, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     return int(libc.mprotect(address, size, protection))
 
 
@@ -211,22 +228,33 @@ def _load() -> Loaded | None:
         raise Unfit(f"{where / 'index.json'} cannot be read ({error})") from None
     if facts is None:
         return None
-    missing = LEVELS.get(facts["cpu"], frozenset()) - _cpu_flags()
+    try:
+        return _loaded(where, facts)
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError, OverflowError, lzma.LZMAError):
+        raise Unfit(f"{where} holds an image of another layout than this version reads") from None
+
+
+def _loaded(where: Path, facts: dict[str, Any]) -> Loaded:
+    """Load the image that facts describe. Raises Unfit, or what reading facts of another form raises."""
+    if seal(facts) != facts["seal"]:
+        raise Unfit(f"{where / 'index.json'} is damaged or merged: its sources are not those of its image")
+    if facts["cpu"] not in LEVELS:
+        raise Unfit(f"{where / facts['file']} is for {facts['cpu']}, a CPU level that this version does not know")
+    missing = LEVELS[facts["cpu"]] - _cpu_flags()
     if missing:
         raise Unfit(f"{where / facts['file']} is for {facts['cpu']}; this CPU lacks {', '.join(sorted(missing))}")
     content = _unpacked(facts, where / facts["file"])
     if not content.startswith(MAGIC):
-        raise Unfit(f"{where / facts['file']} has another layout than this version reads")
+        raise ValueError("another layout")
     base, header = _mapped(content)
-    try:
-        functions = {
-            name: Places(*(base + offset if offset >= 0 else 0 for offset in offsets))
-            for name, offsets in header["functions"].items()
-        }
-        files = list(facts["files"])
-        reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
-    except (TypeError, KeyError, ValueError, IndexError, AttributeError):
-        raise Unfit(f"{where / facts['file']} has another layout than this version reads") from None
+    functions = {
+        name: Places(*(base + offset if offset >= 0 else 0 for offset in offsets))
+        for name, offsets in header["functions"].items()
+    }
+    files = list(facts["files"])
+    reaches = {name: tuple(files[int(k)] for k in numbers.split()) for name, numbers in facts["reaches"].items()}
+    if not all(reaches.get(name) for name in functions):
+        raise ValueError("a function whose sources are not named would count as unchanged")
     return Loaded(functions, reaches, facts["files"])
 
 
@@ -264,7 +292,7 @@ def absence() -> str:
     if reason := unfit():
         return reason
     if folder() is None:
-        return f"images are off ({FOLDER}=off)"
+        return f"images of machine code are off ({FOLDER}=off)"
     if asked := _other_code():
         return f"{asked[0]} asks for other machine code than the image has"
     image = loaded()

@@ -38,8 +38,34 @@ def imported_core_files(path: Path, source: bytes) -> list[Path]:
 
 
 @cache
+def _states(folder: str) -> dict[str, tuple[int, int]]:
+    """Return time of change and size of each source file below a folder."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                state = entry.stat()
+                found[entry.path] = (state.st_mtime_ns, state.st_size)
+            elif entry.is_dir():
+                found |= _states(entry.path)
+    return found
+
+
+_states(str(CORE_DIR))  # now, as this process begins to import them: the states are remembered
+
+
+@cache
 def content_hash(path: Path) -> str:
-    """Hash the content of a file; sha256 in hexadecimal."""
+    """Hash the content of a file; sha256 in hexadecimal.
+
+    A file of the core that was edited since this process imported it has a hash of its own at each start: what runs
+    here is not what the file says, so neither is the image taken nor the cache filled for what it says now.
+    """
+    if path.is_relative_to(CORE_DIR):
+        state = path.stat()
+        then, now = _states(str(CORE_DIR)).get(str(path)), (state.st_mtime_ns, state.st_size)
+        if then != now:
+            return f"edited while process {os.getpid()} runs: {then}, {now}"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -63,7 +89,7 @@ def reached(path: Path) -> tuple[Path, ...]:
 
 def forget() -> None:
     """Forget everything that was read, after files have changed."""
-    for remembered in (content_hash, _imports, reached):
+    for remembered in (_states, content_hash, _imports, reached):
         remembered.cache_clear()
 
 

@@ -41,7 +41,7 @@ WARNINGS = {
     WarningCode.DAILY_LOSS_STOP: "daily loss limit: no entries until the next UTC day ({count} times, first {first})",
     WarningCode.DRAWDOWN_STOP: "drawdown limit reached at {first}: no entries until the end of the run",
     WarningCode.DRAWDOWN_NEAR: "drawdown came within a fifth of its limit ({count} times, first at {first})",
-    WarningCode.CROSSED_HOLE: "{count} orders waited through a hole and filled at the next bar (first at {first})",
+    WarningCode.CROSSED_HOLE: "orders that waited through a hole and filled after it: {count} (first at {first})",
     WarningCode.LIQUIDATED: "liquidations: {count} (first at {first})",
     WarningCode.UNKNOWN_ORDER: "{count} events came for orders that were not open (first at {first})",
     WarningCode.ILLEGAL_EVENT: "{count} order events were illegal and changed nothing (first at {first})",

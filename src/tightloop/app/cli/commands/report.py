@@ -13,9 +13,9 @@ from tightloop.app.cli.options import FILE, FOLDER
 
 @click.command()
 @click.argument("run_folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=FOLDER, default="data", show_default=True, help="Folder of the catalog the run read.")
+@click.option("--data", type=FOLDER, help="Folder of the catalog the run read [the one it names].")
 @click.option("--out", type=FILE, help="Where to write the page [RUN/report.html, or compare.html for several].")
-def report(run_folders: tuple[Path, ...], data: Path, out: Path | None) -> None:
+def report(run_folders: tuple[Path, ...], data: Path | None, out: Path | None) -> None:
     """Rewrite the report of a finished run from its files and the data it read.
 
     Several carry runs are compared on one page.
