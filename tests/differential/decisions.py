@@ -274,7 +274,8 @@ class Decisions:
                 found |= {"price_unknown", "target_unknown"}
             else:
                 self.doubt.of(target, price)
-                if side * (target - price) <= 0:
+                # A limit rests on the grid, a buy below its price: a short's target below one tick would rest at 0.
+                if side * (target - price) <= 0 or own.instrument.away(target, side < 0) <= 0:
                     found |= {"target_beyond_entry", "target_unknown"}
                 ratio = own.strategy.limits.get("min_risk_reward")
                 if ratio is not None and stop is not None:
