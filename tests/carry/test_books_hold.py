@@ -33,6 +33,7 @@ from carry.synthetic import (
     walk,
     weight,
 )
+from examples import examples
 from tightloop.core.domain.carry import BUCKETS, COUNTERS, Rollback
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.replay.carry import FIXED
@@ -232,7 +233,7 @@ def check_bundles(run: Run) -> None:
     assert {int(row["code"]) for row in run.executed() if int(row["order_id"]) in failed} <= {int(Instruction.GAS)}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_books_hold_after_every_instant(case: tuple[CarryStrategy, CarryFeed, dict[int, int]]) -> None:
     own, fed, forced = case
@@ -261,7 +262,7 @@ def test_both_drivers_and_a_second_run_give_the_same_bytes(
     assert results[0] == results[2]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs(), some.integers(1, HOURS - 1), some.integers(0, 10_000))
 def test_nothing_that_comes_later_changes_what_was(
     case: tuple[CarryStrategy, CarryFeed, dict[int, int]], hour: int, seed: int
@@ -286,7 +287,7 @@ def test_nothing_that_comes_later_changes_what_was(
     assert first.snapshots[:hour].tobytes() == second.snapshots[:hour].tobytes()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     some.sampled_from(NAMES),
     some.integers(0, 10_000),

@@ -18,6 +18,7 @@ from tests.core.driven import Driven, of_kind
 from tests.core.trading.test_orders import LEGAL
 from tests.parity import runs
 
+from examples import examples
 from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
 from tightloop.core.state import check_invariants
 
@@ -270,7 +271,9 @@ class Market(RuleBasedStateMachine):
 
 
 def test_no_story_of_market_venue_and_operator_breaks_a_rule():
-    run_state_machine_as_test(Market, settings=settings(max_examples=60, stateful_step_count=60, deadline=None))
+    run_state_machine_as_test(
+        Market, settings=settings(max_examples=examples(60), stateful_step_count=60, deadline=None)
+    )
 
 
 # A check that can not fail is none -----------------------------------------------------------------------------------

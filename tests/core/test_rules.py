@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from tightloop.core import rules
 from tightloop.core.compiled import compiled
 from tightloop.core.domain.types import Floats, Rows
@@ -221,7 +222,7 @@ values = st.tuples(*(st.sampled_from([0.0, 1.0, 2.0, math.nan]) for _ in NAMES))
 histories = st.lists(st.tuples(values, st.integers(1, 4)), min_size=1, max_size=12)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trees, histories)
 def test_the_compiled_evaluation_says_what_the_definitions_say(
     tree: Tree, history: list[tuple[tuple[float, ...], int]]

@@ -44,7 +44,10 @@ class Books:
                 position = own.position = Position(strategy.side, strategy.leverage, ts_ns)
                 strategy.entries_today += 1
                 own.state = "POSITION_ACTIVE"
-            position.entry = (position.entry * position.qty + price * qty) / (position.qty + qty)
+            if position.qty:
+                position.entry = (position.entry * position.qty + price * qty) / (position.qty + qty)
+            else:
+                position.entry = price  # price * qty / qty is another float
             position.qty += qty
             position.bought += qty
         else:

@@ -7,14 +7,20 @@ from typing import Any
 
 from differential.account import Account
 from differential.domain import DAY_NS, SECOND_NS
+from differential.trees import Doubt
 
 YEAR_DAYS = 365
 
 
 def metrics_of(
-    account: Account, trades: Sequence[dict[str, Any]], equity: Sequence[dict[str, Any]], start_ns: int, end_ns: int
+    account: Account,
+    trades: Sequence[dict[str, Any]],
+    equity: Sequence[dict[str, Any]],
+    span_ns: tuple[int, int],
+    doubt: Doubt,
 ) -> dict[str, Any]:
-    """All figures of result.json's ``metrics``; None where one cannot be known."""
+    """All figures of result.json's ``metrics``, None where one cannot be known. ``span_ns``: from start to end."""
+    start_ns, end_ns = span_ns
     closed = [own for own in trades if own["exit_ts"] is not None]
     gains = [own["pnl"] for own in closed]
     won, lost = sum(g for g in gains if g > 0), -sum(g for g in gains if g < 0)
@@ -24,7 +30,7 @@ def metrics_of(
     out: dict[str, Any] = {
         "total_return_pct": total,
         "max_drawdown_pct": worst,
-        "max_drawdown_days": _longest_drawdown_days(equity),
+        "max_drawdown_days": _longest_drawdown_days(equity, doubt),
         "trades": len(closed),
         "win_rate_pct": 100.0 * sum(g > 0 for g in gains) / len(gains) if gains else None,
         "profit_factor": won / lost if lost > 1e-12 * won else None,
@@ -68,10 +74,11 @@ def _of_returns(
     return out
 
 
-def _longest_drawdown_days(equity: Sequence[dict[str, Any]]) -> float:
+def _longest_drawdown_days(equity: Sequence[dict[str, Any]], doubt: Doubt) -> float:
     """The longest time from a peak to the row that regains it, or to the end."""
-    peak, peak_ts, longest = float("-inf"), equity[0]["ts"], 0
+    peak, peak_ts, longest = equity[0]["equity"], equity[0]["ts"], 0
     for row in equity:
+        doubt.of(row["equity"], peak)
         if row["equity"] >= peak:
             peak, peak_ts = row["equity"], row["ts"]
         longest = max(longest, row["ts"] - peak_ts)

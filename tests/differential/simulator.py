@@ -167,7 +167,7 @@ class _Run:
             }
             for own in self.books.orders
         ]
-        metrics = metrics_of(self.account, self.books.trades, self.equity, start_ns, end_ns)
+        metrics = metrics_of(self.account, self.books.trades, self.equity, (start_ns, end_ns), self.doubt)
         return Outcome(
             orders,
             self.books.fills,

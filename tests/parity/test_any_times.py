@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sim.market import MINUTE_NS, START_NS
 
+from examples import examples
 from tightloop.app.markets import bars as markets_bars
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
@@ -77,7 +78,7 @@ def opened(loaded, frames, accepted):
 
 
 @given(st.data(), st.sampled_from(sorted(TIMEFRAMES)))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_times_are_refused_by_name_or_run_in_order_in_both_drivers(data, timeframe):
     frames = {name: frame_of(*data.draw(any_times(TIMEFRAMES[timeframe])), k) for k, name in enumerate(NAMES)}
     longer = ", timeframe: 1d" if timeframe in ("1h", "4h") else ""

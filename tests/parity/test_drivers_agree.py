@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
+from examples import examples
 from tightloop.adapters.data.sample import write_sample
 from tightloop.app.markets import bars as markets_bars
 from tightloop.app.text.window import time_of
@@ -169,7 +170,7 @@ def merged_by_the_core(bars, funding):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_the_merge_is_the_sorted_list_of_all_events(data):
     """On any number of streams that begin, end and have holes where they like, funding on and off the grid."""

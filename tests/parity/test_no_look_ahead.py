@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
+from examples import examples
+
 EVERY_KIND = {name: (text,) for name, text in runs.KINDS.items()} | runs.TOGETHER
 
 
@@ -68,7 +70,7 @@ def test_what_was_done_before_a_cut_does_not_depend_on_what_comes_after_it(name)
     assert seen[-1]["fills"], "a test of a strategy that does nothing shows nothing"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from(sorted(EVERY_KIND)), st.integers(0, 10_000), st.floats(0.02, 0.98), st.integers(0, 10_000))
 def test_no_market_and_no_cut_lets_the_future_in(name, seed, share, other):
     is_blind_to_the_future(runs.Setting.random(*EVERY_KIND[name], seed=seed, count=200, move=0.01), share, other)

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.data import planted
+from examples import examples
 from tightloop.adapters.data._shared import judge_bars, judge_series, judge_ticks
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.parquet import Source
@@ -22,7 +23,7 @@ CELLS = st.sampled_from(
 NUMBERS = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True, width=32), st.sampled_from([0.0, -1.0, 100.0, 100.5, 500.0])
 )
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def outcome(job):

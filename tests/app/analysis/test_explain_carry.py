@@ -147,7 +147,7 @@ def test_a_page_made_again_has_the_rules_and_says_so_when_the_data_are_gone(tmp_
     assert "off: bands.equity is not written" in page
     shutil.rmtree(data)
     assert tightloop("report", run).exit_code == 0
-    assert "Not counted for this run" in (run / "report.html").read_text(encoding="utf-8")
+    assert "the run cannot be repeated here: " in (run / "report.html").read_text(encoding="utf-8")
 
 
 # Nothing may be added -------------------------------------------------------------------------------------------------

@@ -227,6 +227,11 @@ OPTIONS = {  # arguments after `backtest good.yaml`, the beginning of the refusa
         SET + "variants.fast.perid=5: variants.fast.perid:",
         "did you mean period?",
     ),
+    "set of a part of what is not there": (
+        ["--set", "variants.fest.period=5"],
+        SET + "variants.fest.period=5: variants.fest.type: is missing",
+        "write for example",
+    ),
     "set out of bounds": (
         ["--set", "sections.Z1.leverage=0"],
         SET + "sections.Z1.leverage=0: sections.Z1.leverage: 0 is not between 1 and 10",

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.indicators.reference import MARKETS, around, bars_of, walk
 
+from examples import examples
 from folded import folded
 from tightloop.core import indicators
 from tightloop.core.compiled import address_table
@@ -157,7 +158,7 @@ amounts = st.sampled_from([0.0, 1.0, 1e12])
 
 
 @pytest.mark.parametrize("name", market_types())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     closes=st.lists(prices, min_size=1, max_size=80), volumes=st.lists(st.sampled_from([0.0, 1.0, 1e12]), min_size=1)
 )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from tightloop.core import limits, rounding
 from tightloop.core.compiled import as_rows
 from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind
@@ -134,7 +135,7 @@ EIGHTHS = st.integers(1, 400).map(lambda n: n / 8)
 PRICES = st.integers(1, 100_000).map(lambda n: n / 16)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.tuples(EIGHTHS, st.sampled_from([-1.0, 1.0]), PRICES), min_size=1, max_size=30),
     st.sampled_from([1.0, 0.5, 8.0]),
@@ -157,7 +158,7 @@ def test_a_position_is_its_fills_whatever_they_are(fills, multiplier, mark):
             assert unrealized(rows, mark, multiplier) == 0.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(1e-9, 1e9), st.integers(1, 40), st.floats(0.01, 1e6))
 def test_a_position_closed_in_parts_is_flat(qty, parts, price):
     """Parts that do not add up in binary leave no dust behind."""
@@ -226,14 +227,14 @@ def maintenance_plainly(own, notional):
     return total
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(tiers(), st.integers(0, 10**6))
 def test_maintenance_is_the_sum_over_slices(own, notional):
     expected = float(maintenance_plainly(own, Fraction(notional)))
     assert maintenance(instrument(own), float(notional)) == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     tiers(),
     st.sampled_from([-1.0, 1.0]),
@@ -277,7 +278,7 @@ def test_a_liquidation_price_on_the_bound_of_two_tiers_is_found():
             assert liquidation_price(instrument(own), qty, entry, held) == pytest.approx(price, rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(tiers(), st.floats(0.0, 1e6))
 def test_the_leverage_allowed_is_that_of_the_tier_the_notional_falls_into(own, notional):
     expected = next(leverage for bound, _, leverage in own if notional <= bound)
@@ -294,7 +295,7 @@ def test_longs_pay_a_positive_rate_and_shorts_receive_it(qty, mark, rate):
 # Books ---------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.permutations(list(AccountKind)), st.floats(-1e9, 1e9)), max_size=40))
 def test_what_enters_one_account_leaves_another(postings):
     states = as_rows(new_state())
@@ -334,7 +335,7 @@ ROUNDINGS = {
 
 
 @pytest.mark.parametrize("name", ROUNDINGS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(AMOUNTS, INCREMENTS)
 def test_rounding_goes_to_its_side_by_less_than_an_increment_and_lands_on_the_grid(name, value, increment):
     round_, side = ROUNDINGS[name]
@@ -348,7 +349,7 @@ def test_rounding_goes_to_its_side_by_less_than_an_increment_and_lands_on_the_gr
 
 
 @pytest.mark.parametrize("name", ROUNDINGS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(AMOUNTS, INCREMENTS)
 def test_rounding_twice_is_rounding_once(name, value, increment):
     round_, _ = ROUNDINGS[name]
@@ -357,7 +358,7 @@ def test_rounding_twice_is_rounding_once(name, value, increment):
 
 
 @pytest.mark.parametrize("name", ROUNDINGS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(0, 10**14), INCREMENTS)
 def test_a_multiple_of_the_increment_is_left_alone(name, count, increment):
     round_, _ = ROUNDINGS[name]

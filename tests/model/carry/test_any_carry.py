@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from model.carry.test_carry_file import FULL
 from model.signal.test_any_strategy import SHAPE, VALUES, places
 from tightloop.model.carry import read as carry_read
@@ -43,7 +44,7 @@ def changed(draw):
     return tree
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(changed())
 def test_a_carry_file_is_a_strategy_or_is_refused_in_words_of_this_product(tree):
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)

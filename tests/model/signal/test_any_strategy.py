@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bad_files import BAD, GOOD
+from examples import examples
 from tightloop.model.errors import InputError
 from tightloop.model.files.fields import Strict
 from tightloop.model.instruments import default_rules
@@ -108,21 +109,21 @@ def judged(strategy):
 
 
 @given(changed())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_change_of_a_good_file_is_valid_or_refused(tree):
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     judged(outcome(lambda: signal_read.loads(text, "any.yaml")))
 
 
 @given(changed())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_data_are_valid_or_refused(tree):
     """The same without YAML between: numbers that no text of this product gives."""
     judged(outcome(lambda: signal_read.read(tree, lambda _: 1, "any.yaml", "")))
 
 
 @given(st.sampled_from(sorted(BAD)), st.sampled_from(sorted(BAD)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_two_faults_are_refused_as_one_is(first, second):
     text = GOOD
     for name in (first, second):
@@ -134,7 +135,7 @@ PATHS = st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from("012"), st.te
 
 
 @given(st.lists(st.tuples(PATHS.map(".".join), st.one_of(SCALARS, VALUES)), min_size=1, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_setting_is_valid_or_refused(pairs):
     options = [f"{path}={json.dumps(value)}" for path, value in pairs]
     judged(outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=options)))
@@ -142,7 +143,7 @@ def test_any_setting_is_valid_or_refused(pairs):
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_text_of_a_setting_is_valid_or_refused(text):
     outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=[text]))
     outcome(lambda: signal_read.loads(GOOD, "any.yaml", settings=[f"capital={text}"]))

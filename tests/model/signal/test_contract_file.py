@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from tightloop.app.cli.main import main
 from tightloop.core import families
 from tightloop.core.domain.enums import OrderKind, PriceKind, SizeKind, SlippageKind, StopKind, TargetKind, TimeInForce
@@ -529,7 +530,7 @@ def test_the_hash_sees_every_value_that_changes_what_is_done(old, new):
 
 
 @given(st.lists(st.sampled_from(range(len(DIFFERENT))), unique=True, min_size=1, max_size=4), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_hash_is_a_function_of_what_was_changed(chosen, chance):
     """The same changes give the same hash in whatever order and spelling they are made; others give another."""
 

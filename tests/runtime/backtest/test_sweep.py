@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parity import runs
 
+from examples import examples
 from tightloop.app.runs import sweep as runs_sweep
 from tightloop.runtime.backtest import sweep as sweeping
 
@@ -31,7 +32,7 @@ def setting_of(name, settings_written, seed, count):
     return runs.Setting(read, base.bars, base.funding, rules=base.rules)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.sampled_from(sorted(TEXTS)),
     st.fixed_dictionaries(PARAMETERS),

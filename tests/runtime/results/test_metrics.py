@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from tightloop.runtime.results import metrics
 
 DAY_NS = 86_400_000_000_000
@@ -38,7 +39,7 @@ POINTS = st.lists(
 ).map(lambda points: [(hour * 3_600_000_000_000, equity) for hour, equity in sorted(points)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(POINTS)
 def test_ratios_are_those_of_the_returns_between_midnights(points):
     found = of(*zip(*points, strict=True))
@@ -59,7 +60,7 @@ def test_ratios_are_those_of_the_returns_between_midnights(points):
     assert found["sortino"] == (expected if expected is None else pytest.approx(expected, abs=1e-9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(POINTS)
 def test_the_first_and_the_last_record_of_each_day_are_enough(points):
     kept = {((ts - 1) // DAY_NS): (ts, equity) for ts, equity in points}
@@ -69,7 +70,7 @@ def test_the_first_and_the_last_record_of_each_day_are_enough(points):
         assert whole[name] == short[name], name
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.floats(1.0, 1e6), min_size=1, max_size=80))
 def test_a_drawdown_is_the_distance_from_the_highest_so_far(equity):
     found = metrics.drawdown(np.array(equity))
@@ -78,7 +79,7 @@ def test_a_drawdown_is_the_distance_from_the_highest_so_far(equity):
     assert (found >= 0.0).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(1, 10**6)), max_size=40))
 def test_figures_of_trades_are_those_of_a_list(trades):
     pnl, hold = [t[0] for t in trades], [t[1] for t in trades]

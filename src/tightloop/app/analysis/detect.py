@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tightloop.adapters.data.labels import read_labels
+from tightloop.adapters.data.labels import labels_of, read_labels
 from tightloop.app.markets.notes import is_synthetic
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.model.errors import InputError
 from tightloop.runtime.research.detection import Tally, detection
 from tightloop.runtime.results.denials import together
 
-LABELS_FILE = "labels.parquet"
 _COLUMNS = ("ts", "instrument", "section", "event")
 
 
@@ -57,10 +56,10 @@ def detect(
     """Run ``strategy`` on each labelled instrument alone, and score its signals against the labels.
 
     Alone, because the markets of a sample happen at one time by construction: shared slots and limits would distort the
-    scores. ``labels``: by default DATA/labels.parquet. ``instruments``: restricts the run to these. ``shown``: wraps
+    scores. ``labels``: by default those of the catalog. ``instruments``: restricts the run to these. ``shown``: wraps
     the instruments, to show progress. Raises InputError as a run does, and when no label is of the instruments.
     """
-    file = Path(labels) if labels is not None else Path(data) / LABELS_FILE
+    file = Path(labels) if labels is not None else labels_of(Path(data))
     known = read_labels(file)
     wanted = tuple(dict.fromkeys(label.instrument for label in known))
     if instruments:

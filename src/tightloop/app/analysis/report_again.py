@@ -81,12 +81,12 @@ def _page_of(folder: Path, data: Path | None) -> str:
     )  # fmt: skip
 
 
-def _blocked(folder: Path, data: Path | None, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | None:
-    """Return what kept each section from TRUE; None when the run cannot be repeated."""
+def _blocked(folder: Path, data: Path | None, orders: pl.DataFrame, fills: pl.DataFrame) -> list[Facts] | str | None:
+    """Return what kept each section from TRUE, or why the run cannot be repeated; None when it ends otherwise now."""
     try:
         source = read_source(folder, data)
-    except InputError:
-        return None
+    except InputError as error:
+        return str(error)
     plan = make_plan(source.strategies, source.market.rules, seed=source.result["seed"])
     return blocked(plan, source.market.feed(plan), source.result["state_hash"], orders, fills)
 

@@ -59,12 +59,12 @@ def carry_page(folder: Path) -> str:
     )
 
 
-def _rules(folder: Path) -> list[Facts] | None:
-    """Return what the allocator's rules measured; None when the run cannot be repeated because its data are gone."""
+def _rules(folder: Path) -> list[Facts] | str:
+    """Return what the allocator's rules measured, or why the run cannot be repeated: its data are gone, say."""
     try:
         again = analysis.explain_carry.carry_again(folder, None)
-    except InputError:
-        return None
+    except InputError as error:
+        return str(error)
     return facts.carry_rules.rules_of(again.whole, again.bundles)
 
 

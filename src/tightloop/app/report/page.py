@@ -68,7 +68,7 @@ class RunFrames:
     strategy_yaml: str
     command: str
     made_at: str | None
-    blocked: list[Facts] | None
+    blocked: list[Facts] | str | None
 
 
 def build_report(
@@ -78,7 +78,7 @@ def build_report(
     strategy_yaml: str,
     command: str,
     made_at: str | None,
-    blocked: list[Facts] | None = None,
+    blocked: list[Facts] | str | None = None,
     **frames: pl.DataFrame,
 ) -> str:
     """Build the page as HTML text.

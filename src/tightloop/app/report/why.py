@@ -109,8 +109,10 @@ def _row(strategy: str, section: str, instances: Sequence[Facts]) -> Facts:
     return found
 
 
-def blocked_table(rows: Sequence[Facts] | None) -> str:
-    """Render the table as HTML."""
+def blocked_table(rows: Sequence[Facts] | str | None) -> str:
+    """Render the table as HTML; text says why the run was not repeated, None that it was not asked for."""
+    if isinstance(rows, str):
+        return nothing(f"Not counted, because the run cannot be repeated here: {rows}")
     if rows is None:
         return nothing("Not counted for this run: tightloop explain says more.")
     if not rows:

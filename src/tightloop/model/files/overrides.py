@@ -147,6 +147,7 @@ def _write(written: dict[str, Any], name: str, value: Any, origin: tuple[str, in
         key = _key(target, part, path, origin)
         if isinstance(target, dict) and (key not in target or target[key] is None):
             target[key] = {}
+            origins.wrote((*path, key), *origin)  # what it lacks is the option's fault, not that of a line of the file
         target, path = target[key], (*path, key)
     key = _key(target, last, path, origin)
     target[key] = copy.deepcopy(value)

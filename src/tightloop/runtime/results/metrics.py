@@ -55,8 +55,14 @@ def drawdown(equity: Floats) -> Floats:
     """Compute the drawdown of each record: percent below the highest equity so far, not negative."""
     if not len(equity):
         return np.zeros(0)
-    peak = np.maximum.accumulate(equity)
-    return np.where(equity < peak, 100.0 * (1.0 - equity / peak), 0.0)
+    pct = np.maximum.accumulate(equity)  # the peak so far, then in place: a year of minutes makes arrays of 4 MB
+    is_below = equity < pct
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(equity, pct, out=pct)
+    np.subtract(1.0, pct, out=pct)
+    np.multiply(100.0, pct, out=pct)
+    pct[~is_below] = 0.0
+    return pct
 
 
 def is_ruined(deepest_pct: float) -> bool:

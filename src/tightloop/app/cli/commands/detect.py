@@ -34,7 +34,7 @@ HEAD = (
 
 @click.command(short_help="Measure how well a strategy detects labelled pumps.")
 @click.argument("strategy", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="The labels [DATA/labels.parquet].")
+@click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="The labels [those of the catalog].")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

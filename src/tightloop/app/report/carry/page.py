@@ -54,7 +54,7 @@ def build_carry_report(
     strategy_yaml: str,
     command: str,
     made_at: str | None,
-    rules: Sequence[Facts] | None = None,
+    rules: Sequence[Facts] | str | None = None,
 ) -> str:
     """Build the page as HTML text. ``frames``: the tables named in ``NEEDED``, as in the result files.
 

@@ -7,8 +7,13 @@ from tightloop.app.report.tags import figure, nothing, stacked_row, table, text_
 from tightloop.app.text.numbers import COUNT, MISSING, moment, number, significant
 
 
-def rules_table(rules: Sequence[Facts] | None) -> str:
-    """Render each rule with its limit, the nearest value seen, when it acted, and why it did not."""
+def rules_table(rules: Sequence[Facts] | str | None) -> str:
+    """Render each rule with its limit, the nearest value seen, when it acted, and why it did not.
+
+    Text instead of rules says why the run was not replayed.
+    """
+    if isinstance(rules, str):
+        return nothing(f"Not counted, because the run cannot be repeated here: {rules}")
     if rules is None:
         return nothing("Not counted for this run: tightloop explain says more.")
     titles = ["Rule", "#Limit", "#Nearest", "#Beyond it", "#Acted", "Last", "Why not"]
