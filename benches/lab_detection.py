@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tightloop.adapters.data.tick_sample.writing import write_tick_sample
-from tightloop.app.analysis.detect import LABELS_FILE, Detection, detect
+from tightloop.adapters.data.tick_sample.writing import LABELS_FILE, write_tick_sample
+from tightloop.app.analysis.detect import Detection, detect
 from tightloop.runtime.research.detection import ALL, Tally
 
 ROOT = Path(__file__).resolve().parents[1]
