@@ -159,7 +159,7 @@ def test_the_layout_is_that_of_the_fields():
 def test_the_codec_follows_the_fields_of_an_event(monkeypatch):
     """The same module over an EVENT with more fields, in another order, has another layout and loses nothing."""
     fields = [(name, EVENT[name]) for name in NAMES]
-    wider = np.dtype([*fields[7:], ("cum_qty", "f8"), *fields[:7], ("fill_key", "i8")])
+    wider = np.dtype([*fields[7:], ("venue_qty", "f8"), *fields[:7], ("venue_key", "i8")])
     monkeypatch.setattr(types, "EVENT", wider)
     spec = importlib.util.spec_from_file_location("facts_of_wider_events", facts.__file__)
     other = importlib.util.module_from_spec(spec)
@@ -169,9 +169,9 @@ def test_the_codec_follows_the_fields_of_an_event(monkeypatch):
     rng = np.random.default_rng(5)
     made["kind"] = rng.integers(21, 30, 300)
     made["ts_init_ns"] = NOW_NS + np.arange(300)
-    made["cum_qty"], made["fill_key"] = rng.random(300), rng.integers(0, 2**63, 300)
+    made["venue_qty"], made["venue_key"] = rng.random(300), rng.integers(0, 2**63, 300)
     encoder, decoder = other.FactEncoder(), other.FactDecoder()
     for row in made:
         assert decoder.decode(encoder.encode(row.tobytes())) == row.tobytes()
-    with pytest.raises(LayoutDiffers, match="they lack cum_qty:f8, fill_key:i8"):
+    with pytest.raises(LayoutDiffers, match="they lack venue_qty:f8, venue_key:i8"):
         other.check_layout(LAYOUT, LAYOUT_TEXT)
