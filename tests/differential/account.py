@@ -15,6 +15,7 @@ from differential.domain import (
     Strategy,
     floor_to,
     is_above,
+    slack,
 )
 from differential.trees import Doubt
 
@@ -123,12 +124,13 @@ class Account:
             notional = min(max(notional, low), high)
         qty = value if size["type"] == "units" and not {"scale", "clamp"} & set(size) else notional / unit
         if size["type"] == "percentage":
-            most = self.free(instrument) / self.cost_of(strategy, instrument, price)
-            if is_above(qty, most):
+            most = floor_to(self.free(instrument) / self.cost_of(strategy, instrument, price), instrument.lot)
+            least = size["clamp"][0] / unit if "clamp" in size else 0.0
+            if 0 < most < qty and not is_above(least, most):  # what is less than the clamp allows is denied instead
                 qty = most
         if instrument.lot:
             lots = qty / instrument.lot
-            self.doubt.near(lots + TIE * max(1.0, lots), round(lots))  # where floor_to draws its line
+            self.doubt.near(lots + slack(lots), round(lots))  # where floor_to draws its line
         return floor_to(qty, instrument.lot)
 
     # Checks

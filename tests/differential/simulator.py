@@ -98,7 +98,12 @@ class _Run:
                 self.account.begin_day()
             self.decisions.decide(now_ns, ended)
             self._bars_begin(now_ns)
+            was_ruined = self.account.is_ruined
             equity, cash, drawdown = self.account.record()
+            if self.account.is_ruined and not was_ruined:
+                for own in self.instances:
+                    if own.entry and own.entry.is_open:
+                        self.books.give_up(own, "CANCELED", "ruined", now_ns)
             self.equity.append({"ts": now_ns, "equity": equity, "cash": cash, "drawdown_pct": drawdown})
         for own, position in self.account.held():
             self.books.trades.append(self.books.trade(own, position, None, None))

@@ -30,7 +30,7 @@ class Doubt:
 
     def near(self, value: float, line: float) -> None:
         """Count a value within float noise of a line that is drawn TIE beside a level, so that a tie is decided."""
-        if abs(value - line) <= TIE * 1e-3 * max(abs(value), abs(line)):
+        if abs(value - line) <= 1e-14 * max(abs(value), abs(line)):
             self.count += 1
 
 

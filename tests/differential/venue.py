@@ -164,7 +164,7 @@ class Venue:
                 for _ in range(100):  # less is cheaper where slippage follows the quantity
                     part = (low + high) / 2.0
                     paid = price if is_maker else self.slipped(own, order, price, part, volume)
-                    low, high = (part, high) if part * paid * unit <= money else (low, part)
+                    low, high = (part, high) if part * paid * unit <= money * (1.0 + TIE) else (low, part)
                 qty = floor_to(low, instrument.lot)
                 paid = price if is_maker else self.slipped(own, order, price, qty, volume)
                 left = order.qty - qty
