@@ -22,6 +22,7 @@ from pathlib import Path
 from tidy_language import banned_words, docstring_verbs, draw
 from tidy_report import report
 from tidy_shape import (
+    AWAITED,
     FUNCTION_LINES_MAX,
     file_length,
     folder_width,
@@ -63,8 +64,10 @@ WORLD_ALLOWED = {
     (f"src/{PACKAGE}/core/native/stamps.py", "os.environ"): "where compiled code is kept; no result depends on it",
 }
 
-# The entry points, and the two places where code of the user is loaded and run: it may raise anything.
+# The entry points; the two places where code of the user is loaded and run, which may raise anything; what supervises
+# the tasks of a session and reports whatever ended one: a task that dies unseen would be the worst of outcomes.
 BROAD_ALLOWED = (
+    f"src/{PACKAGE}/runtime/session/tasks.py",
     f"src/{PACKAGE}/runtime/python/supervise.py",
     f"src/{PACKAGE}/model/signal/python_class.py",
     f"src/{PACKAGE}/app/",
@@ -256,6 +259,7 @@ def path_lists(tree: Tree, ratchet: Ratchet) -> Iterator[Finding]:
         "WORLD_ALLOWED": [re.escape(path) for path, _ in WORLD_ALLOWED],
         "BROAD_ALLOWED": [re.escape(path) for path in BROAD_ALLOWED],
         "LAZY_FILES": list(LAZY_FILES),
+        "AWAITED": [re.escape(f"src/{module.replace('.', '/')}.py") for module in AWAITED],
         "LAZY_DEPENDENCIES": [re.escape(path) for path, _ in LAZY_DEPENDENCIES.values()],
     }
     patterns = {pattern: name for name, entries in lists.items() for pattern in entries}
@@ -313,8 +317,11 @@ def dead_modules(tree: Tree, _: Ratchet) -> Iterator[Finding]:
     for source in tree.package:
         if source.path.endswith(("/__init__.py", "/__main__.py")) or DISCOVERED.match(source.path):
             continue
-        if source.module not in named:
+        if source.module not in named and source.module not in AWAITED:
             yield Finding(source.path, 0, "nothing imports it: remove it, or name its folder as discovered")
+    for module in AWAITED:
+        if module in named:
+            yield Finding("tools/tidy_shape.py", 0, f"AWAITED: {module} is imported now: take it from the list")
 
 
 def reasons(tree: Tree, _: Ratchet) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ from tightloop.model.signal import plan as signal_plan
 
 NAME = runs.NAMES[0]
 ANSWERS = {
+    "not_ready": (account, "_is_not_ready"),
+    "paused": (account, "_is_paused"),
     "killed": (account, "is_killed"),
     "ruined": (exposure, "is_ruined"),
     "drawdown_stopped": (account, "_is_drawn_down"),

@@ -19,7 +19,17 @@ from tests.core.trading.test_orders import LEGAL
 from tests.parity import runs
 
 from examples import examples
-from tightloop.core.domain.enums import ACCOUNT_KINDS, AccountKind, EventKind, OrderState, Phase, RowKind
+from tightloop.core.domain.enums import (
+    ACCOUNT_KINDS,
+    AccountKind,
+    Correction,
+    EventKind,
+    OrderState,
+    Origin,
+    Phase,
+    Reason,
+    RowKind,
+)
 from tightloop.core.state import check_invariants
 
 S = OrderState
@@ -55,8 +65,10 @@ PLANS = {
 TERMINAL = (S.DENIED, S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)
 # From one reported state to the next. A fill before the answer, a cancel that crossed it: all in the table of orders.
 PATHS = {state: {*next_states.split()} - {"-"} for state, next_states in LEGAL.items()}
-PATHS = {state: names | {"PENDING_CANCEL"} for state, names in PATHS.items()}
-PATHS[S.IN_FLIGHT] = PATHS[S.IN_FLIGHT] - {"PENDING_CANCEL"} | {"IN_FLIGHT"}  # to cancel it tells nothing of it
+PATHS = {state: names | {"PENDING_CANCEL"} - {"="} for state, names in PATHS.items()}
+PATHS[S.PENDING_CANCEL] |= {"ACCEPTED", "PARTIALLY_FILLED", "IN_FLIGHT"}  # the cancel was refused
+for _state in (S.CANCELED, S.EXPIRED, S.REJECTED):
+    PATHS[_state] = {_state.name, "FILLED"}  # a fill came after the end, which is told again with it
 PRICES, INSTRUMENTS = (100.0, 8.0), (0, 1)
 
 
@@ -149,7 +161,7 @@ class Market(RuleBasedStateMachine):
     @precondition(lambda self: self.own.orders)
     @rule(pick=st.integers(0, 50), kind=st.sampled_from([
         EventKind.ORDER_ACCEPTED, EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED, EventKind.ORDER_CANCELED,
-        EventKind.ORDER_EXPIRED, EventKind.ORDER_UNKNOWN,
+        EventKind.ORDER_EXPIRED, EventKind.ORDER_UNKNOWN, EventKind.CANCEL_REJECTED, EventKind.AMENDED,
     ]))  # fmt: skip
     def an_answer(self, pick, kind):
         self.own.answer(kind, self.some_order(pick))
@@ -188,8 +200,55 @@ class Market(RuleBasedStateMachine):
             qty = share * abs(float(state["positions"][instance]["qty"]))
             price = self.prices[instrument]
             self.own.send(
-                EventKind.ORDER_FILLED, instance=instance, instrument=instrument, qty=qty, price=price, amount=0.5
-            )
+                EventKind.ORDER_FILLED, instance=instance, instrument=instrument, qty=qty, price=price, amount=0.5,
+                reason=int(Reason.LIQUIDATED),
+            )  # fmt: skip
+
+    @rule(
+        instrument=st.sampled_from(INSTRUMENTS),
+        side=st.sampled_from([1, -1]),
+        origin=st.sampled_from(list(Origin)),
+        qty=st.sampled_from([0.5, 3.0, 40.0]),
+        key=st.sampled_from([0, 0, 7]),
+    )
+    def an_execution_nobody_asked_for(self, instrument, side, origin, qty, key):
+        self.own.send(
+            EventKind.FILL_FOUND, instrument=instrument, instance=-1, side=side, order_kind=int(origin), qty=qty,
+            price=self.prices[instrument], amount=0.1, fill_key=key,
+        )  # fmt: skip
+
+    @precondition(lambda self: self.own.orders)
+    @rule(pick=st.integers(0, 50), cum=st.sampled_from([0.1, 0.25, 0.5, 1.0, 1.5]), says_more=st.booleans())
+    def a_report(self, pick, cum, says_more):
+        order = self.own.order(self.some_order(pick))
+        price, qty = self.prices[int(order["instrument"])], cum * float(order["qty"])
+        self.own.send(
+            EventKind.ORDER_FILLED, order_id=int(order["id"]), instrument=int(order["instrument"]), price=price,
+            qty=qty * (0.5 if says_more else 1.0), cum_qty=qty, amount=0.2,
+        )  # fmt: skip
+
+    @rule(kind=st.sampled_from([Reason.WOULD_TRIGGER, Reason.NONE]), ended=st.booleans())
+    def stops_are_refused(self, kind, ended):
+        for order_id in sorted(self.own.orders):
+            order = self.own.order(order_id)
+            if order["reduce_only"] and not order["filled_qty"] and order["state"] != S.PENDING_CANCEL:
+                told = EventKind.ORDER_EXPIRED if ended else EventKind.ORDER_REJECTED
+                self.own.send(told, order_id=order_id, reason=int(kind))
+                return
+
+    @rule(what=st.sampled_from([1, 2, 3, 4]))
+    def control(self, what):
+        self.own.send(EventKind.SESSION_CONTROL, instrument=-1, instance=-1, reason=what)
+
+    @rule(instrument=st.sampled_from(INSTRUMENTS), off=st.floats(-0.02, 0.02))
+    def venue_mark(self, instrument, off):
+        self.own.send(EventKind.MARK_REPORTED, instrument=instrument, price=self.prices[instrument] * (1.0 + off))
+
+    @rule(amount=st.floats(-50.0, 50.0), why=st.sampled_from(list(Correction)[:5]))
+    def a_correction(self, amount, why):
+        self.own.send(EventKind.BALANCE_CORRECTED, instrument=-1, instance=-1, amount=amount, reason=int(why))
+        if why == Correction.FEE:
+            self.books.fees -= Fraction(amount)
 
     # The operator
 
@@ -216,7 +275,8 @@ class Market(RuleBasedStateMachine):
         """One row about an order: its path is legal, its fills only grow, nothing comes after its end."""
         order_id, kind = int(row["order_id"]), RowKind(int(row["kind"]))
         before = self.states.get(order_id)
-        assert before not in TERMINAL, f"order {order_id} was {before} and went on"
+        is_told_again = kind == RowKind.ORDER and float(row["threshold"]) > self.filled.get(order_id, 0.0)
+        assert before not in TERMINAL or is_told_again, f"order {order_id} was {before} and went on"
         if kind in (RowKind.SUBMIT, RowKind.CANCEL, RowKind.AMEND, RowKind.ORDER):
             assert float(row["threshold"]) >= self.filled.get(order_id, 0.0), "what was filled is never unfilled"
             self.filled[order_id] = float(row["threshold"])

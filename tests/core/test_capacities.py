@@ -308,6 +308,8 @@ def test_every_capacity_has_a_test_of_its_own():
     here = inspect.getsource(inspect.getmodule(plan_of))
     elsewhere = {
         "ACCOUNTS_MAX",
+        "ENDED_MAX",
+        "FILL_KEYS_MAX",
         "NOTIONAL_MAX",
         "PARAMETERS_MAX",
         "CHECKS_MAX",

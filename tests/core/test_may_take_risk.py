@@ -15,7 +15,8 @@ FAMILIES = ("signal", "hold", "python", "ticks", "external", "carry")
 @pytest.fixture(scope="module")
 def entries():
     """By cause: entries of each family with the gate as it is, and with its answer for that cause taken out."""
-    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    places = os.pathsep.join(str(ROOT / name) for name in ("", "tests", "src"))
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": places}
     command = [sys.executable, "-m", "tests.core.gate_entries"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
@@ -23,7 +24,7 @@ def entries():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("cause", ["killed", "ruined", "drawdown_stopped"])
+@pytest.mark.parametrize("cause", ["not_ready", "paused", "killed", "ruined", "drawdown_stopped"])
 def test_what_the_gate_forbids_no_family_enters_and_without_the_gate_each_would(entries, cause, family):
     with_gate, without = entries[cause]
     assert with_gate[family] == 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from differential.domain import (
     ACCOUNT_DEFAULTS,
+    TIE,
     Instance,
     Instrument,
     Order,
@@ -14,7 +15,9 @@ from differential.domain import (
     Strategy,
     floor_to,
     is_above,
+    slack,
 )
+from differential.trees import Doubt
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Account:
     instances: Sequence[Instance]
     strategies: Sequence[Strategy]
     wallet: float
+    doubt: Doubt = field(default_factory=Doubt)
     limits: dict[str, float | None] = field(default_factory=dict)
     peak: float = 0.0
     day_equity: float = 0.0
@@ -81,16 +85,18 @@ class Account:
         return paid * (share + strategy.fee_bps(instrument, "taker") / 1e4)
 
     def free(self, instrument: Instrument, besides: Instance | None = None) -> float:
-        """The money that an entry may use."""
+        """The money that an entry may use; a remainder within 1e-9 of all there is counts as none."""
         if instrument.has_margin:
-            return self.equity() - self.margin_used(besides)
+            left, whole = self.equity() - self.margin_used(besides), self.equity()
+            return left if abs(left) > abs(whole) * TIE else 0.0
         held = sum(p.qty * p.entry * own.instrument.multiplier for own, p in self.held())
         promised = sum(
             own.entry.qty * self.cost_of(own.strategy, own.instrument, price)
             for own, price in self.waiting(besides)
             if own.entry
         )
-        return self.wallet - held - promised
+        left = self.wallet - held - promised
+        return left if abs(left) > abs(self.equity()) * TIE else 0.0
 
     # Sizes
 
@@ -118,9 +124,13 @@ class Account:
             notional = min(max(notional, low), high)
         qty = value if size["type"] == "units" and not {"scale", "clamp"} & set(size) else notional / unit
         if size["type"] == "percentage":
-            most = self.free(instrument) / self.cost_of(strategy, instrument, price)
-            if is_above(qty, most):
+            most = floor_to(self.free(instrument) / self.cost_of(strategy, instrument, price), instrument.lot)
+            least = size["clamp"][0] / unit if "clamp" in size else 0.0
+            if 0 < most < qty and not is_above(least, most):  # what is less than the clamp allows is denied instead
                 qty = most
+        if instrument.lot:
+            lots = qty / instrument.lot
+            self.doubt.near(lots + slack(lots), round(lots))  # where floor_to draws its line
         return floor_to(qty, instrument.lot)
 
     # Checks
@@ -230,6 +240,7 @@ class Account:
         """Equity, cash and drawdown in percent at the end of an instant."""
         equity = self.watch()
         self.peak = max(self.peak, equity)
+        self.doubt.of(self.initial + equity, self.initial)
         self.is_ruined |= equity <= 0
         return equity, self.wallet, (self.peak - equity) / self.peak * 100.0
 

@@ -34,12 +34,17 @@ def is_above(value: float, limit: float) -> bool:
     return value > limit + TIE * max(abs(value), abs(limit))
 
 
+def slack(steps: float) -> float:
+    """How far below a whole number of steps still counts as on it: 1e-9 of a step, or a float's last bits."""
+    return max(TIE, abs(steps) * 4.0 * 2.0**-53)
+
+
 def floor_to(value: float, step: float) -> float:
-    return floor(value / step + TIE * max(1.0, abs(value / step))) * step if step else value
+    return floor(value / step + slack(value / step)) * step if step else value
 
 
 def ceil_to(value: float, step: float) -> float:
-    return ceil(value / step - TIE * max(1.0, abs(value / step))) * step if step else value
+    return ceil(value / step - slack(value / step)) * step if step else value
 
 
 @dataclass
@@ -117,6 +122,7 @@ class Order:
     post_only: bool = False
     is_new: bool = True
     is_triggered: bool = False
+    is_marketable: bool = False  # a target that the rest of its entry's bar was through: it takes at the next open
     asked_price: float = 0.0  # of an entry: what it was sized and judged at, and holds money by until it fills
 
     @property

@@ -95,10 +95,12 @@ def protect(own: Instance, now_ns: int) -> list[Order]:
                 qty = left
             left -= qty
             if qty > 0:
-                target = order("limit", "take_profit", qty)
                 rounding = ceil_to if side > 0 else floor_to
-                target.price = rounding(price, instrument.increment)
-                own.targets.append(target)
+                rests = rounding(price, instrument.increment)
+                if rests > 0:  # no price falls to 0
+                    target = order("limit", "take_profit", qty)
+                    target.price = rests
+                    own.targets.append(target)
     return made
 
 

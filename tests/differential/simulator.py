@@ -59,7 +59,7 @@ class _Run:
             for name in strategy.source["instruments"]:
                 self.instances.append(self._instance(strategy, by_name[name]))
         capital = sum(own.source.get("capital", 10_000) for own in self.strategies)
-        self.account = Account(self.instances, self.strategies, float(capital))
+        self.account = Account(self.instances, self.strategies, float(capital), self.doubt)
         self.books = Books(self.account)
         self.venue = Venue(self.account, self.books, self.doubt)
         self.decisions = Decisions(self.account, self.books, self.doubt)
@@ -98,7 +98,12 @@ class _Run:
                 self.account.begin_day()
             self.decisions.decide(now_ns, ended)
             self._bars_begin(now_ns)
+            was_ruined = self.account.is_ruined
             equity, cash, drawdown = self.account.record()
+            if self.account.is_ruined and not was_ruined:
+                for own in self.instances:
+                    if own.entry and own.entry.is_open:
+                        self.books.give_up(own, "CANCELED", "ruined", now_ns)
             self.equity.append({"ts": now_ns, "equity": equity, "cash": cash, "drawdown_pct": drawdown})
         for own, position in self.account.held():
             self.books.trades.append(self.books.trade(own, position, None, None))

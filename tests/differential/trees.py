@@ -28,6 +28,11 @@ class Doubt:
         if a != b and abs(a - b) <= TIE * max(abs(a), abs(b)):
             self.count += 1
 
+    def near(self, value: float, line: float) -> None:
+        """Count a value within float noise of a line that is drawn TIE beside a level, so that a tie is decided."""
+        if abs(value - line) <= 1e-14 * max(abs(value), abs(line)):
+            self.count += 1
+
 
 def _operand(word: str, values: Values) -> float | None:
     try:

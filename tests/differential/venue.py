@@ -10,7 +10,7 @@ from math import sqrt
 
 from differential.account import Account
 from differential.books import Books
-from differential.domain import Instance, Instrument, Order, floor_to
+from differential.domain import TIE, Instance, Instrument, Order, floor_to
 from differential.indicators import Bar
 from differential.protection import follow, protect
 from differential.trees import Doubt
@@ -80,8 +80,8 @@ class Venue:
             position = own.position
             if position and target.is_open and target.price is not None:
                 if self.is_beyond(position.side, price, target.price):
-                    if is_new:
-                        self.take(own, target, price, now_ns, at_open=True)
+                    if is_new or target.is_marketable:
+                        self.take(own, target, price, now_ns, at_open=True, qty=target.qty)
                     else:
                         self.make(own, target, price, now_ns)
         if own.position and not is_new:
@@ -157,9 +157,16 @@ class Venue:
         paid = price if is_maker else self.slipped(own, order, price, qty, volume)
         if not instrument.has_margin:
             fee = own.strategy.fee_bps(instrument, "maker" if is_maker else "taker") / 1e4
-            most = self.account.free(instrument, own) / (paid * instrument.multiplier * (1.0 + fee))
-            if qty > most * (1.0 + 1e-9):
-                qty = max(floor_to(most, instrument.lot), 0.0)
+            money, unit = self.account.free(instrument, own), instrument.multiplier * (1.0 + fee)
+            self.doubt.near(qty * paid * unit, money * (1.0 + TIE))
+            if qty * paid * unit > money * (1.0 + TIE):
+                low, high = 0.0, qty
+                for _ in range(100):  # less is cheaper where slippage follows the quantity
+                    part = (low + high) / 2.0
+                    paid = price if is_maker else self.slipped(own, order, price, part, volume)
+                    low, high = (part, high) if part * paid * unit <= money * (1.0 + TIE) else (low, part)
+                qty = floor_to(low, instrument.lot)
+                paid = price if is_maker else self.slipped(own, order, price, qty, volume)
                 left = order.qty - qty
         if qty > 0:
             self.books.fill(own, order, qty, paid, price, "maker" if is_maker else "taker", now_ns)
@@ -224,7 +231,8 @@ class Venue:
         gained = bar.close if position.is_inside else best
         for target in list(own.targets):
             if own.position and target.is_open and target.price is not None:
-                if self.is_beyond(side, gained, target.price):
+                target.is_marketable = position.is_inside and self.is_beyond(side, worst, target.price)
+                if not target.is_marketable and self.is_beyond(side, gained, target.price):
                     self.make(own, target, target.price, now_ns)
         if own.position and own.stop and own.stop.role == "trailing":
             moved = follow(own, gained, now_ns, is_close=True)

@@ -11,7 +11,13 @@ SOURCE = ROOT / "src" / "tightloop"
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 LINES_MAX = 320
 STEPS_MAX = 8
-TRACES = ("The life of a bar", "The life of a tick", "The life of an instant of carry", "The life of an order")
+TRACES = (
+    "The life of a bar",
+    "The life of a tick",
+    "The life of an instant of carry",
+    "The life of a live fact",
+    "The life of an order",
+)
 
 Step = tuple[int, str, list[str]]
 

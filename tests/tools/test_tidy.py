@@ -172,6 +172,15 @@ def test_a_module_named_by_an_import_or_a_string_is_alive(tmp_path):
     assert found(tidy.dead_modules, plant(tmp_path, files)) == []
 
 
+def test_a_module_that_awaits_its_caller_is_alive_until_it_is_called(tmp_path):
+    module = next(iter(tidy.AWAITED))
+    files = {f"src/{module.replace('.', '/')}.py": "x = 1\n"}
+    assert found(tidy.dead_modules, plant(tmp_path / "before", files)) == []
+    files["src/tightloop/app/cli/main.py"] = f"import {module}\n"
+    (told,) = found(tidy.dead_modules, plant(tmp_path / "after", files))
+    assert "take it from the list" in str(told)
+
+
 # --- ratchets and numbers ---------------------------------------------------------------------------------------------
 
 

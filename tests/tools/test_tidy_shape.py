@@ -21,7 +21,7 @@ containers = ["tightloop"]
 layers = ["app", "core | lost", "(later)"]
 ignore_imports = [
     "tightloop.core.** -> numba",
-    "tightloop.adapters.venues.** -> ccxt",
+    "tightloop.adapters.chains.** -> ccxt",
     "tightloop.moved -> tightloop.app",
 ]
 """
@@ -90,12 +90,12 @@ def test_an_entry_of_a_list_of_paths_that_matches_nothing_is_found(tmp_path):
     ):
         assert expected in findings
     assert "later" not in findings
-    assert "venues" not in findings, "a package that has rules before it has code"
+    assert "chains" not in findings, "a package that has rules before it has code"
 
 
 def test_a_package_that_has_come_is_no_longer_excused(tmp_path):
-    tree = plant(tmp_path, {"pyproject.toml": "", "src/tightloop/adapters/venues/planted.py": ""})
-    assert any("COMING: tightloop.adapters.venues has come" in text for text in found(tidy.path_lists, tree))
+    tree = plant(tmp_path, {"pyproject.toml": "", "src/tightloop/adapters/chains/planted.py": ""})
+    assert any("COMING: tightloop.adapters.chains has come" in text for text in found(tidy.path_lists, tree))
 
 
 def test_a_docstring_of_a_function_begins_with_a_verb(tmp_path):

@@ -15,6 +15,7 @@ from tightloop.core.domain.position import POSITION
 from tightloop.core.domain.ticks import BOOK
 from tightloop.core.domain.types import (
     AGGREGATE,
+    ENDED,
     INDICATOR,
     INSTANCE,
     INSTRUMENT,
@@ -56,6 +57,8 @@ _ORDERS, _ORDER_WORDS = _at("orders"), ORDER.itemsize // 8
 _VALUE_SLOTS, _MEMORY = _at("value_slots"), _at("memory_ns")
 _CARRY, _CARRY_WORDS = _at("carry"), CARRY.itemsize // 8
 _BOOKS, _BOOK_WORDS = _at("books"), BOOK.itemsize // 8
+_ENDED, _ENDED_WORDS = _at("ended"), ENDED.itemsize // 8
+_FILL_KEYS = _at("fill_keys")
 
 
 def new_state() -> Rows:
@@ -79,7 +82,11 @@ def _words_hash(state: Record, first: int, count: int, seed: Word) -> Word:
 
 @leaf
 def full_hash(state: Record, arena: Floats) -> Word:
-    """Hash every used word of State and the arena; unused slots and scratch arrays are left out."""
+    """Hash every used word of State and the arena; unused slots and scratch arrays are left out.
+
+    So are tapes and rings: what is in them is in the rolling hash, event by event and row by row, and this is asked
+    for every STATE_HASH_EVERY events.
+    """
     h = _words_hash(state, 0, _HEADER_WORDS, _K)
     h = _words_hash(state, _INSTRUMENTS, state.instrument_count * _INSTRUMENT_WORDS, h)
     h = _words_hash(state, _AGGREGATES, state.aggregate_count * _AGGREGATE_WORDS, h)
@@ -98,6 +105,13 @@ def full_hash(state: Record, arena: Floats) -> Word:
         h = (h ^ float_bits(arena[index])) * _K
         h ^= h >> _SHIFT
     return h
+
+
+@leaf
+def _rings_hash(state: Record, seed: Word) -> Word:
+    """Hash the rings of ended orders and of keys."""
+    h = _words_hash(state, _ENDED, min(state.ended_count, limits.ENDED_MAX) * _ENDED_WORDS, seed)
+    return _words_hash(state, _FILL_KEYS, min(state.fill_key_count, limits.FILL_KEYS_MAX), h)
 
 
 @leaf
@@ -199,11 +213,11 @@ def check_invariants(state: Record) -> None:
 
 @compiled(uint64(STATE, ARENA))
 def _final_hash(state: Record, arena: Floats) -> Word:
-    """Combine the rolling hash with the full hash of State."""
-    h = (state.hash ^ full_hash(state, arena)) * _K
+    """Combine the rolling hash with the full hash of State and of its rings."""
+    h = (state.hash ^ _rings_hash(state, full_hash(state, arena))) * _K
     return h ^ (h >> _SHIFT)
 
 
 def state_hash(states: Rows, arena: Floats) -> str:
-    """Return the hash of a run, 16 hex digits: rolling hash of its events, and full hash of its State."""
+    """Return the hash of a run, 16 hex digits: rolling hash of its events, full hash of its State and its rings."""
     return f"{int(_final_hash(states[0], arena)):016x}"

@@ -19,13 +19,18 @@ Effects on orders, positions and the ledger are in this file and in ``core/tradi
 ``core/carry/apply.py``. Money moves only by ``ledger.post``. An event that an order's state does not allow changes
 nothing and is a WARNING row; a broken invariant is a failed assertion.
 
+A world that repeats, delays and lies: a fill that was booked before adds nothing, one that was not told of is booked by
+what the venue has filled in all (``fills.py``); a fill may come after the end of its order, or be of none of ours
+(``corrections.py``); what a venue refuses of an open position is tried again, or the position is closed
+(``refused.py``).
+
 What may surprise: a fill larger than the position it reduces ends one trade and begins another (``fills.fill``); a
 liquidation is a fill without an order, for which one is created here (``_draft_liquidation``); what happens inside a
 bar belongs to the bar's day although it is received at its close (``_may_begin_day``). Indicators, checks, families and
 carry are called through ``table``, an array of addresses, so nothing here is compiled again when one is added.
 """
 
-from tightloop.core import limits, log
+from tightloop.core import limits, log, told
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain import events as fields
 from tightloop.core.domain.enums import (
@@ -33,19 +38,21 @@ from tightloop.core.domain.enums import (
     Moment,
     OrderKind,
     OrderState,
+    Origin,
     Phase,
     Reason,
     Role,
     RowKind,
     WarningCode,
 )
+from tightloop.core.domain.session_events import origin
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.hashing import mix, mix_event
 from tightloop.core.market import update as market_update
 from tightloop.core.signatures import STEP, call_apply, call_decide
 from tightloop.core.state import full_hash
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, exposure, fills, ledger, orders
+from tightloop.core.trading import commands, corrections, exposure, fills, ledger, orders, refused
 from tightloop.core.trading import external as trading_external
 
 
@@ -99,6 +106,7 @@ def _may_begin_day(kind: int) -> bool:
     come, and belong to the day that ends.
     """
     is_about_order = kind >= EventKind.ORDER_ACCEPTED and kind <= EventKind.ORDER_UNKNOWN
+    is_about_order = is_about_order or kind == EventKind.CANCEL_REJECTED or kind == EventKind.AMENDED
     return kind != EventKind.BAR_CLOSED and (not is_about_order or kind == EventKind.ORDER_FILLED)
 
 
@@ -171,31 +179,91 @@ def _draft_liquidation(state: Record, rows: Rows, event: Record) -> int:
     return slot
 
 
+@leaf
+def _after_end(state: Record, arena: Floats, rows: Rows, table: Table, event: Record, is_fill: bool) -> None:
+    """Apply an event of an order that is not open: a fill that comes after the end is booked, if it was not before."""
+    place = orders.find_ended(state, event.order_id)
+    if event.reason == Reason.TOO_LATE or (place >= 0 and event.kind == EventKind.ORDER_ACCEPTED):
+        return  # late reply to an amend or to a submit; the order's final event was already applied
+    if not is_fill or place < 0:
+        trading_account.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
+        return
+    ended = state.ended[place]
+    instance = ended.instance
+    added = fills.added_qty(state, ended.instrument, ended.filled_qty, event)
+    if added == 0.0 and fills.is_reported(event):
+        trading_account.warn(state, rows, WarningCode.REPEATED_FILL.value, instance, event.qty, event.order_id)
+        return
+    is_sound = not fills.is_reported(event) or fills.is_sound(event)
+    if not (added > 0.0 and is_sound and exposure.within(ended.filled_qty + added, ended.qty)):
+        trading_account.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, instance, event.qty, event.order_id)
+        return
+    was_flat = state.positions[instance].qty == 0.0
+    slot = fills.reopen(state, place, event.price if event.price > 0.0 else fields.average_price(event))
+    fills.book(state, rows, state.orders[slot], event, added)
+    fills.end_again(state, rows, place, slot)
+    is_found = was_flat and state.positions[instance].qty != 0.0
+    moment = Moment.FOUND.value if is_found else Moment.FILLED.value
+    corrections.tell(state, arena, rows, table, instance, moment)
+
+
+@leaf
+def _is_told_again(state: Record, event: Record) -> bool:
+    """Return whether an execution of this key was booked before."""
+    return event.fill_key != 0 and orders.is_booked(state, event.fill_key)
+
+
+@leaf
+def _added_by_report(state: Record, rows: Rows, order: Record, event: Record) -> float:
+    """Return what a reported fill adds to an open order; 0, with a warning, when it was booked before."""
+    added = fills.added_qty(state, order.instrument, order.filled_qty, event)
+    if added == 0.0:
+        orders.note_knowledge(order, EventKind.ORDER_FILLED.value)
+        trading_account.warn(state, rows, WarningCode.REPEATED_FILL.value, order.instance, event.qty, order.id)
+    elif order.filled_qty + added > order.qty and exposure.within(order.filled_qty + added, order.venue_qty):
+        order.qty = order.venue_qty  # an amend that made it smaller had not arrived
+    return added
+
+
 @hot
 def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """Apply one event of one order: a legal transition and its consequences, or a warning and no change."""
+    kind = EventKind.ORDER_FILLED.value if event.kind == EventKind.FILL_FOUND else event.kind
+    is_fill, added = kind == EventKind.ORDER_FILLED, event.qty
+    is_reported = is_fill and fills.is_reported(event)
     slot = orders.find(state, event.order_id, event.order_slot)
-    if event.kind == EventKind.ORDER_FILLED and event.order_id == 0:
+    if is_fill and event.order_id == 0 and event.reason == Reason.LIQUIDATED and not _is_told_again(state, event):
         slot = _draft_liquidation(state, rows, event)
     if slot < 0:
-        if event.reason == Reason.TOO_LATE:
-            return  # late reply to an amend; the order's final event was already applied
-        trading_account.warn(state, rows, WarningCode.UNKNOWN_ORDER.value, event.instance, event.qty, event.order_id)
+        _after_end(state, arena, rows, table, event, is_fill)
         return
     order = state.orders[slot]
-    to = orders.next_state(order, event.kind, event.qty)
-    if to < 0:
-        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, order.instance, event.qty, event.order_id)
+    instance, before = order.instance, order.state
+    if is_reported:
+        added = _added_by_report(state, rows, order, event)
+        if added == 0.0:
+            return
+    to = orders.next_state(order, kind, added)
+    if to < 0 or (is_reported and not fills.is_sound(event)):
+        trading_account.warn(state, rows, WarningCode.ILLEGAL_EVENT.value, instance, event.qty, event.order_id)
         return
-    instance = order.instance
+    was_known = order.venue_state == 0
+    orders.note_knowledge(order, kind)
+    if to == before and before != OrderState.PENDING_CANCEL and not is_fill and was_known == (order.venue_state == 0):
+        return  # an acceptance that a report overtook, or what was known to be unknown
     order.state = to
     if event.reason != 0:
         order.reason = event.reason
     if order.kind == OrderKind.TRAILING and fields.trailing_stop(event) > 0.0:
         order.stop_price = fields.trailing_stop(event)
-    if event.kind == EventKind.ORDER_FILLED:
+    if is_fill:
         fills.warn_of_hole(state, rows, order, event)
-        fills.fill(state, rows, order, event)
+        if is_reported:
+            fills.book(state, rows, order, event, added)
+        else:
+            fills.fill(state, rows, order, event)
+        if state.positions[instance].qty == 0.0:
+            refused.forget(state, instance)
     if orders.is_terminal(to):
         commands.unreserve(state, order, order.reserved_margin)
     commands.report(state, rows, slot)
@@ -203,8 +271,10 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
     if opened > 0.0:
         trading_account.warn(state, rows, WarningCode.STOP_UNTOUCHED.value, instance, opened, event.order_id)
     if orders.is_terminal(to):
+        refused.note_end(state, rows, order, before, kind, event.reason)
+        orders.keep_ended(state, order)
         commands.unlink(state, slot)
-    if event.kind == EventKind.ORDER_FILLED:
+    if is_fill:
         _call_family(state, arena, rows, table, instance, Moment.FILLED.value)
     elif orders.is_terminal(to):
         _call_family(state, arena, rows, table, instance, Moment.ORDER_ENDED.value)
@@ -212,7 +282,11 @@ def _order_event(state: Record, arena: Floats, rows: Rows, table: Table, event: 
 
 @leaf
 def _funding_paid(state: Record, rows: Rows, event: Record) -> None:
-    """Post funding of one instance: positive amounts are received."""
+    """Post funding of one instance: positive amounts are received. One that has a key is posted once."""
+    if orders.is_booked(state, event.fill_key):
+        trading_account.warn(state, rows, WarningCode.REPEATED_FILL.value, event.instance, event.amount, 0)
+        return
+    orders.keep_key(state, event.fill_key)
     instance = state.instances[event.instance]
     asset = state.instruments[instance.instrument].asset
     ledger.post(state, ledger.account(asset, ledger.WALLET), ledger.account(asset, ledger.FUNDING), event.amount)
@@ -284,17 +358,29 @@ def _rearm(state: Record) -> None:
     trading_account.set_alarm(state)
 
 
+@leaf
+def _is_of_order(state: Record, event: Record) -> bool:
+    """Return whether an execution that was found belongs to an order that State knows, open or ended."""
+    if origin(event) == Origin.LOST:
+        return False
+    return orders.find(state, event.order_id, event.order_slot) >= 0 or orders.find_ended(state, event.order_id) >= 0
+
+
 @hot
 def _apply(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """Switch on the event's kind."""
     kind = event.kind
+    if event.cum_qty > 0.0 or event.fill_key != 0:
+        fills.mix_reported(state, event)
     if kind == EventKind.BAR_CLOSED:
         market_update.bar_closed(state, arena, table, event)
         if state.trails_by_variant != 0:
             _move_trails(state, arena, rows, table, event.instrument)
     elif kind == EventKind.BAR_OPENED:
         market_update.bar_opened(state, arena, table, event)
-    elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN:
+    elif EventKind.ORDER_ACCEPTED <= kind <= EventKind.ORDER_UNKNOWN or (
+        kind == EventKind.FILL_FOUND and _is_of_order(state, event)
+    ):
         _order_event(state, arena, rows, table, event)
     elif kind == EventKind.FUNDING_RATE:
         state.instruments[event.instrument].funding_rate = event.rate
@@ -314,6 +400,8 @@ def _apply(state: Record, arena: Floats, rows: Rows, table: Table, event: Record
         market_update.book_level(state, arena, table, event)
     elif EventKind.ORDER_REQUESTED <= kind <= EventKind.PROTECTION_REQUESTED:
         _requested(state, arena, rows, table, event)
+    elif EventKind.CANCEL_REJECTED <= kind <= EventKind.MARK_REPORTED:
+        told.apply(state, arena, rows, table, event)
     elif kind >= EventKind.SERIES_UPDATED:
         call_apply(table[state.carry.address], state, arena, event, rows, table)
     else:

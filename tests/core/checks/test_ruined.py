@@ -29,4 +29,9 @@ def test_nothing_is_entered_at_no_equity_nor_after_a_record_of_it(flag, equity, 
 
 def test_every_run_asks_it_before_any_limit():
     found = all_checks()
-    assert [check.__name__.rpartition(".")[2] for check in found[:2]] == ["kill_switch", "ruined"]
+    assert [check.__name__.rpartition(".")[2] for check in found[:4]] == [
+        "ready",
+        "paused",
+        "kill_switch",
+        "ruined",
+    ]

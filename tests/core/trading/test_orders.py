@@ -8,6 +8,8 @@ import pytest
 from tests.core.driven import OPEN_STATES, Driven, of_kind, submitted
 from tests.parity import runs
 
+from tightloop.core import limits
+from tightloop.core.compiled import as_rows
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind, WarningCode
 from tightloop.core.domain.types import EQUITY
 from tightloop.core.state import new_state
@@ -17,13 +19,14 @@ from tightloop.runtime.results.recorder import Recorder
 
 S = OrderState
 EVENTS = ("accepted", "rejected", "part", "all", "canceled", "expired", "unknown")
-# Written out a second time, as the page on orders has it; a dash is an event that must change nothing.
+# Written out a second time, as the page on orders has it; a dash is an event that must change nothing and is warned of,
+# an equals sign one that must change nothing and needs no warning.
 LEGAL = {
     S.SUBMITTED: "ACCEPTED REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED IN_FLIGHT",
-    S.IN_FLIGHT: "ACCEPTED REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
-    S.ACCEPTED: "- REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
-    S.PARTIALLY_FILLED: "- - PARTIALLY_FILLED FILLED CANCELED EXPIRED -",
-    S.PENDING_CANCEL: "PENDING_CANCEL REJECTED PENDING_CANCEL FILLED CANCELED EXPIRED IN_FLIGHT",
+    S.IN_FLIGHT: "ACCEPTED REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED IN_FLIGHT",
+    S.ACCEPTED: "= REJECTED PARTIALLY_FILLED FILLED CANCELED EXPIRED ACCEPTED",
+    S.PARTIALLY_FILLED: "= - PARTIALLY_FILLED FILLED CANCELED EXPIRED PARTIALLY_FILLED",
+    S.PENDING_CANCEL: "PENDING_CANCEL REJECTED PENDING_CANCEL FILLED CANCELED EXPIRED PENDING_CANCEL",
 }
 KINDS = {
     "accepted": EventKind.ORDER_ACCEPTED, "rejected": EventKind.ORDER_REJECTED, "part": EventKind.ORDER_FILLED,
@@ -67,10 +70,11 @@ def test_every_event_in_every_state_leads_where_the_table_says_or_nowhere(state,
     qty, price = qty_of(own, order_id, event), 100.0
     before = own.states[0].copy()
     rows = own.send(KINDS[event], order_id=order_id, order_slot=own.orders[order_id], qty=qty, price=price)
-    if expected == "-":
+    if expected in ("-", "="):
         assert not differences(before, own.states[0])
-        assert rows["kind"].tolist() == [RowKind.WARNING]
-        assert rows["code"].tolist() == [WarningCode.ILLEGAL_EVENT]
+        is_warned = expected == "-"
+        assert rows["kind"].tolist() == [RowKind.WARNING] * is_warned
+        assert rows["code"].tolist() == [WarningCode.ILLEGAL_EVENT] * is_warned
         assert own.states[0]["hash"] != before["hash"], "what was refused is in the rolling hash all the same"
         return
     written = rows[(rows["kind"] == RowKind.ORDER) & (rows["order_id"] == order_id)]
@@ -79,13 +83,15 @@ def test_every_event_in_every_state_leads_where_the_table_says_or_nowhere(state,
         assert order_id not in own.orders, "State keeps open orders only"
     else:
         assert own.order(order_id)["state"] == S[expected]
+        assert (own.order(order_id)["venue_state"] != 0) == (event == "unknown")
 
 
 def test_the_table_has_a_row_for_every_open_state_and_no_way_out_of_the_others():
     for state in S:
         legal = {int(cell) for cell in orders.TRANSITIONS[state]} - {-1}
         assert bool(legal) == (state in OPEN_STATES), state.name
-        assert {S(cell).name for cell in legal} == (set(LEGAL[state].split()) - {"-"} if state in LEGAL else set())
+        names = {state.name if name == "=" else name for name in LEGAL.get(state, "").split()} - {"-"}
+        assert {S(cell).name for cell in legal} == names
 
 
 @pytest.mark.parametrize("state", OPEN_STATES)
@@ -135,7 +141,7 @@ def test_a_forced_close_of_nothing_or_of_more_than_is_held_changes_nothing(share
     qty = float(own.order(order_id)["qty"])
     own.fill(order_id, qty, 100.0)
     before = own.states[0].copy()
-    rows = own.send(EventKind.ORDER_FILLED, qty=share * qty, price=50.0)
+    rows = own.send(EventKind.ORDER_FILLED, qty=share * qty, price=50.0, reason=int(Reason.LIQUIDATED))
     assert not differences(before, own.states[0])
     assert rows["code"].tolist() == [WarningCode.UNKNOWN_ORDER]
 
@@ -194,7 +200,7 @@ def test_a_cancel_does_not_make_an_unknown_outcome_known(is_canceled_first):
     rows = [own.send(kind, **asks_cancel) for kind in (first, last, EventKind.CANCEL_REQUESTED)]
     commands = of_kind(np.concatenate(rows), RowKind.CANCEL, RowKind.SUBMIT)
     assert commands["kind"].tolist() == [RowKind.CANCEL], "it is canceled once, and never sent again"
-    assert own.order(order_id)["state"] == S.IN_FLIGHT
+    assert own.order(order_id)["state"] == S.PENDING_CANCEL
     assert own.state["reserved_margin"] == reserved > 0.0
     denied = of_kind(ask(own, 91.0), RowKind.ORDER, RowKind.SUBMIT)
     assert denied["reason"].tolist() == [Reason.UNKNOWN_OUTCOME]
@@ -232,3 +238,68 @@ def test_a_new_state_has_no_day_and_no_day_is_stopped():
     state = new_state()[0]
     assert state["daily_stopped_day"] != state["day"]
     assert abs(int(state["daily_stopped_day"])) > 366 * 10_000, "nor of one on any day there is"
+
+
+def test_a_fill_of_order_0_that_no_venue_calls_a_liquidation_is_none():
+    own, order_id = with_an_order()
+    qty = float(own.order(order_id)["qty"])
+    own.fill(order_id, qty, 100.0)
+    rows = own.send(EventKind.ORDER_FILLED, qty=qty, price=50.0)
+    assert rows["code"].tolist() == [WarningCode.UNKNOWN_ORDER]
+    assert own.state["positions"][0]["qty"] == qty
+
+
+# A cancel or an amend that is refused --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filled", "is_unknown", "goes_on_as"),
+    [(0.0, False, S.ACCEPTED), (0.25, False, S.PARTIALLY_FILLED), (0.0, True, S.IN_FLIGHT)],
+)
+def test_an_order_whose_cancel_is_refused_goes_on(filled, is_unknown, goes_on_as):
+    own = Driven(HOLD.format(name=runs.NAMES[0]))
+    own.bar(0, 100.0, 101.0, 99.0, 100.0, last=False)
+    (order_id,) = submitted(ask(own, 90.0))
+    if is_unknown:
+        own.answer(EventKind.ORDER_UNKNOWN, order_id)
+    if filled:
+        own.fill(order_id, filled, 90.0)
+    own.send(EventKind.CANCEL_REQUESTED, instance=0, order_id=order_id, order_slot=own.orders[order_id])
+    assert own.order(order_id)["state"] == S.PENDING_CANCEL
+    own.answer(EventKind.CANCEL_REJECTED, order_id)
+    assert own.order(order_id)["state"] == goes_on_as
+    denied = of_kind(ask(own, 91.0), RowKind.ORDER)["reason"].tolist()
+    assert denied == ([Reason.UNKNOWN_OUTCOME] if is_unknown else []), "what was unknown stays so"
+
+
+def test_an_order_that_never_arrived_ends_and_others_may_be_sent_again():
+    own = Driven(HOLD.format(name=runs.NAMES[0]))
+    own.bar(0, 100.0, 101.0, 99.0, 100.0, last=False)
+    (order_id,) = submitted(ask(own, 90.0))
+    own.answer(EventKind.ORDER_UNKNOWN, order_id)
+    own.send(EventKind.CANCEL_REQUESTED, instance=0, order_id=order_id, order_slot=own.orders[order_id])
+    own.send(EventKind.ORDER_REJECTED, order_id=order_id, order_slot=-1, reason=int(Reason.NOT_AT_VENUE))
+    assert not own.orders
+    assert own.state["reserved_margin"] == 0.0
+    assert len(submitted(ask(own, 91.0))) == 1
+
+
+def test_what_ended_long_ago_is_forgotten_and_the_latest_is_kept():
+    own, order_id = with_an_order()
+    own.answer(EventKind.ORDER_CANCELED, order_id)
+    state = own.states[0]
+    assert orders.find_ended(as_rows(own.states)[0], order_id) == 0
+    state["ended_count"] = limits.ENDED_MAX + 1  # one more has ended, in its place
+    state["ended"][0]["order_id"] = 5
+    assert orders.find_ended(as_rows(own.states)[0], order_id) == -1
+    assert orders.find_ended(as_rows(own.states)[0], 5) == 0
+
+
+def test_a_key_is_kept_until_its_place_is_taken():
+    state = as_rows(new_state())[0]
+    for key in range(1, limits.FILL_KEYS_MAX + 2):
+        orders.keep_key(state, key)
+    assert not orders.is_booked(state, 1)
+    assert orders.is_booked(state, 2)
+    assert orders.is_booked(state, limits.FILL_KEYS_MAX + 1)
+    assert not orders.is_booked(state, 0), "no key is no key"

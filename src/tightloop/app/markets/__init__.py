@@ -6,5 +6,8 @@ from tightloop import modules_on_use
 
 if TYPE_CHECKING:
     from tightloop.app.markets import notes as notes
+    from tightloop.app.markets.fetch import run
+
+    fetch_run = run
 else:
-    __getattr__ = modules_on_use(__name__)  # commands answer `--help` without them
+    __getattr__ = modules_on_use(__name__, fetch_run="fetch.run")  # commands answer `--help` without them

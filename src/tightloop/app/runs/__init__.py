@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tightloop.app.runs import carry as carry
     from tightloop.app.runs import files as files
     from tightloop.app.runs import interrupts as interrupts
+    from tightloop.app.runs import live as live
     from tightloop.app.runs import run as run
     from tightloop.app.runs import sweep as sweep
     from tightloop.app.runs import sweep_table as sweep_table

@@ -57,16 +57,21 @@ class SignalRun(Run):
 
     def texts(self) -> dict[str, bytes]:
         """Return the strategy files with the run's options written into them, and the code of strategies in Python."""
-        contents: dict[str, bytes] = {}
-        for strategy in self.strategies:
-            if strategy.code is not None:
-                contents[strategy.code.file] = strategy.code.source
-        gathering = Gathering(contents)
-        for name, strategy in zip(strategy_names(self.strategies), self.strategies, strict=True):
-            gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
-        for file in contents:
-            gathering.add_code(file)
-        return gathering.found
+        return texts_of(self.strategies)
+
+
+def texts_of(strategies: Sequence[Strategy]) -> dict[str, bytes]:
+    """Return strategy files with the options written into them and every file they name, by name in one folder."""
+    contents: dict[str, bytes] = {}
+    for strategy in strategies:
+        if strategy.code is not None:
+            contents[strategy.code.file] = strategy.code.source
+    gathering = Gathering(contents)
+    for name, strategy in zip(strategy_names(strategies), strategies, strict=True):
+        gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
+    for file in contents:
+        gathering.add_code(file)
+    return gathering.found
 
 
 def strategy_names(strategies: Sequence[Strategy]) -> list[str]:

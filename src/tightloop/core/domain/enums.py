@@ -31,6 +31,16 @@ class EventKind(IntEnum):
     CANCEL_REQUESTED = 18
     PROTECTION_REQUESTED = 19
     BOOK_LEVEL = 20  # one level of an order book
+    # What only a venue and a session tell: corrections of what we believe, rules and states of the session.
+    CANCEL_REJECTED = 21  # the order goes on
+    AMENDED = 22  # an amend was confirmed or refused
+    FILL_FOUND = 23  # an execution that no open order of ours explains
+    POSITION_CORRECTED = 24
+    BALANCE_CORRECTED = 25
+    INSTRUMENT_CHANGED = 26
+    SESSION_CONTROL = 27
+    FEED_STATE = 28
+    MARK_REPORTED = 29
     # Kinds of a carry run.
     SERIES_UPDATED = 30
     FUNDING_SETTLED = 31
@@ -91,6 +101,13 @@ class OrderState(IntEnum):
     EXPIRED = 11
 
 
+class VenueState(IntEnum):
+    """Flags of ``ORDER.venue_state``: what is not known of an order, beside its state, so that no cancel hides it."""
+
+    KNOWN = 0
+    UNKNOWN = 1  # something that was sent for it has no answer yet
+
+
 class Role(IntEnum):
     """Why an order exists; for an exit, the reason recorded for the end of the trade."""
 
@@ -132,6 +149,8 @@ class Moment(IntEnum):
     KILL = 6  # cancel entry orders, flatten the position
     PROTECT = 7  # its planned stop or target was changed by a request
     TRAIL = 8  # a bar closed: recompute the distance of a trailing stop
+    FOUND = 9  # it holds what a fill after its order's end brought, and the plan of that order is gone
+    SILENT = 10  # nothing was received of its instrument for as long as ``gap_ns`` says
 
 
 class Section(IntEnum):
@@ -195,6 +214,7 @@ class Reason(IntEnum):
     LIQUIDATED = 56
     SELF_TRADE = 57
     TOO_LATE = 58  # late reply to an amend: the order had already ended
+    WOULD_TRIGGER = 59  # a stop whose price had been passed already
     # ends of a signal
     O1_TRUE = 60
     O1_TIMEOUT = 61
@@ -204,6 +224,14 @@ class Reason(IntEnum):
     OPERATOR = 65
     STRATEGY = 66  # requested from outside the step
     FEED_SILENT = 67  # E1 by on_stale
+    # of a session: by the venue, or by a check
+    NOT_AT_VENUE = 70  # a look-up proved that it never arrived
+    PAUSED = 71
+    NOT_READY = 72
+    RULES_CHANGED = 73  # increments, sizes or bands of the venue are others than ours were
+    DELISTED = 74  # or halted
+    ABOVE_QTY_MAX = 75  # it, or the market order that would close it, is larger than the venue takes
+    FOREIGN_HELD = 76  # the account holds a position on the instrument that is not ours
     UNKNOWN_OUTCOME = 200  # something that was sent may have been executed, and would be a second one
 
 
@@ -248,19 +276,87 @@ class WarningCode(IntEnum):
     NOT_PAYABLE = 25  # a withdrawal waits for cash; value: the amount missing
     BUNDLE_DENIED = 26  # order_id: the RebalanceReason that may send nothing; reason: why; value: how much
     OUTCOME_UNKNOWN = 27  # no answer came to a bundle; order_id: the bundle
+    REPEATED_FILL = 30  # an execution that was booked before; value: its quantity
+    MISSING_FILL = 31  # the venue has filled more than it told us of; value: the quantity
+    FOREIGN = 32  # an execution that is not ours; value: the signed quantity that is held outside from now on
+    CORRECTED = 33  # position or balance set to what the venue has; value: the difference, reason: a Correction
+    NOT_PROTECTED = 34  # a stop was refused for the last time: the position is closed; value: refused in a row
+    POISON = 35  # an event that broke the step was left out; value: its seq
 
 
 class AccountKind(IntEnum):
-    """Ledger accounts of one asset. WALLET is the asset; the others say where it came from (contra accounts)."""
+    """Ledger accounts of one asset. WALLET is the asset; the others say where it came from (contra accounts).
+
+    EXTERNAL is the part of the venue's wallet that is not ours. It is the counter-account of every correction.
+    """
 
     CAPITAL = 0
     WALLET = 1
     REALIZED = 2
     FEES = 3
     FUNDING = 4
+    EXTERNAL = 5
 
 
 ACCOUNT_KINDS = len(AccountKind)
+
+
+class Origin(IntEnum):
+    """Who asked for the execution of a FILL_FOUND."""
+
+    ORDER = 0  # an order of ours that the venue tells of late
+    LOST = 1  # an order of ours that State does not know any more: its plan is gone
+    MANUAL = 2  # others, who trade on the account
+    LIQUIDATION = 3
+    ADL = 4  # auto-deleveraging
+    DELISTING = 5
+
+
+class Correction(IntEnum):
+    """Why a balance or position is corrected. The first four move what is outside, never equity."""
+
+    DEPOSIT = 1
+    WITHDRAWAL = 2
+    TRANSFER = 3
+    FOREIGN = 4  # results, fees and funding of holdings that are not ours
+    FEE = 5  # of a fill whose fee was estimated or reported wrong
+    UNEXPLAINED = 6
+    POSITION = 7
+
+
+class SessionControl(IntEnum):
+    """What a SESSION_CONTROL says."""
+
+    READY = 1  # our view and the venue's agree
+    NOT_READY = 2
+    PAUSED = 3
+    RESUMED = 4
+    STOP_KEEP = 5  # the session ends: no entries, positions and their stops stay
+    STOP_FLATTEN = 6  # the session ends: no entries, positions are closed
+
+
+class Pause(IntEnum):
+    """Flags of ``STATE.paused``."""
+
+    NONE = 0
+    PAUSED = 1
+    STOPPING = 2  # final
+
+
+class FeedState(IntEnum):
+    """What a FEED_STATE says of an instrument's feed."""
+
+    UP = 0
+    SILENT = 1  # connected, and nothing came
+    DOWN = 2
+
+
+class TradingStatus(IntEnum):
+    """Whether a venue takes entries of an instrument."""
+
+    TRADING = 0
+    HALTED = 1
+    DELISTED = 2
 
 
 class SizeKind(IntEnum):

@@ -10,7 +10,10 @@ An EVENT is a union: one record of fixed layout for all kinds. Every kind has ``
     ORDER_* (by venue)    instrument, instance, order_id, order_slot: the sender's slot, reason, stop_price: where the
                           venue's trailing stop rests (0: not a trailing stop), open: above 0 warns STOP_UNTOUCHED
     ORDER_FILLED          these and price, qty, amount: fee paid, rate: slippage paid (NaN: unknown), is_maker;
-                          order_id 0: a liquidation, which no order of ours asked for
+                          order_id 0 and reason LIQUIDATED: a liquidation, which no order of ours asked for;
+                          cum_qty: filled of the order in all (0: not said) and high: its average price (0: not said),
+                          fill_key (0: unknown)
+    FUNDING_PAID          fill_key too
     TIMER                 instrument: its windows advance; -1: timers of instances, reason 1: before a bar begins
     KILL_SWITCH           order_id: 1 engaged, 0 re-armed; scope: instrument, instance, order_slot: strategy (-1: any)
     REARMED               nothing more
@@ -39,6 +42,8 @@ An EVENT is a union: one record of fixed layout for all kinds. Every kind has ``
     PERP_LIQUIDATED       instance: holding, price, amount: margin the venue kept
     DEBT_LIQUIDATED       instrument: debt, instance: collateral, qty repaid and amount seized (both scaled)
     SNAPSHOT_*            nothing more
+
+CANCEL_REJECTED to MARK_REPORTED, with their writers and readers, are in ``session_events.py``.
 
 ``write_*`` begins an event anew: it clears every field, so nothing of the event before can leak into the step or the
 rolling hash. ``set_*`` fills in what its kind adds to an event that the venue has just put into its inbox, which is
@@ -88,6 +93,8 @@ def clear(event: Record, kind: int, instrument: int, instance: int, ts_event_ns:
     event.take_profit = 0.0
     event.stop_loss_pct = 0.0
     event.take_profit_pct = 0.0
+    event.cum_qty = 0.0
+    event.fill_key = 0
 
 
 # Bars, funding, time --------------------------------------------------------------------------------------------------
@@ -227,6 +234,12 @@ def set_fill(event: Record, price: float, qty: float, fee: float, slippage: floa
 
 
 @hot
+def set_cumulative(event: Record, cum_qty: float, average_price: float, fill_key: int) -> None:
+    """Set what an order has filled in all, at which average price (0: not said), and the key of the execution."""
+    event.cum_qty, event.high, event.fill_key = cum_qty, average_price, fill_key
+
+
+@hot
 def set_trailing_stop(event: Record, stop_price: float) -> None:
     """Set where the venue's trailing stop rests."""
     event.stop_price = stop_price
@@ -254,6 +267,12 @@ def fee(event: Record) -> float:
 def slippage(event: Record) -> float:
     """Return the slippage of ORDER_FILLED, in the settle asset; NaN: unknown."""
     return event.rate
+
+
+@hot
+def average_price(event: Record) -> float:
+    """Return the average price of all an order has filled; 0: not said."""
+    return event.high
 
 
 @hot

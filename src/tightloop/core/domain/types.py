@@ -44,6 +44,8 @@ EVENT = _record(
     *_of("f8", "stop_price"),
     *_of("i8", "side order_kind tif reduce_only post_only expires_ns"),
     *_of("f8", "leverage stop_loss take_profit stop_loss_pct take_profit_pct"),
+    *_of("f8", "cum_qty"),  # filled of the order in all, by the venue; 0: not said
+    *_of("i8", "fill_key"),  # of venue, account and trade id; 0: unknown
 )
 """A union: what a field holds depends on ``kind``. Write and read it through ``core/domain/events.py``, by kind."""
 
@@ -52,6 +54,9 @@ TIER = _record(*_of("f8", "notional_max maintenance_rate leverage_max"))
 
 INSTRUMENT = _record(
     *_of("f8", "price_increment lot_size multiplier min_notional"),  # an increment of 0: no rounding
+    *_of("f8", "qty_max market_qty_max"),  # largest order, largest market order; 0: no limit is known
+    *_of("i8", "status has_venue_mark"),  # TradingStatus; 1: ``mark`` is the one the venue reports
+    *_of("f8", "foreign_qty foreign_price"),  # held at the venue by orders that are not ours, signed; its average entry
     *_of("i8", "venue asset may_short is_margined tier_count"),
     ("tiers", TIER, (limits.TIERS_MAX,)),
     *_of("i8", "indicator_first indicator_count aggregate_first aggregate_count instance_first lock"),
@@ -116,6 +121,9 @@ INSTANCE = _record(
     # retracement: extreme and base at the entry decision, base at the signal; Python strategy: target and stop, %
     *_of("f8", "planned_extreme planned_base signal_base"),
     *_of("i8", "order_first exit_role end_reason own_first own_count killed"),
+    # What the venue refused of an open position: stops in a row, the last of them, when the next may go (0: none is
+    # due); when the next target and the next exit may go; the Role of an exit that is due until it is flat (0: none).
+    *_of("i8", "stop_refused_count stop_refused_ns stop_retry_ns target_retry_ns exit_retry_ns exit_due"),
     ("costs", COSTS),
     ("verdicts", "i8", (5,)),  # per section, at the last evaluation
 )
@@ -126,6 +134,14 @@ ORDER = _record(
     *_of("f8", "reference_price reserved_margin leverage best_price"),
     *_of("i8", "submitted_ns expires_ns signal_id oco is_triggered is_resting fill_count step next trigger"),
     *_of("i8", "is_moved"),  # venue of bars: a trailing stop that the last bar's extreme moved or armed
+    *_of("i8", "venue_state"),  # flags of VenueState: what is not known of it
+    *_of("f8", "venue_qty venue_price venue_stop_price venue_trail_distance"),  # as sent, then as the venue confirmed
+)
+
+# An order that has ended: what a fill that comes after its end is booked by.
+ENDED = _record(
+    *_of("i8", "order_id instance instrument side role state signal_id fill_count"),
+    *_of("f8", "qty filled_qty filled_value leverage"),
 )
 
 ACCOUNT_LIMITS = _record(
@@ -148,6 +164,8 @@ STATE = _record(
     *_of("i8", "node_count order_count order_high open_position_count check_count check_first book_count"),
     *_of("i8", "killed drawdown_stopped daily_stopped_day drawdown_warned session asset_count touched_count"),
     *_of("i8", "ruined"),  # 1 from the first equity record at or below 0 until re-armed
+    *_of("i8", "not_ready paused"),  # of a session: reconciling with the venue; flags of Pause
+    *_of("i8", "ended_count fill_key_count"),  # ever put into the rings ``ended`` and ``fill_keys``
     *_of(
         "i8",
         "value_slot_count memory_count free_count arena_floats id_count candidate_count tape_count edge_count is_grid",
@@ -176,6 +194,9 @@ STATE = _record(
     ("is_on_demand", "i8"),  # 1: windowed indicators are computed only when a strategy reads them
     ("books", BOOK, (limits.INSTRUMENTS_MAX,)),
     ("carry", CARRY),
+    ("ended", ENDED, (limits.ENDED_MAX,)),  # rings
+    ("fill_keys", "i8", (limits.FILL_KEYS_MAX,)),
+    ("part", EVENT),  # scratch: the part of an event that is booked as a fill of its own
 )
 
 LOG_ROW = _record(

@@ -13,7 +13,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.indicators.contract import Number
 from tightloop.core.signatures import DECIDE
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import cash, commands
+from tightloop.core.trading import cash, commands, refused
 
 PARAMETERS = (Number("equity_pct", 10.0, 0.01, 100.0, meaning="percent of equity to hold"),)
 
@@ -31,12 +31,12 @@ def _wanted(state: Record, instance: int) -> float:
 
 
 @leaf
-def _cancel_entry(state: Record, rows: Rows, instance: int) -> None:
+def _cancel_entry(state: Record, rows: Rows, instance: int, reason: int) -> None:
     """Request the cancel of the entry, if it is open."""
     slot = state.instances[instance].order_first
     while slot >= 0:
         if state.orders[slot].role == Role.ENTRY:
-            commands.cancel(state, rows, slot, Reason.KILLED.value)
+            commands.cancel(state, rows, slot, reason)
         slot = state.orders[slot].next
 
 
@@ -64,6 +64,9 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     machine = state.instances[instance]
     strategy = state.strategies[machine.strategy]
     position = state.positions[instance]
+    if moment == Moment.DECIDE or moment == Moment.TIMER or moment == Moment.ORDER_ENDED:
+        if refused.is_exit_due(state, instance):
+            _close(state, rows, table, instance)
     if moment == Moment.DECIDE:
         return 1 if machine.state == InstanceState.MONITORING else 0
     if moment == Moment.ENTER:
@@ -85,11 +88,17 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
         machine.state = InstanceState.POSITION_ACTIVE.value if position.qty != 0.0 else InstanceState.EXITED.value
         if machine.end_reason != 0:
             _close(state, rows, table, instance)
+    elif moment == Moment.FOUND and position.qty != 0.0:
+        # An entry that had ended did fill: the position is the one to hold, and no other entry is to add to it.
+        machine.state = InstanceState.POSITION_ACTIVE.value
+        _cancel_entry(state, rows, instance, Reason.EXIT.value)
+        if machine.end_reason != 0:
+            _close(state, rows, table, instance)
     elif moment == Moment.ORDER_ENDED and position.qty == 0.0:
         machine.state = InstanceState.MONITORING.value if machine.end_reason == 0 else InstanceState.EXITED.value
     elif moment == Moment.KILL:
         machine.end_reason = Reason.KILLED.value
-        _cancel_entry(state, rows, instance)
+        _cancel_entry(state, rows, instance, Reason.KILLED.value)
         _close(state, rows, table, instance)
         machine.state = InstanceState.EXITED.value
     return 0

@@ -11,7 +11,7 @@ from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import protection as signal_protection
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands, exposure
+from tightloop.core.trading import commands, exposure, refused
 from tightloop.core.trading.external import forget_plan
 
 PARAMETERS = ()
@@ -33,6 +33,11 @@ def _guard_at(state: Record, rows: Rows, table: Table, instance: int, role: int,
         return  # a long's stop or short's target may round to 0, where no order can rest
     slot = signal_protection.protective_order(state, instance, role, 0)
     is_new = slot < 0
+    machine = state.instances[instance]
+    if is_stop and not refused.may_send_stop(state, instance, is_new):
+        return
+    if state.ts_ns < machine.target_retry_ns and is_new and not is_stop:
+        return
     if is_new:
         slot = commands.draft(state, instance, role, side, held)
     order = state.orders[slot]
@@ -84,7 +89,8 @@ def _close(state: Record, rows: Rows, table: Table, instance: int, role: int) ->
     """Close the whole position at market, unless such an order is already open."""
     at = state.instances[instance].order_first
     while at >= 0:
-        if state.orders[at].role == Role.TIME or state.orders[at].role == Role.MANUAL:
+        role_of = state.orders[at].role
+        if role_of == Role.TIME or role_of == Role.MANUAL or role_of == Role.E1:
             return
         at = state.orders[at].next
     held = state.positions[instance].qty
@@ -102,10 +108,34 @@ def _end_hold(state: Record, rows: Rows, table: Table, instance: int) -> None:
 
 
 @leaf
-def _close_if_killed(state: Record, rows: Rows, table: Table, instance: int) -> None:
-    """Close what a kill switch covers: an entry may fill before its cancel arrives, and an exit may be refused."""
-    if state.positions[instance].qty != 0.0 and trading_account.is_killed(state, instance):
+def _close_if_due(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Close what a kill switch covers, or what a refusal of the venue makes due.
+
+    An entry may fill before its cancel arrives, and an exit may be refused.
+    """
+    machine = state.instances[instance]
+    if state.positions[instance].qty == 0.0 or state.ts_ns < machine.exit_retry_ns:
+        return
+    if trading_account.is_killed(state, instance):
         _close(state, rows, table, instance, Role.MANUAL.value)
+    elif machine.exit_due != 0:
+        _close(state, rows, table, instance, machine.exit_due)
+
+
+@leaf
+def _on_time(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Apply what time alone causes while a position is held: its longest time, and tries after refusals."""
+    if state.positions[instance].qty == 0.0:
+        return
+    _end_hold(state, rows, table, instance)
+    _close_if_due(state, rows, table, instance)
+    machine = state.instances[instance]
+    if machine.stop_retry_ns != 0 or machine.target_retry_ns != 0:
+        _protect(state, rows, table, instance)
+    due_ns = state.positions[instance].opened_ns + state.strategies[machine.strategy].max_hold_ns
+    if due_ns > state.ts_ns:
+        refused.call_at(state, instance, due_ns)
+    refused.call_for_next_try(state, instance)
 
 
 @leaf
@@ -117,6 +147,7 @@ def _settle(state: Record, rows: Rows, table: Table, instance: int) -> None:
         if span_ns > 0:
             machine.timer_ns = max(state.positions[instance].opened_ns + span_ns, state.ts_ns)
             state.next_timer_ns = min(state.next_timer_ns, machine.timer_ns)
+        refused.call_for_next_try(state, instance)
         _protect(state, rows, table, instance)
         return
     machine.timer_ns = limits.NEVER_NS
@@ -137,13 +168,21 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
             call_evaluate(table[indicator.address], state, arena, instance, indicator.base)
         if position.qty != 0.0:
             _end_hold(state, rows, table, instance)
-            _close_if_killed(state, rows, table, instance)
+            _close_if_due(state, rows, table, instance)
             _protect(state, rows, table, instance)
     elif moment == Moment.FILLED or (moment == Moment.ORDER_ENDED and position.qty == 0.0):
         _settle(state, rows, table, instance)
-        _close_if_killed(state, rows, table, instance)
+        _close_if_due(state, rows, table, instance)
+    elif moment == Moment.ORDER_ENDED:
+        _close_if_due(state, rows, table, instance)
+    elif moment == Moment.FOUND and position.qty != 0.0:
+        _cancel_all(state, rows, instance, True, Reason.EXIT.value)
+        machine.exit_due = Role.MANUAL.value
+        _close_if_due(state, rows, table, instance)
+    elif moment == Moment.FOUND:
+        _settle(state, rows, table, instance)
     elif moment == Moment.TIMER:
-        _end_hold(state, rows, table, instance)
+        _on_time(state, rows, table, instance)
     elif moment == Moment.PROTECT:
         if position.qty != 0.0:
             _protect(state, rows, table, instance)

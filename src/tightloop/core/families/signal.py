@@ -26,7 +26,7 @@ EXITED
 Calls. The step calls ``decide`` with a Moment. DECIDE evaluates the sections of every touched instance and handles all
 exits and cancels; an instance that wants to enter only returns 1. Then the step calls ENTER for these candidates in
 order of confidence, so that slots, symbol locks and cash go to the best ones. The other moments report what happened in
-between: FILLED, ORDER_ENDED, TIMER, KILL, TRAIL.
+between: FILLED, ORDER_ENDED, TIMER, KILL, TRAIL, FOUND, SILENT.
 
 Order of priority within one evaluation: E1, then stop and targets (orders at the venue, not evaluated here), maximum
 holding time, ZE1, O1, Z1, S1. One evaluation makes at most one transition, with two exceptions: the end of a cooldown
@@ -41,7 +41,9 @@ What may surprise:
 
 - O1 or E1 in ENTRY_PENDING only requests the cancel of the entry; ``end_reason`` remembers why. The instance waits for
   the venue's answer, and if the entry fills first, its position is closed immediately.
-- An exit that ended without closing the position (rejected, cancelled) is sent again at the next evaluation.
+- An exit that ended without closing the position (rejected, cancelled) is sent again at the next evaluation, one that
+  expired at once. What follows a refused stop is in ``core/trading/refused.py``.
+- A position found after its signal has ended (FOUND) takes a slot again, only to be closed at market.
 - A stop that fills partly cancels what is left of the entry, which could otherwise reopen the position.
 - The cooldown depends on what closed the position: none after a stop, ``e1_cooldown`` after E1 or a liquidation, else
   ``ze1_cooldown``.
@@ -74,7 +76,7 @@ from tightloop.core.market import update as market_update
 from tightloop.core.rules import TRUE, value_of
 from tightloop.core.signatures import DECIDE, call_evaluate
 from tightloop.core.trading import account as trading_account
-from tightloop.core.trading import commands
+from tightloop.core.trading import commands, refused
 
 PARAMETERS = ()
 MEASURES_ON_DEMAND = True  # calls measure_rest before it reads values, so indicators may be deferred
@@ -235,6 +237,12 @@ def _holds(state: int) -> bool:
     )
 
 
+@hot
+def _only_watches(state: int) -> bool:
+    """Tell whether this state reads S1 and sections with a memory only, so lazy indicators may stay deferred."""
+    return state == InstanceState.MONITORING or state == InstanceState.SIGNAL_CANCELLED or state == InstanceState.EXITED
+
+
 @leaf
 def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """Place or resize stop and targets after a fill; when flat, cancel what is left and finish."""
@@ -258,14 +266,41 @@ def _on_fill(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
             signal_exits.close_position(state, rows, table, instance, role)
     if signal_exits.is_stopping(state, instance):
         signal_exits.cancel_orders(state, rows, instance, True, Reason.EXIT.value)
+    if trading_account.is_killed(state, instance) and signal_exits.exit_order(state, instance) < 0:
+        signal_exits.close_position(state, rows, table, instance, Role.MANUAL.value)
     signal_protection.place_stop(state, rows, table, instance)
     signal_protection.place_targets(state, arena, rows, table, instance)
 
 
 @leaf
-def _on_order_ended(state: Record, rows: Rows, instance: int) -> None:
-    """Finish when the last open order has ended without a position."""
+def _on_found(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
+    """Close a position that nothing was planned for, at market; its slot and symbol are taken as for any other."""
     machine = state.instances[instance]
+    if state.positions[instance].qty == 0.0:
+        _on_fill(state, arena, rows, table, instance)
+        return
+    if _only_watches(machine.state):
+        state.strategies[machine.strategy].slots_used += 1
+        if state.instruments[machine.instrument].lock == 0:
+            state.instruments[machine.instrument].lock = instance + 1
+    machine.end_reason = 0
+    signal_exits.close_position(state, rows, table, instance, Role.MANUAL.value)
+
+
+@leaf
+def _on_silence(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
+    """Act on a feed that has been silent for as long as ``on_stale`` says: E1 where it exits."""
+    machine = state.instances[instance]
+    is_exiting = machine.state == InstanceState.EMERGENCY_EXIT or not _holds(machine.state)
+    if state.strategies[machine.strategy].stale_ns > 0 and not is_exiting:
+        _fire_exit(state, arena, rows, table, instance, E1, Reason.FEED_SILENT.value)
+
+
+@leaf
+def _on_order_ended(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Finish when the last open order has ended without a position; close one whose stop was refused."""
+    machine = state.instances[instance]
+    signal_exits.close_if_due(state, rows, table, instance)
     waits = machine.state == InstanceState.ENTRY_PENDING or _holds(machine.state)
     if waits and machine.order_first < 0 and state.positions[instance].qty == 0.0:
         _finish(state, rows, instance)
@@ -278,6 +313,29 @@ def _is_due(state: Record, since_ns: int, span_ns: int) -> bool:
 
 
 @leaf
+def _on_time_held(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
+    """Apply what time alone causes while a position is held: its longest time, and tries after refusals."""
+    machine = state.instances[instance]
+    position = state.positions[instance]
+    if position.qty == 0.0:
+        return
+    span_ns = state.strategies[machine.strategy].max_hold_ns
+    if _is_due(state, position.opened_ns, span_ns):
+        signal_exits.close_position(state, rows, table, instance, Role.TIME.value)
+        return
+    signal_exits.close_if_due(state, rows, table, instance)
+    if machine.state == InstanceState.POSITION_ACTIVE:
+        if machine.stop_retry_ns != 0:
+            signal_protection.place_stop(state, rows, table, instance)
+        if machine.target_retry_ns != 0 and state.ts_ns >= machine.target_retry_ns:
+            machine.target_retry_ns = 0
+            signal_protection.place_targets(state, arena, rows, table, instance)
+        if span_ns > 0:
+            refused.call_at(state, instance, position.opened_ns + span_ns)
+        refused.call_for_next_try(state, instance)
+
+
+@leaf
 def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: int) -> None:
     """Apply what time alone causes: timeout of a signal, maximum holding time, end of a cooldown."""
     machine = state.instances[instance]
@@ -286,9 +344,9 @@ def _on_time(state: Record, arena: Floats, rows: Rows, table: Table, instance: i
         if _is_due(state, machine.signal_ns, strategy.o1_timeout_ns):
             _cancel_signal(state, arena, rows, instance, Reason.O1_TIMEOUT.value)
     elif machine.state == InstanceState.POSITION_ACTIVE:
-        position = state.positions[instance]
-        if position.qty != 0.0 and _is_due(state, position.opened_ns, strategy.max_hold_ns):
-            signal_exits.close_position(state, rows, table, instance, Role.TIME.value)
+        _on_time_held(state, arena, rows, table, instance)
+    elif machine.state == InstanceState.EXIT_PENDING or machine.state == InstanceState.EMERGENCY_EXIT:
+        signal_exits.close_if_due(state, rows, table, instance)
     elif machine.state == InstanceState.SIGNAL_CANCELLED or machine.state == InstanceState.EXITED:
         if state.ts_ns >= machine.cooldown_until_ns:
             signal_lifecycle.return_to_monitoring(state, rows, instance)
@@ -318,7 +376,7 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
         reason = 0 if machine.verdicts[E1] == TRUE else Reason.FEED_SILENT.value
         _fire_exit(state, arena, rows, table, instance, E1, reason)
     elif machine.state == InstanceState.EXIT_PENDING:
-        if signal_exits.exit_order(state, instance) < 0:
+        if signal_exits.exit_order(state, instance) < 0 and state.ts_ns >= machine.exit_retry_ns:
             signal_exits.close_position(state, rows, table, instance, machine.exit_role)
     elif _is_due(state, state.positions[instance].opened_ns, strategy.max_hold_ns):
         signal_exits.close_position(state, rows, table, instance, Role.TIME.value)
@@ -330,12 +388,6 @@ def _decide_with_position(state: Record, arena: Floats, rows: Rows, table: Table
         if strategy.stop_kind != StopKind.NONE and signal_protection.protective_order(state, instance, role, 0) < 0:
             signal_protection.place_stop(state, rows, table, instance)
         signal_protection.tighten_trail(state, arena, rows, instance)
-
-
-@hot
-def _only_watches(state: int) -> bool:
-    """Tell whether this state reads S1 and sections with a memory only, so lazy indicators may stay deferred."""
-    return state == InstanceState.MONITORING or state == InstanceState.SIGNAL_CANCELLED or state == InstanceState.EXITED
 
 
 @hot
@@ -375,7 +427,7 @@ def _decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: in
     elif machine.state == InstanceState.POSITION_ACTIVE or machine.state == InstanceState.EXIT_PENDING:
         _decide_with_position(state, arena, rows, table, instance)
     elif machine.state == InstanceState.EMERGENCY_EXIT and signal_exits.exit_order(state, instance) < 0:
-        if state.positions[instance].qty == 0.0:
+        if state.positions[instance].qty == 0.0 or state.ts_ns < machine.exit_retry_ns:
             return 0
         signal_exits.close_position(state, rows, table, instance, Role.E1.value)
     return 0
@@ -416,11 +468,15 @@ def decide(state: Record, arena: Floats, rows: Rows, table: Table, instance: int
     elif moment == Moment.FILLED:
         _on_fill(state, arena, rows, table, instance)
     elif moment == Moment.ORDER_ENDED:
-        _on_order_ended(state, rows, instance)
+        _on_order_ended(state, rows, table, instance)
     elif moment == Moment.TIMER:
         _on_time(state, arena, rows, table, instance)
     elif moment == Moment.TRAIL:
         signal_protection.tell_trail(state, arena, rows, instance)
+    elif moment == Moment.FOUND:
+        _on_found(state, arena, rows, table, instance)
+    elif moment == Moment.SILENT:
+        _on_silence(state, arena, rows, table, instance)
     else:
         assert moment == Moment.KILL, "a moment is known"
         _kill(state, rows, table, instance)

@@ -29,9 +29,12 @@ from tightloop.core.trading import positions
 def _mark(state: Record, index: int, price: float, high: float, low: float) -> None:
     """Apply a new mark price: unrealised P&L of open positions, and each instance's price extremes since its signal.
 
-    ``high`` and ``low`` update these extremes; -inf and inf leave them unchanged.
+    ``high`` and ``low`` update these extremes; -inf and inf leave them unchanged. Where the venue reports its mark,
+    that mark stays.
     """
     instrument = state.instruments[index]
+    if instrument.has_venue_mark != 0:
+        price = instrument.mark
     instrument.mark = price
     number = instrument.instance_first
     while number >= 0:
@@ -91,6 +94,7 @@ def bar_closed(state: Record, arena: Floats, table: Table, event: Record) -> Non
     assert event.high <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
     bar.open, bar.high, bar.low, bar.close, bar.volume = event.open, event.high, event.low, event.price, event.qty
     bar.open_ns, bar.close_ns = event.ts_event_ns, event.ts_init_ns
+    instrument.gap_ns = 0
     instrument.bar_count += 1
     for k in range(instrument.indicator_first, instrument.indicator_first + instrument.indicator_count):
         indicator = state.indicators[k]
@@ -324,6 +328,24 @@ def gap(state: Record, arena: Floats, table: Table, index: int, what: int) -> No
             tapes.forget(state, instrument.quote_tape)
     _refresh(state, arena, table, index, False)
     _touch(state, index)
+
+
+@leaf
+def mark_reported(state: Record, index: int, price: float) -> None:
+    """Apply the venue's mark, which positions are valued at from now on; NaN: at what market data say again."""
+    instrument = state.instruments[index]
+    instrument.has_venue_mark = 0
+    if price == price:
+        assert 0.0 < price <= limits.PRICE_MAX, "PRICE_MAX: a price is bounded"
+        _mark(state, index, price, -math.inf, math.inf)
+        instrument.has_venue_mark = 1
+
+
+@leaf
+def remark(state: Record, index: int) -> None:
+    """Value the positions of an instrument anew, at the mark it has."""
+    if state.instruments[index].mark > 0.0:
+        _mark(state, index, state.instruments[index].mark, -math.inf, math.inf)
 
 
 @leaf

@@ -288,7 +288,7 @@ def run_at_venue(venue: Record, what: int) -> None:
 @hot
 def note_latency(venue: Record, event: Record) -> None:
     """Keep how long the market data of an instrument took to arrive; recorded latency sends commands by it."""
-    if event.kind >= EventKind.TRADE and event.ts_event_ns > 0:
+    if event.kind >= EventKind.TRADE and event.ts_event_ns > 0 and event.instrument >= 0:
         venue.instruments[event.instrument].feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
 
 

@@ -1,8 +1,8 @@
 """The account as a whole: the gate for new risk, peak equity, drawdown, account stops, ruin, and their warnings.
 
 ``risk_refusal`` is the only place that decides whether new risk may be taken. Orders of every family reach it through
-the checks ``kill_switch``, ``ruined``, ``drawdown`` and ``daily_loss`` that ``commands.send`` calls; bundles of the
-carry allocator through ``carry/risk.py``. Whatever reduces risk never asks.
+the checks ``ready``, ``paused``, ``kill_switch``, ``ruined``, ``drawdown`` and ``daily_loss`` that ``commands.send``
+calls; bundles of the carry allocator through ``carry/risk.py``. Whatever reduces risk never asks.
 """
 
 import math
@@ -22,6 +22,18 @@ def is_killed(state: Record, scope: int) -> bool:
     """Return whether a kill switch covers the scope: an instance, or ALLOCATOR."""
     killed = state.carry.killed if scope == ALLOCATOR else state.instances[scope].killed
     return state.killed != 0 or killed != 0
+
+
+@leaf
+def _is_not_ready(state: Record) -> bool:
+    """Return whether a session's view of the account has not been brought into agreement with the venue's."""
+    return state.not_ready != 0
+
+
+@leaf
+def _is_paused(state: Record) -> bool:
+    """Return whether a session is paused, or is being stopped."""
+    return state.paused != 0
 
 
 @leaf
@@ -46,6 +58,10 @@ def _is_day_lost(state: Record) -> bool:
 @leaf
 def risk_refusal(state: Record, scope: int) -> int:
     """Return the Reason that forbids new risk in a scope (an instance, or ALLOCATOR); 0 when it may be taken."""
+    if _is_not_ready(state):
+        return Reason.NOT_READY.value
+    if _is_paused(state):
+        return Reason.PAUSED.value
     if is_killed(state, scope):
         return Reason.KILLED.value
     if scope == ALLOCATOR and state.carry.unknown_count > 0:

@@ -9,7 +9,7 @@ import math
 
 from tightloop.core import limits, log
 from tightloop.core.compiled import hot, leaf
-from tightloop.core.domain.enums import OrderKind, OrderState, Reason, RowKind, TimeInForce
+from tightloop.core.domain.enums import OrderKind, OrderState, Reason, RowKind, TimeInForce, VenueState
 from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.signatures import call_check
 from tightloop.core.trading import exposure, orders
@@ -56,6 +56,11 @@ def draft(state: Record, instance: int, role: int, side: int, qty: float) -> int
     order.is_resting = 0
     order.fill_count = 0
     order.step = 0
+    order.venue_state = VenueState.KNOWN.value
+    order.venue_qty = qty
+    order.venue_price = math.nan
+    order.venue_stop_price = math.nan
+    order.venue_trail_distance = math.nan
     order.next = state.instances[instance].order_first
     state.instances[instance].order_first = slot
     return slot
@@ -167,6 +172,8 @@ def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
         order.reserved_margin = notional / order.leverage
         state.reserved_margin += order.reserved_margin
     order.state = OrderState.SUBMITTED.value
+    order.venue_qty, order.venue_price, order.venue_stop_price = order.qty, order.price, order.stop_price
+    order.venue_trail_distance = order.trail_distance
     _row_of(state, rows, RowKind.SUBMIT.value, slot)
     return 0
 
@@ -175,13 +182,12 @@ def send(state: Record, rows: Rows, table: Table, slot: int) -> int:
 def cancel(state: Record, rows: Rows, slot: int, reason: int) -> None:
     """Request a cancel. Idempotent: nothing is sent while one is pending.
 
-    An order whose outcome is unknown stays so: a cancel that is on its way does not tell what became of it.
+    An order whose outcome is unknown stays so (``venue_state``): a cancel on its way does not tell what became of it.
     """
     order = state.orders[slot]
-    if order.state == OrderState.PENDING_CANCEL or (order.state == OrderState.IN_FLIGHT and order.reason == reason):
+    if order.state == OrderState.PENDING_CANCEL:
         return
-    if order.state != OrderState.IN_FLIGHT:
-        order.state = OrderState.PENDING_CANCEL.value
+    order.state = OrderState.PENDING_CANCEL.value
     order.reason = reason
     _row_of(state, rows, RowKind.CANCEL.value, slot)
 
@@ -193,3 +199,30 @@ def amend(state: Record, rows: Rows, slot: int) -> None:
     assert not orders.is_terminal(order.state), "a terminal order is not amended"
     assert order.qty >= order.filled_qty, "an order is not smaller than what it filled"
     _row_of(state, rows, RowKind.AMEND.value, slot)
+
+
+@leaf
+def cancel_refused(state: Record, rows: Rows, slot: int) -> None:
+    """Take back that an order is being canceled: the venue refused to, and the order goes on."""
+    order = state.orders[slot]
+    if order.state == OrderState.PENDING_CANCEL:
+        order.state = orders.state_without_cancel(order)
+        order.reason = Reason.NONE.value
+        report(state, rows, slot)
+
+
+@leaf
+def amended(state: Record, rows: Rows, slot: int, event: Record) -> None:
+    """Note what an amended order asks for at the venue; a refused amend puts quantity and prices back to it."""
+    order = state.orders[slot]
+    order.venue_state &= ~VenueState.UNKNOWN.value
+    if event.reason != 0:
+        order.qty = max(order.venue_qty, order.filled_qty)
+        order.price, order.stop_price = order.venue_price, order.venue_stop_price
+        order.trail_distance = order.venue_trail_distance
+        report(state, rows, slot)
+        return
+    order.venue_qty = event.qty if event.qty > 0.0 else order.qty
+    order.venue_price = event.price if event.price > 0.0 else order.price
+    order.venue_stop_price = event.stop_price if event.stop_price > 0.0 else order.stop_price
+    order.venue_trail_distance = order.trail_distance

@@ -58,9 +58,18 @@ def working_entries_notional(state: Record, instance: int, instrument: int, exce
 
 
 @leaf
+def foreign_notional(state: Record, instrument: int) -> float:
+    """Compute the notional of what the account holds by orders that are not ours, at the mark, or at its entry."""
+    row = state.instruments[instrument]
+    if row.foreign_qty == 0.0:
+        return 0.0
+    return abs(row.foreign_qty) * (row.mark if row.mark > 0.0 else row.foreign_price) * row.multiplier
+
+
+@leaf
 def symbol_notional(state: Record, instrument: int, except_id: int) -> float:
-    """Sum position and pending-entry notional of one instrument over all strategies, in the settle asset."""
-    total = working_entries_notional(state, -1, instrument, except_id)
+    """Sum position and pending-entry notional of one instrument, foreign holdings too, in the settle asset."""
+    total = working_entries_notional(state, -1, instrument, except_id) + foreign_notional(state, instrument)
     instance = state.instruments[instrument].instance_first
     while instance >= 0:
         total += held_notional(state, instance)
@@ -70,8 +79,10 @@ def symbol_notional(state: Record, instrument: int, except_id: int) -> float:
 
 @leaf
 def portfolio_notional(state: Record, except_id: int) -> float:
-    """Sum position and pending-entry notional of the whole account, in the settle asset."""
+    """Sum position and pending-entry notional of the whole account, foreign holdings too, in the settle asset."""
     total = working_entries_notional(state, -1, -1, except_id)
+    for instrument in range(state.instrument_count):
+        total += foreign_notional(state, instrument)
     for instance in range(state.instance_count):
         total += held_notional(state, instance)
     return total

@@ -22,6 +22,7 @@ CAPITAL = int(AccountKind.CAPITAL)
 REALIZED = int(AccountKind.REALIZED)
 FEES = int(AccountKind.FEES)
 FUNDING = int(AccountKind.FUNDING)
+EXTERNAL = int(AccountKind.EXTERNAL)
 
 
 @hot

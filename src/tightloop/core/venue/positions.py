@@ -3,7 +3,7 @@
 from tightloop.core import limits
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain import events as fields
-from tightloop.core.domain.enums import EventKind, Stage
+from tightloop.core.domain.enums import EventKind, Reason, Stage
 from tightloop.core.domain.types import Record
 from tightloop.core.trading import margin, positions
 from tightloop.core.venue import orders as venue_orders
@@ -53,7 +53,7 @@ def apply_fill(
 def close_by_force(venue: Record, index: int, instance: int, price: float, ts_event_ns: int) -> None:
     """Liquidate a position of the instrument ``index`` at ``price``, with taker fee.
 
-    The ORDER_FILLED event has order_id 0: forced by the venue.
+    The ORDER_FILLED event has order_id 0 and the reason LIQUIDATED: forced by the venue.
     """
     position, instrument = venue.positions[instance], venue.instruments[index]
     qty = abs(position.qty)
@@ -61,6 +61,7 @@ def close_by_force(venue: Record, index: int, instance: int, price: float, ts_ev
     event = venue_orders.push(venue, EventKind.ORDER_FILLED.value, index, instance, ts_event_ns)
     fee = price * qty * instrument.rules.multiplier * venue.costs[instance].taker_rate
     fields.set_fill(event, price, qty, fee, 0.0, False)
+    event.reason = Reason.LIQUIDATED.value
     venue.wallet -= fee
     apply_fill(venue, instance, -position.qty, price, 1.0, instrument)
 

@@ -15,6 +15,7 @@ What a market event does, in this order:
 
     print   limits that it trades through, or whose queue it uses up, fill; stops and waiting orders; liquidations
     quote   better levels are dropped and queues updated; crossed limits fill; stops and waiting orders; liquidations
+    mark    one that a real venue reported, in place of the mid: stops that it triggers; liquidations
     book    as for a quote, after the last level of an update (one update is many events); a gap in the sequence or a
             crossed book makes the book unknown until its next snapshot
 
@@ -38,6 +39,7 @@ from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind, T
 from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import Record
 from tightloop.core.market import depth
+from tightloop.core.trading.control import set_rules
 from tightloop.core.venue import fills as venue_fills
 from tightloop.core.venue import orders as venue_orders
 from tightloop.core.venue import positions as venue_positions
@@ -121,7 +123,9 @@ def _set_level(venue: Record, instrument: Record, side: int, price: float, qty: 
 
 @leaf
 def _set_mark(instrument: Record) -> None:
-    """Set the mark to the mid of the touch or, where a side is unknown, to the last print."""
+    """Set the mark to the mid of the touch or, where a side is unknown, to the last print; a reported one stays."""
+    if instrument.rules.has_venue_mark != 0:
+        return
     bid, ask = depth.best(instrument, depth.BUY), depth.best(instrument, depth.SELL)
     instrument.mark = 0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else instrument.last
 
@@ -210,7 +214,7 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
     instrument.heard_ns = now_ns
     instrument.last = event.price
     instrument.print_left = event.qty
-    if not depth.best(instrument, depth.BUY) > 0.0:
+    if not depth.best(instrument, depth.BUY) > 0.0 and instrument.rules.has_venue_mark == 0:
         instrument.mark = event.price
     taker = -1 if fields.is_buyer_maker(event) else 1
     slot = instrument.order_first
@@ -220,6 +224,22 @@ def print_arrives(venue: Record, event: Record, now_ns: int) -> None:
         if tick_matching.is_resting(order) and order.side == -taker:
             tick_matching.match_print(venue, instrument, slot, event.price, event.qty)
         slot = tick_matching.next_open(venue, instrument, slot, next_slot)
+    if instrument.order_first >= 0:
+        tick_matching.match_waiting(venue, instrument)
+    if venue.position_count > 0:
+        tick_matching.liquidate(venue, event.instrument, instrument)
+
+
+@leaf
+def mark_arrives(venue: Record, event: Record, now_ns: int) -> None:
+    """Process a mark that a venue reported: stops that it triggers, then liquidations; NaN: by our own from then on."""
+    instrument = venue.instruments[event.instrument]
+    _set_clock(venue, instrument, now_ns)
+    instrument.rules.has_venue_mark = 1 if event.price > 0.0 else 0
+    if event.price > 0.0:
+        instrument.mark = event.price
+    else:
+        _set_mark(instrument)
     if instrument.order_first >= 0:
         tick_matching.match_waiting(venue, instrument)
     if venue.position_count > 0:
@@ -356,3 +376,7 @@ def market_arrives(venue: Record, event: Record, now_ns: int) -> None:
         book_arrives(venue, event, now_ns)
     elif event.kind == EventKind.FUNDING_RATE:
         settle_funding(venue, event, now_ns)
+    elif event.kind == EventKind.MARK_REPORTED:
+        mark_arrives(venue, event, now_ns)
+    elif event.kind == EventKind.INSTRUMENT_CHANGED:
+        set_rules(venue.instruments[event.instrument].rules, event)

@@ -22,7 +22,7 @@ from tightloop.core.domain.enums import (
     WarningCode,
 )
 from tightloop.core.state import state_hash
-from tightloop.core.trading.ledger import FEES, FUNDING, REALIZED
+from tightloop.core.trading.ledger import CAPITAL, EXTERNAL, FEES, FUNDING, REALIZED
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -53,6 +53,12 @@ WARNINGS = {
     "on the good side: that part of the bar lay before the entry, so it does not count as touched (first at {first})",
     WarningCode.SIZE_REDUCED: "percentage sizes were reduced to what free cash covers "
     "({count} entries, first at {first})",
+    WarningCode.REPEATED_FILL: "{count} executions were told again and booked once (first at {first})",
+    WarningCode.MISSING_FILL: "{count} executions were booked by the venue's sum, untold (first at {first})",
+    WarningCode.FOREIGN: "{count} executions on the account were of others (first at {first})",
+    WarningCode.CORRECTED: "{count} positions or balances were corrected to what the venue has (first at {first})",
+    WarningCode.NOT_PROTECTED: "{count} positions were closed: the venue refused their stop (first at {first})",
+    WarningCode.POISON: "{count} events could not be applied and were left out (first at {first})",
 }
 
 
@@ -146,8 +152,8 @@ class _Tables:
     def orders(self) -> Table:
         """Build ``orders.parquet``: one row per order, in the order in which they were made, with its last state."""
         submitted, ended = self.recorder.columns(RowKind.SUBMIT), self.recorder.columns(RowKind.ORDER)
-        # Denied orders are never submitted, and liquidations come from the venue: their final row is their only one.
-        unsent = (ended["code"] == int(OrderState.DENIED)) | (ended["role"] == int(Role.LIQUIDATION))
+        # Denied orders are never submitted, and what was forced or found comes from the venue: they have one row.
+        unsent = ~np.isin(ended["order_id"], submitted["order_id"])
         made = {name: np.concatenate([column, ended[name][unsent]]) for name, column in submitted.items()}
         by_id = np.argsort(made["order_id"], kind="stable")
         made = {name: column[by_id] for name, column in made.items()}
@@ -184,8 +190,8 @@ class _Tables:
         last = {name: made[name].copy() for name in names}
         by_id = np.argsort(ended["order_id"], kind="stable")
         ids = ended["order_id"][by_id]
-        rank = np.searchsorted(ids, made["order_id"])
-        has_ended = rank < len(ids)
+        rank = np.searchsorted(ids, made["order_id"], side="right") - 1  # a fill after the end tells the end again
+        has_ended = rank >= 0
         has_ended[has_ended] = ids[rank[has_ended]] == made["order_id"][has_ended]
         for name in names:
             last[name][has_ended] = ended[name][by_id[rank[has_ended]]]
@@ -379,10 +385,12 @@ def attribution(state: Any) -> dict[str, float]:
     """Split the change of equity (settle asset) by source; the parts add up to it."""
     balances, statistics = state["balances"], state["statistics"]
     slippage = float(statistics["slippage"])  # unknown slippage of fills stays in price_realized
-    return {
+    corrected = -float(balances[CAPITAL]) - float(state["capital"]) - float(balances[EXTERNAL])
+    parts = {
         "price_realized": -float(balances[REALIZED]) + slippage,
         "price_unrealized": float(state["unrealized"]),
         "slippage": -slippage,
         "fees": -float(balances[FEES]),
         "funding": -float(balances[FUNDING]),
     }
+    return parts | ({"corrections": corrected} if corrected != 0.0 else {})

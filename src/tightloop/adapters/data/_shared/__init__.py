@@ -11,7 +11,7 @@ from tightloop.adapters.data._shared.moments import Refuse, is_number, moments
 from tightloop.adapters.data._shared.parquet import Source, is_text
 from tightloop.adapters.data._shared.streams import Stream, exp_6, to_digits, wave
 from tightloop.adapters.data._shared.tick_parts import TickReader, read_ticks
-from tightloop.adapters.data._shared.writing import check_room, is_synthetic, stamps, write_table
+from tightloop.adapters.data._shared.writing import check_room, has_aggregate_ids, is_synthetic, stamps, write_table
 
 __all__ = [
     "FAULT_KINDS",
@@ -34,6 +34,7 @@ __all__ = [
     "gate",
     "grid_faults",
     "grid_of",
+    "has_aggregate_ids",
     "is_number",
     "is_synthetic",
     "is_table",

@@ -17,7 +17,7 @@ from tightloop.adapters.data._shared.arrays import Flags, Times
 from tightloop.adapters.data._shared.datasets import Dataset
 from tightloop.adapters.data._shared.faults.books import BookWalk, marked, rows_of_book, sides_of, whole_updates
 from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, in_contract_order
-from tightloop.adapters.data._shared.faults.ticks import judge_ticks
+from tightloop.adapters.data._shared.faults.ticks import AGGREGATE_NOTE, judge_ticks
 from tightloop.adapters.data._shared.parquet import Source, batches_of
 from tightloop.core.domain.ticks import TICK
 from tightloop.core.domain.types import Floats, Rows
@@ -185,5 +185,5 @@ def _merged(path: str, reports: Sequence[DatasetReport]) -> DatasetReport:
     notes = tuple(dict.fromkeys(note for report in reports for note in report.notes))
     return DatasetReport(
         path, sum(r.rows for r in reports), min(first, default=None), max(last, default=None),
-        in_contract_order(by_kind.values()), notes[:1],
+        in_contract_order(by_kind.values()), notes[: 1 + (AGGREGATE_NOTE in notes)],
     )  # fmt: skip

@@ -14,6 +14,8 @@ from tightloop.model.errors import InputError
 ROW_GROUP = 131_072
 MARK = b"tightloop.synthetic"
 """Metadata key that marks a Parquet file as synthetic."""
+AGGREGATE_MARK = b"tightloop.aggregate_trade_ids"
+"""Metadata key of trades that are aggregate trades of a venue: their ids are not those of its single trades."""
 
 
 def stamps(times_ns: Times) -> pa.Array:
@@ -23,14 +25,15 @@ def stamps(times_ns: Times) -> pa.Array:
     return pa.array(times_ns).view(pa.timestamp("ns", "UTC"))
 
 
-def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = False) -> None:
+def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = False, aggregate: bool = False) -> None:
     """Write columns of equal length as one Parquet file. Raises InputError if the path is not writable.
 
-    ``synthetic``: mark the file, for ``is_synthetic``.
+    ``synthetic``, ``aggregate``: mark the file, for ``is_synthetic`` and ``has_aggregate_ids``.
     """
     table = pa.table(columns)
-    if synthetic:
-        table = table.replace_schema_metadata({MARK: b"yes"})
+    marks = {mark: b"yes" for mark, is_set in ((MARK, synthetic), (AGGREGATE_MARK, aggregate)) if is_set}
+    if marks:
+        table = table.replace_schema_metadata(marks)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -45,12 +48,21 @@ def write_table(file: Path, columns: dict[str, pa.Array], *, synthetic: bool = F
 
 def is_synthetic(files: Sequence[Path]) -> bool:
     """Return whether any of the files is marked as synthetic; unreadable files are not."""
+    return _any_has(files, MARK)
+
+
+def has_aggregate_ids(files: Sequence[Path]) -> bool:
+    """Return whether any of the files is marked as aggregate trades; unreadable files are not."""
+    return _any_has(files, AGGREGATE_MARK)
+
+
+def _any_has(files: Sequence[Path], mark: bytes) -> bool:
     for file in files:
         try:
             marks = pq.read_schema(file).metadata
         except (OSError, pa.ArrowInvalid):
             continue
-        if marks and MARK in marks:
+        if marks and mark in marks:
             return True
     return False
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tightloop.adapters import data as market_data
-from tightloop.app.cli.console import errors_shown, progress, say_replaced, table, warn
+from tightloop.app import markets
+from tightloop.app.cli.console import RunProgress, errors_shown, progress, say_replaced, table, warn
+from tightloop.app.text.window import time_of
 from tightloop.model.errors import InputError
 from tightloop.model.times import iso
 
@@ -127,6 +129,36 @@ def _print_replaced_dataset(root: Path, path: str | None) -> None:
         if dataset.path.removesuffix(".parquet") == name:
             _, rows, files, _ = market_data.quality.outline(dataset)
             click.echo(f"replaces {root / dataset.path}: {rows} rows in {files} files")
+
+
+@data.command()
+@data_option
+@click.option("--since", metavar="T", help="Begin of the history (UTC), for example 2024-01-01; rules need none.")
+@click.option("--until", metavar="T", help="End of it (UTC) [now].")
+@click.option("--url", help="Ask a stand-in of the venue instead, such as `tightloop sandbox`.")
+@click.argument("venue")
+@click.argument("symbol", metavar="SYMBOL-perp|-spot")
+@click.argument("kind", metavar="TF|trades|funding|rules")
+def fetch(
+    root: Path, since: str | None, until: str | None, url: str | None, venue: str, symbol: str, kind: str
+) -> None:
+    """Fetch public history of a venue into a catalog: bars, aggregate trades, funding, or the instrument's rules.
+
+    What is there is not asked for again, so the same command resumes one that was interrupted. For example:
+    tightloop data fetch binance BTCUSDT-perp 1h --since 2024-01-01
+    """
+    quality = market_data.quality
+    with errors_shown():
+        window = time_of(since, "--since"), time_of(until, "--until")
+        wish = markets.fetch_run.Wish(root, venue, symbol, kind, *window, url)
+        with RunProgress("fetching") as shown:
+            done = markets.fetch_run.fetch(wish, warn, shown)
+        for note in done.notes:
+            click.echo(f"  {note}")
+        what = "rules" if kind == "rules" else "rows in the window"
+        click.echo(f"{root / done.path}: {done.rows:,} {what}, {done.added:,} of them new; asked {done.calls} times")
+        if kind != "rules" and done.rows:
+            _show(list(quality.check(quality.select(root, [done.path]), quality.calendars(root))))
 
 
 @data.command()

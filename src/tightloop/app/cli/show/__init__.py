@@ -7,6 +7,7 @@ from tightloop import modules_on_use
 if TYPE_CHECKING:
     from tightloop.app.cli.show import explain as explain
     from tightloop.app.cli.show import indicators as indicators
+    from tightloop.app.cli.show import journal as journal
     from tightloop.app.cli.show import summary as summary
     from tightloop.app.cli.show import sweep as sweep
 else:

@@ -5,7 +5,7 @@ from tightloop.core.compiled import leaf
 from tightloop.core.domain.enums import InstanceState, Reason, Role
 from tightloop.core.domain.types import Record, Rows, Table
 from tightloop.core.families._signal import lifecycle as signal_lifecycle
-from tightloop.core.trading import commands
+from tightloop.core.trading import commands, refused
 
 
 @leaf
@@ -56,6 +56,13 @@ def close_position(state: Record, rows: Rows, table: Table, instance: int, role:
     machine.timer_ns = limits.NEVER_NS
     machine.exit_role = role
     signal_lifecycle.transition(state, rows, instance, to, 0)
+
+
+@leaf
+def close_if_due(state: Record, rows: Rows, table: Table, instance: int) -> None:
+    """Close the position at market if what the venue refused makes an exit due, and none is open."""
+    if refused.is_exit_due(state, instance) and exit_order(state, instance) < 0:
+        close_position(state, rows, table, instance, state.instances[instance].exit_due)
 
 
 @leaf

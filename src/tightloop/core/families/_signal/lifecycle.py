@@ -37,7 +37,8 @@ def release(state: Record, rows: Rows, instance: int, to: int, reason: int, cool
     strategy = state.strategies[machine.strategy]
     assert strategy.slots_used > 0, "a slot is given back once"
     strategy.slots_used -= 1
-    state.instruments[machine.instrument].lock = 0
+    if state.instruments[machine.instrument].lock == instance + 1:
+        state.instruments[machine.instrument].lock = 0
     machine.cooldown_until_ns = state.ts_ns + cooldown_ns
     machine.end_reason = 0
     transition(state, rows, instance, to, reason)

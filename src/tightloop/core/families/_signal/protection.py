@@ -11,7 +11,7 @@ from tightloop.core.domain.enums import OrderKind, OrderState, Role, StopKind, T
 from tightloop.core.domain.types import Floats, Record, Rows, Table
 from tightloop.core.families._signal import entry as signal_entry
 from tightloop.core.rules import value_of
-from tightloop.core.trading import commands
+from tightloop.core.trading import commands, refused
 
 
 @hot
@@ -59,6 +59,8 @@ def place_stop(state: Record, rows: Rows, table: Table, instance: int) -> None:
     slot = protective_order(state, instance, role, 0)
     held = abs(position.qty)
     is_new = slot < 0
+    if not refused.may_send_stop(state, instance, is_new):
+        return
     if is_new:
         slot = commands.draft(state, instance, role, -1 if position.qty > 0.0 else 1, held)
     order = state.orders[slot]
@@ -109,6 +111,8 @@ def _place_target(state: Record, arena: Floats, rows: Rows, table: Table, instan
     position = state.positions[instance]
     slot = protective_order(state, instance, Role.TAKE_PROFIT.value, step)
     is_new = slot < 0
+    if is_new and state.ts_ns < machine.target_retry_ns:
+        return
     side = -1 if position.qty > 0.0 else 1
     increment = state.instruments[machine.instrument].price_increment
     price = rounding.price_passive(_target_of(state, arena, instance, step), increment, side)

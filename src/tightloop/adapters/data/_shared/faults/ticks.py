@@ -15,8 +15,10 @@ from tightloop.adapters.data._shared.faults.prices import point_faults
 from tightloop.adapters.data._shared.faults.report import DatasetReport, Fault, Verdict, in_contract_order
 from tightloop.adapters.data._shared.faults.times import HOLES_USABLE_SHARE, RowOrder, order_of
 from tightloop.adapters.data._shared.parquet import Source
+from tightloop.adapters.data._shared.writing import has_aggregate_ids
 from tightloop.core.domain.types import Ints
 
+AGGREGATE_NOTE = "aggregate trades: a row may be several trades, and its id is not that of single trades"
 COUNTED_GAPS_MAX = 0.01
 """Above this share of skipped ids, a venue's ids do not count trades one by one."""
 _NUMBERS = {
@@ -54,6 +56,8 @@ def judge_ticks(dataset: Dataset, source: Source, window: tuple[int, int] | None
     if dataset.kind == "trades":
         faults.append(_missing_ids(used["trade_id"], used["ts_init_ns"]))
     future, notes = _clocks(columns["ts_event_ns"], received)
+    if dataset.kind == "trades" and has_aggregate_ids(dataset.files):
+        notes = (AGGREGATE_NOTE, *notes)
     report = DatasetReport(
         dataset.path,
         len(received),

@@ -1,0 +1,175 @@
+"""The home folder: which sessions there are, and which process runs which of them.
+
+    leases/<name>.lock    held by the process that runs a session, freed by the kernel when the process ends
+    leases/<name>.json    who holds it: session, pid, boot id, epoch; meaningful only while the lock is held
+    kill.json             scopes for which the kill switch is engaged
+    run/<session>.sock    where a running session takes requests
+    sessions/<id>/        session.json, strategies/, journal/, snapshots/, logs/
+
+Folders are made with mode 0700: a journal tells what an account does.
+"""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tightloop.model.errors import InputError
+
+SESSION_FILE = "session.json"
+KILL_FILE = "kill.json"
+LOG_FILE = "session.log"
+LAST = "last"
+"""In place of an id: the newest session."""
+ROW_WAIT_S = 20.0
+NOT_SAID: Mapping[str, Any] = MappingProxyType({"session": "", "pid": 0, "epoch": 0})
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A held lease; ``close`` gives it back."""
+
+    name: str
+    file: Path
+    lock: FileLock
+
+    def write(self, session: str, epoch: int) -> None:
+        """Say who holds it."""
+        boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+        row = {"session": session, "pid": os.getpid(), "boot_id": boot_id, "epoch": epoch, "since_ns": time.time_ns()}
+        write_whole(self.file, json.dumps(row))
+
+    def close(self) -> None:
+        """Give it back."""
+        self.file.unlink(missing_ok=True)
+        self.lock.release()
+
+
+class Home:
+    """A home folder, made when it is first used."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser()
+
+    def make(self) -> None:
+        """Make the folders; raises InputError if that is not possible."""
+        try:
+            for name in ("", "leases", "run", "sessions"):
+                (self.root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot be used as a home folder: {error.strerror}"
+            raise InputError.one(str(self.root), None, "--home", message, "name a folder you may write to") from error
+
+    def take(self, name: str) -> Lease | Mapping[str, Any]:
+        """Take a lease, or return the row of its holder: session, pid, epoch."""
+        lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
+        file = self.root / "leases" / f"{name}.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return self._holder(file)
+        file.unlink(missing_ok=True)  # of a holder that died
+        return Lease(name, file, lock)
+
+    def _holder(self, file: Path) -> Mapping[str, Any]:
+        """Read the row of a lease that is held; its holder may not have written it yet."""
+        ends = time.monotonic() + ROW_WAIT_S
+        while time.monotonic() < ends:
+            try:
+                row: Mapping[str, Any] = json.loads(file.read_text())
+            except (FileNotFoundError, json.JSONDecodeError):
+                time.sleep(0.02)
+            else:
+                return row
+        return NOT_SAID
+
+    def holder(self, name: str) -> Mapping[str, Any] | None:
+        """Return the row of a lease's holder; None if it is free."""
+        file = self.root / "leases" / f"{name}.json"
+        lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return self._holder(file)
+        lock.release()
+        return None
+
+    def kills(self) -> list[dict[str, Any]]:
+        """Read which scopes the kill switch is engaged for."""
+        try:
+            rows: list[dict[str, Any]] = json.loads((self.root / KILL_FILE).read_text())
+        except FileNotFoundError:
+            return []
+        return rows
+
+    def write_kills(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the scopes of the kill switch."""
+        write_whole(self.root / KILL_FILE, json.dumps(list(rows)))
+
+    # Sessions
+
+    def folder(self, session: str) -> Path:
+        """Return the folder of a session."""
+        return self.root / "sessions" / session
+
+    def socket(self, session: str) -> Path:
+        """Return the socket of a session."""
+        return self.root / "run" / f"{session}.sock"
+
+    def make_session(self, about: Mapping[str, Any], texts: Mapping[str, bytes]) -> str:
+        """Make a session's folder with its strategies; return its id."""
+        session = f"{about['mode']}-{secrets.token_hex(5)}"
+        folder = self.folder(session)
+        for name in ("strategies", "journal", "snapshots", "logs"):
+            (folder / name).mkdir(mode=0o700, parents=True)
+        for name, content in texts.items():
+            target = folder / "strategies" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        self.write_session(session, {**about, "id": session})
+        return session
+
+    def write_session(self, session: str, about: Mapping[str, Any]) -> None:
+        """Replace ``session.json``."""
+        write_whole(self.folder(session) / SESSION_FILE, json.dumps(about, indent=1))
+
+    def write_log(self, session: str, line: str) -> None:
+        """Append a line to the log of a session."""
+        with (self.folder(session) / "logs" / LOG_FILE).open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def read_session(self, session: str) -> dict[str, Any]:
+        """Read ``session.json``, of ``last`` that of the newest; raises InputError if there is no such session."""
+        if session == LAST and (found := self.sessions()):
+            return found[-1]
+        file = self.folder(session) / SESSION_FILE
+        try:
+            about: dict[str, Any] = json.loads(file.read_text())
+        except FileNotFoundError:
+            remedy = "`tightloop session list` shows those there are"
+            raise InputError.one("command line", None, "ID", f"there is no session {session!r}", remedy) from None
+        return about
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Read ``session.json`` of all sessions, the oldest first."""
+        folder = self.root / "sessions"
+        names = sorted(path.parent.name for path in folder.glob(f"*/{SESSION_FILE}"))
+        return sorted((self.read_session(name) for name in names), key=lambda about: int(about["made_ns"]))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file under another name, synced, then renamed: a reader sees the old or the new."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    with beside.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.rename(file)

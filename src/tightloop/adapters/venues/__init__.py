@@ -1,0 +1,1 @@
+"""Venues: one file each, a ``VenueDialect``; ``_shared`` is the plumbing under all of them."""

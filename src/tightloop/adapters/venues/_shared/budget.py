@@ -1,0 +1,69 @@
+"""How many requests may go out, so that a venue never has to refuse one.
+
+A venue counts over fixed windows whose beginnings it does not say. A bucket of half the limit that refills by half the
+limit in each window lets no window of that length, wherever it begins, see more than the limit. The last fifth of a
+bucket is for the exit lane alone. A refusal stops all lanes until the venue's Retry-After has passed.
+
+Times are ns of a clock that does not go back. Nothing here waits: callers ask how long, sleep, and take.
+"""
+
+from collections.abc import Sequence
+
+from tightloop.ports.market_data import VenueLimit
+from tightloop.ports.transport import HttpCall, Lane
+
+EXIT_SHARE = 0.2
+_SECOND_NS = 1_000_000_000
+
+
+class _Bucket:
+    """Tokens of one limit."""
+
+    def __init__(self, limit: VenueLimit, now_ns: int) -> None:
+        self.limit = limit
+        self.size = limit.count / 2
+        self.tokens = self.size
+        self.filled_ns = now_ns
+
+    def cost(self, call: HttpCall) -> float:
+        return float(call.order_count if self.limit.is_of_orders else call.weight)
+
+    def fill(self, now_ns: int) -> None:
+        gained = (now_ns - self.filled_ns) * self.size / (self.limit.per_s * _SECOND_NS)
+        self.tokens = min(self.size, self.tokens + max(0.0, gained))
+        self.filled_ns = max(self.filled_ns, now_ns)
+
+    def wait_ns(self, call: HttpCall) -> float:
+        """Return ns until the call may go: the bucket is never below what its lane has to leave."""
+        cost = self.cost(call)
+        kept = 0.0 if call.lane == Lane.EXIT else self.size * EXIT_SHARE
+        if not cost:
+            return 0.0
+        lacking = min(cost + kept, self.size) - self.tokens  # a call dearer than the bucket waits until it is full
+        return max(0.0, lacking) * self.limit.per_s * _SECOND_NS / self.size
+
+
+class Budget:
+    """What is left of a venue's limits."""
+
+    def __init__(self, limits: Sequence[VenueLimit], now_ns: int) -> None:
+        self._buckets = [_Bucket(limit, now_ns) for limit in limits]
+        self._stopped_until_ns = 0
+
+    def wait_s(self, call: HttpCall, now_ns: int) -> float:
+        """Return how long the call has to wait, 0 when it may go now."""
+        waits_ns = [float(self._stopped_until_ns - now_ns)]
+        for bucket in self._buckets:
+            bucket.fill(now_ns)
+            waits_ns.append(bucket.wait_ns(call))
+        return max(0.0, *waits_ns) / _SECOND_NS
+
+    def take(self, call: HttpCall, now_ns: int) -> None:
+        """Count a call that goes out now, whether or not there was room for it."""
+        for bucket in self._buckets:
+            bucket.fill(now_ns)
+            bucket.tokens -= bucket.cost(call)
+
+    def stop(self, retry_after_s: float, now_ns: int) -> None:
+        """Hold all lanes, because the venue refused a call: its Retry-After, never shortened by a later one."""
+        self._stopped_until_ns = max(self._stopped_until_ns, now_ns + int(retry_after_s * _SECOND_NS))

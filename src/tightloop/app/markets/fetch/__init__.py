@@ -1,0 +1,1 @@
+"""Public history of a venue into a catalog: asking within its limits, paging, storing what came."""

@@ -1,0 +1,209 @@
+"""A session as its folder has it: what was asked for, the plan that follows from it, the journal stepped again."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tightloop import __version__
+from tightloop.adapters.stores.disk import LocalDisk
+from tightloop.adapters.stores.home import Home
+from tightloop.app.runs.live.venues import ChosenVenue
+from tightloop.app.runs.signal import strategy_names, texts_of
+from tightloop.app.runs.strategies import load_strategies
+from tightloop.model.errors import InputError
+from tightloop.model.instruments import InstrumentId, InstrumentRules, MarginTier, default_rules
+from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.model.signal.plan_numbers import write_venue
+from tightloop.model.signal.portfolio import rules_of
+from tightloop.model.signal.read import Strategy
+from tightloop.ports.disk import Disk
+from tightloop.ports.market_data import ListedInstrument
+from tightloop.runtime.session.driver import snapshots
+from tightloop.runtime.session.driver.session import Repetition
+from tightloop.runtime.session.driver.states import SessionState
+from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.snapshots import load as load_snapshot
+
+ACCOUNT_FILE = "account.yaml"
+RESEARCH = "research"
+KIND = "paper"
+JOURNAL, SNAPSHOTS = "journal", "snapshots"
+"""Folders of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a user asked for, as it was understood. ``texts``: strategies and the files they name, by name.
+
+    ``key``: who asks for the same gets the same session; ``lease``: the name of its lease.
+    """
+
+    strategies: tuple[Strategy, ...]
+    texts: Mapping[str, bytes]
+    account: str | None
+    key: str
+    lease: str
+
+    @property
+    def timeframe(self) -> str | None:
+        """The timeframe of strategies on bars."""
+        return None if self.strategies[0].read.feed else self.strategies[0].read.timeframe
+
+
+def prepare(
+    files: Sequence[Path], venue: ChosenVenue, *, instruments: Sequence[str] = (), account: str | None = None
+) -> Prepared:
+    """Read the strategies; raises InputError for what a session cannot run."""
+    strategies = load_strategies(files, instruments=instruments, account=account)
+    for strategy in strategies:
+        _check(strategy)
+    _check_owners(strategies)
+    symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
+    texts = dict(texts_of(strategies))
+    if account is not None and account != RESEARCH:
+        texts[ACCOUNT_FILE] = Path(account).read_bytes()
+    said = [KIND, f"{venue.name} {venue.where}", symbols, sorted(strategy.config_hash for strategy in strategies)]
+    key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return Prepared(strategies, texts, account, key, f"{KIND}-{venue.name}-{key[:16]}")
+
+
+def _check(strategy: Strategy) -> None:
+    """Refuse what sessions do not do."""
+    if strategy.code is not None:
+        file, line = strategy.place(("code",))
+        raise InputError.one(file, line, "code", "a strategy in Python cannot run in a session", "write sections")
+    if "book" in (strategy.read.feed or ()):
+        file, line = strategy.place(("feed",))
+        raise InputError.one(file, line, "feed", "a session follows no order books", "write feed: [trades, quotes]")
+    if strategy.read.latency.clock == "exchange":
+        file, line = strategy.place(("latency", "clock"))
+        message = "a session knows what it has received, not what has happened"
+        raise InputError.one(file, line, "latency.clock", message, "write clock: receive")
+
+
+def _check_owners(strategies: Sequence[Strategy]) -> None:
+    """Refuse two strategies on one symbol, unless all of them are of the family whose lock holds between them."""
+    owner: dict[InstrumentId, Strategy] = {}
+    for strategy in strategies:
+        for instrument in strategy.instruments:
+            other = owner.setdefault(instrument, strategy)
+            if other is not strategy and {other.read.family, strategy.read.family} != {"signal"}:
+                file, line = strategy.place(("instruments",))
+                message = f"{instrument} is traded by {other.file} already, and a venue has one position a symbol"
+                raise InputError.one(file, line, "instruments", message, "give each symbol one owner")
+
+
+def about_new(
+    prepared: Prepared,
+    venue: ChosenVenue,
+    listed: Sequence[ListedInstrument],
+    *,
+    seed: int,
+    now_ns: int,
+    url: str | None,
+    instruments: Sequence[str],
+) -> dict[str, Any]:
+    """Return ``session.json`` of a session that begins now; raises InputError for what the venue does not trade."""
+    rules = {}
+    by_symbol = {row.symbol: row for row in listed}
+    for instrument in rules_of(prepared.strategies):
+        row = by_symbol.get(venue.dialect.symbol_of(str(instrument)))
+        if row is None or not row.is_trading:
+            status = "does not list it" if row is None else f"says {row.status}"
+            remedy = "name one that is traded there, with --instrument"
+            raise InputError.one(
+                "--instrument", None, "", f"{instrument} is not traded: {venue.where} {status}", remedy
+            )
+        rules[str(instrument)] = _stated(row)
+    return {
+        "mode": KIND, "state": str(SessionState.STARTING), "venue": venue.name, "url": url,
+        "key": prepared.key, "lease": prepared.lease, "instruments": list(instruments),
+        "strategies": strategy_names(prepared.strategies),
+        "config_hash": [strategy.config_hash for strategy in prepared.strategies],
+        "account": None if prepared.account is None else RESEARCH if prepared.account == RESEARCH else ACCOUNT_FILE,
+        "seed": seed, "rules": rules, "made_ns": now_ns, "engine_version": __version__,
+    }  # fmt: skip
+
+
+def _stated(row: ListedInstrument) -> dict[str, Any]:
+    """Return what the venue states of the rules; what it does not is the default, by its name."""
+    stated: dict[str, Any] = {
+        "price_increment": row.price_increment,
+        "lot_size": row.lot_size,
+        "contract_size": row.multiplier,
+        "min_notional": row.min_notional,
+    }
+    stated = {name: value for name, value in stated.items() if math.isfinite(value)}
+    stated["settle_asset"] = row.settle_asset
+    if row.maintenance_tiers:
+        stated["margin_tiers"] = [
+            [None if math.isinf(notional) else notional, 100.0 * rate, leverage]
+            for notional, rate, leverage in row.maintenance_tiers
+        ]
+    return stated
+
+
+def _rules(instrument: InstrumentId, stated: Mapping[str, Any]) -> InstrumentRules:
+    values = dict(stated)
+    tiers = values.pop("margin_tiers", None)
+    if tiers is not None:
+        values["margin_tiers"] = tuple(
+            MarginTier(math.inf if notional is None else notional, rate, leverage) for notional, rate, leverage in tiers
+        )
+    base = default_rules(instrument)
+    return replace(base, **values, defaults_used=tuple(name for name in base.defaults_used if name not in values))
+
+
+def plan_of(strategies: Sequence[Strategy], about: Mapping[str, Any]) -> Plan:
+    """Lay out the plan of a session, by the rules that the venue had when it began."""
+    rules = {name: _rules(name, about["rules"][str(name)]) for name in rules_of(strategies)}
+    plan = make_plan(strategies, rules, seed=int(about["seed"]))
+    if not plan.feed:
+        write_venue(plan.venues[0], strategies[0])  # on bars too, orders meet the venue on ticks
+    return plan
+
+
+def killed(home: Home, key: str) -> dict[str, Any] | None:
+    """Return ``session.json`` of the session of a key that was not stopped; its process is gone."""
+    open_ones = [about for about in home.sessions() if about["key"] == key and about["state"] != SessionState.STOPPED]
+    return open_ones[-1] if open_ones else None
+
+
+def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
+    """Read the strategies of a session from its folder."""
+    folder = home.folder(about["id"]) / "strategies"
+    account = about["account"]
+    path: Path | str | None = folder / account if account == ACCOUNT_FILE else account
+    return load_strategies(
+        [folder / name for name in about["strategies"]], instruments=about["instruments"], account=path
+    )
+
+
+def repeated(plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None) -> Repetition:
+    """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
+
+    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none.
+    """
+    poisoned = frozenset(
+        int(json.loads(record.payload)["seq"]) for record in records(disk, JOURNAL) if record.kind == RecordKind.POISON
+    )
+    repetition, from_seq = None, 0
+    if seq_max is not None:
+        layouts = snapshots.layouts(__version__)
+        found = load_snapshot(disk, SNAPSHOTS, session=session, seq_max=seq_max, layouts=layouts).snapshot
+        if found is not None:
+            repetition, from_seq = snapshots.restored(plan, found, poisoned), found.seq
+    repetition = repetition or Repetition(plan, poisoned=poisoned)
+    repetition.run(events(disk, JOURNAL, from_seq))
+    return repetition
+
+
+def repeat(home: Home, about: Mapping[str, Any]) -> Repetition:
+    """Step the facts of a session again, from its files alone and from the first. ``about``: its ``session.json``."""
+    session = about["id"]
+    plan = plan_of(strategies_of(home, about), about)
+    return repeated(plan, LocalDisk(home.folder(session)), session)

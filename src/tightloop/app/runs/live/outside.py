@@ -1,0 +1,129 @@
+"""Sessions of a home folder from outside: one that runs is asked by its socket, another is read from its files."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tightloop.adapters.stores.home import Home
+from tightloop.app.runs.live import control, files
+from tightloop.app.runs.live.export import write_catalog
+from tightloop.model.errors import InputError
+from tightloop.runtime.session.driver.session import state_hash
+from tightloop.runtime.session.driver.states import SessionState
+from tightloop.runtime.session.driver.view import View, view
+
+AT_RISK = 5
+"""Exit code: something is left with a position."""
+
+
+def listed(root: Path) -> list[dict[str, Any]]:
+    """Return id, state, venue, process and strategies of every session; a state without a process is KILLED."""
+    home, rows = Home(root), []
+    for about in home.sessions():
+        holder = _holder(home, about)
+        is_over = about["state"] == SessionState.STOPPED
+        rows.append(
+            {
+                "id": about["id"],
+                "state": about["state"] if is_over or holder is not None else "KILLED",
+                "venue": about["venue"],
+                "pid": 0 if holder is None else int(holder["pid"]),
+                "strategies": ", ".join(about["strategies"]),
+            }
+        )
+    return rows
+
+
+def _holder(home: Home, about: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the row of the process that runs a session; None if there is none."""
+    row = home.holder(about["lease"])
+    return row if row is not None and row["session"] == about["id"] else None
+
+
+def shown(root: Path, session: str) -> View:
+    """Return the view of a session: of a running one as it is now, else as its journal has it."""
+    home = Home(root)
+    about = home.read_session(session)
+    if _holder(home, about) is not None:
+        found = control.ask(home.socket(about["id"]), {"what": "show"})
+        if found is not None:
+            return found
+    repetition = files.repeat(home, about)
+    state = about["state"] if about["state"] == SessionState.STOPPED else "KILLED"
+    return view(repetition.plan, repetition.recent) | {
+        "id": about["id"], "state": state, "facts": repetition.fact_count, "epoch": repetition.epoch,
+        "lease": {"pid": 0, "epoch": repetition.epoch},
+    }  # fmt: skip
+
+
+def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask a session; one without a process can be stopped. Raises InputError if it does not run, or refuses."""
+    home = Home(root)
+    about = home.read_session(session)
+    found = control.ask(home.socket(about["id"]), request)
+    if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
+        if _holder(home, about) is None:
+            home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
+            return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
+    if found is None:
+        remedy = "`tightloop session list` shows those that run"
+        raise InputError.one("command line", None, "ID", f"{about['id']} does not run, it is {about['state']}", remedy)
+    if "error" in found:
+        raise InputError.one("command line", None, "", str(found["error"]), "`tightloop session --help` shows how")
+    return found
+
+
+def kill(root: Path, scope: str) -> dict[str, Any]:
+    """Engage the kill switch for all sessions of a home, and for later ones; return what was told and what is open."""
+    home = Home(root)
+    home.make()
+    engaged = [*home.kills(), {"scope": scope, "ts_ns": time.time_ns()}]
+    home.write_kills(engaged)
+    told, still_open = [], []
+    for about in home.sessions():
+        if about["state"] == SessionState.STOPPED:
+            continue
+        if _holder(home, about) is not None:
+            found = control.ask(home.socket(about["id"]), {"what": "kill", "scope": scope})
+            if found is not None:
+                told.append({"id": about["id"], **found})
+                continue
+        seen = shown(root, about["id"])
+        still_open += [{"id": about["id"], **row} for row in seen["positions"]]
+    return {"scope": scope, "told": told, "open": still_open}
+
+
+def rearm(root: Path, scope: str, by: str) -> dict[str, Any]:
+    """Release the kill switch of a scope ("all": every one)."""
+    home = Home(root)
+    home.make()
+    home.write_kills([row for row in home.kills() if scope not in ("all", row["scope"])])
+    told = []
+    for about in home.sessions():
+        if about["state"] != SessionState.STOPPED and _holder(home, about) is not None:
+            found = control.ask(home.socket(about["id"]), {"what": "rearm", "scope": scope, "who": by})
+            told.append({"id": about["id"], **(found or {"error": "no process"})})
+    return {"scope": scope, "by": by, "told": told}
+
+
+def replayed(root: Path, session: str) -> dict[str, Any]:
+    """Step the journal of a session again; raises NotRepeated at the first difference."""
+    begun = time.perf_counter()
+    home = Home(root)
+    about = home.read_session(session)
+    repetition = files.repeat(home, about)
+    return {
+        "session": about["id"],
+        "state_hash": state_hash(repetition.plan),
+        "facts": repetition.fact_count,
+        "seq": int(repetition.plan.states[0]["seq"]),
+        "took_s": round(time.perf_counter() - begun, 3),
+    }
+
+
+def export(root: Path, session: str, out: Path) -> dict[str, Any]:
+    """Write what a session received as a catalog."""
+    home = Home(root)
+    about = home.read_session(session)
+    return write_catalog(home, about, out)

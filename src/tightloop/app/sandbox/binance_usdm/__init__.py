@@ -1,0 +1,1 @@
+"""Binance USD-M futures on the wire, over the exchange of ``engine.py``. Source: Binance's papers, live 2026-11."""

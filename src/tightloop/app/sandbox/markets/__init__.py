@@ -1,0 +1,1 @@
+"""Markets that a twin plays: a synthetic one, or a catalog."""

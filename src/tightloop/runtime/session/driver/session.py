@@ -1,0 +1,301 @@
+"""One session: facts come in, are stepped, and stand in the journal before anything that follows from them leaves.
+
+Theory of operation. ``take_batch`` takes at most 256 waiting facts: the compiled step and the simulated venue work on
+them, then the facts and all rows that they caused are appended to the journal in one write. In silence ``advance``
+does the same for what is due by now; it is journaled as a fact of kind 0, "time passed to here", and only if rows came
+of it: whatever else was due happens again, at the same times, before the next fact.
+
+Recovery and ``replay`` are one function, ``Repetition``: the facts of the journal in their order, through the same
+code; rows are compared with those in the journal, byte for byte, and the rolling hash at each TICKED record. A
+difference means that this program is not the one that wrote the journal, or a bug; either way nothing may go on.
+
+An assertion that fails in the step leaves State half changed. The batch is journaled with a POISON record that names
+the fact, and State is made again by a repetition without it: no fact that failed is stepped twice.
+
+What may surprise: how facts were cut into batches does not matter, so a repetition cuts them anew.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Callable, Collection, Iterable
+
+import numpy as np
+
+from tightloop.core import state as core_state
+from tightloop.core.domain.types import EVENT, LOG_ROW, Rows
+from tightloop.core.replay import live as replay_live
+from tightloop.core.replay import ticks as replay_ticks
+from tightloop.model.errors import TightloopError
+from tightloop.model.signal.plan import Plan
+from tightloop.runtime.session.driver.facts import FactDriver
+from tightloop.runtime.session.driver.recent import RecentRows, rows_in
+from tightloop.runtime.session.journal.batches import FactWriter
+from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
+from tightloop.runtime.session.journal.writer import Journal
+from tightloop.runtime.session.market.bars import MadeBars
+from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, batch_of
+
+TICKED_EVERY = 1_024
+_TICKED = struct.Struct("<QQ")
+NOTHING_KIND = 0
+"""Kind of a fact that says only that time passed: it is not stepped."""
+
+
+class NotRepeated(TightloopError):
+    """The facts of a journal, stepped again, give other rows or hashes than the journal has."""
+
+    exit_code = 1
+
+
+class StepFailed(TightloopError):
+    """An assertion failed in the step, at the fact of record ``seq`` (-1: at none, so that none can be left out)."""
+
+    exit_code = 1
+
+    def __init__(self, seq: int, text: str) -> None:
+        super().__init__(f"the step failed at record {seq}: {text}" if seq >= 0 else f"the step failed: {text}")
+        self.seq = seq
+
+
+def state_hash(plan: Plan) -> str:
+    """Return the hash of all that was done so far: of events, commands and postings, and of the whole State."""
+    if plan.states[0]["is_on_demand"]:
+        replay_ticks.measure_put_off(plan.states, plan.arena, plan.table)
+    return core_state.state_hash(plan.states, plan.arena)
+
+
+class Session:
+    """The core of a session on a simulated venue. ``bars``: where bars are made, if strategies run on them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        intake: Intake,
+        now_ns: Callable[[], int],
+        bars: MadeBars | None = None,
+        begun: "Repetition | None" = None,
+    ) -> None:
+        """Begin anew, or go on from what a repetition of the journal has come to."""
+        self.plan, self.intake, self.bars, self._journal, self._now_ns = plan, intake, bars, journal, now_ns
+        self._written: list[Rows] = []
+        self._facts = FactWriter(journal)
+        if begun is None:
+            self.recent, self.driver, self.fact_count = RecentRows(), FactDriver(plan, self._keep), 0
+        else:
+            self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
+            self.driver.on_rows = self._keep
+            intake.last_ns = max(intake.last_ns, begun.last_ns)
+            if len(begun.rows_left):
+                journal.append(RecordKind.ROWS, _packed(begun.rows_left))
+        self._ticked_at = self.fact_count
+        intake.relieve = self.take_batch
+
+    def _keep(self, log: Rows) -> None:
+        self._written.append(rows_in(log))
+
+    def take_batch(self) -> int:
+        """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
+        if not len(self.intake):
+            return 0
+        batch = self.intake.batch()
+        rows, _, first, count = batch
+        if count:
+            try:
+                self.driver.take(rows, first, count)
+            except AssertionError as error:
+                self.intake.drop()
+                raise self._poisoned(batch, str(error)) from error
+            self._append(batch)
+        self.intake.drop()
+        return count
+
+    def _poisoned(self, batch: Batch, text: str) -> StepFailed:
+        """Write a batch in which the step failed, and which fact it was; State is not to be used any more.
+
+        The rows of the batch are made again by a repetition that leaves the fact out.
+        """
+        place = int(self.driver.control[replay_live.IN_FACT]) - 1
+        _, whole, first, count = batch
+        size = EVENT.itemsize
+        self._written.clear()
+        entries = ((whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size))
+        following = self._facts.append(entries)
+        seq = following - count + place - first if place >= 0 else -1
+        self._journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
+        return StepFailed(seq, text)
+
+    def take_warm_up(self, facts: Rows) -> None:
+        """Take facts of the past, before the first one of the intake."""
+        for first in range(0, len(facts), BATCH_MAX):
+            piece = facts[first : first + BATCH_MAX]
+            self.driver.take(piece)
+            self._append(batch_of(piece))
+
+    def due_ns(self) -> int:
+        """Return when something is due without a fact; far away if nothing is."""
+        due_ns = replay_live.next_due_ns(self.plan.states, self.plan.venues, self.driver.streams, self.driver.heap)
+        return due_ns if self.bars is None else min(due_ns, self.bars.due_ns)
+
+    def advance(self) -> None:
+        """Close the bars that are over, and run what is due by now, if no fact waits."""
+        now_ns = self._now_ns()
+        if self.bars is not None and self.bars.due_ns <= now_ns:
+            closed, opened = self.bars.close()
+            for event in (*closed, *opened):
+                self.intake.put_event(event)
+        if len(self.intake):
+            return
+        until_ns = max(now_ns, self.intake.last_ns) + 1
+        if self.due_ns() >= until_ns:
+            return
+        self._pass_time(until_ns)
+
+    def _pass_time(self, until_ns: int) -> None:
+        """Run what is due before ``until_ns``; later facts have later stamps."""
+        self.intake.last_ns = until_ns - 1
+        self.driver.advance_to(until_ns)
+        if self._written:
+            self._append(batch_of(_time_passed(until_ns)))
+
+    def finish(self) -> str:
+        """Take what waits, run what is due by now, and journal where the session ended; return its state_hash."""
+        while len(self.intake):
+            self.take_batch()
+        until_ns = max(self._now_ns(), self.intake.last_ns) + 1
+        self.driver.advance_to(until_ns)
+        self._append(batch_of(_time_passed(until_ns)))
+        found = state_hash(self.plan)
+        self._journal.append(RecordKind.TICKED, self._ticked())
+        return found
+
+    def _ticked(self) -> bytes:
+        state = self.plan.states[0]
+        return _TICKED.pack(int(state["seq"]), int(state["hash"]))
+
+    def _append(self, batch: Batch) -> None:
+        """Append facts with the rows they caused, and the hash now and then."""
+        _, whole, first, count = batch
+        size = EVENT.itemsize
+        entries: list[tuple[memoryview, bytes]] = [
+            (whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size)
+        ]
+        if self._written:
+            rows = self._written[0] if len(self._written) == 1 else np.concatenate(self._written)
+            self._written.clear()
+            self.recent.take(rows)
+            entries[-1] = (entries[-1][0], _packed(rows))
+        self._facts.append(entries)
+        self.fact_count += count
+        if self.fact_count - self._ticked_at >= TICKED_EVERY:
+            self._ticked_at = self.fact_count
+            self._journal.append(RecordKind.TICKED, self._ticked())
+
+
+def _packed(rows: Rows) -> bytes:
+    return zlib.compress(rows.tobytes(), 1)
+
+
+def _time_passed(until_ns: int) -> Rows:
+    fact = np.zeros(1, EVENT)
+    fact["kind"], fact["ts_event_ns"], fact["ts_init_ns"] = NOTHING_KIND, until_ns, until_ns
+    return fact
+
+
+class Repetition:
+    """Facts of a journal, stepped again on a fresh plan; ``rows_left`` are rows that the journal does not have yet."""
+
+    def __init__(self, plan: Plan, recent: RecentRows | None = None, poisoned: Collection[int] = frozenset()) -> None:
+        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out."""
+        self.poisoned = poisoned
+        self.plan, self.recent = plan, recent or RecentRows()
+        self.driver = FactDriver(plan, self._keep)
+        self._facts = np.zeros(BATCH_MAX, EVENT)
+        self._bytes = self._facts.view(np.uint8).data
+        self._count = 0
+        self._made = bytearray()
+        self.fact_count = self.last_ns = self.epoch = 0
+
+    def _keep(self, log: Rows) -> None:
+        rows = rows_in(log)
+        self.recent.take(rows)
+        self._made += rows.tobytes()
+
+    @property
+    def rows_left(self) -> Rows:
+        """Rows that were made and that the journal does not have: it ended between a fact and its rows."""
+        return np.frombuffer(bytes(self._made), LOG_ROW)
+
+    def run(self, records: Iterable[tuple[JournalRecord, bytes]]) -> None:
+        """Step the facts among the records (each with its event's bytes); raises NotRepeated at the first difference.
+
+        The records may begin anywhere, if what they go on from was restored.
+        """
+        for record, event in records:
+            if record.kind == RecordKind.FACT:
+                if record.seq not in self.poisoned:
+                    self._take(event)
+            elif record.kind == RecordKind.ROWS:
+                self._flush()
+                self._compare(record)
+            elif record.kind == RecordKind.TICKED:
+                self._flush()
+                self._compare_hash(record)
+            elif record.kind == RecordKind.EPOCH:
+                self.epoch = int(json.loads(record.payload)["epoch"])
+        self._flush()
+
+    def _take(self, event: bytes) -> None:
+        size = EVENT.itemsize
+        self._bytes[self._count * size : (self._count + 1) * size] = event
+        fact = self._facts[self._count]
+        self.last_ns = max(self.last_ns, int(fact["ts_init_ns"]))
+        self.fact_count += 1
+        if fact["kind"] == NOTHING_KIND:
+            until_ns = int(fact["ts_init_ns"])
+            self._flush()
+            self.driver.advance_to(until_ns)
+            return
+        self._count += 1
+        if self._count == BATCH_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._count:
+            self.driver.take(self._facts, 0, self._count)
+            self._count = 0
+
+    def _compare(self, record: JournalRecord) -> None:
+        written = zlib.decompress(record.payload)
+        made = bytes(self._made[: len(written)])
+        if made == written:
+            del self._made[: len(written)]
+            return
+        size = LOG_ROW.itemsize
+        place = next(
+            (k for k in range(len(written) // size) if made[k * size :][:size] != written[k * size :][:size]), 0
+        )
+        was, again = (_row_in_words(rows[place * size :][:size]) for rows in (written, made))
+        raise NotRepeated(f"{_where(record)}: the journal has {was}; its facts give {again}")
+
+    def _compare_hash(self, record: JournalRecord) -> None:
+        seq, found = _TICKED.unpack(record.payload)
+        state = self.plan.states[0]
+        if (seq, found) != (int(state["seq"]), int(state["hash"])):
+            raise NotRepeated(
+                f"{_where(record)}: the journal has hash {found:016x} after {seq} events, and its facts give "
+                f"{int(state['hash']):016x} after {int(state['seq'])}"
+            )
+
+
+def _where(record: JournalRecord) -> str:
+    return f"record {record.seq} ({record.file} at byte {record.offset})"
+
+
+def _row_in_words(row: bytes) -> str:
+    if len(row) < LOG_ROW.itemsize:
+        return "no row"
+    found = np.frombuffer(row, LOG_ROW)[0]
+    values = ((name, found[name].item()) for name in LOG_ROW.names or ())
+    return ", ".join(f"{name} {value}" for name, value in values if value == value and value != 0)

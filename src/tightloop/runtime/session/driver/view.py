@@ -1,0 +1,128 @@
+"""What a session looks like from outside, in the words of a venue: open orders, fills, positions, wallet, hash.
+
+Keys and units are those of the twin's ``/_twin/truth``, so that comparing the two is a loop over lists: quantities in
+base units, positive for orders and fills, signed for positions; times in ns UTC; None for what is not known.
+"""
+
+import math
+from typing import Any
+
+from tightloop.core.domain.enums import InstanceState, OrderKind, OrderState, RowKind, Side
+from tightloop.core.domain.types import Record
+from tightloop.core.trading.ledger import WALLET
+from tightloop.model.signal.plan import Plan
+from tightloop.runtime.session.driver.recent import RecentRows
+from tightloop.runtime.session.driver.session import state_hash
+
+View = dict[str, Any]
+
+
+def number(value: float) -> float | None:
+    """Return a number for JSON: None where it is not known."""
+    return float(value) if math.isfinite(value) else None
+
+
+def order_name(number: int) -> str:
+    """Return an order's id as tables of runs have it: the step that made it, and which of that step."""
+    return f"{number >> 16}-{number & 0xFFFF}"
+
+
+def view(plan: Plan, recent: RecentRows) -> View:
+    """Return the view of a plan's State, with the last fills and funding payments."""
+    state = plan.states[0]
+    names = [str(instrument) for instrument in plan.instruments]
+    symbols = [instrument.symbol for instrument in plan.instruments]
+    sizes = [float(row["multiplier"]) for row in state["instruments"][: len(names)]]
+    return {
+        "now_ns": int(state["ts_ns"]),
+        "seq": int(state["seq"]),
+        "state_hash": state_hash(plan),
+        "wallet": float(state["balances"][WALLET]),
+        "equity": float(state["equity"]),
+        "orders": _orders(state, symbols, sizes),
+        "fills": _fills(recent, symbols, sizes),
+        "positions": _positions(state, symbols, sizes),
+        "funding": _funding(recent, symbols),
+        "instances": _instances(state, names),
+        "unknown": [],
+        "foreign": [],
+        "corrections": [],
+        "outside": 0.0,
+    }
+
+
+def _orders(state: Record, symbols: list[str], sizes: list[float]) -> list[View]:
+    found = []
+    for order in state["orders"][: int(state["order_high"])]:
+        if order["id"] == 0:
+            continue
+        at = int(order["instrument"])
+        found.append(
+            {
+                "order_id": order_name(int(order["id"])), "client_id": order_name(int(order["id"])),
+                "symbol": symbols[at],
+                "side": Side(int(order["side"])).name, "type": OrderKind(int(order["kind"])).name,
+                "qty": float(order["qty"]) * sizes[at], "price": number(order["price"]),
+                "stop_price": number(order["stop_price"]), "reduce_only": bool(order["reduce_only"]),
+                "state": OrderState(int(order["state"])).name, "cum_qty": float(order["filled_qty"]) * sizes[at],
+            }
+        )  # fmt: skip
+    return found
+
+
+def _fills(recent: RecentRows, symbols: list[str], sizes: list[float]) -> list[View]:
+    found: list[View] = []
+    counts: dict[str, int] = {}
+    for row in recent.of(RowKind.FILL):
+        name, at = order_name(int(row["order_id"])), int(row["instrument"])
+        counts[name] = counts.get(name, 0) + 1
+        found.append(
+            {
+                "trade_id": f"{name}.{counts[name]}", "order_id": name, "client_id": name,
+                "symbol": symbols[at], "side": Side(int(row["side"])).name, "qty": float(row["qty"]) * sizes[at],
+                "price": float(row["price"]), "fee": number(row["fee"]), "is_maker": bool(row["is_maker"]),
+                "ts_ns": int(row["ts_ns"]),
+            }
+        )  # fmt: skip
+    return found
+
+
+def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[View]:
+    qty: dict[int, float] = {}
+    value: dict[int, float] = {}
+    for number_, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        held = float(position["qty"])
+        if held == 0.0:
+            continue
+        at = int(state["instances"][number_]["instrument"])
+        qty[at] = qty.get(at, 0.0) + held
+        value[at] = value.get(at, 0.0) + held * float(position["entry_price"])
+    return [
+        {"symbol": symbols[at], "qty": held * sizes[at], "entry": number(value[at] / held if held else math.nan)}
+        for at, held in qty.items()
+        if held != 0.0
+    ]
+
+
+def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
+    return [
+        {
+            "symbol": symbols[int(row["instrument"])],
+            "amount": float(row["funding"]),
+            "rate": float(row["value"]),
+            "ts_ns": int(row["ts_ns"]),
+        }
+        for row in recent.of(RowKind.FUNDING)
+    ]
+
+
+def _instances(state: Record, names: list[str]) -> list[View]:
+    return [
+        {
+            "strategy": int(row["strategy"]),
+            "instrument": names[int(row["instrument"])],
+            "state": InstanceState(int(row["state"])).name,
+            "killed": bool(row["killed"]),
+        }
+        for row in state["instances"][: int(state["instance_count"])]
+    ]

@@ -1,0 +1,102 @@
+"""Reading a journal: its records, its events, and whether it is sound."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tightloop.ports.disk import Disk
+from tightloop.runtime.session.journal.cutting import Cut
+from tightloop.runtime.session.journal.facts import FactDecoder, check_layout
+from tightloop.runtime.session.journal.layout import (
+    HEADER_BYTES,
+    Header,
+    JournalCorrupt,
+    JournalRecord,
+    RecordKind,
+    segment_name,
+    unpack_header,
+)
+from tightloop.runtime.session.journal.scan import FaultKind, JournalFault, JournalScan, segment_numbers
+
+
+@dataclass(frozen=True, slots=True)
+class JournalVerdict:
+    """What a look at all of a journal found. ``fault``: None if it is sound; ``cuts``: tails that were cut before."""
+
+    session: str
+    segment_count: int
+    record_count: int
+    epoch: int
+    fault: JournalFault | None
+    cuts: tuple[Cut, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every byte is what it was written as."""
+        return self.fault is None
+
+
+def records(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[JournalRecord]:
+    """Yield the records from ``from_seq`` on; a broken tail is the end. Raises JournalCorrupt where it is met."""
+    scan = JournalScan(disk, folder, first_number(disk, folder, from_seq))
+    for record in scan:
+        if record.seq >= from_seq:
+            yield record
+    _refuse(scan.fault)
+
+
+def events(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[tuple[JournalRecord, bytes]]:
+    """Yield the same, each with the bytes of its EVENT; b"" of records that are no facts.
+
+    Raises JournalCorrupt, and LayoutDiffers for facts of other fields.
+    """
+    scan, decoder = JournalScan(disk, folder, first_number(disk, folder, from_seq)), FactDecoder()
+    text = ""
+    for record in scan:
+        event = b""
+        if record.kind == RecordKind.EPOCH:
+            text = json.loads(record.payload)["layout"]
+        if record.kind == RecordKind.FACT:
+            assert scan.header is not None
+            check_layout(scan.header.layout, text)
+            event = decoder.decode(record.payload)
+        if record.seq >= from_seq:
+            yield record, event
+    _refuse(scan.fault)
+
+
+def check(disk: Disk, folder: str) -> JournalVerdict:
+    """Look at every byte of a journal. FileNotFoundError if there is none."""
+    scan = JournalScan(disk, folder)
+    numbers = segment_numbers(disk, folder)
+    if not numbers:
+        raise FileNotFoundError(f"{folder} holds no journal")
+    count, epoch, cuts = 0, 0, []
+    for record in scan:
+        count += 1
+        if record.kind == RecordKind.EPOCH:
+            epoch = int(json.loads(record.payload)["epoch"])
+        elif record.kind == RecordKind.CUT:
+            said = json.loads(record.payload)
+            cuts.append(Cut(**{**said, "moved_to": tuple(said["moved_to"])}))
+    session = "" if scan.header is None else scan.header.session
+    begun = 0 if scan.header is None else scan.header.number
+    return JournalVerdict(session, begun, count, epoch, scan.fault, tuple(cuts))
+
+
+def _refuse(fault: JournalFault | None) -> None:
+    if fault is not None and fault.kind is FaultKind.CORRUPT:
+        raise JournalCorrupt(fault.file, fault.offset, fault.text)
+
+
+def first_number(disk: Disk, folder: str, from_seq: int) -> int:
+    """Return the last segment that begins at or before a record; the first one when a header cannot be read."""
+    first = 1
+    for number in segment_numbers(disk, folder) if from_seq else ():
+        file = disk.open(f"{folder}/{segment_name(number)}")
+        header = unpack_header(file.read(0, HEADER_BYTES))
+        file.close()
+        if not isinstance(header, Header) or header.first_seq > from_seq:
+            break
+        first = number
+    return first

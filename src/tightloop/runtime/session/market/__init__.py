@@ -1,0 +1,1 @@
+"""The public market of a venue, as facts of a session."""

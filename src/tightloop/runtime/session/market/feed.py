@@ -1,0 +1,188 @@
+"""The public market of a venue as facts: sockets that are kept open, prints that were missed, funding as it settles.
+
+Sockets hand over what each frame said (``take``), in the order it came. Trade ids tell what was missed: after a socket
+was lost, prints wait until the last trades were asked for, and those with newer ids stand before them; ids that were
+had already are ignored. What that does not reach stays a jump of ids, which the step is told as a DATA_GAP
+(``core/replay/live.py``).
+
+A funding rate becomes a fact when the venue has settled it, never before: a forecast is none.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.types import EVENT
+from tightloop.ports.execution import Failure, Report
+from tightloop.ports.market_data import (
+    BestQuote,
+    ListFundingRates,
+    ListRecentTrades,
+    Market,
+    Print,
+    PublicRequest,
+    SettledRate,
+    VenueMark,
+)
+from tightloop.ports.transport import Transport
+from tightloop.ports.venue import VenueDialect
+from tightloop.runtime.session.market.bars import MadeBars
+from tightloop.runtime.session.market.intake import Intake
+
+CALL_TIMEOUT_S = 10.0
+TRADES_KEPT = 1_000
+FUNDING_ASKED_EVERY_S = 5.0
+FUNDING_ROWS = 100
+SETTLED_WITHIN_NS = 1_000_000_000
+"""The time a venue gives to a settled rate may differ by this much from the one it announced."""
+_MS = 1_000_000
+
+
+class VenueRefused(OSError):
+    """The venue did not answer what it was asked; the text says what it said."""
+
+
+@dataclass(slots=True)
+class MarketFeed:
+    """Public data of ``symbols`` (instrument number by the venue's symbol) into an intake.
+
+    ``bars``: where prints go as well, if strategies run on bars. ``now_ns``: time of the process, ns UTC.
+    """
+
+    dialect: VenueDialect
+    transport: Transport
+    now_ns: Callable[[], int]
+    intake: Intake
+    symbols: Mapping[str, int]
+    bars: MadeBars | None = None
+    on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
+    received_ns: int = 0
+    repeated_count: int = 0
+    malformed_count: int = 0
+    next_funding_ns: dict[str, int] = field(default_factory=dict)
+    _last_id: dict[str, int] = field(default_factory=dict)
+    _held: list[Print] | None = None
+
+    async def ask(self, request: PublicRequest) -> list[Market]:
+        """Ask the venue; raises VenueRefused, NotSent or NoAnswer."""
+        call = self.dialect.encode(request, self.now_ns() // _MS, None)
+        answer = await self.transport.call(call, CALL_TIMEOUT_S)
+        found = self.dialect.decode(request, answer)
+        if not isinstance(found, list):
+            raise VenueRefused(f"{type(request).__name__}: {_words(found)}")
+        return found  # type: ignore[return-value]  # answers to public requests are of the market
+
+    def go_on(self, last_ids: Mapping[str, int]) -> None:
+        """Begin after prints with these ids, by symbol: what came since is asked for before anything new."""
+        self._last_id = {symbol: last_id for symbol, last_id in last_ids.items() if last_id > 0}
+        self.lost()
+
+    def lost(self) -> None:
+        """Note that a socket is gone: prints are missing, and new ones wait until the missing ones were asked for."""
+        if self.bars is not None:
+            for instrument in self.symbols.values():
+                self.bars.lose(instrument)
+        if self._last_id and self._held is None:
+            self._held = []
+            self._tell(FeedState.DOWN)
+
+    async def catch_up(self) -> None:
+        """Put the prints that were missed, as far as the venue still has them, then those that waited."""
+        if self._held is None:
+            return
+        try:
+            for symbol in sorted(self._last_id):
+                for found in await self.ask(ListRecentTrades(symbol, TRADES_KEPT)):
+                    if type(found) is Print:
+                        self._take_print(found)
+        finally:  # what was not reached stays a jump of ids
+            self._tell(FeedState.UP)
+            held, self._held = self._held, None
+            for fact in held or ():
+                self._take_print(fact)
+
+    def _tell(self, state: FeedState) -> None:
+        """Put a FEED_STATE for every instrument."""
+        for instrument in self.symbols.values():
+            event = np.zeros(1, EVENT)
+            event["kind"], event["phase"] = int(EventKind.FEED_STATE), int(Phase.RECORD)
+            event["instrument"], event["reason"] = instrument, int(state)
+            event["ts_event_ns"] = self.received_ns if state is FeedState.DOWN else 0
+            self.intake.put_event(event)
+
+    def take(self, found: list[Report | Market] | Failure) -> None:
+        """Put what a frame said into the intake."""
+        if not isinstance(found, list):
+            self.malformed_count += 1
+            return
+        self.received_ns = self.now_ns()
+        for fact in found:
+            kind = type(fact)
+            if kind is Print:
+                self._print(fact)  # type: ignore[arg-type]  # its type was just looked at
+            elif kind is BestQuote:
+                self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
+            elif isinstance(fact, VenueMark):
+                self.next_funding_ns[fact.symbol] = fact.next_funding_ns
+
+    def _print(self, fact: Print) -> None:
+        if self._held is None:
+            self._take_print(fact)
+        else:
+            self._held.append(fact)
+
+    def _take_print(self, fact: Print) -> None:
+        instrument = self.symbols.get(fact.symbol)
+        if instrument is None:
+            return
+        if fact.trade_id <= self._last_id.get(fact.symbol, -1):
+            self.repeated_count += 1
+            return
+        self._last_id[fact.symbol] = fact.trade_id
+        if self.bars is not None and self.bars.take(
+            instrument, fact.price, fact.qty, min(fact.ts_event_ns, self.received_ns or self.now_ns())
+        ):
+            self.on_bar_opened(instrument, fact.price)
+        self.intake.put_print(
+            instrument, fact.price, fact.qty, fact.trade_id, int(fact.is_buyer_maker), fact.ts_event_ns
+        )
+
+    def _quote(self, fact: BestQuote) -> None:
+        instrument = self.symbols.get(fact.symbol)
+        if instrument is not None:
+            self.intake.put_quote(instrument, fact.bid, fact.bid_qty, fact.ask, fact.ask_qty, fact.ts_event_ns)
+
+    async def settle(self) -> None:
+        """Ask for each funding rate once its time has come, until the venue has it, and put it as a fact."""
+        awaited: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(FUNDING_ASKED_EVERY_S)
+            for symbol, due_ns in self.next_funding_ns.items():
+                if due_ns > 0:
+                    awaited[symbol] = min(awaited.get(symbol, due_ns), due_ns)
+            for symbol, due_ns in sorted(awaited.items()):
+                if due_ns <= self.now_ns() and await self._settled(symbol, due_ns):
+                    del awaited[symbol]
+
+    async def _settled(self, symbol: str, due_ns: int) -> bool:
+        """Put the rate that settled at ``due_ns``, if the venue has it already."""
+        since_ns = due_ns - SETTLED_WITHIN_NS
+        for row in await self.ask(ListFundingRates(symbol, since_ns, self.now_ns() + _MS, FUNDING_ROWS)):
+            if isinstance(row, SettledRate) and row.ts_event_ns >= since_ns:
+                self._rate(row)
+                return True
+        return False
+
+    def _rate(self, row: SettledRate) -> None:
+        event = np.zeros(1, EVENT)
+        event["kind"], event["phase"] = int(EventKind.FUNDING_RATE), int(Phase.RECORD)
+        event["instrument"], event["rate"] = self.symbols[row.symbol], row.rate
+        self.intake.put_event(event)
+
+
+def _words(failure: Failure) -> str:
+    text = getattr(failure, "text", "")
+    return f"{type(failure).__name__} {text}".strip()

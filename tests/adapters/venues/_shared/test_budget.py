@@ -1,0 +1,76 @@
+"""Requests are spread so that no window of the venue sees more than its limit, and exits always have a part left."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tightloop.adapters.venues._shared.budget import Budget
+from tightloop.ports.market_data import VenueLimit
+from tightloop.ports.transport import HttpCall, Lane
+
+SECOND_NS = 10**9
+LIMITS = [VenueLimit(False, 2_400, 60), VenueLimit(True, 300, 10)]
+
+
+def call(lane=Lane.QUERY, weight=1, orders=0):
+    return HttpCall("GET", "https://x/y", {}, b"", lane, weight, orders)
+
+
+def sent_at(budget, calls, end_ns, start_ns=0):
+    """Send calls as soon as the budget lets them go; return (time, call) of each."""
+    now_ns, sent = start_ns, []
+    for one in calls:
+        wait_s = budget.wait_s(one, now_ns)
+        while wait_s > 0:
+            now_ns += max(1, round(wait_s * SECOND_NS))
+            wait_s = budget.wait_s(one, now_ns)
+        if now_ns > end_ns:
+            break
+        budget.take(one, now_ns)
+        sent.append((now_ns, one))
+    return sent
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 5, 40, 200]), st.sampled_from(list(Lane)), st.integers(0, 1)),
+        min_size=300,
+        max_size=500,
+    )
+)
+def test_no_window_sees_more_than_the_limit(drawn):
+    calls = [call(lane, weight, orders) for weight, lane, orders in drawn]
+    sent = sent_at(Budget(LIMITS, 0), calls, 600 * SECOND_NS)
+    for start_ns, _ in sent[::7]:
+        inside = [one for at_ns, one in sent if start_ns <= at_ns < start_ns + 60 * SECOND_NS]
+        assert sum(one.weight for one in inside) <= 2_400 + 1e-6
+        short = [one for at_ns, one in sent if start_ns <= at_ns < start_ns + 10 * SECOND_NS]
+        assert sum(one.order_count for one in short) <= 300
+
+
+def test_a_fifth_is_left_for_exits():
+    budget = Budget(LIMITS, 0)
+    while budget.wait_s(call(weight=5), 0) == 0:
+        budget.take(call(weight=5), 0)
+    assert budget.wait_s(call(Lane.ENTRY, 5, 1), 0) > 0
+    exits = 0
+    while budget.wait_s(call(Lane.EXIT, 1, 1), 0) == 0:
+        budget.take(call(Lane.EXIT, 1, 1), 0)
+        exits += 1
+    assert exits == 150  # all orders of a bucket; of weight a fifth of 1,200 was left
+
+
+def test_a_refusal_stops_all_lanes_and_is_never_shortened():
+    budget = Budget(LIMITS, 0)
+    budget.stop(30.0, 0)
+    budget.stop(5.0, SECOND_NS)
+    assert budget.wait_s(call(Lane.EXIT), SECOND_NS) == pytest.approx(29.0)
+    assert budget.wait_s(call(Lane.EXIT), 30 * SECOND_NS) == 0
+
+
+def test_a_call_dearer_than_the_bucket_goes_when_it_is_full():
+    budget = Budget([VenueLimit(False, 100, 60)], 0)
+    assert budget.wait_s(call(weight=80), 0) == 0
+    budget.take(call(weight=80), 0)
+    assert budget.wait_s(call(weight=80), 0) == pytest.approx(96.0)

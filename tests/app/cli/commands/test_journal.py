@@ -1,0 +1,137 @@
+"""`tightloop journal` as a user meets it: what it prints and how it ends."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tightloop.adapters.stores.disk import LocalDisk
+from tightloop.app.cli.commands.journal import journal
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.types import EVENT
+from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records
+
+FOLDER = "sessions/s1/journal"
+
+
+def run(*arguments):
+    return CliRunner().invoke(journal, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home folder with a journal of a session that ran."""
+    made = Journal.create(LocalDisk(tmp_path), FOLDER, "s1", 1, sizes=SegmentSizes(4_096, 4_096, 1_024))
+    event = np.zeros(40, EVENT)
+    event["kind"], event["instrument"], event["ts_init_ns"] = EventKind.TRADE.value, 3, 10**18 + np.arange(40)
+    event["price"], event["qty"], event["order_id"] = 101.5, np.nan, 77
+    FactWriter(made).append([(row.tobytes(), b"\x01\0rows" * 20) for row in event])
+    made.append(RecordKind.OPERATOR, b'{"by": "ann"}')
+    made.append(RecordKind.POISON, b"it failed")
+    made.close()
+    return tmp_path
+
+
+def flip(home, file, byte):
+    path = home / FOLDER / file
+    raw = bytearray(path.read_bytes())
+    raw[byte] ^= 16
+    path.write_bytes(raw)
+
+
+def test_a_sound_journal_is_told_so(home):
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 0
+    assert result.stdout == "sound  s1: 83 records in 2 segments, epoch 1\n"
+    plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
+    assert plain == {
+        "session": "s1", "is_sound": True, "segments": 2, "records": 83, "epoch": 1, "fault": None, "cuts": [],
+    }  # fmt: skip
+
+
+def test_damage_is_told_with_file_and_byte_and_is_not_cut_when_records_follow(home):
+    record = list(records(LocalDisk(home), FOLDER))[5]
+    flip(home, record.file, record.offset + 14)
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        f"damaged  000001.tlj at byte {record.offset}: the record is damaged; valid records"
+    )
+    assert "sound before it: 5 records in 1 segment, epoch 1" in result.stdout
+    plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
+    assert (plain["fault"]["kind"], plain["fault"]["offset"]) == ("corrupt", record.offset)
+    before = (home / FOLDER / record.file).read_bytes()
+    result = run("cut", "s1", "--home", home)
+    assert result.exit_code == 1
+    assert f"error: 000001.tlj at byte {record.offset}" in result.stderr
+    assert (home / FOLDER / record.file).read_bytes() == before
+    result = run("dump", "s1", "--home", home)
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 5
+    assert f"error: 000001.tlj at byte {record.offset}" in result.stderr
+
+
+def test_a_broken_end_is_cut_and_what_was_moved_is_said(home):
+    last = list(records(LocalDisk(home), FOLDER))[-1]
+    flip(home, last.file, last.offset + 13)
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 1
+    assert f"nothing valid follows: `tightloop journal cut s1 --home {home}`" in result.stdout
+    result = run("dump", "s1", "--home", home)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 82)
+    assert f"warning: {last.file} at byte {last.offset}: the record is incomplete or damaged" in result.stderr
+    result = run("cut", "s1", "--home", home)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"cut {last.file} at byte {last.offset}: the record is incomplete or damaged",
+        "moved 21 bytes: 000002.tail",
+    ]
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == (f"cut before: {last.file} at byte {last.offset}, 21 bytes (000002.tail)")
+    assert run("cut", "s1", "--home", home).stdout == "nothing to cut: the journal is sound\n"
+
+
+def test_dump_prints_each_record_as_json(home):
+    lines = [json.loads(line) for line in run("dump", "s1", "--home", home).stdout.splitlines()]
+    assert [line["seq"] for line in lines] == list(range(83))
+    assert lines[0]["kind"] == "EPOCH"
+    assert lines[0]["content"]["epoch"] == 1
+    fact = lines[7]
+    assert (fact["kind"], fact["file"]) == ("FACT", "000001.tlj")
+    assert fact["event"] == {
+        "kind": "TRADE", "instrument": 3, "ts_init_ns": 10**18 + 3, "order_id": 77, "price": 101.5, "qty": None,
+    }  # fmt: skip
+    assert lines[8]["hex"] == (b"\x01\0rows" * 20).hex()
+    assert lines[81]["content"] == {"by": "ann"}
+    assert lines[82]["text"] == "it failed"
+    chosen = run("dump", "s1", "--home", home, "--from", 80, "--kind", "operator", "--kind", "POISON").stdout
+    assert [json.loads(line)["seq"] for line in chosen.splitlines()] == [81, 82]
+
+
+def test_a_running_session_can_be_looked_at_and_not_cut(home):
+    running, _ = Journal.open(LocalDisk(home), FOLDER)
+    assert run("check", "s1", "--home", home).exit_code == 0
+    result = run("cut", "s1", "--home", home)
+    assert result.exit_code == 2
+    assert "s1 is running; stop it first" in result.stderr
+    running.close()
+
+
+@pytest.mark.parametrize("command", ["check", "dump", "cut"])
+@pytest.mark.parametrize("name", ["s2", "../s1", "", "."])
+def test_a_session_that_is_not_there_is_bad_input(home, command, name):
+    result = run(command, name, "--home", home)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: command line: ID: {name} has no journal in {home}; there are s1")
+
+
+def test_a_home_without_sessions_and_an_unknown_kind_are_bad_input(home, tmp_path):
+    result = run("check", "s1", "--home", tmp_path / "none")
+    assert result.exit_code == 2
+    assert "--home names another folder" in result.stderr
+    assert not (tmp_path / "none").exists()
+    result = run("dump", "s1", "--home", home, "--kind", "facts")
+    assert result.exit_code == 2
+    assert "'facts' is no kind of record; write some of FACT, ROWS," in result.stderr
