@@ -116,7 +116,7 @@ def _kill_switch(plan: Plan, scope: str, *, is_engaged: bool) -> Rows:
     event["instrument"] = event["instance"] = event["order_slot"] = -1
     kind, _, name = scope.partition(":")
     if kind == STRATEGY:
-        if not name.isdigit() or not 1 <= int(name) <= len(plan.strategies):
+        if name not in map(str, range(1, len(plan.strategies) + 1)):
             raise UnknownRequest(f"there is no strategy {name!r}; write strategy:1 to strategy:{len(plan.strategies)}")
         event["order_slot"] = int(name) - 1
     elif kind == SYMBOL:

@@ -78,7 +78,7 @@ class Session:
         begun: "Repetition | None" = None,
     ) -> None:
         """Begin anew, or go on from what a repetition of the journal has come to."""
-        self.plan, self.intake, self.bars, self._journal, self._now_ns = plan, intake, bars, journal, now_ns
+        self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
@@ -123,7 +123,7 @@ class Session:
         entries = ((whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size))
         following = self._facts.append(entries)
         seq = following - count + place - first if place >= 0 else -1
-        self._journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
+        self.journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
         return StepFailed(seq, text)
 
     def take_warm_up(self, facts: Rows) -> None:
@@ -167,7 +167,7 @@ class Session:
         self.driver.advance_to(until_ns)
         self._append(batch_of(_time_passed(until_ns)))
         found = state_hash(self.plan)
-        self._journal.append(RecordKind.TICKED, self._ticked())
+        self.journal.append(RecordKind.TICKED, self._ticked())
         return found
 
     def _ticked(self) -> bytes:
@@ -190,7 +190,7 @@ class Session:
         self.fact_count += count
         if self.fact_count - self._ticked_at >= TICKED_EVERY:
             self._ticked_at = self.fact_count
-            self._journal.append(RecordKind.TICKED, self._ticked())
+            self.journal.append(RecordKind.TICKED, self._ticked())
 
 
 def _packed(rows: Rows) -> bytes:
