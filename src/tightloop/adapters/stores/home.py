@@ -12,8 +12,11 @@ Folders are made with mode 0700: a journal tells what an account does.
 import json
 import os
 import secrets
+import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +29,8 @@ from tightloop.model.errors import InputError
 SESSION_FILE = "session.json"
 KILL_FILE = "kill.json"
 LOG_FILE = "session.log"
+EVERYTHING = "all"
+"""Scope of the kill switch."""
 LAST = "last"
 """In place of an id: the newest session."""
 ROW_WAIT_S = 20.0
@@ -102,17 +107,42 @@ class Home:
         lock.release()
         return None
 
-    def kills(self) -> list[dict[str, Any]]:
-        """Read which scopes the kill switch is engaged for."""
+    # The kill switch
+
+    def kills(self) -> list[str]:
+        """Read which scopes the kill switch is engaged for; raises InputError if that cannot be told."""
+        file = self.root / KILL_FILE
         try:
-            rows: list[dict[str, Any]] = json.loads((self.root / KILL_FILE).read_text())
+            return [str(row["scope"]) for row in json.loads(file.read_text())]
         except FileNotFoundError:
             return []
-        return rows
+        except (ValueError, TypeError, KeyError):
+            remedy = "`tightloop session rearm --by NAME` lifts the kill switch and writes the file anew"
+            raise InputError.one(str(file), None, "", "does not say what is killed", remedy) from None
 
-    def write_kills(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the scopes of the kill switch."""
-        write_whole(self.root / KILL_FILE, json.dumps(list(rows)))
+    def engage(self, scope: str) -> None:
+        """Engage the kill switch for a scope; a file that cannot be read counts as one over everything."""
+        with self._killing():
+            try:
+                before = self.kills()
+            except InputError:
+                before = [EVERYTHING]
+            self._write_kills([*before, scope])
+
+    def release(self, scope: str) -> None:
+        """Release the kill switch for a scope, EVERYTHING: for all. Raises InputError as ``kills``."""
+        with self._killing():
+            self._write_kills([] if scope == EVERYTHING else [one for one in self.kills() if one != scope])
+
+    @contextmanager
+    def _killing(self) -> Iterator[None]:
+        """Keep other processes from changing the file: none may write over what another has engaged."""
+        with FileLock(self.root / f"{KILL_FILE}.lock", thread_local=False):
+            yield
+
+    def _write_kills(self, scopes: list[str]) -> None:
+        rows = [{"scope": scope, "ts_ns": time.time_ns()} for scope in dict.fromkeys(scopes)]
+        write_whole(self.root / KILL_FILE, json.dumps(rows))
 
     # Sessions
 
@@ -156,20 +186,35 @@ class Home:
         except FileNotFoundError:
             remedy = "`tightloop session list` shows those there are"
             raise InputError.one("command line", None, "ID", f"there is no session {session!r}", remedy) from None
+        except ValueError:
+            remedy = "restore it, or move its folder away"
+            raise InputError.one(str(file), None, "", "is damaged: it does not say what runs", remedy) from None
         return about
+
+    def session_names(self) -> list[str]:
+        """Return the ids of all sessions, whatever is in their folders."""
+        return sorted(path.parent.name for path in (self.root / "sessions").glob(f"*/{SESSION_FILE}"))
 
     def sessions(self) -> list[dict[str, Any]]:
         """Read ``session.json`` of all sessions, the oldest first."""
-        folder = self.root / "sessions"
-        names = sorted(path.parent.name for path in folder.glob(f"*/{SESSION_FILE}"))
-        return sorted((self.read_session(name) for name in names), key=lambda about: int(about["made_ns"]))
+        found = (self.read_session(name) for name in self.session_names())
+        return sorted(found, key=lambda about: int(about["made_ns"]))
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file under another name, synced, then renamed: a reader sees the old or the new."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with beside.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(file)
+    """Write a file under another name, synced, then renamed: a reader sees the old or the new, also without power."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with beside.open("w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+    if sys.platform != "win32":  # which does this by itself and opens no folders
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

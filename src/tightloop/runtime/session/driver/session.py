@@ -88,7 +88,7 @@ class Session:
             self.driver.on_rows = self._keep
             intake.last_ns = max(intake.last_ns, begun.last_ns)
             if len(begun.rows_left):
-                journal.append(RecordKind.ROWS, _packed(begun.rows_left))
+                journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
         self._ticked_at = self.fact_count
         intake.relieve = self.take_batch
 
@@ -121,7 +121,7 @@ class Session:
         size = EVENT.itemsize
         self._written.clear()
         entries = ((whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size))
-        following = self._facts.append(entries)
+        following = self._facts.append(entries, is_reserved=True)
         seq = following - count + place - first if place >= 0 else -1
         self.journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
         return StepFailed(seq, text)
@@ -167,7 +167,7 @@ class Session:
         self.driver.advance_to(until_ns)
         self._append(batch_of(_time_passed(until_ns)))
         found = state_hash(self.plan)
-        self.journal.append(RecordKind.TICKED, self._ticked())
+        self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
         return found
 
     def _ticked(self) -> bytes:
@@ -186,11 +186,12 @@ class Session:
             self._written.clear()
             self.recent.take(rows)
             entries[-1] = (entries[-1][0], _packed(rows))
-        self._facts.append(entries)
+        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
+        self._facts.append(entries, is_reserved=True)
         self.fact_count += count
         if self.fact_count - self._ticked_at >= TICKED_EVERY:
             self._ticked_at = self.fact_count
-            self.journal.append(RecordKind.TICKED, self._ticked())
+            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
 
 
 def _packed(rows: Rows) -> bytes:
