@@ -6,12 +6,14 @@
     run/<session>.sock    where a running session takes requests
     sessions/<id>/        session.json, strategies/, journal/, snapshots/, logs/
 
-Folders are made with mode 0700: a journal tells what an account does.
+Folders are made with mode 0700, and closed to others if they were there: a journal tells what an account does. Who only
+looks whether a lease is held takes its lock for a moment, so a lock counts as held when it is for LOOK_S.
 """
 
 import json
 import os
 import secrets
+import stat
 import sys
 import threading
 import time
@@ -26,6 +28,10 @@ from filelock import FileLock, Timeout
 
 from tightloop.model.errors import InputError
 
+FOLDERS = ("leases", "run", "sessions")
+SOCKET_BYTES_MAX = 103
+"""Bytes of a path that every system can make a socket of."""
+ID_CHARACTERS = 16
 SESSION_FILE = "session.json"
 KILL_FILE = "kill.json"
 LOG_FILE = "session.log"
@@ -34,6 +40,7 @@ EVERYTHING = "all"
 LAST = "last"
 """In place of an id: the newest session."""
 ROW_WAIT_S = 20.0
+LOOK_S = 0.1
 NOT_SAID: Mapping[str, Any] = MappingProxyType({"session": "", "pid": 0, "epoch": 0})
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -65,20 +72,39 @@ class Home:
         self.root = root.expanduser()
 
     def make(self) -> None:
-        """Make the folders; raises InputError if that is not possible."""
+        """Make the folders; raises InputError if that is not possible, or if others could change what is in them."""
         try:
-            for name in ("", "leases", "run", "sessions"):
+            for name in ("", *FOLDERS):
                 (self.root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
         except OSError as error:
             message = f"cannot be used as a home folder: {error.strerror}"
             raise InputError.one(str(self.root), None, "--home", message, "name a folder you may write to") from error
+        count = len(os.fsencode(self.socket("x" * ID_CHARACTERS).absolute()))
+        if count > SOCKET_BYTES_MAX:
+            message = f"is too long: sockets in it would have paths of {count} bytes, {SOCKET_BYTES_MAX} are possible"
+            raise InputError.one(str(self.root), None, "--home", message, "name a folder with a shorter path")
+
+    def _close_to_others(self) -> None:
+        """Take from others what they may do in folders that were there: to read in ours, to write in the home."""
+        if sys.platform == "win32":
+            return
+        for name in ("", *FOLDERS):
+            folder = self.root / name
+            found = folder.stat()
+            if found.st_uid != os.geteuid():
+                message = "belongs to another user, who could change what sessions do"
+                raise InputError.one(str(folder), None, "--home", message, "name a folder of yours")
+            wrong = stat.S_IMODE(found.st_mode) & (0o077 if name else 0o022)
+            if wrong:
+                folder.chmod(stat.S_IMODE(found.st_mode) & ~wrong)
 
     def take(self, name: str) -> Lease | Mapping[str, Any]:
         """Take a lease, or return the row of its holder: session, pid, epoch."""
         lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
         file = self.root / "leases" / f"{name}.json"
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_S, poll_interval=0.01)
         except Timeout:
             return self._holder(file)
         file.unlink(missing_ok=True)  # of a holder that died
@@ -101,7 +127,7 @@ class Home:
         file = self.root / "leases" / f"{name}.json"
         lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_S, poll_interval=0.01)
         except Timeout:
             return self._holder(file)
         lock.release()
