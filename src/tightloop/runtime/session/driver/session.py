@@ -214,6 +214,7 @@ class Repetition:
         self.driver = FactDriver(plan, self._keep)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
+        self._seqs = [-1] * BATCH_MAX
         self._count = 0
         self._made = bytearray()
         self.fact_count = self.last_ns = self.epoch = 0
@@ -231,12 +232,14 @@ class Repetition:
     def run(self, records: Iterable[tuple[JournalRecord, bytes]]) -> None:
         """Step the facts among the records (each with its event's bytes); raises NotRepeated at the first difference.
 
+        Raises StepFailed at a fact whose POISON record was not written: the process died between the two.
+
         The records may begin anywhere, if what they go on from was restored.
         """
         for record, event in records:
             if record.kind == RecordKind.FACT:
                 if record.seq not in self.poisoned:
-                    self._take(event)
+                    self._take(record.seq, event)
             elif record.kind == RecordKind.ROWS:
                 self._flush()
                 self._compare(record)
@@ -247,7 +250,7 @@ class Repetition:
                 self.epoch = int(json.loads(record.payload)["epoch"])
         self._flush()
 
-    def _take(self, event: bytes) -> None:
+    def _take(self, seq: int, event: bytes) -> None:
         size = EVENT.itemsize
         self._bytes[self._count * size : (self._count + 1) * size] = event
         fact = self._facts[self._count]
@@ -258,13 +261,18 @@ class Repetition:
             self._flush()
             self.driver.advance_to(until_ns)
             return
+        self._seqs[self._count] = seq
         self._count += 1
         if self._count == BATCH_MAX:
             self._flush()
 
     def _flush(self) -> None:
         if self._count:
-            self.driver.take(self._facts, 0, self._count)
+            try:
+                self.driver.take(self._facts, 0, self._count)
+            except AssertionError as error:
+                place = int(self.driver.control[replay_live.IN_FACT]) - 1
+                raise StepFailed(self._seqs[place] if place >= 0 else -1, str(error)) from error
             self._count = 0
 
     def _compare(self, record: JournalRecord) -> None:
