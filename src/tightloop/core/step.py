@@ -373,7 +373,7 @@ def _has_place(state: Record, event: Record) -> bool:
     Compiled code does not check indices: what passes here is written where it says.
     """
     kind = event.kind
-    if kind >= EventKind.SERIES_UPDATED:
+    if kind >= EventKind.SERIES_UPDATED or state.carry.leg_count > 0:
         return True  # of carry, which has numbers of its own
     needs_instrument = (
         (kind >= EventKind.TRADE and kind <= EventKind.DATA_GAP)
