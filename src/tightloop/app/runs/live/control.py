@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.operator import Operator, OperatorRequest
 
 LINE_BYTES_MAX = 1 << 22
@@ -64,8 +65,14 @@ def clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+class SessionSilent(TightloopError):
+    """A session listens, and does not answer as it should."""
+
+    exit_code = 1
+
+
 def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Ask a running session; None if no process listens."""
+    """Ask a running session; None if no process listens. Raises SessionSilent."""
     asked = {"who": "operator", "key": secrets.token_hex(8), **request}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(TIMEOUT_S)
@@ -77,5 +84,10 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
                 pieces.append(piece)
         except (FileNotFoundError, ConnectionError):
             return None
-    said: dict[str, Any] = json.loads(b"".join(pieces))
+        except TimeoutError:
+            raise SessionSilent(f"{path.stem} does not answer in {TIMEOUT_S:g} s") from None
+    try:
+        said: dict[str, Any] = json.loads(b"".join(pieces))
+    except ValueError:
+        raise SessionSilent(f"{path.stem} did not finish its answer; its log says why") from None
     return said
