@@ -5,6 +5,7 @@ the errors below. Adapters keep no state of orders and decide nothing. Quantitie
 are Side of the core; times are ns UTC; ``client_id`` is ours and the only name an order has before the venue's answer.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -68,13 +69,18 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class AmendOrder:
-    """Change quantity and price of a resting limit order."""
+    """Change quantity and prices of a resting order; only adapters whose venue can are asked.
+
+    ``qty``: of the venue's order in all, what it has filled included. ``stop_price``: of a conditional order, else NaN.
+    """
 
     client_id: str
     symbol: str
     side: Side
     qty: float
     price: float
+    stop_price: float = math.nan
+    is_conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""A round while it is compared, and when a difference is believed."""
+
+import math
+from dataclasses import dataclass, field
+
+from tightloop.ports.execution import FillReport, Report, Request
+from tightloop.runtime.session.desk import ids
+from tightloop.runtime.session.desk.records import SECOND_NS, Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile.records import Finding, FindingKind, OurView, Suspicions, VenueRound
+
+APART_NS = 10 * SECOND_NS
+AFTER_FILL_NS = 15 * SECOND_NS
+BEFORE_NS = 60 * SECOND_NS
+"""Evidence is asked from so long before the last agreement."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A round that is being compared: its inputs, and what it has led to so far."""
+
+    view: OurView
+    venue: VenueRound
+    before: Suspicions
+    since_ns: dict[str, int] = field(default_factory=dict)
+    keys: list[int] = field(default_factory=list)
+    answers: list[VenueAnswer] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    differs: bool = False
+
+    def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:
+        """Note a difference; return whether it has been seen for long enough to be believed."""
+        now_ns = self.view.now_ns
+        first_ns = self.before.since_ns.get(difference, now_ns)
+        self.since_ns[difference] = first_ns
+        self.differs = True
+        return now_ns - first_ns >= APART_NS and now_ns - last_fill_ns >= AFTER_FILL_NS
+
+    def find(self, kind: FindingKind, urgency: Urgency, subject: str, text: str, **more: float) -> None:
+        """Add a finding."""
+        ours, theirs = more.pop("ours", math.nan), more.pop("theirs", math.nan)
+        flags = {name: bool(value) for name, value in more.items()}
+        self.findings.append(Finding(kind, urgency, subject, ours, theirs, text, **flags))
+
+    def key_of(self, trade_id: str) -> int:
+        """Return the key of a trade or of a row of income."""
+        return ids.fill_key(self.view.venue, self.view.account, trade_id)
+
+    @property
+    def since(self) -> int:
+        """From when evidence is asked for."""
+        return (self.before.agreed_ns or self.view.started_ns) - BEFORE_NS
+
+    def name_of(self, fill: FillReport) -> str:
+        """Return the client id of a fill's order, which venues leave out of lists of fills; "": not known."""
+        if fill.client_id:
+            return fill.client_id
+        listed = self.venue.history.get(fill.symbol, ())
+        return next((one.client_id for one in listed if one.venue_order_id == fill.venue_order_id), "")

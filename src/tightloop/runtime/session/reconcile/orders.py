@@ -1,0 +1,56 @@
+"""Orders: what the venue lists as open against what the desk knows."""
+
+from tightloop.ports.execution import CancelOrder, OrderReport
+from tightloop.runtime.session.desk import ids
+from tightloop.runtime.session.desk.records import Urgency
+from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.records import FindingKind
+
+
+def compare(this: Comparison) -> None:
+    """Compare open orders of both sides by client id."""
+    view = this.view
+    there = {report.client_id for report in this.venue.orders}
+    for report in this.venue.orders:
+        known = view.orders.get(report.client_id)
+        if known is None:
+            _take_unknown(this, report)
+        elif not known.is_open and this.is_ripe(f"stray {report.client_id}"):
+            this.reports.append(report)
+            this.requests.append(_cancel(report))
+            text = f"ended here, open there: {report.cum_qty} of {report.qty} filled"
+            this.find(FindingKind.STRAY, Urgency.WARNING, report.client_id, text)
+    for known in view.orders.values():
+        if known.is_open and known.is_acked and known.client_id not in there:
+            if this.is_ripe(f"ended {known.client_id}"):
+                this.doubts.append(known.client_id)
+                this.find(FindingKind.ENDED_THERE, Urgency.INFO, known.client_id, "open here, not there: looked up")
+
+
+def _take_unknown(this: Comparison, report: OrderReport) -> None:
+    """Judge an order at the venue that is not known here."""
+    view = this.view
+    name = ids.decode(report.client_id)
+    if name is None:
+        return  # of others
+    is_of_ours = name.session == view.session
+    is_earlier = name.epoch < view.epoch or (name.epoch == view.epoch and report.ts_ns < view.started_ns)
+    if is_of_ours and is_earlier:
+        _take_lost(this, report)
+    elif (is_of_ours or report.ts_ns >= view.started_ns) and this.is_ripe(f"engine {report.client_id}"):
+        text = "an order of another engine on this account: no entries until it is gone"
+        this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, report.client_id, text, is_not_ready=True)
+
+
+def _take_lost(this: Comparison, report: OrderReport) -> None:
+    """Cancel an order that an earlier life sent and the journal lost, once every position has its stop."""
+    are_protected = all(position.is_protected for position in this.view.positions if position.qty != 0.0)
+    if not this.is_ripe(f"lost {report.client_id}") or not are_protected:
+        return
+    this.requests.append(_cancel(report))
+    text = f"sent in an earlier life and not in the journal: canceled, {report.cum_qty} of {report.qty} filled"
+    this.find(FindingKind.LOST_TAIL, Urgency.WARNING, report.client_id, text)
+
+
+def _cancel(report: OrderReport) -> CancelOrder:
+    return CancelOrder(report.client_id, report.symbol, report.is_conditional)

@@ -1,0 +1,78 @@
+"""The wallet: its balance at the venue against ours and outside, explained by the venue's history of income."""
+
+import math
+
+from tightloop.core.domain.enums import Correction, EventKind
+from tightloop.ports.execution import ListIncome
+from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.records import FindingKind
+
+WALLET_MIN = 0.01
+WALLET_SHARE = 1e-6
+PAUSE_SHARE = 0.001  # of equity
+
+_INCOME = {
+    "TRANSFER": Correction.TRANSFER,
+    "INTERNAL_TRANSFER": Correction.TRANSFER,
+    "CROSS_COLLATERAL_TRANSFER": Correction.TRANSFER,
+    "COIN_SWAP_DEPOSIT": Correction.DEPOSIT,
+    "COIN_SWAP_WITHDRAW": Correction.WITHDRAWAL,
+    "DEPOSIT": Correction.DEPOSIT,
+    "WITHDRAW": Correction.WITHDRAWAL,
+    "WITHDRAWAL": Correction.WITHDRAWAL,
+    "WELCOME_BONUS": Correction.DEPOSIT,
+}
+"""What a venue's word for income is to us. Funding has an event of its own; results and fees of ours are in fills."""
+
+
+def compare(this: Comparison) -> None:
+    """Compare the wallet, and book what the history of income explains of the difference."""
+    view = this.view
+    wallets = [one.wallet for one in this.venue.wallets if one.asset == view.asset]
+    if not wallets or math.isnan(view.wallet):
+        return
+    difference = wallets[0] - view.wallet
+    if abs(difference) <= max(WALLET_MIN, WALLET_SHARE * abs(view.wallet)):
+        return
+    is_ripe = this.is_ripe(f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0))
+    if this.venue.income is None:
+        this.requests.append(ListIncome(this.since))
+        return
+    if is_ripe:
+        _explain_wallet(this, difference, wallets[0])
+
+
+def _explain_wallet(this: Comparison, difference: float, theirs: float) -> None:
+    """Book rows of income that are not booked yet, the newest first while they fit; the rest is unexplained."""
+    left = difference
+    for row in sorted(this.venue.income or (), key=lambda one: one.ts_ns, reverse=True):
+        why, key = _INCOME.get(row.kind.upper()), this.key_of(f"income {row.kind} {row.transaction_id}")
+        if why is None or key in this.keys or row.asset != this.view.asset:
+            continue
+        this.keys.append(key)
+        if row.ts_ns < (this.before.agreed_ns or this.view.started_ns) and abs(left - row.amount) > abs(left):
+            continue  # of before the last agreement, and no part of this difference
+        left -= row.amount
+        this.answers.append(_balance(row.amount, why, key, row.ts_ns))
+        this.find(FindingKind.WALLET, Urgency.INFO, row.asset, f"{row.kind}: {row.amount}", theirs=theirs)
+    if abs(left) > max(WALLET_MIN, WALLET_SHARE * abs(theirs)):
+        key = this.key_of(f"unexplained {this.view.now_ns}")
+        this.answers.append(_balance(left, Correction.UNEXPLAINED, key, this.view.now_ns))
+        pauses = abs(left) > PAUSE_SHARE * abs(this.view.equity)
+        text = f"{left} that no income explains"
+        ours = this.view.wallet
+        this.find(FindingKind.WALLET, Urgency.WARNING, this.view.asset, text, ours=ours, theirs=theirs, pauses=pauses)
+
+
+def _balance(amount: float, why: Correction, key: int, ts_ns: int) -> VenueAnswer:
+    """Build a BALANCE_CORRECTED of no instance."""
+    return VenueAnswer(
+        EventKind.BALANCE_CORRECTED,
+        instance=-1,
+        instrument=-1,
+        reason=int(why),
+        amount=amount,
+        fill_key=key,
+        ts_event_ns=ts_ns,
+    )
