@@ -82,7 +82,7 @@ class Live:
 
     def _listen(self):
         for line in self.process.stderr:
-            self.said.append(line.rstrip("\n"))
+            self.said.append(f"{time.monotonic():.1f} {line}".rstrip("\n"))
 
     def until(self, is_reached, within_s=DEADLINE_S):
         ends = time.monotonic() + within_s

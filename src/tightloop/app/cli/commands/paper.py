@@ -102,6 +102,7 @@ def print_json(shown: View) -> None:
         "orders",
         "positions",
         "unknown",
+        "outside",
         "feed_age_s",
         "waiting",
     )

@@ -9,6 +9,7 @@ they do; here is when.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class LiveRun(SessionRun):
         self._rounds: Rounds
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._look_soon = asyncio.Event()
+        self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
         self._is_ready = self._is_strange = False
         self._frame = b""
 
@@ -273,7 +274,10 @@ class LiveRun(SessionRun):
 
     async def _follow_clock(self) -> None:
         while True:
-            await asyncio.sleep(self._client.clock.every_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._client.clock.every_s):
+                    await self._clock_soon.wait()
+            self._clock_soon.clear()
             await self._client.read_clock()
 
     # Requests
@@ -329,6 +333,8 @@ class LiveRun(SessionRun):
         self._say(f"{note.urgency.name.lower()}: {note.kind.name.lower()} {note.client_id} {note.text}")
         if note.kind == NoteKind.RECONCILE:
             self._look_soon.set()
+        elif note.kind == NoteKind.CLOCK_REFUSED:
+            self._clock_soon.set()
 
     def _on_answer(self, answer: VenueAnswer) -> None:
         if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
@@ -365,11 +371,9 @@ class LiveRun(SessionRun):
                 await asyncio.sleep(QUICK_S if count < QUICK_ROUNDS else ROUND_UNREADY_S)
                 continue
             await asyncio.sleep(ROUND_SOON_S)
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND_S - ROUND_SOON_S):
                     await self._look_soon.wait()
-            except TimeoutError:
-                pass
 
     def _hold(self) -> None:
         """Tell the desk what the account holds beside ours."""

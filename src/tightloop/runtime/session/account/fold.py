@@ -88,6 +88,7 @@ class AccountFold:
                 self.keys.add(answer.fill_key)
             if answer.kind in FILLS:
                 self._name(answer, reports)
+        self._name_late(reports)
         return outputs
 
     def _reply(self, given: AccountInput) -> Reply:
@@ -128,6 +129,22 @@ class AccountFold:
         last = order.attempts[-1] if order is not None and order.attempts else None
         names = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
         self.trades.append(BookedTrade(answer.order_id, "", *names))
+
+    def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
+        """Name fills that were booked by an average before the venue told of their trade."""
+        unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
+        if not unnamed:
+            return
+        named = {trade.trade_id for trade in self.trades}
+        for report in reports:
+            if not isinstance(report, ex.FillReport) or report.trade_id in named:
+                continue
+            client_id = report.client_id or self._client_id(report.venue_order_id)
+            place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
+            if client_id and place >= 0:
+                unnamed.remove(place)
+                known = self.trades[place]
+                self.trades[place] = BookedTrade(known.order_id, report.trade_id, client_id, report.venue_order_id)
 
     def key_of(self, trade_id: str) -> int:
         """Return the key of a trade of this account."""

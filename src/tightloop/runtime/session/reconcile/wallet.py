@@ -10,7 +10,8 @@ from tightloop.runtime.session.reconcile.records import FindingKind
 
 WALLET_MIN = 0.01
 WALLET_SHARE = 1e-6
-FUNDING = "FUNDING_FEE"
+FUNDING, OF_FILLS = "FUNDING_FEE", ("COMMISSION", "REALIZED_PNL")
+"""Of a symbol that the session does not trade, what fills brought and cost is of others."""
 PAUSE_SHARE = 0.001  # of equity
 
 _INCOME = {
@@ -54,15 +55,17 @@ def _book_recorded(this: Comparison, theirs: float) -> None:
 
 
 def _book_row(this: Comparison, row: IncomeReport, theirs: float) -> float:
-    """Book a row of income, unless it is or is of a fill; return what it explains of a difference."""
+    """Book a row of income, unless it was or is of a fill here; return what it explains of a difference."""
     word, key = row.kind.upper(), this.key_of(f"income {row.kind} {row.transaction_id}")
-    if key in this.keys or row.asset != this.view.asset or (word not in _INCOME and word != FUNDING):
+    is_elsewhere = all(one.symbol != row.symbol for one in this.view.positions)
+    why = Correction.FOREIGN if word in OF_FILLS and is_elsewhere else _INCOME.get(word)
+    if key in this.keys or row.asset != this.view.asset or (why is None and word != FUNDING):
         return 0.0
     this.keys.append(key)
-    if word == FUNDING:
+    if why is None:
         this.answers += _funding(this, row, key)
     else:
-        this.answers.append(_balance(row.amount, _INCOME[word], key, row.ts_ns))
+        this.answers.append(_balance(row.amount, why, key, row.ts_ns))
     this.find(FindingKind.WALLET, Urgency.INFO, row.asset, f"{row.kind}: {row.amount}", theirs=theirs)
     return row.amount
 
