@@ -33,15 +33,17 @@ from tightloop.app.runs.live.venues import VENUES, ChosenVenue
 from tightloop.app.runs.live.warm_up import warm_up_facts
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.model.instruments import TIMEFRAMES
+from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
 from tightloop.model.times import iso
 from tightloop.ports.market_data import ListedInstrument, ListInstruments, PublicStream
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import SocketPlan
+from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.operator import Operator, put_kill
 from tightloop.runtime.session.driver.pulse import Pulse
-from tightloop.runtime.session.driver.session import Session, StepFailed
+from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
@@ -132,8 +134,8 @@ def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: C
     if not isinstance(found, Lease):
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_Run(prepared, venue, home, found, options, say, on_second).run())
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(SessionRun(prepared, venue, home, found, options, say, on_second).run())
     finally:
         found.close()
 
@@ -143,15 +145,18 @@ def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
     return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's event loop where there is one, None for the system's."""
     if sys.platform == "win32":
         return None
     return uvloop.new_event_loop
 
 
-class _Run:
-    """One life of a session: from the lease to the end of the process."""
+class SessionRun:
+    """One life of a session: from the lease to the end of the process. Methods that say so are for a real venue."""
+
+    has_venue = True
+    """Whether orders go to the simulated venue of the plan."""
 
     def __init__(
         self, prepared: Prepared, venue: ChosenVenue, home: Home, lease: Lease, options: PaperOptions, say: Say,
@@ -172,6 +177,7 @@ class _Run:
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
+        self._tasks: Tasks
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
 
@@ -215,6 +221,7 @@ class _Run:
                 url=self._options.url,
                 instruments=self._options.instruments,
             )
+            self._about |= self._stated()
             self._about["id"] = self._home.make_session(self._about, self._prepared.texts)
         else:
             self._about = killed
@@ -233,12 +240,13 @@ class _Run:
             self._journal, repaired = Journal.open(disk, files.JOURNAL)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
-            begun = files.repeated(plan, disk, session, seq_max=self._journal.seq)
+            begun = files.repeated(plan, disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
         intake = Intake(self._clock.now_ns)
-        self._session = Session(plan, self._journal, intake, self._clock.now_ns, bars, begun)
+        now = self._clock.now_ns
+        self._session = Session(plan, self._journal, intake, now, bars, begun, has_venue=self.has_venue)
         self._feed = MarketFeed(
             self._venue.dialect, self._transport, self._clock.now_ns, intake, symbols, bars, self._bar_opened
         )
@@ -252,6 +260,7 @@ class _Run:
             self._say(line.replace("instruments.yaml does not set", f"{self._venue.where} does not state"))
         self._say(f"session {session} ({'recovered, ' if killed else ''}epoch {self._journal.epoch})")
         self._become(SessionState.RECONCILING)
+        await self._connect(begun)
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
@@ -299,7 +308,7 @@ class _Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
-        tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
+        tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
             tasks.start(plan.name, self._socket(plan).run)
@@ -314,9 +323,9 @@ class _Run:
         server = await control.serve(self._home.socket(self._about["id"]), operator, self.show)
         for row in self._home.kills():
             put_kill(session.intake, session.plan, str(row["scope"]), is_engaged=True)
-        self._become(SessionState.RUNNING)
         pulse.wake()
         try:
+            await self._begin()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
@@ -326,6 +335,21 @@ class _Run:
             server.close()
             await tasks.stop_all()
         return self._end()
+
+    def _stated(self) -> dict[str, Any]:
+        """Return what ``session.json`` says of a real venue's account."""
+        return {}
+
+    def _repetition(self, plan: Plan) -> AccountRepetition | None:  # noqa: ARG002 - of a real venue
+        """Return what makes the side of a real venue again from the journal."""
+        return None
+
+    async def _connect(self, begun: Repetition | None) -> None:
+        """Skip: a simulated venue is there. ``begun``: what the journal has come to."""
+
+    async def _begin(self) -> None:
+        """Take up work, once everything follows the market."""
+        self._become(SessionState.RUNNING)
 
     def _socket(self, plan: SocketPlan) -> SupervisedSocket:
         async def same() -> SocketPlan:
@@ -354,8 +378,11 @@ class _Run:
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
         operator.end(keeps=self._options.keeps)
-        while self._error is None and not operator.has_ended():  # noqa: ASYNC110 # what ends it is a fact among others
+        while self._error is None and not self._is_wound_down():  # noqa: ASYNC110 # what ends it is a fact among others
             await asyncio.sleep(0.05)
+
+    def _is_wound_down(self) -> bool:
+        return self._operator.has_ended()
 
     def _end(self) -> SessionEnd:
         session = self._session
@@ -403,8 +430,9 @@ class _Run:
         self._say(f"{error}; the session goes on without that fact and takes no more entries")
         session, before = self._about["id"], self._session
         plan = files.plan_of(self._prepared.strategies, self._about)
-        begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq)
-        self._session = Session(plan, self._journal, before.intake, self._clock.now_ns, before.bars, begun)
+        begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
+        now = self._clock.now_ns
+        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
         self._pulse.session = self._operator.session = self._silence.session = self._session
         self._become(SessionState.ERROR)
         self._operator.refuse_entries()
@@ -449,8 +477,13 @@ class _Run:
             await asyncio.to_thread(save_snapshot, self._disk, files.SNAPSHOTS, self._snapshot())
 
     def _snapshot(self) -> Snapshot:
+        saved = self._saved()
         self._journal.sync()  # a snapshot must not know more than the journal
-        return snapshots.snapshot_of(self._session, self._about["id"], self._journal.seq, __version__)
+        return snapshots.snapshot_of(self._session, self._about["id"], self._journal.seq, __version__, saved)
+
+    def _saved(self) -> bytes | None:
+        """Return the side of a real venue as bytes."""
+        return None
 
     async def _tell(self) -> None:
         while True:
@@ -461,7 +494,7 @@ class _Run:
         """Return what ``session show`` prints."""
         now_ns, feed = self._clock.now_ns(), self._feed
         intake = self._session.intake
-        shown = view(self._session.plan, self._session.recent)
+        shown = self._view()
         shown |= {
             "id": self._about["id"], "state": str(self.state), "epoch": self._journal.epoch,
             "facts": self._session.fact_count, "waiting": len(intake), "conflated": intake.conflated_count,
@@ -470,3 +503,6 @@ class _Run:
             "lease": {"pid": os.getpid(), "epoch": self._journal.epoch},
         }  # fmt: skip
         return shown
+
+    def _view(self) -> View:
+        return view(self._session.plan, self._session.recent)

@@ -23,11 +23,13 @@ from collections.abc import Callable, Collection, Iterable
 import numpy as np
 
 from tightloop.core import state as core_state
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import EVENT, LOG_ROW, Rows
 from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver.facts import FactDriver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
@@ -37,6 +39,7 @@ from tightloop.runtime.session.market.bars import MadeBars
 from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, batch_of
 
 TICKED_EVERY = 1_024
+COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
@@ -76,13 +79,16 @@ class Session:
         now_ns: Callable[[], int],
         bars: MadeBars | None = None,
         begun: "Repetition | None" = None,
+        *,
+        has_venue: bool = True,
     ) -> None:
-        """Begin anew, or go on from what a repetition of the journal has come to."""
+        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one."""
         self.plan, self.intake, self.bars, self._journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
-            self.recent, self.driver, self.fact_count = RecentRows(), FactDriver(plan, self._keep), 0
+            self.recent, self.fact_count = RecentRows(), 0
+            self.driver = FactDriver(plan, self._keep, has_venue=has_venue)
         else:
             self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
             self.driver.on_rows = self._keep
@@ -90,6 +96,7 @@ class Session:
             if len(begun.rows_left):
                 journal.append(RecordKind.ROWS, _packed(begun.rows_left))
         self._ticked_at = self.fact_count
+        self._has_venue, self._commands = has_venue, list[Rows]()
         intake.relieve = self.take_batch
 
     def _keep(self, log: Rows) -> None:
@@ -170,6 +177,11 @@ class Session:
         self._journal.append(RecordKind.TICKED, self._ticked())
         return found
 
+    def commands(self) -> list[Rows]:
+        """Return the commands that stand in the journal and wait for a venue, one row each, and forget them."""
+        found, self._commands = self._commands, []
+        return found
+
     def _ticked(self) -> bytes:
         state = self.plan.states[0]
         return _TICKED.pack(int(state["seq"]), int(state["hash"]))
@@ -186,11 +198,18 @@ class Session:
             self._written.clear()
             self.recent.take(rows)
             entries[-1] = (entries[-1][0], _packed(rows))
+            if not self._has_venue:
+                self._commands += commands_in(rows)
         self._facts.append(entries)
         self.fact_count += count
         if self.fact_count - self._ticked_at >= TICKED_EVERY:
             self._ticked_at = self.fact_count
             self._journal.append(RecordKind.TICKED, self._ticked())
+
+
+def commands_in(rows: Rows) -> list[Rows]:
+    """Return the commands among rows of the log, one row each."""
+    return [rows[place : place + 1] for place in np.flatnonzero(np.isin(rows["kind"], COMMANDS))]
 
 
 def _packed(rows: Rows) -> bytes:
@@ -206,11 +225,20 @@ def _time_passed(until_ns: int) -> Rows:
 class Repetition:
     """Facts of a journal, stepped again on a fresh plan; ``rows_left`` are rows that the journal does not have yet."""
 
-    def __init__(self, plan: Plan, recent: RecentRows | None = None, poisoned: Collection[int] = frozenset()) -> None:
-        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out."""
-        self.poisoned = poisoned
+    def __init__(
+        self,
+        plan: Plan,
+        recent: RecentRows | None = None,
+        poisoned: Collection[int] = frozenset(),
+        account: AccountRepetition | None = None,
+    ) -> None:
+        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out.
+
+        ``account``: the side of a real venue, which is made again beside State; None: the venue is simulated.
+        """
+        self.poisoned, self.account = poisoned, account
         self.plan, self.recent = plan, recent or RecentRows()
-        self.driver = FactDriver(plan, self._keep)
+        self.driver = FactDriver(plan, self._keep, has_venue=account is None)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
         self._count = 0
@@ -221,6 +249,8 @@ class Repetition:
         rows = rows_in(log)
         self.recent.take(rows)
         self._made += rows.tobytes()
+        if self.account is not None:
+            self.account.commands += commands_in(rows)
 
     @property
     def rows_left(self) -> Rows:
@@ -233,6 +263,8 @@ class Repetition:
         The records may begin anywhere, if what they go on from was restored.
         """
         for record, event in records:
+            if self.account is not None:
+                self.account.take(record, event)
             if record.kind == RecordKind.FACT:
                 if record.seq not in self.poisoned:
                     self._take(event)
