@@ -1,7 +1,6 @@
 """A venue's account before and beside a session: keys, signed questions, and how the account has to be set up."""
 
 import asyncio
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,8 +143,3 @@ class AccountClient:
                     f"{symbol} has {now} and {used[symbol]}, and needs isolated margin with leverage "
                     f"{leverages[symbol]}: close them, or change it at the venue"
                 )
-
-
-def is_enough(capital: float, available: float) -> bool:
-    """Return whether an account has what the files say they trade with."""
-    return math.isfinite(available) and capital <= available

@@ -35,8 +35,9 @@ def criteria_of(home: Home) -> PaperCriteria:
     """Read the criteria of a home folder. Raises InputError."""
     path = home.root / SETTINGS
     try:
-        said = (yaml.safe_load(path.read_text()) or {}).get("paper_criteria") or {}
-        return PaperCriteria(float(said.get("days", 7.0)), int(said.get("trades", 1)))
+        settings = {"paper_criteria": {}, **(yaml.safe_load(path.read_text()) or {})}
+        said = {"days": 7.0, "trades": 1, **settings["paper_criteria"]}
+        return PaperCriteria(float(said["days"]), int(said["trades"]))
     except FileNotFoundError:
         return PaperCriteria()
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:

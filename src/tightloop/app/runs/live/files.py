@@ -23,9 +23,8 @@ from tightloop.model.signal.portfolio import rules_of
 from tightloop.model.signal.read import Strategy
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import ListedInstrument
-from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver import snapshots
-from tightloop.runtime.session.driver.session import Repetition
+from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
@@ -192,7 +191,7 @@ def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
 
 
 def repeated(
-    plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None, account: AccountRepetition | None = None
+    plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None, account: OtherSide | None = None
 ) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 

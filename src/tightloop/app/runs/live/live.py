@@ -22,12 +22,12 @@ from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState,
 from tightloop.app.runs.live import criteria, desks, files, starting
 from tightloop.app.runs.live.account import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.paper import (
+from tightloop.app.runs.live.paper import SessionHeld
+from tightloop.app.runs.live.run import (
     TROUBLE,
     PaperOptions,
     Say,
     SessionEnd,
-    SessionHeld,
     SessionRun,
     VenueUnreachable,
     loop_factory,
@@ -59,7 +59,6 @@ QUICK_ROUNDS, QUICK_S = 4, 0.3
 ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
 SETTLED_S, SETTLED_MAX_S = 0.05, 60.0
-SKEW_NS = 5_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +169,12 @@ class LiveRun(SessionRun):
         return desks.repetition(plan, self._about)
 
     async def _connect(self, begun: Repetition | None) -> None:
-        """Go on with the desk, or begin one; nothing may be entered before the session is ready."""
+        """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
         client = self._client = AccountClient(dialect, self._transport, self._credentials, self._clock.now_ns)
         await self._set_clock()
-        repetition = None if begun is None else begun.account
-        if repetition is None or not repetition.has_begun:
+        repetition = begun.account if begun is not None else None
+        if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
             fold = desks.begin(session.plan, self._about, self._journal.epoch)
             given = AccountInput(InputKind.BEGUN, self._clock.now_ns(), self._journal.epoch)
             self._journal.append(RecordKind.ANSWER, given.packed())
@@ -197,7 +196,7 @@ class LiveRun(SessionRun):
         )  # fmt: skip
         if begun is not None:
             self._rounds.want_fills()
-        if repetition is not None and repetition.has_begun:
+        if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
 
     async def _ask(self, request: ex.Request) -> list[ex.Report]:
@@ -264,7 +263,7 @@ class LiveRun(SessionRun):
             self._look_soon.set()
 
     async def _keep_key(self) -> None:
-        """Renew the key of the private stream, by the venue's clock."""
+        """Keep the key of the private stream alive, by the venue's clock."""
         every_s = self._venue.dialect.capabilities.reports_key_renewal_s
         while every_s:
             await asyncio.sleep(every_s / max(1.0, self._client.clock.speed))

@@ -9,6 +9,7 @@ from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.export import write_catalog
 from tightloop.model.errors import InputError
+from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
@@ -53,7 +54,7 @@ def shown(root: Path, session: str) -> View:
     repetition = files.repeat(home, about)
     state = about["state"] if about["state"] == SessionState.STOPPED else "KILLED"
     seen = view(repetition.plan, repetition.recent)
-    if repetition.account is not None and repetition.account.has_begun:
+    if isinstance(repetition.account, AccountRepetition) and repetition.account.has_begun:
         seen = account_view(repetition.plan, repetition.recent, repetition.account.fold, [])
     return seen | {
         "id": about["id"], "state": state, "facts": repetition.fact_count, "epoch": repetition.epoch,

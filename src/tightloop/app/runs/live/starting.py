@@ -23,7 +23,7 @@ def refuse_carry(names: Sequence[Path]) -> None:
             read = yaml.safe_load(name.read_text(encoding="utf-8-sig"))
         except (OSError, yaml.YAMLError):
             continue  # who reads the file says what is wrong with it
-        if isinstance(read, dict) and read.get("family") == "carry":
+        if isinstance(read, dict) and {"family": None, **read}["family"] == "carry":
             raise InputError.one(str(name), None, "family", CARRY_REASON, "backtest it")
 
 

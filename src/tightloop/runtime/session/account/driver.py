@@ -77,7 +77,7 @@ class AccountDriver:
         self._give(InputKind.FRAME, 0, frame)
 
     def advance(self) -> None:
-        """Let the desk do what is due by now."""
+        """Advance the desk to now, if something is due."""
         if self.due_ns <= self._now_ns():
             self._give(InputKind.TIME, 0, b"")
 

@@ -49,7 +49,7 @@ class AccountRepetition:
         return self._fold
 
     def load(self, saved: bytes) -> None:
-        """Go on from a snapshot. Raises ValueError if it is of another version."""
+        """Restore it from a snapshot. Raises ValueError if it is of another version."""
         self._fold = self._load(saved)
 
     @property
@@ -82,7 +82,7 @@ class AccountRepetition:
             self._answers.popleft()
 
     def go_on(self, driver: AccountDriver, epoch: int) -> None:
-        """Do what the last life did not come to do, and begin another."""
+        """Finish what the last life did not come to do, and begin another."""
         driver.answer(tuple(self._answers))
         for ask_id in self._asked:
             if ask_id not in self._left:

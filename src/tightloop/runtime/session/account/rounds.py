@@ -91,23 +91,20 @@ class Rounds:
         fills: dict[str, tuple[ex.FillReport, ...]] = {}
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
-        wanted, self.wanted = self.wanted, []
-        try:
-            for request in wanted:
-                got = await self.ask(request)
-                if isinstance(request, ex.ListFills):
-                    fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
-                elif isinstance(request, ex.ListOrders):
-                    history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
-                elif isinstance(request, ex.ListIncome):
-                    income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
-            plain = await self.ask(ex.ListOpenOrders(is_conditional=False))
-            conditional = await self.ask(ex.ListOpenOrders(is_conditional=True))
-            held = [one for one in await self.ask(ex.ListPositions()) if isinstance(one, ex.PositionReport)]
-            wallets = [one for one in await self.ask(ex.ReadWallet()) if isinstance(one, ex.WalletReport)]
-        except BaseException:
-            self.wanted = wanted  # it is asked for again
-            raise
+        wanted = list(self.wanted)
+        for request in wanted:
+            got = await self.ask(request)
+            if isinstance(request, ex.ListFills):
+                fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
+            elif isinstance(request, ex.ListOrders):
+                history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
+            elif isinstance(request, ex.ListIncome):
+                income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
+        plain = await self.ask(ex.ListOpenOrders(is_conditional=False))
+        conditional = await self.ask(ex.ListOpenOrders(is_conditional=True))
+        held = [one for one in await self.ask(ex.ListPositions()) if isinstance(one, ex.PositionReport)]
+        wallets = [one for one in await self.ask(ex.ReadWallet()) if isinstance(one, ex.WalletReport)]
+        self.wanted = [one for one in self.wanted if one not in wanted]  # what was not answered is asked for again
         self.elsewhere = [
             {"symbol": one.symbol, "qty": one.qty, "entry": number(one.entry_price)}
             for one in held

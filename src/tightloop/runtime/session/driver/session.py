@@ -19,6 +19,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import numpy as np
 
@@ -29,7 +30,6 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver.facts import FactDriver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
@@ -43,6 +43,18 @@ COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
+
+
+class OtherSide(Protocol):
+    """The side of a real venue in a repetition. ``commands``: what the step has commanded since the beginning."""
+
+    commands: list[Rows]
+
+    def take(self, record: JournalRecord, event: bytes) -> None:
+        """Take a record of the journal (with the bytes of its event, if it is a fact), before it is stepped."""
+
+    def load(self, saved: bytes) -> None:
+        """Restore what a snapshot has of it."""
 
 
 class NotRepeated(TightloopError):
@@ -230,7 +242,7 @@ class Repetition:
         plan: Plan,
         recent: RecentRows | None = None,
         poisoned: Collection[int] = frozenset(),
-        account: AccountRepetition | None = None,
+        account: OtherSide | None = None,
     ) -> None:
         """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out.
 

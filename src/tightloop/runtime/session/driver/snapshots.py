@@ -12,9 +12,8 @@ import numpy as np
 from tightloop.core.domain.types import STATE, STREAM, VENUE
 from tightloop.core.market import tapes
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver.recent import RecentRows
-from tightloop.runtime.session.driver.session import Repetition, Session
+from tightloop.runtime.session.driver.session import OtherSide, Repetition, Session
 from tightloop.runtime.session.journal.snapshots import Snapshot
 
 ACCOUNT = "account"
@@ -50,9 +49,7 @@ def snapshot_of(session: Session, name: str, seq: int, version: str, account: by
     return Snapshot(name, seq, parts, layouts(version))
 
 
-def restored(
-    plan: Plan, snapshot: Snapshot, poisoned: Collection[int], account: AccountRepetition | None = None
-) -> Repetition:
+def restored(plan: Plan, snapshot: Snapshot, poisoned: Collection[int], account: OtherSide | None = None) -> Repetition:
     """Return a repetition that has come to a snapshot; the records from its ``seq`` on are still to be run."""
     parts = snapshot.parts
     said = json.loads(parts["said"])
