@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tightloop.adapters.venues._shared.budget import Budget
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports import execution as ex
-from tightloop.ports.transport import HttpAnswer, Transport
+from tightloop.ports.transport import HttpAnswer, HttpCall, Transport
 from tightloop.ports.venue import Credentials, VenueDialect
 from tightloop.runtime.session.account.venue_clock import SAMPLES_KEPT, VenueClock
 from tightloop.runtime.session.market.feed import CALL_TIMEOUT_S, VenueRefused
@@ -43,25 +44,36 @@ def credentials_of(venue: str, login: str) -> Credentials:
 
 @dataclass(slots=True)
 class AccountClient:
-    """Asks about one account, by the venue's clock."""
+    """Asks about one account, by the venue's clock, and no more often than the venue allows."""
 
     dialect: VenueDialect
     transport: Transport
     credentials: Credentials
     now_ns: Callable[[], int]
     clock: VenueClock = field(default_factory=VenueClock)
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.dialect.capabilities.limits, self.now_ns())
 
     async def ask(self, request: ex.Request) -> tuple[list[ex.Report], HttpAnswer]:
         """Return the reports of an answer, and the answer; raises VenueRefused, NotSent, NoAnswer."""
-        now_ns = self.now_ns()
-        call = self.dialect.encode(request, (now_ns + self.clock.offset_ns(now_ns)) // _MS, self.credentials)
+        call = self._call(request)
+        while (wait_s := self.budget.wait_s(call, self.now_ns())) > 0.0:
+            await asyncio.sleep(wait_s)
+            call = self._call(request)  # signed when it leaves
+        self.budget.take(call, self.now_ns())
         answer = await self.transport.call(call, CALL_TIMEOUT_S)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
             if isinstance(found, ex.RateLimited):
-                await asyncio.sleep(found.retry_after_s)
+                self.budget.stop(found.retry_after_s, self.now_ns())
             raise VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
         return found, answer  # type: ignore[return-value]  # answers to requests of an account are reports
+
+    def _call(self, request: ex.Request) -> HttpCall:
+        now_ns = self.now_ns()
+        return self.dialect.encode(request, (now_ns + self.clock.offset_ns(now_ns)) // _MS, self.credentials)
 
     async def read_clock(self) -> None:
         """Take a sample of the venue's clock."""

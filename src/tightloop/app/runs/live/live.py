@@ -10,6 +10,7 @@ they do; here is when.
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,14 +34,14 @@ from tightloop.app.runs.live.run import (
     loop_factory,
 )
 from tightloop.app.runs.live.venues import VENUES, ChosenVenue
-from tightloop.core.domain.enums import EventKind, SessionControl
+from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
-from tightloop.ports.market_data import Market
+from tightloop.ports.market_data import Market, VenueMark
 from tightloop.ports.transport import HttpCall, NoAnswer, NotSent, SocketClosed
 from tightloop.ports.venue import Credentials, SocketPlan
-from tightloop.runtime.session.account.answers import control_event
+from tightloop.runtime.session.account.answers import control_event, event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
 from tightloop.runtime.session.account.ready import are_stops_confirmed, is_awaiting
@@ -48,7 +49,7 @@ from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
-from tightloop.runtime.session.driver.session import Repetition
+from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
@@ -58,7 +59,8 @@ ROUND_S, ROUND_SOON_S, ROUND_UNREADY_S = 10.0, 1.0, 5.0
 QUICK_ROUNDS, QUICK_S = 4, 0.3
 ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
-SETTLED_S, SETTLED_MAX_S = 0.05, 60.0
+REPORTS_GONE_S = 10.0
+"""For how long the private stream may be gone before entries stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,8 @@ class LiveRun(SessionRun):
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
-        self._is_ready = self._is_strange = False
+        self._is_ready = self._is_strange = self._is_reported = False
+        self._reports_timer: asyncio.TimerHandle | None = None
         self._frame = b""
 
     # Starting
@@ -187,6 +190,10 @@ class LiveRun(SessionRun):
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
         session.intake.put_event(control_event(SessionControl.NOT_READY))
+        self._feed.on_mark = self._take_mark
+        if begun is None and self._override is not None:
+            said = {"what": "override paper criteria", "who": self._login, "reason": self._override}
+            self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
         if "begun_venue_ns" not in self._about:
             self._about["begun_venue_ns"] = self._venue_ns()
             self._home.write_session(self._about["id"], self._about)
@@ -215,6 +222,21 @@ class LiveRun(SessionRun):
         self._tasks.start("venue clock", self._follow_clock)
         self._tasks.start("reports key", self._keep_key)
         self._arm()
+
+    def _take_mark(self, instrument: int, mark: VenueMark) -> None:
+        """Put the venue's mark: positions are valued and margins judged by it."""
+        if mark.mark > 0.0:
+            answer = VenueAnswer(EventKind.MARK_REPORTED, instrument=instrument, price=mark.mark)
+            self._session.intake.put_event(event_of(answer, self._clock.now_ns()), is_conflatable=True)
+
+    def _leave_out(self, error: StepFailed) -> Repetition:
+        """Make the books again without a fact at which the step failed; the desk goes on as it is."""
+        begun = super()._leave_out(error)
+        self._rounds.plan = self._session.plan
+        if isinstance(begun.account, AccountRepetition):
+            for row in begun.account.missed():
+                self._account.command(row)
+        return begun
 
     # The private stream
 
@@ -258,9 +280,20 @@ class LiveRun(SessionRun):
         self._sockets[change.name] = change.state.value
         if change.state is SocketState.BACKOFF:
             self._say(f"{change.name}: {change.reason}")
+            if self._reports_timer is None:
+                self._reports_timer = asyncio.get_running_loop().call_later(REPORTS_GONE_S, self._miss_reports)
         elif change.state is SocketState.OPEN:
+            if self._reports_timer is not None:
+                self._reports_timer.cancel()
+                self._reports_timer = None
+            self._is_reported = True
             self._rounds.want_fills()
             self._look_soon.set()
+
+    def _miss_reports(self) -> None:
+        """Take no entries while the account is not reported on; exits and comparisons go on."""
+        self._is_reported = False
+        self._become_ready(False, "the private stream is gone")
 
     async def _keep_key(self) -> None:
         """Keep the key of the private stream alive, by the venue's clock."""
@@ -287,6 +320,7 @@ class LiveRun(SessionRun):
         task.add_done_callback(self._on_carried)
 
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
+        self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
@@ -340,7 +374,10 @@ class LiveRun(SessionRun):
             self._rounds.filled_ns[answer.instrument] = self._venue_ns()
 
     def _on_strange(self, report: ex.Report) -> None:
-        if isinstance(report, ex.FillReport) or (isinstance(report, ex.WalletReport) and report.cause != "ORDER"):
+        if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
+            self._rounds.want_income()
+            self._look_soon.set()
+        elif isinstance(report, ex.FillReport):
             self._look_soon.set()
 
     def _on_finding(self, finding: Finding) -> None:
@@ -363,7 +400,6 @@ class LiveRun(SessionRun):
             except TROUBLE as error:
                 agrees = False
                 self._say(f"comparison: {error}")
-            self._hold()
             self._decide_ready(agrees)
             count += 1
             if not self._is_ready:
@@ -374,19 +410,16 @@ class LiveRun(SessionRun):
                 async with asyncio.timeout(ROUND_S - ROUND_SOON_S):
                     await self._look_soon.wait()
 
-    def _hold(self) -> None:
-        """Tell the desk what the account holds beside ours."""
-        state = self._session.plan.states[0]
-        for at in range(len(self._session.plan.instruments)):
-            known = self._account.fold.desk.state.holdings.get(at)
-            ours = 0.0 if known is None else known.ours
-            self._account.hold(at, ours, float(state["instruments"][at]["foreign_qty"]))
-
     def _decide_ready(self, agrees: bool) -> None:
         """Say that entries may be made, or that they may not."""
         if self._is_strange:
             self._become_ready(False, "another engine trades on this account")
-        elif not self._is_ready and agrees and are_stops_confirmed(self._session.plan, self._account.fold.desk):
+        elif (
+            not self._is_ready
+            and agrees
+            and self._is_reported
+            and are_stops_confirmed(self._session.plan, self._account.fold.desk)
+        ):
             self._become_ready(True, "the account agrees")
 
     def _become_ready(self, is_ready: bool, why: str) -> None:
@@ -397,7 +430,10 @@ class LiveRun(SessionRun):
         what = SessionControl.READY if is_ready else SessionControl.NOT_READY
         self._session.intake.put_event(control_event(what))
         if is_ready and self.state is SessionState.RECONCILING:
+            self._settle()
             self._become(SessionState.RUNNING)
+            if int(self._session.plan.states[0]["paused"]) & Pause.PAUSED:
+                self._become(SessionState.PAUSED)
 
     def _pause(self, why: str) -> None:
         self._say(f"paused until `session resume`: {why}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
-from tightloop.app.runs.live import control, files
+from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
 from tightloop.model.errors import InputError
 from tightloop.runtime.session.account.recovery import AccountRepetition
@@ -69,6 +69,12 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
     found = control.ask(home.socket(about["id"]), request)
     if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
         if _holder(home, about) is None:
+            if about["mode"] == desks.KIND and not request["keep"]:
+                remedy = (
+                    "start it again with the same command and --on-exit flatten, or close its positions at the venue"
+                )
+                message = f"{about['id']} has no process that could close anything"
+                raise InputError.one("command line", None, "--flatten", message, remedy)
             home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
             return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
     if found is None:

@@ -395,7 +395,7 @@ class SessionRun:
         else:
             self._fail(error)
 
-    def _leave_out(self, error: StepFailed) -> None:
+    def _leave_out(self, error: StepFailed) -> Repetition:
         """Make the session again without the fact at which the step failed, and take no more entries."""
         self._say(f"{error}; the session goes on without that fact and takes no more entries")
         session, before = self._about["id"], self._session
@@ -407,6 +407,7 @@ class SessionRun:
         self._become(SessionState.ERROR)
         self._operator.refuse_entries()
         self._pulse.wake()
+        return begun
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error

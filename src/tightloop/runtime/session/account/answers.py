@@ -22,10 +22,12 @@ ACCOUNT_KINDS = frozenset(
         EventKind.POSITION_CORRECTED,
         EventKind.BALANCE_CORRECTED,
         EventKind.FUNDING_PAID,
-        EventKind.MARK_REPORTED,
     )
 )
-"""Kinds of facts that only desk and comparison answer; a session on a real venue has them from nowhere else."""
+"""Kinds of facts that only desk and comparison answer; a session on a real venue has them from nowhere else.
+
+Marks come from the venue's stream too: one that a process did not come to take is followed by the next.
+"""
 
 
 def event_of(answer: VenueAnswer, now_ns: int) -> Rows:

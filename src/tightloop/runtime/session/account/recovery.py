@@ -72,7 +72,7 @@ class AccountRepetition:
                 self._left.clear()
             outputs = self.fold.apply(given)
             self._asked.extend(ask.ask_id for ask in outputs.asks)
-            self._answers.extend(outputs.answers)
+            self._answers.extend(one for one in outputs.answers if one.kind in ACCOUNT_KINDS)
         elif record.kind == RecordKind.ASK:
             self._left.add(int(json.loads(record.payload)["ask"]))
             while self._asked and self._asked[0] in self._left:
@@ -88,5 +88,9 @@ class AccountRepetition:
             if ask_id not in self._left:
                 driver.reply(ask_id, NotSent("the process ended before it left"))
         driver.restart(epoch)
-        for row in self.commands[self._given :]:
+        for row in self.missed():
             driver.command(row)
+
+    def missed(self) -> list[Rows]:
+        """Return the commands of the step that were not given to the desk."""
+        return self.commands[self._given :]

@@ -57,7 +57,19 @@ class Rounds:
         since_ns = (self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS
         for symbol in self.symbols:
             self.wanted += [ex.ListFills(symbol, since_ns), ex.ListOrders(symbol, since_ns)]
-        self.wanted.append(ex.ListIncome(since_ns))
+        self.want_income()
+
+    def want_income(self) -> None:
+        """Ask with the next round for what moved the wallet, other than fills."""
+        self.wanted.append(ex.ListIncome((self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS))
+
+    def hold(self) -> None:
+        """Tell the desk the positions of the books, ours and foreign; a correction may have changed them."""
+        self.settle()
+        state = self.plan.states[0]
+        for symbol, at in self.symbols.items():
+            position = self._position(state, symbol, at)
+            self.driver.hold(at, position.qty, position.foreign)
 
     async def round(self) -> bool:
         """Compare once; return whether all agrees. Raises what ``ask`` does."""
@@ -82,7 +94,7 @@ class Rounds:
             self.had_foreign = False
         for finding in found.findings:
             self.on_finding(finding)
-        self.settle()
+        self.hold()
         await self._carry_out(found.requests)
         return found.is_agreed
 

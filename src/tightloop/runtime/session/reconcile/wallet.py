@@ -5,7 +5,7 @@ import math
 from tightloop.core.domain.enums import Correction, EventKind
 from tightloop.ports.execution import IncomeReport, ListIncome
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.comparison import BEFORE_NS, Comparison
 from tightloop.runtime.session.reconcile.records import FindingKind
 
 WALLET_MIN = 0.01
@@ -34,7 +34,7 @@ def compare(this: Comparison) -> None:
     wallets = [one.wallet for one in this.venue.wallets if one.asset == view.asset]
     if not wallets or math.isnan(view.wallet):
         return
-    difference = wallets[0] - view.wallet
+    difference = wallets[0] - view.wallet - _book_recorded(this, wallets[0])
     if abs(difference) <= max(WALLET_MIN, WALLET_SHARE * abs(view.wallet)):
         return
     is_ripe = this.is_ripe(f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0))
@@ -43,15 +43,15 @@ def compare(this: Comparison) -> None:
         return
     if is_ripe:
         _explain_wallet(this, difference, wallets[0])
-    else:
-        _book_recorded(this, wallets[0])
 
 
-def _book_recorded(this: Comparison, theirs: float) -> None:
-    """Book the rows of income since the last agreement: the venue's record of them is proof, whatever else differs."""
-    for row in this.venue.income or ():
-        if row.ts_ns > (this.before.agreed_ns or this.view.started_ns):
-            _book_row(this, row, theirs)
+def _book_recorded(this: Comparison, theirs: float) -> float:
+    """Book the rows of income since shortly before the last agreement, whose record at the venue is proof enough.
+
+    Return their sum. A row may be listed later than it moved the wallet; what was booked before has its key.
+    """
+    since_ns = max(this.view.started_ns, this.before.agreed_ns - BEFORE_NS)
+    return sum(_book_row(this, row, theirs) for row in this.venue.income or () if row.ts_ns > since_ns)
 
 
 def _book_row(this: Comparison, row: IncomeReport, theirs: float) -> float:
