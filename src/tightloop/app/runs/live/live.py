@@ -49,6 +49,7 @@ from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
+from tightloop.runtime.session.driver.operator import gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
@@ -202,6 +203,7 @@ class LiveRun(SessionRun):
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
         )  # fmt: skip
         if begun is not None:
+            self._are_entries_over = bool(begun.poisoned)
             self._rounds.want_fills()
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
@@ -217,6 +219,7 @@ class LiveRun(SessionRun):
 
     async def _begin(self) -> None:
         """Follow the account; the session runs once it is ready."""
+        self._go_on_ending(gate_of(self._session.plan))
         self._start_reports()
         self._tasks.start("rounds", self._compare)
         self._tasks.start("venue clock", self._follow_clock)
@@ -343,9 +346,9 @@ class LiveRun(SessionRun):
         self._account.advance()
         self._arm()
 
-    def _after_batch(self, count: int) -> None:
+    def _after_batch(self) -> None:
         """Give the desk what the step commanded, and prices where it acts on them."""
-        del count
+        super()._after_batch()
         commands = self._session.commands()
         if commands or self._account.fold.desk.state.open_ids:
             self._account.prices(self._session.plan.states[0]["instruments"])
@@ -358,7 +361,7 @@ class LiveRun(SessionRun):
         """Step all that waits."""
         while len(self._session.intake):
             self._session.take_batch()
-            self._after_batch(0)
+            self._after_batch()
 
     # What the desk tells
 
@@ -414,6 +417,8 @@ class LiveRun(SessionRun):
         """Say that entries may be made, or that they may not."""
         if self._is_strange:
             self._become_ready(False, "another engine trades on this account")
+        elif self._are_entries_over:
+            self._become_ready(False, "no more entries are taken")
         elif (
             not self._is_ready
             and agrees
