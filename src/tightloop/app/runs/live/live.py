@@ -13,27 +13,26 @@ import contextlib
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.adapters.system.clock import SystemClock
 from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
-from tightloop.app.runs.live import criteria, desks, files, starting
-from tightloop.app.runs.live.account import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live import desks, files
+from tightloop.app.runs.live.account import criteria, starting
+from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.paper import SessionHeld
 from tightloop.app.runs.live.run import (
-    TROUBLE,
     PaperOptions,
     Say,
     SessionEnd,
     SessionRun,
-    VenueUnreachable,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import VENUES, ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, VenueUnreachable
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -49,7 +48,7 @@ from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
-from tightloop.runtime.session.driver.operator import gate_of
+from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
@@ -193,7 +192,8 @@ class LiveRun(SessionRun):
         session.intake.put_event(control_event(SessionControl.NOT_READY))
         self._feed.on_mark = self._take_mark
         if begun is None and self._override is not None:
-            said = {"what": "override paper criteria", "who": self._login, "reason": self._override}
+            asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
+            said = {**asked, "reason": self._override, "outcome": "done"}
             self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
         if "begun_venue_ns" not in self._about:
             self._about["begun_venue_ns"] = self._venue_ns()

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
-from tightloop.app.runs.live.run import HELD, Say, SessionEnd, SessionRun, loop_factory
-from tightloop.app.runs.live.run import PaperOptions as PaperOptions
+from tightloop.app.runs.live.run import HELD, PaperOptions, Say, SessionEnd, SessionRun, loop_factory
 from tightloop.app.runs.live.venues import VENUES
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.runtime.session.driver.view import View

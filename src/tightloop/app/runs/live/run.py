@@ -30,15 +30,14 @@ from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.journal_watch import JournalWatch
 from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.outside import AT_RISK
-from tightloop.app.runs.live.venues import ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.warm_up import warm_up_facts
-from tightloop.model.errors import TightloopError
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
 from tightloop.model.times import iso
-from tightloop.ports.market_data import ListedInstrument, ListInstruments, PublicStream
-from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
+from tightloop.ports.market_data import PublicStream
+from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver import snapshots
@@ -63,18 +62,9 @@ if sys.platform != "win32":
 TELL_S = 1.0
 SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
-VENUE_TRIES, VENUE_WAIT_S = 8, 1.0
-TROUBLE = (SocketClosed, NotSent, NoAnswer, OSError, TimeoutError)
-"""What is wrong outside: a task that ends of it begins again, anything else is a bug and ends the session."""
-DONE, HELD, REFUSED = 0, 3, 4
-"""Exit codes: stopped; the session runs already; the venue refuses."""
+DONE, HELD = 0, 3
+"""Exit codes: stopped; the session runs already."""
 Say = Callable[[str], None]
-
-
-class VenueUnreachable(TightloopError):
-    """The venue does not answer, or not as it should."""
-
-    exit_code = REFUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +179,7 @@ class SessionRun:
 
     async def _start(self) -> None:
         killed = files.killed(self._home, self._prepared.key)
-        rules = None if killed is not None else await self._rules()
+        rules = None if killed is not None else await listed(self._venue, self._transport, self._clock.now_ns)
         now_ns = self._clock.now_ns()
         if killed is None:
             assert rules is not None, "a new session has asked for them"
@@ -268,21 +258,6 @@ class SessionRun:
         assert bars is not None, "only made bars open"
         self._session.intake.put_event(opened_event(instrument, price, bars.open_ns))
 
-    async def _rules(self) -> list[ListedInstrument]:
-        """Ask the venue what may be traded; raises VenueUnreachable."""
-        feed = MarketFeed(
-            self._venue.dialect, self._transport, self._clock.now_ns, Intake(self._clock.now_ns, 0, 1), {}
-        )
-        for at in range(VENUE_TRIES):
-            try:
-                found = await feed.ask(ListInstruments())
-                return [row for row in found if isinstance(row, ListedInstrument)]
-            except TROUBLE as error:
-                if at == VENUE_TRIES - 1:
-                    raise VenueUnreachable(f"{self._venue.where} does not say what is traded there: {error}") from error
-                await asyncio.sleep(VENUE_WAIT_S)
-        raise AssertionError("the last try returned or raised")
-
     # Running
 
     async def _follow(self) -> SessionEnd:
@@ -342,7 +317,7 @@ class SessionRun:
             self._say("it took no more entries when its process ended, and takes none now; stop it and start another")
 
     def _go_on_ending(self, was: Gate) -> None:
-        """Go on with an end that the last process began."""
+        """Finish an end that the last process began."""
         if was.is_stopping:
             self._say("it was being stopped when its process ended, and ends now; start again for another session")
             self._operator.go_on_ending(is_flat=was.is_flattened)
