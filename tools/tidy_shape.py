@@ -34,9 +34,6 @@ THEMES = ("windows",)
 AWAITED = {
     f"{PACKAGE}.adapters.venues._shared.books": "sessions that follow order books",
     f"{PACKAGE}.runtime.session.bus": "the notifier and the API, which follow sessions",
-    f"{PACKAGE}.runtime.session.desk.desk": "sessions that trade on an exchange",
-    f"{PACKAGE}.runtime.session.desk.events": "sessions that trade on an exchange",
-    f"{PACKAGE}.runtime.session.reconcile.rounds": "sessions that trade on an exchange",
     f"{PACKAGE}.runtime.session.reconcile.rules": "sessions that trade on an exchange",
 }
 

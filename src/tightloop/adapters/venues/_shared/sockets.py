@@ -68,7 +68,10 @@ class SocketUse:
 
 
 class SupervisedSocket:
-    """One socket of a venue, supervised. ``take`` gets what each frame said; ``told`` each change of state."""
+    """One socket of a venue, supervised. ``take`` gets what each frame said; ``told`` each change of state.
+
+    ``on_frame`` gets the bytes of each frame before ``take`` gets what they say.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class SupervisedSocket:
     ) -> None:
         self._use, self._dialect, self._transport, self._clock = use, dialect, transport, clock
         self._chance, self._take, self._told = chance, take, told
+        self.on_frame: Callable[[bytes], None] = lambda _frame: None
         self._name = ""
         self._attempts = 0
         self._market_ns = 0
@@ -128,6 +132,7 @@ class SupervisedSocket:
             except SocketClosed as closed:
                 return str(closed)
             self._sign.set()
+            self.on_frame(frame)
             records = self._dialect.decode_frame(frame)
             if isinstance(records, list):
                 answers = [record for record in records if isinstance(record, FrameAnswer)]

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
-from tightloop.app.runs.live import control, files
+from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.kills import check_scope
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
@@ -52,7 +54,10 @@ def shown(root: Path, session: str) -> View:
             return found
     repetition = files.repeat(home, about)
     state = about["state"] if about["state"] == SessionState.STOPPED else "KILLED"
-    return view(repetition.plan, repetition.recent) | {
+    seen = view(repetition.plan, repetition.recent)
+    if isinstance(repetition.account, AccountRepetition) and repetition.account.has_begun:
+        seen = account_view(repetition.plan, repetition.recent, repetition.account.fold, [])
+    return seen | {
         "id": about["id"], "state": state, "facts": repetition.fact_count, "epoch": repetition.epoch,
         "lease": {"pid": 0, "epoch": repetition.epoch},
     }  # fmt: skip
@@ -65,6 +70,12 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
     found = control.ask(home.socket(about["id"]), request)
     if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
         if _holder(home, about) is None:
+            if about["mode"] == desks.KIND and not request["keep"]:
+                remedy = (
+                    "start it again with the same command and --on-exit flatten, or close its positions at the venue"
+                )
+                message = f"{about['id']} has no process that could close anything"
+                raise InputError.one("command line", None, "--flatten", message, remedy)
             home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
             return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
     if found is None:

@@ -1,5 +1,6 @@
-"""Venues by their names on the command line: which dialect, and where."""
+"""Venues by their names on the command line: which dialect, and where; and what is traded there."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,7 +8,24 @@ from types import MappingProxyType
 from tightloop.adapters.venues._shared.calls import Hosts
 from tightloop.adapters.venues._shared.http import HttpTransport, check_url
 from tightloop.adapters.venues.binance_usdm import HOSTS, BinanceUsdm
+from tightloop.model.errors import TightloopError
+from tightloop.ports.market_data import ListedInstrument, ListInstruments
+from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import VenueDialect
+from tightloop.runtime.session.market.feed import MarketFeed
+from tightloop.runtime.session.market.intake import Intake
+
+VENUE_TRIES, VENUE_WAIT_S = 8, 1.0
+REFUSED = 4
+"""Exit code: the venue refuses, or is not there."""
+TROUBLE = (SocketClosed, NotSent, NoAnswer, OSError, TimeoutError)
+"""What is wrong outside: a task that ends of it begins again, anything else is a bug and ends the session."""
+
+
+class VenueUnreachable(TightloopError):
+    """The venue does not answer, or not as it should."""
+
+    exit_code = REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +57,17 @@ def _checked(url: str) -> str:
 
 
 VENUES: Mapping[str, Callable[[str | None], ChosenVenue]] = MappingProxyType({"binance-usdm": _binance_usdm})
+
+
+async def listed(venue: ChosenVenue, transport: Transport, now_ns: Callable[[], int]) -> list[ListedInstrument]:
+    """Ask a venue what may be traded there; raises VenueUnreachable."""
+    feed = MarketFeed(venue.dialect, transport, now_ns, Intake(now_ns, 0, 1), {})
+    for at in range(VENUE_TRIES):
+        try:
+            found = await feed.ask(ListInstruments())
+            return [row for row in found if isinstance(row, ListedInstrument)]
+        except TROUBLE as error:
+            if at == VENUE_TRIES - 1:
+                raise VenueUnreachable(f"{venue.where} does not say what is traded there: {error}") from error
+            await asyncio.sleep(VENUE_WAIT_S)
+    raise AssertionError("the last try returned or raised")

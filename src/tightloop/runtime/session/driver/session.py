@@ -19,10 +19,12 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import numpy as np
 
 from tightloop.core import state as core_state
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import EVENT, LOG_ROW, Rows
 from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
@@ -37,9 +39,22 @@ from tightloop.runtime.session.market.bars import MadeBars
 from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, batch_of
 
 TICKED_EVERY = 1_024
+COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
+
+
+class OtherSide(Protocol):
+    """The side of a real venue in a repetition. ``commands``: what the step has commanded since the beginning."""
+
+    commands: list[Rows]
+
+    def take(self, record: JournalRecord, event: bytes) -> None:
+        """Take a record of the journal (with the bytes of its event, if it is a fact), before it is stepped."""
+
+    def load(self, saved: bytes) -> None:
+        """Restore what a snapshot has of it."""
 
 
 class NotRepeated(TightloopError):
@@ -76,13 +91,16 @@ class Session:
         now_ns: Callable[[], int],
         bars: MadeBars | None = None,
         begun: "Repetition | None" = None,
+        *,
+        has_venue: bool = True,
     ) -> None:
-        """Begin anew, or go on from what a repetition of the journal has come to."""
+        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one."""
         self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
-            self.recent, self.driver, self.fact_count = RecentRows(), FactDriver(plan, self._keep), 0
+            self.recent, self.fact_count = RecentRows(), 0
+            self.driver = FactDriver(plan, self._keep, has_venue=has_venue)
         else:
             self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
             self.driver.on_rows = self._keep
@@ -90,6 +108,7 @@ class Session:
             if len(begun.rows_left):
                 journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
         self._ticked_at = self.fact_count
+        self._has_venue, self._commands = has_venue, list[Rows]()
         intake.relieve = self.take_batch
 
     def _keep(self, log: Rows) -> None:
@@ -170,6 +189,11 @@ class Session:
         self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
         return found
 
+    def commands(self) -> list[Rows]:
+        """Return the commands that stand in the journal and wait for a venue, one row each, and forget them."""
+        found, self._commands = self._commands, []
+        return found
+
     def _ticked(self) -> bytes:
         state = self.plan.states[0]
         return _TICKED.pack(int(state["seq"]), int(state["hash"]))
@@ -186,12 +210,19 @@ class Session:
             self._written.clear()
             self.recent.take(rows)
             entries[-1] = (entries[-1][0], _packed(rows))
+            if not self._has_venue:
+                self._commands += commands_in(rows)
         # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
         self._facts.append(entries, is_reserved=True)
         self.fact_count += count
         if self.fact_count - self._ticked_at >= TICKED_EVERY:
             self._ticked_at = self.fact_count
             self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+
+
+def commands_in(rows: Rows) -> list[Rows]:
+    """Return the commands among rows of the log, one row each."""
+    return [rows[place : place + 1] for place in np.flatnonzero(np.isin(rows["kind"], COMMANDS))]
 
 
 def _packed(rows: Rows) -> bytes:
@@ -207,11 +238,20 @@ def _time_passed(until_ns: int) -> Rows:
 class Repetition:
     """Facts of a journal, stepped again on a fresh plan; ``rows_left`` are rows that the journal does not have yet."""
 
-    def __init__(self, plan: Plan, recent: RecentRows | None = None, poisoned: Collection[int] = frozenset()) -> None:
-        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out."""
-        self.poisoned = poisoned
+    def __init__(
+        self,
+        plan: Plan,
+        recent: RecentRows | None = None,
+        poisoned: Collection[int] = frozenset(),
+        account: OtherSide | None = None,
+    ) -> None:
+        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out.
+
+        ``account``: the side of a real venue, which is made again beside State; None: the venue is simulated.
+        """
+        self.poisoned, self.account = poisoned, account
         self.plan, self.recent = plan, recent or RecentRows()
-        self.driver = FactDriver(plan, self._keep)
+        self.driver = FactDriver(plan, self._keep, has_venue=account is None)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
         self._seqs = [-1] * BATCH_MAX
@@ -223,6 +263,8 @@ class Repetition:
         rows = rows_in(log)
         self.recent.take(rows)
         self._made += rows.tobytes()
+        if self.account is not None:
+            self.account.commands += commands_in(rows)
 
     @property
     def rows_left(self) -> Rows:
@@ -237,6 +279,8 @@ class Repetition:
         The records may begin anywhere, if what they go on from was restored.
         """
         for record, event in records:
+            if self.account is not None:
+                self.account.take(record, event)
             if record.kind == RecordKind.FACT:
                 if record.seq not in self.poisoned:
                     self._take(record.seq, event)

@@ -13,9 +13,10 @@ from tightloop.core.domain.types import STATE, STREAM, VENUE
 from tightloop.core.market import tapes
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.session.driver.recent import RecentRows
-from tightloop.runtime.session.driver.session import Repetition, Session
+from tightloop.runtime.session.driver.session import OtherSide, Repetition, Session
 from tightloop.runtime.session.journal.snapshots import Snapshot
 
+ACCOUNT = "account"
 _RECORDS = {"states": STATE, "venues": VENUE, "streams": STREAM}
 
 
@@ -29,8 +30,8 @@ def hash_of(dtype: np.dtype[np.void]) -> str:
     return f"{len(dtype.descr)}:{','.join(dtype.names or ())}"
 
 
-def snapshot_of(session: Session, name: str, seq: int, version: str) -> Snapshot:
-    """Return the snapshot of a session before record ``seq`` of its journal."""
+def snapshot_of(session: Session, name: str, seq: int, version: str, account: bytes | None = None) -> Snapshot:
+    """Return the snapshot of a session before record ``seq`` of its journal. ``account``: saved, of a real venue."""
     plan, driver = session.plan, session.driver
     said = {
         "fact_count": session.fact_count,
@@ -43,10 +44,12 @@ def snapshot_of(session: Session, name: str, seq: int, version: str) -> Snapshot
         "streams": driver.streams.tobytes(), "heap": driver.heap.tobytes(), "control": driver.control.tobytes(),
         "rows": session.recent.kept(), "said": json.dumps(said).encode(),
     }  # fmt: skip
+    if account is not None:
+        parts[ACCOUNT] = account
     return Snapshot(name, seq, parts, layouts(version))
 
 
-def restored(plan: Plan, snapshot: Snapshot, poisoned: Collection[int]) -> Repetition:
+def restored(plan: Plan, snapshot: Snapshot, poisoned: Collection[int], account: OtherSide | None = None) -> Repetition:
     """Return a repetition that has come to a snapshot; the records from its ``seq`` on are still to be run."""
     parts = snapshot.parts
     said = json.loads(parts["said"])
@@ -54,7 +57,9 @@ def restored(plan: Plan, snapshot: Snapshot, poisoned: Collection[int]) -> Repet
     plan.venues[:] = np.frombuffer(parts["venues"], VENUE)
     plan.arena = tapes.arena_of(int(said["arena_floats"]))
     plan.arena[:] = np.frombuffer(parts["arena"], np.float64)
-    repetition = Repetition(plan, RecentRows.of_kept(parts["rows"], said["counts"]), poisoned)
+    repetition = Repetition(plan, RecentRows.of_kept(parts["rows"], said["counts"]), poisoned, account)
+    if account is not None:
+        account.load(parts[ACCOUNT])
     driver = repetition.driver
     driver.streams[:] = np.frombuffer(parts["streams"], STREAM)
     driver.heap[:] = np.frombuffer(parts["heap"], np.int64)

@@ -63,6 +63,7 @@ class MarketFeed:
     symbols: Mapping[str, int]
     bars: MadeBars | None = None
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
+    on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
@@ -132,6 +133,8 @@ class MarketFeed:
                 self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif isinstance(fact, VenueMark) and fact.symbol in self.symbols:
                 self.next_funding_ns[fact.symbol] = fact.next_funding_ns
+                if fact.symbol in self.symbols:
+                    self.on_mark(self.symbols[fact.symbol], fact)
 
     def _print(self, fact: Print) -> None:
         if self._held is None:

@@ -74,7 +74,10 @@ class OurPosition:
 
 @dataclass(frozen=True, slots=True)
 class OurView:
-    """What we believe. ``wallet``: ours and outside; ``is_ours``: whether a client id or venue id is known here."""
+    """What we believe. ``wallet``: ours and outside; ``is_ours``: whether a client id or venue id is known here.
+
+    ``has_foreign``: others hold or held something since the last agreement, whose results move the wallet.
+    """
 
     now_ns: int
     venue: str
@@ -88,6 +91,7 @@ class OurView:
     orders: Mapping[str, KnownOrder]
     positions: tuple[OurPosition, ...]
     is_ours: Callable[[str, str], bool]
+    has_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)

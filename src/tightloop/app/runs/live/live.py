@@ -1,0 +1,468 @@
+"""``tightloop live``: strategies on a venue's market, orders at the venue.
+
+Beside what a paper session does (``paper.py``), this file finds out whether the account may be traded by a session,
+opens the private stream, and lets desk, comparison and step follow each other. ``runtime/session/account`` has what
+they do; here is when.
+
+    lease    by the account that the venue names: one session an account, whatever the key
+    ready    when a comparison agreed and every position with a planned stop has it at the venue, or an exit under way
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tightloop.adapters.stores.home import Home, Lease
+from tightloop.adapters.system.clock import SystemClock
+from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
+from tightloop.app.runs.live import desks, files
+from tightloop.app.runs.live.account import criteria, starting
+from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live.files import Prepared
+from tightloop.app.runs.live.paper import SessionHeld
+from tightloop.app.runs.live.run import (
+    PaperOptions,
+    Say,
+    SessionEnd,
+    SessionRun,
+    loop_factory,
+)
+from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, VenueUnreachable
+from tightloop.core.domain.enums import EventKind, Pause, SessionControl
+from tightloop.model.errors import InputError
+from tightloop.model.signal.plan import Plan
+from tightloop.ports import execution as ex
+from tightloop.ports.market_data import Market, VenueMark
+from tightloop.ports.transport import HttpCall, NoAnswer, NotSent, SocketClosed
+from tightloop.ports.venue import Credentials, SocketPlan
+from tightloop.runtime.session.account.answers import control_event, event_of
+from tightloop.runtime.session.account.driver import AccountDriver
+from tightloop.runtime.session.account.inputs import AccountInput, InputKind
+from tightloop.runtime.session.account.ready import are_stops_confirmed, is_awaiting
+from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.account.rounds import Rounds
+from tightloop.runtime.session.account.view import account_view
+from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
+from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
+from tightloop.runtime.session.driver.session import Repetition, StepFailed
+from tightloop.runtime.session.driver.states import SessionState
+from tightloop.runtime.session.driver.view import View
+from tightloop.runtime.session.journal.layout import RecordKind
+from tightloop.runtime.session.reconcile.records import Finding
+
+ROUND_S, ROUND_SOON_S, ROUND_UNREADY_S = 10.0, 1.0, 5.0
+QUICK_ROUNDS, QUICK_S = 4, 0.3
+ANSWER_AFTER_S = 5.0
+"""For how long a request is awaited beyond the time after which the desk takes it as not answered."""
+REPORTS_GONE_S = 10.0
+"""For how long the private stream may be gone before entries stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions(PaperOptions):
+    """Options of ``tightloop live``. ``override``: why the paper criteria need not be met, None: they must."""
+
+    login: str
+    override: str | None
+
+
+def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
+    """Run a session to its end. Raises InputError, AccountRefused, SessionHeld, VenueUnreachable."""
+    if options.venue not in VENUES:
+        message = f"{options.venue!r} is not a venue"
+        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
+    starting.refuse_carry(names)
+    venue = VENUES[options.venue](options.url)
+    credentials = credentials_of(options.venue, options.login)
+    prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
+    leverages = starting.leverages_of(prepared.strategies, venue.dialect)
+    home = Home(options.home)
+    home.make()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        account_name = runner.run(_account_name(venue, credentials))
+        prepared = files.prepare(
+            names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
+            account_name=account_name,
+        )  # fmt: skip
+        found = home.take(prepared.lease)
+        if not isinstance(found, Lease):
+            raise SessionHeld(str(found["session"]), int(found["pid"]))
+        try:
+            if files.killed(home, prepared.key) is None:
+                criteria.check(home, prepared, venue.name, options.override)
+                runner.run(_check(venue, credentials, starting.capital_of(prepared.strategies), prepared))
+            runner.run(_set_up(venue, credentials, leverages))
+            run = LiveRun(prepared, venue, home, found, options, say, on_second, credentials, account_name)
+            return runner.run(run.run())
+        finally:
+            found.close()
+
+
+async def _account_name(venue: ChosenVenue, credentials: Credentials) -> str:
+    return str(await _asked(venue, credentials, AccountClient.account_name))
+
+
+async def _check(venue: ChosenVenue, credentials: Credentials, capital: float, prepared: Prepared) -> None:
+    async def check(client: AccountClient) -> None:
+        available = await client.available(starting.settle_asset_of(prepared.strategies))
+        if not capital <= available:
+            message = f"{capital:g} is more than the account has free: {available:g}"
+            file, line = prepared.strategies[0].place(("capital",))
+            raise InputError.one(file, line, "capital", message, "write less, or bring more to the account")
+
+    await _asked(venue, credentials, check)
+
+
+async def _set_up(venue: ChosenVenue, credentials: Credentials, leverages: dict[str, int]) -> None:
+    async def set_up(client: AccountClient) -> None:
+        await client.check_modes()
+        await client.set_up(leverages)
+
+    await _asked(venue, credentials, set_up)
+
+
+async def _asked(venue: ChosenVenue, credentials: Credentials, what: Callable[[AccountClient], Any]) -> Any:
+    """Ask the venue something before the session; raises VenueUnreachable, AccountRefused, InputError."""
+    transport = venue.transport()
+    try:
+        client = AccountClient(venue.dialect, transport, credentials, SystemClock().now_ns)
+        await client.set_clock()
+        return await what(client)
+    except (AccountRefused, InputError):
+        raise
+    except TROUBLE as error:
+        raise VenueUnreachable(f"{venue.where} does not answer as it should: {error}") from error
+    finally:
+        await venue.close(transport)
+
+
+class LiveRun(SessionRun):
+    """One life of a live session."""
+
+    has_venue = False
+
+    def __init__(
+        self, prepared: Prepared, venue: ChosenVenue, home: Home, lease: Lease, options: LiveOptions, say: Say,
+        on_second: Callable[[View], None], credentials: Credentials, account_name: str,
+    ) -> None:  # fmt: skip
+        super().__init__(prepared, venue, home, lease, options, say, on_second)
+        self._credentials, self._account_name, self._override = credentials, account_name, options.override
+        self._login = options.login
+        self._client: AccountClient
+        self._account: AccountDriver
+        self._rounds: Rounds
+        self._calls: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
+        self._is_ready = self._is_strange = self._is_reported = False
+        self._reports_timer: asyncio.TimerHandle | None = None
+        self._frame = b""
+
+    # Starting
+
+    def _stated(self) -> dict[str, Any]:
+        return {"account_name": self._account_name, "login": self._login, "override_paper": self._override}
+
+    def _repetition(self, plan: Plan) -> AccountRepetition:
+        return desks.repetition(plan, self._about)
+
+    async def _connect(self, begun: Repetition | None) -> None:
+        """Restore the desk, or begin one; nothing may be entered before the session is ready."""
+        session, dialect = self._session, self._venue.dialect
+        client = self._client = AccountClient(dialect, self._transport, self._credentials, self._clock.now_ns)
+        await self._set_clock()
+        repetition = begun.account if begun is not None else None
+        if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
+            fold = desks.begin(session.plan, self._about, self._journal.epoch)
+            given = AccountInput(InputKind.BEGUN, self._clock.now_ns(), self._journal.epoch)
+            self._journal.append(RecordKind.ANSWER, given.packed())
+        else:
+            fold = repetition.fold
+        account = self._account = AccountDriver(
+            fold, dialect, self._credentials, self._journal, session.intake, self._clock.now_ns,
+            client.clock.offset_ns, self._send,
+        )  # fmt: skip
+        account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
+        account.on_answer = self._on_answer
+        session.intake.put_event(control_event(SessionControl.NOT_READY))
+        self._feed.on_mark = self._take_mark
+        if begun is None and self._override is not None:
+            asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
+            said = {**asked, "reason": self._override, "outcome": "done"}
+            self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
+        if "begun_venue_ns" not in self._about:
+            self._about["begun_venue_ns"] = self._venue_ns()
+            self._home.write_session(self._about["id"], self._about)
+        self._rounds = Rounds(
+            session.plan, account, self._ask, dict(self._feed.symbols), self._venue_ns, self._settle,
+            self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
+        )  # fmt: skip
+        if begun is not None:
+            self._are_entries_over = bool(begun.poisoned)
+            self._rounds.want_fills()
+        if isinstance(repetition, AccountRepetition) and repetition.has_begun:
+            repetition.go_on(account, self._journal.epoch)
+
+    async def _ask(self, request: ex.Request) -> list[ex.Report]:
+        return (await self._client.ask(request))[0]
+
+    async def _set_clock(self) -> None:
+        try:
+            await self._client.set_clock()
+        except TROUBLE as error:
+            raise VenueUnreachable(f"{self._venue.where} does not tell its time: {error}") from error
+
+    async def _begin(self) -> None:
+        """Follow the account; the session runs once it is ready."""
+        self._go_on_ending(gate_of(self._session.plan))
+        self._start_reports()
+        self._tasks.start("rounds", self._compare)
+        self._tasks.start("venue clock", self._follow_clock)
+        self._tasks.start("reports key", self._keep_key)
+        self._arm()
+
+    def _take_mark(self, instrument: int, mark: VenueMark) -> None:
+        """Put the venue's mark: positions are valued and margins judged by it."""
+        if mark.mark > 0.0:
+            answer = VenueAnswer(EventKind.MARK_REPORTED, instrument=instrument, price=mark.mark)
+            self._session.intake.put_event(event_of(answer, self._clock.now_ns()), is_conflatable=True)
+
+    def _leave_out(self, error: StepFailed) -> Repetition:
+        """Make the books again without a fact at which the step failed; the desk goes on as it is."""
+        begun = super()._leave_out(error)
+        self._rounds.plan = self._session.plan
+        if isinstance(begun.account, AccountRepetition):
+            for row in begun.account.missed():
+                self._account.command(row)
+        return begun
+
+    # The private stream
+
+    def _start_reports(self) -> None:
+        use = SocketUse(self._reports_plan, self._credentials, self._venue_ms)
+        chance = random.Random(f"{self._about['id']} reports").random
+        socket = SupervisedSocket(
+            use, self._venue.dialect, self._transport, self._clock, chance, self._take_reports, self._on_reports_socket
+        )
+        socket.on_frame = self._keep_frame
+        self._tasks.start("reports", socket.run)
+
+    def _venue_ns(self) -> int:
+        now_ns = self._clock.now_ns()
+        return now_ns + self._client.clock.offset_ns(now_ns)
+
+    def _venue_ms(self) -> int:
+        return self._venue_ns() // 1_000_000
+
+    async def _reports_plan(self) -> SocketPlan:
+        try:
+            reports, _ = await self._client.ask(ex.OpenReports(is_renewal=False))
+        except TROUBLE as error:
+            raise SocketClosed(f"no key of the private stream: {error}") from error
+        key = next(one.key for one in reports if isinstance(one, ex.ReportsKey))
+        return self._venue.dialect.reports_socket(key)
+
+    def _keep_frame(self, frame: bytes) -> None:
+        self._frame = frame
+
+    def _take_reports(self, found: list[ex.Report | Market] | ex.Failure) -> None:
+        if not isinstance(found, list):
+            self._say(f"reports: {found}")
+        elif any(isinstance(one, ex.ReportsExpired) for one in found):
+            self._tasks.fail("reports", SocketClosed("the key of the private stream has expired"))
+        elif any(isinstance(one, (ex.OrderReport, ex.FillReport, ex.WalletReport)) for one in found):
+            self._account.frame(self._frame)
+
+    def _on_reports_socket(self, change: SocketChange) -> None:
+        """Compare at once after a connection was lost: what was reported meanwhile is asked for."""
+        self._sockets[change.name] = change.state.value
+        if change.state is SocketState.BACKOFF:
+            self._say(f"{change.name}: {change.reason}")
+            if self._reports_timer is None:
+                self._reports_timer = asyncio.get_running_loop().call_later(REPORTS_GONE_S, self._miss_reports)
+        elif change.state is SocketState.OPEN:
+            if self._reports_timer is not None:
+                self._reports_timer.cancel()
+                self._reports_timer = None
+            self._is_reported = True
+            self._rounds.want_fills()
+            self._look_soon.set()
+
+    def _miss_reports(self) -> None:
+        """Take no entries while the account is not reported on; exits and comparisons go on."""
+        self._is_reported = False
+        self._become_ready(False, "the private stream is gone")
+
+    async def _keep_key(self) -> None:
+        """Keep the key of the private stream alive, by the venue's clock."""
+        every_s = self._venue.dialect.capabilities.reports_key_renewal_s
+        while every_s:
+            await asyncio.sleep(every_s / max(1.0, self._client.clock.speed))
+            reports, _ = await self._client.ask(ex.OpenReports(is_renewal=True))
+            if any(isinstance(one, ex.ReportsExpired) for one in reports):
+                self._tasks.fail("reports", SocketClosed("the key of the private stream has expired"))
+
+    async def _follow_clock(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._client.clock.every_s):
+                    await self._clock_soon.wait()
+            self._clock_soon.clear()
+            await self._client.read_clock()
+
+    # Requests
+
+    def _send(self, ask: Ask, call: HttpCall) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry(ask, call))
+        self._calls.add(task)
+        task.add_done_callback(self._on_carried)
+
+    async def _carry(self, ask: Ask, call: HttpCall) -> None:
+        self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
+        try:
+            reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
+        except (NotSent, NoAnswer) as failure:
+            reply = failure
+        self._account.reply(ask.ask_id, reply)
+
+    def _on_carried(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(error)
+
+    def _arm(self) -> None:
+        """Set the timer of the desk."""
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_s = (self._account.due_ns - self._clock.now_ns()) * 1e-9
+        self._timer = asyncio.get_running_loop().call_later(min(max(wait_s, 0.0), 1.0), self._beat)
+
+    def _beat(self) -> None:
+        self._account.advance()
+        self._arm()
+
+    def _after_batch(self) -> None:
+        """Give the desk what the step commanded, and prices where it acts on them."""
+        super()._after_batch()
+        commands = self._session.commands()
+        if commands or self._account.fold.desk.state.open_ids:
+            self._account.prices(self._session.plan.states[0]["instruments"])
+        for row in commands:
+            self._account.command(row)
+        if commands:
+            self._account.prices(self._session.plan.states[0]["instruments"])
+
+    def _settle(self) -> None:
+        """Step all that waits."""
+        while len(self._session.intake):
+            self._session.take_batch()
+            self._after_batch()
+
+    # What the desk tells
+
+    def _on_note(self, note: Note) -> None:
+        self._say(f"{note.urgency.name.lower()}: {note.kind.name.lower()} {note.client_id} {note.text}")
+        if note.kind == NoteKind.RECONCILE:
+            self._look_soon.set()
+        elif note.kind == NoteKind.CLOCK_REFUSED:
+            self._clock_soon.set()
+
+    def _on_answer(self, answer: VenueAnswer) -> None:
+        if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
+            self._rounds.filled_ns[answer.instrument] = self._venue_ns()
+
+    def _on_strange(self, report: ex.Report) -> None:
+        if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
+            self._rounds.want_income()
+            self._look_soon.set()
+        elif isinstance(report, ex.FillReport):
+            self._look_soon.set()
+
+    def _on_finding(self, finding: Finding) -> None:
+        self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
+        if finding.is_not_ready:
+            self._is_strange = True
+        if finding.pauses:
+            self._pause(finding.text)
+
+    # Comparing
+
+    async def _compare(self) -> None:
+        """Compare again and again, soon where something is in doubt; say when the session is ready."""
+        count = 0
+        while True:
+            self._look_soon.clear()
+            self._is_strange = False
+            try:
+                agrees = await self._rounds.round()
+            except TROUBLE as error:
+                agrees = False
+                self._say(f"comparison: {error}")
+            self._decide_ready(agrees)
+            count += 1
+            if not self._is_ready:
+                await asyncio.sleep(QUICK_S if count < QUICK_ROUNDS else ROUND_UNREADY_S)
+                continue
+            await asyncio.sleep(ROUND_SOON_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND_S - ROUND_SOON_S):
+                    await self._look_soon.wait()
+
+    def _decide_ready(self, agrees: bool) -> None:
+        """Say that entries may be made, or that they may not."""
+        if self._is_strange:
+            self._become_ready(False, "another engine trades on this account")
+        elif self._are_entries_over:
+            self._become_ready(False, "no more entries are taken")
+        elif (
+            not self._is_ready
+            and agrees
+            and self._is_reported
+            and are_stops_confirmed(self._session.plan, self._account.fold.desk)
+        ):
+            self._become_ready(True, "the account agrees")
+
+    def _become_ready(self, is_ready: bool, why: str) -> None:
+        if is_ready == self._is_ready:
+            return
+        self._is_ready = is_ready
+        self._say(f"{'ready' if is_ready else 'critical: not ready'}: {why}")
+        what = SessionControl.READY if is_ready else SessionControl.NOT_READY
+        self._session.intake.put_event(control_event(what))
+        if is_ready and self.state is SessionState.RECONCILING:
+            self._settle()
+            self._become(SessionState.RUNNING)
+            if int(self._session.plan.states[0]["paused"]) & Pause.PAUSED:
+                self._become(SessionState.PAUSED)
+
+    def _pause(self, why: str) -> None:
+        self._say(f"paused until `session resume`: {why}")
+        self._session.intake.put_event(control_event(SessionControl.PAUSED))
+        self.become_paused(True)
+
+    # Ending
+
+    def _is_wound_down(self) -> bool:
+        return super()._is_wound_down() and not is_awaiting(self._account.fold.desk)
+
+    def _end(self) -> SessionEnd:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._account.on_turn = lambda: None
+        for task in self._calls:
+            task.cancel()
+        return super()._end()
+
+    def _saved(self) -> bytes:
+        self._settle()
+        return self._account.fold.save()
+
+    def _view(self) -> View:
+        session = self._session
+        shown = account_view(session.plan, session.recent, self._account.fold, self._rounds.elsewhere)
+        return shown | {"account": self._account_name}
