@@ -289,12 +289,17 @@ def test_what_is_less_comes_off_a_foreign_holding_on_our_side_first() -> None:
     assert told == [(-1, 0.0), (3, pytest.approx(0.8))]
 
 
-def test_a_deposit_is_outside_and_pauses_nothing() -> None:
+def test_a_deposit_is_outside_as_soon_as_the_venue_has_a_record_of_it_and_pauses_nothing() -> None:
     income = (IncomeReport("TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
-    _, second = twice(view(), venue(wallet=10_500.0, income=income))
-    (answer,) = second.answers
+    before = Suspicions(NOW_NS - 30 * SECOND_NS)
+    unasked = reconcile(view(), venue(wallet=10_500.0), before)
+    assert (unasked.answers, [type(one) for one in unasked.requests]) == ((), [ListIncome])
+    first = reconcile(view(), venue(wallet=10_500.0, income=income), unasked.suspicions)
+    (answer,) = first.answers
     assert (answer.kind, answer.reason, answer.amount) == (EventKind.BALANCE_CORRECTED, Correction.TRANSFER, 500.0)
-    assert not any(finding.pauses for finding in second.findings)
+    assert not any(finding.pauses for finding in first.findings)
+    after = reconcile(view(wallet=10_500.0), venue(wallet=10_500.0, income=income), first.suspicions)
+    assert (after.answers, after.is_agreed) == ((), True)
 
 
 @pytest.mark.parametrize(("there", "pauses"), [(9_995.0, False), (9_980.0, True)])
