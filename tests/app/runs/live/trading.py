@@ -82,7 +82,7 @@ class Live:
 
     def _listen(self):
         for line in self.process.stderr:
-            self.said.append(f"{time.monotonic():.1f} {line}".rstrip("\n"))
+            self.said.append(f"{time.monotonic():.3f} {line}".rstrip("\n"))
 
     def until(self, is_reached, within_s=DEADLINE_S):
         ends = time.monotonic() + within_s
@@ -92,6 +92,17 @@ class Live:
             assert self.process.poll() is None, self.said
             time.sleep(0.05)
         raise AssertionError([self.shown, self.said])
+
+    def said_at(self, text, within_s=DEADLINE_S):
+        """Return when (monotonic s) it first said something, once it has."""
+        ends = time.monotonic() + within_s
+        while time.monotonic() < ends:
+            for line in list(self.said):
+                if text in line:
+                    return float(line.split(" ", 1)[0])
+            assert self.process.poll() is None, self.said
+            time.sleep(0.01)
+        raise AssertionError(["not said", text, self.said])
 
     def show(self):
         """Return the whole view, by the session's socket."""
