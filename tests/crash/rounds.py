@@ -29,6 +29,7 @@ from tightloop.runtime.session.journal import check, damage
 from tightloop.runtime.session.journal.layout import HEADER_BYTES
 from tightloop.runtime.session.journal.scan import JournalScan
 
+STRATEGIES = tuple(Path(__file__).parent / name for name in ("busy.yaml", "resting.yaml"))
 READY = "ready: the account agrees"
 READY_MAX_S, AGREE_MAX_S = 20.0, 8.0
 RECOVERIES_KILLED = 0.35
@@ -55,7 +56,7 @@ def play(seed, twin, *, durability="process", cut_tail=False, keep=None):
     lives = []
 
     def start():
-        lives.append(Live(home, twin.url, "--durability", durability))
+        lives.append(Live(home, twin.url, "--durability", durability, file=STRATEGIES))
         return lives[-1]
 
     try:
@@ -171,4 +172,4 @@ def _judge(truth, shown, home, code, *, cut_tail):
 
 def fresh_twin(seed):
     """Return a sandbox for a round: some run at ten times the speed, so that much happens."""
-    return Twin(str(random.Random(f"twin {seed}").choice((1, 3, 10))), "--seed", str(seed))
+    return Twin(str(random.Random(f"twin {seed}").choice((1, 10, 10))), "--seed", str(seed))
