@@ -85,8 +85,10 @@ def play(seed, twin, *, durability="process", cut_tail=False, keep=None):
         found.said = [line for number, one in enumerate(lives, 1) for line in (f"life {number}:", *one.said)]
         found.took_s = time.monotonic() - begun_s
         if keep is not None and found.wrong:
+            for socket in home.glob("run/*.sock"):
+                socket.unlink()
             shutil.rmtree(keep, ignore_errors=True)
-            shutil.move(home, keep)
+            shutil.copytree(home, keep)
         shutil.rmtree(home, ignore_errors=True)
     return found
 
