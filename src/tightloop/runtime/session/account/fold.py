@@ -123,9 +123,7 @@ class AccountFold:
         for report in reports:
             if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                trade = BookedTrade(
-                    answer.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id
-                )
+                trade = BookedTrade(answer.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id)
                 self.trades.append(trade)
                 return
         order = self.desk.state.orders.get(answer.order_id)
