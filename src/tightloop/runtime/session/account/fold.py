@@ -34,6 +34,7 @@ class BookedTrade:
     order_id: int  # the core's; 0: of no order of ours
     symbol: str
     trade_id: str
+    price: float
     client_id: str
     venue_order_id: str
 
@@ -55,6 +56,7 @@ class AccountFold:
     def apply(self, given: AccountInput) -> Outputs:
         """Take an input; return what it leads to."""
         reports: tuple[ex.Report, ...] = ()
+        waiting = tuple(one.report for one in self.desk.state.unmapped)
         desk, kind, now_ns = self.desk, given.kind, given.now_ns
         if kind == InputKind.COMMAND:
             row = np.frombuffer(given.body, LOG_ROW)[0]
@@ -80,7 +82,7 @@ class AccountFold:
         else:
             assert kind == InputKind.COMPARED, "an input has a known kind"
             compared = inputs.compared_of(given.body)
-            reports = compared.reports
+            reports = (*compared.reports, *compared.trades)
             outputs = self._take_compared(compared, now_ns)
         for ask in outputs.asks:
             self.requests[ask.ask_id] = ask.request
@@ -88,7 +90,7 @@ class AccountFold:
             if answer.fill_key:
                 self.keys.add(answer.fill_key)
             if answer.kind in FILLS:
-                self._name(answer, reports)
+                self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
 
@@ -123,13 +125,15 @@ class AccountFold:
         for report in reports:
             if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                trade = BookedTrade(answer.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id)
+                trade = BookedTrade(
+                    answer.order_id, report.symbol, report.trade_id, answer.price, client_id, report.venue_order_id
+                )
                 self.trades.append(trade)
                 return
         order = self.desk.state.orders.get(answer.order_id)
         last = order.attempts[-1] if order is not None and order.attempts else None
         names = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
-        self.trades.append(BookedTrade(answer.order_id, "", "", *names))
+        self.trades.append(BookedTrade(answer.order_id, "", "", answer.price, *names))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trade."""
@@ -146,7 +150,7 @@ class AccountFold:
                 unnamed.remove(place)
                 known = self.trades[place]
                 self.trades[place] = BookedTrade(
-                    known.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id
+                    known.order_id, report.symbol, report.trade_id, known.price, client_id, report.venue_order_id
                 )
 
     def key_of(self, symbol: str, trade_id: str) -> int:
@@ -165,7 +169,10 @@ class AccountFold:
     def save(self) -> bytes:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
-        trades = [[one.order_id, one.symbol, one.trade_id, one.client_id, one.venue_order_id] for one in self.trades]
+        trades = [
+            [one.order_id, one.symbol, one.trade_id, one.price, one.client_id, one.venue_order_id]
+            for one in self.trades
+        ]
         said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
                 "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
         return json.dumps(said).encode()
