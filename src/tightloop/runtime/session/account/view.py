@@ -70,16 +70,14 @@ def _name_fills(fills: list[View], trades: deque[BookedTrade]) -> None:
     for trade in trades:
         by_order.setdefault(_place(trade.order_id, trade.symbol, trade.price), deque()).append(trade)
     for fill in reversed(fills):  # the books may go back further than the names
-        found = by_order.get((fill["order_id"], "", 0.0)) or by_order.get(
-            (fill["order_id"], fill["symbol"], fill["price"])
-        )
+        found = by_order.get((fill["order_id"], "", 0.0)) or by_order.get(("", fill["symbol"], fill["price"]))
         name = found.pop() if found else BookedTrade(0, "", "", 0.0, "", "")
         fill["trade_id"], fill["client_id"], fill["order_id"] = name.trade_id, name.client_id, name.venue_order_id
 
 
 def _place(order_id: int, symbol: str, price: float) -> tuple[str, str, float]:
     """Return where a trade is looked for: by its order, or else by symbol and price."""
-    return driver_view.order_name(order_id), "" if order_id else symbol, 0.0 if order_id else price
+    return (driver_view.order_name(order_id), "", 0.0) if order_id else ("", symbol, price)
 
 
 def _foreign(state: Record, symbols: list[str]) -> list[View]:
