@@ -188,7 +188,7 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
         return min(next_ns, attempt.fills_due_ns)
     if not lanes.may_leave(turn, Lane.EXIT):
         return min(next_ns, lanes.free_ns(state, Lane.EXIT))
-    since_ns = attempt.sent_ns + state.venue_offset_ns - BEFORE_NS
+    since_ns = attempt.signed_ns - BEFORE_NS
     request = ListFills(turn.listed(order).symbol, since_ns)
     attempt.fills_ask_id = turn.ask(request, Purpose.FILLS, Lane.EXIT, lanes.SHORT_NS, order, attempt.number)
     return next_ns
