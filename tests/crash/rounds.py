@@ -30,7 +30,7 @@ from tightloop.runtime.session.journal.scan import JournalScan
 
 STRATEGIES = tuple(Path(__file__).parent / name for name in ("busy.yaml", "resting.yaml"))
 READY = "ready: the account agrees"
-READY_MAX_S, AGREE_MAX_S = 20.0, 8.0
+READY_MAX_S, AGREE_MAX_S = 40.0, 10.0
 RECOVERIES_KILLED = 0.3
 
 
@@ -69,6 +69,7 @@ def play(seed, twin, *, durability="process", cut_tail=False, keep=None):
         ready_s = last.said_at(READY, READY_MAX_S)
         found.ready_s = ready_s - killed_s
         _run_for(last, draw.uniform(0.0, 0.3))
+        outside.asked(home, "last", {"what": "pause"})  # what is there goes on
         found.wrong += _agreeing(twin, home, AGREE_MAX_S)
         outside.asked(home, "last", {"what": "stop", "keep": False})
         code = last.end()

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from crash.crash import READY_MEDIAN_MAX_S, rounds_of, times_of
 
 KINDS = [
