@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
-from tightloop.app.cli.commands.journal import journal
+from tightloop.app.cli.commands.home.journal import journal
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT
 from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records
