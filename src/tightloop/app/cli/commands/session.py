@@ -137,3 +137,19 @@ def export(session_id: str, home: Path, out: Path, as_json: bool) -> None:
     """Write what a session received as a catalog, on which a backtest makes the same decisions."""
     with errors_shown():
         _echo(runs.live.outside.export(home, session_id, out), as_json)
+
+
+@session.command()
+@HOME
+@JSON
+def index(home: Path, as_json: bool) -> None:
+    """Make `index.db` whole: the tables of all sessions, from their journals. It is a copy, and may be deleted.
+
+    A session that runs keeps its rows by itself. Exit code 1 if a journal cannot be read.
+    """
+    with errors_shown():
+        cli.compiling.say_when_compiling()
+        failed = runs.live.index.keeping.catch_up_all(home)
+        _echo({"failed": [{"id": name, "error": text} for name, text in failed.items()]}, as_json)
+        if failed:
+            sys.exit(1)

@@ -5,10 +5,13 @@ Nothing is changed at the venue and no order is sent; the account is read, signe
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
+from tightloop.adapters.stores.home import Home
 from tightloop.adapters.system.clock import SystemClock
 from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
 from tightloop.model.errors import InputError
 from tightloop.ports.venue import Credentials
@@ -31,26 +34,18 @@ def look(name: str, url: str | None, login: str | None) -> Iterator[Diagnosis]:
 
 
 async def _asked(venue: ChosenVenue, credentials: Credentials, login: str | None) -> list[Diagnosis]:
-    transport = venue.transport()
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            client = AccountClient(venue.dialect, transport, credentials, SystemClock().now_ns)
-            await client.set_clock()
-            found = [clock(client.clock.offset_ns(client.now_ns()), client.clock.speed, venue.where)]
-    except (*TROUBLE, VenueRefused) as error:
-        await venue.close(transport)
-        text = f"{venue.where} does not answer as it should: {_why(error)}"
-        return [problem("venue", text, "look at the network, and whether the venue is being maintained")]
-    try:
-        if login is not None:
+    async with Machine(Home(Path())).network() as transport:
+        client = AccountClient(venue.dialect, transport, credentials, SystemClock().now_ns)
+        try:
             async with asyncio.timeout(TIMEOUT_S):
-                found.append(await _key(client, login))
-    except (*TROUBLE, VenueRefused) as error:
-        text = f"of login {login}: {_why(error)}"
-        found.append(problem("key", text, "look at the key at the venue: is it active, and for this address?"))
-    finally:
-        await venue.close(transport)
-    return found
+                await client.set_clock()
+        except (*TROUBLE, VenueRefused) as error:
+            text = f"{venue.where} does not answer as it should: {_why(error)}"
+            return [problem("venue", text, "look at the network, and whether the venue is being maintained")]
+        found = [clock(client.clock.offset_ns(client.now_ns()), client.clock.speed, venue.where)]
+        if login is not None:
+            found.append(await _key(client, login))
+        return found
 
 
 def _why(error: BaseException) -> str:
@@ -59,12 +54,16 @@ def _why(error: BaseException) -> str:
 
 async def _key(client: AccountClient, login: str) -> Diagnosis:
     """Judge key and account of a login."""
-    account = await client.account_name()
     try:
-        await client.check_modes()
+        async with asyncio.timeout(TIMEOUT_S):
+            account = await client.account_name()
+            await client.check_modes()
     except AccountRefused as refused:
         text, _, remedy = str(refused).partition(": ")
         return problem("key", f"login {login}: {text}", remedy)
+    except (*TROUBLE, VenueRefused) as error:
+        remedy = "look at the key at the venue: is it active, and for this address?"
+        return problem("key", f"of login {login}: {_why(error)}", remedy)
     return ok("key", f"login {login} is account {account}: it may trade and not withdraw, and is set up for sessions")
 
 

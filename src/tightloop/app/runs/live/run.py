@@ -170,7 +170,8 @@ class SessionRun:
         self._become(SessionState.STARTING)
         async with self._machine.network() as self._transport:
             await self._start()
-            return await self._follow()
+            async with self._machine.followed(self._about["id"], self._say):
+                return await self._follow()
 
     # Starting
 
