@@ -30,7 +30,8 @@ class TradingRows:
 
     def __init__(self, names: PlanNames) -> None:
         self._names = names
-        self.orders: OrderedDict[int, Values] = OrderedDict()
+        self.orders: dict[int, Values] = {}
+        self._over: OrderedDict[int, None] = OrderedDict()  # orders that have ended, the first first
         self._leverages: dict[int, float | None] = {}
         self._sent: set[int] = set()  # orders that the step has sent; others are of the venue
         self._positions: dict[int, Values] = {}  # open ones, by trade
@@ -65,8 +66,7 @@ class TradingRows:
             yield self._denial(row, seq, n)
         yield from self._protect(row, state, seq)
         if state in ENDED:
-            self.orders.move_to_end(number)
-            self._forget_old()
+            self._end(number)
 
     def _new_order(self, row: Record) -> Values:
         number = int(row["order_id"])
@@ -80,13 +80,15 @@ class TradingRows:
             "unknown_since_ts": None, "fees": 0.0, "slippage": 0.0,
         }  # fmt: skip
 
-    def _forget_old(self) -> None:
-        """Forget the orders that ended first, beyond ENDED_KEPT of them."""
-        ended = [number for number, order in self.orders.items() if order["state"] in ENDED_NAMES]
-        for number in ended[: max(0, len(ended) - ENDED_KEPT)]:
-            del self.orders[number]
-            self._leverages.pop(number, None)
-            self._sent.discard(number)
+    def _end(self, number: int) -> None:
+        """Keep an order that has ended for a while; a fill after its end tells the end again."""
+        self._over[number] = None
+        self._over.move_to_end(number)
+        if len(self._over) > ENDED_KEPT:
+            oldest, _ = self._over.popitem(last=False)
+            del self.orders[oldest]
+            self._leverages.pop(oldest, None)
+            self._sent.discard(oldest)
 
     def _denial(self, row: Record, seq: int, n: int) -> TableRow:
         reason = REASONS.get(int(row["reason"]))
@@ -220,9 +222,6 @@ class TradingRows:
     def _qty(self, row: Record, name: str) -> float | None:
         """Return a quantity of lots in base units."""
         return real(float(row[name]) * self._names.sizes[int(row["instrument"])])
-
-
-ENDED_NAMES = frozenset(state.name for state in ENDED)
 
 
 def _sum(before: Value, more: float) -> float | None:

@@ -135,6 +135,6 @@ def test_what_is_wrong_with_the_file_is_said_and_the_session_goes_on(twin, tmp_p
     until(lambda: any("is not kept any more" in file.read_text() for file in logs("*/logs/session.log")))
     assert any(INDEX_FILE in file.read_text() for file in logs("*/logs/index.log"))
     assert session.process.poll() is None
-    _, said = session.end(signal.SIGTERM)
+    printed, said = session.end(signal.SIGTERM)
     assert "index.db is not kept any more" in said
-    assert "stopped" in said
+    assert "stopped" in printed
