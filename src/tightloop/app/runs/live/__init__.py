@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tightloop import modules_on_use
 
 if TYPE_CHECKING:
+    from tightloop.app.runs.live import index as index
     from tightloop.app.runs.live import live as live
     from tightloop.app.runs.live import outside as outside
     from tightloop.app.runs.live import paper as paper

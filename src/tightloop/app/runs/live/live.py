@@ -73,7 +73,7 @@ class LiveOptions(PaperOptions):
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, AccountRefused, SessionHeld, VenueUnreachable."""
-    machine = Machine(Home(options.home))
+    machine = Machine(Home(options.home), is_followed=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(life(names, options, say, on_second, machine))
 

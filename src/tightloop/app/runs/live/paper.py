@@ -41,6 +41,8 @@ def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: C
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(SessionRun(prepared, venue, Machine(home), found, options, say, on_second).run())
+            return runner.run(
+                SessionRun(prepared, venue, Machine(home, is_followed=True), found, options, say, on_second).run()
+            )
     finally:
         found.close()

@@ -159,7 +159,7 @@ class SessionRun:
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
-            self._about["state"] = str(state)
+            self._about |= {"state": str(state), "since_ns": self._clock.now_ns()}
             try:
                 self._home.write_session(self._about["id"], self._about)
             except OSError as error:
@@ -170,7 +170,8 @@ class SessionRun:
         self._become(SessionState.STARTING)
         async with self._machine.network() as self._transport:
             await self._start()
-            return await self._follow()
+            async with self._machine.followed(self._about["id"], self._say):
+                return await self._follow()
 
     # Starting
 
@@ -359,6 +360,7 @@ class SessionRun:
     def _end(self) -> SessionEnd:
         session = self._session
         if self._error is not None:
+            self._about["reason"] = str(self._error) or type(self._error).__name__
             self._become(SessionState.ERROR)
             self._close_journal()
             raise self._error
@@ -411,6 +413,7 @@ class SessionRun:
         self._pulse.session = self._operator.session = self._silence.session = self._kills.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()
+        self._about["reason"] = str(error)
         self._become(SessionState.ERROR)
         self._pulse.wake()
         return begun
@@ -429,6 +432,7 @@ class SessionRun:
         self._are_entries_over = True
         self._operator.refuse_entries()
         self._say(f"no more entries are taken: {why}")
+        self._about["reason"] = why
         self._become(SessionState.ERROR)
 
     async def _look_for_silence(self) -> None:
