@@ -395,7 +395,7 @@ def test_torn_off_limited_and_restarted_the_rows_are_the_twins_and_a_backtest_ru
     assert torn(whole["trades"], twin, 4, signal.SIGINT) == 130
     assert torn(whole["trades"], twin, 2, signal.SIGKILL) == -signal.SIGKILL
     faults.armed.clear()
-    with pytest.raises(UnfitDataError, match="holes: missing: .* in 1 gap"):
+    with pytest.raises(UnfitDataError, match=r"holes: missing: .* in 1 gap"):
         Catalog(root).ticks("trades", BTC)
     stored = next((root / "trades").rglob("*.parquet"))
     before = pq.read_table(stored, columns=["trade_id"])["trade_id"].to_numpy()
