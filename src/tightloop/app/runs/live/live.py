@@ -183,7 +183,6 @@ class LiveRun(SessionRun):
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
         )  # fmt: skip
         if begun is not None:
-            self._are_entries_over = bool(begun.poisoned)
             self._rounds.want_fills()
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
@@ -380,10 +379,18 @@ class LiveRun(SessionRun):
             not self._is_ready
             and agrees
             and not self._is_clock_off
+            and not self._holds.causes
             and self._reports.is_open
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")
+
+    def _stop_entries(self, why: str) -> None:
+        self._become_ready(False, why)
+
+    def _resume_entries(self) -> None:
+        """Compare at once: the session is ready when the account agrees."""
+        self._look_soon.set()
 
     def _become_ready(self, is_ready: bool, why: str) -> None:
         if is_ready == self._is_ready:
