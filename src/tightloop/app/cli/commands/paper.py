@@ -105,6 +105,7 @@ def print_json(shown: View) -> None:
         "outside",
         "feed_age_s",
         "waiting",
+        "held",
     )
     click.echo(json.dumps({name: shown[name] for name in names}))
     sys.stdout.flush()

@@ -41,6 +41,7 @@ from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver import snapshots
+from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
@@ -142,6 +143,8 @@ class SessionRun:
         self._tasks: Tasks
         self._kills: KillSwitch
         self._watch: JournalWatch
+        self._crowd: Crowd
+        self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = False
         self._about: dict[str, Any] = {}
@@ -211,6 +214,7 @@ class SessionRun:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
+            self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
@@ -265,7 +269,8 @@ class SessionRun:
         operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
         self._kills = KillSwitch(self._home, session, self._say)
         self._kills.look()
-        watch = self._watch = JournalWatch(self._journal, self._refuse_entries)
+        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
+        self._crowd = Crowd(session, *self._holds.of("queue"))
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
@@ -309,9 +314,11 @@ class SessionRun:
         was = gate_of(self._session.plan)
         self._become(SessionState.PAUSED if was.is_paused else SessionState.RUNNING)
         self._go_on_ending(was)
-        if was.is_not_ready and not was.is_stopping:
+        if was.is_not_ready and self._are_entries_over and not was.is_stopping:
             self._become(SessionState.ERROR)
             self._say("it took no more entries when its process ended, and takes none now; stop it and start another")
+        elif was.is_not_ready and not self._holds.causes:
+            self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
         """Finish an end that the last process began."""
@@ -321,8 +328,9 @@ class SessionRun:
             self._stop.set()
 
     def _after_batch(self) -> None:
-        """Look whether the journal takes what was stepped."""
+        """Look whether the journal takes what was stepped, and whether the session keeps up."""
         self._watch.look()
+        self._crowd.look()
 
     def _socket(self, plan: SocketPlan) -> SupervisedSocket:
         async def same() -> SocketPlan:
@@ -410,7 +418,8 @@ class SessionRun:
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
         self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
-        self._pulse.session = self._operator.session = self._silence.session = self._kills.session = self._session
+        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd):
+            one.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()
         self._about["reason"] = str(error)
@@ -434,6 +443,16 @@ class SessionRun:
         self._say(f"no more entries are taken: {why}")
         self._about["reason"] = why
         self._become(SessionState.ERROR)
+
+    def _stop_entries(self, why: str) -> None:
+        """Take no entries for a while; exits go on."""
+        self._operator.refuse_entries()
+        self._say(f"no entries are taken: {why}")
+
+    def _resume_entries(self) -> None:
+        if not self._are_entries_over:
+            self._operator.allow_entries()
+            self._say("entries are taken again")
 
     async def _look_for_silence(self) -> None:
         """Tell the session of feeds that are silent, while they are."""
@@ -475,7 +494,7 @@ class SessionRun:
             "id": self._about["id"], "state": str(self.state), "epoch": self._journal.epoch,
             "facts": self._session.fact_count, "waiting": len(intake), "conflated": intake.conflated_count,
             "feed_age_s": None if not feed.received_ns else round((now_ns - feed.received_ns) * 1e-9, 3),
-            "sockets": dict(self._sockets), "ts_ns": now_ns,
+            "sockets": dict(self._sockets), "ts_ns": now_ns, "held": dict(self._holds.causes),
             "lease": {"pid": os.getpid(), "epoch": self._journal.epoch},
         }  # fmt: skip
         return shown
