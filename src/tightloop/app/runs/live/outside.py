@@ -8,7 +8,7 @@ from typing import Any
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
-from tightloop.app.runs.live.kills import check_scope
+from tightloop.app.runs.live.watching.kills import check_scope
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.view import account_view

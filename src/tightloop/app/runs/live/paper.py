@@ -11,7 +11,8 @@ from pathlib import Path
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.run import HELD, PaperOptions, Say, SessionEnd, SessionRun, loop_factory
+from tightloop.app.runs.live.options import HELD, PaperOptions, SessionEnd
+from tightloop.app.runs.live.run import Say, SessionRun, loop_factory
 from tightloop.app.runs.live.venues import VENUES
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.runtime.session.driver.view import View

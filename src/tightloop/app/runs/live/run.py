@@ -15,8 +15,6 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tightloop import __version__
@@ -25,12 +23,12 @@ from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState,
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.journal_watch import JournalWatch
-from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.outside import AT_RISK
+from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.warm_up import warm_up_facts
+from tightloop.app.runs.live.watching.journal import JournalWatch
+from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -63,44 +61,7 @@ if sys.platform != "win32":
 TELL_S = 1.0
 SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
-DONE, HELD = 0, 3
-"""Exit codes: stopped; the session runs already."""
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperOptions:
-    """Options of ``tightloop paper``. ``for_s``: how long it runs, None: until it is stopped.
-
-    ``keeps``: positions are kept at the end, unless an operator asks for another end.
-    """
-
-    venue: str
-    url: str | None
-    home: Path
-    instruments: tuple[str, ...]
-    account: str | None
-    for_s: float | None
-    keeps: bool = True
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
-    """How a session ended. ``is_interrupted``: by Ctrl-C."""
-
-    session: str
-    state: str
-    state_hash: str
-    has_position: bool
-    is_interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the command."""
-        if self.state == SessionState.ERROR:
-            return 1
-        return AT_RISK if self.has_position else 130 if self.is_interrupted else DONE
 
 
 def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
