@@ -195,7 +195,7 @@ def test_a_session_on_a_full_disk_ends_entries_within_a_second_and_goes_on_when_
     keeps.write_text(QUICK.read_text(encoding="utf-8").replace("0.05}", "50}").replace('"< slow"', '"< 1"'), "utf-8")
     with small_disk(tmp_path) as (what, home, fill, free):
         with capfd.disabled():
-            print(f"\ndisk full: {what}")  # noqa: T201 - the reader has to know which
+            print(f"\ndisk full: {what}")
         session = Live(home, twin.url, file=keeps)
         try:
             session.until(lambda shown: shown["positions"])

@@ -32,9 +32,8 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
-from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
 from tightloop.ports.market_data import VenueMark
@@ -90,11 +89,8 @@ async def life(
     machine: Machine,
 ) -> SessionEnd:  # fmt: skip
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
     starting.refuse_carry(names)
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)

@@ -1,14 +1,12 @@
 """Venues by their names on the command line: which dialect, and where; and what is traded there."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from tightloop.adapters.venues._shared.calls import Hosts
+from tightloop.adapters import venues
 from tightloop.adapters.venues._shared.http import check_url
-from tightloop.adapters.venues.binance_usdm import HOSTS, BinanceUsdm
-from tightloop.model.errors import TightloopError
+from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import VenueDialect
@@ -37,18 +35,16 @@ class ChosenVenue:
     dialect: VenueDialect
 
 
-def _binance_usdm(url: str | None) -> ChosenVenue:
-    hosts = HOSTS if url is None else Hosts.at(_checked(url))
-    return ChosenVenue("binance-usdm", hosts.main, BinanceUsdm(hosts))
-
-
-def _checked(url: str) -> str:
-    """Return the base of a URL; plain http goes to this machine alone. Raises InputError."""
-    check_url(url)
-    return url.rstrip("/")
-
-
-VENUES: Mapping[str, Callable[[str | None], ChosenVenue]] = MappingProxyType({"binance-usdm": _binance_usdm})
+def chosen(name: str, url: str | None) -> ChosenVenue:
+    """Return the venue of a name; plain http goes to this machine alone. Raises InputError."""
+    names = venues.venue_names()
+    if name not in names:
+        remedy = f"write one of {', '.join(names)}"
+        raise InputError.one("command line", None, "--venue", f"{name!r} is not a venue", remedy)
+    if url is not None:
+        check_url(url)
+    dialect, where = venues.load(name, url)
+    return ChosenVenue(name, where, dialect)
 
 
 async def listed(venue: ChosenVenue, transport: Transport, now_ns: Callable[[], int]) -> list[ListedInstrument]:
