@@ -215,6 +215,8 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    decoders = [environment.python, "-m", "tests.adapters.venues.fuzz_decoders"]
+    failed += ["decoders"] if run_openly(decoders) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
         failed += ["pictures"] if run_openly(pictures) else []
@@ -223,7 +225,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             print(f"Python {version}:")
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
-    return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
+    return closing(failed, f"lint, the tests above, {told}, fuzz, decoders, pictures, every supported Python", start_s)
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
