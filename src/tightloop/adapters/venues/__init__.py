@@ -11,9 +11,9 @@ from tightloop.ports.venue import VenueDialect
 
 
 def venue_names() -> list[str]:
-    """Return the names of all venues in alphabetical order, without importing them."""
+    """Return the names of all venues with a dialect, in alphabetical order, without importing them."""
     files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
-    return sorted(file.stem.replace("_", "-") for file in files if file.stem[0] != "_")
+    return sorted(file.stem.replace("_", "-") for file in files if file.stem[0] != "_" and file.stem != "generic_ccxt")
 
 
 def load(name: str, url: str | None) -> tuple[VenueDialect, str]:

@@ -34,6 +34,7 @@ from tightloop.app.runs.live.run import (
 )
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
+from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
 from tightloop.ports.market_data import VenueMark
@@ -91,6 +92,9 @@ async def life(
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
     starting.refuse_carry(names)
     venue = chosen(options.venue, options.url)
+    if venue.carrier is not None:
+        message, remedy = f"{venue.name} has market data alone", "use it with `tightloop paper`"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)

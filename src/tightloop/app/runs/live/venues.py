@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from tightloop.adapters import venues
+from tightloop.adapters.venues import generic_ccxt
 from tightloop.adapters.venues._shared.http import check_url
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
@@ -33,16 +36,22 @@ class ChosenVenue:
     name: str
     where: str
     dialect: VenueDialect
+    carrier: Callable[[], AbstractAsyncContextManager[Transport]] | None = None
+    """What carries its calls, where it is not the machine's network. Such a venue has market data alone."""
 
 
 def chosen(name: str, url: str | None) -> ChosenVenue:
     """Return the venue of a name; plain http goes to this machine alone. Raises InputError."""
-    names = venues.venue_names()
-    if name not in names:
-        remedy = f"write one of {', '.join(names)}"
-        raise InputError.one("command line", None, "--venue", f"{name!r} is not a venue", remedy)
     if url is not None:
         check_url(url)
+    if name.startswith(generic_ccxt.PREFIX):
+        exchange = name.removeprefix(generic_ccxt.PREFIX)
+        opened = partial(generic_ccxt.opened, exchange, url)
+        return ChosenVenue(name, url or f"{exchange} by ccxt", generic_ccxt.GenericCcxt(exchange), opened)
+    names = venues.venue_names()
+    if name not in names:
+        remedy = f"write one of {', '.join(names)}; for paper also {generic_ccxt.PREFIX}EXCHANGE, any that ccxt has"
+        raise InputError.one("command line", None, "--venue", f"{name!r} is not a venue", remedy)
     dialect, where = venues.load(name, url)
     return ChosenVenue(name, where, dialect)
 
