@@ -7,8 +7,8 @@ limiter of ccxt sets its pace, at most once in POLL_S.
 
 What ccxt does that matters here (seen in 4.5.90). Amounts of some exchanges are in contracts: they are multiplied by
 the contract's size, so quantities are in base units. Ids of trades are texts, of some exchanges made up from time,
-side, amount and price: only ids of digits are taken, else time and place within the millisecond make the id. With a key,
-load_markets sends signed requests to the production host: there is none, and currencies are not asked for. Book
+side, amount and price: only ids of digits are taken, else time and place within the millisecond make the id. With a
+key, load_markets sends signed requests to the production host: there is none, and currencies are not asked for. Book
 snapshots are fetched whole, because a jump in the versions of a stream raises nothing.
 
 ccxt is imported when the transport is opened: it takes 2 s and 100 MB, and no session with orders loads it.
