@@ -229,6 +229,8 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
         first = str(1_000 * number + 1)
         crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])
         failed += [" ".join(("crash", *options))] if crashed else []
+    decoders = [environment.python, "-m", "tests.adapters.venues.fuzz_decoders"]
+    failed += ["decoders"] if run_openly(decoders) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
         failed += ["pictures"] if run_openly(pictures) else []
@@ -237,7 +239,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             print(f"Python {version}:")
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
-    return closing(failed, f"lint, the tests above, {told}, fuzz, crash, pictures, every supported Python", start_s)
+    return closing(failed, f"lint, the tests above, {told}, fuzz, crash, decoders, pictures, every supported Python", start_s)
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:

@@ -337,6 +337,7 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     assert "--hypothesis-profile=fresh" in tests
     assert "--hypothesis-profile=fresh" in checked
     assert fuzzed == [["--count", "20000"]]
+    assert any("tests.adapters.venues.fuzz_decoders" in command for command in ran.commands)
     assert any("tools/make_pictures.py" in command for command in ran.commands)
     others = [command[-2] for command in ran.commands if "--python" in command]
     assert others == ["3.11", "3.13"], "the environment is of 3.12"
