@@ -28,10 +28,11 @@ from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.journal_watch import JournalWatch
 from tightloop.app.runs.live.kills import KillSwitch
+from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.outside import AT_RISK
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
-from tightloop.app.runs.live.warm_up import warm_up_facts
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -136,6 +137,7 @@ class SessionRun:
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
+        self._books: FollowedBooks | None = None
         self._snapshots: SnapshotWriter
         self._tasks: Tasks
         self._kills: KillSwitch
@@ -225,6 +227,8 @@ class SessionRun:
             self._begin_bars(bars)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
+        if "book" in plan.feed:
+            self._books = self._followed_books(symbols)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, _are_fees_stated(self._prepared.strategies)):
@@ -235,6 +239,17 @@ class SessionRun:
                 self._say(f"{strategy.code.name} defines no on_save: a restart steps the whole session again")
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
+
+    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
+        """Return the books of the session; those that its last process knew are void."""
+        plan, streams = self._session.plan, self._session.driver.streams
+        count = len(plan.instruments)
+        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
+        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
+        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
+        books.lost()
+        self._feed.on_book = books.take
+        return books
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
@@ -276,6 +291,8 @@ class SessionRun:
         for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
             tasks.start(plan.name, self._socket(plan).run)
         tasks.start("funding", self._feed.settle)
+        if self._books is not None:
+            tasks.start("books", self._books.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
@@ -348,6 +365,8 @@ class SessionRun:
         self._sockets[change.name] = change.state.value
         if change.state is SocketState.BACKOFF:
             self._feed.lost()
+            if self._books is not None:
+                self._books.lost()
             self._say(f"{change.name}: {change.reason}")
         elif change.state is SocketState.OPEN:
             task = asyncio.ensure_future(self._feed.catch_up())
