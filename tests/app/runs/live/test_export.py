@@ -21,7 +21,7 @@ from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.results.recorder import KEPT, Recorder
 from tightloop.runtime.session.driver.session import Session
-from tightloop.runtime.session.journal import Journal, RecordKind, events
+from tightloop.runtime.session.journal import Journal, RecordKind, events, records
 from tightloop.runtime.session.market.intake import Intake
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -149,6 +149,7 @@ def test_the_same_receipt_gives_the_same_journal(path, sessions, tmp_path):
             session.take_batch()
         session.finish()
         journal.close()
-        written.append(b"".join(file.read_bytes() for file in sorted((tmp_path / name / "journal").iterdir())))
+        # The files as they are may end in a segment that is prepared in the background.
+        written.append([(one.kind, one.payload) for one in records(LocalDisk(tmp_path / name), "journal")])
     assert written[0] == written[1]
-    assert len(written[0]) > 10_000
+    assert len(written[0]) > 1_000

@@ -92,7 +92,7 @@ class FollowedBooks:
         sequence.lost()
 
     def _void(self, symbol: str) -> None:
-        """Leave a number out, so that the book is void."""
+        """Pass over a number, so that the book is void."""
         price = self._prices.get(symbol, 0.0)
         self._numbers[symbol] += 2
         if price > 0.0:
