@@ -18,6 +18,8 @@ KIND_DEPTHS = {
 NEAREST_MAX = 8
 DATASETS_MAX = 100_000
 RULES_FILE = "instruments.yaml"
+RECORDING_FILE = "recording.yaml"
+"""Of a catalog that a session exported: which session it was."""
 """File beside the folders, with the trading rules of the instruments."""
 
 

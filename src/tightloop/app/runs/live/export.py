@@ -47,6 +47,8 @@ def write_catalog(home: Home, about: Mapping[str, Any], out: Path) -> dict[str, 
         recorded.write_funding(out, instrument, _columns(rates, _RATES))
         counts["funding"] += len(rates)
     recorded.write_rules(out, _rules_text(about["rules"], rules_of(strategies)))
+    said = {name: about[name] for name in ("id", "mode", "venue", "config_hash")}
+    recorded.write_origin(out, str(yaml.safe_dump(said, sort_keys=False)))
     return {"session": about["id"], "catalog": str(out), **counts}
 
 
