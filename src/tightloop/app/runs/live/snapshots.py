@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from tightloop import __version__
-from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.app.runs.live.files import SNAPSHOTS
+from tightloop.app.runs.live.machine import Machine
 from tightloop.model.errors import StrategyError
-from tightloop.ports.clock import TimeSource
+from tightloop.ports.disk import Disk
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import Session
 from tightloop.runtime.session.journal.snapshots import Snapshot, save
@@ -20,14 +20,15 @@ class SnapshotWriter:
     """Writes snapshots of the session that ``session`` returns. ``saved``: the side of a real venue, as bytes."""
 
     def __init__(
-        self, disk: LocalDisk, name: str, journal: Journal, session: Callable[[], Session],
+        self, machine: Machine, disk: Disk, name: str, journal: Journal, session: Callable[[], Session],
         saved: Callable[[], bytes | None], say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._disk, self._name, self._journal = disk, name, journal
+        self._machine, self._disk, self._name, self._journal = machine, disk, name, journal
         self._session, self._saved, self._say = session, saved, say
 
-    async def follow(self, clock: TimeSource) -> None:
+    async def follow(self) -> None:
         """Write a snapshot after so much time or so many facts."""
+        clock = self._machine.clock
         facts, begun_ns = self._session().fact_count, clock.monotonic_ns()
         while True:
             await asyncio.sleep(LOOK_S)
@@ -37,7 +38,7 @@ class SnapshotWriter:
             facts, begun_ns = self._session().fact_count, clock.monotonic_ns()
             snapshot = self._made()
             if snapshot is not None:
-                await asyncio.to_thread(save, self._disk, SNAPSHOTS, snapshot)
+                await self._machine.aside(save, self._disk, SNAPSHOTS, snapshot)
 
     def write(self) -> None:
         """Write a snapshot now, or say why not."""
