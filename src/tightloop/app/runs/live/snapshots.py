@@ -71,7 +71,7 @@ class SnapshotWriter:
 
     async def _reduce(self) -> None:
         """Reduce what lies before the newest base that is old enough."""
-        disk, until_ns, chosen = self._disk, self._machine.clock.now_ns() - self._keep_ns, ""
+        disk, until_ns, chosen, seq = self._disk, self._machine.clock.now_ns() - self._keep_ns, "", 0
         for name in sorted(names(disk, BASES)):
             base = unpack(disk.read(f"{BASES}/{name}"))
             if snapshots.received_ns(base) > until_ns:
