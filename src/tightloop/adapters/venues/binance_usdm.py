@@ -39,6 +39,7 @@ HOSTS = calls.Hosts("https://fapi.binance.com", "https://api.binance.com", "wss:
 # Questions -----------------------------------------------------------------------------------------------------------
 
 _ALGO = ("", "Algo")
+_LEAVING = ("PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE")
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.GTT: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -178,7 +179,8 @@ def _position(row: Row) -> ex.PositionReport:
         symbol=string(row["symbol"]), qty=number(row["positionAmt"]), entry_price=positive(row["entryPrice"]),
         mark=positive(row.get("markPrice")), liquidation_price=positive(row.get("liquidationPrice")),
         leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) != 0.0,
-        ts_ns=ns(row["updateTime"]),
+        ts_ns=ns(row["updateTime"]), margin=positive(row.get("isolatedMargin")),
+        maintenance=optional(row.get("maintMargin")),
     )  # fmt: skip
 
 
@@ -232,10 +234,8 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
             continue
         rules = {one["filterType"]: one for one in row["filters"]}
         price, lot, band = rules["PRICE_FILTER"], rules["LOT_SIZE"], rules.get("PERCENT_PRICE", {})
-        market_lot, notional = (
-            rules.get("MARKET_LOT_SIZE", {}),
-            rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {},
-        )
+        market_lot = rules.get("MARKET_LOT_SIZE", {})
+        notional = rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {}
         yield md.ListedInstrument(
             symbol=string(row["symbol"]), status=string(row["status"]), is_trading=row["status"] == "TRADING",
             base_asset=string(row["baseAsset"]), settle_asset=string(row.get("marginAsset") or row["quoteAsset"]),
@@ -243,6 +243,7 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
             multiplier=1.0, qty_max=positive(lot["maxQty"]), market_qty_max=positive(market_lot.get("maxQty")),
             min_notional=optional(notional.get("notional", notional.get("minNotional"))),
             price_band_up=positive(band.get("multiplierUp")), price_band_down=positive(band.get("multiplierDown")),
+            is_leaving=row["status"] in _LEAVING,
         )  # fmt: skip
 
 

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home, Lease
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
+from tightloop.adapters.venues._shared.sockets import (
+    SocketChange,
+    SocketState,
+    SocketUse,
+    SupervisedSocket,
+    backoff_words,
+)
 from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
@@ -33,7 +39,7 @@ from tightloop.app.runs.live.run import (
     loop_factory,
 )
 from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, VenueUnreachable
-from tightloop.core.domain.enums import EventKind, Pause, SessionControl
+from tightloop.core.domain.enums import EventKind, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
@@ -54,6 +60,7 @@ from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
 from tightloop.runtime.session.reconcile.records import Finding
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 
 ROUND_S, ROUND_SOON_S, ROUND_UNREADY_S = 10.0, 1.0, 5.0
 QUICK_ROUNDS, QUICK_S = 4, 0.3
@@ -294,7 +301,7 @@ class LiveRun(SessionRun):
         """Compare at once after a connection was lost: what was reported meanwhile is asked for."""
         self._sockets[change.name] = change.state.value
         if change.state is SocketState.BACKOFF:
-            self._say(f"{change.name}: {change.reason}")
+            self._say(backoff_words(change))
             if self._reports_timer is None:
                 self._reports_timer = asyncio.get_running_loop().call_later(REPORTS_GONE_S, self._miss_reports)
         elif change.state is SocketState.OPEN:
@@ -387,6 +394,16 @@ class LiveRun(SessionRun):
     def _on_answer(self, answer: VenueAnswer) -> None:
         if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
             self._rounds.filled_ns[answer.instrument] = self._venue_ns()
+        elif answer.reason in (Reason.RULES_CHANGED, Reason.DELISTED):
+            self._rules.soon.set()
+
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Give the desk what it rounds by, before the step makes orders by it."""
+        super()._on_rules(change)
+        if change.now is not None:
+            self._account.relist(
+                change.instrument, change.now.price_increment, change.now.lot_size, change.now.multiplier
+            )
 
     def _on_strange(self, report: ex.Report) -> None:
         if isinstance(report, ex.WalletReport) and report.cause != "ORDER":

@@ -21,13 +21,13 @@ from typing import Any
 
 from tightloop import __version__
 from tightloop.adapters.stores.home import Lease
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.journal_watch import JournalWatch
 from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.market.sockets import MarketSockets
 from tightloop.app.runs.live.outside import AT_RISK
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.warm_up import warm_up_facts
@@ -38,7 +38,6 @@ from tightloop.model.times import iso
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
-from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
@@ -46,6 +45,7 @@ from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
+from tightloop.runtime.session.driver.time_lost import wait_ns
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
 from tightloop.runtime.session.journal.snapshots import Snapshot
@@ -54,6 +54,8 @@ from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
+from tightloop.runtime.session.market.rules import RulesWatch, words_of
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
 if sys.platform != "win32":
@@ -61,7 +63,7 @@ if sys.platform != "win32":
 
 TELL_S = 1.0
 SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
-SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
+SILENCE_LOOK_S = 0.25
 DONE, HELD = 0, 3
 """Exit codes: stopped; the session runs already."""
 Say = Callable[[str], None]
@@ -146,6 +148,7 @@ class SessionRun:
         self._are_entries_over = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
+        self._rules: RulesWatch
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -211,6 +214,7 @@ class SessionRun:
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._answers = answers_in(records(disk, files.JOURNAL))
+            await asyncio.sleep(wait_ns(begun.last_ns, self._clock.now_ns()) * 1e-9)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -268,9 +272,10 @@ class SessionRun:
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
-        for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
-            tasks.start(plan.name, self._socket(plan).run)
+        MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say).start(tasks, kinds)
         tasks.start("funding", self._feed.settle)
+        self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
+        tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
@@ -323,29 +328,9 @@ class SessionRun:
         """Look whether the journal takes what was stepped."""
         self._watch.look()
 
-    def _socket(self, plan: SocketPlan) -> SupervisedSocket:
-        async def same() -> SocketPlan:
-            return plan
-
-        use = SocketUse(same, None, lambda: self._clock.now_ns() // 1_000_000, SILENCE_S)
-        chance = random.Random(f"{self._about['id']} {plan.name}").random
-        return SupervisedSocket(
-            use, self._venue.dialect, self._transport, self._clock, chance, self._feed.take, self._on_socket
-        )
-
-    def _on_socket(self, change: SocketChange) -> None:
-        """Follow the state of a socket: what was missed while it was gone is asked for once it is open again."""
-        self._sockets[change.name] = change.state.value
-        if change.state is SocketState.BACKOFF:
-            self._feed.lost()
-            self._say(f"{change.name}: {change.reason}")
-        elif change.state is SocketState.OPEN:
-            task = asyncio.ensure_future(self._feed.catch_up())
-            task.add_done_callback(self._on_caught_up)
-
-    def _on_caught_up(self, task: asyncio.Future[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._say(f"missed prints were not told: {task.exception()}")
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Say what the venue has changed; the step is told next."""
+        self._say(f"warning: rules {words_of(change)}")
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
@@ -409,6 +394,7 @@ class SessionRun:
         now = self._clock.now_ns
         self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
         self._pulse.session = self._operator.session = self._silence.session = self._kills.session = self._session
+        self._rules.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()
         self._become(SessionState.ERROR)

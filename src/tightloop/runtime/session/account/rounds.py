@@ -23,6 +23,7 @@ from tightloop.runtime.session.driver.view import View, number
 from tightloop.runtime.session.market.feed import VenueRefused
 from tightloop.runtime.session.reconcile import records, rounds
 from tightloop.runtime.session.reconcile.comparison import BEFORE_NS
+from tightloop.runtime.session.reconcile.margin import Nearness
 from tightloop.runtime.session.reconcile.records import Finding, OurPosition, OurView, Suspicions, VenueRound
 
 EVIDENCE = (ex.ListFills, ex.ListOrders, ex.ListIncome)
@@ -51,6 +52,7 @@ class Rounds:
     wanted: list[ex.Request] = field(default_factory=list)
     had_foreign: bool = False
     since_ns: dict[str, int] = field(default_factory=dict)
+    near: dict[str, Nearness] = field(default_factory=dict)
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -81,9 +83,9 @@ class Rounds:
             self.settle()
         fold = self.driver.fold
         view = self._view()
-        before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys))
+        before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
-        self.since_ns = dict(found.suspicions.since_ns)
+        self.since_ns, self.near = dict(found.suspicions.since_ns), dict(found.suspicions.near)
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:

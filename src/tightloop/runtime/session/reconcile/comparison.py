@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tightloop.ports.execution import FillReport, Report, Request
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import SECOND_NS, Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile.margin import Nearness
 from tightloop.runtime.session.reconcile.records import Finding, FindingKind, OurView, Suspicions, VenueRound
 
 APART_NS = 10 * SECOND_NS
@@ -28,6 +29,7 @@ class Comparison:
     doubts: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    near: dict[str, Nearness] = field(default_factory=dict)
     differs: bool = False
 
     def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:

@@ -9,11 +9,9 @@ from tightloop.core.domain.enums import EventKind, Origin
 from tightloop.ports.execution import FillOrigin, FillReport, ListFills, ListOrders, PositionReport
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile import margin
 from tightloop.runtime.session.reconcile.comparison import Comparison
 from tightloop.runtime.session.reconcile.records import FindingKind, OurPosition
-
-DISTANCES = ((0.10, Urgency.CRITICAL), (0.20, Urgency.WARNING), (0.30, Urgency.INFO))
-"""Distance of the mark to the liquidation price, as a share of the mark, and how urgent it is."""
 
 _FORCED = {
     FillOrigin.LIQUIDATION: Origin.LIQUIDATION,
@@ -174,9 +172,8 @@ def _tell_mark(this: Comparison, position: OurPosition, there: PositionReport) -
     liquidation = max(0.0, there.liquidation_price)
     answer = VenueAnswer(EventKind.MARK_REPORTED, instance=position.instance, instrument=position.instrument)
     this.answers.append(replace(answer, price=there.mark, stop_price=liquidation, ts_event_ns=there.ts_ns))
-    distance = abs(there.mark - liquidation) / there.mark
-    for limit, urgency in DISTANCES:
-        if liquidation and distance < limit:
-            text = f"the mark is {distance:.1%} from the liquidation price"
-            this.find(FindingKind.LIQUIDATION_NEAR, urgency, position.symbol, text, ours=liquidation, theirs=there.mark)
-            return
+    near, crossed = margin.crossings(there, this.before.near.get(position.symbol, margin.Nearness()))
+    this.near[position.symbol] = near
+    for one in crossed:
+        numbers = {"ours": liquidation, "theirs": there.mark}
+        this.find(FindingKind.LIQUIDATION_NEAR, one.urgency, position.symbol, one.text, **numbers)

@@ -15,6 +15,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
 from tightloop.runtime.session.desk.state import State, Wire
+from tightloop.runtime.session.reconcile.margin import Nearness
 
 
 class FindingKind(IntEnum):
@@ -113,6 +114,7 @@ class Suspicions:
     agreed_ns: int = 0  # 0: no round has been yet
     since_ns: Mapping[str, int] = field(default_factory=dict)
     keys: tuple[int, ...] = ()
+    near: Mapping[str, Nearness] = field(default_factory=dict)  # by symbol: how near a liquidation was told to be
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""A venue's public market beside a session: its sockets."""
