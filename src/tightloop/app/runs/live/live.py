@@ -410,6 +410,7 @@ class LiveRun(SessionRun):
             self._rounds.want_income()
             self._look_soon.set()
         elif isinstance(report, ex.FillReport):
+            self._rounds.reported.append(report)
             self._look_soon.set()
 
     def _on_finding(self, finding: Finding) -> None:

@@ -7,7 +7,7 @@ round of a session, what the wallet has beyond its capital is told to be outside
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tightloop.core.domain.enums import Correction, EventKind
 from tightloop.core.domain.types import Record
@@ -53,6 +53,8 @@ class Rounds:
     had_foreign: bool = False
     since_ns: dict[str, int] = field(default_factory=dict)
     near: dict[str, Nearness] = field(default_factory=dict)
+    reported: list[ex.FillReport] = field(default_factory=list)
+    """Fills of no order here that the private stream has told of, until they are booked."""
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -82,6 +84,8 @@ class Rounds:
             self.is_new = False
             self.settle()
         fold = self.driver.fold
+        self._forget_booked()
+        theirs = replace(theirs, reported=tuple(self.reported))
         view = self._view()
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
@@ -99,6 +103,15 @@ class Rounds:
         self.hold()
         await self._carry_out(found.requests)
         return found.is_agreed
+
+    def _forget_booked(self) -> None:
+        """Forget reported fills that are booked, that are old, or that are of other symbols."""
+        since_ns, keys, key_of = self.now_ns() - BEFORE_NS, self.driver.fold.keys, self.driver.fold.key_of
+        self.reported = [
+            one
+            for one in self.reported
+            if one.symbol in self.symbols and one.ts_ns >= since_ns and key_of(one.trade_id) not in keys
+        ]
 
     async def _ask(self) -> VenueRound:
         """Ask one round, with the evidence that the last one wanted."""

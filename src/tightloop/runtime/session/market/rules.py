@@ -27,6 +27,8 @@ _OF_STATE = {
     "min_notional": "min_notional", "qty_max": "qty_max", "market_qty_max": "market_qty_max",
 }  # fmt: skip
 """Fields of ListedInstrument that INSTRUMENT has, by its names."""
+MAXIMA = ("qty_max", "market_qty_max")
+"""Rules that a plan does not state: in State they are 0 until the venue's list was seen."""
 
 
 class RulesWatch:
@@ -80,7 +82,8 @@ class RulesWatch:
             row = instruments[change.instrument]
             if change.now is None and int(row["status"]) == TradingStatus.DELISTED:
                 continue  # it was told
-            self._on_change(change)
+            if not all(name in MAXIMA and float(row[name]) == 0.0 for name in change.changed):
+                self._on_change(change)  # a largest size that was not known is no news
             if change.now is None or not {*_OF_STATE, "status"}.isdisjoint(change.changed):
                 self.session.intake.put_event(changed_event(change, row))
 

@@ -35,10 +35,16 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry_differs = is_alone and not differs and abs(entry - position.entry_price) > 1e-6 * position.entry_price
     if not differs and not entry_differs:
         return
+    this.is_unsettled = True
     label = f"position {position.symbol} {difference:.9g}" if differs else f"entry {position.symbol} {entry:.9g}"
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):
         _correct(this, position, difference, entry)
+        return
+    reported = [one for one in this.venue.reported if one.symbol == position.symbol]
+    told = _explanation(this, reported, difference, slack) if differs else None
+    if told is not None:
+        _book(this, position, told)
         return
     fills = this.venue.fills.get(position.symbol)
     if fills is None:
@@ -75,7 +81,7 @@ def _feed(this: Comparison, fill: FillReport) -> bool:
 
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
     """Return whether a fill is of an order that is known here."""
-    return fill.origin == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
+    return this.origin_of(fill) == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
 
 
 def _explanation(
@@ -97,7 +103,7 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     for fill in fills:
         key = this.key_of(fill.trade_id)
         this.keys.append(key)
-        origin = _FORCED.get(fill.origin, Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
+        origin = _FORCED.get(this.origin_of(fill), Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,

@@ -97,7 +97,10 @@ class OurView:
 
 @dataclass(frozen=True, slots=True)
 class VenueRound:
-    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for."""
+    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for.
+
+    ``reported``: fills of no order here, from the private stream; what they explain is believed at once.
+    """
 
     orders: tuple[OrderReport, ...]
     positions: tuple[PositionReport, ...]
@@ -105,6 +108,7 @@ class VenueRound:
     fills: Mapping[str, tuple[FillReport, ...]] = field(default_factory=dict)
     history: Mapping[str, tuple[OrderReport, ...]] = field(default_factory=dict)
     income: tuple[IncomeReport, ...] | None = None
+    reported: tuple[FillReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
