@@ -39,7 +39,6 @@ HOSTS = calls.Hosts("https://fapi.binance.com", "https://api.binance.com", "wss:
 # Questions -----------------------------------------------------------------------------------------------------------
 
 _ALGO = ("", "Algo")
-_LEAVING = ("PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE")
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.GTT: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -127,9 +126,8 @@ _ORIGINS = {"autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOri
 
 
 def _origin(row: Row) -> ex.FillOrigin:
-    return next(
-        (kind for start, kind in _ORIGINS.items() if row["clientOrderId"].startswith(start)), ex.FillOrigin.ORDER
-    )
+    name = string(row["clientOrderId"])
+    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), ex.FillOrigin.ORDER)
 
 
 def _order(row: Row) -> ex.OrderReport:
@@ -242,12 +240,11 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
         yield md.ListedInstrument(
             symbol=string(row["symbol"]), status=string(row["status"]), is_trading=row["status"] == "TRADING",
             base_asset=string(row["baseAsset"]), settle_asset=string(row.get("marginAsset") or row["quoteAsset"]),
-            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]),
-            multiplier=1.0, qty_max=positive(lot["maxQty"]),
-            market_qty_max=positive(rules.get("MARKET_LOT_SIZE", {}).get("maxQty")),
+            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]), multiplier=1.0,
+            qty_max=positive(lot["maxQty"]), market_qty_max=positive(rules.get("MARKET_LOT_SIZE", {}).get("maxQty")),
             min_notional=optional(notional.get("notional", notional.get("minNotional"))),
             price_band_up=positive(band.get("multiplierUp")), price_band_down=positive(band.get("multiplierDown")),
-            is_leaving=row["status"] in _LEAVING,
+            is_leaving=row["status"] in ("PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE"),
         )  # fmt: skip
 
 
