@@ -244,7 +244,7 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
             qty_max=positive(lot["maxQty"]), market_qty_max=positive(rules.get("MARKET_LOT_SIZE", {}).get("maxQty")),
             min_notional=optional(notional.get("notional", notional.get("minNotional"))),
             price_band_up=positive(band.get("multiplierUp")), price_band_down=positive(band.get("multiplierDown")),
-            is_leaving=row["status"] in ("PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE"),
+            is_leaving=string(row["status"]).startswith(("PRE_", "DELIVER", "SETTLING", "CLOSE")),
         )  # fmt: skip
 
 

@@ -53,9 +53,12 @@ class SocketChange:
     ts_ns: int
 
 
-def backoff_words(change: SocketChange) -> str:
-    """Return for people why a socket is gone; from CRITICAL_ATTEMPTS connections in vain on it is critical."""
-    text = f"{change.name}: {change.reason}"
+def backoff_words(change: SocketChange, name: str = "") -> str:
+    """Return for people why a socket is gone; from CRITICAL_ATTEMPTS connections in vain on it is critical.
+
+    ``name``: of one that has none yet.
+    """
+    text = f"{change.name or name}: {change.reason}"
     if change.attempts < CRITICAL_ATTEMPTS:
         return text
     return f"critical: {text}; {change.attempts} connections in vain, tried again for ever"

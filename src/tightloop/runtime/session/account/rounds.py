@@ -55,6 +55,7 @@ class Rounds:
     near: dict[str, Nearness] = field(default_factory=dict)
     reported: list[ex.FillReport] = field(default_factory=list)
     """Fills of no order here that the private stream has told of, until they are booked."""
+    is_first: bool = True
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -89,7 +90,8 @@ class Rounds:
         view = self._view()
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
-        self.since_ns, self.near = dict(found.suspicions.since_ns), dict(found.suspicions.near)
+        self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
+        self.near = dict(found.suspicions.near)
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
@@ -110,7 +112,7 @@ class Rounds:
         self.reported = [
             one
             for one in self.reported
-            if one.symbol in self.symbols and one.ts_ns >= since_ns and key_of(one.trade_id) not in keys
+            if one.symbol in self.symbols and one.ts_ns >= since_ns and key_of(one.symbol, one.trade_id) not in keys
         ]
 
     async def _ask(self) -> VenueRound:
@@ -193,6 +195,7 @@ class Rounds:
             positions=tuple(self._position(state, symbol, at) for symbol, at in self.symbols.items()),
             is_ours=self._is_ours,
             has_foreign=self.had_foreign,
+            is_first=self.is_first,
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:

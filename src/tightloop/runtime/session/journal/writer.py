@@ -48,6 +48,8 @@ Payload = bytes | bytearray | memoryview
 LOCK = "journal.lock"
 NEXT_EPOCH = 0
 """In place of an epoch: the one after the last in the journal."""
+ROOM_BYTES = 256 * 1_024
+"""What has to be free beside the segments: snapshots, states and logs of a session."""
 _PAGE_BYTES = 4_096
 _pack_head, _pack_body = struct.Struct("<II").pack, struct.Struct("<BBH").pack  # a frame; the crc is of the second part
 _PADDING = tuple(bytes(count) for count in range(8))
@@ -251,6 +253,20 @@ class Journal:
         self._forget_synced()
         self._file.sync_behind()
 
+    @property
+    def written(self) -> int:
+        """Where the next record will stand, in bytes of the session's journal."""
+        return self._position + self._offset
+
+    @property
+    def synced(self) -> int:
+        """Up to where records are known to survive the loss of power, counted as ``written`` is."""
+        self._forget_synced()
+        if self._unsynced:
+            file, position, _ = self._unsynced[0]
+            return position + file.synced_end
+        return self._position + self._file.synced_end
+
     def failure(self) -> OSError | None:
         """Return the first error of a sync, None if none failed."""
         if self._failure is None:
@@ -269,6 +285,19 @@ class Journal:
             self._blocked = None
             self._secure_next(0)
         return self._blocked is None
+
+    def lack_of_room(self) -> OSError | None:
+        """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
+
+        A full journal needs its next segment; before that, what a session writes beside it has to fit.
+        """
+        need = ROOM_BYTES if self._blocked is None else self._sizes.of(self.segment + 1)
+        try:
+            self._disk.check_room(self._folder, need)
+        except OSError as error:
+            return error
+        self.try_again()
+        return self._blocked
 
     def close(self) -> None:
         """Close the files after a sync. Raises OSError of the sync, with the files released."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from tightloop.ports.execution import FillOrigin, FillReport, Report, Request
+from tightloop.ports.execution import FillOrigin, FillReport, OrderReport, Report, Request
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import SECOND_NS, Urgency, VenueAnswer
 from tightloop.runtime.session.reconcile.margin import Nearness
@@ -48,9 +48,9 @@ class Comparison:
         flags = {name: bool(value) for name, value in more.items()}
         self.findings.append(Finding(kind, urgency, subject, ours, theirs, text, **flags))
 
-    def key_of(self, trade_id: str) -> int:
-        """Return the key of a trade or of a row of income."""
-        return ids.fill_key(self.view.venue, self.view.account, trade_id)
+    def key_of(self, trade_id: str, symbol: str = "") -> int:
+        """Return the key of a trade on a symbol, or of a row of income."""
+        return ids.fill_key(self.view.venue, self.view.account, symbol, trade_id)
 
     @property
     def since(self) -> int:
@@ -61,7 +61,7 @@ class Comparison:
         """Return who asked for a fill; lists of fills do not say it, those of orders do."""
         if fill.origin != FillOrigin.ORDER:
             return fill.origin
-        listed = (*self.venue.reported, *self.venue.history.get(fill.symbol, ()))
+        listed: tuple[FillReport | OrderReport, ...] = (*self.venue.reported, *self.venue.history.get(fill.symbol, ()))
         return next((one.origin for one in listed if one.venue_order_id == fill.venue_order_id), fill.origin)
 
     def name_of(self, fill: FillReport) -> str:

@@ -27,6 +27,9 @@ class Nearness:
     cushion: int = 0
 
 
+FAR = Nearness()
+
+
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """A limit that was crossed. ``value``: the measure."""

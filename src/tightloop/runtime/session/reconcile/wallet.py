@@ -35,11 +35,11 @@ def compare(this: Comparison) -> None:
     if not wallets or math.isnan(view.wallet):
         return
     difference = wallets[0] - view.wallet - _book_recorded(this, wallets[0])
-    if this.is_unsettled:
-        return  # fills that are not booked here have moved it
     if abs(difference) <= max(WALLET_MIN, WALLET_SHARE * abs(view.wallet)):
         return
-    is_ripe = this.is_ripe(f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0))
+    is_ripe = not this.is_unsettled and this.is_ripe(  # else fills that are not booked here have moved it
+        f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0)
+    )
     if this.venue.income is None:
         this.requests.append(ListIncome(this.since))
         return
