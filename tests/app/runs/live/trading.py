@@ -146,9 +146,9 @@ def differences(truth, shown):
         compare(f"position {symbol}", held.get(symbol, 0.0), there.get(symbol, 0.0))
     mine = [row for row in truth["fills"] if row["client_id"].startswith("tl")]
     compare("fills", len([row for row in shown["fills"] if row["client_id"].startswith("tl")]), len(mine))
-    by_id = {row["trade_id"]: row for row in shown["fills"]}
+    by_id = {(row["symbol"], row["trade_id"]): row for row in shown["fills"]}
     for row in mine:
-        ours = by_id.get(str(row["trade_id"]))
+        ours = by_id.get((row["symbol"], str(row["trade_id"])))
         if ours is None:
             found.append(f"fill {row} is not shown")
             continue

@@ -202,10 +202,10 @@ class SessionRun:
         symbols = {self._venue.dialect.symbol_of(str(name)): at for at, name in enumerate(plan.instruments)}
         begun = None
         if killed is None or not disk.names(files.JOURNAL):
-            self._journal = Journal.create(disk, files.JOURNAL, session, 1)
+            self._journal = Journal.create(disk, files.JOURNAL, session, 1, sizes=self._machine.segments)
         else:
             self._become(SessionState.RECOVERING)
-            self._journal, repaired = Journal.open(disk, files.JOURNAL)
+            self._journal, repaired = Journal.open(disk, files.JOURNAL, sizes=self._machine.segments)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count

@@ -120,7 +120,7 @@ class AccountFold:
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
         """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
         for report in reports:
-            if isinstance(report, ex.FillReport) and self.key_of(report.trade_id) == answer.fill_key:
+            if isinstance(report, ex.FillReport) and self.key_of(report.trade_name) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
                 trade = BookedTrade(answer.order_id, report.trade_id, client_id, report.venue_order_id)
                 self.trades.append(trade)
@@ -135,21 +135,23 @@ class AccountFold:
         unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
         if not unnamed:
             return
-        named = {trade.trade_id for trade in self.trades}
+        named = {(trade.client_id, trade.trade_id) for trade in self.trades}
         for report in reports:
-            if not isinstance(report, ex.FillReport) or report.trade_id in named:
+            if not isinstance(report, ex.FillReport):
                 continue
             client_id = report.client_id or self._client_id(report.venue_order_id)
+            if (client_id, report.trade_id) in named:
+                continue
             place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
             if client_id and place >= 0:
                 unnamed.remove(place)
                 known = self.trades[place]
                 self.trades[place] = BookedTrade(known.order_id, report.trade_id, client_id, report.venue_order_id)
 
-    def key_of(self, trade_id: str) -> int:
+    def key_of(self, trade_name: str) -> int:
         """Return the key of a trade of this account."""
         terms = self.desk.state.terms
-        return ids.fill_key(terms.venue, terms.account, trade_id)
+        return ids.fill_key(terms.venue, terms.account, trade_name)
 
     def _client_id(self, venue_order_id: str) -> str:
         """Return the client id of the order that the venue has under an id; "" if it is none of ours."""

@@ -44,9 +44,9 @@ class Comparison:
         flags = {name: bool(value) for name, value in more.items()}
         self.findings.append(Finding(kind, urgency, subject, ours, theirs, text, **flags))
 
-    def key_of(self, trade_id: str) -> int:
+    def key_of(self, name: str) -> int:
         """Return the key of a trade or of a row of income."""
-        return ids.fill_key(self.view.venue, self.view.account, trade_id)
+        return ids.fill_key(self.view.venue, self.view.account, name)
 
     @property
     def since(self) -> int:

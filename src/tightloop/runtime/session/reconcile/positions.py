@@ -67,7 +67,7 @@ def _is_untouched(this: Comparison, position: OurPosition) -> bool:
 
 def _feed(this: Comparison, fill: FillReport) -> bool:
     """Give the desk a fill of an order that is ours and was not given before; return whether it was one."""
-    key = this.key_of(fill.trade_id)
+    key = this.key_of(fill.trade_name)
     if not _is_ours(this, fill) or key in this.keys:
         return False
     this.keys.append(key)
@@ -86,7 +86,7 @@ def _explanation(
     """Return the newest fills of others that add up to a difference, the oldest first; None: there are none."""
     chosen, total = [], 0.0
     for fill in sorted(fills, key=lambda one: one.ts_ns, reverse=True):
-        if this.key_of(fill.trade_id) not in this.keys and not _is_ours(this, fill):
+        if this.key_of(fill.trade_name) not in this.keys and not _is_ours(this, fill):
             chosen.append(fill)
             total += fill.side * fill.qty
             if abs(total - difference) <= slack:
@@ -97,7 +97,7 @@ def _explanation(
 def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> None:
     """Tell the core of fills that explain a difference: forced ones, those of a lost tail, those of others."""
     for fill in fills:
-        key = this.key_of(fill.trade_id)
+        key = this.key_of(fill.trade_name)
         this.keys.append(key)
         origin = _FORCED.get(fill.origin, Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
         answer = VenueAnswer(
