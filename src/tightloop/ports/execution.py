@@ -252,11 +252,6 @@ class FillReport:
     origin: FillOrigin
     ts_ns: int
 
-    @property
-    def trade_name(self) -> str:
-        """What names the trade at its venue, where ids may count for each symbol anew; "": it has no id."""
-        return f"{self.symbol} {self.trade_id}" if self.trade_id else ""
-
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:

@@ -125,10 +125,3 @@ def test_questions_for_a_trade_go_on_while_the_venue_does_not_answer() -> None:
             session.reply(flight.ask, NoAnswer("lost"))
     session.sleep(35, delivers=True)
     assert _qty_told(session) == [(0.6, 0.6), (0.4, 1.0)]
-
-
-def test_trades_of_two_symbols_with_one_number_are_two_trades() -> None:
-    _, fills, _ = _filled_in_parts()
-    other = replace(fills[0], symbol="OTHERUSDT")
-    assert fills[0].trade_name not in ("", other.trade_name)
-    assert replace(fills[0], trade_id="").trade_name == ""

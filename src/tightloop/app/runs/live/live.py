@@ -38,7 +38,7 @@ from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
 from tightloop.ports.market_data import Market, VenueMark
-from tightloop.ports.transport import HttpCall, NoAnswer, NotSent, SocketClosed
+from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent, SocketClosed
 from tightloop.ports.venue import Credentials, SocketPlan
 from tightloop.runtime.session.account.answers import control_event, event_of
 from tightloop.runtime.session.account.driver import AccountDriver
@@ -57,6 +57,7 @@ from tightloop.runtime.session.reconcile.records import Finding
 
 ROUND_S, ROUND_SOON_S, ROUND_UNREADY_S = 10.0, 1.0, 5.0
 QUICK_ROUNDS, QUICK_S = 4, 0.3
+SYNC_LOOK_S = 0.0005
 ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
 REPORTS_GONE_S = 10.0
@@ -65,10 +66,14 @@ REPORTS_GONE_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOptions(PaperOptions):
-    """Options of ``tightloop live``. ``override``: why the paper criteria need not be met, None: they must."""
+    """Options of ``tightloop live``. ``override``: why the paper criteria need not be met, None: they must.
+
+    ``is_power_safe``: an entry leaves only once its record survives a loss of power.
+    """
 
     login: str
     override: str | None
+    is_power_safe: bool = False
 
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
@@ -164,7 +169,7 @@ class LiveRun(SessionRun):
     ) -> None:  # fmt: skip
         super().__init__(prepared, venue, machine, lease, options, say, on_second)
         self._credentials, self._account_name, self._override = credentials, account_name, options.override
-        self._login = options.login
+        self._login, self._is_power_safe = options.login, options.is_power_safe
         self._client: AccountClient
         self._account: AccountDriver
         self._rounds: Rounds
@@ -337,10 +342,21 @@ class LiveRun(SessionRun):
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
         self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
+            if ask.lane is Lane.ENTRY and self._is_power_safe:
+                await self._last()
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
         self._account.reply(ask.ask_id, reply)
+
+    async def _last(self) -> None:
+        """Wait until all that is written by now survives a loss of power. Raises NotSent if that cannot be."""
+        written = self._journal.written
+        self._journal.sync_behind()
+        while self._journal.synced < written:
+            if self._journal.failure() is not None:
+                raise NotSent("the journal cannot be synced")
+            await asyncio.sleep(SYNC_LOOK_S)
 
     def _on_carried(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)

@@ -32,6 +32,7 @@ class BookedTrade:
     """A trade of the venue that was told to the step. Names are "" where the venue has not said them yet."""
 
     order_id: int  # the core's; 0: of no order of ours
+    symbol: str
     trade_id: str
     client_id: str
     venue_order_id: str
@@ -120,38 +121,40 @@ class AccountFold:
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
         """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
         for report in reports:
-            if isinstance(report, ex.FillReport) and self.key_of(report.trade_name) == answer.fill_key:
+            if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                trade = BookedTrade(answer.order_id, report.trade_id, client_id, report.venue_order_id)
+                trade = BookedTrade(
+                    answer.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id
+                )
                 self.trades.append(trade)
                 return
         order = self.desk.state.orders.get(answer.order_id)
         last = order.attempts[-1] if order is not None and order.attempts else None
         names = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
-        self.trades.append(BookedTrade(answer.order_id, "", *names))
+        self.trades.append(BookedTrade(answer.order_id, "", "", *names))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trade."""
         unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
         if not unnamed:
             return
-        named = {(trade.client_id, trade.trade_id) for trade in self.trades}
+        named = {(trade.symbol, trade.trade_id) for trade in self.trades}
         for report in reports:
-            if not isinstance(report, ex.FillReport):
+            if not isinstance(report, ex.FillReport) or (report.symbol, report.trade_id) in named:
                 continue
             client_id = report.client_id or self._client_id(report.venue_order_id)
-            if (client_id, report.trade_id) in named:
-                continue
             place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
             if client_id and place >= 0:
                 unnamed.remove(place)
                 known = self.trades[place]
-                self.trades[place] = BookedTrade(known.order_id, report.trade_id, client_id, report.venue_order_id)
+                self.trades[place] = BookedTrade(
+                    known.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id
+                )
 
-    def key_of(self, trade_name: str) -> int:
+    def key_of(self, symbol: str, trade_id: str) -> int:
         """Return the key of a trade of this account."""
         terms = self.desk.state.terms
-        return ids.fill_key(terms.venue, terms.account, trade_name)
+        return ids.fill_key(terms.venue, terms.account, symbol, trade_id)
 
     def _client_id(self, venue_order_id: str) -> str:
         """Return the client id of the order that the venue has under an id; "" if it is none of ours."""
@@ -164,7 +167,7 @@ class AccountFold:
     def save(self) -> bytes:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
-        trades = [[one.order_id, one.trade_id, one.client_id, one.venue_order_id] for one in self.trades]
+        trades = [[one.order_id, one.symbol, one.trade_id, one.client_id, one.venue_order_id] for one in self.trades]
         said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
                 "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
         return json.dumps(said).encode()

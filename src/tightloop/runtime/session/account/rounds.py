@@ -51,6 +51,7 @@ class Rounds:
     wanted: list[ex.Request] = field(default_factory=list)
     had_foreign: bool = False
     since_ns: dict[str, int] = field(default_factory=dict)
+    is_first: bool = True
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -83,7 +84,7 @@ class Rounds:
         view = self._view()
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys))
         found = rounds.reconcile(view, theirs, before)
-        self.since_ns = dict(found.suspicions.since_ns)
+        self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
@@ -178,6 +179,7 @@ class Rounds:
             positions=tuple(self._position(state, symbol, at) for symbol, at in self.symbols.items()),
             is_ours=self._is_ours,
             has_foreign=self.had_foreign,
+            is_first=self.is_first,
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:

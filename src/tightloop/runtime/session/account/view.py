@@ -68,7 +68,7 @@ def _name_fills(fills: list[View], trades: deque[BookedTrade]) -> None:
         by_order.setdefault(driver_view.order_name(trade.order_id), deque()).append(trade)
     for fill in reversed(fills):  # the books may go back further than the names
         found = by_order.get(fill["order_id"])
-        name = found.pop() if found else BookedTrade(0, "", "", "")
+        name = found.pop() if found else BookedTrade(0, "", "", "", "")
         fill["trade_id"], fill["client_id"], fill["order_id"] = name.trade_id, name.client_id, name.venue_order_id
 
 

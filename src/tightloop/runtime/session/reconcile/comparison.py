@@ -44,9 +44,9 @@ class Comparison:
         flags = {name: bool(value) for name, value in more.items()}
         self.findings.append(Finding(kind, urgency, subject, ours, theirs, text, **flags))
 
-    def key_of(self, name: str) -> int:
-        """Return the key of a trade or of a row of income."""
-        return ids.fill_key(self.view.venue, self.view.account, name)
+    def key_of(self, trade_id: str, symbol: str = "") -> int:
+        """Return the key of a trade on a symbol, or of a row of income."""
+        return ids.fill_key(self.view.venue, self.view.account, symbol, trade_id)
 
     @property
     def since(self) -> int:
