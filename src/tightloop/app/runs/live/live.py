@@ -32,7 +32,7 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, VenueUnreachable
+from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, patiently
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -147,15 +147,14 @@ class _Asking:
 
     async def ask(self, what: Callable[[AccountClient], Any]) -> Any:
         """Ask something; raises VenueUnreachable, AccountRefused, InputError."""
-        try:
-            async with self.machine.network() as transport:
-                client = AccountClient(self.venue.dialect, transport, self.credentials, self.machine.clock.now_ns)
+        async with self.machine.network() as transport:
+            client = AccountClient(self.venue.dialect, transport, self.credentials, self.machine.clock.now_ns)
+
+            async def ask_once() -> Any:
                 await client.set_clock()
                 return await what(client)
-        except (AccountRefused, InputError):
-            raise
-        except TROUBLE as error:
-            raise VenueUnreachable(f"{self.venue.where} does not answer as it should: {error}") from error
+
+            return await patiently(ask_once, f"{self.venue.where} does not answer as it should")
 
 
 class LiveRun(SessionRun):
@@ -229,10 +228,7 @@ class LiveRun(SessionRun):
         return (await self._client.ask(request))[0]
 
     async def _set_clock(self) -> None:
-        try:
-            await self._client.set_clock()
-        except TROUBLE as error:
-            raise VenueUnreachable(f"{self._venue.where} does not tell its time: {error}") from error
+        await patiently(self._client.set_clock, f"{self._venue.where} does not tell its time")
 
     async def _begin(self) -> None:
         """Follow the account; the session runs once it is ready."""
