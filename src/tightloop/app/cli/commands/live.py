@@ -30,7 +30,10 @@ from tightloop.model.errors import InputError
 )
 @click.option("--override-paper", metavar="REASON", help="Trade although the paper criteria are not met; it is kept.")
 @click.option(
-    "--durability", type=click.Choice(("process", "power")), default="process", show_default=True,
+    "--durability",
+    type=click.Choice(("process", "power")),
+    default="process",
+    show_default=True,
     help="What an order's record survives before an entry leaves: the end of the process, or a loss of power too.",
 )
 @click.option("--for", "span", metavar="TIME", help="Stop after this time, e.g. 60s, 10m, 1h.")

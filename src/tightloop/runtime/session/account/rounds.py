@@ -88,7 +88,7 @@ class Rounds:
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns))
+            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:

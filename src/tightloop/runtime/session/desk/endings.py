@@ -49,7 +49,7 @@ def end_attempt(turn: Turn, order: DeskOrder, attempt: Attempt, state: OrderStat
 def _is_held(turn: Turn, order: DeskOrder) -> bool:
     """Return whether there is, by what was booked, a position that an exit should reduce.
 
-    Where there is none, the venue only says what follows from a fill: it ends what else would have reduced the position.
+    Where there is none, the venue only says what follows from a fill: it ends what would have reduced the position too.
     """
     held = turn.state.holdings.get(order.wanted.instrument)
     return held is None or held.ours * order.wanted.side < -order.slack
