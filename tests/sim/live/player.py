@@ -26,7 +26,7 @@ from sim.virtual.world import World
 from tests.runtime.session.simulated_disk import SimulatedDisk, Stopped
 
 from tightloop.app.runs.live import live
-from tightloop.app.runs.live import run as session_run
+from tightloop.app.runs.live import snapshots as session_snapshots
 from tightloop.app.runs.live.venues import VenueUnreachable
 from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.operator import OperatorRequest
@@ -80,7 +80,7 @@ class Player:
         """Play the scenario; return how it went."""
         played = Played(self.scenario.seed)
         with patch.multiple(
-            session_run, SNAPSHOT_S=self.scenario.snapshot_s, SNAPSHOT_LOOK_S=min(1.0, self.scenario.snapshot_s)
+            session_snapshots, EVERY_S=self.scenario.snapshot_s, LOOK_S=1.0
         ):
             try:
                 self._schedule()

@@ -9,6 +9,14 @@ class Flips:
         self.every_s = every_s
         self.turn = 0
 
+    def on_save(self):
+        """Return what a snapshot keeps of it."""
+        return {"turn": self.turn}
+
+    def on_load(self, saved):
+        """Go on from a snapshot."""
+        self.turn = saved["turn"]
+
     def on_start(self, view):
         """Begin with the first timer."""
         view.set_timer(self.every_s)
