@@ -27,6 +27,7 @@ from tests.runtime.session.simulated_disk import SimulatedDisk, Stopped
 
 from tightloop.app.runs.live import live
 from tightloop.app.runs.live import snapshots as session_snapshots
+from tightloop.app.runs.live.machine import ClockBehind
 from tightloop.app.runs.live.venues import VenueUnreachable
 from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.operator import OperatorRequest
@@ -70,6 +71,7 @@ class Player:
         self.life = self.machine = None
         self.lives, self.said, self.errors = [], [], []
         self.quiet_from_s = self.settled_s = None
+        self.waited_until_s = 0.0
         self.is_broken = self.had_power_loss = False
         self.ended = None
         self.watch = Watch(self)
@@ -79,9 +81,7 @@ class Player:
     def play(self):
         """Play the scenario; return how it went."""
         played = Played(self.scenario.seed)
-        with patch.multiple(
-            session_snapshots, EVERY_S=self.scenario.snapshot_s, LOOK_S=1.0
-        ):
+        with patch.multiple(session_snapshots, EVERY_S=self.scenario.snapshot_s, LOOK_S=1.0):
             try:
                 self._schedule()
                 while self.settled_s is None or self.ended is None:
@@ -89,15 +89,15 @@ class Player:
                 self.watch.at_end()
             except Red as red:
                 played.red = str(red)
-            finally:
-                for life in self.lives:
-                    life.bury()
         self.world.note(f"end {played.red} {self.said[-1] if self.said else ''}")
         played.trace = self.world.trace.hexdigest()
         struck = {**self.world.faults.hits, **self.hits}
         for kind, count in self.server.venue.faults.hits.items():
             struck[kind] = struck.get(kind, 0) + count
         played.hits, played.life_count, played.fill_count = struck, len(self.lives), len(self.twin.executions)
+        self._is_over = True
+        for life in self.lives:
+            life.bury()
         played.last = [*self.world.last_notes][-60:] + self.said[-60:]
         return played
 
@@ -125,12 +125,20 @@ class Player:
             venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
             override="a simulation",
         )  # fmt: skip
-        names = (self.scenario.strategy,)
+        names, wait_s = (self.scenario.strategy,), 0.0
         try:
             over = life.run(lambda _: live.life(names, options, self._say, lambda _: None, machine), limit_s=400.0)
         except VenueUnreachable as error:
             self._say(f"gave up: {error}")
             self.errors.append(str(error))
+            over = None
+        except ClockBehind as error:
+            self._say(f"clock: {error}")
+            over, wait_s = None, error.behind_s
+        except OSError as error:
+            if self.machine.show is not None or not self.is_broken:
+                raise Red("bug", f"{type(error).__name__}: {error}") from error
+            self._say(f"did not start: {error}")
             over = None
         except TightloopError as error:
             raise Red("bug", f"{type(error).__name__}: {error}") from error
@@ -150,7 +158,8 @@ class Player:
             self._die()
         self.machine = None
         if self.ended is None:
-            self.world.pass_time(self.draw.uniform(0.2, AGAIN_S))
+            self.waited_until_s = self.world.now_s + wait_s
+            self.world.pass_time(wait_s + self.draw.uniform(0.2, AGAIN_S))
 
     def _segments(self):
         count = self.scenario.segment_bytes
@@ -178,7 +187,11 @@ class Player:
 
     _loses_power = False
 
+    _is_over = False
+
     def _say(self, text):
+        if self._is_over:
+            return
         self.said.append(f"{self.world.now_s:.3f} {text}")
         self.world.note(f"said {text}")
 
@@ -201,7 +214,7 @@ class Player:
         if kind in ("clock_step", "clock_back"):
             self.hits[kind] += 1
             sign = 1 if kind == "clock_step" else -1
-            self.world.machine.step_wall(sign * round(self.draw.uniform(0.5, 3_600.0) * SECOND_NS))
+            self.world.machine.step_wall(sign * round(self.draw.uniform(0.5, 600.0) * SECOND_NS))
             return
         if not self.disks or kind == "second_engine":
             return
@@ -232,7 +245,11 @@ class Player:
         self.is_broken = False
 
     def _late_answer_s(self, method, path):
-        if path.endswith(("/order", "/algoOrder")) and method == "POST" and self.server.venue.strikes("fill_before_ack"):
+        if (
+            path.endswith(("/order", "/algoOrder"))
+            and method == "POST"
+            and self.server.venue.strikes("fill_before_ack")
+        ):
             return 0.2
         return 0.0
 
@@ -265,7 +282,9 @@ class Player:
         self.world.note("quiet")
         self.world.faults.end()
         self.server.venue.faults.armed.clear()
-        self.is_broken = self.is_broken or any(disk.capacity is not None for disk in self.disks)
+        if self.world.machine.wall_off_ns:
+            self.world.machine.step_wall(-self.world.machine.wall_off_ns)
+            self.is_broken = True  # a process follows a clock that was set by 0.5 ms a second
         self._repair()
         self.home.release("all")
         for what in ("rearm", "resume"):
@@ -281,7 +300,7 @@ class Player:
                 self.settled_s = now_s
                 self._say("settled")
                 self._end()
-            elif now_s > self.quiet_from_s + QUIET_S:
+            elif now_s > max(self.quiet_from_s, self.waited_until_s) + QUIET_S:
                 raise Red("liveness", f"not settled {QUIET_S:g} s after the last fault: {self.watch.unsettled}")
             elif self.life is not None and self.watch.state() == "PAUSED":
                 self._act("resume")

@@ -1,6 +1,6 @@
 """``python3 dev.py sim``: seeds of simulated live sessions, one after another.
 
-    sim [--seeds N] [--from S] [--again] [--planted]
+sim [--seeds N] [--from S] [--again] [--planted]
 """
 
 import argparse
@@ -27,7 +27,14 @@ def main(arguments):
         at = time.process_time()
         played = play(scenario_of(seed))
         if options.v:
-            print(seed, played.trace, played.life_count, played.fill_count, f"{time.process_time() - at:.2f} s", flush=True)
+            print(
+                seed,
+                played.trace,
+                played.life_count,
+                played.fill_count,
+                f"{time.process_time() - at:.2f} s",
+                flush=True,
+            )
         if options.seeds == 1:
             print(*played.last, sep="\n")
         if played.red:

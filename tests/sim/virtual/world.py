@@ -46,9 +46,7 @@ class Server(Protocol):
 class World:
     """All that a process finds when it starts."""
 
-    def __init__(
-        self, server: Server, faults: Faults, wall_off_ns: int = 0, start_ns: int = START_NS
-    ) -> None:
+    def __init__(self, server: Server, faults: Faults, wall_off_ns: int = 0, start_ns: int = START_NS) -> None:
         self.server, self.faults = server, faults
         self.machine = Machine(lambda: self.now_s, wall_off_ns, start_ns)
         self.trace = hashlib.blake2b(digest_size=16)

@@ -211,6 +211,7 @@ class SessionRun:
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._answers = answers_in(records(disk, files.JOURNAL))
+            await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)

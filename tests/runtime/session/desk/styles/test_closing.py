@@ -8,6 +8,8 @@ from tightloop.core.domain.enums import EventKind, OrderKind, Role, TimeInForce
 from tightloop.ports.execution import CancelOrder, LookUpOrder, ReadServerTime, SubmitOrder
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk.records import NoteKind
+from tightloop.runtime.session.desk.state import Turn
+from tightloop.runtime.session.desk.styles import attempts
 
 
 def _sent(session: Session) -> list[SubmitOrder]:
@@ -54,6 +56,15 @@ def test_attempts_take_ever_more_of_the_book_and_end_at_market() -> None:
     session.venue.has_liquidity = True
     session.sleep(20, delivers=True)
     assert session.kinds() == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_FILLED]
+
+
+def test_an_attempt_at_the_touch_that_waits_to_leave_keeps_its_limit() -> None:
+    session = _stuck()
+    turn = Turn(session.desk.state)
+    order = turn.state.orders[65_537]
+    attempt = attempts.queue(turn, order, OrderKind.LIMIT, TimeInForce.IOC, 99.8)
+    attempts.refresh(order, attempt)
+    assert attempt.price == 99.8, "the order itself is at market and has no price"
 
 
 def test_without_a_touch_every_attempt_is_at_market() -> None:
