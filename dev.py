@@ -11,6 +11,7 @@
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
     reference [ARG ...]    the reference strategies: figure, expected, difference
     fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
+    sim [--seeds N] [--from S] [--again] [--planted]    live sessions in a simulated world: faults and crashes by seed
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
@@ -58,6 +59,7 @@ AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
+SIMULATED_AT_NIGHT = 10_000
 NATIVE = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
 """What tools/native_image.py wants set, so that the bytes do not depend on who builds them."""
 
@@ -215,6 +217,8 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
         failed += ["pictures"] if run_openly(pictures) else []
@@ -312,6 +316,13 @@ def command_fuzz(environment: Environment, arguments: list[str]) -> int:
     return run_openly(command, folder=Path.cwd(), PYTHONPATH=str(ROOT / "tests"))
 
 
+def command_sim(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/sim/live/simulate.py")
+    warm_up(environment)  # once, so that what is measured is the simulation
+    command = [environment.python, "-m", "sim.live.simulate", *arguments]
+    return run_openly(command, PYTHONPATH=os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
+
+
 COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
@@ -323,6 +334,7 @@ COMMANDS = {
     "native": command_native,
     "reference": command_reference,
     "fuzz": command_fuzz,
+    "sim": command_sim,
 }
 SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
 """The sections of requirements.lock a command needs, if not all of them."""

@@ -28,10 +28,13 @@ from tightloop.runtime.session.journal import snapshots as snapshot_files
 from tightloop.runtime.session.market.intake import CAPACITY
 
 EXIT_WITHIN_S = 1.0
+TOLD_WITHIN_S = 2.5  # the kill switch is looked at each second, and an entry may be signed already
 STOP_WITHIN_S = 5.0
 LOOKS_S = 0.5  # between what happened and the look that sees it, at most
 NOTIONAL_MAX = 500.0 * 1.02
 QUEUES_MAX = {"asked": 256, "calls": 256, "unmapped": 64, "open orders": 64, "wanted": 64, "requests": 256}
+IMPLIED = ("fee of fill", "is_maker of fill")
+"""What a fill that was booked by an average keeps as estimated; the wallet has the fee that was paid."""
 QUANTITY = 1e-9
 MONEY = 1e-6
 _SYNC_KINDS = (int(RowKind.SUBMIT), int(RowKind.FILL))
@@ -84,6 +87,8 @@ class Watch:
         is_limited = desk.lanes.paused_ns > run._clock.now_ns()
         if struck != self._struck or is_limited or self._player.is_broken:
             self._struck, self._trouble_s = struck, now_s
+        if not all(self._player.life.transport.connected.values()):
+            self._trouble_s = now_s  # a connection is dead, and neither side knows
         self._balances(run)
         self._exits_leave(run, desk, now_s)
         self._stops_are_there(run, desk, now_s)
@@ -163,6 +168,9 @@ class Watch:
         name = ids.decode(said["newClientOrderId"][0])
         if name is None:
             raise Red("C1", f"an order without a name of ours leaves: {call.url}")
+        off_s = self._player.entries_off_s
+        if off_s is not None and self._now_s() > off_s + TOLD_WITHIN_S:
+            raise Red("C9", f"an entry leaves {self._now_s() - off_s:.2f} s after entries were switched off")
 
     # Settled
 
@@ -176,7 +184,7 @@ class Watch:
         found = [] if view["state"] == "RUNNING" else [f"state {view['state']}"]
         found += [] if view["is_ready"] else ["not ready"]
         found += [f"unknown {view['unknown']}"] if view["unknown"] else []
-        found += [one for one in differences(self._truth(view["id"]), view) if not one.startswith("fee of fill")]
+        found += [one for one in differences(self._truth(view["id"]), view) if not one.startswith(IMPLIED)]
         self.unsettled = found
         return not found
 

@@ -72,6 +72,7 @@ class Player:
         self.lives, self.said, self.errors = [], [], []
         self.quiet_from_s = self.settled_s = None
         self.waited_until_s = 0.0
+        self.entries_off_s, self.is_paused = None, False
         self.is_broken = self.had_power_loss = False
         self.ended = None
         self.watch = Watch(self)
@@ -262,11 +263,20 @@ class Player:
             self.home.engage("all")
         elif what == "rearm":
             self.home.release("all")
+        if what == "kill":
+            self.entries_off_s = self.world.now_s
+        elif what == "rearm":
+            self.entries_off_s = None if not self.is_paused else self.entries_off_s
         operator = self.machine.operator if self.machine is not None else None
         if operator is None or self.life.is_dead or (what == "kill" and self.draw.random() < 0.5):
             return
         with contextlib.suppress(OSError, TightloopError):  # what a door would tell the one who asked
             operator.take(OperatorRequest(what=what, key=f"{what} {self.world.now_s}", keep=how != "flatten"))
+            if what == "pause":
+                self.is_paused, self.entries_off_s = True, self.world.now_s
+            elif what in ("resume", "stop"):
+                self.is_paused = False
+                self.entries_off_s = self.entries_off_s if self.home.scopes else None
 
     # Faults of network and venue
 

@@ -63,7 +63,7 @@ def scenario_of(seed):
         }
     ours = []
     for _ in range(draw.choice((0, 1, 1, 2, 3))):
-        ours.append((draw.uniform(3.0, FAULTY_S), draw.choice(OURS)))
+        ours.append((draw.uniform(FAULTY_FROM_S, FAULTY_S), draw.choice(draw.choice((ENDS, OURS)))))
     acts = []
     if draw.random() < 0.5:
         for _ in range(draw.randint(1, 3)):
