@@ -126,6 +126,13 @@ class SimulatedDisk:
                 self.files[path] = Content(content.synced, bytearray(content.synced))
         self._begin_life()
 
+    def copied(self):
+        """Return a sound disk with a copy of the files."""
+        found = SimulatedDisk()
+        for path, content in self.files.items():
+            found.files[path] = Content(bytearray(content.seen), bytearray(content.seen))
+        return found
+
     def run_behind(self):
         """Run the syncs behind that were asked for."""
         asked, self.behind = self.behind, []

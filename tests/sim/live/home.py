@@ -85,6 +85,14 @@ class SimulatedHome(Home):
     def disk_of(self, folder):
         return self.disks[folder.name]
 
+    def copied(self):
+        """Return a copy of the folder, as somebody makes who moves to another machine."""
+        found = SimulatedHome(self._make_disk)
+        found.about, found.texts, found.scopes = dict(self.about), dict(self.texts), list(self.scopes)
+        found.logs = {session: [] for session in self.logs}
+        found.disks = {session: disk.copied() for session, disk in self.disks.items()}
+        return found
+
     def die(self):
         """Let go of what a process that has died held."""
         self.holders.clear()

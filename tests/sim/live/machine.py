@@ -18,10 +18,11 @@ class SimulatedMachine(Machine):
     def __init__(self, life, home, segments):
         self.life, self.home, self.clock, self.segments = life, home, life.clock, segments
         self.operator = self.show = self.signal = None
+        self.transport = life.transport
 
     @asynccontextmanager
     async def network(self):
-        yield self.life.transport
+        yield self.transport
 
     def disk(self, folder):
         return self.home.disk_of(folder)

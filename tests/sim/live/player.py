@@ -8,19 +8,21 @@ the session has QUIET_S to be ready and to agree with the venue in everything.
 """
 
 import contextlib
+import gc
 import random
 import traceback
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
 from sim.live.checkers import Red, Watch
-from sim.live.home import SimulatedHome
+from sim.live.home import ROOT, SimulatedHome
 from sim.live.machine import SimulatedMachine
 from sim.live.market import SmallMarket
 from sim.live.scenario import ENDS, FAULTY_FROM_S, FAULTY_S, OURS
 from sim.virtual.faults import Faults
 from sim.virtual.lives import Life, Overdue
 from sim.virtual.machine import SECOND_NS, START_NS
+from sim.virtual.transport import SimulatedTransport
 from sim.virtual.twin import TwinServer
 from sim.virtual.world import World
 from tests.runtime.session.simulated_disk import SimulatedDisk, Stopped
@@ -30,15 +32,21 @@ from tightloop.app.runs.live import snapshots as session_snapshots
 from tightloop.app.runs.live.machine import ClockBehind
 from tightloop.app.runs.live.venues import VenueUnreachable
 from tightloop.model.errors import TightloopError
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.driver.operator import OperatorRequest
-from tightloop.runtime.session.journal.layout import SegmentSizes
+from tightloop.runtime.session.journal.layout import JournalFull, SegmentSizes
 
 QUIET_S = 60.0
 END_S = 30.0
 LOOK_S = 0.25
 AGAIN_S = 2.0
 TROUBLE_S = 8.0
-URL = "http://127.0.0.1:8000"
+ON_ITS_WAY_S = 6.0
+COLLECTED_EACH = 4
+OPTIONS = live.LiveOptions(
+    venue="binance-usdm", url="http://127.0.0.1:8000", home=ROOT, instruments=(), account=None, for_s=None,
+    login="main", override="a simulation",
+)  # fmt: skip
 
 
 @dataclass
@@ -54,16 +62,22 @@ class Played:
     last: list = field(default_factory=list)
 
 
+def nothing(*_):
+    """Take what is told, and do nothing."""
+
+
 class Player:
     """Plays one scenario."""
 
     def __init__(self, scenario):
         self.scenario = scenario
         self.draw = random.Random(f"{scenario.seed} player")
-        self.hits = dict.fromkeys(OURS, 0)
+        self.hits = dict.fromkeys((*OURS, "id_repeated_accepted"), 0)
+        self._is_faulty = False
         market = SmallMarket(scenario.seed, START_NS, funding_in_s=scenario.funding_in_s)
         self.server = TwinServer(market, scenario.seed)
         self.twin = self.server.exchange
+        self.twin.accepts_repeat = self._accepts_repeat
         self.world = World(self.server, Faults(scenario.seed), start_ns=market.start_ns)
         self.world.late_answer_s = self._late_answer_s
         self.disks = []
@@ -73,7 +87,8 @@ class Player:
         self.quiet_from_s = self.settled_s = None
         self.waited_until_s = 0.0
         self.entries_off_s, self.is_paused = None, False
-        self.is_broken = self.had_power_loss = False
+        self.second, self.had_second = None, False
+        self.is_broken = self.was_broken = self.had_power_loss = False
         self.ended = None
         self.watch = Watch(self)
 
@@ -114,6 +129,7 @@ class Player:
 
     def _live(self):
         """Live one life of the process; raises Red for what no life may end of."""
+        self.was_broken = self.is_broken
         life = self.life = Life(self.world, None, (Stopped,), self._has_stopped)
         self.lives.append(life)
         if len(self.lives) > 40:
@@ -122,13 +138,9 @@ class Player:
             life.dies_at = self.draw.randint(1, 150)  # in recovery, too
         machine = self.machine = SimulatedMachine(life, self.home, self._segments())
         life.transport.on_send = self.watch.on_send
-        options = live.LiveOptions(
-            venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
-            override="a simulation",
-        )  # fmt: skip
         names, wait_s = (self.scenario.strategy,), 0.0
         try:
-            over = life.run(lambda _: live.life(names, options, self._say, lambda _: None, machine), limit_s=400.0)
+            over = life.run(lambda _: live.life(names, OPTIONS, self._say, nothing, machine), limit_s=400.0)
         except VenueUnreachable as error:
             self._say(f"gave up: {error}")
             self.errors.append(str(error))
@@ -136,8 +148,13 @@ class Player:
         except ClockBehind as error:
             self._say(f"clock: {error}")
             over, wait_s = None, error.behind_s
+        except JournalFull as error:
+            if not self.was_broken:
+                raise Red("bug", f"{type(error).__name__}: {error}") from error
+            self._say(f"ended: {error}")  # the reserve is used up: what a small one comes to
+            over = None
         except OSError as error:
-            if self.machine.show is not None or not self.is_broken:
+            if self.machine.show is not None or not self.was_broken:
                 raise Red("bug", f"{type(error).__name__}: {error}") from error
             self._say(f"did not start: {error}")
             over = None
@@ -151,6 +168,7 @@ class Player:
             raise Red("bug", f"{type(error).__name__}: {error}") from error
         finally:
             self.watch.forget_life()
+            self._stop_second()
             self.life = None
         if over is not None and not over.is_killed:
             self._say(f"ended: {over.result}")
@@ -217,7 +235,10 @@ class Player:
             sign = 1 if kind == "clock_step" else -1
             self.world.machine.step_wall(sign * round(self.draw.uniform(0.5, 600.0) * SECOND_NS))
             return
-        if not self.disks or kind == "second_engine":
+        if kind == "second_engine":
+            self._start_second()
+            return
+        if not self.disks:
             return
         self.hits[kind] += 1
         disk = self.disks[-1]
@@ -233,7 +254,7 @@ class Player:
                 self.world.after(number * self.draw.uniform(0.5, 1.5), disk.run_behind)
             self.world.after(TROUBLE_S, lambda: setattr(disk, "is_behind_at_once", True))
             return
-        self.is_broken = True
+        self.is_broken = self.was_broken = True
         self.world.after(self.draw.uniform(1.0, TROUBLE_S), self._repair)
 
     def _repair(self):
@@ -245,7 +266,56 @@ class Player:
             self.life.dies_at = self.life.await_count + 1
         self.is_broken = False
 
+    def _start_second(self):
+        """Start a second engine from a copy of the home folder; it is stopped some seconds later."""
+        if self.life is None or self.life.is_dead or self.machine.show is None or self.second is not None:
+            return
+        self.hits["second_engine"] += 1
+        home = self.home.copied()
+        machine = SimulatedMachine(self.life, home, self._segments())
+        life, machine.transport = self.life, SimulatedTransport(self.world, lambda: life.is_dead)
+        names = (self.scenario.strategy,)
+        run = live.life(names, OPTIONS, lambda text: self._say(f"second: {text}"), nothing, machine)
+        self.second, self.second_machine = life.loop.create_task(run, name="second engine"), machine
+        self.second.add_done_callback(lambda task: None if task.cancelled() else task.exception())
+        self.had_second = True
+        self.world.after(self.draw.uniform(4.0, 12.0), self._stop_second)
+
+    def _stop_second(self):
+        """Stop the second engine; what it left open at the venue is canceled by hand, once nothing is on its way."""
+        if self.second is None:
+            return
+        self.second_machine.transport.die()
+        if self.life is not None and not self.life.is_dead:
+            self.second.cancel()
+        run = self.second_machine.show
+        self.second = None
+        if run is not None:
+            epoch = run.__self__._journal.epoch
+            self.world.after(ON_ITS_WAY_S, lambda: self._clear_away(epoch))
+
+    def _clear_away(self, epoch):
+        """Cancel by hand what the second engine left open."""
+        twin = self.twin
+        for symbol in twin.boards:
+            for waiting in twin.waiting(symbol):
+                if self._is_of(waiting.ticket.client_id, epoch):
+                    twin.withdraw(waiting)
+            for order in list(twin.open_orders(symbol)):
+                if self._is_of(order.ticket.client_id, epoch):
+                    twin.cancel(order)
+
+    def _is_of(self, client_id, epoch):
+        name = ids.decode(client_id)
+        return name is not None and name.epoch == epoch
+
+    def _accepts_repeat(self, _symbol):
+        """Accept an order whose id is open already, as venues may."""
+        return "id_repeated_accepted" in self.scenario.venue
+
     def _late_answer_s(self, method, path):
+        if self._is_faulty and method == "POST" and path.endswith("/order") and self._accepts_repeat(""):
+            self.hits["id_repeated_accepted"] += 1  # an order that would be there twice if it were sent twice
         if (
             path.endswith(("/order", "/algoOrder"))
             and method == "POST"
@@ -281,6 +351,7 @@ class Player:
     # Faults of network and venue
 
     def _begin_faults(self):
+        self._is_faulty = True
         self.world.faults.rates.update(self.scenario.net)
         start_ns = self.twin.now_ns
         for kind, rate in self.scenario.venue.items():
@@ -290,6 +361,7 @@ class Player:
 
     def _begin_quiet(self):
         self.world.note("quiet")
+        self._is_faulty = False
         self.world.faults.end()
         self.server.venue.faults.armed.clear()
         if self.world.machine.wall_off_ns:
@@ -303,6 +375,8 @@ class Player:
 
     def _look(self):
         if self.life is not None and not self.life.is_dead:
+            if self.second is not None:  # one loop has one handler of errors, and it is the first engine's
+                self.life.loop.set_exception_handler(self.machine.show.__self__._on_bug)
             self.watch.look()
         if self.quiet_from_s is not None and self.settled_s is None:
             now_s = self.world.now_s
@@ -332,4 +406,7 @@ class Player:
 
 def play(scenario):
     """Play a scenario; return how it went."""
-    return Player(scenario).play()
+    played = Player(scenario).play()
+    if scenario.seed % COLLECTED_EACH == 0:
+        gc.collect()  # lives are full of cycles, and of arrays that the collector does not see
+    return played
