@@ -55,6 +55,7 @@ class AccountFold:
         """Take an input; return what it leads to."""
         reports: tuple[ex.Report, ...] = ()
         desk, kind, now_ns = self.desk, given.kind, given.now_ns
+        waited = tuple(one.report for one in desk.state.unmapped)  # a fill may be told before its order is known
         if kind == InputKind.COMMAND:
             row = np.frombuffer(given.body, LOG_ROW)[0]
             outputs = desk.on_command(replace(command_of(row), ts_ns=now_ns))
@@ -87,7 +88,7 @@ class AccountFold:
             if answer.fill_key:
                 self.keys.add(answer.fill_key)
             if answer.kind in FILLS:
-                self._name(answer, reports)
+                self._name(answer, (*reports, *waited))
         self._name_late(reports)
         return outputs
 
