@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home, Lease
-from tightloop.adapters.system.clock import SystemClock
 from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.files import Prepared
+from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.paper import SessionHeld
 from tightloop.app.runs.live.run import (
     PaperOptions,
@@ -73,6 +73,16 @@ class LiveOptions(PaperOptions):
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, AccountRefused, SessionHeld, VenueUnreachable."""
+    machine = Machine(Home(options.home))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(life(names, options, say, on_second, machine))
+
+
+async def life(
+    names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None],
+    machine: Machine,
+) -> SessionEnd:  # fmt: skip
+    """Run one life of a session, from the first look at the files on. Raises as ``live``."""
     if options.venue not in VENUES:
         message = f"{options.venue!r} is not a venue"
         raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
@@ -81,33 +91,29 @@ def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Cal
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
-    home = Home(options.home)
+    home = machine.home
     home.make()
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        account_name = runner.run(_account_name(venue, credentials))
-        prepared = files.prepare(
-            names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
-            account_name=account_name,
-        )  # fmt: skip
-        found = home.take(prepared.lease)
-        if not isinstance(found, Lease):
-            raise SessionHeld(str(found["session"]), int(found["pid"]))
-        try:
-            if files.killed(home, prepared.key) is None:
-                criteria.check(home, prepared, venue.name, options.override)
-                runner.run(_check(venue, credentials, starting.capital_of(prepared.strategies), prepared))
-            runner.run(_set_up(venue, credentials, leverages))
-            run = LiveRun(prepared, venue, home, found, options, say, on_second, credentials, account_name)
-            return runner.run(run.run())
-        finally:
-            found.close()
+    asking = _Asking(venue, credentials, machine)
+    account_name = str(await asking.ask(AccountClient.account_name))
+    prepared = files.prepare(
+        names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
+        account_name=account_name,
+    )  # fmt: skip
+    found = home.take(prepared.lease)
+    if not isinstance(found, Lease):
+        raise SessionHeld(str(found["session"]), int(found["pid"]))
+    try:
+        if files.killed(home, prepared.key) is None:
+            criteria.check(home, prepared, venue.name, options.override)
+            await _check(asking, starting.capital_of(prepared.strategies), prepared)
+        await _set_up(asking, leverages)
+        run = LiveRun(prepared, venue, machine, found, options, say, on_second, credentials, account_name)
+        return await run.run()
+    finally:
+        found.close()
 
 
-async def _account_name(venue: ChosenVenue, credentials: Credentials) -> str:
-    return str(await _asked(venue, credentials, AccountClient.account_name))
-
-
-async def _check(venue: ChosenVenue, credentials: Credentials, capital: float, prepared: Prepared) -> None:
+async def _check(asking: "_Asking", capital: float, prepared: Prepared) -> None:
     async def check(client: AccountClient) -> None:
         available = await client.available(starting.settle_asset_of(prepared.strategies))
         if not capital <= available:
@@ -115,30 +121,36 @@ async def _check(venue: ChosenVenue, credentials: Credentials, capital: float, p
             file, line = prepared.strategies[0].place(("capital",))
             raise InputError.one(file, line, "capital", message, "write less, or bring more to the account")
 
-    await _asked(venue, credentials, check)
+    await asking.ask(check)
 
 
-async def _set_up(venue: ChosenVenue, credentials: Credentials, leverages: dict[str, int]) -> None:
+async def _set_up(asking: "_Asking", leverages: dict[str, int]) -> None:
     async def set_up(client: AccountClient) -> None:
         await client.check_modes()
         await client.set_up(leverages)
 
-    await _asked(venue, credentials, set_up)
+    await asking.ask(set_up)
 
 
-async def _asked(venue: ChosenVenue, credentials: Credentials, what: Callable[[AccountClient], Any]) -> Any:
-    """Ask the venue something before the session; raises VenueUnreachable, AccountRefused, InputError."""
-    transport = venue.transport()
-    try:
-        client = AccountClient(venue.dialect, transport, credentials, SystemClock().now_ns)
-        await client.set_clock()
-        return await what(client)
-    except (AccountRefused, InputError):
-        raise
-    except TROUBLE as error:
-        raise VenueUnreachable(f"{venue.where} does not answer as it should: {error}") from error
-    finally:
-        await venue.close(transport)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is asked of the venue before the session."""
+
+    venue: ChosenVenue
+    credentials: Credentials
+    machine: Machine
+
+    async def ask(self, what: Callable[[AccountClient], Any]) -> Any:
+        """Ask something; raises VenueUnreachable, AccountRefused, InputError."""
+        try:
+            async with self.machine.network() as transport:
+                client = AccountClient(self.venue.dialect, transport, self.credentials, self.machine.clock.now_ns)
+                await client.set_clock()
+                return await what(client)
+        except (AccountRefused, InputError):
+            raise
+        except TROUBLE as error:
+            raise VenueUnreachable(f"{self.venue.where} does not answer as it should: {error}") from error
 
 
 class LiveRun(SessionRun):
@@ -147,10 +159,10 @@ class LiveRun(SessionRun):
     has_venue = False
 
     def __init__(
-        self, prepared: Prepared, venue: ChosenVenue, home: Home, lease: Lease, options: LiveOptions, say: Say,
+        self, prepared: Prepared, venue: ChosenVenue, machine: Machine, lease: Lease, options: LiveOptions, say: Say,
         on_second: Callable[[View], None], credentials: Credentials, account_name: str,
     ) -> None:  # fmt: skip
-        super().__init__(prepared, venue, home, lease, options, say, on_second)
+        super().__init__(prepared, venue, machine, lease, options, say, on_second)
         self._credentials, self._account_name, self._override = credentials, account_name, options.override
         self._login = options.login
         self._client: AccountClient

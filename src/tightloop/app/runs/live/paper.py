@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
+from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.run import HELD, PaperOptions, Say, SessionEnd, SessionRun, loop_factory
 from tightloop.app.runs.live.venues import VENUES
 from tightloop.model.errors import InputError, TightloopError
@@ -40,6 +41,6 @@ def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: C
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(SessionRun(prepared, venue, home, found, options, say, on_second).run())
+            return runner.run(SessionRun(prepared, venue, Machine(home), found, options, say, on_second).run())
     finally:
         found.close()

@@ -1,8 +1,8 @@
 """One life of a session: strategies on a venue's market as it happens, from the lease to the end of the process.
 
-The composition root of sessions: it names the concrete transport, disk, clock and home folder. What a session does with
-facts is in ``runtime/session``; this file finds out whether the session was killed or is new, asks the venue for rules
-and history, and drives it to its end. Its orders go to the simulated venue of the plan; ``live.py`` sends them out.
+What a session does with facts is in ``runtime/session``; this file finds out whether the session was killed or is new,
+asks the venue for rules and history, and drives it to its end. Its orders go to the simulated venue of the plan;
+``live.py`` sends them out. Transport, disk and clock are those of ``machine.py``.
 
     killed   a folder of that key that was not stopped: its journal is repeated, and the session goes on in a new epoch
     new      rules from the venue, a folder, a journal, bars of the past
@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from tightloop import __version__
-from tightloop.adapters.stores.disk import LocalDisk
-from tightloop.adapters.stores.home import Home, Lease
-from tightloop.adapters.system.clock import SystemClock
+from tightloop.adapters.stores.home import Lease
 from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.journal_watch import JournalWatch
 from tightloop.app.runs.live.kills import KillSwitch
+from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.outside import AT_RISK
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.warm_up import warm_up_facts
@@ -36,6 +35,7 @@ from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
 from tightloop.model.times import iso
+from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
@@ -121,12 +121,12 @@ class SessionRun:
     """Whether orders go to the simulated venue of the plan."""
 
     def __init__(
-        self, prepared: Prepared, venue: ChosenVenue, home: Home, lease: Lease, options: PaperOptions, say: Say,
+        self, prepared: Prepared, venue: ChosenVenue, machine: Machine, lease: Lease, options: PaperOptions, say: Say,
         on_second: Callable[[View], None],
     ) -> None:  # fmt: skip
-        self._prepared, self._venue, self._home, self._lease = prepared, venue, home, lease
+        self._prepared, self._venue, self._home, self._lease = prepared, venue, machine.home, lease
         self._options, self._print, self._on_second = options, say, on_second
-        self._clock = SystemClock()
+        self._machine, self._clock = machine, machine.clock
         self.state = SessionState.IDLE
         self._is_interrupted = False
         self._stop = asyncio.Event()
@@ -135,7 +135,7 @@ class SessionRun:
         self._feed: MarketFeed
         self._session: Session
         self._journal: Journal
-        self._disk: LocalDisk
+        self._disk: Disk
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
@@ -168,12 +168,9 @@ class SessionRun:
     async def run(self) -> SessionEnd:
         """Start or recover, follow the market until it is stopped, and end."""
         self._become(SessionState.STARTING)
-        self._transport = self._venue.transport()
-        try:
+        async with self._machine.network() as self._transport:
             await self._start()
             return await self._follow()
-        finally:
-            await self._venue.close(self._transport)
 
     # Starting
 
@@ -201,7 +198,7 @@ class SessionRun:
         folder = self._home.folder(session)
         plan = files.plan_of(self._prepared.strategies, self._about)
         count = len(plan.instruments)
-        disk = self._disk = LocalDisk(folder)
+        disk = self._disk = self._machine.disk(folder)
         symbols = {self._venue.dialect.symbol_of(str(name)): at for at, name in enumerate(plan.instruments)}
         begun = None
         if killed is None or not disk.names(files.JOURNAL):
@@ -263,8 +260,7 @@ class SessionRun:
     async def _follow(self) -> SessionEnd:
         session, loop = self._session, asyncio.get_running_loop()
         loop.set_exception_handler(self._on_bug)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal, number)
+        self._machine.on_signals(self._on_signal)
         operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
         self._kills = KillSwitch(self._home, session, self._say)
         self._kills.look()
@@ -282,7 +278,7 @@ class SessionRun:
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         tasks.start("snapshots", self._keep_snapshots)
-        server = await control.serve(self._home.socket(self._about["id"]), operator, self.show)
+        door = await self._machine.listen(self._home.socket(self._about["id"]), operator, self.show)
         pulse.wake()
         try:
             await self._begin()
@@ -292,7 +288,7 @@ class SessionRun:
             await self._wind_down(operator)
         finally:
             pulse.stop()
-            server.close()
+            door.close()
             await tasks.stop_all()
         return self._end()
 
@@ -450,7 +446,7 @@ class SessionRun:
             if self._session.fact_count - facts < SNAPSHOT_FACTS and passed_s < SNAPSHOT_S:
                 continue
             facts, begun_ns = self._session.fact_count, self._clock.monotonic_ns()
-            await asyncio.to_thread(save_snapshot, self._disk, files.SNAPSHOTS, self._snapshot())
+            await self._machine.aside(save_snapshot, self._disk, files.SNAPSHOTS, self._snapshot())
 
     def _snapshot(self) -> Snapshot:
         saved = self._saved()

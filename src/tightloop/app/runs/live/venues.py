@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tightloop.adapters.venues._shared.calls import Hosts
-from tightloop.adapters.venues._shared.http import HttpTransport, check_url
+from tightloop.adapters.venues._shared.http import check_url
 from tightloop.adapters.venues.binance_usdm import HOSTS, BinanceUsdm
 from tightloop.model.errors import TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
@@ -35,14 +35,6 @@ class ChosenVenue:
     name: str
     where: str
     dialect: VenueDialect
-
-    def transport(self) -> HttpTransport:
-        """Return connections of the running event loop."""
-        return HttpTransport()
-
-    async def close(self, transport: HttpTransport) -> None:
-        """Close all connections."""
-        await transport.close()
 
 
 def _binance_usdm(url: str | None) -> ChosenVenue:

@@ -1,0 +1,67 @@
+"""The machine that a session runs on: clock, network, disk, threads, signals, and requests from outside.
+
+``Machine`` is the real one. A simulation gives a session another, and all that is above it runs unchanged.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tightloop.adapters.stores.disk import LocalDisk
+from tightloop.adapters.stores.home import Home
+from tightloop.adapters.system.clock import SystemClock
+from tightloop.adapters.venues._shared.http import HttpTransport
+from tightloop.app.runs.live import control
+from tightloop.ports.clock import TimeSource
+from tightloop.ports.disk import Disk
+from tightloop.ports.transport import Transport
+from tightloop.runtime.session.driver.operator import Operator
+
+
+class Door(Protocol):
+    """Where a running session takes requests."""
+
+    def close(self) -> None:
+        """Take no more requests."""
+
+
+class Machine:
+    """A real machine, with the home folder of its user."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.clock: TimeSource = SystemClock()
+
+    def network(self) -> AbstractAsyncContextManager[Transport]:
+        """Return connections of the running event loop, which are closed at the end of the context."""
+        return _network()
+
+    def disk(self, folder: Path) -> Disk:
+        """Return the files in a folder."""
+        return LocalDisk(folder)
+
+    async def aside(self, job: Callable[..., object], *arguments: Any) -> None:
+        """Run a job that waits for the disk, while the session goes on."""
+        await asyncio.to_thread(job, *arguments)
+
+    def on_signals(self, call: Callable[[int], None]) -> None:
+        """Call a function with the number of a signal that ends the process."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, call, number)
+
+    async def listen(self, path: Path, operator: Operator, show: Callable[[], dict[str, Any]]) -> Door:
+        """Take requests at a socket in the home folder."""
+        return await control.serve(path, operator, show)
+
+
+@asynccontextmanager
+async def _network() -> AsyncIterator[Transport]:
+    transport = HttpTransport()
+    try:
+        yield transport
+    finally:
+        await transport.close()
