@@ -138,7 +138,7 @@ def _order(row: Row) -> ex.OrderReport:
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
         cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
         price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]),
+        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
     )  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def _algo_order(row: Row) -> ex.OrderReport:
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
-        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
+        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX], made_ns=ns(row.get("createTime", 0)),
     )  # fmt: skip
 
 

@@ -109,8 +109,7 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     push(twin, DOWN)
     session.wait(is_flat, 15.0)
     assert twin.ask("hits")["half_open"] == 1
-    exits = [ask for ask in session.asks() if ask["lane"] == "EXIT" and ask["call"]["method"] == "POST"]
-    exits = [ask["signed_ns"] for ask in exits if ask["call"]["url"].endswith("/order")]
+    exits = [ask["signed_ns"] for ask in session.asks() if ask["lane"] == "EXIT" and "POST /fapi/v1/order" in ask["call"]]
     assert len(exits) >= 2
     assert exits[1] - exits[0] <= 4 * 10**9
     truth, _ = session.agreed()
@@ -118,4 +117,4 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     assert least_held(truth) == 0.0
     assert not has_stop(truth)
     assert session.stop("--flatten") == 0
-    print("\n".join(session.said), [(a["lane"], a["signed_ns"]/1e9, a["call"]["method"], a["call"]["url"][-60:]) for a in session.asks()])
+    print("\n".join(session.said), [(a["lane"], a["signed_ns"]/1e9, a["call"][:70]) for a in session.asks()])

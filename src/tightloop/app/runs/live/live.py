@@ -213,6 +213,7 @@ class LiveRun(SessionRun):
         self._rounds = Rounds(
             session.plan, account, self._ask, dict(self._feed.symbols), self._venue_ns, self._settle,
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
+            life_ns=self._venue_ns(),
         )  # fmt: skip
         if begun is not None:
             self._are_entries_over = bool(begun.poisoned)

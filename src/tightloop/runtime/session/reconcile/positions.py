@@ -9,7 +9,7 @@ from tightloop.core.domain.enums import EventKind, Origin
 from tightloop.ports.execution import FillOrigin, FillReport, ListFills, ListOrders, PositionReport
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind, OurPosition
 
 DISTANCES = ((0.10, Urgency.CRITICAL), (0.20, Urgency.WARNING), (0.30, Urgency.INFO))
@@ -99,7 +99,9 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     for fill in fills:
         key = this.key_of(fill.trade_id)
         this.keys.append(key)
-        origin = _FORCED.get(fill.origin, Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
+        order = this.order_of(fill)
+        whose = this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
+        origin = _FORCED.get(fill.origin, Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,
@@ -114,12 +116,11 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
             origin=origin,
         )
         this.answers.append(answer)
-        _find_fill(this, position, fill, origin)
-
-
-def _is_lost(this: Comparison, fill: FillReport) -> bool:
-    """Return whether a fill is of an order of our session that is unknown here."""
-    return ids.is_ours(this.name_of(fill), this.view.session)
+        if whose == Whose.ENGINE:
+            text = f"{fill.side * fill.qty} at {fill.price} by another engine on this account"
+            this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, fill.symbol, text, is_not_ready=True, pauses=True)
+        else:
+            _find_fill(this, position, fill, origin)
 
 
 def _find_fill(this: Comparison, position: OurPosition, fill: FillReport, origin: Origin) -> None:
