@@ -1,11 +1,15 @@
 """What must not go wrong with money at a venue, played by the twin against sessions as a user runs them."""
 
+import shutil
+import signal
+import struct
 import time
 
 import pytest
 from tests.app.runs.live.pushed import (
     DOWN,
     NEAR_STOP,
+    UP,
     Pushed,
     entered,
     has_stop,
@@ -17,7 +21,20 @@ from tests.app.runs.live.pushed import (
 )
 from tests.app.runs.live.trading import Twin
 
+from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import outside
+from tightloop.model.times import iso
+
+HOLD = ("max_hold_min: 10, loss_cooldown_min: 0.03", "max_hold_min: 0.12")
+HOLD_NS = 7_200_000_000
+STEPPED_CLOCK = """
+import mmap, struct, time
+
+offset, read_ns = mmap.mmap(open({path!r}, "r+b").fileno(), 8), time.time_ns
+time.time_ns = lambda: read_ns() + struct.unpack_from("q", offset)[0]
+time.time = lambda: time.time_ns() * 1e-9
+"""
+"""Gives a process a wall clock that a test can set: by the ns in a file."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +70,13 @@ def calm(twin):
 def _calm(twin):
     yield
     calm(twin)
+
+
+def without_reports(twin, session):
+    """Keep the private stream away for so long that nothing but look-ups tells of an order."""
+    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 12})
+    twin.ask("fault", {"kind": "ws_drop", "count": 1})
+    session.wait(lambda shown: shown["sockets"]["reports"] != "open" and shown["sockets"]["public-0"] == "open")
 
 
 def test_a_stop_is_ours_under_any_name_and_an_exit_at_market_where_it_is_refused(twin, start):
@@ -101,9 +125,7 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     session = start()
     session.ready()
     entered(twin, session)
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 12})  # no report tells of it
-    twin.ask("fault", {"kind": "ws_drop", "count": 1})
-    session.wait(lambda shown: shown["sockets"]["reports"] != "open" and shown["sockets"]["public-0"] == "open")
+    without_reports(twin, session)
     twin.ask("fault", {"kind": "half_open", "match": "POST /fapi/v1/order", "count": 1})
     twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})
     push(twin, DOWN)
@@ -117,4 +139,132 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     assert least_held(truth) == 0.0
     assert not has_stop(truth)
     assert session.stop("--flatten") == 0
-    print("\n".join(session.said), [(a["lane"], a["signed_ns"]/1e9, a["call"][:70]) for a in session.asks()])
+
+
+def test_a_kill_closes_an_entry_that_was_unknown_and_then_fills(twin, start):
+    session = start()
+    session.ready()
+    without_reports(twin, session)
+    twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
+    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 4})
+    push(twin, UP)
+    session.wait(lambda shown: shown["unknown"])
+    outside.kill(session.home, "all")
+    shown = session.view()
+    assert (len(shown["unknown"]), shown["positions"]) == (1, [])
+    assert twin.truth()["positions"]
+    session.wait(lambda shown: shown["fills"] and is_flat(shown), 20.0)
+    truth, shown = session.agreed()
+    assert truth["positions"] == []
+    assert not has_stop(truth)
+    assert shown["instances"][0]["killed"]
+    assert least_held(truth) == 0.0
+    session.kill()
+
+
+def test_a_cancel_of_an_unknown_entry_does_not_free_its_symbol(twin, start):
+    session = start(("order: {type: market}", "order: {type: limit, offset_pct: -5, ttl_s: 1}"))
+    session.ready()
+    twin.ask("fault", {"kind": "request_lost", "match": "POST /fapi/v1/order", "count": 1})
+    push(twin, UP)
+    session.wait(lambda shown: shown["unknown"])
+    ends = time.monotonic() + 5.0  # its time is over after 1 s; that it never arrived is proven after 6 s
+    while time.monotonic() < ends:
+        assert len(session.view()["unknown"]) == 1
+        time.sleep(0.1)
+    assert [ask["client_id"] for ask in session.asks() if ask["lane"] == "CANCEL"] != []
+    entries = [ask["client_id"] for ask in session.asks() if ask["lane"] == "ENTRY"]
+    assert len(entries) == 1
+    session.wait(lambda shown: not shown["unknown"])
+    session.wait(lambda shown: len([ask for ask in session.asks() if ask["lane"] == "ENTRY"]) > 1)
+    assert session.stop("--flatten") == 0
+    assert entries[0] not in [row["client_id"] for row in twin.truth()["orders"]]
+
+
+def test_a_wall_clock_that_is_set_fires_no_timer_early_and_stops_none(twin, start, tmp_path, monkeypatch):
+    offset = tmp_path / "offset"
+    offset.write_bytes(bytes(8))
+    (tmp_path / "sitecustomize.py").write_text(STEPPED_CLOCK.format(path=str(offset)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    session = start(HOLD)
+    session.ready()
+    for hours in (1, -1):
+        entered(twin, session)
+        release(twin)
+        offset.write_bytes(struct.pack("q", hours * 3_600_000_000_000))
+        session.wait(is_flat)
+        bought, sold = twin.truth()["fills"][-2:]
+        assert (bought["side"], sold["side"]) == ("BUY", "SELL")
+        assert sold["ts_ns"] - bought["ts_ns"] > HOLD_NS - 200_000_000
+    assert session.view()["is_ready"]
+    assert not session.has_said("late")
+    assert session.stop("--flatten") == 0
+
+
+def test_a_process_that_was_stopped_acts_on_nothing_old_and_forgets_no_timer(twin, start):
+    session = start(HOLD)
+    session.ready()
+    entered(twin, session)
+    session.process.send_signal(signal.SIGSTOP)
+    time.sleep(8.0)
+    session.process.send_signal(signal.SIGCONT)
+    session.wait(lambda shown: len(shown["fills"]) > 2)
+    bought, sold, again = twin.truth()["fills"][-3:]
+    assert [row["side"] for row in (bought, sold, again)] == ["BUY", "SELL", "BUY"]
+    assert sold["ts_ns"] - bought["ts_ns"] > HOLD_NS - 200_000_000
+    home = Home(session.home)
+    lines = (home.folder(home.session_names()[-1]) / "logs" / "session.log").read_text().splitlines()
+    woke = next(at for at, line in enumerate(lines) if " late: " in line)
+    ready = next(line for line in lines[woke:] if "ready: the account agrees" in line)
+    assert iso(again["ts_ns"]) > ready.split()[0]
+    assert session.stop("--flatten") == 0
+
+
+def test_two_engines_of_one_home_see_each_other_and_take_no_entries(twin, start, tmp_path):
+    first = start()
+    first.ready()
+    copied = tmp_path / "c"
+    shutil.copytree(first.home, copied, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+    second = start(home=copied)
+    second.ready()
+    assert second.view()["id"] == first.view()["id"]
+    push(twin, UP)
+    for one in (first, second):
+        one.wait(lambda shown: shown["positions"])
+    for one in (first, second):
+        one.wait_said("another engine")
+        one.wait(lambda shown: not shown["is_ready"] or shown["state"] == "PAUSED")
+    push(twin, DOWN)
+    for one in (first, second):
+        one.wait(is_flat)
+    orders = len(twin.orders_asked())
+    push(twin, UP)
+    time.sleep(3.0)
+    assert len(twin.orders_asked()) == orders
+    for one in (first, second):
+        assert one.stop("--flatten") == 0
+    truth = twin.truth()
+    assert truth["positions"] == []
+    assert not has_stop(truth)
+
+
+def test_a_filled_entry_of_a_lost_tail_is_closed_and_its_stop_goes(twin, start, tmp_path):
+    session = start()
+    session.ready()
+    before = tmp_path / "before"
+    shutil.copytree(session.home, before, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+    entered(twin, session)
+    session.kill()
+    shutil.rmtree(session.home / "sessions")
+    shutil.copytree(before / "sessions", session.home / "sessions")
+    assert has_stop(twin.truth())
+    release(twin)
+    session = start()
+    session.wait_said("lost_tail", 40.0)
+    session.wait(lambda shown: shown["is_ready"] and is_flat(shown), 40.0)
+    truth, _ = session.agreed()
+    assert truth["positions"] == []
+    assert not has_stop(truth)
+    assert least_held(truth) == 0.0
+    assert session.stop("--flatten") == 0

@@ -306,6 +306,15 @@ class LiveRun(SessionRun):
             self._rounds.want_fills()
             self._look_soon.set()
 
+    def _on_late(self, late_ns: int) -> None:
+        """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
+        if self._is_ready:
+            self._session.intake.put_first(control_event(SessionControl.NOT_READY))
+            self._is_ready = False
+        super()._on_late(late_ns)
+        self._rounds.want_fills()
+        self._look_soon.set()
+
     def _miss_reports(self) -> None:
         """Take no entries while the account is not reported on; exits and comparisons go on."""
         self._is_reported = False
