@@ -8,6 +8,7 @@ from tests.app.runs.live.trading import Live, differences
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, files
+from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.journal import RecordKind, records
 
 UP, DOWN = 1.1, 0.9
@@ -87,12 +88,22 @@ class Pushed(Live):
         """Return the twin's truth and the view once they agree; fail with what differs if they do not in time."""
         ends = time.monotonic() + within_s
         while True:
-            truth, shown = self.twin.truth(), self.view()
+            shown = self.view()
+            truth = self.of_session(self.twin.truth(), shown["id"])
             found = differences(truth, shown)
             if not found:
                 return truth, shown
-            assert time.monotonic() < ends, found
+            assert time.monotonic() < ends, [found, shown, self.said]
             time.sleep(0.1)
+
+    def of_session(self, truth, session):
+        """Return the twin's truth without orders and fills of other sessions."""
+        ours = f"tl{session_code(session)}"
+        kept = {
+            name: [row for row in truth[name] if row["client_id"][:2] != "tl" or row["client_id"].startswith(ours)]
+            for name in ("orders", "fills")
+        }
+        return truth | kept
 
     def has_said(self, words):
         """Return whether a message has these words."""
@@ -115,7 +126,7 @@ class Pushed(Live):
 
 def entered(twin, session, symbol="BTCUSDT"):
     """Make a session enter; return the view with the position and its stop. The price stays up until ``release``."""
-    push(twin, UP, symbol=symbol)
+    push(twin, UP, 600.0, symbol)
     return session.wait(lambda shown: shown["positions"] and any(row["stop_price"] for row in shown["orders"]))
 
 

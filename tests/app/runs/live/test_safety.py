@@ -44,13 +44,21 @@ def twin():
     found.close()
 
 
+@pytest.fixture(scope="module")
+def fast():
+    """A twin whose clock runs ten times as fast: what takes seconds of the venue's time takes less of ours."""
+    found = Twin("10")
+    yield found
+    found.close()
+
+
 @pytest.fixture
 def start(tmp_path, twin):
     """Start a session of the strategy with replacements; it ends without positions with the test."""
     begun = []
 
-    def begin(*changes, home=None):
-        begun.append(Pushed(home or tmp_path / "h", twin, written(tmp_path, *changes)))
+    def begin(*changes, home=None, at=twin):
+        begun.append(Pushed(home or tmp_path / "h", at, written(tmp_path, *changes)))
         return begun[-1]
 
     yield begin
@@ -67,9 +75,10 @@ def calm(twin):
 
 
 @pytest.fixture(autouse=True)
-def _calm(twin):
+def _calm(twin, fast):
     yield
     calm(twin)
+    calm(fast)
 
 
 def without_reports(twin, session):
@@ -163,7 +172,7 @@ def test_a_kill_closes_an_entry_that_was_unknown_and_then_fills(twin, start):
 
 
 def test_a_cancel_of_an_unknown_entry_does_not_free_its_symbol(twin, start):
-    session = start(("order: {type: market}", "order: {type: limit, offset_pct: -5, ttl_s: 1}"))
+    session = start(("order: {type: market}", "order: {type: limit, offset_bps: -500, ttl_s: 1}"))
     session.ready()
     twin.ask("fault", {"kind": "request_lost", "match": "POST /fapi/v1/order", "count": 1})
     push(twin, UP)
@@ -221,46 +230,46 @@ def test_a_process_that_was_stopped_acts_on_nothing_old_and_forgets_no_timer(twi
     assert session.stop("--flatten") == 0
 
 
-def test_two_engines_of_one_home_see_each_other_and_take_no_entries(twin, start, tmp_path):
-    first = start()
+def test_two_engines_of_one_home_see_each_other_and_take_no_entries(fast, start, tmp_path):
+    first = start(at=fast)
     first.ready()
     copied = tmp_path / "c"
     shutil.copytree(first.home, copied, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
-    second = start(home=copied)
+    second = start(home=copied, at=fast)
     second.ready()
     assert second.view()["id"] == first.view()["id"]
-    push(twin, UP)
+    push(fast, UP, 600)
     for one in (first, second):
         one.wait(lambda shown: shown["positions"])
     for one in (first, second):
         one.wait_said("another engine")
         one.wait(lambda shown: not shown["is_ready"] or shown["state"] == "PAUSED")
-    push(twin, DOWN)
+    push(fast, DOWN, 600)
     for one in (first, second):
         one.wait(is_flat)
-    orders = len(twin.orders_asked())
-    push(twin, UP)
+    orders = len(fast.orders_asked())
+    push(fast, UP, 600)
     time.sleep(3.0)
-    assert len(twin.orders_asked()) == orders
+    assert len(fast.orders_asked()) == orders
     for one in (first, second):
         assert one.stop("--flatten") == 0
-    truth = twin.truth()
+    truth = fast.truth()
     assert truth["positions"] == []
     assert not has_stop(truth)
 
 
-def test_a_filled_entry_of_a_lost_tail_is_closed_and_its_stop_goes(twin, start, tmp_path):
-    session = start()
+def test_a_filled_entry_of_a_lost_tail_is_closed_and_its_stop_goes(fast, start, tmp_path):
+    session = start(at=fast)
     session.ready()
     before = tmp_path / "before"
     shutil.copytree(session.home, before, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
-    entered(twin, session)
+    entered(fast, session)
     session.kill()
     shutil.rmtree(session.home / "sessions")
     shutil.copytree(before / "sessions", session.home / "sessions")
-    assert has_stop(twin.truth())
-    release(twin)
-    session = start()
+    assert has_stop(fast.truth())
+    release(fast)
+    session = start(at=fast)
     session.wait_said("lost_tail", 40.0)
     session.wait(lambda shown: shown["is_ready"] and is_flat(shown), 40.0)
     truth, _ = session.agreed()
