@@ -51,8 +51,9 @@ class Twin:
 
 
 def live_command(home, url, *options, file=QUICK):
+    files = [str(file)] if isinstance(file, Path) else [str(one) for one in file]
     return [
-        *TIGHTLOOP, "live", str(file), "--venue", "binance-usdm", "--url", url, "--home", str(home), "--enable-live",
+        *TIGHTLOOP, "live", *files, "--venue", "binance-usdm", "--url", url, "--home", str(home), "--enable-live",
         "--confirm", "TRADE main", "--override-paper", "a test", "--json", *options,
     ]  # fmt: skip
 
@@ -82,7 +83,7 @@ class Live:
 
     def _listen(self):
         for line in self.process.stderr:
-            self.said.append(f"{time.monotonic():.1f} {line}".rstrip("\n"))
+            self.said.append(f"{time.monotonic():.3f} {line}".rstrip("\n"))
 
     def until(self, is_reached, within_s=DEADLINE_S):
         ends = time.monotonic() + within_s
@@ -92,6 +93,17 @@ class Live:
             assert self.process.poll() is None, self.said
             time.sleep(0.05)
         raise AssertionError([self.shown, self.said])
+
+    def said_at(self, text, within_s=DEADLINE_S):
+        """Return when (monotonic s) it first said something, once it has."""
+        ends = time.monotonic() + within_s
+        while time.monotonic() < ends:
+            for line in list(self.said):
+                if text in line:
+                    return float(line.split(" ", 1)[0])
+            assert self.process.poll() is None, self.said
+            time.sleep(0.01)
+        raise AssertionError(["not said", text, self.said])
 
     def show(self):
         """Return the whole view, by the session's socket."""
@@ -144,15 +156,18 @@ def differences(truth, shown):
     there = {row["symbol"]: row["qty"] for row in truth["positions"]}
     for symbol in held.keys() | there.keys():
         compare(f"position {symbol}", held.get(symbol, 0.0), there.get(symbol, 0.0))
-    mine = [row for row in truth["fills"] if row["client_id"].startswith("tl")]
-    compare("fills", len([row for row in shown["fills"] if row["client_id"].startswith("tl")]), len(mine))
-    by_id = {row["trade_id"]: row for row in shown["fills"]}
+    # Of a stop that was triggered the venue may name the order as it likes; it is the one that the stop tells of.
+    sent = {row["actual_order_id"] for row in truth["orders"] if row.get("actual_order_id") and is_ours(row)}
+    mine = [row for row in truth["fills"] if is_ours(row) or row["order_id"] in sent]
+    by_id = {(row["symbol"], row["trade_id"]): row for row in shown["fills"]}
+    compare("fills", len([row for row in shown["fills"] if row["client_id"].startswith(("tl", "auto"))]), len(mine))
     for row in mine:
-        ours = by_id.get(str(row["trade_id"]))
+        ours = by_id.get((row["symbol"], str(row["trade_id"])))
         if ours is None:
             found.append(f"fill {row} is not shown")
             continue
-        for name in ("client_id", "symbol", "side", "qty", "price", "fee", "is_maker"):
+        names = ("symbol", "side", "qty", "price", "fee", "is_maker")
+        for name in names if row["order_id"] in sent else ("client_id", *names):
             compare(f"{name} of fill {row['trade_id']}", ours[name], row[name])
     opened = {row["client_id"]: row for row in shown["orders"]}
     resting = {row["client_id"]: row for row in truth["orders"] if row["state"] in ("NEW", "PARTIALLY_FILLED")}
@@ -162,6 +177,10 @@ def differences(truth, shown):
         for field in ("symbol", "side", "qty", "reduce_only", "cum_qty"):
             compare(f"{field} of order {name}", opened[name][field], resting[name][field])
     return found
+
+
+def is_ours(row):
+    return row["client_id"].startswith("tl")
 
 
 def settled(twin, home, within_s=30.0):

@@ -29,6 +29,13 @@ from tightloop.model.errors import InputError
     "--on-exit", type=click.Choice(("keep", "flatten")), default="keep", show_default=True, help="Positions at the end."
 )
 @click.option("--override-paper", metavar="REASON", help="Trade although the paper criteria are not met; it is kept.")
+@click.option(
+    "--durability",
+    type=click.Choice(("process", "power")),
+    default="process",
+    show_default=True,
+    help="What an order's record survives before an entry leaves: the end of the process, or a loss of power too.",
+)
 @click.option("--for", "span", metavar="TIME", help="Stop after this time, e.g. 60s, 10m, 1h.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a second.")
 def live(
@@ -43,6 +50,7 @@ def live(
     confirm: str | None,
     on_exit: str,
     override_paper: str | None,
+    durability: str,
     span: str | None,
     as_json: bool,
 ) -> None:
@@ -64,6 +72,7 @@ def live(
             keeps=on_exit == "keep",
             login=login,
             override=override_paper,
+            is_power_safe=durability == "power",
         )
         try:
             ended = runs.live.live.live(

@@ -11,17 +11,17 @@ they do; here is when.
 import asyncio
 import contextlib
 import json
-import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home, Lease
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
-from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live.account.asking import Asking
+from tightloop.app.runs.live.account.client import AccountClient, credentials_of
+from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.paper import SessionHeld
@@ -32,14 +32,13 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue, VenueUnreachable
+from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
-from tightloop.ports.market_data import Market, VenueMark
-from tightloop.ports.transport import HttpCall, NoAnswer, NotSent, SocketClosed
-from tightloop.ports.venue import Credentials, SocketPlan
+from tightloop.ports.market_data import VenueMark
+from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent
 from tightloop.runtime.session.account.answers import control_event, event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
@@ -55,20 +54,26 @@ from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
 from tightloop.runtime.session.reconcile.records import Finding
 
-ROUND_S, ROUND_SOON_S, ROUND_UNREADY_S = 10.0, 1.0, 5.0
-QUICK_ROUNDS, QUICK_S = 4, 0.3
+ROUND_S, ROUND_SOON_S = 10.0, 1.0
+QUICK_S = (0.2, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 5.0)
+"""Waits after rounds while the session is not ready; the last one again and again."""
+SYNC_LOOK_S = 0.0005
 ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
-REPORTS_GONE_S = 10.0
-"""For how long the private stream may be gone before entries stop."""
+SKEW_TOLD_S, SKEW_MAX_S = 1.0, 5.0
+"""How far our clock may be off the venue's before it is said, and before entries stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOptions(PaperOptions):
-    """Options of ``tightloop live``. ``override``: why the paper criteria need not be met, None: they must."""
+    """Options of ``tightloop live``. ``override``: why the paper criteria need not be met, None: they must.
+
+    ``is_power_safe``: an entry leaves only once its record survives a loss of power.
+    """
 
     login: str
     override: str | None
+    is_power_safe: bool = False
 
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
@@ -93,8 +98,8 @@ async def life(
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
     home = machine.home
     home.make()
-    asking = _Asking(venue, credentials, machine)
-    account_name = str(await asking.ask(AccountClient.account_name))
+    asking = Asking(venue, credentials, machine)
+    account_name = await asking.account_name()
     prepared = files.prepare(
         names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
         account_name=account_name,
@@ -105,52 +110,12 @@ async def life(
     try:
         if files.killed(home, prepared.key) is None:
             criteria.check(home, prepared, venue.name, options.override)
-            await _check(asking, starting.capital_of(prepared.strategies), prepared)
-        await _set_up(asking, leverages)
-        run = LiveRun(prepared, venue, machine, found, options, say, on_second, credentials, account_name)
+            await asking.check_capital(prepared.strategies)
+        await asking.set_up(leverages)
+        run = LiveRun(prepared, venue, machine, found, options, say, on_second, asking, account_name)
         return await run.run()
     finally:
         found.close()
-
-
-async def _check(asking: "_Asking", capital: float, prepared: Prepared) -> None:
-    async def check(client: AccountClient) -> None:
-        available = await client.available(starting.settle_asset_of(prepared.strategies))
-        if not capital <= available:
-            message = f"{capital:g} is more than the account has free: {available:g}"
-            file, line = prepared.strategies[0].place(("capital",))
-            raise InputError.one(file, line, "capital", message, "write less, or bring more to the account")
-
-    await asking.ask(check)
-
-
-async def _set_up(asking: "_Asking", leverages: dict[str, int]) -> None:
-    async def set_up(client: AccountClient) -> None:
-        await client.check_modes()
-        await client.set_up(leverages)
-
-    await asking.ask(set_up)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """What is asked of the venue before the session."""
-
-    venue: ChosenVenue
-    credentials: Credentials
-    machine: Machine
-
-    async def ask(self, what: Callable[[AccountClient], Any]) -> Any:
-        """Ask something; raises VenueUnreachable, AccountRefused, InputError."""
-        try:
-            async with self.machine.network() as transport:
-                client = AccountClient(self.venue.dialect, transport, self.credentials, self.machine.clock.now_ns)
-                await client.set_clock()
-                return await what(client)
-        except (AccountRefused, InputError):
-            raise
-        except TROUBLE as error:
-            raise VenueUnreachable(f"{self.venue.where} does not answer as it should: {error}") from error
 
 
 class LiveRun(SessionRun):
@@ -160,20 +125,20 @@ class LiveRun(SessionRun):
 
     def __init__(
         self, prepared: Prepared, venue: ChosenVenue, machine: Machine, lease: Lease, options: LiveOptions, say: Say,
-        on_second: Callable[[View], None], credentials: Credentials, account_name: str,
+        on_second: Callable[[View], None], asking: Asking, account_name: str,
     ) -> None:  # fmt: skip
         super().__init__(prepared, venue, machine, lease, options, say, on_second)
-        self._credentials, self._account_name, self._override = credentials, account_name, options.override
-        self._login = options.login
+        self._credentials, self._venue_clock = asking.credentials, asking.clock
+        self._account_name, self._override = account_name, options.override
+        self._login, self._is_power_safe = options.login, options.is_power_safe
         self._client: AccountClient
         self._account: AccountDriver
         self._rounds: Rounds
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
-        self._is_ready = self._is_strange = self._is_reported = False
-        self._reports_timer: asyncio.TimerHandle | None = None
-        self._frame = b""
+        self._is_ready = self._is_strange = self._is_clock_off = False
+        self._reports: ReportStream
 
     # Starting
 
@@ -186,8 +151,9 @@ class LiveRun(SessionRun):
     async def _connect(self, begun: Repetition | None) -> None:
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
-        client = self._client = AccountClient(dialect, self._transport, self._credentials, self._clock.now_ns)
-        await self._set_clock()
+        client = self._client = AccountClient(
+            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock
+        )
         repetition = begun.account if begun is not None else None
         if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
             fold = desks.begin(session.plan, self._about, self._journal.epoch)
@@ -224,19 +190,16 @@ class LiveRun(SessionRun):
     async def _ask(self, request: ex.Request) -> list[ex.Report]:
         return (await self._client.ask(request))[0]
 
-    async def _set_clock(self) -> None:
-        try:
-            await self._client.set_clock()
-        except TROUBLE as error:
-            raise VenueUnreachable(f"{self._venue.where} does not tell its time: {error}") from error
-
     async def _begin(self) -> None:
         """Follow the account; the session runs once it is ready."""
         self._go_on_ending(gate_of(self._session.plan))
-        self._start_reports()
+        self._reports = ReportStream(
+            self._client, self._clock, self._tasks, self._about["id"], self._sockets, self._say, self._account.frame,
+            self._on_missed_reports, self._on_reports_gone,
+        )  # fmt: skip
+        self._reports.start()
         self._tasks.start("rounds", self._compare)
         self._tasks.start("venue clock", self._follow_clock)
-        self._tasks.start("reports key", self._keep_key)
         self._arm()
 
     def _take_mark(self, instrument: int, mark: VenueMark) -> None:
@@ -254,57 +217,16 @@ class LiveRun(SessionRun):
                 self._account.command(row)
         return begun
 
-    # The private stream
-
-    def _start_reports(self) -> None:
-        use = SocketUse(self._reports_plan, self._credentials, self._venue_ms)
-        chance = random.Random(f"{self._about['id']} reports").random
-        socket = SupervisedSocket(
-            use, self._venue.dialect, self._transport, self._clock, chance, self._take_reports, self._on_reports_socket
-        )
-        socket.on_frame = self._keep_frame
-        self._tasks.start("reports", socket.run)
+    # The private stream and the clock
 
     def _venue_ns(self) -> int:
         now_ns = self._clock.now_ns()
         return now_ns + self._client.clock.offset_ns(now_ns)
 
-    def _venue_ms(self) -> int:
-        return self._venue_ns() // 1_000_000
-
-    async def _reports_plan(self) -> SocketPlan:
-        try:
-            reports, _ = await self._client.ask(ex.OpenReports(is_renewal=False))
-        except TROUBLE as error:
-            raise SocketClosed(f"no key of the private stream: {error}") from error
-        key = next(one.key for one in reports if isinstance(one, ex.ReportsKey))
-        return self._venue.dialect.reports_socket(key)
-
-    def _keep_frame(self, frame: bytes) -> None:
-        self._frame = frame
-
-    def _take_reports(self, found: list[ex.Report | Market] | ex.Failure) -> None:
-        if not isinstance(found, list):
-            self._say(f"reports: {found}")
-        elif any(isinstance(one, ex.ReportsExpired) for one in found):
-            self._tasks.fail("reports", SocketClosed("the key of the private stream has expired"))
-        elif any(isinstance(one, (ex.OrderReport, ex.FillReport, ex.WalletReport)) for one in found):
-            self._account.frame(self._frame)
-
-    def _on_reports_socket(self, change: SocketChange) -> None:
-        """Compare at once after a connection was lost: what was reported meanwhile is asked for."""
-        self._sockets[change.name] = change.state.value
-        if change.state is SocketState.BACKOFF:
-            self._say(f"{change.name}: {change.reason}")
-            if self._reports_timer is None:
-                self._reports_timer = asyncio.get_running_loop().call_later(REPORTS_GONE_S, self._miss_reports)
-        elif change.state is SocketState.OPEN:
-            if self._reports_timer is not None:
-                self._reports_timer.cancel()
-                self._reports_timer = None
-            self._is_reported = True
-            self._rounds.want_fills()
-            self._look_soon.set()
+    def _on_missed_reports(self) -> None:
+        """Compare at once: what was reported meanwhile is asked for."""
+        self._rounds.want_fills()
+        self._look_soon.set()
 
     def _on_late(self, late_ns: int) -> None:
         """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
@@ -312,22 +234,11 @@ class LiveRun(SessionRun):
             self._session.intake.put_first(control_event(SessionControl.NOT_READY))
             self._is_ready = False
         super()._on_late(late_ns)
-        self._rounds.want_fills()
-        self._look_soon.set()
+        self._on_missed_reports()
 
-    def _miss_reports(self) -> None:
+    def _on_reports_gone(self) -> None:
         """Take no entries while the account is not reported on; exits and comparisons go on."""
-        self._is_reported = False
         self._become_ready(False, "the private stream is gone")
-
-    async def _keep_key(self) -> None:
-        """Keep the key of the private stream alive, by the venue's clock."""
-        every_s = self._venue.dialect.capabilities.reports_key_renewal_s
-        while every_s:
-            await asyncio.sleep(every_s / max(1.0, self._client.clock.speed))
-            reports, _ = await self._client.ask(ex.OpenReports(is_renewal=True))
-            if any(isinstance(one, ex.ReportsExpired) for one in reports):
-                self._tasks.fail("reports", SocketClosed("the key of the private stream has expired"))
 
     async def _follow_clock(self) -> None:
         while True:
@@ -336,6 +247,17 @@ class LiveRun(SessionRun):
                     await self._clock_soon.wait()
             self._clock_soon.clear()
             await self._client.read_clock()
+            self._judge_clock()
+
+    def _judge_clock(self) -> None:
+        """Say that our clock is off, and take no entries when it is far off; requests are signed by the venue's."""
+        clock, was_off = self._client.clock, self._is_clock_off
+        skew_s = abs(clock.offset_ns(self._clock.now_ns())) * 1e-9 if clock.speed == 1.0 else 0.0
+        self._is_clock_off = skew_s > SKEW_MAX_S
+        if self._is_clock_off:
+            self._become_ready(False, f"the clock is {skew_s:.1f} s off the venue's")
+        elif skew_s > SKEW_TOLD_S and not was_off:
+            self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
 
     # Requests
 
@@ -347,10 +269,21 @@ class LiveRun(SessionRun):
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
         self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
+            if ask.lane is Lane.ENTRY and self._is_power_safe:
+                await self._last()
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
         self._account.reply(ask.ask_id, reply)
+
+    async def _last(self) -> None:
+        """Wait until all that is written by now survives a loss of power. Raises NotSent if that cannot be."""
+        written = self._journal.written
+        self._journal.sync_behind()
+        while self._journal.synced < written:
+            if self._journal.failure() is not None:
+                raise NotSent("the journal cannot be synced")
+            await asyncio.sleep(SYNC_LOOK_S)
 
     def _on_carried(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
@@ -426,13 +359,11 @@ class LiveRun(SessionRun):
                 agrees = False
                 self._say(f"comparison: {error}")
             self._decide_ready(agrees)
-            count += 1
-            if not self._is_ready:
-                await asyncio.sleep(QUICK_S if count < QUICK_ROUNDS else ROUND_UNREADY_S)
-                continue
-            await asyncio.sleep(ROUND_SOON_S)
+            wait_s = ROUND_S if self._is_ready else QUICK_S[min(count, len(QUICK_S) - 1)]
+            count = 0 if self._is_ready else count + 1
+            await asyncio.sleep(min(wait_s, ROUND_SOON_S))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ROUND_S - ROUND_SOON_S):
+                async with asyncio.timeout(max(0.0, wait_s - ROUND_SOON_S)):
                     await self._look_soon.wait()
 
     def _decide_ready(self, agrees: bool) -> None:
@@ -444,7 +375,8 @@ class LiveRun(SessionRun):
         elif (
             not self._is_ready
             and agrees
-            and self._is_reported
+            and not self._is_clock_off
+            and self._reports.is_open
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")

@@ -48,7 +48,7 @@ class AccountDriver:
         now_ns: Callable[[], int], offset_ns: Callable[[int], int], send: Send,
     ) -> None:  # fmt: skip
         self.fold, self._dialect, self._credentials = fold, dialect, credentials
-        self._journal, self.intake, self._now_ns, self._offset_ns, self._send = journal, intake, now_ns, offset_ns, send
+        self._journal, self.intake, self.now_ns, self._offset_ns, self._send = journal, intake, now_ns, offset_ns, send
         self.on_note: Callable[[Note], None] = lambda _note: None
         self.on_strange: Callable[[Report], None] = lambda _report: None
         self.on_turn: Callable[[], None] = lambda: None
@@ -78,7 +78,7 @@ class AccountDriver:
 
     def advance(self) -> None:
         """Advance the desk to now, if something is due."""
-        if self.due_ns <= self._now_ns():
+        if self.due_ns <= self.now_ns():
             self._give(InputKind.TIME, 0, b"")
 
     def restart(self, epoch: int) -> None:
@@ -113,7 +113,7 @@ class AccountDriver:
                 self._give(InputKind.PRICES, at, body)
 
     def _give(self, kind: InputKind, number: int, body: bytes) -> None:
-        now_ns = self._now_ns()
+        now_ns = self.now_ns()
         offset_ns = self._offset_ns(now_ns)
         if abs(offset_ns - self.fold.desk.state.venue_offset_ns) > OFFSET_MOVED_NS:
             self._take(AccountInput(InputKind.OFFSET, now_ns, offset_ns))
@@ -143,5 +143,5 @@ class AccountDriver:
     def answer(self, answers: tuple[VenueAnswer, ...]) -> None:
         """Put answers into the intake."""
         for answer in answers:
-            self.intake.put_event(event_of(answer, self._now_ns()))
+            self.intake.put_event(event_of(answer, self.now_ns()))
             self.on_answer(answer)

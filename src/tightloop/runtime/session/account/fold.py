@@ -6,7 +6,7 @@ out, so that an answer can be read by the request it is to, and of each order wh
 
 import json
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -32,7 +32,9 @@ class BookedTrade:
     """A trade of the venue that was told to the step. Names are "" where the venue has not said them yet."""
 
     order_id: int  # the core's; 0: of no order of ours
+    symbol: str
     trade_id: str
+    price: float
     client_id: str
     venue_order_id: str
 
@@ -54,8 +56,8 @@ class AccountFold:
     def apply(self, given: AccountInput) -> Outputs:
         """Take an input; return what it leads to."""
         reports: tuple[ex.Report, ...] = ()
+        waiting = tuple(one.report for one in self.desk.state.unmapped)
         desk, kind, now_ns = self.desk, given.kind, given.now_ns
-        waited = tuple(one.report for one in desk.state.unmapped)  # a fill may be told before its order is known
         if kind == InputKind.COMMAND:
             row = np.frombuffer(given.body, LOG_ROW)[0]
             outputs = desk.on_command(replace(command_of(row), ts_ns=now_ns))
@@ -80,7 +82,7 @@ class AccountFold:
         else:
             assert kind == InputKind.COMPARED, "an input has a known kind"
             compared = inputs.compared_of(given.body)
-            reports = compared.reports
+            reports = (*compared.reports, *compared.trades)
             outputs = self._take_compared(compared, now_ns)
         for ask in outputs.asks:
             self.requests[ask.ask_id] = ask.request
@@ -88,7 +90,7 @@ class AccountFold:
             if answer.fill_key:
                 self.keys.add(answer.fill_key)
             if answer.kind in FILLS:
-                self._name(answer, (*reports, *waited))
+                self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
 
@@ -120,37 +122,40 @@ class AccountFold:
 
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
         """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
+        order_id = answer.order_id if answer.kind == EventKind.ORDER_FILLED else 0  # the core finds others an order
+        symbol = self.desk.state.listed[answer.instrument].symbol
         for report in reports:
-            if isinstance(report, ex.FillReport) and self.key_of(report.trade_id) == answer.fill_key:
+            if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                trade = BookedTrade(answer.order_id, report.trade_id, client_id, report.venue_order_id)
-                self.trades.append(trade)
+                names = (report.trade_id, answer.price, client_id, report.venue_order_id)
+                self.trades.append(BookedTrade(order_id, symbol, *names))
                 return
         order = self.desk.state.orders.get(answer.order_id)
         last = order.attempts[-1] if order is not None and order.attempts else None
-        names = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
-        self.trades.append(BookedTrade(answer.order_id, "", *names))
+        of_order = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
+        self.trades.append(BookedTrade(order_id, symbol, "", answer.price, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trade."""
         unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
         if not unnamed:
             return
-        named = {trade.trade_id for trade in self.trades}
+        named = {(trade.symbol, trade.trade_id) for trade in self.trades}
         for report in reports:
-            if not isinstance(report, ex.FillReport) or report.trade_id in named:
+            if not isinstance(report, ex.FillReport) or (report.symbol, report.trade_id) in named:
                 continue
             client_id = report.client_id or self._client_id(report.venue_order_id)
             place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
             if client_id and place >= 0:
                 unnamed.remove(place)
                 known = self.trades[place]
-                self.trades[place] = BookedTrade(known.order_id, report.trade_id, client_id, report.venue_order_id)
+                names = (report.trade_id, known.price, client_id, report.venue_order_id)
+                self.trades[place] = BookedTrade(known.order_id, known.symbol, *names)
 
-    def key_of(self, trade_id: str) -> int:
+    def key_of(self, symbol: str, trade_id: str) -> int:
         """Return the key of a trade of this account."""
         terms = self.desk.state.terms
-        return ids.fill_key(terms.venue, terms.account, trade_id)
+        return ids.fill_key(terms.venue, terms.account, symbol, trade_id)
 
     def _client_id(self, venue_order_id: str) -> str:
         """Return the client id of the order that the venue has under an id; "" if it is none of ours."""
@@ -163,7 +168,7 @@ class AccountFold:
     def save(self) -> bytes:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
-        trades = [[one.order_id, one.trade_id, one.client_id, one.venue_order_id] for one in self.trades]
+        trades = [astuple(one) for one in self.trades]
         said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
                 "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
         return json.dumps(said).encode()

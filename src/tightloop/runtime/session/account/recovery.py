@@ -3,7 +3,7 @@
 The journal has each input of the desk before the desk took it, each request before it left, and each answer to the
 step once it was taken as a fact. So the process may have ended between any two of these:
 
-    a command is among the rows, and was not given to the desk        it is given now
+    a command is among the rows, and was not given to the desk        it is given now, but an entry's time is over
     the desk asked, and there is no ASK record                        it never left: the desk is told so
     there is an ASK record, and no outcome                            unknown: ``Desk.on_restart`` begins to look it up
     the desk answered, and the answer is no fact yet                  it is put into the intake now
@@ -15,6 +15,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import Rows
 from tightloop.ports.transport import NotSent
 from tightloop.runtime.session.account.answers import ACCOUNT_KINDS
@@ -89,8 +90,20 @@ class AccountRepetition:
                 driver.reply(ask_id, NotSent("the process ended before it left"))
         driver.restart(epoch)
         for row in self.missed():
-            driver.command(row)
+            driver.command(_unsent(row, driver.now_ns()))
 
     def missed(self) -> list[Rows]:
         """Return the commands of the step that were not given to the desk."""
         return self.commands[self._given :]
+
+
+def _unsent(row: Rows, now_ns: int) -> Rows:
+    """Return a command that the last life did not give to the desk, as far as the journal tells.
+
+    Its end may have been lost, and an entry have left: so an entry is not sent now. What reduces a position cannot do
+    harm twice.
+    """
+    if int(row[0]["kind"]) == RowKind.SUBMIT and not bool(row[0]["reduce_only"]):
+        row = row.copy()
+        row["expires_ns"] = now_ns
+    return row

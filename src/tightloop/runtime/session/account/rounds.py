@@ -52,6 +52,7 @@ class Rounds:
     wanted: list[ex.Request] = field(default_factory=list)
     had_foreign: bool = False
     since_ns: dict[str, int] = field(default_factory=dict)
+    is_first: bool = True
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -84,11 +85,11 @@ class Rounds:
         view = self._view()
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys))
         found = rounds.reconcile(view, theirs, before)
-        self.since_ns = dict(found.suspicions.since_ns)
+        self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns))
+            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:
@@ -180,6 +181,7 @@ class Rounds:
             is_ours=self._is_ours,
             has_foreign=self.had_foreign,
             life_ns=self.life_ns,
+            is_first=self.is_first,
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:

@@ -54,7 +54,7 @@ def _end_questions(attempt: Attempt) -> None:
 def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> None:
     """Book a trade of an attempt, once."""
     state = turn.state
-    key = ids.fill_key(state.terms.venue, state.terms.account, report.trade_id)
+    key = _key(turn, report.symbol, report.trade_id)
     if key == 0 or key in attempt.fill_keys:
         state.counts.repeated_fills += 1
         claim(turn, attempt, report.cum_qty, math.nan)
@@ -64,7 +64,7 @@ def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> 
     qty = report.qty
     covered = min(qty, attempt.guessed_qty)
     if covered > 0.0:
-        fee_key = ids.fill_key(state.terms.venue, state.terms.account, f"fee of {report.trade_id}")
+        fee_key = _key(turn, report.symbol, f"fee of {report.trade_id}")
         _correct_fee(turn, order, attempt, covered, fee * covered / qty, fee_key)
         qty -= covered
     if qty > attempt.qty * 1e-9:
@@ -75,6 +75,12 @@ def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> 
             )
     cum_qty = report.cum_qty if math.isfinite(report.cum_qty) else 0.0
     claim(turn, attempt, max(cum_qty, attempt.booked_qty), math.nan)
+
+
+def _key(turn: Turn, symbol: str, trade_id: str) -> int:
+    """Return the key of a trade of this account."""
+    terms = turn.state.terms
+    return ids.fill_key(terms.venue, terms.account, symbol, trade_id)
 
 
 def _fee(turn: Turn, order: DeskOrder, report: FillReport) -> tuple[float, bool]:

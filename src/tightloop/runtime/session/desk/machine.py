@@ -326,6 +326,9 @@ def restart(turn: Turn, epoch: int) -> None:
                 submits.become_unknown(turn, order, attempt)
             elif attempt.wire == Wire.QUEUED:
                 _name_again(state, order, attempt)
+                if not order.wanted.is_exit and order.ending == Ending.NONE:
+                    # The end of the journal, which had it leave, may have been lost: it is not sent again, nor late.
+                    order.ending = Ending.EXPIRY
 
 
 def _name_again(state: State, order: DeskOrder, attempt: Attempt) -> None:

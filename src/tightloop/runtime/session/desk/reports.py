@@ -144,7 +144,8 @@ def take_unmapped(turn: Turn, report: FillReport) -> None:
     if not stops or report.origin != FillOrigin.ORDER:
         turn.strange.append(report)
         return
-    if any(waiting.report.trade_id == report.trade_id for waiting in state.unmapped):
+    named = (report.symbol, report.trade_id)
+    if any((waiting.report.symbol, waiting.report.trade_id) == named for waiting in state.unmapped):
         return
     state.unmapped.append(Unmapped(report, state.now_ns + MAPPING_NS))
     for order, attempt in stops:

@@ -251,6 +251,20 @@ class Journal:
         self._forget_synced()
         self._file.sync_behind()
 
+    @property
+    def written(self) -> int:
+        """Where the next record will stand, in bytes of the session's journal."""
+        return self._position + self._offset
+
+    @property
+    def synced(self) -> int:
+        """Up to where records are known to survive the loss of power, counted as ``written`` is."""
+        self._forget_synced()
+        if self._unsynced:
+            file, position, _ = self._unsynced[0]
+            return position + file.synced_end
+        return self._position + self._file.synced_end
+
     def failure(self) -> OSError | None:
         """Return the first error of a sync, None if none failed."""
         if self._failure is None:

@@ -39,6 +39,7 @@ class Comparison:
     doubts: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    trades: list[FillReport] = field(default_factory=list)
     differs: bool = False
 
     def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:
@@ -55,9 +56,9 @@ class Comparison:
         flags = {name: bool(value) for name, value in more.items()}
         self.findings.append(Finding(kind, urgency, subject, ours, theirs, text, **flags))
 
-    def key_of(self, trade_id: str) -> int:
-        """Return the key of a trade or of a row of income."""
-        return ids.fill_key(self.view.venue, self.view.account, trade_id)
+    def key_of(self, trade_id: str, symbol: str = "") -> int:
+        """Return the key of a trade on a symbol, or of a row of income."""
+        return ids.fill_key(self.view.venue, self.view.account, symbol, trade_id)
 
     @property
     def since(self) -> int:

@@ -21,8 +21,10 @@ def compare(this: Comparison) -> None:
             this.find(FindingKind.STRAY, Urgency.WARNING, report.client_id, text)
     for known in view.orders.values():
         if known.is_open and known.is_acked and known.client_id not in there:
-            if this.is_ripe(f"ended {known.client_id}"):
-                this.doubts.append(known.client_id)
+            label = f"ended {known.client_id}"
+            if view.is_first or label in this.before.since_ns:
+                this.doubts.append(known.client_id)  # a look-up changes nothing
+            if this.is_ripe(label):
                 this.find(FindingKind.ENDED_THERE, Urgency.INFO, known.client_id, "open here, not there: looked up")
 
 
@@ -37,9 +39,12 @@ def _take_unknown(this: Comparison, report: OrderReport) -> None:
 
 
 def _take_lost(this: Comparison, report: OrderReport) -> None:
-    """Cancel an order that an earlier life sent and the journal lost, once every position has its stop."""
-    are_protected = all(position.is_protected for position in this.view.positions if position.qty != 0.0)
-    if not this.is_ripe(f"lost {report.client_id}") or not are_protected:
+    """Cancel an order that an earlier life sent and the journal lost, once every position has its stop.
+
+    That life has ended, so nothing that is on its way can explain the order: one round is proof enough.
+    """
+    this.differs = True
+    if not all(position.is_protected for position in this.view.positions if position.qty != 0.0):
         return
     this.requests.append(_cancel(report))
     text = f"sent in an earlier life and not in the journal: canceled, {report.cum_qty} of {report.qty} filled"

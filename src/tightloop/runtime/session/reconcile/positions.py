@@ -29,6 +29,10 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry = there[0].entry_price if len(there) == 1 else math.nan
     if position.qty != 0.0 and len(there) == 1:
         _tell_mark(this, position, there[0])
+    fills = this.venue.fills.get(position.symbol)
+    if fills is not None and any([_feed(this, fill) for fill in fills] + [_find_lost(this, position, fills)]):
+        this.differs = True
+        return  # the desk books what is ours, and the next round sees what is left
     ours = position.qty + position.foreign
     slack = max(position.lot_size / 2, abs(ours) * limits.QUANTITY_TOLERANCE)
     difference = qty - ours
@@ -42,14 +46,11 @@ def compare(this: Comparison, position: OurPosition) -> None:
     if _is_untouched(this, position):
         _correct(this, position, difference, entry)
         return
-    fills = this.venue.fills.get(position.symbol)
     if fills is None:
         this.requests.append(ListFills(position.symbol, this.since))
         this.requests.append(ListOrders(position.symbol, this.since))
+    if fills is None or not is_ripe:
         return
-    fed = [_feed(this, fill) for fill in fills]
-    if not is_ripe or any(fed):
-        return  # the desk books what is ours, and the next round sees what is left
     explained = _explanation(this, fills, difference, slack) if differs else None
     if explained is not None:
         _book(this, position, explained)
@@ -67,12 +68,33 @@ def _is_untouched(this: Comparison, position: OurPosition) -> bool:
 
 def _feed(this: Comparison, fill: FillReport) -> bool:
     """Give the desk a fill of an order that is ours and was not given before; return whether it was one."""
-    key = this.key_of(fill.trade_id)
+    key = this.key_of(fill.trade_id, fill.symbol)
     if not _is_ours(this, fill) or key in this.keys:
         return False
     this.keys.append(key)
     this.reports.append(fill)
     return True
+
+
+def _find_lost(this: Comparison, position: OurPosition, fills: Iterable[FillReport]) -> bool:
+    """Tell the core of fills of an earlier life that the journal lost; return whether there are any.
+
+    That life has ended, so the journal will not have them any more: one round is proof enough.
+    """
+    lost = []
+    for fill in fills:
+        if _whose(this, fill) != Whose.LOST or _is_ours(this, fill):
+            continue
+        if this.key_of(fill.trade_id, fill.symbol) not in this.keys:
+            lost.append(fill)
+    _book(this, position, sorted(lost, key=lambda one: one.ts_ns))
+    return bool(lost)
+
+
+def _whose(this: Comparison, fill: FillReport) -> Whose:
+    """Return who made the order of a fill, if it is not known here."""
+    order = this.order_of(fill)
+    return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
 
 
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
@@ -86,7 +108,7 @@ def _explanation(
     """Return the newest fills of others that add up to a difference, the oldest first; None: there are none."""
     chosen, total = [], 0.0
     for fill in sorted(fills, key=lambda one: one.ts_ns, reverse=True):
-        if this.key_of(fill.trade_id) not in this.keys and not _is_ours(this, fill):
+        if this.key_of(fill.trade_id, fill.symbol) not in this.keys and not _is_ours(this, fill):
             chosen.append(fill)
             total += fill.side * fill.qty
             if abs(total - difference) <= slack:
@@ -97,10 +119,9 @@ def _explanation(
 def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> None:
     """Tell the core of fills that explain a difference: forced ones, those of a lost tail, those of others."""
     for fill in fills:
-        key = this.key_of(fill.trade_id)
+        key = this.key_of(fill.trade_id, fill.symbol)
         this.keys.append(key)
-        order = this.order_of(fill)
-        whose = this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
+        whose = _whose(this, fill)
         origin = _FORCED.get(fill.origin, Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
@@ -116,6 +137,7 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
             origin=origin,
         )
         this.answers.append(answer)
+        this.trades.append(replace(fill, client_id=this.name_of(fill)))
         if whose == Whose.ENGINE:
             text = f"{fill.side * fill.qty} at {fill.price} by another engine on this account"
             this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, fill.symbol, text, is_not_ready=True, pauses=True)
