@@ -61,8 +61,8 @@ class Pushed(Live):
     """A live session that is looked at by its socket, as often as a test likes."""
 
     def __init__(self, home, twin, file, *options):
+        self.twin, self.begun_ns = twin, twin.truth()["now_ns"]
         super().__init__(home, twin.url, *options, file=file)
-        self.twin = twin
 
     def view(self):
         """Return the whole view; {} before the session can be asked."""
@@ -97,13 +97,11 @@ class Pushed(Live):
             time.sleep(0.1)
 
     def of_session(self, truth, session):
-        """Return the twin's truth without orders and fills of other sessions."""
+        """Return the twin's truth without orders and fills of sessions before this one."""
         ours = f"tl{session_code(session)}"
-        kept = {
-            name: [row for row in truth[name] if row["client_id"][:2] != "tl" or row["client_id"].startswith(ours)]
-            for name in ("orders", "fills")
-        }
-        return truth | kept
+        fills = [row for row in truth["fills"] if row["ts_ns"] >= self.begun_ns]
+        orders = [row for row in truth["orders"] if row["client_id"][:2] != "tl" or row["client_id"].startswith(ours)]
+        return truth | {"fills": fills, "orders": orders}
 
     def has_said(self, words):
         """Return whether a message has these words."""

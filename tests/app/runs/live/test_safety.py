@@ -25,8 +25,8 @@ from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import outside
 from tightloop.model.times import iso
 
-HOLD = ("max_hold_min: 10, loss_cooldown_min: 0.03", "max_hold_min: 0.12")
-HOLD_NS = 7_200_000_000
+HOLD = ("max_hold_min: 10, loss_cooldown_min: 0.03", "max_hold_min: 0.08")
+HOLD_NS = 4_800_000_000
 STEPPED_CLOCK = """
 import mmap, struct, time
 
@@ -163,7 +163,7 @@ def test_a_kill_closes_an_entry_that_was_unknown_and_then_fills(twin, start):
     assert (len(shown["unknown"]), shown["positions"]) == (1, [])
     assert twin.truth()["positions"]
     session.wait(lambda shown: shown["fills"] and is_flat(shown), 20.0)
-    truth, shown = session.agreed()
+    truth, shown = session.agreed(30.0)
     assert truth["positions"] == []
     assert not has_stop(truth)
     assert shown["instances"][0]["killed"]
@@ -216,7 +216,7 @@ def test_a_process_that_was_stopped_acts_on_nothing_old_and_forgets_no_timer(twi
     session.ready()
     entered(twin, session)
     session.process.send_signal(signal.SIGSTOP)
-    time.sleep(8.0)
+    time.sleep(7.0)
     session.process.send_signal(signal.SIGCONT)
     session.wait(lambda shown: len(shown["fills"]) > 2)
     bought, sold, again = twin.truth()["fills"][-3:]
@@ -269,7 +269,8 @@ def test_a_filled_entry_of_a_lost_tail_is_closed_and_its_stop_goes(fast, start, 
     shutil.copytree(before / "sessions", session.home / "sessions")
     assert has_stop(fast.truth())
     release(fast)
-    session = start(at=fast)
+    session, begun_ns = start(at=fast), session.begun_ns
+    session.begun_ns = begun_ns
     session.wait_said("lost_tail", 40.0)
     session.wait(lambda shown: shown["is_ready"] and is_flat(shown), 40.0)
     truth, _ = session.agreed()
