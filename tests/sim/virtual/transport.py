@@ -39,6 +39,8 @@ class SimulatedTransport:
         self._connected: dict[str, bool] = {}  # by host; False: half open
         self._sockets: list[SimulatedSocket] = []
         self._number = 0
+        self.on_send: Callable[[HttpCall], None] = lambda _: None
+        """Called with each call that leaves, whatever befalls it."""
 
     @property
     def is_dead(self) -> bool:
@@ -90,6 +92,7 @@ class SimulatedTransport:
         there_s, back_s = faults.latency_s(), faults.latency_s()
         struck = faults.first(OF_CALLS)
         world.note(f"call {number} {call.method} {call.url} {struck}", call.body)
+        self.on_send(call)
         if struck == "half_open":
             self._connected[host] = False
         if struck == "request_lost" or not self._connected.get(host, True):
@@ -118,7 +121,7 @@ class SimulatedTransport:
         now_ns = self.world.machine.true_ns()
         answer = self.world.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
         self.world.note(f"executed {number} {answer.status}", answer.body)
-        self.world.after(back_s, partial(end, answer))
+        self.world.after(back_s + self.world.late_answer_s(call.method, parts.path), partial(end, answer))
         self.world.after(REPORTS_AFTER_S, self.world.look)
 
     def _answer(self, number: int, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:

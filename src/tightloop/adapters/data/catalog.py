@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data._shared import (
+    RECORDING_FILE,
     RULES_FILE,
     Dataset,
     DatasetReport,
@@ -105,6 +106,11 @@ class Catalog:
     def _rules(self) -> Mapping[InstrumentId, InstrumentRules]:
         path = self.root / RULES_FILE
         return read_rules(path) if path.exists() else {}
+
+    @property
+    def is_of_session(self) -> bool:
+        """Whether it has what a session received (``session export``)."""
+        return (self.root / RECORDING_FILE).exists()
 
     def datasets(self) -> tuple[Dataset, ...]:
         """Return every dataset, sorted by path. Raises InputError if the folder does not exist."""

@@ -80,12 +80,6 @@ def prepare(
 
 def _check(strategy: Strategy) -> None:
     """Refuse what sessions do not do."""
-    if strategy.code is not None:
-        file, line = strategy.place(("code",))
-        raise InputError.one(file, line, "code", "a strategy in Python cannot run in a session", "write sections")
-    if "book" in (strategy.read.feed or ()):
-        file, line = strategy.place(("feed",))
-        raise InputError.one(file, line, "feed", "a session follows no order books", "write feed: [trades, quotes]")
     if strategy.read.latency.clock == "exchange":
         file, line = strategy.place(("latency", "clock"))
         message = "a session knows what it has received, not what has happened"

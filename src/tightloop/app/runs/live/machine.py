@@ -19,6 +19,7 @@ from tightloop.ports.clock import TimeSource
 from tightloop.ports.disk import Disk
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.driver.operator import Operator
+from tightloop.runtime.session.journal.layout import SegmentSizes
 
 
 class Door(Protocol):
@@ -29,7 +30,9 @@ class Door(Protocol):
 
 
 class Machine:
-    """A real machine, with the home folder of its user."""
+    """A real machine, with the home folder of its user. ``segments``: sizes of a journal's files, None: the usual."""
+
+    segments: SegmentSizes | None = None
 
     def __init__(self, home: Home) -> None:
         self.home = home

@@ -23,6 +23,7 @@ from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import (
     BestQuote,
+    BookChange,
     ListFundingRates,
     ListRecentTrades,
     Market,
@@ -46,7 +47,12 @@ _MS = 1_000_000
 
 
 class VenueRefused(OSError):
-    """The venue did not answer what it was asked; the text says what it said."""
+    """The venue did not answer what it was asked; the text says what it said.
+
+    ``is_final``: it would say the same again, as it does not know the key.
+    """
+
+    is_final = False
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class MarketFeed:
     bars: MadeBars | None = None
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
     on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
+    on_book: Callable[[BookChange], None] = lambda _change: None
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
@@ -131,6 +138,8 @@ class MarketFeed:
                 self._print(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif kind is BestQuote:
                 self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
+            elif kind is BookChange:
+                self.on_book(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif isinstance(fact, VenueMark) and fact.symbol in self.symbols:
                 self.next_funding_ns[fact.symbol] = fact.next_funding_ns
                 if fact.symbol in self.symbols:
