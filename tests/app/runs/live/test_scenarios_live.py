@@ -1,0 +1,115 @@
+"""Acceptance scenarios of live trading, against the twin: where hours or minutes would pass, in virtual time."""
+
+import asyncio
+
+import pytest
+from tests.app.runs.live.pushed import has_stop, is_flat, least_held, written
+from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
+from tests.app.runs.live.trading import keys
+
+ONCE = """
+class Once:
+    def on_start(self, view):
+        view.set_timer(4)
+
+    def on_timer(self, view):
+        view.set_timer(4)
+        if view.position() == 0.0:
+            view.buy(notional=500, stop_loss_pct=5)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch):
+    for name, value in keys().items():
+        if name.startswith("TIGHTLOOP_BINANCE"):
+            monkeypatch.setenv(name, value)
+
+
+def test_8_a_limit_order_that_fills_in_part_expires_after_its_time(tmp_path):
+    file = written(
+        tmp_path, ("order: {type: market}", "order: {type: limit, ttl_s: 60}"), ("fixed, value: 500", "fixed, value: 630"),
+        ("stop_loss: {type: percent, value: 25}", "stop_loss: {type: percent, value: 25}\n    take_profit: {type: percent, value: 30}"),
+    )  # fmt: skip
+    market = StillMarket(lots=4)
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: any(row["state"] == "ACCEPTED" for row in shown["orders"]))
+        market.prices["BTCUSDT"] = 64_000.0
+        market.dips["BTCUSDT"] = 62_999.9  # the ask comes to its price, with four lots
+        shown = await stage.until(lambda shown: len(shown["orders"]) == 3 and shown["positions"])
+        (entry,) = [row for row in shown["orders"] if row["side"] == "BUY"]
+        assert (entry["qty"], entry["cum_qty"]) == (0.01, 0.004)
+        begun_s = stage.world.now_s
+        shown = await stage.until(lambda shown: all(row["side"] != "BUY" for row in shown["orders"]), 70.0)
+        assert 59.0 < stage.world.now_s - begun_s < 62.0
+        assert shown["positions"][0]["qty"] == 0.004
+        assert sorted(row["type"] for row in shown["orders"]) == ["LIMIT", "STOP"]
+        assert {row["qty"] for row in shown["orders"]} == {0.004}
+        assert sum(row["qty"] for row in shown["fills"]) == 0.004
+        (there,) = [row for row in stage.truth()["orders"] if row["client_id"] == entry["client_id"]]
+        assert (there["state"], there["cum_qty"]) == ("CANCELED", 0.004)
+        assert stage.truth()["positions"][0]["qty"] == 0.004
+
+    Stage(file, market).play(script)
+
+
+def test_10_a_feed_that_is_lost_is_found_again_and_a_position_does_not_wait_for_it(tmp_path):
+    file = written(tmp_path, ("  E1: {all:", "  E1: {on_stale: {after_s: 15, do: exit}, all:"))
+    market = StillMarket()
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        stage.server.is_there, gone_s = False, stage.world.now_s  # sockets stay open and bring nothing
+        stage.world.faults.rates["pong_lost"] = 1.0
+        await stage.until(lambda shown: not stage.truth()["positions"], 40.0)
+        assert 15.0 <= stage.world.now_s - gone_s < 17.0
+        await stage.until(lambda shown: set(shown["sockets"].values()) == {"backoff"} or stage.world.now_s > gone_s + 44.0, 60.0)
+        await asyncio.sleep(max(0.0, gone_s + 45.0 - stage.world.now_s))
+        prints = len([call for call in stage.server.calls if call[1] == "GET trades"])
+        stage.world.faults.rates.clear()
+        stage.server.is_there, back_s = True, stage.world.now_s
+        market.prices["BTCUSDT"] = 60_000.0
+        shown = await stage.until(
+            lambda shown: set(shown["sockets"].values()) == {"open"} and shown["feed_age_s"] < 1.0, 40.0
+        )
+        assert stage.world.now_s - back_s <= 31.0 + 10.0
+        assert (shown["orders"], shown["positions"]) == ([], [])
+        assert len([call for call in stage.server.calls if call[1] == "GET trades"]) > prints
+
+    Stage(file, market).play(script)
+
+
+def test_a_class_that_is_killed_while_its_entry_is_unknown_ends_flat(tmp_path):
+    (tmp_path / "once.py").write_text(ONCE)
+    file = tmp_path / "once.yaml"
+    file.write_text(
+        'name: once\nfamily: python\nclass: once.py:Once\ninstruments: ["binance:BTCUSDT-perp"]\n'
+        "feed: [trades, quotes]\ncapital: 8_000\ncosts: {taker_bps: 5, maker_bps: 2}\n"
+        "latency: {submit_ms: 5, cancel_ms: 5, response_ms: 5, clock: receive}\n"
+    )
+
+    async def script(stage):
+        server = stage.server
+        await stage.ready()
+        server.answers, server.is_executed, server.is_telling = {"POST order": UNKNOWN, "GET order": UNKNOWN}, True, False
+        shown = await stage.until(lambda shown: shown["unknown"])
+        assert shown["positions"] == []
+        stage.home.engage("all")
+        await stage.until(lambda shown: shown["instances"][0]["killed"])
+        assert len(stage.view()["unknown"]) == 1
+        assert stage.truth()["positions"][0]["qty"] == 0.008
+        server.answers, server.is_telling = {}, True
+        await stage.until(lambda shown: shown["fills"] and is_flat(shown))
+        assert stage.truth()["positions"] == []
+        assert not has_stop(stage.truth())
+        orders = len(stage.truth()["orders"])
+        await asyncio.sleep(30.0)
+        assert len(stage.truth()["orders"]) == orders
+        assert least_held(stage.truth()) == 0.0
+
+    Stage(file).play(script)
