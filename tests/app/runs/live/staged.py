@@ -5,6 +5,7 @@ is the script's as well. All of the session is what a user runs, from the first 
 """
 
 import asyncio
+import json
 from itertools import count
 
 from sim.live.home import SimulatedHome
@@ -16,16 +17,16 @@ from sim.virtual.machine import SECOND_NS, START_NS
 from sim.virtual.twin import TwinServer
 from sim.virtual.world import World
 
-from tightloop.app.runs.live import live
+from tightloop.app.runs.live import files, live
 from tightloop.app.sandbox import control
 from tightloop.app.sandbox.markets.source import print_row, quote_row
 from tightloop.ports.transport import HttpAnswer
+from tightloop.runtime.session.journal import RecordKind, records
 from tightloop.runtime.session.journal.layout import SegmentSizes
 
 URL = "http://127.0.0.1:8000"
 STEP_NS = SECOND_NS // 5
 UNKNOWN = HttpAnswer(503, {}, b'{"code":-1007,"msg":"Send status unknown; execution status unknown."}')
-DOWN = HttpAnswer(500, {}, b"")
 
 
 class StillMarket:
@@ -127,6 +128,11 @@ class Stage:
     def view(self):
         """Return what ``session show`` prints; {} before the session can be asked."""
         return self.machine.show() if self.machine.show is not None else {}
+
+    def asks(self):
+        """Return what the session sent to the venue: its ASK records."""
+        disk = self.home.disks[self.home.session_names()[-1]]
+        return [json.loads(one.payload) for one in records(disk, files.JOURNAL) if one.kind == RecordKind.ASK]
 
     def fault(self, **body):
         """Arm a fault of the twin."""

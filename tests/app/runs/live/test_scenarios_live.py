@@ -7,6 +7,9 @@ from tests.app.runs.live.pushed import has_stop, is_flat, least_held, written
 from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
 from tests.app.runs.live.trading import keys
 
+from tightloop.app.sandbox import control
+from tightloop.ports.transport import HttpAnswer
+
 ONCE = """
 class Once:
     def on_start(self, view):
@@ -17,6 +20,25 @@ class Once:
         if view.position() == 0.0:
             view.buy(notional=500, stop_loss_pct=5)
 """
+PAIR = """
+class Pair:
+    def __init__(self):
+        self.asked = self.bought = self.closed = False
+
+    def on_trade(self, view, trade):
+        print(view.bid(), view.position(), self.bought)
+        price = view.bid()
+        if price > 62_000 and not self.bought:
+            self.bought = True
+            view.buy(notional=500)
+        elif 10_000 < price < 58_500 and self.bought and not self.closed:
+            self.closed = True
+            view.close()
+        elif 3_100 < price < 10_000 and not self.asked:
+            self.asked = True
+            view.buy(notional=500, type="limit", price=price, ttl_s=60)
+"""
+BUSY = HttpAnswer(503, {}, b'{"code":-1008,"msg":"Server is currently overloaded with other requests."}')
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +46,55 @@ def _keys(monkeypatch):
     for name, value in keys().items():
         if name.startswith("TIGHTLOOP_BINANCE"):
             monkeypatch.setenv(name, value)
+
+
+def a_class(folder, name, code, instruments):
+    """Write a class and the file that names it; return its path."""
+    (folder / "code.py").write_text(code)
+    file = folder / "code.yaml"
+    file.write_text(
+        f"name: code\nfamily: python\nclass: code.py:{name}\ninstruments: {instruments}\n"
+        "feed: [trades, quotes]\ncapital: 8_000\ncosts: {taker_bps: 5, maker_bps: 2}\n"
+        "latency: {submit_ms: 5, cancel_ms: 5, response_ms: 5, clock: receive}\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize("back_after_s", [25.0, 100.0])
+def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_path, back_after_s):
+    file = a_class(tmp_path, "Pair", PAIR, ["binance:BTCUSDT-perp", "binance:ETHUSDT-perp"])
+    market = StillMarket()
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"])
+        market.prices.update(BTCUSDT=58_000.0, ETHUSDT=3_200.0)
+        stage.server.answers = dict.fromkeys(("POST order", "GET order", "DELETE order", "GET time"), BUSY)
+        asked_s = stage.world.now_s
+        await stage.until(lambda _: sum("breaker_opened" in line for line in stage.said) == 2)
+        opened_s = stage.world.now_s
+        tried = [ask for ask in stage.asks() if "POST /fapi/v1/order" in ask["call"]]
+        assert [sum(ask["lane"] == lane for ask in tried[1:]) for lane in ("ENTRY", "EXIT")] == [5, 5]
+        await asyncio.sleep(opened_s + back_after_s - stage.world.now_s)
+        assert sum("exit_waits" in line for line in stage.said) >= 2
+        stage.server.answers = {}
+        await stage.until(lambda shown: not shown["positions"], 2.0)
+        await asyncio.sleep(10.0)
+        probes = [ask["signed_ns"] for ask in stage.asks() if ask["lane"] == "ENTRY" and "/time" in ask["call"]]
+        orders = [(row["symbol"], row["side"], row["state"]) for row in stage.truth()["orders"]]
+        exits = ("BTCUSDT", "BUY", "FILLED"), ("BTCUSDT", "SELL", "FILLED")
+        if back_after_s < 30.0:
+            assert len(probes) == 1
+            assert orders[:2] == [*exits]
+            assert [(row[0], row[1]) for row in orders[2:]] == [("ETHUSDT", "BUY")]
+        else:
+            assert len(probes) in (1, 2)  # at 30 s; at 60 s its time is over
+            assert orders == [*exits]
+        print(stage.world.now_s - asked_s, probes, *stage.said, sep="\n")
+        assert stage.view()["unknown"] == []
+
+    Stage(file, market).play(script)
 
 
 def test_8_a_limit_order_that_fills_in_part_expires_after_its_time(tmp_path):
@@ -85,13 +156,7 @@ def test_10_a_feed_that_is_lost_is_found_again_and_a_position_does_not_wait_for_
 
 
 def test_a_class_that_is_killed_while_its_entry_is_unknown_ends_flat(tmp_path):
-    (tmp_path / "once.py").write_text(ONCE)
-    file = tmp_path / "once.yaml"
-    file.write_text(
-        'name: once\nfamily: python\nclass: once.py:Once\ninstruments: ["binance:BTCUSDT-perp"]\n'
-        "feed: [trades, quotes]\ncapital: 8_000\ncosts: {taker_bps: 5, maker_bps: 2}\n"
-        "latency: {submit_ms: 5, cancel_ms: 5, response_ms: 5, clock: receive}\n"
-    )
+    file = a_class(tmp_path, "Once", ONCE, ["binance:BTCUSDT-perp"])
 
     async def script(stage):
         server = stage.server
@@ -113,3 +178,40 @@ def test_a_class_that_is_killed_while_its_entry_is_unknown_ends_flat(tmp_path):
         assert least_held(stage.truth()) == 0.0
 
     Stage(file).play(script)
+
+
+def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_path):
+    market = StillMarket()
+
+    def found(stage):
+        return [line for line in stage.said if any(f"{word}: " in line for word in ("info", "warning", "critical"))]
+
+    async def enter(stage):
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        market.prices["BTCUSDT"] = 60_000.0
+        await asyncio.sleep(2.0)
+
+    async def script(stage):
+        await stage.ready()
+        before = len(found(stage))
+        stage.fault(kind="stale_snapshot", for_s=4)
+        await enter(stage)
+        await asyncio.sleep(20.0)
+        assert (len(found(stage)), stage.view()["corrections"][1:]) == (before, [])
+        stage.fault(kind="closed_by_hand", count=1)
+        await stage.until(lambda shown: is_flat(shown) and any("warning: manual" in line for line in stage.said))
+        await enter(stage)
+        stage.fault(kind="liquidated", count=1)
+        await stage.until(lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0)
+        assert not has_stop(stage.truth())
+        control.position(stage.server.venue, {"symbol": "BTCUSDT", "qty": 0.05})
+        await stage.until(lambda shown: shown["foreign"])
+        assert stage.view()["foreign"][0]["qty"] == 0.05
+        orders = len(stage.truth()["orders"])
+        market.prices["BTCUSDT"] = 63_000.0  # 3,150 of others are more than 30 % of the capital
+        await asyncio.sleep(10.0)
+        assert (len(stage.truth()["orders"]), stage.view()["positions"]) == (orders, [])
+        assert stage.view()["is_ready"]
+
+    Stage(written(tmp_path), market).play(script)

@@ -41,6 +41,7 @@ class Comparison:
     findings: list[Finding] = field(default_factory=list)
     trades: list[FillReport] = field(default_factory=list)
     differs: bool = False
+    has_moved: bool = False  # a position differs or was booked: what that brought and cost is not in our wallet yet
 
     def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:
         """Note a difference; return whether it has been seen for long enough to be believed."""

@@ -31,7 +31,7 @@ def compare(this: Comparison, position: OurPosition) -> None:
         _tell_mark(this, position, there[0])
     fills = this.venue.fills.get(position.symbol)
     if fills is not None and any([_feed(this, fill) for fill in fills] + [_find_lost(this, position, fills)]):
-        this.differs = True
+        this.differs = this.has_moved = True
         return  # the desk books what is ours, and the next round sees what is left
     ours = position.qty + position.foreign
     slack = max(position.lot_size / 2, abs(ours) * limits.QUANTITY_TOLERANCE)
@@ -41,16 +41,17 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry_differs = is_alone and not differs and abs(entry - position.entry_price) > 1e-6 * position.entry_price
     if not differs and not entry_differs:
         return
+    this.has_moved = True
     label = f"position {position.symbol} {difference:.9g}" if differs else f"entry {position.symbol} {entry:.9g}"
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):
         _correct(this, position, difference, entry)
         return
-    if fills is None:
+    if fills is None or not is_ripe:
         this.requests.append(ListFills(position.symbol, this.since))
         this.requests.append(ListOrders(position.symbol, this.since))
-    if fills is None or not is_ripe:
         return
+    del this.since_ns[label]  # the next such difference is another one
     explained = _explanation(this, fills, difference, slack) if differs else None
     if explained is not None:
         _book(this, position, explained)
@@ -121,8 +122,9 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     for fill in fills:
         key = this.key_of(fill.trade_id, fill.symbol)
         this.keys.append(key)
-        whose = _whose(this, fill)
-        origin = _FORCED.get(fill.origin, Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
+        whose, order = _whose(this, fill), this.order_of(fill)
+        marked = fill.origin if fill.origin != FillOrigin.ORDER or order is None else order.origin
+        origin = _FORCED.get(marked, Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,
