@@ -11,7 +11,7 @@ from tightloop.app.runs.live import control, files
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.journal import RecordKind, records
 
-UP, DOWN = 1.1, 0.9
+UP, DOWN = 1.07, 0.93
 """What a price is multiplied with: to enter, to leave."""
 
 STRATEGY = """
@@ -151,3 +151,10 @@ def least_held(truth, symbol="BTCUSDT"):
             held = round(held + (row["qty"] if row["side"] == "BUY" else -row["qty"]), 9)
             least = min(least, held)
     return least
+
+
+def without_reports(twin, session):
+    """Keep the private stream away for so long that nothing but look-ups tells of an order."""
+    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 12})
+    twin.ask("fault", {"kind": "ws_drop", "count": 1})
+    session.wait(lambda shown: shown["sockets"]["reports"] != "open" and shown["sockets"]["public-0"] == "open")

@@ -30,22 +30,22 @@ UNKNOWN = HttpAnswer(503, {}, b'{"code":-1007,"msg":"Send status unknown; execut
 
 
 class StillMarket:
-    """A print and a quote of each symbol five times a second, at prices that a script sets.
+    """A print and a quote of each symbol in each step, at prices that a script sets.
 
     ``lots``: at the touch; ``dips``: prices for one quote.
     """
 
     is_synthetic = True
 
-    def __init__(self, lots=2_000):
+    def __init__(self, lots=2_000, step_ns=STEP_NS):
         self.start_ns = START_NS
-        self.begin_ns = START_NS - 60 * SECOND_NS
+        self.begin_ns, self._step_ns = START_NS - 10 * SECOND_NS, step_ns
         self.listings = (listing_of("BTCUSDT", 1, 3, lots), listing_of("ETHUSDT", 2, 3, lots * 10))
         self.prices, self.dips = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0}, {}
 
     def rows(self):
         for number in count(1):
-            now_ns = self.begin_ns + number * STEP_NS
+            now_ns = self.begin_ns + number * self._step_ns
             for one in self.listings:
                 bid = one.ticks(self.dips.pop(one.symbol, self.prices[one.symbol]))
                 ask = one.price(bid + 1)

@@ -16,6 +16,7 @@ from tests.app.runs.live.pushed import (
     least_held,
     is_flat,
     release,
+    without_reports,
     push,
     written,
 )
@@ -79,13 +80,6 @@ def _calm(twin, fast):
     yield
     calm(twin)
     calm(fast)
-
-
-def without_reports(twin, session):
-    """Keep the private stream away for so long that nothing but look-ups tells of an order."""
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 12})
-    twin.ask("fault", {"kind": "ws_drop", "count": 1})
-    session.wait(lambda shown: shown["sockets"]["reports"] != "open" and shown["sockets"]["public-0"] == "open")
 
 
 def test_a_stop_is_ours_under_any_name_and_an_exit_at_market_where_it_is_refused(twin, start):

@@ -1,12 +1,20 @@
 """Acceptance scenarios of live trading, against the twin: where hours or minutes would pass, in virtual time."""
 
 import asyncio
+import json
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from tests.app.runs.live.pushed import has_stop, is_flat, least_held, written
+from tests.app.runs.live.pushed import UP, Pushed, has_stop, is_flat, least_held, push, without_reports, written
 from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
-from tests.app.runs.live.trading import keys
+from tests.app.runs.live.trading import Twin, differences, keys, live_command, show
 
+from tightloop.adapters.stores.home import Home
+from tightloop.app.cli import main
 from tightloop.app.sandbox import control
 from tightloop.ports.transport import HttpAnswer
 
@@ -23,15 +31,16 @@ class Once:
 PAIR = """
 class Pair:
     def __init__(self):
-        self.asked = self.bought = self.closed = False
+        self.asked = self.closed = False
+        self.count = 0
 
     def on_trade(self, view, trade):
-        print(view.bid(), view.position(), self.bought)
         price = view.bid()
-        if price > 62_000 and not self.bought:
-            self.bought = True
-            view.buy(notional=500)
-        elif 10_000 < price < 58_500 and self.bought and not self.closed:
+        if price > 62_000 and view.position() == 0.0:
+            self.count += 1
+            if self.count % 5 == 0:
+                view.buy(notional=500)
+        elif 10_000 < price < 58_500 and view.position() != 0.0 and not self.closed:
             self.closed = True
             view.close()
         elif 3_100 < price < 10_000 and not self.asked:
@@ -71,7 +80,6 @@ def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_p
         await stage.until(lambda shown: shown["positions"])
         market.prices.update(BTCUSDT=58_000.0, ETHUSDT=3_200.0)
         stage.server.answers = dict.fromkeys(("POST order", "GET order", "DELETE order", "GET time"), BUSY)
-        asked_s = stage.world.now_s
         await stage.until(lambda _: sum("breaker_opened" in line for line in stage.said) == 2)
         opened_s = stage.world.now_s
         tried = [ask for ask in stage.asks() if "POST /fapi/v1/order" in ask["call"]]
@@ -89,9 +97,8 @@ def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_p
             assert orders[:2] == [*exits]
             assert [(row[0], row[1]) for row in orders[2:]] == [("ETHUSDT", "BUY")]
         else:
-            assert len(probes) in (1, 2)  # at 30 s; at 60 s its time is over
+            assert [round((probe - probes[0]) * 1e-9) for probe in probes] == [0, 30, 60]
             assert orders == [*exits]
-        print(stage.world.now_s - asked_s, probes, *stage.said, sep="\n")
         assert stage.view()["unknown"] == []
 
     Stage(file, market).play(script)
@@ -215,3 +222,88 @@ def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_pat
         assert stage.view()["is_ready"]
 
     Stage(written(tmp_path), market).play(script)
+
+
+def test_13_a_thousand_facts_a_second_lose_no_order_and_no_fill(tmp_path):
+    market = StillMarket(step_ns=2_000_000)
+
+    async def script(stage):
+        shown = await stage.ready()
+        begun, facts, calm = stage.world.now_s, shown["facts"], 0
+        while stage.world.now_s < begun + 20.0:
+            market.prices["BTCUSDT"] = 63_000.0
+            await stage.until(lambda shown: shown["positions"])
+            market.prices["BTCUSDT"] = 58_000.0
+            await stage.until(is_flat)
+            calm += stage.view()["waiting"] < 256
+            await asyncio.sleep(2.0)
+        shown, truth = stage.view(), stage.truth()
+        took_s = stage.world.now_s - begun
+        assert shown["facts"] - facts > 0.98 * 1_000 * took_s
+        assert shown["conflated"] == 0
+        assert calm >= 3
+        assert differences(truth, shown) == []
+        assert len(truth["fills"]) == 2 * calm
+
+    Stage(written(tmp_path), market).play(script)
+
+
+def test_7_an_order_whose_answer_is_lost_is_one_order_unknown_and_then_known(tmp_path):
+    twin = Twin("1")
+    session = Pushed(tmp_path / "h", twin, written(tmp_path))
+    try:
+        session.ready()
+        without_reports(twin, session)
+        twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
+        twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 4})
+        push(twin, UP)
+        session.wait(lambda shown: shown["unknown"])
+        shown = show(session.home)  # the command, while it is
+        (client_id,) = shown["unknown"]
+        assert shown["positions"] == []
+        shown = session.wait(lambda shown: shown["positions"])
+        assert shown["unknown"] == []
+        truth, shown = session.agreed()
+        assert [row["client_id"] for row in truth["orders"]].count(client_id) == 1
+        assert [row["client_id"] for row in truth["orders"] if row["side"] == "BUY"] == [client_id]
+        assert shown["positions"][0]["qty"] == truth["positions"][0]["qty"] == truth["fills"][0]["qty"]
+        assert session.stop("--flatten") == 0
+    finally:
+        session.kill()
+        twin.close()
+
+
+def _start(command, out):
+    """Run a command in this process, and end it with its exit code."""
+    os.environ.update(keys())
+    with out.open("w") as sys.stdout, Path(os.devnull).open("w") as sys.stderr:
+        main.main(command)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="twenty processes that load the product anew take half a minute")
+def test_15_of_twenty_starts_at_once_one_runs_and_the_others_name_it(tmp_path):
+    twin = Twin("1")
+    command = live_command(tmp_path / "h", twin.url, file=written(tmp_path))[3:]
+    fork = multiprocessing.get_context("fork")
+    started = [fork.Process(target=_start, args=(command, tmp_path / f"{number}")) for number in range(20)]
+    for one in started:
+        one.start()
+    try:
+        ends, left = time.monotonic() + 120.0, started
+        while len(left) > 1 and time.monotonic() < ends:
+            time.sleep(0.1)
+            left = [one for one in started if one.is_alive()]
+        (runs,) = left
+        at = started.index(runs)
+        assert [one.exitcode for one in started] == [3] * at + [None] + [3] * (19 - at)
+        said = [(tmp_path / f"{number}").read_text().splitlines()[-1] for number in range(20) if number != at]
+        (session,) = {json.loads(line)["session"] for line in said}
+        assert Home(tmp_path / "h").session_names() == [session]
+        runs.terminate()
+        runs.join(60)
+        assert runs.exitcode == 0
+    finally:
+        for one in started:
+            one.kill()
+            one.join()
+        twin.close()
