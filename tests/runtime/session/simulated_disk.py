@@ -77,6 +77,9 @@ class SimulatedDisk:
         except OSError as error:
             self.prepared[path] = error
 
+    def check_room(self, folder, size):
+        self._check_room(size)
+
     def open(self, path):
         return SimulatedFile(self, self._content(path), self.life)
 

@@ -166,6 +166,11 @@ class Catalog:
         if not matches:
             return None
         ts_ns, columns, report = self._load_series(matches[0], start_ns, end_ns, accepted)
+        if self.is_of_session:  # settlements are where the session received them, among its ticks
+            window = _window(start_ns, end_ns)
+            ts_ns, columns = self.as_stamped(matches[0].path)
+            inside = (ts_ns >= window[0]) & (ts_ns < window[1])
+            return LoadedFunding(ts_ns[inside], columns["rate"][inside], report)
         return LoadedFunding(ts_ns, columns["rate"], report)
 
     def series(

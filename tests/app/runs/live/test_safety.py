@@ -104,7 +104,9 @@ def test_a_stop_is_ours_under_any_name_and_an_exit_at_market_where_it_is_refused
     session.wait(is_flat)
     truth, shown = session.agreed()
     assert twin.ask("hits")["stop_refused_at_trigger"] == 1
-    assert [row["type"] for row in truth["orders"] if row["side"] == "SELL" and row["state"] == "FILLED"][-1] == "MARKET"
+    assert [row["type"] for row in truth["orders"] if row["side"] == "SELL" and row["state"] == "FILLED"][
+        -1
+    ] == "MARKET"
     assert not has_stop(truth)
     assert session.stop("--flatten") == 0
 
@@ -134,7 +136,9 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     push(twin, DOWN)
     session.wait(is_flat, 15.0)
     assert twin.ask("hits")["half_open"] == 1
-    exits = [ask["signed_ns"] for ask in session.asks() if ask["lane"] == "EXIT" and "POST /fapi/v1/order" in ask["call"]]
+    exits = [
+        ask["signed_ns"] for ask in session.asks() if ask["lane"] == "EXIT" and "POST /fapi/v1/order" in ask["call"]
+    ]
     assert len(exits) >= 2
     assert exits[1] - exits[0] <= 4 * 10**9
     truth, _ = session.agreed()

@@ -146,7 +146,9 @@ def test_10_a_feed_that_is_lost_is_found_again_and_a_position_does_not_wait_for_
         stage.world.faults.rates["pong_lost"] = 1.0
         await stage.until(lambda shown: not stage.truth()["positions"], 40.0)
         assert 15.0 <= stage.world.now_s - gone_s < 17.0
-        await stage.until(lambda shown: set(shown["sockets"].values()) == {"backoff"} or stage.world.now_s > gone_s + 44.0, 60.0)
+        await stage.until(
+            lambda shown: set(shown["sockets"].values()) == {"backoff"} or stage.world.now_s > gone_s + 44.0, 60.0
+        )
         await asyncio.sleep(max(0.0, gone_s + 45.0 - stage.world.now_s))
         prints = len([call for call in stage.server.calls if call[1] == "GET trades"])
         stage.world.faults.rates.clear()
@@ -168,7 +170,11 @@ def test_a_class_that_is_killed_while_its_entry_is_unknown_ends_flat(tmp_path):
     async def script(stage):
         server = stage.server
         await stage.ready()
-        server.answers, server.is_executed, server.is_telling = {"POST order": UNKNOWN, "GET order": UNKNOWN}, True, False
+        server.answers, server.is_executed, server.is_telling = (
+            {"POST order": UNKNOWN, "GET order": UNKNOWN},
+            True,
+            False,
+        )
         shown = await stage.until(lambda shown: shown["unknown"])
         assert shown["positions"] == []
         stage.home.engage("all")
@@ -210,7 +216,9 @@ def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_pat
         await stage.until(lambda shown: is_flat(shown) and any("warning: manual" in line for line in stage.said))
         await enter(stage)
         stage.fault(kind="liquidated", count=1)
-        await stage.until(lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0)
+        await stage.until(
+            lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0
+        )
         assert not has_stop(stage.truth())
         control.position(stage.server.venue, {"symbol": "BTCUSDT", "qty": 0.05})
         await stage.until(lambda shown: shown["foreign"])

@@ -53,7 +53,7 @@ def paper(
     """
     with errors_shown():
         cli.compiling.say_when_compiling()
-        options = runs.live.run.PaperOptions(
+        options = runs.live.options.PaperOptions(
             venue=venue,
             url=url,
             home=home,
@@ -105,6 +105,7 @@ def print_json(shown: View) -> None:
         "outside",
         "feed_age_s",
         "waiting",
+        "held",
     )
     click.echo(json.dumps({name: shown[name] for name in names}))
     sys.stdout.flush()

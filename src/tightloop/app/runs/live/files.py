@@ -27,13 +27,15 @@ from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.reading import first_seq
+from tightloop.runtime.session.journal.reducing import first_base, proved
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
 
 ACCOUNT_FILE = "account.yaml"
 RESEARCH = "research"
 KIND = "paper"
-JOURNAL, SNAPSHOTS = "journal", "snapshots"
-"""Folders of a session."""
+JOURNAL, SNAPSHOTS, BASES = "journal", "snapshots", "bases"
+"""Folders of a session. Snapshots are caches, bases stand for facts that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def about_new(
         "mode": prepared.kind, "state": str(SessionState.STARTING), "venue": venue.name, "url": url,
         "key": prepared.key, "lease": prepared.lease, "instruments": list(instruments),
         "strategies": strategy_names(prepared.strategies),
+        "names": [strategy.read.name for strategy in prepared.strategies],
         "config_hash": [strategy.config_hash for strategy in prepared.strategies],
         "account": None if prepared.account is None else RESEARCH if prepared.account == RESEARCH else ACCOUNT_FILE,
         "seed": seed, "rules": rules, "made_ns": now_ns, "engine_version": __version__,
@@ -189,7 +192,8 @@ def repeated(
 ) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 
-    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none.
+    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none,
+    but the base that stands for what was reduced.
     ``account``: the side of a real venue, made again as well.
     """
     poisoned = frozenset(
@@ -201,6 +205,13 @@ def repeated(
         found = load_snapshot(disk, SNAPSHOTS, session=session, seq_max=seq_max, layouts=layouts).snapshot
         if found is not None:
             repetition, from_seq = snapshots.restored(plan, found, poisoned, account), found.seq
+    begun = first_seq(disk, JOURNAL)
+    if repetition is None and begun > 0:
+        base = first_base(disk, BASES, begun, session)
+        snapshots.check_layouts(base.snapshot)
+        repetition = snapshots.restored(plan, base.snapshot, poisoned, account)
+        repetition.run(proved(base, events(disk, JOURNAL, base.snapshot.seq)))
+        return repetition
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
     repetition.run(events(disk, JOURNAL, from_seq))
     return repetition

@@ -24,15 +24,14 @@ from tightloop.app.runs.live.account.client import AccountClient, credentials_of
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.paper import SessionHeld
 from tightloop.app.runs.live.run import (
-    PaperOptions,
     Say,
-    SessionEnd,
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -78,7 +77,7 @@ class LiveOptions(PaperOptions):
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, AccountRefused, SessionHeld, VenueUnreachable."""
-    machine = Machine(Home(options.home))
+    machine = Machine(Home(options.home), is_followed=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(life(names, options, say, on_second, machine))
 
@@ -88,11 +87,11 @@ async def life(
     machine: Machine,
 ) -> SessionEnd:  # fmt: skip
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
     starting.refuse_carry(names)
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
+    if venue.carrier is not None:
+        message, remedy = f"{venue.name} has market data alone", "use it with `tightloop paper`"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
@@ -182,7 +181,6 @@ class LiveRun(SessionRun):
             life_ns=self._venue_ns(),
         )  # fmt: skip
         if begun is not None:
-            self._are_entries_over = bool(begun.poisoned)
             self._rounds.want_fills()
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
@@ -376,10 +374,18 @@ class LiveRun(SessionRun):
             not self._is_ready
             and agrees
             and not self._is_clock_off
+            and not self._holds.causes
             and self._reports.is_open
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")
+
+    def _stop_entries(self, why: str) -> None:
+        self._become_ready(False, why)
+
+    def _resume_entries(self) -> None:
+        """Compare at once: the session is ready when the account agrees."""
+        self._look_soon.set()
 
     def _become_ready(self, is_ready: bool, why: str) -> None:
         if is_ready == self._is_ready:

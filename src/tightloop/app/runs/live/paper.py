@@ -11,9 +11,10 @@ from pathlib import Path
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.run import HELD, PaperOptions, Say, SessionEnd, SessionRun, loop_factory
-from tightloop.app.runs.live.venues import VENUES
-from tightloop.model.errors import InputError, TightloopError
+from tightloop.app.runs.live.options import HELD, PaperOptions, SessionEnd
+from tightloop.app.runs.live.run import Say, SessionRun, loop_factory
+from tightloop.app.runs.live.venues import chosen
+from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.view import View
 
 
@@ -29,10 +30,7 @@ class SessionHeld(TightloopError):
 
 def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, SessionHeld, VenueUnreachable, StrategyError."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     home = Home(options.home)
     home.make()
@@ -41,6 +39,8 @@ def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: C
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(SessionRun(prepared, venue, Machine(home), found, options, say, on_second).run())
+            return runner.run(
+                SessionRun(prepared, venue, Machine(home, is_followed=True), found, options, say, on_second).run()
+            )
     finally:
         found.close()

@@ -15,8 +15,6 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Lease
@@ -24,14 +22,14 @@ from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState,
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.journal_watch import JournalWatch
-from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.market.books import FollowedBooks
 from tightloop.app.runs.live.market.warm_up import warm_up_facts
-from tightloop.app.runs.live.outside import AT_RISK
+from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
+from tightloop.app.runs.live.watching.journal import JournalWatch
+from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -41,6 +39,7 @@ from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
@@ -59,45 +58,7 @@ if sys.platform != "win32":
 
 TELL_S = 1.0
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
-DONE, HELD = 0, 3
-"""Exit codes: stopped; the session runs already."""
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperOptions:
-    """Options of ``tightloop paper``. ``for_s``: how long it runs, None: until it is stopped.
-
-    ``keeps``: positions are kept at the end, unless an operator asks for another end.
-    """
-
-    venue: str
-    url: str | None
-    home: Path
-    instruments: tuple[str, ...]
-    account: str | None
-    for_s: float | None
-    keeps: bool = True
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
-    """How a session ended. ``is_interrupted``: by Ctrl-C; ``has_failed``: a strategy in Python raised."""
-
-    session: str
-    state: str
-    state_hash: str
-    has_position: bool
-    is_interrupted: bool
-    has_failed: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the command."""
-        if self.state == SessionState.ERROR or self.has_failed:
-            return 1
-        return AT_RISK if self.has_position else 130 if self.is_interrupted else DONE
 
 
 def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
@@ -142,6 +103,8 @@ class SessionRun:
         self._tasks: Tasks
         self._kills: KillSwitch
         self._watch: JournalWatch
+        self._crowd: Crowd
+        self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
@@ -159,7 +122,7 @@ class SessionRun:
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
-            self._about["state"] = str(state)
+            self._about |= {"state": str(state), "since_ns": self._clock.now_ns()}
             try:
                 self._home.write_session(self._about["id"], self._about)
             except OSError as error:
@@ -168,9 +131,10 @@ class SessionRun:
     async def run(self) -> SessionEnd:
         """Start or recover, follow the market until it is stopped, and end."""
         self._become(SessionState.STARTING)
-        async with self._machine.network() as self._transport:
+        async with (self._venue.carrier or self._machine.network)() as self._transport:
             await self._start()
-            return await self._follow()
+            async with self._machine.followed(self._about["id"], self._say):
+                return await self._follow()
 
     # Starting
 
@@ -210,6 +174,7 @@ class SessionRun:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
+            self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
@@ -280,7 +245,8 @@ class SessionRun:
         operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
         self._kills = KillSwitch(self._home, session, self._say)
         self._kills.look()
-        watch = self._watch = JournalWatch(self._journal, self._refuse_entries)
+        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
+        self._crowd = Crowd(session, *self._holds.of("queue"))
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
@@ -330,9 +296,11 @@ class SessionRun:
         was = gate_of(self._session.plan)
         self._become(SessionState.PAUSED if was.is_paused else SessionState.RUNNING)
         self._go_on_ending(was)
-        if was.is_not_ready and not was.is_stopping:
+        if was.is_not_ready and self._are_entries_over and not was.is_stopping:
             self._become(SessionState.ERROR)
             self._say("it took no more entries when its process ended, and takes none now; stop it and start another")
+        elif was.is_not_ready and not self._holds.causes:
+            self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
         """Finish an end that the last process began."""
@@ -342,8 +310,9 @@ class SessionRun:
             self._stop.set()
 
     def _after_batch(self) -> None:
-        """Look whether the journal takes what was stepped, and whether a strategy in Python has failed."""
+        """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
         self._watch.look()
+        self._crowd.look()
         if self._session.driver.failure is not None and not self._has_failed:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
@@ -395,6 +364,7 @@ class SessionRun:
     def _end(self) -> SessionEnd:
         session = self._session
         if self._error is not None:
+            self._about["reason"] = str(self._error) or type(self._error).__name__
             self._become(SessionState.ERROR)
             self._close_journal()
             raise self._error
@@ -443,9 +413,11 @@ class SessionRun:
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
         self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
-        self._pulse.session = self._operator.session = self._silence.session = self._kills.session = self._session
+        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd):
+            one.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()
+        self._about["reason"] = str(error)
         self._become(SessionState.ERROR)
         self._pulse.wake()
         return begun
@@ -464,7 +436,18 @@ class SessionRun:
         self._are_entries_over = True
         self._operator.refuse_entries()
         self._say(f"no more entries are taken: {why}")
+        self._about["reason"] = why
         self._become(SessionState.ERROR)
+
+    def _stop_entries(self, why: str) -> None:
+        """Take no entries for a while; exits go on."""
+        self._operator.refuse_entries()
+        self._say(f"no entries are taken: {why}")
+
+    def _resume_entries(self) -> None:
+        if not self._are_entries_over:
+            self._operator.allow_entries()
+            self._say("entries are taken again")
 
     async def _look_for_silence(self) -> None:
         """Tell the session of feeds that are silent, while they are."""
@@ -490,7 +473,7 @@ class SessionRun:
             "id": self._about["id"], "state": str(self.state), "epoch": self._journal.epoch,
             "facts": self._session.fact_count, "waiting": len(intake), "conflated": intake.conflated_count,
             "feed_age_s": None if not feed.received_ns else round((now_ns - feed.received_ns) * 1e-9, 3),
-            "sockets": dict(self._sockets), "ts_ns": now_ns,
+            "sockets": dict(self._sockets), "ts_ns": now_ns, "held": dict(self._holds.causes),
             "lease": {"pid": os.getpid(), "epoch": self._journal.epoch},
         }  # fmt: skip
         return shown

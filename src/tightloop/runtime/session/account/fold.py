@@ -5,12 +5,14 @@ out, so that an answer can be read by the request it is to, and of each order wh
 """
 
 import json
+import math
 from collections import deque
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
 import numpy as np
 
+from tightloop.core import limits
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports import execution as ex
@@ -35,8 +37,10 @@ class BookedTrade:
     symbol: str
     trade_id: str
     price: float
+    qty: float
     client_id: str
     venue_order_id: str
+    fee: float = math.nan  # as the venue told it later; NaN: as it was booked
 
 
 class AccountFold:
@@ -127,13 +131,13 @@ class AccountFold:
         for report in reports:
             if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                names = (report.trade_id, answer.price, client_id, report.venue_order_id)
+                names = (report.trade_id, answer.price, answer.qty, client_id, report.venue_order_id)
                 self.trades.append(BookedTrade(order_id, symbol, *names))
                 return
         order = self.desk.state.orders.get(answer.order_id)
         last = order.attempts[-1] if order is not None and order.attempts else None
         of_order = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
-        self.trades.append(BookedTrade(order_id, symbol, "", answer.price, *of_order))
+        self.trades.append(BookedTrade(order_id, symbol, "", answer.price, answer.qty, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trade."""
@@ -149,8 +153,10 @@ class AccountFold:
             if client_id and place >= 0:
                 unnamed.remove(place)
                 known = self.trades[place]
-                names = (report.trade_id, known.price, client_id, report.venue_order_id)
-                self.trades[place] = BookedTrade(known.order_id, known.symbol, *names)
+                is_all = abs(report.qty - known.qty) <= known.qty * limits.QUANTITY_TOLERANCE
+                names = (report.trade_id, known.price, known.qty, client_id, report.venue_order_id)
+                fee = report.fee if is_all else math.nan
+                self.trades[place] = BookedTrade(known.order_id, known.symbol, *names, fee)
 
     def key_of(self, symbol: str, trade_id: str) -> int:
         """Return the key of a trade of this account."""

@@ -71,8 +71,9 @@ def _name_fills(fills: list[View], trades: deque[BookedTrade]) -> None:
         by_order.setdefault(_place(trade.order_id, trade.symbol, trade.price), deque()).append(trade)
     for fill in reversed(fills):  # the books may go back further than the names
         found = by_order.get((fill["order_id"], "", 0.0)) or by_order.get(("", fill["symbol"], fill["price"]))
-        name = found.pop() if found else BookedTrade(0, "", "", 0.0, "", "")
+        name = found.pop() if found else BookedTrade(0, "", "", 0.0, 0.0, "", "")
         fill["trade_id"], fill["client_id"], fill["order_id"] = name.trade_id, name.client_id, name.venue_order_id
+        fill["fee"] = fill["fee"] if name.fee != name.fee else name.fee
 
 
 def _place(order_id: int, symbol: str, price: float) -> tuple[str, str, float]:

@@ -15,6 +15,7 @@ from tightloop.core.market import tapes
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.session.driver.recent import RecentRows
 from tightloop.runtime.session.driver.session import OtherSide, Repetition, Session
+from tightloop.runtime.session.journal.layout import LayoutDiffers
 from tightloop.runtime.session.journal.snapshots import Snapshot
 
 ACCOUNT = "account"
@@ -29,6 +30,19 @@ def layouts(version: str) -> dict[str, str]:
 def hash_of(dtype: np.dtype[np.void]) -> str:
     """Return a short text that differs for records with other fields."""
     return f"{len(dtype.descr)}:{','.join(dtype.names or ())}"
+
+
+def check_layouts(snapshot: Snapshot) -> None:
+    """Refuse a base of other records: raises LayoutDiffers. Another version with the same ones will do."""
+    for name, ours in layouts("").items():
+        theirs = snapshot.layouts.get(name, "").partition(" ")[2]
+        if theirs != ours.partition(" ")[2]:
+            raise LayoutDiffers(f"{name} of the base snapshot has other fields than this version of tightloop")
+
+
+def received_ns(snapshot: Snapshot) -> int:
+    """Return the stamp of the last fact that a snapshot knows."""
+    return int(json.loads(snapshot.parts["said"])["last_ns"])
 
 
 def snapshot_of(session: Session, name: str, seq: int, version: str, account: bytes | None = None) -> Snapshot | None:

@@ -42,12 +42,14 @@ from tightloop.runtime.session.journal.layout import (
     padded,
     segment_name,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, segment_numbers
+from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, first_left, segment_numbers
 
 Payload = bytes | bytearray | memoryview
 LOCK = "journal.lock"
 NEXT_EPOCH = 0
 """In place of an epoch: the one after the last in the journal."""
+ROOM_BYTES = 256 * 1_024
+"""What has to be free beside the segments: snapshots, states and logs of a session."""
 _PAGE_BYTES = 4_096
 _pack_head, _pack_body = struct.Struct("<II").pack, struct.Struct("<BBH").pack  # a frame; the crc is of the second part
 _PADDING = tuple(bytes(count) for count in range(8))
@@ -186,7 +188,11 @@ class Journal:
             self._make_way(count, is_reserved=is_reserved)
         body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
         crc = crc32(body, self._crc ^ length)
-        self._write(_pack_head(length, crc) + body, crc)
+        frame = _pack_head(length, crc) + body  # the rest is `_write`, which every fact would call
+        self._file.write(self._offset, frame)
+        self._offset += count
+        self._crc = crc
+        self._chain.update(frame)
         seq = self.seq
         self.seq = seq + 1
         self._to_chain -= 1
@@ -283,6 +289,19 @@ class Journal:
             self._blocked = None
             self._secure_next(0)
         return self._blocked is None
+
+    def lack_of_room(self) -> OSError | None:
+        """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
+
+        A full journal needs its next segment; before that, what a session writes beside it has to fit.
+        """
+        need = ROOM_BYTES if self._blocked is None else self._sizes.of(self.segment + 1)
+        try:
+            self._disk.check_room(self._folder, need)
+        except OSError as error:
+            return error
+        self.try_again()
+        return self._blocked
 
     def close(self) -> None:
         """Close the files after a sync. Raises OSError of the sync, with the files released."""
@@ -425,7 +444,7 @@ class Journal:
         """Open the segment in which a scan has ended, to go on there."""
         self.session, self.seq, self.segment = header.session, scan.seq, header.number
         # The process before may have left segments that the disk does not have yet; records say that they are synced.
-        for number in range(1, header.number):
+        for number in range(first_left(self._disk, self._folder), header.number):
             before = self._disk.open(f"{self._folder}/{segment_name(number)}")
             before.sync()
             before.close()

@@ -47,7 +47,7 @@ class Intake:
     """The queue. ``now_ns``: the time of the process. ``last_ns``: the stamp of the last fact before it."""
 
     def __init__(self, now_ns: Callable[[], int], last_ns: int = 0, capacity: int = CAPACITY) -> None:
-        self._now_ns, self.last_ns, self._capacity = now_ns, last_ns, capacity
+        self._now_ns, self.last_ns, self.capacity = now_ns, last_ns, capacity
         self.rows = np.zeros(capacity, EVENT)
         self._bytes = self.rows.view(np.uint8).data
         self._head = self._end = 0  # running numbers of the first waiting row and of the next free one
@@ -66,7 +66,7 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Whether no further fact fits."""
-        return self._end - self._head >= self._capacity
+        return self._end - self._head >= self.capacity
 
     def stamp(self) -> int:
         """Return the time of receipt of a fact that comes now; later facts have later ones."""
@@ -77,12 +77,12 @@ class Intake:
 
     def _slot(self) -> int:
         """Return the place of the next row; raises OverflowError if the queue is full and cannot be relieved."""
-        if self._end - self._head >= self._capacity:
+        if self._end - self._head >= self.capacity:
             self.full_count += 1
             self.relieve()
-            if self._end - self._head >= self._capacity:
+            if self._end - self._head >= self.capacity:
                 raise OverflowError("the queue of facts is full")
-        slot = self._end % self._capacity
+        slot = self._end % self.capacity
         self._end += 1
         if self._whole and slot in self._whole:
             self._whole.discard(slot)
@@ -173,7 +173,7 @@ class Intake:
         if number - self._head > CONFLATED_ABOVE:
             before = self._waiting_quote.get(key, -1)
             if before >= self._head:
-                self.rows[before % self._capacity]["kind"] = 0
+                self.rows[before % self.capacity]["kind"] = 0
                 self._dropped.add(before)
                 self.conflated_count += 1
         self._waiting_quote[key] = number
@@ -181,8 +181,8 @@ class Intake:
     def batch(self) -> "Batch":
         """Return the next facts, at most BATCH_MAX, without those that were replaced; ``drop`` takes them out."""
         head = self._head
-        first = head % self._capacity
-        count = self._batch_count = min(self._end - head, BATCH_MAX, self._capacity - first)
+        first = head % self.capacity
+        count = self._batch_count = min(self._end - head, BATCH_MAX, self.capacity - first)
         if self._dropped and not self._dropped.isdisjoint(range(head, head + count)):
             rows = self.rows[first : first + count]
             return batch_of(rows[rows["kind"] != 0])
