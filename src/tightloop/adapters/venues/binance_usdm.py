@@ -133,12 +133,14 @@ def _order(row: Row) -> ex.OrderReport:
         by_kind = RefusalKind.UNFILLED if row.get("origType") == "MARKET" else RefusalKind.OTHER
         by_kind = _ENDS.get(row.get("timeInForce", ""), by_kind)
         reason = _EXPIRY_REASONS.get(str(row.get("er")), by_kind)
+    client_id = string(row["clientOrderId"])
+    origin = next((kind for start, kind in _ORIGINS.items() if client_id.startswith(start)), ex.FillOrigin.ORDER)
     return ex.OrderReport(
-        client_id=string(row["clientOrderId"]), venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
+        client_id=client_id, origin=origin, venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
         cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
         price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]),
+        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
     )  # fmt: skip
 
 
@@ -159,7 +161,7 @@ def _algo_order(row: Row) -> ex.OrderReport:
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
-        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
+        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX], made_ns=ns(row.get("createTime", 0)),
     )  # fmt: skip
 
 
@@ -373,11 +375,10 @@ def _order_frame(event: Row) -> Records:
     order = _order(calls.renamed(row, _ORDER_KEYS))
     if row["x"] not in ("TRADE", "CALCULATED") or number(row["l"]) == 0.0:
         return [order]
-    origin = next((kind for start, kind in _ORIGINS.items() if order.client_id.startswith(start)), ex.FillOrigin.ORDER)
     fill = ex.FillReport(
         order.client_id, order.venue_order_id, str(whole(row["t"])) if row["t"] else "", order.symbol, order.side,
         number(row["l"]), number(row["L"]), optional(row.get("n")), string(row.get("N") or ""), flag(row["m"]),
-        order.cum_qty, order.qty, origin, order.ts_ns,
+        order.cum_qty, order.qty, order.origin, order.ts_ns,
     )  # fmt: skip
     return [fill, order]
 

@@ -248,7 +248,7 @@ class SessionRun:
         self._kills.look()
         watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
         self._crowd = Crowd(session, *self._holds.of("queue"))
-        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
+        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
@@ -318,6 +318,12 @@ class SessionRun:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
+    def _on_late(self, late_ns: int) -> None:
+        """Ask for what was missed while the process was stopped or the machine slept."""
+        self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
+        self._feed.lost()
+        self._catch_up()
+
     def _socket(self, plan: SocketPlan) -> SupervisedSocket:
         async def same() -> SocketPlan:
             return plan
@@ -337,8 +343,11 @@ class SessionRun:
                 self._books.lost()
             self._say(f"{change.name}: {change.reason}")
         elif change.state is SocketState.OPEN:
-            task = asyncio.ensure_future(self._feed.catch_up())
-            task.add_done_callback(self._on_caught_up)
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        task = asyncio.ensure_future(self._feed.catch_up())
+        task.add_done_callback(self._on_caught_up)
 
     def _on_caught_up(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
