@@ -35,11 +35,11 @@ def queue(turn: Turn, order: DeskOrder, kind: OrderKind, tif: TimeInForce, price
 
 
 def refresh(order: DeskOrder, attempt: Attempt) -> None:
-    """Update an attempt that has not left to what is wanted now; the limit of a market exit stays as it was chosen."""
+    """Update an attempt that has not left to what is wanted now."""
     assert attempt.wire == Wire.QUEUED, "what has left is amended or replaced"
     wanted = order.wanted
     attempt.qty, attempt.total = wanted.qty - order.told_qty, wanted.qty
-    if attempt.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT) and not math.isnan(wanted.price):
+    if attempt.kind == wanted.order_kind:  # a limit of a market exit has a price of its own
         attempt.price = wanted.price
     if attempt.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT):
         attempt.stop_price = wanted.stop_price
