@@ -31,7 +31,7 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Pause, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -89,11 +89,11 @@ async def life(
     machine: Machine,
 ) -> SessionEnd:  # fmt: skip
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
     starting.refuse_carry(names)
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
+    if venue.carrier is not None:
+        message, remedy = f"{venue.name} has market data alone", "use it with `tightloop paper`"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
@@ -252,7 +252,7 @@ class LiveRun(SessionRun):
             self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
 
     async def _look_for_sleep(self) -> None:
-        """Find that the process stood still: what happened meanwhile is asked for before an entry is made."""
+        """Find out that the process stood still: what happened meanwhile is asked for before an entry is made."""
         while True:
             before_ns = self._clock.monotonic_ns()
             await asyncio.sleep(WAKE_S)

@@ -131,7 +131,7 @@ class SessionRun:
     async def run(self) -> SessionEnd:
         """Start or recover, follow the market until it is stopped, and end."""
         self._become(SessionState.STARTING)
-        async with self._machine.network() as self._transport:
+        async with (self._venue.carrier or self._machine.network)() as self._transport:
             await self._start()
             async with self._machine.followed(self._about["id"], self._say):
                 return await self._follow()

@@ -1,14 +1,15 @@
 """Venues by their names on the command line: which dialect, and where; and what is traded there."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
 
-from tightloop.adapters.venues._shared.calls import Hosts
+from tightloop.adapters import venues
+from tightloop.adapters.venues import generic_ccxt
 from tightloop.adapters.venues._shared.http import check_url
-from tightloop.adapters.venues.binance_usdm import HOSTS, BinanceUsdm
-from tightloop.model.errors import TightloopError
+from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import VenueDialect
@@ -35,20 +36,24 @@ class ChosenVenue:
     name: str
     where: str
     dialect: VenueDialect
+    carrier: Callable[[], AbstractAsyncContextManager[Transport]] | None = None
+    """What carries its calls, where it is not the machine's network. Such a venue has market data alone."""
 
 
-def _binance_usdm(url: str | None) -> ChosenVenue:
-    hosts = HOSTS if url is None else Hosts.at(_checked(url))
-    return ChosenVenue("binance-usdm", hosts.main, BinanceUsdm(hosts))
-
-
-def _checked(url: str) -> str:
-    """Return the base of a URL; plain http goes to this machine alone. Raises InputError."""
-    check_url(url)
-    return url.rstrip("/")
-
-
-VENUES: Mapping[str, Callable[[str | None], ChosenVenue]] = MappingProxyType({"binance-usdm": _binance_usdm})
+def chosen(name: str, url: str | None) -> ChosenVenue:
+    """Return the venue of a name; plain http goes to this machine alone. Raises InputError."""
+    if url is not None:
+        check_url(url)
+    if name.startswith(generic_ccxt.PREFIX):
+        exchange = name.removeprefix(generic_ccxt.PREFIX)
+        opened = partial(generic_ccxt.opened, exchange, url)
+        return ChosenVenue(name, url or f"{exchange} by ccxt", generic_ccxt.GenericCcxt(exchange), opened)
+    names = venues.venue_names()
+    if name not in names:
+        remedy = f"write one of {', '.join(names)}; for paper also {generic_ccxt.PREFIX}EXCHANGE, any that ccxt has"
+        raise InputError.one("command line", None, "--venue", f"{name!r} is not a venue", remedy)
+    dialect, where = venues.load(name, url)
+    return ChosenVenue(name, where, dialect)
 
 
 async def listed(venue: ChosenVenue, transport: Transport, now_ns: Callable[[], int]) -> list[ListedInstrument]:

@@ -62,14 +62,23 @@ def _attempt(order: DeskOrder, attempt: Attempt, symbols: list[str]) -> View:
 
 
 def _name_fills(fills: list[View], trades: deque[BookedTrade]) -> None:
-    """Give fills of the books the venue's names: the fills of one order are its trades, in their order."""
-    by_order: dict[str, deque[BookedTrade]] = {}
+    """Give fills of the books the venue's names: the fills of one order are its trades, in their order.
+
+    Those of no order of ours are told apart by symbol and price, because some of them are of what is not ours.
+    """
+    by_order: dict[tuple[str, str, float], deque[BookedTrade]] = {}
     for trade in trades:
-        by_order.setdefault(driver_view.order_name(trade.order_id), deque()).append(trade)
+        by_order.setdefault(_place(trade.order_id, trade.symbol, trade.price), deque()).append(trade)
     for fill in reversed(fills):  # the books may go back further than the names
-        found = by_order.get(fill["order_id"])
-        name = found.pop() if found else BookedTrade(0, "", "", "", "")
+        found = by_order.get((fill["order_id"], "", 0.0)) or by_order.get(("", fill["symbol"], fill["price"]))
+        name = found.pop() if found else BookedTrade(0, "", "", 0.0, 0.0, "", "")
         fill["trade_id"], fill["client_id"], fill["order_id"] = name.trade_id, name.client_id, name.venue_order_id
+        fill["fee"] = fill["fee"] if name.fee != name.fee else name.fee
+
+
+def _place(order_id: int, symbol: str, price: float) -> tuple[str, str, float]:
+    """Return where a trade is looked for: by its order, or else by symbol and price."""
+    return (driver_view.order_name(order_id), "", 0.0) if order_id else ("", symbol, price)
 
 
 def _foreign(state: Record, symbols: list[str]) -> list[View]:

@@ -25,6 +25,9 @@ _FIELDS = LOG_ROW.fields
 assert _FIELDS is not None, "a row of the log has named fields"
 _LOG_END = int(_FIELDS["slot"][1]) // 8 + core_log.HEADER * LOG_ROW.itemsize // 8
 """Word of a log that says where its rows end, as ``core_log.stop`` does: a look at it costs 0.05 us, at a field 1."""
+# Looked up once: each fact passes here, and a name in a module costs as much as a word of memory.
+_take, _AT, _COUNT, _UNTIL_NS = replay_live.take, replay_live.AT, replay_live.COUNT, replay_live.UNTIL_NS
+_FINISHED, _LOG_FIRST = replay_status.FINISHED, core_log.FIRST
 TakeRows = Callable[[Rows], None]
 
 
@@ -60,23 +63,23 @@ class FactDriver:
         Then run what is due before ``until_ns``, a time before which nothing more was received (0: do not).
         """
         words, plan = self._words, self.plan
-        words[replay_live.AT] = first
-        words[replay_live.COUNT] = len(facts) if count is None else first + count
-        words[replay_live.UNTIL_NS] = until_ns
+        words[_AT] = first
+        words[_COUNT] = len(facts) if count is None else first + count
+        words[_UNTIL_NS] = until_ns
         while True:
-            status = replay_live.take(
+            status = _take(
                 plan.states, plan.arena, plan.venues, self.streams, self.heap, self._ticks, self._rates, facts,
                 self._event, self.log, self._equity, plan.table, self.control,
             )  # fmt: skip
+            if self._log_words[_LOG_END] > _LOG_FIRST:
+                self.on_rows(self.log)
+            if status == _FINISHED:
+                return
             if status == replay_status.CROWDED:
                 tape_room.grow(plan, words[replay_ticks.NUMBER])
             elif status == replay_status.EQUITY_FULL:
                 self._equity[:2] = self._equity[-2:]  # the last may still be overwritten, a first one never is
                 words[replay_status.EQUITY_COUNT] = 2
-            if self._log_words[_LOG_END] > core_log.FIRST:
-                self.on_rows(self.log)
-            if status == replay_status.FINISHED:
-                return
 
     def advance_to(self, until_ns: int) -> None:
         """Run what is due before ``until_ns``, at which nothing was received."""

@@ -40,6 +40,7 @@ from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, ba
 
 TICKED_EVERY = 1_024
 COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
+_SIZE = EVENT.itemsize
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
@@ -116,18 +117,18 @@ class Session:
 
     def take_batch(self) -> int:
         """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
-        if not len(self.intake):
+        intake = self.intake
+        if not len(intake):
             return 0
-        batch = self.intake.batch()
-        rows, _, first, count = batch
+        rows, _, first, count = batch = intake.batch()
         if count:
             try:
                 self.driver.take(rows, first, count)
             except AssertionError as error:
-                self.intake.drop()
+                intake.drop()
                 raise self._poisoned(batch, str(error)) from error
             self._append(batch)
-        self.intake.drop()
+        intake.drop()
         return count
 
     def _poisoned(self, batch: Batch, text: str) -> StepFailed:
@@ -201,9 +202,19 @@ class Session:
     def _append(self, batch: Batch) -> None:
         """Append facts with the rows they caused, and the hash now and then."""
         _, whole, first, count = batch
-        size = EVENT.itemsize
+        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
+        if count == 1 and not self._written:
+            self._facts.append_one(whole[first * _SIZE : (first + 1) * _SIZE], is_reserved=True)
+        else:
+            self._append_many(whole, first, count)
+        self.fact_count += count
+        if self.fact_count - self._ticked_at >= TICKED_EVERY:
+            self._ticked_at = self.fact_count
+            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+
+    def _append_many(self, whole: memoryview, first: int, count: int) -> None:
         entries: list[tuple[memoryview, bytes]] = [
-            (whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size)
+            (whole[at : at + _SIZE], b"") for at in range(first * _SIZE, (first + count) * _SIZE, _SIZE)
         ]
         if self._written:
             rows = self._written[0] if len(self._written) == 1 else np.concatenate(self._written)
@@ -212,12 +223,7 @@ class Session:
             entries[-1] = (entries[-1][0], _packed(rows))
             if not self._has_venue:
                 self._commands += commands_in(rows)
-        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
         self._facts.append(entries, is_reserved=True)
-        self.fact_count += count
-        if self.fact_count - self._ticked_at >= TICKED_EVERY:
-            self._ticked_at = self.fact_count
-            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
 
 
 def commands_in(rows: Rows) -> list[Rows]:
