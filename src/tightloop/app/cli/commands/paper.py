@@ -53,7 +53,7 @@ def paper(
     """
     with errors_shown():
         cli.compiling.say_when_compiling()
-        options = runs.live.run.PaperOptions(
+        options = runs.live.options.PaperOptions(
             venue=venue,
             url=url,
             home=home,

@@ -130,6 +130,7 @@ def about_new(
         "mode": prepared.kind, "state": str(SessionState.STARTING), "venue": venue.name, "url": url,
         "key": prepared.key, "lease": prepared.lease, "instruments": list(instruments),
         "strategies": strategy_names(prepared.strategies),
+        "names": [strategy.read.name for strategy in prepared.strategies],
         "config_hash": [strategy.config_hash for strategy in prepared.strategies],
         "account": None if prepared.account is None else RESEARCH if prepared.account == RESEARCH else ACCOUNT_FILE,
         "seed": seed, "rules": rules, "made_ns": now_ns, "engine_version": __version__,

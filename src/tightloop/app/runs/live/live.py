@@ -24,11 +24,10 @@ from tightloop.app.runs.live.account.client import AccountClient, credentials_of
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.paper import SessionHeld
 from tightloop.app.runs.live.run import (
-    PaperOptions,
     Say,
-    SessionEnd,
     SessionRun,
     loop_factory,
 )
@@ -80,7 +79,7 @@ class LiveOptions(PaperOptions):
 
 def live(names: tuple[Path, ...], options: LiveOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, AccountRefused, SessionHeld, VenueUnreachable."""
-    machine = Machine(Home(options.home))
+    machine = Machine(Home(options.home), is_followed=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(life(names, options, say, on_second, machine))
 
@@ -253,7 +252,7 @@ class LiveRun(SessionRun):
             self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
 
     async def _look_for_sleep(self) -> None:
-        """Notice that the process stood still: what happened meanwhile is asked for before an entry is made."""
+        """Find that the process stood still: what happened meanwhile is asked for before an entry is made."""
         while True:
             before_ns = self._clock.monotonic_ns()
             await asyncio.sleep(WAKE_S)

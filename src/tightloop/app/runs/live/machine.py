@@ -15,6 +15,7 @@ from tightloop.adapters.stores.home import Home
 from tightloop.adapters.system.clock import SystemClock
 from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.app.runs.live import control
+from tightloop.app.runs.live.index import follower
 from tightloop.ports.clock import TimeSource
 from tightloop.ports.disk import Disk
 from tightloop.ports.transport import Transport
@@ -31,8 +32,9 @@ class Door(Protocol):
 class Machine:
     """A real machine, with the home folder of its user."""
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    def __init__(self, home: Home, *, is_followed: bool = False) -> None:
+        """Take a home folder. ``is_followed``: a process beside the session keeps the home's ``index.db``."""
+        self.home, self._is_followed = home, is_followed
         self.clock: TimeSource = SystemClock()
 
     def network(self) -> AbstractAsyncContextManager[Transport]:
@@ -52,6 +54,18 @@ class Machine:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, call, number)
+
+    @asynccontextmanager
+    async def followed(self, session: str, say: Callable[[str], None]) -> AsyncIterator[None]:
+        """Run a process beside this one that keeps the rows of a session in ``index.db``, if that is wanted.
+
+        What is wrong with it is said, and the session goes on.
+        """
+        if not self._is_followed:
+            yield
+            return
+        async with follower.beside(self.home, session, say):
+            yield
 
     async def listen(self, path: Path, operator: Operator, show: Callable[[], dict[str, Any]]) -> Door:
         """Take requests at a socket in the home folder."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.run import HELD, PaperOptions, Say, SessionEnd, SessionRun, loop_factory
+from tightloop.app.runs.live.options import HELD, PaperOptions, SessionEnd
+from tightloop.app.runs.live.run import Say, SessionRun, loop_factory
 from tightloop.app.runs.live.venues import chosen
 from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.view import View
@@ -38,6 +39,8 @@ def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: C
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(SessionRun(prepared, venue, Machine(home), found, options, say, on_second).run())
+            return runner.run(
+                SessionRun(prepared, venue, Machine(home, is_followed=True), found, options, say, on_second).run()
+            )
     finally:
         found.close()

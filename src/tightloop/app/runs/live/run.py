@@ -15,8 +15,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from tightloop import __version__
@@ -25,12 +24,13 @@ from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState,
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.journal_watch import JournalWatch
-from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.outside import AT_RISK
+from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.warm_up import warm_up_facts
+from tightloop.app.runs.live.watching.journal import JournalWatch
+from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -40,9 +40,11 @@ from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.bus import Bus
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
+from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
@@ -62,45 +64,10 @@ if sys.platform != "win32":
 
 TELL_S = 1.0
 SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
+DRAIN_S = 1.0
+"""For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
-DONE, HELD = 0, 3
-"""Exit codes: stopped; the session runs already."""
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperOptions:
-    """Options of ``tightloop paper``. ``for_s``: how long it runs, None: until it is stopped.
-
-    ``keeps``: positions are kept at the end, unless an operator asks for another end.
-    """
-
-    venue: str
-    url: str | None
-    home: Path
-    instruments: tuple[str, ...]
-    account: str | None
-    for_s: float | None
-    keeps: bool = True
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
-    """How a session ended. ``is_interrupted``: by Ctrl-C."""
-
-    session: str
-    state: str
-    state_hash: str
-    has_position: bool
-    is_interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the command."""
-        if self.state == SessionState.ERROR:
-            return 1
-        return AT_RISK if self.has_position else 130 if self.is_interrupted else DONE
 
 
 def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
@@ -144,6 +111,7 @@ class SessionRun:
         self._kills: KillSwitch
         self._watch: JournalWatch
         self._crowd: Crowd
+        self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = False
@@ -162,7 +130,7 @@ class SessionRun:
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
-            self._about["state"] = str(state)
+            self._about |= {"state": str(state), "since_ns": self._clock.now_ns()}
             try:
                 self._home.write_session(self._about["id"], self._about)
             except OSError as error:
@@ -173,7 +141,8 @@ class SessionRun:
         self._become(SessionState.STARTING)
         async with (self._venue.carrier or self._machine.network)() as self._transport:
             await self._start()
-            return await self._follow()
+            async with self._machine.followed(self._about["id"], self._say):
+                return await self._follow()
 
     # Starting
 
@@ -280,6 +249,10 @@ class SessionRun:
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
+        bus = self.bus = Bus(self._clock, tasks, lambda seq: replayed(records(self._disk, files.JOURNAL, seq), seq))
+        session.on_rows = partial(publish, bus)
+        write = partial(self._home.write_log, self._about["id"])
+        bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         tasks.start("snapshots", self._keep_snapshots)
@@ -291,6 +264,7 @@ class SessionRun:
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
             await self._wind_down(operator)
+            await bus.drain(DRAIN_S)
         finally:
             pulse.stop()
             door.close()
@@ -367,6 +341,7 @@ class SessionRun:
     def _end(self) -> SessionEnd:
         session = self._session
         if self._error is not None:
+            self._about["reason"] = str(self._error) or type(self._error).__name__
             self._become(SessionState.ERROR)
             self._close_journal()
             raise self._error
@@ -415,11 +390,21 @@ class SessionRun:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
-        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
+        self._session = Session(
+            plan,
+            self._journal,
+            before.intake,
+            now,
+            before.bars,
+            begun,
+            has_venue=self.has_venue,
+            on_rows=before.on_rows,
+        )
         for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd):
             one.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()
+        self._about["reason"] = str(error)
         self._become(SessionState.ERROR)
         self._pulse.wake()
         return begun
@@ -438,6 +423,7 @@ class SessionRun:
         self._are_entries_over = True
         self._operator.refuse_entries()
         self._say(f"no more entries are taken: {why}")
+        self._about["reason"] = why
         self._become(SessionState.ERROR)
 
     def _stop_entries(self, why: str) -> None:

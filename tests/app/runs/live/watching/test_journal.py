@@ -15,8 +15,8 @@ from tests.parity.test_live_facts import facts_of
 from tests.runtime.session.driver.told import Told, plan_of, pumped, run
 from tests.runtime.session.simulated_disk import SimulatedDisk
 
-from tightloop.app.runs.live.journal_watch import JournalWatch
 from tightloop.app.runs.live.outside import asked
+from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.runtime.session.driver.operator import Operator, gate_of
