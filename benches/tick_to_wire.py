@@ -1,7 +1,7 @@
 """From a frame of a venue to the order that answers it, over real sockets of this machine, beside an echo.
 
-Run: PYTHONPATH=src python benches/tick_to_wire.py [--seconds 40] [--prints 1000]. A twin in a process of its making plays
-a price that changes its level four times a second, among prints that say nothing new. It notes when the frame with a
+Run: PYTHONPATH=src python benches/tick_to_wire.py [--seconds 40] [--prints 1000]. A twin in another process plays a
+price that changes its level four times a second, among prints that say nothing new. It notes when the frame with a
 new level left and when the order that follows it came, on one clock. Clients, one after the other: the *echo* (the
 product's sockets and HTTP, no engine: a frame with a new level is answered by a call), a live session of the product
 whose strategy enters on one level and leaves on the other, and the echo again.
@@ -161,8 +161,8 @@ def session(url: str, seconds: float) -> None:
         strategy = Path(folder) / "levels.yaml"
         strategy.write_text(STRATEGY, encoding="utf-8")
         command = [
-            sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm", "--url", url,
-            "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main", "--override-paper",
+            sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
+            "--url", url, "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main", "--override-paper",
             "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
         ]  # fmt: skip
         keys = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
@@ -187,9 +187,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(serve(options.prints))
+            runner.run(serve(options.prints))
+        return
     print(f"{Path(__file__).name}: a live session on a twin, {options.prints:,} prints a second")
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
     command = [sys.executable, __file__, "--serve", "--prints", str(options.prints)]
     twin = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert twin.stdin is not None
