@@ -125,8 +125,8 @@ async def serve(prints: int) -> None:
             waits.append(time.perf_counter_ns() - left.pop("at"))
         return respond(method, path, query, headers, body, now_ns)
 
-    web.WebSocketResponse.send_str = send_str  # type: ignore[method-assign]
-    venue.respond = answered  # type: ignore[method-assign]
+    web.WebSocketResponse.send_str = send_str  # type: ignore[method-assign]  # the twin notes what leaves it
+    venue.respond = answered  # type: ignore[method-assign]  # and what comes
     sandbox = Sandbox(venue, 1.0)
     print(await sandbox.start(0), flush=True)
     loop = asyncio.get_running_loop()
@@ -162,8 +162,8 @@ def session(url: str, seconds: float) -> None:
         strategy.write_text(STRATEGY, encoding="utf-8")
         command = [
             sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
-            "--url", url, "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main", "--override-paper",
-            "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
+            "--url", url, "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main",
+            "--override-paper", "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
         ]  # fmt: skip
         keys = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
         run = subprocess.run(command, env={**os.environ, **keys}, capture_output=True, text=True, check=False)

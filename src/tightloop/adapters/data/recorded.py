@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 import pyarrow as pa
 
-from tightloop.adapters.data._shared import RULES_FILE, check_room, stamps, write_table
+from tightloop.adapters.data._shared import RECORDING_FILE, RULES_FILE, check_room, stamps, write_table
 from tightloop.model.instruments import InstrumentId
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -31,6 +31,11 @@ def write_funding(root: Path, instrument: InstrumentId, columns: Columns) -> Non
     if len(columns["ts_ns"]):
         table = {"ts": stamps(columns["ts_ns"]), "rate": pa.array(columns["rate"])}
         write_table(root / "funding" / instrument.venue / f"{instrument.symbol}.parquet", table)
+
+
+def write_origin(root: Path, text: str) -> None:
+    """Write which session it is of; a catalog with that file is known as a recording."""
+    (root / RECORDING_FILE).write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_rules(root: Path, text: str) -> None:

@@ -101,7 +101,7 @@ def _history(path: str, spot_path: str, request: Any, weights: tuple[int, int], 
 
 # Answers -------------------------------------------------------------------------------------------------------------
 
-_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED", "FINISHED")
+_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED")
 _STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
     "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
     "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
@@ -143,12 +143,13 @@ def _order(row: Row) -> ex.OrderReport:
 
 
 def _algo_order(row: Row) -> ex.OrderReport:
-    """Read an algo order. FINISHED says that what the trigger sent has ended, filled or not; ALGO_UPDATE how much."""
+    """Read an algo order. FINISHED says that what the trigger sent has ended; how much is filled, ALGO_UPDATE alone."""
     qty, filled = optional(row["quantity"]), optional(row.get("actualQty"))
     status, words = string(row["algoStatus"]), string(row.get("reason") or "")
-    state = _STATES[status]
-    if status == "FINISHED" and not math.isnan(filled):
+    if status == "FINISHED":
         state = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    else:
+        state = _STATES[status]
     reason = RefusalKind.NONE
     if state in (OrderState.EXPIRED, OrderState.REJECTED):
         reason = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER

@@ -252,7 +252,7 @@ class LiveRun(SessionRun):
             self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
 
     async def _look_for_sleep(self) -> None:
-        """Find that the process stood still: what happened meanwhile is asked for before an entry is made."""
+        """Find out that the process stood still: what happened meanwhile is asked for before an entry is made."""
         while True:
             before_ns = self._clock.monotonic_ns()
             await asyncio.sleep(WAKE_S)

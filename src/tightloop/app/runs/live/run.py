@@ -18,16 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tightloop import __version__
 from tightloop.adapters.stores.home import Lease
 from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
+from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
-from tightloop.app.runs.live.warm_up import warm_up_facts
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.app.runs.live.watching.trades import TradeLog
@@ -41,7 +42,6 @@ from tightloop.ports.transport import Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.bus import Bus
-from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.publishing import publish, replayed
@@ -51,8 +51,6 @@ from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
-from tightloop.runtime.session.journal.snapshots import Snapshot
-from tightloop.runtime.session.journal.snapshots import save as save_snapshot
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
@@ -63,7 +61,6 @@ if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
-SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
 DRAIN_S = 1.0
 """For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
@@ -107,6 +104,8 @@ class SessionRun:
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
+        self._books: FollowedBooks | None = None
+        self._snapshots: SnapshotWriter
         self._tasks: Tasks
         self._kills: KillSwitch
         self._watch: JournalWatch
@@ -114,7 +113,7 @@ class SessionRun:
         self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
-        self._are_entries_over = False
+        self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
 
@@ -197,13 +196,29 @@ class SessionRun:
             self._begin_bars(bars)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
+        if "book" in plan.feed:
+            self._books = self._followed_books(symbols)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, _are_fees_stated(self._prepared.strategies)):
             self._say(line.replace("instruments.yaml does not set", f"{self._venue.where} does not state"))
         self._say(f"session {session} ({'recovered, ' if killed else ''}epoch {self._journal.epoch})")
+        for strategy in self._prepared.strategies:
+            if strategy.code is not None and not strategy.code.can_save:
+                self._say(f"{strategy.code.name} defines no on_save: a restart steps the whole session again")
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
+
+    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
+        """Return the books of the session; those that its last process knew are void."""
+        plan, streams = self._session.plan, self._session.driver.streams
+        count = len(plan.instruments)
+        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
+        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
+        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
+        books.lost()
+        self._feed.on_book = books.take
+        return books
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
@@ -245,6 +260,8 @@ class SessionRun:
         for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
             tasks.start(plan.name, self._socket(plan).run)
         tasks.start("funding", self._feed.settle)
+        if self._books is not None:
+            tasks.start("books", self._books.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
@@ -255,8 +272,12 @@ class SessionRun:
         bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
-        tasks.start("snapshots", self._keep_snapshots)
-        door = await self._machine.listen(self._home.socket(self._about["id"]), operator, self.show)
+        self._snapshots = SnapshotWriter(
+            self._machine, self._disk, session_name := self._about["id"], self._journal, lambda: self._session,
+            self._saved, self._say,
+        )  # fmt: skip
+        tasks.start("snapshots", self._snapshots.follow)
+        door = await self._machine.listen(self._home.socket(session_name), operator, self.show)
         pulse.wake()
         try:
             await self._begin()
@@ -301,9 +322,12 @@ class SessionRun:
             self._stop.set()
 
     def _after_batch(self) -> None:
-        """Look whether the journal takes what was stepped, and whether the session keeps up."""
+        """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
         self._watch.look()
         self._crowd.look()
+        if self._session.driver.failure is not None and not self._has_failed:
+            self._has_failed = True
+            self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
     def _socket(self, plan: SocketPlan) -> SupervisedSocket:
         async def same() -> SocketPlan:
@@ -320,6 +344,8 @@ class SessionRun:
         self._sockets[change.name] = change.state.value
         if change.state is SocketState.BACKOFF:
             self._feed.lost()
+            if self._books is not None:
+                self._books.lost()
             self._say(f"{change.name}: {change.reason}")
         elif change.state is SocketState.OPEN:
             task = asyncio.ensure_future(self._feed.catch_up())
@@ -347,16 +373,15 @@ class SessionRun:
             raise self._error
         self._become(SessionState.STOPPING)
         found = session.finish()
-        try:
-            save_snapshot(self._disk, files.SNAPSHOTS, self._snapshot())
-        except OSError as error:
-            self._say(f"no snapshot was written: {error}")
+        self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
         self._about["state_hash"] = found
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
-        return SessionEnd(self._about["id"], str(self.state), found, has_position, self._is_interrupted)
+        return SessionEnd(
+            self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
+        )
 
     def _close_journal(self) -> None:
         try:
@@ -441,22 +466,6 @@ class SessionRun:
         while True:
             await asyncio.sleep(SILENCE_LOOK_S)
             self._silence.look(self._clock.now_ns())
-
-    async def _keep_snapshots(self) -> None:
-        """Write a snapshot after so much time or so many facts."""
-        facts, begun_ns = self._session.fact_count, self._clock.monotonic_ns()
-        while True:
-            await asyncio.sleep(SNAPSHOT_LOOK_S)
-            passed_s = (self._clock.monotonic_ns() - begun_ns) * 1e-9
-            if self._session.fact_count - facts < SNAPSHOT_FACTS and passed_s < SNAPSHOT_S:
-                continue
-            facts, begun_ns = self._session.fact_count, self._clock.monotonic_ns()
-            await self._machine.aside(save_snapshot, self._disk, files.SNAPSHOTS, self._snapshot())
-
-    def _snapshot(self) -> Snapshot:
-        saved = self._saved()
-        self._journal.sync()  # a snapshot must not know more than the journal
-        return snapshots.snapshot_of(self._session, self._about["id"], self._journal.seq, __version__, saved)
 
     def _saved(self) -> bytes | None:
         """Return the side of a real venue as bytes."""

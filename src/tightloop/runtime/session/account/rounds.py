@@ -5,6 +5,7 @@ has to stand for 10 s of that clock. What a round wants as evidence is asked for
 round of a session, what the wallet has beyond its capital is told to be outside.
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ from tightloop.runtime.session.reconcile.comparison import BEFORE_NS
 from tightloop.runtime.session.reconcile.records import Finding, OurPosition, OurView, Suspicions, VenueRound
 
 EVIDENCE = (ex.ListFills, ex.ListOrders, ex.ListIncome)
+STANDING: tuple[ex.Request, ...] = (
+    ex.ListOpenOrders(is_conditional=False), ex.ListOpenOrders(is_conditional=True), ex.ListPositions(),
+    ex.ReadWallet(),
+)  # fmt: skip
 Ask = Callable[[ex.Request], Awaitable[list[ex.Report]]]
 
 
@@ -88,7 +93,7 @@ class Rounds:
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns))
+            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:
@@ -105,18 +110,16 @@ class Rounds:
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
         wanted = list(self.wanted)
-        for request in wanted:
-            got = await self.ask(request)
+        for request, got in zip(wanted, await asyncio.gather(*map(self.ask, wanted)), strict=True):
             if isinstance(request, ex.ListFills):
                 fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
             elif isinstance(request, ex.ListOrders):
                 history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
             elif isinstance(request, ex.ListIncome):
                 income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
-        plain = await self.ask(ex.ListOpenOrders(is_conditional=False))
-        conditional = await self.ask(ex.ListOpenOrders(is_conditional=True))
-        held = [one for one in await self.ask(ex.ListPositions()) if isinstance(one, ex.PositionReport)]
-        wallets = [one for one in await self.ask(ex.ReadWallet()) if isinstance(one, ex.WalletReport)]
+        plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
+        held = [one for one in positions if isinstance(one, ex.PositionReport)]
+        wallets = [one for one in balances if isinstance(one, ex.WalletReport)]
         self.wanted = [one for one in self.wanted if one not in wanted]  # what was not answered is asked for again
         self.elsewhere = [
             {"symbol": one.symbol, "qty": one.qty, "entry": number(one.entry_price)}

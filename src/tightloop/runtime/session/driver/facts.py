@@ -2,10 +2,10 @@
 
 A batch of facts is taken by one call (``core/replay/live.py``), which comes back early when the log is full, a tape
 needs room or commands wait for a venue that is not simulated. ``on_rows`` gets the log whenever rows
-were written, and empties it.
+were written, and empties it. Strategies in Python act between events: ``facts_python.py`` takes one at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tightloop.core.limits import MINUTE_NS
 from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import status as replay_status
 from tightloop.core.replay import ticks as replay_ticks
+from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.feeds import tape_room
 
@@ -34,11 +35,15 @@ class FactDriver:
     """Takes facts (rows of EVENT, in order of ``ts_init_ns``) of one plan.
 
     ``has_venue``: commands go to the simulated venue of the plan; else ``on_rows`` finds them in the log, at once.
+    ``rows_in_call``: rows that one call of a strategy in Python may write beside those of a step.
     """
 
-    def __init__(self, plan: Plan, on_rows: TakeRows, *, has_venue: bool = True) -> None:
+    failure: StrategyError | None = None
+    """What a strategy in Python failed with; none of them is called any more."""
+
+    def __init__(self, plan: Plan, on_rows: TakeRows, *, has_venue: bool = True, rows_in_call: int = 0) -> None:
         self.plan, self.on_rows = plan, on_rows
-        self.log = core_log.new_log(plan.rows_per_step + core_log.ROWS)
+        self.log = core_log.new_log(plan.rows_per_step + rows_in_call + core_log.ROWS)
         self.streams, self.heap = streams_of(plan)
         self.control = np.zeros(replay_live.CONTROL_COUNT, np.int64)
         self.control[replay_status.RESERVE] = plan.rows_per_step
@@ -79,6 +84,18 @@ class FactDriver:
     def advance_to(self, until_ns: int) -> None:
         """Run what is due before ``until_ns``, at which nothing was received."""
         self.take(self._event, 0, 0, until_ns)
+
+    def due_ns(self) -> int:
+        """Return when something is due without a fact; NEVER_NS if nothing is."""
+        plan = self.plan
+        return int(replay_live.next_due_ns(plan.states, plan.venues, self.streams, self.heap))
+
+    def save(self) -> dict[str, bytes] | None:
+        """Return what there is beside the plan, by name; None: it cannot be saved, so nothing can go on from there."""
+        return {}
+
+    def load(self, parts: Mapping[str, bytes]) -> None:
+        """Restore what ``save`` returned."""
 
     def close(self) -> None:
         """Compute what was put off, so that all of State may be read."""

@@ -22,7 +22,7 @@ TOPICS = MappingProxyType(
     | dict.fromkeys((RowKind.WARNING,), RISK)
     | dict.fromkeys((RowKind.TRADE,), STRATEGIES)
 )
-"""Topics of the kinds of rows; what is not here concerns nobody outside."""
+"""Topics of the kinds of rows; what is not here is not told."""
 _NOTHING = ""
 _TOPIC_OF = {int(kind): topic for kind, topic in TOPICS.items()}
 

@@ -30,7 +30,7 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.driver.facts import FactDriver
+from tightloop.runtime.session.driver.facts_python import fact_driver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
@@ -106,7 +106,7 @@ class Session:
         self._facts = FactWriter(journal)
         if begun is None:
             self.recent, self.fact_count = RecentRows(), 0
-            self.driver = FactDriver(plan, self._keep, has_venue=has_venue)
+            self.driver = fact_driver(plan, self._keep, has_venue=has_venue)
         else:
             self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
             self.driver.on_rows = self._keep
@@ -161,7 +161,7 @@ class Session:
 
     def due_ns(self) -> int:
         """Return when something is due without a fact; far away if nothing is."""
-        due_ns = replay_live.next_due_ns(self.plan.states, self.plan.venues, self.driver.streams, self.driver.heap)
+        due_ns = self.driver.due_ns()
         return due_ns if self.bars is None else min(due_ns, self.bars.due_ns)
 
     def advance(self) -> None:
@@ -266,7 +266,7 @@ class Repetition:
         """
         self.poisoned, self.account = poisoned, account
         self.plan, self.recent = plan, recent or RecentRows()
-        self.driver = FactDriver(plan, self._keep, has_venue=account is None)
+        self.driver = fact_driver(plan, self._keep, has_venue=account is None)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
         self._seqs = [-1] * BATCH_MAX

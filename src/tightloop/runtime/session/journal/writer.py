@@ -42,7 +42,7 @@ from tightloop.runtime.session.journal.layout import (
     padded,
     segment_name,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, segment_numbers
+from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, first_left, segment_numbers
 
 Payload = bytes | bytearray | memoryview
 LOCK = "journal.lock"
@@ -444,7 +444,7 @@ class Journal:
         """Open the segment in which a scan has ended, to go on there."""
         self.session, self.seq, self.segment = header.session, scan.seq, header.number
         # The process before may have left segments that the disk does not have yet; records say that they are synced.
-        for number in range(1, header.number):
+        for number in range(first_left(self._disk, self._folder), header.number):
             before = self._disk.open(f"{self._folder}/{segment_name(number)}")
             before.sync()
             before.close()

@@ -28,6 +28,7 @@ class Comparison:
     doubts: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    trades: list[FillReport] = field(default_factory=list)
     differs: bool = False
 
     def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:

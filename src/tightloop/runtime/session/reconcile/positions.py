@@ -131,6 +131,7 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
             origin=origin,
         )
         this.answers.append(answer)
+        this.trades.append(replace(fill, client_id=this.name_of(fill)))
         _find_fill(this, position, fill, origin)
 
 

@@ -128,6 +128,7 @@ class Reconciled:
     findings: tuple[Finding, ...]
     suspicions: Suspicions
     is_agreed: bool  # nothing differs
+    trades: tuple[FillReport, ...] = ()  # behind those of the events that are fills, with the names of their orders
 
 
 def known_orders(state: State) -> dict[str, KnownOrder]:
