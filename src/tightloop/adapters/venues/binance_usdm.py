@@ -121,10 +121,13 @@ _ALGO_KEYS = {
     "ai": "actualOrderId", "aq": "actualQty", "ap": "actualPrice", "tp": "triggerPrice", "p": "price",
     "R": "reduceOnly", "rm": "reason",
 }  # fmt: skip
-_ORIGINS = {  # how client ids begin that the venue gives to orders of its making
-    "autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOrigin.ADL,
-    "settlement_autoclose-": ex.FillOrigin.DELISTING,
-}  # fmt: skip
+_ORIGINS = {"autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOrigin.ADL,
+            "settlement_autoclose-": ex.FillOrigin.DELISTING}  # fmt: skip # how ids begin of orders the venue makes
+
+
+def _origin(row: Row) -> ex.FillOrigin:
+    name = string(row["clientOrderId"])
+    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), ex.FillOrigin.ORDER)
 
 
 def _order(row: Row) -> ex.OrderReport:
@@ -138,7 +141,7 @@ def _order(row: Row) -> ex.OrderReport:
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
         cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
         price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]),
+        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]), origin=_origin(row),
     )  # fmt: skip
 
 
@@ -179,7 +182,8 @@ def _position(row: Row) -> ex.PositionReport:
         symbol=string(row["symbol"]), qty=number(row["positionAmt"]), entry_price=positive(row["entryPrice"]),
         mark=positive(row.get("markPrice")), liquidation_price=positive(row.get("liquidationPrice")),
         leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) != 0.0,
-        ts_ns=ns(row["updateTime"]),
+        ts_ns=ns(row["updateTime"]), margin=positive(row.get("isolatedMargin")),
+        maintenance=optional(row.get("maintMargin")),
     )  # fmt: skip
 
 
@@ -233,17 +237,15 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
             continue
         rules = {one["filterType"]: one for one in row["filters"]}
         price, lot, band = rules["PRICE_FILTER"], rules["LOT_SIZE"], rules.get("PERCENT_PRICE", {})
-        market_lot, notional = (
-            rules.get("MARKET_LOT_SIZE", {}),
-            rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {},
-        )
+        notional = rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {}
         yield md.ListedInstrument(
             symbol=string(row["symbol"]), status=string(row["status"]), is_trading=row["status"] == "TRADING",
             base_asset=string(row["baseAsset"]), settle_asset=string(row.get("marginAsset") or row["quoteAsset"]),
-            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]),
-            multiplier=1.0, qty_max=positive(lot["maxQty"]), market_qty_max=positive(market_lot.get("maxQty")),
+            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]), multiplier=1.0,
+            qty_max=positive(lot["maxQty"]), market_qty_max=positive(rules.get("MARKET_LOT_SIZE", {}).get("maxQty")),
             min_notional=optional(notional.get("notional", notional.get("minNotional"))),
             price_band_up=positive(band.get("multiplierUp")), price_band_down=positive(band.get("multiplierDown")),
+            is_leaving=string(row["status"]).startswith(("PRE_", "DELIVER", "SETTLING", "CLOSE")),
         )  # fmt: skip
 
 
@@ -374,11 +376,10 @@ def _order_frame(event: Row) -> Records:
     order = _order(calls.renamed(row, _ORDER_KEYS))
     if row["x"] not in ("TRADE", "CALCULATED") or number(row["l"]) == 0.0:
         return [order]
-    origin = next((kind for start, kind in _ORIGINS.items() if order.client_id.startswith(start)), ex.FillOrigin.ORDER)
     fill = ex.FillReport(
         order.client_id, order.venue_order_id, str(whole(row["t"])) if row["t"] else "", order.symbol, order.side,
         number(row["l"]), number(row["L"]), optional(row.get("n")), string(row.get("N") or ""), flag(row["m"]),
-        order.cum_qty, order.qty, origin, order.ts_ns,
+        order.cum_qty, order.qty, order.origin, order.ts_ns,
     )  # fmt: skip
     return [fill, order]
 
