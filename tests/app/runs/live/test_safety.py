@@ -13,11 +13,11 @@ from tests.app.runs.live.pushed import (
     Pushed,
     entered,
     has_stop,
-    least_held,
     is_flat,
+    least_held,
+    push,
     release,
     without_reports,
-    push,
     written,
 )
 from tests.app.runs.live.trading import Twin
