@@ -23,8 +23,8 @@ from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.market.books import FollowedBooks
-from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.market.sockets import MarketSockets
+from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
