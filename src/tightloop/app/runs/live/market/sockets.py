@@ -70,8 +70,12 @@ class MarketSockets:
         elif change.state is SocketState.OPEN and not has_prints:
             self._feed.regained()
         elif all(self._states.get(name) == SocketState.OPEN.value for name in self._with_prints):
-            task = asyncio.ensure_future(self._feed.catch_up())
-            task.add_done_callback(self._on_caught_up)
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Ask for prints that were missed."""
+        task = asyncio.ensure_future(self._feed.catch_up())
+        task.add_done_callback(self._on_caught_up)
 
     def _on_caught_up(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
