@@ -139,8 +139,8 @@ def _order(row: Row) -> ex.OrderReport:
         client_id=client_id, origin=origin, venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
         cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
-        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
+        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")), is_conditional=False,
+        is_reduce_only=flag(row["reduceOnly"]), ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
     )  # fmt: skip
 
 
@@ -162,7 +162,8 @@ def _algo_order(row: Row) -> ex.OrderReport:
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
-        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX], made_ns=ns(row.get("createTime", 0)),
+        ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("createTime", 0)),
+        triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from sim.virtual.lives import Life
 from sim.virtual.machine import SECOND_NS, START_NS
 from sim.virtual.twin import TwinServer
 from sim.virtual.world import World
-
 from tightloop.app.runs.live import files, live
 from tightloop.app.sandbox import control
 from tightloop.app.sandbox.markets.source import print_row, quote_row

@@ -219,7 +219,7 @@ def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_pat
         await stage.until(
             lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0
         )
-        assert not has_stop(stage.truth())
+        await stage.until(lambda _: not has_stop(stage.truth()), 5.0)
         control.position(stage.server.venue, {"symbol": "BTCUSDT", "qty": 0.05})
         await stage.until(lambda shown: shown["foreign"])
         assert stage.view()["foreign"][0]["qty"] == 0.05

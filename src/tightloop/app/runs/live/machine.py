@@ -23,7 +23,6 @@ from tightloop.ports.transport import Transport
 from tightloop.runtime.session.driver.operator import Operator
 from tightloop.runtime.session.journal.layout import SegmentSizes
 
-
 BEHIND_MAX_S = 5.0
 
 
