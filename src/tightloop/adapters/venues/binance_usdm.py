@@ -133,10 +133,10 @@ def _order(row: Row) -> ex.OrderReport:
         by_kind = RefusalKind.UNFILLED if row.get("origType") == "MARKET" else RefusalKind.OTHER
         by_kind = _ENDS.get(row.get("timeInForce", ""), by_kind)
         reason = _EXPIRY_REASONS.get(str(row.get("er")), by_kind)
-    client_id = string(row["clientOrderId"])
-    origin = next((kind for start, kind in _ORIGINS.items() if client_id.startswith(start)), ex.FillOrigin.ORDER)
+    name = string(row["clientOrderId"])
+    origin = next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), ex.FillOrigin.ORDER)
     return ex.OrderReport(
-        client_id=client_id, origin=origin, venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
+        client_id=name, origin=origin, venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
         cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
         price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")), is_conditional=False,
@@ -160,10 +160,9 @@ def _algo_order(row: Row) -> ex.OrderReport:
         client_id=string(row["clientAlgoId"]), venue_order_id=str(whole(row["algoId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=qty,
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
-        avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
+        avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")), made_ns=ns(row.get("createTime", 0)),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
-        ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("createTime", 0)),
-        triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
+        ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
     )  # fmt: skip
 
 

@@ -105,10 +105,13 @@ def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_p
 
 
 def test_8_a_limit_order_that_fills_in_part_expires_after_its_time(tmp_path):
+    stop = "stop_loss: {type: percent, value: 25}"
     file = written(
-        tmp_path, ("order: {type: market}", "order: {type: limit, ttl_s: 60}"), ("fixed, value: 500", "fixed, value: 630"),
-        ("stop_loss: {type: percent, value: 25}", "stop_loss: {type: percent, value: 25}\n    take_profit: {type: percent, value: 30}"),
-    )  # fmt: skip
+        tmp_path,
+        ("order: {type: market}", "order: {type: limit, ttl_s: 60}"),
+        ("fixed, value: 500", "fixed, value: 630"),
+        (stop, f"{stop}\n    take_profit: {{type: percent, value: 30}}"),
+    )
     market = StillMarket(lots=4)
 
     async def script(stage):
