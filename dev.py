@@ -243,7 +243,9 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             print(f"Python {version}:")
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
-    return closing(failed, f"lint, the tests above, {told}, fuzz, crash, decoders, pictures, every supported Python", start_s)
+    return closing(
+        failed, f"lint, the tests above, {told}, fuzz, crash, decoders, pictures, every supported Python", start_s
+    )
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
