@@ -387,7 +387,7 @@ def test_what_a_triggered_stop_filled_is_not_said_by_rest():
     (algo,) = answered(
         ex.LookUpOrder("a", "BTCUSDT", True), {**row, "algoStatus": "FINISHED", "actualOrderId": "4000099"}
     )
-    assert (algo.state, algo.triggered_id) == (OrderState.ACCEPTED, "4000099")
+    assert (algo.state, algo.triggered_id) == (OrderState.CANCELED, "4000099")
     assert math.isnan(algo.cum_qty)
 
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tightloop.adapters.stores.home import Lease
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.sockets import MarketSockets
 from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.snapshots import SnapshotWriter
@@ -37,7 +37,6 @@ from tightloop.model.times import iso
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
-from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
@@ -51,13 +50,15 @@ from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
 if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
-SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
+SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
 
 
@@ -109,6 +110,8 @@ class SessionRun:
         self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
+        self._rules: RulesWatch
+        self._market_sockets: MarketSockets
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -166,16 +169,17 @@ class SessionRun:
         symbols = {self._venue.dialect.symbol_of(str(name)): at for at, name in enumerate(plan.instruments)}
         begun = None
         if killed is None or not disk.names(files.JOURNAL):
-            self._journal = Journal.create(disk, files.JOURNAL, session, 1)
+            self._journal = Journal.create(disk, files.JOURNAL, session, 1, sizes=self._machine.segments)
         else:
             self._become(SessionState.RECOVERING)
-            self._journal, repaired = Journal.open(disk, files.JOURNAL)
+            self._journal, repaired = Journal.open(disk, files.JOURNAL, sizes=self._machine.segments)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
+            await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -247,14 +251,18 @@ class SessionRun:
         self._kills.look()
         watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
         self._crowd = Crowd(session, *self._holds.of("queue"))
-        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
+        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
-        for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
-            tasks.start(plan.name, self._socket(plan).run)
+        lost = [] if self._books is None else [self._books.lost]
+        sockets = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        sockets.start(tasks, kinds)
+        self._market_sockets = sockets
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
+        self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
+        tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
@@ -317,31 +325,15 @@ class SessionRun:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
-    def _socket(self, plan: SocketPlan) -> SupervisedSocket:
-        async def same() -> SocketPlan:
-            return plan
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Say what the venue has changed; the step is told next."""
+        self._say(f"warning: rules {words_of(change)}")
 
-        use = SocketUse(same, None, lambda: self._clock.now_ns() // 1_000_000, SILENCE_S)
-        chance = random.Random(f"{self._about['id']} {plan.name}").random
-        return SupervisedSocket(
-            use, self._venue.dialect, self._transport, self._clock, chance, self._feed.take, self._on_socket
-        )
-
-    def _on_socket(self, change: SocketChange) -> None:
-        """Follow the state of a socket: what was missed while it was gone is asked for once it is open again."""
-        self._sockets[change.name] = change.state.value
-        if change.state is SocketState.BACKOFF:
-            self._feed.lost()
-            if self._books is not None:
-                self._books.lost()
-            self._say(f"{change.name}: {change.reason}")
-        elif change.state is SocketState.OPEN:
-            task = asyncio.ensure_future(self._feed.catch_up())
-            task.add_done_callback(self._on_caught_up)
-
-    def _on_caught_up(self, task: asyncio.Future[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._say(f"missed prints were not told: {task.exception()}")
+    def _on_late(self, late_ns: int) -> None:
+        """Ask for what was missed while the process was stopped or the machine slept."""
+        self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
+        self._feed.lost()
+        self._market_sockets.catch_up()
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
@@ -404,7 +396,7 @@ class SessionRun:
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
         self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
-        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd):
+        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd, self._rules):
             one.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()

@@ -5,7 +5,6 @@ out, so that an answer can be read by the request it is to, and of each order wh
 """
 
 import json
-import math
 from collections import deque
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
@@ -29,6 +28,10 @@ TRADES_KEPT = 10_000
 _REQUESTS = {kind.__name__: kind for kind in get_args(ex.Request)}
 
 
+Part = tuple[str, float, float, float, bool, int]
+"""A trade: its id, quantity, price, fee, whether it was passive, ns UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class BookedTrade:
     """A trade of the venue that was told to the step. Names are "" where the venue has not said them yet."""
@@ -40,7 +43,14 @@ class BookedTrade:
     qty: float
     client_id: str
     venue_order_id: str
-    fee: float = math.nan  # as the venue told it later; NaN: as it was booked
+    parts: tuple[Part, ...] = ()
+    """What an implied fill turned out to be at the venue: its trades, as far as they are known."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether these parts are all of it."""
+        known = sum(part[1] for part in self.parts)
+        return bool(self.parts) and known >= self.qty * (1.0 - limits.QUANTITY_TOLERANCE)
 
 
 class AccountFold:
@@ -80,6 +90,11 @@ class AccountFold:
             outputs = desk.on_holding(given.number, *inputs.holding_of(given.body), now_ns)
         elif kind == InputKind.OFFSET:
             outputs = desk.on_offset(given.number, now_ns)
+        elif kind == InputKind.LISTED:
+            increment, lot, multiplier = inputs.listed_of(given.body)
+            listed = desk.state.listed[given.number]
+            listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
+            outputs = desk.on_listed(given.number, listed, now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)
@@ -140,23 +155,24 @@ class AccountFold:
         self.trades.append(BookedTrade(order_id, symbol, "", answer.price, answer.qty, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
-        """Name fills that were booked by an average before the venue told of their trade."""
+        """Name fills that were booked by an average before the venue told of their trades."""
         unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
         if not unnamed:
             return
         named = {(trade.symbol, trade.trade_id) for trade in self.trades}
+        named |= {(self.trades[place].symbol, part[0]) for place in unnamed for part in self.trades[place].parts}
         for report in reports:
             if not isinstance(report, ex.FillReport) or (report.symbol, report.trade_id) in named:
                 continue
             client_id = report.client_id or self._client_id(report.venue_order_id)
-            place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
+            places = (place for place in unnamed if self.trades[place].client_id == client_id)
+            place = next((place for place in places if not self.trades[place].is_known), -1)
             if client_id and place >= 0:
-                unnamed.remove(place)
+                named.add((report.symbol, report.trade_id))
+                part = (report.trade_id, report.qty, report.price, report.fee, report.is_maker, report.ts_ns)
                 known = self.trades[place]
-                is_all = abs(report.qty - known.qty) <= known.qty * limits.QUANTITY_TOLERANCE
-                names = (report.trade_id, known.price, known.qty, client_id, report.venue_order_id)
-                fee = report.fee if is_all else math.nan
-                self.trades[place] = BookedTrade(known.order_id, known.symbol, *names, fee)
+                parts = (*known.parts, part)
+                self.trades[place] = replace(known, parts=parts, venue_order_id=report.venue_order_id)
 
     def key_of(self, symbol: str, trade_id: str) -> int:
         """Return the key of a trade of this account."""
@@ -186,7 +202,7 @@ class AccountFold:
         fold = cls(Desk.load(said["desk"].encode()), dialect)
         for ask_id, name, request in said["requests"]:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
-        fold.trades.extend(BookedTrade(*row) for row in said["trades"])
+        fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
         fold.keys.update(said["keys"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold
