@@ -17,6 +17,7 @@ class SimulatedMachine(Machine):
 
     def __init__(self, life, home, segments):
         self.life, self.home, self.clock, self.segments = life, home, life.clock, segments
+        self._is_followed = False
         self.operator = self.show = self.signal = None
         self.transport = life.transport
 
