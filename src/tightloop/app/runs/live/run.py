@@ -41,6 +41,7 @@ from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.pulse import Pulse
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
@@ -50,7 +51,6 @@ from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
-from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
