@@ -9,6 +9,7 @@ from tests.runtime.session.simulated_disk import SimulatedDisk
 
 from tightloop.core.domain.enums import OrderKind, RowKind, Side, TimeInForce
 from tightloop.core.domain.types import LOG_ROW
+from tightloop.ports.transport import NoAnswer
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
@@ -88,3 +89,17 @@ def test_a_request_without_a_record_never_left_and_an_exit_leaves_under_a_new_na
     assert second.names() == [ids.ClientId(ids.session_code("session-1"), 2, 65_537, 0).text]
     asked = [json.loads(one.payload) for one, _ in events(disk, "journal") if one.kind == RecordKind.ASK]
     assert [one["client_id"] for one in asked] == second.names(), "it stands in the journal"
+
+
+def test_the_next_attempt_of_an_exit_that_is_due_leaves_under_a_new_name():
+    disk = SimulatedDisk()
+    first = Life(disk, 1, START_NS)
+    first.driver.hold(0, 1.0, 0.0)
+    first.driver.command(command(65_537, is_exit=True))
+    first.driver.reply(first.sent[0].ask_id, NoAnswer("cut"))
+    first.journal.close()
+    second = Life(disk, 2, START_NS + 30 * SECOND_NS, offset_ns=SECOND_NS)
+    second.repetition.commands = [command(65_537, is_exit=True)]
+    second.repetition.go_on(second.driver, second.journal.epoch)
+    submits = [ask.request.client_id for ask in second.sent if hasattr(ask.request, "kind")]
+    assert submits == [ids.ClientId(ids.session_code("session-1"), 2, 65_537, 1).text]
