@@ -52,7 +52,8 @@ def test_a_wrong_secret_is_a_problem_and_not_said(twin, monkeypatch):
     assert "another-secret" not in str(found)
 
 
-def test_a_venue_that_is_not_there_is_a_problem():
+def test_a_venue_that_is_not_there_is_a_problem(monkeypatch):
+    monkeypatch.setattr(venues, "VENUE_WAIT_S", 0.0)
     (found,) = venues.look(VENUE, "http://127.0.0.1:1", None)
     assert found.verdict == "problem"
 
