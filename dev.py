@@ -6,12 +6,16 @@
     test [ARG ...]     setup, lint, the tests, those of a changed core with bounds checks, an image against the
                        compiler; with ARGs: only pytest ARG ...
     bounds             the core's tests with bounds checks, whether it has changed or not
-    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
+    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, crashes, pictures, other
+                       Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
     reference [ARG ...]    the reference strategies: figure, expected, difference
     fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
+    sim [--seeds N] [--from S] [--again] [--planted]    live sessions in a simulated world: faults and crashes by seed
+    crash [--times N] [--durability power] [--cut-tail] [--from SEED]    a live session on the sandbox, killed at random
+                       moments, also while it recovers: nothing may be lost, doubled or invented
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
@@ -63,6 +67,9 @@ AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
+SIMULATED_AT_NIGHT = 10_000
+CRASHED_AT_NIGHT = 200
+CRASHES = ((), ("--durability", "power"), ("--cut-tail",))
 NATIVE = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
 """What tools/native_image.py wants set, so that the bytes do not depend on who builds them."""
 
@@ -220,6 +227,14 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
+    for number, options in enumerate(CRASHES):
+        first = str(1_000 * number + 1)
+        crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])
+        failed += [" ".join(("crash", *options))] if crashed else []
+    decoders = [environment.python, "-m", "tests.adapters.venues.fuzz_decoders"]
+    failed += ["decoders"] if run_openly(decoders) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
         failed += ["pictures"] if run_openly(pictures) else []
@@ -228,7 +243,9 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             print(f"Python {version}:")
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
-    return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
+    return closing(
+        failed, f"lint, the tests above, {told}, fuzz, crash, decoders, pictures, every supported Python", start_s
+    )
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
@@ -342,6 +359,19 @@ def command_fuzz(environment: Environment, arguments: list[str]) -> int:
     return run_openly(command, folder=Path.cwd(), PYTHONPATH=str(ROOT / "tests"))
 
 
+def command_sim(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/sim/live/simulate.py")
+    warm_up(environment)  # once, so that what is measured is the simulation
+    command = [environment.python, "-m", "sim.live.simulate", *arguments]
+    return run_openly(command, PYTHONPATH=os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
+
+
+def command_crash(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/crash/crash.py")
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    return run_openly([environment.python, "-m", "crash.crash", *arguments], folder=Path.cwd(), PYTHONPATH=path)
+
+
 COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
@@ -353,6 +383,8 @@ COMMANDS = {
     "native": command_native,
     "reference": command_reference,
     "fuzz": command_fuzz,
+    "sim": command_sim,
+    "crash": command_crash,
 }
 SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
 """The sections of requirements.lock a command needs, if not all of them."""

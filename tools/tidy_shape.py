@@ -32,9 +32,7 @@ THEMES = ("windows",)
 
 # Modules that are whole and tested before anything calls them; what will call them. One that is called leaves the list.
 AWAITED = {
-    f"{PACKAGE}.adapters.venues._shared.books": "sessions that follow order books",
     f"{PACKAGE}.runtime.session.bus": "the notifier and the API, which follow sessions",
-    f"{PACKAGE}.runtime.session.reconcile.rules": "sessions that trade on an exchange",
 }
 
 # Packages that have rules before they have code.

@@ -64,57 +64,59 @@ def test_a_session_that_trades_is_killed_and_goes_on_shows_what_is_true(fast, tm
     assert json.loads(found.stdout)["state_hash"] == shown["state_hash"]
 
 
-def test_a_lost_acknowledgement_is_one_order_that_was_unknown(twin, tmp_path, start):
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "count": 3})  # reports would tell at once
-    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})
+def lose_an_acknowledgement(twin, look_ups):
+    """Lose the answer to the next entry; reports would tell of it, so they stay away, and so do the first look-ups."""
+    twin.ask("fault", {"kind": "ws_silent", "match": "private", "for_s": 300})
+    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": look_ups})
     twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
-    session = start(twin)
+
+
+def test_a_lost_acknowledgement_is_one_order_that_was_unknown(fast, tmp_path, start):
+    lose_an_acknowledgement(fast, 3)
+    session = start(fast)
     session.until(lambda _: session.seen_unknown)
     (client_id,) = session.seen_unknown
-    assert [row["client_id"] for row in twin.truth()["orders"]].count(client_id) == 1
-    session.until(lambda shown: traded(shown) and not shown["unknown"])
-    session.stop("--keep")
-    truth, shown = twin.truth(), show(tmp_path)
+    session.until(lambda shown: not shown["unknown"])
+    session.stop("--flatten")
+    truth, shown = fast.truth(), show(tmp_path)
     assert differences(truth, shown) == []
+    assert [row["client_id"] for row in truth["orders"]].count(client_id) == 1
     assert client_id in [row["client_id"] for row in shown["fills"]]
     assert shown["unknown"] == []
 
 
-def test_an_entry_that_fills_after_the_kill_switch_was_engaged_is_closed(twin, tmp_path, start):
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "count": 4})
-    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 4})
-    twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
-    session = start(twin)
+def test_an_entry_that_fills_after_the_kill_switch_was_engaged_is_closed(fast, tmp_path, start):
+    lose_an_acknowledgement(fast, 4)
+    session = start(fast)
     session.until(lambda _: session.seen_unknown)
     kill = [*TIGHTLOOP, "session", "kill", "--home", str(tmp_path)]
     subprocess.run(kill, check=True, capture_output=True)
-    assert twin.truth()["positions"] != []
-    truth, shown = settled(twin, tmp_path)
+    truth, shown = settled(fast, tmp_path)
     assert (truth["positions"], shown["positions"], shown["orders"]) == ([], [], [])
     session.kill()
-    again = start(twin)
+    again = start(fast)
     again.until(lambda shown: shown["state"] == "RUNNING")
     assert [row["killed"] for row in show(tmp_path)["instances"]] == [True, True]
     assert again.stop("--flatten") == 0
-    assert differences(twin.truth(), show(tmp_path)) == []
+    assert differences(fast.truth(), show(tmp_path)) == []
 
 
-def test_money_and_positions_of_others_are_outside(twin, tmp_path, start):
-    session = start(twin)
+def test_money_and_positions_of_others_are_outside(fast, tmp_path, start):
+    session = start(fast)
     session.until(traded)
-    twin.ask("deposit", {"amount": 500.0})
-    twin.ask("position", {"symbol": "PUMPAUSDT", "qty": 50})
+    fast.ask("deposit", {"amount": 500.0})
+    fast.ask("position", {"symbol": "PUMPAUSDT", "qty": 50})
     session.until(lambda shown: shown["outside"] != 0.0)
     assert session.shown["outside"] == pytest.approx(500.0, abs=0.1)
     assert abs(session.shown["equity"] - 10_000.0) < 100.0
     assert {row["symbol"] for row in show(tmp_path)["foreign"]} == {"PUMPAUSDT"}
-    twin.ask("fault", {"kind": "rate_429", "count": 2})
-    twin.ask("fault", {"kind": "ws_drop", "count": 1})
+    fast.ask("fault", {"kind": "rate_429", "count": 2})
+    fast.ask("fault", {"kind": "ws_drop", "count": 1})
     before = session.shown["seq"]
     session.until(lambda shown: shown["seq"] > before + 300 and shown["state"] == "RUNNING")
     assert session.stop("--flatten") == 0
-    truth, shown = twin.truth(), show(tmp_path)
-    assert set(twin.ask("hits")) >= {"rate_429", "ws_drop"}
+    truth, shown = fast.truth(), show(tmp_path)
+    assert set(fast.ask("hits")) >= {"rate_429", "ws_drop"}
     found = differences(truth, shown)  # where others trade is seen at the venue alone
     assert [one for one in found if not one.startswith("position PUMPA")] == []
 
@@ -219,3 +221,58 @@ def test_an_account_has_one_session(twin, tmp_path, start):
     assert other.returncode == 3
     assert running["id"] in other.stdout
     assert session.stop("--flatten") == 0
+
+
+def until_said(session, text, within_s=60.0):
+    """Return the messages that have a text, once there is one."""
+    session.until(lambda _: any(text in line for line in session.said), within_s)
+    return [line for line in session.said if text in line]
+
+
+def test_others_close_liquidate_and_deleverage_and_the_books_follow(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    for kind, said in (
+        ("liquidated", "critical: forced"), ("adl", "critical: forced"), ("closed_by_hand", "warning: manual"),
+    ):  # fmt: skip
+        fast.ask("fault", {"kind": kind, "count": 1})
+        until_said(session, said)
+        session.until(lambda _, kind=kind: kind in fast.ask("hits"))
+    found = " ".join(session.said)
+    assert "LIQUIDATION: " in found
+    assert "ADL: " in found
+    assert "MANUAL: " in found
+    session.stop("--flatten")
+    assert differences(fast.truth(), show(tmp_path)) == []
+
+
+def test_increments_that_the_venue_changes_are_those_of_the_next_orders(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    fast.ask("fault", {"kind": "increments_changed", "symbol": "BTCUSDT", "value": 50})
+    (said,) = until_said(session, "rules BTCUSDT")
+    assert "price_increment 0.1 is 5.0" in said
+    before = {row["order_id"] for row in fast.truth()["orders"]}
+
+    def priced():
+        rows = [row for row in fast.truth()["orders"] if row["symbol"] == "BTCUSDT" and row["order_id"] not in before]
+        return [row["price"] for row in rows if row["price"]], [row["stop_price"] for row in rows if row["stop_price"]]
+
+    session.until(lambda _: all(priced()))
+    assert [price for found in priced() for price in found if price % 5.0] == []
+    session.stop("--flatten")
+    assert differences(fast.truth(), show(tmp_path)) == []
+
+
+def test_a_symbol_that_is_delisted_takes_no_more_entries(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    fast.ask("fault", {"kind": "delisted", "symbol": "BTCUSDT"})
+    (said,) = until_said(session, "rules BTCUSDT")
+    assert "delisted (SETTLING): no entries" in said
+    seq = session.shown["seq"]
+    asked = len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"])
+    session.until(lambda shown: shown["seq"] > seq + 400)
+    assert len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"]) == asked
+    session.stop("--flatten")
+    assert differences(fast.truth(), show(tmp_path)) == []

@@ -12,8 +12,7 @@ from tightloop.adapters.system.clock import SystemClock
 from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, VENUES, ChosenVenue
-from tightloop.model.errors import InputError
+from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, ChosenVenue, chosen
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.market.feed import VenueRefused
 
@@ -25,10 +24,7 @@ _MS = 1e-6
 
 def look(name: str, url: str | None, login: str | None) -> Iterator[Diagnosis]:
     """Ask a venue; ``login``: whose key is looked at too, None: no key. Raises InputError for a name or URL."""
-    if name not in VENUES:
-        message = f"{name!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
-    venue = VENUES[name](url)
+    venue = chosen(name, url)
     credentials = NO_KEY if login is None else credentials_of(name, login)
     yield from asyncio.run(_asked(venue, credentials, login))
 

@@ -31,8 +31,8 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
-from tightloop.core.domain.enums import EventKind, Pause, SessionControl
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
+from tightloop.core.domain.enums import EventKind, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
@@ -52,6 +52,7 @@ from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
 from tightloop.runtime.session.reconcile.records import Finding
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 
 ROUND_S, ROUND_SOON_S = 10.0, 1.0
 QUICK_S = (0.2, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 5.0)
@@ -61,8 +62,6 @@ ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
 SKEW_TOLD_S, SKEW_MAX_S = 1.0, 5.0
 """How far our clock may be off the venue's before it is said, and before entries stop."""
-WAKE_S, LATE_MAX_S = 1.0, 5.0
-"""A process that wakes so much later than it wanted stood still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +88,11 @@ async def life(
     machine: Machine,
 ) -> SessionEnd:  # fmt: skip
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
     starting.refuse_carry(names)
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
+    if venue.carrier is not None:
+        message, remedy = f"{venue.name} has market data alone", "use it with `tightloop paper`"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
@@ -180,6 +179,7 @@ class LiveRun(SessionRun):
         self._rounds = Rounds(
             session.plan, account, self._ask, dict(self._feed.symbols), self._venue_ns, self._settle,
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
+            life_ns=self._venue_ns(),
         )  # fmt: skip
         if begun is not None:
             self._rounds.want_fills()
@@ -199,7 +199,6 @@ class LiveRun(SessionRun):
         self._reports.start()
         self._tasks.start("rounds", self._compare)
         self._tasks.start("venue clock", self._follow_clock)
-        self._tasks.start("sleep", self._look_for_sleep)
         self._arm()
 
     def _take_mark(self, instrument: int, mark: VenueMark) -> None:
@@ -228,6 +227,14 @@ class LiveRun(SessionRun):
         self._rounds.want_fills()
         self._look_soon.set()
 
+    def _on_late(self, late_ns: int) -> None:
+        """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
+        if self._is_ready:
+            self._session.intake.put_first(control_event(SessionControl.NOT_READY))
+            self._is_ready = False
+        super()._on_late(late_ns)
+        self._on_missed_reports()
+
     def _on_reports_gone(self) -> None:
         """Take no entries while the account is not reported on; exits and comparisons go on."""
         self._become_ready(False, "the private stream is gone")
@@ -250,16 +257,6 @@ class LiveRun(SessionRun):
             self._become_ready(False, f"the clock is {skew_s:.1f} s off the venue's")
         elif skew_s > SKEW_TOLD_S and not was_off:
             self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
-
-    async def _look_for_sleep(self) -> None:
-        """Find that the process stood still: what happened meanwhile is asked for before an entry is made."""
-        while True:
-            before_ns = self._clock.monotonic_ns()
-            await asyncio.sleep(WAKE_S)
-            late_s = (self._clock.monotonic_ns() - before_ns) * 1e-9 - WAKE_S
-            if late_s > LATE_MAX_S:
-                self._become_ready(False, f"the process stood still for {late_s:.0f} s")
-                self._on_missed_reports()
 
     # Requests
 
@@ -332,12 +329,23 @@ class LiveRun(SessionRun):
     def _on_answer(self, answer: VenueAnswer) -> None:
         if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
             self._rounds.filled_ns[answer.instrument] = self._venue_ns()
+        elif answer.reason in (Reason.RULES_CHANGED, Reason.DELISTED):
+            self._rules.soon.set()
+
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Give the desk what it rounds by, before the step makes orders by it."""
+        super()._on_rules(change)
+        if change.now is not None:
+            self._account.relist(
+                change.instrument, change.now.price_increment, change.now.lot_size, change.now.multiplier
+            )
 
     def _on_strange(self, report: ex.Report) -> None:
         if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
             self._rounds.want_income()
             self._look_soon.set()
         elif isinstance(report, ex.FillReport):
+            self._rounds.reported.append(report)
             self._look_soon.set()
 
     def _on_finding(self, finding: Finding) -> None:

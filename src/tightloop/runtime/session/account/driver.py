@@ -22,6 +22,7 @@ from tightloop.runtime.session.account.inputs import (
     Compared,
     InputKind,
     holding_body,
+    listed_body,
     prices_body,
     reply_body,
 )
@@ -94,6 +95,10 @@ class AccountDriver:
         known = self.fold.desk.state.holdings.get(instrument)
         if known is None or (known.ours, known.foreign) != (ours, foreign):
             self._give(InputKind.HOLDING, instrument, holding_body(ours, foreign))
+
+    def relist(self, instrument: int, price_increment: float, lot_size: float, multiplier: float) -> None:
+        """Take new rules of an instrument: requests from now on are made by them."""
+        self._give(InputKind.LISTED, instrument, listed_body(price_increment, lot_size, multiplier))
 
     def prices(self, instruments: Rows) -> None:
         """Take the latest prices (rows of INSTRUMENT), where an order is open that acts on them."""

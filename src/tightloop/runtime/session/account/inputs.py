@@ -23,6 +23,7 @@ from tightloop.runtime.session.desk.records import VenueAnswer
 _HEAD = struct.Struct("<BBqq")
 _PRICES = struct.Struct("<4d")
 _HOLDING = struct.Struct("<2d")
+_LISTED = struct.Struct("<3d")
 COMPRESSED_ABOVE = 256
 _REPORTS: Mapping[str, type[FillReport | OrderReport]] = MappingProxyType(
     {"FillReport": FillReport, "OrderReport": OrderReport}
@@ -45,6 +46,7 @@ class InputKind(IntEnum):
     RESTART = 10  # the epoch of another life
     COMPARED = 11  # what a comparison with the venue found: a Compared, as JSON
     BEGUN = 12  # the epoch of the first life
+    LISTED = 13  # instrument; its new rules: price increment, lot, multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +106,46 @@ def holding_of(body: bytes) -> tuple[float, float]:
     return ours, foreign
 
 
+def listed_body(price_increment: float, lot_size: float, multiplier: float) -> bytes:
+    """Return the body of a LISTED."""
+    return _LISTED.pack(price_increment, lot_size, multiplier)
+
+
+def listed_of(body: bytes) -> tuple[float, float, float]:
+    """Return price increment, lot and multiplier."""
+    price_increment, lot_size, multiplier = _LISTED.unpack(body)
+    return price_increment, lot_size, multiplier
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it."""
+    """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it.
+
+    ``trades``: what the fills among the answers are at the venue.
+    """
 
     answers: tuple[VenueAnswer, ...] = ()
     reports: tuple[Report, ...] = ()
     doubts: tuple[str, ...] = ()
     keys: tuple[int, ...] = ()
     agreed_ns: int = 0
+    trades: tuple[FillReport, ...] = ()
 
     def packed(self) -> bytes:
         """Return it as the body of COMPARED."""
         said = [
             [asdict(answer) for answer in self.answers],
             [[type(report).__name__, saving.dumps(report).decode()] for report in self.reports],
-            self.doubts, self.keys, self.agreed_ns,
+            self.doubts, self.keys, self.agreed_ns, [saving.dumps(trade).decode() for trade in self.trades],
         ]  # fmt: skip
         return json.dumps(said).encode()
 
 
 def compared_of(body: bytes) -> Compared:
     """Return the comparison that a body is."""
-    answers, reports, doubts, keys, agreed_ns = json.loads(body)
+    answers, reports, doubts, keys, agreed_ns, trades = json.loads(body)
     return Compared(
         tuple(VenueAnswer(**row) for row in answers),
         tuple(saving.loads(_REPORTS[name], saved.encode()) for name, saved in reports),
-        tuple(doubts), tuple(keys), agreed_ns,
+        tuple(doubts), tuple(keys), agreed_ns, tuple(saving.loads(FillReport, saved.encode()) for saved in trades),
     )  # fmt: skip
