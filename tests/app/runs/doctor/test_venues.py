@@ -63,6 +63,11 @@ def test_a_clock_that_is_wrong_is_told(offset_s, verdict):
     assert venues.clock(int(offset_s * 1e9), 1.0, "there").verdict == verdict
 
 
+def test_a_clock_of_another_speed_is_a_sandbox_and_jitter_is_not():
+    assert "10.0 times as fast" in venues.clock(10**12, 10.0, "there").text
+    assert "ms ahead" in venues.clock(10**6, 1.04, "there").text
+
+
 def test_names_and_keys_that_are_not_there_are_refused(monkeypatch):
     with pytest.raises(InputError, match="is not a venue"):
         list(venues.look("nowhere", None, None))
