@@ -13,6 +13,7 @@
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
     reference [ARG ...]    the reference strategies: figure, expected, difference
     fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
+    sim [--seeds N] [--from S] [--again] [--planted]    live sessions in a simulated world: faults and crashes by seed
     crash [--times N] [--durability power] [--cut-tail] [--from SEED]    a live session on the sandbox, killed at random
                        moments, also while it recovers: nothing may be lost, doubled or invented
 
@@ -66,6 +67,7 @@ AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
+SIMULATED_AT_NIGHT = 10_000
 CRASHED_AT_NIGHT = 200
 CRASHES = ((), ("--durability", "power"), ("--cut-tail",))
 NATIVE = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
@@ -225,6 +227,8 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
     for number, options in enumerate(CRASHES):
         first = str(1_000 * number + 1)
         crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])
@@ -355,6 +359,13 @@ def command_fuzz(environment: Environment, arguments: list[str]) -> int:
     return run_openly(command, folder=Path.cwd(), PYTHONPATH=str(ROOT / "tests"))
 
 
+def command_sim(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/sim/live/simulate.py")
+    warm_up(environment)  # once, so that what is measured is the simulation
+    command = [environment.python, "-m", "sim.live.simulate", *arguments]
+    return run_openly(command, PYTHONPATH=os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
+
+
 def command_crash(environment: Environment, arguments: list[str]) -> int:
     must_exist("tests/crash/crash.py")
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
@@ -372,6 +383,7 @@ COMMANDS = {
     "native": command_native,
     "reference": command_reference,
     "fuzz": command_fuzz,
+    "sim": command_sim,
     "crash": command_crash,
 }
 SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}

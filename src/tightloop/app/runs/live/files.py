@@ -67,9 +67,9 @@ def prepare(
     ``account_name``: of the account at the venue that a live session trades on; it has one session at a time.
     """
     strategies = load_strategies(files, instruments=instruments, account=account)
+    _check_owners(strategies)
     for strategy in strategies:
         _check(strategy)
-    _check_owners(strategies)
     symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
     texts = dict(texts_of(strategies))
     if account is not None and account != RESEARCH:

@@ -45,17 +45,16 @@ from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
-from tightloop.runtime.session.driver.time_lost import wait_ns
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
-from tightloop.runtime.session.market.rules import RulesWatch, words_of
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
@@ -104,6 +103,7 @@ class SessionRun:
         self._journal: Journal
         self._disk: Disk
         self._pulse: Pulse
+        self._public: MarketSockets
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
@@ -176,17 +176,17 @@ class SessionRun:
         symbols = {self._venue.dialect.symbol_of(str(name)): at for at, name in enumerate(plan.instruments)}
         begun = None
         if killed is None or not disk.names(files.JOURNAL):
-            self._journal = Journal.create(disk, files.JOURNAL, session, 1)
+            self._journal = Journal.create(disk, files.JOURNAL, session, 1, sizes=self._machine.segments)
         else:
             self._become(SessionState.RECOVERING)
-            self._journal, repaired = Journal.open(disk, files.JOURNAL)
+            self._journal, repaired = Journal.open(disk, files.JOURNAL, sizes=self._machine.segments)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
-            await asyncio.sleep(wait_ns(begun.last_ns, self._clock.now_ns()) * 1e-9)
+            await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -258,11 +258,13 @@ class SessionRun:
         self._kills.look()
         watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
         self._crowd = Crowd(session, *self._holds.of("queue"))
-        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
+        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         lost = [] if self._books is None else [self._books.lost]
-        MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost).start(tasks, kinds)
+        public = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        public.start(tasks, kinds)
+        self._public = public
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
@@ -334,6 +336,11 @@ class SessionRun:
         if self._session.driver.failure is not None and not self._has_failed:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
+
+    def _on_late(self, late_ns: int) -> None:
+        """Ask for what was missed while the process was stopped or the machine slept."""
+        self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
+        self._public.miss()
 
     def _on_rules(self, change: RulesChanged) -> None:
         """Say what the venue has changed; the step is told next."""

@@ -1,10 +1,11 @@
 """Venues by their names on the command line: which dialect, and where; and what is traded there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from tightloop.adapters import venues
 from tightloop.adapters.venues import generic_ccxt
@@ -13,9 +14,10 @@ from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import VenueDialect
-from tightloop.runtime.session.market.feed import MarketFeed
+from tightloop.runtime.session.market.feed import MarketFeed, VenueRefused
 from tightloop.runtime.session.market.intake import Intake
 
+T = TypeVar("T")
 VENUE_TRIES, VENUE_WAIT_S = 8, 1.0
 REFUSED = 4
 """Exit code: the venue refuses, or is not there."""
@@ -59,12 +61,17 @@ def chosen(name: str, url: str | None) -> ChosenVenue:
 async def listed(venue: ChosenVenue, transport: Transport, now_ns: Callable[[], int]) -> list[ListedInstrument]:
     """Ask a venue what may be traded there; raises VenueUnreachable."""
     feed = MarketFeed(venue.dialect, transport, now_ns, Intake(now_ns, 0, 1), {})
+    found = await patiently(lambda: feed.ask(ListInstruments()), f"{venue.where} does not say what is traded there")
+    return [row for row in found if isinstance(row, ListedInstrument)]
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], otherwise: str) -> T:
+    """Ask until there is an answer: a session that starts again may have positions. Raises VenueUnreachable."""
     for at in range(VENUE_TRIES):
         try:
-            found = await feed.ask(ListInstruments())
-            return [row for row in found if isinstance(row, ListedInstrument)]
+            return await ask()
         except TROUBLE as error:
-            if at == VENUE_TRIES - 1:
-                raise VenueUnreachable(f"{venue.where} does not say what is traded there: {error}") from error
+            if at == VENUE_TRIES - 1 or (isinstance(error, VenueRefused) and error.is_final):
+                raise VenueUnreachable(f"{otherwise}: {error}") from error
             await asyncio.sleep(VENUE_WAIT_S)
     raise AssertionError("the last try returned or raised")

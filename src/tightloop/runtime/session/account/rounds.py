@@ -40,7 +40,7 @@ class Rounds:
     """Compares a session with its account. ``symbols``: number of an instrument by the venue's symbol.
 
     ``now_ns``: by the venue's clock. ``settle``: takes all facts that wait, so that the books are of now. ``begun_ns``:
-    when the session began. ``is_new``: nothing was compared yet.
+    when the session began, ``life_ns``: when this process did. ``is_new``: nothing was compared yet.
     """
 
     plan: Plan
@@ -52,6 +52,7 @@ class Rounds:
     on_finding: Callable[[Finding], None]
     begun_ns: int
     is_new: bool
+    life_ns: int = 0
     elsewhere: list[View] = field(default_factory=list)
     filled_ns: dict[int, int] = field(default_factory=dict)
     wanted: list[ex.Request] = field(default_factory=list)
@@ -198,6 +199,7 @@ class Rounds:
             positions=tuple(self._position(state, symbol, at) for symbol, at in self.symbols.items()),
             is_ours=self._is_ours,
             has_foreign=self.had_foreign,
+            life_ns=self.life_ns,
             is_first=self.is_first,
         )
 

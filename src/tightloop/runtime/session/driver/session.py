@@ -51,6 +51,10 @@ class OtherSide(Protocol):
 
     commands: list[Rows]
 
+    @property
+    def now_ns(self) -> int:
+        """The time of its last input; 0: it had none."""
+
     def take(self, record: JournalRecord, event: bytes) -> None:
         """Take a record of the journal (with the bytes of its event, if it is a fact), before it is stepped."""
 
@@ -280,6 +284,11 @@ class Repetition:
         self._made += rows.tobytes()
         if self.account is not None:
             self.account.commands += commands_in(rows)
+
+    @property
+    def stamp_ns(self) -> int:
+        """The last time in the journal."""
+        return self.last_ns if self.account is None else max(self.last_ns, self.account.now_ns)
 
     @property
     def rows_left(self) -> Rows:

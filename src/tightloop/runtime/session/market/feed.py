@@ -47,7 +47,12 @@ _MS = 1_000_000
 
 
 class VenueRefused(OSError):
-    """The venue did not answer what it was asked; the text says what it said."""
+    """The venue did not answer what it was asked; the text says what it said.
+
+    ``is_final``: it would say the same again, as it does not know the key.
+    """
+
+    is_final = False
 
 
 @dataclass(slots=True)

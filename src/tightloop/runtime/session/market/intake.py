@@ -149,6 +149,24 @@ class Intake:
         self.wake()
         return self.last_ns
 
+    def put_first(self, event: Rows) -> None:
+        """Put an event before all that waits, stamped just before the first of these; not within a batch."""
+        if not len(self) or self.is_full:
+            self.put_event(event)
+            return
+        head = self._head % self.capacity
+        stamp = int(self.rows[head]["ts_init_ns"]) - 1
+        if stamp <= int(self.rows[head - 1]["ts_init_ns"]):
+            self.put_event(event)  # no time is left between the last fact that was taken and the next
+            return
+        self._head -= 1
+        slot = self._head % self.capacity
+        row = self.rows[slot : slot + 1]
+        row[:] = event
+        row["ts_init_ns"] = row["ts_event_ns"] = stamp
+        self._whole.add(slot)
+        self.wake()
+
     def _conflate(self, kind: int, instrument: int) -> None:
         """Drop the row of this kind and instrument that still waits, if too many wait; remember the newest."""
         key, number = (kind, instrument), self._end - 1
