@@ -34,7 +34,6 @@ THEMES = ("windows",)
 AWAITED = {
     f"{PACKAGE}.adapters.venues._shared.books": "sessions that follow order books",
     f"{PACKAGE}.runtime.session.bus": "the notifier and the API, which follow sessions",
-    f"{PACKAGE}.runtime.session.reconcile.rules": "sessions that trade on an exchange",
 }
 
 # Packages that have rules before they have code.

@@ -53,7 +53,7 @@ from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
-from tightloop.runtime.session.market.rules import RulesWatch, words_of
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
