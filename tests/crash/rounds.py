@@ -30,8 +30,8 @@ from tightloop.runtime.session.journal.scan import JournalScan
 
 STRATEGIES = tuple(Path(__file__).parent / name for name in ("busy.yaml", "resting.yaml"))
 READY = "ready: the account agrees"
-READY_MAX_S, AGREE_MAX_S = 20.0, 8.0
-RECOVERIES_KILLED = 0.35
+READY_MAX_S, AGREE_MAX_S = 40.0, 10.0
+RECOVERIES_KILLED = 0.3
 
 
 @dataclass(slots=True)
@@ -61,14 +61,15 @@ def play(seed, twin, *, durability="process", cut_tail=False, keep=None):
     try:
         _trade(twin, start(), draw)
         killed_s = _kill(lives[-1], found, home, draw if cut_tail else None)
-        while draw.random() < RECOVERIES_KILLED:
+        if draw.random() < RECOVERIES_KILLED:
             recovering = start()
-            _run_for(recovering, draw.uniform(0.2, 2.2))
+            _run_for(recovering, draw.uniform(0.5, 2.0))
             killed_s = _kill(recovering, found, home, draw if cut_tail else None)
         last = start()
         ready_s = last.said_at(READY, READY_MAX_S)
         found.ready_s = ready_s - killed_s
-        _run_for(last, draw.uniform(0.0, 0.5))
+        _run_for(last, draw.uniform(0.0, 0.3))
+        outside.asked(home, "last", {"what": "pause"})  # what is there goes on
         found.wrong += _agreeing(twin, home, AGREE_MAX_S)
         outside.asked(home, "last", {"what": "stop", "keep": False})
         code = last.end()
@@ -96,9 +97,9 @@ def _trade(twin, session, draw):
     """Let a session trade until its moment has come."""
     session.said_at(READY, READY_MAX_S)
     if draw.random() < 0.5:
-        _run_for(session, draw.uniform(0.0, 2.5))
+        _run_for(session, draw.uniform(0.0, 1.5))
         return
-    wanted, ends_s = draw.randint(1, 6), time.monotonic() + 3.0
+    wanted, ends_s = draw.randint(1, 6), time.monotonic() + 1.5
     while len(twin.orders_asked()) < wanted and time.monotonic() < ends_s:
         time.sleep(0.003)
     time.sleep(draw.uniform(0.0, 0.03))

@@ -231,6 +231,7 @@ class OrderReport:
     ts_ns: int
     triggered_id: str = ""
     text: str = ""  # the venue's words for a refusal
+    made_ns: int = 0  # when the venue took it; 0: not said
     origin: FillOrigin = FillOrigin.ORDER
 
 

@@ -101,7 +101,7 @@ def _history(path: str, spot_path: str, request: Any, weights: tuple[int, int], 
 
 # Answers -------------------------------------------------------------------------------------------------------------
 
-_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED", "FINISHED")
+_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED")
 _STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
     "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
     "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
@@ -126,8 +126,8 @@ _ORIGINS = {"autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOri
 
 
 def _origin(row: Row) -> ex.FillOrigin:
-    name = string(row["clientOrderId"])
-    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), ex.FillOrigin.ORDER)
+    name, unforced = string(row["clientOrderId"]), ex.FillOrigin.ORDER
+    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), unforced)
 
 
 def _order(row: Row) -> ex.OrderReport:
@@ -137,25 +137,24 @@ def _order(row: Row) -> ex.OrderReport:
         by_kind = _ENDS.get(row.get("timeInForce", ""), by_kind)
         reason = _EXPIRY_REASONS.get(str(row.get("er")), by_kind)
     return ex.OrderReport(
-        client_id=string(row["clientOrderId"]), venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
-        side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
-        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
-        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]), origin=_origin(row),
+        client_id=string(row["clientOrderId"]), origin=_origin(row), venue_order_id=str(whole(row["orderId"])),
+        symbol=string(row["symbol"]), side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
+        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")), price=positive(row.get("price")),
+        stop_price=positive(row.get("stopPrice")), is_reduce_only=flag(row["reduceOnly"]), is_conditional=False,
+        ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
     )  # fmt: skip
 
 
 def _algo_order(row: Row) -> ex.OrderReport:
-    """Read an algo order. FINISHED says that what the trigger sent has ended, filled or not; ALGO_UPDATE how much."""
+    """Read an algo order. FINISHED says that what the trigger sent has ended; how much is filled, ALGO_UPDATE alone."""
     qty, filled = optional(row["quantity"]), optional(row.get("actualQty"))
     status, words = string(row["algoStatus"]), string(row.get("reason") or "")
-    state = _STATES[status]
-    if status == "FINISHED" and not math.isnan(filled):
-        state = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    finished = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    state = finished if status == "FINISHED" else _STATES[status]
     reason = RefusalKind.NONE
     if state in (OrderState.EXPIRED, OrderState.REJECTED):
-        reason = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
-        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else reason
+        by_words = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
+        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else by_words
     return ex.OrderReport(
         client_id=string(row["clientAlgoId"]), venue_order_id=str(whole(row["algoId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=qty,
@@ -163,6 +162,7 @@ def _algo_order(row: Row) -> ex.OrderReport:
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
         ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
+        made_ns=ns(row.get("createTime", 0)),
     )  # fmt: skip
 
 

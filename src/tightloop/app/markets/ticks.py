@@ -37,6 +37,8 @@ class TickMarket:
     is_one_clock: bool
     offset_ns: int
     unfunded: list[InstrumentId] = field(default_factory=list)
+    clock_unsaid: str | None = None
+    """The clock of a strategy that names none; None: it depends on the times there are."""
 
     def feed(self, plan: Plan) -> TickFeed:
         """Open a feed over the plan's instruments, in its order, with the funding it needs."""
@@ -54,7 +56,7 @@ class TickMarket:
         """Read all ticks into memory, for many runs over the same data (a sweep)."""
         rows = {key: list(reader.pieces(PIECE_ROWS)) for key, reader in self.readers.items()}
         whole = {key: np.concatenate(pieces) for key, pieces in rows.items()}
-        return KeptTicks(self.readers, whole, self.funding)
+        return KeptTicks(self.readers, whole, self.funding, self.clock_unsaid)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Return bars by instrument name, from which a report draws prices."""
@@ -105,10 +107,11 @@ class KeptTicks:
     readers: Mapping[tuple[InstrumentId, str], Any]
     rows: Mapping[tuple[InstrumentId, str], Rows]
     funding: Funding
+    clock_unsaid: str | None = None
 
     def feed(self, plan: Plan) -> TickFeed:
         """Open a feed for a plan, on the clock its latency model asks for."""
-        clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers)
+        clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers, self.clock_unsaid)
 
         def pieces(key: tuple[InstrumentId, str], _counted: bool) -> Iterator[Rows]:
             ticks = self.rows[key]
@@ -133,7 +136,7 @@ class KeptTicks:
                 name: (ts_ns[(ts_ns < cut_ns) == before], rate[(ts_ns < cut_ns) == before])
                 for name, (ts_ns, rate) in self.funding.items()
             }
-            parts.append(KeptTicks(self.readers, rows, funding))
+            parts.append(KeptTicks(self.readers, rows, funding, self.clock_unsaid))
         return parts[0], parts[1]
 
 
@@ -153,10 +156,11 @@ def load_tick_market(
     for instrument in rules_of(strategies):
         for kind in first.feed or ():
             readers[(instrument, kind)] = catalog.tick_reader(DATASETS[kind], instrument, start_ns, end_ns, accepted)
-    clock, offset_ns, notes = _clocks(first.latency, readers)
+    clock_unsaid = "receive" if catalog.is_of_session else None  # which knew what it had received
+    clock, offset_ns, notes = _clocks(first.latency, readers, clock_unsaid)
     rules = {instrument: catalog.rules(instrument) for instrument in rules_of(strategies)}
     reports = [reader.report for reader in readers.values()]
-    market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns)
+    market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns, clock_unsaid=clock_unsaid)
     _load_funding(market, catalog, strategies, accepted)
     costs = [strategy.read.costs for strategy in strategies]
     stated = all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
@@ -167,7 +171,9 @@ def load_tick_market(
     return market
 
 
-def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tuple[str, int, list[str]]:
+def _clocks(
+    latency: Any, readers: Mapping[tuple[InstrumentId, str], Any], unsaid: str | None
+) -> tuple[str, int, list[str]]:
     """Return the venue's clock ("receive" or "exchange"), the offset of receipt in ns, and warnings about both.
 
     The exchange clock needs exchange times on every stream. If some ticks appear to be received before they happened,
@@ -177,12 +183,12 @@ def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tu
     if latency.clock == "exchange" and silent:
         message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times"
         raise InputError.one("strategy", None, "latency.clock", message, "write clock: receive")
-    if latency.clock == "receive" or silent:
+    if (latency.clock or unsaid) == "receive" or silent:
         if latency.is_recorded and silent:
             message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times, so no latency was recorded"
             raise InputError.one("strategy", None, "latency", message, "write submit_ms, cancel_ms and response_ms")
         note = f"no exchange times of {markets_notes.listed(silent)}: the venue uses the times of receipt"
-        return "receive", _offset(latency, 0), [note] if silent and latency.clock is None else []
+        return "receive", _offset(latency, 0), [note] if silent and (latency.clock or unsaid) is None else []
     least = min(reader.earliest_ns for reader in readers.values())
     offset_ns = _offset(latency, max(-least, 0))
     notes = [f"times of receipt are shifted by {offset_ns / 1e6:+,.1f} ms: ticks were received before they happened"]

@@ -64,57 +64,59 @@ def test_a_session_that_trades_is_killed_and_goes_on_shows_what_is_true(fast, tm
     assert json.loads(found.stdout)["state_hash"] == shown["state_hash"]
 
 
-def test_a_lost_acknowledgement_is_one_order_that_was_unknown(twin, tmp_path, start):
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "count": 3})  # reports would tell at once
-    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})
+def lose_an_acknowledgement(twin, look_ups):
+    """Lose the answer to the next entry; reports would tell of it, so they stay away, and so do the first look-ups."""
+    twin.ask("fault", {"kind": "ws_silent", "match": "private", "for_s": 300})
+    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": look_ups})
     twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
-    session = start(twin)
+
+
+def test_a_lost_acknowledgement_is_one_order_that_was_unknown(fast, tmp_path, start):
+    lose_an_acknowledgement(fast, 3)
+    session = start(fast)
     session.until(lambda _: session.seen_unknown)
     (client_id,) = session.seen_unknown
-    assert [row["client_id"] for row in twin.truth()["orders"]].count(client_id) == 1
-    session.until(lambda shown: traded(shown) and not shown["unknown"])
-    session.stop("--keep")
-    truth, shown = twin.truth(), show(tmp_path)
+    session.until(lambda shown: not shown["unknown"])
+    session.stop("--flatten")
+    truth, shown = fast.truth(), show(tmp_path)
     assert differences(truth, shown) == []
+    assert [row["client_id"] for row in truth["orders"]].count(client_id) == 1
     assert client_id in [row["client_id"] for row in shown["fills"]]
     assert shown["unknown"] == []
 
 
-def test_an_entry_that_fills_after_the_kill_switch_was_engaged_is_closed(twin, tmp_path, start):
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "count": 4})
-    twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 4})
-    twin.ask("fault", {"kind": "ack_lost", "match": "POST /fapi/v1/order", "count": 1})
-    session = start(twin)
+def test_an_entry_that_fills_after_the_kill_switch_was_engaged_is_closed(fast, tmp_path, start):
+    lose_an_acknowledgement(fast, 4)
+    session = start(fast)
     session.until(lambda _: session.seen_unknown)
     kill = [*TIGHTLOOP, "session", "kill", "--home", str(tmp_path)]
     subprocess.run(kill, check=True, capture_output=True)
-    assert twin.truth()["positions"] != []
-    truth, shown = settled(twin, tmp_path)
+    truth, shown = settled(fast, tmp_path)
     assert (truth["positions"], shown["positions"], shown["orders"]) == ([], [], [])
     session.kill()
-    again = start(twin)
+    again = start(fast)
     again.until(lambda shown: shown["state"] == "RUNNING")
     assert [row["killed"] for row in show(tmp_path)["instances"]] == [True, True]
     assert again.stop("--flatten") == 0
-    assert differences(twin.truth(), show(tmp_path)) == []
+    assert differences(fast.truth(), show(tmp_path)) == []
 
 
-def test_money_and_positions_of_others_are_outside(twin, tmp_path, start):
-    session = start(twin)
+def test_money_and_positions_of_others_are_outside(fast, tmp_path, start):
+    session = start(fast)
     session.until(traded)
-    twin.ask("deposit", {"amount": 500.0})
-    twin.ask("position", {"symbol": "PUMPAUSDT", "qty": 50})
+    fast.ask("deposit", {"amount": 500.0})
+    fast.ask("position", {"symbol": "PUMPAUSDT", "qty": 50})
     session.until(lambda shown: shown["outside"] != 0.0)
     assert session.shown["outside"] == pytest.approx(500.0, abs=0.1)
     assert abs(session.shown["equity"] - 10_000.0) < 100.0
     assert {row["symbol"] for row in show(tmp_path)["foreign"]} == {"PUMPAUSDT"}
-    twin.ask("fault", {"kind": "rate_429", "count": 2})
-    twin.ask("fault", {"kind": "ws_drop", "count": 1})
+    fast.ask("fault", {"kind": "rate_429", "count": 2})
+    fast.ask("fault", {"kind": "ws_drop", "count": 1})
     before = session.shown["seq"]
     session.until(lambda shown: shown["seq"] > before + 300 and shown["state"] == "RUNNING")
     assert session.stop("--flatten") == 0
-    truth, shown = twin.truth(), show(tmp_path)
-    assert set(twin.ask("hits")) >= {"rate_429", "ws_drop"}
+    truth, shown = fast.truth(), show(tmp_path)
+    assert set(fast.ask("hits")) >= {"rate_429", "ws_drop"}
     found = differences(truth, shown)  # where others trade is seen at the venue alone
     assert [one for one in found if not one.startswith("position PUMPA")] == []
 

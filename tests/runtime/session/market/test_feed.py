@@ -87,6 +87,15 @@ def test_a_quote_that_cannot_be_is_no_fact(wrong):
     assert (len(feed.intake), feed.malformed_count) == (0, 1)
 
 
+def test_a_rate_is_asked_for_when_the_venue_says_that_its_time_has_come(monkeypatch):
+    due_ms = T_MS + 3_600_000  # by a clock that is ahead of ours, as that of a sandbox is that plays ten times as fast
+    feed = feed_of(Settled(("BTCUSDT", due_ms)))
+    told_mark(feed, next_ms=due_ms)
+    assert settled(feed, monkeypatch) == 0
+    told(feed, E=due_ms + 1_000, e="markPriceUpdate", p="1", i="1", P="1", r="0.1", T=due_ms + 28_800_000)
+    assert settled(feed, monkeypatch) == 1
+
+
 # Losses ---------------------------------------------------------------------------------------------------------------
 
 

@@ -71,6 +71,19 @@ def show(session_id: str, home: Path, as_json: bool) -> None:
 @session.command()
 @SESSION
 @HOME
+@click.option("--last", "count", type=click.IntRange(0), default=10, show_default=True, help="How many trades.")
+@JSON
+def why(session_id: str, home: Path, count: int, as_json: bool) -> None:
+    """Say what a session did and why: its trades with their conditions, and what did not come to be."""
+    with errors_shown():
+        cli.compiling.say_when_compiling()
+        told = runs.live.index.reading.told(home, session_id)
+        click.echo(json.dumps(told) if as_json else "\n".join(shown_as.story.lines(told, count)))
+
+
+@session.command()
+@SESSION
+@HOME
 @JSON
 def pause(session_id: str, home: Path, as_json: bool) -> None:
     """Take no more entries; exits, stops and funding go on."""

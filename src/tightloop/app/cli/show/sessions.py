@@ -130,7 +130,7 @@ class _Parts:
             lot = known(rules["lot_size"]) if "lot_size" in rules else None
             size = known(rules["contract_size"]) if "contract_size" in rules else None
             step = None if lot is None else lot * (1.0 if size is None else size)
-            self._forms[InstrumentId.parse(name).symbol] = _form(tick), _form(step)
+            self._forms[InstrumentId.parse(name).symbol] = step_form(tick), step_form(step)
 
     def _price(self, row: Row, name: str = "price") -> str:
         form = self._forms.get(row["symbol"], (None, None))[0]
@@ -213,7 +213,7 @@ class _Parts:
         return [*lines, f"    {means}; {remedy}"] if means else lines
 
 
-def _form(step: float | None) -> Form | None:
+def step_form(step: float | None) -> Form | None:
     """Return how numbers with this increment are written; None if there is none."""
     if step is None or step <= 0.0:
         return None

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tightloop.app.runs.live.venues import VENUES
+from tightloop.app.runs.live.venues import chosen
 from tightloop.model.signal.plan import Plan
 from tightloop.ports.venue import VenueDialect
 from tightloop.runtime.session.account.fold import AccountFold
@@ -51,12 +51,12 @@ def listed_of(plan: Plan, dialect: VenueDialect) -> tuple[Listed, ...]:
 
 def begin(plan: Plan, about: Mapping[str, Any], epoch: int) -> AccountFold:
     """Return the desk of a session that begins."""
-    dialect = VENUES[about["venue"]](about["url"]).dialect
+    dialect = chosen(about["venue"], about["url"]).dialect
     terms = terms_of(dialect, about["account_name"])
     return AccountFold(Desk.begin(terms, about["id"], epoch, listed_of(plan, dialect)), dialect)
 
 
 def repetition(plan: Plan, about: Mapping[str, Any]) -> AccountRepetition:
     """Return what makes the desk of a session again from its journal."""
-    dialect = VENUES[about["venue"]](about["url"]).dialect
+    dialect = chosen(about["venue"], about["url"]).dialect
     return AccountRepetition(lambda epoch: begin(plan, about, epoch), lambda saved: AccountFold.load(saved, dialect))

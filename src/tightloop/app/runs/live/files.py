@@ -27,13 +27,15 @@ from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.reading import first_seq
+from tightloop.runtime.session.journal.reducing import first_base, proved
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
 
 ACCOUNT_FILE = "account.yaml"
 RESEARCH = "research"
 KIND = "paper"
-JOURNAL, SNAPSHOTS = "journal", "snapshots"
-"""Folders of a session."""
+JOURNAL, SNAPSHOTS, BASES = "journal", "snapshots", "bases"
+"""Folders of a session. Snapshots are caches, bases stand for facts that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,9 @@ def prepare(
     ``account_name``: of the account at the venue that a live session trades on; it has one session at a time.
     """
     strategies = load_strategies(files, instruments=instruments, account=account)
+    _check_owners(strategies)
     for strategy in strategies:
         _check(strategy)
-    _check_owners(strategies)
     symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
     texts = dict(texts_of(strategies))
     if account is not None and account != RESEARCH:
@@ -80,12 +82,6 @@ def prepare(
 
 def _check(strategy: Strategy) -> None:
     """Refuse what sessions do not do."""
-    if strategy.code is not None:
-        file, line = strategy.place(("code",))
-        raise InputError.one(file, line, "code", "a strategy in Python cannot run in a session", "write sections")
-    if "book" in (strategy.read.feed or ()):
-        file, line = strategy.place(("feed",))
-        raise InputError.one(file, line, "feed", "a session follows no order books", "write feed: [trades, quotes]")
     if strategy.read.latency.clock == "exchange":
         file, line = strategy.place(("latency", "clock"))
         message = "a session knows what it has received, not what has happened"
@@ -196,7 +192,8 @@ def repeated(
 ) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 
-    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none.
+    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none,
+    but the base that stands for what was reduced.
     ``account``: the side of a real venue, made again as well.
     """
     poisoned = frozenset(
@@ -208,6 +205,13 @@ def repeated(
         found = load_snapshot(disk, SNAPSHOTS, session=session, seq_max=seq_max, layouts=layouts).snapshot
         if found is not None:
             repetition, from_seq = snapshots.restored(plan, found, poisoned, account), found.seq
+    begun = first_seq(disk, JOURNAL)
+    if repetition is None and begun > 0:
+        base = first_base(disk, BASES, begun, session)
+        snapshots.check_layouts(base.snapshot)
+        repetition = snapshots.restored(plan, base.snapshot, poisoned, account)
+        repetition.run(proved(base, events(disk, JOURNAL, base.snapshot.seq)))
+        return repetition
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
     repetition.run(events(disk, JOURNAL, from_seq))
     return repetition

@@ -31,7 +31,7 @@ from tightloop.app.runs.live.run import (
     SessionRun,
     loop_factory,
 )
-from tightloop.app.runs.live.venues import TROUBLE, VENUES, ChosenVenue
+from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -62,8 +62,6 @@ ANSWER_AFTER_S = 5.0
 """For how long a request is awaited beyond the time after which the desk takes it as not answered."""
 SKEW_TOLD_S, SKEW_MAX_S = 1.0, 5.0
 """How far our clock may be off the venue's before it is said, and before entries stop."""
-WAKE_S, LATE_MAX_S = 1.0, 5.0
-"""A process that wakes so much later than it wanted stood still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +88,11 @@ async def life(
     machine: Machine,
 ) -> SessionEnd:  # fmt: skip
     """Run one life of a session, from the first look at the files on. Raises as ``live``."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
     starting.refuse_carry(names)
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
+    if venue.carrier is not None:
+        message, remedy = f"{venue.name} has market data alone", "use it with `tightloop paper`"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = credentials_of(options.venue, options.login)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
@@ -181,6 +179,7 @@ class LiveRun(SessionRun):
         self._rounds = Rounds(
             session.plan, account, self._ask, dict(self._feed.symbols), self._venue_ns, self._settle,
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
+            life_ns=self._venue_ns(),
         )  # fmt: skip
         if begun is not None:
             self._rounds.want_fills()
@@ -200,7 +199,6 @@ class LiveRun(SessionRun):
         self._reports.start()
         self._tasks.start("rounds", self._compare)
         self._tasks.start("venue clock", self._follow_clock)
-        self._tasks.start("sleep", self._look_for_sleep)
         self._arm()
 
     def _take_mark(self, instrument: int, mark: VenueMark) -> None:
@@ -229,6 +227,14 @@ class LiveRun(SessionRun):
         self._rounds.want_fills()
         self._look_soon.set()
 
+    def _on_late(self, late_ns: int) -> None:
+        """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
+        if self._is_ready:
+            self._session.intake.put_first(control_event(SessionControl.NOT_READY))
+            self._is_ready = False
+        super()._on_late(late_ns)
+        self._on_missed_reports()
+
     def _on_reports_gone(self) -> None:
         """Take no entries while the account is not reported on; exits and comparisons go on."""
         self._become_ready(False, "the private stream is gone")
@@ -251,16 +257,6 @@ class LiveRun(SessionRun):
             self._become_ready(False, f"the clock is {skew_s:.1f} s off the venue's")
         elif skew_s > SKEW_TOLD_S and not was_off:
             self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
-
-    async def _look_for_sleep(self) -> None:
-        """Find that the process stood still: what happened meanwhile is asked for before an entry is made."""
-        while True:
-            before_ns = self._clock.monotonic_ns()
-            await asyncio.sleep(WAKE_S)
-            late_s = (self._clock.monotonic_ns() - before_ns) * 1e-9 - WAKE_S
-            if late_s > LATE_MAX_S:
-                self._become_ready(False, f"the process stood still for {late_s:.0f} s")
-                self._on_missed_reports()
 
     # Requests
 

@@ -16,10 +16,27 @@ from tightloop.adapters.system.clock import SystemClock
 from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.app.runs.live import control
 from tightloop.app.runs.live.index import follower
+from tightloop.model.errors import TightloopError
 from tightloop.ports.clock import TimeSource
 from tightloop.ports.disk import Disk
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.driver.operator import Operator
+from tightloop.runtime.session.journal.layout import SegmentSizes
+
+BEHIND_MAX_S = 5.0
+
+
+class ClockBehind(TightloopError):
+    """The clock of the machine is behind the journal of a session."""
+
+    exit_code = 2
+
+    def __init__(self, behind_s: float) -> None:
+        super().__init__(
+            f"the clock of this machine is {behind_s:.0f} s behind the end of the session's journal: set it, or wait; "
+            "stops rest at the venue meanwhile"
+        )
+        self.behind_s = behind_s
 
 
 class Door(Protocol):
@@ -30,12 +47,24 @@ class Door(Protocol):
 
 
 class Machine:
-    """A real machine, with the home folder of its user."""
+    """A real machine, with the home folder of its user. ``segments``: sizes of a journal's files, None: the usual."""
+
+    segments: SegmentSizes | None = None
 
     def __init__(self, home: Home, *, is_followed: bool = False) -> None:
         """Take a home folder. ``is_followed``: a process beside the session keeps the home's ``index.db``."""
         self.home, self._is_followed = home, is_followed
         self.clock: TimeSource = SystemClock()
+
+    async def reach(self, last_ns: int) -> None:
+        """Wait until the clock is where a journal ends, for BEHIND_MAX_S at most. Raises ClockBehind.
+
+        Before, nothing of the session would be due, and no report would be newer than what it knows.
+        """
+        behind_s = (last_ns - self.clock.now_ns()) * 1e-9
+        if behind_s > BEHIND_MAX_S:
+            raise ClockBehind(behind_s)
+        await asyncio.sleep(max(behind_s, 0.0))
 
     def network(self) -> AbstractAsyncContextManager[Transport]:
         """Return connections of the running event loop, which are closed at the end of the context."""

@@ -29,17 +29,18 @@ class PaperOptions:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended. ``is_interrupted``: by Ctrl-C."""
+    """How a session ended. ``is_interrupted``: by Ctrl-C; ``has_failed``: a strategy in Python raised."""
 
     session: str
     state: str
     state_hash: str
     has_position: bool
     is_interrupted: bool
+    has_failed: bool = False
 
     @property
     def exit_code(self) -> int:
         """The exit code of the command."""
-        if self.state == SessionState.ERROR:
+        if self.state == SessionState.ERROR or self.has_failed:
             return 1
         return AT_RISK if self.has_position else 130 if self.is_interrupted else DONE

@@ -13,8 +13,8 @@ from tightloop.app.runs.live import files
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.options import HELD, PaperOptions, SessionEnd
 from tightloop.app.runs.live.run import Say, SessionRun, loop_factory
-from tightloop.app.runs.live.venues import VENUES
-from tightloop.model.errors import InputError, TightloopError
+from tightloop.app.runs.live.venues import chosen
+from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.view import View
 
 
@@ -30,10 +30,7 @@ class SessionHeld(TightloopError):
 
 def paper(names: tuple[Path, ...], options: PaperOptions, say: Say, on_second: Callable[[View], None]) -> SessionEnd:
     """Run a session to its end. Raises InputError, SessionHeld, VenueUnreachable, StrategyError."""
-    if options.venue not in VENUES:
-        message = f"{options.venue!r} is not a venue"
-        raise InputError.one("command line", None, "--venue", message, f"write one of {', '.join(VENUES)}")
-    venue = VENUES[options.venue](options.url)
+    venue = chosen(options.venue, options.url)
     prepared = files.prepare(names, venue, instruments=options.instruments, account=options.account)
     home = Home(options.home)
     home.make()

@@ -15,20 +15,23 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from tightloop import __version__
 from tightloop.adapters.stores.home import Lease
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.market.books import FollowedBooks
 from tightloop.app.runs.live.market.sockets import MarketSockets
+from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
+from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
-from tightloop.app.runs.live.warm_up import warm_up_facts
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -37,23 +40,21 @@ from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.account.recovery import AccountRepetition
-from tightloop.runtime.session.driver import snapshots
+from tightloop.runtime.session.bus import Bus
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
+from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
-from tightloop.runtime.session.driver.time_lost import wait_ns
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
-from tightloop.runtime.session.journal.snapshots import Snapshot
-from tightloop.runtime.session.journal.snapshots import save as save_snapshot
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
-from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
@@ -61,7 +62,8 @@ if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
-SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
+DRAIN_S = 1.0
+"""For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
 
@@ -103,16 +105,20 @@ class SessionRun:
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
+        self._books: FollowedBooks | None = None
+        self._snapshots: SnapshotWriter
         self._tasks: Tasks
         self._kills: KillSwitch
         self._watch: JournalWatch
         self._crowd: Crowd
+        self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
-        self._are_entries_over = False
+        self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
+        self._market_sockets: MarketSockets
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -135,7 +141,7 @@ class SessionRun:
     async def run(self) -> SessionEnd:
         """Start or recover, follow the market until it is stopped, and end."""
         self._become(SessionState.STARTING)
-        async with self._machine.network() as self._transport:
+        async with (self._venue.carrier or self._machine.network)() as self._transport:
             await self._start()
             async with self._machine.followed(self._about["id"], self._say):
                 return await self._follow()
@@ -170,17 +176,17 @@ class SessionRun:
         symbols = {self._venue.dialect.symbol_of(str(name)): at for at, name in enumerate(plan.instruments)}
         begun = None
         if killed is None or not disk.names(files.JOURNAL):
-            self._journal = Journal.create(disk, files.JOURNAL, session, 1)
+            self._journal = Journal.create(disk, files.JOURNAL, session, 1, sizes=self._machine.segments)
         else:
             self._become(SessionState.RECOVERING)
-            self._journal, repaired = Journal.open(disk, files.JOURNAL)
+            self._journal, repaired = Journal.open(disk, files.JOURNAL, sizes=self._machine.segments)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
-            await asyncio.sleep(wait_ns(begun.last_ns, self._clock.now_ns()) * 1e-9)
+            await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -194,13 +200,29 @@ class SessionRun:
             self._begin_bars(bars)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
+        if "book" in plan.feed:
+            self._books = self._followed_books(symbols)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, _are_fees_stated(self._prepared.strategies)):
             self._say(line.replace("instruments.yaml does not set", f"{self._venue.where} does not state"))
         self._say(f"session {session} ({'recovered, ' if killed else ''}epoch {self._journal.epoch})")
+        for strategy in self._prepared.strategies:
+            if strategy.code is not None and not strategy.code.can_save:
+                self._say(f"{strategy.code.name} defines no on_save: a restart steps the whole session again")
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
+
+    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
+        """Return the books of the session; those that its last process knew are void."""
+        plan, streams = self._session.plan, self._session.driver.streams
+        count = len(plan.instruments)
+        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
+        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
+        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
+        books.lost()
+        self._feed.on_book = books.take
+        return books
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
@@ -236,21 +258,34 @@ class SessionRun:
         self._kills.look()
         watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
         self._crowd = Crowd(session, *self._holds.of("queue"))
-        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
+        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
-        MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say).start(tasks, kinds)
+        lost = [] if self._books is None else [self._books.lost]
+        sockets = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        sockets.start(tasks, kinds)
+        self._market_sockets = sockets
         tasks.start("funding", self._feed.settle)
+        if self._books is not None:
+            tasks.start("books", self._books.follow)
         self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
         tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
+        bus = self.bus = Bus(self._clock, tasks, lambda seq: replayed(records(self._disk, files.JOURNAL, seq), seq))
+        session.on_rows = partial(publish, bus)
+        write = partial(self._home.write_log, self._about["id"])
+        bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
-        tasks.start("snapshots", self._keep_snapshots)
-        door = await self._machine.listen(self._home.socket(self._about["id"]), operator, self.show)
+        self._snapshots = SnapshotWriter(
+            self._machine, self._disk, session_name := self._about["id"], self._journal, lambda: self._session,
+            self._saved, self._say,
+        )  # fmt: skip
+        tasks.start("snapshots", self._snapshots.follow)
+        door = await self._machine.listen(self._home.socket(session_name), operator, self.show)
         pulse.wake()
         try:
             await self._begin()
@@ -258,6 +293,7 @@ class SessionRun:
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
             await self._wind_down(operator)
+            await bus.drain(DRAIN_S)
         finally:
             pulse.stop()
             door.close()
@@ -294,13 +330,22 @@ class SessionRun:
             self._stop.set()
 
     def _after_batch(self) -> None:
-        """Look whether the journal takes what was stepped, and whether the session keeps up."""
+        """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
         self._watch.look()
         self._crowd.look()
+        if self._session.driver.failure is not None and not self._has_failed:
+            self._has_failed = True
+            self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
     def _on_rules(self, change: RulesChanged) -> None:
         """Say what the venue has changed; the step is told next."""
         self._say(f"warning: rules {words_of(change)}")
+
+    def _on_late(self, late_ns: int) -> None:
+        """Ask for what was missed while the process was stopped or the machine slept."""
+        self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
+        self._feed.lost()
+        self._market_sockets.catch_up()
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
@@ -320,16 +365,15 @@ class SessionRun:
             raise self._error
         self._become(SessionState.STOPPING)
         found = session.finish()
-        try:
-            save_snapshot(self._disk, files.SNAPSHOTS, self._snapshot())
-        except OSError as error:
-            self._say(f"no snapshot was written: {error}")
+        self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
         self._about["state_hash"] = found
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
-        return SessionEnd(self._about["id"], str(self.state), found, has_position, self._is_interrupted)
+        return SessionEnd(
+            self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
+        )
 
     def _close_journal(self) -> None:
         try:
@@ -363,7 +407,10 @@ class SessionRun:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
-        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
+        self._session = Session(
+            plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue,
+            on_rows=before.on_rows,
+        )  # fmt: skip
         for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd, self._rules):
             one.session = self._session
         self._are_entries_over = True
@@ -405,22 +452,6 @@ class SessionRun:
         while True:
             await asyncio.sleep(SILENCE_LOOK_S)
             self._silence.look(self._clock.now_ns())
-
-    async def _keep_snapshots(self) -> None:
-        """Write a snapshot after so much time or so many facts."""
-        facts, begun_ns = self._session.fact_count, self._clock.monotonic_ns()
-        while True:
-            await asyncio.sleep(SNAPSHOT_LOOK_S)
-            passed_s = (self._clock.monotonic_ns() - begun_ns) * 1e-9
-            if self._session.fact_count - facts < SNAPSHOT_FACTS and passed_s < SNAPSHOT_S:
-                continue
-            facts, begun_ns = self._session.fact_count, self._clock.monotonic_ns()
-            await self._machine.aside(save_snapshot, self._disk, files.SNAPSHOTS, self._snapshot())
-
-    def _snapshot(self) -> Snapshot:
-        saved = self._saved()
-        self._journal.sync()  # a snapshot must not know more than the journal
-        return snapshots.snapshot_of(self._session, self._about["id"], self._journal.seq, __version__, saved)
 
     def _saved(self) -> bytes | None:
         """Return the side of a real venue as bytes."""

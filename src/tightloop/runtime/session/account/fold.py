@@ -6,11 +6,12 @@ out, so that an answer can be read by the request it is to, and of each order wh
 
 import json
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
 import numpy as np
 
+from tightloop.core import limits
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports import execution as ex
@@ -27,6 +28,10 @@ TRADES_KEPT = 10_000
 _REQUESTS = {kind.__name__: kind for kind in get_args(ex.Request)}
 
 
+Part = tuple[str, float, float, float, bool, int]
+"""A trade: its id, quantity, price, fee, whether it was passive, ns UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class BookedTrade:
     """A trade of the venue that was told to the step. Names are "" where the venue has not said them yet."""
@@ -34,8 +39,18 @@ class BookedTrade:
     order_id: int  # the core's; 0: of no order of ours
     symbol: str
     trade_id: str
+    price: float
+    qty: float
     client_id: str
     venue_order_id: str
+    parts: tuple[Part, ...] = ()
+    """What an implied fill turned out to be at the venue: its trades, as far as they are known."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether these parts are all of it."""
+        known = sum(part[1] for part in self.parts)
+        return bool(self.parts) and known >= self.qty * (1.0 - limits.QUANTITY_TOLERANCE)
 
 
 class AccountFold:
@@ -55,6 +70,7 @@ class AccountFold:
     def apply(self, given: AccountInput) -> Outputs:
         """Take an input; return what it leads to."""
         reports: tuple[ex.Report, ...] = ()
+        waiting = tuple(one.report for one in self.desk.state.unmapped)
         desk, kind, now_ns = self.desk, given.kind, given.now_ns
         if kind == InputKind.COMMAND:
             row = np.frombuffer(given.body, LOG_ROW)[0]
@@ -85,7 +101,7 @@ class AccountFold:
         else:
             assert kind == InputKind.COMPARED, "an input has a known kind"
             compared = inputs.compared_of(given.body)
-            reports = compared.reports
+            reports = (*compared.reports, *compared.trades)
             outputs = self._take_compared(compared, now_ns)
         for ask in outputs.asks:
             self.requests[ask.ask_id] = ask.request
@@ -93,7 +109,7 @@ class AccountFold:
             if answer.fill_key:
                 self.keys.add(answer.fill_key)
             if answer.kind in FILLS:
-                self._name(answer, reports)
+                self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
 
@@ -125,34 +141,38 @@ class AccountFold:
 
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
         """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
+        order_id = answer.order_id if answer.kind == EventKind.ORDER_FILLED else 0  # the core finds others an order
+        symbol = self.desk.state.listed[answer.instrument].symbol
         for report in reports:
             if isinstance(report, ex.FillReport) and self.key_of(report.symbol, report.trade_id) == answer.fill_key:
                 client_id = report.client_id or self._client_id(report.venue_order_id)
-                trade = BookedTrade(answer.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id)
-                self.trades.append(trade)
+                names = (report.trade_id, answer.price, answer.qty, client_id, report.venue_order_id)
+                self.trades.append(BookedTrade(order_id, symbol, *names))
                 return
         order = self.desk.state.orders.get(answer.order_id)
         last = order.attempts[-1] if order is not None and order.attempts else None
-        names = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
-        self.trades.append(BookedTrade(answer.order_id, "", "", *names))
+        of_order = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
+        self.trades.append(BookedTrade(order_id, symbol, "", answer.price, answer.qty, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
-        """Name fills that were booked by an average before the venue told of their trade."""
+        """Name fills that were booked by an average before the venue told of their trades."""
         unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
         if not unnamed:
             return
         named = {(trade.symbol, trade.trade_id) for trade in self.trades}
+        named |= {(self.trades[place].symbol, part[0]) for place in unnamed for part in self.trades[place].parts}
         for report in reports:
             if not isinstance(report, ex.FillReport) or (report.symbol, report.trade_id) in named:
                 continue
             client_id = report.client_id or self._client_id(report.venue_order_id)
-            place = next((place for place in unnamed if self.trades[place].client_id == client_id), -1)
+            places = (place for place in unnamed if self.trades[place].client_id == client_id)
+            place = next((place for place in places if not self.trades[place].is_known), -1)
             if client_id and place >= 0:
-                unnamed.remove(place)
+                named.add((report.symbol, report.trade_id))
+                part = (report.trade_id, report.qty, report.price, report.fee, report.is_maker, report.ts_ns)
                 known = self.trades[place]
-                self.trades[place] = BookedTrade(
-                    known.order_id, report.symbol, report.trade_id, client_id, report.venue_order_id
-                )
+                parts = (*known.parts, part)
+                self.trades[place] = replace(known, parts=parts, venue_order_id=report.venue_order_id)
 
     def key_of(self, symbol: str, trade_id: str) -> int:
         """Return the key of a trade of this account."""
@@ -170,7 +190,7 @@ class AccountFold:
     def save(self) -> bytes:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
-        trades = [[one.order_id, one.symbol, one.trade_id, one.client_id, one.venue_order_id] for one in self.trades]
+        trades = [astuple(one) for one in self.trades]
         said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
                 "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
         return json.dumps(said).encode()
@@ -182,7 +202,7 @@ class AccountFold:
         fold = cls(Desk.load(said["desk"].encode()), dialect)
         for ask_id, name, request in said["requests"]:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
-        fold.trades.extend(BookedTrade(*row) for row in said["trades"])
+        fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
         fold.keys.update(said["keys"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold

@@ -119,29 +119,33 @@ def listed_of(body: bytes) -> tuple[float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it."""
+    """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it.
+
+    ``trades``: what the fills among the answers are at the venue.
+    """
 
     answers: tuple[VenueAnswer, ...] = ()
     reports: tuple[Report, ...] = ()
     doubts: tuple[str, ...] = ()
     keys: tuple[int, ...] = ()
     agreed_ns: int = 0
+    trades: tuple[FillReport, ...] = ()
 
     def packed(self) -> bytes:
         """Return it as the body of COMPARED."""
         said = [
             [asdict(answer) for answer in self.answers],
             [[type(report).__name__, saving.dumps(report).decode()] for report in self.reports],
-            self.doubts, self.keys, self.agreed_ns,
+            self.doubts, self.keys, self.agreed_ns, [saving.dumps(trade).decode() for trade in self.trades],
         ]  # fmt: skip
         return json.dumps(said).encode()
 
 
 def compared_of(body: bytes) -> Compared:
     """Return the comparison that a body is."""
-    answers, reports, doubts, keys, agreed_ns = json.loads(body)
+    answers, reports, doubts, keys, agreed_ns, trades = json.loads(body)
     return Compared(
         tuple(VenueAnswer(**row) for row in answers),
         tuple(saving.loads(_REPORTS[name], saved.encode()) for name, saved in reports),
-        tuple(doubts), tuple(keys), agreed_ns,
+        tuple(doubts), tuple(keys), agreed_ns, tuple(saving.loads(FillReport, saved.encode()) for saved in trades),
     )  # fmt: skip

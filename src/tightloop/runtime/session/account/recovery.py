@@ -54,6 +54,11 @@ class AccountRepetition:
         self._fold = self._load(saved)
 
     @property
+    def now_ns(self) -> int:
+        """The time of the last input of the desk; 0: it had none."""
+        return 0 if self._fold is None else self._fold.desk.state.now_ns
+
+    @property
     def has_begun(self) -> bool:
         """Whether the journal has come to where the desk began."""
         return self._fold is not None

@@ -5,6 +5,7 @@ has to stand for 10 s of that clock. What a round wants as evidence is asked for
 round of a session, what the wallet has beyond its capital is told to be outside.
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,10 @@ from tightloop.runtime.session.reconcile.margin import Nearness
 from tightloop.runtime.session.reconcile.records import Finding, OurPosition, OurView, Suspicions, VenueRound
 
 EVIDENCE = (ex.ListFills, ex.ListOrders, ex.ListIncome)
+STANDING: tuple[ex.Request, ...] = (
+    ex.ListOpenOrders(is_conditional=False), ex.ListOpenOrders(is_conditional=True), ex.ListPositions(),
+    ex.ReadWallet(),
+)  # fmt: skip
 Ask = Callable[[ex.Request], Awaitable[list[ex.Report]]]
 
 
@@ -35,7 +40,7 @@ class Rounds:
     """Compares a session with its account. ``symbols``: number of an instrument by the venue's symbol.
 
     ``now_ns``: by the venue's clock. ``settle``: takes all facts that wait, so that the books are of now. ``begun_ns``:
-    when the session began. ``is_new``: nothing was compared yet.
+    when the session began, ``life_ns``: when this process did. ``is_new``: nothing was compared yet.
     """
 
     plan: Plan
@@ -47,6 +52,7 @@ class Rounds:
     on_finding: Callable[[Finding], None]
     begun_ns: int
     is_new: bool
+    life_ns: int = 0
     elsewhere: list[View] = field(default_factory=list)
     filled_ns: dict[int, int] = field(default_factory=dict)
     wanted: list[ex.Request] = field(default_factory=list)
@@ -95,7 +101,7 @@ class Rounds:
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns))
+            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:
@@ -121,18 +127,16 @@ class Rounds:
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
         wanted = list(self.wanted)
-        for request in wanted:
-            got = await self.ask(request)
+        for request, got in zip(wanted, await asyncio.gather(*map(self.ask, wanted)), strict=True):
             if isinstance(request, ex.ListFills):
                 fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
             elif isinstance(request, ex.ListOrders):
                 history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
             elif isinstance(request, ex.ListIncome):
                 income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
-        plain = await self.ask(ex.ListOpenOrders(is_conditional=False))
-        conditional = await self.ask(ex.ListOpenOrders(is_conditional=True))
-        held = [one for one in await self.ask(ex.ListPositions()) if isinstance(one, ex.PositionReport)]
-        wallets = [one for one in await self.ask(ex.ReadWallet()) if isinstance(one, ex.WalletReport)]
+        plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
+        held = [one for one in positions if isinstance(one, ex.PositionReport)]
+        wallets = [one for one in balances if isinstance(one, ex.WalletReport)]
         self.wanted = [one for one in self.wanted if one not in wanted]  # what was not answered is asked for again
         self.elsewhere = [
             {"symbol": one.symbol, "qty": one.qty, "entry": number(one.entry_price)}
@@ -195,6 +199,7 @@ class Rounds:
             positions=tuple(self._position(state, symbol, at) for symbol, at in self.symbols.items()),
             is_ours=self._is_ours,
             has_foreign=self.had_foreign,
+            life_ns=self.life_ns,
             is_first=self.is_first,
         )
 

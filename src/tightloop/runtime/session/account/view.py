@@ -34,7 +34,7 @@ def account_view(plan: Plan, recent: RecentRows, fold: AccountFold, elsewhere: l
     symbols = [instrument.symbol for instrument in plan.instruments]
     desk = fold.desk.state
     opened = [desk.orders[order_id] for order_id in desk.open_ids]
-    _name_fills(shown["fills"], fold.trades)
+    shown["fills"] = _named(shown["fills"], fold.trades)
     outside = outside_of(state)
     return shown | {
         "orders": [_attempt(order, one, symbols) for order in opened for one in order.live],
@@ -61,15 +61,32 @@ def _attempt(order: DeskOrder, attempt: Attempt, symbols: list[str]) -> View:
     }  # fmt: skip
 
 
-def _name_fills(fills: list[View], trades: deque[BookedTrade]) -> None:
-    """Give fills of the books the venue's names: the fills of one order are its trades, in their order."""
-    by_order: dict[str, deque[BookedTrade]] = {}
+def _named(fills: list[View], trades: deque[BookedTrade]) -> list[View]:
+    """Return fills of the books with the venue's names: the fills of one order are its trades, in their order.
+
+    Those of no order of ours are told apart by symbol and price, because some of them are of what is not ours. One that
+    was implied is shown as the trades that it turned out to be, once all of them are known.
+    """
+    by_order: dict[tuple[str, str, float], deque[BookedTrade]] = {}
     for trade in trades:
-        by_order.setdefault(driver_view.order_name(trade.order_id), deque()).append(trade)
+        by_order.setdefault(_place(trade.order_id, trade.symbol, trade.price), deque()).append(trade)
+    found: list[View] = []
     for fill in reversed(fills):  # the books may go back further than the names
-        found = by_order.get(fill["order_id"])
-        name = found.pop() if found else BookedTrade(0, "", "", "", "")
-        fill["trade_id"], fill["client_id"], fill["order_id"] = name.trade_id, name.client_id, name.venue_order_id
+        of_order = by_order.get((fill["order_id"], "", 0.0)) or by_order.get(("", fill["symbol"], fill["price"]))
+        name = of_order.pop() if of_order else BookedTrade(0, "", "", 0.0, 0.0, "", "")
+        named = fill | {"trade_id": name.trade_id, "client_id": name.client_id, "order_id": name.venue_order_id}
+        if not name.is_known:
+            found.append(named)
+            continue
+        for trade_id, qty, price, fee, is_maker, ts_ns in reversed(name.parts):
+            said = {"qty": qty * fill["qty"] / name.qty, "price": price, "fee": number(fee), "is_maker": is_maker}
+            found.append(named | said | {"trade_id": trade_id, "ts_ns": ts_ns})
+    return found[::-1]
+
+
+def _place(order_id: int, symbol: str, price: float) -> tuple[str, str, float]:
+    """Return where a trade is looked for: by its order, or else by symbol and price."""
+    return (driver_view.order_name(order_id), "", 0.0) if order_id else ("", symbol, price)
 
 
 def _foreign(state: Record, symbols: list[str]) -> list[View]:

@@ -30,7 +30,7 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.driver.facts import FactDriver
+from tightloop.runtime.session.driver.facts_python import fact_driver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
@@ -40,6 +40,7 @@ from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, ba
 
 TICKED_EVERY = 1_024
 COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
+_SIZE = EVENT.itemsize
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
@@ -49,6 +50,10 @@ class OtherSide(Protocol):
     """The side of a real venue in a repetition. ``commands``: what the step has commanded since the beginning."""
 
     commands: list[Rows]
+
+    @property
+    def now_ns(self) -> int:
+        """The time of its last input; 0: it had none."""
 
     def take(self, record: JournalRecord, event: bytes) -> None:
         """Take a record of the journal (with the bytes of its event, if it is a fact), before it is stepped."""
@@ -93,20 +98,26 @@ class Session:
         begun: "Repetition | None" = None,
         *,
         has_venue: bool = True,
+        on_rows: Callable[[int, Rows], None] = lambda _seq, _rows: None,
     ) -> None:
-        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one."""
+        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one.
+
+        ``on_rows`` is told rows of the log once they are in the journal, with the seq of their record.
+        """
+        self.on_rows = on_rows
         self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
             self.recent, self.fact_count = RecentRows(), 0
-            self.driver = FactDriver(plan, self._keep, has_venue=has_venue)
+            self.driver = fact_driver(plan, self._keep, has_venue=has_venue)
         else:
             self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
             self.driver.on_rows = self._keep
             intake.last_ns = max(intake.last_ns, begun.last_ns)
             if len(begun.rows_left):
-                journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                seq = journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                on_rows(seq, begun.rows_left)
         self._ticked_at = self.fact_count
         self._has_venue, self._commands = has_venue, list[Rows]()
         intake.relieve = self.take_batch
@@ -116,18 +127,18 @@ class Session:
 
     def take_batch(self) -> int:
         """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
-        if not len(self.intake):
+        intake = self.intake
+        if not len(intake):
             return 0
-        batch = self.intake.batch()
-        rows, _, first, count = batch
+        rows, _, first, count = batch = intake.batch()
         if count:
             try:
                 self.driver.take(rows, first, count)
             except AssertionError as error:
-                self.intake.drop()
+                intake.drop()
                 raise self._poisoned(batch, str(error)) from error
             self._append(batch)
-        self.intake.drop()
+        intake.drop()
         return count
 
     def _poisoned(self, batch: Batch, text: str) -> StepFailed:
@@ -154,7 +165,7 @@ class Session:
 
     def due_ns(self) -> int:
         """Return when something is due without a fact; far away if nothing is."""
-        due_ns = replay_live.next_due_ns(self.plan.states, self.plan.venues, self.driver.streams, self.driver.heap)
+        due_ns = self.driver.due_ns()
         return due_ns if self.bars is None else min(due_ns, self.bars.due_ns)
 
     def advance(self) -> None:
@@ -201,10 +212,21 @@ class Session:
     def _append(self, batch: Batch) -> None:
         """Append facts with the rows they caused, and the hash now and then."""
         _, whole, first, count = batch
-        size = EVENT.itemsize
+        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
+        if count == 1 and not self._written:
+            self._facts.append_one(whole[first * _SIZE : (first + 1) * _SIZE], is_reserved=True)
+        else:
+            self._append_many(whole, first, count)
+        self.fact_count += count
+        if self.fact_count - self._ticked_at >= TICKED_EVERY:
+            self._ticked_at = self.fact_count
+            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+
+    def _append_many(self, whole: memoryview, first: int, count: int) -> None:
         entries: list[tuple[memoryview, bytes]] = [
-            (whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size)
+            (whole[at : at + _SIZE], b"") for at in range(first * _SIZE, (first + count) * _SIZE, _SIZE)
         ]
+        rows = None
         if self._written:
             rows = self._written[0] if len(self._written) == 1 else np.concatenate(self._written)
             self._written.clear()
@@ -212,12 +234,9 @@ class Session:
             entries[-1] = (entries[-1][0], _packed(rows))
             if not self._has_venue:
                 self._commands += commands_in(rows)
-        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
-        self._facts.append(entries, is_reserved=True)
-        self.fact_count += count
-        if self.fact_count - self._ticked_at >= TICKED_EVERY:
-            self._ticked_at = self.fact_count
-            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+        following = self._facts.append(entries, is_reserved=True)
+        if rows is not None:
+            self.on_rows(following - 1, rows)
 
 
 def commands_in(rows: Rows) -> list[Rows]:
@@ -251,7 +270,7 @@ class Repetition:
         """
         self.poisoned, self.account = poisoned, account
         self.plan, self.recent = plan, recent or RecentRows()
-        self.driver = FactDriver(plan, self._keep, has_venue=account is None)
+        self.driver = fact_driver(plan, self._keep, has_venue=account is None)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
         self._seqs = [-1] * BATCH_MAX
@@ -265,6 +284,11 @@ class Repetition:
         self._made += rows.tobytes()
         if self.account is not None:
             self.account.commands += commands_in(rows)
+
+    @property
+    def stamp_ns(self) -> int:
+        """The last time in the journal."""
+        return self.last_ns if self.account is None else max(self.last_ns, self.account.now_ns)
 
     @property
     def rows_left(self) -> Rows:

@@ -42,7 +42,7 @@ from tightloop.runtime.session.journal.layout import (
     padded,
     segment_name,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, segment_numbers
+from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, first_left, segment_numbers
 
 Payload = bytes | bytearray | memoryview
 LOCK = "journal.lock"
@@ -188,7 +188,11 @@ class Journal:
             self._make_way(count, is_reserved=is_reserved)
         body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
         crc = crc32(body, self._crc ^ length)
-        self._write(_pack_head(length, crc) + body, crc)
+        frame = _pack_head(length, crc) + body  # the rest is `_write`, which every fact would call
+        self._file.write(self._offset, frame)
+        self._offset += count
+        self._crc = crc
+        self._chain.update(frame)
         seq = self.seq
         self.seq = seq + 1
         self._to_chain -= 1
@@ -440,7 +444,7 @@ class Journal:
         """Open the segment in which a scan has ended, to go on there."""
         self.session, self.seq, self.segment = header.session, scan.seq, header.number
         # The process before may have left segments that the disk does not have yet; records say that they are synced.
-        for number in range(1, header.number):
+        for number in range(first_left(self._disk, self._folder), header.number):
             before = self._disk.open(f"{self._folder}/{segment_name(number)}")
             before.sync()
             before.close()

@@ -23,6 +23,7 @@ from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import (
     BestQuote,
+    BookChange,
     ListFundingRates,
     ListRecentTrades,
     Market,
@@ -46,7 +47,12 @@ _MS = 1_000_000
 
 
 class VenueRefused(OSError):
-    """The venue did not answer what it was asked; the text says what it said."""
+    """The venue did not answer what it was asked; the text says what it said.
+
+    ``is_final``: it would say the same again, as it does not know the key.
+    """
+
+    is_final = False
 
 
 @dataclass(slots=True)
@@ -64,11 +70,15 @@ class MarketFeed:
     bars: MadeBars | None = None
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
     on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
+    on_book: Callable[[BookChange], None] = lambda _change: None
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
     next_funding_ns: dict[str, int] = field(default_factory=dict)
+    venue_ns: int = 0
+    """The latest time that the venue said with a mark; its clock may be ahead of ours."""
     _settled_ns: dict[str, int] = field(default_factory=dict)
+    _awaited_ns: dict[str, int] = field(default_factory=dict)
     _last_id: dict[str, int] = field(default_factory=dict)
     _held: list[Print] | None = None
     _is_other_lost: bool = False
@@ -160,8 +170,11 @@ class MarketFeed:
                 self._print(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif kind is BestQuote:
                 self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
+            elif kind is BookChange:
+                self.on_book(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif isinstance(fact, VenueMark) and fact.symbol in self.symbols:
                 self.next_funding_ns[fact.symbol] = fact.next_funding_ns
+                self.venue_ns = max(self.venue_ns, fact.ts_event_ns)
                 if fact.symbol in self.symbols:
                     self.on_mark(self.symbols[fact.symbol], fact)
 
@@ -201,20 +214,21 @@ class MarketFeed:
 
     async def settle(self) -> None:
         """Ask for each funding rate once its time has come, until the venue has it, and put it as a fact."""
-        awaited: dict[str, int] = {}
+        awaited = self._awaited_ns  # it outlives a question without an answer, which ends this task
         while True:
             await asyncio.sleep(FUNDING_ASKED_EVERY_S)
             for symbol, due_ns in self.next_funding_ns.items():
                 if due_ns > self._settled_ns.get(symbol, 0) + SETTLED_WITHIN_NS:
                     awaited[symbol] = min(awaited.get(symbol, due_ns), due_ns)
             for symbol, due_ns in sorted(awaited.items()):
-                if due_ns <= self.now_ns() and await self._settled(symbol, due_ns):
+                if due_ns <= max(self.now_ns(), self.venue_ns) and await self._settled(symbol, due_ns):
                     del awaited[symbol]
 
     async def _settled(self, symbol: str, due_ns: int) -> bool:
         """Put the rate that settled at ``due_ns``, if the venue has it already."""
         since_ns = due_ns - SETTLED_WITHIN_NS
-        for row in await self.ask(ListFundingRates(symbol, since_ns, self.now_ns() + _MS, FUNDING_ROWS)):
+        until_ns = max(self.now_ns(), self.venue_ns) + _MS
+        for row in await self.ask(ListFundingRates(symbol, since_ns, until_ns, FUNDING_ROWS)):
             if isinstance(row, SettledRate) and row.symbol == symbol and row.ts_event_ns >= since_ns:
                 self._settled_ns[symbol] = max(due_ns, row.ts_event_ns)
                 self._rate(row)

@@ -1,9 +1,8 @@
 """Orders: what the venue lists as open against what the desk knows."""
 
 from tightloop.ports.execution import CancelOrder, OrderReport
-from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind
 
 
@@ -31,14 +30,10 @@ def compare(this: Comparison) -> None:
 
 def _take_unknown(this: Comparison, report: OrderReport) -> None:
     """Judge an order at the venue that is not known here."""
-    view = this.view
-    name = ids.decode(report.client_id)
-    if name is None:
-        return  # of others
-    is_of_ours = name.session == view.session
-    if is_of_ours and name.epoch < view.epoch:
+    whose = this.whose(report.client_id, report.made_ns or report.ts_ns)
+    if whose == Whose.LOST:
         _take_lost(this, report)
-    elif (is_of_ours or report.ts_ns >= view.started_ns) and this.is_ripe(f"engine {report.client_id}"):
+    elif whose == Whose.ENGINE and this.is_ripe(f"engine {report.client_id}"):
         text = "an order of another engine on this account: no entries until it is gone"
         this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, report.client_id, text, is_not_ready=True)
 

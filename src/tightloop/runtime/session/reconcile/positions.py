@@ -10,7 +10,7 @@ from tightloop.ports.execution import FillOrigin, FillReport, ListFills, ListOrd
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
 from tightloop.runtime.session.reconcile import margin
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind, OurPosition
 
 _FORCED = {
@@ -29,7 +29,7 @@ def compare(this: Comparison, position: OurPosition) -> None:
         _tell_mark(this, position, there[0])
     fills = this.venue.fills.get(position.symbol)
     if fills is not None and any([_feed(this, fill) for fill in fills] + [_find_lost(this, position, fills)]):
-        this.differs = this.is_unsettled = True
+        this.differs = this.has_moved = True
         return  # the desk books what is ours, and the next round sees what is left
     ours = position.qty + position.foreign
     slack = max(position.lot_size / 2, abs(ours) * limits.QUANTITY_TOLERANCE)
@@ -39,7 +39,7 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry_differs = is_alone and not differs and abs(entry - position.entry_price) > 1e-6 * position.entry_price
     if not differs and not entry_differs:
         return
-    this.is_unsettled = True
+    this.has_moved = True
     label = f"position {position.symbol} {difference:.9g}" if differs else f"entry {position.symbol} {entry:.9g}"
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):
@@ -50,11 +50,11 @@ def compare(this: Comparison, position: OurPosition) -> None:
     if told is not None:
         _book(this, position, told)
         return
-    if fills is None:
+    if fills is None or not is_ripe:
         this.requests.append(ListFills(position.symbol, this.since))
         this.requests.append(ListOrders(position.symbol, this.since))
-    if fills is None or not is_ripe:
         return
+    del this.since_ns[label]  # the next such difference is another one
     explained = _explanation(this, fills, difference, slack) if differs else None
     if explained is not None:
         _book(this, position, explained)
@@ -87,13 +87,18 @@ def _find_lost(this: Comparison, position: OurPosition, fills: Iterable[FillRepo
     """
     lost = []
     for fill in fills:
-        name = ids.decode(this.name_of(fill))
-        if name is None or name.session != this.view.session or name.epoch >= this.view.epoch:
+        if _whose(this, fill) != Whose.LOST or _is_ours(this, fill):
             continue
-        if not _is_ours(this, fill) and this.key_of(fill.trade_id, fill.symbol) not in this.keys:
+        if this.key_of(fill.trade_id, fill.symbol) not in this.keys:
             lost.append(fill)
     _book(this, position, sorted(lost, key=lambda one: one.ts_ns))
     return bool(lost)
+
+
+def _whose(this: Comparison, fill: FillReport) -> Whose:
+    """Return who made the order of a fill, if it is not known here."""
+    order = this.order_of(fill)
+    return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
 
 
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
@@ -120,7 +125,8 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     for fill in fills:
         key = this.key_of(fill.trade_id, fill.symbol)
         this.keys.append(key)
-        origin = _FORCED.get(this.origin_of(fill), Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
+        whose = _whose(this, fill)
+        origin = _FORCED.get(this.origin_of(fill), Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,
@@ -135,12 +141,12 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
             origin=origin,
         )
         this.answers.append(answer)
-        _find_fill(this, position, fill, origin)
-
-
-def _is_lost(this: Comparison, fill: FillReport) -> bool:
-    """Return whether a fill is of an order of our session that is unknown here."""
-    return ids.is_ours(this.name_of(fill), this.view.session)
+        this.trades.append(replace(fill, client_id=this.name_of(fill)))
+        if whose == Whose.ENGINE:
+            text = f"{fill.side * fill.qty} at {fill.price} by another engine on this account"
+            this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, fill.symbol, text, is_not_ready=True, pauses=True)
+        else:
+            _find_fill(this, position, fill, origin)
 
 
 def _find_fill(this: Comparison, position: OurPosition, fill: FillReport, origin: Origin) -> None:

@@ -78,6 +78,7 @@ class OurView:
     """What we believe. ``wallet``: ours and outside; ``is_ours``: whether a client id or venue id is known here.
 
     ``has_foreign``: others hold or held something since the last agreement, whose results move the wallet.
+    ``life_ns``: when this process began, by the venue's clock; 0: not said, then epochs alone tell lives apart.
     ``is_first``: no round of this life of the process has been, so reports were missed.
     """
 
@@ -94,6 +95,7 @@ class OurView:
     positions: tuple[OurPosition, ...]
     is_ours: Callable[[str, str], bool]
     has_foreign: bool = False
+    life_ns: int = 0
     is_first: bool = False
 
 
@@ -134,6 +136,7 @@ class Reconciled:
     findings: tuple[Finding, ...]
     suspicions: Suspicions
     is_agreed: bool  # nothing differs
+    trades: tuple[FillReport, ...] = ()  # behind those of the events that are fills, with the names of their orders
 
 
 def known_orders(state: State) -> dict[str, KnownOrder]:

@@ -24,4 +24,5 @@ def reconcile(view: OurView, venue: VenueRound, before: Suspicions) -> Reconcile
         tuple(this.findings),
         suspicions,
         not this.differs,
+        tuple(this.trades),
     )

@@ -29,7 +29,10 @@ _INCOME = {
 
 
 def compare(this: Comparison) -> None:
-    """Compare the wallet, and book what the history of income explains of the difference."""
+    """Compare the wallet, and book what the history of income explains of the difference.
+
+    Not in a round that finds a position to differ: its fills, once they are booked, move our side too.
+    """
     view = this.view
     wallets = [one.wallet for one in this.venue.wallets if one.asset == view.asset]
     if not wallets or math.isnan(view.wallet):
@@ -37,9 +40,12 @@ def compare(this: Comparison) -> None:
     difference = wallets[0] - view.wallet - _book_recorded(this, wallets[0])
     if abs(difference) <= max(WALLET_MIN, WALLET_SHARE * abs(view.wallet)):
         return
-    is_ripe = not this.is_unsettled and this.is_ripe(  # else fills that are not booked here have moved it
-        f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0)
-    )
+    if this.trades or this.reports:
+        this.differs = True
+        return  # what was found in this round moves our wallet, too
+    this.differs = True
+    last_ns = max((one.last_fill_ns for one in view.positions), default=0)
+    is_ripe = not this.has_moved and this.is_ripe(f"wallet {difference:.9g}", last_ns)
     if this.venue.income is None:
         this.requests.append(ListIncome(this.since))
         return

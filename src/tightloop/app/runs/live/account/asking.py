@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tightloop.app.runs.live.account import starting
-from tightloop.app.runs.live.account.client import AccountClient, AccountRefused
+from tightloop.app.runs.live.account.client import AccountClient
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable
+from tightloop.app.runs.live.venues import ChosenVenue, patiently
 from tightloop.model.errors import InputError
 from tightloop.model.signal.read import Strategy
 from tightloop.ports.venue import Credentials
@@ -52,13 +52,12 @@ class Asking:
 
     async def _ask(self, what: Callable[[AccountClient], Awaitable[T]]) -> T:
         now_ns = self.machine.clock.now_ns
-        try:
+
+        async def ask_once() -> T:
             async with self.machine.network() as transport:
                 client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock)
                 if not self.clock.has_samples:
                     await client.set_clock()
                 return await what(client)
-        except (AccountRefused, InputError):
-            raise
-        except TROUBLE as error:
-            raise VenueUnreachable(f"{self.venue.where} does not answer as it should: {error}") from error
+
+        return await patiently(ask_once, f"{self.venue.where} does not answer as it should")

@@ -68,7 +68,9 @@ class AccountClient:
         if not isinstance(found, list):
             if isinstance(found, ex.RateLimited):
                 self.budget.stop(found.retry_after_s, self.now_ns())
-            raise VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
+            refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
+            refused.is_final = isinstance(found, ex.NotAuthorized)
+            raise refused
         return found, answer  # type: ignore[return-value]  # answers to requests of an account are reports
 
     def _call(self, request: ex.Request) -> HttpCall:

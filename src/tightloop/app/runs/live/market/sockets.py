@@ -26,12 +26,17 @@ SILENCE_S = 60.0
 
 
 class MarketSockets:
-    """The sockets of a feed. ``states``: of each by its name; ``seed``: of the times between connections."""
+    """The sockets of a feed. ``states``: of each by its name; ``seed``: of the times between connections.
+
+    ``on_lost``: called whenever one is lost.
+    """
 
     def __init__(
-        self, feed: MarketFeed, clock: TimeSource, seed: str, states: dict[str, str], say: Callable[[str], None]
-    ) -> None:
+        self, feed: MarketFeed, clock: TimeSource, seed: str, states: dict[str, str], say: Callable[[str], None],
+        on_lost: Sequence[Callable[[], None]],
+    ) -> None:  # fmt: skip
         self._feed, self._clock, self._seed, self._states, self._say = feed, clock, seed, states, say
+        self._on_lost = on_lost
         self._with_prints: set[str] = set()
 
     def start(self, tasks: Tasks, kinds: Sequence[PublicStream]) -> None:
@@ -59,12 +64,18 @@ class MarketSockets:
         has_prints = change.name in self._with_prints
         if change.state is SocketState.BACKOFF:
             self._feed.lost(has_prints=has_prints)
+            for follow in self._on_lost:
+                follow()
             self._say(backoff_words(change))
         elif change.state is SocketState.OPEN and not has_prints:
             self._feed.regained()
         elif all(self._states.get(name) == SocketState.OPEN.value for name in self._with_prints):
-            task = asyncio.ensure_future(self._feed.catch_up())
-            task.add_done_callback(self._on_caught_up)
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Ask for prints that were missed."""
+        task = asyncio.ensure_future(self._feed.catch_up())
+        task.add_done_callback(self._on_caught_up)
 
     def _on_caught_up(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
