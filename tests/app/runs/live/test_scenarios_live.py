@@ -105,10 +105,13 @@ def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_p
 
 
 def test_8_a_limit_order_that_fills_in_part_expires_after_its_time(tmp_path):
+    stop = "stop_loss: {type: percent, value: 25}"
     file = written(
-        tmp_path, ("order: {type: market}", "order: {type: limit, ttl_s: 60}"), ("fixed, value: 500", "fixed, value: 630"),
-        ("stop_loss: {type: percent, value: 25}", "stop_loss: {type: percent, value: 25}\n    take_profit: {type: percent, value: 30}"),
-    )  # fmt: skip
+        tmp_path,
+        ("order: {type: market}", "order: {type: limit, ttl_s: 60}"),
+        ("fixed, value: 500", "fixed, value: 630"),
+        (stop, f"{stop}\n    take_profit: {{type: percent, value: 30}}"),
+    )
     market = StillMarket(lots=4)
 
     async def script(stage):
@@ -219,7 +222,7 @@ def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_pat
         await stage.until(
             lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0
         )
-        assert not has_stop(stage.truth())
+        await stage.until(lambda _: not has_stop(stage.truth()), 5.0)
         control.position(stage.server.venue, {"symbol": "BTCUSDT", "qty": 0.05})
         await stage.until(lambda shown: shown["foreign"])
         assert stage.view()["foreign"][0]["qty"] == 0.05

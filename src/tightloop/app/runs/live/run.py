@@ -103,6 +103,7 @@ class SessionRun:
         self._journal: Journal
         self._disk: Disk
         self._pulse: Pulse
+        self._public: MarketSockets
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
@@ -118,7 +119,6 @@ class SessionRun:
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
-        self._market_sockets: MarketSockets
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -262,9 +262,9 @@ class SessionRun:
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         lost = [] if self._books is None else [self._books.lost]
-        sockets = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
-        sockets.start(tasks, kinds)
-        self._market_sockets = sockets
+        public = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        public.start(tasks, kinds)
+        self._public = public
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
@@ -337,15 +337,14 @@ class SessionRun:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
-    def _on_rules(self, change: RulesChanged) -> None:
-        """Say what the venue has changed; the step is told next."""
-        self._say(f"warning: rules {words_of(change)}")
-
     def _on_late(self, late_ns: int) -> None:
         """Ask for what was missed while the process was stopped or the machine slept."""
         self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
-        self._feed.lost()
-        self._market_sockets.catch_up()
+        self._public.miss()
+
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Say what the venue has changed; the step is told next."""
+        self._say(f"warning: rules {words_of(change)}")
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
