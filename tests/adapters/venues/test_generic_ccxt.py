@@ -12,8 +12,8 @@ from tightloop.adapters.venues import generic_ccxt
 from tightloop.adapters.venues.generic_ccxt import CcxtTransport, GenericCcxt
 from tightloop.app.runs.live import outside, venues
 from tightloop.app.runs.live.live import LiveOptions, live
+from tightloop.app.runs.live.options import PaperOptions
 from tightloop.app.runs.live.paper import paper
-from tightloop.app.runs.live.run import PaperOptions
 from tightloop.app.sandbox import start
 from tightloop.app.sandbox.server import Sandbox
 from tightloop.model.errors import InputError

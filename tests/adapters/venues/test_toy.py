@@ -15,8 +15,8 @@ from tests.adapters.venues.toy import Toy
 
 from tightloop.adapters import venues
 from tightloop.app.runs.live import outside
+from tightloop.app.runs.live.options import PaperOptions
 from tightloop.app.runs.live.paper import paper
-from tightloop.app.runs.live.run import PaperOptions
 from tightloop.core.domain.enums import OrderKind, OrderState, Side, TimeInForce, Trigger
 from tightloop.model.errors import InputError
 from tightloop.ports import execution as ex

@@ -18,6 +18,7 @@ class SimulatedMachine(Machine):
     def __init__(self, life, home, segments):
         super().__init__(home)
         self.life, self.clock, self.segments = life, life.clock, segments
+        self._is_followed = False
         self.operator = self.show = self.signal = None
         self.transport = life.transport
 

@@ -126,8 +126,8 @@ _ORIGINS = {"autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOri
 
 
 def _origin(row: Row) -> ex.FillOrigin:
-    name = string(row["clientOrderId"])
-    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), ex.FillOrigin.ORDER)
+    name, unforced = string(row["clientOrderId"]), ex.FillOrigin.ORDER
+    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), unforced)
 
 
 def _order(row: Row) -> ex.OrderReport:
@@ -149,14 +149,12 @@ def _algo_order(row: Row) -> ex.OrderReport:
     """Read an algo order. FINISHED says that what the trigger sent has ended; how much is filled, ALGO_UPDATE alone."""
     qty, filled = optional(row["quantity"]), optional(row.get("actualQty"))
     status, words = string(row["algoStatus"]), string(row.get("reason") or "")
-    if status == "FINISHED":
-        state = OrderState.FILLED if filled >= qty else OrderState.CANCELED
-    else:
-        state = _STATES[status]
+    finished = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    state = finished if status == "FINISHED" else _STATES[status]
     reason = RefusalKind.NONE
     if state in (OrderState.EXPIRED, OrderState.REJECTED):
-        reason = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
-        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else reason
+        by_words = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
+        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else by_words
     return ex.OrderReport(
         client_id=string(row["clientAlgoId"]), venue_order_id=str(whole(row["algoId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=qty, made_ns=ns(row.get("createTime", 0)),

@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tightloop.adapters.stores.home import Lease
@@ -30,6 +31,7 @@ from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -38,20 +40,21 @@ from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.bus import Bus
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
+from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
-from tightloop.runtime.session.driver.time_lost import wait_ns
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
-from tightloop.runtime.session.market.rules import RulesWatch, words_of
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
@@ -59,6 +62,8 @@ if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
+DRAIN_S = 1.0
+"""For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
 
@@ -107,6 +112,7 @@ class SessionRun:
         self._kills: KillSwitch
         self._watch: JournalWatch
         self._crowd: Crowd
+        self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = self._has_failed = False
@@ -180,7 +186,7 @@ class SessionRun:
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
             self._answers = answers_in(records(disk, files.JOURNAL))
-            await asyncio.sleep(wait_ns(begun.last_ns, self._clock.now_ns()) * 1e-9)
+            await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -268,6 +274,10 @@ class SessionRun:
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
+        bus = self.bus = Bus(self._clock, tasks, lambda seq: replayed(records(self._disk, files.JOURNAL, seq), seq))
+        session.on_rows = partial(publish, bus)
+        write = partial(self._home.write_log, self._about["id"])
+        bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
@@ -283,6 +293,7 @@ class SessionRun:
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
             await self._wind_down(operator)
+            await bus.drain(DRAIN_S)
         finally:
             pulse.stop()
             door.close()
@@ -395,7 +406,10 @@ class SessionRun:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
-        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
+        self._session = Session(
+            plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue,
+            on_rows=before.on_rows,
+        )  # fmt: skip
         for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd, self._rules):
             one.session = self._session
         self._are_entries_over = True

@@ -43,8 +43,7 @@ class Comparison:
     trades: list[FillReport] = field(default_factory=list)
     near: dict[str, Nearness] = field(default_factory=dict)
     differs: bool = False
-    is_unsettled: bool = False
-    """Whether a position differs: what its fills moved the wallet by is no difference of the wallet yet."""
+    has_moved: bool = False  # a position differs or was booked: what that brought and cost is not in our wallet yet
 
     def is_ripe(self, difference: str, last_fill_ns: int = 0) -> bool:
         """Note a difference; return whether it has been seen for long enough to be believed."""
@@ -69,17 +68,17 @@ class Comparison:
         """From when evidence is asked for."""
         return (self.before.agreed_ns or self.view.started_ns) - BEFORE_NS
 
-    def order_of(self, fill: FillReport) -> OrderReport | None:
-        """Return the order of a fill, if the venue listed it."""
-        listed = self.venue.history.get(fill.symbol, ())
-        return next((one for one in listed if one.venue_order_id == fill.venue_order_id), None)
-
     def origin_of(self, fill: FillReport) -> FillOrigin:
         """Return who asked for a fill; lists of fills do not say it, those of orders do."""
         if fill.origin != FillOrigin.ORDER:
             return fill.origin
         listed: tuple[FillReport | OrderReport, ...] = (*self.venue.reported, *self.venue.history.get(fill.symbol, ()))
         return next((one.origin for one in listed if one.venue_order_id == fill.venue_order_id), fill.origin)
+
+    def order_of(self, fill: FillReport) -> OrderReport | None:
+        """Return the order of a fill, if the venue listed it."""
+        listed = self.venue.history.get(fill.symbol, ())
+        return next((one for one in listed if one.venue_order_id == fill.venue_order_id), None)
 
     def name_of(self, fill: FillReport) -> str:
         """Return the client id of a fill's order, which venues leave out of lists of fills; "": not known."""

@@ -29,7 +29,7 @@ def compare(this: Comparison, position: OurPosition) -> None:
         _tell_mark(this, position, there[0])
     fills = this.venue.fills.get(position.symbol)
     if fills is not None and any([_feed(this, fill) for fill in fills] + [_find_lost(this, position, fills)]):
-        this.differs = this.is_unsettled = True
+        this.differs = this.has_moved = True
         return  # the desk books what is ours, and the next round sees what is left
     ours = position.qty + position.foreign
     slack = max(position.lot_size / 2, abs(ours) * limits.QUANTITY_TOLERANCE)
@@ -39,7 +39,7 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry_differs = is_alone and not differs and abs(entry - position.entry_price) > 1e-6 * position.entry_price
     if not differs and not entry_differs:
         return
-    this.is_unsettled = True
+    this.has_moved = True
     label = f"position {position.symbol} {difference:.9g}" if differs else f"entry {position.symbol} {entry:.9g}"
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):

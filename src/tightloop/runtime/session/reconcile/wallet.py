@@ -43,9 +43,9 @@ def compare(this: Comparison) -> None:
     if this.trades or this.reports:
         this.differs = True
         return  # what was found in this round moves our wallet, too
-    is_ripe = not this.is_unsettled and this.is_ripe(  # else fills that are not booked here have moved it
-        f"wallet {difference:.9g}", max((one.last_fill_ns for one in view.positions), default=0)
-    )
+    this.differs = True
+    last_ns = max((one.last_fill_ns for one in view.positions), default=0)
+    is_ripe = not this.has_moved and this.is_ripe(f"wallet {difference:.9g}", last_ns)
     if this.venue.income is None:
         this.requests.append(ListIncome(this.since))
         return

@@ -9,7 +9,7 @@ from tests.runtime.session.driver.told import Told, begun, pumped, recovered
 
 from tightloop.core.domain.enums import EventKind, TradingStatus
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
-from tightloop.runtime.session.market.rules import RulesWatch, words_of
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 
 NAN = math.nan
 
@@ -148,7 +148,7 @@ def test_what_changed_while_the_session_was_dead_is_found_at_its_first_look(watc
 
 
 def test_it_looks_again_soon_after_a_refusal_and_not_before_five_seconds_are_over(watched, monkeypatch):
-    monkeypatch.setattr("tightloop.runtime.session.market.rules.APART_S", 0.02)
+    monkeypatch.setattr("tightloop.runtime.session.driver.rules.APART_S", 0.02)
 
     async def main():
         task = asyncio.ensure_future(watched.watch.follow())
