@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -20,13 +21,14 @@ READY_MEDIAN_MAX_S, READY_WORST_S, ROUND_MAX_S = 5.0, 8.0, 10.0
 SAID_LINES = 60
 
 
-def rounds_of(seeds, **how):
+def rounds_of(seeds, *, is_fast=True, **how):
     """Yield what became of the round of each seed; the next round's twin starts while one is played."""
+    twin_of = partial(fresh_twin, is_fast=is_fast)
     with ThreadPoolExecutor(1) as ahead:
         waiting: Future | None = None
         for place, seed in enumerate(seeds):
-            twin = (waiting or ahead.submit(fresh_twin, seed)).result()
-            waiting = ahead.submit(fresh_twin, seeds[place + 1]) if place + 1 < len(seeds) else None
+            twin = (waiting or ahead.submit(twin_of, seed)).result()
+            waiting = ahead.submit(twin_of, seeds[place + 1]) if place + 1 < len(seeds) else None
             try:
                 keep = how["keep"] / str(seed) if how["keep"] is not None else None
                 yield play(seed, twin, **{**how, "keep": keep})
