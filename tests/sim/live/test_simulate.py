@@ -1,6 +1,7 @@
 """Simulated live sessions: a sample of seeds is green, traces repeat, and what is broken on purpose is found."""
 
 import pytest
+
 from sim.live import simulate
 from sim.live.planted import MUTATIONS
 from sim.live.player import play
