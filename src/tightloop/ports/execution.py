@@ -267,6 +267,8 @@ class PositionReport:
     leverage: float
     is_isolated: bool
     ts_ns: int
+    margin: float = math.nan  # of an isolated position, with its unrealised result
+    maintenance: float = math.nan  # margin below which it is liquidated
 
 
 @dataclass(frozen=True, slots=True)

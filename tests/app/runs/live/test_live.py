@@ -221,3 +221,56 @@ def test_an_account_has_one_session(twin, tmp_path, start):
     assert other.returncode == 3
     assert running["id"] in other.stdout
     assert session.stop("--flatten") == 0
+
+
+def until_said(session, text, within_s=60.0):
+    """Return the messages that have a text, once there is one."""
+    session.until(lambda _: any(text in line for line in session.said), within_s)
+    return [line for line in session.said if text in line]
+
+
+def test_others_close_liquidate_and_deleverage_and_the_books_follow(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    for kind, urgency, origin in (
+        ("liquidated", "critical", "LIQUIDATION"), ("adl", "critical", "ADL"), ("closed_by_hand", "warning", "MANUAL"),
+    ):  # fmt: skip
+        fast.ask("fault", {"kind": kind, "count": 1})
+        assert f"{urgency}: " in until_said(session, f" {origin}: ", 90.0)[0]
+    found = " ".join(session.said)
+    assert "that no income explains" not in found
+    session.stop("--flatten")
+    left = differences(fast.truth(), show(tmp_path))  # one trade may be booked in two parts: money and positions count
+    assert [one for one in left if not one.startswith("fills: ")] == []
+
+
+def test_increments_that_the_venue_changes_are_those_of_the_next_orders(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    fast.ask("fault", {"kind": "increments_changed", "symbol": "BTCUSDT", "value": 50})
+    (said,) = until_said(session, "rules BTCUSDT")
+    assert "price_increment 0.1 is 5.0" in said
+    before = {row["order_id"] for row in fast.truth()["orders"]}
+
+    def priced():
+        rows = [row for row in fast.truth()["orders"] if row["symbol"] == "BTCUSDT" and row["order_id"] not in before]
+        return [row["price"] for row in rows if row["price"]], [row["stop_price"] for row in rows if row["stop_price"]]
+
+    session.until(lambda _: all(priced()))
+    assert [price for found in priced() for price in found if price % 5.0] == []
+    session.stop("--flatten")
+    assert differences(fast.truth(), show(tmp_path)) == []
+
+
+def test_a_symbol_that_is_delisted_takes_no_more_entries(fast, tmp_path, start):
+    session = start(fast)
+    session.until(traded)
+    fast.ask("fault", {"kind": "delisted", "symbol": "BTCUSDT"})
+    (said,) = until_said(session, "rules BTCUSDT")
+    assert "delisted (SETTLING): no entries" in said
+    seq = session.shown["seq"]
+    asked = len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"])
+    session.until(lambda shown: shown["seq"] > seq + 400)
+    assert len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"]) == asked
+    session.stop("--flatten")
+    assert differences(fast.truth(), show(tmp_path)) == []

@@ -324,3 +324,26 @@ def test_the_mark_and_the_liquidation_price_are_told_each_round(liquidation: flo
     (answer,) = result.answers
     assert (answer.kind, answer.price, answer.stop_price) == (EventKind.MARK_REPORTED, 99.0, liquidation)
     assert [one.urgency for one in result.findings] == ([urgency] if urgency is not None else [])
+
+
+def test_nearness_to_liquidation_is_found_once() -> None:
+    near = venue(positions=held(1.0, liquidation=95.0))
+    first = reconcile(view(LONG), near, Suspicions(1))
+    again = reconcile(view(LONG), near, first.suspicions)
+    assert [[one.kind for one in found.findings] for found in (first, again)] == [[FindingKind.LIQUIDATION_NEAR], []]
+
+
+def test_a_reported_fill_is_believed_at_once_and_its_loss_is_not_missing_from_the_wallet() -> None:
+    reported = fill("t1", -1.0, 0.5, origin=FillOrigin.LIQUIDATION)
+    result = reconcile(view(LONG), venue(wallet=9_990.0, reported=(reported,)), Suspicions(1))
+    (answer,) = result.answers
+    assert (answer.kind, answer.origin, answer.qty) == (EventKind.FILL_FOUND, Origin.LIQUIDATION, 1.0)
+    assert [(one.kind, one.urgency) for one in result.findings] == [(FindingKind.FORCED, Urgency.CRITICAL)]
+    assert [one for one in result.suspicions.since_ns if one.startswith("wallet")] == []
+
+
+def test_who_asked_for_a_listed_fill_is_found_in_the_list_of_orders() -> None:
+    of_venue = order("autoclose-1", venue_order_id="v9", origin=FillOrigin.LIQUIDATION)
+    there = venue(fills={BTC: (fill("t1", -1.0, 20.0),)}, history={BTC: (of_venue,)})
+    (answer,) = twice(view(LONG), there)[1].answers
+    assert answer.origin == Origin.LIQUIDATION

@@ -11,6 +11,7 @@ import yaml
 from tightloop.adapters.data import recorded
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
+from tightloop.app.markets import recorded as recorded_market
 from tightloop.app.runs.live import files
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import BookRow
@@ -46,6 +47,8 @@ def write_catalog(home: Home, about: Mapping[str, Any], out: Path) -> dict[str, 
         rates = mine[mine["kind"] == int(EventKind.FUNDING_RATE)]
         recorded.write_funding(out, instrument, _columns(rates, _RATES))
         counts["funding"] += len(rates)
+        for folder, kinds in recorded_market.TOLD.items():
+            recorded.write_events(out, folder, instrument, mine[np.isin(mine["kind"], kinds)])
     recorded.write_rules(out, _rules_text(about["rules"], rules_of(strategies)))
     said = {name: about[name] for name in ("id", "mode", "venue", "config_hash")}
     recorded.write_origin(out, str(yaml.safe_dump(said, sort_keys=False)))

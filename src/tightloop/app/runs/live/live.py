@@ -32,7 +32,7 @@ from tightloop.app.runs.live.run import (
     loop_factory,
 )
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
-from tightloop.core.domain.enums import EventKind, Pause, SessionControl
+from tightloop.core.domain.enums import EventKind, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
@@ -52,6 +52,7 @@ from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
 from tightloop.runtime.session.reconcile.records import Finding
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 
 ROUND_S, ROUND_SOON_S = 10.0, 1.0
 QUICK_S = (0.2, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 5.0)
@@ -328,12 +329,23 @@ class LiveRun(SessionRun):
     def _on_answer(self, answer: VenueAnswer) -> None:
         if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
             self._rounds.filled_ns[answer.instrument] = self._venue_ns()
+        elif answer.reason in (Reason.RULES_CHANGED, Reason.DELISTED):
+            self._rules.soon.set()
+
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Give the desk what it rounds by, before the step makes orders by it."""
+        super()._on_rules(change)
+        if change.now is not None:
+            self._account.relist(
+                change.instrument, change.now.price_increment, change.now.lot_size, change.now.multiplier
+            )
 
     def _on_strange(self, report: ex.Report) -> None:
         if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
             self._rounds.want_income()
             self._look_soon.set()
         elif isinstance(report, ex.FillReport):
+            self._rounds.reported.append(report)
             self._look_soon.set()
 
     def _on_finding(self, finding: Finding) -> None:

@@ -15,21 +15,23 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tightloop.adapters.stores.home import Lease
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.sockets import MarketSockets
 from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -37,11 +39,13 @@ from tightloop.model.times import iso
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
-from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.bus import Bus
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
+from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
+from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
@@ -51,13 +55,16 @@ from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import Intake
+from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
 if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
-SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
+DRAIN_S = 1.0
+"""For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
+SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
 
 
@@ -96,6 +103,7 @@ class SessionRun:
         self._journal: Journal
         self._disk: Disk
         self._pulse: Pulse
+        self._public: MarketSockets
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
@@ -104,11 +112,13 @@ class SessionRun:
         self._kills: KillSwitch
         self._watch: JournalWatch
         self._crowd: Crowd
+        self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
+        self._rules: RulesWatch
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -251,15 +261,23 @@ class SessionRun:
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
-        for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
-            tasks.start(plan.name, self._socket(plan).run)
+        lost = [] if self._books is None else [self._books.lost]
+        public = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        public.start(tasks, kinds)
+        self._public = public
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
+        self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
+        tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
+        bus = self.bus = Bus(self._clock, tasks, lambda seq: replayed(records(self._disk, files.JOURNAL, seq), seq))
+        session.on_rows = partial(publish, bus)
+        write = partial(self._home.write_log, self._about["id"])
+        bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
@@ -275,6 +293,7 @@ class SessionRun:
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
             await self._wind_down(operator)
+            await bus.drain(DRAIN_S)
         finally:
             pulse.stop()
             door.close()
@@ -321,37 +340,11 @@ class SessionRun:
     def _on_late(self, late_ns: int) -> None:
         """Ask for what was missed while the process was stopped or the machine slept."""
         self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
-        self._feed.lost()
-        self._catch_up()
+        self._public.miss()
 
-    def _socket(self, plan: SocketPlan) -> SupervisedSocket:
-        async def same() -> SocketPlan:
-            return plan
-
-        use = SocketUse(same, None, lambda: self._clock.now_ns() // 1_000_000, SILENCE_S)
-        chance = random.Random(f"{self._about['id']} {plan.name}").random
-        return SupervisedSocket(
-            use, self._venue.dialect, self._transport, self._clock, chance, self._feed.take, self._on_socket
-        )
-
-    def _on_socket(self, change: SocketChange) -> None:
-        """Follow the state of a socket: what was missed while it was gone is asked for once it is open again."""
-        self._sockets[change.name] = change.state.value
-        if change.state is SocketState.BACKOFF:
-            self._feed.lost()
-            if self._books is not None:
-                self._books.lost()
-            self._say(f"{change.name}: {change.reason}")
-        elif change.state is SocketState.OPEN:
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        task = asyncio.ensure_future(self._feed.catch_up())
-        task.add_done_callback(self._on_caught_up)
-
-    def _on_caught_up(self, task: asyncio.Future[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._say(f"missed prints were not told: {task.exception()}")
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Say what the venue has changed; the step is told next."""
+        self._say(f"warning: rules {words_of(change)}")
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
@@ -413,8 +406,11 @@ class SessionRun:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
-        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
-        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd):
+        self._session = Session(
+            plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue,
+            on_rows=before.on_rows,
+        )  # fmt: skip
+        for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd, self._rules):
             one.session = self._session
         self._are_entries_over = True
         self._operator.refuse_entries()

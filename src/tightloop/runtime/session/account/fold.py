@@ -90,6 +90,11 @@ class AccountFold:
             outputs = desk.on_holding(given.number, *inputs.holding_of(given.body), now_ns)
         elif kind == InputKind.OFFSET:
             outputs = desk.on_offset(given.number, now_ns)
+        elif kind == InputKind.LISTED:
+            increment, lot, multiplier = inputs.listed_of(given.body)
+            listed = desk.state.listed[given.number]
+            listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
+            outputs = desk.on_listed(given.number, listed, now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)

@@ -23,6 +23,7 @@ from tightloop.runtime.session.desk.records import VenueAnswer
 _HEAD = struct.Struct("<BBqq")
 _PRICES = struct.Struct("<4d")
 _HOLDING = struct.Struct("<2d")
+_LISTED = struct.Struct("<3d")
 COMPRESSED_ABOVE = 256
 _REPORTS: Mapping[str, type[FillReport | OrderReport]] = MappingProxyType(
     {"FillReport": FillReport, "OrderReport": OrderReport}
@@ -45,6 +46,7 @@ class InputKind(IntEnum):
     RESTART = 10  # the epoch of another life
     COMPARED = 11  # what a comparison with the venue found: a Compared, as JSON
     BEGUN = 12  # the epoch of the first life
+    LISTED = 13  # instrument; its new rules: price increment, lot, multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,17 @@ def holding_of(body: bytes) -> tuple[float, float]:
     """Return ours and foreign."""
     ours, foreign = _HOLDING.unpack(body)
     return ours, foreign
+
+
+def listed_body(price_increment: float, lot_size: float, multiplier: float) -> bytes:
+    """Return the body of a LISTED."""
+    return _LISTED.pack(price_increment, lot_size, multiplier)
+
+
+def listed_of(body: bytes) -> tuple[float, float, float]:
+    """Return price increment, lot and multiplier."""
+    price_increment, lot_size, multiplier = _LISTED.unpack(body)
+    return price_increment, lot_size, multiplier
 
 
 @dataclass(frozen=True, slots=True)

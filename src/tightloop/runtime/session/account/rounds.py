@@ -8,7 +8,7 @@ round of a session, what the wallet has beyond its capital is told to be outside
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tightloop.core.domain.enums import Correction, EventKind
 from tightloop.core.domain.types import Record
@@ -24,6 +24,7 @@ from tightloop.runtime.session.driver.view import View, number
 from tightloop.runtime.session.market.feed import VenueRefused
 from tightloop.runtime.session.reconcile import records, rounds
 from tightloop.runtime.session.reconcile.comparison import BEFORE_NS
+from tightloop.runtime.session.reconcile.margin import Nearness
 from tightloop.runtime.session.reconcile.records import Finding, OurPosition, OurView, Suspicions, VenueRound
 
 EVIDENCE = (ex.ListFills, ex.ListOrders, ex.ListIncome)
@@ -57,6 +58,9 @@ class Rounds:
     wanted: list[ex.Request] = field(default_factory=list)
     had_foreign: bool = False
     since_ns: dict[str, int] = field(default_factory=dict)
+    near: dict[str, Nearness] = field(default_factory=dict)
+    reported: list[ex.FillReport] = field(default_factory=list)
+    """Fills of no order here that the private stream has told of, until they are booked."""
     is_first: bool = True
 
     def want_fills(self) -> None:
@@ -87,10 +91,13 @@ class Rounds:
             self.is_new = False
             self.settle()
         fold = self.driver.fold
+        self._forget_booked()
+        theirs = replace(theirs, reported=tuple(self.reported))
         view = self._view()
-        before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys))
+        before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
         self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
+        self.near = dict(found.suspicions.near)
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
         if found.answers or found.reports or found.doubts or keys or agreed_ns:
@@ -104,6 +111,15 @@ class Rounds:
         self.hold()
         await self._carry_out(found.requests)
         return found.is_agreed
+
+    def _forget_booked(self) -> None:
+        """Forget reported fills that are booked, that are old, or that are of other symbols."""
+        since_ns, keys, key_of = self.now_ns() - BEFORE_NS, self.driver.fold.keys, self.driver.fold.key_of
+        self.reported = [
+            one
+            for one in self.reported
+            if one.symbol in self.symbols and one.ts_ns >= since_ns and key_of(one.symbol, one.trade_id) not in keys
+        ]
 
     async def _ask(self) -> VenueRound:
         """Ask one round, with the evidence that the last one wanted."""

@@ -81,6 +81,7 @@ class MarketFeed:
     _awaited_ns: dict[str, int] = field(default_factory=dict)
     _last_id: dict[str, int] = field(default_factory=dict)
     _held: list[Print] | None = None
+    _is_other_lost: bool = False
 
     async def ask(self, request: PublicRequest) -> list[Market]:
         """Ask the venue; raises VenueRefused, NotSent or NoAnswer."""
@@ -96,14 +97,28 @@ class MarketFeed:
         self._last_id = {symbol: last_id for symbol, last_id in last_ids.items() if last_id > 0}
         self.lost()
 
-    def lost(self) -> None:
-        """Note that a socket is gone: prints are missing, and new ones wait until the missing ones were asked for."""
+    def lost(self, *, has_prints: bool = True) -> None:
+        """Note that a socket is gone, and tell it, once for each loss.
+
+        ``has_prints``: prints are missing then, and new ones wait until the missing ones were asked for.
+        """
+        if not has_prints:
+            if not self._is_other_lost:
+                self._tell(FeedState.DOWN)
+            self._is_other_lost = True
+            return
         if self.bars is not None:
             for instrument in self.symbols.values():
                 self.bars.lose(instrument)
-        if self._last_id and self._held is None:
+        if self._held is None:
             self._held = []
             self._tell(FeedState.DOWN)
+
+    def regained(self) -> None:
+        """Note that a socket without prints is open again."""
+        if self._is_other_lost and self._held is None:
+            self._tell(FeedState.UP)
+        self._is_other_lost = False
 
     async def catch_up(self) -> None:
         """Put the prints that were missed, as far as the venue still has them, then those that waited."""
@@ -115,10 +130,24 @@ class MarketFeed:
                     if type(found) is Print:
                         self._take_print(found)
         finally:  # what was not reached stays a jump of ids
+            if self.bars is not None:
+                for instrument in self.symbols.values():
+                    self.bars.regain(instrument)
             self._tell(FeedState.UP)
             held, self._held = self._held, None
             for fact in held or ():
                 self._take_print(fact)
+
+    async def has_missed(self) -> bool:
+        """Return whether the venue has prints that did not come: a quiet market and a dead socket look alike.
+
+        Raises what ``ask`` does. Where no print ever came, silence counts as a loss.
+        """
+        for symbol, last_id in sorted(self._last_id.items()):
+            found = [one.trade_id for one in await self.ask(ListRecentTrades(symbol, 1)) if type(one) is Print]
+            if any(trade_id > max(last_id, self._last_id[symbol]) for trade_id in found):
+                return True
+        return not self._last_id
 
     def _tell(self, state: FeedState) -> None:
         """Put a FEED_STATE for every instrument."""

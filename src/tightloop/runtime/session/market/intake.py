@@ -154,13 +154,13 @@ class Intake:
         if not len(self) or self.is_full:
             self.put_event(event)
             return
-        head = self._head % self._capacity
+        head = self._head % self.capacity
         stamp = int(self.rows[head]["ts_init_ns"]) - 1
         if stamp <= int(self.rows[head - 1]["ts_init_ns"]):
             self.put_event(event)  # no time is left between the last fact that was taken and the next
             return
         self._head -= 1
-        slot = self._head % self._capacity
+        slot = self._head % self.capacity
         row = self.rows[slot : slot + 1]
         row[:] = event
         row["ts_init_ns"] = row["ts_event_ns"] = stamp

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tightloop.ports.execution import FillReport, OrderReport, Report, Request
+from tightloop.ports.execution import FillOrigin, FillReport, OrderReport, Report, Request
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import SECOND_NS, Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile.margin import Nearness
 from tightloop.runtime.session.reconcile.records import Finding, FindingKind, OurView, Suspicions, VenueRound
 
 APART_NS = 10 * SECOND_NS
@@ -40,6 +41,7 @@ class Comparison:
     requests: list[Request] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     trades: list[FillReport] = field(default_factory=list)
+    near: dict[str, Nearness] = field(default_factory=dict)
     differs: bool = False
     has_moved: bool = False  # a position differs or was booked: what that brought and cost is not in our wallet yet
 
@@ -65,6 +67,13 @@ class Comparison:
     def since(self) -> int:
         """From when evidence is asked for."""
         return (self.before.agreed_ns or self.view.started_ns) - BEFORE_NS
+
+    def origin_of(self, fill: FillReport) -> FillOrigin:
+        """Return who asked for a fill; lists of fills do not say it, those of orders do."""
+        if fill.origin != FillOrigin.ORDER:
+            return fill.origin
+        listed: tuple[FillReport | OrderReport, ...] = (*self.venue.reported, *self.venue.history.get(fill.symbol, ()))
+        return next((one.origin for one in listed if one.venue_order_id == fill.venue_order_id), fill.origin)
 
     def order_of(self, fill: FillReport) -> OrderReport | None:
         """Return the order of a fill, if the venue listed it."""

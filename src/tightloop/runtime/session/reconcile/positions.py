@@ -9,11 +9,9 @@ from tightloop.core.domain.enums import EventKind, Origin
 from tightloop.ports.execution import FillOrigin, FillReport, ListFills, ListOrders, PositionReport
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
+from tightloop.runtime.session.reconcile import margin
 from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind, OurPosition
-
-DISTANCES = ((0.10, Urgency.CRITICAL), (0.20, Urgency.WARNING), (0.30, Urgency.INFO))
-"""Distance of the mark to the liquidation price, as a share of the mark, and how urgent it is."""
 
 _FORCED = {
     FillOrigin.LIQUIDATION: Origin.LIQUIDATION,
@@ -46,6 +44,12 @@ def compare(this: Comparison, position: OurPosition) -> None:
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):
         _correct(this, position, difference, entry)
+        return
+    reported = [one for one in this.venue.reported if one.symbol == position.symbol]
+    told = _explanation(this, reported, difference, slack) if differs else None
+    if told is not None and all(_is_sure(this, fill) for fill in told):
+        del this.since_ns[label]
+        _book(this, position, told)
         return
     if fills is None or not is_ripe:
         this.requests.append(ListFills(position.symbol, this.since))
@@ -98,9 +102,14 @@ def _whose(this: Comparison, fill: FillReport) -> Whose:
     return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
 
 
+def _is_sure(this: Comparison, fill: FillReport) -> bool:
+    """Return whether it is known who made the order of a fill: of one with a name of ours, when it was made."""
+    return ids.decode(this.name_of(fill)) is None or this.order_of(fill) is not None
+
+
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
     """Return whether a fill is of an order that is known here."""
-    return fill.origin == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
+    return this.origin_of(fill) == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
 
 
 def _explanation(
@@ -122,9 +131,8 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     for fill in fills:
         key = this.key_of(fill.trade_id, fill.symbol)
         this.keys.append(key)
-        whose, order = _whose(this, fill), this.order_of(fill)
-        marked = fill.origin if fill.origin != FillOrigin.ORDER or order is None else order.origin
-        origin = _FORCED.get(marked, Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
+        whose = _whose(this, fill)
+        origin = _FORCED.get(this.origin_of(fill), Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,
@@ -199,9 +207,9 @@ def _tell_mark(this: Comparison, position: OurPosition, there: PositionReport) -
     liquidation = max(0.0, there.liquidation_price)
     answer = VenueAnswer(EventKind.MARK_REPORTED, instance=position.instance, instrument=position.instrument)
     this.answers.append(replace(answer, price=there.mark, stop_price=liquidation, ts_event_ns=there.ts_ns))
-    distance = abs(there.mark - liquidation) / there.mark
-    for limit, urgency in DISTANCES:
-        if liquidation and distance < limit:
-            text = f"the mark is {distance:.1%} from the liquidation price"
-            this.find(FindingKind.LIQUIDATION_NEAR, urgency, position.symbol, text, ours=liquidation, theirs=there.mark)
-            return
+    near, crossed = margin.crossings(there, this.before.near.get(position.symbol, margin.FAR))
+    if near != margin.FAR:
+        this.near[position.symbol] = near
+    for one in crossed:
+        numbers = {"ours": liquidation, "theirs": there.mark}
+        this.find(FindingKind.LIQUIDATION_NEAR, one.urgency, position.symbol, one.text, **numbers)

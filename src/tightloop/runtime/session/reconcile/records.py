@@ -15,6 +15,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
 from tightloop.runtime.session.desk.state import State, Wire
+from tightloop.runtime.session.reconcile.margin import Nearness
 
 
 class FindingKind(IntEnum):
@@ -100,7 +101,10 @@ class OurView:
 
 @dataclass(frozen=True, slots=True)
 class VenueRound:
-    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for."""
+    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for.
+
+    ``reported``: fills of no order here, from the private stream; what they explain is believed at once.
+    """
 
     orders: tuple[OrderReport, ...]
     positions: tuple[PositionReport, ...]
@@ -108,6 +112,7 @@ class VenueRound:
     fills: Mapping[str, tuple[FillReport, ...]] = field(default_factory=dict)
     history: Mapping[str, tuple[OrderReport, ...]] = field(default_factory=dict)
     income: tuple[IncomeReport, ...] | None = None
+    reported: tuple[FillReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Suspicions:
     agreed_ns: int = 0  # 0: no round has been yet
     since_ns: Mapping[str, int] = field(default_factory=dict)
     keys: tuple[int, ...] = ()
+    near: Mapping[str, Nearness] = field(default_factory=dict)  # by symbol: how near a liquidation was told to be
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def reconcile(view: OurView, venue: VenueRound, before: Suspicions) -> Reconcile
         positions.compare(this, position)
     wallet.compare(this)
     agreed_ns = before.agreed_ns if this.differs else view.now_ns
-    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys[-KEYS_MAX:]))
+    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys[-KEYS_MAX:]), this.near)
     return Reconciled(
         tuple(this.answers),
         tuple(this.reports),

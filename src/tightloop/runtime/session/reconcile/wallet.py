@@ -40,6 +40,9 @@ def compare(this: Comparison) -> None:
     difference = wallets[0] - view.wallet - _book_recorded(this, wallets[0])
     if abs(difference) <= max(WALLET_MIN, WALLET_SHARE * abs(view.wallet)):
         return
+    if this.trades or this.reports:
+        this.differs = True
+        return  # what was found in this round moves our wallet, too
     this.differs = True
     last_ns = max((one.last_fill_ns for one in view.positions), default=0)
     is_ripe = not this.has_moved and this.is_ripe(f"wallet {difference:.9g}", last_ns)

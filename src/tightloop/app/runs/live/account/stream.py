@@ -5,7 +5,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState, SocketUse, SupervisedSocket
+from tightloop.adapters.venues._shared.sockets import (
+    SocketChange,
+    SocketState,
+    SocketUse,
+    SupervisedSocket,
+    backoff_words,
+)
 from tightloop.app.runs.live.account.client import AccountClient
 from tightloop.app.runs.live.venues import TROUBLE
 from tightloop.ports import execution as ex
@@ -80,7 +86,7 @@ class ReportStream:
     def _on_change(self, change: SocketChange) -> None:
         self.sockets[change.name] = change.state.value
         if change.state is SocketState.BACKOFF:
-            self.say(f"{change.name or TASK}: {change.reason}")
+            self.say(backoff_words(change, TASK))
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(GONE_S, self._miss)
         elif change.state is SocketState.OPEN:

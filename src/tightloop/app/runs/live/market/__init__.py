@@ -1,1 +1,1 @@
-"""What a session asks of a venue's market beside its streams: bars of the past, snapshots of order books."""
+"""A venue's public market: its sockets, order books by them, and bars of the past."""
