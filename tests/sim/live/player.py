@@ -382,6 +382,11 @@ class Player:
             self._act(what)
         self.quiet_from_s = self.world.now_s
 
+    def _is_well(self):
+        """Return whether a process runs that is not about to be ended."""
+        life = self.life
+        return life is not None and not life.is_dead and (life.dies_at is None or life.dies_at < life.await_count)
+
     def _look(self):
         if self.life is not None and not self.life.is_dead:
             if self.second is not None:  # one loop has one handler of errors, and it is the first engine's
@@ -389,7 +394,7 @@ class Player:
             self.watch.look()
         if self.quiet_from_s is not None and self.settled_s is None:
             now_s = self.world.now_s
-            if self.life is not None and not self.life.is_dead and self.watch.is_settled():
+            if self._is_well() and self.watch.is_settled():
                 self.settled_s = now_s
                 self._say("settled")
                 self._end()

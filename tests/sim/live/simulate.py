@@ -56,7 +56,9 @@ def differing(first, count, traces, hash_seed="2"):
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     again = dict(line.split()[:2] for line in found.stdout.splitlines() if line[:1].isdigit())
-    return [seed for seed in range(first, first + count) if again.get(str(seed)) != traces[seed]]
+    if len(again) != count:
+        raise RuntimeError(f"the other process played {len(again)} of {count} seeds: {found.stderr[-2_000:]}")
+    return [seed for seed in range(first, first + count) if again[str(seed)] != traces[seed]]
 
 
 def find_planted(name, seeds):
