@@ -115,8 +115,8 @@ def test_a_live_session_has_the_venue_s_names_in_its_rows_and_a_rebuild_the_same
     followed = tables(home, session)
     truth = twin.truth()
     mine = [row for row in truth["fills"] if row["client_id"].startswith("tl")]
-    theirs = {(str(row["trade_id"]), row["qty"], row["price"], row["fee"]) for row in mine}
-    ours = {(row["venue_trade_id"], row["qty"], row["price"], row["fee"]) for row in followed["fills"]}
+    theirs = {(str(row["trade_id"]), row["qty"], row["price"], round(row["fee"], 9)) for row in mine}
+    ours = {(row["venue_trade_id"], row["qty"], row["price"], round(row["fee"], 9)) for row in followed["fills"]}
     assert ours == theirs
     clients = {row["client_id"] for row in followed["orders"]}  # of an order with several attempts, that of the last
     assert sum(row["client_id"] in clients for row in mine) >= len(mine) / 2
