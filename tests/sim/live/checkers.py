@@ -163,7 +163,7 @@ class Watch:
         if call.method != "POST" or not parts.path.endswith("/order"):
             return
         said = parse_qs(parts.query + "&" + call.body.decode())
-        if said.get("reduceOnly", ["false"])[0] == "true" or (run := self._run()) is None:
+        if said.get("reduceOnly", ["false"])[0] == "true" or self._run() is None:
             return
         name = ids.decode(said["newClientOrderId"][0])
         if name is None:
@@ -175,7 +175,7 @@ class Watch:
     # Settled
 
     def is_settled(self):
-        """Return whether the session is ready, and the venue's truth is its view (C2); ``unsettled`` says what is not."""
+        """Return whether the session is ready and has the venue's truth (C2); ``unsettled`` says what it lacks."""
         run = self._run()
         if run is None:
             self.unsettled = f"no session takes requests; last errors {self._player.errors[-2:]}"

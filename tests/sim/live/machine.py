@@ -16,7 +16,9 @@ class SimulatedMachine(Machine):
     """What a life finds. ``operator`` and ``show`` are those of the session once it takes requests."""
 
     def __init__(self, life, home, segments):
-        self.life, self.home, self.clock, self.segments = life, home, life.clock, segments
+        super().__init__(home)
+        self.life, self.clock, self.segments = life, life.clock, segments
+        self._is_followed = False
         self.operator = self.show = self.signal = None
         self.transport = life.transport
 

@@ -1,7 +1,7 @@
 """A small market for the exchange twin: two symbols, a few prints and quotes a second, moods that change.
 
-A mood is a drift and a noise for some seconds, so that strategies enter and leave, stops are hit and targets are reached
-within a minute. Equal seeds give equal rows.
+A mood is a drift and a noise for some seconds, so that strategies enter and leave, stops are hit and targets
+are reached within a minute. Equal seeds give equal rows.
 """
 
 import random

@@ -10,11 +10,10 @@ from functools import partial, wraps
 from unittest.mock import patch
 
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
-from tightloop.app.runs.live import kills
+from tightloop.app.runs.live.watching import kills
 from tightloop.core.domain.enums import OrderState, SessionControl
 from tightloop.ports.execution import NoSuchOrder, RefusalKind
 from tightloop.runtime.session.account import driver, recovery, rounds
-from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.desk import fills, ids, lanes, machine, reports
 from tightloop.runtime.session.desk.state import Wire
 from tightloop.runtime.session.desk.styles import stops
@@ -74,17 +73,6 @@ def absent_at_once(inner, turn, order, attempt, reply):
         look_ups.prove(turn, order, attempt)
     else:
         inner(turn, order, attempt, reply)
-
-
-_held = []
-
-
-def disordered(inner, self, frame):
-    """Each second frame of the private stream is taken before the first, and one may be left."""
-    _held.append(frame)
-    if len(_held) == 2:
-        while _held:
-            inner(self, _held.pop())
 
 
 def frees_unknown(inner, turn, order, attempt, reply):
@@ -162,24 +150,11 @@ def slow_probe(inner, turn, lane, lane_state):
         lane_state.probe_ns = turn.state.now_ns + lanes.PROBE_AFTER_NS
 
 
-def no_funding(inner, self, *arguments):
-    """What moved the wallet is not asked for."""
-
-
-def forgets_keys(inner, self):
-    saved = inner(self)
-    self.keys.clear()
-    return saved
-
-
 def claims_less(inner, turn, attempt, cum_qty, average_price):
+    """The report that came last counts, though it may be an old one."""
     inner(turn, attempt, cum_qty, average_price)
     if cum_qty == cum_qty:
         attempt.claimed_qty = cum_qty
-
-
-def no_lost_fills(inner, this, position, found):
-    return inner(this, position, [])
 
 
 def stop_later(inner, turn, order):
@@ -187,10 +162,6 @@ def stop_later(inner, turn, order):
     if not order.attempts and turn.state.now_ns < order.wanted.ts_ns + 20_000_000_000:
         return order.wanted.ts_ns + 20_000_000_000
     return inner(turn, order)
-
-
-def fills_of_others(inner, turn, report):
-    """A fill that names an order which is not mapped yet is left out."""
 
 
 def ended_forgotten(inner, turn, epoch):
@@ -202,10 +173,6 @@ def ended_forgotten(inner, turn, epoch):
     inner(turn, epoch)
 
 
-def repeats(inner, self, instrument, price, qty, trade_id, is_buyer_maker, ts_event_ns):
-    inner(self, instrument, price, qty, trade_id, is_buyer_maker, ts_event_ns)
-
-
 MUTATIONS = {
     "drop the epoch from ids": [(ids.ClientId, "text", no_epoch)],
     "send again what has no answer": [(submits, "become_unknown", resend)],
@@ -214,7 +181,7 @@ MUTATIONS = {
     "release the reservation of an unknown order": [(submits, "become_unknown", release_unknown)],
     "forget the ASK record": [(driver.Journal, "append", no_ask)],
     "take no such order as absent at once": [(look_ups, "on_look_up", absent_at_once)],
-    "lose the order of reports": [(AccountDriver, "frame", disordered)],
+    "lose the order of reports": [(fills, "claim", claims_less)],
     "ignore the kill switch after a restart": [(kills.KillSwitch, "look", kill_after_restart)],
     "free the symbol of an unknown order by its cancel": [(cancels, "on_reply", frees_unknown)],
     "believe that a cancel which finds nothing has canceled": [(cancels, "on_reply", cancel_believed)],
@@ -227,10 +194,12 @@ MUTATIONS = {
     "leave out commands the desk did not get": [(recovery.AccountRepetition, "missed", not_missed)],
     "leave out answers the step did not get": [(recovery.AccountRepetition, "go_on", no_answers)],
     "probe for exits as for entries": [(lanes, "_fail", slow_probe)],
-    "ask for no income": [(rounds.Rounds, "want_income", no_funding)],
+    "ask for no income": [(rounds.Rounds, "want_income", nothing)],
     "never look up": [(look_ups, "begin", nothing)],
     "ask for no fills that are missing": [(fills, "_note_gap", nothing)],
-    "leave a stop for later": [(machine, "_STYLES", {**machine._STYLES, machine.Style.STOP: partial(stop_later, stops.advance)})],
+    "leave a stop for later": [
+        (machine, "_STYLES", {**machine._STYLES, machine.Style.STOP: partial(stop_later, stops.advance)})
+    ],
     "forget resting orders at a restart": [(machine, "restart", ended_forgotten)],
     "cancel nothing that the venue has and the journal lost": [(reconcile_orders, "_take_lost", nothing)],
 }  # fmt: skip
@@ -254,7 +223,6 @@ def replaced(owner, name, replacement):
 @contextlib.contextmanager
 def planted(name):
     """Break a promise for the time of the context."""
-    _held.clear()
     with contextlib.ExitStack() as stack:
         for owner, attribute, replacement in MUTATIONS[name]:
             stack.enter_context(patch.object(owner, attribute, replaced(owner, attribute, replacement)))

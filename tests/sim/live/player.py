@@ -137,7 +137,7 @@ class Player:
         if self.lives and self.draw.random() < 0.15 and self.quiet_from_s is None and len(self.lives) > 1:
             life.dies_at = self.draw.randint(1, 150)  # in recovery, too
         machine = self.machine = SimulatedMachine(life, self.home, self._segments())
-        life.transport.on_send = self.watch.on_send
+        life.transport.on_send = self._on_send
         names, wait_s = (self.scenario.strategy,), 0.0
         try:
             over = life.run(lambda _: live.life(names, OPTIONS, self._say, nothing, machine), limit_s=400.0)
@@ -204,7 +204,14 @@ class Player:
             self.had_power_loss = True
         self._loses_power = False
 
-    _loses_power = False
+    _loses_power = _dies_after_order = False
+
+    def _on_send(self, call):
+        """Let the checkers look at a request; end the process soon after an order has left, where that is wanted."""
+        self.watch.on_send(call)
+        if self._dies_after_order and call.method == "POST" and "rder" in call.url:
+            self._dies_after_order = False
+            self.life.dies_at = self.life.await_count + self.draw.randint(1, 6)
 
     _is_over = False
 
@@ -224,7 +231,9 @@ class Player:
             self.hits[kind] += 1
             self._loses_power = kind == "power_loss" or (kind == "torn_write" and self.draw.random() < 0.5)
             if kind in ("kill", "power_loss"):
-                self.life.dies_at = self.life.await_count + self.draw.randint(1, 60)
+                self._dies_after_order = self.draw.random() < 0.5
+                if not self._dies_after_order:
+                    self.life.dies_at = self.life.await_count + self.draw.randint(1, 60)
             else:
                 for disk in self.disks:
                     disk.stop_at = self.draw.randint(0, 40)

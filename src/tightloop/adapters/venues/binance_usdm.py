@@ -137,11 +137,11 @@ def _order(row: Row) -> ex.OrderReport:
         by_kind = _ENDS.get(row.get("timeInForce", ""), by_kind)
         reason = _EXPIRY_REASONS.get(str(row.get("er")), by_kind)
     return ex.OrderReport(
-        client_id=string(row["clientOrderId"]), origin=_origin(row), venue_order_id=str(whole(row["orderId"])),
-        symbol=string(row["symbol"]), side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
-        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")), price=positive(row.get("price")),
-        stop_price=positive(row.get("stopPrice")), is_reduce_only=flag(row["reduceOnly"]), is_conditional=False,
-        ts_ns=ns(row["updateTime"]), made_ns=ns(row.get("time", 0)),
+        client_id=string(row["clientOrderId"]), venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
+        side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
+        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")), made_ns=ns(row.get("time", 0)),
+        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")), is_conditional=False,
+        is_reduce_only=flag(row["reduceOnly"]), ts_ns=ns(row["updateTime"]), origin=_origin(row),
     )  # fmt: skip
 
 
@@ -157,12 +157,11 @@ def _algo_order(row: Row) -> ex.OrderReport:
         reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else by_words
     return ex.OrderReport(
         client_id=string(row["clientAlgoId"]), venue_order_id=str(whole(row["algoId"])), symbol=string(row["symbol"]),
-        side=Side[row["side"]], state=state, reason=reason, qty=qty,
+        side=Side[row["side"]], state=state, reason=reason, qty=qty, made_ns=ns(row.get("createTime", 0)),
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
         ts_ns=ns(row["updateTime"]), triggered_id=str(row.get("actualOrderId") or ""), text=words[:WORDS_MAX],
-        made_ns=ns(row.get("createTime", 0)),
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from tightloop.app.runs.live import control, files
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.journal import RecordKind, records
 
-UP, DOWN = 1.07, 0.93
-"""What a price is multiplied with: to enter, to leave."""
+UP, DOWN = 1.045, 0.955
+"""What a price is multiplied with: to enter, to leave. The venue refuses orders that are 5 % off its mark."""
 
 STRATEGY = """
 name: pushed
@@ -82,7 +82,7 @@ class Pushed(Live):
 
     def ready(self):
         """Return the view once entries may be made."""
-        return self.wait(lambda shown: shown["state"] == "RUNNING" and shown["is_ready"])
+        return self.wait(lambda shown: shown["state"] == "RUNNING" and shown["is_ready"], 60.0)
 
     def agreed(self, within_s=20.0):
         """Return the twin's truth and the view once they agree; fail with what differs if they do not in time."""
@@ -155,6 +155,6 @@ def least_held(truth, symbol="BTCUSDT"):
 
 def without_reports(twin, session):
     """Keep the private stream away for so long that nothing but look-ups tells of an order."""
-    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 12})
+    twin.ask("fault", {"kind": "http_5xx", "match": "listenKey", "for_s": 8})
     twin.ask("fault", {"kind": "ws_drop", "count": 1})
     session.wait(lambda shown: shown["sockets"]["reports"] != "open" and shown["sockets"]["public-0"] == "open")

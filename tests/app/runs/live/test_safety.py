@@ -130,6 +130,7 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     session = start()
     session.ready()
     entered(twin, session)
+    release(twin)
     without_reports(twin, session)
     twin.ask("fault", {"kind": "half_open", "match": "POST /fapi/v1/order", "count": 1})
     twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})

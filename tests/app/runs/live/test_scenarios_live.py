@@ -105,18 +105,21 @@ def test_6_a_breaker_holds_what_the_venue_would_not_take_and_sends_it_once(tmp_p
 
 
 def test_8_a_limit_order_that_fills_in_part_expires_after_its_time(tmp_path):
+    stop = "stop_loss: {type: percent, value: 25}"
     file = written(
-        tmp_path, ("order: {type: market}", "order: {type: limit, ttl_s: 60}"), ("fixed, value: 500", "fixed, value: 630"),
-        ("stop_loss: {type: percent, value: 25}", "stop_loss: {type: percent, value: 25}\n    take_profit: {type: percent, value: 30}"),
-    )  # fmt: skip
+        tmp_path,
+        ("order: {type: market}", "order: {type: limit, ttl_s: 60}"),
+        ("fixed, value: 500", "fixed, value: 630"),
+        (stop, f"{stop}\n    take_profit: {{type: percent, value: 30}}"),
+    )
     market = StillMarket(lots=4)
 
     async def script(stage):
         await stage.ready()
         market.prices["BTCUSDT"] = 63_000.0
-        await stage.until(lambda shown: any(row["state"] == "ACCEPTED" for row in shown["orders"]))
+        shown = await stage.until(lambda shown: any(row["state"] == "ACCEPTED" for row in shown["orders"]))
         market.prices["BTCUSDT"] = 64_000.0
-        market.dips["BTCUSDT"] = 62_999.9  # the ask comes to its price, with four lots
+        market.dips["BTCUSDT"] = shown["orders"][0]["price"] - 0.1  # the ask comes to its price, with four lots
         shown = await stage.until(lambda shown: len(shown["orders"]) == 3 and shown["positions"])
         (entry,) = [row for row in shown["orders"] if row["side"] == "BUY"]
         assert (entry["qty"], entry["cum_qty"]) == (0.01, 0.004)
@@ -145,19 +148,18 @@ def test_10_a_feed_that_is_lost_is_found_again_and_a_position_does_not_wait_for_
         stage.server.is_there, gone_s = False, stage.world.now_s  # sockets stay open and bring nothing
         stage.world.faults.rates["pong_lost"] = 1.0
         await stage.until(lambda shown: not stage.truth()["positions"], 40.0)
-        assert 15.0 <= stage.world.now_s - gone_s < 17.0
-        await stage.until(
-            lambda shown: set(shown["sockets"].values()) == {"backoff"} or stage.world.now_s > gone_s + 44.0, 60.0
-        )
-        await asyncio.sleep(max(0.0, gone_s + 45.0 - stage.world.now_s))
+        assert 14.9 <= stage.world.now_s - gone_s < 17.0
+        market.prices["BTCUSDT"] = 60_000.0
+        await asyncio.sleep(gone_s + 45.0 - stage.world.now_s)
         prints = len([call for call in stage.server.calls if call[1] == "GET trades"])
         stage.world.faults.rates.clear()
         stage.server.is_there, back_s = True, stage.world.now_s
-        market.prices["BTCUSDT"] = 60_000.0
         shown = await stage.until(
             lambda shown: set(shown["sockets"].values()) == {"open"} and shown["feed_age_s"] < 1.0, 40.0
         )
         assert stage.world.now_s - back_s <= 31.0 + 10.0
+        await asyncio.sleep(10.0)
+        shown = stage.view()
         assert (shown["orders"], shown["positions"]) == ([], [])
         assert len([call for call in stage.server.calls if call[1] == "GET trades"]) > prints
 
@@ -219,7 +221,7 @@ def test_9_what_others_do_to_a_position_is_found_and_what_is_late_is_not(tmp_pat
         await stage.until(
             lambda shown: not shown["positions"] and any("critical: forced" in line for line in stage.said), 25.0
         )
-        assert not has_stop(stage.truth())
+        await stage.until(lambda _: not has_stop(stage.truth()), 5.0)
         control.position(stage.server.venue, {"symbol": "BTCUSDT", "qty": 0.05})
         await stage.until(lambda shown: shown["foreign"])
         assert stage.view()["foreign"][0]["qty"] == 0.05

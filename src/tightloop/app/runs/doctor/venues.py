@@ -27,6 +27,9 @@ _MS = 1e-6
 def look(name: str, url: str | None, login: str | None) -> Iterator[Diagnosis]:
     """Ask a venue; ``login``: whose key is looked at too, None: no key. Raises InputError for a name or URL."""
     venue = chosen(name, url)
+    if venue.carrier is not None:
+        message, remedy = f"{name} has market data alone", "name a venue with orders"
+        raise InputError.one("command line", None, "--venue", message, remedy)
     credentials = NO_KEY if login is None else credentials_of(name, login)
     yield from asyncio.run(_asked(venue, credentials, login))
 

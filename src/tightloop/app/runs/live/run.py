@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tightloop.adapters.stores.home import Lease
@@ -30,6 +31,7 @@ from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -38,8 +40,10 @@ from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.bus import Bus
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
+from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.rules import RulesWatch, words_of
 from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
@@ -58,6 +62,8 @@ if sys.platform != "win32":
     import uvloop
 
 TELL_S = 1.0
+DRAIN_S = 1.0
+"""For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
 
@@ -97,6 +103,7 @@ class SessionRun:
         self._journal: Journal
         self._disk: Disk
         self._pulse: Pulse
+        self._public: MarketSockets
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
@@ -105,13 +112,13 @@ class SessionRun:
         self._kills: KillSwitch
         self._watch: JournalWatch
         self._crowd: Crowd
+        self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
         self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
-        self._market_sockets: MarketSockets
 
     def _say(self, text: str) -> None:
         """Tell people, and the session's log once there is one; that neither listens ends no session."""
@@ -255,9 +262,9 @@ class SessionRun:
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         lost = [] if self._books is None else [self._books.lost]
-        sockets = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
-        sockets.start(tasks, kinds)
-        self._market_sockets = sockets
+        public = MarketSockets(self._feed, self._clock, self._about["id"], self._sockets, self._say, lost)
+        public.start(tasks, kinds)
+        self._public = public
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
@@ -267,6 +274,10 @@ class SessionRun:
         tasks.start("journal", watch.follow)
         tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
+        bus = self.bus = Bus(self._clock, tasks, lambda seq: replayed(records(self._disk, files.JOURNAL, seq), seq))
+        session.on_rows = partial(publish, bus)
+        write = partial(self._home.write_log, self._about["id"])
+        bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
@@ -282,6 +293,7 @@ class SessionRun:
                 async with asyncio.timeout(self._options.for_s):
                     await self._stop.wait()
             await self._wind_down(operator)
+            await bus.drain(DRAIN_S)
         finally:
             pulse.stop()
             door.close()
@@ -325,15 +337,14 @@ class SessionRun:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
 
-    def _on_rules(self, change: RulesChanged) -> None:
-        """Say what the venue has changed; the step is told next."""
-        self._say(f"warning: rules {words_of(change)}")
-
     def _on_late(self, late_ns: int) -> None:
         """Ask for what was missed while the process was stopped or the machine slept."""
         self._say(f"woke {late_ns * 1e-9:.1f} s late: what came meanwhile is old")
-        self._feed.lost()
-        self._market_sockets.catch_up()
+        self._public.miss()
+
+    def _on_rules(self, change: RulesChanged) -> None:
+        """Say what the venue has changed; the step is told next."""
+        self._say(f"warning: rules {words_of(change)}")
 
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
@@ -395,7 +406,10 @@ class SessionRun:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq, account=self._repetition(plan))
         now = self._clock.now_ns
-        self._session = Session(plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue)
+        self._session = Session(
+            plan, self._journal, before.intake, now, before.bars, begun, has_venue=self.has_venue,
+            on_rows=before.on_rows,
+        )  # fmt: skip
         for one in (self._pulse, self._operator, self._silence, self._kills, self._crowd, self._rules):
             one.session = self._session
         self._are_entries_over = True

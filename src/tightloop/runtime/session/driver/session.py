@@ -98,8 +98,13 @@ class Session:
         begun: "Repetition | None" = None,
         *,
         has_venue: bool = True,
+        on_rows: Callable[[int, Rows], None] = lambda _seq, _rows: None,
     ) -> None:
-        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one."""
+        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one.
+
+        ``on_rows`` is told rows of the log once they are in the journal, with the seq of their record.
+        """
+        self.on_rows = on_rows
         self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
@@ -111,7 +116,8 @@ class Session:
             self.driver.on_rows = self._keep
             intake.last_ns = max(intake.last_ns, begun.last_ns)
             if len(begun.rows_left):
-                journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                seq = journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                on_rows(seq, begun.rows_left)
         self._ticked_at = self.fact_count
         self._has_venue, self._commands = has_venue, list[Rows]()
         intake.relieve = self.take_batch
@@ -220,6 +226,7 @@ class Session:
         entries: list[tuple[memoryview, bytes]] = [
             (whole[at : at + _SIZE], b"") for at in range(first * _SIZE, (first + count) * _SIZE, _SIZE)
         ]
+        rows = None
         if self._written:
             rows = self._written[0] if len(self._written) == 1 else np.concatenate(self._written)
             self._written.clear()
@@ -227,7 +234,9 @@ class Session:
             entries[-1] = (entries[-1][0], _packed(rows))
             if not self._has_venue:
                 self._commands += commands_in(rows)
-        self._facts.append(entries, is_reserved=True)
+        following = self._facts.append(entries, is_reserved=True)
+        if rows is not None:
+            self.on_rows(following - 1, rows)
 
 
 def commands_in(rows: Rows) -> list[Rows]:

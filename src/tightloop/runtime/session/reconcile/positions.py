@@ -47,7 +47,8 @@ def compare(this: Comparison, position: OurPosition) -> None:
         return
     reported = [one for one in this.venue.reported if one.symbol == position.symbol]
     told = _explanation(this, reported, difference, slack) if differs else None
-    if told is not None:
+    if told is not None and all(_is_sure(this, fill) for fill in told):
+        del this.since_ns[label]
         _book(this, position, told)
         return
     if fills is None or not is_ripe:
@@ -99,6 +100,11 @@ def _whose(this: Comparison, fill: FillReport) -> Whose:
     """Return who made the order of a fill, if it is not known here."""
     order = this.order_of(fill)
     return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
+
+
+def _is_sure(this: Comparison, fill: FillReport) -> bool:
+    """Return whether it is known who made the order of a fill: of one with a name of ours, when it was made."""
+    return ids.decode(this.name_of(fill)) is None or this.order_of(fill) is not None
 
 
 def _is_ours(this: Comparison, fill: FillReport) -> bool:

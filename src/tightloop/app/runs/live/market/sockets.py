@@ -69,13 +69,21 @@ class MarketSockets:
             self._say(backoff_words(change))
         elif change.state is SocketState.OPEN and not has_prints:
             self._feed.regained()
-        elif all(self._states.get(name) == SocketState.OPEN.value for name in self._with_prints):
-            self.catch_up()
+        else:
+            self._catch_up()
 
-    def catch_up(self) -> None:
-        """Ask for prints that were missed."""
-        task = asyncio.ensure_future(self._feed.catch_up())
-        task.add_done_callback(self._on_caught_up)
+    def miss(self) -> None:
+        """Note that nothing was read for a while, and ask for the prints of that time."""
+        self._feed.lost(has_prints=bool(self._with_prints))
+        for follow in self._on_lost:
+            follow()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Ask for the prints that were missed, once every socket that brings prints is open."""
+        if all(self._states.get(name) == SocketState.OPEN.value for name in self._with_prints):
+            task = asyncio.ensure_future(self._feed.catch_up())
+            task.add_done_callback(self._on_caught_up)
 
     def _on_caught_up(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
