@@ -13,6 +13,7 @@ from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, ChosenVenue, chosen
+from tightloop.model.errors import InputError
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.market.feed import VenueRefused
 
