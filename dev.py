@@ -244,7 +244,7 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
     return closing(
-        failed, f"lint, the tests above, {told}, fuzz, crash, decoders, pictures, every supported Python", start_s
+        failed, f"lint, the tests above, {told}, fuzz, simulation, crash, decoders, pictures, every Python", start_s
     )
 
 

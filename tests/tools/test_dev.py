@@ -324,7 +324,8 @@ def test_a_core_that_fails_with_bounds_checks_is_not_noted_as_one_that_passed(ra
 
 
 def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
-    fuzzed, crashed = [], []
+    fuzzed, crashed, simulated = [], [], []
+    monkeypatch.setattr(dev, "command_sim", lambda environment, arguments: simulated.append(arguments) or 0)
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: fuzzed.append(arguments) or 0)
     monkeypatch.setattr(dev, "command_crash", lambda environment, arguments: crashed.append(arguments) or 0)
     closing_of(ran, capsys, dev.command_test)
@@ -338,6 +339,7 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     assert "--hypothesis-profile=fresh" in tests
     assert "--hypothesis-profile=fresh" in checked
     assert fuzzed == [["--count", "20000"]]
+    assert simulated == [["--seeds", "10000"], ["--planted"]]
     assert [arguments[:2] for arguments in crashed] == [["--times", "200"]] * 3
     assert [arguments[4:] for arguments in crashed] == [[], ["--durability", "power"], ["--cut-tail"]]
     assert any("tests.adapters.venues.fuzz_decoders" in command for command in ran.commands)
@@ -349,6 +351,7 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
 @pytest.mark.parametrize("failing", ["make_pictures", "3.13"])
 def test_a_night_goes_on_after_a_failure_and_names_it(ran, capsys, monkeypatch, failing):
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: 1)
+    monkeypatch.setattr(dev, "command_sim", lambda environment, arguments: 0)
     monkeypatch.setattr(dev, "command_crash", lambda environment, arguments: "power" in arguments)
     ran.codes[failing] = 1
     named = {"make_pictures": "pictures", "3.13": "Python 3.13"}[failing]

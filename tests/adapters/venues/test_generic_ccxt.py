@@ -11,9 +11,6 @@ import pytest
 from tightloop.adapters.venues import generic_ccxt
 from tightloop.adapters.venues.generic_ccxt import CcxtTransport, GenericCcxt
 from tightloop.app.runs.live import outside, venues
-from tightloop.app.runs.live.live import LiveOptions, live
-from tightloop.app.runs.live.options import PaperOptions
-from tightloop.app.runs.live.paper import paper
 from tightloop.app.sandbox import start
 from tightloop.app.sandbox.server import Sandbox
 from tightloop.model.errors import InputError
@@ -117,21 +114,20 @@ def test_bytes_that_are_not_its_are_a_typed_failure():
         assert isinstance(VENUE.decode(md.ListInstruments(), HttpAnswer(200, {}, raw)), (ex.Malformed, list))
 
 
-def options(kind, tmp_path, url, **more):
-    return kind(
-        venue="ccxt-binanceusdm", url=url, home=tmp_path / "home", instruments=(), account=None, for_s=8.0, **more
-    )
-
-
 def test_a_paper_session_runs_on_it_and_a_live_one_is_refused(twin, tmp_path):
-    strategy = tmp_path / "any.yaml"
+    strategy, home = tmp_path / "any.yaml", tmp_path / "home"
     strategy.write_text(STRATEGY, encoding="utf-8")
-    ended = paper((strategy,), options(PaperOptions, tmp_path, twin[1]), lambda _text: None, lambda _view: None)
-    shown = outside.shown(tmp_path / "home", ended.session)
-    assert [row["symbol"] for row in shown["positions"]] == ["BTCUSDT"]
-    refused = options(LiveOptions, tmp_path, twin[1], login="main", override="a test")
-    with pytest.raises(InputError, match="market data alone"):
-        live((strategy,), refused, lambda _text: None, lambda _view: None)
+    common = [str(strategy), "--venue", "ccxt-binanceusdm", "--url", twin[1], "--home", str(home), "--for", "8s"]
+    program = [sys.executable, "-m", "tightloop.app.cli.main"]
+    paper = subprocess.run([*program, "paper", *common], capture_output=True, text=True, timeout=120, check=False)
+    assert paper.returncode == 5, paper.stderr
+    assert [row["symbol"] for row in outside.shown(home, "last")["positions"]] == ["BTCUSDT"]
+    live = subprocess.run(
+        [*program, "live", *common, "--enable-live", "--confirm", "TRADE main"], capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert live.returncode == 2
+    assert "market data alone" in live.stderr
     assert twin[0].exchange.ledger.wallet == 10_000.0
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import hmac
 import math
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,10 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.adapters.venues.toy import Toy
 
-from tightloop.adapters import venues
 from tightloop.app.runs.live import outside
-from tightloop.app.runs.live.options import PaperOptions
-from tightloop.app.runs.live.paper import paper
+from tightloop.app.runs.live.venues import chosen
 from tightloop.core.domain.enums import OrderKind, OrderState, Side, TimeInForce, Trigger
 from tightloop.model.errors import InputError
 from tightloop.ports import execution as ex
@@ -119,19 +119,31 @@ class Exchange:
         self.loop.close()
 
 
-def test_put_beside_the_others_it_runs_a_session(monkeypatch, tmp_path):
-    strategy = tmp_path / "toy.yaml"
+BESIDE = """\
+import sys
+from tightloop.adapters import venues
+venues.__path__.append(sys.argv.pop(1))
+from tightloop.app.cli.main import main
+main()
+"""
+
+
+def test_put_beside_the_others_it_runs_a_session(tmp_path):
+    strategy, home = tmp_path / "toy.yaml", tmp_path / "home"
     strategy.write_text(STRATEGY, encoding="utf-8")
-    options = {"venue": "toy", "home": tmp_path / "home", "instruments": (), "account": None, "for_s": 4.0}
     with pytest.raises(InputError, match="'toy' is not a venue"):
-        paper((strategy,), PaperOptions(url=None, **options), lambda _text: None, lambda _view: None)
-    monkeypatch.setattr(venues, "__path__", [*venues.__path__, str(Path(__file__).parent)])
+        chosen("toy", None)
     exchange = Exchange()
+    command = [
+        sys.executable, "-c", BESIDE, str(Path(__file__).parent), "paper", str(strategy), "--venue", "toy", "--url",
+        exchange.url, "--home", str(home), "--for", "5s",
+    ]  # fmt: skip
     try:
-        ended = paper((strategy,), PaperOptions(url=exchange.url, **options), lambda _text: None, lambda _view: None)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     finally:
         exchange.close()
-    shown = outside.shown(tmp_path / "home", ended.session)
-    assert ended.state == "STOPPED"
+    assert run.returncode == 5, run.stderr
+    shown = outside.shown(home, "last")
+    assert shown["state"] == "STOPPED"
     assert [row["symbol"] for row in shown["positions"]] == ["ABCUSD"]
     assert shown["fills"]

@@ -52,7 +52,8 @@ def test_a_wrong_secret_is_a_problem_and_not_said(twin, monkeypatch):
     assert "another-secret" not in str(found)
 
 
-def test_a_venue_that_is_not_there_is_a_problem():
+def test_a_venue_that_is_not_there_is_a_problem(monkeypatch):
+    monkeypatch.setattr(venues, "VENUE_WAIT_S", 0.0)
     (found,) = venues.look(VENUE, "http://127.0.0.1:1", None)
     assert found.verdict == "problem"
 
@@ -60,6 +61,11 @@ def test_a_venue_that_is_not_there_is_a_problem():
 @pytest.mark.parametrize(("offset_s", "verdict"), [(0.2, "ok"), (-1.5, "warning"), (6.0, "problem")])
 def test_a_clock_that_is_wrong_is_told(offset_s, verdict):
     assert venues.clock(int(offset_s * 1e9), 1.0, "there").verdict == verdict
+
+
+def test_a_clock_of_another_speed_is_a_sandbox_and_jitter_is_not():
+    assert "10.0 times as fast" in venues.clock(10**12, 10.0, "there").text
+    assert "ms ahead" in venues.clock(10**6, 1.04, "there").text
 
 
 def test_names_and_keys_that_are_not_there_are_refused(monkeypatch):

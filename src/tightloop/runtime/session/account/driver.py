@@ -9,7 +9,8 @@ leaves before the write.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tightloop.core.domain.types import Rows
 from tightloop.ports.execution import Report
@@ -82,9 +83,18 @@ class AccountDriver:
         if self.due_ns <= self.now_ns():
             self._give(InputKind.TIME, 0, b"")
 
-    def restart(self, epoch: int) -> None:
-        """Begin another life: what is out counts as unknown."""
-        self._give(InputKind.RESTART, epoch, b"")
+    def restart(self, epoch: int, unsent: Sequence[int] = ()) -> None:
+        """Begin another life: what is out counts as unknown, but for requests that never left (``unsent``).
+
+        Nothing may be named by the epoch before any more, so until the desk knows the new one it is told no other time
+        than its last, at which nothing is due, and what it would ask all the same is not sent.
+        """
+        last_ns, now_ns = self.fold.desk.state.now_ns, self.now_ns()
+        for ask_id in unsent:
+            self._take_quietly(AccountInput(InputKind.NOT_SENT, last_ns, ask_id, b"the process ended before it left"))
+        self._take_quietly(AccountInput(InputKind.OFFSET, last_ns, self._offset_ns(now_ns)))
+        self._take(AccountInput(InputKind.RESTART, now_ns, epoch))
+        self.on_turn()
 
     def compared(self, compared: Compared) -> None:
         """Take what a comparison with the venue found."""
@@ -128,6 +138,10 @@ class AccountDriver:
     def _take(self, given: AccountInput) -> None:
         self._journal.append(RecordKind.ANSWER, given.packed(), is_reserved=True)
         self.follow(self.fold.apply(given))
+
+    def _take_quietly(self, given: AccountInput) -> None:
+        self._journal.append(RecordKind.ANSWER, given.packed(), is_reserved=True)
+        self.follow(replace(self.fold.apply(given), asks=()))
 
     def follow(self, outputs: Outputs) -> None:
         """Send the requests of an input, and pass on what it answers."""

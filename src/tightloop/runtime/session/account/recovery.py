@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import Rows
-from tightloop.ports.transport import NotSent
 from tightloop.runtime.session.account.answers import ACCOUNT_KINDS
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.fold import AccountFold
@@ -90,10 +89,7 @@ class AccountRepetition:
     def go_on(self, driver: AccountDriver, epoch: int) -> None:
         """Finish what the last life did not come to do, and begin another."""
         driver.answer(tuple(self._answers))
-        for ask_id in self._asked:
-            if ask_id not in self._left:
-                driver.reply(ask_id, NotSent("the process ended before it left"))
-        driver.restart(epoch)
+        driver.restart(epoch, [ask_id for ask_id in self._asked if ask_id not in self._left])
         for row in self.missed():
             driver.command(_unsent(row, driver.now_ns()))
 

@@ -7,13 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.core import log as core_log
-from tightloop.core.domain.enums import OrderState, RowKind, Section
+from tightloop.core.domain.enums import OrderState, Reason, RowKind, Section
 from tightloop.core.domain.types import LOG_ROW, Rows
 
 ROWS_KEPT = 10_000
 REFUSED_KEPT = 500
 _WATCHED = (int(RowKind.FILL), int(RowKind.FUNDING), int(RowKind.WARNING), int(RowKind.TRADE))
 _ORDER, _SECTION = int(RowKind.ORDER), int(RowKind.SECTION)
+_EXPIRED = int(OrderState.EXPIRED)
+_NO_LOSS = (int(Reason.NOTHING_TO_REDUCE), int(Reason.OCO))
+"""Reasons for which a stop or target expires once its position is closed."""
 _UNWANTED = (int(OrderState.DENIED), int(OrderState.REJECTED), int(OrderState.EXPIRED))
 
 
@@ -69,6 +72,7 @@ def is_refused(rows: Rows) -> npt.NDArray[np.bool_]:
     """Return which rows say that an order or a signal did not come to be."""
     kinds, codes = rows["kind"], rows["code"]
     is_ended: npt.NDArray[np.bool_] = (kinds == _ORDER) & np.isin(codes, _UNWANTED)
+    is_ended &= (codes != _EXPIRED) | ~np.isin(rows["reason"], _NO_LOSS)
     is_suppressed: npt.NDArray[np.bool_] = (kinds == _SECTION) & (codes == int(Section.S1)) & (rows["reason"] != 0)
     return is_ended | is_suppressed
 

@@ -99,7 +99,8 @@ def _as_state_has_it(listed: ListedInstrument, row: Record) -> ListedInstrument:
     numbers = {name: float(row[field]) for name, field in _OF_STATE.items()}
     status = int(row["status"])
     is_trading, is_leaving = status == TradingStatus.TRADING, status == TradingStatus.DELISTED
-    return replace(listed, **numbers, is_trading=is_trading, is_leaving=is_leaving)  # type: ignore[arg-type]  # numbers of it by name
+    as_it_is = replace(listed, is_trading=is_trading, is_leaving=is_leaving)
+    return replace(as_it_is, **numbers)  # type: ignore[arg-type]  # numbers of ListedInstrument by name
 
 
 def _unlisted(symbol: str, row: Record) -> ListedInstrument:

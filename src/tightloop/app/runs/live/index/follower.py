@@ -21,7 +21,7 @@ from tightloop.model.errors import TightloopError
 from tightloop.ports.read_model import ReadModelMoved
 
 POLL_S = 0.1
-BEGIN_AFTER_S, WATCH_S = 1.0, 1.0
+BEGIN_AFTER_S, WATCH_S, END_S = 1.0, 1.0, 10.0
 NICE = 10
 LOG_FILE = "index.log"
 
@@ -59,6 +59,8 @@ async def beside(home: Home, session: str, say: Callable[[str], None]) -> AsyncI
                 begin()
             assert process[0].stdin is not None, "it was begun with one"
             process[0].stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # then it ends by itself, later
+                await asyncio.to_thread(process[0].wait, END_S)
 
 
 def main(root: str, session: str) -> int:
