@@ -120,7 +120,11 @@ def facts(feed):
     """Return what waits: ids of prints, and states of the feed."""
     rows = feed.intake.rows[: len(feed.intake)]
     return [
-        int(row["order_id"]) if row["kind"] == int(EventKind.TRADE) else FeedState(int(row["reason"])).name
+        int(row["order_id"])
+        if row["kind"] == int(EventKind.TRADE)
+        else "GAP"
+        if row["kind"] == int(EventKind.DATA_GAP)
+        else FeedState(int(row["reason"])).name
         for row in rows
     ]
 
@@ -132,7 +136,7 @@ def test_prints_that_were_missed_stand_before_those_that_came_meanwhile():
     printed(feed, 11)
     assert facts(feed) == [7, "DOWN"], "what is new waits"
     asyncio.run(feed.catch_up())
-    assert facts(feed) == [7, "DOWN", 8, 9, 10, "UP", 11]
+    assert facts(feed) == [7, "DOWN", "GAP", 8, 9, 10, "GAP", "UP", 11], "no window holds what comes late"
     assert feed.repeated_count == 3
 
 
@@ -142,7 +146,7 @@ def test_what_the_venue_has_no_more_stays_a_jump_of_ids():
     feed.lost()
     asyncio.run(feed.catch_up())
     printed(feed, 22)
-    assert facts(feed) == [7, "DOWN", 20, 21, "UP", 22]
+    assert facts(feed) == [7, "DOWN", "GAP", 20, 21, "GAP", "UP", 22]
 
 
 def test_a_question_without_an_answer_holds_nothing_back():

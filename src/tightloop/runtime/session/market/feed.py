@@ -2,7 +2,8 @@
 
 Sockets hand over what each frame said (``take``), in the order it came. Trade ids tell what was missed: after a socket
 was lost, prints wait until the last trades were asked for, and those with newer ids stand before them; ids that were
-had already are ignored. What that does not reach stays a jump of ids, which the step is told as a DATA_GAP
+had already are ignored. What comes so late stands between two DATA_GAPs: it is not of now, so no window may hold it,
+and no decision comes of it. What was not reached stays a jump of ids, which the step is told as a DATA_GAP as well
 (``core/replay/live.py``).
 
 A funding rate becomes a fact when the venue has settled it, never before: a forecast is none. It does so once,
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.ticks import Gap
 from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
@@ -126,9 +128,12 @@ class MarketFeed:
             return
         try:
             for symbol in sorted(self._last_id):
-                for found in await self.ask(ListRecentTrades(symbol, TRADES_KEPT)):
-                    if type(found) is Print:
-                        self._take_print(found)
+                answer = await self.ask(ListRecentTrades(symbol, TRADES_KEPT))
+                last_id = self._last_id[symbol]
+                missed = [one for one in answer if isinstance(one, Print) and one.trade_id > last_id]
+                self.repeated_count += len(answer) - len(missed)
+                if missed:
+                    self._put_missed(symbol, missed)
         finally:  # what was not reached stays a jump of ids
             if self.bars is not None:
                 for instrument in self.symbols.values():
@@ -148,6 +153,19 @@ class MarketFeed:
             if any(trade_id > max(last_id, self._last_id[symbol]) for trade_id in found):
                 return True
         return not self._last_id
+
+    def _put_missed(self, symbol: str, missed: list[Print]) -> None:
+        """Put prints that come late, between two gaps: no window holds them, because they are not of now."""
+        self._gap(symbol)
+        for one in missed:
+            self._take_print(one)
+        self._gap(symbol)
+
+    def _gap(self, symbol: str) -> None:
+        event = np.zeros(1, EVENT)
+        event["kind"], event["phase"] = int(EventKind.DATA_GAP), int(Phase.RECORD)
+        event["instrument"], event["instance"], event["reason"] = self.symbols[symbol], -1, int(Gap.PRINTS)
+        self.intake.put_event(event)
 
     def _tell(self, state: FeedState) -> None:
         """Put a FEED_STATE for every instrument."""
