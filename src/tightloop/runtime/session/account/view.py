@@ -21,7 +21,7 @@ _WIRES = {
 
 def outside_of(state: Record) -> float:
     """Return what the venue's wallet has beyond our books."""
-    return float(state["balances"][ledger.account(0, ledger.EXTERNAL)])
+    return float(state["balances"][ledger.EXTERNAL])
 
 
 def account_view(plan: Plan, recent: RecentRows, fold: AccountFold, elsewhere: list[View]) -> View:
