@@ -54,6 +54,7 @@ from running import ROOT, WINDOWS, Failure, clean_environment, must_run, run_ope
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
+NOT_OF_INDICES = ("tests/core/native", "tests/sim/live")  # the image itself; what other tests reach in the core, slowly
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
 PAPER_STRATEGY = "strategies/live/first_paper.yaml"
@@ -142,7 +143,8 @@ def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, 
     """Run the core's tests with every array index checked; return (all passed, summary text)."""
     stamp = core_stamp(environment)
     warm_up(environment, NUMBA_BOUNDSCHECK="1")
-    command = pytest_command(environment, *options, "-q", "--ignore=tests/core/native", *BOUNDS_CHECKED)
+    ignored = (f"--ignore={folder}" for folder in NOT_OF_INDICES)
+    command = pytest_command(environment, *options, "-q", *ignored, *BOUNDS_CHECKED)
     code, output = run_quietly(BOUNDS_PASS, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
         print(f"{BOUNDS_PASS}: failed\n{output.rstrip()}\n", flush=True)
