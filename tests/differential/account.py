@@ -135,6 +135,10 @@ class Account:
 
     # Checks
 
+    def has_nothing(self) -> bool:
+        """Whether the account is ruined, or is about to be."""
+        return self.is_ruined or self.equity() <= 0
+
     def refusals(self, own: Instance, price: float, qty: float) -> set[str]:
         """The names of all checks that deny this entry."""
         instrument, strategy = own.instrument, own.strategy
@@ -156,7 +160,7 @@ class Account:
             most = self.limits[limit]
             return most is not None and is_above(value, equity * most / 100.0)
 
-        need("ruined", self.is_ruined or equity <= 0)
+        need("ruined", self.has_nothing())
         need("below_min_notional", is_above(instrument.rules.get("min_notional", 0), notional))
         need("max_position", share_above("max_position_pct", notional))
         need("max_symbol", share_above("max_symbol_pct", notional + self._in_symbol(instrument)))

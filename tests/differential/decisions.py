@@ -204,6 +204,8 @@ class Decisions:
             refused = self._planned(own, order)
             if order.qty > 0:
                 refused |= self.account.refusals(own, order.asked_price, order.qty)
+        if refused and order.qty <= 0 and self.account.has_nothing():
+            refused = {"ruined"}  # whatever else is wrong with an entry that was never sized
         refused |= self.account.strategy_refusals(own, now_ns)
         self.books.orders.append(order)
         if refused:

@@ -27,6 +27,7 @@ def metrics_of(
     final = equity[-1]["equity"]
     worst = max(row["drawdown_pct"] for row in equity)
     total = (final / account.initial - 1.0) * 100.0
+    average = sum(row["equity"] for row in equity) / len(equity)
     out: dict[str, Any] = {
         "total_return_pct": total,
         "max_drawdown_pct": worst,
@@ -40,7 +41,7 @@ def metrics_of(
         "fees": account.fees,
         "funding": account.funding,
         "slippage": account.slippage,
-        "turnover": account.turnover / (sum(row["equity"] for row in equity) / len(equity)),
+        "turnover": account.turnover / average if average > 0 else None,
     }
     out |= _of_returns(account, equity, start_ns, end_ns)
     days = (end_ns - start_ns) / DAY_NS

@@ -160,12 +160,10 @@ class Venue:
             money, unit = self.account.free(instrument, own), instrument.multiplier * (1.0 + fee)
             self.doubt.near(qty * paid * unit, money * (1.0 + TIE))
             if qty * paid * unit > money * (1.0 + TIE):
-                low, high = 0.0, qty
-                for _ in range(100):  # less is cheaper where slippage follows the quantity
-                    part = (low + high) / 2.0
-                    paid = price if is_maker else self.slipped(own, order, price, part, volume)
-                    low, high = (part, high) if part * paid * unit <= money * (1.0 + TIE) else (low, part)
-                qty = floor_to(low, instrument.lot)
+                most = money / (paid * unit)
+                if not is_maker and (own.strategy.costs.get("slippage") or {}).get("type") == "impact":
+                    most = self.paid_with(own, order, price, volume, money / unit)
+                qty = max(floor_to(most, instrument.lot), 0.0)
                 paid = price if is_maker else self.slipped(own, order, price, qty, volume)
                 left = order.qty - qty
         if qty > 0:
@@ -178,6 +176,15 @@ class Venue:
             self.books.orders.extend(protect(own, now_ns))
             if at_open:
                 self.protect_at_open(own, price, now_ns, is_new=True)
+
+    def paid_with(self, own: Instance, order: Order, price: float, volume: float, money: float) -> float:
+        """How much money buys where the price follows the quantity: less is cheaper."""
+        low, high = 0.0, order.qty
+        for _ in range(100):
+            part = (low + high) / 2.0
+            is_paid = part * self.slipped(own, order, price, part, volume) <= money * (1.0 + TIE)
+            low, high = (part, high) if is_paid else (low, part)
+        return low
 
     # Inside a bar
 

@@ -107,6 +107,18 @@ def hot(function: F) -> F:
     return function if DISABLE_JIT else cast(F, _Leaf(function, is_inlined=True))
 
 
+_before: list[tuple[Callable[[str], None], Callable[[str, bool], None]]] = []
+
+
+def before_compiling(asked: Callable[[str], None], compiling: Callable[[str, bool], None]) -> None:
+    """Call ``asked(name)`` before a function is looked for, ``compiling(name, is_kept)`` if the cache does not hold it.
+
+    So another process may compile some of them at the same time: who is asked may wait for it. ``is_kept``: whether the
+    cache folder is writable.
+    """
+    _before.append((asked, compiling))
+
+
 _listeners: list[Callable[[bool], None]] = []
 _watchers: list[Callable[[str | None], None]] = []
 
@@ -209,9 +221,13 @@ class Compiled:
     def dispatcher(self) -> Any:
         """The function as numba compiled it, or as it came from the cache."""
         compiler, begun = _compiler(), []
+        for asked, _ in _before:
+            asked(self.name)
 
         def compiling(is_kept: bool) -> None:
             begun.append(is_kept)
+            for _, beside in _before:
+                beside(self.name, is_kept)
             _tell_listeners(is_kept)
             _tell_watchers(_name_of(self.py_func))
 

@@ -367,6 +367,30 @@ def _is_of_order(state: Record, event: Record) -> bool:
 
 
 @hot
+def _has_place(state: Record, event: Record) -> bool:
+    """Return whether an event names an instrument and an instance of the run; -1 where it may be about none.
+
+    Compiled code does not check indices: what passes here is written where it says.
+    """
+    kind = event.kind
+    if kind >= EventKind.SERIES_UPDATED or state.carry.leg_count > 0:
+        return True  # of carry, which has numbers of its own
+    needs_instrument = (
+        (kind >= EventKind.TRADE and kind <= EventKind.DATA_GAP)
+        or kind <= EventKind.FUNDING_RATE
+        or kind == EventKind.BOOK_LEVEL
+        or kind == EventKind.FILL_FOUND
+        or kind == EventKind.POSITION_CORRECTED
+        or kind == EventKind.INSTRUMENT_CHANGED
+        or kind >= EventKind.FEED_STATE
+    )
+    if event.instrument >= state.instrument_count or event.instrument < (0 if needs_instrument else -1):
+        return False
+    least = 0 if kind == EventKind.FUNDING_PAID else -1
+    return least <= event.instance < max(1, state.instance_count)
+
+
+@hot
 def _apply(state: Record, arena: Floats, rows: Rows, table: Table, event: Record) -> None:
     """Switch on the event's kind."""
     kind = event.kind
@@ -416,6 +440,7 @@ def _apply(state: Record, arena: Floats, rows: Rows, table: Table, event: Record
 def advance(state: Record, arena: Floats, event: Record, rows: Rows, table: Table) -> None:
     """Apply one event as ``step`` does; inlined where every market event of a replay passes."""
     assert event.ts_init_ns >= state.ts_ns, "events come in order of time"
+    assert _has_place(state, event), "an event is about an instrument and an instance of the run"
     state.seq += 1
     state.id_count = 0
     if state.next_timer_ns < event.ts_init_ns:

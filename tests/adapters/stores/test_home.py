@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from filelock import FileLock
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.model.errors import InputError
@@ -76,3 +77,49 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be used as a home folder"):
         Home(tmp_path / "file" / "home").make()
+
+
+def test_folders_that_were_there_are_closed_to_others(tmp_path):
+    (tmp_path / "real" / "sessions").mkdir(parents=True)
+    (tmp_path / "real").chmod(0o777)
+    (tmp_path / "real" / "sessions").chmod(0o755)
+    (tmp_path / "link").symlink_to("real")
+    Home(tmp_path / "link").make()
+    modes = [(tmp_path / "real" / name).stat().st_mode & 0o777 for name in ("", "sessions", "leases", "run")]
+    assert modes == [0o755, 0o700, 0o700, 0o700]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_home_of_another_user_is_refused(tmp_path):
+    (tmp_path / "home" / "sessions").mkdir(parents=True)
+    os.chown(tmp_path / "home" / "sessions", 12_345, -1)
+    with pytest.raises(InputError, match="belongs to another user"):
+        Home(tmp_path / "home").make()
+
+
+def test_a_home_whose_sockets_would_have_too_long_paths_is_named(tmp_path):
+    with pytest.raises(InputError, match="too long"):
+        Home(tmp_path / ("x" * 100)).make()
+
+
+def test_a_lease_is_one_by_whatever_path_a_home_is_named(home):
+    (home.root.parent / "link").symlink_to(home.root)
+    lease = home.take("one")
+    lease.write("paper-1", 1)
+    assert Home(home.root.parent / "link").take("one")["session"] == "paper-1"
+
+
+def test_who_looks_at_a_lease_keeps_nobody_from_taking_it(home):
+    home.take("one").close()
+    looks = FileLock(home.root / "leases" / "one.lock", thread_local=False)
+    looks.acquire()
+    threading.Timer(0.03, looks.release).start()
+    assert isinstance(home.take("one"), Lease)
+
+
+def test_a_damaged_session_is_named(home):
+    session = home.make_session({"mode": "paper", "made_ns": 1}, {})
+    (home.folder(session) / "session.json").write_text('{"mode":')
+    assert home.session_names() == [session]
+    with pytest.raises(InputError, match="is damaged"):
+        home.sessions()

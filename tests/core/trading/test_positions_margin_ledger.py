@@ -285,6 +285,12 @@ def test_the_leverage_allowed_is_that_of_the_tier_the_notional_falls_into(own, n
     assert leverage_allowed(instrument(own), notional) == expected
 
 
+def test_a_notional_that_is_a_bound_but_for_a_float_belongs_to_the_tier_below_it():
+    own = ((800.0, 0.004, 50.0), (20_000.0, 0.025, 20.0), (math.inf, 0.05, 8.0))
+    assert leverage_allowed(instrument(own), 20_000.000000000004) == 20.0
+    assert leverage_allowed(instrument(own), 20_000.001) == 8.0
+
+
 @given(st.floats(-1e6, 1e6), st.floats(0.001, 1e6), st.floats(-0.01, 0.01))
 def test_longs_pay_a_positive_rate_and_shorts_receive_it(qty, mark, rate):
     amount = funding_amount(qty, mark, 1.0, rate)

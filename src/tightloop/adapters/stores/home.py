@@ -6,14 +6,19 @@
     run/<session>.sock    where a running session takes requests
     sessions/<id>/        session.json, strategies/, journal/, snapshots/, logs/
 
-Folders are made with mode 0700: a journal tells what an account does.
+Folders are made with mode 0700, and closed to others if they were there: a journal tells what an account does. Who only
+looks whether a lease is held takes its lock for a moment, so a lock counts as held when it is for LOOK_S.
 """
 
 import json
 import os
 import secrets
+import stat
+import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,12 +28,19 @@ from filelock import FileLock, Timeout
 
 from tightloop.model.errors import InputError
 
+FOLDERS = ("leases", "run", "sessions")
+SOCKET_BYTES_MAX = 103
+"""Bytes of a path that every system can make a socket of."""
+ID_CHARACTERS = 16
 SESSION_FILE = "session.json"
 KILL_FILE = "kill.json"
 LOG_FILE = "session.log"
+EVERYTHING = "all"
+"""Scope of the kill switch."""
 LAST = "last"
 """In place of an id: the newest session."""
 ROW_WAIT_S = 20.0
+LOOK_S = 0.1
 NOT_SAID: Mapping[str, Any] = MappingProxyType({"session": "", "pid": 0, "epoch": 0})
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -60,20 +72,39 @@ class Home:
         self.root = root.expanduser()
 
     def make(self) -> None:
-        """Make the folders; raises InputError if that is not possible."""
+        """Make the folders; raises InputError if that is not possible, or if others could change what is in them."""
         try:
-            for name in ("", "leases", "run", "sessions"):
+            for name in ("", *FOLDERS):
                 (self.root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
         except OSError as error:
             message = f"cannot be used as a home folder: {error.strerror}"
             raise InputError.one(str(self.root), None, "--home", message, "name a folder you may write to") from error
+        count = len(os.fsencode(self.socket("x" * ID_CHARACTERS).absolute()))
+        if count > SOCKET_BYTES_MAX:
+            message = f"is too long: sockets in it would have paths of {count} bytes, {SOCKET_BYTES_MAX} are possible"
+            raise InputError.one(str(self.root), None, "--home", message, "name a folder with a shorter path")
+
+    def _close_to_others(self) -> None:
+        """Take from others what they may do in folders that were there: to read in ours, to write in the home."""
+        if sys.platform == "win32":
+            return
+        for name in ("", *FOLDERS):
+            folder = self.root / name
+            found = folder.stat()
+            if found.st_uid != os.geteuid():
+                message = "belongs to another user, who could change what sessions do"
+                raise InputError.one(str(folder), None, "--home", message, "name a folder of yours")
+            wrong = stat.S_IMODE(found.st_mode) & (0o077 if name else 0o022)
+            if wrong:
+                folder.chmod(stat.S_IMODE(found.st_mode) & ~wrong)
 
     def take(self, name: str) -> Lease | Mapping[str, Any]:
         """Take a lease, or return the row of its holder: session, pid, epoch."""
         lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
         file = self.root / "leases" / f"{name}.json"
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_S, poll_interval=0.01)
         except Timeout:
             return self._holder(file)
         file.unlink(missing_ok=True)  # of a holder that died
@@ -96,23 +127,48 @@ class Home:
         file = self.root / "leases" / f"{name}.json"
         lock = FileLock(self.root / "leases" / f"{name}.lock", thread_local=False)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOK_S, poll_interval=0.01)
         except Timeout:
             return self._holder(file)
         lock.release()
         return None
 
-    def kills(self) -> list[dict[str, Any]]:
-        """Read which scopes the kill switch is engaged for."""
+    # The kill switch
+
+    def kills(self) -> list[str]:
+        """Read which scopes the kill switch is engaged for; raises InputError if that cannot be told."""
+        file = self.root / KILL_FILE
         try:
-            rows: list[dict[str, Any]] = json.loads((self.root / KILL_FILE).read_text())
+            return [str(row["scope"]) for row in json.loads(file.read_text())]
         except FileNotFoundError:
             return []
-        return rows
+        except (ValueError, TypeError, KeyError):
+            remedy = "`tightloop session rearm --by NAME` lifts the kill switch and writes the file anew"
+            raise InputError.one(str(file), None, "", "does not say what is killed", remedy) from None
 
-    def write_kills(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the scopes of the kill switch."""
-        write_whole(self.root / KILL_FILE, json.dumps(list(rows)))
+    def engage(self, scope: str) -> None:
+        """Engage the kill switch for a scope; a file that cannot be read counts as one over everything."""
+        with self._killing():
+            try:
+                before = self.kills()
+            except InputError:
+                before = [EVERYTHING]
+            self._write_kills([*before, scope])
+
+    def release(self, scope: str) -> None:
+        """Release the kill switch for a scope, EVERYTHING: for all. Raises InputError as ``kills``."""
+        with self._killing():
+            self._write_kills([] if scope == EVERYTHING else [one for one in self.kills() if one != scope])
+
+    @contextmanager
+    def _killing(self) -> Iterator[None]:
+        """Keep other processes from changing the file: none may write over what another has engaged."""
+        with FileLock(self.root / f"{KILL_FILE}.lock", thread_local=False):
+            yield
+
+    def _write_kills(self, scopes: list[str]) -> None:
+        rows = [{"scope": scope, "ts_ns": time.time_ns()} for scope in dict.fromkeys(scopes)]
+        write_whole(self.root / KILL_FILE, json.dumps(rows))
 
     # Sessions
 
@@ -156,20 +212,35 @@ class Home:
         except FileNotFoundError:
             remedy = "`tightloop session list` shows those there are"
             raise InputError.one("command line", None, "ID", f"there is no session {session!r}", remedy) from None
+        except ValueError:
+            remedy = "restore it, or move its folder away"
+            raise InputError.one(str(file), None, "", "is damaged: it does not say what runs", remedy) from None
         return about
+
+    def session_names(self) -> list[str]:
+        """Return the ids of all sessions, whatever is in their folders."""
+        return sorted(path.parent.name for path in (self.root / "sessions").glob(f"*/{SESSION_FILE}"))
 
     def sessions(self) -> list[dict[str, Any]]:
         """Read ``session.json`` of all sessions, the oldest first."""
-        folder = self.root / "sessions"
-        names = sorted(path.parent.name for path in folder.glob(f"*/{SESSION_FILE}"))
-        return sorted((self.read_session(name) for name in names), key=lambda about: int(about["made_ns"]))
+        found = (self.read_session(name) for name in self.session_names())
+        return sorted(found, key=lambda about: int(about["made_ns"]))
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file under another name, synced, then renamed: a reader sees the old or the new."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with beside.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(file)
+    """Write a file under another name, synced, then renamed: a reader sees the old or the new, also without power."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with beside.open("w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+    if sys.platform != "win32":  # which does this by itself and opens no folders
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -50,6 +50,13 @@ def _is_running() -> bool:
         return False
 
 
+def compile_named(name: str) -> None:
+    """Compile a function, named ``module:function``, into the cache, if it is not there."""
+    module, _, function = name.partition(":")
+    importlib.import_module(module)
+    assert compiled.functions()[function].address
+
+
 def main(names: list[str]) -> None:
     """Compile functions, each named ``module:function``, into the cache, with what is left of the processor's time."""
     if hasattr(os, "nice"):
@@ -57,9 +64,7 @@ def main(names: list[str]) -> None:
     lock = stamps.cache_dir() / LOCK
     try:
         for name in names:
-            module, _, function = name.partition(":")
-            importlib.import_module(module)
-            assert compiled.functions()[function].address
+            compile_named(name)
     finally:
         lock.unlink(missing_ok=True)
 

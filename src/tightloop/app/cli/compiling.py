@@ -13,6 +13,7 @@ import time
 
 import click
 
+from tightloop.app import cli
 from tightloop.core import compiled
 from tightloop.core.native import image, stamps
 
@@ -24,8 +25,10 @@ NO_TERMINAL_EVERY_S = 30.0
 
 def say_when_compiling() -> None:
     """Announce on stderr what is compiled, and an image that cannot be used. Call it before machine code is needed."""
-    if os.environ.get(TIER) != "fast":
+    is_first = os.environ.get(TIER) != "fast"
+    if is_first:
         compiled.use_first_tier()
+    cli.beside.accompany(is_first=is_first)
     shown = _Shown()
     compiled.when_compiling(shown.begin)
     compiled.watch_compiling(shown.hear)

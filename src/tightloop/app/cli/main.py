@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from tightloop.core.native import MachineCodeError
 from tightloop.model.errors import InputError, Interrupted, TightloopError
 
 SHORT_HELP_MAX = 120
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's pool keeps what it freed: 18 MB of a year
 
 
 class _Commands(click.Group):

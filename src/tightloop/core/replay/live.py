@@ -300,6 +300,8 @@ def take(
             return FINISHED
         fact = facts[control[AT]]
         control[IN_FACT] = control[AT] + 1
+        is_placed = not _is_tick(fact.kind) or 0 <= fact.instrument < state.instrument_count
+        assert is_placed, "a tick is of an instrument of the run"
         if _is_received_tick(fact, control) and _look(streams, heap, fact, event):
             note_latency(venue, event)
             _receive(state, arena, event, log, table, control)

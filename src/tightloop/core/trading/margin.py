@@ -10,6 +10,7 @@ import math
 from tightloop.core.compiled import hot, leaf
 from tightloop.core.domain.types import Record
 from tightloop.core.limits import LIMIT_TOLERANCE
+from tightloop.core.trading import exposure
 
 
 @leaf
@@ -68,12 +69,12 @@ def is_stop_beyond(stop: float, liquidation: float, sign: float) -> bool:
 
 @leaf
 def leverage_allowed(instrument: Record, notional: float) -> float:
-    """Return the maximum leverage of the margin tier a notional (settle asset) falls into."""
+    """Return the maximum leverage of the margin tier a notional (settle asset) falls into; its bound belongs to it."""
     assert instrument.tier_count > 0, "an instrument has at least one tier"
     allowed = instrument.tiers[0].leverage_max
     for k in range(instrument.tier_count):
         allowed = instrument.tiers[k].leverage_max
-        if notional <= instrument.tiers[k].notional_max:
+        if exposure.within(notional, instrument.tiers[k].notional_max):
             break
     return allowed
 

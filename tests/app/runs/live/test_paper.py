@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from tightloop.adapters.stores.disk import LocalDisk
+from tightloop.adapters.stores.home import Home
 from tightloop.app.runs import backtest as runs_backtest
-from tightloop.app.runs.live import outside
-from tightloop.runtime.session.journal import check
+from tightloop.app.runs.live import files, outside
+from tightloop.runtime.session.driver.operator import Operator, OperatorRequest
+from tightloop.runtime.session.driver.session import Session
+from tightloop.runtime.session.journal import Journal, check
+from tightloop.runtime.session.market.intake import Intake
 
 QUICK = Path(__file__).parent / "quick.yaml"
 TIGHTLOOP = (sys.executable, "-m", "tightloop.app.cli.main")
@@ -152,3 +156,37 @@ def test_a_venue_that_does_not_answer_is_named(tmp_path):
     run = subprocess.run(command(tmp_path / "home", "http://127.0.0.1:9"), capture_output=True, text=True, check=False)
     assert run.returncode == 4
     assert "http://127.0.0.1:9 does not say what is traded there" in run.stderr
+
+
+def test_a_paused_session_is_paused_after_it_was_killed_and_other_kills_do_not_stop_it(url, tmp_path):
+    home = tmp_path / "home"
+    first = Paper(home, url)
+    running = first.until(lambda shown: shown["state"] == "RUNNING")
+    assert outside.asked(home, "last", {"what": "pause"}) == {"outcome": "done"}
+    first.process.send_signal(signal.SIGKILL)
+    first.end()
+    assert outside.kill(home, "symbol:NOTHERE")["failed"] == []
+    second = Paper(home, url)
+    shown = second.until(lambda shown: shown["state"] == "PAUSED")
+    assert shown["id"] == running["id"]
+    second.process.send_signal(signal.SIGKILL)
+    second.end()
+
+
+def test_a_session_that_was_killed_while_it_stopped_ends_when_it_is_started(url, tmp_path):
+    home = tmp_path / "home"
+    first = Paper(home, url)
+    first.until(traded)
+    first.process.send_signal(signal.SIGKILL)
+    first.end()
+    (folder,) = (home / "sessions").iterdir()
+    about, disk = json.loads((folder / "session.json").read_text()), LocalDisk(folder)
+    journal, _ = Journal.open(disk, "journal")
+    begun = files.repeat(Home(home), about)
+    session = Session(begun.plan, journal, Intake(time.time_ns), time.time_ns, begun=begun)
+    Operator(session, journal, bool, bool).take(OperatorRequest(what="stop", keep=False))
+    journal.close()
+    code, said = Paper(home, url).end()
+    assert "was being stopped" in said
+    assert code == 0, "flattened"
+    assert [row["state"] for row in outside.listed(home)] == ["STOPPED"]

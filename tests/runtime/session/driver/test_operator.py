@@ -10,8 +10,8 @@ from tests.runtime.session.driver.told import Told, begun, plan_of, pumped, run
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.core.domain.enums import Reason, RowKind
 from tightloop.core.domain.types import LOG_ROW
-from tightloop.runtime.session.driver.operator import Operator, OperatorRequest
-from tightloop.runtime.session.journal import RecordKind, events
+from tightloop.runtime.session.driver.operator import Gate, Operator, OperatorRequest, answers_in, gate_of
+from tightloop.runtime.session.journal import RecordKind, events, records
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,38 @@ def test_an_end_without_positions_has_come_when_nothing_is_open(asked, world):
     run(session, world, len(world.facts) - world.at)
     assert operator.has_ended()
     assert int(session.plan.states[0]["open_position_count"]) == 0
+
+
+def test_an_answer_is_given_when_what_was_asked_for_is_in_the_journal(asked, world, tmp_path):
+    session, journal, operator, _ = asked
+    world.tell(session.intake, 700)
+    operator.take(OperatorRequest(what="pause", key="k"))
+    assert len(session.intake) == 0
+    *_, fact, said = [record for record, _ in events(LocalDisk(tmp_path), "journal") if record.kind != RecordKind.ROWS]
+    assert (fact.kind, said.kind, said.seq) == (RecordKind.FACT, RecordKind.OPERATOR, journal.seq - 1)
+    assert gate_of(session.plan) == Gate(is_not_ready=False, is_paused=True, is_stopping=False, is_flattened=False)
+
+
+def test_a_key_holds_in_the_next_process(asked, tmp_path):
+    session, journal, operator, called = asked
+    first = operator.take(OperatorRequest(what="kill", scope="symbol:X", key="k"))
+    answers = answers_in(records(LocalDisk(tmp_path), "journal"))
+    following = Operator(session, journal, called.append, called.clear, answers)
+    assert following.take(OperatorRequest(what="pause", key="k")) == first
+    assert called == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_end_that_was_begun_is_seen_in_state_and_goes_on(keeps, asked, world):
+    session, journal, operator, called = asked
+    operator.take(OperatorRequest(what="stop", keep=keeps))
+    gate = gate_of(session.plan)
+    assert gate.is_stopping
+    assert gate.is_flattened is not keeps
+    following = Operator(session, journal, called.append, called.clear)
+    following.go_on_ending(is_flat=gate.is_flattened)
+    seq = journal.seq
+    following.end(keeps=True)
+    assert journal.seq == seq
+    run(session, world, 37 * 40)
+    assert following.has_ended()

@@ -112,6 +112,21 @@ def test_a_fact_at_which_the_step_fails_is_left_out_for_good(market, whole, tmp_
     assert session.recent.counts[RowKind.FILL] > 300, "it goes on to trade"
 
 
+def test_a_fact_at_which_the_step_fails_is_named_where_nothing_says_that_it_is_poisoned(market, whole, tmp_path):
+    world = Told(whole[2])
+    session, journal = begun(market, tmp_path, world)
+    run(session, world, 37 * 20)
+    world.tell(session.intake, 3)
+    session.intake.put_print(0, 1e300, 1.0, 10**9, 0, world.now_ns)
+    with pytest.raises(StepFailed) as failed:
+        session.take_batch()
+    journal.close()
+    found = (one for one in events(LocalDisk(tmp_path), "journal") if one[0].kind != RecordKind.POISON)
+    with pytest.raises(StepFailed, match="PRICE_MAX") as again:
+        Repetition(plan_of(market)).run(found)
+    assert again.value.seq == failed.value.seq
+
+
 def test_two_sessions_that_receive_the_same_write_the_same_bytes(market, whole, tmp_path):
     folder, found, facts, _ = whole
     world = Told(facts)

@@ -19,6 +19,8 @@ from tightloop.ports.transport import HttpAnswer, HttpCall, Lane
 WORDS_MAX = 200
 """Characters of a venue's words that are kept."""
 
+RETRY_AFTER_MAX_S = 3 * 86_400.0
+"""The longest ban that venues write of; a longer wait is a fault of whoever answered."""
 FAULTS = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError)
 """What Python raises while it reads bytes that are not as a venue's papers say."""
 
@@ -140,9 +142,9 @@ def stepped(count: int, *steps: tuple[int, int], above: int) -> int:
 
 
 def retry_after_s(answer: HttpAnswer, otherwise_s: float) -> float:
-    """Return the wait that an answer names, or the one that is given."""
+    """Return the wait that an answer names, at most RETRY_AFTER_MAX_S, or the one that is given."""
     try:
-        return max(0.0, number(answer.headers["retry-after"]))
+        return min(max(0.0, number(answer.headers["retry-after"])), RETRY_AFTER_MAX_S)
     except (KeyError, ValueError):
         return otherwise_s
 

@@ -102,13 +102,14 @@ def stop(session_id: str, home: Path, keep: bool, as_json: bool) -> None:
 def kill(home: Path, scope: str, as_json: bool) -> None:
     """Close positions and take no entries until `rearm`, in every session; it holds for later ones, too.
 
-    Sessions without a process are told when they start again; exit code 5 if one of them has a position.
+    Sessions without a process are told when they start again; exit code 5 if one of them has a position, or cannot
+    be read.
     """
     with errors_shown():
         cli.compiling.say_when_compiling()
         found = runs.live.outside.kill(home, scope)
         _echo(found, as_json)
-        if found["open"]:
+        if found["open"] or found["failed"]:
             sys.exit(runs.live.outside.AT_RISK)
 
 

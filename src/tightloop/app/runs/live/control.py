@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.operator import Operator, OperatorRequest
 
 LINE_BYTES_MAX = 1 << 22
 TIMEOUT_S = 10.0
+KINDS = {"what": str, "who": str, "key": str, "scope": str, "keep": bool}
 SHOW = "show"
 """A request that changes nothing: it is answered with the view."""
 
@@ -22,8 +24,7 @@ async def serve(path: Path, operator: Operator, show: Callable[[], dict[str, Any
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            line = await asyncio.wait_for(reader.readline(), TIMEOUT_S)
-            said = _answer(line, operator, show)
+            said = _answer(await asyncio.wait_for(_line(reader), TIMEOUT_S), operator, show)
             writer.write(json.dumps(said).encode() + b"\n")
             await writer.drain()
         except (ConnectionError, TimeoutError):
@@ -34,13 +35,29 @@ async def serve(path: Path, operator: Operator, show: Callable[[], dict[str, Any
     return await asyncio.start_unix_server(answer, str(path), limit=LINE_BYTES_MAX)
 
 
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """Read a line; b"" for one that is too long."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""
+
+
 def _answer(line: bytes, operator: Operator, show: Callable[[], dict[str, Any]]) -> Mapping[str, Any]:
-    """Answer a line; what is no request is an error."""
+    """Answer a line; what is no request is an error, and never one of the session."""
+    request = _request(line)
+    if request is None:
+        return {"error": "a request is a line of JSON with what, who, key and scope, which are texts, and keep"}
+    return show() if request.what == SHOW else operator.take(request)
+
+
+def _request(line: bytes) -> OperatorRequest | None:
+    """Return the request in a line; None if it is none."""
     try:
         request = OperatorRequest(**json.loads(line))
-    except (ValueError, TypeError):
-        return {"error": "a request is a line of JSON with what, who, key, scope and keep"}
-    return show() if request.what == SHOW else operator.take(request)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return request if all(type(getattr(request, name)) is kind for name, kind in KINDS.items()) else None
 
 
 def clear(path: Path) -> None:
@@ -48,8 +65,14 @@ def clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+class SessionSilent(TightloopError):
+    """A session listens, and does not answer as it should."""
+
+    exit_code = 1
+
+
 def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Ask a running session; None if no process listens."""
+    """Ask a running session; None if no process listens. Raises SessionSilent."""
     asked = {"who": "operator", "key": secrets.token_hex(8), **request}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(TIMEOUT_S)
@@ -61,5 +84,10 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
                 pieces.append(piece)
         except (FileNotFoundError, ConnectionError):
             return None
-    said: dict[str, Any] = json.loads(b"".join(pieces))
+        except TimeoutError:
+            raise SessionSilent(f"{path.stem} does not answer in {TIMEOUT_S:g} s") from None
+    try:
+        said: dict[str, Any] = json.loads(b"".join(pieces))
+    except ValueError:
+        raise SessionSilent(f"{path.stem} did not finish its answer; its log says why") from None
     return said

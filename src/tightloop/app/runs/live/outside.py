@@ -8,7 +8,8 @@ from typing import Any
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.export import write_catalog
-from tightloop.model.errors import InputError
+from tightloop.app.runs.live.kills import check_scope
+from tightloop.model.errors import InputError, TightloopError
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
@@ -75,35 +76,51 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
 
 
 def kill(root: Path, scope: str) -> dict[str, Any]:
-    """Engage the kill switch for all sessions of a home, and for later ones; return what was told and what is open."""
+    """Engage the kill switch for all sessions of a home, and for later ones; return what was told and what is open.
+
+    Those that run are told first, and nothing that is wrong with one keeps it from the others: "failed" says what was.
+    """
+    check_scope(scope)
     home = Home(root)
     home.make()
-    engaged = [*home.kills(), {"scope": scope, "ts_ns": time.time_ns()}]
-    home.write_kills(engaged)
-    told, still_open = [], []
-    for about in home.sessions():
-        if about["state"] == SessionState.STOPPED:
-            continue
-        if _holder(home, about) is not None:
-            found = control.ask(home.socket(about["id"]), {"what": "kill", "scope": scope})
-            if found is not None:
-                told.append({"id": about["id"], **found})
-                continue
-        seen = shown(root, about["id"])
-        still_open += [{"id": about["id"], **row} for row in seen["positions"]]
-    return {"scope": scope, "told": told, "open": still_open}
+    home.engage(scope)
+    told: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    still_open: list[dict[str, Any]] = []
+    dead = [name for name in home.session_names() if not _is_told(home, name, {"what": "kill", "scope": scope}, told)]
+    for name in dead:
+        try:
+            if home.read_session(name)["state"] != SessionState.STOPPED:
+                still_open += [{"id": name, **row} for row in shown(root, name)["positions"]]
+        except (TightloopError, OSError, ValueError, KeyError) as error:
+            failed.append({"id": name, "error": str(error)})
+    return {"scope": scope, "told": told, "open": still_open, "failed": failed}
+
+
+def _is_told(home: Home, name: str, request: Mapping[str, Any], told: list[dict[str, Any]]) -> bool:
+    """Tell a session something; return False if no process runs it. What it said is appended to ``told``."""
+    try:
+        about = home.read_session(name)
+        if about["state"] == SessionState.STOPPED or _holder(home, about) is None:
+            return False
+        said = control.ask(home.socket(name), request) or {"error": "it does not listen; it follows kill.json alone"}
+    except (InputError, KeyError):
+        return False
+    except (TightloopError, OSError) as error:
+        said = {"error": str(error)}
+    told.append({"id": name, **said})
+    return True
 
 
 def rearm(root: Path, scope: str, by: str) -> dict[str, Any]:
     """Release the kill switch of a scope ("all": every one)."""
+    check_scope(scope)
     home = Home(root)
     home.make()
-    home.write_kills([row for row in home.kills() if scope not in ("all", row["scope"])])
-    told = []
-    for about in home.sessions():
-        if about["state"] != SessionState.STOPPED and _holder(home, about) is not None:
-            found = control.ask(home.socket(about["id"]), {"what": "rearm", "scope": scope, "who": by})
-            told.append({"id": about["id"], **(found or {"error": "no process"})})
+    home.release(scope)
+    told: list[dict[str, Any]] = []
+    for name in home.session_names():
+        _is_told(home, name, {"what": "rearm", "scope": scope, "who": by}, told)
     return {"scope": scope, "by": by, "told": told}
 
 

@@ -28,6 +28,8 @@ from tightloop.adapters.venues._shared.sockets import SocketChange, SocketState,
 from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
+from tightloop.app.runs.live.journal_watch import JournalWatch
+from tightloop.app.runs.live.kills import KillSwitch
 from tightloop.app.runs.live.outside import AT_RISK
 from tightloop.app.runs.live.venues import VENUES, ChosenVenue
 from tightloop.app.runs.live.warm_up import warm_up_facts
@@ -39,12 +41,13 @@ from tightloop.ports.market_data import ListedInstrument, ListInstruments, Publi
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
 from tightloop.ports.venue import SocketPlan
 from tightloop.runtime.session.driver import snapshots
-from tightloop.runtime.session.driver.operator import Operator, put_kill
+from tightloop.runtime.session.driver.operator import Answer, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.session import Session, StepFailed
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
+from tightloop.runtime.session.journal.reading import records
 from tightloop.runtime.session.journal.snapshots import Snapshot
 from tightloop.runtime.session.journal.snapshots import save as save_snapshot
 from tightloop.runtime.session.journal.writer import Journal
@@ -56,7 +59,6 @@ from tightloop.runtime.session.tasks import Failure, Tasks
 if sys.platform != "win32":
     import uvloop
 
-SYNC_S = 0.05
 TELL_S = 1.0
 SNAPSHOT_S, SNAPSHOT_FACTS, SNAPSHOT_LOOK_S = 300.0, 300_000, 1.0
 SILENCE_S, SILENCE_LOOK_S = 60.0, 0.25
@@ -172,21 +174,28 @@ class _Run:
         self._pulse: Pulse
         self._operator: Operator
         self._silence: Silence
+        self._kills: KillSwitch
+        self._answers: dict[str, Answer] = {}
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
 
     def _say(self, text: str) -> None:
-        """Tell people, and the session's log once there is one."""
-        self._print(text)
+        """Tell people, and the session's log once there is one; that neither listens ends no session."""
+        with contextlib.suppress(OSError):
+            self._print(text)
         if self._about:
-            self._home.write_log(self._about["id"], f"{iso(self._clock.now_ns())} {text}")
+            with contextlib.suppress(OSError):
+                self._home.write_log(self._about["id"], f"{iso(self._clock.now_ns())} {text}")
 
     def _become(self, state: SessionState) -> None:
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
             self._about["state"] = str(state)
-            self._home.write_session(self._about["id"], self._about)
+            try:
+                self._home.write_session(self._about["id"], self._about)
+            except OSError as error:
+                self._say(f"session.json does not say {state}: {error}")
 
     async def run(self) -> SessionEnd:
         """Start or recover, follow the market until it is stopped, and end."""
@@ -233,7 +242,8 @@ class _Run:
             self._journal, repaired = Journal.open(disk, files.JOURNAL)
             if repaired.cut is not None:
                 self._say(f"the journal ended in a broken record, which was moved away: {repaired.cut}")
-            begun = files.repeated(plan, disk, session, seq_max=self._journal.seq)
+            begun = files.repeated(plan, disk, session, seq_max=repaired.record_count)
+            self._answers = answers_in(records(disk, files.JOURNAL))
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
         bars = None if timeframe is None else MadeBars(count, TIMEFRAMES[timeframe], now_ns)
@@ -298,23 +308,25 @@ class _Run:
         loop.set_exception_handler(self._on_bug)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
-        pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch)
+        operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
+        self._kills = KillSwitch(self._home, session, self._say)
+        self._kills.look()
+        watch = JournalWatch(self._journal, self._refuse_entries)
+        pulse = self._pulse = Pulse(session, self._clock.now_ns, watch.look)
         tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
         kinds = [PublicStream(kind) for kind in (session.plan.feed or ("trades", "quotes"))] + [PublicStream.MARK]
         for plan in self._venue.dialect.market_sockets(kinds, sorted(self._feed.symbols)):
             tasks.start(plan.name, self._socket(plan).run)
         tasks.start("funding", self._feed.settle)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
-        tasks.start("journal", self._sync)
+        tasks.start("journal", watch.follow)
+        tasks.start("kill switch", self._kills.follow)
         tasks.start("told", self._tell)
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         tasks.start("snapshots", self._keep_snapshots)
-        operator = self._operator = Operator(session, self._journal, self.become_paused, self._asked_to_stop)
         server = await control.serve(self._home.socket(self._about["id"]), operator, self.show)
-        for row in self._home.kills():
-            put_kill(session.intake, session.plan, str(row["scope"]), is_engaged=True)
-        self._become(SessionState.RUNNING)
+        self._go_on()
         pulse.wake()
         try:
             with contextlib.suppress(TimeoutError):
@@ -361,27 +373,42 @@ class _Run:
         session = self._session
         if self._error is not None:
             self._become(SessionState.ERROR)
-            self._journal.close()
+            self._close_journal()
             raise self._error
         self._become(SessionState.STOPPING)
         found = session.finish()
-        save_snapshot(self._disk, files.SNAPSHOTS, self._snapshot())
-        self._journal.close()
+        try:
+            save_snapshot(self._disk, files.SNAPSHOTS, self._snapshot())
+        except OSError as error:
+            self._say(f"no snapshot was written: {error}")
+        self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
         self._about["state_hash"] = found
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
         return SessionEnd(self._about["id"], str(self.state), found, has_position, self._is_interrupted)
 
-    def _after_batch(self, count: int) -> None:
-        """Skip: what leaves a session on a simulated venue has left within the batch."""
+    def _close_journal(self) -> None:
+        try:
+            self._journal.close()
+        except OSError as error:
+            self._say(f"the end of the journal may not last: {error}")
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
         self._stop.set()
 
-    def _asked_to_stop(self) -> None:
-        self._stop.set()
+    def _go_on(self) -> None:
+        """Begin in the state in which its last process ended; a new session runs."""
+        was = gate_of(self._session.plan)
+        self._become(SessionState.PAUSED if was.is_paused else SessionState.RUNNING)
+        if was.is_stopping:
+            self._say("it was being stopped when its process ended, and ends now; start again for another session")
+            self._operator.go_on_ending(is_flat=was.is_flattened)
+            self._stop.set()
+        elif was.is_not_ready:
+            self._become(SessionState.ERROR)
+            self._say("it took no more entries when its process ended, and takes none now; stop it and start another")
 
     def become_paused(self, is_paused: bool) -> None:
         """Follow an operator's pause or resume."""
@@ -405,9 +432,9 @@ class _Run:
         plan = files.plan_of(self._prepared.strategies, self._about)
         begun = files.repeated(plan, self._disk, session, seq_max=self._journal.seq)
         self._session = Session(plan, self._journal, before.intake, self._clock.now_ns, before.bars, begun)
-        self._pulse.session = self._operator.session = self._silence.session = self._session
-        self._become(SessionState.ERROR)
+        self._pulse.session = self._operator.session = self._silence.session = self._kills.session = self._session
         self._operator.refuse_entries()
+        self._become(SessionState.ERROR)
         self._pulse.wake()
 
     def _fail(self, error: BaseException) -> None:
@@ -419,17 +446,11 @@ class _Run:
         if not isinstance(failure.error, TROUBLE):
             self._on_error(failure.error)
 
-    async def _sync(self) -> None:
-        """Ask for a sync of the journal again and again; take no more entries when one failed."""
-        while True:
-            await asyncio.sleep(SYNC_S)
-            self._journal.sync_behind()
-            failure = self._journal.failure()
-            if failure is not None:
-                self._say(f"the journal cannot be synced, no more entries are taken: {failure}")
-                self._become(SessionState.ERROR)
-                self._operator.refuse_entries()
-                return
+    def _refuse_entries(self, why: str) -> None:
+        """Take no more entries, then say so: what is wrong may be what keeps it from being said."""
+        self._operator.refuse_entries()
+        self._say(f"no more entries are taken: {why}")
+        self._become(SessionState.ERROR)
 
     async def _look_for_silence(self) -> None:
         """Tell the session of feeds that are silent, while they are."""

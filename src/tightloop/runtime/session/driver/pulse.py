@@ -15,9 +15,9 @@ SILENCE_S = 1.0
 
 
 class Pulse:
-    """Drives a session on the running event loop. ``on_batch`` is called with the facts taken, after each batch."""
+    """Drives a session on the running event loop. ``on_batch`` is called after each batch."""
 
-    def __init__(self, session: Session, now_ns: Callable[[], int], on_batch: Callable[[int], None]) -> None:
+    def __init__(self, session: Session, now_ns: Callable[[], int], on_batch: Callable[[], None]) -> None:
         self.session, self._now_ns, self._on_batch = session, now_ns, on_batch
         self._loop = asyncio.get_running_loop()
         self._is_called = False
@@ -42,7 +42,7 @@ class Pulse:
         if len(session.intake):
             self.wake()
         self._arm()
-        self._on_batch(count)
+        self._on_batch()
 
     def _arm(self) -> None:
         """Set the timer to the next due time."""

@@ -78,7 +78,7 @@ class Session:
         begun: "Repetition | None" = None,
     ) -> None:
         """Begin anew, or go on from what a repetition of the journal has come to."""
-        self.plan, self.intake, self.bars, self._journal, self._now_ns = plan, intake, bars, journal, now_ns
+        self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
@@ -88,7 +88,7 @@ class Session:
             self.driver.on_rows = self._keep
             intake.last_ns = max(intake.last_ns, begun.last_ns)
             if len(begun.rows_left):
-                journal.append(RecordKind.ROWS, _packed(begun.rows_left))
+                journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
         self._ticked_at = self.fact_count
         intake.relieve = self.take_batch
 
@@ -121,9 +121,9 @@ class Session:
         size = EVENT.itemsize
         self._written.clear()
         entries = ((whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size))
-        following = self._facts.append(entries)
+        following = self._facts.append(entries, is_reserved=True)
         seq = following - count + place - first if place >= 0 else -1
-        self._journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
+        self.journal.append(RecordKind.POISON, json.dumps({"seq": seq, "text": text}).encode(), is_reserved=True)
         return StepFailed(seq, text)
 
     def take_warm_up(self, facts: Rows) -> None:
@@ -167,7 +167,7 @@ class Session:
         self.driver.advance_to(until_ns)
         self._append(batch_of(_time_passed(until_ns)))
         found = state_hash(self.plan)
-        self._journal.append(RecordKind.TICKED, self._ticked())
+        self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
         return found
 
     def _ticked(self) -> bytes:
@@ -186,11 +186,12 @@ class Session:
             self._written.clear()
             self.recent.take(rows)
             entries[-1] = (entries[-1][0], _packed(rows))
-        self._facts.append(entries)
+        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
+        self._facts.append(entries, is_reserved=True)
         self.fact_count += count
         if self.fact_count - self._ticked_at >= TICKED_EVERY:
             self._ticked_at = self.fact_count
-            self._journal.append(RecordKind.TICKED, self._ticked())
+            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
 
 
 def _packed(rows: Rows) -> bytes:
@@ -213,6 +214,7 @@ class Repetition:
         self.driver = FactDriver(plan, self._keep)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
+        self._seqs = [-1] * BATCH_MAX
         self._count = 0
         self._made = bytearray()
         self.fact_count = self.last_ns = self.epoch = 0
@@ -230,12 +232,14 @@ class Repetition:
     def run(self, records: Iterable[tuple[JournalRecord, bytes]]) -> None:
         """Step the facts among the records (each with its event's bytes); raises NotRepeated at the first difference.
 
+        Raises StepFailed at a fact whose POISON record was not written: the process died between the two.
+
         The records may begin anywhere, if what they go on from was restored.
         """
         for record, event in records:
             if record.kind == RecordKind.FACT:
                 if record.seq not in self.poisoned:
-                    self._take(event)
+                    self._take(record.seq, event)
             elif record.kind == RecordKind.ROWS:
                 self._flush()
                 self._compare(record)
@@ -246,7 +250,7 @@ class Repetition:
                 self.epoch = int(json.loads(record.payload)["epoch"])
         self._flush()
 
-    def _take(self, event: bytes) -> None:
+    def _take(self, seq: int, event: bytes) -> None:
         size = EVENT.itemsize
         self._bytes[self._count * size : (self._count + 1) * size] = event
         fact = self._facts[self._count]
@@ -257,13 +261,18 @@ class Repetition:
             self._flush()
             self.driver.advance_to(until_ns)
             return
+        self._seqs[self._count] = seq
         self._count += 1
         if self._count == BATCH_MAX:
             self._flush()
 
     def _flush(self) -> None:
         if self._count:
-            self.driver.take(self._facts, 0, self._count)
+            try:
+                self.driver.take(self._facts, 0, self._count)
+            except AssertionError as error:
+                place = int(self.driver.control[replay_live.IN_FACT]) - 1
+                raise StepFailed(self._seqs[place] if place >= 0 else -1, str(error)) from error
             self._count = 0
 
     def _compare(self, record: JournalRecord) -> None:

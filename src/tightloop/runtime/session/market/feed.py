@@ -5,7 +5,10 @@ was lost, prints wait until the last trades were asked for, and those with newer
 had already are ignored. What that does not reach stays a jump of ids, which the step is told as a DATA_GAP
 (``core/replay/live.py``).
 
-A funding rate becomes a fact when the venue has settled it, never before: a forecast is none.
+A funding rate becomes a fact when the venue has settled it, never before: a forecast is none. It does so once,
+however long the venue goes on to announce a time that has passed.
+
+What no market can have, a price that is not positive or a number beyond all bounds, is counted and becomes no fact.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ import numpy as np
 
 from tightloop.core.domain.enums import EventKind, FeedState, Phase
 from tightloop.core.domain.types import EVENT
+from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import (
     BestQuote,
@@ -63,6 +67,7 @@ class MarketFeed:
     repeated_count: int = 0
     malformed_count: int = 0
     next_funding_ns: dict[str, int] = field(default_factory=dict)
+    _settled_ns: dict[str, int] = field(default_factory=dict)
     _last_id: dict[str, int] = field(default_factory=dict)
     _held: list[Print] | None = None
 
@@ -125,7 +130,7 @@ class MarketFeed:
                 self._print(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif kind is BestQuote:
                 self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
-            elif isinstance(fact, VenueMark):
+            elif isinstance(fact, VenueMark) and fact.symbol in self.symbols:
                 self.next_funding_ns[fact.symbol] = fact.next_funding_ns
 
     def _print(self, fact: Print) -> None:
@@ -137,6 +142,9 @@ class MarketFeed:
     def _take_print(self, fact: Print) -> None:
         instrument = self.symbols.get(fact.symbol)
         if instrument is None:
+            return
+        if not (0.0 < fact.price <= PRICE_MAX and 0.0 < fact.qty <= QUANTITY_MAX and fact.trade_id >= 0):
+            self.malformed_count += 1
             return
         if fact.trade_id <= self._last_id.get(fact.symbol, -1):
             self.repeated_count += 1
@@ -152,7 +160,11 @@ class MarketFeed:
 
     def _quote(self, fact: BestQuote) -> None:
         instrument = self.symbols.get(fact.symbol)
-        if instrument is not None:
+        if not (0.0 < fact.bid <= PRICE_MAX and 0.0 < fact.ask <= PRICE_MAX) or not (
+            0.0 <= fact.bid_qty <= QUANTITY_MAX and 0.0 <= fact.ask_qty <= QUANTITY_MAX
+        ):
+            self.malformed_count += 1  # a side without orders has no price, so there is no quote
+        elif instrument is not None:
             self.intake.put_quote(instrument, fact.bid, fact.bid_qty, fact.ask, fact.ask_qty, fact.ts_event_ns)
 
     async def settle(self) -> None:
@@ -161,7 +173,7 @@ class MarketFeed:
         while True:
             await asyncio.sleep(FUNDING_ASKED_EVERY_S)
             for symbol, due_ns in self.next_funding_ns.items():
-                if due_ns > 0:
+                if due_ns > self._settled_ns.get(symbol, 0) + SETTLED_WITHIN_NS:
                     awaited[symbol] = min(awaited.get(symbol, due_ns), due_ns)
             for symbol, due_ns in sorted(awaited.items()):
                 if due_ns <= self.now_ns() and await self._settled(symbol, due_ns):
@@ -171,7 +183,8 @@ class MarketFeed:
         """Put the rate that settled at ``due_ns``, if the venue has it already."""
         since_ns = due_ns - SETTLED_WITHIN_NS
         for row in await self.ask(ListFundingRates(symbol, since_ns, self.now_ns() + _MS, FUNDING_ROWS)):
-            if isinstance(row, SettledRate) and row.ts_event_ns >= since_ns:
+            if isinstance(row, SettledRate) and row.symbol == symbol and row.ts_event_ns >= since_ns:
+                self._settled_ns[symbol] = max(due_ns, row.ts_event_ns)
                 self._rate(row)
                 return True
         return False
