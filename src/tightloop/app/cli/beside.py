@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tightloop.app.cli import background
 from tightloop.core import compiled
@@ -31,7 +32,8 @@ FIRST = "--first"
 class _Beside:
     """Starts the step's process when one of CALLED_BY_STEP is compiled, a loop's when it is asked for thereafter."""
 
-    def __init__(self, *, is_first: bool) -> None:
+    def __init__(self, hear: Callable[[str | None], None], *, is_first: bool) -> None:
+        self._hear = hear
         self._tier = [FIRST] if is_first else []
         self._step: subprocess.Popen[bytes] | None = None
         atexit.register(self._end)
@@ -45,12 +47,16 @@ class _Beside:
         """Wait for a process before its function is looked for in the cache."""
         if self._step is None or name not in (STEP, *LOOPS):
             return
-        self._step.wait()
-        if name in LOOPS and (loop := self._start(name)) is not None:
-            try:
-                loop.wait()
-            finally:
-                _stop(loop)
+        self._hear(".".join(name.split(".")[-2:]))  # who waits sees for what
+        try:
+            self._step.wait()
+            if name in LOOPS and (loop := self._start(name)) is not None:
+                try:
+                    loop.wait()
+                finally:
+                    _stop(loop)
+        finally:
+            self._hear(None)
 
     def _start(self, name: str) -> subprocess.Popen[bytes] | None:
         """Start a process for a function; None if the system has no room for one."""
@@ -74,9 +80,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def accompany(*, is_first: bool) -> None:
-    """Compile the step and loops in other processes from now on. ``is_first``: by the compiler's first tier."""
-    beside = _Beside(is_first=is_first)
+def accompany(hear: Callable[[str | None], None], *, is_first: bool) -> None:
+    """Compile the step and loops in other processes from now on. ``is_first``: by the compiler's first tier.
+
+    ``hear`` is called with the name of what is waited for, and with None once it is there.
+    """
+    beside = _Beside(hear, is_first=is_first)
     compiled.before_compiling(beside.asked, beside.compiling)
 
 

@@ -30,6 +30,7 @@ def say_when_compiling() -> None:
         compiled.use_first_tier()
     cli.beside.accompany(is_first=is_first)
     shown = _Shown()
+    cli.beside.accompany(shown.hear, is_first=is_first)
     compiled.when_compiling(shown.begin)
     compiled.watch_compiling(shown.hear)
     image.when_unfit(_say_unfit)
