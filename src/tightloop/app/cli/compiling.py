@@ -28,7 +28,6 @@ def say_when_compiling() -> None:
     is_first = os.environ.get(TIER) != "fast"
     if is_first:
         compiled.use_first_tier()
-    cli.beside.accompany(is_first=is_first)
     shown = _Shown()
     cli.beside.accompany(shown.hear, is_first=is_first)
     compiled.when_compiling(shown.begin)
