@@ -72,8 +72,10 @@ def watched(market, tmp_path):
     return Watched(market, tmp_path)
 
 
-def test_largest_sizes_are_told_at_the_first_look_and_are_no_news(watched):
+def test_largest_sizes_that_were_not_known_are_told_and_said_once(watched):
     assert len(watched.look()) == len(watched.symbols)
+    assert ["market_qty_max" in said for said in watched.said] == [True] * len(watched.symbols)
+    watched.said.clear()
     assert (watched.row()["qty_max"], watched.row()["market_qty_max"]) == (1e6, 1e5)
     assert watched.look() == []
     assert watched.said == []
@@ -82,6 +84,7 @@ def test_largest_sizes_are_told_at_the_first_look_and_are_no_news(watched):
 
 def test_increments_that_changed_are_set_and_said_once(watched):
     watched.look()
+    watched.said.clear()
     watched.change(1, price_increment=0.5, min_notional=25.0)
     assert watched.look() == [(1, TradingStatus.TRADING)]
     assert (watched.row(1)["price_increment"], watched.row(1)["min_notional"]) == (0.5, 25.0)

@@ -140,6 +140,8 @@ def _stated(row: ListedInstrument) -> dict[str, Any]:
         "lot_size": row.lot_size,
         "contract_size": row.multiplier,
         "min_notional": row.min_notional,
+        "qty_max": row.qty_max,
+        "market_qty_max": row.market_qty_max,
     }
     stated = {name: value for name, value in stated.items() if math.isfinite(value)}
     stated["settle_asset"] = row.settle_asset

@@ -1,8 +1,7 @@
 """Rules of instruments while a session runs: asked again and again, and told to the step when they have changed.
 
 State has the rules by which orders are made, so what a list says is held against State: a session that was dead while
-rules changed finds it at its first look, and what the plan could not say (largest sizes) is told then too. A number
-that the venue does not say stays as it is. Fields that State does not have (price bands, assets, margin tiers) are
+rules changed finds it at its first look. A number that the venue does not say stays as it is. Fields that State does not have (price bands, assets, margin tiers) are
 held against the list before, and only said to people.
 """
 
@@ -27,8 +26,6 @@ _OF_STATE = {
     "min_notional": "min_notional", "qty_max": "qty_max", "market_qty_max": "market_qty_max",
 }  # fmt: skip
 """Fields of ListedInstrument that INSTRUMENT has, by its names."""
-MAXIMA = ("qty_max", "market_qty_max")
-"""Rules that a plan does not state: in State they are 0 until the venue's list was seen."""
 
 
 class RulesWatch:
@@ -82,8 +79,7 @@ class RulesWatch:
             row = instruments[change.instrument]
             if change.now is None and int(row["status"]) == TradingStatus.DELISTED:
                 continue  # it was told
-            if not all(name in MAXIMA and float(row[name]) == 0.0 for name in change.changed):
-                self._on_change(change)  # a largest size that was not known is no news
+            self._on_change(change)
             if change.now is None or not {*_OF_STATE, "status"}.isdisjoint(change.changed):
                 self.session.intake.put_event(changed_event(change, row))
 
