@@ -103,7 +103,7 @@ class InstrumentRules:
     ``price_increment``: in the settle asset, 0 for no rounding. ``lot_size``: contracts, 0 for no rounding.
     ``contract_size``: base units per contract. ``settle_asset``: None if neither the file nor the symbol tells it.
     ``taker_bps``, ``maker_bps``: of the notional, negative for a rebate. ``min_notional``: in the settle asset.
-    ``qty_max``, ``market_qty_max``: contracts of the largest order, and of the largest one at market, 0 if none is known.
+    ``qty_max``, ``market_qty_max``: contracts of the largest order, and of the largest at market; 0: none is known.
     ``margin``: whether a spot instrument can be borrowed and sold short. ``margin_tiers``: ascending, empty if unknown.
     ``defaults_used``: names of the rules that were not stated.
     """
@@ -147,7 +147,7 @@ _TIER_BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 
 
 def rules_stated_for(market: str) -> tuple[str, ...]:
-    """Return the rules of a market that have a default; ``margin`` applies to spot only, and no largest size is assumed."""
+    """Return the rules of a market that have a default: ``margin`` is of spot only, no largest size is assumed."""
     without = ("qty_max", "market_qty_max", *(() if market == "spot" else ("margin",)))
     return tuple(name for name in RULE_NAMES if name not in without)
 

@@ -1,8 +1,8 @@
 """Rules of instruments while a session runs: asked again and again, and told to the step when they have changed.
 
 State has the rules by which orders are made, so what a list says is held against State: a session that was dead while
-rules changed finds it at its first look. A number that the venue does not say stays as it is. Fields that State does not have (price bands, assets, margin tiers) are
-held against the list before, and only said to people.
+rules changed finds it at its first look. A number that the venue does not say stays as it is. Fields that State does
+not have (price bands, assets, margin tiers) are held against the list before, and only said to people.
 """
 
 import asyncio
