@@ -9,6 +9,7 @@ the session has QUIET_S to be ready and to agree with the venue in everything.
 
 import contextlib
 import gc
+import os
 import random
 import traceback
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ AGAIN_S = 2.0
 TROUBLE_S = 8.0
 ON_ITS_WAY_S = 6.0
 COLLECTED_EACH = 4
+KEYS = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
 OPTIONS = live.LiveOptions(
     venue="binance-usdm", url="http://127.0.0.1:8000", home=ROOT, instruments=(), account=None, for_s=None,
     login="main", override="a simulation",
@@ -420,7 +422,8 @@ class Player:
 
 def play(scenario):
     """Play a scenario; return how it went."""
-    played = Player(scenario).play()
+    with patch.dict(os.environ, KEYS):
+        played = Player(scenario).play()
     if scenario.seed % COLLECTED_EACH == 0:
         gc.collect()  # lives are full of cycles, and of arrays that the collector does not see
     return played

@@ -16,8 +16,6 @@ from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("TIGHTLOOP_TIER", "fast")
-os.environ["TIGHTLOOP_BINANCE_USDM_KEY"] = "twin"
-os.environ["TIGHTLOOP_BINANCE_USDM_SECRET"] = "twin-secret"
 
 from sim.live.planted import MUTATIONS, planted
 from sim.live.player import play
