@@ -16,9 +16,10 @@ from tightloop.model.instruments import InstrumentId
 Columns = Mapping[str, npt.NDArray[Any]]
 FILE = "recorded.parquet"
 MADE_BARS, GAPS, MARKS = "made_bars", "gaps", "marks"
-"""Folders of other facts: bars as the session made them, states of feeds, marks of the venue."""
+"""Folders of other facts: bars as the session made them, states of feeds and what they lost, marks of the venue."""
 _EVENT_COLUMNS = (
-    *("kind", "phase", "reason", "ts_event_ns", "ts_init_ns", "open", "high", "low", "price", "qty", "stop_price"),
+    *("kind", "phase", "instance", "reason", "ts_event_ns", "ts_init_ns"),
+    *("open", "high", "low", "price", "qty", "stop_price"),
 )
 
 

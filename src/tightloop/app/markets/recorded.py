@@ -27,7 +27,7 @@ from tightloop.runtime.feeds.ticks import PIECE_ROWS
 KINDS = {"trades": EventKind.TRADE, "quotes": EventKind.QUOTE}
 TOLD = {
     recorded.MADE_BARS: (int(EventKind.BAR_CLOSED), int(EventKind.BAR_OPENED)),
-    recorded.GAPS: (int(EventKind.FEED_STATE),),
+    recorded.GAPS: (int(EventKind.FEED_STATE), int(EventKind.DATA_GAP)),
     recorded.MARKS: (int(EventKind.MARK_REPORTED),),
 }
 """Kinds of facts by the folder of the catalog they are in."""

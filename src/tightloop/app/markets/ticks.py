@@ -14,6 +14,7 @@ from tightloop.adapters.data import recorded
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app.markets import notes as markets_notes
 from tightloop.core import limits
+from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.core.domain.types import BAR, Rows
 from tightloop.model.errors import InputError
@@ -228,6 +229,7 @@ def _states(root: Path, instrument: InstrumentId, window: tuple[int, int]) -> Ro
     told = told[(told["ts_init_ns"] >= window[0]) & (told["ts_init_ns"] < window[1])]
     rows = np.zeros(len(told), TICK)
     rows["ts_event_ns"], rows["ts_init_ns"], rows["trade_id"] = told["ts_event_ns"], told["ts_init_ns"], told["reason"]
+    rows["is_buyer_maker"] = told["kind"] == int(EventKind.DATA_GAP)
     return rows
 
 

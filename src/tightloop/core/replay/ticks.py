@@ -207,7 +207,10 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
         return _seen_by(stream)
     if stream.kind == StreamKind.FEED_STATES:
         tick = ticks[stream.at]
-        session_events.write_feed_state(event, stream.instrument, tick.ts_event_ns, now_ns, tick.trade_id)
+        if tick.is_buyer_maker != 0:
+            fields.write_gap(event, stream.instrument, now_ns, tick.trade_id)
+        else:
+            session_events.write_feed_state(event, stream.instrument, tick.ts_event_ns, now_ns, tick.trade_id)
         event.phase = Phase.RECORD.value
         stream.at += 1
         _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
