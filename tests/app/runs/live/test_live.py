@@ -4,7 +4,18 @@ import json
 import subprocess
 
 import pytest
-from tests.app.runs.live.trading import QUICK, TIGHTLOOP, Live, Twin, differences, keys, live_command, settled, show
+from tests.app.runs.live.trading import (
+    QUICK,
+    TIGHTLOOP,
+    Live,
+    Twin,
+    always_in,
+    differences,
+    keys,
+    live_command,
+    settled,
+    show,
+)
 
 from tightloop.app import runs
 from tightloop.model.errors import TightloopError
@@ -263,14 +274,21 @@ def test_increments_that_the_venue_changes_are_those_of_the_next_orders(fast, tm
 
 
 def test_a_symbol_that_is_delisted_takes_no_more_entries(fast, tmp_path, start):
-    session = start(fast)
-    session.until(traded)
+    # An entry is wanted at all times; so what keeps it from being made again is that the symbol is leaving.
+    wants = tmp_path / "wants.yaml"
+    wants.write_text(always_in(), "utf-8")
+    session = start(fast, file=wants)
+    session.until(lambda shown: {row["symbol"] for row in shown["positions"]} == {"BTCUSDT", "ETHUSDT"})
     fast.ask("fault", {"kind": "delisted", "symbol": "BTCUSDT"})
     (said,) = until_said(session, "rules BTCUSDT")
     assert "delisted (SETTLING): no entries" in said
-    seq = session.shown["seq"]
-    asked = len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"])
+
+    def asked():
+        return len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"])
+
+    session.until(lambda shown: {row["symbol"] for row in shown["positions"]} == {"ETHUSDT"})
+    before, seq = asked(), session.shown["seq"]
     session.until(lambda shown: shown["seq"] > seq + 400)
-    assert len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"]) == asked
+    assert asked() == before
     session.stop("--flatten")
     assert differences(fast.truth(), show(tmp_path)) == []
