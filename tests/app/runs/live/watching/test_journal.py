@@ -181,8 +181,8 @@ FULL_WITHIN_S, NEXT_WITHIN_S = 10.0, 30.0
 def small_disk(folder):
     """Yield (what it is, home, fill, free) of a file system of 8 MiB, or of a limit of the process where none is.
 
-    It is filled until ``free``, whatever is removed there meanwhile: the process of ``index.db`` gives up on a full disk
-    and leaves the room of its WAL.
+    It is filled until ``free``, whatever is removed there meanwhile: the process of ``index.db`` gives up on a full
+    disk, and with it goes its WAL.
     """
     home = folder / "home"
     home.mkdir()
@@ -244,7 +244,7 @@ def test_a_session_on_a_full_disk_ends_entries_within_a_second_and_goes_on_when_
                 time.sleep(0.01)
             held = session.until(lambda shown: shown["held"], NEXT_WITHIN_S)
             assert "free some space" in held["held"]["disk"]
-            assert not session.show()["is_ready"]
+            assert not asked(home, "last", {"what": "show"})["is_ready"]
             since_ns = twin.truth()["now_ns"]
             asked(home, "last", {"what": "kill"})
             session.until(lambda shown: not shown["positions"], NEXT_WITHIN_S)
@@ -255,7 +255,8 @@ def test_a_session_on_a_full_disk_ends_entries_within_a_second_and_goes_on_when_
             assert session.shown["held"], session.said
             free(session.process.pid)
             session.until(lambda shown: not shown["held"] and shown["positions"], NEXT_WITHIN_S)
-            session.stop("--flatten")
+            asked(home, "last", {"what": "stop", "keep": False})
+            assert session.end() == 0
         finally:
             session.kill()
             twin.close()
