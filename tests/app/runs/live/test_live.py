@@ -4,9 +4,21 @@ import json
 import subprocess
 
 import pytest
-from tests.app.runs.live.trading import QUICK, TIGHTLOOP, Live, Twin, differences, keys, live_command, settled, show
+from tests.app.runs.live.trading import (
+    QUICK,
+    TIGHTLOOP,
+    Live,
+    Twin,
+    always_in,
+    differences,
+    keys,
+    live_command,
+    settled,
+    show,
+)
 
 from tightloop.app import runs
+from tightloop.app.runs.live.outside import asked
 from tightloop.model.errors import TightloopError
 
 
@@ -263,14 +275,30 @@ def test_increments_that_the_venue_changes_are_those_of_the_next_orders(fast, tm
 
 
 def test_a_symbol_that_is_delisted_takes_no_more_entries(fast, tmp_path, start):
-    session = start(fast)
-    session.until(traded)
+    # An entry is wanted at all times; so what keeps it from being made again is that the symbol is leaving.
+    wants = tmp_path / "wants.yaml"
+    wants.write_text(always_in(), "utf-8")
+    session = start(fast, file=wants)
+    session.until(lambda shown: {row["symbol"] for row in shown["positions"]} == {"BTCUSDT", "ETHUSDT"})
+
+    def entries():
+        found = [one["params"] for one in fast.orders_asked()]
+        return [one for one in found if one["symbol"] == "BTCUSDT" and one.get("reduceOnly") != "true"]
+
+    # That the venue has closed the position says it: no entry has to be tried and refused.
+    asked(tmp_path, "last", {"what": "pause"})
+    before = entries()
     fast.ask("fault", {"kind": "delisted", "symbol": "BTCUSDT"})
     (said,) = until_said(session, "rules BTCUSDT")
     assert "delisted (SETTLING): no entries" in said
-    seq = session.shown["seq"]
-    asked = len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"])
-    session.until(lambda shown: shown["seq"] > seq + 400)
-    assert len([one for one in fast.orders_asked() if one["params"]["symbol"] == "BTCUSDT"]) == asked
+    session.until(lambda shown: {row["symbol"] for row in shown["positions"]} == {"ETHUSDT"})
+    asked(tmp_path, "last", {"what": "resume"})
+
+    def denied():
+        found = asked(tmp_path, "last", {"what": "show"})["refused"]
+        return {(row["symbol"], row["reason"]): row["count"] for row in found}
+
+    session.until(lambda _: denied().get(("BTCUSDT", "delisted"), 0) >= 2)
+    assert entries() == before
     session.stop("--flatten")
     assert differences(fast.truth(), show(tmp_path)) == []

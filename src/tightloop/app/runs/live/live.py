@@ -32,7 +32,7 @@ from tightloop.app.runs.live.run import (
     loop_factory,
 )
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
-from tightloop.core.domain.enums import EventKind, Pause, Reason, SessionControl
+from tightloop.core.domain.enums import EventKind, Origin, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
@@ -329,7 +329,10 @@ class LiveRun(SessionRun):
     def _on_answer(self, answer: VenueAnswer) -> None:
         if answer.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND):
             self._rounds.filled_ns[answer.instrument] = self._venue_ns()
-        elif answer.reason in (Reason.RULES_CHANGED, Reason.DELISTED):
+            is_news = answer.origin == Origin.DELISTING  # before an entry is tried there and refused
+        else:
+            is_news = answer.reason in (Reason.RULES_CHANGED, Reason.DELISTED)
+        if is_news:
             self._rules.soon.set()
 
     def _on_rules(self, change: RulesChanged) -> None:

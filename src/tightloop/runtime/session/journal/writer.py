@@ -50,6 +50,8 @@ NEXT_EPOCH = 0
 """In place of an epoch: the one after the last in the journal."""
 ROOM_BYTES = 256 * 1_024
 """What has to be free beside the segments: snapshots, states and logs of a session."""
+ROOM_AGAIN_BYTES = 4 * ROOM_BYTES
+"""What has to be free when there was less, so that little that comes and goes does not let entries come and go."""
 _PAGE_BYTES = 4_096
 _pack_head, _pack_body = struct.Struct("<II").pack, struct.Struct("<BBH").pack  # a frame; the crc is of the second part
 _PADDING = tuple(bytes(count) for count in range(8))
@@ -290,12 +292,13 @@ class Journal:
             self._secure_next(0)
         return self._blocked is None
 
-    def lack_of_room(self) -> OSError | None:
+    def lack_of_room(self, need: int = ROOM_BYTES) -> OSError | None:
         """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
 
-        A full journal needs its next segment; before that, what a session writes beside it has to fit.
+        A full journal needs its next segment; before that, ``need`` bytes of what a session writes beside it.
         """
-        need = ROOM_BYTES if self._blocked is None else self._sizes.of(self.segment + 1)
+        if self._blocked is not None:
+            need = max(need, self._sizes.of(self.segment + 1))
         try:
             self._disk.check_room(self._folder, need)
         except OSError as error:

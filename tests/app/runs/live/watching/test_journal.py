@@ -5,12 +5,13 @@ import contextlib
 import resource
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
 import numpy as np
 import pytest
-from tests.app.runs.live.trading import QUICK, Live, Twin
+from tests.app.runs.live.trading import Live, Twin, always_in
 from tests.parity.test_live_facts import facts_of
 from tests.runtime.session.driver.told import Told, plan_of, pumped, run
 from tests.runtime.session.simulated_disk import SimulatedDisk
@@ -22,6 +23,7 @@ from tightloop.core.domain.types import LOG_ROW
 from tightloop.runtime.session.driver.operator import Operator, gate_of
 from tightloop.runtime.session.driver.session import Repetition, Session, state_hash
 from tightloop.runtime.session.journal import Journal, RecordKind, SegmentSizes, events
+from tightloop.runtime.session.journal.writer import ROOM_AGAIN_BYTES, ROOM_BYTES
 from tightloop.runtime.session.market.intake import Intake
 
 RESERVE = 200_000
@@ -155,44 +157,80 @@ def test_a_disk_without_room_is_noticed_before_the_journal_needs_it(market, trou
     assert [line.count(words) for line in said] == [1, 0, 1, 0]
 
 
+def test_a_disk_that_is_only_just_not_full_any_more_lets_no_entries_come_and_go(market):
+    world, disk = Told(facts_of(market[0], plan_of(market))), SimulatedDisk()
+    session, journal = begun(market, disk, world)
+    watch, said = refused_by(session, journal)
+    for free in (ROOM_BYTES - 1, ROOM_BYTES, ROOM_AGAIN_BYTES - 1, ROOM_BYTES - 1):
+        disk.capacity = disk.used() + free
+        watch.look_for_room()
+    assert len(said) == 1
+    for free in (ROOM_AGAIN_BYTES, ROOM_BYTES):
+        disk.capacity = disk.used() + free
+        watch.look_for_room()
+    assert said[1:] == ["there is space for the journal again"]
+
+
 # A session in a process, on a disk of a real system ------------------------------------------------------------------
 
 ENTRIES_END_WITHIN_S = 1.0
+FULL_WITHIN_S, NEXT_WITHIN_S = 10.0, 30.0
 
 
 @contextlib.contextmanager
 def small_disk(folder):
-    """Yield (what it is, home, fill, free) of a file system of 8 MiB, or of a limit of the process where none is."""
+    """Yield (what it is, home, fill, free) of a file system of 8 MiB, or of a limit of the process where none is.
+
+    It is filled until ``free``, whatever is removed there meanwhile: the process of ``index.db`` gives up on a full
+    disk, and with it goes its WAL.
+    """
     home = folder / "home"
     home.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(home)]
     is_mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    ballast = home / "ballast"
+    ballast, is_full, is_over = home / "ballast", threading.Event(), threading.Event()
+
+    def keep_full():
+        with ballast.open("wb", buffering=0) as file:
+            while not is_over.is_set():
+                try:
+                    file.write(bytes(65_536))
+                except OSError:
+                    is_full.set()
+                    is_over.wait(0.02)
+        ballast.unlink()
+
+    filling = threading.Thread(target=keep_full, daemon=True)
 
     def fill(_pid):
-        with contextlib.suppress(OSError), ballast.open("wb") as file:
-            while True:
-                file.write(bytes(65_536))
+        filling.start()
+        assert is_full.wait(FULL_WITHIN_S)
+
+    def free(_pid):
+        is_over.set()
+        filling.join()
 
     def limit(pid, most):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     try:
         if is_mounted:
-            yield "a file system of 8 MiB", home, fill, lambda _pid: ballast.unlink()
+            yield "a file system of 8 MiB", home, fill, free
         else:
             yield (
                 "RLIMIT_FSIZE", home, lambda pid: limit(pid, 65_536), lambda pid: limit(pid, resource.RLIM_INFINITY)
             )  # fmt: skip
     finally:
         if is_mounted:
+            is_over.set()
             subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="crash and disk tests run on Linux")
 def test_a_session_on_a_full_disk_ends_entries_within_a_second_and_goes_on_when_there_is_space(tmp_path, capfd):
-    twin, keeps = Twin("10"), tmp_path / "keeps.yaml"  # it keeps its positions until it is told to close them
-    keeps.write_text(QUICK.read_text(encoding="utf-8").replace("0.05}", "50}").replace('"< slow"', '"< 1"'), "utf-8")
+    # It always wants a position, and keeps it until it is told to close it.
+    twin, keeps = Twin("10"), tmp_path / "keeps.yaml"
+    keeps.write_text(always_in(), "utf-8")
     with small_disk(tmp_path) as (what, home, fill, free):
         with capfd.disabled():
             print(f"\ndisk full: {what}")
@@ -204,19 +242,21 @@ def test_a_session_on_a_full_disk_ends_entries_within_a_second_and_goes_on_when_
             while not any("no entries" in line or "not ready" in line for line in session.said):
                 assert time.monotonic() - filled_s < ENTRIES_END_WITHIN_S, session.said
                 time.sleep(0.01)
-            held = session.until(lambda shown: shown["held"])
+            held = session.until(lambda shown: shown["held"], NEXT_WITHIN_S)
             assert "free some space" in held["held"]["disk"]
-            assert not session.show()["is_ready"]
+            assert not asked(home, "last", {"what": "show"})["is_ready"]
             since_ns = twin.truth()["now_ns"]
             asked(home, "last", {"what": "kill"})
-            session.until(lambda shown: not shown["positions"])
+            session.until(lambda shown: not shown["positions"], NEXT_WITHIN_S)
             sent = [one for one in twin.orders_asked() if one["ts_ns"] > since_ns]
             assert sent, "exits were sent"
             assert all(one["params"]["reduceOnly"] == "true" for one in sent)
             asked(home, "last", {"what": "rearm"})
+            assert session.shown["held"], session.said
             free(session.process.pid)
-            session.until(lambda shown: not shown["held"] and shown["positions"])
-            session.stop("--flatten")
+            session.until(lambda shown: not shown["held"] and shown["positions"], NEXT_WITHIN_S)
+            asked(home, "last", {"what": "stop", "keep": False})
+            assert session.end() == 0
         finally:
             session.kill()
             twin.close()

@@ -2,14 +2,15 @@
 
 Two things may go wrong. The disk is full, or may not be written any more: then the journal has its reserve left, which
 is for exits; entries are taken again once there is space. It is looked for before the journal needs it, so that the
-reserve is whole when it does. Or a sync has failed: what was written may be lost with power, and later syncs prove
-nothing. That lasts until a person has looked and started the session again, because what made it may come back.
+reserve is whole when it does; and more than was missed has to be free again, or entries would come and go with a few
+bytes. Or a sync has failed: what was written may be lost with power, and later syncs prove nothing. That lasts until a
+person has looked and started the session again, because what made it may come back.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from tightloop.runtime.session.journal.writer import Journal
+from tightloop.runtime.session.journal.writer import ROOM_AGAIN_BYTES, ROOM_BYTES, Journal
 
 SYNC_S = 0.05
 ROOM_S = 0.25
@@ -35,7 +36,7 @@ class JournalWatch:
 
     def look_for_room(self) -> None:
         """Ask the disk whether there is room."""
-        lack = self._journal.lack_of_room()
+        lack = self._journal.lack_of_room(ROOM_AGAIN_BYTES if self._is_held else ROOM_BYTES)
         if lack is not None and not self._is_held:
             self._is_held = True
             words = lack.strerror or str(lack)
