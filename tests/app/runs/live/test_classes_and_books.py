@@ -45,7 +45,7 @@ class Paper:
         while not (self.shown and is_reached(self.shown)):
             assert time.monotonic() < ends, self.shown
             assert self.process.poll() is None, self.process.stderr.read()
-            time.sleep(0.05)
+            time.sleep(0.1)
         return self.shown
 
     def end(self, number):
@@ -77,6 +77,7 @@ def test_a_killed_session_goes_on_is_replayed_and_backtested(file, twin, tmp_pat
     if file is BOOKED:
         twin.ask("fault", {"kind": "book_gap", "count": 2})
         second.until(has_traded_since(going_on))
+    second.until(lambda _: len(outside.shown(home, "last")["fills"]) > 3)
     code, said = second.end(signal.SIGTERM)
     assert code in (0, 5)
     assert "recovered, epoch 2" in said
