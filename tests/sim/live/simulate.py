@@ -24,6 +24,8 @@ from sim.live.scenario import GROUPS, scenario_of
 ROOT = Path(__file__).resolve().parents[3]
 HITS_MIN, COUNTED_FROM = 3, 500
 PLANTED_SEEDS = 500
+TRACE = "trace of seed "
+"""What a line with a trace begins with; a line that counts seeds may begin with a number, too."""
 
 
 def play_all(seeds, *, prints_traces=False):
@@ -34,7 +36,7 @@ def play_all(seeds, *, prints_traces=False):
         hits.update(played.hits)
         traces[seed] = played.trace
         if prints_traces:
-            print(f"{seed} {played.trace} {played.life_count} lives, {played.fill_count} fills", flush=True)
+            print(f"{TRACE}{seed} {played.trace} {played.life_count} lives, {played.fill_count} fills", flush=True)
         if played.red:
             red.append(seed)
             print(f"seed {seed} is red. {played.red}", flush=True)
@@ -53,7 +55,8 @@ def differing(first, count, traces, hash_seed="2"):
     paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tools", ROOT / "src"))
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
-    again = dict(line.split()[:2] for line in found.stdout.splitlines() if line[:1].isdigit())
+    told = [line.removeprefix(TRACE) for line in found.stdout.splitlines() if line.startswith(TRACE)]
+    again = dict(line.split()[:2] for line in told)
     if len(again) != count:
         raise RuntimeError(f"the other process played {len(again)} of {count} seeds: {found.stderr[-2_000:]}")
     return [seed for seed in range(first, first + count) if again[str(seed)] != traces[seed]]
