@@ -1,16 +1,21 @@
 """The developer's commands, with nothing but Python installed: `python3 dev.py COMMAND`.
 
     setup              make .venv with the versions of requirements.lock and this package, editable
-    demo               what a run needs, a sample market, one backtest on it, and where the report is
+    demo               what a run needs, a sample market, one backtest on it and where the report is; then half a
+                       minute of paper trading on a sandbox, and what it did and why
     test [ARG ...]     setup, lint, the tests, those of a changed core with bounds checks, an image against the
                        compiler; with ARGs: only pytest ARG ...
     bounds             the core's tests with bounds checks, whether it has changed or not
-    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, pictures, other Pythons
+    nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, crashes, pictures, other
+                       Pythons
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
     reference [ARG ...]    the reference strategies: figure, expected, difference
     fuzz [--count N] [--seed S]    random strategies, product against a plain simulator: each difference a small case
+    sim [--seeds N] [--from S] [--again] [--planted]    live sessions in a simulated world: faults and crashes by seed
+    crash [--times N] [--durability power] [--cut-tail] [--from SEED]    a live session on the sandbox, killed at random
+                       moments, also while it recovers: nothing may be lost, doubled or invented
 
 `--python 3.12` before the command uses another installed Python, in an environment of its own.
 
@@ -45,12 +50,17 @@ from environment import (
     set_up,
     write_byte_code_behind,
 )
-from running import ROOT, Failure, clean_environment, must_run, run_openly, run_quietly
+from running import ROOT, WINDOWS, Failure, clean_environment, must_run, run_openly, run_quietly
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
+NOT_OF_INDICES = ("tests/core/native", "tests/sim/live")  # the image itself; what other tests reach in the core, slowly
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
+PAPER_STRATEGY = "strategies/live/first_paper.yaml"
+PAPER_S = 30
+HOME_BYTES_MAX = 75
+"""Of a path of a home folder, so that sockets can be in it on every system."""
 NATIVE_STAMP = "tests/native_checked.txt"
 NATIVE_PASS = "the image against code compiled here"
 GOLDEN = "tests/parity/test_same_bytes.py"
@@ -58,6 +68,9 @@ AT_EVERY_CHANGE = ("-m", "not (peers or bounds or nightly)")
 AT_NIGHT = ("-m", "not bounds", "--hypothesis-profile=fresh")
 BOUNDS_AT_NIGHT = ("--hypothesis-profile=fresh",)
 FUZZED_AT_NIGHT = 20_000
+SIMULATED_AT_NIGHT = 10_000
+CRASHED_AT_NIGHT = 200
+CRASHES = ((), ("--durability", "power"), ("--cut-tail",))
 NATIVE = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "TIGHTLOOP_NATIVE": "off"}
 """What tools/native_image.py wants set, so that the bytes do not depend on who builds them."""
 
@@ -130,7 +143,8 @@ def bounds_checked_pass(environment: Environment, *options: str) -> tuple[bool, 
     """Run the core's tests with every array index checked; return (all passed, summary text)."""
     stamp = core_stamp(environment)
     warm_up(environment, NUMBA_BOUNDSCHECK="1")
-    command = pytest_command(environment, *options, "-q", "--ignore=tests/core/native", *BOUNDS_CHECKED)
+    ignored = (f"--ignore={folder}" for folder in NOT_OF_INDICES)
+    command = pytest_command(environment, *options, "-q", *ignored, *BOUNDS_CHECKED)
     code, output = run_quietly(BOUNDS_PASS, command, clean_environment(NUMBA_BOUNDSCHECK="1"))
     if code:
         print(f"{BOUNDS_PASS}: failed\n{output.rstrip()}\n", flush=True)
@@ -215,6 +229,14 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
+    for number, options in enumerate(CRASHES):
+        first = str(1_000 * number + 1)
+        crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])
+        failed += [" ".join(("crash", *options))] if crashed else []
+    decoders = [environment.python, "-m", "tests.adapters.venues.fuzz_decoders"]
+    failed += ["decoders"] if run_openly(decoders) else []
     with tempfile.TemporaryDirectory() as folder:
         pictures = [environment.python, "tools/make_pictures.py", "--out", folder]
         failed += ["pictures"] if run_openly(pictures) else []
@@ -223,7 +245,9 @@ def command_nightly(environment: Environment, arguments: list[str]) -> int:
             print(f"Python {version}:")
             if run_openly([sys.executable, str(ROOT / "dev.py"), "--python", version, "test"], CI="true"):
                 failed.append(f"Python {version}")
-    return closing(failed, f"lint, the tests above, {told}, fuzz, pictures, every supported Python", start_s)
+    return closing(
+        failed, f"lint, the tests above, {told}, fuzz, simulation, crash, decoders, pictures, every Python", start_s
+    )
 
 
 def backtest(environment: Environment, strategy: str, *options: str, out: str) -> bool:
@@ -241,6 +265,30 @@ def make_sample(environment: Environment, sample: Path, line: str) -> None:
     command = [environment.script("tightloop"), "data", "sample", "--out", str(part)]
     must_run(line, command, "run `tightloop data sample --help`")
     (ROOT / part).rename(ROOT / sample)
+
+
+def paper_session(environment: Environment) -> bool:
+    """A paper session on a sandbox of its own at a free port, what it did and why; whether all went well."""
+    if WINDOWS:
+        return True  # sessions do not run there
+    tightloop = environment.script("tightloop")
+    home = ROOT / ".data" / "demo-home"
+    made = "" if len(os.fsencode(home)) <= HOME_BYTES_MAX else tempfile.mkdtemp(prefix="tightloop-demo-")
+    where = made or os.path.relpath(home, ROOT)
+    print(f"Now {PAPER_S} s of paper trading, on an exchange that is played here, ten times as fast:", flush=True)
+    command = [tightloop, "sandbox", "--venue", "binance-usdm", "--port", "0", "--speed", "10", "--for", "10m"]
+    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as twin:
+        try:
+            assert twin.stdout is not None
+            url = next((found[0] for line in twin.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line))), "")
+            options = ["--venue", "binance-usdm", "--url", url, "--home", where, "--for", f"{PAPER_S}s"]
+            run = [tightloop, "paper", PAPER_STRATEGY, *options, "--on-exit", "flatten"]
+            told = [tightloop, "session", "why", "last", "--home", where, "--last", "3"]
+            return bool(url) and run_openly(run) == 0 and run_openly(told) == 0
+        finally:
+            twin.terminate()
+            if made:
+                shutil.rmtree(made, ignore_errors=True)
 
 
 def command_demo(environment: Environment, arguments: list[str]) -> int:
@@ -268,6 +316,7 @@ def command_demo(environment: Environment, arguments: list[str]) -> int:
             print(line, flush=True)
         passed &= backtest(environment, strategy, *options, out=out)
     write_byte_code_behind(environment)
+    passed &= paper_session(environment)
     return 0 if passed else 1
 
 
@@ -312,6 +361,19 @@ def command_fuzz(environment: Environment, arguments: list[str]) -> int:
     return run_openly(command, folder=Path.cwd(), PYTHONPATH=str(ROOT / "tests"))
 
 
+def command_sim(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/sim/live/simulate.py")
+    warm_up(environment)  # once, so that what is measured is the simulation
+    command = [environment.python, "-m", "sim.live.simulate", *arguments]
+    return run_openly(command, PYTHONPATH=os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
+
+
+def command_crash(environment: Environment, arguments: list[str]) -> int:
+    must_exist("tests/crash/crash.py")
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    return run_openly([environment.python, "-m", "crash.crash", *arguments], folder=Path.cwd(), PYTHONPATH=path)
+
+
 COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
@@ -323,6 +385,8 @@ COMMANDS = {
     "native": command_native,
     "reference": command_reference,
     "fuzz": command_fuzz,
+    "sim": command_sim,
+    "crash": command_crash,
 }
 SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
 """The sections of requirements.lock a command needs, if not all of them."""

@@ -84,7 +84,7 @@ LAZY_DEPENDENCIES = {
 
 # Files that a folder listing, the console script, dev.py or a configuration finds, instead of an import.
 DISCOVERED = re.compile(
-    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|start|reference|commands/[^/]+))\.py$"
+    rf"src/{PACKAGE}/(core/(indicators|checks|families)/[^/]+|adapters/[^/]+/[^/]+|app/cli/(main|start|reference|commands/.+))\.py$"
 )
 # The functions every discovered file has; the docstring of the folder's package says what they do.
 CONTRACT_FUNCTIONS = {"size", "warmup", "update", "check", "decide", "build"} | {

@@ -31,14 +31,7 @@ LOOPS = f"src/{PACKAGE}/core/replay/"
 THEMES = ("windows",)
 
 # Modules that are whole and tested before anything calls them; what will call them. One that is called leaves the list.
-AWAITED = {
-    f"{PACKAGE}.adapters.venues._shared.books": "sessions that follow order books",
-    f"{PACKAGE}.runtime.session.bus": "the notifier and the API, which follow sessions",
-    f"{PACKAGE}.runtime.session.desk.desk": "sessions that trade on an exchange",
-    f"{PACKAGE}.runtime.session.desk.events": "sessions that trade on an exchange",
-    f"{PACKAGE}.runtime.session.reconcile.rounds": "sessions that trade on an exchange",
-    f"{PACKAGE}.runtime.session.reconcile.rules": "sessions that trade on an exchange",
-}
+AWAITED: dict[str, str] = {}
 
 # Packages that have rules before they have code.
 COMING = tuple(

@@ -77,6 +77,7 @@ def demo(project, monkeypatch):
     monkeypatch.setattr(dev, "SHARED_DATA", project / "shared")
     monkeypatch.setattr(dev.image_fits, "misfit", lambda root: answers.misfit)
     monkeypatch.setattr(dev, "write_byte_code_behind", lambda environment: asked.append(["byte code"]))
+    monkeypatch.setattr(dev, "paper_session", lambda environment: asked.append(["paper"]) or True)
 
     def run():
         asked.clear()
@@ -91,7 +92,11 @@ def test_the_demo_makes_its_market_once_and_leaves_it_to_the_run_to_say_where_th
     code, asked, _ = demo()
     assert code == 0
     sample = str(Path(".data") / "sample")
-    assert asked == [["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"], ["byte code"]]
+    assert asked == [
+        ["backtest", "strategies/pump_1m.yaml", "--data", sample, "--out", "runs/demo"],
+        ["byte code"],
+        ["paper"],
+    ]
     first, second, empty = capsys.readouterr().out.splitlines()
     assert first.startswith("step 1 of 2: making a sample market: ")
     assert (second, empty) == ("step 2 of 2: a backtest of strategies/pump_1m.yaml", "")
@@ -123,6 +128,28 @@ def test_the_demo_runs_on_real_data_where_there_is_some(demo, project):
 def test_a_demo_that_fails_says_so_with_its_exit_code(demo):
     demo.answers.code = 2
     assert demo()[0] == 1
+
+
+PLAYED = """#!/bin/sh
+echo "$@" >> {log}
+if [ "$1" = sandbox ]; then echo "twin at http://127.0.0.1:4711, seed 1"; exec sleep 60; fi
+if [ "$1" = paper ]; then exit {code}; fi
+"""
+
+
+@pytest.mark.skipif(running.WINDOWS, reason="sessions do not run there")
+@pytest.mark.parametrize(("code", "steps"), [(0, ["sandbox", "paper", "session"]), (4, ["sandbox", "paper"])])
+def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(project, capsys, code, steps):
+    environment, log = environment_of(project), project / "log"
+    script = Path(environment.script("tightloop"))
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(PLAYED.format(log=log, code=code), encoding="utf-8")
+    script.chmod(0o755)
+    assert dev.paper_session(environment) is (code == 0)
+    asked = log.read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in asked] == steps
+    assert "--port 0" in asked[0]
+    assert "--url http://127.0.0.1:4711 " in asked[1]
 
 
 @pytest.mark.parametrize(
@@ -297,8 +324,10 @@ def test_a_core_that_fails_with_bounds_checks_is_not_noted_as_one_that_passed(ra
 
 
 def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
-    fuzzed = []
+    fuzzed, crashed, simulated = [], [], []
+    monkeypatch.setattr(dev, "command_sim", lambda environment, arguments: simulated.append(arguments) or 0)
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: fuzzed.append(arguments) or 0)
+    monkeypatch.setattr(dev, "command_crash", lambda environment, arguments: crashed.append(arguments) or 0)
     closing_of(ran, capsys, dev.command_test)
     (tests,) = [command for command in ran.commands if "pytest" in command and "-q" not in command]
     assert tests[-2:] == ["-m", "not (peers or bounds or nightly)"]
@@ -310,6 +339,10 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     assert "--hypothesis-profile=fresh" in tests
     assert "--hypothesis-profile=fresh" in checked
     assert fuzzed == [["--count", "20000"]]
+    assert simulated == [["--seeds", "10000"], ["--planted"]]
+    assert [arguments[:2] for arguments in crashed] == [["--times", "200"]] * 3
+    assert [arguments[4:] for arguments in crashed] == [[], ["--durability", "power"], ["--cut-tail"]]
+    assert any("tests.adapters.venues.fuzz_decoders" in command for command in ran.commands)
     assert any("tools/make_pictures.py" in command for command in ran.commands)
     others = [command[-2] for command in ran.commands if "--python" in command]
     assert others == ["3.11", "3.13"], "the environment is of 3.12"
@@ -318,9 +351,11 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
 @pytest.mark.parametrize("failing", ["make_pictures", "3.13"])
 def test_a_night_goes_on_after_a_failure_and_names_it(ran, capsys, monkeypatch, failing):
     monkeypatch.setattr(dev, "command_fuzz", lambda environment, arguments: 1)
+    monkeypatch.setattr(dev, "command_sim", lambda environment, arguments: 0)
+    monkeypatch.setattr(dev, "command_crash", lambda environment, arguments: "power" in arguments)
     ran.codes[failing] = 1
     named = {"make_pictures": "pictures", "3.13": "Python 3.13"}[failing]
-    assert closing_of(ran, capsys, dev.command_nightly).startswith(f"Failed: fuzz, {named} (")
+    assert closing_of(ran, capsys, dev.command_nightly).startswith(f"Failed: fuzz, crash --durability power, {named} (")
 
 
 # --- the hash of the code that is run with bounds checks --------------------------------------------------------------

@@ -103,6 +103,7 @@ class InstrumentRules:
     ``price_increment``: in the settle asset, 0 for no rounding. ``lot_size``: contracts, 0 for no rounding.
     ``contract_size``: base units per contract. ``settle_asset``: None if neither the file nor the symbol tells it.
     ``taker_bps``, ``maker_bps``: of the notional, negative for a rebate. ``min_notional``: in the settle asset.
+    ``qty_max``, ``market_qty_max``: contracts of the largest order, and of the largest at market; 0: none is known.
     ``margin``: whether a spot instrument can be borrowed and sold short. ``margin_tiers``: ascending, empty if unknown.
     ``defaults_used``: names of the rules that were not stated.
     """
@@ -115,6 +116,8 @@ class InstrumentRules:
     taker_bps: float = 10.0
     maker_bps: float = 10.0
     min_notional: float = 0.0
+    qty_max: float = 0.0
+    market_qty_max: float = 0.0
     calendar: str = "always"
     margin: bool = False
     margin_tiers: tuple[MarginTier, ...] = ()
@@ -130,6 +133,8 @@ _BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
         "taker_bps": (-100.0, 1_000.0, "write the fee in basis points, 10 for 0.1 %"),
         "maker_bps": (-100.0, 1_000.0, "write the fee in basis points, negative for a rebate"),
         "min_notional": (0.0, 1e12, "write an amount of the settle asset, 0 for none"),
+        "qty_max": (0.0, 1e15, "write the contracts of the largest order, 0 if none is known"),
+        "market_qty_max": (0.0, 1e15, "write the contracts of the largest order at market, 0 if none is known"),
     }
 )
 _TIER_BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
@@ -142,8 +147,9 @@ _TIER_BOUNDS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 
 
 def rules_stated_for(market: str) -> tuple[str, ...]:
-    """Return the rule names that apply to a market; ``margin`` applies to spot only."""
-    return tuple(name for name in RULE_NAMES if name != "margin" or market == "spot")
+    """Return the rules of a market that have a default: ``margin`` is of spot only, no largest size is assumed."""
+    without = ("qty_max", "market_qty_max", *(() if market == "spot" else ("margin",)))
+    return tuple(name for name in RULE_NAMES if name not in without)
 
 
 def settle_asset_of(symbol: str) -> str | None:

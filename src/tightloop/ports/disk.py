@@ -53,6 +53,12 @@ class Disk(Protocol):
     def prepare(self, path: str, size: int) -> None:
         """Begin to make such a file without waiting for it; ``create`` returns it, or raises what went wrong."""
 
+    def check_room(self, folder: str, size: int) -> None:
+        """Raise OSError if a file of ``size`` bytes could not be made in a folder now: ENOSPC, EROFS, EFBIG.
+
+        It writes nothing, and is no promise: others write, too.
+        """
+
     def open(self, path: str) -> File:
         """Open an existing file for reading and writing. FileNotFoundError if there is none."""
 

@@ -197,6 +197,15 @@ Request = (
 # Reports -------------------------------------------------------------------------------------------------------------
 
 
+class FillOrigin(IntEnum):
+    """Who asked for a fill, by the venue's marks on it."""
+
+    ORDER = 0  # an order with a client id
+    LIQUIDATION = 1
+    ADL = 2  # auto-deleveraging
+    DELISTING = 3
+
+
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """An order as the venue sees it now: ACCEPTED, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED or REJECTED.
@@ -222,15 +231,8 @@ class OrderReport:
     ts_ns: int
     triggered_id: str = ""
     text: str = ""  # the venue's words for a refusal
-
-
-class FillOrigin(IntEnum):
-    """Who asked for a fill, by the venue's marks on it."""
-
-    ORDER = 0  # an order with a client id
-    LIQUIDATION = 1
-    ADL = 2  # auto-deleveraging
-    DELISTING = 3
+    made_ns: int = 0  # when the venue took it; 0: not said
+    origin: FillOrigin = FillOrigin.ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,8 @@ class PositionReport:
     leverage: float
     is_isolated: bool
     ts_ns: int
+    margin: float = math.nan  # of an isolated position, with its unrealised result
+    maintenance: float = math.nan  # margin below which it is liquidated
 
 
 @dataclass(frozen=True, slots=True)

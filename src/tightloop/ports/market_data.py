@@ -109,6 +109,7 @@ class ListedInstrument:
     price_band_up: float  # of the mark, a factor: 1.05
     price_band_down: float
     maintenance_tiers: tuple[tuple[float, float, float], ...] = ()  # notional_max, maintenance_rate, leverage_max
+    is_leaving: bool = False  # it will not be traded again: being settled, delivered or closed
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 import json
 import math
 import random
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import ccxt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tightloop.adapters.venues._shared.numbers import DIGITS_MAX
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
 from tightloop.core.domain.enums import OrderKind, OrderState, Side, TimeInForce, Trigger
 from tightloop.model.errors import InputError
@@ -385,7 +387,7 @@ def test_what_a_triggered_stop_filled_is_not_said_by_rest():
     (algo,) = answered(
         ex.LookUpOrder("a", "BTCUSDT", True), {**row, "algoStatus": "FINISHED", "actualOrderId": "4000099"}
     )
-    assert (algo.state, algo.triggered_id) == (OrderState.ACCEPTED, "4000099")
+    assert (algo.state, algo.triggered_id) == (OrderState.CANCELED, "4000099")
     assert math.isnan(algo.cum_qty)
 
 
@@ -497,8 +499,29 @@ def test_hostile_bytes_are_a_typed_failure(raw):
     check(VENUE.decode(order(), HttpAnswer(200, {}, raw)))
 
 
-@given(text=st.decimals(min_value=0, max_value=10**15, places=8).map(lambda value: format(value, "f")))
+DECIMALS = st.decimals(min_value=0, max_value=10**15, places=8) | st.decimals(min_value=0, max_value=1, places=30)
+
+
+@given(text=DECIMALS.map(lambda value: format(value, "f")))
+@example(text="0.00000001")
+@example(text="1e-8")
+@example(text="1000000000000000")
+@example(text="1e15")
+@example(text="123456789012345678901234567890")
+@example(text="0.123456789012345678901234567890")
+@example(text="999999999999999.999999999999999")
 def test_decimal_strings_survive(text):
     event = {**RECORDED["trade"], "p": text, "q": "1"}
     (seen,) = VENUE.decode_frame(json.dumps(event).encode())
-    assert seen.price == float(text)
+    assert seen.price == float(text), "the float64 nearest to it"
+    (row,) = VENUE.decode(
+        md.ListRecentTrades("BTCUSDT", 1),
+        HttpAnswer(
+            200, {}, json.dumps([{"id": 1, "price": text, "qty": text, "time": 1, "isBuyerMaker": True}]).encode()
+        ),
+    )
+    assert row.price == row.qty == seen.price
+    digits = Decimal(text).normalize()
+    if len(digits.as_tuple().digits) <= DIGITS_MAX and digits:
+        call = VENUE.encode(order(qty=row.qty, price=row.price), NOW_MS, CREDENTIALS)
+        assert Decimal(params(call)["price"]) == digits, "what came in goes out"

@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 SECTOR_BYTES = 512
 
 
-class Stopped(BaseException):
-    """The process has died at an operation of the disk. Not an Exception: no handler of an error may go on."""
+class Stopped(SystemExit):
+    """The process has died at an operation of the disk. Not an Exception: no handler of an error may go on.
+
+    asyncio lets a SystemExit out of tasks and callbacks at once.
+    """
 
 
 @dataclass
@@ -48,6 +51,7 @@ class SimulatedDisk:
         self.locks = set()
         self.torn = 0.0
         self.life = 0
+        self.has_stopped = False
 
     # The port
 
@@ -72,6 +76,9 @@ class SimulatedDisk:
             self.prepared[path] = True
         except OSError as error:
             self.prepared[path] = error
+
+    def check_room(self, folder, size):
+        self._check_room(size)
 
     def open(self, path):
         return SimulatedFile(self, self._content(path), self.life)
@@ -122,6 +129,13 @@ class SimulatedDisk:
                 self.files[path] = Content(content.synced, bytearray(content.synced))
         self._begin_life()
 
+    def copied(self):
+        """Return a sound disk with a copy of the files."""
+        found = SimulatedDisk()
+        for path, content in self.files.items():
+            found.files[path] = Content(bytearray(content.seen), bytearray(content.seen))
+        return found
+
     def run_behind(self):
         """Run the syncs behind that were asked for."""
         asked, self.behind = self.behind, []
@@ -145,6 +159,7 @@ class SimulatedDisk:
 
     def _begin_life(self):
         self.life += 1
+        self.has_stopped = False
         self.behind.clear()
         self.prepared.clear()
         self.locks.clear()
@@ -157,6 +172,7 @@ class SimulatedDisk:
             raise Stopped("a file of a process that has died")
         if self.stop_at is not None:
             if self.stop_at <= 0:
+                self.has_stopped = True
                 raise Stopped("the process dies here")
             self.stop_at -= 1
         self.operation_count += 1
@@ -248,7 +264,8 @@ class SimulatedFile:
             self._failure = _error(errno.EROFS if self._disk.is_readonly else errno.EIO)
             return
         self._disk.sync_count += 1
-        self._content.synced[:] = self._content.seen
+        for offset, data in self._content.writes:
+            self._content.synced[offset : offset + len(data)] = data
         self._content.writes.clear()
         self.synced_end = self._written_end
 

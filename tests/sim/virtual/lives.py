@@ -98,7 +98,7 @@ class Life:
         overdue = self.loop.call_later(limit_s, self.loop.stop)
         try:
             result = self.loop.run_until_complete(main(self))
-        except Killed:
+        except (Killed, *self._fatal):
             self.world.note(f"killed at await {self.await_count}")
             return Over(is_killed=True, result=None, await_count=self.await_count)
         except RuntimeError as error:

@@ -18,6 +18,11 @@ class Machine:
         self._now_s, self._start_ns, self._wall_off_ns = now_s, start_ns, wall_off_ns
         self._slept_ns = 0
 
+    @property
+    def wall_off_ns(self) -> int:
+        """How far the wall clock is ahead of true time."""
+        return self._wall_off_ns
+
     def true_ns(self) -> int:
         return self._start_ns + round(self._now_s() * SECOND_NS) + self._slept_ns
 

@@ -36,9 +36,11 @@ class SimulatedTransport:
     def __init__(self, world: World, is_stopped: Callable[[], bool] = lambda: False) -> None:
         self.world, self._is_stopped = world, is_stopped
         self._is_broken_off = False
-        self._connected: dict[str, bool] = {}  # by host; False: half open
+        self.connected: dict[str, bool] = {}  # by host; False: half open
         self._sockets: list[SimulatedSocket] = []
         self._number = 0
+        self.on_send: Callable[[HttpCall], None] = lambda _: None
+        """Called with each call that leaves, whatever befalls it."""
 
     @property
     def is_dead(self) -> bool:
@@ -65,12 +67,12 @@ class SimulatedTransport:
             async with asyncio.timeout(left_s):
                 return await answered
         except TimeoutError:
-            self._connected.pop(host, None)  # whoever times out makes a new connection
+            self.connected.pop(host, None)  # whoever times out makes a new connection
             self.world.note(f"call {number} timed out")
             raise NoAnswer(f"no answer within {timeout_s:g} s") from None
 
     async def _connect(self, host: str, timeout_s: float) -> None:
-        if host in self._connected:
+        if host in self.connected:
             return
         struck = self.world.faults.first(OF_CONNECTIONS)
         if struck:
@@ -78,7 +80,7 @@ class SimulatedTransport:
             await asyncio.sleep(min(self.world.faults.amount(struck, 0.0, CONNECT_MAX_S), timeout_s))
             raise NotSent(struck)
         await asyncio.sleep(min(2 * self.world.faults.latency_s(), timeout_s))
-        self._connected.setdefault(host, True)
+        self.connected.setdefault(host, True)
 
     def _send(
         self, call: HttpCall, number: int, host: str, timeout_s: float, answered: asyncio.Future[HttpAnswer]
@@ -90,9 +92,10 @@ class SimulatedTransport:
         there_s, back_s = faults.latency_s(), faults.latency_s()
         struck = faults.first(OF_CALLS)
         world.note(f"call {number} {call.method} {call.url} {struck}", call.body)
+        self.on_send(call)
         if struck == "half_open":
-            self._connected[host] = False
-        if struck == "request_lost" or not self._connected.get(host, True):
+            self.connected[host] = False
+        if struck == "request_lost" or not self.connected.get(host, True):
             return
         if struck == "slow_reply":
             late_s = faults.amount(struck, 0.1, 3.0) * timeout_s
@@ -118,7 +121,7 @@ class SimulatedTransport:
         now_ns = self.world.machine.true_ns()
         answer = self.world.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
         self.world.note(f"executed {number} {answer.status}", answer.body)
-        self.world.after(back_s, partial(end, answer))
+        self.world.after(back_s + self.world.late_answer_s(call.method, parts.path), partial(end, answer))
         self.world.after(REPORTS_AFTER_S, self.world.look)
 
     def _answer(self, number: int, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:
@@ -128,7 +131,7 @@ class SimulatedTransport:
 
     def _break(self, host: str, answered: asyncio.Future[HttpAnswer], why: str) -> None:
         if not self.is_dead and not answered.done():
-            self._connected.pop(host, None)
+            self.connected.pop(host, None)
             self.world.note(why)
             answered.set_exception(NoAnswer(why))
 

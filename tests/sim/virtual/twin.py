@@ -8,16 +8,19 @@ from tightloop.app.sandbox.binance_usdm.streams import Streams, Subscriber
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
 from tightloop.app.sandbox.markets.sample import SampleMarket
+from tightloop.app.sandbox.markets.source import MarketSource
 from tightloop.ports.transport import HttpAnswer
 
 KEY, SECRET = "twin", "twin-secret"
 
 
 class TwinServer:
-    """A twin of Binance USD-M that plays a scenario of the tick sample. Its faults are armed at ``venue.faults``."""
+    """A twin of Binance USD-M that plays a market or a scenario of the tick sample; its faults are ``venue.faults``."""
 
-    def __init__(self, scenario: str, seed: int) -> None:
-        self.exchange = Exchange(SampleMarket(scenario, seed, START_NS), seed)
+    def __init__(self, market: str | MarketSource, seed: int) -> None:
+        if isinstance(market, str):
+            market = SampleMarket(market, seed, START_NS)
+        self.exchange = Exchange(market, seed)
         self.venue = BinanceTwin(self.exchange, Faults(seed), KEY, SECRET, "twin")
         self._streams = Streams(self.venue)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sim.virtual.faults import Faults
 from sim.virtual.loop import VirtualLoop
-from sim.virtual.machine import SECOND_NS, Machine
+from sim.virtual.machine import SECOND_NS, START_NS, Machine
 from tightloop.ports.transport import HttpAnswer
 
 STEP_S = 0.05  # how often the server is asked for frames, while a socket is open
@@ -46,9 +46,9 @@ class Server(Protocol):
 class World:
     """All that a process finds when it starts."""
 
-    def __init__(self, server: Server, faults: Faults, wall_off_ns: int = 0) -> None:
+    def __init__(self, server: Server, faults: Faults, wall_off_ns: int = 0, start_ns: int = START_NS) -> None:
         self.server, self.faults = server, faults
-        self.machine = Machine(lambda: self.now_s, wall_off_ns)
+        self.machine = Machine(lambda: self.now_s, wall_off_ns, start_ns)
         self.trace = hashlib.blake2b(digest_size=16)
         self.last_notes: deque[str] = deque(maxlen=200)
         """The end of the trace, for a reader of a failing seed."""
@@ -58,6 +58,8 @@ class World:
         self._number = 0
         self._receivers: dict[Hashable, Callable[[str], None]] = {}  # of open sockets, by the server's line
         self._is_polling = False
+        self.late_answer_s: Callable[[str, str], float] = lambda _method, _path: 0.0
+        """How much later than usual the answer to a request is, so that frames overtake it."""
 
     @property
     def now_s(self) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tightloop.adapters.data._shared import (
+    RECORDING_FILE,
     RULES_FILE,
     Dataset,
     DatasetReport,
@@ -106,6 +107,11 @@ class Catalog:
         path = self.root / RULES_FILE
         return read_rules(path) if path.exists() else {}
 
+    @property
+    def is_of_session(self) -> bool:
+        """Whether it has what a session received (``session export``)."""
+        return (self.root / RECORDING_FILE).exists()
+
     def datasets(self) -> tuple[Dataset, ...]:
         """Return every dataset, sorted by path. Raises InputError if the folder does not exist."""
         return self._datasets
@@ -160,6 +166,11 @@ class Catalog:
         if not matches:
             return None
         ts_ns, columns, report = self._load_series(matches[0], start_ns, end_ns, accepted)
+        if self.is_of_session:  # settlements are where the session received them, among its ticks
+            window = _window(start_ns, end_ns)
+            ts_ns, columns = self.as_stamped(matches[0].path)
+            inside = (ts_ns >= window[0]) & (ts_ns < window[1])
+            return LoadedFunding(ts_ns[inside], columns["rate"][inside], report)
         return LoadedFunding(ts_ns, columns["rate"], report)
 
     def series(

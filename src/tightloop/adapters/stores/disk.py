@@ -14,6 +14,7 @@ import contextlib
 import errno
 import mmap
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ import filelock
 
 if sys.platform == "darwin":
     import fcntl
+if sys.platform != "win32":
+    import resource
 
 BLOCK_BYTES = 1 << 20
 _ZEROS = bytes(BLOCK_BYTES)
@@ -54,6 +57,22 @@ class LocalDisk:
         """Begin to make a file of zeros on a thread; nothing if it was begun already."""
         if path not in self._prepared:
             self._prepared[path] = self._makes.submit(self._make, path, size)
+
+    def check_room(self, folder: str, size: int) -> None:
+        """Ask the file system for what is free, and the system for the largest file of this process."""
+        place = self._root / folder
+        if sys.platform == "win32":
+            if shutil.disk_usage(place).free < size:
+                raise _trouble(errno.ENOSPC, place)
+            return
+        found = os.statvfs(place)
+        if found.f_flag & os.ST_RDONLY:
+            raise _trouble(errno.EROFS, place)
+        if found.f_bavail * found.f_frsize < size:
+            raise _trouble(errno.ENOSPC, place)
+        most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if most != resource.RLIM_INFINITY and most < size:
+            raise _trouble(errno.EFBIG, place)
 
     def open(self, path: str) -> "MappedFile":
         """Map a file; one that may not be written is mapped for reading."""
@@ -202,6 +221,10 @@ class MappedFile:
                 self._failure = error
         if self._failure is None:
             self.synced_end = end
+
+
+def _trouble(number: int, place: Path) -> OSError:
+    return OSError(number, os.strerror(number), str(place))
 
 
 def _sync(fd: int) -> None:

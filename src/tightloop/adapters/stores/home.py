@@ -41,7 +41,7 @@ LAST = "last"
 """In place of an id: the newest session."""
 ROW_WAIT_S = 20.0
 LOOK_S = 0.1
-NOT_SAID: Mapping[str, Any] = MappingProxyType({"session": "", "pid": 0, "epoch": 0})
+NOT_SAID: Mapping[str, Any] = MappingProxyType({"session": "", "pid": 0, "epoch": 0, "boot_id": ""})
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -121,6 +121,14 @@ class Home:
             else:
                 return row
         return NOT_SAID
+
+    def lease_row(self, name: str) -> Mapping[str, Any]:
+        """Return what the last holder of a lease has written, whether it is held or not; NOT_SAID if there is none."""
+        try:
+            row: Mapping[str, Any] = json.loads((self.root / "leases" / f"{name}.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return NOT_SAID
+        return row
 
     def holder(self, name: str) -> Mapping[str, Any] | None:
         """Return the row of a lease's holder; None if it is free."""

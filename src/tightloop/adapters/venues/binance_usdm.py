@@ -101,7 +101,7 @@ def _history(path: str, spot_path: str, request: Any, weights: tuple[int, int], 
 
 # Answers -------------------------------------------------------------------------------------------------------------
 
-_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED", "FINISHED")
+_RESTING = ("NEW", "PENDING_NEW", "NEW_INSURANCE", "NEW_ADL", "TRIGGERING", "TRIGGERED")
 _STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
     "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
     "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
@@ -121,10 +121,13 @@ _ALGO_KEYS = {
     "ai": "actualOrderId", "aq": "actualQty", "ap": "actualPrice", "tp": "triggerPrice", "p": "price",
     "R": "reduceOnly", "rm": "reason",
 }  # fmt: skip
-_ORIGINS = {  # how client ids begin that the venue gives to orders of its making
-    "autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOrigin.ADL,
-    "settlement_autoclose-": ex.FillOrigin.DELISTING,
-}  # fmt: skip
+_ORIGINS = {"autoclose-": ex.FillOrigin.LIQUIDATION, "adl_autoclose": ex.FillOrigin.ADL,
+            "settlement_autoclose-": ex.FillOrigin.DELISTING}  # fmt: skip # how ids begin of orders the venue makes
+
+
+def _origin(row: Row) -> ex.FillOrigin:
+    name, unforced = string(row["clientOrderId"]), ex.FillOrigin.ORDER
+    return next((kind for start, kind in _ORIGINS.items() if name.startswith(start)), unforced)
 
 
 def _order(row: Row) -> ex.OrderReport:
@@ -136,26 +139,25 @@ def _order(row: Row) -> ex.OrderReport:
     return ex.OrderReport(
         client_id=string(row["clientOrderId"]), venue_order_id=str(whole(row["orderId"])), symbol=string(row["symbol"]),
         side=Side[row["side"]], state=state, reason=reason, qty=number(row["origQty"]),
-        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")),
-        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")),
-        is_reduce_only=flag(row["reduceOnly"]), is_conditional=False, ts_ns=ns(row["updateTime"]),
+        cum_qty=number(row["executedQty"]), avg_price=positive(row.get("avgPrice")), made_ns=ns(row.get("time", 0)),
+        price=positive(row.get("price")), stop_price=positive(row.get("stopPrice")), is_conditional=False,
+        is_reduce_only=flag(row["reduceOnly"]), ts_ns=ns(row["updateTime"]), origin=_origin(row),
     )  # fmt: skip
 
 
 def _algo_order(row: Row) -> ex.OrderReport:
-    """Read an algo order. FINISHED says that what the trigger sent has ended, filled or not; ALGO_UPDATE how much."""
+    """Read an algo order. FINISHED says that what the trigger sent has ended; how much is filled, ALGO_UPDATE alone."""
     qty, filled = optional(row["quantity"]), optional(row.get("actualQty"))
     status, words = string(row["algoStatus"]), string(row.get("reason") or "")
-    state = _STATES[status]
-    if status == "FINISHED" and not math.isnan(filled):
-        state = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    finished = OrderState.FILLED if filled >= qty else OrderState.CANCELED
+    state = finished if status == "FINISHED" else _STATES[status]
     reason = RefusalKind.NONE
     if state in (OrderState.EXPIRED, OrderState.REJECTED):
-        reason = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
-        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else reason
+        by_words = RefusalKind.MARGIN if "argin" in words else RefusalKind.OTHER
+        reason = RefusalKind.NOTHING_TO_REDUCE if "educe" in words else by_words
     return ex.OrderReport(
         client_id=string(row["clientAlgoId"]), venue_order_id=str(whole(row["algoId"])), symbol=string(row["symbol"]),
-        side=Side[row["side"]], state=state, reason=reason, qty=qty,
+        side=Side[row["side"]], state=state, reason=reason, qty=qty, made_ns=ns(row.get("createTime", 0)),
         cum_qty=0.0 if math.isnan(filled) and not row.get("actualOrderId") else filled,
         avg_price=positive(row.get("actualPrice")), price=positive(row.get("price")),
         stop_price=positive(row["triggerPrice"]), is_reduce_only=flag(row["reduceOnly"]), is_conditional=True,
@@ -178,7 +180,8 @@ def _position(row: Row) -> ex.PositionReport:
         symbol=string(row["symbol"]), qty=number(row["positionAmt"]), entry_price=positive(row["entryPrice"]),
         mark=positive(row.get("markPrice")), liquidation_price=positive(row.get("liquidationPrice")),
         leverage=optional(row.get("leverage")), is_isolated=number(row["isolatedWallet"]) != 0.0,
-        ts_ns=ns(row["updateTime"]),
+        ts_ns=ns(row["updateTime"]), margin=positive(row.get("isolatedMargin")),
+        maintenance=optional(row.get("maintMargin")),
     )  # fmt: skip
 
 
@@ -232,17 +235,15 @@ def _listing(body: Row) -> Iterator[md.ListedInstrument | md.VenueLimit]:
             continue
         rules = {one["filterType"]: one for one in row["filters"]}
         price, lot, band = rules["PRICE_FILTER"], rules["LOT_SIZE"], rules.get("PERCENT_PRICE", {})
-        market_lot, notional = (
-            rules.get("MARKET_LOT_SIZE", {}),
-            rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {},
-        )
+        notional = rules.get("MIN_NOTIONAL") or rules.get("NOTIONAL") or {}
         yield md.ListedInstrument(
             symbol=string(row["symbol"]), status=string(row["status"]), is_trading=row["status"] == "TRADING",
             base_asset=string(row["baseAsset"]), settle_asset=string(row.get("marginAsset") or row["quoteAsset"]),
-            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]),
-            multiplier=1.0, qty_max=positive(lot["maxQty"]), market_qty_max=positive(market_lot.get("maxQty")),
+            price_increment=positive(price["tickSize"]), lot_size=positive(lot["stepSize"]), multiplier=1.0,
+            qty_max=positive(lot["maxQty"]), market_qty_max=positive(rules.get("MARKET_LOT_SIZE", {}).get("maxQty")),
             min_notional=optional(notional.get("notional", notional.get("minNotional"))),
             price_band_up=positive(band.get("multiplierUp")), price_band_down=positive(band.get("multiplierDown")),
+            is_leaving=string(row["status"]).startswith(("PRE_", "DELIVER", "SETTLING", "CLOSE")),
         )  # fmt: skip
 
 
@@ -373,11 +374,10 @@ def _order_frame(event: Row) -> Records:
     order = _order(calls.renamed(row, _ORDER_KEYS))
     if row["x"] not in ("TRADE", "CALCULATED") or number(row["l"]) == 0.0:
         return [order]
-    origin = next((kind for start, kind in _ORIGINS.items() if order.client_id.startswith(start)), ex.FillOrigin.ORDER)
     fill = ex.FillReport(
         order.client_id, order.venue_order_id, str(whole(row["t"])) if row["t"] else "", order.symbol, order.side,
         number(row["l"]), number(row["L"]), optional(row.get("n")), string(row.get("N") or ""), flag(row["m"]),
-        order.cum_qty, order.qty, origin, order.ts_ns,
+        order.cum_qty, order.qty, order.origin, order.ts_ns,
     )  # fmt: skip
     return [fill, order]
 

@@ -152,6 +152,9 @@ def read_source(folder: Path, data: Path | None) -> RunSource:
     """Read strategies and data of a finished run; InputError when they are not the same by their hashes."""
     result = read_result(folder)
     inputs = result["inputs"]
+    if "fills" in inputs:
+        message = "was made with --fills ticks, from what a session received"
+        raise InputError.one(folder, None, "", message, "ask the session instead: `tightloop session show`")
     strategies = _strategies(folder, result)
     catalog = catalog_of(folder, inputs, data)
     market = markets_opening.open_market(strategies, catalog, **window_options(inputs))

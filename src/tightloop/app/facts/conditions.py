@@ -18,7 +18,7 @@ from tightloop.model.files.fields import plain
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.observe.signal import Branch, Watched, tree_of, walk
-from tightloop.runtime.results.build import VERDICTS
+from tightloop.runtime.results.reasons import VERDICTS
 
 Facts = dict[str, Any]
 

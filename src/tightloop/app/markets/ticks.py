@@ -4,21 +4,25 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tightloop.adapters.data import recorded
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app.markets import notes as markets_notes
-from tightloop.core.domain.ticks import Clock
+from tightloop.core import limits
+from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.core.domain.types import BAR, Rows
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES, InstrumentId, InstrumentRules
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.portfolio import rules_of
 from tightloop.model.signal.read import Strategy
-from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource, piece_rows
+from tightloop.runtime.feeds.ticks import FEED_STATES, PIECE_ROWS, TickFeed, TickSource, piece_rows
 
 Times = npt.NDArray[np.int64]
 DATASETS = {"trades": "trades", "quotes": "quotes", "book": "books"}
@@ -37,10 +41,14 @@ class TickMarket:
     is_one_clock: bool
     offset_ns: int
     unfunded: list[InstrumentId] = field(default_factory=list)
+    clock_unsaid: str | None = None
+    """The clock of a strategy that names none; None: it depends on the times there are."""
+    states: dict[InstrumentId, Rows] = field(default_factory=dict)
+    """Of a recording: what a session was told of the feed of each instrument (TICK); entries wait while it is down."""
 
     def feed(self, plan: Plan) -> TickFeed:
         """Open a feed over the plan's instruments, in its order, with the funding it needs."""
-        count = sum(reader.report.rows for reader in self.readers.values())
+        count = sum(reader.report.rows for reader in self.readers.values()) + sum(map(len, self.states.values()))
         rows = piece_rows(len(self.readers) if self.is_one_clock else 2 * len(self.readers))
         clocks = (self.is_one_clock, self.offset_ns)
 
@@ -48,13 +56,13 @@ class TickMarket:
             ticks: Iterator[Rows] = self.readers[key].pieces(rows, counted=counted)
             return ticks
 
-        return _feed(plan, pieces, self.funding, clocks, (count, rows))
+        return _feed(plan, pieces, (self.funding, self.states), clocks, (count, rows))
 
     def kept(self) -> "KeptTicks":
         """Read all ticks into memory, for many runs over the same data (a sweep)."""
         rows = {key: list(reader.pieces(PIECE_ROWS)) for key, reader in self.readers.items()}
         whole = {key: np.concatenate(pieces) for key, pieces in rows.items()}
-        return KeptTicks(self.readers, whole, self.funding)
+        return KeptTicks(self.readers, whole, self.funding, self.clock_unsaid, self.states)
 
     def shown(self) -> dict[str, npt.NDArray[np.void]]:
         """Return bars by instrument name, from which a report draws prices."""
@@ -70,19 +78,26 @@ class TickMarket:
             digest.update(reader.digest.encode())
         for instrument, (ts_ns, rate) in self.funding.items():
             digest.update(str(instrument).encode() + ts_ns.tobytes() + rate.tobytes())
+        for instrument, states in self.states.items():
+            digest.update(str(instrument).encode() + states.tobytes())
         return digest.hexdigest()
 
 
 Pieces = Callable[[tuple[InstrumentId, str], bool], Iterator[Rows]]
 Funding = Mapping[InstrumentId, tuple[Times, npt.NDArray[np.float64]]]
+States = Mapping[InstrumentId, Rows]
 
 
-def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int], rows: tuple[int, int]) -> TickFeed:
+def _feed(
+    plan: Plan, pieces: Pieces, others: tuple[Funding, States], clocks: tuple[bool, int], rows: tuple[int, int]
+) -> TickFeed:
     """Open the streams of the plan's instruments. ``clocks``: (is one clock, offset of receipt in ns).
 
-    On two clocks the venue reads the same ticks through streams of its own. ``rows``: (all rows, rows per piece).
+    ``others``: funding, and states of feeds, which the strategy alone is told. On two clocks the venue reads the same
+    ticks through streams of its own. ``rows``: (all rows, rows per piece).
     """
     is_one_clock, offset_ns = clocks
+    funding, states = others
     sources: list[tuple[TickSource, Clock]] = []
     for index, instrument in enumerate(plan.instruments):
         for kind in plan.feed:
@@ -90,12 +105,18 @@ def _feed(plan: Plan, pieces: Pieces, funding: Funding, clocks: tuple[bool, int]
             sources.append((TickSource(index, kind, pieces((instrument, kind), True)), first))
             if not is_one_clock:
                 sources.append((TickSource(index, kind, pieces((instrument, kind), False)), Clock.VENUE))
+        if len(states.get(instrument, ())):
+            sources.append((TickSource(index, FEED_STATES, _cut(states[instrument], rows[1])), Clock.STRATEGY))
     wanted = {
         index: funding[instrument]
         for index, instrument in enumerate(plan.instruments)
         if instrument in funding and plan.funding[instrument]
     }
     return TickFeed(sources, wanted, plan.grids_ns, offset_ns, *rows)
+
+
+def _cut(rows: Rows, piece: int) -> Iterator[Rows]:
+    return (rows[k : k + piece] for k in range(0, len(rows), piece))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +126,19 @@ class KeptTicks:
     readers: Mapping[tuple[InstrumentId, str], Any]
     rows: Mapping[tuple[InstrumentId, str], Rows]
     funding: Funding
+    clock_unsaid: str | None = None
+    states: States = field(default_factory=dict)
 
     def feed(self, plan: Plan) -> TickFeed:
         """Open a feed for a plan, on the clock its latency model asks for."""
-        clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers)
+        clock, offset_ns, _ = _clocks(plan.strategies[0].read.latency, self.readers, self.clock_unsaid)
 
         def pieces(key: tuple[InstrumentId, str], _counted: bool) -> Iterator[Rows]:
-            ticks = self.rows[key]
-            return (ticks[k : k + PIECE_ROWS] for k in range(0, len(ticks), PIECE_ROWS))
+            return _cut(self.rows[key], PIECE_ROWS)
 
-        count = sum(map(len, self.rows.values()))
-        return _feed(plan, pieces, self.funding, (clock == "receive", offset_ns), (count, PIECE_ROWS))
+        count = sum(map(len, self.rows.values())) + sum(map(len, self.states.values()))
+        others = self.funding, self.states
+        return _feed(plan, pieces, others, (clock == "receive", offset_ns), (count, PIECE_ROWS))
 
     def split(self, share: float) -> "tuple[KeptTicks, KeptTicks]":
         """Split by time of receipt at ``share`` of the span; raises InputError when a side has no ticks."""
@@ -133,7 +156,8 @@ class KeptTicks:
                 name: (ts_ns[(ts_ns < cut_ns) == before], rate[(ts_ns < cut_ns) == before])
                 for name, (ts_ns, rate) in self.funding.items()
             }
-            parts.append(KeptTicks(self.readers, rows, funding))
+            states = {name: told[(told["ts_init_ns"] < cut_ns) == before] for name, told in self.states.items()}
+            parts.append(KeptTicks(self.readers, rows, funding, self.clock_unsaid, states))
         return parts[0], parts[1]
 
 
@@ -153,11 +177,15 @@ def load_tick_market(
     for instrument in rules_of(strategies):
         for kind in first.feed or ():
             readers[(instrument, kind)] = catalog.tick_reader(DATASETS[kind], instrument, start_ns, end_ns, accepted)
-    clock, offset_ns, notes = _clocks(first.latency, readers)
+    clock_unsaid = "receive" if catalog.is_of_session else None  # which knew what it had received
+    clock, offset_ns, notes = _clocks(first.latency, readers, clock_unsaid)
     rules = {instrument: catalog.rules(instrument) for instrument in rules_of(strategies)}
     reports = [reader.report for reader in readers.values()]
-    market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns)
+    market = TickMarket(readers, {}, rules, reports, [], clock == "receive", offset_ns, clock_unsaid=clock_unsaid)
     _load_funding(market, catalog, strategies, accepted)
+    if catalog.is_of_session:
+        window = start_ns or 0, end_ns or limits.NEVER_NS
+        market.states = {name: _states(Path(data), name, window) for name in rules}
     costs = [strategy.read.costs for strategy in strategies]
     stated = all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
     market.warnings += markets_notes.faults(market.reports)
@@ -167,7 +195,9 @@ def load_tick_market(
     return market
 
 
-def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tuple[str, int, list[str]]:
+def _clocks(
+    latency: Any, readers: Mapping[tuple[InstrumentId, str], Any], unsaid: str | None
+) -> tuple[str, int, list[str]]:
     """Return the venue's clock ("receive" or "exchange"), the offset of receipt in ns, and warnings about both.
 
     The exchange clock needs exchange times on every stream. If some ticks appear to be received before they happened,
@@ -177,12 +207,12 @@ def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tu
     if latency.clock == "exchange" and silent:
         message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times"
         raise InputError.one("strategy", None, "latency.clock", message, "write clock: receive")
-    if latency.clock == "receive" or silent:
+    if (latency.clock or unsaid) == "receive" or silent:
         if latency.is_recorded and silent:
             message = f"the ticks of {markets_notes.listed(silent)} carry no exchange times, so no latency was recorded"
             raise InputError.one("strategy", None, "latency", message, "write submit_ms, cancel_ms and response_ms")
         note = f"no exchange times of {markets_notes.listed(silent)}: the venue uses the times of receipt"
-        return "receive", _offset(latency, 0), [note] if silent and latency.clock is None else []
+        return "receive", _offset(latency, 0), [note] if silent and (latency.clock or unsaid) is None else []
     least = min(reader.earliest_ns for reader in readers.values())
     offset_ns = _offset(latency, max(-least, 0))
     notes = [f"times of receipt are shifted by {offset_ns / 1e6:+,.1f} ms: ticks were received before they happened"]
@@ -191,6 +221,16 @@ def _clocks(latency: Any, readers: Mapping[tuple[InstrumentId, str], Any]) -> tu
 
 def _offset(latency: Any, estimated_ns: int) -> int:
     return estimated_ns if latency.receive_offset_ms is None else round(latency.receive_offset_ms * 1e6)
+
+
+def _states(root: Path, instrument: InstrumentId, window: tuple[int, int]) -> Rows:
+    """Return what a session was told of the feed of an instrument, as rows of FEED_STATES."""
+    told = recorded.read_events(root, recorded.GAPS, instrument)
+    told = told[(told["ts_init_ns"] >= window[0]) & (told["ts_init_ns"] < window[1])]
+    rows = np.zeros(len(told), TICK)
+    rows["ts_event_ns"], rows["ts_init_ns"], rows["trade_id"] = told["ts_event_ns"], told["ts_init_ns"], told["reason"]
+    rows["is_buyer_maker"] = told["kind"] == int(EventKind.DATA_GAP)
+    return rows
 
 
 def _load_funding(

@@ -7,6 +7,7 @@ from tightloop import modules_on_use
 if TYPE_CHECKING:
     from tightloop.app.runs import backtest as backtest
     from tightloop.app.runs import carry as carry
+    from tightloop.app.runs import doctor as doctor
     from tightloop.app.runs import files as files
     from tightloop.app.runs import interrupts as interrupts
     from tightloop.app.runs import live as live

@@ -13,6 +13,7 @@ from tightloop.app.runs.job import RunOptions
 from tightloop.app.runs.run import Run
 from tightloop.app.runs.signal import SignalJob
 from tightloop.app.runs.strategies import carry_of, load_any, without_carry
+from tightloop.model.errors import InputError
 from tightloop.model.signal.portfolio import check_files
 from tightloop.model.signal.sizes import against_limits
 
@@ -30,12 +31,13 @@ def backtest(
     on_progress: Progress | None = None,
     on_warning: Callable[[str], None] | None = None,
     one_by_one: bool = False,
+    fills: str | None = None,
 ) -> Run:
     """Run one or more strategies (files, YAML texts) over a catalog or a mapping of frames.
 
     ``account``: a YAML with the account's limits, or "research". ``on_warning`` is called before the run begins with
     each position size that exceeds those limits. ``one_by_one`` steps one event at a time, as a live session does:
-    same results, byte for byte.
+    same results, byte for byte. ``fills="ticks"``: strategies on bars over the recording of a session, as it ran.
     Raises InputError (UnfitDataError for data that the gate refuses), CapacityError, and StrategyError when a
     strategy in Python fails: its ``run`` has the results up to the failure.
     """
@@ -54,4 +56,8 @@ def backtest(
     if on_warning is not None:
         for problem in against_limits(signal):
             on_warning(str(problem))
+    if fills is not None:
+        if fills != "ticks":
+            raise InputError.one("command line", None, "--fills", f"{fills!r} is no way to fill", "write ticks")
+        return runs.live.recorded.RecordedJob(options, signal).make()
     return SignalJob(options, signal).make()

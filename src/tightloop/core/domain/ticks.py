@@ -38,6 +38,7 @@ class StreamKind(IntEnum):
     QUOTES = 4
     BOOKS = 6
     GRID = 5  # time alone: windows advance although nothing happened
+    FEED_STATES = 7  # of a recording: a session had lost the feed, had missed something of it, or had it again
 
 
 class Clock(IntEnum):
@@ -49,7 +50,8 @@ class Clock(IntEnum):
 
 
 TICK = _record(
-    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),  # happened, received; a book row: seq, BookRow flags
+    # happened, received; a book row: seq, BookRow flags; of FEED_STATES: a FeedState and 0, or a Gap and 1
+    *_of("i8", "ts_event_ns ts_init_ns trade_id is_buyer_maker"),
     *_of("f8", "price qty ask ask_qty"),  # of a quote: best bid and ask, their quantities
 )
 

@@ -6,7 +6,8 @@ four queues: answers on their way from the venue (its inbox), commands on their 
 expire there, and timers of the strategy. ``next_occurrence`` finds which of these is due first, and writes the event
 if it is one of the market or a timer. At one time the order is fixed:
 
-    1. the strategy receives prints, quotes, books, funding (in this order, then by number of the stream)
+    1. the strategy receives prints, quotes, books, funding and states of its feed (in this order, then by number of
+       the stream)
     2. the venue's answers reach the strategy
     3. time alone: the grid that advances windows
     4. the venue sees prints, quotes and books of its own clock
@@ -29,6 +30,7 @@ from tightloop.core import limits
 from tightloop.core import log as core_log
 from tightloop.core.compiled import compiled, hot, leaf
 from tightloop.core.domain import events as fields
+from tightloop.core.domain import session_events
 from tightloop.core.domain.enums import EventKind, Phase, RowKind
 from tightloop.core.domain.ticks import BookRow, Clock, Gap, StreamKind
 from tightloop.core.domain.types import Floats, Ints, Record, Rows, Table
@@ -203,6 +205,16 @@ def _take_top(streams: Rows, heap: Ints, ticks: Rows, rates: Rows, event: Record
         stream.at += 1
         _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
         return _seen_by(stream)
+    if stream.kind == StreamKind.FEED_STATES:
+        tick = ticks[stream.at]
+        if tick.is_buyer_maker != 0:
+            fields.write_gap(event, stream.instrument, now_ns, tick.trade_id)
+        else:
+            session_events.write_feed_state(event, stream.instrument, tick.ts_event_ns, now_ns, tick.trade_id)
+        event.phase = Phase.RECORD.value
+        stream.at += 1
+        _reschedule(streams, heap, stream, _time_of(stream, ticks, rates))
+        return STRATEGY
     _take_other(stream, rates, event, now_ns)
     if stream.kind == StreamKind.FUNDING:
         stream.at += 1
@@ -288,7 +300,8 @@ def run_at_venue(venue: Record, what: int) -> None:
 @hot
 def note_latency(venue: Record, event: Record) -> None:
     """Keep how long the market data of an instrument took to arrive; recorded latency sends commands by it."""
-    if event.kind >= EventKind.TRADE and event.ts_event_ns > 0 and event.instrument >= 0:
+    is_of_market = event.kind == EventKind.TRADE or event.kind == EventKind.QUOTE or event.kind == EventKind.BOOK_LEVEL
+    if is_of_market and event.ts_event_ns > 0:
         venue.instruments[event.instrument].feed_latency_ns = max(event.ts_init_ns - event.ts_event_ns, 0)
 
 

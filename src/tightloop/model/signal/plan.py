@@ -181,6 +181,7 @@ class _Builder:
             row["lot_size"] = rules.lot_size
             row["multiplier"] = rules.contract_size
             row["min_notional"] = rules.min_notional
+            row["qty_max"], row["market_qty_max"] = rules.qty_max, rules.market_qty_max
             is_margined = instrument.market == "perp" or rules.margin
             row["may_short"] = row["is_margined"] = int(is_margined)
             tiers = [(t.notional_max, t.maintenance_pct / 100.0, t.leverage_max) for t in rules.margin_tiers]

@@ -23,6 +23,8 @@ CALLBACKS: Mapping[str, tuple[str, ...]] = {
     "on_fill": ("view", "fill"), "on_timer": ("view",),
 }  # fmt: skip
 """Callbacks that a class may define, and the arguments each is called with."""
+SAVING: Mapping[str, tuple[str, ...]] = {"on_save": (), "on_load": ("saved",)}
+"""What a class may define, both or none, so that a session can go on from a snapshot of it."""
 _FEEDS = {"on_trade": "trades", "on_quote": "quotes"}
 EXAMPLE = "write class: my_strategy.py:MyStrategy, a path relative to this file"
 
@@ -45,6 +47,11 @@ class PythonClass:
     def digest(self) -> str:
         """SHA-256 of the source, hex."""
         return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def can_save(self) -> bool:
+        """Whether it can be saved and restored."""
+        return hasattr(self.made, "on_save")
 
     @property
     def name(self) -> str:
@@ -161,8 +168,9 @@ def _checked(module: ModuleType, name: str, key: str, place: Place) -> PythonCla
     line = _line_of(made)
     callbacks = tuple(callback for callback in CALLBACKS if callable(getattr(made, callback, None)))
     for callback in callbacks:
-        _check_callback(made, callback, path)
-    unknown = [n for n in vars(made) if n.startswith("on_") and n not in CALLBACKS]
+        _check_callback(made, callback, path, CALLBACKS)
+    _check_saving(made, line, key, path)
+    unknown = [n for n in vars(made) if n.startswith("on_") and n not in CALLBACKS and n not in SAVING]
     if unknown or not callbacks:
         message = f"{name} has no callback" if not unknown else f"{name}.{unknown[0]} would never be called"
         remedy = near(unknown[0] if unknown else "", list(CALLBACKS), f"define some of {', '.join(CALLBACKS)}")
@@ -177,9 +185,20 @@ def _line_of(made: type) -> int:
         return 1
 
 
-def _check_callback(made: type, callback: str, path: str) -> None:
+def _check_saving(made: type, line: int, key: str, path: str) -> None:
+    """Refuse a class that can be saved and not restored, or the other way round."""
+    there = [name for name in SAVING if callable(getattr(made, name, None))]
+    if len(there) == 1:
+        (missing,) = set(SAVING) - set(there)
+        message = f"{made.__name__} defines {there[0]} and not {missing}"
+        raise InputError.one(path, line, key, message, f"define {missing}({', '.join(('self', *SAVING[missing]))})")
+    for name in there:
+        _check_callback(made, name, path, SAVING)
+
+
+def _check_callback(made: type, callback: str, path: str, arguments: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a callback that cannot be called with its arguments."""
-    function, wanted = getattr(made, callback), ("self", *CALLBACKS[callback])
+    function, wanted = getattr(made, callback), ("self", *arguments[callback])
     try:
         inspect.signature(function).bind(*wanted)
     except (TypeError, ValueError):

@@ -18,7 +18,11 @@ from tightloop.core.replay import ticks as replay_ticks
 
 Ints = npt.NDArray[np.int64]
 PIECE_ROWS, MANY_STREAMS, PIECE_ROWS_OF_MANY = 4_096, 64, 512
-KINDS = {"trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES, "book": StreamKind.BOOKS}
+FEED_STATES = "feed_states"
+KINDS = {
+    "trades": StreamKind.TRADES, "quotes": StreamKind.QUOTES, "book": StreamKind.BOOKS,
+    FEED_STATES: StreamKind.FEED_STATES,
+}  # fmt: skip
 
 
 def piece_rows(streams: int) -> int:
@@ -28,7 +32,7 @@ def piece_rows(streams: int) -> int:
 
 @dataclass(slots=True)
 class TickSource:
-    """Ticks of one instrument and kind in the order of receipt, in pieces of at most PIECE_ROWS rows (TICK)."""
+    """Rows (TICK) of one instrument and kind in the order of receipt, in pieces of at most PIECE_ROWS."""
 
     instrument: int
     kind: str
@@ -96,6 +100,7 @@ class TickFeed:
                 int(self.ticks[s["at"]]["ts_init_ns"]) + int(s["offset_ns"])
                 for s in self.streams[: len(self._pieces)]
                 if s["instrument"] == instrument and s["clock"] != int(Clock.VENUE) and s["at"] < s["end"]
+                if s["kind"] != int(StreamKind.FEED_STATES)
             ]
             row = self.streams[k]
             row["kind"], row["instrument"], row["period_ns"] = int(StreamKind.GRID), instrument, period_ns

@@ -5,7 +5,8 @@ the callback, so the strategy learns the answer of the checks at once; the venue
 """
 
 import heapq
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +40,7 @@ class Listener(Protocol):
 class _Strategy:
     """One strategy of a run: its object, its view, the callbacks it defines."""
 
-    __slots__ = ("code", "instruments", "name", "on_bar", "others", "view")
+    __slots__ = ("code", "instruments", "made", "name", "on_bar", "others", "view")
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class _Strategy:
         instruments: list[InstrumentView],
         listener: Listener | None,
     ) -> None:
-        self.name, self.code, self.view, self.instruments = name, code, view, instruments
+        self.name, self.code, self.made, self.view, self.instruments = name, code, made, view, instruments
         callbacks = {callback: getattr(made, callback) for callback in code.callbacks}
         if listener is not None:
             callbacks = {
@@ -188,6 +189,20 @@ class Strategies:
                         self._calling = strategy, "on_bar"
             self._calling = None
 
+    def bars_ended(self, instruments: Collection[int]) -> None:
+        """Call ``on_bar`` for the bars that these instruments closed with; their times of receipt may differ."""
+        for strategy in self._strategies:
+            if strategy.on_bar is None:
+                continue
+            for instrument in strategy.instruments:
+                if instrument.index in instruments:
+                    bar = ClosedBar._make((*READ_BAR(self._memory, instrument.bar_at), instrument.name))
+                    strategy.view._turn_to(instrument)  # noqa: SLF001  # a view has no public way to change what it looks at
+                    self._calling = strategy, "on_bar"
+                    strategy.on_bar(strategy.view, bar)
+                    self._calling = None
+                    self._after()
+
     def received(self, event: Any, *, is_market: bool) -> None:
         """Call everything due at one moment on ticks; commands leave after all callbacks have returned."""
         self.settle()
@@ -213,6 +228,42 @@ class Strategies:
                         instrument,
                         _trade(event, instrument) if is_trade else _quote(event, instrument),
                     )
+
+    # What is outside of State
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether ``on_start`` was called."""
+        return self._has_begun
+
+    @property
+    def can_save(self) -> bool:
+        """Whether every strategy defines ``on_save`` and ``on_load``."""
+        return all(strategy.code.can_save for strategy in self._strategies)
+
+    def save(self) -> bytes:
+        """Return what strategies keep outside of State, between two events; raises for what JSON has not."""
+        assert not self._fills, "fills are told before an event is over"
+        kept = []
+        for strategy in self._strategies:
+            self._calling = strategy, "on_save"
+            kept.append(json.loads(json.dumps(strategy.made.on_save())))
+            self._calling = None
+        timers = [(due_ns, count, whose, where.instance) for due_ns, count, whose, where in self.session.timers]
+        said = {"begun": self._has_begun, "timers": timers, "timer_count": self.session.timer_count, "kept": kept}
+        return json.dumps(said).encode()
+
+    def load(self, saved: bytes) -> None:
+        """Restore what ``save`` returned."""
+        said = json.loads(saved)
+        self._has_begun, self.session.timer_count = bool(said["begun"]), int(said["timer_count"])
+        self.session.timers[:] = [
+            (due_ns, count, whose, self._owner_of[instance][1]) for due_ns, count, whose, instance in said["timers"]
+        ]
+        for strategy, kept in zip(self._strategies, said["kept"], strict=True):
+            self._calling = strategy, "on_load"
+            strategy.made.on_load(kept)
+            self._calling = None
 
     def failure(self, error: BaseException) -> StrategyError | None:
         """Describe an error raised inside code of the user; None when it came from elsewhere."""

@@ -88,6 +88,7 @@ class SessionView:
         "_states",
         "arena",
         "count",
+        "has_failed",
         "past",
         "timer_count",
         "timers",
@@ -104,6 +105,8 @@ class SessionView:
         self.past = np.zeros(0 if plan.feed else len(plan.instruments) * limits.HISTORY_BARS_MAX, BAR)
         self.timers: list[tuple[int, int, int, InstrumentView]] = []  # due, order of requests, whose, where
         self.count = self.timer_count = 0
+        self.has_failed = False
+        """Whether an assertion failed in the step at a request, so that State is half changed."""
 
     def floats(self) -> memoryview:
         """Return State as read-only float64."""
@@ -134,7 +137,11 @@ class SessionView:
         for name, value in fields.items():
             event[name] = value
         before = core_log.stop(log)
-        _STEP(self._states, self.arena, event, log, self._plan_table)
+        try:
+            _STEP(self._states, self.arena, event, log, self._plan_table)
+        except AssertionError:
+            self.has_failed = True
+            raise
         return log[before : core_log.stop(log)]
 
 

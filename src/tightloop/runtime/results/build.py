@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tightloop.core.checks import all_checks
 from tightloop.core.domain.enums import (
     InstanceState,
     OrderKind,
     OrderState,
-    Reason,
     Role,
     RowKind,
     Section,
@@ -28,15 +26,10 @@ from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
 from tightloop.runtime.results import metrics
 from tightloop.runtime.results.denials import denied, largest_denied
+from tightloop.runtime.results.reasons import EXIT_REASONS, REASONS, VERDICTS
 from tightloop.runtime.results.recorder import Columns, Recorder
 from tightloop.runtime.results.result import Identity, Result, Table, digest, summary, warning_lines
 
-EXIT_REASONS = {
-    Role.STOP_LOSS: "stop_loss", Role.TAKE_PROFIT: "take_profit", Role.TRAILING: "trailing", Role.ZE1: "ZE1",
-    Role.E1: "E1", Role.TIME: "time", Role.LIQUIDATION: "liquidation", Role.MANUAL: "manual",
-    Role.STRATEGY: "strategy", Role.ENTRY: "strategy",
-}  # fmt: skip
-VERDICTS = ("FALSE", "TRUE", "UNKNOWN")
 WARNINGS = {
     WarningCode.DAILY_LOSS_STOP: "daily loss limit: no entries until the next UTC day ({count} times, first {first})",
     WarningCode.DRAWDOWN_STOP: "drawdown limit reached at {first}: no entries until the end of the run",
@@ -174,7 +167,7 @@ class _Tables:
             "stop_price": last["stop_price"],
             "reduce_only": made["reduce_only"] != 0,
             "state": _words(last["code"], {int(o): o.name for o in OrderState}),
-            "reason": _words(last["reason"], _REASONS),
+            "reason": _words(last["reason"], REASONS),
             "filled_qty": last["threshold"],
             "avg_price": last["exit_price"],
             "submitted_ts": made["ts_ns"],
@@ -243,7 +236,7 @@ class _Tables:
             **self.common(sections),
             "section": _words(sections["code"], {int(section): section.name for section in Section}),
             "event": _words(suppressed, {0: "fired", 1: "suppressed"}),
-            "reason": _words(sections["reason"], _REASONS),
+            "reason": _words(sections["reason"], REASONS),
             "price": sections["price"],
             "conditions": self._conditions(parts, len(sections["ts_ns"])),
         }
@@ -274,7 +267,7 @@ class _Tables:
             **self.common(changes),
             "from_state": _words(changes["slot"], states),
             "to_state": _words(changes["code"], states),
-            "reason": _words(changes["reason"], _REASONS),
+            "reason": _words(changes["reason"], REASONS),
         }
 
     def warnings(self) -> list[str]:
@@ -283,12 +276,6 @@ class _Tables:
         if unknown := int(self.state["statistics"]["unknown_slippage_count"]):
             lines.append(f"the slippage of {unknown} fills is not known: what they lost to it is in price_realized")
         return lines
-
-
-_REASONS: dict[int, str | None] = {int(r): r.name.lower() if r else None for r in Reason} | {
-    int(check.REASON): check.__name__.rpartition(".")[2] for check in all_checks() if check.REASON not in set(Reason)
-}
-"""A reason that only one check gives is written as the name of the check's file."""
 
 
 def _words(codes: npt.NDArray[Any], names: Mapping[Any, str | None]) -> npt.NDArray[np.object_]:

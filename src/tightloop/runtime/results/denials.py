@@ -59,8 +59,45 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "book_unknown": ("no order book was known", "begin at a snapshot of the book"),
 }  # fmt: skip
 """By an order's reason: what it means, what to write instead."""
+OF_SESSIONS: Mapping[str, tuple[str, str]] = {
+    "kill_switch": (
+        "the kill switch is engaged, or the session ends and closes everything",
+        "`tightloop session rearm --by NAME` lifts the switch",
+    ),
+    "paused": ("the session is paused", "`tightloop session resume ID` takes entries again"),
+    "not_ready": ("it is not certain that the books and the venue agree", "its log says what it waits for"),
+    "rules_changed": ("the venue has changed its rules since", "the next order follows them"),
+    "delisted": ("the venue takes no entries there", "trade another instrument"),
+    "above_qty_max": ("it, or the order that would close it, is larger than the venue takes", "write a smaller size"),
+    "foreign_held": ("the account holds a position there that is not ours", "close it at the venue"),
+    "unknown_outcome": ("an order was sent there and nobody has answered yet", "it is being looked up"),
+    "not_at_venue": ("it never arrived: looked up until that was certain", "the strategy may send another"),
+    "would_trigger": ("the market had passed its stop already", "the position is closed at market"),
+    "nothing_to_reduce": ("there was no position left to reduce", "its last fill says why"),
+    "post_only_would_take": ("it would have taken, and was to make", "write a price further away, or no post_only"),
+    "unfilled_ioc": ("what could be had at once was less", "write another time in force"),
+    "unfilled_fok": ("it could not be filled as a whole at once", "write another time in force"),
+    "ttl": ("its time was over", "write a longer ttl_s"),
+    "oco": ("the other one of a pair was filled", "nothing is to be done"),
+    "self_trade": ("it would have met an order of ours", "one of the two strategies asks for the opposite"),
+    "cooldown": ("the cooldown of the last signal was not over", "write a shorter cooldown_min"),
+    "slots_full": ("as many positions as it may hold were open", "write a larger max_concurrent_positions"),
+    "symbol_locked": ("another strategy holds the symbol", "it waits until that one is done"),
+}
+"""By a reason that only sessions have, or signals: what it means, what to do."""
 DENIED, BY = OrderState.DENIED.name, " denied by "
 EXPLAIN = "`tightloop explain RUN --order ID` has the numbers"
+
+
+def meaning(reason: str) -> tuple[str, str]:
+    """Return what a reason means, and what to do; of a limit, its name is what to change. ("", "") if it says all."""
+    if reason in OF_ACCOUNT:
+        check, what = OF_ACCOUNT[reason]
+        return what, f"it is {check} of the account"
+    if reason in OF_STRATEGY:
+        check, what = OF_STRATEGY[reason]
+        return what, f"it is {check} in limits of the strategy"
+    return OF_SESSIONS.get(reason) or OTHERS.get(reason, ("", ""))
 
 
 def denied(

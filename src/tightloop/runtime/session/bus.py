@@ -91,7 +91,9 @@ class Published(NamedTuple):
 
 
 ReplayFrom = Callable[[int], Iterator[Published]]
-"""Yield the messages of all Topics from the record ``seq`` on to the end of the journal, in order of their places."""
+"""Yield the messages of all Topics from the record ``seq`` on to the end of the journal, in order of their places.
+
+A record without messages may be told as one that no Topic has: others have their turn while many of them are read."""
 
 
 class EndReason(IntEnum):
@@ -245,6 +247,9 @@ class Subscription:
         """Deliver from the journal up to its end, then join what is published: nothing is awaited in between."""
         count = 0
         for topic, place, message in self._bus.replay_from(max(self.place.seq, 0)):
+            count += 1
+            if not count % TURN_MESSAGES:
+                await asyncio.sleep(0)
             if place <= self.place:
                 continue
             receive = self.kept_routes.get(topic)
@@ -254,9 +259,6 @@ class Subscription:
                     raise asyncio.CancelledError
                 self.delivered_count += 1
             self.place = place
-            count += 1
-            if not count % TURN_MESSAGES:
-                await asyncio.sleep(0)
         assert self.place >= self._bus.last, "what was published is in the journal"
         self._bus.join(self)
 

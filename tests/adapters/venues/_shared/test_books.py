@@ -89,3 +89,14 @@ def test_whatever_is_lost_what_is_applied_has_no_hole(sizes, lost, at, is_named)
 def test_a_change_of_another_depth_does_not_alter_the_records():
     one = change(101, 105, 100)
     assert known().take(one).changes == (replace(one),)
+
+
+def test_the_first_change_after_a_snapshot_may_begin_inside_it():
+    book = known()
+    assert book.take(change(99, 105, 98)).changes
+    assert book.take(change(104, 106, 103)) == Applied((), True), "only the first one"
+
+
+def test_numbers_that_jump_are_whole_if_the_change_names_its_predecessor():
+    book = known()
+    assert book.take(change(108, 110, 100)).changes

@@ -74,3 +74,10 @@ def test_a_call_dearer_than_the_bucket_goes_when_it_is_full():
     assert budget.wait_s(call(weight=80), 0) == 0
     budget.take(call(weight=80), 0)
     assert budget.wait_s(call(weight=80), 0) == pytest.approx(96.0)
+
+
+def test_no_wait_is_shorter_than_a_clock_can_show():
+    budget = Budget(LIMITS, 0)
+    budget.take(call(weight=720), 0)
+    budget.take(call(weight=1e-9), 0)
+    assert budget.wait_s(call(weight=240), 0) == 0.001

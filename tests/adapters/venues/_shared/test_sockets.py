@@ -7,10 +7,10 @@ import selectors
 
 import pytest
 
-from tightloop.adapters.venues._shared.sockets import SocketState, SocketUse, SupervisedSocket
+from tightloop.adapters.venues._shared.sockets import SocketState, SocketUse, SupervisedSocket, backoff_words
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
 from tightloop.ports.market_data import FrameAnswer, Print, PublicStream
-from tightloop.ports.transport import SocketClosed
+from tightloop.ports.transport import NoAnswer, SocketClosed
 
 TRADE = b'{"e":"trade","E":1,"T":1,"s":"BTCUSDT","t":%d,"p":"1.0","q":"1.0","X":"MARKET","m":true}'
 DIALECT = BinanceUsdm()
@@ -92,7 +92,7 @@ class FakeTransport:
         return self.sockets[-1]
 
 
-def watched(scripts, for_s, silence_s=0.0, plan=None):
+def watched(scripts, for_s, silence_s=0.0, plan=None, is_quiet=None):
     """Run a supervised socket for ``for_s`` of the loop's time; return (changes, records, transport, plans asked)."""
     changes, records, transport, asked = [], [], FakeTransport(scripts), []
 
@@ -103,7 +103,7 @@ def watched(scripts, for_s, silence_s=0.0, plan=None):
         return DIALECT.market_sockets([PublicStream.TRADES], ["BTCUSDT"])[0]
 
     async def main():
-        use = SocketUse(planned, None, lambda: 0, silence_s)
+        use = SocketUse(planned, None, lambda: 0, silence_s, is_quiet)
         socket = SupervisedSocket(
             use, DIALECT, transport, LoopClock(), lambda: 0.5, records.append,
             lambda change: changes.append((asyncio.get_running_loop().time(), change)),
@@ -202,6 +202,34 @@ def test_a_socket_that_lives_but_brings_nothing_is_replaced():
     dropped = [(at_s, change.reason) for at_s, change in changes if change.state is SocketState.BACKOFF]
     assert [reason for _, reason in dropped] == ["no market data in 60 s"]
     assert 60 <= dropped[0][0] <= 76
+
+
+@pytest.mark.parametrize(
+    ("answers", "dropped_at_s"),
+    [([True, True, False], 180), ([False], 60), ([NoAnswer("none")], 60), ([TimeoutError()], 60)],
+)
+def test_a_quiet_market_is_no_silence_until_the_venue_says_otherwise(answers, dropped_at_s):
+    asked = []
+
+    async def is_quiet():
+        asked.append(answers[len(asked)])
+        if isinstance(asked[-1], Exception):
+            raise asked[-1]
+        return asked[-1]
+
+    changes, _, _, _ = watched([obedient, obedient], dropped_at_s + 50, silence_s=60.0, is_quiet=is_quiet)
+    at_s, change = next(one for one in changes if one[1].state is SocketState.BACKOFF)
+    assert change.reason == "no market data in 60 s"
+    assert dropped_at_s <= at_s <= dropped_at_s + 50
+    assert asked == answers
+
+
+def test_ten_connections_in_vain_are_critical():
+    changes, _, _, _ = watched([], 300)
+    said = [backoff_words(change, "reports") for _, change in changes if change.state is SocketState.BACKOFF]
+    assert [words.startswith("critical: ") for words in said] == [False] * 9 + [True] * (len(said) - 9)
+    assert len(said) > 10
+    assert "10 connections in vain" in said[9]
 
 
 def test_a_socket_is_replaced_before_the_venue_ends_it():

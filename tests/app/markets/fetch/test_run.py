@@ -1,14 +1,17 @@
 """`data fetch` against the twin, over real sockets: interrupted, limited, restarted, and the rows are the same."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
@@ -17,9 +20,10 @@ from click.testing import CliRunner
 from tightloop.adapters.data.catalog import Catalog
 from tightloop.app.cli.commands.data import data
 from tightloop.app.markets.fetch.run import Wish, fetch
+from tightloop.app.runs.backtest import backtest
 from tightloop.app.sandbox import start
 from tightloop.app.sandbox.server import Sandbox
-from tightloop.model.errors import InputError
+from tightloop.model.errors import InputError, UnfitDataError
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import iso
 
@@ -303,3 +307,130 @@ def test_ctrl_c_keeps_what_came_and_the_same_command_goes_on(slow, tmp_path):
     assert rest.added == 29_997 - before
     assert bytes_of(tmp_path / "torn", "trades") == bytes_of(tmp_path / "whole", "trades")
     assert whole.notes == ("the venue has no trades of 3 ids, first 12345 to 12347",)
+
+
+# What a user does, in processes of their making: torn off, limited, its server restarted ------------------------------
+
+FETCH = (sys.executable, "-m", "tightloop.app.cli.main", "data", "fetch", "binance", "BTCUSDT-perp")
+TICKS_ALONE = """\
+name: taker
+family: signal
+direction: LONG
+instruments: ["binance:BTCUSDT-perp"]
+feed: [trades]
+capital: 10_000
+variants:
+  fast: {type: TWPA, t1: 60}
+  slow: {type: TWPA, t1: 600}
+sections:
+  S1: {all: [{fast: "> slow"}]}
+  Z1: {immediate: true, order: {type: market}, size: {type: fixed, value: 500}, stop_loss: {type: percent, value: 1}}
+  ZE1: {all: [{fast: "< slow"}]}
+costs: {taker_bps: 5, maker_bps: 2, slippage: {type: none}}
+latency: {submit_ms: 5, cancel_ms: 5, response_ms: 5}
+"""
+
+
+def asked_of(url, path):
+    with urllib.request.urlopen(f"{url}/fapi/v1/{path}", timeout=10) as answer:
+        return json.load(answer)
+
+
+def all_trades(url, start_ns, end_ns):
+    """Return the twin's aggregate trades of a window, asked page by page by another code than the product's."""
+    first_ms = start_ns // 10**6
+    rows = asked_of(url, f"aggTrades?symbol=BTCUSDT&startTime={first_ms}&endTime={first_ms + 3_599_999}&limit=1000")
+    while rows[-1]["T"] < end_ns // 10**6:
+        page = asked_of(url, f"aggTrades?symbol=BTCUSDT&fromId={rows[-1]['a'] + 1}&limit=1000")
+        if not page:
+            break
+        rows += page
+    return [row for row in rows if row["T"] < end_ns // 10**6]
+
+
+def torn(command, served, asked, number):
+    """Run a fetch until the twin was asked ``asked`` more times, end it by a signal, and return its exit code."""
+    requests = served.venue.requests
+    seen = len(requests)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(Path("src").resolve())},
+    )  # fmt: skip
+    while len(requests) - seen < asked and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode != 0, output
+    return process.returncode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process gets no Ctrl-C of its own there")
+def test_torn_off_limited_and_restarted_the_rows_are_the_twins_and_a_backtest_runs_on_them(twin, tmp_path):
+    start_ns, end_ns = window()
+    theirs = all_trades(twin.url, start_ns, end_ns)
+    assert len(theirs) > 3_500
+    last_ns = theirs[3_000]["T"] * 10**6
+    last_ns -= last_ns % MINUTE_NS
+    exchange, faults, root = twin.venue.exchange, twin.venue.faults, tmp_path / "data"
+
+    def command(kind, since_ns, until_ns):
+        return [
+            *FETCH,
+            kind,
+            "--since",
+            str(since_ns),
+            "--until",
+            str(until_ns),
+            "--url",
+            twin.url,
+            "--data",
+            str(root),
+        ]
+
+    # The last part first, so that a gap is between it and what a torn fetch leaves.
+    whole = {kind: command(kind, start_ns, end_ns) for kind in ("trades", "1m")}
+    for kind in whole:
+        fetched(root, twin.url, kind, last_ns, end_ns)
+    faults.arm({"kind": "slow_reply", "for_s": 60, "value": 0.2, "match": "aggTrades"}, 0, exchange.now_ns)
+    assert torn(whole["trades"], twin, 4, signal.SIGINT) == 130
+    assert torn(whole["trades"], twin, 2, signal.SIGKILL) == -signal.SIGKILL
+    faults.armed.clear()
+    with pytest.raises(UnfitDataError, match=r"holes: missing: .* in 1 gap"):
+        Catalog(root).ticks("trades", BTC)
+    stored = next((root / "trades").rglob("*.parquet"))
+    before = pq.read_table(stored, columns=["trade_id"])["trade_id"].to_numpy()
+    assert len(np.unique(before)) == len(before)
+    for kind in ("rate_429", "ban_418", "http_5xx"):
+        faults.arm({"kind": kind, "count": 1, "value": 1, "match": "aggTrades"}, 0, exchange.now_ns)
+    restarting = threading.Timer(1.0, twin.restart, [1.0])
+    restarting.start()
+    for kind in whole:
+        fetched(root, twin.url, kind, start_ns, end_ns)
+    restarting.join()
+    fetched(root, twin.url, "rules")
+
+    trades = Catalog(root).ticks("trades", BTC).columns
+    ours = zip(*(trades[name].tolist() for name in ("trade_id", "ts_event_ns", "price", "qty")), strict=True)
+    assert list(ours) == [(row["a"], row["T"] * 10**6, float(row["p"]), float(row["q"])) for row in theirs]
+    assert trades["buyer_is_maker"].tolist() == [row["m"] for row in theirs]
+    bars = Catalog(root).bars(BTC, "1m").bars
+    rows = asked_of(
+        twin.url,
+        f"klines?symbol=BTCUSDT&interval=1m&startTime={start_ns // 10**6}&endTime={end_ns // 10**6 - 1}&limit=1500",
+    )
+    names = ("open", "high", "low", "close", "volume")
+    assert bars["open_ns"].tolist() == [row[0] * 10**6 for row in rows]
+    for at, name in enumerate(names, 1):
+        assert bars[name].tolist() == [float(row[at]) for row in rows]
+    seen = len(twin.venue.requests)
+    assert [fetched(root, twin.url, kind, start_ns, end_ns)[0].added for kind in whole] == [0, 0]
+    since = [int(one.params["fromId"]) for one in list(twin.venue.requests)[seen:] if "fromId" in one.params]
+    assert since == [theirs[-1]["a"] + 1], "no row is asked for again"
+
+    written = tmp_path / "taker.yaml"
+    written.write_text(TICKS_ALONE, encoding="utf-8")
+    common = {"data": root, "instruments": ["binance:BTCUSDT-perp"]}
+    on_bars = backtest("strategies/ema_cross.yaml", **common)
+    assert len(on_bars.orders)
+    on_ticks = backtest(written, **common)
+    assert len(on_ticks.fills)

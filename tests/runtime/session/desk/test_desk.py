@@ -12,7 +12,7 @@ from tests.runtime.session.desk.toy_venue import Session, exit_at_market, stop, 
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports.execution import CancelOrder, LookUpOrder, RefusalKind, RefusedByVenue, SubmitOrder
-from tightloop.ports.transport import NoAnswer
+from tightloop.ports.transport import NoAnswer, NotSent
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.desk import Desk
 from tightloop.runtime.session.desk.records import NEVER_NS, Outputs, command_of
@@ -86,6 +86,22 @@ def test_a_new_life_looks_up_what_was_out_and_names_what_it_sends_apart() -> Non
     session.sleep(1, delivers=True)
     assert len(session.requests(LookUpOrder)) == 1
     assert EventKind.ORDER_ACCEPTED in session.kinds()
+
+
+def test_a_new_life_sends_no_entry_that_may_have_left_with_the_end_of_the_journal_and_sends_exits_at_once() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns))
+    (flight,) = session.flights
+    session.reply(flight.ask, NotSent("the process ended before it left"))
+    session.command(exit_at_market(65_537, session.now_ns))
+    session.reply(session.asks[-1], NotSent("the process ended before it left"))
+    sent = len(session.requests(SubmitOrder))
+    session.take(session.desk.on_restart(2, session.now_ns))
+    session.sleep(1)
+    assert session.answers[-1].order_id == 65_536
+    assert (session.answers[-1].kind, session.answers[-1].reason) == (EventKind.ORDER_EXPIRED, Reason.TTL)
+    later = [one.client_id for one in session.requests(SubmitOrder)[sent:] if isinstance(one, SubmitOrder)]
+    assert later == [ids.ClientId(ids.session_code("session-1"), 2, 65_537, 0).text]
 
 
 def test_a_new_life_sends_the_cancels_again_that_were_out() -> None:

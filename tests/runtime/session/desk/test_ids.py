@@ -29,9 +29,8 @@ def test_ours_is_of_our_session() -> None:
 
 
 def test_a_fill_has_one_key_and_an_unnamed_one_none() -> None:
-    assert ids.fill_key("v", "a", "1") == ids.fill_key("v", "a", "1") > 0
-    assert ids.fill_key("v", "a", "1") < 2**63
-    assert (
-        len({ids.fill_key(*one) for one in (("v", "a", "1"), ("v", "b", "1"), ("w", "a", "1"), ("v", "a", "2"))}) == 4
-    )
-    assert ids.fill_key("v", "a", "") == 0
+    assert ids.fill_key("v", "a", "B", "1") == ids.fill_key("v", "a", "B", "1") > 0
+    assert ids.fill_key("v", "a", "B", "1") < 2**63
+    others = ("v", "b", "B", "1"), ("w", "a", "B", "1"), ("v", "a", "B", "2"), ("v", "a", "C", "1")
+    assert len({ids.fill_key(*one) for one in (("v", "a", "B", "1"), *others)}) == 5
+    assert ids.fill_key("v", "a", "B", "") == 0

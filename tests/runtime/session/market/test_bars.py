@@ -68,6 +68,10 @@ def test_there_is_no_bar_while_prints_are_missing():
     bars.take(0, 10.0, 1.0, START_NS)
     bars.lose(0)
     assert bars.close() == ([], [])
+    assert bars.close() == ([], []), "as long as they are missing"
+    bars.take(0, 10.0, 1.0, START_NS + 2 * MINUTE_NS)
+    bars.regain(0)
+    assert bars.close() == ([], []), "it has a part of its prints"
     (closed,), _ = bars.close()
     assert ohlcv(closed)[:4] == (10.0, 10.0, 10.0, 10.0)
 

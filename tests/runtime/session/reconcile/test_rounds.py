@@ -169,10 +169,11 @@ def test_an_order_of_an_earlier_life_is_canceled_once_every_position_has_its_sto
 def test_a_fill_of_an_earlier_life_is_found_as_lost_and_critical() -> None:
     history = {BTC: (order(name(epoch=1), START_NS - SECOND_NS, venue_order_id="v9", state=OrderState.FILLED),)}
     there = venue(positions=held(1.0), fills={BTC: (fill("t1", 1.0),)}, history=history)
-    _, second = twice(view(), there)
-    (answer,) = [one for one in second.answers if one.kind == EventKind.FILL_FOUND]
+    first, second = twice(view(), there)
+    (answer,) = [one for one in first.answers if one.kind == EventKind.FILL_FOUND]
     assert (answer.origin, answer.side, answer.qty, answer.instrument) == (Origin.LOST, Side.BUY, 1.0, 0)
-    assert [(one.kind, one.urgency) for one in second.findings] == [(FindingKind.LOST_TAIL, Urgency.CRITICAL)]
+    assert [(one.kind, one.urgency) for one in first.findings] == [(FindingKind.LOST_TAIL, Urgency.CRITICAL)]
+    assert EventKind.FILL_FOUND not in events(second)
 
 
 @pytest.mark.parametrize(
@@ -289,12 +290,17 @@ def test_what_is_less_comes_off_a_foreign_holding_on_our_side_first() -> None:
     assert told == [(-1, 0.0), (3, pytest.approx(0.8))]
 
 
-def test_a_deposit_is_outside_and_pauses_nothing() -> None:
+def test_a_deposit_is_outside_as_soon_as_the_venue_has_a_record_of_it_and_pauses_nothing() -> None:
     income = (IncomeReport("TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
-    _, second = twice(view(), venue(wallet=10_500.0, income=income))
-    (answer,) = second.answers
+    before = Suspicions(NOW_NS - 30 * SECOND_NS)
+    unasked = reconcile(view(), venue(wallet=10_500.0), before)
+    assert (unasked.answers, [type(one) for one in unasked.requests]) == ((), [ListIncome])
+    first = reconcile(view(), venue(wallet=10_500.0, income=income), unasked.suspicions)
+    (answer,) = first.answers
     assert (answer.kind, answer.reason, answer.amount) == (EventKind.BALANCE_CORRECTED, Correction.TRANSFER, 500.0)
-    assert not any(finding.pauses for finding in second.findings)
+    assert not any(finding.pauses for finding in first.findings)
+    after = reconcile(view(wallet=10_500.0), venue(wallet=10_500.0, income=income), first.suspicions)
+    assert (after.answers, after.is_agreed) == ((), True)
 
 
 @pytest.mark.parametrize(("there", "pauses"), [(9_995.0, False), (9_980.0, True)])
@@ -318,3 +324,26 @@ def test_the_mark_and_the_liquidation_price_are_told_each_round(liquidation: flo
     (answer,) = result.answers
     assert (answer.kind, answer.price, answer.stop_price) == (EventKind.MARK_REPORTED, 99.0, liquidation)
     assert [one.urgency for one in result.findings] == ([urgency] if urgency is not None else [])
+
+
+def test_nearness_to_liquidation_is_found_once() -> None:
+    near = venue(positions=held(1.0, liquidation=95.0))
+    first = reconcile(view(LONG), near, Suspicions(1))
+    again = reconcile(view(LONG), near, first.suspicions)
+    assert [[one.kind for one in found.findings] for found in (first, again)] == [[FindingKind.LIQUIDATION_NEAR], []]
+
+
+def test_a_reported_fill_is_believed_at_once_and_its_loss_is_not_missing_from_the_wallet() -> None:
+    reported = fill("t1", -1.0, 0.5, origin=FillOrigin.LIQUIDATION)
+    result = reconcile(view(LONG), venue(wallet=9_990.0, reported=(reported,)), Suspicions(1))
+    (answer,) = result.answers
+    assert (answer.kind, answer.origin, answer.qty) == (EventKind.FILL_FOUND, Origin.LIQUIDATION, 1.0)
+    assert [(one.kind, one.urgency) for one in result.findings] == [(FindingKind.FORCED, Urgency.CRITICAL)]
+    assert [one for one in result.suspicions.since_ns if one.startswith("wallet")] == []
+
+
+def test_who_asked_for_a_listed_fill_is_found_in_the_list_of_orders() -> None:
+    of_venue = order("autoclose-1", venue_order_id="v9", origin=FillOrigin.LIQUIDATION)
+    there = venue(fills={BTC: (fill("t1", -1.0, 20.0),)}, history={BTC: (of_venue,)})
+    (answer,) = twice(view(LONG), there)[1].answers
+    assert answer.origin == Origin.LIQUIDATION

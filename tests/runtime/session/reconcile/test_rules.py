@@ -28,3 +28,10 @@ def test_a_halted_and_a_missing_instrument_are_found() -> None:
     halted, missing = changed_rules((BTC, ETH), (replace(BTC, is_trading=False, status="HALT"),))
     assert (halted.status, missing.status) == (TradingStatus.HALTED, TradingStatus.DELISTED)
     assert missing.now is None
+
+
+def test_one_that_leaves_is_delisted_though_it_is_listed_still() -> None:
+    leaving = replace(BTC, is_trading=False, is_leaving=True, status="SETTLING")
+    (found,) = changed_rules((BTC,), (leaving,))
+    assert (found.status, found.changed) == (TradingStatus.DELISTED, ("status",))
+    assert changed_rules((leaving,), (replace(leaving, status="CLOSE"),)) == ()

@@ -1,6 +1,13 @@
 """Shared by the data adapters: datasets, Parquet reading and writing, the quality gate, random numbers."""
 
-from tightloop.adapters.data._shared.datasets import KIND_DEPTHS, RULES_FILE, Dataset, discover, nearest
+from tightloop.adapters.data._shared.datasets import (
+    KIND_DEPTHS,
+    RECORDING_FILE,
+    RULES_FILE,
+    Dataset,
+    discover,
+    nearest,
+)
 from tightloop.adapters.data._shared.faults.bars import PRICE_COLUMNS, Judged, judge_bars, read_bars, schema_report
 from tightloop.adapters.data._shared.faults.grid import grid_faults, grid_of
 from tightloop.adapters.data._shared.faults.report import FAULT_KINDS, DatasetReport, Fault, Verdict, gate, length
@@ -17,6 +24,7 @@ __all__ = [
     "FAULT_KINDS",
     "KIND_DEPTHS",
     "PRICE_COLUMNS",
+    "RECORDING_FILE",
     "RULES_FILE",
     "Dataset",
     "DatasetReport",

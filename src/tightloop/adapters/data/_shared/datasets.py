@@ -19,6 +19,8 @@ NEAREST_MAX = 8
 DATASETS_MAX = 100_000
 RULES_FILE = "instruments.yaml"
 """File beside the folders, with the trading rules of the instruments."""
+RECORDING_FILE = "recording.yaml"
+"""Of a catalog that a session exported: which session it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class BookSequence:
     def __init__(self) -> None:
         self.state = BookState.WANTED
         self.last_id = -1
+        self._is_begun = False  # a change has followed the snapshot
         self._early: deque[BookChange] = deque(maxlen=CHANGES_MAX)
 
     def asked(self) -> None:
@@ -65,10 +66,13 @@ class BookSequence:
             self.lost()
             self._early.append(change)
             return Applied((), True)
-        self.last_id = change.last_id
+        self.last_id, self._is_begun = change.last_id, True
         return Applied((change,), False)
 
     def _follows(self, change: BookChange) -> bool:
+        """Return whether nothing is missing before a change. The first after a snapshot may overlap it."""
+        if not self._is_begun and change.first_id <= self.last_id + 1:
+            return True
         if change.previous_id >= 0:
             return change.previous_id == self.last_id
         return change.first_id <= self.last_id + 1
@@ -78,16 +82,16 @@ class BookSequence:
         early = [change for change in self._early if change.last_id > snapshot.last_id]
         self._early.clear()
         was_known = self.state is BookState.KNOWN
-        if early and early[0].first_id > snapshot.last_id + 1:
+        self.state, self.last_id, self._is_begun = BookState.KNOWN, snapshot.last_id, False
+        if early and not self._follows(early[0]):
             self.lost()
             self._early.extend(early)
             return Applied((), was_known)
-        self.state, self.last_id = BookState.KNOWN, snapshot.last_id
         applied = [snapshot]
         for change in early:
-            if change is not early[0] and not self._follows(change):
+            if not self._follows(change):
                 self.lost()
                 return Applied((), was_known)
-            self.last_id = change.last_id
+            self.last_id, self._is_begun = change.last_id, True
             applied.append(change)
         return Applied(tuple(applied), False)

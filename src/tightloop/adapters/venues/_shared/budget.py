@@ -14,6 +14,8 @@ from tightloop.ports.transport import HttpCall, Lane
 
 EXIT_SHARE = 0.2
 _SECOND_NS = 1_000_000_000
+_WAIT_MIN_NS = 1_000_000
+"""No wait is shorter: a float's last bits would be waited for again and again, by a clock that cannot show them."""
 
 
 class _Bucket:
@@ -56,7 +58,8 @@ class Budget:
         for bucket in self._buckets:
             bucket.fill(now_ns)
             waits_ns.append(bucket.wait_ns(call))
-        return max(0.0, *waits_ns) / _SECOND_NS
+        wait_ns = max(0.0, *waits_ns)
+        return max(wait_ns, _WAIT_MIN_NS) / _SECOND_NS if wait_ns > 0.0 else 0.0
 
     def take(self, call: HttpCall, now_ns: int) -> None:
         """Count a call that goes out now, whether or not there was room for it."""

@@ -18,7 +18,7 @@ from typing import NoReturn
 from tightloop.ports.clock import TimeSource
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import FrameAnswer, Market
-from tightloop.ports.transport import Socket, SocketClosed, Transport
+from tightloop.ports.transport import NoAnswer, NotSent, Socket, SocketClosed, Transport
 from tightloop.ports.venue import Credentials, SocketPlan, VenueDialect
 
 PING_S = 15.0
@@ -26,6 +26,7 @@ PONG_S = 10.0
 ANSWER_S = 10.0
 BACKOFF_MAX_S = 30.0
 AGE_MARGIN_S = 600.0
+CRITICAL_ATTEMPTS = 10
 _PROBES_FROM = 1_000_000  # ids of probes; those of subscriptions are below
 _SECOND_NS = 1_000_000_000
 
@@ -52,23 +53,38 @@ class SocketChange:
     ts_ns: int
 
 
+def backoff_words(change: SocketChange, name: str = "") -> str:
+    """Return for people why a socket is gone; from CRITICAL_ATTEMPTS connections in vain on it is critical.
+
+    ``name``: of one that has none yet.
+    """
+    text = f"{change.name or name}: {change.reason}"
+    if change.attempts < CRITICAL_ATTEMPTS:
+        return text
+    return f"critical: {text}; {change.attempts} connections in vain, tried again for ever"
+
+
 @dataclass(frozen=True, slots=True)
 class SocketUse:
     """What a socket is for. ``plan`` is asked before each connection: a private one may need another key. When there is
     none to be had it raises SocketClosed.
 
     ``silence_s``: without market data for this long it is dropped; 0 where silence is usual. ``venue_now_ms``: the
-    venue's time, for signing in.
+    venue's time, for signing in. ``is_quiet``: asked before that, whether there was nothing to be told: then it stays.
     """
 
     plan: Callable[[], Awaitable[SocketPlan]]
     credentials: Credentials | None
     venue_now_ms: Callable[[], int]
     silence_s: float = 0.0
+    is_quiet: Callable[[], Awaitable[bool]] | None = None
 
 
 class SupervisedSocket:
-    """One socket of a venue, supervised. ``take`` gets what each frame said; ``told`` each change of state."""
+    """One socket of a venue, supervised. ``take`` gets what each frame said; ``told`` each change of state.
+
+    ``on_frame`` gets the bytes of each frame before ``take`` gets what they say.
+    """
 
     def __init__(
         self,
@@ -82,6 +98,7 @@ class SupervisedSocket:
     ) -> None:
         self._use, self._dialect, self._transport, self._clock = use, dialect, transport, clock
         self._chance, self._take, self._told = chance, take, told
+        self.on_frame: Callable[[bytes], None] = lambda _frame: None
         self._name = ""
         self._attempts = 0
         self._market_ns = 0
@@ -128,6 +145,7 @@ class SupervisedSocket:
             except SocketClosed as closed:
                 return str(closed)
             self._sign.set()
+            self.on_frame(frame)
             records = self._dialect.decode_frame(frame)
             if isinstance(records, list):
                 answers = [record for record in records if isinstance(record, FrameAnswer)]
@@ -189,11 +207,29 @@ class SupervisedSocket:
                 if not await self._is_there(socket, probe_id + 1):
                     return "no sign of life after two probes"
                 self._tell(SocketState.OPEN, "a sign of life")
-            if self._use.silence_s and self._silent_s(self._market_ns) > self._use.silence_s:
+            if await self._is_silent():
                 return f"no market data in {self._use.silence_s:g} s"
             if self._silent_s(opened_ns) > self._dialect.capabilities.socket_age_max_s - AGE_MARGIN_S:
                 return "replaced before its age ends it"
         raise AssertionError("no socket lives for so many probes")
+
+    async def _is_silent(self) -> bool:
+        """Return whether it has brought nothing for too long though there was something to bring."""
+        use, since_ns = self._use, self._market_ns
+        if not use.silence_s or self._silent_s(since_ns) <= use.silence_s:
+            return False
+        if use.is_quiet is None or not await self._is_said_quiet(use.is_quiet):
+            return self._market_ns == since_ns
+        self._market_ns = self._clock.monotonic_ns()  # asked again after as long a silence
+        return False
+
+    async def _is_said_quiet(self, is_quiet: Callable[[], Awaitable[bool]]) -> bool:
+        """Ask whether there was nothing to be told; no answer says nothing good of the connection."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await is_quiet()
+        except (OSError, NotSent, NoAnswer):
+            return False
 
     async def _is_there(self, socket: Socket, probe_id: int) -> bool:
         """Send a probe; return whether any frame comes in the time for its answer."""

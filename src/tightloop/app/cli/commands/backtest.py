@@ -27,6 +27,9 @@ NOT_IN_COMMAND = {"--out": 1, "--timing": 0, "--no-report": 0}
 @click.command()
 @STRATEGIES
 @run_options
+@click.option(
+    "--fills", type=click.Choice(("ticks",)), help="Bars as a recorded session made them, fills on its ticks."
+)
 @click.option("--timing", is_flag=True, help="End with one JSON line of CPU seconds.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result files [runs/NAME-HASH].")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
@@ -40,6 +43,7 @@ def backtest(
     settings: tuple[str, ...],
     seed: int,
     accept: str,
+    fills: str | None,
     timing: bool,
     out: Path | None,
     no_report: bool,
@@ -60,7 +64,7 @@ def backtest(
                 run = engine.backtest(
                     *strategies, data=data, start=start, end=end, instruments=instruments, account=account,
                     settings=settings, seed=seed, accept=accepted_faults(accept), on_progress=on_progress,
-                    on_warning=warn,
+                    on_warning=warn, fills=fills,
                 )  # fmt: skip
             except StrategyError as error:
                 if not isinstance(error.run, runs.run.Run):

@@ -53,7 +53,7 @@ def paper(
     """
     with errors_shown():
         cli.compiling.say_when_compiling()
-        options = runs.live.paper.PaperOptions(
+        options = runs.live.options.PaperOptions(
             venue=venue,
             url=url,
             home=home,
@@ -64,7 +64,7 @@ def paper(
         )
         try:
             ended = runs.live.paper.paper(
-                strategies, options, lambda text: click.echo(text, err=True), _print_json if as_json else _skip
+                strategies, options, lambda text: click.echo(text, err=True), print_json if as_json else print_nothing
             )
         except runs.live.paper.SessionHeld as held:
             click.echo(json.dumps({"session": held.session, "error": str(held)}) if as_json else held.session)
@@ -86,11 +86,11 @@ def seconds(span: str | None) -> float | None:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def _skip(_view: View) -> None:
+def print_nothing(_view: View) -> None:
     """Print nothing."""
 
 
-def _print_json(shown: View) -> None:
+def print_json(shown: View) -> None:
     """Print what is short of a view, as one line."""
     names = (
         "id",
@@ -102,8 +102,10 @@ def _print_json(shown: View) -> None:
         "orders",
         "positions",
         "unknown",
+        "outside",
         "feed_age_s",
         "waiting",
+        "held",
     )
     click.echo(json.dumps({name: shown[name] for name in names}))
     sys.stdout.flush()

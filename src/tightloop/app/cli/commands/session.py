@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tightloop.app import cli, runs
+from tightloop.app.cli import show as shown_as
 from tightloop.app.cli.commands.paper import HOME
 from tightloop.app.cli.console import errors_shown, table
 
@@ -31,8 +32,11 @@ def _in_words(found: Any) -> str:
     lines = []
     for name, value in found.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            head = list(value[0])
-            lines += [f"{name}:", *table(head, [[str(row[key]) for key in head] for row in value])]
+            head = list(dict.fromkeys(key for row in value for key in row))
+            lines += [
+                f"{name}:",
+                *table(head, [[str(row[key]) if key in row else "" for key in head] for row in value]),
+            ]
         else:
             lines.append(f"{name}: {value}")
     return "\n".join(lines)
@@ -45,11 +49,7 @@ def list_sessions(home: Path, as_json: bool) -> None:
     """List the sessions of a home folder, the oldest first."""
     with errors_shown():
         rows = runs.live.outside.listed(home)
-        if as_json:
-            click.echo(json.dumps(rows))
-            return
-        head = ["id", "state", "venue", "pid", "strategies"]
-        for line in table(head, [[str(row[name]) for name in head] for row in rows]):
+        for line in [json.dumps(rows)] if as_json else shown_as.sessions.listed(rows):
             click.echo(line)
 
 
@@ -58,10 +58,27 @@ def list_sessions(home: Path, as_json: bool) -> None:
 @HOME
 @JSON
 def show(session_id: str, home: Path, as_json: bool) -> None:
-    """Show orders, fills, positions, wallet and hash; of a session without a process from its journal."""
+    """Show what a session does and why not: orders, fills, positions, refusals; without a process from its journal.
+
+    ID: or `last`, the newest. --json has all of it, exact.
+    """
     with errors_shown():
         cli.compiling.say_when_compiling()
-        _echo(runs.live.outside.shown(home, session_id), as_json)
+        view = runs.live.outside.shown(home, session_id)
+        click.echo(json.dumps(view) if as_json else "\n".join(shown_as.sessions.shown(view)))
+
+
+@session.command()
+@SESSION
+@HOME
+@click.option("--last", "count", type=click.IntRange(0), default=10, show_default=True, help="How many trades.")
+@JSON
+def why(session_id: str, home: Path, count: int, as_json: bool) -> None:
+    """Say what a session did and why: its trades with their conditions, and what did not come to be."""
+    with errors_shown():
+        cli.compiling.say_when_compiling()
+        told = runs.live.index.reading.told(home, session_id)
+        click.echo(json.dumps(told) if as_json else "\n".join(shown_as.story.lines(told, count)))
 
 
 @session.command()
@@ -133,3 +150,19 @@ def export(session_id: str, home: Path, out: Path, as_json: bool) -> None:
     """Write what a session received as a catalog, on which a backtest makes the same decisions."""
     with errors_shown():
         _echo(runs.live.outside.export(home, session_id, out), as_json)
+
+
+@session.command()
+@HOME
+@JSON
+def index(home: Path, as_json: bool) -> None:
+    """Make `index.db` whole: the tables of all sessions, from their journals. It is a copy, and may be deleted.
+
+    A session that runs keeps its rows by itself. Exit code 1 if a journal cannot be read.
+    """
+    with errors_shown():
+        cli.compiling.say_when_compiling()
+        failed = runs.live.index.keeping.catch_up_all(home)
+        _echo({"failed": [{"id": name, "error": text} for name, text in failed.items()]}, as_json)
+        if failed:
+            sys.exit(1)

@@ -208,7 +208,8 @@ async def _rules(root: Path, instrument: InstrumentId, asker: Asker) -> Fetched:
     if not found:
         raise _wrong("SYMBOL", f"the venue does not list {instrument}", "name a symbol as the venue writes it")
     row = found[0]
-    stated = {"price_increment": row.price_increment, "lot_size": row.lot_size, "min_notional": row.min_notional}
+    names = ("price_increment", "lot_size", "min_notional", "qty_max", "market_qty_max")
+    stated = {name: getattr(row, name) for name in names}
     rules = {name: written(value) for name, value in stated.items() if not math.isnan(value)}
     rules |= {"contract_size": written(row.multiplier), "settle_asset": row.settle_asset}
     changed = write_rules(root, instrument, rules)

@@ -11,6 +11,7 @@ from typing import Any
 from tightloop import __version__
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
+from tightloop.app.runs.live import desks
 from tightloop.app.runs.live.venues import ChosenVenue
 from tightloop.app.runs.signal import strategy_names, texts_of
 from tightloop.app.runs.strategies import load_strategies
@@ -23,23 +24,25 @@ from tightloop.model.signal.read import Strategy
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import ListedInstrument
 from tightloop.runtime.session.driver import snapshots
-from tightloop.runtime.session.driver.session import Repetition
+from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.reading import first_seq
+from tightloop.runtime.session.journal.reducing import first_base, proved
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
 
 ACCOUNT_FILE = "account.yaml"
 RESEARCH = "research"
 KIND = "paper"
-JOURNAL, SNAPSHOTS = "journal", "snapshots"
-"""Folders of a session."""
+JOURNAL, SNAPSHOTS, BASES = "journal", "snapshots", "bases"
+"""Folders of a session. Snapshots are caches, bases stand for facts that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What a user asked for, as it was understood. ``texts``: strategies and the files they name, by name.
 
-    ``key``: who asks for the same gets the same session; ``lease``: the name of its lease.
+    ``key``: who asks for the same gets the same session; ``lease``: the name of its lease; ``kind``: paper or live.
     """
 
     strategies: tuple[Strategy, ...]
@@ -47,6 +50,7 @@ class Prepared:
     account: str | None
     key: str
     lease: str
+    kind: str = KIND
 
     @property
     def timeframe(self) -> str | None:
@@ -55,30 +59,29 @@ class Prepared:
 
 
 def prepare(
-    files: Sequence[Path], venue: ChosenVenue, *, instruments: Sequence[str] = (), account: str | None = None
-) -> Prepared:
-    """Read the strategies; raises InputError for what a session cannot run."""
+    files: Sequence[Path], venue: ChosenVenue, *, instruments: Sequence[str] = (), account: str | None = None,
+    kind: str = KIND, account_name: str = "",
+) -> Prepared:  # fmt: skip
+    """Read the strategies; raises InputError for what a session cannot run.
+
+    ``account_name``: of the account at the venue that a live session trades on; it has one session at a time.
+    """
     strategies = load_strategies(files, instruments=instruments, account=account)
+    _check_owners(strategies)
     for strategy in strategies:
         _check(strategy)
-    _check_owners(strategies)
     symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
     texts = dict(texts_of(strategies))
     if account is not None and account != RESEARCH:
         texts[ACCOUNT_FILE] = Path(account).read_bytes()
-    said = [KIND, f"{venue.name} {venue.where}", symbols, sorted(strategy.config_hash for strategy in strategies)]
+    where = f"{venue.name} {venue.where}{f' {account_name}' if account_name else ''}"
+    said = [kind, where, symbols, sorted(strategy.config_hash for strategy in strategies)]
     key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    return Prepared(strategies, texts, account, key, f"{KIND}-{venue.name}-{key[:16]}")
+    return Prepared(strategies, texts, account, key, f"{kind}-{venue.name}-{account_name or key[:16]}", kind)
 
 
 def _check(strategy: Strategy) -> None:
     """Refuse what sessions do not do."""
-    if strategy.code is not None:
-        file, line = strategy.place(("code",))
-        raise InputError.one(file, line, "code", "a strategy in Python cannot run in a session", "write sections")
-    if "book" in (strategy.read.feed or ()):
-        file, line = strategy.place(("feed",))
-        raise InputError.one(file, line, "feed", "a session follows no order books", "write feed: [trades, quotes]")
     if strategy.read.latency.clock == "exchange":
         file, line = strategy.place(("latency", "clock"))
         message = "a session knows what it has received, not what has happened"
@@ -120,9 +123,10 @@ def about_new(
             )
         rules[str(instrument)] = _stated(row)
     return {
-        "mode": KIND, "state": str(SessionState.STARTING), "venue": venue.name, "url": url,
+        "mode": prepared.kind, "state": str(SessionState.STARTING), "venue": venue.name, "url": url,
         "key": prepared.key, "lease": prepared.lease, "instruments": list(instruments),
         "strategies": strategy_names(prepared.strategies),
+        "names": [strategy.read.name for strategy in prepared.strategies],
         "config_hash": [strategy.config_hash for strategy in prepared.strategies],
         "account": None if prepared.account is None else RESEARCH if prepared.account == RESEARCH else ACCOUNT_FILE,
         "seed": seed, "rules": rules, "made_ns": now_ns, "engine_version": __version__,
@@ -136,6 +140,8 @@ def _stated(row: ListedInstrument) -> dict[str, Any]:
         "lot_size": row.lot_size,
         "contract_size": row.multiplier,
         "min_notional": row.min_notional,
+        "qty_max": row.qty_max,
+        "market_qty_max": row.market_qty_max,
     }
     stated = {name: value for name, value in stated.items() if math.isfinite(value)}
     stated["settle_asset"] = row.settle_asset
@@ -183,10 +189,14 @@ def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
     )
 
 
-def repeated(plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None) -> Repetition:
+def repeated(
+    plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None, account: OtherSide | None = None
+) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 
-    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none.
+    ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none,
+    but the base that stands for what was reduced.
+    ``account``: the side of a real venue, made again as well.
     """
     poisoned = frozenset(
         int(json.loads(record.payload)["seq"]) for record in records(disk, JOURNAL) if record.kind == RecordKind.POISON
@@ -196,8 +206,15 @@ def repeated(plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None
         layouts = snapshots.layouts(__version__)
         found = load_snapshot(disk, SNAPSHOTS, session=session, seq_max=seq_max, layouts=layouts).snapshot
         if found is not None:
-            repetition, from_seq = snapshots.restored(plan, found, poisoned), found.seq
-    repetition = repetition or Repetition(plan, poisoned=poisoned)
+            repetition, from_seq = snapshots.restored(plan, found, poisoned, account), found.seq
+    begun = first_seq(disk, JOURNAL)
+    if repetition is None and begun > 0:
+        base = first_base(disk, BASES, begun, session)
+        snapshots.check_layouts(base.snapshot)
+        repetition = snapshots.restored(plan, base.snapshot, poisoned, account)
+        repetition.run(proved(base, events(disk, JOURNAL, base.snapshot.seq)))
+        return repetition
+    repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
     repetition.run(events(disk, JOURNAL, from_seq))
     return repetition
 
@@ -206,4 +223,5 @@ def repeat(home: Home, about: Mapping[str, Any]) -> Repetition:
     """Step the facts of a session again, from its files alone and from the first. ``about``: its ``session.json``."""
     session = about["id"]
     plan = plan_of(strategies_of(home, about), about)
-    return repeated(plan, LocalDisk(home.folder(session)), session)
+    account = desks.repetition(plan, about) if about["mode"] == desks.KIND else None
+    return repeated(plan, LocalDisk(home.folder(session)), session, account=account)

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
-from tightloop.app.runs.live import control, files
+from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
-from tightloop.app.runs.live.kills import check_scope
+from tightloop.app.runs.live.watching.kills import check_scope
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.runtime.session.account.recovery import AccountRepetition
+from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
@@ -19,7 +21,10 @@ AT_RISK = 5
 
 
 def listed(root: Path) -> list[dict[str, Any]]:
-    """Return id, state, venue, process and strategies of every session; a state without a process is KILLED."""
+    """Return what every session is and does; a state without a process is KILLED, a pid of 0 is none.
+
+    ``since_ns``: when it came to its state; of one that was killed, to the last that it knew of. None: not said.
+    """
     home, rows = Home(root), []
     for about in home.sessions():
         holder = _holder(home, about)
@@ -27,13 +32,35 @@ def listed(root: Path) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": about["id"],
+                "mode": about["mode"],
                 "state": about["state"] if is_over or holder is not None else "KILLED",
+                "since_ns": _since_ns(about),
                 "venue": about["venue"],
                 "pid": 0 if holder is None else int(holder["pid"]),
-                "strategies": ", ".join(about["strategies"]),
+                "strategies": ", ".join(_names(about)),
             }
         )
     return rows
+
+
+def _names(about: Mapping[str, Any]) -> list[str]:
+    """Return the names of a session's strategies; those of their files for one that began before these were kept."""
+    return list(about["names"] if "names" in about else about["strategies"])
+
+
+def _facts_of(about: Mapping[str, Any]) -> View:
+    """Return what a session is, whatever it does: for people, and for the units of its numbers."""
+    shown = {name: about[name] for name in ("id", "mode", "venue", "url", "made_ns", "rules")}
+    return shown | {
+        "strategies": _names(about),
+        "since_ns": _since_ns(about),
+        "reason": about["reason"] if "reason" in about else None,  # noqa: SIM401 - keys that may be absent are few
+    }
+
+
+def _since_ns(about: Mapping[str, Any]) -> int | None:
+    """Return since when a session is in its state; None for one that began before this was kept."""
+    return int(about["since_ns"]) if "since_ns" in about else None
 
 
 def _holder(home: Home, about: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -49,11 +76,14 @@ def shown(root: Path, session: str) -> View:
     if _holder(home, about) is not None:
         found = control.ask(home.socket(about["id"]), {"what": "show"})
         if found is not None:
-            return found
+            return _facts_of(about) | found
     repetition = files.repeat(home, about)
     state = about["state"] if about["state"] == SessionState.STOPPED else "KILLED"
-    return view(repetition.plan, repetition.recent) | {
-        "id": about["id"], "state": state, "facts": repetition.fact_count, "epoch": repetition.epoch,
+    seen = view(repetition.plan, repetition.recent)
+    if isinstance(repetition.account, AccountRepetition) and repetition.account.has_begun:
+        seen = account_view(repetition.plan, repetition.recent, repetition.account.fold, [])
+    return _facts_of(about) | seen | {
+        "state": state, "facts": repetition.fact_count, "epoch": repetition.epoch,
         "lease": {"pid": 0, "epoch": repetition.epoch},
     }  # fmt: skip
 
@@ -65,6 +95,12 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
     found = control.ask(home.socket(about["id"]), request)
     if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
         if _holder(home, about) is None:
+            if about["mode"] == desks.KIND and not request["keep"]:
+                remedy = (
+                    "start it again with the same command and --on-exit flatten, or close its positions at the venue"
+                )
+                message = f"{about['id']} has no process that could close anything"
+                raise InputError.one("command line", None, "--flatten", message, remedy)
             home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
             return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
     if found is None:

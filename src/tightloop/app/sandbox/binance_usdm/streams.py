@@ -147,6 +147,9 @@ class Streams:
             return found
         if self.venue.strikes("ws_silent") is not None:
             return []
+        has_reports = any(isinstance(one.feed, Subscriber) and one.feed.key is not None for one in found)
+        if has_reports and self.venue.strikes("ws_silent", call=PRIVATE, is_usual=False):
+            found = [one for one in found if isinstance(one.feed, Subscriber) and one.feed.key is None]
         return [
             Frame(frame.feed, frame.text[: len(frame.text) // 2]) if self.venue.strikes("partial_frame") else frame
             for frame in found

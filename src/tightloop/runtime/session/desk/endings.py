@@ -42,8 +42,17 @@ def end_attempt(turn: Turn, order: DeskOrder, attempt: Attempt, state: OrderStat
     attempt.end_look_ups()
     attempt.amending.is_unknown = False
     order.due_ns = 0
-    if reason == RefusalKind.NOTHING_TO_REDUCE:
+    if reason == RefusalKind.NOTHING_TO_REDUCE and _is_held(turn, order):
         turn.note(NoteKind.RECONCILE, Urgency.WARNING, "nothing to reduce", order, attempt.client_id)
+
+
+def _is_held(turn: Turn, order: DeskOrder) -> bool:
+    """Return whether there is, by what was booked, a position that an exit should reduce.
+
+    Where there is none, the venue only says what follows from a fill: it ends what would have reduced the position too.
+    """
+    held = turn.state.holdings.get(order.wanted.instrument)
+    return held is None or held.ours * order.wanted.side < -order.slack
 
 
 def accepted(turn: Turn, order: DeskOrder) -> None:

@@ -36,6 +36,8 @@ def write(event: Rows, answer: VenueAnswer, now_ns: int) -> None:
         row["amount"], row["fill_key"] = answer.amount, answer.fill_key
     elif answer.kind == EventKind.POSITION_CORRECTED:
         row["qty"], row["price"], row["fill_key"] = answer.qty, answer.price, answer.fill_key
+    elif answer.kind == EventKind.FUNDING_PAID:
+        row["amount"], row["price"], row["fill_key"] = answer.amount, answer.price, answer.fill_key
     elif answer.kind == EventKind.MARK_REPORTED:
         row["instance"], row["price"], row["stop_price"] = NONE, answer.price, answer.stop_price
     else:

@@ -2,8 +2,9 @@
 
 A report says how much of an attempt has been filled in all (*claimed*). What was told to the core is *booked*. Reports
 overtake each other, so a gap between the two is normal for a moment: the trade that is missing arrives by itself or is
-asked for after 0.25 s. When it has not been found after 1 s, the rest is booked at the price that the venue's average
-implies, with a fee by the account's rate, so that the position is right; the fee is corrected when the trade is found.
+asked for after 0.25 s. When it has not been found after 1 s (3 s while that question is open), the rest is booked at
+the price that the venue's average implies, with a fee by the account's rate, so that the position is right; the fee is
+corrected when the trade is found.
 
 ``cum_qty`` of an answer is filled of the core's order in all, over its attempts. What goes beyond the order's quantity,
 or comes after its end was told, is a FILL_FOUND.
@@ -20,6 +21,7 @@ from tightloop.runtime.session.desk.state import Attempt, DeskOrder, Holding, Pu
 
 GAP_ASK_NS = SECOND_NS // 4
 GAP_GUESS_NS = SECOND_NS
+GAP_GUESS_UNANSWERED_NS = 3 * SECOND_NS  # while no question for trades was answered or failed yet
 GUESS_TRIES_MAX = 40
 """Questions for a trade that was implied, 8 s apart after the first ones: 5 minutes."""
 BEFORE_NS = 60 * SECOND_NS  # fills are asked from so long before their order left
@@ -54,7 +56,7 @@ def _end_questions(attempt: Attempt) -> None:
 def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> None:
     """Book a trade of an attempt, once."""
     state = turn.state
-    key = ids.fill_key(state.terms.venue, state.terms.account, report.trade_id)
+    key = _key(turn, report.symbol, report.trade_id)
     if key == 0 or key in attempt.fill_keys:
         state.counts.repeated_fills += 1
         claim(turn, attempt, report.cum_qty, math.nan)
@@ -64,7 +66,7 @@ def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> 
     qty = report.qty
     covered = min(qty, attempt.guessed_qty)
     if covered > 0.0:
-        fee_key = ids.fill_key(state.terms.venue, state.terms.account, f"fee of {report.trade_id}")
+        fee_key = _key(turn, report.symbol, f"fee of {report.trade_id}")
         _correct_fee(turn, order, attempt, covered, fee * covered / qty, fee_key)
         qty -= covered
     if qty > attempt.qty * 1e-9:
@@ -75,6 +77,12 @@ def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> 
             )
     cum_qty = report.cum_qty if math.isfinite(report.cum_qty) else 0.0
     claim(turn, attempt, max(cum_qty, attempt.booked_qty), math.nan)
+
+
+def _key(turn: Turn, symbol: str, trade_id: str) -> int:
+    """Return the key of a trade of this account."""
+    terms = turn.state.terms
+    return ids.fill_key(terms.venue, terms.account, symbol, trade_id)
 
 
 def _fee(turn: Turn, order: DeskOrder, report: FillReport) -> tuple[float, bool]:
@@ -173,16 +181,17 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
     """Ask for trades that are missing, and book them by the average when they are not found. Return when next."""
     state = turn.state
     now_ns = state.now_ns
-    if attempt.has_gap and now_ns >= attempt.gap_ns + GAP_GUESS_NS and not math.isnan(attempt.claimed_value):
+    guess_ns = attempt.gap_ns + (GAP_GUESS_NS if attempt.fills_waits else GAP_GUESS_UNANSWERED_NS)
+    if attempt.has_gap and now_ns >= guess_ns and not math.isnan(attempt.claimed_value):
         _guess(turn, order, attempt)
-    next_ns = attempt.gap_ns + GAP_GUESS_NS if attempt.has_gap and now_ns < attempt.gap_ns + GAP_GUESS_NS else NEVER_NS
+    next_ns = guess_ns if attempt.has_gap and now_ns < guess_ns else NEVER_NS
     if not attempt.fills_due_ns or attempt.fills_ask_id:
         return next_ns
     if now_ns < attempt.fills_due_ns:
         return min(next_ns, attempt.fills_due_ns)
     if not lanes.may_leave(turn, Lane.EXIT):
         return min(next_ns, lanes.free_ns(state, Lane.EXIT))
-    since_ns = attempt.sent_ns + state.venue_offset_ns - BEFORE_NS
+    since_ns = attempt.signed_ns - BEFORE_NS
     request = ListFills(turn.listed(order).symbol, since_ns)
     attempt.fills_ask_id = turn.ask(request, Purpose.FILLS, Lane.EXIT, lanes.SHORT_NS, order, attempt.number)
     return next_ns

@@ -82,9 +82,12 @@ def is_ours(client_id: str, session: str) -> bool:
     return decoded is not None and decoded.session == session
 
 
-def fill_key(venue: str, account: str, trade_id: str) -> int:
-    """Return 63 bits that name a fill, above 0: of blake2b over venue, account and the venue's trade id; 0: no id."""
+def fill_key(venue: str, account: str, symbol: str, trade_id: str) -> int:
+    """Return 63 bits that name a fill, above 0: of blake2b over venue, account, symbol and trade id; 0: no id.
+
+    A venue counts trades by symbol, so two symbols may have trades of one id. ``symbol`` "": of what is of no symbol.
+    """
     if not trade_id:
         return 0
-    digest = hashlib.blake2b(f"{venue}\x1f{account}\x1f{trade_id}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{venue}\x1f{account}\x1f{symbol}\x1f{trade_id}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 1) or 1

@@ -22,6 +22,7 @@ from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind
 from tightloop.ports.execution import Malformed, NotAuthorized, OrderReport, Report
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk import endings, fills, lanes, reports
+from tightloop.runtime.session.desk.ids import ClientId
 from tightloop.runtime.session.desk.records import (
     NEVER_NS,
     SECOND_NS,
@@ -323,6 +324,18 @@ def restart(turn: Turn, epoch: int) -> None:
                 look_ups.begin(turn, order, attempt, 0)
             if attempt.wire == Wire.SENT:
                 submits.become_unknown(turn, order, attempt)
+            elif attempt.wire == Wire.QUEUED:
+                _name_again(state, order, attempt)
+                if not order.wanted.is_exit and order.ending == Ending.NONE:
+                    # The end of the journal, which had it leave, may have been lost: it is not sent again, nor late.
+                    order.ending = Ending.EXPIRY
+
+
+def _name_again(state: State, order: DeskOrder, attempt: Attempt) -> None:
+    """Name an attempt that waits by the new epoch: the end of the journal that says it left may have been lost."""
+    del state.attempts[attempt.client_id]
+    attempt.client_id = ClientId(state.session, state.epoch, order.order_id, attempt.number).text
+    state.attempts[attempt.client_id] = (order.order_id, attempt.number)
 
 
 def take_report(turn: Turn, report: Report) -> None:

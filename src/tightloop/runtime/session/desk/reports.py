@@ -8,6 +8,8 @@ Reports come twice, late and in any order. An end is final: a report of an open 
 an order that was refused or proven absent, and is reported open after all, comes back to life, to be canceled.
 """
 
+import math
+
 from tightloop.core.domain.enums import OrderKind, OrderState
 from tightloop.ports.execution import FillOrigin, FillReport, OrderReport, Report
 from tightloop.runtime.session.desk import endings, fills, ids
@@ -77,7 +79,12 @@ def take_order(turn: Turn, order: DeskOrder, attempt: Attempt, report: OrderRepo
         if report.state == OrderState.FILLED and attempt.claimed_qty < report.qty:
             fills.claim(turn, attempt, report.qty, report.avg_price)
         attempt.was_accepted = attempt.was_accepted or report.state != OrderState.REJECTED
-        endings.end_attempt(turn, order, attempt, report.state, report.reason)
+        state = report.state
+        if report.is_conditional and attempt.is_triggered and state == OrderState.CANCELED:
+            state = OrderState.EXPIRED  # what its trigger sent has ended, without the whole
+            if math.isnan(report.cum_qty):
+                attempt.is_list_owed, attempt.fills_due_ns, attempt.fills_waits = True, turn.state.now_ns, 0
+        endings.end_attempt(turn, order, attempt, state, report.reason)
         if attempt.was_accepted:
             endings.accepted(turn, order)
 
@@ -99,7 +106,7 @@ def _learn_ids(turn: Turn, order: DeskOrder, attempt: Attempt, report: OrderRepo
 
 def _is_of_trigger_alone(attempt: Attempt, report: OrderReport) -> bool:
     """Return whether a report says that a stop was triggered, and nothing of the order which that sent."""
-    is_done = report.state in (OrderState.FILLED, OrderState.CANCELED)
+    is_done = report.state == OrderState.FILLED
     return report.is_conditional and attempt.is_triggered and is_done and not report.cum_qty >= report.qty
 
 
@@ -144,7 +151,8 @@ def take_unmapped(turn: Turn, report: FillReport) -> None:
     if not stops or report.origin != FillOrigin.ORDER:
         turn.strange.append(report)
         return
-    if any(waiting.report.trade_id == report.trade_id for waiting in state.unmapped):
+    named = (report.symbol, report.trade_id)
+    if any((waiting.report.symbol, waiting.report.trade_id) == named for waiting in state.unmapped):
         return
     state.unmapped.append(Unmapped(report, state.now_ns + MAPPING_NS))
     for order, attempt in stops:

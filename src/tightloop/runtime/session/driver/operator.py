@@ -102,6 +102,10 @@ class Operator:
         """Take no entries from now on; exits go on."""
         self._control(SessionControl.NOT_READY)
 
+    def allow_entries(self) -> None:
+        """Take entries again."""
+        self._control(SessionControl.READY)
+
     def _control(self, what: SessionControl) -> None:
         event = np.zeros(1, EVENT)
         event["kind"], event["phase"], event["reason"] = int(EventKind.SESSION_CONTROL), int(Phase.RECORD), int(what)

@@ -19,16 +19,18 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import numpy as np
 
 from tightloop.core import state as core_state
+from tightloop.core.domain.enums import RowKind
 from tightloop.core.domain.types import EVENT, LOG_ROW, Rows
 from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.driver.facts import FactDriver
+from tightloop.runtime.session.driver.facts_python import fact_driver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
@@ -37,9 +39,27 @@ from tightloop.runtime.session.market.bars import MadeBars
 from tightloop.runtime.session.market.intake import BATCH_MAX, Batch, Intake, batch_of
 
 TICKED_EVERY = 1_024
+COMMANDS = (int(RowKind.SUBMIT), int(RowKind.CANCEL), int(RowKind.AMEND))
+_SIZE = EVENT.itemsize
 _TICKED = struct.Struct("<QQ")
 NOTHING_KIND = 0
 """Kind of a fact that says only that time passed: it is not stepped."""
+
+
+class OtherSide(Protocol):
+    """The side of a real venue in a repetition. ``commands``: what the step has commanded since the beginning."""
+
+    commands: list[Rows]
+
+    @property
+    def now_ns(self) -> int:
+        """The time of its last input; 0: it had none."""
+
+    def take(self, record: JournalRecord, event: bytes) -> None:
+        """Take a record of the journal (with the bytes of its event, if it is a fact), before it is stepped."""
+
+    def load(self, saved: bytes) -> None:
+        """Restore what a snapshot has of it."""
 
 
 class NotRepeated(TightloopError):
@@ -76,20 +96,30 @@ class Session:
         now_ns: Callable[[], int],
         bars: MadeBars | None = None,
         begun: "Repetition | None" = None,
+        *,
+        has_venue: bool = True,
+        on_rows: Callable[[int, Rows], None] = lambda _seq, _rows: None,
     ) -> None:
-        """Begin anew, or go on from what a repetition of the journal has come to."""
+        """Begin anew, or go on from what a repetition of the journal has come to. ``has_venue``: a simulated one.
+
+        ``on_rows`` is told rows of the log once they are in the journal, with the seq of their record.
+        """
+        self.on_rows = on_rows
         self.plan, self.intake, self.bars, self.journal, self._now_ns = plan, intake, bars, journal, now_ns
         self._written: list[Rows] = []
         self._facts = FactWriter(journal)
         if begun is None:
-            self.recent, self.driver, self.fact_count = RecentRows(), FactDriver(plan, self._keep), 0
+            self.recent, self.fact_count = RecentRows(), 0
+            self.driver = fact_driver(plan, self._keep, has_venue=has_venue)
         else:
             self.recent, self.driver, self.fact_count = begun.recent, begun.driver, begun.fact_count
             self.driver.on_rows = self._keep
             intake.last_ns = max(intake.last_ns, begun.last_ns)
             if len(begun.rows_left):
-                journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                seq = journal.append(RecordKind.ROWS, _packed(begun.rows_left), is_reserved=True)
+                on_rows(seq, begun.rows_left)
         self._ticked_at = self.fact_count
+        self._has_venue, self._commands = has_venue, list[Rows]()
         intake.relieve = self.take_batch
 
     def _keep(self, log: Rows) -> None:
@@ -97,18 +127,18 @@ class Session:
 
     def take_batch(self) -> int:
         """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
-        if not len(self.intake):
+        intake = self.intake
+        if not len(intake):
             return 0
-        batch = self.intake.batch()
-        rows, _, first, count = batch
+        rows, _, first, count = batch = intake.batch()
         if count:
             try:
                 self.driver.take(rows, first, count)
             except AssertionError as error:
-                self.intake.drop()
+                intake.drop()
                 raise self._poisoned(batch, str(error)) from error
             self._append(batch)
-        self.intake.drop()
+        intake.drop()
         return count
 
     def _poisoned(self, batch: Batch, text: str) -> StepFailed:
@@ -135,7 +165,7 @@ class Session:
 
     def due_ns(self) -> int:
         """Return when something is due without a fact; far away if nothing is."""
-        due_ns = replay_live.next_due_ns(self.plan.states, self.plan.venues, self.driver.streams, self.driver.heap)
+        due_ns = self.driver.due_ns()
         return due_ns if self.bars is None else min(due_ns, self.bars.due_ns)
 
     def advance(self) -> None:
@@ -170,6 +200,11 @@ class Session:
         self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
         return found
 
+    def commands(self) -> list[Rows]:
+        """Return the commands that stand in the journal and wait for a venue, one row each, and forget them."""
+        found, self._commands = self._commands, []
+        return found
+
     def _ticked(self) -> bytes:
         state = self.plan.states[0]
         return _TICKED.pack(int(state["seq"]), int(state["hash"]))
@@ -177,21 +212,36 @@ class Session:
     def _append(self, batch: Batch) -> None:
         """Append facts with the rows they caused, and the hash now and then."""
         _, whole, first, count = batch
-        size = EVENT.itemsize
+        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
+        if count == 1 and not self._written:
+            self._facts.append_one(whole[first * _SIZE : (first + 1) * _SIZE], is_reserved=True)
+        else:
+            self._append_many(whole, first, count)
+        self.fact_count += count
+        if self.fact_count - self._ticked_at >= TICKED_EVERY:
+            self._ticked_at = self.fact_count
+            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+
+    def _append_many(self, whole: memoryview, first: int, count: int) -> None:
         entries: list[tuple[memoryview, bytes]] = [
-            (whole[at : at + size], b"") for at in range(first * size, (first + count) * size, size)
+            (whole[at : at + _SIZE], b"") for at in range(first * _SIZE, (first + count) * _SIZE, _SIZE)
         ]
+        rows = None
         if self._written:
             rows = self._written[0] if len(self._written) == 1 else np.concatenate(self._written)
             self._written.clear()
             self.recent.take(rows)
             entries[-1] = (entries[-1][0], _packed(rows))
-        # What was stepped has to be in the journal, so it may use the reserve; who watches ends entries then.
-        self._facts.append(entries, is_reserved=True)
-        self.fact_count += count
-        if self.fact_count - self._ticked_at >= TICKED_EVERY:
-            self._ticked_at = self.fact_count
-            self.journal.append(RecordKind.TICKED, self._ticked(), is_reserved=True)
+            if not self._has_venue:
+                self._commands += commands_in(rows)
+        following = self._facts.append(entries, is_reserved=True)
+        if rows is not None:
+            self.on_rows(following - 1, rows)
+
+
+def commands_in(rows: Rows) -> list[Rows]:
+    """Return the commands among rows of the log, one row each."""
+    return [rows[place : place + 1] for place in np.flatnonzero(np.isin(rows["kind"], COMMANDS))]
 
 
 def _packed(rows: Rows) -> bytes:
@@ -207,11 +257,20 @@ def _time_passed(until_ns: int) -> Rows:
 class Repetition:
     """Facts of a journal, stepped again on a fresh plan; ``rows_left`` are rows that the journal does not have yet."""
 
-    def __init__(self, plan: Plan, recent: RecentRows | None = None, poisoned: Collection[int] = frozenset()) -> None:
-        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out."""
-        self.poisoned = poisoned
+    def __init__(
+        self,
+        plan: Plan,
+        recent: RecentRows | None = None,
+        poisoned: Collection[int] = frozenset(),
+        account: OtherSide | None = None,
+    ) -> None:
+        """Begin anew. ``poisoned``: seqs of facts at which the step failed; they are left out.
+
+        ``account``: the side of a real venue, which is made again beside State; None: the venue is simulated.
+        """
+        self.poisoned, self.account = poisoned, account
         self.plan, self.recent = plan, recent or RecentRows()
-        self.driver = FactDriver(plan, self._keep)
+        self.driver = fact_driver(plan, self._keep, has_venue=account is None)
         self._facts = np.zeros(BATCH_MAX, EVENT)
         self._bytes = self._facts.view(np.uint8).data
         self._seqs = [-1] * BATCH_MAX
@@ -223,6 +282,13 @@ class Repetition:
         rows = rows_in(log)
         self.recent.take(rows)
         self._made += rows.tobytes()
+        if self.account is not None:
+            self.account.commands += commands_in(rows)
+
+    @property
+    def stamp_ns(self) -> int:
+        """The last time in the journal."""
+        return self.last_ns if self.account is None else max(self.last_ns, self.account.now_ns)
 
     @property
     def rows_left(self) -> Rows:
@@ -237,6 +303,8 @@ class Repetition:
         The records may begin anywhere, if what they go on from was restored.
         """
         for record, event in records:
+            if self.account is not None:
+                self.account.take(record, event)
             if record.kind == RecordKind.FACT:
                 if record.seq not in self.poisoned:
                     self._take(record.seq, event)

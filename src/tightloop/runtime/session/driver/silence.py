@@ -3,6 +3,7 @@
 import numpy as np
 
 from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.ticks import Gap
 from tightloop.core.domain.types import EVENT
 from tightloop.runtime.session.driver.session import Session
 
@@ -33,3 +34,7 @@ class Silence:
             event["instrument"], event["reason"] = at, int(FeedState.SILENT)
             event["ts_event_ns"] = last_ns
             self.session.intake.put_event(event)
+            lost = np.zeros(1, EVENT)  # windows end here: nothing is decided on what was before the silence
+            lost["kind"], lost["phase"], lost["reason"] = int(EventKind.DATA_GAP), int(Phase.RECORD), int(Gap.PRINTS)
+            lost["instrument"], lost["instance"] = at, -1
+            self.session.intake.put_event(lost)

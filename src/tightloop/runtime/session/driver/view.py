@@ -7,10 +7,11 @@ base units, positive for orders and fills, signed for positions; times in ns UTC
 import math
 from typing import Any
 
-from tightloop.core.domain.enums import InstanceState, OrderKind, OrderState, RowKind, Side
+from tightloop.core.domain.enums import InstanceState, OrderKind, OrderState, RowKind, Side, WarningCode
 from tightloop.core.domain.types import Record
 from tightloop.core.trading.ledger import WALLET
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.results.reasons import REASONS
 from tightloop.runtime.session.driver.recent import RecentRows
 from tightloop.runtime.session.driver.session import state_hash
 
@@ -43,7 +44,9 @@ def view(plan: Plan, recent: RecentRows) -> View:
         "fills": _fills(recent, symbols, sizes),
         "positions": _positions(state, symbols, sizes),
         "funding": _funding(recent, symbols),
-        "instances": _instances(state, names),
+        "instances": _instances(plan, state, names),
+        "refused": _refused(plan, recent, symbols, sizes),
+        "warnings": _warnings(recent, symbols),
         "unknown": [],
         "foreign": [],
         "corrections": [],
@@ -116,13 +119,56 @@ def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
     ]
 
 
-def _instances(state: Record, names: list[str]) -> list[View]:
+def _instances(plan: Plan, state: Record, names: list[str]) -> list[View]:
     return [
         {
             "strategy": int(row["strategy"]),
+            "name": plan.strategies[int(row["strategy"])].read.name,
             "instrument": names[int(row["instrument"])],
             "state": InstanceState(int(row["state"])).name,
             "killed": bool(row["killed"]),
         }
         for row in state["instances"][: int(state["instance_count"])]
     ]
+
+
+def _refused(plan: Plan, recent: RecentRows, symbols: list[str], sizes: list[float]) -> list[View]:
+    """Return what did not come to be, by strategy, symbol, state and reason; each with the last order of its kind."""
+    state, found = plan.states[0], dict[tuple[int, int, int, int], View]()
+    for row in recent.refused():
+        instance, at, code, reason = (int(row[name]) for name in ("instance", "instrument", "code", "reason"))
+        is_signal = int(row["kind"]) == RowKind.SECTION
+        key = instance, at, -1 if is_signal else code, reason
+        ts_ns, before = int(row["ts_ns"]), found.pop(key, None)  # the latest of them stand last
+        strategy = int(state["instances"][instance]["strategy"]) if instance >= 0 else -1
+        found[key] = {
+            "name": plan.strategies[strategy].read.name if strategy >= 0 else None,
+            "symbol": symbols[at],
+            "state": "SUPPRESSED" if is_signal else OrderState(code).name,
+            "reason": REASONS.get(reason),
+            "count": 1 if before is None else before["count"] + 1,
+            "first_ts_ns": ts_ns if before is None else before["first_ts_ns"],
+            "ts_ns": ts_ns,
+            "order_id": None if is_signal else order_name(int(row["order_id"])),
+            "side": None if is_signal else Side(int(row["side"])).name,
+            "qty": None if is_signal else number(float(row["qty"]) * sizes[at]),
+            "price": number(float(row["price"])),
+            "reduce_only": None if is_signal else bool(row["reduce_only"]),
+        }
+    return list(found.values())
+
+
+def _warnings(recent: RecentRows, symbols: list[str]) -> list[View]:
+    """Return the kept warnings by code and symbol, with the value of the last."""
+    found = dict[tuple[int, int], View]()
+    for row in recent.of(RowKind.WARNING) if recent.counts[RowKind.WARNING] else ():
+        code, at, ts_ns = int(row["code"]), int(row["instrument"]), int(row["ts_ns"])
+        before = found.pop((code, at), None)
+        found[code, at] = {
+            "code": WarningCode(code).name,
+            "symbol": symbols[at] if at >= 0 else None,
+            "count": 1 if before is None else before["count"] + 1,
+            "ts_ns": ts_ns,
+            "value": number(float(row["value"])),
+        }
+    return list(found.values())

@@ -10,6 +10,7 @@ from tightloop.runtime.session.journal.layout import FRAME_BYTES, RecordKind
 from tightloop.runtime.session.journal.writer import Journal, Payload
 
 _FRAME_ROOM = FRAME_BYTES + 8
+_FACT = int(RecordKind.FACT)
 _FACT_ROOM = FACT_BYTES_MAX + 2 * _FRAME_ROOM
 
 Entry = tuple[memoryview | bytes | bytearray, Payload]
@@ -23,6 +24,17 @@ class FactWriter:
         self._journal = journal
         self._encoder = FactEncoder()
         self._segment = journal.segment
+
+    def append_one(self, event: memoryview, *, is_reserved: bool = False) -> None:
+        """Append one event without rows: what most batches of a quiet market are. Raises JournalFull."""
+        journal = self._journal
+        if journal.segment != self._segment or journal.room() < _FACT_ROOM:
+            self._begin_part(_FACT_ROOM, is_reserved=is_reserved)
+        try:
+            journal.append(_FACT, self._encoder.encode(event), is_reserved=is_reserved)
+        except OSError:
+            self._encoder.reset()
+            raise
 
     def append(self, entries: Iterable[Entry], *, is_reserved: bool = False) -> int:
         """Append events in their order, each followed by its rows; return the seq of the next record.
@@ -40,7 +52,7 @@ class FactWriter:
                         batch = []
                     left = self._begin_part(_FACT_ROOM + len(rows), is_reserved=is_reserved)
                 fact = encoder.encode(event)
-                batch.append((RecordKind.FACT, fact))
+                batch.append((_FACT, fact))
                 left -= len(fact) + _FRAME_ROOM
                 if rows:
                     batch.append((RecordKind.ROWS, rows))

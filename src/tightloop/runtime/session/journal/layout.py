@@ -176,6 +176,11 @@ def segment_name(number: int) -> str:
     return f"{number:06d}.tlj"
 
 
+def reduced_name(number: int) -> str:
+    """Return the file name of what is left of a segment without its market facts."""
+    return f"{number:06d}.tlr"
+
+
 def segment_number(name: str) -> int | None:
     """Return the number of a segment by its file name; None for other files."""
     found = _NAME.fullmatch(name)

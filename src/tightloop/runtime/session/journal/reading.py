@@ -16,7 +16,7 @@ from tightloop.runtime.session.journal.layout import (
     segment_name,
     unpack_header,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalFault, JournalScan, segment_numbers
+from tightloop.runtime.session.journal.scan import FaultKind, JournalFault, JournalScan, first_left, segment_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _refuse(fault: JournalFault | None) -> None:
 
 def first_number(disk: Disk, folder: str, from_seq: int) -> int:
     """Return the last segment that begins at or before a record; the first one when a header cannot be read."""
-    first = 1
+    first = first_left(disk, folder)
     for number in segment_numbers(disk, folder) if from_seq else ():
         file = disk.open(f"{folder}/{segment_name(number)}")
         header = unpack_header(file.read(0, HEADER_BYTES))
@@ -100,3 +100,17 @@ def first_number(disk: Disk, folder: str, from_seq: int) -> int:
             break
         first = number
     return first
+
+
+def first_seq(disk: Disk, folder: str, number: int = 0) -> int:
+    """Return the seq of the first record of a segment (0: of the first that is left). Raises JournalCorrupt."""
+    name = segment_name(number or first_left(disk, folder))
+    try:
+        file = disk.open(f"{folder}/{name}")
+    except FileNotFoundError:
+        return 0
+    header = unpack_header(file.read(0, HEADER_BYTES))
+    file.close()
+    if not isinstance(header, Header):
+        raise JournalCorrupt(name, 0, header)
+    return header.first_seq

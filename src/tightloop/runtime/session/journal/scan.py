@@ -25,6 +25,7 @@ from tightloop.runtime.session.journal.layout import (
     JournalRecord,
     RecordKind,
     header_crc,
+    reduced_name,
     segment_name,
     segment_number,
     unpack_header,
@@ -52,14 +53,14 @@ class JournalScan:
     """A walk over a journal; iterate it, then read what it has come to.
 
     ``seq``, ``offset``, ``crc``, ``chain``, ``position``: of the next record and its place. ``header``: of the segment
-    it ended in, None if there is none. ``first_number``: where to begin; a later segment than the first is taken on
-    trust of its header.
+    it ended in, None if there is none. ``first_number``: where to begin (0: with the first that is left); a later
+    segment than the first is taken on trust of its header.
     """
 
-    def __init__(self, disk: Disk, folder: str, first_number: int = 1) -> None:
+    def __init__(self, disk: Disk, folder: str, first_number: int = 0) -> None:
         self._disk = disk
         self._folder = folder
-        self._first_number = first_number
+        self._first_number = first_number or first_left(disk, folder)
         self._numbers = segment_numbers(disk, folder)
         self._why = ""
         self.fault: JournalFault | None = None
@@ -79,7 +80,7 @@ class JournalScan:
             if number != place:
                 self._end(FaultKind.CORRUPT, segment_name(place), 0, "the segment is missing")
                 return
-        raw = self._read(self._first_number) if numbers else b""
+        raw = self._read(numbers[0]) if numbers else b""
         for place, number in enumerate(numbers):
             later = numbers[place + 1 :]
             if not self._begin(number, raw):
@@ -243,6 +244,15 @@ def segment_numbers(disk: Disk, folder: str) -> list[int]:
     """Return the numbers of the segments in a folder, in their order."""
     found = (segment_number(name) for name in disk.names(folder))
     return sorted(number for number in found if number is not None)
+
+
+def first_left(disk: Disk, folder: str) -> int:
+    """Return the number of the first segment that has to be there: all before it were reduced."""
+    there = frozenset(disk.names(folder))
+    number = 1
+    while segment_name(number) not in there and reduced_name(number) in there:
+        number += 1
+    return number
 
 
 def _first_used(raw: bytes, offset: int) -> int | None:

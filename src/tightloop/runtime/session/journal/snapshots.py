@@ -47,8 +47,8 @@ class SnapshotDamaged(ValueError):
     """A file that is no snapshot, or not the one that was written."""
 
 
-def save(disk: Disk, folder: str, snapshot: Snapshot) -> str:
-    """Write a snapshot, synced; remove all but the two newest; return the file's name. Raises OSError.
+def save(disk: Disk, folder: str, snapshot: Snapshot, kept: int = KEPT) -> str:
+    """Write a snapshot, synced; remove all but the ``kept`` newest; return the file's name. Raises OSError.
 
     The journal up to its ``seq`` has to be synced before: a snapshot must not know more than the journal.
     """
@@ -64,7 +64,7 @@ def save(disk: Disk, folder: str, snapshot: Snapshot) -> str:
     name = f"{snapshot.seq:012d}.tls"
     begin = _HEAD.pack(MAGIC, len(head), _hash(head)) + head
     disk.replace(f"{folder}/{name}", b"".join((begin, *packed.values())))
-    for older in names(disk, folder)[KEPT:]:
+    for older in names(disk, folder)[kept:]:
         disk.remove(f"{folder}/{older}")
     return name
 

@@ -42,12 +42,16 @@ from tightloop.runtime.session.journal.layout import (
     padded,
     segment_name,
 )
-from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, segment_numbers
+from tightloop.runtime.session.journal.scan import FaultKind, JournalScan, first_left, segment_numbers
 
 Payload = bytes | bytearray | memoryview
 LOCK = "journal.lock"
 NEXT_EPOCH = 0
 """In place of an epoch: the one after the last in the journal."""
+ROOM_BYTES = 256 * 1_024
+"""What has to be free beside the segments: snapshots, states and logs of a session."""
+ROOM_AGAIN_BYTES = 4 * ROOM_BYTES
+"""What has to be free when there was less, so that little that comes and goes does not let entries come and go."""
 _PAGE_BYTES = 4_096
 _pack_head, _pack_body = struct.Struct("<II").pack, struct.Struct("<BBH").pack  # a frame; the crc is of the second part
 _PADDING = tuple(bytes(count) for count in range(8))
@@ -186,7 +190,11 @@ class Journal:
             self._make_way(count, is_reserved=is_reserved)
         body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
         crc = crc32(body, self._crc ^ length)
-        self._write(_pack_head(length, crc) + body, crc)
+        frame = _pack_head(length, crc) + body  # the rest is `_write`, which every fact would call
+        self._file.write(self._offset, frame)
+        self._offset += count
+        self._crc = crc
+        self._chain.update(frame)
         seq = self.seq
         self.seq = seq + 1
         self._to_chain -= 1
@@ -251,6 +259,20 @@ class Journal:
         self._forget_synced()
         self._file.sync_behind()
 
+    @property
+    def written(self) -> int:
+        """Where the next record will stand, in bytes of the session's journal."""
+        return self._position + self._offset
+
+    @property
+    def synced(self) -> int:
+        """Up to where records are known to survive the loss of power, counted as ``written`` is."""
+        self._forget_synced()
+        if self._unsynced:
+            file, position, _ = self._unsynced[0]
+            return position + file.synced_end
+        return self._position + self._file.synced_end
+
     def failure(self) -> OSError | None:
         """Return the first error of a sync, None if none failed."""
         if self._failure is None:
@@ -269,6 +291,20 @@ class Journal:
             self._blocked = None
             self._secure_next(0)
         return self._blocked is None
+
+    def lack_of_room(self, need: int = ROOM_BYTES) -> OSError | None:
+        """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
+
+        A full journal needs its next segment; before that, ``need`` bytes of what a session writes beside it.
+        """
+        if self._blocked is not None:
+            need = max(need, self._sizes.of(self.segment + 1))
+        try:
+            self._disk.check_room(self._folder, need)
+        except OSError as error:
+            return error
+        self.try_again()
+        return self._blocked
 
     def close(self) -> None:
         """Close the files after a sync. Raises OSError of the sync, with the files released."""
@@ -411,7 +447,7 @@ class Journal:
         """Open the segment in which a scan has ended, to go on there."""
         self.session, self.seq, self.segment = header.session, scan.seq, header.number
         # The process before may have left segments that the disk does not have yet; records say that they are synced.
-        for number in range(1, header.number):
+        for number in range(first_left(self._disk, self._folder), header.number):
             before = self._disk.open(f"{self._folder}/{segment_name(number)}")
             before.sync()
             before.close()

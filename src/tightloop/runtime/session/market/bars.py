@@ -48,6 +48,7 @@ class MadeBars:
         self._bars = [_Bar() for _ in range(count)]
         self._next = [_Bar() for _ in range(count)]
         self._has_hole = [False] * count
+        self._is_down = [False] * count
         self._last_close = [math.nan] * count
         self._is_open = [False] * count
         self.late_count = 0
@@ -62,8 +63,12 @@ class MadeBars:
         self._last_close[instrument] = close
 
     def lose(self, instrument: int) -> None:
-        """Note that prints are missing now: the current bar of the instrument will be none."""
-        self._has_hole[instrument] = True
+        """Note that prints are missing from now on: bars of the instrument will be none until ``regain``, and its."""
+        self._has_hole[instrument] = self._is_down[instrument] = True
+
+    def regain(self, instrument: int) -> None:
+        """Note that prints come again: the current bar is the last that is none."""
+        self._is_down[instrument] = False
 
     def take(self, instrument: int, price: float, qty: float, ts_event_ns: int) -> bool:
         """Add a print; return True if it is the first of a new bar, which opens with it."""
@@ -93,7 +98,7 @@ class MadeBars:
                 closed.append(event)
             following = self._next[instrument]
             self._bars[instrument], self._next[instrument] = following, _Bar()
-            self._has_hole[instrument] = False
+            self._has_hole[instrument] = self._is_down[instrument]
             self._is_open[instrument] = following.count > 0
             if following.count:
                 opened.append(opened_event(instrument, following.open, self.open_ns + self._period_ns))

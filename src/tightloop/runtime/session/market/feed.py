@@ -2,7 +2,8 @@
 
 Sockets hand over what each frame said (``take``), in the order it came. Trade ids tell what was missed: after a socket
 was lost, prints wait until the last trades were asked for, and those with newer ids stand before them; ids that were
-had already are ignored. What that does not reach stays a jump of ids, which the step is told as a DATA_GAP
+had already are ignored. What comes so late stands between two DATA_GAPs: it is not of now, so no window may hold it,
+and no decision comes of it. What was not reached stays a jump of ids, which the step is told as a DATA_GAP as well
 (``core/replay/live.py``).
 
 A funding rate becomes a fact when the venue has settled it, never before: a forecast is none. It does so once,
@@ -18,11 +19,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.ticks import Gap
 from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import (
     BestQuote,
+    BookChange,
     ListFundingRates,
     ListRecentTrades,
     Market,
@@ -46,7 +49,12 @@ _MS = 1_000_000
 
 
 class VenueRefused(OSError):
-    """The venue did not answer what it was asked; the text says what it said."""
+    """The venue did not answer what it was asked; the text says what it said.
+
+    ``is_final``: it would say the same again, as it does not know the key.
+    """
+
+    is_final = False
 
 
 @dataclass(slots=True)
@@ -63,13 +71,19 @@ class MarketFeed:
     symbols: Mapping[str, int]
     bars: MadeBars | None = None
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
+    on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
+    on_book: Callable[[BookChange], None] = lambda _change: None
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
     next_funding_ns: dict[str, int] = field(default_factory=dict)
+    venue_ns: int = 0
+    """The latest time that the venue said with a mark; its clock may be ahead of ours."""
     _settled_ns: dict[str, int] = field(default_factory=dict)
+    _awaited_ns: dict[str, int] = field(default_factory=dict)
     _last_id: dict[str, int] = field(default_factory=dict)
     _held: list[Print] | None = None
+    _is_other_lost: bool = False
 
     async def ask(self, request: PublicRequest) -> list[Market]:
         """Ask the venue; raises VenueRefused, NotSent or NoAnswer."""
@@ -85,14 +99,28 @@ class MarketFeed:
         self._last_id = {symbol: last_id for symbol, last_id in last_ids.items() if last_id > 0}
         self.lost()
 
-    def lost(self) -> None:
-        """Note that a socket is gone: prints are missing, and new ones wait until the missing ones were asked for."""
+    def lost(self, *, has_prints: bool = True) -> None:
+        """Note that a socket is gone, and tell it, once for each loss.
+
+        ``has_prints``: prints are missing then, and new ones wait until the missing ones were asked for.
+        """
+        if not has_prints:
+            if not self._is_other_lost:
+                self._tell(FeedState.DOWN)
+            self._is_other_lost = True
+            return
         if self.bars is not None:
             for instrument in self.symbols.values():
                 self.bars.lose(instrument)
-        if self._last_id and self._held is None:
+        if self._held is None:
             self._held = []
             self._tell(FeedState.DOWN)
+
+    def regained(self) -> None:
+        """Note that a socket without prints is open again."""
+        if self._is_other_lost and self._held is None:
+            self._tell(FeedState.UP)
+        self._is_other_lost = False
 
     async def catch_up(self) -> None:
         """Put the prints that were missed, as far as the venue still has them, then those that waited."""
@@ -100,14 +128,44 @@ class MarketFeed:
             return
         try:
             for symbol in sorted(self._last_id):
-                for found in await self.ask(ListRecentTrades(symbol, TRADES_KEPT)):
-                    if type(found) is Print:
-                        self._take_print(found)
+                answer = await self.ask(ListRecentTrades(symbol, TRADES_KEPT))
+                last_id = self._last_id[symbol]
+                missed = [one for one in answer if isinstance(one, Print) and one.trade_id > last_id]
+                self.repeated_count += len(answer) - len(missed)
+                if missed:
+                    self._put_missed(symbol, missed)
         finally:  # what was not reached stays a jump of ids
+            if self.bars is not None:
+                for instrument in self.symbols.values():
+                    self.bars.regain(instrument)
             self._tell(FeedState.UP)
             held, self._held = self._held, None
             for fact in held or ():
                 self._take_print(fact)
+
+    async def has_missed(self) -> bool:
+        """Return whether the venue has prints that did not come: a quiet market and a dead socket look alike.
+
+        Raises what ``ask`` does. Where no print ever came, silence counts as a loss.
+        """
+        for symbol, last_id in sorted(self._last_id.items()):
+            found = [one.trade_id for one in await self.ask(ListRecentTrades(symbol, 1)) if type(one) is Print]
+            if any(trade_id > max(last_id, self._last_id[symbol]) for trade_id in found):
+                return True
+        return not self._last_id
+
+    def _put_missed(self, symbol: str, missed: list[Print]) -> None:
+        """Put prints that come late, between two gaps: no window holds them, because they are not of now."""
+        self._gap(symbol)
+        for one in missed:
+            self._take_print(one)
+        self._gap(symbol)
+
+    def _gap(self, symbol: str) -> None:
+        event = np.zeros(1, EVENT)
+        event["kind"], event["phase"] = int(EventKind.DATA_GAP), int(Phase.RECORD)
+        event["instrument"], event["instance"], event["reason"] = self.symbols[symbol], -1, int(Gap.PRINTS)
+        self.intake.put_event(event)
 
     def _tell(self, state: FeedState) -> None:
         """Put a FEED_STATE for every instrument."""
@@ -130,8 +188,13 @@ class MarketFeed:
                 self._print(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif kind is BestQuote:
                 self._quote(fact)  # type: ignore[arg-type]  # its type was just looked at
+            elif kind is BookChange:
+                self.on_book(fact)  # type: ignore[arg-type]  # its type was just looked at
             elif isinstance(fact, VenueMark) and fact.symbol in self.symbols:
                 self.next_funding_ns[fact.symbol] = fact.next_funding_ns
+                self.venue_ns = max(self.venue_ns, fact.ts_event_ns)
+                if fact.symbol in self.symbols:
+                    self.on_mark(self.symbols[fact.symbol], fact)
 
     def _print(self, fact: Print) -> None:
         if self._held is None:
@@ -169,20 +232,21 @@ class MarketFeed:
 
     async def settle(self) -> None:
         """Ask for each funding rate once its time has come, until the venue has it, and put it as a fact."""
-        awaited: dict[str, int] = {}
+        awaited = self._awaited_ns  # it outlives a question without an answer, which ends this task
         while True:
             await asyncio.sleep(FUNDING_ASKED_EVERY_S)
             for symbol, due_ns in self.next_funding_ns.items():
                 if due_ns > self._settled_ns.get(symbol, 0) + SETTLED_WITHIN_NS:
                     awaited[symbol] = min(awaited.get(symbol, due_ns), due_ns)
             for symbol, due_ns in sorted(awaited.items()):
-                if due_ns <= self.now_ns() and await self._settled(symbol, due_ns):
+                if due_ns <= max(self.now_ns(), self.venue_ns) and await self._settled(symbol, due_ns):
                     del awaited[symbol]
 
     async def _settled(self, symbol: str, due_ns: int) -> bool:
         """Put the rate that settled at ``due_ns``, if the venue has it already."""
         since_ns = due_ns - SETTLED_WITHIN_NS
-        for row in await self.ask(ListFundingRates(symbol, since_ns, self.now_ns() + _MS, FUNDING_ROWS)):
+        until_ns = max(self.now_ns(), self.venue_ns) + _MS
+        for row in await self.ask(ListFundingRates(symbol, since_ns, until_ns, FUNDING_ROWS)):
             if isinstance(row, SettledRate) and row.symbol == symbol and row.ts_event_ns >= since_ns:
                 self._settled_ns[symbol] = max(due_ns, row.ts_event_ns)
                 self._rate(row)

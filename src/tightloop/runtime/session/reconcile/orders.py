@@ -1,9 +1,8 @@
 """Orders: what the venue lists as open against what the desk knows."""
 
 from tightloop.ports.execution import CancelOrder, OrderReport
-from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind
 
 
@@ -22,30 +21,30 @@ def compare(this: Comparison) -> None:
             this.find(FindingKind.STRAY, Urgency.WARNING, report.client_id, text)
     for known in view.orders.values():
         if known.is_open and known.is_acked and known.client_id not in there:
-            if this.is_ripe(f"ended {known.client_id}"):
-                this.doubts.append(known.client_id)
+            label = f"ended {known.client_id}"
+            if view.is_first or label in this.before.since_ns:
+                this.doubts.append(known.client_id)  # a look-up changes nothing
+            if this.is_ripe(label):
                 this.find(FindingKind.ENDED_THERE, Urgency.INFO, known.client_id, "open here, not there: looked up")
 
 
 def _take_unknown(this: Comparison, report: OrderReport) -> None:
     """Judge an order at the venue that is not known here."""
-    view = this.view
-    name = ids.decode(report.client_id)
-    if name is None:
-        return  # of others
-    is_of_ours = name.session == view.session
-    is_earlier = name.epoch < view.epoch or (name.epoch == view.epoch and report.ts_ns < view.started_ns)
-    if is_of_ours and is_earlier:
+    whose = this.whose(report.client_id, report.made_ns or report.ts_ns)
+    if whose == Whose.LOST:
         _take_lost(this, report)
-    elif (is_of_ours or report.ts_ns >= view.started_ns) and this.is_ripe(f"engine {report.client_id}"):
+    elif whose == Whose.ENGINE and this.is_ripe(f"engine {report.client_id}"):
         text = "an order of another engine on this account: no entries until it is gone"
         this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, report.client_id, text, is_not_ready=True)
 
 
 def _take_lost(this: Comparison, report: OrderReport) -> None:
-    """Cancel an order that an earlier life sent and the journal lost, once every position has its stop."""
-    are_protected = all(position.is_protected for position in this.view.positions if position.qty != 0.0)
-    if not this.is_ripe(f"lost {report.client_id}") or not are_protected:
+    """Cancel an order that an earlier life sent and the journal lost, once every position has its stop.
+
+    That life has ended, so nothing that is on its way can explain the order: one round is proof enough.
+    """
+    this.differs = True
+    if not all(position.is_protected for position in this.view.positions if position.qty != 0.0):
         return
     this.requests.append(_cancel(report))
     text = f"sent in an earlier life and not in the journal: canceled, {report.cum_qty} of {report.qty} filled"

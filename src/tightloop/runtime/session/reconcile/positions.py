@@ -9,11 +9,9 @@ from tightloop.core.domain.enums import EventKind, Origin
 from tightloop.ports.execution import FillOrigin, FillReport, ListFills, ListOrders, PositionReport
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
-from tightloop.runtime.session.reconcile.comparison import Comparison
+from tightloop.runtime.session.reconcile import margin
+from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind, OurPosition
-
-DISTANCES = ((0.10, Urgency.CRITICAL), (0.20, Urgency.WARNING), (0.30, Urgency.INFO))
-"""Distance of the mark to the liquidation price, as a share of the mark, and how urgent it is."""
 
 _FORCED = {
     FillOrigin.LIQUIDATION: Origin.LIQUIDATION,
@@ -29,6 +27,10 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry = there[0].entry_price if len(there) == 1 else math.nan
     if position.qty != 0.0 and len(there) == 1:
         _tell_mark(this, position, there[0])
+    fills = this.venue.fills.get(position.symbol)
+    if fills is not None and any([_feed(this, fill) for fill in fills] + [_find_lost(this, position, fills)]):
+        this.differs = this.has_moved = True
+        return  # the desk books what is ours, and the next round sees what is left
     ours = position.qty + position.foreign
     slack = max(position.lot_size / 2, abs(ours) * limits.QUANTITY_TOLERANCE)
     difference = qty - ours
@@ -37,19 +39,23 @@ def compare(this: Comparison, position: OurPosition) -> None:
     entry_differs = is_alone and not differs and abs(entry - position.entry_price) > 1e-6 * position.entry_price
     if not differs and not entry_differs:
         return
+    this.has_moved = True
     label = f"position {position.symbol} {difference:.9g}" if differs else f"entry {position.symbol} {entry:.9g}"
     is_ripe = this.is_ripe(label, position.last_fill_ns)
     if _is_untouched(this, position):
         _correct(this, position, difference, entry)
         return
-    fills = this.venue.fills.get(position.symbol)
-    if fills is None:
+    reported = [one for one in this.venue.reported if one.symbol == position.symbol]
+    told = _explanation(this, reported, difference, slack) if differs else None
+    if told is not None and all(_is_sure(this, fill) for fill in told):
+        del this.since_ns[label]
+        _book(this, position, told)
+        return
+    if fills is None or not is_ripe:
         this.requests.append(ListFills(position.symbol, this.since))
         this.requests.append(ListOrders(position.symbol, this.since))
         return
-    fed = [_feed(this, fill) for fill in fills]
-    if not is_ripe or any(fed):
-        return  # the desk books what is ours, and the next round sees what is left
+    del this.since_ns[label]  # the next such difference is another one
     explained = _explanation(this, fills, difference, slack) if differs else None
     if explained is not None:
         _book(this, position, explained)
@@ -67,7 +73,7 @@ def _is_untouched(this: Comparison, position: OurPosition) -> bool:
 
 def _feed(this: Comparison, fill: FillReport) -> bool:
     """Give the desk a fill of an order that is ours and was not given before; return whether it was one."""
-    key = this.key_of(fill.trade_id)
+    key = this.key_of(fill.trade_id, fill.symbol)
     if not _is_ours(this, fill) or key in this.keys:
         return False
     this.keys.append(key)
@@ -75,9 +81,35 @@ def _feed(this: Comparison, fill: FillReport) -> bool:
     return True
 
 
+def _find_lost(this: Comparison, position: OurPosition, fills: Iterable[FillReport]) -> bool:
+    """Tell the core of fills of an earlier life that the journal lost; return whether there are any.
+
+    That life has ended, so the journal will not have them any more: one round is proof enough.
+    """
+    lost = []
+    for fill in fills:
+        if _whose(this, fill) != Whose.LOST or _is_ours(this, fill):
+            continue
+        if this.key_of(fill.trade_id, fill.symbol) not in this.keys:
+            lost.append(fill)
+    _book(this, position, sorted(lost, key=lambda one: one.ts_ns))
+    return bool(lost)
+
+
+def _whose(this: Comparison, fill: FillReport) -> Whose:
+    """Return who made the order of a fill, if it is not known here."""
+    order = this.order_of(fill)
+    return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
+
+
+def _is_sure(this: Comparison, fill: FillReport) -> bool:
+    """Return whether it is known who made the order of a fill: of one with a name of ours, when it was made."""
+    return ids.decode(this.name_of(fill)) is None or this.order_of(fill) is not None
+
+
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
     """Return whether a fill is of an order that is known here."""
-    return fill.origin == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
+    return this.origin_of(fill) == FillOrigin.ORDER and this.view.is_ours(this.name_of(fill), fill.venue_order_id)
 
 
 def _explanation(
@@ -86,7 +118,7 @@ def _explanation(
     """Return the newest fills of others that add up to a difference, the oldest first; None: there are none."""
     chosen, total = [], 0.0
     for fill in sorted(fills, key=lambda one: one.ts_ns, reverse=True):
-        if this.key_of(fill.trade_id) not in this.keys and not _is_ours(this, fill):
+        if this.key_of(fill.trade_id, fill.symbol) not in this.keys and not _is_ours(this, fill):
             chosen.append(fill)
             total += fill.side * fill.qty
             if abs(total - difference) <= slack:
@@ -97,9 +129,10 @@ def _explanation(
 def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> None:
     """Tell the core of fills that explain a difference: forced ones, those of a lost tail, those of others."""
     for fill in fills:
-        key = this.key_of(fill.trade_id)
+        key = this.key_of(fill.trade_id, fill.symbol)
         this.keys.append(key)
-        origin = _FORCED.get(fill.origin, Origin.LOST if _is_lost(this, fill) else Origin.MANUAL)
+        whose = _whose(this, fill)
+        origin = _FORCED.get(this.origin_of(fill), Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(
             EventKind.FILL_FOUND,
             instance=position.instance,
@@ -114,12 +147,12 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
             origin=origin,
         )
         this.answers.append(answer)
-        _find_fill(this, position, fill, origin)
-
-
-def _is_lost(this: Comparison, fill: FillReport) -> bool:
-    """Return whether a fill is of an order of our session that is unknown here."""
-    return ids.is_ours(this.name_of(fill), this.view.session)
+        this.trades.append(replace(fill, client_id=this.name_of(fill)))
+        if whose == Whose.ENGINE:
+            text = f"{fill.side * fill.qty} at {fill.price} by another engine on this account"
+            this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, fill.symbol, text, is_not_ready=True, pauses=True)
+        else:
+            _find_fill(this, position, fill, origin)
 
 
 def _find_fill(this: Comparison, position: OurPosition, fill: FillReport, origin: Origin) -> None:
@@ -174,9 +207,9 @@ def _tell_mark(this: Comparison, position: OurPosition, there: PositionReport) -
     liquidation = max(0.0, there.liquidation_price)
     answer = VenueAnswer(EventKind.MARK_REPORTED, instance=position.instance, instrument=position.instrument)
     this.answers.append(replace(answer, price=there.mark, stop_price=liquidation, ts_event_ns=there.ts_ns))
-    distance = abs(there.mark - liquidation) / there.mark
-    for limit, urgency in DISTANCES:
-        if liquidation and distance < limit:
-            text = f"the mark is {distance:.1%} from the liquidation price"
-            this.find(FindingKind.LIQUIDATION_NEAR, urgency, position.symbol, text, ours=liquidation, theirs=there.mark)
-            return
+    near, crossed = margin.crossings(there, this.before.near.get(position.symbol, margin.FAR))
+    if near != margin.FAR:
+        this.near[position.symbol] = near
+    for one in crossed:
+        numbers = {"ours": liquidation, "theirs": there.mark}
+        this.find(FindingKind.LIQUIDATION_NEAR, one.urgency, position.symbol, one.text, **numbers)

@@ -15,6 +15,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
 from tightloop.runtime.session.desk.state import State, Wire
+from tightloop.runtime.session.reconcile.margin import Nearness
 
 
 class FindingKind(IntEnum):
@@ -74,7 +75,12 @@ class OurPosition:
 
 @dataclass(frozen=True, slots=True)
 class OurView:
-    """What we believe. ``wallet``: ours and outside; ``is_ours``: whether a client id or venue id is known here."""
+    """What we believe. ``wallet``: ours and outside; ``is_ours``: whether a client id or venue id is known here.
+
+    ``has_foreign``: others hold or held something since the last agreement, whose results move the wallet.
+    ``life_ns``: when this process began, by the venue's clock; 0: not said, then epochs alone tell lives apart.
+    ``is_first``: no round of this life of the process has been, so reports were missed.
+    """
 
     now_ns: int
     venue: str
@@ -88,11 +94,17 @@ class OurView:
     orders: Mapping[str, KnownOrder]
     positions: tuple[OurPosition, ...]
     is_ours: Callable[[str, str], bool]
+    has_foreign: bool = False
+    life_ns: int = 0
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class VenueRound:
-    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for."""
+    """What the venue answered. ``fills``, ``history`` (by symbol) and ``income``: evidence, where it was asked for.
+
+    ``reported``: fills of no order here, from the private stream; what they explain is believed at once.
+    """
 
     orders: tuple[OrderReport, ...]
     positions: tuple[PositionReport, ...]
@@ -100,6 +112,7 @@ class VenueRound:
     fills: Mapping[str, tuple[FillReport, ...]] = field(default_factory=dict)
     history: Mapping[str, tuple[OrderReport, ...]] = field(default_factory=dict)
     income: tuple[IncomeReport, ...] | None = None
+    reported: tuple[FillReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,7 @@ class Suspicions:
     agreed_ns: int = 0  # 0: no round has been yet
     since_ns: Mapping[str, int] = field(default_factory=dict)
     keys: tuple[int, ...] = ()
+    near: Mapping[str, Nearness] = field(default_factory=dict)  # by symbol: how near a liquidation was told to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,7 @@ class Reconciled:
     findings: tuple[Finding, ...]
     suspicions: Suspicions
     is_agreed: bool  # nothing differs
+    trades: tuple[FillReport, ...] = ()  # behind those of the events that are fills, with the names of their orders
 
 
 def known_orders(state: State) -> dict[str, KnownOrder]:

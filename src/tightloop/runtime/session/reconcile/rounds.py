@@ -15,7 +15,7 @@ def reconcile(view: OurView, venue: VenueRound, before: Suspicions) -> Reconcile
         positions.compare(this, position)
     wallet.compare(this)
     agreed_ns = before.agreed_ns if this.differs else view.now_ns
-    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys[-KEYS_MAX:]))
+    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys[-KEYS_MAX:]), this.near)
     return Reconciled(
         tuple(this.answers),
         tuple(this.reports),
@@ -24,4 +24,5 @@ def reconcile(view: OurView, venue: VenueRound, before: Suspicions) -> Reconcile
         tuple(this.findings),
         suspicions,
         not this.differs,
+        tuple(this.trades),
     )

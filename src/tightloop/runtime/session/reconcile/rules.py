@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from tightloop.core.domain.enums import TradingStatus
 from tightloop.ports.market_data import ListedInstrument
 
-_LEFT_OUT = ("symbol", "status", "is_trading")
+_LEFT_OUT = ("symbol", "status", "is_trading", "is_leaving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,15 @@ def changed_rules(before: tuple[ListedInstrument, ...], now: tuple[ListedInstrum
         names = [one.name for one in fields(old) if one.name not in _LEFT_OUT]
         # NaN is unknown on both sides: repr tells equal unknowns as equal.
         changed = [name for name in names if repr(getattr(old, name)) != repr(getattr(new, name))]
-        if old.is_trading != new.is_trading:
-            changed.append("is_trading")
+        if status_of(old) != status_of(new):
+            changed.append("status")
         if changed:
-            status = TradingStatus.TRADING if new.is_trading else TradingStatus.HALTED
-            found.append(RulesChanged(instrument, old, new, status, tuple(changed)))
+            found.append(RulesChanged(instrument, old, new, status_of(new), tuple(changed)))
     return tuple(found)
+
+
+def status_of(listed: ListedInstrument) -> TradingStatus:
+    """Return whether a venue takes entries of an instrument, by what its list says."""
+    if listed.is_leaving:
+        return TradingStatus.DELISTED
+    return TradingStatus.TRADING if listed.is_trading else TradingStatus.HALTED

@@ -5,7 +5,7 @@ from tests.runtime.session.desk.styles.test_stops import holding
 from tests.runtime.session.desk.toy_venue import Session, exit_at_market
 
 from tightloop.core.domain.enums import EventKind, OrderKind, Role, TimeInForce
-from tightloop.ports.execution import CancelOrder, LookUpOrder, ReadServerTime, SubmitOrder
+from tightloop.ports.execution import CancelOrder, ClockRefused, LookUpOrder, ReadServerTime, SubmitOrder
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk.records import NoteKind
 
@@ -54,6 +54,22 @@ def test_attempts_take_ever_more_of_the_book_and_end_at_market() -> None:
     session.venue.has_liquidity = True
     session.sleep(20, delivers=True)
     assert session.kinds() == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_FILLED]
+
+
+def test_a_limit_that_was_not_taken_leaves_again_at_its_price() -> None:
+    session = _stuck()
+    while len(_sent(session)) < 2:
+        session.take(session.desk.on_prices(0, session.now_ns, bid=99.9, ask=100.1))
+        session.sleep(0.1)
+        for flight in list(session.flights):
+            if not isinstance(flight.ask.request, SubmitOrder):
+                session.arrive(flight)
+    (refused,) = [one for one in session.flights if isinstance(one.ask.request, SubmitOrder)]
+    session.flights.remove(refused)
+    session.reply(refused.ask, ClockRefused(-1021, "the clock"))
+    session.sleep(1.0)
+    first, again = _sent(session)[1:]
+    assert (again.client_id, again.price) == (first.client_id, 99.8)
 
 
 def test_without_a_touch_every_attempt_is_at_market() -> None:

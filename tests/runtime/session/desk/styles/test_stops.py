@@ -1,11 +1,12 @@
 """Stops of a position: one is at the venue whenever that can be."""
 
+import math
 from dataclasses import replace
 
 from tests.runtime.session.desk.toy_venue import Session, stop, submit
 
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind
-from tightloop.ports.execution import CancelOrder, RefusalKind, RefusedByVenue, SubmitOrder
+from tightloop.ports.execution import CancelOrder, FillReport, ListFills, RefusalKind, RefusedByVenue, SubmitOrder
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk.records import NoteKind
 
@@ -101,6 +102,27 @@ def test_a_fill_that_comes_before_its_trigger_under_another_name_waits_for_the_m
     session.report(trigger)
     assert session.kinds()[-1] == EventKind.ORDER_FILLED
     assert session.strange == []
+
+
+def test_a_triggered_stop_that_has_ended_without_saying_how_much_is_filled_ends_once_its_fills_are_listed() -> None:
+    session = holding()
+    session.command(stop(65_537, session.now_ns))
+    session.deliver()
+    session.venue.move(89.0)
+    (fill,) = [one for one in session.venue.reports if isinstance(one, FillReport)]
+    for order in session.venue.orders:
+        order.fills = [replace(one, qty=0.4, cum_qty=math.nan) if one == fill else one for one in order.fills]
+    session.venue.reports.clear()  # nothing was told
+    resting = session.venue.orders[1]
+    ended = replace(
+        session.venue.report_of(resting), state=OrderState.CANCELED, cum_qty=math.nan, triggered_id=fill.venue_order_id
+    )
+    session.report(ended)
+    assert session.kinds() == [EventKind.ORDER_ACCEPTED]
+    assert len(session.requests(ListFills)) == 1
+    session.deliver()
+    assert session.kinds()[1:] == [EventKind.ORDER_FILLED, EventKind.ORDER_EXPIRED]
+    assert session.answers[-1].reason == Reason.WOULD_TRIGGER, "the rest is closed at market"
 
 
 def test_a_fill_that_is_not_mapped_in_two_seconds_goes_to_reconciliation() -> None:

@@ -39,7 +39,7 @@ def refresh(order: DeskOrder, attempt: Attempt) -> None:
     assert attempt.wire == Wire.QUEUED, "what has left is amended or replaced"
     wanted = order.wanted
     attempt.qty, attempt.total = wanted.qty - order.told_qty, wanted.qty
-    if attempt.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
+    if attempt.kind == wanted.order_kind:  # a limit of a market exit has a price of its own
         attempt.price = wanted.price
     if attempt.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT):
         attempt.stop_price = wanted.stop_price

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from tightloop.adapters.stores.disk import LocalDisk
-from tightloop.app.cli.commands.journal import journal
+from tightloop.adapters.stores.home import Home
+from tightloop.app.cli.commands.home.journal import journal
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT
 from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records
@@ -135,3 +136,19 @@ def test_a_home_without_sessions_and_an_unknown_kind_are_bad_input(home, tmp_pat
     result = run("dump", "s1", "--home", home, "--kind", "facts")
     assert result.exit_code == 2
     assert "'facts' is no kind of record; write some of FACT, ROWS," in result.stderr
+
+
+def test_last_is_the_newest_session(home):
+    made = Home(home)
+    for name, made_ns in (("s1", 2), ("s0", 1)):
+        (home / "sessions" / name).mkdir(exist_ok=True)
+        made.write_session(name, {"id": name, "made_ns": made_ns})
+    assert run("check", "last", "--home", home).stdout.startswith("sound  s1:")
+    assert '"by": "ann"' in run("dump", "last", "--home", home, "--kind", "operator").stdout
+    assert run("cut", "last", "--home", home).stdout == "nothing to cut: the journal is sound\n"
+
+
+def test_last_of_a_home_without_sessions_is_told_so(tmp_path):
+    result = run("check", "last", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "there is no session 'last'" in result.stderr

@@ -13,7 +13,7 @@ from tests.runtime.session.driver.told import Told, begun, plan_of, pumped, run
 
 from tightloop.adapters.stores.home import KILL_FILE, Home
 from tightloop.app.runs.live import control, outside
-from tightloop.app.runs.live.kills import KillSwitch
+from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.core.domain.enums import EventKind
 from tightloop.model.errors import InputError
 from tightloop.runtime.session.driver.operator import Operator

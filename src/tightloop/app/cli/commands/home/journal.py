@@ -94,8 +94,10 @@ def cut(session_id: str, home: Path) -> None:
 
 
 def _place(home: Path, session_id: str) -> tuple[LocalDisk, str]:
-    """Return the home's disk and the folder of a session's journal. Raises InputError if there is none."""
+    """Return a home's disk and the folder of a session's journal, of ``last`` the newest. InputError: none is there."""
     home = home.expanduser()
+    if session_id == stores.home.LAST:
+        session_id = str(stores.home.Home(home).read_session(session_id)["id"])
     disk = stores.disk.LocalDisk(home)
     folder = f"sessions/{session_id}/journal"
     if Path(session_id).name != session_id or not any(name.endswith(".tlj") for name in disk.names(folder)):

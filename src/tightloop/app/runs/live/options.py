@@ -1,0 +1,46 @@
+"""What a session is started with, and how it ended, with its exit code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tightloop.app.runs.live.outside import AT_RISK
+from tightloop.runtime.session.driver.states import SessionState
+
+DONE, HELD = 0, 3
+"""Exit codes: stopped; the session runs already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperOptions:
+    """Options of ``tightloop paper``. ``for_s``: how long it runs, None: until it is stopped.
+
+    ``keeps``: positions are kept at the end, unless an operator asks for another end.
+    """
+
+    venue: str
+    url: str | None
+    home: Path
+    instruments: tuple[str, ...]
+    account: str | None
+    for_s: float | None
+    keeps: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """How a session ended. ``is_interrupted``: by Ctrl-C; ``has_failed``: a strategy in Python raised."""
+
+    session: str
+    state: str
+    state_hash: str
+    has_position: bool
+    is_interrupted: bool
+    has_failed: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        if self.state == SessionState.ERROR or self.has_failed:
+            return 1
+        return AT_RISK if self.has_position else 130 if self.is_interrupted else DONE

@@ -1,0 +1,27 @@
+"""Whether a session may take entries, and whether it may end: what the desk has to have settled before."""
+
+import math
+
+from tightloop.model.signal.plan import Plan
+from tightloop.runtime.session.desk.desk import Desk
+from tightloop.runtime.session.desk.state import Wire
+
+
+def is_protected(plan: Plan, desk: Desk, instance: int) -> bool:
+    """Return whether a position needs no stop, or has one at the venue, or an exit is under way."""
+    state = plan.states[0]
+    row = state["instances"][instance]
+    has_stop = math.isfinite(float(row["planned_stop"]))
+    return state["positions"][instance]["qty"] == 0.0 or not has_stop or desk.is_protected(int(row["instrument"]))
+
+
+def are_stops_confirmed(plan: Plan, desk: Desk) -> bool:
+    """Return whether every position with a planned stop has one at the venue, or an exit under way."""
+    return all(is_protected(plan, desk, instance) for instance in range(int(plan.states[0]["instance_count"])))
+
+
+def is_awaiting(desk: Desk) -> bool:
+    """Return whether something is out whose outcome is not known yet, or a fill is missing."""
+    state = desk.state
+    attempts = [one for order_id in state.open_ids for one in state.orders[order_id].attempts]
+    return any(one.wire in (Wire.SENT, Wire.UNKNOWN) or one.has_gap for one in attempts)

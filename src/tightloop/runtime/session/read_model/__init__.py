@@ -1,0 +1,1 @@
+"""Rows of the read model, from the records of a session's journal."""

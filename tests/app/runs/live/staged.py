@@ -1,0 +1,152 @@
+"""Live sessions in virtual time against the twin's engine in this process: hours pass in seconds.
+
+The market stands still unless a script moves it; what the venue answers to an endpoint, and whether it tells of orders,
+is the script's as well. All of the session is what a user runs, from the first look at the files on.
+"""
+
+import asyncio
+import json
+from itertools import count
+
+from sim.live.home import SimulatedHome
+from sim.live.machine import SimulatedMachine
+from sim.live.market import listing_of
+from sim.virtual.faults import Faults
+from sim.virtual.lives import Life
+from sim.virtual.machine import SECOND_NS, START_NS
+from sim.virtual.twin import TwinServer
+from sim.virtual.world import World
+from tightloop.app.runs.live import files, live
+from tightloop.app.sandbox import control
+from tightloop.app.sandbox.markets.source import print_row, quote_row
+from tightloop.ports.transport import HttpAnswer
+from tightloop.runtime.session.journal import RecordKind, records
+from tightloop.runtime.session.journal.layout import SegmentSizes
+
+URL = "http://127.0.0.1:8000"
+STEP_NS = SECOND_NS // 5
+UNKNOWN = HttpAnswer(503, {}, b'{"code":-1007,"msg":"Send status unknown; execution status unknown."}')
+
+
+class StillMarket:
+    """A print and a quote of each symbol in each step, at prices that a script sets.
+
+    ``lots``: at the touch; ``dips``: prices for one quote.
+    """
+
+    is_synthetic = True
+
+    def __init__(self, lots=2_000, step_ns=STEP_NS):
+        self.start_ns = START_NS
+        self.begin_ns, self._step_ns = START_NS - 10 * SECOND_NS, step_ns
+        self.listings = (listing_of("BTCUSDT", 1, 3, lots), listing_of("ETHUSDT", 2, 3, lots * 10))
+        self.prices, self.dips = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0}, {}
+
+    def rows(self):
+        for number in count(1):
+            now_ns = self.begin_ns + number * self._step_ns
+            for one in self.listings:
+                bid = one.ticks(self.dips.pop(one.symbol, self.prices[one.symbol]))
+                ask = one.price(bid + 1)
+                yield quote_row(now_ns, one.symbol, one.price(bid), one.depth, ask, one.depth)
+                yield print_row(now_ns + 1, one.symbol, ask, 1, False)
+
+    def past(self, symbol):
+        return []
+
+    def rate(self, symbol, ts_ns):
+        return 0.0
+
+
+class StagedServer(TwinServer):
+    """The twin. ``answers``: by endpoint ("POST order"), what is answered instead; ``is_executed``: though it is done.
+
+    ``is_telling``: whether the private stream brings anything; ``is_there``: whether anything arrives at all.
+    """
+
+    def __init__(self, market):
+        super().__init__(market, 1)
+        self.answers, self.is_executed, self.is_telling, self.is_there = {}, False, True, True
+        self.calls = []
+
+    def respond(self, method, path, query, headers, body, now_ns):
+        endpoint = f"{method} {path.rpartition('/')[2]}"
+        self.calls.append((now_ns, endpoint))
+        if endpoint not in self.answers:
+            return super().respond(method, path, query, headers, body, now_ns)
+        if self.is_executed:
+            super().respond(method, path, query, headers, body, now_ns)
+        return self.answers[endpoint]
+
+    def frames(self, now_ns):
+        found = super().frames(now_ns)
+        if not self.is_there:
+            return []
+        return found if self.is_telling else [(line, text) for line, text in found if line.key is None]
+
+
+class Stage:
+    """A session of a file, and the world it is in. Give ``play`` a script: a coroutine that takes the stage."""
+
+    def __init__(self, file, market=None):
+        self.file, self.market = file, market or StillMarket()
+        self.server = StagedServer(self.market)
+        self.world = World(self.server, Faults(1), start_ns=self.market.start_ns)
+        self.home, self.said, self.machine = SimulatedHome(), [], None
+
+    def play(self, script, limit_s=3_600.0):
+        """Run the session until the script is done, then end the process as kill -9 does."""
+        life = Life(self.world)
+        self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
+        options = live.LiveOptions(
+            venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
+            override="a test",
+        )  # fmt: skip
+
+        async def main(_):
+            begun = live.life((self.file,), options, self._say, lambda _: None, self.machine)
+            session = asyncio.get_running_loop().create_task(begun)
+            played = asyncio.get_running_loop().create_task(script(self))
+            done, _ = await asyncio.wait((session, played), return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+            assert played in done, self.said
+
+        try:
+            life.run(main, limit_s)
+        finally:
+            life.bury()
+
+    def _say(self, text):
+        self.said.append(f"{self.world.now_s:.3f} {text}")
+
+    def truth(self):
+        """Return what is true at the venue."""
+        return control.truth(self.server.venue)
+
+    def view(self):
+        """Return what ``session show`` prints; {} before the session can be asked."""
+        return self.machine.show() if self.machine.show is not None else {}
+
+    def asks(self):
+        """Return what the session sent to the venue: its ASK records."""
+        disk = self.home.disks[self.home.session_names()[-1]]
+        return [json.loads(one.payload) for one in records(disk, files.JOURNAL) if one.kind == RecordKind.ASK]
+
+    def fault(self, **body):
+        """Arm a fault of the twin."""
+        control.fault(self.server.venue, body)
+
+    async def until(self, is_reached, within_s=30.0):
+        """Return the view once it is as wanted."""
+        ends_s = self.world.now_s + within_s
+        while self.world.now_s < ends_s:
+            seen = self.view()
+            if seen and is_reached(seen):
+                return seen
+            await asyncio.sleep(0.05)
+        raise AssertionError([self.view(), self.said])
+
+    async def ready(self):
+        """Wait until entries may be made."""
+        return await self.until(lambda shown: shown["state"] == "RUNNING" and shown["is_ready"])

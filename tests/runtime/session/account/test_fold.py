@@ -1,0 +1,83 @@
+"""The desk with its inputs: which trades of the venue the books' fills are, and what survives a snapshot."""
+
+import json
+import math
+
+from tests.runtime.session.desk.toy_venue import LISTED, START_NS, SYMBOL, TERMS
+
+from tightloop.adapters.venues import load
+from tightloop.core.domain.enums import EventKind, Side
+from tightloop.ports.execution import FillOrigin, FillReport
+from tightloop.ports.transport import HttpAnswer
+from tightloop.runtime.session.account import inputs
+from tightloop.runtime.session.account.fold import AccountFold
+from tightloop.runtime.session.account.inputs import AccountInput, Compared, InputKind
+from tightloop.runtime.session.desk.desk import Desk
+from tightloop.runtime.session.desk.records import VenueAnswer
+
+DIALECT, _ = load("binance-usdm", None)
+
+
+def fold():
+    return AccountFold(Desk.begin(TERMS, "session-1", 1, (LISTED,)), DIALECT)
+
+
+def found(trade_id, price):
+    """A fill of an earlier life, as a comparison finds it."""
+    trade = FillReport(
+        "tlx", "v7", trade_id, SYMBOL, Side.BUY, 1.0, price, 0.05, "USDT", False, math.nan, math.nan, FillOrigin.ORDER,
+        START_NS,
+    )  # fmt: skip
+    return trade
+
+
+def compared(one, trade):
+    answer = VenueAnswer(
+        EventKind.FILL_FOUND, instrument=0, price=trade.price, qty=1.0, side=1,
+        fill_key=one.key_of(SYMBOL, trade.trade_id),
+    )  # fmt: skip
+    given = Compared((answer,), keys=(answer.fill_key,), trades=(trade,))
+    return AccountInput(InputKind.COMPARED, START_NS, 0, given.packed())
+
+
+def test_a_fill_that_a_comparison_found_has_the_name_of_its_trade():
+    one = fold()
+    one.apply(compared(one, found("17", 100.0)))
+    (trade,) = one.trades
+    assert (trade.order_id, trade.symbol, trade.trade_id, trade.client_id) == (0, SYMBOL, "17", "tlx")
+    assert one.key_of(SYMBOL, "17") in one.keys
+    assert one.key_of(SYMBOL, "17") != one.key_of("OTHER", "17"), "a venue counts trades by symbol"
+
+
+def test_an_implied_fill_is_known_once_the_venue_has_told_of_all_its_trades():
+    one = fold()
+    one.apply(compared(one, found("17", 100.0)))
+    one.trades[0] = one.trades[0].__class__(0, SYMBOL, "", 100.0, 1.0, "tlx", "v7")
+    for trade_id, qty, is_known in (("21", 0.4, False), ("22", 0.6, True)):
+        part = found(trade_id, 100.0)
+        part = part.__class__(**{**{n: getattr(part, n) for n in part.__dataclass_fields__}, "qty": qty})
+        given = Compared(reports=(part,))
+        one.apply(AccountInput(InputKind.COMPARED, START_NS, 0, given.packed()))
+        assert one.trades[0].is_known is is_known
+    assert [part[:2] for part in one.trades[0].parts] == [("21", 0.4), ("22", 0.6)]
+
+
+def test_a_snapshot_goes_on_as_if_nothing_had_happened():
+    one = fold()
+    one.apply(compared(one, found("17", 100.0)))
+    asked = one.apply(AccountInput(InputKind.TIME, START_NS + 1, 0, b""))
+    assert asked.asks == ()
+    again = AccountFold.load(one.save(), DIALECT)
+    assert again.save() == one.save()
+    assert list(again.trades) == list(one.trades)
+
+
+def test_inputs_come_back_from_their_payloads_as_they_were():
+    answer = HttpAnswer(429, {"retry-after": "3", "x-mbx-used-weight": "1"}, b'{"code":-1003}' + b" " * 400)
+    given = AccountInput(InputKind.REPLY, START_NS, 7, inputs.reply_body(answer))
+    assert inputs.unpacked(given.packed()) == given
+    back = inputs.answer_of(given.body)
+    assert (back.status, dict(back.headers), back.body) == (429, {"retry-after": "3"}, answer.body)
+    assert json.loads(inputs.Compared().packed()) is not None
+    prices = inputs.prices_of(inputs.prices_body(1.0, 2.0, math.nan, 4.0))
+    assert (prices["bid"], prices["ask"], prices["mark"], math.isnan(prices["last"])) == (1.0, 2.0, 4.0, True)
