@@ -114,7 +114,7 @@ def test_bars_trades_and_rules_of_the_twin_are_a_catalog_that_is_fit(twin, tmp_p
     catalog = Catalog(tmp_path)
     found = catalog.rules(BTC)
     assert (found.price_increment, found.lot_size, found.min_notional, found.settle_asset) == (0.1, 0.001, 5.0, "USDT")
-    assert rules.added == 5
+    assert rules.added == 7
     loaded = catalog.bars(BTC, "1m")
     assert not loaded.report.faults
     ticks = catalog.ticks("trades", BTC)
