@@ -66,7 +66,10 @@ def has_traded_since(shown):
     return lambda later: later["equity"] != shown["equity"] and later["seq"] > shown["seq"] + 100
 
 
-@pytest.mark.parametrize("file", [FLIPPING, BOOKED], ids=lambda path: path.stem)
+# Books at ten times the speed are too much for a busy machine: a session that is late decides later than its backtest.
+@pytest.mark.parametrize(
+    "file", [FLIPPING, pytest.param(BOOKED, marks=pytest.mark.nightly)], ids=lambda path: path.stem
+)
 def test_a_killed_session_goes_on_is_replayed_and_backtested(file, twin, tmp_path):
     home = tmp_path / "home"
     first = Paper(file, home, twin.url)

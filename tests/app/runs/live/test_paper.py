@@ -87,6 +87,7 @@ def recovered(url, tmp_path_factory):
     between = outside.listed(home)
     second = Paper(home, url)
     going_on = second.until(lambda shown: shown["seq"] > killed["seq"] + 200)
+    going_on = second.until(lambda _: len(outside.shown(home, "last")["fills"]) > 3)
     second.process.send_signal(signal.SIGTERM)
     code, said = second.end()
     return home, killed, between, going_on, code, said
