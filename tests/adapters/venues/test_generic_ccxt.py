@@ -85,7 +85,9 @@ def test_what_ccxt_fetches_is_what_the_exchange_has(twin):
     assert 3 <= len(bars) <= 6
     assert [bar.is_closed for bar in bars] == [True] * (len(bars) - 1) + [False]
     # Of this exchange ccxt asks for aggregate trades.
-    theirs = {one.number: (one.price, board.listing.qty(one.lots), one.is_buyer_maker) for one in board.aggregates}
+    theirs = {
+        one.number: (one.price, board.listing.qty(one.lots), one.is_buyer_maker) for one in board.aggregates.copy()
+    }
     known = [row for row in trades if row.trade_id in theirs]
     assert known
     assert all((row.price, row.qty, row.is_buyer_maker) == theirs[row.trade_id] for row in known)
