@@ -44,7 +44,7 @@ class TickMarket:
     clock_unsaid: str | None = None
     """The clock of a strategy that names none; None: it depends on the times there are."""
     states: dict[InstrumentId, Rows] = field(default_factory=dict)
-    """Of a recording: what a session was told of the feed of each instrument (TICK); entries wait while it is down."""
+    """Of a recording: what a session was told of the feed of each instrument (TICK); windows end at a gap."""
 
     def feed(self, plan: Plan) -> TickFeed:
         """Open a feed over the plan's instruments, in its order, with the funding it needs."""
