@@ -148,6 +148,10 @@ class LiveRun(SessionRun):
     def _repetition(self, plan: Plan) -> AccountRepetition:
         return desks.repetition(plan, self._about)
 
+    def _go_on(self) -> None:
+        """Take no entries before the session is ready, nor by a timer that was due while there was no process."""
+        self._session.intake.put_after_last(control_event(SessionControl.NOT_READY))
+
     async def _connect(self, begun: Repetition | None) -> None:
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
@@ -167,7 +171,8 @@ class LiveRun(SessionRun):
         )  # fmt: skip
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
-        session.intake.put_event(control_event(SessionControl.NOT_READY))
+        if begun is None:
+            session.intake.put_event(control_event(SessionControl.NOT_READY))
         self._feed.on_mark = self._take_mark
         if begun is None and self._override is not None:
             asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))

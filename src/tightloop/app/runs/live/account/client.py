@@ -58,11 +58,17 @@ class AccountClient:
 
     async def ask(self, request: ex.Request) -> tuple[list[ex.Report], HttpAnswer]:
         """Return the reports of an answer, and the answer; raises VenueRefused, NotSent, NoAnswer."""
+        found, answer, _ = await self._asked(request)
+        return found, answer
+
+    async def _asked(self, request: ex.Request) -> tuple[list[ex.Report], HttpAnswer, int]:
+        """Ask as soon as the venue allows it; return reports, answer, and when the request left. Raises as ``ask``."""
         call = self._call(request)
         while (wait_s := self.budget.wait_s(call, self.now_ns())) > 0.0:
             await asyncio.sleep(wait_s)
             call = self._call(request)  # signed when it leaves
-        self.budget.take(call, self.now_ns())
+        sent_ns = self.now_ns()
+        self.budget.take(call, sent_ns)
         answer = await self.transport.call(call, CALL_TIMEOUT_S)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
@@ -71,16 +77,15 @@ class AccountClient:
             refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
             refused.is_final = isinstance(found, ex.NotAuthorized)
             raise refused
-        return found, answer  # type: ignore[return-value]  # answers to requests of an account are reports
+        return found, answer, sent_ns  # type: ignore[return-value]  # answers to requests of an account are reports
 
     def _call(self, request: ex.Request) -> HttpCall:
         now_ns = self.now_ns()
         return self.dialect.encode(request, (now_ns + self.clock.offset_ns(now_ns)) // _MS, self.credentials)
 
     async def read_clock(self) -> None:
-        """Take a sample of the venue's clock."""
-        sent_ns = self.now_ns()
-        reports, _ = await self.ask(ex.ReadServerTime())
+        """Take a sample of the venue's clock, timed from when the request left: a wait before is no way to the venue."""
+        reports, _, sent_ns = await self._asked(ex.ReadServerTime())
         received_ns = self.now_ns()
         for report in reports:
             if isinstance(report, ex.ServerTime):
