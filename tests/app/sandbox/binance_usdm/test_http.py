@@ -23,6 +23,14 @@ def raw(client, method, path, query="", headers=None, body=b""):
     return answer.status, json.loads(answer.body)
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**26, "9" * 5_000, "1e3"])
+def test_a_whole_number_has_64_bits(number):
+    client = Client()
+    for asked in (f"historicalTrades?symbol={SYMBOL}&fromId={number}", f"trades?symbol={SYMBOL}&limit={number}"):
+        endpoint, _, query = asked.partition("?")
+        assert code(raw(client, "GET", f"/fapi/v1/{endpoint}", query, {"X-MBX-APIKEY": "twin"})) == -1102
+
+
 def test_who_may_ask():
     client = Client()
     key = {"X-MBX-APIKEY": "twin"}
