@@ -128,7 +128,7 @@ class LiveRun(SessionRun):
         on_second: Callable[[View], None], asking: Asking, account_name: str,
     ) -> None:  # fmt: skip
         super().__init__(prepared, venue, machine, lease, options, say, on_second)
-        self._credentials, self._venue_clock = asking.credentials, asking.clock
+        self._credentials, self._venue_clock, self._budget = asking.credentials, asking.clock, asking.budget
         self._account_name, self._override = account_name, options.override
         self._login, self._is_power_safe = options.login, options.is_power_safe
         self._client: AccountClient
@@ -156,7 +156,7 @@ class LiveRun(SessionRun):
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
         client = self._client = AccountClient(
-            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock
+            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock, self._budget
         )
         repetition = begun.account if begun is not None else None
         if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
@@ -278,6 +278,8 @@ class LiveRun(SessionRun):
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
+        else:
+            self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
 
     async def _last(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tightloop.adapters.venues._shared.budget import Budget
 from tightloop.app.runs.live.account import starting
 from tightloop.app.runs.live.account.client import AccountClient
 from tightloop.app.runs.live.machine import Machine
@@ -16,9 +17,11 @@ from tightloop.runtime.session.account.venue_clock import VenueClock
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asking:
-    """Questions before the session. ``clock``: the venue's, read with the first one and handed on to the session.
+    """Questions before the session. ``clock``: the venue's, read with the first one; ``budget``: of its limits.
+
+    Both are handed on to the session.
 
     Each raises VenueUnreachable, AccountRefused, InputError.
     """
@@ -27,6 +30,10 @@ class Asking:
     credentials: Credentials
     machine: Machine
     clock: VenueClock = field(default_factory=VenueClock)
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.venue.dialect.capabilities.limits, self.machine.clock.now_ns())
 
     async def account_name(self) -> str:
         """Return the venue's name of the account."""
@@ -55,7 +62,7 @@ class Asking:
 
         async def ask_once() -> T:
             async with self.machine.network() as transport:
-                client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock)
+                client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock, self.budget)
                 if not self.clock.has_samples:
                     await client.set_clock()
                 return await what(client)

@@ -51,10 +51,12 @@ class AccountClient:
     credentials: Credentials
     now_ns: Callable[[], int]
     clock: VenueClock = field(default_factory=VenueClock)
+    shared: Budget | None = None
+    """The budget of all that asks this venue in the process; None: there is nobody else."""
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.dialect.capabilities.limits, self.now_ns())
+        self.budget = self.shared or Budget(self.dialect.capabilities.limits, self.now_ns())
 
     async def ask(self, request: ex.Request) -> tuple[list[ex.Report], HttpAnswer]:
         """Return the reports of an answer, and the answer; raises VenueRefused, NotSent, NoAnswer."""
@@ -70,14 +72,19 @@ class AccountClient:
         sent_ns = self.now_ns()
         self.budget.take(call, sent_ns)
         answer = await self.transport.call(call, CALL_TIMEOUT_S)
+        self.learn(request, answer)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
-            if isinstance(found, ex.RateLimited):
-                self.budget.stop(found.retry_after_s, self.now_ns())
             refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
             refused.is_final = isinstance(found, ex.NotAuthorized)
             raise refused
         return found, answer, sent_ns  # type: ignore[return-value]  # answers to requests of an account are reports
+
+    def learn(self, request: ex.Request, answer: HttpAnswer) -> None:
+        """Take from an answer how much the venue still takes; questions wait where it says that it was too much."""
+        self.budget.learn(answer.headers, self.now_ns())
+        if answer.status >= 400 and isinstance(found := self.dialect.decode(request, answer), ex.RateLimited):
+            self.budget.stop(found.retry_after_s, self.now_ns())
 
     def _call(self, request: ex.Request) -> HttpCall:
         now_ns = self.now_ns()
