@@ -284,14 +284,17 @@ class Watch:
                 raise Red("C1", f"order {key} was executed {len(entries[key])} times, {qty} in all")
 
     def _limits(self):
-        """C5: no position of ours was ever larger than one entry, and none was turned through flat by an exit."""
+        """C5: no position of ours was ever larger than one entry, and none was turned through flat by an exit.
+
+        Each session may have one, and a second engine until both have seen each other.
+        """
         truth = control.truth(self._player.server.venue)
         held, value = defaultdict(float), {}
         for fill in truth["fills"]:
             symbol = fill["symbol"]
             held[symbol] += fill["qty"] if fill["side"] == "BUY" else -fill["qty"]
             value[symbol] = abs(held[symbol]) * fill["price"]
-            if value[symbol] > NOTIONAL_MAX * len(self._player.home.about):
+            if value[symbol] > NOTIONAL_MAX * (len(self._player.home.about) + self._player.had_second):
                 raise Red("C5", f"{held[symbol]} of {symbol} is worth {value[symbol]:.2f}: {fill}")
 
     def _repeated(self, about, strategies, *, is_last):
