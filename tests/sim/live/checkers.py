@@ -163,7 +163,7 @@ class Watch:
             raise Red("C10", "the intake is beyond its capacity")
 
     def on_send(self, call):
-        """C1: orders have names. C9: no entry leaves that was decided while entries were off. C5: nor beside another."""
+        """C1: orders have names. C9: no entry leaves that was decided while entries were off. C5: nor beside others."""
         parts = urlsplit(call.url)
         if call.method != "POST" or not parts.path.endswith(("/order", "/algoOrder")):
             return

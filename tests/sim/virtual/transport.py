@@ -126,9 +126,7 @@ class SimulatedTransport:
         self.world.after(back_s + self.world.late_answer_s(call.method, parts.path), partial(end, answer))
         self.world.after(REPORTS_AFTER_S, self.world.look)
 
-    def _answer(
-        self, number: int, call: HttpCall, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer
-    ) -> None:
+    def _answer(self, number: int, call: HttpCall, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:
         if not self.is_dead and not answered.done():
             self.world.note(f"answered {number} {answer.status}")
             self.on_answer(call, answer)

@@ -103,6 +103,7 @@ class Stage:
         """Run the session until the script is done, then end the process as kill -9 does."""
         life = Life(self.world)
         self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
+
         async def main(_):
             begun = live.life((self.file,), OPTIONS, self._say, lambda _: None, self.machine)
             session = asyncio.get_running_loop().create_task(begun)
@@ -171,6 +172,12 @@ class Stage:
                 return seen
             await asyncio.sleep(0.05)
         raise AssertionError([self.view(), self.said])
+
+    async def called(self, endpoint):
+        """Wait until a request has arrived from now on."""
+        count = len(self.server.calls)
+        while all(call != endpoint for _, call in self.server.calls[count:]):  # noqa: ASYNC110 # of virtual time
+            await asyncio.sleep(0.001)
 
     async def ready(self):
         """Wait until entries may be made."""

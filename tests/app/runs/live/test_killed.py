@@ -1,7 +1,6 @@
 """Sessions that were killed and go on, in virtual time: what they may do before they know what the venue has."""
 
 import asyncio
-import itertools
 
 import pytest
 from tests.app.runs.live.staged import UNKNOWN, Stage
@@ -84,9 +83,7 @@ def test_an_answer_that_says_that_rules_are_old_is_taken_up_by_the_next_process(
         async def until_it_enters(stage):
             await stage.ready()
             stage.server.answers["POST order"] = RULES_ARE_OLD
-            count = len(stage.server.calls)
-            while not any(call == "POST order" for _, call in itertools.islice(stage.server.calls, count, None)):
-                await asyncio.sleep(0.001)
+            await stage.called("POST order")
 
         stage.fall(until_it_enters, operations)
         stage.world.pass_time(1.0)

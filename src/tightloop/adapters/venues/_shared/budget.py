@@ -43,7 +43,7 @@ class _Bucket:
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Keep no more than what an answer says is left."""
-        used = headers[self.limit.header] if self.limit.header in headers else ""
+        used = headers.get(self.limit.header, "")
         if used.isdecimal():
             count = self.limit.count
             self.tokens = min(self.tokens, count * (1.0 - ON_THEIR_WAY) - min(int(used[:DIGITS_MAX]), count))

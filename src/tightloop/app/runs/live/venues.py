@@ -20,7 +20,7 @@ from tightloop.runtime.session.market.intake import Intake
 T = TypeVar("T")
 VENUE_TRIES, VENUE_WAIT_S = 8, 1.0
 KEY_TRIES = 3
-"""How often a key has to be refused, in a row: venues refuse a good one now and then, and a session may have positions."""
+"""How often in a row a key has to be refused: venues refuse a good one now and then, and there may be positions."""
 REFUSED = 4
 """Exit code: the venue refuses, or is not there."""
 TROUBLE = (SocketClosed, NotSent, NoAnswer, OSError, TimeoutError)

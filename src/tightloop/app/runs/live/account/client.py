@@ -52,7 +52,7 @@ class AccountClient:
     now_ns: Callable[[], int]
     clock: VenueClock = field(default_factory=VenueClock)
     shared: Budget | None = None
-    """The budget of all that asks this venue in the process; None: there is nobody else."""
+    """The budget of all that asks this venue in the process; None: this client alone."""
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class AccountClient:
         return self.dialect.encode(request, (now_ns + self.clock.offset_ns(now_ns)) // _MS, self.credentials)
 
     async def read_clock(self) -> None:
-        """Take a sample of the venue's clock, timed from when the request left: a wait before is no way to the venue."""
+        """Take a sample of the venue's clock, timed from when the request left: a wait before it does not count."""
         reports, _, sent_ns = await self._asked(ex.ReadServerTime())
         received_ns = self.now_ns()
         for report in reports:
