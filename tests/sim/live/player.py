@@ -382,6 +382,8 @@ class Player:
             self.is_broken = True  # a process follows a clock that was set by 0.5 ms a second
         self._repair()
         self.home.release("all")
+        for disk in self.disks:
+            disk.stop_at = None
         for what in ("rearm", "resume"):
             self._act(what)
         self.quiet_from_s = self.world.now_s
