@@ -212,6 +212,10 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+FOUND_AT = {}
+"""Seeds that find broken promises which most seeds do not: looked at first."""
+
+
 def replaced(owner, name, replacement):
     """Return the replacement as what stands at ``owner.name``."""
     inner = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
