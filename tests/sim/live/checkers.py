@@ -38,6 +38,7 @@ ARRIVES_S = 5.0
 QUEUES_MAX = {"asked": 256, "calls": 256, "unmapped": 64, "open orders": 64, "wanted": 64, "requests": 256}
 IMPLIED = ("fee of fill", "is_maker of fill")
 """What a fill that was booked by an average keeps as estimated; the wallet has the fee that was paid."""
+LOSE_TAILS = ("power_loss", "torn_write", "disk_full", "disk_readonly", "fsync_error", "slow_disk")
 BESIDE_A_SECOND = ("wallet", "position", "open orders")
 """What a session agrees on with the venue where a second engine has traded; whose each fill is, both cannot know."""
 QUANTITY = 1e-9
@@ -252,6 +253,7 @@ class Watch:
         """Look at what all lives together have done."""
         player = self._player
         self._executed_once()
+        self._nothing_strange()
         self._limits()
         sessions = player.home.sessions()
         strategies = load_strategies([player.scenario.strategy], instruments=(), account=None)
@@ -287,6 +289,16 @@ class Watch:
         for key, qty in () if self._player.had_second else filled.items():
             if qty > max(entries[key]) + QUANTITY:
                 raise Red("C1", f"order {key} was executed {len(entries[key])} times, {qty} in all")
+
+    def _nothing_strange(self):
+        """C1: what a session finds at the venue is its own, and of a lost tail only where a tail was lost."""
+        player = self._player
+        if player.had_second or len(player.home.about) > 1:
+            return
+        has_lost = any(player.hits[kind] for kind in LOSE_TAILS)
+        for line in player.said:
+            if " manual " in line or (" lost_tail " in line and not has_lost):
+                raise Red("C1", f"taken for what nobody here has done: {line}")
 
     def _limits(self):
         """C5: no position of ours was ever larger than one entry, and none was turned through flat by an exit.
