@@ -9,8 +9,8 @@ from typing import Any
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
-from tightloop.app.runs.live.pacing import Pace
 from tightloop.app.runs.live.watching.kills import check_scope
+from tightloop.app.runs.live.watching.pacing import Pace
 from tightloop.app.runs.live.watching.trades import line_of
 from tightloop.core.domain.types import Record
 from tightloop.model.errors import InputError, TightloopError

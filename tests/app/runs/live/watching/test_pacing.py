@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tightloop.adapters.stores.disk import LocalDisk
-from tightloop.app.runs.live.pacing import Pace
+from tightloop.app.runs.live.watching.pacing import Pace
 from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.model.times import SECOND_NS
