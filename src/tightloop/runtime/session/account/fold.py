@@ -131,6 +131,8 @@ class AccountFold:
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
         if compared.doubts:
             parts.append(self.desk.on_doubt(compared.doubts, now_ns))
+        if compared.trades:
+            parts.append(self.desk.on_found(compared.trades, now_ns))
         return joined([*parts, Outputs(answers=compared.answers)])
 
     def _reports(self, frame: bytes) -> tuple[ex.Report, ...]:

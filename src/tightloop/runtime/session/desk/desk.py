@@ -2,7 +2,7 @@
 
 import math
 
-from tightloop.ports.execution import Report
+from tightloop.ports.execution import FillReport, Report
 from tightloop.runtime.session.desk import machine, saving
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
@@ -107,6 +107,12 @@ class Desk:
         """Look orders up that the venue does not list as open."""
         self._at(now_ns)
         machine.take_doubts(self._turn, client_ids)
+        return self._settled()
+
+    def on_found(self, trades: tuple[FillReport, ...], now_ns: int) -> Outputs:
+        """Take trades that a comparison told the core of, as of no order here."""
+        self._at(now_ns)
+        machine.take_found(self._turn.state, trades)
         return self._settled()
 
     def on_restart(self, epoch: int, now_ns: int) -> Outputs:

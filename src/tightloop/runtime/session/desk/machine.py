@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind
-from tightloop.ports.execution import Malformed, NotAuthorized, OrderReport, Report
+from tightloop.ports.execution import FillReport, Malformed, NotAuthorized, OrderReport, Report
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk import endings, fills, lanes, reports
 from tightloop.runtime.session.desk.ids import ClientId
@@ -34,6 +34,7 @@ from tightloop.runtime.session.desk.records import (
     VenueAnswer,
 )
 from tightloop.runtime.session.desk.state import (
+    FOUND_KEPT,
     Attempt,
     DeskOrder,
     Ending,
@@ -302,6 +303,11 @@ def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:
         found = reports.find(turn, client_id, "")
         if found is not None and found[1].is_at_venue:
             look_ups.begin(turn, *found, 0)
+
+
+def take_found(state: State, trades: tuple[FillReport, ...]) -> None:
+    """Keep trades that a comparison told the core of as of no order here."""
+    state.found = [*state.found, *trades][-FOUND_KEPT:]
 
 
 def restart(turn: Turn, epoch: int) -> None:
