@@ -6,6 +6,7 @@ is the script's as well. All of the session is what a user runs, from the first 
 
 import asyncio
 import json
+from dataclasses import replace
 from itertools import count
 
 from sim.live.home import SimulatedHome
@@ -94,30 +95,50 @@ class Stage:
         self.file, self.market = file, market or StillMarket()
         self.server = StagedServer(self.market)
         self.world = World(self.server, Faults(1), start_ns=self.market.start_ns)
-        self.home, self.said, self.machine = SimulatedHome(), [], None
+        self.home, self.said, self.machine, self.session = SimulatedHome(), [], None, None
+        self.is_ending = False
 
-    def play(self, script, limit_s=3_600.0):
-        """Run the session until the script is done, then end the process as kill -9 does."""
+    def play(self, script, limit_s=3_600.0, **changed):
+        """Run the session until the script is done, then end the process as kill -9 does.
+
+        ``changed``: options of the session. A second play is the next process on the same home and account.
+        """
         life = Life(self.world)
+        self.home.die()
+        self.is_ending = False
         self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
         options = live.LiveOptions(
             venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
             override="a test",
         )  # fmt: skip
+        options = replace(options, **changed)
 
         async def main(_):
             begun = live.life((self.file,), options, self._say, lambda _: None, self.machine)
-            session = asyncio.get_running_loop().create_task(begun)
+            self.session = asyncio.get_running_loop().create_task(begun)
             played = asyncio.get_running_loop().create_task(script(self))
-            done, _ = await asyncio.wait((session, played), return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
-            assert played in done, self.said
+            done, _ = await asyncio.wait((self.session, played), return_when=asyncio.FIRST_COMPLETED)
+            if played not in done and not self.is_ending:
+                self.session.result()
+                raise AssertionError(["the session ended", self.said])
+            await played
 
         try:
             life.run(main, limit_s)
         finally:
             life.bury()
+
+    async def ended(self, within_s=60.0):
+        """Return how the session ended, once it has."""
+        self.is_ending = True
+        done, _ = await asyncio.wait((self.session,), timeout=within_s)
+        assert done, self.said
+        return self.session.result()
+
+    @property
+    def run(self):
+        """The session that runs: a SessionRun."""
+        return self.machine.show.__self__
 
     def _say(self, text):
         self.said.append(f"{self.world.now_s:.3f} {text}")

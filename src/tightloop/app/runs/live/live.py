@@ -23,14 +23,10 @@ from tightloop.app.runs.live.account.asking import Asking
 from tightloop.app.runs.live.account.client import AccountClient, credentials_of
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.machine import Machine, loop_factory
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.paper import SessionHeld
-from tightloop.app.runs.live.run import (
-    Say,
-    SessionRun,
-    loop_factory,
-)
+from tightloop.app.runs.live.run import Say, SessionRun
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.core.domain.enums import EventKind, Origin, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
@@ -41,7 +37,7 @@ from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent
 from tightloop.runtime.session.account.answers import control_event, event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
-from tightloop.runtime.session.account.ready import are_stops_confirmed, is_awaiting
+from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
@@ -424,6 +420,9 @@ class LiveRun(SessionRun):
 
     def _is_wound_down(self) -> bool:
         return super()._is_wound_down() and not is_awaiting(self._account.fold.desk)
+
+    def _awaited(self) -> list[str]:
+        return super()._awaited() + [f"what became of {name}" for name in awaited_ids(self._account.fold.desk)]
 
     def _end(self) -> SessionEnd:
         if self._timer is not None:

@@ -13,7 +13,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +31,7 @@ from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachabl
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.app.runs.live.watching.trades import TradeLog
+from tightloop.app.runs.live.watching.winding_down import WindingDown, awaited_of
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -40,13 +40,13 @@ from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.account.recovery import AccountRepetition
-from tightloop.runtime.session.bus import Bus
+from tightloop.runtime.session.bus import Bus, is_subscriber
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.rules import RulesWatch, words_of
-from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
+from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed, state_hash
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
@@ -58,9 +58,6 @@ from tightloop.runtime.session.market.intake import Intake
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
-if sys.platform != "win32":
-    import uvloop
-
 TELL_S = 1.0
 DRAIN_S = 1.0
 """For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
@@ -71,13 +68,6 @@ Say = Callable[[str], None]
 def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
     costs = [strategy.read.costs for strategy in strategies]
     return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's event loop where there is one, None for the system's."""
-    if sys.platform == "win32":
-        return None
-    return uvloop.new_event_loop
 
 
 class SessionRun:
@@ -94,7 +84,8 @@ class SessionRun:
         self._options, self._print, self._on_second = options, say, on_second
         self._machine, self._clock = machine, machine.clock
         self.state = SessionState.IDLE
-        self._is_interrupted = False
+        self._is_interrupted = self._has_signal = self._is_abandoned = False
+        self._ending: WindingDown | None = None
         self._stop = asyncio.Event()
         self._error: BaseException | None = None
         self._transport: Transport
@@ -129,6 +120,8 @@ class SessionRun:
                 self._home.write_log(self._about["id"], f"{iso(self._clock.now_ns())} {text}")
 
     def _become(self, state: SessionState) -> None:
+        if state is self.state is SessionState.STOPPING:
+            return
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
@@ -349,11 +342,18 @@ class SessionRun:
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
         operator.end(keeps=self._options.keeps)
-        while self._error is None and not self._is_wound_down():  # noqa: ASYNC110 # what ends it is a fact among others
+        self._become(SessionState.STOPPING)
+        ending = self._ending = WindingDown(self._clock, self._say)
+        while self._error is None and not self._is_abandoned and not self._is_wound_down():
+            ending.look(self._awaited())
             await asyncio.sleep(0.05)
 
     def _is_wound_down(self) -> bool:
         return self._operator.has_ended()
+
+    def _awaited(self) -> list[str]:
+        """Return what an end may wait for, in words."""
+        return awaited_of(self._session)
 
     def _end(self) -> SessionEnd:
         session = self._session
@@ -362,6 +362,8 @@ class SessionRun:
             self._become(SessionState.ERROR)
             self._close_journal()
             raise self._error
+        if self._is_abandoned and not self._is_wound_down():
+            return self._abandon()
         self._become(SessionState.STOPPING)
         found = session.finish()
         self._snapshots.write()
@@ -374,6 +376,16 @@ class SessionRun:
             self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
         )
 
+    def _abandon(self) -> SessionEnd:
+        """End the process before the session has: who starts it again goes on ending it, as after a kill."""
+        self._say(f"ended by a second signal; left as it is: {', '.join(self._awaited())}; the next start ends it")
+        while len(self._session.intake):
+            self._session.take_batch()
+        self._close_journal()
+        control.clear(self._home.socket(self._about["id"]))
+        found = state_hash(self._session.plan)
+        return SessionEnd(self._about["id"], str(SessionState.STOPPING), found, True, self._is_interrupted)
+
     def _close_journal(self) -> None:
         try:
             self._journal.close()
@@ -382,6 +394,7 @@ class SessionRun:
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
+        self._is_abandoned, self._has_signal = self._has_signal, True
         self._stop.set()
 
     def become_paused(self, is_paused: bool) -> None:
@@ -425,7 +438,7 @@ class SessionRun:
 
     def _on_failure(self, failure: Failure) -> None:
         self._say(f"{failure.name}: {type(failure.error).__name__}: {failure.error}")
-        if not isinstance(failure.error, TROUBLE):
+        if not isinstance(failure.error, TROUBLE) and not is_subscriber(failure.name):
             self._on_error(failure.error)
 
     def _refuse_entries(self, why: str) -> None:
@@ -472,6 +485,7 @@ class SessionRun:
             "feed_age_s": None if not feed.received_ns else round((now_ns - feed.received_ns) * 1e-9, 3),
             "sockets": dict(self._sockets), "ts_ns": now_ns, "held": dict(self._holds.causes),
             "lease": {"pid": os.getpid(), "epoch": self._journal.epoch},
+            "waits_for": self._ending.text if self._ending is not None else "",
         }  # fmt: skip
         return shown
 
