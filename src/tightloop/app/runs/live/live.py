@@ -34,7 +34,8 @@ from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
 from tightloop.ports.market_data import VenueMark
 from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent
-from tightloop.runtime.session.account.answers import control_event, event_of
+from tightloop.runtime.session import told
+from tightloop.runtime.session.account.answers import event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
 from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting
@@ -163,7 +164,7 @@ class LiveRun(SessionRun):
         )  # fmt: skip
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
-        session.intake.put_event(control_event(SessionControl.NOT_READY))
+        session.intake.put_event(told.control(SessionControl.NOT_READY))
         self._feed.on_mark = self._take_mark
         if begun is None and self._override is not None:
             asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
@@ -226,7 +227,7 @@ class LiveRun(SessionRun):
     def _on_late(self, late_ns: int) -> None:
         """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
         if self._is_ready:
-            self._session.intake.put_first(control_event(SessionControl.NOT_READY))
+            self._session.intake.put_first(told.control(SessionControl.NOT_READY))
             self._is_ready = False
         super()._on_late(late_ns)
         self._on_missed_reports()
@@ -404,7 +405,7 @@ class LiveRun(SessionRun):
         self._is_ready = is_ready
         self._say(f"{'ready' if is_ready else 'critical: not ready'}: {why}")
         what = SessionControl.READY if is_ready else SessionControl.NOT_READY
-        self._session.intake.put_event(control_event(what))
+        self._session.intake.put_event(told.control(what))
         if is_ready and self.state is SessionState.RECONCILING:
             self._settle()
             self._become(SessionState.RUNNING)
@@ -413,7 +414,7 @@ class LiveRun(SessionRun):
 
     def _pause(self, why: str) -> None:
         self._say(f"paused until `session resume`: {why}")
-        self._session.intake.put_event(control_event(SessionControl.PAUSED))
+        self._session.intake.put_event(told.control(SessionControl.PAUSED))
         self.become_paused(True)
 
     # Ending

@@ -16,11 +16,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.enums import FeedState
 from tightloop.core.domain.ticks import Gap
-from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.execution import Failure, Report
 from tightloop.ports.market_data import (
@@ -36,6 +33,7 @@ from tightloop.ports.market_data import (
 )
 from tightloop.ports.transport import Transport
 from tightloop.ports.venue import VenueDialect
+from tightloop.runtime.session import told
 from tightloop.runtime.session.market.bars import MadeBars
 from tightloop.runtime.session.market.intake import Intake
 
@@ -162,19 +160,13 @@ class MarketFeed:
         self._gap(symbol)
 
     def _gap(self, symbol: str) -> None:
-        event = np.zeros(1, EVENT)
-        event["kind"], event["phase"] = int(EventKind.DATA_GAP), int(Phase.RECORD)
-        event["instrument"], event["instance"], event["reason"] = self.symbols[symbol], -1, int(Gap.PRINTS)
-        self.intake.put_event(event)
+        self.intake.put_event(told.gap(self.symbols[symbol], Gap.PRINTS))
 
     def _tell(self, state: FeedState) -> None:
         """Put a FEED_STATE for every instrument."""
         for instrument in self.symbols.values():
-            event = np.zeros(1, EVENT)
-            event["kind"], event["phase"] = int(EventKind.FEED_STATE), int(Phase.RECORD)
-            event["instrument"], event["reason"] = instrument, int(state)
-            event["ts_event_ns"] = self.received_ns if state is FeedState.DOWN else 0
-            self.intake.put_event(event)
+            last_ns = self.received_ns if state is FeedState.DOWN else 0
+            self.intake.put_event(told.feed_state(instrument, state, last_ns))
 
     def take(self, found: list[Report | Market] | Failure) -> None:
         """Put what a frame said into the intake."""
@@ -254,10 +246,7 @@ class MarketFeed:
         return False
 
     def _rate(self, row: SettledRate) -> None:
-        event = np.zeros(1, EVENT)
-        event["kind"], event["phase"] = int(EventKind.FUNDING_RATE), int(Phase.RECORD)
-        event["instrument"], event["rate"] = self.symbols[row.symbol], row.rate
-        self.intake.put_event(event)
+        self.intake.put_event(told.funding_rate(self.symbols[row.symbol], row.rate))
 
 
 def _words(failure: Failure) -> str:
