@@ -149,7 +149,7 @@ class LiveRun(SessionRun):
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
         client = self._client = AccountClient(
-            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock
+            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock, self._on_limited
         )
         repetition = begun.account if begun is not None else None
         if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
@@ -165,7 +165,7 @@ class LiveRun(SessionRun):
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
         session.intake.put_event(told.control(SessionControl.NOT_READY))
-        self._feed.on_mark = self._take_mark
+        self._feed.on_mark, self._feed.on_limited = self._take_mark, self._on_limited
         if begun is None and self._override is not None:
             asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
             said = {**asked, "reason": self._override, "outcome": "done"}
@@ -182,6 +182,15 @@ class LiveRun(SessionRun):
             self._rounds.want_fills()
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
+
+    def _on_limited(self, retry_after_s: float) -> None:
+        """Hold entries and all questions: a venue limits what is asked of it, whoever asks. Exits go on."""
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._feed.held_ns:
+            self._say(f"warning: the venue limits requests: no entry and no question leaves for {retry_after_s:g} s")
+        self._client.budget.stop(retry_after_s, now_ns)
+        self._feed.hold(retry_after_s)
+        self._account.limited(retry_after_s)
 
     async def _ask(self, request: ex.Request) -> list[ex.Report]:
         return (await self._client.ask(request))[0]
@@ -271,6 +280,10 @@ class LiveRun(SessionRun):
         except (NotSent, NoAnswer) as failure:
             reply = failure
         self._account.reply(ask.ask_id, reply)
+        limited_s = (self._account.fold.desk.state.lanes.paused_ns - self._clock.now_ns()) * 1e-9
+        if limited_s > 0.0:
+            self._client.budget.stop(limited_s, self._clock.now_ns())
+            self._feed.hold(limited_s)
 
     async def _last(self) -> None:
         """Wait until all that is written by now survives a loss of power. Raises NotSent if that cannot be."""

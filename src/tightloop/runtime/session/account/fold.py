@@ -95,6 +95,8 @@ class AccountFold:
             listed = desk.state.listed[given.number]
             listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
             outputs = desk.on_listed(given.number, listed, now_ns)
+        elif kind == InputKind.LIMITED:
+            outputs = desk.on_limited(given.number, now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)

@@ -316,7 +316,7 @@ def restart(turn: Turn, epoch: int) -> None:
     assert epoch > state.epoch, "each life has an epoch of its own"
     state.epoch = epoch
     state.asked.clear()
-    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes])
+    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes], held_ns=state.lanes.held_ns)
     for order in turn.opened():
         order.due_ns = 0
         for attempt in order.attempts:

@@ -307,6 +307,7 @@ class Lanes:
 
     lanes: list[LaneState] = field(default_factory=lambda: [LaneState() for _ in Lane])
     paused_ns: int = 0  # nothing leaves before: Retry-After
+    held_ns: int = 0  # entries and questions do not leave before: Retry-After of a question beside the desk
     tokens: float = math.nan  # NaN: full, nothing has left yet
     refilled_ns: int = 0
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from tightloop.core.domain.enums import FeedState
 from tightloop.core.domain.ticks import Gap
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
-from tightloop.ports.execution import Failure, Report
+from tightloop.ports.execution import Failure, RateLimited, Report
 from tightloop.ports.market_data import (
     BestQuote,
     BookChange,
@@ -71,6 +71,9 @@ class MarketFeed:
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
     on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
     on_book: Callable[[BookChange], None] = lambda _change: None
+    on_limited: Callable[[float], None] = lambda _retry_after_s: None
+    held_ns: int = 0
+    """Nothing is asked before: Retry-After."""
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
@@ -85,12 +88,21 @@ class MarketFeed:
 
     async def ask(self, request: PublicRequest) -> list[Market]:
         """Ask the venue; raises VenueRefused, NotSent or NoAnswer."""
+        if self.now_ns() < self.held_ns:  # no waiting: prints may wait for what is asked here
+            raise VenueRefused(f"{type(request).__name__}: the venue limits requests")
         call = self.dialect.encode(request, self.now_ns() // _MS, None)
         answer = await self.transport.call(call, CALL_TIMEOUT_S)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
+            if isinstance(found, RateLimited):
+                self.on_limited(found.retry_after_s)
+                self.hold(found.retry_after_s)
             raise VenueRefused(f"{type(request).__name__}: {_words(found)}")
         return found  # type: ignore[return-value]  # answers to public requests are of the market
+
+    def hold(self, retry_after_s: float) -> None:
+        """Ask nothing for a time: the venue limits requests."""
+        self.held_ns = max(self.held_ns, self.now_ns() + int(retry_after_s * 1e9))
 
     def go_on(self, last_ids: Mapping[str, int]) -> None:
         """Begin after prints with these ids, by symbol: what came since is asked for before anything new."""

@@ -44,13 +44,17 @@ def credentials_of(venue: str, login: str) -> Credentials:
 
 @dataclass(slots=True)
 class AccountClient:
-    """Asks about one account, by the venue's clock, and no more often than the venue allows."""
+    """Asks about one account, by the venue's clock, and no more often than the venue allows.
+
+    ``on_limited``: called with the s for which the venue wants no more questions.
+    """
 
     dialect: VenueDialect
     transport: Transport
     credentials: Credentials
     now_ns: Callable[[], int]
     clock: VenueClock = field(default_factory=VenueClock)
+    on_limited: Callable[[float], None] = lambda _retry_after_s: None
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,7 @@ class AccountClient:
         if not isinstance(found, list):
             if isinstance(found, ex.RateLimited):
                 self.budget.stop(found.retry_after_s, self.now_ns())
+                self.on_limited(found.retry_after_s)
             refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
             refused.is_final = isinstance(found, ex.NotAuthorized)
             raise refused
