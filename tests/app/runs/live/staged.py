@@ -6,8 +6,10 @@ is the script's as well. All of the session is what a user runs, from the first 
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 from itertools import count
+from urllib.parse import urlsplit
 
 from sim.live.home import SimulatedHome
 from sim.live.machine import SimulatedMachine
@@ -15,12 +17,16 @@ from sim.live.market import listing_of
 from sim.virtual.faults import Faults
 from sim.virtual.lives import Life
 from sim.virtual.machine import SECOND_NS, START_NS
-from sim.virtual.twin import TwinServer
+from sim.virtual.twin import KEY, SECRET, TwinServer
 from sim.virtual.world import World
+from tightloop.adapters import venues
 from tightloop.app.runs.live import files, live
 from tightloop.app.sandbox import control
 from tightloop.app.sandbox.markets.source import print_row, quote_row
+from tightloop.core.domain.enums import OrderKind, Side, TimeInForce, Trigger
+from tightloop.ports.execution import SubmitOrder
 from tightloop.ports.transport import HttpAnswer
+from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.journal import RecordKind, records
 from tightloop.runtime.session.journal.layout import SegmentSizes
 
@@ -155,6 +161,23 @@ class Stage:
         """Return what the session sent to the venue: its ASK records."""
         disk = self.home.disks[self.home.session_names()[-1]]
         return [json.loads(one.payload) for one in records(disk, files.JOURNAL) if one.kind == RecordKind.ASK]
+
+    def order(self, client_id, *, kind=OrderKind.MARKET, side=Side.BUY, qty=0.01, **fields):
+        """Send an order as another process with the account's key does; return the answer."""
+        wanted = SubmitOrder(
+            client_id, "BTCUSDT", side, kind, TimeInForce.GTC, qty, math.nan, math.nan, Trigger.LAST, False, False, 0
+        )  # fmt: skip
+        return self.send(replace(wanted, **fields))
+
+    def send(self, request):
+        """Send a request as another process with the account's key does; return the answer."""
+        dialect, _ = venues.load("binance-usdm", URL)
+        now_ns = self.world.machine.true_ns()
+        call = dialect.encode(request, now_ns // 1_000_000, Credentials(KEY, SECRET))
+        parts = urlsplit(call.url)
+        answer = self.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
+        self.world.look()
+        return answer
 
     def fault(self, **body):
         """Arm a fault of the twin."""

@@ -42,13 +42,14 @@ from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
 from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
-from tightloop.runtime.session.reconcile.records import Finding
+from tightloop.runtime.session.reconcile.records import Finding, FindingKind
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 
 ROUND_S, ROUND_SOON_S = 10.0, 1.0
@@ -135,6 +136,7 @@ class LiveRun(SessionRun):
         self._timer: asyncio.TimerHandle | None = None
         self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
         self._is_ready = self._is_strange = self._is_clock_off = False
+        self._engines_told: set[tuple[str, str]] = set()
         self._reports: ReportStream
 
     # Starting
@@ -178,8 +180,7 @@ class LiveRun(SessionRun):
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
             life_ns=self._venue_ns(),
         )  # fmt: skip
-        if begun is not None:
-            self._rounds.want_fills()
+        self._rounds.want_fills()  # what this process did not hear of, and whether another engine is there
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
 
@@ -360,12 +361,19 @@ class LiveRun(SessionRun):
         elif isinstance(report, ex.FillReport):
             self._rounds.reported.append(report)
             self._look_soon.set()
+        if isinstance(report, ex.FillReport | ex.OrderReport) and ids.decode(report.client_id) is not None:
+            self._become_ready(False, f"{report.client_id} was made by an engine, and not by this one")
+            self._on_missed_reports()  # the next comparison says by which one
 
     def _on_finding(self, finding: Finding) -> None:
-        self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
+        is_known = (finding.subject, finding.text) in self._engines_told
+        if finding.kind == FindingKind.SECOND_ENGINE:
+            self._engines_told.add((finding.subject, finding.text))
+        if not is_known:
+            self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
         if finding.is_not_ready:
             self._is_strange = True
-        if finding.pauses:
+        if finding.pauses and not is_known:
             self._pause(finding.text)
 
     # Comparing

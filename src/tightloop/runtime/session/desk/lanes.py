@@ -3,7 +3,7 @@
 Four lanes, the most urgent first: exits and look-ups, cancels, entries, queries. A request leaves when
 
 - the venue has not told us to wait: the Retry-After of a request of the desk binds all lanes, that of a question which
-  somebody else asked about the account binds entries and questions, and exits and cancels go on,
+  the session asked beside the desk binds entries and questions, and exits and cancels go on,
 - the breaker of its lane is closed,
 - the budget of requests has room: the last fifth of it is kept for the exit lane.
 
