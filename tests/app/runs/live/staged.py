@@ -111,6 +111,8 @@ class Stage:
         """
         life = Life(self.world)
         self.home.die()
+        for disk in self.home.disks.values():
+            disk.kill()
         self.is_ending = False
         self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
         options = live.LiveOptions(

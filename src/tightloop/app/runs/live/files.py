@@ -179,6 +179,16 @@ def killed(home: Home, key: str) -> dict[str, Any] | None:
     return open_ones[-1] if open_ones else None
 
 
+def is_any_open(home: Home, prepared: Prepared, venue: str, kind: str) -> bool:
+    """Return whether a session of these files at a venue was not stopped, on whichever account."""
+    hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
+    return any(
+        (about["mode"], about["venue"], sorted(about["config_hash"])) == (kind, venue, hashes)
+        for about in home.sessions()
+        if about["state"] != SessionState.STOPPED
+    )
+
+
 def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """Read the strategies of a session from its folder."""
     folder = home.folder(about["id"]) / "strategies"

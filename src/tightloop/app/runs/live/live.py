@@ -21,6 +21,7 @@ from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
 from tightloop.app.runs.live.account.asking import Asking
 from tightloop.app.runs.live.account.client import AccountClient, credentials_of
+from tightloop.app.runs.live.account.refusals import raise_any
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine, loop_factory
@@ -28,6 +29,7 @@ from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.paper import SessionHeld
 from tightloop.app.runs.live.run import Say, SessionRun
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
+from tightloop.app.runs.live.watching.winding_down import kept_at_venue
 from tightloop.core.domain.enums import EventKind, Origin, Pause, Reason, SessionControl
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
@@ -96,6 +98,8 @@ async def life(
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
     home = machine.home
     home.make()
+    if not files.is_any_open(home, prepared, venue.name, desks.KIND):  # nothing is asked of the venue in vain
+        raise_any(home, criteria.refusals(home, prepared, venue.name, options.override))
     asking = Asking(venue, credentials, machine)
     account_name = await asking.account_name()
     prepared = files.prepare(
@@ -106,9 +110,10 @@ async def life(
     if not isinstance(found, Lease):
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
-        if files.killed(home, prepared.key) is None:
-            criteria.check(home, prepared, venue.name, options.override)
-            await asking.check_capital(prepared.strategies)
+        is_new = files.killed(home, prepared.key) is None
+        refused = criteria.refusals(home, prepared, venue.name, options.override) if is_new else []
+        refused += await asking.refusals(prepared.strategies, leverages, is_new=is_new)
+        raise_any(home, refused)
         await asking.set_up(leverages)
         run = LiveRun(prepared, venue, machine, found, options, say, on_second, asking, account_name)
         return await run.run()
@@ -452,7 +457,11 @@ class LiveRun(SessionRun):
         self._account.on_turn = lambda: None
         for task in self._calls:
             task.cancel()
-        return super()._end()
+        ended = super()._end()
+        if ended.has_position and not self._is_abandoned:
+            for line in kept_at_venue(self._session):
+                self._say(line)
+        return ended
 
     def _saved(self) -> bytes:
         self._settle()

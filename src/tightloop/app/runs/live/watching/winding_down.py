@@ -37,6 +37,44 @@ def awaited_of(session: Session) -> list[str]:
     return _positions(session.plan) + _orders(session.plan)
 
 
+def kept_at_venue(session: Session) -> list[str]:
+    """Return what an end with positions leaves at a real venue, in words: a line for each, and what to do about it."""
+    state, found = session.plan.states[0], []
+    for number, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        if position["qty"] == 0.0:
+            continue
+        at = int(state["instances"][number]["instrument"])
+        symbol = session.plan.instruments[at].symbol
+        qty = float(position["qty"]) * float(state["instruments"][at]["multiplier"])
+        rests = _resting(session.plan, number)
+        beside = f"with {' and '.join(rests)}" if rests else "without a stop"
+        todo = "close it there when you want to"
+        if rests:
+            todo = f"cancel {'it' if len(rests) == 1 else 'them'} there when you close the position"
+        if len(rests) > 1:
+            todo = f"they are not linked there: when one of them fills, cancel the others; {todo}"
+        elif rests:
+            todo = f"it is not linked to the position there: {todo}"
+        found.append(
+            f"{qty:.9g} {symbol} stays at the venue {beside}; {todo}. A later session leaves all of it alone, takes no "
+            f"entries on {symbol} meanwhile, and has the money that it binds not at hand"
+        )
+    return found
+
+
+def _resting(plan: Plan, instance: int) -> list[str]:
+    """Return the orders that rest beside a position, in words."""
+    state = plan.states[0]
+    orders = state["orders"][: int(state["order_high"])]
+    mine = [row for row in orders if row["id"] != 0 and row["instance"] == instance and row["reduce_only"]]
+    return [
+        f"its stop at {float(row['stop_price']):.9g}"
+        if row["stop_price"] == row["stop_price"] and row["stop_price"] > 0.0
+        else f"its target at {float(row['price']):.9g}"
+        for row in mine
+    ]
+
+
 def _positions(plan: Plan) -> list[str]:
     state = plan.states[0]
     found = []
