@@ -17,8 +17,8 @@ from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
 
 KEPT = (
-    "what it holds stays at the venue with its stops and targets, which are not linked there: when one fills or you close "
-    "the position, cancel the others; its log names them"
+    "what it holds stays at the venue with its stops and targets, which are not linked there: when one fills or you "
+    "close the position, cancel the others; its log names them"
 )
 AT_RISK = 5
 """Exit code: something is left with a position."""
