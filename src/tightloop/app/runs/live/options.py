@@ -29,7 +29,8 @@ class PaperOptions:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended. ``is_interrupted``: by Ctrl-C; ``has_failed``: a strategy in Python raised.
+    """How a session ended. ``is_interrupted``: by Ctrl-C; ``has_failed``: a strategy in Python raised,
+    or the disk stayed full.
 
     One whose ``state`` is STOPPING has not: its process ended at a second signal, and the next one goes on.
     """

@@ -13,7 +13,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,6 @@ from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.app.runs.live.watching.winding_down import WindingDown, awaited_of
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
-from tightloop.model.signal.read import Strategy
 from tightloop.model.times import iso
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
@@ -64,11 +63,6 @@ DRAIN_S = 1.0
 """For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
-
-
-def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
-    costs = [strategy.read.costs for strategy in strategies]
-    return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
 
 
 class SessionRun:
@@ -108,7 +102,7 @@ class SessionRun:
         self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
-        self._are_entries_over = self._has_failed = False
+        self._are_entries_over = self._has_failed = self._is_out_of_room = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
@@ -199,7 +193,7 @@ class SessionRun:
             self._books = self._followed_books(symbols)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
-        for line in markets_notes.defaults(plan.rules, _are_fees_stated(self._prepared.strategies)):
+        for line in markets_notes.defaults(plan.rules, files.are_fees_stated(self._prepared.strategies)):
             self._say(line.replace("instruments.yaml does not set", f"{self._venue.where} does not state"))
         self._say(f"session {session} ({'recovered, ' if killed else ''}epoch {self._journal.epoch})")
         for strategy in self._prepared.strategies:
@@ -251,7 +245,7 @@ class SessionRun:
         operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
         self._kills = KillSwitch(self._home, session, self._say)
         self._kills.look()
-        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
+        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries, self._flatten)
         self._crowd = Crowd(session, *self._holds.of("queue"))
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
@@ -375,7 +369,12 @@ class SessionRun:
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
         return SessionEnd(
-            self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
+            self._about["id"],
+            str(self.state),
+            found,
+            has_position,
+            self._is_interrupted,
+            self._has_failed or self._is_out_of_room,
         )
 
     def _abandon(self) -> SessionEnd:
@@ -450,6 +449,14 @@ class SessionRun:
         self._say(f"no more entries are taken: {why}")
         self._about["reason"] = why
         self._become(SessionState.ERROR)
+
+    def _flatten(self, why: str) -> None:
+        """Close positions and end, while that can still be written."""
+        self._is_out_of_room = True
+        self._about["reason"] = why
+        self._operator.end(keeps=False)
+        self._stop.set()
+        self._say(f"critical: {why}: positions are closed, and the session ends")
 
     def _stop_entries(self, why: str) -> None:
         """Take no entries for a while; exits go on."""

@@ -52,7 +52,7 @@ def refused_by(session, journal):
         operator.allow_entries()
         said.append(why)
 
-    return JournalWatch(journal, refuse_entries, allow_entries, refuse_entries), said
+    return JournalWatch(journal, refuse_entries, allow_entries, refuse_entries, said.append), said
 
 
 def submits_in(found):
