@@ -368,14 +368,10 @@ class SessionRun:
         self._about["state_hash"] = found
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
+        has_failed = self._has_failed or self._is_out_of_room
         return SessionEnd(
-            self._about["id"],
-            str(self.state),
-            found,
-            has_position,
-            self._is_interrupted,
-            self._has_failed or self._is_out_of_room,
-        )
+            self._about["id"], str(self.state), found, has_position, self._is_interrupted, has_failed
+        )  # fmt: skip
 
     def _abandon(self) -> SessionEnd:
         """End the process before the session has: who starts it again goes on ending it, as after a kill."""
