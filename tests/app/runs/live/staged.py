@@ -24,7 +24,7 @@ from tightloop.app.runs.live import files, live
 from tightloop.app.sandbox import control
 from tightloop.app.sandbox.markets.source import print_row, quote_row
 from tightloop.core.domain.enums import OrderKind, Side, TimeInForce, Trigger
-from tightloop.ports.execution import SubmitOrder
+from tightloop.ports.execution import CancelOrder, SubmitOrder
 from tightloop.ports.transport import HttpAnswer
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.journal import RecordKind, records
@@ -97,10 +97,10 @@ class StagedServer(TwinServer):
 class Stage:
     """A session of a file, and the world it is in. Give ``play`` a script: a coroutine that takes the stage."""
 
-    def __init__(self, file, market=None):
+    def __init__(self, file, market=None, wall_off_ns=0):
         self.file, self.market = file, market or StillMarket()
         self.server = StagedServer(self.market)
-        self.world = World(self.server, Faults(1), start_ns=self.market.start_ns)
+        self.world = World(self.server, Faults(1), wall_off_ns, start_ns=self.market.start_ns)
         self.home, self.said, self.machine, self.session = SimulatedHome(), [], None, None
         self.is_ending = False
 
@@ -119,7 +119,7 @@ class Stage:
             venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
             override="a test",
         )  # fmt: skip
-        options = replace(options, **changed)
+        options = self.options = replace(options, **changed)
 
         async def main(_):
             begun = live.life((self.file,), options, self._say, lambda _: None, self.machine)
@@ -180,6 +180,14 @@ class Stage:
         answer = self.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
         self.world.look()
         return answer
+
+    def cancel(self, client_id, *, is_conditional=True):
+        """Cancel an order as another process with the account's key does."""
+        assert self.send(CancelOrder(client_id, "BTCUSDT", is_conditional)).status == 200
+
+    async def another(self):
+        """Start the same session once more, on the same machine."""
+        return await live.life((self.file,), self.options, self._say, lambda _: None, self.machine)
 
     def fault(self, **body):
         """Arm a fault of the twin."""

@@ -204,6 +204,7 @@ class LiveRun(SessionRun):
     async def _begin(self) -> None:
         """Follow the account; the session runs once it is ready."""
         self._go_on_ending(gate_of(self._session.plan))
+        self._judge_clock()
         self._reports = ReportStream(
             self._client, self._clock, self._tasks, self._about["id"], self._sockets, self._say, self._account.frame,
             self._on_missed_reports, self._on_reports_gone,
@@ -265,10 +266,13 @@ class LiveRun(SessionRun):
         clock, was_off = self._client.clock, self._is_clock_off
         skew_s = abs(clock.offset_ns(self._clock.now_ns())) * 1e-9 if clock.speed == 1.0 else 0.0
         self._is_clock_off = skew_s > SKEW_MAX_S
-        if self._is_clock_off:
-            self._become_ready(False, f"the clock is {skew_s:.1f} s off the venue's")
+        why = f"the clock is {skew_s:.1f} s off the venue's"
+        if self._is_clock_off and not self._is_ready and not was_off:
+            self._say(f"critical: not ready: {why}")
+        elif self._is_clock_off:
+            self._become_ready(False, why)
         elif skew_s > SKEW_TOLD_S and not was_off:
-            self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
+            self._say(f"warning: {why}")
 
     # Requests
 
