@@ -10,6 +10,7 @@ import json
 import pytest
 from tests.app.runs.live.pushed import has_stop, is_flat, written
 from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
+from tests.app.runs.live.test_scenarios_live import a_class
 from tests.app.runs.live.trading import keys
 
 from sim.virtual.machine import SECOND_NS
@@ -20,6 +21,16 @@ from tightloop.runtime.session.desk.ids import decode
 from tightloop.runtime.session.driver.operator import OperatorRequest
 
 HIGH = 63_000.0
+EAGER = """
+class Eager:
+    def on_start(self, view):
+        view.set_timer(4)
+
+    def on_timer(self, view):
+        view.set_timer(4)
+        if view.position() == 0.0:
+            view.buy(notional=500, stop_loss_pct=5)
+"""
 NOTHING = HttpAnswer(503, {}, b"{}")
 
 
@@ -150,9 +161,9 @@ def test_after_a_wake_that_came_late_until_the_account_was_compared(tmp_path):
         market.prices["BTCUSDT"] = HIGH
         stage.server.answers = {"GET positionRisk": NOTHING}
         stage.world.machine.sleep(30 * SECOND_NS)
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(12.0)
         assert any(" late: " in line for line in stage.said)
-        await held(stage, market)
+        assert entries(stage) == []
         stage.server.answers = {}
         await let_in(stage)
 
@@ -230,19 +241,19 @@ def test_while_the_account_holds_what_is_not_ours_on_the_symbol(tmp_path):
 
 
 def test_while_an_order_of_the_symbol_is_unknown(tmp_path):
-    market = StillMarket()
+    file = a_class(tmp_path, "Eager", EAGER, ["binance:BTCUSDT-perp"])
 
     async def script(stage):
-        await stage.ready()
         stage.server.answers = {"POST order": UNKNOWN, "GET order": UNKNOWN}
-        market.prices["BTCUSDT"] = HIGH
         await stage.until(lambda shown: shown["unknown"])
-        await held(stage, market, 15.0)
+        assert len(entries(stage)) == 1
+        await asyncio.sleep(20.0)
+        assert len(entries(stage)) == 1
+        assert {row["reason"] for row in stage.view()["refused"]} == {"unknown_outcome"}
         stage.server.answers = {}
         await let_in(stage, 60.0)
-        assert len(entries(stage)) >= 2
 
-    Stage(written(tmp_path), market).play(script)
+    Stage(file).play(script)
 
 
 def test_of_two_processes_of_an_account_one_runs_and_lives_are_told_apart_by_their_epoch(tmp_path):
