@@ -21,7 +21,7 @@ from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
 from tightloop.app.runs.live.account.asking import Asking
 from tightloop.app.runs.live.account.client import AccountClient, credentials_of
-from tightloop.app.runs.live.account.refusals import raise_any
+from tightloop.app.runs.live.account.start_refusals import raise_any
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine, loop_factory

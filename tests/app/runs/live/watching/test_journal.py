@@ -52,7 +52,7 @@ def refused_by(session, journal):
         operator.allow_entries()
         said.append(why)
 
-    # That it ends with half of the reserve left is of a session with positions at a venue (gates/test_disk.py).
+    # That it ends with half of the reserve left is of a session with positions at a venue (gates/test_full_disk.py).
     return JournalWatch(journal, refuse_entries, allow_entries, refuse_entries, lambda _: None), said
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tightloop.app.runs.live.account import starting
 from tightloop.app.runs.live.account.client import AccountClient
-from tightloop.app.runs.live.account.refusals import Gravity, Refusal
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import ChosenVenue, patiently
 from tightloop.model.errors import Problem
@@ -35,16 +35,16 @@ class Asking:
 
     async def refusals(
         self, strategies: Sequence[Strategy], leverages: Mapping[str, int], *, is_new: bool
-    ) -> list[Refusal]:
+    ) -> list[StartRefusal]:
         """Return all for which the account may not be traded; ``is_new``: its capital has to be free."""
 
-        async def find(client: AccountClient) -> list[Refusal]:
+        async def find(client: AccountClient) -> list[StartRefusal]:
             found = await client.mode_refusals() + await client.symbol_refusals(leverages)
             return found + (await self._of_capital(client, strategies) if is_new else [])
 
         return await self._ask(find)
 
-    async def _of_capital(self, client: AccountClient, strategies: Sequence[Strategy]) -> list[Refusal]:
+    async def _of_capital(self, client: AccountClient, strategies: Sequence[Strategy]) -> list[StartRefusal]:
         """Return the refusal of capital that is not free, with what binds the account's money."""
         available = await client.available(starting.settle_asset_of(strategies))
         capital = starting.capital_of(strategies)
@@ -58,7 +58,7 @@ class Asking:
             message = f"{message}, beside what binds {named}, which no session of now has opened"
             remedy = f"{remedy}, or close what is held at the venue: a session leaves it, its stop and its target alone"
         file, line = strategies[0].place(("capital",))
-        return [Refusal(Gravity.CAPITAL, Problem(str(file), line, "capital", message, remedy))]
+        return [StartRefusal(Gravity.CAPITAL, Problem(str(file), line, "capital", message, remedy))]
 
     async def set_up(self, leverages: Mapping[str, int]) -> None:
         """Set margin and leverage of the account's symbols."""

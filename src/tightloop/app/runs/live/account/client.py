@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tightloop.adapters.venues._shared.budget import Budget
-from tightloop.app.runs.live.account.refusals import Gravity, Refusal, of_account
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal, of_account
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports import execution as ex
 from tightloop.ports.transport import HttpAnswer, HttpCall, Transport
@@ -114,7 +114,7 @@ class AccountClient:
         reports, _ = await self.ask(ex.ReadAccountMode("account"))
         return next(str(one.value) for one in reports if isinstance(one, ex.AccountMode) and one.name == "account")
 
-    async def mode_refusals(self) -> list[Refusal]:
+    async def mode_refusals(self) -> list[StartRefusal]:
         """Return in what account and key are set up otherwise than a session needs it."""
         found = []
         for part in self.dialect.account_parts:
@@ -132,7 +132,7 @@ class AccountClient:
         reports, _ = await self.ask(ex.ReadWallet())
         return sum((one.available for one in reports if isinstance(one, ex.WalletReport) and one.asset == asset), 0.0)
 
-    async def symbol_refusals(self, leverages: Mapping[str, int]) -> list[Refusal]:
+    async def symbol_refusals(self, leverages: Mapping[str, int]) -> list[StartRefusal]:
         """Return which symbols need another margin or leverage, and have a position or orders that forbid it."""
         modes = await self._symbol_modes()
         wrong = [symbol for symbol in leverages if modes[symbol] != (True, leverages[symbol])]

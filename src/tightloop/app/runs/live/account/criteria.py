@@ -7,7 +7,7 @@ from typing import Any
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import files
-from tightloop.app.runs.live.account.refusals import Gravity, Refusal
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.settings import read_settings
 from tightloop.core.domain.enums import RowKind
@@ -21,7 +21,7 @@ GAP_NS = 60 * 10**9
 _STAMP = 5 * 8
 
 
-def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -> list[Refusal]:
+def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -> list[StartRefusal]:
     """Return the refusal of strategies that have not run on paper as long as the criteria say. Raises InputError."""
     if override is not None:
         return []
@@ -44,7 +44,7 @@ def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -
         return []
     message = f"the same files at {venue}: {', '.join(problems)}"
     remedy = "run `tightloop paper` longer, or say why not with --override-paper REASON"
-    return [Refusal(Gravity.PAPER, Problem("paper criteria", None, "", message, remedy))]
+    return [StartRefusal(Gravity.PAPER, Problem("paper criteria", None, "", message, remedy))]
 
 
 def _ran_ns(home: Home, about: Mapping[str, Any]) -> int:

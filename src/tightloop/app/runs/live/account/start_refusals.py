@@ -25,7 +25,7 @@ _NOT_OF_VENUE = (Gravity.KILL_SWITCH, Gravity.CAPITAL, Gravity.PAPER)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class StartRefusal:
     """One reason not to start."""
 
     gravity: Gravity
@@ -35,28 +35,28 @@ class Refusal:
 class StartRefused(InputError):
     """A session may not start. Exit code 4 where the account or its key has to change, else 2."""
 
-    def __init__(self, refusals: Iterable[Refusal]) -> None:
+    def __init__(self, refusals: Iterable[StartRefusal]) -> None:
         found = sorted(refusals, key=lambda one: one.gravity)
         super().__init__(*(one.problem for one in found))
         self.exit_code = 2 if all(one.gravity in _NOT_OF_VENUE for one in found) else 4
 
 
-def of_account(gravity: Gravity, message: str, remedy: str) -> Refusal:
+def of_account(gravity: Gravity, message: str, remedy: str) -> StartRefusal:
     """Return a refusal of the account as it is at the venue."""
-    return Refusal(gravity, Problem(OF_ACCOUNT, None, "", message, remedy))
+    return StartRefusal(gravity, Problem(OF_ACCOUNT, None, "", message, remedy))
 
 
-def raise_any(home: Home, found: list[Refusal]) -> None:
+def raise_any(home: Home, found: list[StartRefusal]) -> None:
     """Raise StartRefused for what was found, with the kill switch if it is engaged: alone it refuses no start."""
     if found:
         raise StartRefused([*found, *_of_kill_switch(home)])
 
 
-def _of_kill_switch(home: Home) -> list[Refusal]:
+def _of_kill_switch(home: Home) -> list[StartRefusal]:
     remedy = "`tightloop session rearm --by NAME` lifts it"
     try:
         scopes = home.kills()
     except InputError as error:
-        return [Refusal(Gravity.KILL_SWITCH, problem) for problem in error.problems]
+        return [StartRefusal(Gravity.KILL_SWITCH, problem) for problem in error.problems]
     message = f"is engaged ({', '.join(scopes)}): no entry would be taken"
-    return [Refusal(Gravity.KILL_SWITCH, Problem("the kill switch", None, "", message, remedy))] if scopes else []
+    return [StartRefusal(Gravity.KILL_SWITCH, Problem("the kill switch", None, "", message, remedy))] if scopes else []

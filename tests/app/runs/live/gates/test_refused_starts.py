@@ -5,7 +5,7 @@ from tests.app.runs.live.pushed import has_stop, written
 from tests.app.runs.live.staged import Stage, StillMarket
 from tests.app.runs.live.trading import keys
 
-from tightloop.app.runs.live.account.refusals import StartRefused
+from tightloop.app.runs.live.account.start_refusals import StartRefused
 from tightloop.app.sandbox import control
 
 
