@@ -8,6 +8,11 @@ from tests.app.runs.live.pushed import has_stop, written
 from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
 from tests.app.runs.live.trading import keys
 
+from tightloop.app.runs.live import desks, files
+from tightloop.app.runs.strategies import load_strategies
+from tightloop.runtime.session.journal import events
+from tightloop.runtime.session.read_model.records import SessionRecords
+
 UNANSWERED = ("POST order", "GET order", "GET algoOrder", "DELETE algoOrder")
 
 
@@ -65,3 +70,38 @@ def test_one_signal_ends_a_session_whose_venue_answers(tmp_path):
         assert not any("the end waits" in line for line in stage.said)
 
     Stage(written(tmp_path), market).play(script, keeps=False)
+
+
+def test_what_came_to_nothing_because_of_an_end_is_not_put_down_to_the_kill_switch(tmp_path):
+    both = ('"binance:BTCUSDT-perp"', '"binance:BTCUSDT-perp", "binance:ETHUSDT-perp"')
+    market = StillMarket()
+    market.prices.update(BTCUSDT=3_000.0, ETHUSDT=3_000.0)
+    stage = Stage(written(tmp_path, both, ("> 62000", "> 3100"), ('"< 58500"', '"< 1"')), market)
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["ETHUSDT"] = 3_200.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        stage.server.answers = dict.fromkeys(UNANSWERED, UNKNOWN)
+        stage.machine.signal(signal.SIGTERM)
+        await asyncio.sleep(2.0)
+        market.prices["BTCUSDT"] = 3_200.0
+        shown = await stage.until(lambda shown: shown["refused"])
+        assert {row["reason"] for row in shown["refused"]} == {"session_ends"}
+        assert not any(row["killed"] for row in shown["instances"])
+        assert signals(stage) == {"session_ends"}
+        stage.home.engage("all")
+        await asyncio.sleep(5.0)
+        assert all(row["killed"] for row in stage.view()["instances"])
+
+    stage.play(script, keeps=False)
+
+
+def signals(stage):
+    """Return why signals came to nothing, as the read model has it."""
+    (about,) = stage.home.sessions()
+    disk = stage.home.disks[about["id"]]
+    plan = files.plan_of(load_strategies([stage.file]), about)
+    fold = SessionRecords(plan, about["id"], 0, lambda epoch: desks.begin(plan, about, epoch))
+    rows = [row for record, event in events(disk, files.JOURNAL) for row in fold.take(record, event)]
+    return {row.values["reason"] for row in rows if row.table == "signals" and row.values["event"] == "suppressed"}
