@@ -102,7 +102,7 @@ class Stage:
         self.server = StagedServer(self.market)
         self.world = World(self.server, Faults(1), wall_off_ns, start_ns=self.market.start_ns)
         self.home, self.said, self.machine, self.session = SimulatedHome(), [], None, None
-        self.is_ending = False
+        self.is_ending, self.segments = False, SegmentSizes(262_144, 1_048_576, 65_536)
 
     def play(self, script, limit_s=3_600.0, **changed):
         """Run the session until the script is done, then end the process as kill -9 does.
@@ -114,7 +114,7 @@ class Stage:
         for disk in self.home.disks.values():
             disk.kill()
         self.is_ending = False
-        self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
+        self.machine = SimulatedMachine(life, self.home, self.segments)
         options = live.LiveOptions(
             venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
             override="a test",

@@ -149,6 +149,7 @@ class Journal:
                 said = json.loads(record.payload)
                 last_epoch, layout = int(said["epoch"]), str(said["layout"])
         header = _header_of(scan, folder)
+        last_epoch = max(last_epoch, header.epoch)  # the records of a reduced journal may be gone
         facts.check_layout(header.layout, layout)
         if self.epoch == NEXT_EPOCH:
             self.epoch = last_epoch + 1
