@@ -6,7 +6,10 @@ is the script's as well. All of the session is what a user runs, from the first 
 
 import asyncio
 import json
+import math
+from dataclasses import replace
 from itertools import count
+from urllib.parse import urlsplit
 
 from tests.runtime.session.simulated_disk import Stopped
 
@@ -16,12 +19,16 @@ from sim.live.market import listing_of
 from sim.virtual.faults import Faults
 from sim.virtual.lives import Life
 from sim.virtual.machine import SECOND_NS, START_NS
-from sim.virtual.twin import TwinServer
+from sim.virtual.twin import KEY, SECRET, TwinServer
 from sim.virtual.world import World
+from tightloop.adapters import venues
 from tightloop.app.runs.live import files, live
 from tightloop.app.sandbox import control
 from tightloop.app.sandbox.markets.source import print_row, quote_row
+from tightloop.core.domain.enums import OrderKind, Side, TimeInForce, Trigger
+from tightloop.ports.execution import CancelOrder, SubmitOrder
 from tightloop.ports.transport import HttpAnswer
+from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.journal import RecordKind, records
 from tightloop.runtime.session.journal.layout import SegmentSizes
 
@@ -66,12 +73,14 @@ class StillMarket:
 class StagedServer(TwinServer):
     """The twin. ``answers``: by endpoint ("POST order"), what is answered instead; ``is_executed``: though it is done.
 
-    ``is_telling``: whether the private stream brings anything; ``is_there``: whether anything arrives at all.
+    ``is_telling``: whether the private stream brings anything; ``is_there``: whether anything arrives at all;
+    ``is_left_out``: whether a frame is lost, by its text.
     """
 
     def __init__(self, market):
         super().__init__(market, 1)
         self.answers, self.is_executed, self.is_telling, self.is_there = {}, False, True, True
+        self.is_left_out = lambda _: False
         self.calls = []
 
     def respond(self, method, path, query, headers, body, now_ns):
@@ -84,7 +93,7 @@ class StagedServer(TwinServer):
         return self.answers[endpoint]
 
     def frames(self, now_ns):
-        found = super().frames(now_ns)
+        found = [(line, text) for line, text in super().frames(now_ns) if not self.is_left_out(text)]
         if not self.is_there:
             return []
         return found if self.is_telling else [(line, text) for line, text in found if line.key is None]
@@ -93,25 +102,39 @@ class StagedServer(TwinServer):
 class Stage:
     """A session of a file, and the world it is in. Give ``play`` a script: a coroutine that takes the stage."""
 
-    def __init__(self, file, market=None):
+    def __init__(self, file, market=None, wall_off_ns=0):
         self.file, self.market = file, market or StillMarket()
         self.server = StagedServer(self.market)
-        self.world = World(self.server, Faults(1), start_ns=self.market.start_ns)
-        self.home, self.said, self.machine = SimulatedHome(), [], None
+        self.world = World(self.server, Faults(1), wall_off_ns, start_ns=self.market.start_ns)
+        self.home, self.said, self.machine, self.session = SimulatedHome(), [], None, None
+        self.is_ending, self.segments = False, SegmentSizes(262_144, 1_048_576, 65_536)
 
-    def play(self, script, limit_s=3_600.0):
-        """Run the session until the script is done, then end the process as kill -9 does."""
+    def play(self, script, limit_s=3_600.0, **changed):
+        """Run the session until the script is done, then end the process as kill -9 does.
+
+        ``changed``: options of the session. A second play is the next process on the same home and account.
+        """
         life = Life(self.world)
-        self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
+        self.home.die()
+        for disk in self.home.disks.values():
+            disk.kill()
+        self.is_ending = False
+        self.machine = SimulatedMachine(life, self.home, self.segments)
+        options = live.LiveOptions(
+            venue="binance-usdm", url=URL, home=self.home.root, instruments=(), account=None, for_s=None, login="main",
+            override="a test",
+        )  # fmt: skip
+        options = self.options = replace(options, **changed)
 
         async def main(_):
-            begun = live.life((self.file,), OPTIONS, self._say, lambda _: None, self.machine)
-            session = asyncio.get_running_loop().create_task(begun)
+            begun = live.life((self.file,), options, self._say, lambda _: None, self.machine)
+            self.session = asyncio.get_running_loop().create_task(begun)
             played = asyncio.get_running_loop().create_task(script(self))
-            done, _ = await asyncio.wait((session, played), return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
-            assert played in done, self.said
+            done, _ = await asyncio.wait((self.session, played), return_when=asyncio.FIRST_COMPLETED)
+            if played not in done and not self.is_ending:
+                self.session.result()
+                raise AssertionError(["the session ended", self.said])
+            await played
 
         try:
             life.run(main, limit_s)
@@ -139,6 +162,18 @@ class Stage:
         self._die(life)
         assert over.is_killed, self.said
 
+    async def ended(self, within_s=60.0):
+        """Return how the session ended, once it has."""
+        self.is_ending = True
+        done, _ = await asyncio.wait((self.session,), timeout=within_s)
+        assert done, self.said
+        return self.session.result()
+
+    @property
+    def run(self):
+        """The session that runs: a SessionRun."""
+        return self.machine.show.__self__
+
     def _say(self, text):
         self.said.append(f"{self.world.now_s:.3f} {text}")
 
@@ -159,6 +194,31 @@ class Stage:
         """Return what the session sent to the venue: its ASK records."""
         return [json.loads(one.payload) for one in records(self.disk, files.JOURNAL) if one.kind == RecordKind.ASK]
 
+    def order(self, client_id, *, kind=OrderKind.MARKET, side=Side.BUY, qty=0.01, **fields):
+        """Send an order as another process with the account's key does; return the answer."""
+        wanted = SubmitOrder(
+            client_id, "BTCUSDT", side, kind, TimeInForce.GTC, qty, math.nan, math.nan, Trigger.LAST, False, False, 0
+        )  # fmt: skip
+        return self.send(replace(wanted, **fields))
+
+    def send(self, request):
+        """Send a request as another process with the account's key does; return the answer."""
+        dialect, _ = venues.load("binance-usdm", URL)
+        now_ns = self.world.machine.true_ns()
+        call = dialect.encode(request, now_ns // 1_000_000, Credentials(KEY, SECRET))
+        parts = urlsplit(call.url)
+        answer = self.server.respond(call.method, parts.path, parts.query, call.headers, call.body, now_ns)
+        self.world.look()
+        return answer
+
+    def cancel(self, client_id, *, is_conditional=True):
+        """Cancel an order as another process with the account's key does."""
+        assert self.send(CancelOrder(client_id, "BTCUSDT", is_conditional)).status == 200
+
+    async def another(self):
+        """Start the same session once more, on the same machine."""
+        return await live.life((self.file,), self.options, self._say, lambda _: None, self.machine)
+
     def fault(self, **body):
         """Arm a fault of the twin."""
         control.fault(self.server.venue, body)
@@ -171,7 +231,7 @@ class Stage:
             if seen and is_reached(seen):
                 return seen
             await asyncio.sleep(0.05)
-        raise AssertionError([self.view(), self.said])
+        raise AssertionError([self.said[-40:], self.view()])
 
     async def called(self, endpoint):
         """Wait until a request has arrived from now on."""

@@ -215,6 +215,14 @@ def test_fills_of_ours_go_to_the_desk_and_explain_a_position_that_is_gone() -> N
     assert second.reports == (), "once"
 
 
+def test_a_fill_that_is_ours_by_its_order_s_name_alone_goes_to_the_desk_with_that_name() -> None:
+    one, of_venue = name(), fill("t1", -1.0)
+    listed = order(one, venue_order_id=of_venue.venue_order_id, state=OrderState.FILLED)
+    there = venue(fills={BTC: (of_venue,)}, history={BTC: (listed,)})
+    first, _ = twice(view(LONG, known(one, is_open=True)), there)
+    assert first.reports == (replace(of_venue, client_id=one),)
+
+
 @pytest.mark.parametrize(
     ("mark", "origin"),
     [

@@ -181,6 +181,22 @@ def killed(home: Home, key: str) -> dict[str, Any] | None:
     return open_ones[-1] if open_ones else None
 
 
+def are_fees_stated(strategies: Sequence[Strategy]) -> bool:
+    """Return whether strategies state the fees they pay."""
+    costs = [strategy.read.costs for strategy in strategies]
+    return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
+
+
+def is_any_open(home: Home, prepared: Prepared, venue: str, kind: str) -> bool:
+    """Return whether a session of these files at a venue was not stopped, on whichever account."""
+    hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
+    return any(
+        (about["mode"], about["venue"], sorted(about["config_hash"])) == (kind, venue, hashes)
+        for about in home.sessions()
+        if about["state"] != SessionState.STOPPED
+    )
+
+
 def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """Read the strategies of a session from its folder."""
     folder = home.folder(about["id"]) / "strategies"

@@ -97,6 +97,8 @@ class AccountFold:
             listed = desk.state.listed[given.number]
             listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
             outputs = desk.on_listed(given.number, listed, now_ns)
+        elif kind == InputKind.LIMITED:
+            outputs = desk.on_limited(given.number, now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)
@@ -135,6 +137,8 @@ class AccountFold:
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
         if compared.doubts:
             parts.append(self.desk.on_doubt(compared.doubts, now_ns))
+        if compared.trades:
+            parts.append(self.desk.on_found(compared.trades, now_ns))
         return joined([*parts, Outputs(answers=compared.answers)])
 
     def _reports(self, frame: bytes) -> tuple[ex.Report, ...]:

@@ -8,7 +8,7 @@ from tightloop.core.domain.enums import Correction, InstanceState, Section, Warn
 from tightloop.core.domain.types import Record
 from tightloop.model.signal.conditions import Condition
 from tightloop.ports.read_model import TableRow, Value
-from tightloop.runtime.results.reasons import REASONS, VERDICTS
+from tightloop.runtime.results.reasons import REASONS, VERDICTS, refusal_of
 from tightloop.runtime.session.read_model.rows import PlanNames, real
 
 CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
@@ -27,6 +27,8 @@ class TellingRows:
         self._names = names
         self._signal: dict[str, Value] = {}  # the last one, which its conditions follow
         self._place = 0
+        self.is_ending = False
+        """Whether the session ends without positions, and no kill switch is engaged."""
 
     def section(self, row: Record, seq: int, n: int) -> TableRow:
         """Return the signal of a SECTION row."""
@@ -40,7 +42,8 @@ class TellingRows:
         }  # fmt: skip
         return TableRow("signals", {
             **self._signal, "ts": int(row["ts_ns"]), "strategy": known["strategy"], "instrument": known["instrument"],
-            "event": "suppressed" if is_suppressed else "fired", "reason": REASONS.get(reason),
+            "event": "suppressed" if is_suppressed else "fired",
+            "reason": refusal_of(reason, is_ending=self.is_ending),
             "price": real(row["price"]), "confidence": None,
         })  # fmt: skip
 

@@ -78,7 +78,7 @@ def _feed(this: Comparison, fill: FillReport) -> bool:
     if not _is_ours(this, fill) or key in this.keys:
         return False
     this.keys.append(key)
-    this.reports.append(fill)
+    this.reports.append(replace(fill, client_id=this.name_of(fill)))  # the desk may not know the venue's id of it yet
     return True
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tightloop.adapters.venues._shared.budget import Budget
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal, of_account
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports import execution as ex
 from tightloop.ports.transport import HttpAnswer, HttpCall, Transport
@@ -16,14 +17,25 @@ from tightloop.runtime.session.market.feed import CALL_TIMEOUT_S, VenueRefused
 MAIN = "main"
 SAMPLE_APART_S = 0.06
 _MS = 1_000_000
-_FLAGS: Mapping[str, tuple[bool, str, str]] = {
-    "hedge_mode": (False, "holds two positions a symbol (hedge mode)", "switch to one-way mode at the venue"),
-    "multi_assets": (False, "counts several assets as margin", "switch to single-asset mode at the venue"),
-    "fee_burn": (False, "pays fees in another asset", "switch off the payment of fees in that asset"),
-    "portfolio_margin": (False, "is one of portfolio margin", "use an account without portfolio margin"),
-    "withdrawals": (False, "may be withdrawn from with this key", "make a key that may read and trade, and no more"),
-    "futures": (True, "may not be traded with this key", "allow futures for the key"),
-}
+_FLAGS: Mapping[str, tuple[bool, Gravity, str, str]] = {
+    "withdrawals": (
+        False, Gravity.KEY, "may be withdrawn from with this key", "make a key that may read and trade, and no more"
+    ),
+    "futures": (True, Gravity.KEY, "may not be traded with this key", "allow futures for the key"),
+    "portfolio_margin": (
+        False, Gravity.ACCOUNT, "is one of portfolio margin", "use an account without portfolio margin"
+    ),
+    "hedge_mode": (
+        False, Gravity.ACCOUNT, "holds two positions a symbol (hedge mode)", "switch to one-way mode at the venue"
+    ),
+    "multi_assets": (
+        False, Gravity.ACCOUNT, "counts several assets as margin", "switch to single-asset mode at the venue"
+    ),
+    "fee_burn": (
+        False, Gravity.ACCOUNT, "pays fees in another asset", "switch off the payment of fees in that asset"
+    ),
+}  # fmt: skip
+"""By what the venue calls a setting: its value for a session, how grave another is, what that means, what to do."""
 
 
 class AccountRefused(TightloopError):
@@ -44,7 +56,10 @@ def credentials_of(venue: str, login: str) -> Credentials:
 
 @dataclass(slots=True)
 class AccountClient:
-    """Asks about one account, by the venue's clock, and no more often than the venue allows."""
+    """Asks about one account, by the venue's clock, and no more often than the venue allows.
+
+    ``on_limited``: called with the s for which the venue wants no more questions.
+    """
 
     dialect: VenueDialect
     transport: Transport
@@ -53,6 +68,7 @@ class AccountClient:
     clock: VenueClock = field(default_factory=VenueClock)
     shared: Budget | None = None
     """The budget of all that asks this venue in the process; None: this client alone."""
+    on_limited: Callable[[float], None] = lambda _retry_after_s: None
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +101,7 @@ class AccountClient:
         self.budget.learn(answer.headers, self.now_ns())
         if answer.status >= 400 and isinstance(found := self.dialect.decode(request, answer), ex.RateLimited):
             self.budget.stop(found.retry_after_s, self.now_ns())
+            self.on_limited(found.retry_after_s)
 
     def _call(self, request: ex.Request) -> HttpCall:
         now_ns = self.now_ns()
@@ -109,28 +126,46 @@ class AccountClient:
         reports, _ = await self.ask(ex.ReadAccountMode("account"))
         return next(str(one.value) for one in reports if isinstance(one, ex.AccountMode) and one.name == "account")
 
-    async def check_modes(self) -> None:
-        """Refuse an account or a key that is set up otherwise than a session needs it. Raises AccountRefused."""
+    async def mode_refusals(self) -> list[StartRefusal]:
+        """Return in what account and key are set up otherwise than a session needs it."""
+        found = []
         for part in self.dialect.account_parts:
             if part in ("account", "symbols"):
                 continue
             for one in (await self.ask(ex.ReadAccountMode(part)))[0]:
                 if isinstance(one, ex.AccountMode) and one.name in _FLAGS:
-                    wanted, what, remedy = _FLAGS[one.name]
+                    wanted, gravity, what, remedy = _FLAGS[one.name]
                     if one.value != wanted:
-                        raise AccountRefused(f"the account {what}: {remedy}")
+                        found.append(of_account(gravity, what, remedy))
+        return found
 
     async def available(self, asset: str) -> float:
         """Return what of an asset is free for orders; NaN if the account has none."""
         reports, _ = await self.ask(ex.ReadWallet())
         return sum((one.available for one in reports if isinstance(one, ex.WalletReport) and one.asset == asset), 0.0)
 
-    async def set_up(self, leverages: Mapping[str, int]) -> None:
-        """Set isolated margin and leverage of symbols, where flat and without orders, and read both back."""
+    async def symbol_refusals(self, leverages: Mapping[str, int]) -> list[StartRefusal]:
+        """Return which symbols need another margin or leverage, and have a position or orders that forbid it."""
         modes = await self._symbol_modes()
         wrong = [symbol for symbol in leverages if modes[symbol] != (True, leverages[symbol])]
-        if wrong:
-            await self._refuse_in_use(wrong, modes, leverages)
+        used = await self._in_use() if wrong else {}
+        found = []
+        for symbol in wrong:
+            if symbol in used:
+                isolated, leverage = modes[symbol]
+                now = f"{'isolated' if isolated else 'cross'} margin with leverage {leverage}"
+                needs = f"isolated margin with leverage {leverages[symbol]}"
+                message = f"{symbol} has {now} and {used[symbol]}, and needs {needs}"
+                found.append(of_account(Gravity.SYMBOL, message, "close them, or change it at the venue"))
+        return found
+
+    async def set_up(self, leverages: Mapping[str, int]) -> None:
+        """Set isolated margin and leverage of symbols that are flat and without orders, and read both back.
+
+        Raises AccountRefused.
+        """
+        modes = await self._symbol_modes()
+        wrong = [symbol for symbol in leverages if modes[symbol] != (True, leverages[symbol])]
         for symbol in wrong:
             if not modes[symbol][0]:
                 await self.ask(ex.SetIsolatedMargin(symbol))
@@ -149,23 +184,18 @@ class AccountClient:
         isolated = {one.symbol: bool(one.value) for one in modes if one.name == "isolated"}
         return {one.symbol: (isolated[one.symbol], int(one.value)) for one in modes if one.name == "leverage"}
 
-    async def _refuse_in_use(
-        self, wrong: Sequence[str], modes: Mapping[str, tuple[bool, int]], leverages: Mapping[str, int]
-    ) -> None:
-        """Refuse to change a symbol that has a position or orders. Raises AccountRefused."""
+    async def _in_use(self) -> dict[str, str]:
+        """Return what keeps symbols from being set up otherwise: a position, or open orders."""
         used: dict[str, str] = {}
         for is_conditional in (False, True):
             for order in (await self.ask(ex.ListOpenOrders(is_conditional)))[0]:
                 if isinstance(order, ex.OrderReport):
                     used[order.symbol] = "open orders"
-        for held in (await self.ask(ex.ListPositions()))[0]:
-            if isinstance(held, ex.PositionReport) and held.qty != 0.0:
-                used[held.symbol] = "a position"
-        for symbol in wrong:
-            if symbol in used:
-                isolated, leverage = modes[symbol]
-                now = f"{'isolated' if isolated else 'cross'} margin with leverage {leverage}"
-                raise AccountRefused(
-                    f"{symbol} has {now} and {used[symbol]}, and needs isolated margin with leverage "
-                    f"{leverages[symbol]}: close them, or change it at the venue"
-                )
+        for held in await self.positions():
+            used[held.symbol] = "a position"
+        return used
+
+    async def positions(self) -> list[ex.PositionReport]:
+        """Return what the account holds."""
+        reports, _ = await self.ask(ex.ListPositions())
+        return [one for one in reports if isinstance(one, ex.PositionReport) and one.qty != 0.0]
