@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
+from tightloop.app.runs import live
 from tightloop.app.runs.live import control, desks, files
-from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.watching.kills import check_scope
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.runtime.session.account.recovery import AccountRepetition
@@ -15,9 +15,6 @@ from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
-
-AT_RISK = 5
-"""Exit code: something is left with a position."""
 
 
 def listed(root: Path) -> list[dict[str, Any]]:
@@ -179,4 +176,4 @@ def export(root: Path, session: str, out: Path) -> dict[str, Any]:
     """Write what a session received as a catalog."""
     home = Home(root)
     about = home.read_session(session)
-    return write_catalog(home, about, out)
+    return live.export.write_catalog(home, about, out)

@@ -19,6 +19,7 @@ from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.feeds import tape_room
+from tightloop.runtime.session import driver
 
 EQUITY_ROWS = 4_096
 _FIELDS = LOG_ROW.fields
@@ -113,3 +114,9 @@ def streams_of(plan: Plan) -> tuple[Rows, Ints]:
     for instrument, period_ns in plan.grids_ns.items():
         streams[instrument]["period_ns"] = period_ns
     return streams, np.zeros(2 * count + 2, np.int64)
+
+
+def fact_driver(plan: Plan, on_rows: TakeRows, *, has_venue: bool = True) -> FactDriver:
+    """Return the driver that a plan needs."""
+    kind = driver.facts_python.PythonFactDriver if plan.has_code else FactDriver
+    return kind(plan, on_rows, has_venue=has_venue)

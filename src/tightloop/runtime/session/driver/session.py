@@ -30,7 +30,7 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.driver.facts_python import fact_driver
+from tightloop.runtime.session.driver.facts import fact_driver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tightloop.app.runs.live.account import starting
-from tightloop.app.runs.live.account.client import AccountClient
+from tightloop.app.runs.live.account.client import AccountClient, together
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import ChosenVenue, patiently
 from tightloop.model.errors import InputError
@@ -19,6 +19,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Asking:
     """Questions before the session. ``clock``: the venue's, read with the first one and handed on to the session.
+
+    One sample of it is enough to sign by; ``set_up`` takes the others.
 
     Each raises VenueUnreachable, AccountRefused, InputError.
     """
@@ -45,8 +47,11 @@ class Asking:
         """Refuse an account in other modes than a session needs; set margin and leverage of its symbols."""
 
         async def check_and_set_up(client: AccountClient) -> None:
-            await client.check_modes()
-            await client.set_up(leverages)
+            async def in_turn() -> None:
+                await client.check_modes()
+                await client.set_up(leverages)
+
+            await together(in_turn(), client.set_clock())  # which waits between its samples
 
         await self._ask(check_and_set_up)
 
@@ -57,7 +62,7 @@ class Asking:
             async with self.machine.network() as transport:
                 client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock)
                 if not self.clock.has_samples:
-                    await client.set_clock()
+                    await client.read_clock()
                 return await what(client)
 
         return await patiently(ask_once, f"{self.venue.where} does not answer as it should")
