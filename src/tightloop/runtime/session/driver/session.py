@@ -128,8 +128,6 @@ class Session:
     def take_batch(self) -> int:
         """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
         intake = self.intake
-        if not len(intake):
-            return 0
         rows, _, first, count = batch = intake.batch()
         if count:
             try:
