@@ -1,10 +1,22 @@
 """What the bench of orders finds wrong at the end: orders that were lost, doubled or are nobody's."""
 
-import orders
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 ASKED = ["tl1", "tl2", "tl3"]
 SHOWN = {"wallet": 9_990.0, "positions": [], "fills": [{"symbol": "A", "trade_id": "7"}]}
+
+
+@pytest.fixture
+def orders(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benches"))
+    for name in ("orders", "children"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module("orders")
 
 
 def truth(names, **other):
@@ -12,7 +24,7 @@ def truth(names, **other):
     return {"orders": said, "fills": [{"symbol": "A", "trade_id": 7}], "wallet": 9_990.0, "positions": [], **other}
 
 
-def test_orders_that_are_there_once_are_well():
+def test_orders_that_are_there_once_are_well(orders):
     assert orders.differences(ASKED, truth(ASKED), SHOWN) == []
 
 
@@ -28,6 +40,6 @@ def test_orders_that_are_there_once_are_well():
         (ASKED, truth(ASKED, positions=[{"symbol": "A"}]), "left"),
     ],
 )
-def test_whatever_else_is_named(asked, there, word):
+def test_whatever_else_is_named(orders, asked, there, word):
     (wrong,) = orders.differences(asked, there, SHOWN)
     assert word in wrong

@@ -6,6 +6,7 @@ out, so that an answer can be read by the request it is to, and of each order wh
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
@@ -25,6 +26,7 @@ from tightloop.runtime.session.desk.records import Outputs, Reply, VenueAnswer, 
 
 FILLS = (EventKind.ORDER_FILLED, EventKind.FILL_FOUND)
 TRADES_KEPT = 10_000
+KEYS_KEPT = 4 * limits.FILL_KEYS_MAX
 _REQUESTS = {kind.__name__: kind for kind in get_args(ex.Request)}
 
 
@@ -60,8 +62,8 @@ class AccountFold:
         self.desk, self._dialect = desk, dialect
         self.requests: dict[int, ex.Request] = {}
         self.trades: deque[BookedTrade] = deque(maxlen=TRADES_KEPT)
-        self.keys: set[int] = set()
-        """Of fills, funding and corrections that were told to the step."""
+        self.keys: dict[int, None] = {}
+        """Of the last KEYS_KEPT fills, fundings and corrections that were told to the step, in their order."""
         self.agreed_ns = 0
         """The venue's time of the last comparison that agreed; 0: none did."""
         self.is_compared = False
@@ -107,11 +109,17 @@ class AccountFold:
             self.requests[ask.ask_id] = ask.request
         for answer in outputs.answers:
             if answer.fill_key:
-                self.keys.add(answer.fill_key)
+                self._know((answer.fill_key,))
             if answer.kind in FILLS:
                 self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
+
+    def _know(self, keys: Iterable[int]) -> None:
+        """Remember keys, and forget the oldest ones: venues tell of the last hours again, not of last week."""
+        self.keys.update(dict.fromkeys(keys))
+        while len(self.keys) > KEYS_KEPT:
+            del self.keys[next(iter(self.keys))]
 
     def _reply(self, given: AccountInput) -> Reply:
         """Read what became of a request."""
@@ -126,7 +134,7 @@ class AccountFold:
     def _take_compared(self, compared: Compared, now_ns: int) -> Outputs:
         """Take what a comparison led to: reports and doubts for the desk, then answers for the step."""
         self.is_compared = True
-        self.keys.update(compared.keys)
+        self._know(compared.keys)
         self.agreed_ns = compared.agreed_ns or self.agreed_ns
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
         if compared.doubts:
@@ -192,7 +200,7 @@ class AccountFold:
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
         trades = [astuple(one) for one in self.trades]
         said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
-                "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
+                "keys": list(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
         return json.dumps(said).encode()
 
     @classmethod
@@ -203,7 +211,7 @@ class AccountFold:
         for ask_id, name, request in said["requests"]:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
         fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
-        fold.keys.update(said["keys"])
+        fold._know(said["keys"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold
 
