@@ -13,7 +13,7 @@ from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports.execution import FillOrigin, FillReport, LookUpOrder
 from tightloop.ports.transport import HttpAnswer
 from tightloop.runtime.session.account import inputs
-from tightloop.runtime.session.account.fold import AccountFold
+from tightloop.runtime.session.account.fold import KEYS_KEPT, AccountFold
 from tightloop.runtime.session.account.inputs import AccountInput, Compared, InputKind
 from tightloop.runtime.session.desk.desk import Desk
 from tightloop.runtime.session.desk.records import VenueAnswer
@@ -139,3 +139,15 @@ def test_inputs_come_back_from_their_payloads_as_they_were():
     assert json.loads(inputs.Compared().packed()) is not None
     prices = inputs.prices_of(inputs.prices_body(1.0, 2.0, math.nan, 4.0))
     assert (prices["bid"], prices["ask"], prices["mark"], math.isnan(prices["last"])) == (1.0, 2.0, 4.0, True)
+
+
+def test_a_session_of_days_remembers_the_last_keys_in_their_order():
+    one = fold()
+    for first in range(1, 3 * KEYS_KEPT, 1_000):
+        given = Compared(keys=tuple(range(first, first + 1_000)))
+        one.apply(AccountInput(InputKind.COMPARED, START_NS, 0, given.packed()))
+    last = first + 999
+    assert list(one.keys) == list(range(last - KEYS_KEPT + 1, last + 1))
+    again = AccountFold.load(one.save(), DIALECT)
+    again.apply(AccountInput(InputKind.COMPARED, START_NS, 0, Compared(keys=(last + 1,)).packed()))
+    assert list(again.keys) == list(range(last - KEYS_KEPT + 2, last + 2))

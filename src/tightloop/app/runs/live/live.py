@@ -102,10 +102,7 @@ async def life(
         raise_any(home, criteria.refusals(home, prepared, venue.name, options.override))
     asking = Asking(venue, credentials, machine)
     account_name = await asking.account_name()
-    prepared = files.prepare(
-        names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
-        account_name=account_name,
-    )  # fmt: skip
+    prepared = files.named(prepared, venue, desks.KIND, account_name)
     found = home.take(prepared.lease)
     if not isinstance(found, Lease):
         raise SessionHeld(str(found["session"]), int(found["pid"]))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
+from tightloop.app.runs import live
 from tightloop.app.runs.live import control, desks, files
-from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.watching.kills import check_scope
 from tightloop.app.runs.live.watching.pacing import Pace
 from tightloop.app.runs.live.watching.trades import line_of
@@ -206,4 +206,4 @@ def export(root: Path, session: str, out: Path) -> dict[str, Any]:
     """Write what a session received as a catalog."""
     home = Home(root)
     about = home.read_session(session)
-    return write_catalog(home, about, out)
+    return live.export.write_catalog(home, about, out)

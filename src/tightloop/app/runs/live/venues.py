@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tightloop.adapters import venues
 from tightloop.adapters.venues import generic_ccxt
-from tightloop.adapters.venues._shared.http import check_url
+from tightloop.adapters.venues._shared.urls import check_url
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport

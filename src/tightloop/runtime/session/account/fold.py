@@ -6,6 +6,7 @@ out, so that an answer can be read by the request it is to, and of each order wh
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
@@ -25,6 +26,7 @@ from tightloop.runtime.session.desk.records import Outputs, Reply, VenueAnswer, 
 
 FILLS = (EventKind.ORDER_FILLED, EventKind.FILL_FOUND)
 TRADES_KEPT = 10_000
+KEYS_KEPT = 4 * limits.FILL_KEYS_MAX
 _REQUESTS = {kind.__name__: kind for kind in get_args(ex.Request)}
 
 
@@ -60,8 +62,8 @@ class AccountFold:
         self.desk, self._dialect = desk, dialect
         self.requests: dict[int, ex.Request] = {}
         self.trades: deque[BookedTrade] = deque(maxlen=TRADES_KEPT)
-        self.keys: set[int] = set()
-        """Of fills, funding and corrections that were told to the step."""
+        self.keys: dict[int, None] = {}
+        """Of the last KEYS_KEPT fills, fundings and corrections that were told to the step, in their order."""
         self.found: set[int] = set()
         """Of these, those of fills that a comparison found to be of no order of ours."""
         self.agreed_ns = 0
@@ -112,11 +114,19 @@ class AccountFold:
         outputs = replace(outputs, answers=tuple(map(self._told_once, outputs.answers)))
         for answer in outputs.answers:
             if answer.fill_key:
-                self.keys.add(answer.fill_key)
+                self._know((answer.fill_key,))
             if answer.kind in FILLS:
                 self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
+
+    def _know(self, keys: Iterable[int]) -> None:
+        """Remember keys, and forget the oldest ones: venues tell of the last hours again, not of last week."""
+        self.keys.update(dict.fromkeys(keys))
+        while len(self.keys) > KEYS_KEPT:
+            oldest = next(iter(self.keys))
+            del self.keys[oldest]
+            self.found.discard(oldest)
 
     def _reply(self, given: AccountInput) -> Reply:
         """Read what became of a request."""
@@ -131,7 +141,7 @@ class AccountFold:
     def _take_compared(self, compared: Compared, now_ns: int) -> Outputs:
         """Take what a comparison led to: reports and doubts for the desk, then answers for the step."""
         self.is_compared = True
-        self.keys.update(compared.keys)
+        self._know(compared.keys)
         self.found.update(one.fill_key for one in compared.answers if one.kind == EventKind.FILL_FOUND)
         self.agreed_ns = compared.agreed_ns or self.agreed_ns
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
@@ -217,7 +227,7 @@ class AccountFold:
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
         trades = [astuple(one) for one in self.trades]
         said = {
-            "desk": self.desk.save().decode(), "requests": out, "trades": trades, "keys": sorted(self.keys),
+            "desk": self.desk.save().decode(), "requests": out, "trades": trades, "keys": list(self.keys),
             "found": sorted(self.found), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared,
         }  # fmt: skip
         return json.dumps(said).encode()
@@ -230,7 +240,7 @@ class AccountFold:
         for ask_id, name, request in said["requests"]:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
         fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
-        fold.keys.update(said["keys"])
+        fold._know(said["keys"])
         fold.found.update(said["found"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold

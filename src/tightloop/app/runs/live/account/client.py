@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tightloop.adapters.venues._shared.budget import Budget
 from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal, of_account
@@ -14,6 +15,7 @@ from tightloop.ports.venue import Credentials, VenueDialect
 from tightloop.runtime.session.account.venue_clock import SAMPLES_KEPT, VenueClock
 from tightloop.runtime.session.market.feed import CALL_TIMEOUT_S, VenueRefused
 
+T = TypeVar("T")
 MAIN = "main"
 SAMPLE_APART_S = 0.06
 _MS = 1_000_000
@@ -52,6 +54,16 @@ def credentials_of(venue: str, login: str) -> Credentials:
         message = f"there is no key of login {login!r}"
         raise InputError.one("command line", None, "--login", message, f"set {name}_KEY and {name}_SECRET")
     return Credentials(key, secret, os.environ.get(f"{name}_PASSPHRASE", ""))
+
+
+async def together(*parts: Awaitable[T]) -> list[T]:
+    """Return what each part returns, in order; what the first one to fail raises, and the others are canceled."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 @dataclass(slots=True)
@@ -116,10 +128,15 @@ class AccountClient:
                 self.clock.take(sent_ns, received_ns, report.ts_ns)
 
     async def set_clock(self) -> None:
-        """Take as many samples as the clock keeps."""
-        for _ in range(SAMPLES_KEPT):
+        """Take as many samples as the clock keeps, apart in time, so that they tell its speed too."""
+        for _ in range(SAMPLES_KEPT - self.clock.sample_count):
+            if self.clock.has_samples:
+                await asyncio.sleep(SAMPLE_APART_S)
             await self.read_clock()
-            await asyncio.sleep(SAMPLE_APART_S)
+
+    async def _together(self, *requests: ex.Request) -> list[ex.Report]:
+        """Ask all at once; return the reports in the order of the requests. Raises as ``ask``."""
+        return [report for found, _ in await together(*map(self.ask, requests)) for report in found]
 
     async def account_name(self) -> str:
         """Return the venue's name of the account."""
@@ -128,15 +145,13 @@ class AccountClient:
 
     async def mode_refusals(self) -> list[StartRefusal]:
         """Return in what account and key are set up otherwise than a session needs it."""
+        parts = (part for part in self.dialect.account_parts if part not in ("account", "symbols"))
         found = []
-        for part in self.dialect.account_parts:
-            if part in ("account", "symbols"):
-                continue
-            for one in (await self.ask(ex.ReadAccountMode(part)))[0]:
-                if isinstance(one, ex.AccountMode) and one.name in _FLAGS:
-                    wanted, gravity, what, remedy = _FLAGS[one.name]
-                    if one.value != wanted:
-                        found.append(of_account(gravity, what, remedy))
+        for one in await self._together(*map(ex.ReadAccountMode, parts)):
+            if isinstance(one, ex.AccountMode) and one.name in _FLAGS:
+                wanted, gravity, what, remedy = _FLAGS[one.name]
+                if one.value != wanted:
+                    found.append(of_account(gravity, what, remedy))
         return found
 
     async def available(self, asset: str) -> float:
@@ -166,12 +181,10 @@ class AccountClient:
         """
         modes = await self._symbol_modes()
         wrong = [symbol for symbol in leverages if modes[symbol] != (True, leverages[symbol])]
-        for symbol in wrong:
-            if not modes[symbol][0]:
-                await self.ask(ex.SetIsolatedMargin(symbol))
-            if modes[symbol][1] != leverages[symbol]:
-                await self.ask(ex.SetLeverage(symbol, leverages[symbol]))
         if wrong:
+            await self._together(*(ex.SetIsolatedMargin(symbol) for symbol in wrong if not modes[symbol][0]))
+            changes = (symbol for symbol in wrong if modes[symbol][1] != leverages[symbol])
+            await self._together(*(ex.SetLeverage(symbol, leverages[symbol]) for symbol in changes))
             modes = await self._symbol_modes()
         for symbol, leverage in leverages.items():
             if modes[symbol] != (True, leverage):
@@ -187,12 +200,11 @@ class AccountClient:
     async def _in_use(self) -> dict[str, str]:
         """Return what keeps symbols from being set up otherwise: a position, or open orders."""
         used: dict[str, str] = {}
-        for is_conditional in (False, True):
-            for order in (await self.ask(ex.ListOpenOrders(is_conditional)))[0]:
-                if isinstance(order, ex.OrderReport):
-                    used[order.symbol] = "open orders"
-        for held in await self.positions():
-            used[held.symbol] = "a position"
+        for one in await self._together(ex.ListOpenOrders(False), ex.ListOpenOrders(True), ex.ListPositions()):
+            if isinstance(one, ex.OrderReport):
+                used[one.symbol] = "open orders"
+            elif isinstance(one, ex.PositionReport) and one.qty != 0.0:
+                used[one.symbol] = "a position"
         return used
 
     async def positions(self) -> list[ex.PositionReport]:
