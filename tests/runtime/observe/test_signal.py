@@ -13,9 +13,10 @@ from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
+from tightloop.model.signal.branches import tree_of, walk
 from tightloop.model.signal.conditions import Condition, conditions_of
 from tightloop.model.signal.plan import make_plan
-from tightloop.runtime.observe.signal import tree_of, walk, watch
+from tightloop.runtime.observe.signal import watch
 from tightloop.runtime.results.recorder import Recorder
 from tightloop.runtime.session import bars as bar_session
 from tightloop.runtime.session.loop import Loop

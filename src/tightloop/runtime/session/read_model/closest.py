@@ -18,10 +18,10 @@ from tightloop.core.domain.enums import InstanceState, Op, RowKind, Section
 from tightloop.core.domain.types import Record
 from tightloop.core.families._signal import sections as signal_sections
 from tightloop.core.rules import FALSE, TRUE, UNKNOWN
+from tightloop.model.signal.branches import tree_of, walk
 from tightloop.model.signal.plan import Plan
 from tightloop.model.times import SECOND_NS
 from tightloop.ports.read_model import TableRow
-from tightloop.runtime.observe.signal import tree_of, walk
 from tightloop.runtime.session.read_model.rows import real
 
 WRITTEN_EVERY_NS = 10 * SECOND_NS

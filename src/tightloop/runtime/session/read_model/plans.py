@@ -4,12 +4,12 @@ from typing import Any
 
 from tightloop.core.domain.enums import Op, Section
 from tightloop.core.indicators.contract import SOURCE
+from tightloop.model.signal.branches import Branch, tree_of, walk
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
-from tightloop.model.signal.units import PRICE, SECONDS, unit_of
 from tightloop.model.signal.variants import Variant
 from tightloop.model.times import SECOND_NS
-from tightloop.runtime.observe.signal import Branch, tree_of, walk
+from tightloop.model.units import PRICE, SECONDS, unit_of
 
 
 def layout_of(plan: Plan, strategy: int) -> dict[str, Any]:
