@@ -85,7 +85,9 @@ def old_segments(disk: Disk, folder: str, seq: int, current: int) -> list[int]:
 def base_record(disk: Disk, bases: str, name: str) -> bytes:
     """Return the payload of the record SNAPSHOT that has to be in the journal, synced, before segments go."""
     raw = disk.read(f"{bases}/{name}")
-    return json.dumps({"seq": unpack(raw).seq, "digest": _digest(raw), "base": name}).encode()
+    found = unpack(raw)
+    last_ns = int(json.loads(found.parts["said"])["last_ns"])
+    return json.dumps({"seq": found.seq, "digest": _digest(raw), "base": name, "last_ns": last_ns}).encode()
 
 
 def reduce_segments(disk: Disk, folder: str, numbers: Sequence[int], bases: str, name: str) -> None:

@@ -23,6 +23,10 @@ class ToldBars:
         self._names, self._timeframe, self.period_ns = names, timeframe, period_ns
         self._next_ns = [0] * len(names)
 
+    def resume(self, next_ns: list[int]) -> None:
+        """Restore when the next bar of each instrument opens; 0: it had none."""
+        self._next_ns = next_ns
+
     def take(self, fact: Record, seq: int) -> Iterator[TableRow]:
         """Yield the row of a BAR_CLOSED, after those of bars that there should have been and that are none."""
         at, open_ns = int(fact["instrument"]), int(fact["ts_event_ns"])
@@ -43,6 +47,11 @@ class MinuteBars:
         self._names = names
         self._bars = [[math.nan, -math.inf, math.inf, math.nan, 0.0] for _ in names]
         self._open_ns = 0
+        self._is_whole = True
+
+    def skip(self) -> None:
+        """Leave out the bars of the minute that runs: its beginning is not known."""
+        self._is_whole = False
 
     def take(self, facts: Rows) -> None:
         """Add the prints among facts, all of them of one minute."""
@@ -60,8 +69,11 @@ class MinuteBars:
 
     def close(self, seq: int) -> Iterator[TableRow]:
         """Yield the bars of the minute that is over; an instrument without a print has none."""
+        is_whole, self._is_whole = self._is_whole, True
         for at, bar in enumerate(self._bars):
-            if not math.isnan(bar[0]):
+            if not math.isnan(bar[0]) and not is_whole:
+                self._bars[at] = [math.nan, -math.inf, math.inf, math.nan, 0.0]
+            elif not math.isnan(bar[0]):
                 yield _bar_row(self._names[at], MADE_TIMEFRAME, self._open_ns, seq, "live", tuple(bar))
                 self._bars[at] = [math.nan, -math.inf, math.inf, math.nan, 0.0]
 

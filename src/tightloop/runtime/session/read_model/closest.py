@@ -145,12 +145,12 @@ class ClosestMoments:
                 yield from self._rows(section, seq)
 
     def _rows(self, section: SectionPart, seq: int) -> Iterator[TableRow]:
-        for at in np.flatnonzero(self._is_new[section.first : section.end]) + section.first:
+        for at in (np.flatnonzero(self._is_new[section.first : section.end]) + section.first).tolist():
             self._is_new[at] = False
             is_condition = at - section.first < section.condition_count
             yield TableRow("closest", {
                 "seq": seq, "instance": section.instance, "section": section.section.name,
-                "since_ts": section.since_ns, "place": int(at) - section.first, "signal_id": section.signal,
+                "since_ts": section.since_ns, "place": at - section.first, "signal_id": section.signal,
                 "value": real(self._value[at]), "threshold": real(self._threshold[at]),
                 "threshold_high": real(self._high[at]), "distance": real(self._distance[at]),
                 "at_ts": int(self._at_ns[at]), "others_met": int(self._others_met[at]),

@@ -52,14 +52,23 @@ class SessionRecords:
         self._names = PlanNames(plan, session)
         self._trading = TradingRows(self._names)
         self._telling = TellingRows(self._names)
-        self.standing = StateRows(self._names, self._trading, self._telling)
+        self.state_rows = StateRows(self._names, self._trading, self._telling)
         self.replica = None
         if repetition is not None:
-            self.replica = Replica(repetition, self._names, self.standing, made_ns, from_seq)
+            self.replica = Replica(repetition, self._names, self.state_rows, made_ns, from_seq)
         self._venue = None if begin is None else VenueNames(begin, self._trading)
         self._made_ns = made_ns
         self.last_ns: int | None = None
         self.epoch = 0
+
+    def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
+        """Begin the replica where its State was restored, before the first record that is stepped.
+
+        ``kept``: rows by table as they stood there or later; the newest of each variant in value_rows.
+        """
+        assert self.replica is not None, "there is a State to begin with"
+        self.state_rows.resume(self.replica.plan, kept)
+        self.replica.resume(kept)
 
     def take(self, record: JournalRecord, event: bytes) -> list[TableRow]:
         """Return the rows of a record, in the order in which they replace each other. Raises StepFailed."""
@@ -101,7 +110,7 @@ class SessionRecords:
                 "taker_rate": rules.taker_bps * 1e-4, "maker_rate": rules.maker_bps * 1e-4, "leverage_max": leverage,
                 "status": None,
             }  # fmt: skip
-            self.standing.instruments.append(instrument)
+            self.state_rows.instruments.append(instrument)
             found.append(TableRow("instruments", dict(instrument)))
         state = InstanceState.MONITORING.name
         count = len(names.strategies)

@@ -44,15 +44,15 @@ _MOVES = (int(RowKind.TRANSITION), int(RowKind.FILL))
 
 
 class Replica:
-    """Steps a session again. ``standing``: where its rows of positions, instances and instruments are kept.
+    """Steps a session again. ``state_rows``: where its rows of positions, instances and instruments are kept.
 
     ``from_seq``: the first record that is stepped; of those before only transitions matter.
     """
 
     def __init__(
-        self, repetition: Repetition, names: PlanNames, standing: StateRows, begun_ns: int, from_seq: int = 0
+        self, repetition: Repetition, names: PlanNames, state_rows: StateRows, begun_ns: int, from_seq: int = 0
     ) -> None:
-        self.repetition, self._names, self._standing = repetition, names, standing
+        self.repetition, self._names, self._state_rows = repetition, names, state_rows
         self._from_seq = from_seq
         plan = repetition.plan
         self.closest = ClosestMoments(plan, begun_ns)
@@ -64,6 +64,7 @@ class Replica:
         self._look_ns = 0
         """On ticks: before which fact to look next; 0: none came yet."""
         self.is_over = False
+        self._failure: NotRepeated | None = None
 
     @property
     def plan(self) -> Plan:
@@ -107,9 +108,22 @@ class Replica:
         elif len(self._pending) >= PENDING_MAX or record.kind == RecordKind.TICKED:
             self.run()
 
+    def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
+        """Begin at a State that was restored; ``kept`` as ``SessionRecords.resume`` has it."""
+        self.closest.resume([row for row in kept["closest"] if row["seq"] < self._from_seq])
+        self._values.resume(kept["value_rows"])
+        if self._made is not None:
+            self._made.skip()
+            self._look_ns = (self.repetition.last_ns // SECOND_NS + 1) * SECOND_NS
+        if self._told is not None:
+            bars = self.plan.states[0]["instruments"]["bar"][: len(self._names.instruments)]
+            self._told.resume([int(bar["close_ns"]) for bar in bars])
+
     def run(self) -> None:
         """Step what came since the last time. Raises NotRepeated, StepFailed."""
         pending, self._pending = self._pending, []
+        if self._failure is not None:
+            raise self._failure
         if not pending:
             return
         if self._made is not None:
@@ -118,6 +132,17 @@ class Replica:
         self.repetition.run(pending)
         if self.repetition.account is not None:
             self.repetition.account.commands.clear()
+
+    def is_stepped(self) -> bool:
+        """Step what came, and return whether State is that of now. Raises StepFailed."""
+        if self.is_over or self._failure is not None:
+            return False
+        try:
+            self.run()
+        except NotRepeated as error:
+            self._failure = error  # told of with the record at which it is found without anybody looking
+            return False
+        return True
 
     def _second(self, now_ns: int, seq: int) -> Iterator[TableRow]:
         """Yield what there is to say at the end of a second in which something came."""
@@ -154,7 +179,7 @@ class Replica:
         self.closest.look()
         yield from self._values.rows(ts_ns, seq, is_sparse=is_sparse)
         yield from self.closest.due(seq)
-        yield from self._standing.changes(self.plan, seq)
+        yield from self._state_rows.changes(self.plan, seq)
 
     def measure(self) -> None:
         """Compute the indicators that were not read since their ticks came."""
@@ -174,7 +199,7 @@ class Replica:
         if not np.isin(kinds, _MOVES).any():
             return
         self.run()
-        yield from self._standing.changes(self.plan, seq)
+        yield from self._state_rows.changes(self.plan, seq)
         if (kinds == int(RowKind.FILL)).any():
             yield self._equity(int(self.plan.states[0]["ts_ns"]), seq)
 
@@ -206,6 +231,12 @@ class ValueRows:
         self.owners, self._cells = owners, np.array(cells, np.int64)
         self._instruments = np.array(instruments, np.int64)
         self._last = np.full(len(owners), math.nan)
+
+    def resume(self, rows: list[dict[str, Any]]) -> None:
+        """Restore what was told last."""
+        for row in rows:
+            if (owner := (row["instance"], row["key"])) in self.owners:
+                self._last[self.owners.index(owner)] = math.nan if row["value"] is None else row["value"]
 
     def now(self) -> Any:
         """Return the values as they are, in the order of ``owners``; NaN where they are not known."""
