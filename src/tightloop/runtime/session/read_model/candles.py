@@ -50,7 +50,7 @@ class MinuteBars:
         self._is_whole = True
 
     def skip(self) -> None:
-        """Leave out the bars of the minute that runs: its beginning is not known."""
+        """Ignore the bars of the minute that runs: its beginning is not known."""
         self._is_whole = False
 
     def take(self, facts: Rows) -> None:
