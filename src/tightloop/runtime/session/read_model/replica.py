@@ -56,9 +56,11 @@ class Replica:
         self._from_seq = from_seq
         plan = repetition.plan
         self.closest = ClosestMoments(plan, begun_ns)
-        self._values = ValueRows(plan)
-        self._bars = None if plan.timeframe is None else TIMEFRAMES[plan.timeframe]
-        self._told = None if plan.timeframe is None else ToldBars(names.instruments, plan.timeframe, self._bars or 0)
+        self.values = ValueRows(plan)
+        self.instances = range(int(plan.states[0]["instance_count"]))
+        self.period_ns = 0 if plan.timeframe is None else TIMEFRAMES[plan.timeframe]
+        """Of the bars that are decided on; 0: on ticks."""
+        self._told = None if plan.timeframe is None else ToldBars(names.instruments, plan.timeframe, self.period_ns)
         self._made = None if plan.timeframe is not None else MinuteBars(names.instruments)
         self._pending: list[tuple[JournalRecord, bytes]] = []
         self._look_ns = 0
@@ -111,7 +113,7 @@ class Replica:
     def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
         """Begin at a State that was restored; ``kept`` as ``SessionRecords.resume`` has it."""
         self.closest.resume([row for row in kept["closest"] if row["seq"] < self._from_seq])
-        self._values.resume(kept["value_rows"])
+        self.values.resume(kept["value_rows"])
         if self._made is not None:
             self._made.skip()
             self._look_ns = (self.repetition.last_ns // SECOND_NS + 1) * SECOND_NS
@@ -167,7 +169,7 @@ class Replica:
         close_ns = int(fact["ts_event_ns"]) + self._told.period_ns
         if phase == Phase.RECORD:
             self.run()
-            yield from self._values.rows(close_ns, record.seq, int(fact["instrument"]))
+            yield from self.values.rows(close_ns, record.seq, int(fact["instrument"]))
         elif phase & Phase.DECIDE_ON_CLOSE:
             self.run()
             yield from self._look(close_ns, record.seq, is_sparse=False)
@@ -177,7 +179,7 @@ class Replica:
         """Yield values, nearest moments, and what else has changed."""
         self.measure()
         self.closest.look()
-        yield from self._values.rows(ts_ns, seq, is_sparse=is_sparse)
+        yield from self.values.rows(ts_ns, seq, is_sparse=is_sparse)
         yield from self.closest.due(seq)
         yield from self._state_rows.changes(self.plan, seq)
 

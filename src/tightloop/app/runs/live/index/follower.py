@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live.index.keeping import KeptSession
+from tightloop.app.runs.live.index.values import ValuesDoor
 from tightloop.model.errors import TightloopError
 from tightloop.ports.read_model import ReadModelMoved
 
@@ -91,7 +92,7 @@ class _Follower:
             self._say(text)
 
     async def end(self) -> None:
-        """Wait until the process has read the journal to its end; one that is not there is begun for it. Raises OSError."""
+        """Wait until the process has read the journal to its end; begin one if there is none. Raises OSError."""
         process = self._process
         if process is None or process.poll() is not None:
             process = self._begin()
@@ -126,6 +127,7 @@ def main(root: str, session: str) -> int:
 def _keep(home: Home, session: str, ended: threading.Event) -> bool:
     """Keep the rows until the session ends; return False if the process of an earlier life has still written some."""
     kept = KeptSession(home, session, is_running=True)
+    door = ValuesDoor(home.values_socket(session))
     try:
         while True:
             is_last = ended.is_set()
@@ -134,10 +136,12 @@ def _keep(home: Home, session: str, ended: threading.Event) -> bool:
                 pass
             if is_last:
                 return True
+            door.tell(kept.seq, kept.values)
             ended.wait(POLL_S)
     except ReadModelMoved:
         return ended.is_set()
     finally:
+        door.close()
         kept.close()
 
 

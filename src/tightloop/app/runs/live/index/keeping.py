@@ -12,6 +12,7 @@ import contextlib
 import json
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from tightloop.runtime.session.driver.session import StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import JournalFollower, JournalRecord, RecordKind
 from tightloop.runtime.session.journal.layout import segment_name
+from tightloop.runtime.session.read_model.live_values import LiveValue, LiveValues
 from tightloop.runtime.session.read_model.records import SessionRecords
-from tightloop.runtime.session.read_model.replica import Replica
 
 RECORDS_MAX = 2_000
 KEPT_WHOLE = ("equity", "closest")
@@ -94,6 +95,10 @@ class KeptSession:
         self._is_resumed = self._from_seq == 0
         made_ns = int(about["made_ns"])
         self._records = SessionRecords(plan, self._session, made_ns, begin, repetition, self._from_seq)
+        replica = self._records.replica
+        self.live = None
+        if replica is not None and self.is_running:
+            self.live = LiveValues(replica, [str(instrument) for instrument in plan.instruments])
         self._there = self._mark = self._index.mark(self._session)
         self._last: Mark | None = None
 
@@ -114,6 +119,8 @@ class KeptSession:
             self._begin_anew()  # the journal has lost what rows were made of
             return True
         batch = []
+        if self.live is not None:
+            self.live.note([event for record, event in records if record.kind == RecordKind.FACT])
         for record, event in records:
             try:
                 rows = self._taken(record, event)
@@ -188,16 +195,21 @@ class KeptSession:
             self._pruned_ns = now_ns
             self._index.prune(self._session, now_ns - self._keep_ns)
 
-    def flush(self) -> Replica | None:
-        """Step what has come, so that values are of now; return what has them, None if nothing is stepped."""
+    def values(self) -> Mapping[str, LiveValue]:
+        """Return the latest values, once all that has come was stepped; none while they are not known."""
         replica = self._records.replica
-        if replica is None or not self._is_resumed:
-            return None
+        if replica is None or self.live is None or not self._is_resumed:
+            return {}
         try:
-            return replica if replica.is_stepped() else None
+            return self.live.now() if replica.is_stepped() else {}
         except StepFailed as error:
             self._leave_out(error)
-            return None
+            return {}
+
+    @property
+    def seq(self) -> int:
+        """The last record that was read; -1: none."""
+        return -1 if self._last is None else self._last.seq
 
     def _write(self, batch: list[RecordRows]) -> None:
         assert self._last is not None, "rows are of records"
