@@ -10,6 +10,7 @@ asks the venue for rules and history, and drives it to its end. Its orders go to
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -51,6 +52,7 @@ from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
+from tightloop.runtime.session.journal.reduced_segments import reduced_events
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
@@ -174,7 +176,8 @@ class SessionRun:
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
-            self._answers = answers_in(records(disk, files.JOURNAL))
+            said = (record for record, _ in reduced_events(disk, files.JOURNAL))
+            self._answers = answers_in(itertools.chain(said, records(disk, files.JOURNAL)))
             await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
