@@ -155,18 +155,27 @@ async def echo(url: str, seconds: float) -> None:
     await transport.close()
 
 
+def session_command(url: str, folder: Path, seconds: float) -> list[str]:
+    """Return the command of a live session whose files are in a folder."""
+    strategy = folder / "levels.yaml"
+    strategy.write_text(STRATEGY, encoding="utf-8")
+    return [
+        sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
+        "--url", url, "--home", str(folder / "home"), "--enable-live", "--confirm", "TRADE main",
+        "--override-paper", "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
+    ]  # fmt: skip
+
+
+def keys() -> dict[str, str]:
+    """Return the environment with the keys of the twin."""
+    return {**os.environ, "TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
+
+
 def session(url: str, seconds: float) -> None:
     """Run a live session."""
     with tempfile.TemporaryDirectory() as folder:
-        strategy = Path(folder) / "levels.yaml"
-        strategy.write_text(STRATEGY, encoding="utf-8")
-        command = [
-            sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
-            "--url", url, "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main",
-            "--override-paper", "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
-        ]  # fmt: skip
-        keys = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
-        run = subprocess.run(command, env={**os.environ, **keys}, capture_output=True, text=True, check=False)
+        command = session_command(url, Path(folder), seconds)
+        run = subprocess.run(command, env=keys(), capture_output=True, text=True, check=False)
         if run.returncode not in (0, 5):
             sys.exit(run.stderr[-2_000:])
 
