@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,22 @@ def killed(home: Home, key: str) -> dict[str, Any] | None:
     return open_ones[-1] if open_ones else None
 
 
+def are_fees_stated(strategies: Sequence[Strategy]) -> bool:
+    """Return whether strategies state the fees they pay."""
+    costs = [strategy.read.costs for strategy in strategies]
+    return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
+
+
+def is_any_open(home: Home, prepared: Prepared, venue: str, kind: str) -> bool:
+    """Return whether a session of these files at a venue was not stopped, on whichever account."""
+    hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
+    return any(
+        (about["mode"], about["venue"], sorted(about["config_hash"])) == (kind, venue, hashes)
+        for about in home.sessions()
+        if about["state"] != SessionState.STOPPED
+    )
+
+
 def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """Read the strategies of a session from its folder."""
     folder = home.folder(about["id"]) / "strategies"
@@ -229,6 +245,21 @@ def repeated(
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
     repetition.run(held(events(disk, JOURNAL, from_seq)))
     return repetition
+
+
+def begun(
+    plan: Plan, disk: Disk, session: str, poisoned: Collection[int], account: OtherSide | None
+) -> tuple[Repetition, int]:
+    """Return what steps the facts of a journal, and the first record that it is to be given: that of a base, or 0.
+
+    Raises JournalCorrupt, LayoutDiffers.
+    """
+    from_seq = first_seq(disk, JOURNAL)
+    if not from_seq:
+        return Repetition(plan, poisoned=poisoned, account=account), 0
+    base = first_base(disk, BASES, from_seq, session).snapshot
+    snapshots.check_layouts(base)
+    return snapshots.restored(plan, base, poisoned, account), base.seq
 
 
 def repeat(home: Home, about: Mapping[str, Any], held: Callable[[Plan], Held] = lambda _: iter) -> Repetition:

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from tightloop.core import limits
-from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.enums import EventKind, Reason
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports import execution as ex
 from tightloop.ports.transport import NoAnswer, NotSent
@@ -64,6 +64,8 @@ class AccountFold:
         self.trades: deque[BookedTrade] = deque(maxlen=TRADES_KEPT)
         self.keys: dict[int, None] = {}
         """Of the last KEYS_KEPT fills, fundings and corrections that were told to the step, in their order."""
+        self.found: set[int] = set()
+        """Of these, those of fills that a comparison found to be of no order of ours."""
         self.agreed_ns = 0
         """The venue's time of the last comparison that agreed; 0: none did."""
         self.is_compared = False
@@ -97,6 +99,8 @@ class AccountFold:
             listed = desk.state.listed[given.number]
             listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
             outputs = desk.on_listed(given.number, listed, now_ns)
+        elif kind == InputKind.LIMITED:
+            outputs = desk.on_limited(given.number, now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)
@@ -107,6 +111,7 @@ class AccountFold:
             outputs = self._take_compared(compared, now_ns)
         for ask in outputs.asks:
             self.requests[ask.ask_id] = ask.request
+        outputs = replace(outputs, answers=tuple(map(self._told_once, outputs.answers)))
         for answer in outputs.answers:
             if answer.fill_key:
                 self._know((answer.fill_key,))
@@ -119,7 +124,9 @@ class AccountFold:
         """Remember keys, and forget the oldest ones: venues tell of the last hours again, not of last week."""
         self.keys.update(dict.fromkeys(keys))
         while len(self.keys) > KEYS_KEPT:
-            del self.keys[next(iter(self.keys))]
+            oldest = next(iter(self.keys))
+            del self.keys[oldest]
+            self.found.discard(oldest)
 
     def _reply(self, given: AccountInput) -> Reply:
         """Read what became of a request."""
@@ -135,10 +142,13 @@ class AccountFold:
         """Take what a comparison led to: reports and doubts for the desk, then answers for the step."""
         self.is_compared = True
         self._know(compared.keys)
+        self.found.update(one.fill_key for one in compared.answers if one.kind == EventKind.FILL_FOUND)
         self.agreed_ns = compared.agreed_ns or self.agreed_ns
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
         if compared.doubts:
             parts.append(self.desk.on_doubt(compared.doubts, now_ns))
+        if compared.trades:
+            parts.append(self.desk.on_found(compared.trades, now_ns))
         return joined([*parts, Outputs(answers=compared.answers)])
 
     def _reports(self, frame: bytes) -> tuple[ex.Report, ...]:
@@ -147,8 +157,22 @@ class AccountFold:
         kinds = (ex.OrderReport, ex.FillReport, ex.PositionReport, ex.WalletReport)
         return tuple(one for one in found if isinstance(one, kinds)) if isinstance(found, list) else ()
 
+    def _told_once(self, answer: VenueAnswer) -> VenueAnswer:
+        """Tell the end alone of an order whose fill the step has from a comparison, which took it for one of others.
+
+        The step ignores a fill that it has, and with it that the order is over.
+        """
+        is_repeat = answer.kind == EventKind.ORDER_FILLED and answer.fill_key in self.found
+        if not is_repeat or not self.desk.state.orders[answer.order_id].is_filled:
+            return answer
+        reason = int(Reason.NOTHING_TO_REDUCE)
+        return VenueAnswer(
+            EventKind.ORDER_EXPIRED, answer.order_id, answer.order_slot, answer.instance, answer.instrument, reason,
+            cum_qty=answer.cum_qty - answer.qty,
+        )  # fmt: skip
+
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
-        """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
+        """Keep which trade of the venue a fill is; one that was implied has the name of its attempt."""
         order_id = answer.order_id if answer.kind == EventKind.ORDER_FILLED else 0  # the core finds others an order
         symbol = self.desk.state.listed[answer.instrument].symbol
         for report in reports:
@@ -158,8 +182,11 @@ class AccountFold:
                 self.trades.append(BookedTrade(order_id, symbol, *names))
                 return
         order = self.desk.state.orders.get(answer.order_id)
-        last = order.attempts[-1] if order is not None and order.attempts else None
-        of_order = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
+        attempts = [] if order is None else order.attempts
+        implied = [one for one in attempts if one.guessed_qty > 0.0] or attempts
+        of_order = ("", "")
+        if implied:
+            of_order = (implied[-1].client_id, implied[-1].triggered_id or implied[-1].venue_order_id)
         self.trades.append(BookedTrade(order_id, symbol, "", answer.price, answer.qty, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
@@ -199,8 +226,10 @@ class AccountFold:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
         trades = [astuple(one) for one in self.trades]
-        said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
-                "keys": list(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
+        said = {
+            "desk": self.desk.save().decode(), "requests": out, "trades": trades, "keys": list(self.keys),
+            "found": sorted(self.found), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared,
+        }  # fmt: skip
         return json.dumps(said).encode()
 
     @classmethod
@@ -212,6 +241,7 @@ class AccountFold:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
         fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
         fold._know(said["keys"])
+        fold.found.update(said["found"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold
 

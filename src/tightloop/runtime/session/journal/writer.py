@@ -149,6 +149,7 @@ class Journal:
                 said = json.loads(record.payload)
                 last_epoch, layout = int(said["epoch"]), str(said["layout"])
         header = _header_of(scan, folder)
+        last_epoch = max(last_epoch, header.epoch)  # the records of a reduced journal may be gone
         facts.check_layout(header.layout, layout)
         if self.epoch == NEXT_EPOCH:
             self.epoch = last_epoch + 1
@@ -294,6 +295,14 @@ class Journal:
             self._blocked = None
             self._secure_next(0)
         return self._blocked is None
+
+    @property
+    def reserve_left(self) -> float:
+        """The share of the reserve that is not used, 1 while there is a next segment or none is needed yet."""
+        if self._blocked is None:
+            return 1.0
+        size = self._file.size
+        return min(1.0, (size - self._offset) / self._sizes.reserve_of(size))
 
     def lack_of_room(self, need: int = ROOM_BYTES) -> OSError | None:
         """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
