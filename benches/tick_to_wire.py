@@ -2,9 +2,9 @@
 
 Run: PYTHONPATH=src python benches/tick_to_wire.py [--seconds 40] [--prints 1000] [--durability power].
 A twin in another process plays a price that changes its level four times a second, among prints that say nothing new.
-It notes when the frame with a new level left and when the order that follows it came, on one clock. Clients, one after the other: the *echo* (the
-product's sockets and HTTP, no engine: a frame with a new level is answered by a call), a live session of the product
-whose strategy enters on one level and leaves on the other, and the echo again.
+It notes when the frame with a new level left and when the order that follows it came, on one clock. Clients, one after
+the other: the *echo* (the product's sockets and HTTP, no engine: a frame with a new level is answered by a call), a
+live session of the product whose strategy enters on one level and leaves on the other, and the echo again.
 """
 
 import argparse
