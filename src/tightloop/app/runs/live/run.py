@@ -23,7 +23,7 @@ from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.books import FollowedBooks, followed_books
 from tightloop.app.runs.live.market.sockets import MarketSockets
 from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
@@ -195,7 +195,7 @@ class SessionRun:
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
         if "book" in plan.feed:
-            self._books = self._followed_books(symbols)
+            self._books = followed_books(self._session, symbols, self._feed)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, files.are_fees_stated(self._prepared.strategies)):
@@ -206,17 +206,6 @@ class SessionRun:
                 self._say(f"{strategy.code.name} defines no on_save: a restart steps the whole session again")
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
-
-    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
-        """Return the books of the session; those that its last process knew are void."""
-        plan, streams = self._session.plan, self._session.driver.streams
-        count = len(plan.instruments)
-        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
-        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
-        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
-        books.lost()
-        self._feed.on_book = books.take
-        return books
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
