@@ -391,7 +391,7 @@ class SessionRun:
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
-        self._is_abandoned, self._has_signal = self._has_signal, True
+        self._is_abandoned, self._has_signal = self._has_signal or self._ending is not None, True
         self._stop.set()
 
     def become_paused(self, is_paused: bool) -> None:
