@@ -11,7 +11,9 @@ from dataclasses import replace
 from itertools import count
 from urllib.parse import urlsplit
 
-from sim.live.home import SimulatedHome
+from tests.runtime.session.simulated_disk import Stopped
+
+from sim.live.home import ROOT, SimulatedHome
 from sim.live.machine import SimulatedMachine
 from sim.live.market import listing_of
 from sim.virtual.faults import Faults
@@ -32,6 +34,9 @@ from tightloop.runtime.session.journal.layout import SegmentSizes
 
 URL = "http://127.0.0.1:8000"
 STEP_NS = SECOND_NS // 5
+OPTIONS = live.LiveOptions(
+    venue="binance-usdm", url=URL, home=ROOT, instruments=(), account=None, for_s=None, login="main", override="a test"
+)
 UNKNOWN = HttpAnswer(503, {}, b'{"code":-1007,"msg":"Send status unknown; execution status unknown."}')
 
 
@@ -134,7 +139,28 @@ class Stage:
         try:
             life.run(main, limit_s)
         finally:
-            life.bury()
+            self._die(life)
+
+    def _die(self, life):
+        """Let go of what the process held."""
+        self.home.die()
+        for disk in self.home.disks.values():
+            disk.kill()
+        life.bury()
+
+    def fall(self, script, operations, limit_s=120.0):
+        """Run the session; it dies at the n-th operation of its disk after the script is done."""
+        life = Life(self.world, None, (Stopped,), lambda: any(one.has_stopped for one in self.home.disks.values()))
+        self.machine = SimulatedMachine(life, self.home, SegmentSizes(262_144, 1_048_576, 65_536))
+
+        async def main(_):
+            played = asyncio.get_running_loop().create_task(script(self))
+            played.add_done_callback(lambda _: setattr(self.disk, "stop_at", operations))
+            await live.life((self.file,), OPTIONS, self._say, lambda _: None, self.machine)
+
+        over = life.run(main, limit_s)
+        self._die(life)
+        assert over.is_killed, self.said
 
     async def ended(self, within_s=60.0):
         """Return how the session ended, once it has."""
@@ -159,10 +185,14 @@ class Stage:
         """Return what ``session show`` prints; {} before the session can be asked."""
         return self.machine.show() if self.machine.show is not None else {}
 
+    @property
+    def disk(self):
+        """The disk of the last session."""
+        return self.home.disks[self.home.session_names()[-1]]
+
     def asks(self):
         """Return what the session sent to the venue: its ASK records."""
-        disk = self.home.disks[self.home.session_names()[-1]]
-        return [json.loads(one.payload) for one in records(disk, files.JOURNAL) if one.kind == RecordKind.ASK]
+        return [json.loads(one.payload) for one in records(self.disk, files.JOURNAL) if one.kind == RecordKind.ASK]
 
     def order(self, client_id, *, kind=OrderKind.MARKET, side=Side.BUY, qty=0.01, **fields):
         """Send an order as another process with the account's key does; return the answer."""
@@ -202,6 +232,12 @@ class Stage:
                 return seen
             await asyncio.sleep(0.05)
         raise AssertionError([self.said[-40:], self.view()])
+
+    async def called(self, endpoint):
+        """Wait until a request has arrived from now on."""
+        count = len(self.server.calls)
+        while all(call != endpoint for _, call in self.server.calls[count:]):  # noqa: ASYNC110 # of virtual time
+            await asyncio.sleep(0.001)
 
     async def ready(self):
         """Wait until entries may be made."""

@@ -248,6 +248,24 @@ def test_a_close_by_hand_is_found_by_the_newest_fills_that_add_up() -> None:
     assert [(one.kind, one.urgency) for one in second.findings] == [(FindingKind.MANUAL, Urgency.WARNING)] * 2
 
 
+def test_a_fill_under_another_name_is_not_of_others_while_a_stop_of_ours_is_out_of_sight() -> None:
+    """Its stop was triggered, and the report that names the order which fills it was lost."""
+    stop = name()
+    conditional = {stop: KnownOrder(stop, BTC, True, True, True)}
+    closed = fill("7", -1.0, client_id="auto1000002")
+    for there in (venue(fills={BTC: (closed,)}), venue(reported=(closed,))):
+        first, second = twice(view(LONG, conditional), there)
+        assert first.doubts == second.doubts == (stop,), "the desk looks it up at once"
+        assert first.answers == second.answers == ()
+        assert not second.is_agreed
+        gone = {stop: replace(conditional[stop], is_open=False, is_acked=False)}
+        results = twice(view(LONG, gone), there)
+        assert [kind for one in results for kind in kinds(one)] == [FindingKind.MANUAL], "it was not the stop"
+    forced = replace(closed, origin=FillOrigin.LIQUIDATION)
+    first, _ = twice(view(LONG, conditional), venue(reported=(forced,)))
+    assert kinds(first) == [FindingKind.FORCED]
+
+
 def test_a_fill_is_found_once() -> None:
     there = venue(positions=held(0.4), fills={BTC: (fill("t1", -0.6),)})
     _, second = twice(view(LONG), there)

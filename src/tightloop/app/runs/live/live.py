@@ -102,10 +102,7 @@ async def life(
         raise_any(home, criteria.refusals(home, prepared, venue.name, options.override))
     asking = Asking(venue, credentials, machine)
     account_name = await asking.account_name()
-    prepared = files.prepare(
-        names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
-        account_name=account_name,
-    )  # fmt: skip
+    prepared = files.named(prepared, venue, desks.KIND, account_name)
     found = home.take(prepared.lease)
     if not isinstance(found, Lease):
         raise SessionHeld(str(found["session"]), int(found["pid"]))
@@ -131,7 +128,7 @@ class LiveRun(SessionRun):
         on_second: Callable[[View], None], asking: Asking, account_name: str,
     ) -> None:  # fmt: skip
         super().__init__(prepared, venue, machine, lease, options, say, on_second)
-        self._credentials, self._venue_clock = asking.credentials, asking.clock
+        self._credentials, self._venue_clock, self._budget = asking.credentials, asking.clock, asking.budget
         self._account_name, self._override = account_name, options.override
         self._login, self._is_power_safe = options.login, options.is_power_safe
         self._client: AccountClient
@@ -152,12 +149,17 @@ class LiveRun(SessionRun):
     def _repetition(self, plan: Plan) -> AccountRepetition:
         return desks.repetition(plan, self._about)
 
+    def _go_on(self) -> None:
+        """Take no entries before the session is ready, nor by a timer that was due while there was no process."""
+        self._session.intake.put_after_last(told.control(SessionControl.NOT_READY))
+
     async def _connect(self, begun: Repetition | None) -> None:
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
         client = self._client = AccountClient(
-            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock, self._on_limited
-        )
+            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock, self._budget,
+            self._on_limited,
+        )  # fmt: skip
         repetition = begun.account if begun is not None else None
         if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
             fold = desks.begin(session.plan, self._about, self._journal.epoch)
@@ -171,7 +173,8 @@ class LiveRun(SessionRun):
         )  # fmt: skip
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
-        session.intake.put_event(told.control(SessionControl.NOT_READY))
+        if begun is None:
+            session.intake.put_event(told.control(SessionControl.NOT_READY))
         self._feed.on_mark, self._feed.on_limited = self._take_mark, self._on_limited
         if begun is None and self._override is not None:
             asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
@@ -289,6 +292,8 @@ class LiveRun(SessionRun):
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
+        else:
+            self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
         lanes = self._account.fold.desk.state.lanes
         limited_s = (max(lanes.paused_ns, lanes.held_ns) - self._clock.now_ns()) * 1e-9

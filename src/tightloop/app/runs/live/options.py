@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tightloop.app.runs.live.outside import AT_RISK
 from tightloop.runtime.session.driver.states import SessionState
 
-DONE, HELD = 0, 3
-"""Exit codes: stopped; the session runs already."""
+DONE, HELD, AT_RISK = 0, 3, 5
+"""Exit codes: stopped; the session runs already; stopped with a position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

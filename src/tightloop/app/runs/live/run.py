@@ -185,7 +185,9 @@ class SessionRun:
         self._feed = MarketFeed(
             self._venue.dialect, self._transport, self._clock.now_ns, intake, symbols, bars, self._bar_opened
         )
+        self._rules = RulesWatch(self._session, self._feed.ask, symbols, self._on_rules)
         if begun is not None:
+            self._go_on()
             self._begin_bars(bars)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
@@ -257,7 +259,6 @@ class SessionRun:
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
-        self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
         tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
@@ -296,6 +297,9 @@ class SessionRun:
     def _repetition(self, plan: Plan) -> AccountRepetition | None:  # noqa: ARG002 - of a real venue
         """Return what makes the side of a real venue again from the journal."""
         return None
+
+    def _go_on(self) -> None:
+        """Skip: entries at a simulated venue need no comparison. Called before anything of now is taken."""
 
     async def _connect(self, begun: Repetition | None) -> None:
         """Skip: a simulated venue is there. ``begun``: what the journal has come to."""

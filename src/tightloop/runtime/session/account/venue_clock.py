@@ -53,6 +53,11 @@ class VenueClock:
         return bool(self._samples)
 
     @property
+    def sample_count(self) -> int:
+        """How many of its last answers are kept."""
+        return len(self._samples)
+
+    @property
     def every_s(self) -> float:
         """How often to ask."""
         return EVERY_S if self.speed == 1.0 else EVERY_FAST_S

@@ -189,11 +189,14 @@ class Journal:
         assert count <= FRAMES_BYTES_MAX, f"a record of {count} bytes; at most {FRAMES_BYTES_MAX}"
         if self._offset + count > self._limit:
             self._make_way(count, is_reserved=is_reserved)
-        body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
+        end, file = self._offset + count, self._file
+        ahead = end - file.synced_end + LAG_BYTES - 1  # this and what follows are `_lag` and `_write`, for every fact
+        lag = self._lag(count) if self._unsynced else min(ahead // LAG_BYTES, LAG_UNKNOWN) if ahead > 0 else 0
+        body = b"".join((_pack_body(kind, flags, lag), payload, _PADDING[-length & 7]))
         crc = crc32(body, self._crc ^ length)
-        frame = _pack_head(length, crc) + body  # the rest is `_write`, which every fact would call
-        self._file.write(self._offset, frame)
-        self._offset += count
+        frame = _pack_head(length, crc) + body
+        file.write(self._offset, frame)
+        self._offset = end
         self._crc = crc
         self._chain.update(frame)
         seq = self.seq

@@ -92,6 +92,24 @@ def test_a_triggered_stop_is_filled_by_another_order_of_the_venue() -> None:
     assert attempt.triggered_id != attempt.venue_order_id
 
 
+def test_a_stop_whose_price_is_reached_while_another_is_unknown_goes_on_as_an_exit_at_market() -> None:
+    session = holding()
+    session.desk.on_holding(0, 1.0, 0.0, session.now_ns)
+    session.command(stop(65_537, session.now_ns))
+    session.flights.clear()  # it never arrives
+    session.reply(session.last_ask(SubmitOrder), NoAnswer("cut"))
+    session.sleep(1.1)
+    assert len(session.requests(SubmitOrder)) == 2
+    session.flights.clear()
+    session.reply(session.last_ask(SubmitOrder), RefusedByVenue(RefusalKind.WOULD_TRIGGER, -2021, "no"))
+    (_, _, exit_order) = session.requests(SubmitOrder)
+    assert (exit_order.kind, exit_order.is_reduce_only, exit_order.qty) == (OrderKind.MARKET, True, 1.0)
+    session.sleep(20, delivers=True)
+    assert session.kinds()[-1] == EventKind.ORDER_FILLED
+    assert session.answers[-1].cum_qty == 1.0
+    assert _open_stops(session) == []
+
+
 def test_a_fill_that_comes_before_its_trigger_under_another_name_waits_for_the_mapping() -> None:
     session = holding()
     session.command(stop(65_537, session.now_ns))

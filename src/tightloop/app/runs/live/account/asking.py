@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tightloop.adapters.venues._shared.budget import Budget
 from tightloop.app.runs.live.account import starting
-from tightloop.app.runs.live.account.client import AccountClient
+from tightloop.app.runs.live.account.client import AccountClient, together
 from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import ChosenVenue, patiently
@@ -17,9 +18,13 @@ from tightloop.runtime.session.account.venue_clock import VenueClock
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asking:
-    """Questions before the session. ``clock``: the venue's, read with the first one and handed on to the session.
+    """Questions before the session. ``clock``: the venue's, read with the first one; ``budget``: of its limits.
+
+    Both are handed on to the session.
+
+    One sample of it is enough to sign by; ``set_up`` takes the others.
 
     Each raises VenueUnreachable, AccountRefused, InputError.
     """
@@ -28,6 +33,10 @@ class Asking:
     credentials: Credentials
     machine: Machine
     clock: VenueClock = field(default_factory=VenueClock)
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.venue.dialect.capabilities.limits, self.machine.clock.now_ns())
 
     async def account_name(self) -> str:
         """Return the venue's name of the account."""
@@ -39,8 +48,8 @@ class Asking:
         """Return all for which the account may not be traded; ``is_new``: its capital has to be free."""
 
         async def find(client: AccountClient) -> list[StartRefusal]:
-            found = await client.mode_refusals() + await client.symbol_refusals(leverages)
-            return found + (await self._of_capital(client, strategies) if is_new else [])
+            of_modes, of_symbols = await together(client.mode_refusals(), client.symbol_refusals(leverages))
+            return of_modes + of_symbols + (await self._of_capital(client, strategies) if is_new else [])
 
         return await self._ask(find)
 
@@ -61,17 +70,17 @@ class Asking:
         return [StartRefusal(Gravity.CAPITAL, Problem(str(file), line, "capital", message, remedy))]
 
     async def set_up(self, leverages: Mapping[str, int]) -> None:
-        """Set margin and leverage of the account's symbols."""
-        await self._ask(lambda client: client.set_up(leverages))
+        """Set margin and leverage of the account's symbols; take the other samples of the clock meanwhile."""
+        await self._ask(lambda client: together(client.set_up(leverages), client.set_clock()))
 
     async def _ask(self, what: Callable[[AccountClient], Awaitable[T]]) -> T:
         now_ns = self.machine.clock.now_ns
 
         async def ask_once() -> T:
             async with self.machine.network() as transport:
-                client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock)
+                client = AccountClient(self.venue.dialect, transport, self.credentials, now_ns, self.clock, self.budget)
                 if not self.clock.has_samples:
-                    await client.set_clock()
+                    await client.read_clock()
                 return await what(client)
 
         return await patiently(ask_once, f"{self.venue.where} does not answer as it should")
