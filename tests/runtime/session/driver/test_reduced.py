@@ -11,7 +11,7 @@ from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.app.runs.live import files
 from tightloop.core.domain.enums import EventKind, SessionControl
 from tightloop.model.errors import TightloopError
-from tightloop.runtime.session.account.answers import control_event
+from tightloop.runtime.session import told
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import Session, state_hash
 from tightloop.runtime.session.journal import (
@@ -98,7 +98,7 @@ def test_facts_that_are_not_of_the_market_stay(market, tmp_path):
     journal = Journal.create(disk, files.JOURNAL, "one", 1, sizes=SIZES)
     session = Session(plan_of(market[0]), journal, Intake(world.clock), world.clock)
     run(session, world, 370)
-    session.intake.put_event(control_event(SessionControl.PAUSED))
+    session.intake.put_event(told.control(SessionControl.PAUSED))
     while journal.segment < 3:
         run(session, world, 37)
     name = kept.save(disk, files.BASES, snapshots.snapshot_of(session, "one", journal.seq, "0"), 9)

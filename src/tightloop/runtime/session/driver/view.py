@@ -9,10 +9,11 @@ from typing import Any
 
 from tightloop.core.domain.enums import InstanceState, OrderKind, OrderState, RowKind, Side, WarningCode
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.control import FLATTENED
 from tightloop.core.trading.ledger import WALLET
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime import views
-from tightloop.runtime.results.reasons import REASONS
+from tightloop.runtime.results.reasons import refusal_of
 from tightloop.runtime.session.driver.recent import RecentRows
 from tightloop.runtime.session.driver.session import state_hash
 
@@ -137,7 +138,7 @@ def _instances(plan: Plan, state: Record, names: list[str]) -> list[View]:
             "name": plan.strategies[int(row["strategy"])].read.name,
             "instrument": names[int(row["instrument"])],
             "state": InstanceState(int(row["state"])).name,
-            "killed": bool(row["killed"]),
+            "killed": bool(int(row["killed"]) & ~FLATTENED),
         }
         for row in state["instances"][: int(state["instance_count"])]
     ]
@@ -156,7 +157,7 @@ def _refused(plan: Plan, recent: RecentRows, symbols: list[str], sizes: list[flo
             "name": plan.strategies[strategy].read.name if strategy >= 0 else None,
             "symbol": symbols[at],
             "state": "SUPPRESSED" if is_signal else OrderState(code).name,
-            "reason": REASONS.get(reason),
+            "reason": refusal_of(reason, is_ending=instance >= 0 and _is_ending(state, instance)),
             "count": 1 if before is None else before["count"] + 1,
             "first_ts_ns": ts_ns if before is None else before["first_ts_ns"],
             "ts_ns": ts_ns,
@@ -167,6 +168,11 @@ def _refused(plan: Plan, recent: RecentRows, symbols: list[str], sizes: list[flo
             "reduce_only": None if is_signal else bool(row["reduce_only"]),
         }
     return list(found.values())
+
+
+def _is_ending(state: Record, instance: int) -> bool:
+    """Return whether an instance takes no entries because its session ends, and no kill switch is engaged."""
+    return state["killed"] == 0 and int(state["instances"][instance]["killed"]) == FLATTENED
 
 
 def _warnings(recent: RecentRows, symbols: list[str]) -> list[View]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tightloop.core.domain.enums import InstanceState, RowKind
+from tightloop.core.domain.enums import EventKind, InstanceState, RowKind, SessionControl
 from tightloop.core.domain.types import EVENT, LOG_ROW, Record, Rows
 from tightloop.model.signal.plan import Plan
 from tightloop.ports.read_model import TableRow
@@ -31,6 +31,10 @@ _EVENT_FIELDS = EVENT.fields
 assert _EVENT_FIELDS is not None, "an event has named fields"
 _TIME = struct.Struct("<q")
 _TIME_AT = int(_EVENT_FIELDS["ts_init_ns"][1])
+_KIND_AT = int(_EVENT_FIELDS["kind"][1])
+_CONTROLS = (int(EventKind.KILL_SWITCH), int(EventKind.SESSION_CONTROL))
+"""Their first byte is all of their kind: kinds are small numbers, least byte first."""
+_EVERYTHING = (-1, -1)
 _ORDERS = (RowKind.SUBMIT, RowKind.AMEND, RowKind.ORDER)
 
 
@@ -58,6 +62,8 @@ class SessionRecords:
             self.replica = Replica(repetition, self._names, self.state_rows, made_ns, from_seq)
         self._venue = None if begin is None else VenueNames(begin, self._trading)
         self._made_ns = made_ns
+        self._engaged: set[tuple[int, int]] = set()  # scopes of the kill switch: instrument and strategy, -1 for any
+        self._is_flattened = False
         self.last_ns: int | None = None
         self.epoch = 0
 
@@ -85,6 +91,8 @@ class SessionRecords:
         kind = record.kind
         if kind == RecordKind.FACT:
             (self.last_ns,) = _TIME.unpack_from(event, _TIME_AT)
+            if event[_KIND_AT] in _CONTROLS:
+                self._control(np.frombuffer(event, EVENT)[0])
             return []
         if rows is not None:
             return [made for n, row in enumerate(rows) for made in self._of(row, record.seq, n)]
@@ -96,6 +104,18 @@ class SessionRecords:
             self.epoch = int(json.loads(record.payload)["epoch"])
             return self._begun(record.seq) if self.epoch == 1 else []
         return []
+
+    def _control(self, event: Record) -> None:
+        """Take what shuts entries for good: an end without positions, and the kill switch, which is another reason."""
+        if event["kind"] == EventKind.KILL_SWITCH:
+            scope = int(event["instrument"]), int(event["order_slot"])
+            if event["order_id"]:
+                self._engaged.add(scope)
+            else:
+                self._engaged = set() if scope == _EVERYTHING else self._engaged - {scope}
+        elif event["reason"] == SessionControl.STOP_FLATTEN:
+            self._is_flattened = True
+        self._telling.is_ending = self._is_flattened and not self._engaged
 
     def _begun(self, seq: int) -> list[TableRow]:
         """Return what there is before anything has happened."""

@@ -8,7 +8,7 @@ from tightloop.core.domain.enums import Correction, InstanceState, Section, Warn
 from tightloop.core.domain.types import Record
 from tightloop.model.signal.conditions import Condition
 from tightloop.ports.read_model import TableRow, Value
-from tightloop.runtime.results.reasons import REASONS, VERDICTS
+from tightloop.runtime.results.reasons import REASONS, VERDICTS, refusal_of
 from tightloop.runtime.session.read_model.plans import layout_of
 from tightloop.runtime.session.read_model.rows import PlanNames, Values, real
 
@@ -30,6 +30,8 @@ class TellingRows:
         self._place = 0
         self.instances: dict[int, Values] = {}  # by number, as they were told of last
         self._plans: dict[int, str] = {}
+        self.is_ending = False
+        """Whether the session ends without positions, and no kill switch is engaged."""
 
     def section(self, row: Record, seq: int, n: int) -> TableRow:
         """Return the signal of a SECTION row."""
@@ -43,7 +45,8 @@ class TellingRows:
         }  # fmt: skip
         return TableRow("signals", {
             **self._signal, "ts": int(row["ts_ns"]), "strategy": known["strategy"], "instrument": known["instrument"],
-            "event": "suppressed" if is_suppressed else "fired", "reason": REASONS.get(reason),
+            "event": "suppressed" if is_suppressed else "fired",
+            "reason": refusal_of(reason, is_ending=self.is_ending),
             "price": real(row["price"]), "confidence": None,
         })  # fmt: skip
 

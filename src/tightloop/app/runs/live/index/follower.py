@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tightloop.adapters.stores.home import Home
-from tightloop.app.runs.live.index.keeping import KeptSession
+from tightloop.app.runs.live import index
 from tightloop.app.runs.live.index.values import ValuesDoor
 from tightloop.model.errors import TightloopError
 from tightloop.ports.read_model import ReadModelMoved
@@ -126,7 +126,7 @@ def main(root: str, session: str) -> int:
 
 def _keep(home: Home, session: str, ended: threading.Event) -> bool:
     """Keep the rows until the session ends; return False if the process of an earlier life has still written some."""
-    kept = KeptSession(home, session, is_running=True)
+    kept = index.keeping.KeptSession(home, session, is_running=True)
     door = ValuesDoor(home.values_socket(session))
     try:
         while True:
