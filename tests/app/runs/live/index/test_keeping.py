@@ -1,4 +1,4 @@
-"""The rows of a session in ``index.db``: kept while its journal is written and reduced, and made again from the rest."""
+"""The rows of a session in ``index.db``: kept while its journal is written and reduced, made again from the rest."""
 
 import json
 
