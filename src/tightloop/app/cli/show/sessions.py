@@ -7,10 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tightloop.app.cli.console import table
-from tightloop.app.text.numbers import MISSING, Form, decimals_of, forms, known, moment, number, significant, span
+from tightloop.app.text.numbers import MISSING, Form, forms, known, moment, number, significant, span, step_form
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
 from tightloop.runtime.results.denials import meaning
@@ -211,14 +209,6 @@ class _Parts:
         means, remedy = meaning(reason)
         lines = [f"{_times(count)}{what} {state}, {row['symbol']} of {row['name']}: {reason}, {last}{order}"]
         return [*lines, f"    {means}; {remedy}"] if means else lines
-
-
-def step_form(step: float | None) -> Form | None:
-    """Return how numbers with this increment are written; None if there is none."""
-    if step is None or step <= 0.0:
-        return None
-    decimals = decimals_of(np.array([step]))
-    return None if decimals is None else Form(decimals)
 
 
 def _latest(rows: list[list[str]]) -> list[list[str]]:

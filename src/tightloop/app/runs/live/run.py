@@ -32,6 +32,7 @@ from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.terminal import TerminalLines
 from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
@@ -280,6 +281,8 @@ class SessionRun:
         session.on_rows = partial(publish, bus)
         write = partial(self._home.write_log, self._about["id"])
         bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
+        if self._options.tells_trades:
+            bus.subscribe("terminal", TerminalLines(session.plan, self._print).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
