@@ -1,7 +1,7 @@
 """Lines of a running session to the screen, from a thread of its own.
 
-A terminal that is held (Ctrl-S), or a pipe that nobody reads, makes whoever writes to it wait. A session must not: its
-lines wait here, and those for which there is no room are counted and left out.
+A terminal that is held (Ctrl-S), or a pipe that is not read, makes its writer wait. A session must not: its lines wait
+here, and those for which there is no room are counted and left out.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Printer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Print what waits, as far as somebody reads it."""
+        """Print what waits, as far as it is read."""
         with contextlib.suppress(queue.Full):
             self._lines.put(None, timeout=CLOSE_S)
         self._thread.join(CLOSE_S)

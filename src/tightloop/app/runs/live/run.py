@@ -34,6 +34,7 @@ from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
 from tightloop.app.runs.live.watching.terminal import TerminalLines
 from tightloop.app.runs.live.watching.trades import TradeLog
+from tightloop.app.text.commands import session_command
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.signal.read import Strategy
@@ -328,11 +329,14 @@ class SessionRun:
             self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
-        """Finish an end that the last process began."""
+        """Finish an end that the last process began; say that a pause goes on."""
         if was.is_stopping:
             self._say("it was being stopped when its process ended, and ends now; start again for another session")
             self._operator.go_on_ending(is_flat=was.is_flattened)
             self._stop.set()
+        elif was.is_paused:
+            resume = session_command("resume", self._home.root, self._about["id"])
+            self._say(f"paused, as it was when its process ended: it takes no entries until `{resume}`")
 
     def _after_batch(self) -> None:
         """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
@@ -372,7 +376,7 @@ class SessionRun:
         self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
-        self._about["state_hash"] = found
+        self._about |= {"state_hash": found, "kept": self._view()["positions"]}
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
         return SessionEnd(

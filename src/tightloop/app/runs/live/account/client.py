@@ -26,6 +26,13 @@ _FLAGS: Mapping[str, tuple[bool, str, str]] = {
 }
 
 
+KEY_REMEDIES = {
+    ex.KeyFault.KEY: "see at the venue whether it is active, may trade futures, and is bound to this machine's address",
+    ex.KeyFault.SIGNATURE: "the secret is not that of the key, copy both again",
+}
+"""What to do about a key that is refused; without a colon."""
+
+
 class AccountRefused(TightloopError):
     """The account or its key is not set up as a live session needs it; the text says what to change."""
 
@@ -68,9 +75,11 @@ class AccountClient:
         if not isinstance(found, list):
             if isinstance(found, ex.RateLimited):
                 self.budget.stop(found.retry_after_s, self.now_ns())
-            refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
-            refused.is_final = isinstance(found, ex.NotAuthorized)
-            raise refused
+            if isinstance(found, ex.NotAuthorized):
+                refused = VenueRefused(f"the key is refused ({found.code} {found.text}): {KEY_REMEDIES[found.fault]}")
+                refused.is_final = True
+                raise refused
+            raise VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
         return found, answer  # type: ignore[return-value]  # answers to requests of an account are reports
 
     def _call(self, request: ex.Request) -> HttpCall:
