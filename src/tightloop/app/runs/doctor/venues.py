@@ -10,7 +10,7 @@ from pathlib import Path
 from tightloop.adapters.stores.home import Home
 from tightloop.adapters.system.clock import SystemClock
 from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
-from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live.account.client import AccountClient, credentials_of
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, ChosenVenue, chosen
 from tightloop.model.errors import InputError
@@ -74,15 +74,15 @@ async def _key(client: AccountClient, login: str) -> Diagnosis:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             account = await client.account_name()
-            await client.check_modes()
-    except AccountRefused as refused:
-        text, _, remedy = str(refused).partition(": ")
-        return problem("key", f"login {login}: {text}", remedy)
+            refusals = sorted(await client.mode_refusals(), key=lambda one: one.gravity)
     except VenueRefused as refused:
         text, _, remedy = str(refused).rpartition(": ") if refused.is_final else (_why(refused), "", TRY_AGAIN)
         return problem("key", f"login {login}: {text}", remedy)
     except TROUBLE as error:
         return problem("key", f"login {login}: {_why(error)}", TRY_AGAIN)
+    if refusals:
+        what = ", ".join(one.problem.message for one in refusals)
+        return problem("key", f"login {login}: the account {what}", "; ".join(one.problem.remedy for one in refusals))
     return ok("key", f"login {login} is account {account}: it may trade and not withdraw, and is set up for sessions")
 
 

@@ -14,6 +14,8 @@ from tightloop.adapters.venues._shared.books import BookSequence, BookState
 from tightloop.app.runs.live.venues import TROUBLE
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.market_data import BookChange, Market, PublicRequest, ReadBook
+from tightloop.runtime.session.driver.session import Session
+from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import BookLevel, Intake
 
 DEPTH = 500
@@ -111,6 +113,18 @@ class FollowedBooks:
     def _tell(self, symbol: str, levels: list[BookLevel], ts_event_ns: int, *, is_snapshot: bool) -> None:
         instrument, number = self._symbols[symbol], self._numbers[symbol]
         self._intake.put_update(instrument, levels, number, ts_event_ns, is_snapshot=is_snapshot)
+
+
+def followed_books(session: Session, feed: MarketFeed, symbols: Mapping[str, int]) -> FollowedBooks:
+    """Return the books of a session, which take what its feed brings; those that its last process knew are void."""
+    plan, streams = session.plan, session.driver.streams
+    count = len(plan.instruments)
+    numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
+    marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
+    books = FollowedBooks(session.intake, symbols, feed.ask, numbers, marks)
+    books.lost()
+    feed.on_book = books.take
+    return books
 
 
 def _is_well_formed(change: BookChange) -> bool:
