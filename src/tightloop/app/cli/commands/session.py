@@ -60,7 +60,7 @@ def list_sessions(home: Path, as_json: bool) -> None:
     """List the sessions of a home folder, the oldest first."""
     with errors_shown():
         rows = runs.live.outside.listed(home)
-        for line in [json.dumps(rows)] if as_json else shown_as.sessions.listed(rows):
+        for line in [json.dumps(rows)] if as_json else shown_as.sessions.listed(rows, home.expanduser()):
             click.echo(line)
 
 

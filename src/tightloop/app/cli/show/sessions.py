@@ -5,6 +5,7 @@ Everything here is in ``--json`` too, exact and with the units of ``runtime/sess
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tightloop.app.cli.console import table
@@ -31,10 +32,11 @@ ENDED_BADLY = ("ERROR", "KILLED")
 Row = Mapping[str, Any]
 
 
-def listed(rows: Sequence[Row]) -> list[str]:
-    """Write the sessions of a home folder, one a line."""
+def listed(rows: Sequence[Row], home: Path) -> list[str]:
+    """Write the sessions of a home folder, one a line; of one without any, where they were looked for."""
     if not rows:
-        return ["no sessions: `tightloop paper FILE --venue binance-usdm` starts one"]
+        where = f"no sessions in {home.absolute()}" if home.is_dir() else f"there is no folder {home.absolute()}"
+        return [f"{where}: `tightloop paper FILE --venue binance-usdm` starts a session, --home names another folder"]
     now_ns = time.time_ns()
     head = ["id", "state", "since", "venue", "process", "strategies"]
     cells = [

@@ -148,7 +148,7 @@ class KeptSession:
         if not self._is_resumed and record.seq >= self._from_seq:
             self._is_resumed = True
             kept = stores.kept.read(self._home.folder(self._session), KEPT)
-            self._records.resume(kept)
+            found += self._records.resume(kept)
             for table in KEPT_WHOLE:
                 found += [TableRow(table, row) for row in kept[table] if row["seq"] < self._from_seq]
         if record.kind == RecordKind.SNAPSHOT:
