@@ -50,7 +50,8 @@ def test_a_sound_journal_is_told_so(home):
     assert result.stdout == "sound  s1: 83 records in 2 segments, epoch 1\n"
     plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
     assert plain == {
-        "session": "s1", "is_sound": True, "segments": 2, "records": 83, "epoch": 1, "fault": None, "cuts": [],
+        "session": "s1", "is_sound": True, "segments": 2, "records": 83, "reduced": 0, "epoch": 1,
+        "fault": None, "cuts": [],
     }  # fmt: skip
 
 
