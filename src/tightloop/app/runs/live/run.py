@@ -198,7 +198,7 @@ class SessionRun:
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
         if "book" in plan.feed:
-            self._books = followed_books(self._session, self._feed, symbols)
+            self._books = followed_books(self._session, symbols, self._feed)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, files.are_fees_stated(self._prepared.strategies)):

@@ -115,8 +115,14 @@ class FollowedBooks:
         self._intake.put_update(instrument, levels, number, ts_event_ns, is_snapshot=is_snapshot)
 
 
-def followed_books(session: Session, feed: MarketFeed, symbols: Mapping[str, int]) -> FollowedBooks:
-    """Return the books of a session, which take what its feed brings; those that its last process knew are void."""
+def _is_well_formed(change: BookChange) -> bool:
+    """Return whether every level has a price that can be, and a quantity (0: it is gone)."""
+    levels = (*change.bids, *change.asks)
+    return all(0.0 < price <= PRICE_MAX and 0.0 <= qty <= QUANTITY_MAX for price, qty in levels)
+
+
+def followed_books(session: Session, symbols: Mapping[str, int], feed: MarketFeed) -> FollowedBooks:
+    """Return the books of a session, fed by ``feed``; those that its last process knew are void."""
     plan, streams = session.plan, session.driver.streams
     count = len(plan.instruments)
     numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
@@ -125,9 +131,3 @@ def followed_books(session: Session, feed: MarketFeed, symbols: Mapping[str, int
     books.lost()
     feed.on_book = books.take
     return books
-
-
-def _is_well_formed(change: BookChange) -> bool:
-    """Return whether every level has a price that can be, and a quantity (0: it is gone)."""
-    levels = (*change.bids, *change.asks)
-    return all(0.0 < price <= PRICE_MAX and 0.0 <= qty <= QUANTITY_MAX for price, qty in levels)
