@@ -31,5 +31,5 @@ def test_a_request_is_answered_in_words():
         "live-1: takes no entries; exits, stops and funding go on"
     ]
     stopped = asked.done("stop", "live-1", {"outcome": "done", "note": "it had no process"})
-    assert stopped == ["live-1: stopped", "  it had no process"]
+    assert stopped == ["live-1: ends now", "  it had no process"]
     assert asked.rearmed({"scope": "all", "by": "anna", "told": []})[0] == "the kill switch is lifted (all) by anna"

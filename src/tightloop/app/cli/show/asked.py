@@ -11,7 +11,7 @@ from tightloop.app.text.numbers import significant
 DONE = {
     "pause": "takes no entries; exits, stops and funding go on",
     "resume": "takes entries again",
-    "stop": "is being stopped",
+    "stop": "ends now",
 }
 Answer = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ Answer = Mapping[str, Any]
 def done(what: str, session: str, answer: Answer) -> list[str]:
     """Write the answer of a session to pause, resume or stop."""
     note = [f"  {answer['note']}"] if "note" in answer else []
-    return [f"{session}: {DONE[what]}" if not note or what != "stop" else f"{session}: stopped", *note]
+    return [f"{session}: {DONE[what]}", *note]
 
 
 def killed(answer: Answer, home: Path) -> list[str]:
