@@ -18,12 +18,14 @@ from tightloop.runtime.session.journal.layout import (
     RecordKind,
     SegmentSizes,
 )
-from tightloop.runtime.session.journal.reading import JournalVerdict, check, events, records
+from tightloop.runtime.session.journal.reading import events, records
 from tightloop.runtime.session.journal.scan import FaultKind, JournalFault
+from tightloop.runtime.session.journal.verdict import Beside, JournalVerdict, check
 from tightloop.runtime.session.journal.writer import NEXT_EPOCH, Found, Journal
 
 __all__ = [
     "NEXT_EPOCH",
+    "Beside",
     "Cut",
     "FactDecoder",
     "FactEncoder",
