@@ -49,7 +49,7 @@ def test_a_sound_journal_is_told_so(home):
     plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
     assert plain == {
         "session": "s1", "is_sound": True, "segments": 2, "records": 83, "epoch": 1, "fault": None, "cuts": [],
-        "damaged_snapshots": [],
+        "reduced": 0, "damaged_snapshots": [],
     }  # fmt: skip
 
 
