@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -245,6 +245,21 @@ def repeated(
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
     repetition.run(held(events(disk, JOURNAL, from_seq)))
     return repetition
+
+
+def begun(
+    plan: Plan, disk: Disk, session: str, poisoned: Collection[int], account: OtherSide | None
+) -> tuple[Repetition, int]:
+    """Return what steps the facts of a journal, and the first record that it is to be given: that of a base, or 0.
+
+    Raises JournalCorrupt, LayoutDiffers.
+    """
+    from_seq = first_seq(disk, JOURNAL)
+    if not from_seq:
+        return Repetition(plan, poisoned=poisoned, account=account), 0
+    base = first_base(disk, BASES, from_seq, session).snapshot
+    snapshots.check_layouts(base)
+    return snapshots.restored(plan, base, poisoned, account), base.seq
 
 
 def repeat(home: Home, about: Mapping[str, Any], held: Callable[[Plan], Held] = lambda _: iter) -> Repetition:

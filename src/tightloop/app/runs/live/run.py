@@ -10,6 +10,7 @@ asks the venue for rules and history, and drives it to its end. Its orders go to
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -22,17 +23,19 @@ from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.books import FollowedBooks, followed_books
 from tightloop.app.runs.live.market.sockets import MarketSockets
-from tightloop.app.runs.live.market.warm_up import warm_up_facts
+from tightloop.app.runs.live.market.warm_up import begin_bars, warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.settings import read_settings
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.terminal import TerminalLines
 from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.app.runs.live.watching.winding_down import WindingDown, awaited_of
+from tightloop.app.text.commands import session_command
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.times import iso
@@ -51,6 +54,7 @@ from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
+from tightloop.runtime.session.journal.reduced_segments import reduced_events
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
@@ -172,7 +176,8 @@ class SessionRun:
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
-            self._answers = answers_in(records(disk, files.JOURNAL))
+            said = (record for record, _ in reduced_events(disk, files.JOURNAL))
+            self._answers = answers_in(itertools.chain(said, records(disk, files.JOURNAL)))
             await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
@@ -186,11 +191,12 @@ class SessionRun:
         self._rules = RulesWatch(self._session, self._feed.ask, symbols, self._on_rules)
         if begun is not None:
             self._go_on()
-            self._begin_bars(bars)
+            if bars is not None:
+                begin_bars(bars, self._session.plan)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
         if "book" in plan.feed:
-            self._books = self._followed_books(symbols)
+            self._books = followed_books(self._session, symbols, self._feed)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
         for line in markets_notes.defaults(plan.rules, files.are_fees_stated(self._prepared.strategies)):
@@ -202,17 +208,6 @@ class SessionRun:
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
 
-    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
-        """Return the books of the session; those that its last process knew are void."""
-        plan, streams = self._session.plan, self._session.driver.streams
-        count = len(plan.instruments)
-        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
-        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
-        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
-        books.lost()
-        self._feed.on_book = books.take
-        return books
-
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
         try:
@@ -222,14 +217,6 @@ class SessionRun:
         self._session.take_warm_up(facts)
         for at, close in closes.items():
             bars.begin(at, close)
-
-    def _begin_bars(self, bars: MadeBars | None) -> None:
-        """Set the last closes that State knows, so that bars without prints are flat at them."""
-        instruments = self._session.plan.states[0]["instruments"]
-        for at in range(len(self._session.plan.instruments)):
-            close = float(instruments[at]["bar"]["close"])
-            if bars is not None and close > 0.0:
-                bars.begin(at, close)
 
     def _bar_opened(self, instrument: int, price: float) -> None:
         bars = self._session.bars
@@ -266,6 +253,8 @@ class SessionRun:
         session.on_rows = partial(publish, bus)
         write = partial(self._home.write_log, self._about["id"])
         bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
+        if self._options.tells_trades:
+            bus.subscribe("terminal", TerminalLines(session.plan, self._print).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
@@ -314,11 +303,14 @@ class SessionRun:
             self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
-        """Finish an end that the last process began."""
+        """Finish an end that the last process began; say that a pause goes on."""
         if was.is_stopping:
             self._say("it was being stopped when its process ended, and ends now; start again for another session")
             self._operator.go_on_ending(is_flat=was.is_flattened)
             self._stop.set()
+        elif was.is_paused:
+            resume = session_command("resume", self._home.root, self._about["id"])
+            self._say(f"paused, as it was when its process ended: it takes no entries until `{resume}`")
 
     def _after_batch(self) -> None:
         """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
@@ -368,7 +360,7 @@ class SessionRun:
         self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
-        self._about["state_hash"] = found
+        self._about |= {"state_hash": found, "kept": self._view()["positions"]}
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
         return SessionEnd(

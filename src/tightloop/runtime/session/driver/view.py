@@ -12,6 +12,7 @@ from tightloop.core.domain.types import Record
 from tightloop.core.trading.control import FLATTENED
 from tightloop.core.trading.ledger import WALLET
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime import views
 from tightloop.runtime.results.reasons import refusal_of
 from tightloop.runtime.session.driver.recent import RecentRows
 from tightloop.runtime.session.driver.session import state_hash
@@ -92,20 +93,30 @@ def _fills(recent: RecentRows, symbols: list[str], sizes: list[float]) -> list[V
 
 
 def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[View]:
-    qty: dict[int, float] = {}
-    value: dict[int, float] = {}
+    """Return what is held of each symbol, with its figures as ``runtime/views.py`` computes them."""
+    by_symbol: dict[int, list[Record]] = {}
     for number_, position in enumerate(state["positions"][: int(state["instance_count"])]):
-        held = float(position["qty"])
+        if float(position["qty"]) != 0.0:
+            by_symbol.setdefault(int(state["instances"][number_]["instrument"]), []).append(position)
+    found = []
+    for at, rows in by_symbol.items():
+        held = sum(float(row["qty"]) for row in rows)
         if held == 0.0:
             continue
-        at = int(state["instances"][number_]["instrument"])
-        qty[at] = qty.get(at, 0.0) + held
-        value[at] = value.get(at, 0.0) + held * float(position["entry_price"])
-    return [
-        {"symbol": symbols[at], "qty": held * sizes[at], "entry": number(value[at] / held if held else math.nan)}
-        for at, held in qty.items()
-        if held != 0.0
-    ]
+        entry = number(sum(float(row["qty"]) * float(row["entry_price"]) for row in rows) / held)
+        qty, mark = held * sizes[at], number(state["instruments"][at]["mark"])
+        is_one = len(rows) == 1  # of several, each has a liquidation price of its own
+        liquidation = number(rows[0]["liquidation_price"]) if is_one else None
+        unrealized = views.unrealized_of(qty, entry, mark)
+        found.append(
+            {
+                "symbol": symbols[at], "qty": qty, "entry": entry, "mark": mark, "unrealized": unrealized,
+                "unrealized_pct": views.share_pct(unrealized, None if entry is None else abs(qty) * entry),
+                "liquidation_price": liquidation, "liquidation_distance_pct": views.distance_pct(liquidation, mark),
+                "cushion_pct": views.cushion_pct(qty, entry, mark, number(rows[0]["margin"]), liquidation),
+            }
+        )  # fmt: skip
+    return found
 
 
 def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
