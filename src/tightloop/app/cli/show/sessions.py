@@ -8,21 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tightloop.app.cli.console import table
 from tightloop.app.text.numbers import (
     MISSING,
     PERCENT,
     PERCENT_SIGNED,
     Form,
-    decimals_of,
     forms,
     known,
     moment,
     number,
     significant,
     span,
+    step_form,
 )
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
@@ -233,14 +231,6 @@ class _Parts:
         means, remedy = meaning(reason)
         lines = [f"{_times(count)}{what} {state}, {row['symbol']} of {row['name']}: {reason}, {last}{order}"]
         return [*lines, f"    {means}; {remedy}"] if means else lines
-
-
-def step_form(step: float | None) -> Form | None:
-    """Return how numbers with this increment are written; None if there is none."""
-    if step is None or step <= 0.0:
-        return None
-    decimals = decimals_of(np.array([step]))
-    return None if decimals is None else Form(decimals)
 
 
 def _latest(rows: list[list[str]]) -> list[list[str]]:
