@@ -3,10 +3,10 @@
 Events are published at a steady rate for some seconds, under three topics none of whose messages may be lost, and a
 quote beside each tenth. Subscribers note how long each message took to reach them. This is done twice: alone, which is
 the control on the machine as it is, and with two more. One sleeps 7 s, falls 10,000 behind, is disconnected, and
-catches up from the journal (an array here: reading files is not what is measured). One raises on some messages. Printed are the
-rate that was reached, what it cost, and the delays of each subscriber. The exit code is 1 when a message was lost or
-came in another order, or when one that was awake was disconnected; delays depend on the load, so their verdict is
-printed alone.
+catches up from the journal (an array here: reading files is not what is measured). One raises on some messages. Printed
+are the rate that was reached, what it cost, and the delays of each subscriber. The exit code is 1 when a message was
+lost or came in another order, or when one that was awake was disconnected; delays depend on the load, so their verdict
+is printed alone.
 """
 
 import argparse
