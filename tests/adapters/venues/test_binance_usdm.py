@@ -368,7 +368,7 @@ def test_frames_that_say_nothing_new_are_left_out():
         (400, -2013, ex.NoSuchOrder(-2013, "words")),
         (400, -1021, ex.ClockRefused(-1021, "words")),
         (400, -5028, ex.ClockRefused(-5028, "words")),
-        (400, -1022, ex.NotAuthorized(-1022, "words")),
+        (400, -1022, ex.NotAuthorized(-1022, "words", ex.KeyFault.SIGNATURE)),
         (401, -2015, ex.NotAuthorized(-2015, "words")),
         (400, -1006, ex.OutcomeUnknown(-1006, "words")),
         (408, -1007, ex.OutcomeUnknown(-1007, "words")),
