@@ -1,0 +1,99 @@
+import { NativeSelect } from "@mantine/core";
+import { useCallback, useState } from "react";
+import { denials, fills, orders } from "../api/calls.ts";
+import type { Denial, Fill, Order } from "../api/model.ts";
+import { useResource } from "../live/resource.ts";
+import { OrderState } from "../parts/OrderState.tsx";
+import { Time } from "../parts/Since.tsx";
+import { Empty, Show } from "../parts/States.tsx";
+import { Table, type Column } from "../parts/Table.tsx";
+import { Quote, Word } from "../parts/Word.tsx";
+import { figure } from "../parts/figures.ts";
+import { t } from "../text/text.ts";
+
+const EVERY_MS = 10_000;
+const STREAMS = ["orders"];
+const FILL_STREAMS = ["fills"];
+
+export const ORDER_COLUMNS: readonly Column<Order>[] = [
+  { title: "col.state", cell: (order) => <OrderState order={order} /> },
+  { title: "col.time", cell: (order) => <Time ts={order.submitted_ts} /> },
+  { title: "col.instrument", cell: (order) => order.instrument },
+  { title: "col.side", cell: (order) => <Word of="side" word={order.side ?? ""} /> },
+  { title: "col.role", cell: (order) => <Word of="role" word={order.role ?? ""} /> },
+  { title: "col.type", isDesk: true, cell: (order) => <Word of="type" word={order.type ?? ""} /> },
+  { title: "col.filled", isNumber: true, cell: (order) => `${figure(order.filled_qty)} / ${figure(order.qty)}` },
+  { title: "col.price", isNumber: true, cell: (order) => figure(order.price ?? order.stop_price) },
+  { title: "col.average", isNumber: true, isDesk: true, cell: (order) => figure(order.avg_price) },
+  { title: "col.reason", isDesk: true, cell: (order) => <Quote>{order.venue_text ?? order.reason ?? ""}</Quote> },
+];
+
+const FILL_COLUMNS: readonly Column<Fill>[] = [
+  { title: "col.time", cell: (fill) => <Time ts={fill.ts} /> },
+  { title: "col.instrument", cell: (fill) => fill.instrument },
+  { title: "col.side", cell: (fill) => <Word of="side" word={fill.side ?? ""} /> },
+  { title: "col.role", cell: (fill) => <Word of="role" word={fill.role ?? ""} /> },
+  { title: "col.qty", isNumber: true, cell: (fill) => figure(fill.qty) },
+  { title: "col.price", isNumber: true, cell: (fill) => figure(fill.price) },
+  { title: "col.fee", isNumber: true, cell: (fill) => `${figure(fill.fee)} ${fill.fee_asset ?? ""}` },
+  { title: "col.slippage", isNumber: true, isDesk: true, cell: (fill) => figure(fill.slippage) },
+  { title: "col.liquidity", isDesk: true, cell: (fill) => <Word of="liquidity" word={fill.liquidity ?? ""} /> },
+  { title: "col.origin", isDesk: true, cell: (fill) => <Word of="origin" word={fill.origin ?? ""} /> },
+];
+
+const DENIAL_COLUMNS: readonly Column<Denial>[] = [
+  { title: "col.time", cell: (denial) => <Time ts={denial.ts} /> },
+  { title: "col.instrument", cell: (denial) => denial.instrument },
+  { title: "col.check", cell: (denial) => <Quote>{denial.check_name ?? ""}</Quote> },
+  { title: "col.asked", isNumber: true, cell: (denial) => figure(denial.asked) },
+  { title: "col.allowed", isNumber: true, cell: (denial) => figure(denial.allowed) },
+  { title: "col.reason", cell: (denial) => <Quote>{denial.text ?? denial.reason ?? ""}</Quote> },
+];
+
+function unknownFirst(rows: readonly Order[]): Order[] {
+  return [...rows.filter((row) => row.unknown_since_ts !== null), ...rows.filter((row) => row.unknown_since_ts === null)];
+}
+
+/** Orders, those nobody answered first; fills; orders that our own checks refused. */
+export default function Orders() {
+  const [isOpen, setIsOpen] = useState(true);
+  const loadOrders = useCallback((signal: AbortSignal) => orders(isOpen, signal), [isOpen]);
+  const ours = useResource(loadOrders, STREAMS, EVERY_MS);
+  const done = useResource(fills, FILL_STREAMS, EVERY_MS);
+  const refused = useResource(denials, STREAMS, EVERY_MS);
+  return (
+    <>
+      <h1>{t("page.orders")}</h1>
+      <section className="card">
+        <div className="row apart">
+          <h2>{t("orders.orders")}</h2>
+          <NativeSelect
+            size="xs"
+            aria-label={t("orders.which")}
+            value={isOpen ? "open" : "all"}
+            onChange={(event) => setIsOpen(event.currentTarget.value === "open")}
+            data={[
+              { value: "open", label: t("orders.open") },
+              { value: "all", label: t("orders.all") },
+            ]}
+          />
+        </div>
+        <Show of={ours} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t(isOpen ? "orders.none_open" : "orders.none")} />}>
+          {(rows) => <Table caption={t("orders.orders")} rows={unknownFirst(rows)} columns={ORDER_COLUMNS} keyOf={(row) => row.id} />}
+        </Show>
+      </section>
+      <section className="card">
+        <h2>{t("orders.fills")}</h2>
+        <Show of={done} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("orders.no_fills")} />}>
+          {(rows) => <Table caption={t("orders.fills")} rows={rows} columns={FILL_COLUMNS} keyOf={(row) => row.id} />}
+        </Show>
+      </section>
+      <section className="card">
+        <h2>{t("orders.denials")}</h2>
+        <Show of={refused} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("orders.no_denials")} />}>
+          {(rows) => <Table caption={t("orders.denials")} rows={rows} columns={DENIAL_COLUMNS} keyOf={(row) => row.id} />}
+        </Show>
+      </section>
+    </>
+  );
+}
