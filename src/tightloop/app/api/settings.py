@@ -11,13 +11,16 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PORT = 8_600
 
 
+PER_MINUTE: Mapping[str, int] = MappingProxyType(
+    {"login": 5, "read": 200, "write": 60, "strategy": 10, "validate": 120, "emergency": 120, "socket": 10}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Requests a minute by bucket, sizes in bytes, counts of the WebSocket, cost of a password."""
 
-    per_minute: Mapping[str, int] = MappingProxyType(
-        {"login": 5, "read": 200, "write": 60, "strategy": 10, "validate": 120, "emergency": 120, "socket": 10}
-    )
+    per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
     body_bytes_max: int = 1 << 18
     frame_bytes_max: int = 1 << 16
     messages_per_minute: int = 60

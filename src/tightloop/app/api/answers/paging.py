@@ -5,7 +5,7 @@ import binascii
 import json
 from dataclasses import dataclass
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 
 LIMIT_MAX = 200
 LIMIT = 50
@@ -26,7 +26,7 @@ def packed(values: tuple[Key, ...]) -> str:
 
 
 def unpacked(cursor: str | None, count: int) -> Place | None:
-    """Return the place that a cursor names, of ``count`` keys; None for none. Raises Problem."""
+    """Return the place that a cursor names, of ``count`` keys; None for none. Raises HttpProblem."""
     if cursor is None:
         return None
     try:
@@ -35,7 +35,7 @@ def unpacked(cursor: str | None, count: int) -> Place | None:
     except (ValueError, binascii.Error, RecursionError):
         values = None
     if not isinstance(values, list) or len(values) != count or not all(_is_key(one) for one in values):
-        raise Problem("invalid", "the cursor is none of this list; ask without one for its beginning")
+        raise HttpProblem("invalid", "the cursor is none of this list; ask without one for its beginning")
     return Place(tuple(values))
 
 

@@ -58,7 +58,7 @@ class Fault:
         }  # fmt: skip
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request is not carried out."""
 
     def __init__(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.store import GatewayStore
 
 KEEP_NS = 86_400 * 10**9
@@ -29,11 +29,11 @@ class Repeats:
         store.write("DELETE FROM repeats WHERE status IS NULL")  # of a gateway that ended before it answered
 
     def begin(self, who: str, key: str | None, route: str, body: bytes) -> FirstAnswer | None:
-        """Keep that a request has begun; return the answer if it was given before. Raises Problem."""
+        """Keep that a request has begun; return the answer if it was given before. Raises HttpProblem."""
         if key is None:
-            raise Problem("idempotency_key_missing", "write a random one, and the same one when you ask again")
+            raise HttpProblem("idempotency_key_missing", "write a random one, and the same one when you ask again")
         if _KEY.fullmatch(key) is None:
-            raise Problem("malformed_request", "Idempotency-Key has 8 to 80 letters, digits or one of _.:-")
+            raise HttpProblem("malformed_request", "Idempotency-Key has 8 to 80 letters, digits or one of _.:-")
         now_ns, found = self._now_ns(), hashlib.sha256(body).hexdigest()
         with self._store.together():
             self._store.write("DELETE FROM repeats WHERE ts < ?", now_ns - KEEP_NS)
@@ -42,9 +42,9 @@ class Repeats:
                 self._store.write("INSERT INTO repeats VALUES (?, ?, ?, ?, ?, NULL, NULL)", who, key, route, found, now_ns)
                 return None
         if (row["route"], row["body"]) != (route, found):
-            raise Problem("idempotency_conflict", "take another one for another request")
+            raise HttpProblem("idempotency_conflict", "take another one for another request")
         if row["status"] is None:
-            raise Problem("in_progress", "ask again in a second")
+            raise HttpProblem("in_progress", "ask again in a second")
         return FirstAnswer(int(row["status"]), bytes(row["answer"]))
 
     def end(self, who: str, key: str, status: int, body: bytes) -> None:

@@ -17,7 +17,7 @@ import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tightloop.app.api.answers.problems import PROBLEM_TYPE, Problem
+from tightloop.app.api.answers.problems import PROBLEM_TYPE, HttpProblem
 from tightloop.app.api.answers.repeats import Repeats
 from tightloop.app.api.security.audit import Audit, AuditRow
 from tightloop.app.api.security.logins import KEY, Caller, Logins
@@ -128,18 +128,18 @@ class Guard:
             answer.keeps_body = asked.rule.is_repeatable
             scope.setdefault("state", {})["asked"] = asked
             await self._app(scope, _once(asked.body, receive), answer.send)
-        except Problem as problem:
+        except HttpProblem as problem:
             await self._give(answer, asked, problem)
         except Exception as error:
             LOG.exception("request %s", asked.request_id)
             if answer.status:
                 raise
             detail = f"{type(error).__name__}; the gateway's log has request {asked.request_id}"
-            await self._give(answer, asked, Problem("broken", detail))
+            await self._give(answer, asked, HttpProblem("broken", detail))
         finally:
             self._end(asked, answer)
 
-    async def _give(self, answer: "_Answer", asked: Asked, problem: Problem) -> None:
+    async def _give(self, answer: "_Answer", asked: Asked, problem: HttpProblem) -> None:
         answer.problem = problem.code
         said = problem.packed(asked.request_id)
         said["detail"] = self._of.redaction.text(problem.detail)
@@ -157,7 +157,7 @@ class Guard:
             self._of.audit.write(AuditRow(
                 who=asked.caller.name if asked.caller else named, address=asked.address,
                 what=f"{asked.method} {asked.template}", target=asked.path, status=answer.status,
-                problem=answer.problem, request_id=asked.request_id,
+                problem=answer.problem or (told["problem"] if "problem" in told else ""), request_id=asked.request_id,
                 before=told["before"] if "before" in told else None, after=told["after"] if "after" in told else None,
             ))  # fmt: skip
 
@@ -180,28 +180,28 @@ class Guard:
 
     def _check_host(self, asked: Asked) -> None:
         if _of(asked.headers, "host").casefold() not in self._settings.allowed_hosts:
-            raise Problem("host_not_allowed", "it is reached by another name; `tightloop up --host-name` allows one")
+            raise HttpProblem("host_not_allowed", "it is reached by another name; `tightloop up --host-name` allows one")
 
     async def _pass(self, asked: Asked, receive: Receive) -> Any:
-        """Let a request through, or answer a repeat. Raises Problem."""
+        """Let a request through, or answer a repeat. Raises HttpProblem."""
         found = matching(asked.path)
         if found is None:
-            raise Problem("not_found", f"nothing is served at {asked.path[:100]!r}")
+            raise HttpProblem("not_found", f"nothing is served at {asked.path[:100]!r}")
         asked.template, rules = found
         if asked.method not in rules:
             allowed = ", ".join(sorted(rules))
-            raise Problem("method_not_allowed", f"it takes {allowed}", headers={"Allow": allowed})
+            raise HttpProblem("method_not_allowed", f"it takes {allowed}", headers={"Allow": allowed})
         rule = asked.rule = rules[asked.method]
         self._check_origin(asked)
         if rule.role is Role.ANYBODY:
             self._of.throttle.take(rule.bucket, f"from {asked.address}")
         if not rule.before_setup and not self._of.users.are_set_up():
-            raise Problem("not_set_up", "open the link that `tightloop up` prints")
+            raise HttpProblem("not_set_up", "open the link that `tightloop up` prints")
         if rule.role is not Role.ANYBODY:
             self._check_caller(asked)
         await self._take_body(asked, receive)
         if rule.is_fresh and (asked.caller is None or not self._is_proved(asked.caller)):
-            raise Problem("password_needed", "POST /api/v1/auth/confirm says it again; that lasts 5 minutes")
+            raise HttpProblem("password_needed", "POST /api/v1/auth/confirm says it again; that lasts 5 minutes")
         if not rule.is_repeatable:
             return None
         key = asked.headers["idempotency-key"] if "idempotency-key" in asked.headers else None
@@ -218,13 +218,13 @@ class Guard:
         origin, site = _of(asked.headers, "origin"), _of(asked.headers, "sec-fetch-site")
         is_ours = site in ("", "same-origin") or (site == "none" and asked.method not in MUTATIONS)
         if (origin and origin != asked.origin) or not is_ours:
-            raise Problem("origin_foreign", "requests come from the page of this gateway, or from no page")
+            raise HttpProblem("origin_foreign", "requests come from the page of this gateway, or from no page")
 
     def _check_caller(self, asked: Asked) -> None:
         caller = asked.caller = self.caller_of(asked.headers)
         if caller is None:
             self._of.throttle.take(asked.rule.bucket, f"from {asked.address}")
-            raise Problem("not_signed_in", "sign in", headers={"WWW-Authenticate": 'Bearer realm="tightloop"'})
+            raise HttpProblem("not_signed_in", "sign in", headers={"WWW-Authenticate": 'Bearer realm="tightloop"'})
         self._of.throttle.take(asked.rule.bucket, asked.who)
         self._check_role(asked, asked.rule.role)
         if asked.rule.has_csrf and caller.is_browser:
@@ -234,7 +234,7 @@ class Guard:
     def _check_role(self, asked: Asked, role: Role) -> None:
         assert asked.caller is not None, "it is known by now"
         if asked.caller.role < role:
-            raise Problem(
+            raise HttpProblem(
                 "role_missing", f"it needs the role {role.name.lower()}, yours is {asked.caller.role.name.lower()}"
             )
 
@@ -255,11 +255,11 @@ class Guard:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Problem("malformed_request", "the request ended before its body")
+                raise HttpProblem("malformed_request", "the request ended before its body")
             piece = message["body"] if "body" in message else b""
             count += len(piece)
             if count > most:
-                raise Problem("body_too_large", f"{most} bytes are taken")
+                raise HttpProblem("body_too_large", f"{most} bytes are taken")
             pieces.append(piece)
             if not ("more_body" in message and message["more_body"]):
                 break
@@ -268,11 +268,11 @@ class Guard:
         if asked.body:
             kind = _of(asked.headers, "content-type").partition(";")[0].strip().lower()
             if kind != "application/json":
-                raise Problem("malformed_request", "Content-Type is application/json")
+                raise HttpProblem("malformed_request", "Content-Type is application/json")
             try:
                 body = orjson.loads(asked.body)
             except ValueError:
-                raise Problem("malformed_json", "it cannot be read") from None
+                raise HttpProblem("malformed_json", "it cannot be read") from None
         if asked.rule.by_body is not None:
             self._check_role(asked, asked.rule.by_body(body))
 
@@ -287,7 +287,7 @@ class Guard:
             return
         try:
             self._of.throttle.take("socket", caller.login)
-        except Problem:
+        except HttpProblem:
             await receive()
             await send({"type": "websocket.close", "code": 4429, "reason": ""})
             return

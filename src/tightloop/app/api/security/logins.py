@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.security.roles import Role
 from tightloop.app.api.store import GatewayStore, Row
 
@@ -120,7 +120,7 @@ class Logins:
         return found and Caller(found["user"], found["name"], Role(found["role"]), login, "", int(found["proved_ts"]))
 
     def renew(self, refresh: str) -> Tokens | None:
-        """Replace the tokens of a login; None if another tab did so just now. Raises Problem."""
+        """Replace the tokens of a login; None if another tab did so just now. Raises HttpProblem."""
         now_ns = self._now_ns()
         found = self._store.one(
             """SELECT t.* FROM tokens t JOIN logins l ON l.id = t.login_id JOIN users u ON u.id = l.user_id
@@ -128,13 +128,13 @@ class Logins:
             digest(refresh), now_ns,
         )  # fmt: skip
         if found is None:
-            raise Problem("not_signed_in", "sign in")
+            raise HttpProblem("not_signed_in", "sign in")
         login = str(found["login_id"])
         if found["replaced_ts"] is not None:
             if now_ns - found["replaced_ts"] <= GRACE_NS:
                 return None
             self.end(login)
-            raise Problem("not_signed_in", "the login was used from two places and has ended; sign in")
+            raise HttpProblem("not_signed_in", "the login was used from two places and has ended; sign in")
         with self._store.together():
             self._store.write(
                 "UPDATE tokens SET replaced_ts = ? WHERE login_id = ? AND replaced_ts IS NULL", now_ns, login
@@ -183,16 +183,16 @@ class Logins:
         return f"{ends_ns}.{self._signed(login, ends_ns)}", ends_ns
 
     def check_csrf(self, login: str, token: str | None) -> None:
-        """Raise Problem for a token that is missing, too old, or of another login."""
+        """Raise HttpProblem for a token that is missing, too old, or of another login."""
         if not token:
-            raise Problem("csrf_missing", f"GET /api/v1/auth/csrf gives it; it lasts {CSRF_NS // SECOND} s")
+            raise HttpProblem("csrf_missing", f"GET /api/v1/auth/csrf gives it; it lasts {CSRF_NS // SECOND} s")
         ends, _, signed = token.partition(".")
         if not ends.isascii() or not ends.isdecimal() or len(ends) > 19:
-            raise Problem("csrf_invalid", "GET /api/v1/auth/csrf gives another")
+            raise HttpProblem("csrf_invalid", "GET /api/v1/auth/csrf gives another")
         if not hmac.compare_digest(signed.encode(), self._signed(login, int(ends)).encode()):
-            raise Problem("csrf_invalid", "GET /api/v1/auth/csrf gives another")
+            raise HttpProblem("csrf_invalid", "GET /api/v1/auth/csrf gives another")
         if int(ends) <= self._now_ns():
-            raise Problem("csrf_expired", "GET /api/v1/auth/csrf gives another")
+            raise HttpProblem("csrf_expired", "GET /api/v1/auth/csrf gives another")
 
     def _signed(self, login: str, ends_ns: int) -> str:
         return hmac.new(self._secret, f"{login}.{ends_ns}".encode(), hashlib.sha256).hexdigest()

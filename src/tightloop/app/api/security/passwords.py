@@ -7,7 +7,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 
 LENGTH_MIN, LENGTH_MAX = 12, 200
 DISTINCT_MIN = 5
@@ -16,7 +16,7 @@ _COMMON = Path(__file__).with_name("common_passwords.txt")
 
 
 def check_strength(password: str, name: str) -> None:
-    """Raise Problem for a password that is guessed soon."""
+    """Raise HttpProblem for a password that is guessed soon."""
     plain = password.casefold()
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         why = f"it has {len(password)} characters; write {LENGTH_MIN} to {LENGTH_MAX}"
@@ -28,7 +28,7 @@ def check_strength(password: str, name: str) -> None:
         why = "it has the name in it"
     else:
         return
-    raise Problem("weak_password", why)
+    raise HttpProblem("weak_password", why)
 
 
 def _common() -> frozenset[str]:

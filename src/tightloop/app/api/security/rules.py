@@ -118,7 +118,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType({
 })  # fmt: skip
 
 STREAMS: Mapping[str, Role] = MappingProxyType(
-    dict.fromkeys(("sessions", "session", "positions", "orders", "fills", "signals", "risk", "values", "system"), V)
+    dict.fromkeys(("sessions", "session", "status", "positions", "orders", "fills", "signals", "risk", "values", "system"), V)
 )
 """The role that each stream of the WebSocket needs."""
 

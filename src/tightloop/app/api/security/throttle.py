@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 
 ENTRIES_MAX = 10_000
 
@@ -18,7 +18,7 @@ class Throttle:
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def take(self, bucket: str, who: str) -> None:
-        """Take one request from a bucket. Raises Problem if it is empty."""
+        """Take one request from a bucket. Raises HttpProblem if it is empty."""
         now_s, most = self._clock_s(), self._per_minute[bucket]
         left, then_s = self._left.pop((bucket, who), (float(most), now_s))
         left = min(float(most), left + (now_s - then_s) * most / 60.0)
@@ -29,7 +29,7 @@ class Throttle:
             self._refuse((1.0 - left) * 60.0 / most, f"{most} a minute are taken")
 
     def check_failures(self, who: str) -> None:
-        """Raise Problem while a name that failed to sign in has to wait: 1 s after the third failure, then doubled."""
+        """Raise HttpProblem while a name that failed to sign in has to wait: 1 s after the third failure, then doubled."""
         count, until_s = self._failed.get(who, (0, 0.0))
         wait_s = until_s - self._clock_s()
         if wait_s > 0.0:
@@ -48,4 +48,4 @@ class Throttle:
         self._failed.pop(who, None)
 
     def _refuse(self, wait_s: float, why: str) -> None:
-        raise Problem("too_many", f"{why}; wait {wait_s:.0f} s", headers={"Retry-After": str(math.ceil(wait_s))})
+        raise HttpProblem("too_many", f"{why}; wait {wait_s:.0f} s", headers={"Retry-After": str(math.ceil(wait_s))})

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from tightloop.app.api.answers.problems import Problem
+from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.security.logins import SETUP_KEY, SETUP_NS, digest, made_id
 from tightloop.app.api.security.roles import Role
 from tightloop.app.api.store import GatewayStore, Row
@@ -28,23 +28,23 @@ class Users:
         return code
 
     def set_up(self, code: str, name: str, hashed: str) -> str:
-        """Make the first administrator; return the id. Raises Problem."""
+        """Make the first administrator; return the id. Raises HttpProblem."""
         with self._store.together():
             self.check_setup(code)
             self._store.set_meta(SETUP_KEY, None)
             return self.add(name, Role.ADMIN, hashed)
 
     def check_setup(self, code: str) -> None:
-        """Raise Problem for a code that sets nothing up."""
+        """Raise HttpProblem for a code that sets nothing up."""
         ends, _, kept = (self._store.meta(SETUP_KEY) or "0 ").partition(" ")
         is_right = secrets.compare_digest(kept, digest(code))
         if self.are_set_up() or not is_right or int(ends) <= self._now_ns():
-            raise Problem("setup_refused", "`tightloop up` prints a link when it starts without an administrator")
+            raise HttpProblem("setup_refused", "`tightloop up` prints a link when it starts without an administrator")
 
     def add(self, name: str, role: Role, hashed: str) -> str:
-        """Add a user; return the id. Raises Problem if the name is taken."""
+        """Add a user; return the id. Raises HttpProblem if the name is taken."""
         if self.named(name) is not None:
-            raise Problem("conflict", f"there is a user {name!r} already")
+            raise HttpProblem("conflict", f"there is a user {name!r} already")
         user_id = made_id()
         self._store.write(
             "INSERT INTO users VALUES (?, ?, ?, ?, 0, ?, 1)", user_id, name.casefold(), int(role), hashed, self._now_ns()
@@ -56,10 +56,10 @@ class Users:
         return self._store.one("SELECT * FROM users WHERE name = ?", name.casefold())
 
     def user(self, user_id: str) -> Row:
-        """Return the user of an id. Raises Problem."""
+        """Return the user of an id. Raises HttpProblem."""
         found = self._store.one("SELECT * FROM users WHERE id = ?", user_id)
         if found is None:
-            raise Problem("not_found", "there is no such user")
+            raise HttpProblem("not_found", "there is no such user")
         return found
 
     def all(self) -> list[Row]:
@@ -67,11 +67,11 @@ class Users:
         return list(self._store.rows("SELECT * FROM users ORDER BY name"))
 
     def change(self, user_id: str, role: Role, *, is_disabled: bool, revision: int) -> None:
-        """Change a user whose revision is known. Raises Problem, also if no administrator would be left."""
+        """Change a user whose revision is known. Raises HttpProblem, also if no administrator would be left."""
         with self._store.together():
             statement = "UPDATE users SET role = ?, is_disabled = ?, revision = revision + 1 WHERE id = ? AND revision = ?"
             if not self._store.write(statement, int(role), int(is_disabled), user_id, revision):
-                raise Problem("changed", "the user was changed meanwhile; read it again")
+                raise HttpProblem("changed", "the user was changed meanwhile; read it again")
             self._check_left()
 
     def set_password(self, user_id: str, hashed: str) -> None:
@@ -79,7 +79,7 @@ class Users:
         self._store.write("UPDATE users SET hash = ?, revision = revision + 1 WHERE id = ?", hashed, user_id)
 
     def remove(self, user_id: str) -> None:
-        """Remove a user with keys. Raises Problem if no administrator would be left."""
+        """Remove a user with keys. Raises HttpProblem if no administrator would be left."""
         with self._store.together():
             self._store.write("DELETE FROM keys WHERE user_id = ?", user_id)
             self._store.write("DELETE FROM settings WHERE user_id = ?", user_id)
@@ -88,4 +88,4 @@ class Users:
 
     def _check_left(self) -> None:
         if not self.are_set_up():
-            raise Problem("conflict", "no administrator would be left")
+            raise HttpProblem("conflict", "no administrator would be left")
