@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class IndexQuery:
     """Which rows: columns with values that they have (a tuple: one of them), in which order, from where, how many.
 
     ``order``: columns, the first counts most; unknown is 0. ``after``: values of those columns, of the last row that
@@ -57,7 +57,7 @@ class IndexReader:
             self._link.close()
             self._link = None
 
-    def rows(self, table: str, wanted: Wanted) -> list[Found]:
+    def rows(self, table: str, wanted: IndexQuery) -> list[Found]:
         """Return rows of a table."""
         assert table in TABLES, "tables are those of the read model"
         columns = {SESSION, *TABLES[table].columns}
@@ -75,7 +75,9 @@ class IndexReader:
 
     def changes(self, after: int, limit: int) -> list[Change]:
         """Return what was written after a change, in order."""
-        found = self._ask("SELECT c, session_id, seq, tbl, key FROM changes WHERE c > ? ORDER BY c LIMIT ?", (after, limit))
+        found = self._ask(
+            "SELECT c, session_id, seq, tbl, key FROM changes WHERE c > ? ORDER BY c LIMIT ?", (after, limit)
+        )
         return [
             Change(int(row["c"] or 0), str(row["session_id"]), int(row["seq"] or 0), str(row["tbl"]), str(row["key"]))
             for row in found
@@ -119,7 +121,7 @@ def _known(name: str) -> str:
     return f"COALESCE({name}, 0)"
 
 
-def _conditions(wanted: Wanted) -> tuple[str, list[Value]]:
+def _conditions(wanted: IndexQuery) -> tuple[str, list[Value]]:
     said: list[str] = []
     values: list[Value] = []
     for name, value in wanted.where.items():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tightloop import modules_on_use
 
 if TYPE_CHECKING:
+    from tightloop.app.api import settings as settings
     from tightloop.app.api import supervisor as supervisor
 else:
     __getattr__ = modules_on_use(__name__)  # no other command needs a web server

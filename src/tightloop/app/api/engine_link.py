@@ -24,7 +24,7 @@ About = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LastView:
     """What a session said last, and when."""
 
     view: Mapping[str, Any]
@@ -36,7 +36,7 @@ class NotThere(Exception):
 
 
 async def exchanged(socket: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a request to a session and return its answer. Raises NotThere, TimeoutError, ConnectionError, ValueError."""
+    """Send a request to a session and return its answer. Raises NotThere, OSError, ValueError."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(socket), limit=LINE_BYTES_MAX)
     except (FileNotFoundError, ConnectionError) as error:
@@ -58,7 +58,7 @@ class EngineLink:
     def __init__(self, home: Home, now_ns: Callable[[], int] = time.time_ns) -> None:
         self.home, self._now_ns = home, now_ns
         self._abouts: dict[str, tuple[int, About]] = {}
-        self._heard: dict[str, Heard] = {}
+        self._last_views: dict[str, LastView] = {}
         self._is_held: dict[str, bool] = {}
         self._asking: set[str] = set()
 
@@ -83,14 +83,14 @@ class EngineLink:
                 return about
         raise HttpProblem("not_found", f"there is no session {session[:60]!r}")
 
-    def heard(self, session: str) -> Heard | None:
+    def last_view(self, session: str) -> LastView | None:
         """Return what a session said last; None if it said nothing to this gateway."""
-        return self._heard.get(session)
+        return self._last_views.get(session)
 
     def is_answering(self, session: str) -> bool:
         """Return whether a session said something in the last SILENT_NS."""
-        heard = self._heard.get(session)
-        return heard is not None and self._now_ns() - heard.said_ns < SILENT_NS
+        last_view = self._last_views.get(session)
+        return last_view is not None and self._now_ns() - last_view.said_ns < SILENT_NS
 
     def state(self, about: About) -> str:
         """Return the state of a session: KILLED for one whose process is gone."""
@@ -126,7 +126,7 @@ class EngineLink:
         try:
             async with asyncio.timeout(SHOW_S):
                 view = await exchanged(self.home.socket(session), {"what": "show"})
-            self._heard[session] = Heard(view, self._now_ns())
+            self._last_views[session] = LastView(view, self._now_ns())
             self._is_held[session] = True
         except (NotThere, TimeoutError, OSError, ValueError):
             holder = await asyncio.to_thread(self.home.holder, about["lease"])
@@ -137,7 +137,7 @@ class EngineLink:
     # What they are asked
 
     async def ask(self, session: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask a session for something. Raises HttpProblem: it does not run, it refuses, or it is not known what it did."""
+        """Ask a session for something. Raises HttpProblem: it does not run, it refuses, or its outcome is not known."""
         about = self.about(session)
         try:
             async with asyncio.timeout(ANSWER_S):

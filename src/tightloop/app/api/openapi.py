@@ -7,8 +7,8 @@ from fastapi import FastAPI
 
 from tightloop import __version__
 from tightloop.app.api.answers.problems import CODES, PROBLEM_TYPE
-from tightloop.app.api.security.roles import Role
-from tightloop.app.api.security.rules import RULES, Rule
+from tightloop.app.api.security.roles import UserRole
+from tightloop.app.api.security.rules import RULES, RouteRule
 from tightloop.app.api.shapes.common import ProblemShape
 from tightloop.app.api.shapes.rows import MODELS
 from tightloop.app.api.streams.messages import CLIENT, SERVER
@@ -31,7 +31,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     for model in MODELS.values():
         schemas.setdefault(model.__name__, model.model_json_schema(ref_template=REFERENCE, mode="serialization"))
     for name, adapter, mode in (("ClientMessage", CLIENT, "validation"), ("ServerMessage", SERVER, "serialization")):
-        schema = adapter.json_schema(ref_template=REFERENCE, mode=mode)  # type: ignore[arg-type]
+        schema = adapter.json_schema(ref_template=REFERENCE, mode=mode)  # type: ignore[arg-type] # pairs of literals
         schemas |= schema.pop("$defs")
         schemas[name] = schema
     found["components"]["securitySchemes"] = {
@@ -60,23 +60,23 @@ def _problem() -> dict[str, Any]:
     return schema
 
 
-def statuses(rule: Rule, path: str) -> tuple[int, ...]:
+def statuses(rule: RouteRule, path: str) -> tuple[int, ...]:
     """Return the statuses of problems that a route may answer."""
     found = {400, 403, 422, 429, 503}
-    if rule.role is not Role.ANYBODY or path.startswith("/api/v1/auth"):
+    if rule.role is not UserRole.ANYBODY or path.startswith("/api/v1/auth"):
         found.add(401)
     if "{" in path or path.endswith(("defaults", "logs", "sessions")):
         found.add(404)
     if rule.is_audited or path.endswith("defaults"):
         found |= {409, 413}
-    if rule.bucket == "validate" or rule.role is Role.ANYBODY:
+    if rule.bucket == "validate" or rule.role is UserRole.ANYBODY:
         found.add(413)
     if rule.has_etag:
         found.add(412)
     return tuple(sorted(found))
 
 
-def _describe(operation: dict[str, Any], rule: Rule, method: str, path: str) -> None:
+def _describe(operation: dict[str, Any], rule: RouteRule, method: str, path: str) -> None:
     """Say what the guard asks of a route."""
     operation["responses"].pop("422", None)
     for status in statuses(rule, path):
@@ -86,7 +86,7 @@ def _describe(operation: dict[str, Any], rule: Rule, method: str, path: str) -> 
         }
     operation["responses"] = dict(sorted(operation["responses"].items()))
     operation["x-role"] = rule.role.name.lower()
-    operation["security"] = [] if rule.role is Role.ANYBODY else [{"cookie": []}, {"key": []}]
+    operation["security"] = [] if rule.role is UserRole.ANYBODY else [{"cookie": []}, {"key": []}]
     operation["operationId"] = f"{method}_{_words(path)}"
     parameters = operation.setdefault("parameters", [])
     if rule.has_csrf:

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from tightloop.adapters.stores.index_reader import IndexReader
 from tightloop.app.api.engine_link import EngineLink
-from tightloop.app.api.security.guard import Asked, Keeping
+from tightloop.app.api.security.guard import GuardedRequest, Keeping
 from tightloop.app.api.security.logins import Caller
 from tightloop.app.api.security.passwords import Passwords
 from tightloop.app.api.store import GatewayStore
@@ -33,16 +33,16 @@ async def _parts(request: Request) -> Parts:
     return cast(Parts, request.app.state.parts)
 
 
-async def _asked(request: Request) -> Asked:
-    return cast(Asked, request.state.asked)
+async def _asked(request: Request) -> GuardedRequest:
+    return cast(GuardedRequest, request.state.asked)
 
 
 async def _caller(request: Request) -> Caller:
-    caller = cast(Asked, request.state.asked).caller
+    caller = cast(GuardedRequest, request.state.asked).caller
     assert caller is not None, "the guard lets nobody else through"
     return caller
 
 
 GivenParts = Annotated[Parts, Depends(_parts)]
-GivenRequest = Annotated[Asked, Depends(_asked)]
+GivenRequest = Annotated[GuardedRequest, Depends(_asked)]
 GivenCaller = Annotated[Caller, Depends(_caller)]

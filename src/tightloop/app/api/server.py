@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from tightloop.adapters.stores.home import Home
 from tightloop.adapters.stores.index_reader import IndexReader
-from tightloop.app.api.answers.problems import PROBLEM_TYPE, Fault, HttpProblem
+from tightloop.app.api.answers.problems import PROBLEM_TYPE, HttpProblem, RequestFault
 from tightloop.app.api.answers.repeats import Repeats
 from tightloop.app.api.engine_link import EngineLink
 from tightloop.app.api.openapi import document
@@ -57,8 +57,9 @@ def parts_of(settings: Settings) -> Parts:
     redaction = Redaction(value for name, value in os.environ.items() if name.endswith(SECRET_NAMES))
     limits = settings.limits
     keeping = Keeping(
-        settings=settings, users=Users(store), logins=Logins(store), throttle=Throttle(limits.per_minute, time.monotonic),
-        audit=Audit(store, redaction), repeats=Repeats(store), redaction=redaction,
+        settings=settings, users=Users(store), logins=Logins(store),
+        throttle=Throttle(limits.per_minute, time.monotonic), audit=Audit(store, redaction), repeats=Repeats(store),
+        redaction=redaction,
     )  # fmt: skip
     return Parts(
         store=store, keeping=keeping, passwords=Passwords(limits.password_memory_kib, limits.password_rounds),
@@ -131,7 +132,7 @@ def openapi() -> dict[str, Any]:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError), "it is registered for these"
-    faults = [Fault(".".join(map(str, one["loc"])), str(one["msg"])) for one in error.errors()]
+    faults = [RequestFault(".".join(map(str, one["loc"])), str(one["msg"])) for one in error.errors()]
     said = "; ".join(f"{fault.path}: {fault.detail}" for fault in faults[:5])
     return await _problem(request, HttpProblem("invalid", said, errors=faults))
 
@@ -149,10 +150,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     said = error.packed("" if asked is None else asked.request_id)
     said["detail"] = parts.keeping.redaction.text(error.detail)
     if asked is not None:
-        asked.told["problem"] = error.code
-    return Response(
-        orjson.dumps(said), status_code=error.status, media_type=PROBLEM_TYPE, headers=dict(error.headers)
-    )
+        asked.told.problem = error.code
+    return Response(orjson.dumps(said), status_code=error.status, media_type=PROBLEM_TYPE, headers=dict(error.headers))
 
 
 def built_pages() -> Path | None:

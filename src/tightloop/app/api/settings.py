@@ -17,7 +17,7 @@ PER_MINUTE: Mapping[str, int] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class GatewayLimits:
     """Requests a minute by bucket, sizes in bytes, counts of the WebSocket, cost of a password."""
 
     per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
@@ -45,7 +45,7 @@ class Settings:
     is_live_enabled: bool = False
     venues: Mapping[str, str | None] = field(default_factory=lambda: {"binance-usdm": None})
     pages: Path | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: GatewayLimits = field(default_factory=GatewayLimits)
 
     @property
     def is_secure(self) -> bool:
@@ -54,10 +54,10 @@ class Settings:
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """Values of the Host header that are answered: a name that resolves to this machine is none of them."""
-        own = (self.host, *LOOPBACK) if self.host in LOOPBACK else (self.host,)
+        """ValuesMessage of the Host header that are answered: a name that resolves to this machine is none of them."""
+        names_of_it = (self.host, *LOOPBACK) if self.host in LOOPBACK else (self.host,)
         named = {name if ":" in name else f"[{name}]" if name.count(":") > 1 else name for name in self.hosts}
-        with_port = {f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}" for name in own}
+        with_port = {f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}" for name in names_of_it}
         return frozenset(with_port | named | {f"{name}:{self.port}" for name in self.hosts})
 
     def packed(self) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -99,4 +98,4 @@ def clear_old(root: Path) -> None:
     for file in folder_of(root).glob(f"*{ANSWER}"):
         with contextlib.suppress(OSError):
             if time.time() - file.stat().st_mtime > KEEP_S:
-                os.unlink(file)
+                file.unlink()

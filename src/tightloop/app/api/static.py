@@ -8,6 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from tightloop.app.api.answers.headers import header
+
 NONCE = "__NONCE__"
 """Where the template of a page has its nonce."""
 POLICY = (
@@ -39,7 +41,7 @@ class Pages:
         if name and name != "index.html" and file.is_relative_to(self._folder) and file.is_file():
             lasting = {"Cache-Control": FOR_EVER if _HASHED.fullmatch(name) else "no-cache"}
             return FileResponse(file, headers=lasting)
-        accepted = headers["accept"] if "accept" in headers else ""
+        accepted = header(headers, "accept")
         if "." in name.rpartition("/")[2] or ("text/html" not in accepted and "*/*" not in accepted):
             return PlainTextResponse("there is no such file", 404)
         nonce = secrets.token_urlsafe(16)

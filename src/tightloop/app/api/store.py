@@ -16,7 +16,8 @@ Row = sqlite3.Row
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, role INTEGER NOT NULL,
-    hash TEXT NOT NULL, is_disabled INTEGER NOT NULL DEFAULT 0, made_ts INTEGER NOT NULL, revision INTEGER NOT NULL) STRICT;
+    hash TEXT NOT NULL, is_disabled INTEGER NOT NULL DEFAULT 0, made_ts INTEGER NOT NULL,
+    revision INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS logins (id TEXT PRIMARY KEY, user_id TEXT NOT NULL, made_ts INTEGER NOT NULL,
     used_ts INTEGER NOT NULL, proved_ts INTEGER NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS tokens (hash TEXT PRIMARY KEY, login_id TEXT NOT NULL, kind TEXT NOT NULL,
@@ -77,10 +78,10 @@ class GatewayStore:
         self._link.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._link.execute("COMMIT")
-        finally:
-            if self._link.in_transaction:
-                self._link.execute("ROLLBACK")
+        except BaseException:
+            self._link.execute("ROLLBACK")
+            raise
+        self._link.execute("COMMIT")
 
     def meta(self, key: str) -> str | None:
         """Return a value kept under a name."""

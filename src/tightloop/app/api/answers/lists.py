@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from tightloop.adapters.stores.index_reader import IndexReader, Wanted
+from tightloop.adapters.stores.index_reader import IndexQuery, IndexReader
 from tightloop.app.api.answers import paging
+from tightloop.app.api.answers.headers import header
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.shapes.rows import given
 from tightloop.ports.read_model import SESSION, TABLES, Value
@@ -29,7 +30,8 @@ def page(reader: IndexReader, table: str, where: Where, cursor: str | None, limi
     order = _order(table)
     place = paging.unpacked(cursor, len(order))
     found = reader.rows(
-        table, Wanted(where=_said(where), order=order, after=None if place is None else place.values, limit=limit + 1)
+        table,
+        IndexQuery(where=_said(where), order=order, after=None if place is None else place.values, limit=limit + 1),
     )
     more = len(found) > limit
     rows = found[:limit]
@@ -47,7 +49,7 @@ def _said(where: Where) -> Where:
 
 def answer(request: Request, reader: IndexReader, table: str, where: Where, cursor: str | None, limit: int) -> Any:
     """Return a page, or all rows as CSV if that is what is accepted. Raises HttpProblem."""
-    accepted = request.headers["accept"] if "accept" in request.headers else ""
+    accepted = header(request.headers, "accept")
     if accepted.partition(";")[0].strip() != CSV:
         return page(reader, table, where, cursor, limit)
     names = [*TABLES[table].columns]
@@ -91,9 +93,7 @@ def one(reader: IndexReader, table: str, row_id: str) -> dict[str, Value]:
                 break
             where[name] = value
         else:
-            found = reader.rows(table, Wanted(where=where, order=(SESSION,), limit=1))
+            found = reader.rows(table, IndexQuery(where=where, order=(SESSION,), limit=1))
             if found:
                 return found[0]
     raise HttpProblem("not_found", f"there is none of {table} with the id {row_id[:80]!r}")
-
-

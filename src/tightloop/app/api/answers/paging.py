@@ -14,7 +14,7 @@ CURSOR_CHARACTERS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePlace:
     """Where a page begins: after the row with these values of its sort keys."""
 
     values: tuple[Key, ...]
@@ -25,7 +25,7 @@ def packed(values: tuple[Key, ...]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def unpacked(cursor: str | None, count: int) -> Place | None:
+def unpacked(cursor: str | None, count: int) -> PagePlace | None:
     """Return the place that a cursor names, of ``count`` keys; None for none. Raises HttpProblem."""
     if cursor is None:
         return None
@@ -36,7 +36,7 @@ def unpacked(cursor: str | None, count: int) -> Place | None:
         values = None
     if not isinstance(values, list) or len(values) != count or not all(_is_key(one) for one in values):
         raise HttpProblem("invalid", "the cursor is none of this list; ask without one for its beginning")
-    return Place(tuple(values))
+    return PagePlace(tuple(values))
 
 
 def _is_key(value: object) -> bool:

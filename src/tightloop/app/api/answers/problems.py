@@ -42,7 +42,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RequestFault:
     """One thing that is wrong. ``path``: where in the request or file; ``line``: of a file."""
 
     path: str
@@ -62,7 +62,12 @@ class HttpProblem(Exception):
     """A request is not carried out."""
 
     def __init__(
-        self, code: str, detail: str, *, errors: Sequence[Fault] = (), headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[RequestFault] = (),
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers

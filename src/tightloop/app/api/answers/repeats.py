@@ -28,9 +28,9 @@ class Repeats:
         self._store, self._now_ns = store, now_ns
         store.write("DELETE FROM repeats WHERE status IS NULL")  # of a gateway that ended before it answered
 
-    def begin(self, who: str, key: str | None, route: str, body: bytes) -> FirstAnswer | None:
+    def begin(self, who: str, key: str, route: str, body: bytes) -> FirstAnswer | None:
         """Keep that a request has begun; return the answer if it was given before. Raises HttpProblem."""
-        if key is None:
+        if not key:
             raise HttpProblem("idempotency_key_missing", "write a random one, and the same one when you ask again")
         if _KEY.fullmatch(key) is None:
             raise HttpProblem("malformed_request", "Idempotency-Key has 8 to 80 letters, digits or one of _.:-")
@@ -39,7 +39,9 @@ class Repeats:
             self._store.write("DELETE FROM repeats WHERE ts < ?", now_ns - KEEP_NS)
             row = self._store.one("SELECT * FROM repeats WHERE who = ? AND key = ?", who, key)
             if row is None:
-                self._store.write("INSERT INTO repeats VALUES (?, ?, ?, ?, ?, NULL, NULL)", who, key, route, found, now_ns)
+                self._store.write(
+                    "INSERT INTO repeats VALUES (?, ?, ?, ?, ?, NULL, NULL)", who, key, route, found, now_ns
+                )
                 return None
         if (row["route"], row["body"]) != (route, found):
             raise HttpProblem("idempotency_conflict", "take another one for another request")

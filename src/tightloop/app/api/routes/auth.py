@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
+from tightloop.app.api.answers.headers import header
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.parts import GivenCaller, GivenParts, GivenRequest, Parts
-from tightloop.app.api.security.guard import Asked, cookie_names, cookies_of
+from tightloop.app.api.security.guard import GuardedRequest, cookie_names, cookies_of
 from tightloop.app.api.security.logins import REFRESH_NS, SECOND, Caller, Tokens
 from tightloop.app.api.security.passwords import check_strength
-from tightloop.app.api.security.roles import Role, role_of
+from tightloop.app.api.security.roles import UserRole, role_of
 from tightloop.app.api.shapes import auth as shapes
 from tightloop.app.api.shapes.common import Done
 
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 @router.post("/setup")
 async def set_up(said: shapes.SetUp, parts: GivenParts, asked: GivenRequest, response: Response) -> shapes.Me:
     """Make the first administrator by the code that `tightloop up` printed, and sign in."""
-    asked.told["who"] = said.name
+    asked.told.who = said.name
     users = parts.keeping.users
     users.check_setup(said.code)
     check_strength(said.password, said.name)
@@ -30,7 +31,7 @@ async def log_in(
     said: shapes.LogIn, parts: GivenParts, asked: GivenRequest, request: Request, response: Response
 ) -> shapes.Me:
     """Sign in. A login that the browser had before ends."""
-    asked.told["who"] = said.name[:64]
+    asked.told.who = said.name[:64]
     throttle, name = parts.keeping.throttle, said.name.casefold()
     throttle.take("login", f"name {name}")
     throttle.check_failures(name)
@@ -48,11 +49,11 @@ async def log_in(
 
 def _cookie(request: Request, parts: Parts, which: int) -> str:
     found, name = cookies_of(request.headers), cookie_names(parts.keeping.settings)[which]
-    return found[name] if name in found else ""
+    return found.get(name, "")
 
 
-def _signed_in(parts: Parts, asked: Asked, response: Response, user: str) -> shapes.Me:
-    agent = asked.headers["user-agent"] if "user-agent" in asked.headers else ""
+def _signed_in(parts: Parts, asked: GuardedRequest, response: Response, user: str) -> shapes.Me:
+    agent = header(asked.headers, "user-agent")
     tokens = parts.keeping.logins.begin(user, asked.address, agent)
     _set_cookies(parts, response, tokens)
     caller = parts.keeping.logins.caller(tokens.access)
@@ -81,12 +82,12 @@ def _me(parts: Parts, caller: Caller) -> shapes.Me:
 
 @router.post("/refresh")
 async def refresh(parts: GivenParts, asked: GivenRequest, request: Request, response: Response) -> Done:
-    """Renew the tokens in the cookies. Of two tabs that do so at once, the second is told that it was done."""
+    """Replace the tokens in the cookies. Of two tabs that do so at once, the second is told that it was done."""
     tokens = parts.keeping.logins.renew(_cookie(request, parts, 1))
     if tokens is None:
         return Done(note="another tab has done it")
     caller = parts.keeping.logins.caller(tokens.access)
-    asked.told["who"] = "" if caller is None else caller.name
+    asked.told.who = "" if caller is None else caller.name
     _set_cookies(parts, response, tokens)
     return Done()
 
@@ -171,7 +172,7 @@ async def keys(parts: GivenParts, caller: GivenCaller) -> list[shapes.KeyShape]:
     """List the keys of this user."""
     return [
         shapes.KeyShape(
-            id=row["id"], name=row["name"], role=shapes.RoleName(Role(row["role"]).name.lower()),
+            id=row["id"], name=row["name"], role=shapes.RoleName(UserRole(row["role"]).name.lower()),
             made_ts=str(row["made_ts"]), used_ts=None if row["used_ts"] is None else str(row["used_ts"]),
         )
         for row in parts.keeping.logins.keys(caller.user)

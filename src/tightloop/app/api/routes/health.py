@@ -11,16 +11,16 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 @router.get("")
-async def health() -> shapes.Health:
+async def health() -> shapes.HealthState:
     """Answer: the gateway runs."""
-    return shapes.Health(status="ok", version=__version__)
+    return shapes.HealthState(status="ok", version=__version__)
 
 
 @router.get("/ready")
-async def ready(parts: GivenParts) -> shapes.Health:
+async def ready(parts: GivenParts) -> shapes.HealthState:
     """Answer whether the gateway's own files can be read; 503 if not."""
     parts.store.meta("ready")
-    return shapes.Health(status="ok", version=__version__)
+    return shapes.HealthState(status="ok", version=__version__)
 
 
 @router.get("/deep")

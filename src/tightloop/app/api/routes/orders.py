@@ -8,7 +8,7 @@ from tightloop.app.api.answers import lists
 from tightloop.app.api.answers.paging import LIMIT
 from tightloop.app.api.parts import GivenParts
 from tightloop.app.api.routes.queries import Cursor, InstrumentFilter, Limit, Session
-from tightloop.app.api.shapes.rows import Denial, Fill, Order, Page
+from tightloop.app.api.shapes.rows import Denial, Fill, Order, RowPage
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])
 OPEN = ("SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN", "PENDING_CANCEL")
@@ -16,7 +16,7 @@ OrderFilter = Annotated[Literal["open", "unknown", "all"], Query()]
 Side = Annotated[Literal["BUY", "SELL"] | None, Query()]
 
 
-@router.get("/orders", response_model=Page[Order])
+@router.get("/orders", response_model=RowPage[Order])
 async def orders(
     request: Request, parts: GivenParts, session: Session = None, instrument: InstrumentFilter = None,
     state: OrderFilter = "all", side: Side = None, limit: Limit = LIMIT, cursor: Cursor = None,
@@ -27,7 +27,7 @@ async def orders(
     return lists.answer(request, parts.reader, "orders", where, cursor, limit)
 
 
-@router.get("/fills", response_model=Page[Fill])
+@router.get("/fills", response_model=RowPage[Fill])
 async def fills(
     request: Request, parts: GivenParts, session: Session = None, instrument: InstrumentFilter = None,
     side: Side = None, limit: Limit = LIMIT, cursor: Cursor = None,
@@ -37,7 +37,7 @@ async def fills(
     return lists.answer(request, parts.reader, "fills", where, cursor, limit)
 
 
-@router.get("/denials", response_model=Page[Denial])
+@router.get("/denials", response_model=RowPage[Denial])
 async def denials(
     request: Request, parts: GivenParts, session: Session = None, instrument: InstrumentFilter = None,
     limit: Limit = LIMIT, cursor: Cursor = None,

@@ -1,4 +1,4 @@
-"""Risk: events until somebody has seen them, and the kill switch."""
+"""Risk: events until they were acknowledged, and the kill switch."""
 
 import asyncio
 import time
@@ -13,17 +13,17 @@ from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.engine_link import STOPPED
 from tightloop.app.api.parts import GivenCaller, GivenParts, GivenRequest, Parts
 from tightloop.app.api.routes.queries import Cursor, Limit, Session
-from tightloop.app.api.security.roles import Role
+from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.shapes import trading as shapes
 from tightloop.app.api.shapes.common import Done
-from tightloop.app.api.shapes.rows import Page, RiskEvent
+from tightloop.app.api.shapes.rows import RiskEvent, RowPage
 from tightloop.model.errors import InputError
 
 router = APIRouter(prefix="/api/v1/risk", tags=["risk"])
 Severity = Annotated[Literal["INFO", "WARNING", "CRITICAL"] | None, Query()]
 
 
-@router.get("/events", response_model=Page[RiskEvent])
+@router.get("/events", response_model=RowPage[RiskEvent])
 async def events(
     request: Request, parts: GivenParts, session: Session = None, severity: Severity = None, limit: Limit = LIMIT,
     cursor: Cursor = None,
@@ -57,12 +57,12 @@ async def acknowledge(id: Annotated[str, Path(max_length=120)], parts: GivenPart
 
 
 @router.get("/kill-switch")
-async def kill_switch(parts: GivenParts) -> shapes.KillSwitch:
+async def kill_switch(parts: GivenParts) -> shapes.KillSwitchState:
     """Tell for which scopes the kill switch is engaged; one that cannot be read counts as engaged over everything."""
     try:
-        return shapes.KillSwitch(engaged=parts.link.home.kills(), is_readable=True)
+        return shapes.KillSwitchState(engaged=parts.link.home.kills(), is_readable=True)
     except InputError:
-        return shapes.KillSwitch(engaged=[EVERYTHING], is_readable=False)
+        return shapes.KillSwitchState(engaged=[EVERYTHING], is_readable=False)
 
 
 @router.put("/kill-switch")
@@ -72,15 +72,15 @@ async def kill(said: shapes.Kill, parts: GivenParts, caller: GivenCaller, asked:
     It is written first, for sessions that do not answer follow the file; those that run are told at once.
     """
     live = [about for about in _running(parts) if about["mode"] == "live"]
-    if live and caller.role < Role.OPERATOR:
+    if live and caller.role < UserRole.OPERATOR:
         raise HttpProblem("role_missing", f"{live[0]['id']} trades with money: it needs the role operator")
     await asyncio.to_thread(parts.link.home.engage, said.scope)
     told, silent = await _tell(parts, {"what": "kill", "scope": said.scope, "who": caller.name})
-    asked.told["after"] = {"scope": said.scope, "reason": said.reason, "told": told, "silent": silent}
+    asked.told.after = {"scope": said.scope, "reason": said.reason, "told": told, "silent": silent}
     await parts.link.look()
     still_open = [
         str(about["id"]) for about in _running(parts)
-        if (heard := parts.link.heard(str(about["id"]))) is None or heard.view["positions"]
+        if (last_view := parts.link.last_view(str(about["id"]))) is None or last_view.view["positions"]
     ]  # fmt: skip
     return shapes.KillDone(scope=said.scope, told=told, silent=silent, open=still_open)
 
@@ -90,7 +90,7 @@ async def rearm(said: shapes.Kill, parts: GivenParts, caller: GivenCaller, asked
     """Allow entries again: release the kill switch of a scope, `all`: of every one."""
     await asyncio.to_thread(_release, parts, said.scope)
     told, silent = await _tell(parts, {"what": "rearm", "scope": said.scope, "who": caller.name})
-    asked.told["after"] = {"scope": said.scope, "reason": said.reason, "told": told, "silent": silent}
+    asked.told.after = {"scope": said.scope, "reason": said.reason, "told": told, "silent": silent}
     return shapes.KillDone(scope=said.scope, told=told, silent=silent, open=[])
 
 

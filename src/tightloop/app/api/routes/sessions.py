@@ -1,14 +1,13 @@
 """Sessions: those there are, how they stand, and what they are asked."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Header, Path, Query, Request
 
-from tightloop.adapters.stores.index_reader import Wanted
+from tightloop.adapters.stores.index_reader import IndexQuery
 from tightloop.app.api import starts
 from tightloop.app.api.answers import lists
-from tightloop.app.api.answers.numbers import decimal_text, ns_text
 from tightloop.app.api.answers.paging import LIMIT, LIMIT_MAX
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.engine_link import STOPPED, About
@@ -17,7 +16,8 @@ from tightloop.app.api.routes.queries import Cursor, Limit
 from tightloop.app.api.security.logins import Caller
 from tightloop.app.api.shapes import sessions as shapes
 from tightloop.app.api.shapes.common import Done
-from tightloop.app.api.shapes.rows import Page, Transition, given
+from tightloop.app.api.shapes.numbers import decimal_text, ns_text
+from tightloop.app.api.shapes.rows import RowPage, Transition, given
 from tightloop.ports.read_model import SESSION
 
 router = APIRouter(prefix="/api/v1", tags=["sessions"])
@@ -28,29 +28,35 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", description="Random;
 def row_of(parts: Parts, about: About) -> shapes.SessionRow:
     """Return what a session is and how it stands."""
     session = str(about["id"])
-    found = parts.reader.rows("sessions", Wanted(where={SESSION: session}, order=("seq",), limit=1))
+    found = parts.reader.rows("sessions", IndexQuery(where={SESSION: session}, order=("seq",), limit=1))
     row: Mapping[str, Any] = found[0] if found else {}
-    heard, state = parts.link.heard(session), parts.link.state(about)
-    since = about["since_ns"] if "since_ns" in about else None
+    last_view, state = parts.link.last_view(session), parts.link.state(about)
+    since = _of(about, "since_ns")
     return shapes.SessionRow.model_validate({
         "id": session, "mode": about["mode"], "venue": about["venue"], "url": about["url"],
         "account": _of(about, "account_name"), "state": state, "state_since_ts": ns_text(since),
         "reason": _of(about, "reason"), "started_ts": ns_text(about["made_ns"]),
         "ended_ts": ns_text(since) if state == STOPPED else None,
-        "strategies": [name.removesuffix(".yaml") for name in about["strategies"]],
+        "strategies": list(_of(about, "names") or about["strategies"]), "strategy_refs": refs_of(parts, session),
         "instruments": sorted(about["rules"]), "capital": decimal_text(_of(row, "capital")),
         "asset": _of(row, "asset"), "is_answering": parts.link.is_answering(session),
-        "said_ts": ns_text(None if heard is None else heard.said_ns), "pid": parts.link.pid(about),
+        "said_ts": ns_text(None if last_view is None else last_view.said_ns), "pid": parts.link.pid(about),
         "version": about["engine_version"], "config_hash": about["config_hash"],
     })  # fmt: skip
 
 
+def refs_of(parts: Parts, session: str) -> list[str]:
+    """Return the strategies that a session was started with here, as id@version; none if elsewhere."""
+    kept = parts.store.meta(f"refs {session}")
+    return kept.split(",") if kept else []
+
+
 def _of(row: Mapping[str, Any], name: str) -> Any:
-    return row[name] if name in row else None
+    return row.get(name, None)
 
 
 @router.get("/sessions")
-async def sessions(parts: GivenParts, limit: Limit = LIMIT, cursor: Cursor = None) -> Page[shapes.SessionRow]:
+async def sessions(parts: GivenParts, limit: Limit = LIMIT, cursor: Cursor = None) -> RowPage[shapes.SessionRow]:
     """List the sessions of the home, the newest first; also those that were started in a terminal."""
     abouts = parts.link.abouts()
     if cursor is not None:
@@ -60,7 +66,7 @@ async def sessions(parts: GivenParts, limit: Limit = LIMIT, cursor: Cursor = Non
         abouts = abouts[names.index(cursor) + 1 :]
     page = abouts[:limit]
     rows = [row_of(parts, about) for about in page]
-    return Page[shapes.SessionRow](items=rows, next=rows[-1].id if len(abouts) > limit else None)
+    return RowPage[shapes.SessionRow](items=rows, next=rows[-1].id if len(abouts) > limit else None)
 
 
 @router.post("/sessions", status_code=201)
@@ -83,7 +89,9 @@ async def start(
     answer = await starts.asked(parts.link.home, starts.request_name(caller.user, key), wanted)
     if "session" not in answer:
         raise HttpProblem("refused", str(answer["error"]))
-    asked.told["after"] = {"session": answer["session"], **said.model_dump(exclude={"confirm"})}
+    asked.told.after = {"session": answer["session"], **said.model_dump(exclude={"confirm"})}
+    refs = [f"{name}@{number}" for name, number in pairs]
+    parts.store.set_meta(f"refs {answer['session']}", ",".join(refs))
     parts.store.set_meta(f"last start {caller.user}", said.model_dump_json(exclude={"confirm", "override_paper"}))
     return shapes.Started(session_id=answer["session"], note=_of(answer, "note"))
 
@@ -136,11 +144,12 @@ async def status(id: Id, parts: GivenParts) -> shapes.SessionStatus:
 def status_of(parts: Parts, about: About) -> shapes.SessionStatus:
     """Return what a session said last."""
     session = str(about["id"])
-    heard = parts.link.heard(session)
-    view: Mapping[str, Any] = {} if heard is None else heard.view
+    last_view = parts.link.last_view(session)
+    view: Mapping[str, Any] = {} if last_view is None else last_view.view
     return shapes.SessionStatus(
-        session_id=session, state=parts.link.state(about), is_answering=parts.link.is_answering(session),
-        said_ts=ns_text(None if heard is None else heard.said_ns), seq=_of(view, "seq"),
+        session_id=session, state=cast(shapes.State, parts.link.state(about)),
+        is_answering=parts.link.is_answering(session),
+        said_ts=ns_text(None if last_view is None else last_view.said_ns), seq=_of(view, "seq"),
         state_hash=_of(view, "state_hash"), equity=decimal_text(_of(view, "equity")),
         wallet=decimal_text(_of(view, "wallet")), feed_age_s=_of(view, "feed_age_s"),
         positions=[
@@ -170,10 +179,8 @@ def _order(row: Mapping[str, Any]) -> shapes.StatusOrder:
     )  # fmt: skip
 
 
-@router.get("/sessions/{id}/transitions", response_model=Page[Transition])
-async def transitions(
-    id: Id, request: Request, parts: GivenParts, limit: Limit = LIMIT, cursor: Cursor = None
-) -> Any:
+@router.get("/sessions/{id}/transitions", response_model=RowPage[Transition])
+async def transitions(id: Id, request: Request, parts: GivenParts, limit: Limit = LIMIT, cursor: Cursor = None) -> Any:
     """List the steps of a session's instances from state to state, the newest first."""
     parts.link.about(id)
     return lists.answer(request, parts.reader, "transitions", {SESSION: id}, cursor, limit)
@@ -186,7 +193,7 @@ async def conditions(id: Id, parts: GivenParts) -> Any:
     sections: dict[tuple[int, str], dict[str, Any]] = {}
     for table, kind, order in (("conditions", "fired", ("seq", "n")), ("closest", "nearest", ("since_ts",))):
         last: dict[tuple[int, str], tuple[Any, ...]] = {}
-        for row in parts.reader.rows(table, Wanted(where={SESSION: id}, order=(*order, "place"), limit=LIMIT_MAX)):
+        for row in parts.reader.rows(table, IndexQuery(where={SESSION: id}, order=(*order, "place"), limit=LIMIT_MAX)):
             key = (int(row["instance"] or 0), str(row["section"]))
             found = sections.setdefault(
                 key, {"instance": key[0], "section": key[1], "fired": [], "nearest": []}
@@ -197,7 +204,7 @@ async def conditions(id: Id, parts: GivenParts) -> Any:
 
 
 async def _ask(parts: Parts, caller: Caller, session: str, key: str | None, request: dict[str, Any]) -> Done:
-    """Ask a session in somebody's name; the key stands in its journal, so that a repeat gets the first answer."""
+    """Ask a session in the name of a user; the key stands in its journal, so that a repeat gets the first answer."""
     said = await parts.link.ask(session, {"who": caller.name, "key": f"{caller.user}:{key}", "scope": "all", **request})
     return Done(outcome=str(said["outcome"]) if "outcome" in said else "done", note=_of(said, "note"))
 
@@ -239,5 +246,3 @@ async def venues(parts: GivenParts) -> list[shapes.VenueShape]:
         shapes.VenueShape(venue=name, url=url, is_sandbox=url is not None, modes=modes)
         for name, url in settings.venues.items()
     ]
-
-

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 
 from tightloop.app.api.answers import etags
-from tightloop.app.api.answers.problems import Fault, HttpProblem
+from tightloop.app.api.answers.problems import HttpProblem, RequestFault
 from tightloop.app.api.parts import GivenParts, GivenRequest, Parts
+from tightloop.app.api.routes.sessions import refs_of
 from tightloop.app.api.shapes import trading as shapes
 from tightloop.app.api.shapes.common import Done
 from tightloop.app.api.strategies.files import Version
@@ -19,7 +20,7 @@ IfMatch = Annotated[str | None, Header()]
 def _row(parts: Parts, version: Version) -> shapes.StrategyRow:
     running = [
         str(about["id"]) for about in parts.link.abouts()
-        if any(name.startswith(f"{version.strategy}@") for name in about["strategies"])
+        if any(name.startswith(f"{version.strategy}@") for name in refs_of(parts, str(about["id"])))
         and parts.link.pid(about) is not None
     ]  # fmt: skip
     return shapes.StrategyRow(
@@ -42,9 +43,9 @@ async def strategies(parts: GivenParts) -> list[shapes.StrategyRow]:
 
 
 @router.post("/validate")
-async def validate(said: shapes.StrategyText, parts: GivenParts) -> shapes.Verdict:
+async def validate(said: shapes.StrategyText, parts: GivenParts) -> shapes.StrategyVerdict:
     """Say what is wrong with a strategy file, all at once, with lines; nothing is kept."""
-    return shapes.Verdict(**await parts.checks.verdict(said.yaml))
+    return shapes.StrategyVerdict(**await parts.checks.verdict(said.yaml))
 
 
 @router.get("/{id}")
@@ -66,9 +67,11 @@ async def write(
     etags.check(if_match, newest)
     verdict = await parts.checks.verdict(said.yaml)
     if not verdict["is_valid"]:
-        raise HttpProblem("refused", "the strategy has faults", errors=[Fault(**one) for one in verdict["errors"]])
+        raise HttpProblem(
+            "refused", "the strategy has faults", errors=[RequestFault(**one) for one in verdict["errors"]]
+        )
     found = parts.strategies.write(id, said.yaml, newest + 1)
-    asked.told["after"] = {"id": id, "version": found.number, "hash": found.hash}
+    asked.told.after = {"id": id, "version": found.number, "hash": found.hash}
     etags.give(response, found.number)
     return _shape(found)
 
@@ -79,7 +82,7 @@ async def remove(id: StrategyId, parts: GivenParts, asked: GivenRequest, if_matc
     found = parts.strategies.newest(id)
     etags.check(if_match, found.number)
     parts.strategies.remove(id)
-    asked.told["before"] = {"id": id, "version": found.number, "hash": found.hash}
+    asked.told.before = {"id": id, "version": found.number, "hash": found.hash}
     return Done()
 
 

@@ -15,7 +15,7 @@ from tightloop.app.api.engine_link import KILLED, STOPPED
 from tightloop.app.api.parts import GivenParts, Parts
 from tightloop.app.api.routes.queries import Limit
 from tightloop.app.api.shapes import trading as shapes
-from tightloop.app.api.shapes.rows import Page
+from tightloop.app.api.shapes.rows import RowPage
 
 router = APIRouter(prefix="/api/v1/system", tags=["system"])
 LOG_BYTES_MAX = 1 << 18
@@ -45,9 +45,9 @@ async def components_of(parts: Parts) -> list[shapes.Component]:
 def _session(parts: Parts, about: object) -> shapes.Component:
     assert isinstance(about, dict), "what a session is"
     session = str(about["id"])
-    heard, state = parts.link.heard(session), parts.link.state(about)
-    age_s = None if heard is None else round((time.time_ns() - heard.said_ns) * 1e-9, 3)
-    feed_age_s = None if heard is None else heard.view["feed_age_s"]
+    last_view, state = parts.link.last_view(session), parts.link.state(about)
+    age_s = None if last_view is None else round((time.time_ns() - last_view.said_ns) * 1e-9, 3)
+    feed_age_s = None if last_view is None else last_view.view["feed_age_s"]
     if state == KILLED:
         return _component(session, "down", "its process is gone; start it again", age_s)
     if not parts.link.is_answering(session):
@@ -77,11 +77,11 @@ async def version(parts: GivenParts) -> shapes.VersionShape:
 @router.get("/audit")
 async def audit(
     parts: GivenParts, limit: Limit = 50, cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None
-) -> Page[shapes.AuditShape]:
+) -> RowPage[shapes.AuditShape]:
     """List what users did, the newest first."""
     rows = parts.keeping.audit.rows(None if cursor is None else int(cursor), limit + 1)
     last = str(rows[limit - 1]["n"]) if len(rows) > limit else None
-    return Page[shapes.AuditShape](items=[shapes.AuditShape(**row) for row in rows[:limit]], next=last)
+    return RowPage[shapes.AuditShape](items=[shapes.AuditShape(**row) for row in rows[:limit]], next=last)
 
 
 @router.get("/logs")

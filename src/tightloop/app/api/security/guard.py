@@ -17,13 +17,14 @@ import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tightloop.app.api.answers.headers import header
 from tightloop.app.api.answers.problems import PROBLEM_TYPE, HttpProblem
 from tightloop.app.api.answers.repeats import Repeats
 from tightloop.app.api.security.audit import Audit, AuditRow
 from tightloop.app.api.security.logins import KEY, Caller, Logins
 from tightloop.app.api.security.redaction import Redaction
-from tightloop.app.api.security.roles import Role
-from tightloop.app.api.security.rules import MUTATIONS, SOCKET, Rule, matching
+from tightloop.app.api.security.roles import UserRole
+from tightloop.app.api.security.rules import MUTATIONS, SOCKET, RouteRule, matching
 from tightloop.app.api.security.throttle import Throttle
 from tightloop.app.api.security.users import Users
 from tightloop.app.api.settings import Settings
@@ -45,8 +46,19 @@ SERVED = ("/api", "/health")
 
 
 @dataclass(slots=True)
-class Asked:
-    """One request on its way. ``told``: what the route says of it for the audit."""
+class Told:
+    """What routes say of a request for the audit. ``has_begun``: its answer is kept for a repeat."""
+
+    who: str = ""
+    problem: str = ""
+    before: Any = None
+    after: Any = None
+    has_begun: bool = False
+
+
+@dataclass(slots=True)
+class GuardedRequest:
+    """One request on its way."""
 
     request_id: str
     address: str
@@ -55,10 +67,10 @@ class Asked:
     path: str
     headers: Headers
     template: str = ""
-    rule: Rule = field(default_factory=lambda: Rule(role=Role.ADMIN))
+    rule: RouteRule = field(default_factory=lambda: RouteRule(role=UserRole.ADMIN))
     caller: Caller | None = None
     body: bytes = b""
-    told: dict[str, Any] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
 
     @property
     def who(self) -> str:
@@ -139,38 +151,39 @@ class Guard:
         finally:
             self._end(asked, answer)
 
-    async def _give(self, answer: "_Answer", asked: Asked, problem: HttpProblem) -> None:
+    async def _give(self, answer: "_Answer", asked: GuardedRequest, problem: HttpProblem) -> None:
         answer.problem = problem.code
         said = problem.packed(asked.request_id)
         said["detail"] = self._of.redaction.text(problem.detail)
         headers = {"Content-Type": PROBLEM_TYPE, **problem.headers}
         await answer.give(problem.status, headers, orjson.dumps(said))
 
-    def _end(self, asked: Asked, answer: "_Answer") -> None:
+    def _end(self, asked: GuardedRequest, answer: "_Answer") -> None:
         """Keep what came of a request."""
-        if asked.rule.is_repeatable and "begun" in asked.told:
+        if asked.told.has_begun:
             key = asked.headers["idempotency-key"]
             self._of.repeats.end(asked.who, key, answer.status or 500, bytes(answer.body))
         if asked.rule.is_audited:
             told = asked.told
-            named = told["who"] if "who" in told else ""
             self._of.audit.write(AuditRow(
-                who=asked.caller.name if asked.caller else named, address=asked.address,
+                who=asked.caller.name if asked.caller else told.who, address=asked.address,
                 what=f"{asked.method} {asked.template}", target=asked.path, status=answer.status,
-                problem=answer.problem or (told["problem"] if "problem" in told else ""), request_id=asked.request_id,
-                before=told["before"] if "before" in told else None, after=told["after"] if "after" in told else None,
+                problem=answer.problem or told.problem, request_id=asked.request_id, before=told.before,
+                after=told.after,
             ))  # fmt: skip
 
-    def _asked(self, scope: Scope) -> Asked:
+    def _asked(self, scope: Scope) -> GuardedRequest:
         headers = Headers(scope=scope)
         client = scope["client"][0] if scope["client"] else ""
         method = str(scope["method"]) if scope["type"] == "http" else "GET"
-        given = headers["x-request-id"] if "x-request-id" in headers else ""
+        given = header(headers, "x-request-id")
         request_id = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(8)
         scheme = "https" if self._settings.is_secure else "http"
-        return Asked(request_id, client, f"{scheme}://{_of(headers, 'host')}", method, str(scope["path"]), headers)
+        return GuardedRequest(
+            request_id, client, f"{scheme}://{header(headers, 'host')}", method, str(scope["path"]), headers
+        )
 
-    def _headers(self, asked: Asked) -> dict[str, str]:
+    def _headers(self, asked: GuardedRequest) -> dict[str, str]:
         found = SAFE_HEADERS | {"X-Request-Id": asked.request_id}
         if asked.path.startswith(SERVED):
             found |= API_HEADERS
@@ -178,12 +191,14 @@ class Guard:
 
     # What a request passes
 
-    def _check_host(self, asked: Asked) -> None:
-        if _of(asked.headers, "host").casefold() not in self._settings.allowed_hosts:
-            raise HttpProblem("host_not_allowed", "it is reached by another name; `tightloop up --host-name` allows one")
+    def _check_host(self, asked: GuardedRequest) -> None:
+        if header(asked.headers, "host").casefold() not in self._settings.allowed_hosts:
+            raise HttpProblem(
+                "host_not_allowed", "it is reached by another name; `tightloop up --host-name` allows one"
+            )
 
-    async def _pass(self, asked: Asked, receive: Receive) -> Any:
-        """Let a request through, or answer a repeat. Raises HttpProblem."""
+    async def _pass(self, asked: GuardedRequest, receive: Receive) -> Any:
+        """Check a request; return the answer of the first if it is a repeat. Raises HttpProblem."""
         found = matching(asked.path)
         if found is None:
             raise HttpProblem("not_found", f"nothing is served at {asked.path[:100]!r}")
@@ -193,34 +208,34 @@ class Guard:
             raise HttpProblem("method_not_allowed", f"it takes {allowed}", headers={"Allow": allowed})
         rule = asked.rule = rules[asked.method]
         self._check_origin(asked)
-        if rule.role is Role.ANYBODY:
+        if rule.role is UserRole.ANYBODY:
             self._of.throttle.take(rule.bucket, f"from {asked.address}")
         if not rule.before_setup and not self._of.users.are_set_up():
             raise HttpProblem("not_set_up", "open the link that `tightloop up` prints")
-        if rule.role is not Role.ANYBODY:
+        if rule.role is not UserRole.ANYBODY:
             self._check_caller(asked)
         await self._take_body(asked, receive)
         if rule.is_fresh and (asked.caller is None or not self._is_proved(asked.caller)):
             raise HttpProblem("password_needed", "POST /api/v1/auth/confirm says it again; that lasts 5 minutes")
         if not rule.is_repeatable:
             return None
-        key = asked.headers["idempotency-key"] if "idempotency-key" in asked.headers else None
+        key = header(asked.headers, "idempotency-key")
         repeated = self._of.repeats.begin(asked.who, key, f"{asked.method} {asked.path}", asked.body)
         if repeated is None:
-            asked.told["begun"] = True
+            asked.told.has_begun = True
         return repeated
 
     def _is_proved(self, caller: Caller) -> bool:
         return caller.is_browser and self._of.logins.is_proved(caller)
 
-    def _check_origin(self, asked: Asked) -> None:
+    def _check_origin(self, asked: GuardedRequest) -> None:
         """Refuse what another page sends: ports share cookies, so the origin counts with its port."""
-        origin, site = _of(asked.headers, "origin"), _of(asked.headers, "sec-fetch-site")
+        origin, site = header(asked.headers, "origin"), header(asked.headers, "sec-fetch-site")
         is_ours = site in ("", "same-origin") or (site == "none" and asked.method not in MUTATIONS)
         if (origin and origin != asked.origin) or not is_ours:
             raise HttpProblem("origin_foreign", "requests come from the page of this gateway, or from no page")
 
-    def _check_caller(self, asked: Asked) -> None:
+    def _check_caller(self, asked: GuardedRequest) -> None:
         caller = asked.caller = self.caller_of(asked.headers)
         if caller is None:
             self._of.throttle.take(asked.rule.bucket, f"from {asked.address}")
@@ -228,10 +243,10 @@ class Guard:
         self._of.throttle.take(asked.rule.bucket, asked.who)
         self._check_role(asked, asked.rule.role)
         if asked.rule.has_csrf and caller.is_browser:
-            token = asked.headers["x-csrf-token"] if "x-csrf-token" in asked.headers else None
+            token = header(asked.headers, "x-csrf-token")
             self._of.logins.check_csrf(caller.login, token)
 
-    def _check_role(self, asked: Asked, role: Role) -> None:
+    def _check_role(self, asked: GuardedRequest, role: UserRole) -> None:
         assert asked.caller is not None, "it is known by now"
         if asked.caller.role < role:
             raise HttpProblem(
@@ -240,7 +255,7 @@ class Guard:
 
     def caller_of(self, headers: Headers) -> Caller | None:
         """Return who asks: by a key if there is one, else by the cookie."""
-        said = _of(headers, "authorization")
+        said = header(headers, "authorization")
         if said:
             kind, _, key = said.partition(" ")
             is_key = kind.lower() == "bearer" and key.startswith(KEY)
@@ -249,24 +264,24 @@ class Guard:
         name = cookie_names(self._settings)[0]
         return self._of.logins.caller(found[name]) if name in found else None
 
-    async def _take_body(self, asked: Asked, receive: Receive) -> None:
+    async def _take_body(self, asked: GuardedRequest, receive: Receive) -> None:
         most = self._settings.limits.body_bytes_max
         pieces, count = [], 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise HttpProblem("malformed_request", "the request ended before its body")
-            piece = message["body"] if "body" in message else b""
+            piece = _body(message)
             count += len(piece)
             if count > most:
                 raise HttpProblem("body_too_large", f"{most} bytes are taken")
             pieces.append(piece)
-            if not ("more_body" in message and message["more_body"]):
+            if "more_body" not in message or not message["more_body"]:
                 break
         asked.body = b"".join(pieces)
         body: Any = None
         if asked.body:
-            kind = _of(asked.headers, "content-type").partition(";")[0].strip().lower()
+            kind = header(asked.headers, "content-type").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise HttpProblem("malformed_request", "Content-Type is application/json")
             try:
@@ -277,11 +292,11 @@ class Guard:
             self._check_role(asked, asked.rule.by_body(body))
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a WebSocket of our own page through; any other is refused before it is accepted."""
+        """Pass a WebSocket of our page on; any other is refused before it is accepted."""
         asked = self._asked(scope)
         caller = self.caller_of(asked.headers)
-        is_ours = asked.path == SOCKET and _of(asked.headers, "host").casefold() in self._settings.allowed_hosts
-        if not is_ours or _of(asked.headers, "origin") != asked.origin or caller is None or not caller.is_browser:
+        is_ours = asked.path == SOCKET and header(asked.headers, "host").casefold() in self._settings.allowed_hosts
+        if not is_ours or header(asked.headers, "origin") != asked.origin or caller is None or not caller.is_browser:
             await receive()
             await send({"type": "websocket.close", "code": 4403, "reason": ""})
             return
@@ -311,7 +326,7 @@ class _Answer:
             for name, value in self._headers.items():
                 headers.setdefault(name, value)
         elif self.keeps_body and message["type"] == "http.response.body":
-            self.body += message["body"] if "body" in message else b""
+            self.body += _body(message)
         await self._send(message)
 
     async def give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -322,8 +337,8 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _of(headers: Headers, name: str) -> str:
-    return headers[name] if name in headers else ""
+def _body(message: Message) -> bytes:
+    return bytes(message["body"]) if "body" in message else b""
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tightloop.app.api.answers.problems import HttpProblem
-from tightloop.app.api.security.roles import Role
+from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.store import GatewayStore, Row
 
 SECOND = 10**9
@@ -31,7 +31,7 @@ class Caller:
 
     user: str
     name: str
-    role: Role
+    role: UserRole
     login: str
     key: str
     proved_ns: int
@@ -106,7 +106,7 @@ class Logins:
         if found is None or (found["replaced_ts"] is not None and now_ns - found["replaced_ts"] > GRACE_NS):
             return None
         return Caller(
-            found["user"], found["name"], Role(found["role"]), found["login"], "", int(found["proved_ts"])
+            found["user"], found["name"], UserRole(found["role"]), found["login"], "", int(found["proved_ts"])
         )  # fmt: skip
 
     def of_login(self, login: str) -> Caller | None:
@@ -117,7 +117,9 @@ class Logins:
                AND EXISTS (SELECT 1 FROM tokens t WHERE t.login_id = l.id AND t.expires_ts > ?)""",
             login, self._now_ns(),
         )  # fmt: skip
-        return found and Caller(found["user"], found["name"], Role(found["role"]), login, "", int(found["proved_ts"]))
+        if found is None:
+            return None
+        return Caller(found["user"], found["name"], UserRole(found["role"]), login, "", int(found["proved_ts"]))
 
     def renew(self, refresh: str) -> Tokens | None:
         """Replace the tokens of a login; None if another tab did so just now. Raises HttpProblem."""
@@ -182,7 +184,7 @@ class Logins:
         ends_ns = self._now_ns() + CSRF_NS
         return f"{ends_ns}.{self._signed(login, ends_ns)}", ends_ns
 
-    def check_csrf(self, login: str, token: str | None) -> None:
+    def check_csrf(self, login: str, token: str) -> None:
         """Raise HttpProblem for a token that is missing, too old, or of another login."""
         if not token:
             raise HttpProblem("csrf_missing", f"GET /api/v1/auth/csrf gives it; it lasts {CSRF_NS // SECOND} s")
@@ -199,7 +201,7 @@ class Logins:
 
     # Keys of scripts
 
-    def make_key(self, user_id: str, name: str, role: Role) -> tuple[str, str]:
+    def make_key(self, user_id: str, name: str, role: UserRole) -> tuple[str, str]:
         """Make a key; return its id and the key itself, which is shown this once."""
         key_id, key = made_id(), KEY + secrets.token_urlsafe(32)
         self._store.write(
@@ -219,12 +221,12 @@ class Logins:
     def key_caller(self, key: str) -> Caller | None:
         """Return who holds a key: its user, in the lower of both roles; None if it is none."""
         found = self._store.one(
-            """SELECT k.id, k.role AS key_role, u.id AS user, u.name, u.role FROM keys k JOIN users u ON u.id = k.user_id
-               WHERE k.hash = ? AND NOT u.is_disabled""",
+            """SELECT k.id, k.role AS key_role, u.id AS user, u.name, u.role FROM keys k
+               JOIN users u ON u.id = k.user_id WHERE k.hash = ? AND NOT u.is_disabled""",
             digest(key),
         )  # fmt: skip
         if found is None:
             return None
         self._store.write("UPDATE keys SET used_ts = ? WHERE id = ?", self._now_ns(), found["id"])
-        role = Role(min(found["key_role"], found["role"]))
+        role = UserRole(min(found["key_role"], found["role"]))
         return Caller(found["user"], found["name"], role, "", found["id"], 0)

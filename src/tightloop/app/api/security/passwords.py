@@ -1,4 +1,4 @@
-"""Passwords: argon2id, off the event loop, at most two at once; a name that does not exist costs as much as one that does."""
+"""Passwords: argon2id, off the event loop, at most two at once; a name that does not exist costs as much as any."""
 
 import asyncio
 from functools import cached_property
@@ -62,6 +62,7 @@ class Passwords:
 
     def _verified(self, found: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(found or self._nobodys, password) and found is not None
+            self._hasher.verify(found or self._nobodys, password)
         except (VerificationError, InvalidHashError):
             return False
+        return found is not None

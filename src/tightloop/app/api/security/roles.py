@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 
-class Role(IntEnum):
+class UserRole(IntEnum):
     """Of a user, a key, or needed for a route; ANYBODY: no login is needed."""
 
     ANYBODY = 0
@@ -13,9 +13,9 @@ class Role(IntEnum):
     ADMIN = 4
 
 
-NAMES = tuple(role.name.lower() for role in Role if role is not Role.ANYBODY)
+NAMES = tuple(role.name.lower() for role in UserRole if role is not UserRole.ANYBODY)
 
 
-def role_of(name: str) -> Role:
+def role_of(name: str) -> UserRole:
     """Return the role of a name as the API writes it."""
-    return Role[name.upper()]
+    return UserRole[name.upper()]

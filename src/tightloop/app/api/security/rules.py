@@ -1,4 +1,4 @@
-"""RULES: what every route needs. A route that has no line here is not served, and the gateway does not start with it."""
+"""RULES: what every route needs. A route without a line here is not served, and the gateway does not start with it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tightloop.app.api.security.roles import Role
+from tightloop.app.api.security.roles import UserRole
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API = "/api/v1"
@@ -14,7 +14,7 @@ SOCKET = "/ws"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RouteRule:
     """What a route needs. ``by_body``: a higher role that what is asked for needs.
 
     ``has_csrf``: a browser's request carries the login's token; ``is_fresh``: the password was said less than 5 minutes
@@ -22,9 +22,9 @@ class Rule:
     is answered before there is an administrator; ``is_audited``: what came of it is written down.
     """
 
-    role: Role
+    role: UserRole
     bucket: str = "read"
-    by_body: Callable[[Any], Role] | None = None
+    by_body: Callable[[Any], UserRole] | None = None
     has_csrf: bool = False
     is_fresh: bool = False
     is_repeatable: bool = False
@@ -33,37 +33,39 @@ class Rule:
     is_audited: bool = False
 
 
-def _read(role: Role = Role.VIEWER, *, before_setup: bool = False) -> Rule:
-    return Rule(role=role, before_setup=before_setup)
+def _read(role: UserRole = UserRole.VIEWER, *, before_setup: bool = False) -> RouteRule:
+    return RouteRule(role=role, before_setup=before_setup)
 
 
 def _write(
-    role: Role, bucket: str = "write", *, by_body: Callable[[Any], Role] | None = None, is_fresh: bool = False,
+    role: UserRole, bucket: str = "write", *, by_body: Callable[[Any], UserRole] | None = None, is_fresh: bool = False,
     is_repeatable: bool = False, has_etag: bool = False,
-) -> Rule:  # fmt: skip
-    return Rule(
+) -> RouteRule:  # fmt: skip
+    return RouteRule(
         role=role, bucket=bucket, by_body=by_body, has_csrf=True, is_fresh=is_fresh, is_repeatable=is_repeatable,
         has_etag=has_etag, is_audited=True,
     )  # fmt: skip
 
 
-def _by_mode(body: Any) -> Role:
+def _by_mode(body: Any) -> UserRole:
     """Return the role that starts a session of the mode asked for."""
-    return Role.OPERATOR if isinstance(body, dict) and "mode" in body and body["mode"] == "live" else Role.TRADER
+    return (
+        UserRole.OPERATOR if isinstance(body, dict) and "mode" in body and body["mode"] == "live" else UserRole.TRADER
+    )
 
 
-def _sign_in(*, before_setup: bool = False) -> Rule:
-    return Rule(role=Role.ANYBODY, bucket="login", before_setup=before_setup, is_audited=True)
+def _sign_in(*, before_setup: bool = False) -> RouteRule:
+    return RouteRule(role=UserRole.ANYBODY, bucket="login", before_setup=before_setup, is_audited=True)
 
 
-T, V, OP, AD = Role.TRADER, Role.VIEWER, Role.OPERATOR, Role.ADMIN
-RULES: Mapping[tuple[str, str], Rule] = MappingProxyType({
-    ("GET", "/health"): _read(Role.ANYBODY, before_setup=True),
-    ("GET", "/health/ready"): _read(Role.ANYBODY, before_setup=True),
+T, V, OP, AD = UserRole.TRADER, UserRole.VIEWER, UserRole.OPERATOR, UserRole.ADMIN
+RULES: Mapping[tuple[str, str], RouteRule] = MappingProxyType({
+    ("GET", "/health"): _read(UserRole.ANYBODY, before_setup=True),
+    ("GET", "/health/ready"): _read(UserRole.ANYBODY, before_setup=True),
     ("GET", "/health/deep"): _read(),
     ("POST", f"{API}/auth/setup"): _sign_in(before_setup=True),
     ("POST", f"{API}/auth/login"): _sign_in(),
-    ("POST", f"{API}/auth/refresh"): Rule(role=Role.ANYBODY, bucket="write", is_audited=True),
+    ("POST", f"{API}/auth/refresh"): RouteRule(role=UserRole.ANYBODY, bucket="write", is_audited=True),
     ("POST", f"{API}/auth/logout"): _write(V),
     ("POST", f"{API}/auth/logout-all"): _write(V),
     ("POST", f"{API}/auth/password"): _write(V, "login"),
@@ -85,7 +87,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType({
     ("DELETE", f"{API}/strategies/{{id}}"): _write(T, has_etag=True),
     ("GET", f"{API}/strategies/{{id}}/versions"): _read(),
     ("GET", f"{API}/strategies/{{id}}/versions/{{n}}"): _read(),
-    ("POST", f"{API}/strategies/validate"): Rule(role=V, bucket="validate", has_csrf=True),
+    ("POST", f"{API}/strategies/validate"): RouteRule(role=V, bucket="validate", has_csrf=True),
     ("GET", f"{API}/sessions"): _read(),
     ("POST", f"{API}/sessions"): _write(T, by_body=_by_mode, is_repeatable=True),
     ("GET", f"{API}/sessions/defaults"): _read(),
@@ -117,8 +119,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType({
     ("GET", f"{API}/system/version"): _read(),
 })  # fmt: skip
 
-STREAMS: Mapping[str, Role] = MappingProxyType(
-    dict.fromkeys(("sessions", "session", "status", "positions", "orders", "fills", "signals", "risk", "values", "system"), V)
+STREAMS: Mapping[str, UserRole] = MappingProxyType(
+    dict.fromkeys(
+        ("sessions", "session", "status", "positions", "orders", "fills", "signals", "risk", "values", "system"), V
+    )
 )
 """The role that each stream of the WebSocket needs."""
 
@@ -131,9 +135,9 @@ def _parts(template: str) -> list[str]:
     return [part for part in re.split(r"(\{\w+\})", template) if part]
 
 
-def _by_template() -> dict[str, dict[str, Rule]]:
+def _by_template() -> dict[str, dict[str, RouteRule]]:
     """Return the rules by template, those with fewer variable parts first: ``near-misses`` is no id."""
-    found: dict[str, dict[str, Rule]] = {}
+    found: dict[str, dict[str, RouteRule]] = {}
     for method, template in sorted(RULES, key=lambda one: (one[1].count("{"), one[1])):
         found.setdefault(template, {})[method] = RULES[method, template]
     return found
@@ -142,7 +146,7 @@ def _by_template() -> dict[str, dict[str, Rule]]:
 _TEMPLATES = tuple((template, _pattern(template), rules) for template, rules in _by_template().items())
 
 
-def matching(path: str) -> tuple[str, Mapping[str, Rule]] | None:
+def matching(path: str) -> tuple[str, Mapping[str, RouteRule]] | None:
     """Return the template and rules by method of a path; None if nothing is served there."""
     for template, pattern, rules in _TEMPLATES:
         if pattern.fullmatch(path):

@@ -29,7 +29,7 @@ class Throttle:
             self._refuse((1.0 - left) * 60.0 / most, f"{most} a minute are taken")
 
     def check_failures(self, who: str) -> None:
-        """Raise HttpProblem while a name that failed to sign in has to wait: 1 s after the third failure, then doubled."""
+        """Raise HttpProblem while a name that failed has to wait: 1 s after the third failure, then doubled."""
         count, until_s = self._failed.get(who, (0, 0.0))
         wait_s = until_s - self._clock_s()
         if wait_s > 0.0:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.security.logins import SETUP_KEY, SETUP_NS, digest, made_id
-from tightloop.app.api.security.roles import Role
+from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.store import GatewayStore, Row
 
 
@@ -18,7 +18,7 @@ class Users:
 
     def are_set_up(self) -> bool:
         """Return whether there is an administrator."""
-        found = self._store.one("SELECT 1 FROM users WHERE role = ? AND NOT is_disabled", int(Role.ADMIN))
+        found = self._store.one("SELECT 1 FROM users WHERE role = ? AND NOT is_disabled", int(UserRole.ADMIN))
         return found is not None
 
     def offer_setup(self) -> str:
@@ -32,7 +32,7 @@ class Users:
         with self._store.together():
             self.check_setup(code)
             self._store.set_meta(SETUP_KEY, None)
-            return self.add(name, Role.ADMIN, hashed)
+            return self.add(name, UserRole.ADMIN, hashed)
 
     def check_setup(self, code: str) -> None:
         """Raise HttpProblem for a code that sets nothing up."""
@@ -41,13 +41,18 @@ class Users:
         if self.are_set_up() or not is_right or int(ends) <= self._now_ns():
             raise HttpProblem("setup_refused", "`tightloop up` prints a link when it starts without an administrator")
 
-    def add(self, name: str, role: Role, hashed: str) -> str:
+    def add(self, name: str, role: UserRole, hashed: str) -> str:
         """Add a user; return the id. Raises HttpProblem if the name is taken."""
         if self.named(name) is not None:
             raise HttpProblem("conflict", f"there is a user {name!r} already")
         user_id = made_id()
         self._store.write(
-            "INSERT INTO users VALUES (?, ?, ?, ?, 0, ?, 1)", user_id, name.casefold(), int(role), hashed, self._now_ns()
+            "INSERT INTO users VALUES (?, ?, ?, ?, 0, ?, 1)",
+            user_id,
+            name.casefold(),
+            int(role),
+            hashed,
+            self._now_ns(),
         )
         return user_id
 
@@ -66,10 +71,12 @@ class Users:
         """Return all users by name."""
         return list(self._store.rows("SELECT * FROM users ORDER BY name"))
 
-    def change(self, user_id: str, role: Role, *, is_disabled: bool, revision: int) -> None:
+    def change(self, user_id: str, role: UserRole, *, is_disabled: bool, revision: int) -> None:
         """Change a user whose revision is known. Raises HttpProblem, also if no administrator would be left."""
         with self._store.together():
-            statement = "UPDATE users SET role = ?, is_disabled = ?, revision = revision + 1 WHERE id = ? AND revision = ?"
+            statement = (
+                "UPDATE users SET role = ?, is_disabled = ?, revision = revision + 1 WHERE id = ? AND revision = ?"
+            )
             if not self._store.write(statement, int(role), int(is_disabled), user_id, revision):
                 raise HttpProblem("changed", "the user was changed meanwhile; read it again")
             self._check_left()

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from tightloop.app.api.shapes.common import Name, Ns, Said
+from tightloop.app.api.shapes.common import ClientShape, Name, Ns
 
 
 class RoleName(StrEnum):
@@ -17,7 +17,7 @@ class RoleName(StrEnum):
     ADMIN = "admin"
 
 
-class SetUp(Said):
+class SetUp(ClientShape):
     """The first administrator. ``code``: of the link that `tightloop up` prints."""
 
     code: str = Field(max_length=100)
@@ -25,20 +25,20 @@ class SetUp(Said):
     password: str = Field(max_length=1_000)
 
 
-class LogIn(Said):
+class LogIn(ClientShape):
     """Name and password."""
 
     name: str = Field(max_length=64)
     password: str = Field(max_length=1_000)
 
 
-class Confirmation(Said):
+class Confirmation(ClientShape):
     """The password again, for what asks for it within the next 5 minutes."""
 
     password: str = Field(max_length=1_000)
 
 
-class PasswordChange(Said):
+class PasswordChange(ClientShape):
     """Another password; all other logins end."""
 
     old: str = Field(max_length=1_000)
@@ -74,7 +74,7 @@ class LoginShape(BaseModel):
     is_this: bool
 
 
-class KeyWanted(Said):
+class KeyWanted(ClientShape):
     """A key for a script: it does what its role may, and never more than its user."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -98,7 +98,7 @@ class KeyMade(BaseModel):
     key: str
 
 
-class UserWanted(Said):
+class UserWanted(ClientShape):
     """A user to be added."""
 
     name: Name
@@ -106,7 +106,7 @@ class UserWanted(Said):
     password: str = Field(max_length=1_000)
 
 
-class UserChange(Said):
+class UserChange(ClientShape):
     """What a user becomes."""
 
     role: RoleName | None = None
@@ -124,7 +124,7 @@ class UserShape(BaseModel):
     revision: int
 
 
-class DisplaySettings(Said):
+class DisplaySettings(ClientShape):
     """How a user wants to see the pages."""
 
     theme: Literal["dark", "light", "system"] = "system"

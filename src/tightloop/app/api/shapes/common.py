@@ -11,7 +11,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 Name = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
-class Said(BaseModel):
+class ClientShape(BaseModel):
     """What a client sends: nothing but what is named."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)

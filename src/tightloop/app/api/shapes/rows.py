@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from tightloop.app.api.answers.numbers import decimal_text, ns_text
 from tightloop.app.api.shapes.common import Decimal, Ns
+from tightloop.app.api.shapes.numbers import decimal_text, ns_text
 from tightloop.ports.read_model import SESSION, TABLES, Value
 
 JSON_COLUMNS = frozenset({"details", "args", "evidence", "plan", "start"})
@@ -18,7 +18,7 @@ FLAGS = frozenset({"reduce_only"})
 T = TypeVar("T")
 
 
-class Page(BaseModel, Generic[T]):
+class RowPage(BaseModel, Generic[T]):
     """A page of a list. ``next``: the cursor of the next page; null at the end."""
 
     items: list[T]
@@ -71,7 +71,7 @@ def given(table: str, row: dict[str, Value]) -> dict[str, Any]:
     shape = TABLES[table]
     found: dict[str, Any] = {"id": row_id(table, row), SESSION: row[SESSION]}
     for column, kind in shape.columns.items():
-        value = row[column] if column in row else None
+        value = row.get(column)
         found[column] = _given(column, kind, value)
     return found
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tightloop.app.api.shapes.common import Decimal, Name, Ns, Said
+from tightloop.app.api.shapes.common import ClientShape, Decimal, Name, Ns
 from tightloop.app.api.shapes.rows import Condition, NearMiss
 
 StrategyRef = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(@[1-9][0-9]{0,6})?$")]
@@ -12,7 +12,7 @@ InstrumentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,6
 State = Literal["STARTING", "RECOVERING", "RECONCILING", "RUNNING", "PAUSED", "STOPPING", "STOPPED", "ERROR", "KILLED"]
 
 
-class SessionStart(Said):
+class SessionStart(ClientShape):
     """What `tightloop paper` and `tightloop live` are told. ``strategies``: ids, or id@version."""
 
     mode: Literal["paper", "live"] = "paper"
@@ -33,14 +33,14 @@ class Started(BaseModel):
     note: str | None = None
 
 
-class SessionStop(Said):
+class SessionStop(ClientShape):
     """How a session ends: positions kept, or closed first."""
 
     on_exit: Literal["keep", "flatten"] = "keep"
 
 
 class SessionRow(BaseModel):
-    """A session. ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s."""
+    """A session. ``strategies``: names; ``strategy_refs``: id@version, of one started here. ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s."""
 
     id: str
     mode: str
@@ -53,6 +53,7 @@ class SessionRow(BaseModel):
     started_ts: Ns
     ended_ts: Ns | None
     strategies: list[str]
+    strategy_refs: list[str]
     instruments: list[str]
     capital: Decimal | None
     asset: str | None
@@ -121,8 +122,8 @@ class SectionConditions(BaseModel):
 
     instance: int
     section: str
-    fired: list[Condition]  # type: ignore[valid-type]
-    nearest: list[NearMiss]  # type: ignore[valid-type]
+    fired: list[Condition]
+    nearest: list[NearMiss]
 
 
 class Conditions(BaseModel):

@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tightloop.app.api.shapes.common import Decimal, FaultShape, Ns, Said
+from tightloop.app.api.shapes.common import ClientShape, Decimal, FaultShape, Ns
 from tightloop.app.api.shapes.rows import Condition, Signal
 
 
-class StrategyText(Said):
+class StrategyText(ClientShape):
     """A strategy file."""
 
     yaml: str = Field(max_length=200_000)
@@ -45,7 +45,7 @@ class VersionRow(BaseModel):
     made_ts: Ns
 
 
-class Verdict(BaseModel):
+class StrategyVerdict(BaseModel):
     """Whether a strategy file is right, and all that is wrong with it."""
 
     is_valid: bool
@@ -59,21 +59,23 @@ class Verdict(BaseModel):
 class Why(BaseModel):
     """A signal with every condition it had."""
 
-    signal: Signal  # type: ignore[valid-type]
-    conditions: list[Condition]  # type: ignore[valid-type]
+    signal: Signal
+    conditions: list[Condition]
 
 
-class KillSwitch(BaseModel):
+class KillSwitchState(BaseModel):
     """For which scopes entries are stopped and positions closed."""
 
     engaged: list[str]
     is_readable: bool
 
 
-class Kill(Said):
+class Kill(ClientShape):
     """Engage the kill switch. ``scope``: all, strategy:N or symbol:S."""
 
-    scope: str = Field(default="all", max_length=80, pattern=r"^(all|strategy:[1-9][0-9]{0,5}|symbol:[A-Z0-9._-]{1,40})$")
+    scope: str = Field(
+        default="all", max_length=80, pattern=r"^(all|strategy:[1-9][0-9]{0,5}|symbol:[A-Z0-9._-]{1,40})$"
+    )
     reason: str = Field(default="", max_length=500)
 
 
@@ -102,7 +104,7 @@ class Components(BaseModel):
     items: list[Component]
 
 
-class Health(BaseModel):
+class HealthState(BaseModel):
     """Whether the gateway answers."""
 
     status: Literal["ok", "degraded"]

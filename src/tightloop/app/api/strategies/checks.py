@@ -37,7 +37,8 @@ class StrategyChecks:
                 sys.executable, "-m", WORKER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL, limit=LINE_BYTES_MAX,
             )  # fmt: skip
-        assert self._worker.stdin is not None and self._worker.stdout is not None, "it was begun with both"
+        assert self._worker.stdin is not None, "it was begun with it"
+        assert self._worker.stdout is not None, "it was begun with it"
         self._worker.stdin.write(json.dumps({"yaml": text}).encode() + b"\n")
         await self._worker.stdin.drain()
         found: dict[str, Any] = json.loads(await self._worker.stdout.readline())

@@ -1,4 +1,4 @@
-"""Strategies of a home: ``strategies/<id>/<n>.yaml``, each written once. A removed one is moved to ``strategies/.gone``."""
+"""Strategies of a home: ``strategies/<id>/<n>.yaml``, each written once. Removed ones are in ``strategies/.gone``."""
 
 import hashlib
 import os
@@ -33,8 +33,8 @@ class Version:
 
     def said(self, key: str) -> str | None:
         """Return what the file says for a key of its top level; None if that is not plain to see."""
-        found = {name: value for name, value in _TOP.findall(self.text)}
-        return found[key] if key in found else None
+        found = dict(_TOP.findall(self.text))
+        return found.get(key)
 
 
 class StrategyFiles:
@@ -47,7 +47,9 @@ class StrategyFiles:
         """Return the ids of all strategies."""
         if not self._folder.is_dir():
             return []
-        return sorted(path.name for path in self._folder.iterdir() if ID.fullmatch(path.name) and self.numbers(path.name))
+        return sorted(
+            path.name for path in self._folder.iterdir() if ID.fullmatch(path.name) and self.numbers(path.name)
+        )
 
     def numbers(self, strategy: str) -> list[int]:
         """Return the versions of a strategy, the oldest first."""

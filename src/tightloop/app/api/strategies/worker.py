@@ -1,4 +1,4 @@
-"""The process that judges strategy files: a line of JSON in, one out; with a limit of memory, and no way to the gateway.
+"""The process that judges strategy files: a line of JSON in, one out; with a limit of memory.
 
 A file is refused before it is read if it has aliases, is nested deeply, or names other files.
 """
@@ -41,10 +41,11 @@ def verdict(text: str) -> dict[str, Any]:
                 "name": strategy.read.name, "family": strategy.read.family, "instruments": names,
                 "config_hash": strategy.config_hash,
             }  # fmt: skip
+    except yaml.MarkedYAMLError as error:
+        line = None if error.problem_mark is None else error.problem_mark.line + 1
+        found["errors"] = [_fault(f"{error.problem or 'it is no YAML'}", line)]
     except (_Refused, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
-        found["errors"] = [{"path": "", "line": line, "field": "", "detail": str(error), "remedy": ""}]
+        found["errors"] = [_fault(str(error), None)]
     return {"is_valid": not found["errors"], **found}
 
 
@@ -66,6 +67,10 @@ def _check_form(text: str) -> None:
         raise _Refused("extends names another file, which is not kept here; write it out")
     if isinstance(found, dict) and "family" in found and found["family"] == "python":
         raise _Refused("a strategy in Python is code, and is not written from a page: start it in a terminal")
+
+
+def _fault(detail: str, line: int | None) -> dict[str, Any]:
+    return {"path": "", "line": line, "field": "", "detail": detail, "remedy": ""}
 
 
 def _packed(one: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One client of the WebSocket: what waits for it. A client that does not read delays nobody and keeps nothing for ever."""
+"""One client of the WebSocket: what waits for it. One that does not read delays no other."""
 
 import asyncio
 from collections import deque
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import orjson
 from pydantic import BaseModel
 
-from tightloop.app.api.settings import Limits
-from tightloop.app.api.streams.messages import Bye, Gap, Values
+from tightloop.app.api.settings import GatewayLimits
+from tightloop.app.api.streams.messages import ByeMessage, GapMessage, ValuesMessage
 
 FLUSH_S = 0.025
 
@@ -21,7 +21,7 @@ def encoded(message: BaseModel) -> bytes:
 class Connection:
     """What waits for a client. ``clock_s``: a clock that never goes back."""
 
-    def __init__(self, login: str, limits: Limits, clock_s: Callable[[], float]) -> None:
+    def __init__(self, login: str, limits: GatewayLimits, clock_s: Callable[[], float]) -> None:
         self.login, self._limits, self._clock_s = login, limits, clock_s
         self.streams: set[str] = set()
         self.behind: set[str] = set()
@@ -29,7 +29,7 @@ class Connection:
         self.is_over = False
         self._waiting: deque[tuple[str, bytes, int]] = deque()
         self._row_count = 0
-        self._values: dict[str, Values] = {}
+        self._values: dict[str, ValuesMessage] = {}
         self._gaps: deque[float] = deque()
         self._asked: deque[float] = deque()
         self._wake = asyncio.Event()
@@ -61,11 +61,11 @@ class Connection:
         while self._gaps[0] < now_s - 60.0:
             self._gaps.popleft()
         if len(self._gaps) > self._limits.gaps_per_minute_max:
-            self.end(Bye(reason="slow", retry_ms=5_000))
+            self.end(ByeMessage(reason="slow", retry_ms=5_000))
         else:
-            self.put(encoded(Gap(stream=stream, missed=missed)))
+            self.put(encoded(GapMessage(stream=stream, missed=missed)))
 
-    def put_values(self, values: Values) -> None:
+    def put_values(self, values: ValuesMessage) -> None:
         """Replace the values of a stream that wait."""
         self._values[values.stream] = values
         self._wake.set()
@@ -78,7 +78,7 @@ class Connection:
             self._asked.popleft()
         return len(self._asked) <= self._limits.messages_per_minute
 
-    def end(self, bye: Bye) -> None:
+    def end(self, bye: ByeMessage) -> None:
         """Say good-bye after what is being sent, in place of what waits."""
         if self.is_over:
             return

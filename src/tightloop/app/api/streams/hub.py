@@ -1,4 +1,4 @@
-"""What all clients of the WebSocket follow: read once, written out once, sent to everybody who follows the same."""
+"""What all clients of the WebSocket follow: read once, written out once, sent to all who follow the same."""
 
 import asyncio
 import json
@@ -6,22 +6,35 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tightloop.adapters.stores.index_reader import Change, Found, Wanted
-from tightloop.app.api.answers.numbers import decimal_text
+from tightloop.adapters.stores.index_reader import Change, Found, IndexQuery
 from tightloop.app.api.parts import Parts
 from tightloop.app.api.routes.orders import OPEN
 from tightloop.app.api.routes.sessions import row_of, status_of
 from tightloop.app.api.routes.system import components_of
-from tightloop.app.api.security.roles import Role
+from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.security.rules import STREAMS
+from tightloop.app.api.shapes.numbers import decimal_text
 from tightloop.app.api.shapes.rows import MODELS, given, row_id
 from tightloop.app.api.streams.connection import FLUSH_S, Connection, encoded
-from tightloop.app.api.streams.messages import Bye, Delta, LiveValue, RowChange, Snapshot, Subscription, Values
+from tightloop.app.api.streams.messages import (
+    ByeMessage,
+    DeltaMessage,
+    LiveValue,
+    RowChange,
+    SnapshotMessage,
+    StreamWanted,
+    ValuesMessage,
+)
 from tightloop.ports.read_model import SESSION, TABLES, Value
 
 TABLE_OF = {"positions": "positions", "orders": "orders", "fills": "fills", "signals": "signals", "risk": "risk_events"}
 ROWS, CHANGES_MAX, STATE_S, LOGIN_S = 100, 1_000, 0.5, 1.0
 CADENCE_MS = 1_000
+STILL: Mapping[str, Mapping[str, Value | tuple[Value, ...]]] = {
+    "orders": {"state": OPEN},
+    "positions": {"status": ("open", "foreign")},
+}
+"""Which rows are open, by table."""
 OF_ONE = ("session", "status", "values")
 
 
@@ -56,7 +69,7 @@ class Hub:
         """Remove a client."""
         self._connections.discard(connection)
 
-    async def subscribe(self, connection: Connection, wanted: Subscription) -> None:
+    async def subscribe(self, connection: Connection, wanted: StreamWanted) -> None:
         """Give a client a stream: what it missed if that is known, else a snapshot."""
         self.advance()
         stream = wanted.stream
@@ -120,9 +133,9 @@ class Hub:
                     found.setdefault(stream, []).append(change)
         return found
 
-    def _delta(self, stream: str, changes: Iterable[Change], after: int) -> Delta:
+    def _delta(self, stream: str, changes: Iterable[Change], after: int) -> DeltaMessage:
         rows = {(change.table, change.session, change.key): change for change in changes}
-        return Delta(
+        return DeltaMessage(
             stream=stream, seq=f"{self._index}.{self._seen}", from_seq=f"{self._index}.{after}",
             changes=[self._row_change(change) for change in rows.values()],
         )  # fmt: skip
@@ -131,17 +144,17 @@ class Hub:
         keys = TABLES[change.table].keys
         where: dict[str, Value | tuple[Value, ...]] = {SESSION: change.session}
         where |= dict(zip(keys, json.loads(change.key), strict=True))
-        found = self._parts.reader.rows(change.table, Wanted(where=where, order=(SESSION,), limit=1))
+        found = self._parts.reader.rows(change.table, IndexQuery(where=where, order=(SESSION,), limit=1))
         key = row_id(change.table, {name: value for name, value in where.items() if not isinstance(value, tuple)})
         return RowChange(table=change.table, id=key, row=given(change.table, found[0]) if found else None)
 
-    def _send(self, stream: str, delta: Delta) -> None:
+    def _send(self, stream: str, delta: DeltaMessage) -> None:
         message = encoded(delta)
         for connection in self._connections:
             if stream in connection.streams:
                 connection.put_rows(stream, message, len(delta.changes))
 
-    def _missed(self, stream: str, after: str) -> Delta | None:
+    def _missed(self, stream: str, after: str) -> DeltaMessage | None:
         """Return what a client missed of a stream; None if a snapshot is shorter, or it cannot be told."""
         index, _, seen = after.partition(".")
         if index != self._index or int(seen) > self._seen or kind_of(stream) not in (*TABLE_OF, "session"):
@@ -171,43 +184,42 @@ class Hub:
         return [connection for connection in self._connections if stream in connection.streams]
 
     def _put_values(self, stream: str, connections: Iterable[Connection], *, is_always: bool) -> None:
-        heard = self._parts.link.heard(stream.partition("/")[2])
-        if heard is None or (not is_always and self._said_ns.get(stream) == heard.said_ns):
+        last_view = self._parts.link.last_view(stream.partition("/")[2])
+        if last_view is None or (not is_always and self._said_ns.get(stream) == last_view.said_ns):
             return
-        self._said_ns[stream] = heard.said_ns
-        found = Values(stream=stream, entries=live_values(heard.view, heard.said_ns))
+        self._said_ns[stream] = last_view.said_ns
+        found = ValuesMessage(stream=stream, entries=live_values(last_view.view, last_view.said_ns))
         for connection in connections:
             connection.put_values(found)
 
-    async def _snapshot(self, stream: str) -> Snapshot:
+    async def _snapshot(self, stream: str) -> SnapshotMessage:
         """Return the true last state of a stream; nothing is made up."""
         kind, _, session = stream.partition("/")
         if kind == "sessions":
             rows = [row_of(self._parts, about).model_dump() for about in self._parts.link.abouts()[:ROWS]]
-            return Snapshot(stream=stream, seq=None, state={"sessions": rows})
+            return SnapshotMessage(stream=stream, seq=None, state={"sessions": rows})
         if kind == "system":
             found = [one.model_dump(exclude={"age_s"}) for one in await components_of(self._parts)]
-            return Snapshot(stream=stream, seq=None, state={"components": found})
+            return SnapshotMessage(stream=stream, seq=None, state={"components": found})
         if kind in OF_ONE:
             abouts = [about for about in self._parts.link.abouts() if about["id"] == session]
             if not abouts:
-                return Snapshot(stream=stream, seq=None, state=None, reason="there is no such session")
+                return SnapshotMessage(stream=stream, seq=None, state=None, reason="there is no such session")
             if kind == "status":
-                return Snapshot(stream=stream, seq=None, state=status_of(self._parts, abouts[0]).model_dump())
+                return SnapshotMessage(stream=stream, seq=None, state=status_of(self._parts, abouts[0]).model_dump())
         if self._index is None:
-            return Snapshot(stream=stream, seq=None, state=None, reason="no session has written anything yet")
+            return SnapshotMessage(stream=stream, seq=None, state=None, reason="no session has written anything yet")
         tables = _session_tables() if kind == "session" else (TABLE_OF[kind],)
         state = {table: [given(table, row) for row in self._newest(table, session)] for table in tables}
-        return Snapshot(stream=stream, seq=self.place(), state=state)
+        return SnapshotMessage(stream=stream, seq=self.place(), state=state)
 
     def _newest(self, table: str, session: str) -> list[Found]:
         """Return the newest rows of a table, and all that are open."""
         of_one: dict[str, Value | tuple[Value, ...]] = {SESSION: session} if session else {}
         reader, order = self._parts.reader, ("seq", SESSION)
-        found = reader.rows(table, Wanted(where=of_one, order=order, limit=ROWS))
-        still = {"orders": {"state": OPEN}, "positions": {"status": ("open", "foreign")}}
-        if table in still:
-            open_ones = reader.rows(table, Wanted(where={**of_one, **still[table]}, order=order, limit=CHANGES_MAX))
+        found = reader.rows(table, IndexQuery(where=of_one, order=order, limit=ROWS))
+        if table in STILL:
+            open_ones = reader.rows(table, IndexQuery(where={**of_one, **STILL[table]}, order=order, limit=CHANGES_MAX))
             found += [row for row in open_ones if row not in found]
         return found
 
@@ -222,14 +234,14 @@ class Hub:
     def _check_logins(self) -> None:
         for connection in self._connections:
             caller = self._parts.keeping.logins.of_login(connection.login)
-            role = Role.ANYBODY if caller is None else caller.role
+            role = UserRole.ANYBODY if caller is None else caller.role
             if caller is None or any(role < STREAMS[kind_of(stream)] for stream in connection.streams):
-                connection.end(Bye(reason="unauthorized", retry_ms=None))
+                connection.end(ByeMessage(reason="unauthorized", retry_ms=None))
 
     def close(self) -> None:
         """Tell clients that the gateway ends."""
         for connection in self._connections:
-            connection.end(Bye(reason="closing", retry_ms=1_000))
+            connection.end(ByeMessage(reason="closing", retry_ms=1_000))
 
 
 def _is_of(stream: str, change: Change) -> bool:
@@ -244,7 +256,7 @@ def _session_tables() -> tuple[str, ...]:
 
 
 def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
-    """Return the values that move of what a session said. P&L: equity less the wallet, what open positions are worth."""
+    """Return the values that move of what a session said. Open P&L: equity less the wallet."""
     equity, wallet = view["equity"], view["wallet"]
     known = equity is not None and wallet is not None
     values = {"equity": equity, "wallet": wallet, "open_pnl": equity - wallet if known else None}
@@ -252,5 +264,3 @@ def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
         LiveValue(key=key, value=decimal_text(value), ts_ns=str(said_ns), cadence_ms=CADENCE_MS)
         for key, value in values.items()
     ]
-
-

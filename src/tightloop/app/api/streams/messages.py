@@ -4,43 +4,46 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from tightloop.app.api.shapes.common import Ns, Said
+from tightloop.app.api.shapes.common import ClientShape, Ns
 
 StreamName = Annotated[
-    str, Field(pattern=r"^(sessions|system|positions|orders|fills|signals|risk|(session|status|values)/[A-Za-z0-9-]{1,64})$")
+    str,
+    Field(
+        pattern=r"^(sessions|system|positions|orders|fills|signals|risk|(session|status|values)/[A-Za-z0-9-]{1,64})$"
+    ),
 ]
 Place = Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}\.[0-9]{1,18}$", description="Of the read model: `index_id.c`.")]
 
 
-class Subscription(Said):
+class StreamWanted(ClientShape):
     """A stream, and what was seen of it last."""
 
     stream: StreamName
     after: Place | None = None
 
 
-class Subscribe(Said):
+class Subscribe(ClientShape):
     """Follow streams: each answers with a snapshot, or with what came after the place that was seen."""
 
     type: Literal["subscribe"]
-    streams: list[Subscription] = Field(min_length=1, max_length=50)
+    streams: list[StreamWanted] = Field(min_length=1, max_length=50)
 
 
-class Unsubscribe(Said):
+class Unsubscribe(ClientShape):
     """Follow streams no more."""
 
     type: Literal["unsubscribe"]
     streams: list[StreamName] = Field(min_length=1, max_length=50)
 
 
-class Ping(Said):
+class Ping(ClientShape):
     """Ask for the time."""
 
     type: Literal["ping"]
     id: str = Field(default="", max_length=64)
 
 
-class Hello(BaseModel):
+class HelloMessage(BaseModel):
     """The first message. Another ``boot_id`` than before: the gateway was started again."""
 
     type: Literal["hello"] = "hello"
@@ -49,7 +52,7 @@ class Hello(BaseModel):
     schema_version: str
 
 
-class Snapshot(BaseModel):
+class SnapshotMessage(BaseModel):
     """The state of a stream now; null with a reason where there is none. It replaces what was known."""
 
     type: Literal["snapshot"] = "snapshot"
@@ -67,7 +70,7 @@ class RowChange(BaseModel):
     row: dict[str, Any] | None
 
 
-class Delta(BaseModel):
+class DeltaMessage(BaseModel):
     """All that changed in a stream after ``from_seq`` up to ``seq``; who has less than ``from_seq`` has missed some."""
 
     type: Literal["delta"] = "delta"
@@ -86,7 +89,7 @@ class LiveValue(BaseModel):
     cadence_ms: int
 
 
-class Values(BaseModel):
+class ValuesMessage(BaseModel):
     """The last of each value; those between were left out."""
 
     type: Literal["values"] = "values"
@@ -94,7 +97,7 @@ class Values(BaseModel):
     entries: list[LiveValue]
 
 
-class Gap(BaseModel):
+class GapMessage(BaseModel):
     """Rows of a stream were left out, because they were not read in time; a snapshot follows."""
 
     type: Literal["gap"] = "gap"
@@ -102,7 +105,7 @@ class Gap(BaseModel):
     missed: int
 
 
-class Pong(BaseModel):
+class PongMessage(BaseModel):
     """The time."""
 
     type: Literal["pong"] = "pong"
@@ -110,7 +113,7 @@ class Pong(BaseModel):
     server_time_ns: Ns
 
 
-class Notice(BaseModel):
+class NoticeMessage(BaseModel):
     """Something about the connection; it goes on."""
 
     type: Literal["notice"] = "notice"
@@ -119,7 +122,7 @@ class Notice(BaseModel):
     text: str
 
 
-class Bye(BaseModel):
+class ByeMessage(BaseModel):
     """The connection ends. ``retry_ms``: when to come again; null: not before signing in."""
 
     type: Literal["bye"] = "bye"
@@ -129,7 +132,15 @@ class Bye(BaseModel):
 
 ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="type")]
 ServerMessage = Annotated[
-    Hello | Snapshot | Delta | Values | Gap | Pong | Notice | Bye, Field(discriminator="type")
+    HelloMessage
+    | SnapshotMessage
+    | DeltaMessage
+    | ValuesMessage
+    | GapMessage
+    | PongMessage
+    | NoticeMessage
+    | ByeMessage,
+    Field(discriminator="type"),
 ]
 CLIENT: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(ClientMessage)
 SERVER: TypeAdapter[Any] = TypeAdapter(ServerMessage)

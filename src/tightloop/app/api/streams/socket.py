@@ -12,7 +12,15 @@ from tightloop.app.api.parts import Parts
 from tightloop.app.api.security.rules import SOCKET
 from tightloop.app.api.streams.connection import Connection, encoded
 from tightloop.app.api.streams.hub import Hub
-from tightloop.app.api.streams.messages import CLIENT, Bye, Hello, Notice, Ping, Pong, Subscribe
+from tightloop.app.api.streams.messages import (
+    CLIENT,
+    ByeMessage,
+    HelloMessage,
+    NoticeMessage,
+    Ping,
+    PongMessage,
+    Subscribe,
+)
 
 router = APIRouter()
 PROTOCOL, SCHEMA = "tightloop.v1", "1"
@@ -26,7 +34,9 @@ async def follow(socket: WebSocket) -> None:
     caller = socket.state.asked.caller
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
     connection = hub.connect(caller.login)
-    connection.put(encoded(Hello(server_time_ns=str(time.time_ns()), boot_id=parts.boot_id, schema_version=SCHEMA)))
+    connection.put(
+        encoded(HelloMessage(server_time_ns=str(time.time_ns()), boot_id=parts.boot_id, schema_version=SCHEMA))
+    )
     writing = asyncio.ensure_future(_write(socket, connection))
     reading = asyncio.ensure_future(_read(socket, connection, hub, parts))
     try:
@@ -51,9 +61,9 @@ async def _read(socket: WebSocket, connection: Connection, hub: Hub, parts: Part
         while not connection.is_over:
             text = await socket.receive_text()
             if not connection.may_ask():
-                connection.end(Bye(reason="too_many", retry_ms=60_000))
+                connection.end(ByeMessage(reason="too_many", retry_ms=60_000))
             elif len(text) > parts.keeping.settings.limits.frame_bytes_max:
-                connection.end(Bye(reason="malformed", retry_ms=5_000))
+                connection.end(ByeMessage(reason="malformed", retry_ms=5_000))
             else:
                 await _take(text, connection, hub, parts)
         await asyncio.Event().wait()  # the writer ends it, once it has said good-bye
@@ -65,14 +75,16 @@ async def _take(text: str, connection: Connection, hub: Hub, parts: Parts) -> No
     try:
         said = CLIENT.validate_python(orjson.loads(text))
     except (ValueError, ValidationError):
-        connection.put(encoded(Notice(level="warning", code="malformed", text="this is none of the messages")))
+        connection.put(encoded(NoticeMessage(level="warning", code="malformed", text="this is none of the messages")))
         return
     if isinstance(said, Ping):
-        connection.put(encoded(Pong(id=said.id, server_time_ns=str(time.time_ns()))))
+        connection.put(encoded(PongMessage(id=said.id, server_time_ns=str(time.time_ns()))))
     elif isinstance(said, Subscribe):
         for wanted in said.streams:
             if len(connection.streams) >= parts.keeping.settings.limits.subscriptions_max:
-                connection.put(encoded(Notice(level="warning", code="too_many", text="no more streams are given")))
+                connection.put(
+                    encoded(NoticeMessage(level="warning", code="too_many", text="no more streams are given"))
+                )
                 return
             await hub.subscribe(connection, wanted)
     else:
