@@ -388,7 +388,7 @@ COMMANDS = {
     "sim": command_sim,
     "crash": command_crash,
 }
-SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
+SECTIONS = {"lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE}
 """The sections of requirements.lock a command needs, if not all of them."""
 
 

@@ -105,7 +105,10 @@ UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|NotImplement[e]dError|f[o]r 
 MARKER = re.compile(
     r"#\s*(?:type:\s*ignore(?:\[[\w, -]*\])?|noqa(?::\s*[A-Z]+\d+(?:[, ]+[A-Z]+\d+)*)?|pragma:.*?cover)"
 )
-IMPORT_NAMES = {"pyyaml": "yaml"}  # where the name of a package is not the name it is imported by
+IMPORT_NAMES = {
+    "argon2-cffi": "argon2",
+    "pyyaml": "yaml",
+}  # where the name of a package is not the name it is imported by
 
 
 Check = Callable[[Tree, Ratchet], Iterator[Finding]]

@@ -19,6 +19,9 @@ colorama==1 ; sys_platform == "win32"
 # compile: what makes machine code
 numba==1
 
+# web: what serves
+fastapi==1
+
 # test
 pytest==1
 
@@ -36,7 +39,7 @@ FETCH = "fetching uv, which installs packages"
 INSTALL = "installing tightloop"
 BYTES = "compiling packages to byte code"
 RUN = f"installing packages, about {130 + 1} MB (runtime, build)"
-WHOLE = f"installing packages, about {130 + 1 + 64 + 8 + 26} MB (runtime, build, compile, test, lint)"
+WHOLE = f"installing packages, about {130 + 1 + 64 + 6 + 8 + 26} MB (runtime, build, compile, web, test, lint)"
 
 
 @pytest.fixture
