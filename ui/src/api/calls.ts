@@ -2,8 +2,7 @@
 
 import { api, forget, must } from "./client.ts";
 import type {
-  Component, Denial, Fill, NearMiss, Order, Position, PositionView, RiskEvent, SectionView, Session, Signal, Start, StatusView,
-  StrategyRow, StrategyText, Transition, Venue, Verdict,
+  Component, Denial, Fill, NearMiss, Order, Position, RiskEvent, Session, Signal, Start, StrategyRow, StrategyText, Transition, Venue, Verdict,
 } from "./model.ts";
 import type { components } from "./schema.d.ts";
 
@@ -13,8 +12,6 @@ type KillSwitch = components["schemas"]["KillSwitch"];
 type Version = components["schemas"]["VersionShape"];
 
 const LIMIT = 100;
-/** States of sessions that have ended. */
-const OVER: readonly string[] = ["STOPPED", "ERROR", "KILLED"];
 
 // --- who asks ---------------------------------------------------------------------------------------------------------
 
@@ -49,53 +46,6 @@ export async function changePassword(old: string, wanted: string): Promise<void>
 
 export async function allSessions(signal: AbortSignal): Promise<Session[]> {
   return (await must(api.GET("/api/v1/sessions", { params: { query: { limit: LIMIT } }, signal }))).items;
-}
-
-export interface Everything {
-  readonly sessions: readonly Session[];
-  readonly positions: readonly PositionView[];
-  readonly orders: readonly Order[];
-}
-
-function viewOf(position: Position, signals: readonly Signal[]): PositionView {
-  const opened_by = signals
-    .filter((signal) => signal.signal_id !== null && signal.signal_id === position.signal_id && signal.session_id === position.session_id)
-    .filter((signal) => signal.event === "fired" && (signal.section === "S1" || signal.section === "Z1"))
-    .reverse();
-  return { mark_price: null, mark_ts: null, unrealized: null, unrealized_pct: null, liquidation_distance_pct: null, ...position, opened_by };
-}
-
-/** The sessions that go on or hold something, with everything that is open. */
-export async function everything(signal: AbortSignal): Promise<Everything> {
-  const [sessions, positions, orders, signals] = await Promise.all([
-    allSessions(signal),
-    must(api.GET("/api/v1/positions", { params: { query: { status: "open", limit: LIMIT } }, signal })),
-    must(api.GET("/api/v1/orders", { params: { query: { state: "open", limit: LIMIT } }, signal })),
-    must(api.GET("/api/v1/signals", { params: { query: { event: "fired", limit: LIMIT } }, signal })),
-  ]);
-  const holders = new Set(positions.items.map((position) => position.session_id));
-  return {
-    sessions: sessions.filter((session) => !OVER.includes(session.state) || holders.has(session.id)),
-    positions: positions.items.map((position) => viewOf(position, signals.items)),
-    orders: orders.items,
-  };
-}
-
-/** One session as it is, within everything. */
-export async function statusOf(session: Session, all: Everything, signal: AbortSignal): Promise<StatusView> {
-  const path = { id: session.id };
-  const [status, conditions] = await Promise.all([
-    must(api.GET("/api/v1/sessions/{id}/status", { params: { path }, signal })),
-    must(api.GET("/api/v1/sessions/{id}/conditions", { params: { path }, signal })),
-  ]);
-  return {
-    session,
-    equity: status.equity,
-    instances: status.instances.map((instance, at) => ({ ...instance, instance: at, id: `${session.id}.${at}`, since_ts: null })),
-    sections: conditions.sections satisfies readonly SectionView[],
-    positions: all.positions.filter((position) => position.session_id === session.id),
-    orders: all.orders.filter((order) => order.session_id === session.id),
-  };
 }
 
 export async function orders(isOpen: boolean, signal: AbortSignal): Promise<Order[]> {
@@ -160,11 +110,11 @@ export function startDefaults(strategy: string): Promise<Start> {
 }
 
 export async function startSession(body: Start, key: string): Promise<string> {
-  return (await must(api.POST("/api/v1/sessions", { body, headers: once(key) }))).session_id;
+  return (await must(api.POST("/api/v1/sessions", { params: { header: once(key) }, body }))).session_id;
 }
 
 export async function stopSession(id: string, on_exit: "keep" | "flatten", key: string): Promise<void> {
-  await must(api.POST("/api/v1/sessions/{id}/stop", { params: { path: { id } }, body: { on_exit }, headers: once(key) }));
+  await must(api.POST("/api/v1/sessions/{id}/stop", { params: { path: { id }, header: once(key) }, body: { on_exit } }));
 }
 
 export async function killSwitch(reason: string): Promise<void> {

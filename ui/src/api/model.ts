@@ -5,6 +5,7 @@ import type { components } from "./schema.d.ts";
 type Shapes = components["schemas"];
 
 export type Session = Shapes["SessionRow"];
+export type Instance = Shapes["Instance"];
 export type Order = Shapes["Order"];
 export type Fill = Shapes["Fill"];
 export type Denial = Shapes["Denial"];
@@ -20,42 +21,10 @@ export type Verdict = Shapes["Verdict"];
 export type Venue = Shapes["VenueShape"];
 export type Start = Shapes["SessionStart"];
 
-/** An open position with what the server says of it now; null is not known. */
+/** An open position with the signals that opened it, the first one first; none for one that was opened by hand. */
 export type PositionView = Position & {
-  readonly mark_price: string | null;
-  readonly mark_ts: string | null;
-  readonly unrealized: string | null;
-  readonly unrealized_pct: string | null;
-  readonly liquidation_distance_pct: string | null;
-  /** The signals that opened it, the first one first; none for one that was opened by hand. */
-  readonly opened_by: readonly Signal[];
+  readonly opened_by: readonly { readonly signal: Signal; readonly conditions: readonly Condition[] }[];
 };
-
-export interface InstanceView {
-  readonly id: string;
-  readonly instance: number;
-  readonly strategy: string;
-  readonly instrument: string;
-  readonly state: string;
-  readonly since_ts: string | null;
-}
-
-/** What a section of an instance waits for. */
-export interface SectionView {
-  readonly instance: number;
-  readonly section: string;
-  readonly fired: readonly Condition[];
-  readonly nearest: readonly NearMiss[];
-}
-
-export interface StatusView {
-  readonly session: Session;
-  readonly equity: string | null;
-  readonly instances: readonly InstanceView[];
-  readonly sections: readonly SectionView[];
-  readonly positions: readonly PositionView[];
-  readonly orders: readonly Order[];
-}
 
 export interface StrategyText {
   readonly yaml: string;

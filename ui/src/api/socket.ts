@@ -1,76 +1,40 @@
-/** The WebSocket: opened again for ever, resumed where it was; values go to the store, rows wake those who show them. */
+/** The WebSocket: opened again for ever, resumed where it was. Values go to one store, rows to another. */
 
 import { clock } from "../live/clock.ts";
-import { LiveStore } from "../live/store.ts";
 import { toMs } from "../live/freshness.ts";
+import { isAfter, RowStore } from "../live/rows.ts";
+import { LiveStore } from "../live/store.ts";
+import type { components } from "./schema.d.ts";
 
-export const live = new LiveStore((flush) => requestAnimationFrame(flush));
+type ServerMessage = components["schemas"]["ServerMessage"];
+type ClientMessage = components["schemas"]["ClientMessage"];
 
 export type Link = "connecting" | "open" | "lost";
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
-const PING_MS = 10_000;
-const SILENCE_MS = 25_000;
-const GATHER_MS = 50;
+const PING_MS = 5_000;
+const SILENCE_MS = 12_000;
 
-/** Those who show what a stream tells of; woken once for what comes close together. */
-class Changes {
-  private readonly listeners = new Map<string, Set<() => void>>();
-  private readonly due = new Set<() => void>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-
-  listen(streams: readonly string[], wake: () => void): () => void {
-    for (const stream of streams) {
-      this.listeners.set(stream, (this.listeners.get(stream) ?? new Set()).add(wake));
-    }
-    socket.follow(streams);
-    return () => {
-      this.due.delete(wake);
-      streams.forEach((stream) => this.listeners.get(stream)?.delete(wake));
-      socket.unfollow(streams.filter((stream) => (this.listeners.get(stream)?.size ?? 0) === 0));
-    };
-  }
-
-  tell(stream: string): void {
-    this.listeners.get(stream)?.forEach((wake) => this.due.add(wake));
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      const due = [...this.due];
-      this.due.clear();
-      due.forEach((wake) => wake());
-    }, GATHER_MS);
-  }
-
-  tellAll(): void {
-    [...this.listeners.keys()].forEach((stream) => this.tell(stream));
-  }
-}
-
-type ServerMessage =
-  | { type: "hello"; server_time_ns: string; boot_id: string }
-  | { type: "snapshot"; stream: string; seq: number | string; state: unknown }
-  | { type: "delta"; stream: string; seq: number | string; from_seq: number | string }
-  | { type: "values"; entries: [string, string | null, string, number][] }
-  | { type: "gap"; stream: string }
-  | { type: "pong"; server_time_ns?: string }
-  | { type: "notice"; level: string; code: string; text: string }
-  | { type: "bye"; reason: string; retry_ms?: number };
+export const live = new LiveStore((flush) => requestAnimationFrame(flush));
+export const rows = new RowStore((flush) => requestAnimationFrame(flush));
 
 class Socket {
   private link: WebSocket | null = null;
   private isWanted = false;
+  private isGreeted = false;
   private failures = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private pinging: ReturnType<typeof setInterval> | undefined;
+  private gathering = false;
   private askedMs = 0;
   private heardMs = 0;
   private bootId = "";
-  private readonly followed = new Set<string>();
-  private readonly last = new Map<string, number>();
+  private readonly users = new Map<string, number>();
+  private readonly subscribed = new Set<string>();
   private readonly watchers = new Set<() => void>();
   state: Link = "connecting";
-  /** When the socket was lost; null while it is open. */
+  /** Since when there is no connection, by this machine's clock; null while there is one. */
   lostMs: number | null = null;
 
   watch(wake: () => void): () => void {
@@ -83,30 +47,29 @@ class Socket {
     this.connect();
   }
 
+  /** End it and forget what it told: somebody else may log in. */
   close(): void {
     this.isWanted = false;
     clearTimeout(this.retry);
     this.link?.close();
+    this.bootId = "";
+    live.clear();
+    rows.clear();
   }
 
-  follow(streams: readonly string[]): void {
-    const fresh = streams.filter((stream) => !this.followed.has(stream));
-    fresh.forEach((stream) => this.followed.add(stream));
-    this.subscribe(fresh);
-  }
-
-  unfollow(streams: readonly string[]): void {
-    for (const stream of streams) {
-      if (this.followed.delete(stream)) {
-        this.last.delete(stream);
-        this.send({ type: "unsubscribe", id: stream });
-      }
-    }
+  /** Follow streams until the function that is returned is called. */
+  follow(streams: readonly string[]): () => void {
+    streams.forEach((stream) => this.users.set(stream, (this.users.get(stream) ?? 0) + 1));
+    this.arrange();
+    return () => {
+      streams.forEach((stream) => this.users.set(stream, (this.users.get(stream) ?? 1) - 1));
+      this.arrange();
+    };
   }
 
   /** Try at once, as when the machine is online again or the tab is looked at. */
   readonly hurry = (): void => {
-    if (this.isWanted && this.link === null) {
+    if (this.isWanted && this.link === null && document.visibilityState !== "hidden") {
       clearTimeout(this.retry);
       this.connect();
     }
@@ -119,15 +82,18 @@ class Socket {
     const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
     const link = new WebSocket(address, "tightloop.v1");
     this.link = link;
+    this.heardMs = Date.now();
     link.onmessage = (event: MessageEvent<string>) => this.take(JSON.parse(event.data) as ServerMessage);
-    link.onclose = () => this.lost(link);
+    link.onclose = () => this.lose(link);
   }
 
-  private lost(link: WebSocket): void {
+  private lose(link: WebSocket): void {
     if (this.link !== link) {
       return;
     }
     this.link = null;
+    this.isGreeted = false;
+    this.subscribed.clear();
     clearInterval(this.pinging);
     this.lostMs ??= Date.now();
     this.become("lost");
@@ -150,24 +116,22 @@ class Socket {
         this.greet(message.server_time_ns, message.boot_id);
         break;
       case "snapshot":
-        this.last.set(message.stream, Number(message.seq));
-        changes.tell(message.stream);
+        rows.replace(message.stream, message.seq, message.state);
         break;
       case "delta":
-        if (Number(message.seq) > (this.last.get(message.stream) ?? -1)) {
-          this.last.set(message.stream, Number(message.seq));
-          changes.tell(message.stream);
+        if (isAfter(message.seq, rows.place(message.stream))) {
+          rows.change(message.stream, message.seq, message.changes);
         }
         break;
       case "values":
         if (document.visibilityState !== "hidden") {
-          message.entries.forEach(([key, value, ts, cadenceMs]) => live.put(key, { value, atMs: toMs(ts), cadenceMs }));
+          message.entries.forEach((entry) =>
+            live.put(`${message.stream} ${entry.key}`, { value: entry.value, atMs: toMs(entry.ts_ns), cadenceMs: entry.cadence_ms }),
+          );
         }
         break;
       case "pong":
-        if (message.server_time_ns !== undefined) {
-          clock.learn(this.askedMs, this.heardMs, toMs(message.server_time_ns) ?? 0);
-        }
+        clock.learn(this.askedMs, this.heardMs, toMs(message.server_time_ns) ?? 0);
         break;
       case "gap": // the snapshot that follows tells all
       case "notice":
@@ -179,15 +143,15 @@ class Socket {
   private greet(serverTime: string, bootId: string): void {
     if (bootId !== this.bootId) {
       this.bootId = bootId;
-      this.last.clear();
+      rows.forgetPlaces();
     }
+    this.isGreeted = true;
     this.failures = 0;
     this.lostMs = null;
     clock.reset();
     clock.learn(this.heardMs, this.heardMs, toMs(serverTime) ?? 0);
     this.become("open");
-    this.subscribe([...this.followed]);
-    changes.tellAll();
+    this.arrange();
     this.ping();
     clearInterval(this.pinging);
     this.pinging = setInterval(() => this.ping(), PING_MS);
@@ -195,29 +159,57 @@ class Socket {
 
   private ping(): void {
     if (Date.now() - this.heardMs > SILENCE_MS) {
-      this.link?.close();
+      const { link } = this;
+      link?.close();
+      if (link !== null) {
+        this.lose(link); // a dead network tells of no close
+      }
       return;
     }
     this.askedMs = Date.now();
-    this.send({ type: "ping" });
+    this.send({ type: "ping", id: "" });
   }
 
-  private subscribe(streams: readonly string[]): void {
-    for (const stream of streams) {
-      const after = this.last.get(stream);
-      this.send({ type: "subscribe", id: stream, stream, params: {}, ...(after === undefined ? {} : { after }) });
+  /** Say once, for all who come and go in this moment, what is followed. */
+  private arrange(): void {
+    if (this.gathering) {
+      return;
+    }
+    this.gathering = true;
+    queueMicrotask(() => {
+      this.gathering = false;
+      this.settle();
+    });
+  }
+
+  private settle(): void {
+    if (!this.isGreeted) {
+      return;
+    }
+    const wanted = [...this.users].filter(([, count]) => count > 0).map(([stream]) => stream);
+    const fresh = wanted.filter((stream) => !this.subscribed.has(stream));
+    const left = [...this.subscribed].filter((stream) => !wanted.includes(stream));
+    if (left.length > 0) {
+      this.send({ type: "unsubscribe", streams: left });
+      left.forEach((stream) => {
+        this.subscribed.delete(stream);
+        rows.drop(stream);
+      });
+    }
+    if (fresh.length > 0) {
+      fresh.forEach((stream) => this.subscribed.add(stream));
+      this.send({ type: "subscribe", streams: fresh.map((stream) => ({ stream, after: rows.place(stream) })) });
     }
   }
 
-  private send(message: unknown): void {
-    if (this.link?.readyState === WebSocket.OPEN && this.bootId !== "") {
+  private send(message: ClientMessage): void {
+    if (this.link?.readyState === WebSocket.OPEN) {
       this.link.send(JSON.stringify(message));
     }
   }
 }
 
 export const socket = new Socket();
-export const changes = new Changes();
 
 if (globalThis.window !== undefined) {
   window.addEventListener("online", socket.hurry);

@@ -2,12 +2,12 @@ import { useEffect, useRef, useState } from "react";
 import type { PositionView } from "../api/model.ts";
 import { useNow } from "../live/clock.ts";
 import { freshness, toMs } from "../live/freshness.ts";
+import { useLive } from "../live/values.ts";
 import type { World } from "../live/world.ts";
 import { duration, figure, places, signed, timeOfDay, tone } from "../parts/figures.ts";
 import { counted, t, translated } from "../text/text.ts";
 
 const SAID_EVERY_MS = 5000;
-const MARK_CADENCE_MS = 1000;
 
 function sideOf(position: PositionView): string {
   return translated("side", position.side ?? "") ?? position.side ?? "";
@@ -19,42 +19,58 @@ export function coin(instrument: string | null): string {
   return symbol.replace(/-perp$/, "").replace(/(USDT|USDC|USD)$/, "") || symbol;
 }
 
+/** The size of a position without its sign: the side is a word. */
+export function sizeOf(position: PositionView): string {
+  return figure(position.qty?.replace(/^-/, ""));
+}
+
 function becauseOf(position: PositionView): string {
-  const by = position.opened_by.at(-1);
+  const by = position.opened_by.at(-1)?.signal;
   const ms = toMs(by?.ts);
   return by === undefined || ms === null ? t("answer.by_hand") : t("answer.because", { section: by.section ?? "", time: timeOfDay(ms, true) });
 }
 
 function PositionAnswer({ position, asset }: { position: PositionView; asset: string }) {
   const nowMs = useNow();
-  const markMs = toMs(position.mark_ts);
-  const isStale = freshness(markMs, MARK_CADENCE_MS, nowMs) === "stale";
-  const gain = places(position.unrealized, 2);
-  const percent = places(position.unrealized_pct, 2);
+  const gain = useLive(position.session_id, `pnl:${position.instrument ?? ""}`);
+  const percent = useLive(position.session_id, `pnl_pct:${position.instrument ?? ""}`);
+  const isStale = gain.value === null || freshness(gain.atMs, gain.cadenceMs, nowMs) === "stale";
+  const shown = places(gain.value, 2);
+  useEffect(() => {
+    document.title = `${sideOf(position)} ${coin(position.instrument)} ${isStale ? "?" : signed(shown)}`;
+    return () => {
+      document.title = "tightloop";
+    };
+  }, [position, isStale, shown]);
   return (
     <>
       <span>
-        {sideOf(position)} {figure(position.qty)} {coin(position.instrument)}{" "}
-        <span className={isStale ? "loss" : tone(gain)}>
-          {signed(gain)} {asset} ({signed(percent)} %){isStale ? ` ${t("value.stale", { age: markMs === null ? t("value.never") : duration(nowMs - markMs) })}` : ""}
+        {sideOf(position)} {sizeOf(position)} {coin(position.instrument)}{" "}
+        <span className={isStale ? "loss" : tone(shown)}>
+          {signed(shown)} {asset} ({signed(places(percent.value, 2))} %)
+          {isStale ? ` ${t("value.stale", { age: gain.atMs === null ? t("value.never") : duration(nowMs - gain.atMs) })}` : ""}
         </span>
       </span>
-      <span>{position.stop === null ? t("answer.no_stop") : t("answer.stop", { price: figure(position.stop) })}</span>
-      {position.liquidation_distance_pct === null ? null : (
-        <span className="desk">{t("answer.liquidation", { percent: figure(places(position.liquidation_distance_pct, 1)) })}</span>
-      )}
+      <span className={position.stop === null ? "loss" : ""}>{position.stop === null ? t("answer.no_stop") : t("answer.stop", { price: figure(position.stop) })}</span>
       <span>{becauseOf(position)}</span>
     </>
   );
 }
 
+/** The positions with those of live money first. */
+function weightiest(world: World): PositionView | undefined {
+  const live = new Set(world.sessions.filter((session) => session.mode === "live").map((session) => session.id));
+  return world.positions.find((position) => live.has(position.session_id)) ?? world.positions[0];
+}
+
 /** Whether there is a position, and why, in one line of text on every page. */
 export function AnswerLine({ world, isLost }: { world: World; isLost: boolean }) {
-  const [position] = world.positions;
+  const position = weightiest(world);
   const unknown = world.orders.filter((order) => order.unknown_since_ts !== null).length;
-  const entering = world.orders.filter((order) => order.role === "entry").length;
+  const entering = world.orders.filter((order) => order.role === "entry" && order.unknown_since_ts === null).length;
   const silent = world.sessions.filter((session) => !session.is_answering).length;
-  const asset = world.sessions[0]?.asset ?? "";
+  const signals = world.statuses.flatMap((status) => status.instances).filter((instance) => instance.row.state === "SIGNAL_DETECTED");
+  const asset = world.sessions.find((session) => session.id === position?.session_id)?.asset ?? "";
   return (
     <div className="answer" data-answer>
       {isLost ? <span className="loss">{t("answer.lost")}</span> : null}
@@ -62,6 +78,7 @@ export function AnswerLine({ world, isLost }: { world: World; isLost: boolean })
       {world.positions.length > 1 ? <span>{counted("answer.more", world.positions.length - 1)}</span> : null}
       {unknown > 0 ? <span className="loss">{counted("answer.unknown", unknown)}</span> : null}
       {position === undefined && entering > 0 ? <span>{counted("answer.entering", entering)}</span> : null}
+      {position === undefined && signals[0] !== undefined ? <span>{t("answer.signal", { coin: coin(signals[0].row.instrument) })}</span> : null}
       {silent > 0 ? <span className="loss">{counted("answer.silent", silent)}</span> : null}
       {position === undefined ? (
         <span className="quiet">{world.sessions.length === 0 ? t("answer.no_session") : counted("answer.watching", world.sessions.length)}</span>
@@ -70,20 +87,20 @@ export function AnswerLine({ world, isLost }: { world: World; isLost: boolean })
   );
 }
 
-/** What a screen reader hears of it: state, side, size, stale and back; never a moving gain, and not more than each 5 s. */
+/** What a screen reader hears of it: state, side, size, lost and back; never a moving gain, and not more than each 5 s. */
 function spoken(world: World | null, isLost: boolean): string {
   if (world === null) {
     return "";
   }
-  const [position] = world.positions;
-  const what = position === undefined ? t("answer.none") : `${sideOf(position)} ${figure(position.qty)} ${coin(position.instrument)}`;
+  const position = weightiest(world);
+  const what = position === undefined ? t("answer.none") : `${sideOf(position)} ${sizeOf(position)} ${coin(position.instrument)}`;
   return isLost ? `${what}. ${t("answer.lost")}` : what;
 }
 
 export function SpokenAnswer({ world, isLost }: { world: World | null; isLost: boolean }) {
   const text = spoken(world, isLost);
   const [said, setSaid] = useState(text);
-  const saidMs = useRef(0);
+  const saidMs = useRef(-SAID_EVERY_MS);
   useEffect(() => {
     const waitMs = Math.max(0, saidMs.current + SAID_EVERY_MS - performance.now());
     const timer = setTimeout(() => {
@@ -97,12 +114,4 @@ export function SpokenAnswer({ world, isLost }: { world: World | null; isLost: b
       {said}
     </div>
   );
-}
-
-/** The title of the tab: the answer, once a second at most. */
-export function titleOf(world: World | null): string {
-  const [position] = world?.positions ?? [];
-  return position === undefined
-    ? "tightloop"
-    : `${sideOf(position)} ${signed(places(position.unrealized, 2))} ${coin(position.instrument)}`;
 }

@@ -8,10 +8,11 @@ import { counted, t } from "../text/text.ts";
 const SAID = "FLAT";
 
 /** Close everything: what will happen in numbers; live trading asks to type a word. */
-export default function Emergency({ world, onClose, onDone }: { world: World; onClose: () => void; onDone: () => void }) {
+export default function Emergency({ world, onClose, onDone }: { world: World | null; onClose: () => void; onDone: () => void }) {
   const [said, setSaid] = useState("");
   const [reason, setReason] = useState("");
-  const isLive = world.sessions.some((session) => session.mode === "live");
+  // What is not known may be live money.
+  const isLive = world === null || world.sessions.some((session) => session.mode === "live");
   return (
     <Confirm
       title={t("kill.title")}
@@ -25,11 +26,13 @@ export default function Emergency({ world, onClose, onDone }: { world: World; on
       }}
     >
       <p>
-        {t("kill.what", {
-          positions: counted("count.positions", world.positions.length),
-          orders: counted("count.orders", world.orders.length),
-          sessions: counted("count.sessions", world.sessions.length),
-        })}
+        {world === null
+          ? t("kill.all")
+          : t("kill.what", {
+              positions: counted("count.positions", world.positions.length),
+              orders: counted("count.orders", world.orders.length),
+              sessions: counted("count.sessions", world.sessions.length),
+            })}
       </p>
       <TextInput label={t("kill.reason")} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
       {isLive ? <TextInput label={t("kill.type", { word: SAID })} value={said} onChange={(event) => setSaid(event.currentTarget.value)} /> : null}

@@ -20,12 +20,12 @@ interface Found {
   readonly name: string;
 }
 
-function candidates(world: World): Found[] {
+function candidates(world: World | null): Found[] {
   const pages = [...PLACES.values()].flatMap((path) => {
     const name = NAMES.get(path);
     return name === undefined ? [] : [{ path, name: t(name) }];
   });
-  const sessions = world.sessions.map((session) => ({
+  const sessions = (world?.sessions ?? []).map((session) => ({
     path: `/sessions/${session.id}`,
     name: `${session.id} ${session.strategies.join(" ")} ${session.instruments.join(" ")}`,
   }));
@@ -33,7 +33,7 @@ function candidates(world: World): Found[] {
 }
 
 /** Find a page or a session by a part of its name; Enter opens the first. */
-export default function Find({ world, onClose, go }: { world: World; onClose: () => void; go: (path: string) => void }) {
+export default function Find({ world, onClose, go }: { world: World | null; onClose: () => void; go: (path: string) => void }) {
   const [text, setText] = useState("");
   const found = candidates(world).filter((each) => each.name.toLowerCase().includes(text.toLowerCase()));
   const open = (path: string) => {

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useCallback, useState, useSyncExternalStore } from "react";
 import { Link as Anchor, Route, Switch, useLocation } from "wouter";
 import type { User } from "../api/calls.ts";
 import { socket } from "../api/socket.ts";
@@ -11,7 +11,7 @@ import { Skeleton } from "../parts/States.tsx";
 import { duration, timeOfDay } from "../parts/figures.ts";
 import { t, translated, type Key } from "../text/text.ts";
 import { Alarm } from "./Alarm.tsx";
-import { AnswerLine, SpokenAnswer, titleOf } from "./AnswerLine.tsx";
+import { AnswerLine, SpokenAnswer } from "./AnswerLine.tsx";
 import { useAct, useKeyboard } from "./keys.ts";
 
 const Sessions = lazy(() => import("../pages/Sessions.tsx"));
@@ -37,7 +37,6 @@ const PAGES: readonly (readonly [string, Key, string])[] = [
   ["/settings", "page.settings", ","],
 ];
 
-const NO_WORLD: World = { sessions: [], statuses: [], positions: [], orders: [] };
 
 function useLink() {
   return useSyncExternalStore(
@@ -101,31 +100,26 @@ type Layer = "emergency" | "help" | "find" | null;
 
 /** What is on every page: mode, answer, link, alarm, emergency stop, and the ways to the other pages. */
 export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
-  const loaded = useReadWorld();
+  const world = useReadWorld();
   const [layer, setLayer] = useState<Layer>(null);
   const [path, go] = useLocation();
   const link = useLink();
   const { isCompact } = useDisplay();
-  const world = loaded.state.kind === "ready" ? loaded.state.value : null;
-  const isLost = link === "lost" || (loaded.state.kind === "ready" && loaded.state.staleSinceMs !== null);
+  const isLost = link === "lost";
   useKeyboard(go);
   useAct("emergency", useCallback(() => setLayer("emergency"), []));
   useAct("help", useCallback(() => setLayer("help"), []));
   useAct("find", useCallback(() => setLayer("find"), []));
-  const title = titleOf(world);
-  useEffect(() => {
-    document.title = title;
-  }, [title]);
   const close = () => setLayer(null);
   return (
-    <WorldContext value={loaded}>
+    <WorldContext value={world}>
       <a className="skip" href="#page">
         {t("frame.skip")}
       </a>
       <div className={isCompact ? "frame compact" : "frame"} data-mode={modeOf(world)}>
         <header className="bar">
           <Ribbon world={world} />
-          {world === null ? <div className="answer">{t(loaded.state.kind === "loading" ? "state.loading" : "answer.not_known")}</div> : <AnswerLine world={world} isLost={isLost} />}
+          {world === null ? <div className="answer">{t("answer.not_known")}</div> : <AnswerLine world={world} isLost={isLost} />}
           <SpokenAnswer world={world} isLost={isLost} />
           <LinkState isLost={isLost} />
           <Alarm />
@@ -134,7 +128,7 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
           </Button>
         </header>
         <Rail />
-        <main className="page" id="page" tabIndex={-1} key={path}>
+        <main className={isLost ? "page outdated" : "page"} id="page" tabIndex={-1} key={path}>
           <Suspense fallback={<Skeleton />}>
             <Switch>
               <Route path="/" component={Now} />
@@ -157,9 +151,9 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
           </Suspense>
         </main>
         <Suspense>
-          {layer === "emergency" ? <Emergency world={world ?? NO_WORLD} onClose={close} onDone={() => go("/risk")} /> : null}
+          {layer === "emergency" ? <Emergency world={world} onClose={close} onDone={() => go("/risk")} /> : null}
           {layer === "help" ? <Help onClose={close} /> : null}
-          {layer === "find" ? <Find world={world ?? NO_WORLD} onClose={close} go={go} /> : null}
+          {layer === "find" ? <Find world={world} onClose={close} go={go} /> : null}
         </Suspense>
       </div>
     </WorldContext>

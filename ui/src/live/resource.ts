@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Refusal } from "../api/client.ts";
-import { changes } from "../api/socket.ts";
+import { rows, socket } from "../api/socket.ts";
 
 export type Resource<T> =
   | { readonly kind: "loading" }
@@ -16,6 +16,8 @@ export interface Loaded<T> {
 }
 
 const FORBIDDEN = 403;
+/** Between two readings after changes, so that a busy session does not use up what the server allows. */
+const AT_MOST_EVERY_MS = 2000;
 
 /**
  * Load something at once, again when one of these streams says that something changed, and every so many milliseconds.
@@ -60,7 +62,28 @@ export function useResource<T>(
     return () => stop.abort();
   }, [load, round]);
   const joined = streams.join(" ");
-  useEffect(() => changes.listen(joined === "" ? [] : joined.split(" "), reload), [joined, reload]);
+  useEffect(() => {
+    const names = joined === "" ? [] : joined.split(" ");
+    const leave = socket.follow(names);
+    const placesOf = () => names.map((name) => rows.place(name) ?? String(rows.state(name) !== undefined)).join(" ");
+    let seen = placesOf();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const forget = rows.subscribe(() => {
+      const places = placesOf();
+      if (places !== seen) {
+        seen = places;
+        timer ??= setTimeout(() => {
+          timer = undefined;
+          reload();
+        }, AT_MOST_EVERY_MS);
+      }
+    });
+    return () => {
+      clearTimeout(timer);
+      forget();
+      leave();
+    };
+  }, [joined, reload]);
   useEffect(() => {
     const timer = everyMs === undefined ? undefined : setInterval(reload, everyMs);
     return () => clearInterval(timer);

@@ -1,35 +1,66 @@
-/** What is going on now, as every page sees it: one reading for the answer line, Now and the emergency stop. */
+/** What is going on now, as every page sees it: the answer line, Now and the emergency stop show the same rows. */
 
-import { createContext, useContext } from "react";
-import { everything, statusOf } from "../api/calls.ts";
-import type { Order, PositionView, Session, StatusView } from "../api/model.ts";
-import { useResource, type Loaded } from "./resource.ts";
+import { createContext, useContext, useEffect, useSyncExternalStore } from "react";
+import { rows, socket } from "../api/socket.ts";
+import { sessionsOf, statusOf, type GoingSession, type Status } from "../api/told.ts";
+import type { Order, PositionView } from "../api/model.ts";
 
 export interface World {
-  readonly sessions: readonly Session[];
-  readonly statuses: readonly StatusView[];
+  /** Those that have not ended. */
+  readonly sessions: readonly GoingSession[];
+  readonly statuses: readonly Status[];
   readonly positions: readonly PositionView[];
   readonly orders: readonly Order[];
 }
 
-/** How often it is read again when nobody tells of a change. */
-const EVERY_MS = 3000;
-const STREAMS = ["sessions", "positions", "orders", "signals", "risk"] as const;
-
-async function readWorld(signal: AbortSignal): Promise<World> {
-  const all = await everything(signal);
-  const statuses = await Promise.all(all.sessions.map((session) => statusOf(session, all, signal)));
-  return { ...all, statuses };
+interface Seen {
+  readonly going: readonly GoingSession[] | null;
+  readonly world: World | null;
 }
 
-export function useReadWorld(): Loaded<World> {
-  return useResource(readWorld, STREAMS, EVERY_MS);
+function build(): Seen {
+  const going = sessionsOf(rows.state("sessions"))?.filter((session) => session.is_open) ?? null;
+  if (going === null) {
+    return { going, world: null };
+  }
+  const statuses = going.flatMap((session) => statusOf(session, rows.state(`session/${session.id}`), rows.state(`status/${session.id}`)) ?? []);
+  const world = {
+    sessions: going,
+    statuses,
+    positions: statuses.flatMap((status) => status.positions),
+    orders: statuses.flatMap((status) => status.orders),
+  };
+  return { going, world: statuses.length < going.length ? null : world };
 }
 
-const NOTHING: Loaded<World> = { state: { kind: "loading" }, reload: () => undefined };
+let builtOf = -1;
+let built: Seen = { going: null, world: null };
 
-export const WorldContext = createContext<Loaded<World>>(NOTHING);
+function snapshot(): Seen {
+  if (builtOf !== rows.version) {
+    built = build();
+    builtOf = rows.version;
+  }
+  return built;
+}
 
-export function useWorld(): Loaded<World> {
+/** Follow streams while shown. */
+export function useFollowed(streams: readonly string[]): void {
+  const joined = streams.join(" ");
+  useEffect(() => (joined === "" ? undefined : socket.follow(joined.split(" "))), [joined]);
+}
+
+/** Follow all that is open; null while it is not known. */
+export function useReadWorld(): World | null {
+  const { going, world } = useSyncExternalStore(rows.subscribe, snapshot);
+  // Of each session its rows, what it says of itself, and the values that move.
+  const streams = (going ?? []).flatMap(({ id }) => [`session/${id}`, `status/${id}`, `values/${id}`]);
+  useFollowed(["sessions", ...streams]);
+  return world;
+}
+
+export const WorldContext = createContext<World | null>(null);
+
+export function useWorld(): World | null {
   return useContext(WorldContext);
 }

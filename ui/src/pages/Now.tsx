@@ -1,59 +1,66 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 import { Link } from "wouter";
-import type { InstanceView, PositionView, StatusView } from "../api/model.ts";
-import { coin } from "../frame/AnswerLine.tsx";
-import { toMs } from "../live/freshness.ts";
+import type { PositionView } from "../api/model.ts";
+import type { InstanceView, Status } from "../api/told.ts";
+import { coin, sizeOf } from "../frame/AnswerLine.tsx";
+import { useLive } from "../live/values.ts";
 import { useWorld, type World } from "../live/world.ts";
+import { ConditionList } from "../parts/Conditions.tsx";
 import { Mode, Section } from "../parts/Marks.tsx";
+import { ORDER_COLUMNS } from "../parts/orders.tsx";
 import { Since, Time } from "../parts/Since.tsx";
-import { Empty, Show } from "../parts/States.tsx";
+import { Empty, Skeleton } from "../parts/States.tsx";
 import { Table } from "../parts/Table.tsx";
 import { Value } from "../parts/Value.tsx";
 import { Quote, Word } from "../parts/Word.tsx";
 import { figure, places } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
-import { ORDER_COLUMNS } from "./Orders.tsx";
 import { SectionNow } from "./SectionNow.tsx";
 import { Starter } from "./Starter.tsx";
 import { StopSession } from "./StopSession.tsx";
-import { Why } from "./Signals.tsx";
 
-const MARK_CADENCE_MS = 1000;
+const SIGNALS_SHOWN = 5;
+
+function Gain({ position, asset }: { position: PositionView; asset: string }) {
+  const gain = useLive(position.session_id, `pnl:${position.instrument ?? ""}`);
+  const percent = useLive(position.session_id, `pnl_pct:${position.instrument ?? ""}`);
+  return (
+    <div className="big" data-gain>
+      <Value value={places(gain.value, 2)} unit={asset} atMs={gain.atMs} cadenceMs={gain.cadenceMs} isGain />{" "}
+      <Value value={places(percent.value, 2)} unit="%" atMs={percent.atMs} cadenceMs={percent.cadenceMs} isGain />
+    </div>
+  );
+}
+
+function Mark({ position }: { position: PositionView }) {
+  const mark = useLive(position.session_id, `mark:${position.instrument ?? ""}`);
+  return <Value value={mark.value} atMs={mark.atMs} cadenceMs={mark.cadenceMs} hasAge />;
+}
 
 function Position({ position, asset }: { position: PositionView; asset: string }) {
-  const markMs = toMs(position.mark_ts);
   return (
     <section className="card open" data-position={position.id}>
       <div className="row apart">
         <h2>
-          <Word of="side" word={position.side ?? ""} /> {coin(position.instrument)}
+          <Word of="side" word={position.side ?? ""} /> {sizeOf(position)} {coin(position.instrument)}
         </h2>
         <Since ts={position.opened_ts} />
       </div>
-      <div className="big">
-        <Value value={places(position.unrealized, 2)} unit={asset} atMs={markMs} cadenceMs={MARK_CADENCE_MS} isGain />{" "}
-        <Value value={places(position.unrealized_pct, 2)} unit="%" atMs={markMs} cadenceMs={MARK_CADENCE_MS} isGain />
-      </div>
+      <Gain position={position} asset={asset} />
       <dl className="facts">
-        <dt>{t("pos.size")}</dt>
-        <dd>{figure(position.qty)}</dd>
         <dt>{t("pos.entry")}</dt>
         <dd>{figure(position.entry_price)}</dd>
         <dt>{t("pos.mark")}</dt>
         <dd>
-          <Value value={position.mark_price} atMs={markMs} cadenceMs={MARK_CADENCE_MS} hasAge />
+          <Mark position={position} />
         </dd>
         <dt>{t("pos.stop")}</dt>
         <dd className={position.stop === null ? "loss" : ""}>{position.stop === null ? t("answer.no_stop") : figure(position.stop)}</dd>
         <dt>{t("pos.target")}</dt>
         <dd>{figure(position.target)}</dd>
         <dt>{t("pos.liquidation")}</dt>
-        <dd>
-          {position.liquidation_price === null
-            ? "–"
-            : `${figure(position.liquidation_price)} (${figure(places(position.liquidation_distance_pct, 1))} %)`}
-        </dd>
+        <dd>{figure(position.liquidation_price)}</dd>
         <dt>{t("pos.leverage")}</dt>
         <dd>{position.leverage === null ? "–" : `${figure(position.leverage)}×`}</dd>
         <dt>{t("pos.fees")}</dt>
@@ -65,10 +72,12 @@ function Position({ position, asset }: { position: PositionView; asset: string }
       {position.opened_by.length === 0 ? (
         <p>{t("answer.by_hand")}</p>
       ) : (
-        position.opened_by.map((signal) => (
-          <div key={signal.id}>
-            <Time ts={signal.ts} /> <Section name={signal.section ?? ""} />
-            <Why id={signal.id} />
+        position.opened_by.map(({ signal, conditions }) => (
+          <div key={signal.id} data-why={signal.section}>
+            <p>
+              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} /> {conditions.length === 0 ? t("now.immediate") : null}
+            </p>
+            {conditions.length === 0 ? null : <ConditionList conditions={conditions} />}
           </div>
         ))
       )}
@@ -76,21 +85,26 @@ function Position({ position, asset }: { position: PositionView; asset: string }
   );
 }
 
-function InstanceCard({ instance, status }: { instance: InstanceView; status: StatusView }) {
-  const sections = status.sections.filter((section) => section.instance === instance.instance);
+function InstanceCard({ instance }: { instance: InstanceView }) {
+  const { row, sections } = instance;
   return (
-    <section className="card" data-instance={instance.id}>
+    <section className="card" data-instance={row.id}>
       <div className="row apart">
         <h2>
-          <Quote>{instance.strategy}</Quote> · {instance.instrument}
+          <Quote>{row.strategy ?? ""}</Quote> · {coin(row.instrument)}
         </h2>
         <span>
           <span className="state">
-            <Word of="instance" word={instance.state} />
+            <Word of="instance" word={row.state ?? ""} />
           </span>{" "}
-          <Since ts={instance.since_ts} />
+          <Since ts={row.state_since_ts} />
         </span>
       </div>
+      {row.cooldown_until_ts === null ? null : (
+        <p className="faint">
+          {t("now.cooldown")} <Time ts={row.cooldown_until_ts} />
+        </p>
+      )}
       {sections.map((section) => (
         <SectionNow key={section.section} section={section} />
       ))}
@@ -98,43 +112,72 @@ function InstanceCard({ instance, status }: { instance: InstanceView; status: St
   );
 }
 
-function SessionNow({ status }: { status: StatusView }) {
+function LastSignals({ status }: { status: Status }) {
+  const shown = status.signals.slice(0, SIGNALS_SHOWN);
+  return (
+    <section className="card">
+      <h2>{t("now.last")}</h2>
+      {shown.length === 0 ? (
+        <p className="faint">{t("signals.none")}</p>
+      ) : (
+        <ul className="steps">
+          {shown.map(({ signal }) => (
+            <li key={signal.id}>
+              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} /> {coin(signal.instrument)} <Word of="event" word={signal.event ?? ""} />{" "}
+              {signal.reason === null ? null : <Word of="reason" word={signal.reason} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Head({ status, onStop }: { status: Status; onStop: () => void }) {
+  const { session } = status;
+  const equity = useLive(session.id, "equity");
+  return (
+    <div className={session.is_answering ? "card" : "card amber"}>
+      <div className="row apart">
+        <span className="row">
+          <Mode mode={session.mode} />
+          <Link href={`/sessions/${session.id}`}>
+            <Quote>{session.strategies.join(", ")}</Quote>
+          </Link>
+          <span className="state" data-state-word>
+            <Word of="session" word={session.state} />
+          </span>
+          <Since ts={session.state_since_ts} />
+        </span>
+        <span className="row">
+          <span>
+            {t("now.equity")} <Value value={places(equity.value, 2)} unit={session.asset ?? ""} atMs={equity.atMs} cadenceMs={equity.cadenceMs} />
+          </span>
+          <Button size="compact-sm" variant="default" onClick={onStop}>
+            {t("session.stop")}
+          </Button>
+        </span>
+      </div>
+      {session.is_answering ? null : (
+        <p className="loss">
+          {t("now.silent")} <Since ts={session.said_ts} />
+        </p>
+      )}
+      {session.reason === null ? null : (
+        <p>
+          <Quote>{session.reason}</Quote>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function SessionNow({ status }: { status: Status }) {
   const { session, positions, orders, instances } = status;
   const [asks, setAsks] = useState(false);
   return (
     <section aria-label={session.id} data-session={session.id}>
-      <div className={session.is_answering ? "card" : "card amber"}>
-        <div className="row apart">
-          <span className="row">
-            <Mode mode={session.mode} />
-            <Link href={`/sessions/${session.id}`}>
-              <Quote>{session.strategies.join(", ")}</Quote>
-            </Link>
-            <span className="state" data-state-word>
-              <Word of="session" word={session.state} />
-            </span>
-            <Since ts={session.state_since_ts} />
-          </span>
-          <span className="row">
-            <span>
-              {t("now.equity")} <strong className="figure">{figure(places(status.equity, 2))}</strong> <span className="unit">{session.asset ?? ""}</span>
-            </span>
-            <Button size="compact-sm" variant="default" onClick={() => setAsks(true)}>
-              {t("session.stop")}
-            </Button>
-          </span>
-        </div>
-        {session.is_answering ? null : (
-          <p className="loss">
-            {t("now.silent")} <Since ts={session.said_ts} />
-          </p>
-        )}
-        {session.reason === null ? null : (
-          <p>
-            <Quote>{session.reason}</Quote>
-          </p>
-        )}
-      </div>
+      <Head status={status} onStop={() => setAsks(true)} />
       <div className="columns">
         <div>
           {positions.map((position) => (
@@ -146,10 +189,11 @@ function SessionNow({ status }: { status: StatusView }) {
               <p className="faint">{t("now.waiting")}</p>
             </section>
           ) : null}
+          <LastSignals status={status} />
         </div>
         <div>
           {instances.map((instance) => (
-            <InstanceCard key={instance.id} instance={instance} status={status} />
+            <InstanceCard key={instance.row.id} instance={instance} />
           ))}
           <section className="card">
             <h2>{t("now.resting")}</h2>
@@ -166,33 +210,23 @@ function SessionNow({ status }: { status: StatusView }) {
   );
 }
 
-function positionsFirst(world: World): readonly StatusView[] {
+function positionsFirst(world: World): readonly Status[] {
   return [...world.statuses].sort((a, b) => b.positions.length - a.positions.length);
 }
 
 /** What is going on: every open session with its position, its conditions and its orders; none: the starter alone. */
 export function Now() {
-  const loaded = useWorld();
+  const world = useWorld();
   return (
     <>
       <h1 className="hidden">{t("page.now")}</h1>
-      <Show
-        of={loaded}
-        isEmpty={(world) => world.sessions.length === 0}
-        empty={
-          <Empty text={t("now.empty")}>
-            <Starter onStarted={loaded.reload} />
-          </Empty>
-        }
-      >
-        {(world) => (
-          <>
-            {positionsFirst(world).map((status) => (
-              <SessionNow key={status.session.id} status={status} />
-            ))}
-          </>
-        )}
-      </Show>
+      {world === null ? <Skeleton /> : null}
+      {world?.sessions.length === 0 ? (
+        <Empty text={t("now.empty")}>
+          <Starter onStarted={() => undefined} />
+        </Empty>
+      ) : null}
+      {world === null ? null : positionsFirst(world).map((status) => <SessionNow key={status.session.id} status={status} />)}
     </>
   );
 }

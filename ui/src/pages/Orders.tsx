@@ -3,7 +3,7 @@ import { useCallback, useState } from "react";
 import { denials, fills, orders } from "../api/calls.ts";
 import type { Denial, Fill, Order } from "../api/model.ts";
 import { useResource } from "../live/resource.ts";
-import { OrderState } from "../parts/OrderState.tsx";
+import { ORDER_COLUMNS } from "../parts/orders.tsx";
 import { Time } from "../parts/Since.tsx";
 import { Empty, Show } from "../parts/States.tsx";
 import { Table, type Column } from "../parts/Table.tsx";
@@ -14,19 +14,6 @@ import { t } from "../text/text.ts";
 const EVERY_MS = 10_000;
 const STREAMS = ["orders"];
 const FILL_STREAMS = ["fills"];
-
-export const ORDER_COLUMNS: readonly Column<Order>[] = [
-  { title: "col.state", cell: (order) => <OrderState order={order} /> },
-  { title: "col.time", cell: (order) => <Time ts={order.submitted_ts} /> },
-  { title: "col.instrument", cell: (order) => order.instrument },
-  { title: "col.side", cell: (order) => <Word of="side" word={order.side ?? ""} /> },
-  { title: "col.role", cell: (order) => <Word of="role" word={order.role ?? ""} /> },
-  { title: "col.type", isDesk: true, cell: (order) => <Word of="type" word={order.type ?? ""} /> },
-  { title: "col.filled", isNumber: true, cell: (order) => `${figure(order.filled_qty)} / ${figure(order.qty)}` },
-  { title: "col.price", isNumber: true, cell: (order) => figure(order.price ?? order.stop_price) },
-  { title: "col.average", isNumber: true, isDesk: true, cell: (order) => figure(order.avg_price) },
-  { title: "col.reason", isDesk: true, cell: (order) => <Quote>{order.venue_text ?? order.reason ?? ""}</Quote> },
-];
 
 const FILL_COLUMNS: readonly Column<Fill>[] = [
   { title: "col.time", cell: (fill) => <Time ts={fill.ts} /> },

@@ -1,42 +1,56 @@
-import type { SectionView } from "../api/model.ts";
-import { ConditionList } from "../parts/Conditions.tsx";
+import type { SectionView, Watched } from "../api/told.ts";
+import { toMs } from "../live/freshness.ts";
 import { Section } from "../parts/Marks.tsx";
-
+import { Time } from "../parts/Since.tsx";
+import { Quote } from "../parts/Word.tsx";
 import { figure, places } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
 
 const SHOWN_PLACES = 4;
 
-function short(decimal: string | null): string {
+/** A number in as many places as a reader needs: whole ones stay, long ones are cut. */
+export function short(decimal: string | null): string {
   return figure(decimal !== null && /\.\d{5,}$/.test(decimal) ? places(decimal, SHOWN_PLACES) : decimal);
 }
 
-/** Why not yet: how near each condition of a section came; and what it had when it fired last. */
+function Distance({ watched }: { watched: Watched }) {
+  const { nearest, unit } = watched;
+  if (nearest === null) {
+    return <span className="faint">{t("cond.unwatched")}</span>;
+  }
+  if (nearest.distance === null) {
+    return <span className="faint">{t("cond.unknown")}</span>;
+  }
+  return nearest.distance === "0" ? (
+    <strong className="gain">{t("cond.met")}</strong>
+  ) : (
+    <strong>{t("cond.to_go", { distance: short(nearest.distance), unit })}</strong>
+  );
+}
+
+/** Why not yet: each condition of a section, the nearest it came since it is watched, and what was missing. */
 export function SectionNow({ section }: { section: SectionView }) {
   return (
     <div className="section" data-section-now={section.section}>
       <h3>
         <Section name={section.section} />
       </h3>
-      {section.nearest.length === 0 ? (
-        <>
-          <p className="faint">{t(section.fired.length === 0 ? "now.not_watched" : "now.fired_last")}</p>
-          {section.fired.length === 0 ? null : <ConditionList conditions={section.fired} />}
-        </>
+      {section.watched.length === 0 ? (
+        <p className="faint">{t("now.immediate")}</p>
       ) : (
         <ul className="steps">
-          {section.nearest.map((condition) => (
-            <li key={condition.id} className="row apart">
+          {section.watched.map((watched) => (
+            <li key={watched.key} className="row apart">
+              <Quote>{watched.text}</Quote>
               <span className="figure">
-                {short(condition.value)} / {short(condition.threshold)}
+                {watched.nearest === null ? null : (
+                  <>
+                    {short(watched.nearest.value)} <span className="unit">{watched.unit}</span>{" "}
+                    {toMs(watched.nearest.at_ts) === null ? null : <Time ts={watched.nearest.at_ts} />}{" "}
+                  </>
+                )}
+                <Distance watched={watched} />
               </span>
-              <strong className={condition.distance === "0" ? "gain" : ""}>
-                {condition.distance === "0"
-                  ? t("cond.met")
-                  : condition.distance === null
-                    ? t("cond.unknown")
-                    : t("cond.to_go", { distance: short(condition.distance), unit: "" })}
-              </strong>
             </li>
           ))}
         </ul>

@@ -4,13 +4,13 @@ import { ordersOf, oneSession, signalsOf, tradesOf, transitionsOf } from "../api
 import type { Position, Transition } from "../api/model.ts";
 import { useResource } from "../live/resource.ts";
 import { Mode, Section } from "../parts/Marks.tsx";
+import { ORDER_COLUMNS } from "../parts/orders.tsx";
 import { Since, Time } from "../parts/Since.tsx";
 import { Empty, Show } from "../parts/States.tsx";
 import { Table, type Column } from "../parts/Table.tsx";
 import { Quote, Word } from "../parts/Word.tsx";
 import { figure, places, signed, tone } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
-import { ORDER_COLUMNS } from "./Orders.tsx";
 
 const EVERY_MS = 5000;
 

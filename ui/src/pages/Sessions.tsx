@@ -3,7 +3,6 @@ import { Link, useLocation } from "wouter";
 import { allSessions } from "../api/calls.ts";
 import type { Session } from "../api/model.ts";
 import { useResource } from "../live/resource.ts";
-import { useWorld } from "../live/world.ts";
 import { Mode } from "../parts/Marks.tsx";
 import { Time } from "../parts/Since.tsx";
 import { Empty, Show } from "../parts/States.tsx";
@@ -52,7 +51,6 @@ const COLUMNS: readonly Column<Session>[] = [
 /** Every session, the newest first, and the way to start one. */
 export default function Sessions() {
   const loaded = useResource(allSessions, STREAMS, EVERY_MS);
-  const world = useWorld();
   const [, go] = useLocation();
   const open = useCallback((session: Session) => go(`/sessions/${session.id}`), [go]);
   const [isStarted, setIsStarted] = useState(false);
@@ -65,7 +63,6 @@ export default function Sessions() {
           onStarted={() => {
             setIsStarted(true);
             loaded.reload();
-            world.reload();
           }}
         />
         {isStarted ? <p role="status">{t("start.done")}</p> : null}

@@ -1,14 +1,12 @@
 import { NativeSelect } from "@mantine/core";
 import { useState } from "react";
 import { stopSession } from "../api/calls.ts";
-import type { StatusView } from "../api/model.ts";
-import { useWorld } from "../live/world.ts";
+import type { Status } from "../api/told.ts";
 import { Confirm } from "../parts/Confirm.tsx";
 import { counted, t } from "../text/text.ts";
 
 /** End a session: positions kept with their stops, or closed first. */
-export function StopSession({ status, onClose }: { status: StatusView; onClose: () => void }) {
-  const { reload } = useWorld();
+export function StopSession({ status, onClose }: { status: Status; onClose: () => void }) {
   const [isFlat, setIsFlat] = useState(true);
   const positions = counted("count.positions", status.positions.length);
   return (
@@ -19,7 +17,6 @@ export function StopSession({ status, onClose }: { status: StatusView; onClose: 
       onClose={onClose}
       act={async (key) => {
         await stopSession(status.session.id, isFlat ? "flatten" : "keep", key);
-        reload();
       }}
     >
       <p>{t(isFlat ? "stop.flatten" : "stop.keep", { positions, orders: counted("count.orders", status.orders.length) })}</p>

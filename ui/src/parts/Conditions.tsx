@@ -12,8 +12,8 @@ function short(decimal: string | null): string {
 }
 
 function Verdict({ verdict }: { verdict: string | null }) {
-  const isMet = verdict === "met" || verdict === "TRUE" || verdict === "true";
-  const isUnknown = verdict === null || verdict.toLowerCase() === "unknown";
+  const isMet = verdict === "TRUE";
+  const isUnknown = verdict === null || verdict === "UNKNOWN";
   return <span className={isMet ? "gain" : isUnknown ? "faint" : "loss"}>{t(isMet ? "cond.met" : isUnknown ? "cond.unknown" : "cond.not_met")}</span>;
 }
 

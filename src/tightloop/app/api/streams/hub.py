@@ -256,11 +256,18 @@ def _session_tables() -> tuple[str, ...]:
 
 
 def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
-    """Return the values that move of what a session said. Open P&L: equity less the wallet."""
+    """Return the values that move of what a session said. Open P&L: equity less the wallet; that of an instrument is as
+    old as its mark."""
     equity, wallet = view["equity"], view["wallet"]
     known = equity is not None and wallet is not None
     values = {"equity": equity, "wallet": wallet, "open_pnl": equity - wallet if known else None}
+    found = [(key, value, said_ns) for key, value in values.items()]
+    for mark in view["marks"] if "marks" in view else ():
+        name, heard_ns = mark["instrument"], mark["heard_ns"]
+        found.append((f"mark:{name}", mark["mark"], heard_ns))
+        if mark["unrealized"] is not None:
+            found += [(f"pnl:{name}", mark["unrealized"], heard_ns), (f"pnl_pct:{name}", mark["unrealized_pct"], heard_ns)]
     return [
-        LiveValue(key=key, value=decimal_text(value), ts_ns=str(said_ns), cadence_ms=CADENCE_MS)
-        for key, value in values.items()
+        LiveValue(key=key, value=decimal_text(value), ts_ns=str(ts_ns), cadence_ms=CADENCE_MS)
+        for key, value, ts_ns in found
     ]

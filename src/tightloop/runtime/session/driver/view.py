@@ -43,6 +43,7 @@ def view(plan: Plan, recent: RecentRows) -> View:
         "orders": _orders(state, symbols, sizes),
         "fills": _fills(recent, symbols, sizes),
         "positions": _positions(state, symbols, sizes),
+        "marks": _marks(state, names, sizes),
         "funding": _funding(recent, symbols),
         "instances": _instances(plan, state, names),
         "refused": _refused(plan, recent, symbols, sizes),
@@ -105,6 +106,28 @@ def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[Vi
         for at, held in qty.items()
         if held != 0.0
     ]
+
+
+def _marks(state: Record, names: list[str], sizes: list[float]) -> list[View]:
+    """Return the mark of each instrument and when it was heard; of what is held its open P&L, in money and in % of
+    what was paid for it."""
+    gain, paid = dict.fromkeys(range(len(names)), 0.0), dict.fromkeys(range(len(names)), 0.0)
+    for number_, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        held = float(position["qty"])
+        if held != 0.0:
+            at = int(state["instances"][number_]["instrument"])
+            entry = float(position["entry_price"])
+            gain[at] += held * sizes[at] * (float(state["instruments"][at]["mark"]) - entry)
+            paid[at] += abs(held) * sizes[at] * entry
+    return [
+        {
+            "instrument": name, "mark": number(state["instruments"][at]["mark"]),
+            "heard_ns": int(state["instruments"][at]["touched_ns"]),
+            "unrealized": number(gain[at]) if paid[at] else None,
+            "unrealized_pct": number(100.0 * gain[at] / paid[at]) if paid[at] else None,
+        }
+        for at, name in enumerate(names)
+    ]  # fmt: skip
 
 
 def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
