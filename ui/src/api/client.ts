@@ -1,7 +1,7 @@
 /** Calls of the API: who asks, again after a renewal, and refusals as one type. */
 
 import createClient from "openapi-fetch";
-import type { paths } from "./schema.d.ts";
+import type { components, paths } from "./schema.d.ts";
 
 const NETWORK = 0;
 const UNAUTHORIZED = 401;
@@ -69,7 +69,7 @@ export function forget(): void {
 async function csrfToken(): Promise<string | null> {
   if (csrf === null) {
     const response = await fetch(CSRF);
-    csrf = response.ok ? ((await response.json()) as { token: string }).token : null;
+    csrf = response.ok ? ((await response.json()) as components["schemas"]["Csrf"]).token : null;
   }
   return csrf;
 }
@@ -127,7 +127,7 @@ async function authorized(request: Request): Promise<Response> {
   return response;
 }
 
-export const api = createClient<paths>({ baseUrl: globalThis.location?.origin ?? "", fetch: authorized });
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: authorized });
 
 interface Answer<T> {
   readonly data?: T;
@@ -139,7 +139,7 @@ interface Answer<T> {
 export async function must<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (!response.ok) {
-    throw Refusal.told(response, (typeof error === "object" && error !== null ? error : {}) as Problem);
+    throw Refusal.told(response, typeof error === "object" && error !== null ? error : {});
   }
   return data as T;
 }

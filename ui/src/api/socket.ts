@@ -34,7 +34,7 @@ class Socket {
   private readonly subscribed = new Set<string>();
   private readonly watchers = new Set<() => void>();
   state: Link = "connecting";
-  /** Since when there is no connection, by this machine's clock; null while there is one. */
+  /** Since when there is no connection, by the server's clock; null while there is one. */
   lostMs: number | null = null;
 
   watch(wake: () => void): () => void {
@@ -95,7 +95,7 @@ class Socket {
     this.isGreeted = false;
     this.subscribed.clear();
     clearInterval(this.pinging);
-    this.lostMs ??= Date.now();
+    this.lostMs ??= clock.nowMs();
     this.become("lost");
     if (this.isWanted) {
       const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.failures);
@@ -211,7 +211,5 @@ class Socket {
 
 export const socket = new Socket();
 
-if (globalThis.window !== undefined) {
-  window.addEventListener("online", socket.hurry);
-  document.addEventListener("visibilitychange", socket.hurry);
-}
+window.addEventListener("online", socket.hurry);
+document.addEventListener("visibilitychange", socket.hurry);

@@ -85,15 +85,17 @@ export function statusOf(session: Session, state: StreamState | undefined, said:
   }
   const conditions = table<Condition>(state, "conditions");
   const signals = table<Signal>(state, "signals")
-    .sort((a, b) => numberOf(b.ts) - numberOf(a.ts))
+    .sort((a, b) => (b.seq ?? 0) - (a.seq ?? 0) || (b.n ?? 0) - (a.n ?? 0))
     .map((signal) => ({
       signal,
       conditions: conditions.filter((condition) => condition.seq === signal.seq && condition.n === signal.n).sort((a, b) => (a.place ?? 0) - (b.place ?? 0)),
     }));
   const opening = signals.filter(({ signal }) => signal.event === "fired" && (signal.section === "S1" || signal.section === "Z1"));
   const misses = table<NearMiss>(state, "closest");
-  const positions = table<Position>(state, "positions").filter((position) => OPEN_POSITIONS.includes(position.status ?? ""));
-  const orders = table<Order>(state, "orders").filter((order) => OPEN_ORDERS.includes(order.state ?? "") || order.unknown_since_ts !== null);
+  const positions = table<Position>(state, "positions").filter((position) => OPEN_POSITIONS.includes(position.status ?? ""))
+    .sort((a, b) => numberOf(a.opened_ts) - numberOf(b.opened_ts));
+  const orders = table<Order>(state, "orders").filter((order) => OPEN_ORDERS.includes(order.state ?? "") || order.unknown_since_ts !== null)
+    .sort((a, b) => numberOf(a.submitted_ts) - numberOf(b.submitted_ts));
   return {
     session,
     said: (said?.whole ?? null) as SessionStatus | null,

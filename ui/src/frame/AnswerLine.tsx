@@ -4,19 +4,13 @@ import { useNow } from "../live/clock.ts";
 import { freshness, toMs } from "../live/freshness.ts";
 import { useLive } from "../live/values.ts";
 import type { World } from "../live/world.ts";
-import { duration, figure, places, signed, timeOfDay, tone } from "../parts/figures.ts";
+import { coin, duration, figure, places, signed, timeOfDay, tone } from "../parts/figures.ts";
 import { counted, t, translated } from "../text/text.ts";
 
 const SAID_EVERY_MS = 5000;
 
 function sideOf(position: PositionView): string {
   return translated("side", position.side ?? "") ?? position.side ?? "";
-}
-
-/** The coin of an instrument: `binance:WIFUSDT-perp` is WIF. */
-export function coin(instrument: string | null): string {
-  const symbol = (instrument ?? "").split(":").at(-1) ?? "";
-  return symbol.replace(/-perp$/, "").replace(/(USDT|USDC|USD)$/, "") || symbol;
 }
 
 /** The size of a position without its sign: the side is a word. */

@@ -69,7 +69,7 @@ function LinkState({ isLost }: { isLost: boolean }) {
   return (
     <>
       <span className={isLost ? "link lost" : "link"} data-link={isLost ? "lost" : "open"}>
-        {isLost ? t("link.lost", { age: duration(since === null ? 0 : Date.now() - since) }) : t("link.open")}
+        {isLost ? t("link.lost", { age: duration(since === null ? 0 : nowMs - since) }) : t("link.open")}
       </span>
       <span className="clock">
         {timeOfDay(nowMs, isUtc)} {isUtc ? "UTC" : t("clock.local")}

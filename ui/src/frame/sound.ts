@@ -13,10 +13,8 @@ function unlock(): void {
   void context.resume().then(() => waiting.forEach((wake) => wake()));
 }
 
-if (globalThis.window !== undefined) {
-  window.addEventListener("pointerdown", unlock, { once: true });
-  window.addEventListener("keydown", unlock, { once: true });
-}
+window.addEventListener("pointerdown", unlock, { once: true });
+window.addEventListener("keydown", unlock, { once: true });
 
 /** Whether the browser lets us sound. */
 export function canSound(): boolean {

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Refusal } from "../api/client.ts";
+import { clock } from "./clock.ts";
 import { rows, socket } from "../api/socket.ts";
 
 export type Resource<T> =
@@ -54,7 +55,7 @@ export function useResource<T>(
             return { kind: "forbidden", refusal };
           }
           return before.kind === "ready"
-            ? { ...before, staleSinceMs: before.staleSinceMs ?? Date.now(), refusal }
+            ? { ...before, staleSinceMs: before.staleSinceMs ?? clock.nowMs(), refusal }
             : { kind: "failed", refusal };
         });
       },

@@ -3,18 +3,18 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { PositionView } from "../api/model.ts";
 import type { InstanceView, Status } from "../api/told.ts";
-import { coin, sizeOf } from "../frame/AnswerLine.tsx";
+import { sizeOf } from "../frame/AnswerLine.tsx";
 import { useLive } from "../live/values.ts";
 import { useWorld, type World } from "../live/world.ts";
 import { ConditionList } from "../parts/Conditions.tsx";
 import { Mode, Section } from "../parts/Marks.tsx";
-import { ORDER_COLUMNS } from "../parts/orders.tsx";
+import { RESTING_COLUMNS } from "../parts/orders.tsx";
 import { Since, Time } from "../parts/Since.tsx";
 import { Empty, Skeleton } from "../parts/States.tsx";
 import { Table } from "../parts/Table.tsx";
 import { Value } from "../parts/Value.tsx";
 import { Quote, Word } from "../parts/Word.tsx";
-import { figure, places } from "../parts/figures.ts";
+import { coin, figure, places } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
 import { SectionNow } from "./SectionNow.tsx";
 import { Starter } from "./Starter.tsx";
@@ -200,7 +200,7 @@ function SessionNow({ status }: { status: Status }) {
             {orders.length === 0 ? (
               <p className="faint">{t("orders.none_open")}</p>
             ) : (
-              <Table caption={t("now.resting")} rows={orders} columns={ORDER_COLUMNS} keyOf={(order) => order.id} />
+              <Table caption={t("now.resting")} rows={orders} columns={RESTING_COLUMNS} keyOf={(order) => order.id} />
             )}
           </section>
         </div>

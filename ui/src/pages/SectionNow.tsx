@@ -3,15 +3,8 @@ import { toMs } from "../live/freshness.ts";
 import { Section } from "../parts/Marks.tsx";
 import { Time } from "../parts/Since.tsx";
 import { Quote } from "../parts/Word.tsx";
-import { figure, places } from "../parts/figures.ts";
+import { short } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
-
-const SHOWN_PLACES = 4;
-
-/** A number in as many places as a reader needs: whole ones stay, long ones are cut. */
-export function short(decimal: string | null): string {
-  return figure(decimal !== null && /\.\d{5,}$/.test(decimal) ? places(decimal, SHOWN_PLACES) : decimal);
-}
 
 function Distance({ watched }: { watched: Watched }) {
   const { nearest, unit } = watched;

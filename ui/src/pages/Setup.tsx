@@ -7,10 +7,9 @@ import { t } from "../text/text.ts";
 
 const SHORTEST = 12;
 
-/** The code of the link, which stands behind # so that no log or proxy sees it, or in the query. */
+/** The code of the link; it stands behind #, so that no log and no proxy sees it. */
 function codeOfLink(): string {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  return fragment.get("code") ?? new URLSearchParams(location.search).get("code") ?? "";
+  return decodeURIComponent(location.hash.slice(1));
 }
 
 /** The first start: who is the administrator. */

@@ -1,5 +1,5 @@
 import { Button, NativeSelect } from "@mantine/core";
-import { useCallback, useState } from "react";
+import { useState } from "react";
 import { Link } from "wouter";
 import { startDefaults, startSession, strategies, venues } from "../api/calls.ts";
 import type { Start, StrategyRow, Venue } from "../api/model.ts";
@@ -7,6 +7,8 @@ import { useResource } from "../live/resource.ts";
 import { Confirm } from "../parts/Confirm.tsx";
 import { Empty, Show } from "../parts/States.tsx";
 import { t } from "../text/text.ts";
+
+const NO_STREAMS: readonly string[] = [];
 
 interface Choice {
   readonly strategies: readonly StrategyRow[];
@@ -72,8 +74,7 @@ function Chosen({ choice, onStarted }: { choice: Choice; onStarted: () => void }
 
 /** Start a paper session in two clicks: what, and yes. */
 export function Starter({ onStarted }: { onStarted: () => void }) {
-  const load = useCallback(readChoice, []);
-  const loaded = useResource(load, []);
+  const loaded = useResource(readChoice, NO_STREAMS);
   return (
     <Show
       of={loaded}

@@ -1,15 +1,8 @@
 import type { Condition } from "../api/model.ts";
 import { t } from "../text/text.ts";
-import { figure, places } from "./figures.ts";
+import { short } from "./figures.ts";
 import { Section } from "./Marks.tsx";
 import { Quote } from "./Word.tsx";
-
-const SHOWN_PLACES = 4;
-
-/** A number in as many places as a reader needs: whole ones stay, long ones are cut. */
-function short(decimal: string | null): string {
-  return figure(decimal !== null && /\.\d{5,}$/.test(decimal) ? places(decimal, SHOWN_PLACES) : decimal);
-}
 
 function Verdict({ verdict }: { verdict: string | null }) {
   const isMet = verdict === "TRUE";

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useState, type FormEvent, type ReactNode } from "react";
+import { useState, type ReactNode, type SyntheticEvent } from "react";
 import { Refusal } from "../api/client.ts";
 import { t } from "../text/text.ts";
 import { Failed } from "./States.tsx";
@@ -13,7 +13,7 @@ interface Fields {
   color?: string;
 }
 
-/** Fields with one button, which works once at a time; Ctrl+Enter is that button in every field. */
+/** Fields with one button, which works once at a time. */
 export function Form({ action, submit, children, color }: Fields) {
   const [isBusy, setIsBusy] = useState(false);
   const [refusal, setRefusal] = useState<Refusal | null>(null);
@@ -31,20 +31,12 @@ export function Form({ action, submit, children, color }: Fields) {
       setIsBusy(false);
     }
   };
-  const onSubmit = (event: FormEvent) => {
+  const onSubmit = (event: SyntheticEvent) => {
     event.preventDefault();
     void send();
   };
   return (
-    <form
-      onSubmit={onSubmit}
-      onKeyDown={(event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-          event.preventDefault();
-          void send();
-        }
-      }}
-    >
+    <form onSubmit={onSubmit}>
       {children}
       {refusal === null ? null : <Failed refusal={refusal} />}
       <Button type="submit" loading={isBusy} aria-label={isBusy ? t("form.busy", { action }) : action} {...(color === undefined ? {} : { color })}>

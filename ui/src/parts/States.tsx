@@ -60,10 +60,10 @@ export function Failed({ refusal, reload }: { refusal: Refusal; reload?: () => v
 }
 
 function Stale({ sinceMs, reload }: { sinceMs: number; reload: () => void }) {
-  useNow();
+  const nowMs = useNow();
   return (
     <div className="banner stale" role="status" data-state="stale">
-      {t("state.stale", { age: duration(Date.now() - sinceMs) })}{" "}
+      {t("state.stale", { age: duration(nowMs - sinceMs) })}{" "}
       <Button size="compact-xs" variant="default" onClick={reload}>
         {t("state.retry")}
       </Button>

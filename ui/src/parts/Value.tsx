@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { useNow } from "../live/clock.ts";
 import { freshness } from "../live/freshness.ts";
 import { t } from "../text/text.ts";
-import { duration, figure, signed, tone } from "./figures.ts";
+import { duration, short, signed, tone } from "./figures.ts";
 
 interface Shown {
   /** A decimal as text; null while it is not known. */
@@ -43,7 +43,7 @@ export function Value({ value, unit, atMs, cadenceMs, isGain = false, hasAge = f
   const classes = ["value", state, isGain ? tone(value) : "", isNew ? "flash" : ""].filter(Boolean).join(" ");
   return (
     <span className={classes} data-freshness={state}>
-      <span className="figure">{isGain ? signed(value) : figure(value)}</span>
+      <span className="figure">{isGain ? signed(value) : short(value)}</span>
       {unit === undefined ? null : <span className="unit"> {unit}</span>}
       {state === "stale" ? <span className="age"> {t("value.stale", { age })}</span> : null}
       {state === "late" || (hasAge && state === "fresh") ? <span className="age"> {age}</span> : null}

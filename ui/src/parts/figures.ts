@@ -73,3 +73,24 @@ export function dateTime(ms: number, isUtc: boolean): string {
     : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${date} ${timeOfDay(ms, isUtc)}`;
 }
+
+/** The coin of an instrument: `binance:WIFUSDT-perp` is WIF. */
+export function coin(instrument: string | null): string {
+  const symbol = (instrument ?? "").split(":").at(-1) ?? "";
+  return symbol.replace(/-perp$/, "").replace(/(USDT|USDC|USD)$/, "") || symbol;
+}
+
+const LONG_FRACTION = /\.\d{5,}$/;
+const SHOWN_PLACES = 4;
+const SHOWN_DIGITS = 6;
+
+/** A decimal in as many digits as a reader needs: a long fraction is cut, small numbers keep their first digits. */
+export function short(decimal: string | null): string {
+  if (decimal === null || !LONG_FRACTION.test(decimal)) {
+    return figure(decimal);
+  }
+  const value = Number(decimal);
+  const lead = Math.abs(value) >= 1 || value === 0 ? 0 : -Math.floor(Math.log10(Math.abs(value))) - 1;
+  const count = Math.abs(value) >= 1 ? SHOWN_PLACES : lead + SHOWN_DIGITS;
+  return figure(value.toFixed(Math.min(count, 20)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
+}

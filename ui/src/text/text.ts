@@ -17,8 +17,8 @@ function isKey(key: string): key is Key {
 }
 
 function firstLanguage(): Language {
-  const kept = globalThis.localStorage?.getItem(STORED);
-  const asked = kept ?? globalThis.navigator?.language ?? "en";
+  const kept = localStorage.getItem(STORED);
+  const asked = kept ?? navigator.language;
   return asked.startsWith("pl") ? "pl" : "en";
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { duration, figure, places, signed, tone } from "../../src/parts/figures.ts";
+import { coin, duration, figure, places, short, signed, tone } from "../../src/parts/figures.ts";
 
 describe("figures", () => {
   it.each([
@@ -20,6 +20,16 @@ describe("figures", () => {
 
   it("rounds to the places a screen has, and leaves what is not known", () => {
     expect([places("1.005", 2), places("-1.019", 2), places(null, 2), places("3", 2)]).toEqual(["1.00", "-1.02", null, "3.00"]);
+  });
+
+  it("cuts long fractions, and keeps the first digits of small prices", () => {
+    expect(["2503.7700000000004", "0.000012345678", "60295.85891", "0.5", "12.3456", null].map(short)).toEqual([
+      "2\u202f503.77", "0.0000123457", "60\u202f295.8589", "0.5", "12.3456", "\u2013",
+    ]);
+  });
+
+  it("names the coin of an instrument", () => {
+    expect(["binance:WIFUSDT-perp", "ftx:BTCUSD-perp", "binance:USDT", null].map(coin)).toEqual(["WIF", "BTC", "USDT", ""]);
   });
 
   it.each([
