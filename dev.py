@@ -45,6 +45,7 @@ import pages
 from environment import (
     ALL,
     COMPILE,
+    NIGHT,
     RUN,
     SUPPORTED,
     Environment,
@@ -422,7 +423,9 @@ COMMANDS = {
     "sim": command_sim,
     "crash": command_crash,
 }
-SECTIONS = {"ui": RUN, "lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE}
+SECTIONS = {
+    "ui": RUN, "lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE, "nightly": NIGHT,
+}  # fmt: skip
 """The sections of requirements.lock a command needs, if not all of them."""
 
 

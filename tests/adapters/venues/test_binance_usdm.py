@@ -11,6 +11,7 @@ import ccxt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.adapters.venues import spoken
 
 from tightloop.adapters.venues._shared.numbers import DIGITS_MAX
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
@@ -506,6 +507,20 @@ def test_recorded_bytes_bent_at_one_place_are_records_or_a_typed_failure(data):
     check(VENUE.decode_frame(raw))
     for request in REQUESTS:
         check(VENUE.decode(request, HttpAnswer(200, {}, raw)))
+
+
+def test_the_twin_answers_each_kind_of_request_with_what_is_bent_below():
+    for request, answer in spoken.answers():
+        assert isinstance(VENUE.decode(request, answer), list), (request, answer)
+    assert {type(request) for request, _ in spoken.answers()} >= {type(request) for request in REQUESTS}
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_an_answer_bent_at_one_place_is_records_or_a_typed_failure(data):
+    request, answer = data.draw(st.sampled_from(spoken.answers()))
+    raw = json.dumps(bent(json.loads(answer.body), data.draw)).encode()
+    check(VENUE.decode(request, HttpAnswer(answer.status, {}, raw)))
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,10 @@ def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
         name, heard_ns = mark["instrument"], mark["heard_ns"]
         found.append((f"mark:{name}", mark["mark"], heard_ns))
         if mark["unrealized"] is not None:
-            found += [(f"pnl:{name}", mark["unrealized"], heard_ns), (f"pnl_pct:{name}", mark["unrealized_pct"], heard_ns)]
+            found += [
+                (f"pnl:{name}", mark["unrealized"], heard_ns),
+                (f"pnl_pct:{name}", mark["unrealized_pct"], heard_ns),
+            ]
     return [
         LiveValue(key=key, value=decimal_text(value), ts_ns=str(ts_ns), cadence_ms=CADENCE_MS)
         for key, value, ts_ns in found
