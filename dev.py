@@ -43,6 +43,7 @@ import image_fits
 from environment import (
     ALL,
     COMPILE,
+    NIGHT,
     RUN,
     SUPPORTED,
     Environment,
@@ -388,7 +389,7 @@ COMMANDS = {
     "sim": command_sim,
     "crash": command_crash,
 }
-SECTIONS = {"lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE}
+SECTIONS = {"lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE, "nightly": NIGHT}
 """The sections of requirements.lock a command needs, if not all of them."""
 
 

@@ -157,6 +157,7 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
     [
         ("setup", None, dev.ALL),
         ("test", None, dev.ALL),
+        ("nightly", None, (*dev.ALL, "fuzz")),
         ("lint", None, ("runtime", "build", "compile", "lint")),
         ("native", None, ("runtime", "build", "compile")),
         ("reference", None, ("runtime", "build")),

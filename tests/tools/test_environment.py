@@ -28,6 +28,9 @@ pytest==1
 # lint
 ruff==1
 
+# fuzz
+atheris==1
+
 # build: what installs this package
 hatchling==1
 
@@ -99,8 +102,8 @@ def test_the_lock_is_read_by_section(project):
 
 def test_the_lock_of_the_repository_has_every_section():
     pins = environment.pinned()
-    assert set(pins) == {*environment.ALL, "installer"}
-    assert set(environment.DOWNLOAD_MB) == set(environment.ALL)
+    assert set(pins) == {*environment.NIGHT, "installer"}
+    assert set(environment.DOWNLOAD_MB) == set(environment.NIGHT)
     assert {line.partition("==")[0] for line in pins["compile"]} == {"llvmlite", "numba"}
 
 
@@ -134,6 +137,17 @@ def test_what_is_missing_is_added_and_the_rest_stays(project):
     assert steps_of(project, environment.COMPILE) == []
     environment.write_byte_code_behind(environment_of(project))
     assert project.behind == [], "it was written in the open"
+
+
+def test_what_the_night_alone_needs_stays_in_the_environment_of_the_day(project):
+    steps_of(project)
+    assert "atheris==1" not in installed(project)
+    assert steps_of(project, environment.NIGHT) == ["installing packages, about 35 MB (fuzz)", BYTES]
+    assert installed(project) == ["atheris==1"]
+    assert steps_of(project) == steps_of(project, environment.NIGHT) == []
+    (project.folder / "pyproject.toml").write_text("[project]\nname = 'other'\n")
+    assert steps_of(project) == [INSTALL, BYTES]
+    assert steps_of(project, environment.NIGHT) == []
 
 
 def test_new_pins_make_the_environment_anew(project):

@@ -275,22 +275,33 @@ class PositionReport:
 class WalletReport:
     """An asset of the account: wallet without unrealised results, and what is free for orders (NaN: not said).
 
-    ``cause``: the venue's word for what changed it, "" where it says none. A cause is no amount: funding, deposits and
-    transfers are asked for by ListIncome.
+    ``is_of_orders``: orders alone changed it, so nothing else has to be asked for by ListIncome.
     """
 
     asset: str
     wallet: float
     available: float
     ts_ns: int
-    cause: str = ""
+    is_of_orders: bool = False
+
+
+class IncomeKind(IntEnum):
+    """What changed a wallet."""
+
+    OTHER = 0  # what the dialect does not know
+    FUNDING = 1
+    OF_FILLS = 2  # results and fees, which fills say as well
+    TRANSFER = 3
+    DEPOSIT = 4
+    WITHDRAWAL = 5
 
 
 @dataclass(frozen=True, slots=True)
 class IncomeReport:
-    """One change of the wallet. ``kind``: the venue's word."""
+    """One change of the wallet. ``word``: the venue's own for its kind."""
 
-    kind: str
+    kind: IncomeKind
+    word: str
     symbol: str
     asset: str
     amount: float

@@ -11,6 +11,7 @@ import ccxt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.adapters.venues import spoken
 
 from tightloop.adapters.venues._shared.numbers import DIGITS_MAX
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
@@ -102,6 +103,21 @@ def test_a_thousand_signed_requests_are_byte_for_byte_those_of_ccxt():
         assert dict(call.headers) == signed["headers"]
         seen.add((type(request), call.method, path))
     assert len(seen) == 25  # of each kind of request, and of orders and algo orders apart
+
+
+def test_income_is_of_a_kind_and_keeps_the_word_of_the_venue():
+    words = {
+        "FUNDING_FEE": ex.IncomeKind.FUNDING, "REALIZED_PNL": ex.IncomeKind.OF_FILLS,
+        "COMMISSION": ex.IncomeKind.OF_FILLS, "COIN_SWAP_DEPOSIT": ex.IncomeKind.DEPOSIT,
+        "COIN_SWAP_WITHDRAW": ex.IncomeKind.WITHDRAWAL, "INTERNAL_TRANSFER": ex.IncomeKind.TRANSFER,
+        "REFERRAL_KICKBACK": ex.IncomeKind.OTHER,
+    }  # fmt: skip
+    rows = [
+        {"incomeType": word, "symbol": "", "asset": "USDT", "income": "-0.5", "tranId": at, "time": NOW_MS}
+        for at, word in enumerate(words)
+    ]
+    found = VENUE.decode(ex.ListIncome(0), HttpAnswer(200, {}, json.dumps(rows).encode()))
+    assert [(one.word, one.kind) for one in found] == list(words.items())
 
 
 def test_public_calls_carry_no_key():
@@ -286,7 +302,9 @@ def test_a_stop_is_followed_by_the_order_that_its_trigger_sent():
 
 def test_an_account_frame_has_wallets_and_positions_but_no_amount_of_funding():
     wallet, position = frame("account_funding")
-    assert (wallet.asset, wallet.wallet, wallet.cause) == ("USDT", 9_999.5, "FUNDING_FEE")
+    assert (wallet.asset, wallet.wallet, wallet.is_of_orders) == ("USDT", 9_999.5, False)
+    of_orders = (FIXTURES / "account_funding.json").read_bytes().replace(b"FUNDING_FEE", b"ORDER")
+    assert VENUE.decode_frame(of_orders)[0].is_of_orders
     assert math.isnan(wallet.available)
     assert (position.qty, position.entry_price, position.is_isolated) == (-0.002, 64_000.1, True)
     assert math.isnan(position.mark)
@@ -489,6 +507,20 @@ def test_recorded_bytes_bent_at_one_place_are_records_or_a_typed_failure(data):
     check(VENUE.decode_frame(raw))
     for request in REQUESTS:
         check(VENUE.decode(request, HttpAnswer(200, {}, raw)))
+
+
+def test_the_twin_answers_each_kind_of_request_with_what_is_bent_below():
+    for request, answer in spoken.answers():
+        assert isinstance(VENUE.decode(request, answer), list), (request, answer)
+    assert {type(request) for request, _ in spoken.answers()} >= {type(request) for request in REQUESTS}
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_an_answer_bent_at_one_place_is_records_or_a_typed_failure(data):
+    request, answer = data.draw(st.sampled_from(spoken.answers()))
+    raw = json.dumps(bent(json.loads(answer.body), data.draw)).encode()
+    check(VENUE.decode(request, HttpAnswer(answer.status, {}, raw)))
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from tightloop.model.files.gathered import Gathering
 from tightloop.model.files.overrides import with_settings
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.model.signal.read import Strategy
-from tightloop.runtime import session as sessions
 from tightloop.runtime.backtest import bars as array_driver
+from tightloop.runtime.backtest import one_by_one
 from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.results import build as results_build
@@ -106,8 +106,8 @@ class SignalJob(Job):
         plan, feed, recorder = self._plan, self._feed, self.recorder
         try:
             if self.options.one_by_one:
-                session = sessions.ticks if self._is_ticks else sessions.bars
-                return Driven(session.run(plan, feed, recorder))
+                driver = one_by_one.ticks if self._is_ticks else one_by_one.bars
+                return Driven(driver.run(plan, feed, recorder))
             if isinstance(feed, TickFeed):  # how many events there will be is not known before they are read
                 return drive(lambda look: tick_driver.run(plan, feed, recorder, look))
             total, on_progress = feed.event_count, self.options.on_progress

@@ -10,6 +10,7 @@ from tightloop.ports.execution import (
     CancelOrder,
     FillOrigin,
     FillReport,
+    IncomeKind,
     IncomeReport,
     ListFills,
     ListIncome,
@@ -291,7 +292,7 @@ def test_what_is_less_comes_off_a_foreign_holding_on_our_side_first() -> None:
 
 
 def test_a_deposit_is_outside_as_soon_as_the_venue_has_a_record_of_it_and_pauses_nothing() -> None:
-    income = (IncomeReport("TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
+    income = (IncomeReport(IncomeKind.TRANSFER, "TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
     before = Suspicions(NOW_NS - 30 * SECOND_NS)
     unasked = reconcile(view(), venue(wallet=10_500.0), before)
     assert (unasked.answers, [type(one) for one in unasked.requests]) == ((), [ListIncome])

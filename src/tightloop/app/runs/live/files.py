@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.layout import JournalRecord
 from tightloop.runtime.session.journal.reading import first_seq
 from tightloop.runtime.session.journal.reducing import first_base, proved
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
@@ -36,6 +37,7 @@ RESEARCH = "research"
 KIND = "paper"
 JOURNAL, SNAPSHOTS, BASES = "journal", "snapshots", "bases"
 """Folders of a session. Snapshots are caches, bases stand for facts that are gone."""
+Held = Callable[[Iterable[tuple[JournalRecord, bytes]]], Iterator[tuple[JournalRecord, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +192,19 @@ def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
 
 
 def repeated(
-    plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None, account: OtherSide | None = None
+    plan: Plan,
+    disk: Disk,
+    session: str,
+    *,
+    seq_max: int | None = None,
+    account: OtherSide | None = None,
+    held: Held = iter,
 ) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 
     ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none,
     but the base that stands for what was reduced.
-    ``account``: the side of a real venue, made again as well.
+    ``account``: the side of a real venue, made again as well. ``held``: what the records pass, to be held back.
     """
     poisoned = frozenset(
         int(json.loads(record.payload)["seq"]) for record in records(disk, JOURNAL) if record.kind == RecordKind.POISON
@@ -212,16 +220,19 @@ def repeated(
         base = first_base(disk, BASES, begun, session)
         snapshots.check_layouts(base.snapshot)
         repetition = snapshots.restored(plan, base.snapshot, poisoned, account)
-        repetition.run(proved(base, events(disk, JOURNAL, base.snapshot.seq)))
+        repetition.run(held(proved(base, events(disk, JOURNAL, base.snapshot.seq))))
         return repetition
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
-    repetition.run(events(disk, JOURNAL, from_seq))
+    repetition.run(held(events(disk, JOURNAL, from_seq)))
     return repetition
 
 
-def repeat(home: Home, about: Mapping[str, Any]) -> Repetition:
-    """Step the facts of a session again, from its files alone and from the first. ``about``: its ``session.json``."""
+def repeat(home: Home, about: Mapping[str, Any], held: Callable[[Plan], Held] = lambda _: iter) -> Repetition:
+    """Step the facts of a session again, from its files alone and from the first.
+
+    ``about``: its ``session.json``. ``held``: gives what the records pass, to be held back.
+    """
     session = about["id"]
     plan = plan_of(strategies_of(home, about), about)
     account = desks.repetition(plan, about) if about["mode"] == desks.KIND else None
-    return repeated(plan, LocalDisk(home.folder(session)), session, account=account)
+    return repeated(plan, LocalDisk(home.folder(session)), session, account=account, held=held(plan))

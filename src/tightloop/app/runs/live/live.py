@@ -344,7 +344,7 @@ class LiveRun(SessionRun):
             )
 
     def _on_strange(self, report: ex.Report) -> None:
-        if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
+        if isinstance(report, ex.WalletReport) and not report.is_of_orders:
             self._rounds.want_income()
             self._look_soon.set()
         elif isinstance(report, ex.FillReport):

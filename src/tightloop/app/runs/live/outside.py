@@ -1,7 +1,8 @@
 """Sessions of a home folder from outside: one that runs is asked by its socket, another is read from its files."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import control, desks, files
 from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.watching.kills import check_scope
+from tightloop.app.runs.live.watching.pacing import Pace
+from tightloop.app.runs.live.watching.trades import line_of
+from tightloop.core.domain.types import Record
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.signal.plan import Plan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
@@ -160,12 +165,26 @@ def rearm(root: Path, scope: str, by: str) -> dict[str, Any]:
     return {"scope": scope, "by": by, "told": told}
 
 
-def replayed(root: Path, session: str) -> dict[str, Any]:
-    """Step the journal of a session again; raises NotRepeated at the first difference."""
+def replayed(
+    root: Path, session: str, speed: float = math.inf, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Step the journal of a session again; raises NotRepeated at the first difference.
+
+    ``speed``: at how many times its own pace; ``say`` is told its fills and ended trades as they come.
+    """
     begun = time.perf_counter()
     home = Home(root)
     about = home.read_session(session)
-    repetition = files.repeat(home, about)
+
+    def held(plan: Plan) -> files.Held:
+        def show(row: Record) -> None:
+            line = line_of(row, plan.instruments)
+            if line is not None:
+                say(line)
+
+        return iter if math.isinf(speed) else Pace(speed, show).held
+
+    repetition = files.repeat(home, about, held)
     return {
         "session": about["id"],
         "state_hash": state_hash(repetition.plan),

@@ -27,6 +27,7 @@ from tightloop.app.runs.live.market.books import FollowedBooks
 from tightloop.app.runs.live.market.sockets import MarketSockets
 from tightloop.app.runs.live.market.warm_up import warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
+from tightloop.app.runs.live.settings import read_settings
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
@@ -93,6 +94,7 @@ class SessionRun:
         self._prepared, self._venue, self._home, self._lease = prepared, venue, machine.home, lease
         self._options, self._print, self._on_second = options, say, on_second
         self._machine, self._clock = machine, machine.clock
+        self._settings = read_settings(machine.home)
         self.state = SessionState.IDLE
         self._is_interrupted = False
         self._stop = asyncio.Event()
@@ -282,7 +284,7 @@ class SessionRun:
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
             self._machine, self._disk, session_name := self._about["id"], self._journal, lambda: self._session,
-            self._saved, self._say,
+            self._saved, self._say, self._settings.keep_market_days,
         )  # fmt: skip
         tasks.start("snapshots", self._snapshots.follow)
         door = await self._machine.listen(self._home.socket(session_name), operator, self.show)

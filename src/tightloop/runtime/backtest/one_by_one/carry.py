@@ -1,4 +1,4 @@
-"""A session of a carry run on recorded series: its tape, the simulated venues, a snapshot of each instant."""
+"""A carry run on recorded series, one event at a time: its tape, the simulated venues, a snapshot of each instant."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,12 +8,12 @@ from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.replay import carry as replay_carry
 from tightloop.model.carry.plan import CarryPlan
+from tightloop.runtime.backtest.one_by_one.loop import Loop, Taken, taken_from
 from tightloop.runtime.feeds.carry import Floats
 from tightloop.runtime.feeds.carry_tape import CarryTape
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.carry.snapshots import room_for
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, Taken, taken_from
 
 
 class CarryEvents:

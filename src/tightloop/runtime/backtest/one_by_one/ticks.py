@@ -1,7 +1,7 @@
-"""A session on recorded ticks: the merged occurrences of feed and simulated venue, equity by the minute.
+"""Recorded ticks, one event at a time: the merged occurrences of feed and simulated venue, equity by the minute.
 
 In simulated time the next event is whatever is due first of the market, the venue's answers and timers, so the feed
-runs the venue forward as well: an answer reaches the session as an event of the feed, when it has travelled.
+runs the venue forward as well: an answer reaches the strategy as an event of the feed, when it has travelled.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.limits import MINUTE_NS
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.backtest.one_by_one.loop import Loop, Observer, Taken
 from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, Observer, Taken
 
 
 class TickWorld:

@@ -1,9 +1,9 @@
-"""Session: the one driver that steps one event at a time, over a feed and an executor.
+"""The one driver of a run that steps one event at a time, over a feed and an executor.
 
-It calls the same compiled functions as the replays, in the same order, but one by one from Python, as a live session
-must; its results are those of the array drivers, byte for byte. What differs between bars, ticks, carry and a live
-venue stands behind three protocols: an ``EventFeed`` gives events, an ``Executor`` takes commands and gives answers,
-``Moments`` say when strategies in Python act and what is kept. One event goes this way (``take``):
+It calls the same compiled functions as the replays, in the same order, but one by one from Python; its results are
+those of the array drivers, byte for byte. What differs between bars, ticks and carry stands behind three protocols: an
+``EventFeed`` gives events, an ``Executor`` takes commands and gives answers, ``Moments`` say when strategies in Python
+act and what is kept. One event goes this way (``take``):
 
     1. timers that must act before the event, as an event of their own
     2. the executor sees the event first (``before``): what it causes at a simulated venue, in stages; each answer is
@@ -93,7 +93,7 @@ class Moments(Protocol):
 
 
 class Loop:
-    """One session of one plan."""
+    """One run of one plan."""
 
     def __init__(
         self,

@@ -4,14 +4,14 @@ from tests.parity import runs
 
 from tightloop.core.domain.enums import EventKind, RowKind
 from tightloop.core.state import state_hash
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
+from tightloop.runtime.backtest.one_by_one.loop import Loop
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
-from tightloop.runtime.session.loop import Loop
 
 SETTING = runs.Setting.random(*runs.TOGETHER["long_and_short"], seed=21, count=90)
 
 
-class Noted(bar_session.SimulatedExecutor):
+class Noted(bars_one_by_one.SimulatedExecutor):
     """The simulated venue, with notes of who was called."""
 
     def __init__(self, plan, notes):
@@ -42,7 +42,7 @@ class Slow(Noted):
         return []
 
 
-class SlowFeed(bar_session.BarEvents):
+class SlowFeed(bars_one_by_one.BarEvents):
     def __init__(self, feed, executor):
         super().__init__(feed)
         self.executor, self.bar = executor, self.event
@@ -60,7 +60,7 @@ def noted(executor_of, feed_of):
     executor = executor_of(plan, notes)
     recorder = Recorder()
     loop = Loop(
-        plan, executor, recorder, bar_session.BarMoments(plan, recorder),
+        plan, executor, recorder, bars_one_by_one.BarMoments(plan, recorder),
         lambda own: notes.append(("step", int(own.states[0]["seq"]))),
     )  # fmt: skip
     loop.run(feed_of(SETTING.market().feed(plan), executor))
@@ -68,7 +68,7 @@ def noted(executor_of, feed_of):
 
 
 def test_the_executor_sees_an_event_before_the_step_and_after_it_and_then_gets_commands():
-    _, notes, _ = noted(Noted, lambda feed, _: bar_session.BarEvents(feed))
+    _, notes, _ = noted(Noted, lambda feed, _: bars_one_by_one.BarEvents(feed))
     assert ("command", int(RowKind.SUBMIT)) in notes, "the run trades"
     pending = None
     for what, _ in notes:
@@ -82,7 +82,7 @@ def test_the_executor_sees_an_event_before_the_step_and_after_it_and_then_gets_c
 
 
 def test_watching_from_outside_gives_the_state_of_the_array_driver():
-    plan, _, _ = noted(Noted, lambda feed, _: bar_session.BarEvents(feed))
+    plan, _, _ = noted(Noted, lambda feed, _: bars_one_by_one.BarEvents(feed))
     other = SETTING.plan()
     runs.bars_backtest.run(other, SETTING.market().feed(other), Recorder())
     assert state_hash(plan.states, plan.arena) == state_hash(other.states, other.arena)

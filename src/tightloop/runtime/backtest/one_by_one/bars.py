@@ -1,4 +1,4 @@
-"""A session on recorded bars: their feed, the simulated venue behind an executor, equity after each RECORD."""
+"""Recorded bars, one event at a time: their feed, the simulated venue behind an executor, equity after each RECORD."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from tightloop.core.domain.types import EQUITY, EVENT, Rows
 from tightloop.core.market.history import remember
 from tightloop.core.replay import bars as replay_bars
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.backtest.one_by_one.loop import Loop, Observer, Taken, taken_from
 from tightloop.runtime.feeds.bars import Feed
 from tightloop.runtime.python.strategies import Strategies
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.loop import Loop, Observer, Taken, taken_from
 
 
 class BarEvents:
@@ -84,11 +84,11 @@ class BarMoments:
         """Skip: equity is passed on row by row."""
 
 
-def session(plan: Plan, recorder: Recorder, observer: Observer | None = None) -> Loop:
-    """Make a session of a plan on bars."""
+def make_loop(plan: Plan, recorder: Recorder, observer: Observer | None = None) -> Loop:
+    """Make the loop of a plan on bars."""
     return Loop(plan, SimulatedExecutor(plan), recorder, BarMoments(plan, recorder), observer)
 
 
 def run(plan: Plan, feed: Feed, recorder: Recorder, observer: Observer | None = None) -> int:
     """Run a plan over a feed one event at a time; return the number of market events."""
-    return session(plan, recorder, observer).run(BarEvents(feed))
+    return make_loop(plan, recorder, observer).run(BarEvents(feed))
