@@ -424,8 +424,12 @@ COMMANDS = {
     "crash": command_crash,
 }
 SECTIONS = {
-    "ui": RUN, "lint": (*COMPILE, "web", "lint"), "bench": COMPILE, "native": COMPILE, "nightly": NIGHT,
-}  # fmt: skip
+    "ui": RUN,
+    "lint": (*COMPILE, "web", "lint"),
+    "bench": COMPILE,
+    "native": COMPILE,
+    "nightly": NIGHT,
+}
 """The sections of requirements.lock a command needs, if not all of them."""
 
 

@@ -93,11 +93,13 @@ def _describe(operation: dict[str, Any], rule: RouteRule, method: str, path: str
         said = "Of GET /api/v1/auth/csrf; a key needs none."
         header = {"name": "X-CSRF-Token", "in": "header", "required": False, "schema": {"type": "string"}}
         parameters.append({**header, "description": said})
-    for parameter in parameters:
-        if parameter["name"] == "Idempotency-Key":
-            parameter |= {
-                "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{8,80}$"}
-            }  # fmt: skip
+    if rule.is_repeatable:
+        parameters[:] = [one for one in parameters if one["name"] != "Idempotency-Key"]
+        schema = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{8,80}$"}
+        said = "Random; the same one for a repeat."
+        parameters.append(
+            {"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema, "description": said}
+        )
     if not parameters:
         del operation["parameters"]
 

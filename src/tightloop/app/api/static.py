@@ -42,7 +42,8 @@ class Pages:
             lasting = {"Cache-Control": FOR_EVER if _HASHED.fullmatch(name) else "no-cache"}
             return FileResponse(file, headers=lasting)
         accepted = header(headers, "accept")
-        if "." in name.rpartition("/")[2] or ("text/html" not in accepted and "*/*" not in accepted):
+        is_page = name == "index.html" or "." not in name.rpartition("/")[2]
+        if not is_page or ("text/html" not in accepted and "*/*" not in accepted):
             return PlainTextResponse("there is no such file", 404)
         nonce = secrets.token_urlsafe(16)
         said = {"Content-Security-Policy": POLICY.format(nonce=nonce), "Cache-Control": "no-store"}

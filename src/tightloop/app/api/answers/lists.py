@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import Request
@@ -57,7 +57,7 @@ def answer(request: Request, reader: IndexReader, table: str, where: Where, curs
     return StreamingResponse(_lines(reader, table, where, names), media_type=CSV, headers=headers)
 
 
-def _lines(reader: IndexReader, table: str, where: Where, names: list[str]) -> Iterator[str]:
+async def _lines(reader: IndexReader, table: str, where: Where, names: list[str]) -> AsyncIterator[str]:
     """Write rows as CSV; a cell that a table program would take for a formula begins with a quote."""
     yield _line(["id", SESSION, *names])
     cursor, count = None, 0

@@ -11,7 +11,9 @@ from tightloop.app.api.routes.queries import Cursor, InstrumentFilter, Limit, Se
 from tightloop.app.api.shapes.rows import Denial, Fill, Order, RowPage
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])
-OPEN = ("SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN", "PENDING_CANCEL")
+UNKNOWN = "IN_FLIGHT"
+"""The state of an order that was sent and not answered."""
+OPEN = ("INITIALIZED", "SUBMITTED", UNKNOWN, "ACCEPTED", "PARTIALLY_FILLED", "PENDING_CANCEL")
 OrderFilter = Annotated[Literal["open", "unknown", "all"], Query()]
 Side = Annotated[Literal["BUY", "SELL"] | None, Query()]
 
@@ -21,8 +23,8 @@ async def orders(
     request: Request, parts: GivenParts, session: Session = None, instrument: InstrumentFilter = None,
     state: OrderFilter = "all", side: Side = None, limit: Limit = LIMIT, cursor: Cursor = None,
 ) -> Any:  # fmt: skip
-    """List orders, the newest first; those whose outcome is not known have the state UNKNOWN."""
-    states = {"open": OPEN, "unknown": ("UNKNOWN",), "all": None}[state]
+    """List orders, the newest first; of IN_FLIGHT it is not known what became of them."""
+    states = {"open": OPEN, "unknown": (UNKNOWN,), "all": None}[state]
     where: lists.Where = {"session_id": session, "instrument": instrument, "state": states, "side": side}
     return lists.answer(request, parts.reader, "orders", where, cursor, limit)
 

@@ -40,7 +40,9 @@ class SessionStop(ClientShape):
 
 
 class SessionRow(BaseModel):
-    """A session. ``strategies``: names; ``strategy_refs``: id@version, of one started here. ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s."""
+    """A session. ``strategies``: names; ``strategy_refs``: id@version, of one started here.
+
+    ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s."""
 
     id: str
     mode: str

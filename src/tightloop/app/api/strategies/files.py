@@ -104,9 +104,9 @@ class StrategyFiles:
 
     def remove(self, strategy: str) -> None:
         """Move a strategy away; sessions have copies of their own."""
-        gone = self._folder / GONE
+        folder, gone = self._folder_of(strategy), self._folder / GONE
         gone.mkdir(mode=0o700, exist_ok=True)
-        self._folder_of(strategy).rename(gone / f"{strategy}-{time.time_ns()}")
+        folder.rename(gone / f"{strategy}-{time.time_ns()}")
 
 
 def is_alone(text: str) -> bool:
