@@ -158,7 +158,7 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
         ("setup", None, dev.ALL),
         ("test", None, dev.ALL),
         ("nightly", None, (*dev.ALL, "fuzz")),
-        ("lint", None, ("runtime", "build", "compile", "lint")),
+        ("lint", None, ("runtime", "build", "compile", "web", "lint")),
         ("native", None, ("runtime", "build", "compile")),
         ("ui", None, ("runtime", "build")),
         ("reference", None, ("runtime", "build")),
@@ -271,7 +271,7 @@ def ran(project, monkeypatch):
             (code for word, code in codes.items() if any(word in (part, Path(part).stem) for part in command)), 0
         )
 
-    def run_quietly(name, command, environment=None):
+    def run_quietly(name, command, environment=None, folder=None):
         code = code_of(command)
         if "tools/bounds_stamp.py" in command:
             return code, "the core's hash\n"

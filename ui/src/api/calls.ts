@@ -8,7 +8,7 @@ import type { components } from "./schema.d.ts";
 
 export type User = components["schemas"]["Me"];
 type Why = components["schemas"]["Why"];
-type KillSwitch = components["schemas"]["KillSwitch"];
+type KillSwitch = components["schemas"]["KillSwitchState"];
 type Version = components["schemas"]["VersionShape"];
 
 const LIMIT = 100;

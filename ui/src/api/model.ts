@@ -17,7 +17,7 @@ export type Transition = Shapes["Transition"];
 export type RiskEvent = Shapes["RiskEvent"];
 export type Component = Shapes["Component"];
 export type StrategyRow = Shapes["StrategyRow"];
-export type Verdict = Shapes["Verdict"];
+export type Verdict = Shapes["StrategyVerdict"];
 export type Venue = Shapes["VenueShape"];
 export type Start = Shapes["SessionStart"];
 

@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh
-         * @description Renew the tokens in the cookies. Of two tabs that do so at once, the second is told that it was done.
+         * @description Replace the tokens in the cookies. Of two tabs that do so at once, the second is told that it was done.
          */
         post: operations["post_auth_refresh"];
         delete?: never;
@@ -637,7 +637,7 @@ export interface paths {
         };
         /**
          * Orders
-         * @description List orders, the newest first; those whose outcome is not known have the state UNKNOWN.
+         * @description List orders, the newest first; of IN_FLIGHT it is not known what became of them.
          */
         get: operations["get_orders"];
         put?: never;
@@ -1054,10 +1054,10 @@ export interface components {
             after: unknown;
         };
         /**
-         * Bye
+         * ByeMessage
          * @description The connection ends. ``retry_ms``: when to come again; null: not before signing in.
          */
-        Bye: {
+        ByeMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1193,10 +1193,10 @@ export interface components {
             expires_ns: string;
         };
         /**
-         * Delta
+         * DeltaMessage
          * @description All that changed in a stream after ``from_seq`` up to ``seq``; who has less than ``from_seq`` has missed some.
          */
-        Delta: {
+        DeltaMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1367,10 +1367,10 @@ export interface components {
             origin: string | null;
         };
         /**
-         * Gap
+         * GapMessage
          * @description Rows of a stream were left out, because they were not read in time; a snapshot follows.
          */
-        Gap: {
+        GapMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1382,10 +1382,10 @@ export interface components {
             missed: number;
         };
         /**
-         * Health
+         * HealthState
          * @description Whether the gateway answers.
          */
-        Health: {
+        HealthState: {
             /**
              * Status
              * @enum {string}
@@ -1395,10 +1395,10 @@ export interface components {
             version: string;
         };
         /**
-         * Hello
+         * HelloMessage
          * @description The first message. Another ``boot_id`` than before: the gateway was started again.
          */
-        Hello: {
+        HelloMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1549,10 +1549,10 @@ export interface components {
             open: string[];
         };
         /**
-         * KillSwitch
+         * KillSwitchState
          * @description For which scopes entries are stopped and positions closed.
          */
-        KillSwitch: {
+        KillSwitchState: {
             /** Engaged */
             engaged: string[];
             /** Is Readable */
@@ -1673,10 +1673,10 @@ export interface components {
             section: string | null;
         };
         /**
-         * Notice
+         * NoticeMessage
          * @description Something about the connection; it goes on.
          */
-        Notice: {
+        NoticeMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1760,76 +1760,6 @@ export interface components {
             /** Venue Text */
             venue_text: string | null;
         };
-        /** Page[AuditShape] */
-        Page_AuditShape_: {
-            /** Items */
-            items: components["schemas"]["AuditShape"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Denial] */
-        Page_Denial_: {
-            /** Items */
-            items: components["schemas"]["Denial"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Fill] */
-        Page_Fill_: {
-            /** Items */
-            items: components["schemas"]["Fill"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[NearMiss] */
-        Page_NearMiss_: {
-            /** Items */
-            items: components["schemas"]["NearMiss"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Order] */
-        Page_Order_: {
-            /** Items */
-            items: components["schemas"]["Order"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Position] */
-        Page_Position_: {
-            /** Items */
-            items: components["schemas"]["Position"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[RiskEvent] */
-        Page_RiskEvent_: {
-            /** Items */
-            items: components["schemas"]["RiskEvent"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[SessionRow] */
-        Page_SessionRow_: {
-            /** Items */
-            items: components["schemas"]["SessionRow"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Signal] */
-        Page_Signal_: {
-            /** Items */
-            items: components["schemas"]["Signal"][];
-            /** Next */
-            next: string | null;
-        };
-        /** Page[Transition] */
-        Page_Transition_: {
-            /** Items */
-            items: components["schemas"]["Transition"][];
-            /** Next */
-            next: string | null;
-        };
         /**
          * PasswordChange
          * @description Another password; all other logins end.
@@ -1857,10 +1787,10 @@ export interface components {
             id: string;
         };
         /**
-         * Pong
+         * PongMessage
          * @description The time.
          */
-        Pong: {
+        PongMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2024,6 +1954,76 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /** RowPage[AuditShape] */
+        RowPage_AuditShape_: {
+            /** Items */
+            items: components["schemas"]["AuditShape"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Denial] */
+        RowPage_Denial_: {
+            /** Items */
+            items: components["schemas"]["Denial"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Fill] */
+        RowPage_Fill_: {
+            /** Items */
+            items: components["schemas"]["Fill"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[NearMiss] */
+        RowPage_NearMiss_: {
+            /** Items */
+            items: components["schemas"]["NearMiss"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Order] */
+        RowPage_Order_: {
+            /** Items */
+            items: components["schemas"]["Order"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Position] */
+        RowPage_Position_: {
+            /** Items */
+            items: components["schemas"]["Position"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[RiskEvent] */
+        RowPage_RiskEvent_: {
+            /** Items */
+            items: components["schemas"]["RiskEvent"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[SessionRow] */
+        RowPage_SessionRow_: {
+            /** Items */
+            items: components["schemas"]["SessionRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Signal] */
+        RowPage_Signal_: {
+            /** Items */
+            items: components["schemas"]["Signal"][];
+            /** Next */
+            next: string | null;
+        };
+        /** RowPage[Transition] */
+        RowPage_Transition_: {
+            /** Items */
+            items: components["schemas"]["Transition"][];
+            /** Next */
+            next: string | null;
+        };
         /**
          * SectionConditions
          * @description A section of an instance: the conditions when it fired last, and the nearest that they came since.
@@ -2038,10 +2038,12 @@ export interface components {
             /** Nearest */
             nearest: components["schemas"]["NearMiss"][];
         };
-        ServerMessage: components["schemas"]["Hello"] | components["schemas"]["Snapshot"] | components["schemas"]["Delta"] | components["schemas"]["Values"] | components["schemas"]["Gap"] | components["schemas"]["Pong"] | components["schemas"]["Notice"] | components["schemas"]["Bye"];
+        ServerMessage: components["schemas"]["HelloMessage"] | components["schemas"]["SnapshotMessage"] | components["schemas"]["DeltaMessage"] | components["schemas"]["ValuesMessage"] | components["schemas"]["GapMessage"] | components["schemas"]["PongMessage"] | components["schemas"]["NoticeMessage"] | components["schemas"]["ByeMessage"];
         /**
          * SessionRow
-         * @description A session. ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s.
+         * @description A session. ``strategies``: names; ``strategy_refs``: id@version, of one started here.
+         *
+         *     ``state`` KILLED: its process is gone; ``is_answering``: it said something in the last 3 s.
          */
         SessionRow: {
             /** Id */
@@ -2072,6 +2074,8 @@ export interface components {
             ended_ts: string | null;
             /** Strategies */
             strategies: string[];
+            /** Strategy Refs */
+            strategy_refs: string[];
             /** Instruments */
             instruments: string[];
             /** Capital */
@@ -2232,10 +2236,10 @@ export interface components {
             reason: string | null;
         };
         /**
-         * Snapshot
+         * SnapshotMessage
          * @description The state of a stream now; null with a reason where there is none. It replaces what was known.
          */
-        Snapshot: {
+        SnapshotMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2358,6 +2362,24 @@ export interface components {
             yaml: string;
         };
         /**
+         * StrategyVerdict
+         * @description Whether a strategy file is right, and all that is wrong with it.
+         */
+        StrategyVerdict: {
+            /** Is Valid */
+            is_valid: boolean;
+            /** Name */
+            name: string | null;
+            /** Family */
+            family: string | null;
+            /** Instruments */
+            instruments: string[];
+            /** Config Hash */
+            config_hash: string | null;
+            /** Errors */
+            errors: components["schemas"]["FaultShape"][];
+        };
+        /**
          * StrategyVersion
          * @description One version of a strategy, as it was written.
          */
@@ -2377,6 +2399,19 @@ export interface components {
             yaml: string;
         };
         /**
+         * StreamWanted
+         * @description A stream, and what was seen of it last.
+         */
+        StreamWanted: {
+            /** Stream */
+            stream: string;
+            /**
+             * After
+             * @default null
+             */
+            after: string | null;
+        };
+        /**
          * Subscribe
          * @description Follow streams: each answers with a snapshot, or with what came after the place that was seen.
          */
@@ -2387,20 +2422,7 @@ export interface components {
              */
             type: "subscribe";
             /** Streams */
-            streams: components["schemas"]["Subscription"][];
-        };
-        /**
-         * Subscription
-         * @description A stream, and what was seen of it last.
-         */
-        Subscription: {
-            /** Stream */
-            stream: string;
-            /**
-             * After
-             * @default null
-             */
-            after: string | null;
+            streams: components["schemas"]["StreamWanted"][];
         };
         /**
          * Transition
@@ -2482,10 +2504,10 @@ export interface components {
             password: string;
         };
         /**
-         * Values
+         * ValuesMessage
          * @description The last of each value; those between were left out.
          */
-        Values: {
+        ValuesMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2509,24 +2531,6 @@ export interface components {
             is_sandbox: boolean;
             /** Modes */
             modes: ("paper" | "live")[];
-        };
-        /**
-         * Verdict
-         * @description Whether a strategy file is right, and all that is wrong with it.
-         */
-        Verdict: {
-            /** Is Valid */
-            is_valid: boolean;
-            /** Name */
-            name: string | null;
-            /** Family */
-            family: string | null;
-            /** Instruments */
-            instruments: string[];
-            /** Config Hash */
-            config_hash: string | null;
-            /** Errors */
-            errors: components["schemas"]["FaultShape"][];
         };
         /**
          * VersionRow
@@ -3945,9 +3949,11 @@ export interface operations {
     post_users: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description Of GET /api/v1/auth/csrf; a key needs none. */
                 "X-CSRF-Token"?: string;
+                /** @description Random; the same one for a repeat. */
+                "Idempotency-Key": string;
             };
             path?: never;
             cookie?: never;
@@ -4363,7 +4369,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Verdict"];
+                    "application/json": components["schemas"]["StrategyVerdict"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -4941,7 +4947,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SessionRow_"];
+                    "application/json": components["schemas"]["RowPage_SessionRow_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -5013,10 +5019,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Random; the same one for a repeat. */
-                "Idempotency-Key": string;
                 /** @description Of GET /api/v1/auth/csrf; a key needs none. */
                 "X-CSRF-Token"?: string;
+                /** @description Random; the same one for a repeat. */
+                "Idempotency-Key": string;
             };
             path?: never;
             cookie?: never;
@@ -5412,7 +5418,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Transition_"];
+                    "application/json": components["schemas"]["RowPage_Transition_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -5569,10 +5575,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Random; the same one for a repeat. */
-                "Idempotency-Key": string;
                 /** @description Of GET /api/v1/auth/csrf; a key needs none. */
                 "X-CSRF-Token"?: string;
+                /** @description Random; the same one for a repeat. */
+                "Idempotency-Key": string;
             };
             path: {
                 id: string;
@@ -5677,10 +5683,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Random; the same one for a repeat. */
-                "Idempotency-Key": string;
                 /** @description Of GET /api/v1/auth/csrf; a key needs none. */
                 "X-CSRF-Token"?: string;
+                /** @description Random; the same one for a repeat. */
+                "Idempotency-Key": string;
             };
             path: {
                 id: string;
@@ -5785,10 +5791,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Random; the same one for a repeat. */
-                "Idempotency-Key": string;
                 /** @description Of GET /api/v1/auth/csrf; a key needs none. */
                 "X-CSRF-Token"?: string;
+                /** @description Random; the same one for a repeat. */
+                "Idempotency-Key": string;
             };
             path: {
                 id: string;
@@ -5990,7 +5996,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Order_"];
+                    "application/json": components["schemas"]["RowPage_Order_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6071,7 +6077,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Fill_"];
+                    "application/json": components["schemas"]["RowPage_Fill_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6151,7 +6157,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Denial_"];
+                    "application/json": components["schemas"]["RowPage_Denial_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6232,7 +6238,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Position_"];
+                    "application/json": components["schemas"]["RowPage_Position_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6314,7 +6320,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Signal_"];
+                    "application/json": components["schemas"]["RowPage_Signal_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6394,7 +6400,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_NearMiss_"];
+                    "application/json": components["schemas"]["RowPage_NearMiss_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6559,7 +6565,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_RiskEvent_"];
+                    "application/json": components["schemas"]["RowPage_RiskEvent_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -6739,7 +6745,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KillSwitch"];
+                    "application/json": components["schemas"]["KillSwitchState"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -7345,7 +7351,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AuditShape_"];
+                    "application/json": components["schemas"]["RowPage_AuditShape_"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -7505,7 +7511,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["HealthState"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */
@@ -7579,7 +7585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["HealthState"];
                 };
             };
             /** @description The body is not JSON; The request is not well formed; This address is not served; The header Idempotency-Key is missing */

@@ -1,8 +1,9 @@
-import { Modal, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { World } from "../live/world.ts";
 import { t, type Key } from "../text/text.ts";
 import { PLACES } from "./keys.ts";
+import { Dialog } from "../parts/Dialog.tsx";
 
 const NAMES: ReadonlyMap<string, Key> = new Map([
   ["/", "page.now"],
@@ -41,7 +42,7 @@ export default function Find({ world, onClose, go }: { world: World | null; onCl
     go(path);
   };
   return (
-    <Modal opened onClose={onClose} title={t("find.title")} closeButtonProps={{ "aria-label": t("confirm.close") }} transitionProps={{ duration: 0 }}>
+    <Dialog onClose={onClose} title={t("find.title")}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -68,6 +69,6 @@ export default function Find({ world, onClose, go }: { world: World | null; onCl
           ))}
         </ul>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,6 +1,7 @@
-import { Checkbox, Modal } from "@mantine/core";
+import { Checkbox } from "@mantine/core";
 import { setDisplay, useDisplay } from "../live/display.ts";
 import { t, type Key } from "../text/text.ts";
+import { Dialog } from "../parts/Dialog.tsx";
 
 const KEYS: readonly (readonly [string, Key])[] = [
   ["?", "keys.help"],
@@ -23,7 +24,7 @@ const KEYS: readonly (readonly [string, Key])[] = [
 export default function Help({ onClose }: { onClose: () => void }) {
   const { hasLetters } = useDisplay();
   return (
-    <Modal opened onClose={onClose} title={t("keys.title")} closeButtonProps={{ "aria-label": t("confirm.close") }} transitionProps={{ duration: 0 }} centered>
+    <Dialog onClose={onClose} title={t("keys.title")}>
       <table>
         <tbody>
           {KEYS.map(([keys, name]) => (
@@ -37,6 +38,6 @@ export default function Help({ onClose }: { onClose: () => void }) {
         </tbody>
       </table>
       <Checkbox mt="md" label={t("settings.letters")} checked={hasLetters} onChange={(event) => setDisplay({ hasLetters: event.currentTarget.checked })} />
-    </Modal>
+    </Dialog>
   );
 }

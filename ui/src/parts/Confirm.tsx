@@ -1,8 +1,9 @@
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 import { Refusal } from "../api/client.ts";
 import { t } from "../text/text.ts";
 import { Failed } from "./States.tsx";
+import { Dialog } from "./Dialog.tsx";
 
 interface Question {
   title: string;
@@ -38,7 +39,7 @@ export function Confirm({ title, children, action, isSafe, isReady = true, color
     }
   };
   return (
-    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t("confirm.close") }} transitionProps={{ duration: 0 }} centered>
+    <Dialog onClose={onClose} title={title}>
       {children}
       {refusal === null ? null : <Failed refusal={refusal} />}
       <div className="row end">
@@ -49,6 +50,6 @@ export function Confirm({ title, children, action, isSafe, isReady = true, color
           {action}
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   );
 }
