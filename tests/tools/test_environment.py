@@ -109,7 +109,7 @@ def test_the_lock_of_the_repository_has_every_section():
 
 def test_the_first_set_up_makes_everything_and_the_second_nothing(project):
     assert steps_of(project) == [MAKE, FETCH, WHOLE, INSTALL, BYTES]
-    assert len(installed(project)) == 6
+    assert len(installed(project)) == 7
     assert steps_of(project) == []
     assert project.commands == [], "nothing is asked from the network"
 
