@@ -12,7 +12,7 @@ import httpx
 from tightloop.adapters.stores.index import SessionIndex
 from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.server import make_app
-from tightloop.app.api.settings import PER_MINUTE, GatewayLimits, Settings
+from tightloop.app.api.settings import PER_MINUTE, GatewayLimits, GatewaySettings
 from tightloop.ports.read_model import Mark, RecordRows, TableRow
 
 PASSWORD = "nine quiet otters"
@@ -71,7 +71,7 @@ class Served:
 
     def __init__(self, home: Path, *, limits: GatewayLimits = CHEAP, has_users: bool = True, **more: Any) -> None:
         self.home = home
-        self.app = make_app(Settings(home=home, limits=limits, **more))
+        self.app = make_app(GatewaySettings(home=home, limits=limits, **more))
         self.parts = self.app.state.parts
         self.loop = asyncio.new_event_loop()
         self._life = self.app.router.lifespan_context(self.app)

@@ -1,20 +1,20 @@
-"""Settings survive the way to the gateway's process."""
+"""GatewaySettings survive the way to the gateway's process."""
 
 from pathlib import Path
 
 import pytest
 
-from tightloop.app.api.settings import Settings, unpacked
+from tightloop.app.api.settings import GatewaySettings, unpacked
 
 
 def test_settings_come_out_as_they_went_in():
-    one = Settings(
+    one = GatewaySettings(
         home=Path("/h"), host="0.0.0.0", port=1, cert=Path("c"), cert_key=Path("k"), proxies=("10.0.0.1",),
         hosts=("a",),
         is_live_enabled=True, venues={"binance-usdm": None, "other": "http://127.0.0.1:1"}, pages=Path("p"),
     )  # fmt: skip
     assert unpacked(one.packed()) == one
-    assert unpacked(Settings(home=Path("/h")).packed()) == Settings(home=Path("/h"))
+    assert unpacked(GatewaySettings(home=Path("/h")).packed()) == GatewaySettings(home=Path("/h"))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_settings_come_out_as_they_went_in():
     ],
 )
 def test_hosts_are_those_of_the_machine_and_those_that_are_named(host, names, allowed, refused):
-    found = Settings(home=Path("/h"), host=host, hosts=names).allowed_hosts
+    found = GatewaySettings(home=Path("/h"), host=host, hosts=names).allowed_hosts
     assert allowed <= found
     assert not refused & found

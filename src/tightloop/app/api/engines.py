@@ -20,7 +20,7 @@ from tightloop.adapters.stores.home import Home, write_whole
 from tightloop.app.api import starts
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.engine_link import NotThere, exchanged
-from tightloop.app.api.settings import Settings
+from tightloop.app.api.settings import GatewaySettings
 from tightloop.app.api.strategies.files import StrategyFiles
 
 ADOPTED_FILE = "up.json"
@@ -42,7 +42,7 @@ class Starting:
 class Engines:
     """Those of one home. ``say``: tells people."""
 
-    def __init__(self, home: Home, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, home: Home, settings: GatewaySettings, say: Callable[[str], None]) -> None:
         self._home, self._settings, self._say = home, settings, say
         self._strategies = StrategyFiles(home.root)
         self._starting: list[Starting] = []

@@ -11,7 +11,7 @@ import uvicorn
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.api.security.redaction import RedactedFormatter, Redaction
 from tightloop.app.api.server import make_app
-from tightloop.app.api.settings import Settings, unpacked
+from tightloop.app.api.settings import GatewaySettings, unpacked
 from tightloop.model.errors import TightloopError
 
 LOG = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ PING_S, PONG_S, END_S = 15.0, 45.0, 2
 BACKLOG = 512
 
 
-def configured(settings: Settings) -> uvicorn.Config:
+def configured(settings: GatewaySettings) -> uvicorn.Config:
     """Return how the app is served. WebSockets are not compressed: that costs more than it saves on one machine."""
     return uvicorn.Config(
         make_app(settings), host=settings.host, port=settings.port, http="httptools", ws="websockets-sansio",

@@ -32,7 +32,7 @@ from tightloop.app.api.security.redaction import Redaction
 from tightloop.app.api.security.rules import RULES
 from tightloop.app.api.security.throttle import Throttle
 from tightloop.app.api.security.users import Users
-from tightloop.app.api.settings import Settings
+from tightloop.app.api.settings import GatewaySettings
 from tightloop.app.api.static import Pages
 from tightloop.app.api.store import GatewayStore
 from tightloop.app.api.strategies.checks import StrategyChecks
@@ -49,7 +49,7 @@ ROUTERS = tuple(
 SECRET_NAMES = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
 
 
-def parts_of(settings: Settings) -> Parts:
+def parts_of(settings: GatewaySettings) -> Parts:
     """Open the parts of a gateway. Raises OSError, InputError."""
     home = Home(settings.home)
     home.make()
@@ -84,7 +84,7 @@ def check_rules() -> None:
     assert served == set(RULES), f"without a rule or a route: {sorted(served ^ set(RULES))}"
 
 
-def make_app(settings: Settings) -> FastAPI:
+def make_app(settings: GatewaySettings) -> FastAPI:
     """Return the app of a gateway. Raises OSError, InputError."""
     check_rules()
     parts = parts_of(settings)

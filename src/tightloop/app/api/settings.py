@@ -32,7 +32,7 @@ class GatewayLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class GatewaySettings:
     """Of one gateway. ``venues``: where each is, None: at its own address; ``pages``: folder of the built pages."""
 
     home: Path
@@ -70,11 +70,11 @@ class Settings:
         })  # fmt: skip
 
 
-def unpacked(text: str) -> Settings:
+def unpacked(text: str) -> GatewaySettings:
     """Return the settings in a text of ``packed``."""
     said = json.loads(text)
     for name in ("home", "cert", "cert_key", "pages"):
         said[name] = None if said[name] is None else Path(said[name])
     for name in ("proxies", "hosts"):
         said[name] = tuple(said[name])
-    return Settings(**said)
+    return GatewaySettings(**said)

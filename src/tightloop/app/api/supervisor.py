@@ -25,7 +25,7 @@ from tightloop.app.api.security.passwords import Passwords, check_strength
 from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.security.users import Users
 from tightloop.app.api.server import built_pages
-from tightloop.app.api.settings import LOOPBACK, GatewayLimits, Settings
+from tightloop.app.api.settings import LOOPBACK, GatewayLimits, GatewaySettings
 from tightloop.app.api.store import GatewayStore
 from tightloop.app.api.strategies.files import ID, StrategyFiles, is_alone
 from tightloop.model.errors import InputError, TightloopError
@@ -48,7 +48,7 @@ class SupervisorHeld(TightloopError):
 class UpOptions:
     """Options of ``tightloop up``. ``for_s``: how long it runs, None: until it is stopped."""
 
-    settings: Settings
+    settings: GatewaySettings
     strategies: tuple[Path, ...] = ()
     for_s: float | None = None
 
@@ -72,7 +72,7 @@ def up(options: UpOptions, say: Say) -> int:
         lease.close()
 
 
-def _settled(settings: Settings) -> Settings:
+def _settled(settings: GatewaySettings) -> GatewaySettings:
     """Return settings with what is left to choose. Raises InputError."""
     if settings.host not in LOOPBACK and settings.cert is None and not settings.proxies:
         remedy = "name --cert and --cert-key, or --behind-proxy with the proxy's address; see docs/api.md"
@@ -111,7 +111,7 @@ def without_keys(environment: Mapping[str, str]) -> dict[str, str]:
 class Supervisor:
     """Runs one home."""
 
-    def __init__(self, home: Home, settings: Settings, say: Say) -> None:
+    def __init__(self, home: Home, settings: GatewaySettings, say: Say) -> None:
         self._home, self._settings, self._print = home, settings, say
         self._engines = Engines(home, settings, self._say)
         self._gateway: subprocess.Popen[bytes] | None = None

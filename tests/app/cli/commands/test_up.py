@@ -271,6 +271,15 @@ def test_ctrl_c_ends_all_in_order_and_no_secret_is_left_anywhere(platform, sessi
             assert secret.encode() not in content, (path, secret[:8])
 
 
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[up.callback.__module__], "PACKAGES", ("json", "no_such_package"))
+    found = CliRunner().invoke(up, ["--home", str(tmp_path / "home")])
+    assert found.exit_code == 2
+    assert "no_such_package" in found.output
+    assert "tightloop[web]" in found.output
+    assert "json" not in found.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -27,7 +27,7 @@ from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.security.rules import MUTATIONS, SOCKET, RouteRule, matching
 from tightloop.app.api.security.throttle import Throttle
 from tightloop.app.api.security.users import Users
-from tightloop.app.api.settings import Settings
+from tightloop.app.api.settings import GatewaySettings
 
 LOG = logging.getLogger(__name__)
 SAFE_HEADERS = {
@@ -78,7 +78,7 @@ class GuardedRequest:
         return f"key {self.caller.key}" if self.caller and self.caller.key else self.caller.user if self.caller else ""
 
 
-def cookie_names(settings: Settings) -> tuple[str, str]:
+def cookie_names(settings: GatewaySettings) -> tuple[str, str]:
     """Return the names of both cookies: on plain loopback with the port, as cookies know none."""
     if settings.is_secure:
         return "__Host-tl", "__Host-tlr"
@@ -99,7 +99,7 @@ def cookies_of(headers: Headers) -> dict[str, str]:
 class Keeping:
     """What the guard asks and tells."""
 
-    settings: Settings
+    settings: GatewaySettings
     users: Users
     logins: Logins
     throttle: Throttle

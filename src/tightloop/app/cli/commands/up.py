@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from tightloop.app.cli.options import FILE, FOLDER
 from tightloop.model.errors import InputError
 
 VENUE = "binance-usdm"
+PACKAGES = ("argon2", "fastapi", "httptools", "orjson", "uvicorn", "websockets")
 
 
 @click.command()
@@ -58,7 +60,7 @@ def up(
             raise InputError.one(
                 "command line", None, "--cert", "needs --cert-key, and the other way round", "name both"
             )
-        settings = api.settings.Settings(
+        settings = api.settings.GatewaySettings(
             home=home.expanduser(),
             host=host,
             port=port,
@@ -69,10 +71,19 @@ def up(
             is_live_enabled=enable_live,
             venues=dict(_venue(one) for one in venues or (VENUE,)),
         )
+        _check_packages()
         options = api.supervisor.UpOptions(settings=settings, strategies=folders, for_s=seconds(span))
         code = api.supervisor.up(options, lambda text: click.echo(text, err=True))
     if code:
         sys.exit(code)
+
+
+def _check_packages() -> None:
+    """Raise InputError if what serves is not installed: no other command needs it."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        message = f"needs {', '.join(missing)}, which not every installation has"
+        raise InputError.one("tightloop up", None, "", message, "install them: pip install 'tightloop[web]'")
 
 
 def _venue(text: str) -> tuple[str, str | None]:
