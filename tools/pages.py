@@ -27,6 +27,7 @@ MEGABYTES = 130
 CHECKS = (
     ("TypeScript", ("node_modules/typescript/bin/tsc",)),
     ("ESLint", ("node_modules/eslint/bin/eslint.js", "--max-warnings", "0", ".")),
+    ("Prettier", ("node_modules/prettier/bin/prettier.cjs", "--check", "--log-level", "warn", ".")),
     ("tests of the pages", ("node_modules/vitest/vitest.mjs", "run")),
 )
 SCHEMA = ("node_modules/openapi-typescript/bin/cli.js", "../docs/openapi.json", "--check", "-o", "src/api/schema.d.ts")

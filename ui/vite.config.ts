@@ -2,7 +2,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 // The address of a gateway that `vite` (dev.py ui --watch) passes requests on to.
-const GATEWAY = process.env["TIGHTLOOP_GATEWAY"] ?? "http://127.0.0.1:8700";
+const GATEWAY = process.env["TIGHTLOOP_GATEWAY"] ?? "http://127.0.0.1:8600";
 
 export default defineConfig({
   plugins: [react()],

@@ -185,7 +185,7 @@ def test_another_python_or_a_broken_environment_is_replaced(project):
 def test_a_set_up_that_was_interrupted_is_done_again(project, monkeypatch, at):
     run_quietly = running.run_quietly
 
-    def interrupted(name, command, variables=None):
+    def interrupted(name, command, variables=None, folder=None):
         if at in name:
             raise KeyboardInterrupt
         return run_quietly(name, command, variables)

@@ -29,7 +29,13 @@ if (root !== null) {
         colorSchemeManager={scheme}
         defaultColorScheme="auto"
         getStyleNonce={() => nonce}
-        theme={{ fontFamily: "var(--font)", fontFamilyMonospace: "var(--mono)", defaultRadius: 3, respectReducedMotion: true }}
+        theme={{
+          fontFamily: "var(--font)",
+          fontFamilyMonospace: "var(--mono)",
+          defaultRadius: 3,
+          primaryShade: 8,
+          respectReducedMotion: true,
+        }}
       >
         <App />
       </MantineProvider>

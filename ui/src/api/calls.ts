@@ -2,7 +2,21 @@
 
 import { api, forget, must } from "./client.ts";
 import type {
-  Component, Denial, Fill, NearMiss, Order, Position, RiskEvent, Session, Signal, Start, StrategyRow, StrategyText, Transition, Venue, Verdict,
+  Component,
+  Denial,
+  Fill,
+  NearMiss,
+  Order,
+  Position,
+  RiskEvent,
+  Session,
+  Signal,
+  Start,
+  StrategyRow,
+  StrategyText,
+  Transition,
+  Venue,
+  Verdict,
 } from "./model.ts";
 import type { components } from "./schema.d.ts";
 
@@ -89,7 +103,10 @@ export async function nearMisses(signal: AbortSignal): Promise<NearMiss[]> {
   return (await must(api.GET("/api/v1/signals/near-misses", { params: { query: { limit: LIMIT } }, signal }))).items;
 }
 
-export async function oneSession(id: string, signal: AbortSignal): Promise<{ session: Session; equity: string | null }> {
+export async function oneSession(
+  id: string,
+  signal: AbortSignal,
+): Promise<{ session: Session; equity: string | null }> {
   const path = { id };
   const [session, status] = await Promise.all([
     must(api.GET("/api/v1/sessions/{id}", { params: { path }, signal })),
@@ -114,7 +131,9 @@ export async function startSession(body: Start, key: string): Promise<string> {
 }
 
 export async function stopSession(id: string, on_exit: "keep" | "flatten", key: string): Promise<void> {
-  await must(api.POST("/api/v1/sessions/{id}/stop", { params: { path: { id }, header: once(key) }, body: { on_exit } }));
+  await must(
+    api.POST("/api/v1/sessions/{id}/stop", { params: { path: { id }, header: once(key) }, body: { on_exit } }),
+  );
 }
 
 export async function killSwitch(reason: string): Promise<void> {

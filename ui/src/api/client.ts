@@ -16,7 +16,12 @@ interface Problem {
   readonly detail?: string | null;
   readonly code?: string;
   readonly request_id?: string;
-  readonly errors?: readonly { readonly path?: string; readonly line?: number | null; readonly detail?: string; readonly remedy?: string | null }[];
+  readonly errors?: readonly {
+    readonly path?: string;
+    readonly line?: number | null;
+    readonly detail?: string;
+    readonly remedy?: string | null;
+  }[];
 }
 
 /** What the server refused, in its words; status 0 when it could not be reached. */
@@ -42,7 +47,11 @@ export class Refusal extends Error {
 
   static told(response: Response, problem: Problem): Refusal {
     const errors = (problem.errors ?? []).map((each) =>
-      [each.line === undefined || each.line === null ? each.path : `line ${each.line}: ${each.path ?? ""}`, each.detail, each.remedy]
+      [
+        each.line === undefined || each.line === null ? each.path : `line ${each.line}: ${each.path ?? ""}`,
+        each.detail,
+        each.remedy,
+      ]
         .filter(Boolean)
         .join(" – "),
     );
@@ -102,7 +111,10 @@ async function withToken(request: Request): Promise<Response> {
 }
 
 async function isOfCsrf(response: Response): Promise<boolean> {
-  const problem = (await response.clone().json().catch(() => ({}))) as Problem;
+  const problem = (await response
+    .clone()
+    .json()
+    .catch(() => ({}))) as Problem;
   return problem.code?.startsWith("csrf_") ?? false;
 }
 

@@ -1559,10 +1559,10 @@ export interface components {
             is_readable: boolean;
         };
         /**
-         * LiveValue
+         * ValueEntry
          * @description A value that moves: when it was known, and how often it comes.
          */
-        LiveValue: {
+        ValueEntry: {
             /** Key */
             key: string;
             /** Value */
@@ -2516,7 +2516,7 @@ export interface components {
             /** Stream */
             stream: string;
             /** Entries */
-            entries: components["schemas"]["LiveValue"][];
+            entries: components["schemas"]["ValueEntry"][];
         };
         /**
          * VenueShape

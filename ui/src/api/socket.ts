@@ -126,7 +126,11 @@ class Socket {
       case "values":
         if (document.visibilityState !== "hidden") {
           message.entries.forEach((entry) =>
-            live.put(`${message.stream} ${entry.key}`, { value: entry.value, atMs: toMs(entry.ts_ns), cadenceMs: entry.cadence_ms }),
+            live.put(`${message.stream} ${entry.key}`, {
+              value: entry.value,
+              atMs: toMs(entry.ts_ns),
+              cadenceMs: entry.cadence_ms,
+            }),
           );
         }
         break;

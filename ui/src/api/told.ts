@@ -8,7 +8,15 @@ type SessionStatus = components["schemas"]["SessionStatus"];
 
 /** States of sessions that have ended. */
 const OVER: readonly string[] = ["STOPPED", "ERROR", "KILLED"];
-const OPEN_ORDERS: readonly string[] = ["INITIALIZED", "SUBMITTED", "IN_FLIGHT", "ACCEPTED", "PARTIALLY_FILLED", "PENDING_CANCEL", "UNKNOWN"];
+const OPEN_ORDERS: readonly string[] = [
+  "INITIALIZED",
+  "SUBMITTED",
+  "IN_FLIGHT",
+  "ACCEPTED",
+  "PARTIALLY_FILLED",
+  "PENDING_CANCEL",
+  "UNKNOWN",
+];
 const OPEN_POSITIONS: readonly string[] = ["open", "foreign"];
 
 export interface Plan {
@@ -65,13 +73,17 @@ function sectionsOf(instance: Instance, misses: readonly NearMiss[]): SectionVie
   const plan = (instance.plan as { sections?: Record<string, Plan[]> } | null)?.sections ?? {};
   return Object.entries(plan).map(([section, conditions]) => {
     const ours = misses.filter((miss) => miss.instance === instance.instance && miss.section === section);
-    const since = ours.map((miss) => miss.since_ts).sort((a, b) => numberOf(a) - numberOf(b)).at(-1) ?? null;
+    const since =
+      ours
+        .map((miss) => miss.since_ts)
+        .sort((a, b) => numberOf(a) - numberOf(b))
+        .at(-1) ?? null;
     return {
       section,
       watched: conditions.map((condition) => ({
         key: String(condition.place),
         text: condition.text,
-        unit: condition.unit,
+        unit: condition.unit === "price" ? "" : condition.unit,
         nearest: ours.find((miss) => miss.place === condition.place && miss.since_ts === since) ?? null,
       })),
     };
@@ -79,7 +91,11 @@ function sectionsOf(instance: Instance, misses: readonly NearMiss[]): SectionVie
 }
 
 /** One session as its rows tell; null before the first of them. */
-export function statusOf(session: Session, state: StreamState | undefined, said: StreamState | undefined): Status | null {
+export function statusOf(
+  session: Session,
+  state: StreamState | undefined,
+  said: StreamState | undefined,
+): Status | null {
   if (state === undefined) {
     return null;
   }
@@ -88,13 +104,19 @@ export function statusOf(session: Session, state: StreamState | undefined, said:
     .sort((a, b) => (b.seq ?? 0) - (a.seq ?? 0) || (b.n ?? 0) - (a.n ?? 0))
     .map((signal) => ({
       signal,
-      conditions: conditions.filter((condition) => condition.seq === signal.seq && condition.n === signal.n).sort((a, b) => (a.place ?? 0) - (b.place ?? 0)),
+      conditions: conditions
+        .filter((condition) => condition.seq === signal.seq && condition.n === signal.n)
+        .sort((a, b) => (a.place ?? 0) - (b.place ?? 0)),
     }));
-  const opening = signals.filter(({ signal }) => signal.event === "fired" && (signal.section === "S1" || signal.section === "Z1"));
+  const opening = signals.filter(
+    ({ signal }) => signal.event === "fired" && (signal.section === "S1" || signal.section === "Z1"),
+  );
   const misses = table<NearMiss>(state, "closest");
-  const positions = table<Position>(state, "positions").filter((position) => OPEN_POSITIONS.includes(position.status ?? ""))
+  const positions = table<Position>(state, "positions")
+    .filter((position) => OPEN_POSITIONS.includes(position.status ?? ""))
     .sort((a, b) => numberOf(a.opened_ts) - numberOf(b.opened_ts));
-  const orders = table<Order>(state, "orders").filter((order) => OPEN_ORDERS.includes(order.state ?? "") || order.unknown_since_ts !== null)
+  const orders = table<Order>(state, "orders")
+    .filter((order) => OPEN_ORDERS.includes(order.state ?? "") || order.unknown_since_ts !== null)
     .sort((a, b) => numberOf(a.submitted_ts) - numberOf(b.submitted_ts));
   return {
     session,
@@ -104,9 +126,14 @@ export function statusOf(session: Session, state: StreamState | undefined, said:
       .map((row) => ({ row, sections: sectionsOf(row, misses) })),
     positions: positions.map((position) => ({
       ...position,
-      opened_by: opening.filter(({ signal }) => signal.signal_id !== null && signal.signal_id === position.signal_id).reverse(),
+      opened_by: opening
+        .filter(({ signal }) => signal.signal_id !== null && signal.signal_id === position.signal_id)
+        .reverse(),
     })),
-    orders: [...orders.filter((order) => order.unknown_since_ts !== null), ...orders.filter((order) => order.unknown_since_ts === null)],
+    orders: [
+      ...orders.filter((order) => order.unknown_since_ts !== null),
+      ...orders.filter((order) => order.unknown_since_ts === null),
+    ],
     signals,
   };
 }

@@ -21,13 +21,15 @@ export function sizeOf(position: PositionView): string {
 function becauseOf(position: PositionView): string {
   const by = position.opened_by.at(-1)?.signal;
   const ms = toMs(by?.ts);
-  return by === undefined || ms === null ? t("answer.by_hand") : t("answer.because", { section: by.section ?? "", time: timeOfDay(ms, true) });
+  return by === undefined || ms === null
+    ? t("answer.by_hand")
+    : t("answer.because", { section: by.section ?? "", time: timeOfDay(ms, true) });
 }
 
 function PositionAnswer({ position, asset }: { position: PositionView; asset: string }) {
   const nowMs = useNow();
-  const gain = useLive(position.session_id, `pnl:${position.instrument ?? ""}`);
-  const percent = useLive(position.session_id, `pnl_pct:${position.instrument ?? ""}`);
+  const gain = useLive(position.session_id, `pnl:${String(position.instance)}`);
+  const percent = useLive(position.session_id, `pnl_pct:${String(position.instance)}`);
   const isStale = gain.value === null || freshness(gain.atMs, gain.cadenceMs, nowMs) === "stale";
   const shown = places(gain.value, 2);
   useEffect(() => {
@@ -42,10 +44,14 @@ function PositionAnswer({ position, asset }: { position: PositionView; asset: st
         {sideOf(position)} {sizeOf(position)} {coin(position.instrument)}{" "}
         <span className={isStale ? "loss" : tone(shown)}>
           {signed(shown)} {asset} ({signed(places(percent.value, 2))} %)
-          {isStale ? ` ${t("value.stale", { age: gain.atMs === null ? t("value.never") : duration(nowMs - gain.atMs) })}` : ""}
+          {isStale
+            ? ` ${t("value.stale", { age: gain.atMs === null ? t("value.never") : duration(nowMs - gain.atMs) })}`
+            : ""}
         </span>
       </span>
-      <span className={position.stop === null ? "loss" : ""}>{position.stop === null ? t("answer.no_stop") : t("answer.stop", { price: figure(position.stop) })}</span>
+      <span className={position.stop === null ? "loss" : ""}>
+        {position.stop === null ? t("answer.no_stop") : t("answer.stop", { price: figure(position.stop) })}
+      </span>
       <span>{becauseOf(position)}</span>
     </>
   );
@@ -63,7 +69,9 @@ export function AnswerLine({ world, isLost }: { world: World; isLost: boolean })
   const unknown = world.orders.filter((order) => order.unknown_since_ts !== null).length;
   const entering = world.orders.filter((order) => order.role === "entry" && order.unknown_since_ts === null).length;
   const silent = world.sessions.filter((session) => !session.is_answering).length;
-  const signals = world.statuses.flatMap((status) => status.instances).filter((instance) => instance.row.state === "SIGNAL_DETECTED");
+  const signals = world.statuses
+    .flatMap((status) => status.instances)
+    .filter((instance) => instance.row.state === "SIGNAL_DETECTED");
   const asset = world.sessions.find((session) => session.id === position?.session_id)?.asset ?? "";
   return (
     <div className="answer" data-answer>
@@ -72,22 +80,27 @@ export function AnswerLine({ world, isLost }: { world: World; isLost: boolean })
       {world.positions.length > 1 ? <span>{counted("answer.more", world.positions.length - 1)}</span> : null}
       {unknown > 0 ? <span className="loss">{counted("answer.unknown", unknown)}</span> : null}
       {position === undefined && entering > 0 ? <span>{counted("answer.entering", entering)}</span> : null}
-      {position === undefined && signals[0] !== undefined ? <span>{t("answer.signal", { coin: coin(signals[0].row.instrument) })}</span> : null}
+      {position === undefined && signals[0] !== undefined ? (
+        <span>{t("answer.signal", { coin: coin(signals[0].row.instrument) })}</span>
+      ) : null}
       {silent > 0 ? <span className="loss">{counted("answer.silent", silent)}</span> : null}
       {position === undefined ? (
-        <span className="quiet">{world.sessions.length === 0 ? t("answer.no_session") : counted("answer.watching", world.sessions.length)}</span>
+        <span className="quiet">
+          {world.sessions.length === 0 ? t("answer.no_session") : counted("answer.watching", world.sessions.length)}
+        </span>
       ) : null}
     </div>
   );
 }
 
-/** What a screen reader hears of it: state, side, size, lost and back; never a moving gain, and not more than each 5 s. */
+/** What a screen reader hears of it: side, size, lost and back; never a moving gain, and at most each 5 s. */
 function spoken(world: World | null, isLost: boolean): string {
   if (world === null) {
     return "";
   }
   const position = weightiest(world);
-  const what = position === undefined ? t("answer.none") : `${sideOf(position)} ${sizeOf(position)} ${coin(position.instrument)}`;
+  const what =
+    position === undefined ? t("answer.none") : `${sideOf(position)} ${sizeOf(position)} ${coin(position.instrument)}`;
   return isLost ? `${what}. ${t("answer.lost")}` : what;
 }
 

@@ -8,7 +8,15 @@ import { counted, t } from "../text/text.ts";
 const SAID = "FLAT";
 
 /** Close everything: what will happen in numbers; live trading asks to type a word. */
-export default function Emergency({ world, onClose, onDone }: { world: World | null; onClose: () => void; onDone: () => void }) {
+export default function Emergency({
+  world,
+  onClose,
+  onDone,
+}: {
+  world: World | null;
+  onClose: () => void;
+  onDone: () => void;
+}) {
   const [said, setSaid] = useState("");
   const [reason, setReason] = useState("");
   // What is not known may be live money.
@@ -35,7 +43,13 @@ export default function Emergency({ world, onClose, onDone }: { world: World | n
             })}
       </p>
       <TextInput label={t("kill.reason")} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
-      {isLive ? <TextInput label={t("kill.type", { word: SAID })} value={said} onChange={(event) => setSaid(event.currentTarget.value)} /> : null}
+      {isLive ? (
+        <TextInput
+          label={t("kill.type", { word: SAID })}
+          value={said}
+          onChange={(event) => setSaid(event.currentTarget.value)}
+        />
+      ) : null}
     </Confirm>
   );
 }

@@ -34,7 +34,15 @@ function candidates(world: World | null): Found[] {
 }
 
 /** Find a page or a session by a part of its name; Enter opens the first. */
-export default function Find({ world, onClose, go }: { world: World | null; onClose: () => void; go: (path: string) => void }) {
+export default function Find({
+  world,
+  onClose,
+  go,
+}: {
+  world: World | null;
+  onClose: () => void;
+  go: (path: string) => void;
+}) {
   const [text, setText] = useState("");
   const found = candidates(world).filter((each) => each.name.toLowerCase().includes(text.toLowerCase()));
   const open = (path: string) => {
@@ -52,7 +60,12 @@ export default function Find({ world, onClose, go }: { world: World | null; onCl
           }
         }}
       >
-        <TextInput label={t("find.what")} value={text} data-autofocus onChange={(event) => setText(event.currentTarget.value)} />
+        <TextInput
+          label={t("find.what")}
+          value={text}
+          data-autofocus
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
         <ul className="steps">
           {found.map((each) => (
             <li key={each.path}>

@@ -37,7 +37,6 @@ const PAGES: readonly (readonly [string, Key, string])[] = [
   ["/settings", "page.settings", ","],
 ];
 
-
 function useLink() {
   return useSyncExternalStore(
     (wake) => socket.watch(wake),
@@ -107,9 +106,18 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
   const { isCompact } = useDisplay();
   const isLost = link === "lost";
   useKeyboard(go);
-  useAct("emergency", useCallback(() => setLayer("emergency"), []));
-  useAct("help", useCallback(() => setLayer("help"), []));
-  useAct("find", useCallback(() => setLayer("find"), []));
+  useAct(
+    "emergency",
+    useCallback(() => setLayer("emergency"), []),
+  );
+  useAct(
+    "help",
+    useCallback(() => setLayer("help"), []),
+  );
+  useAct(
+    "find",
+    useCallback(() => setLayer("find"), []),
+  );
   const close = () => setLayer(null);
   return (
     <WorldContext value={world}>
@@ -119,11 +127,20 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
       <div className={isCompact ? "frame compact" : "frame"} data-mode={modeOf(world)}>
         <header className="bar">
           <Ribbon world={world} />
-          {world === null ? <div className="answer">{t("answer.not_known")}</div> : <AnswerLine world={world} isLost={isLost} />}
+          {world === null ? (
+            <div className="answer">{t("answer.not_known")}</div>
+          ) : (
+            <AnswerLine world={world} isLost={isLost} />
+          )}
           <SpokenAnswer world={world} isLost={isLost} />
           <LinkState isLost={isLost} />
           <Alarm />
-          <Button color="red.9" size="compact-md" onClick={() => setLayer("emergency")} aria-keyshortcuts="Shift+Escape">
+          <Button
+            color="red.9"
+            size="compact-md"
+            onClick={() => setLayer("emergency")}
+            aria-keyshortcuts="Shift+Escape"
+          >
             {t("kill.button")}
           </Button>
         </header>

@@ -37,7 +37,12 @@ export default function Help({ onClose }: { onClose: () => void }) {
           ))}
         </tbody>
       </table>
-      <Checkbox mt="md" label={t("settings.letters")} checked={hasLetters} onChange={(event) => setDisplay({ hasLetters: event.currentTarget.checked })} />
+      <Checkbox
+        mt="md"
+        label={t("settings.letters")}
+        checked={hasLetters}
+        onChange={(event) => setDisplay({ hasLetters: event.currentTarget.checked })}
+      />
     </Dialog>
   );
 }

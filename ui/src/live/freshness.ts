@@ -12,7 +12,7 @@ export function toMs(ts: string | null | undefined): number | null {
 }
 
 /**
- * Judge a value by the cadence of its source: a coin that trades rarely is not a dead feed, and a bar that closed is not
+ * Judge a value by the cadence of its source: a coin that trades rarely is not a dead feed, and a closed bar is not
  * old before the next is due. Without a time nothing is known of it, so it counts as stale.
  */
 export function freshness(atMs: number | null, cadenceMs: number, nowMs: number): Freshness {

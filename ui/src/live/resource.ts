@@ -7,7 +7,12 @@ import { rows, socket } from "../api/socket.ts";
 
 export type Resource<T> =
   | { readonly kind: "loading" }
-  | { readonly kind: "ready"; readonly value: T; readonly staleSinceMs: number | null; readonly refusal: Refusal | null }
+  | {
+      readonly kind: "ready";
+      readonly value: T;
+      readonly staleSinceMs: number | null;
+      readonly refusal: Refusal | null;
+    }
   | { readonly kind: "failed"; readonly refusal: Refusal }
   | { readonly kind: "forbidden"; readonly refusal: Refusal };
 

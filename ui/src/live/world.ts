@@ -23,7 +23,9 @@ function build(): Seen {
   if (going === null) {
     return { going, world: null };
   }
-  const statuses = going.flatMap((session) => statusOf(session, rows.state(`session/${session.id}`), rows.state(`status/${session.id}`)) ?? []);
+  const statuses = going.flatMap(
+    (session) => statusOf(session, rows.state(`session/${session.id}`), rows.state(`status/${session.id}`)) ?? [],
+  );
   const world = {
     sessions: going,
     statuses,

@@ -19,7 +19,13 @@ export function Login({ onDone }: { onDone: () => void }) {
           onDone();
         }}
       >
-        <TextInput label={t("login.name")} autoComplete="username" required value={name} onChange={(event) => setName(event.currentTarget.value)} />
+        <TextInput
+          label={t("login.name")}
+          autoComplete="username"
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
         <PasswordInput
           label={t("login.password")}
           autoComplete="current-password"

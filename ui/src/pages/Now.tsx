@@ -23,8 +23,8 @@ import { StopSession } from "./StopSession.tsx";
 const SIGNALS_SHOWN = 5;
 
 function Gain({ position, asset }: { position: PositionView; asset: string }) {
-  const gain = useLive(position.session_id, `pnl:${position.instrument ?? ""}`);
-  const percent = useLive(position.session_id, `pnl_pct:${position.instrument ?? ""}`);
+  const gain = useLive(position.session_id, `pnl:${String(position.instance)}`);
+  const percent = useLive(position.session_id, `pnl_pct:${String(position.instance)}`);
   return (
     <div className="big" data-gain>
       <Value value={places(gain.value, 2)} unit={asset} atMs={gain.atMs} cadenceMs={gain.cadenceMs} isGain />{" "}
@@ -56,7 +56,9 @@ function Position({ position, asset }: { position: PositionView; asset: string }
           <Mark position={position} />
         </dd>
         <dt>{t("pos.stop")}</dt>
-        <dd className={position.stop === null ? "loss" : ""}>{position.stop === null ? t("answer.no_stop") : figure(position.stop)}</dd>
+        <dd className={position.stop === null ? "loss" : ""}>
+          {position.stop === null ? t("answer.no_stop") : figure(position.stop)}
+        </dd>
         <dt>{t("pos.target")}</dt>
         <dd>{figure(position.target)}</dd>
         <dt>{t("pos.liquidation")}</dt>
@@ -75,7 +77,8 @@ function Position({ position, asset }: { position: PositionView; asset: string }
         position.opened_by.map(({ signal, conditions }) => (
           <div key={signal.id} data-why={signal.section}>
             <p>
-              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} /> {conditions.length === 0 ? t("now.immediate") : null}
+              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} />{" "}
+              {conditions.length === 0 ? t("now.immediate") : null}
             </p>
             {conditions.length === 0 ? null : <ConditionList conditions={conditions} />}
           </div>
@@ -123,7 +126,8 @@ function LastSignals({ status }: { status: Status }) {
         <ul className="steps">
           {shown.map(({ signal }) => (
             <li key={signal.id}>
-              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} /> {coin(signal.instrument)} <Word of="event" word={signal.event ?? ""} />{" "}
+              <Time ts={signal.ts} /> <Section name={signal.section ?? ""} /> {coin(signal.instrument)}{" "}
+              <Word of="event" word={signal.event ?? ""} />{" "}
               {signal.reason === null ? null : <Word of="reason" word={signal.reason} />}
             </li>
           ))}
@@ -151,7 +155,13 @@ function Head({ status, onStop }: { status: Status; onStop: () => void }) {
         </span>
         <span className="row">
           <span>
-            {t("now.equity")} <Value value={places(equity.value, 2)} unit={session.asset ?? ""} atMs={equity.atMs} cadenceMs={equity.cadenceMs} />
+            {t("now.equity")}{" "}
+            <Value
+              value={places(equity.value, 2)}
+              unit={session.asset ?? ""}
+              atMs={equity.atMs}
+              cadenceMs={equity.cadenceMs}
+            />
           </span>
           <Button size="compact-sm" variant="default" onClick={onStop}>
             {t("session.stop")}
@@ -226,7 +236,9 @@ export function Now() {
           <Starter onStarted={() => undefined} />
         </Empty>
       ) : null}
-      {world === null ? null : positionsFirst(world).map((status) => <SessionNow key={status.session.id} status={status} />)}
+      {world === null
+        ? null
+        : positionsFirst(world).map((status) => <SessionNow key={status.session.id} status={status} />)}
     </>
   );
 }

@@ -38,7 +38,10 @@ const DENIAL_COLUMNS: readonly Column<Denial>[] = [
 ];
 
 function unknownFirst(rows: readonly Order[]): Order[] {
-  return [...rows.filter((row) => row.unknown_since_ts !== null), ...rows.filter((row) => row.unknown_since_ts === null)];
+  return [
+    ...rows.filter((row) => row.unknown_since_ts !== null),
+    ...rows.filter((row) => row.unknown_since_ts === null),
+  ];
 }
 
 /** Orders, those nobody answered first; fills; orders that our own checks refused. */
@@ -65,8 +68,19 @@ export default function Orders() {
             ]}
           />
         </div>
-        <Show of={ours} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t(isOpen ? "orders.none_open" : "orders.none")} />}>
-          {(rows) => <Table caption={t("orders.orders")} rows={unknownFirst(rows)} columns={ORDER_COLUMNS} keyOf={(row) => row.id} />}
+        <Show
+          of={ours}
+          isEmpty={(rows) => rows.length === 0}
+          empty={<Empty text={t(isOpen ? "orders.none_open" : "orders.none")} />}
+        >
+          {(rows) => (
+            <Table
+              caption={t("orders.orders")}
+              rows={unknownFirst(rows)}
+              columns={ORDER_COLUMNS}
+              keyOf={(row) => row.id}
+            />
+          )}
         </Show>
       </section>
       <section className="card">
@@ -78,7 +92,9 @@ export default function Orders() {
       <section className="card">
         <h2>{t("orders.denials")}</h2>
         <Show of={refused} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("orders.no_denials")} />}>
-          {(rows) => <Table caption={t("orders.denials")} rows={rows} columns={DENIAL_COLUMNS} keyOf={(row) => row.id} />}
+          {(rows) => (
+            <Table caption={t("orders.denials")} rows={rows} columns={DENIAL_COLUMNS} keyOf={(row) => row.id} />
+          )}
         </Show>
       </section>
     </>

@@ -31,7 +31,12 @@ function Rearm({ scopes, onClose, onDone }: { scopes: readonly string[]; onClose
     >
       <p>{t("rearm.what")}</p>
       <TextInput label={t("kill.reason")} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
-      <PasswordInput label={t("login.password")} value={password} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleButtonProps={{ "aria-label": t("login.show") }} />
+      <PasswordInput
+        label={t("login.password")}
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        visibilityToggleButtonProps={{ "aria-label": t("login.show") }}
+      />
     </Confirm>
   );
 }
@@ -73,7 +78,9 @@ export default function Risk({ user }: { user: User }) {
         <Show of={events} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("risk.no_events")} />}>
           {(rows) => (
             <>
-              <p className="faint">{counted("risk.unseen", rows.filter((row) => row.acknowledged_ts === null).length)}</p>
+              <p className="faint">
+                {counted("risk.unseen", rows.filter((row) => row.acknowledged_ts === null).length)}
+              </p>
               <ul className="steps">
                 {rows.map((row) => (
                   <li key={row.id} className="row apart">
@@ -85,7 +92,11 @@ export default function Risk({ user }: { user: User }) {
                       {row.instrument ?? ""} <Quote>{row.message ?? row.type ?? ""}</Quote>
                     </span>
                     {row.acknowledged_ts === null ? (
-                      <Button size="compact-xs" variant="default" onClick={() => void acknowledge(row.id).then(events.reload)}>
+                      <Button
+                        size="compact-xs"
+                        variant="default"
+                        onClick={() => void acknowledge(row.id).then(events.reload)}
+                      >
                         {t("risk.seen")}
                       </Button>
                     ) : (

@@ -21,10 +21,17 @@ const TRADES: readonly Column<Position>[] = [
   { title: "col.qty", isNumber: true, cell: (trade) => figure(trade.entry_qty) },
   { title: "pos.entry", isNumber: true, cell: (trade) => figure(trade.entry_price) },
   { title: "col.exit", isNumber: true, cell: (trade) => figure(trade.exit_price) },
-  { title: "col.realized", isNumber: true, cell: (trade) => <span className={tone(trade.realized)}>{signed(places(trade.realized, 4))}</span> },
+  {
+    title: "col.realized",
+    isNumber: true,
+    cell: (trade) => <span className={tone(trade.realized)}>{signed(places(trade.realized, 4))}</span>,
+  },
   { title: "pos.fees", isNumber: true, isDesk: true, cell: (trade) => figure(places(trade.fees, 4)) },
   { title: "col.state", cell: (trade) => <Word of="trade" word={trade.status ?? ""} /> },
-  { title: "col.reason", cell: (trade) => (trade.exit_reason === null ? "" : <Word of="reason" word={trade.exit_reason} />) },
+  {
+    title: "col.reason",
+    cell: (trade) => (trade.exit_reason === null ? "" : <Word of="reason" word={trade.exit_reason} />),
+  },
 ];
 
 const STEPS: readonly Column<Transition>[] = [
@@ -111,7 +118,8 @@ export default function Session({ id }: { id: string }) {
             <ul className="steps">
               {rows.map((row) => (
                 <li key={row.id}>
-                  <Time ts={row.ts} isDated /> <Section name={row.section ?? ""} /> {row.instrument} <Word of="event" word={row.event ?? ""} />
+                  <Time ts={row.ts} isDated /> <Section name={row.section ?? ""} /> {row.instrument}{" "}
+                  <Word of="event" word={row.event ?? ""} />
                 </li>
               ))}
             </ul>

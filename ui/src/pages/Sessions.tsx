@@ -69,7 +69,9 @@ export default function Sessions() {
       </section>
       <section className="card">
         <Show of={loaded} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("sessions.none")} />}>
-          {(rows) => <Table caption={t("page.sessions")} rows={rows} columns={COLUMNS} keyOf={(row) => row.id} open={open} />}
+          {(rows) => (
+            <Table caption={t("page.sessions")} rows={rows} columns={COLUMNS} keyOf={(row) => row.id} open={open} />
+          )}
         </Show>
       </section>
     </>

@@ -24,7 +24,14 @@ function Password() {
         setIsDone(true);
       }}
     >
-      <PasswordInput label={t("settings.old")} autoComplete="current-password" required value={old} onChange={(event) => setOld(event.currentTarget.value)} visibilityToggleButtonProps={show} />
+      <PasswordInput
+        label={t("settings.old")}
+        autoComplete="current-password"
+        required
+        value={old}
+        onChange={(event) => setOld(event.currentTarget.value)}
+        visibilityToggleButtonProps={show}
+      />
       <PasswordInput
         label={t("settings.new")}
         description={t("setup.password.help", { count: SHORTEST })}
@@ -89,9 +96,24 @@ export default function Settings({ user, onLeave }: { user: User; onLeave: () =>
                 { value: "local", label: t("clock.local") },
               ]}
             />
-            <Checkbox mt="sm" label={t("settings.compact")} checked={display.isCompact} onChange={(event) => setDisplay({ isCompact: event.currentTarget.checked })} />
-            <Checkbox mt="sm" label={t("settings.letters")} checked={display.hasLetters} onChange={(event) => setDisplay({ hasLetters: event.currentTarget.checked })} />
-            <Checkbox mt="sm" label={t("settings.silent")} checked={display.isSilent} onChange={(event) => setDisplay({ isSilent: event.currentTarget.checked })} />
+            <Checkbox
+              mt="sm"
+              label={t("settings.compact")}
+              checked={display.isCompact}
+              onChange={(event) => setDisplay({ isCompact: event.currentTarget.checked })}
+            />
+            <Checkbox
+              mt="sm"
+              label={t("settings.letters")}
+              checked={display.hasLetters}
+              onChange={(event) => setDisplay({ hasLetters: event.currentTarget.checked })}
+            />
+            <Checkbox
+              mt="sm"
+              label={t("settings.silent")}
+              checked={display.isSilent}
+              onChange={(event) => setDisplay({ isSilent: event.currentTarget.checked })}
+            />
           </section>
           <section className="card">
             <h2>{t("settings.about")}</h2>

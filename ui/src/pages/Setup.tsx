@@ -28,8 +28,20 @@ export function Setup({ onDone }: { onDone: () => void }) {
           onDone();
         }}
       >
-        <TextInput label={t("setup.code")} description={t("setup.code.help")} required value={code} onChange={(event) => setCode(event.currentTarget.value)} />
-        <TextInput label={t("login.name")} autoComplete="username" required value={name} onChange={(event) => setName(event.currentTarget.value)} />
+        <TextInput
+          label={t("setup.code")}
+          description={t("setup.code.help")}
+          required
+          value={code}
+          onChange={(event) => setCode(event.currentTarget.value)}
+        />
+        <TextInput
+          label={t("login.name")}
+          autoComplete="username"
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
         <PasswordInput
           label={t("login.password")}
           description={t("setup.password.help", { count: SHORTEST })}

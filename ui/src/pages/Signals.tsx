@@ -20,7 +20,11 @@ const MISS_COLUMNS: readonly Column<NearMiss>[] = [
   { title: "col.value", isNumber: true, cell: (miss) => figure(miss.value) },
   { title: "col.threshold", isNumber: true, cell: (miss) => figure(miss.threshold) },
   { title: "col.distance", isNumber: true, cell: (miss) => figure(miss.distance) },
-  { title: "col.others", isNumber: true, cell: (miss) => `${String(miss.others_met ?? "–")} / ${String(miss.others ?? "–")}` },
+  {
+    title: "col.others",
+    isNumber: true,
+    cell: (miss) => `${String(miss.others_met ?? "–")} / ${String(miss.others ?? "–")}`,
+  },
   { title: "col.time", cell: (miss) => <Time ts={miss.at_ts} /> },
 ];
 
@@ -34,9 +38,11 @@ function SignalLine({ signal, isOpen, toggle }: { signal: Signal; isOpen: boolea
   return (
     <li>
       <button type="button" className="plain" aria-expanded={isOpen} onClick={toggle}>
-        <Time ts={signal.ts} isDated /> <Section name={signal.section ?? ""} /> {signal.instrument} <Word of="event" word={signal.event ?? ""} />{" "}
+        <Time ts={signal.ts} isDated /> <Section name={signal.section ?? ""} /> {signal.instrument}{" "}
+        <Word of="event" word={signal.event ?? ""} />{" "}
         <span className="faint">
-          {signal.strategy} {figure(signal.price)} {signal.reason === null ? null : <Word of="reason" word={signal.reason} />}
+          {signal.strategy} {figure(signal.price)}{" "}
+          {signal.reason === null ? null : <Word of="reason" word={signal.reason} />}
         </span>
       </button>
       {isOpen ? <Why id={signal.id} /> : null}

@@ -40,7 +40,10 @@ function Chosen({ choice, onStarted }: { choice: Choice; onStarted: () => void }
         label={t("start.venue")}
         value={venue}
         onChange={(event) => setVenue(event.currentTarget.value)}
-        data={choice.venues.map((row) => ({ value: row.venue, label: row.is_sandbox ? `${row.venue} (${t("start.sandbox")})` : row.venue }))}
+        data={choice.venues.map((row) => ({
+          value: row.venue,
+          label: row.is_sandbox ? `${row.venue} (${t("start.sandbox")})` : row.venue,
+        }))}
       />
       <Button onClick={() => void prepare()}>{t("start.paper")}</Button>
       {asked === null ? null : (
@@ -63,7 +66,9 @@ function Chosen({ choice, onStarted }: { choice: Choice; onStarted: () => void }
             <dt>{t("start.venue")}</dt>
             <dd>{asked.venue}</dd>
             <dt>{t("start.instruments")}</dt>
-            <dd>{(asked.instruments ?? []).length === 0 ? t("start.of_file") : (asked.instruments ?? []).join(", ")}</dd>
+            <dd>
+              {(asked.instruments ?? []).length === 0 ? t("start.of_file") : (asked.instruments ?? []).join(", ")}
+            </dd>
           </dl>
           <p className="faint">{t("start.what")}</p>
         </Confirm>

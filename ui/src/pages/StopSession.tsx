@@ -19,7 +19,9 @@ export function StopSession({ status, onClose }: { status: Status; onClose: () =
         await stopSession(status.session.id, isFlat ? "flatten" : "keep", key);
       }}
     >
-      <p>{t(isFlat ? "stop.flatten" : "stop.keep", { positions, orders: counted("count.orders", status.orders.length) })}</p>
+      <p>
+        {t(isFlat ? "stop.flatten" : "stop.keep", { positions, orders: counted("count.orders", status.orders.length) })}
+      </p>
       <NativeSelect
         label={t("stop.how")}
         value={isFlat ? "flatten" : "keep"}

@@ -26,8 +26,21 @@ const COLUMNS: readonly Column<StrategyRow>[] = [
   { title: "col.family", cell: (row) => <Quote>{row.family ?? ""}</Quote> },
   { title: "col.version", isNumber: true, cell: (row) => row.version },
   { title: "col.time", isDesk: true, cell: (row) => <Time ts={row.made_ts} isDated /> },
-  { title: "col.running", cell: (row) => (row.running.length === 0 ? t("strategies.idle") : <Quote>{row.running.join(", ")}</Quote>) },
-  { title: "col.problem", cell: (row) => (row.problem === null ? "" : <span className="loss" lang="en">{row.problem}</span>) },
+  {
+    title: "col.running",
+    cell: (row) => (row.running.length === 0 ? t("strategies.idle") : <Quote>{row.running.join(", ")}</Quote>),
+  },
+  {
+    title: "col.problem",
+    cell: (row) =>
+      row.problem === null ? (
+        ""
+      ) : (
+        <span className="loss" lang="en">
+          {row.problem}
+        </span>
+      ),
+  },
 ];
 
 function Problems({ verdict }: { verdict: Verdict }) {
@@ -51,7 +64,10 @@ function Problems({ verdict }: { verdict: Verdict }) {
 }
 
 function useVerdict(yaml: string): { verdict: Verdict | null; refusal: Refusal | null } {
-  const [found, setFound] = useState<{ verdict: Verdict | null; refusal: Refusal | null }>({ verdict: null, refusal: null });
+  const [found, setFound] = useState<{ verdict: Verdict | null; refusal: Refusal | null }>({
+    verdict: null,
+    refusal: null,
+  });
   useEffect(() => {
     let isOld = false;
     const timer = setTimeout(() => {
@@ -68,7 +84,15 @@ function useVerdict(yaml: string): { verdict: Verdict | null; refusal: Refusal |
   return found;
 }
 
-function Editor({ id, text, onSaved }: { id: string | null; text: StrategyText | null; onSaved: (id: string) => void }) {
+function Editor({
+  id,
+  text,
+  onSaved,
+}: {
+  id: string | null;
+  text: StrategyText | null;
+  onSaved: (id: string) => void;
+}) {
   const [yaml, setYaml] = useState(text?.yaml ?? "");
   const [name, setName] = useState(id ?? "");
   const [refusal, setRefusal] = useState<Refusal | null>(null);
@@ -87,7 +111,9 @@ function Editor({ id, text, onSaved }: { id: string | null; text: StrategyText |
   };
   return (
     <>
-      {id === null ? <TextInput label={t("builder.name")} value={name} onChange={(event) => setName(event.currentTarget.value)} /> : null}
+      {id === null ? (
+        <TextInput label={t("builder.name")} value={name} onChange={(event) => setName(event.currentTarget.value)} />
+      ) : null}
       <label htmlFor="yaml">{t("builder.yaml")}</label>
       <textarea
         id="yaml"
@@ -119,9 +145,7 @@ function Edited({ id }: { id: string }) {
   const load = useCallback((signal: AbortSignal) => strategyText(id, signal), [id]);
   const loaded = useResource(load, []);
   return (
-    <Show of={loaded}>
-      {(text) => <Editor key={text.etag ?? ""} id={id} text={text} onSaved={loaded.reload} />}
-    </Show>
+    <Show of={loaded}>{(text) => <Editor key={text.etag ?? ""} id={id} text={text} onSaved={loaded.reload} />}</Show>
   );
 }
 
@@ -141,7 +165,15 @@ export default function Strategies({ id }: { id: string | null }) {
             </Button>
           </div>
           <Show of={loaded} isEmpty={(rows) => rows.length === 0} empty={<Empty text={t("start.no_strategy")} />}>
-            {(rows) => <Table caption={t("page.strategies")} rows={rows} columns={COLUMNS} keyOf={(row) => row.id} open={(row) => go(`/strategies/${row.id}`)} />}
+            {(rows) => (
+              <Table
+                caption={t("page.strategies")}
+                rows={rows}
+                columns={COLUMNS}
+                keyOf={(row) => row.id}
+                open={(row) => go(`/strategies/${row.id}`)}
+              />
+            )}
           </Show>
         </section>
       ) : (

@@ -7,7 +7,11 @@ import { Quote } from "./Word.tsx";
 function Verdict({ verdict }: { verdict: string | null }) {
   const isMet = verdict === "TRUE";
   const isUnknown = verdict === null || verdict === "UNKNOWN";
-  return <span className={isMet ? "gain" : isUnknown ? "faint" : "loss"}>{t(isMet ? "cond.met" : isUnknown ? "cond.unknown" : "cond.not_met")}</span>;
+  return (
+    <span className={isMet ? "gain" : isUnknown ? "faint" : "loss"}>
+      {t(isMet ? "cond.met" : isUnknown ? "cond.unknown" : "cond.not_met")}
+    </span>
+  );
 }
 
 /** Conditions as they were: value beside threshold, and whether each held. */
@@ -18,7 +22,8 @@ export function ConditionList({ conditions }: { conditions: readonly Condition[]
     <ul className="steps">
       {conditions.map((condition) => (
         <li key={condition.id}>
-          <Section name={condition.section ?? ""} /> <Quote>{condition.variant ?? ""}</Quote> <strong className="figure">{short(condition.value)}</strong>{" "}
+          <Section name={condition.section ?? ""} /> <Quote>{condition.variant ?? ""}</Quote>{" "}
+          <strong className="figure">{short(condition.value)}</strong>{" "}
           <span className="mono">{condition.operator}</span>{" "}
           <span className="figure">
             {condition.threshold_variant === null ? null : <Quote>{`${condition.threshold_variant} `}</Quote>}

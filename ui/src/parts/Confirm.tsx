@@ -46,7 +46,13 @@ export function Confirm({ title, children, action, isSafe, isReady = true, color
         <Button variant="default" onClick={onClose} data-autofocus={isSafe ? undefined : true}>
           {t("confirm.cancel")}
         </Button>
-        <Button color={color} loading={isBusy} disabled={!isReady} onClick={() => void run()} data-autofocus={isSafe ? true : undefined}>
+        <Button
+          color={color}
+          loading={isBusy}
+          disabled={!isReady}
+          onClick={() => void run()}
+          data-autofocus={isSafe ? true : undefined}
+        >
           {action}
         </Button>
       </div>

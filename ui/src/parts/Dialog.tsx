@@ -2,7 +2,7 @@ import { Modal } from "@mantine/core";
 import type { ReactNode } from "react";
 import { t } from "../text/text.ts";
 
-/** What stands above the page until Escape or a choice. The page is not locked: that would need styles without a nonce. */
+/** What stands above the page until Escape or a choice. Locking the page would need styles without a nonce. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   return (
     <Modal

@@ -39,7 +39,12 @@ export function Form({ action, submit, children, color }: Fields) {
     <form onSubmit={onSubmit}>
       {children}
       {refusal === null ? null : <Failed refusal={refusal} />}
-      <Button type="submit" loading={isBusy} aria-label={isBusy ? t("form.busy", { action }) : action} {...(color === undefined ? {} : { color })}>
+      <Button
+        type="submit"
+        loading={isBusy}
+        aria-label={isBusy ? t("form.busy", { action }) : action}
+        {...(color === undefined ? {} : { color })}
+      >
         {action}
       </Button>
     </form>

@@ -41,7 +41,9 @@ export function Failed({ refusal, reload }: { refusal: Refusal; reload?: () => v
   return (
     <div className="failed" role="alert" data-state="failed">
       <p>
-        <strong>{refusal.status === 0 ? t("state.unreachable") : (translated("problem", refusal.code) ?? t("state.failed"))}</strong>{" "}
+        <strong>
+          {refusal.status === 0 ? t("state.unreachable") : (translated("problem", refusal.code) ?? t("state.failed"))}
+        </strong>{" "}
         {refusal.status === 0 ? null : <Quote>{refusal.words}</Quote>}
       </p>
       {refusal.errors.map((error) => (

@@ -22,8 +22,14 @@ interface Shown<Row> {
 /** Rows with their keys: j and k go down and up, Enter opens. */
 export function Table<Row>({ caption, rows, columns, keyOf, open }: Shown<Row>) {
   const [current, setCurrent] = useState(-1);
-  useAct("down", useCallback(() => setCurrent((at) => Math.min(rows.length - 1, at + 1)), [rows.length]));
-  useAct("up", useCallback(() => setCurrent((at) => Math.max(0, at - 1)), []));
+  useAct(
+    "down",
+    useCallback(() => setCurrent((at) => Math.min(rows.length - 1, at + 1)), [rows.length]),
+  );
+  useAct(
+    "up",
+    useCallback(() => setCurrent((at) => Math.max(0, at - 1)), []),
+  );
   const openCurrent = useCallback(() => {
     const row = rows[current];
     if (row !== undefined) {

@@ -92,5 +92,10 @@ export function short(decimal: string | null): string {
   const value = Number(decimal);
   const lead = Math.abs(value) >= 1 || value === 0 ? 0 : -Math.floor(Math.log10(Math.abs(value))) - 1;
   const count = Math.abs(value) >= 1 ? SHOWN_PLACES : lead + SHOWN_DIGITS;
-  return figure(value.toFixed(Math.min(count, 20)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
+  return figure(
+    value
+      .toFixed(Math.min(count, 20))
+      .replace(/(\.\d*?)0+$/, "$1")
+      .replace(/\.$/, ""),
+  );
 }

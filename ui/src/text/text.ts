@@ -52,7 +52,9 @@ export function t(key: Key, values: Values = {}): string {
 /** A count with its noun: the keys end in one, few, many, other as the language needs them. */
 export function counted(stem: string, count: number, values: Values = {}): string {
   const form = new Intl.PluralRules(language).select(count);
-  return translated(stem, form, { count, ...values }) ?? translated(stem, "other", { count, ...values }) ?? String(count);
+  return (
+    translated(stem, form, { count, ...values }) ?? translated(stem, "other", { count, ...values }) ?? String(count)
+  );
 }
 
 /** The text of a word of the server; null for one that has no translation, which is then quoted. */

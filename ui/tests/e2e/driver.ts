@@ -25,7 +25,12 @@ export function given(): Given {
     }
     return value;
   };
-  return { address: need("TIGHTLOOP_ADDRESS"), setup: need("TIGHTLOOP_SETUP"), chromium: need("TIGHTLOOP_CHROMIUM"), pictures: process.env["TIGHTLOOP_PICTURES"] };
+  return {
+    address: need("TIGHTLOOP_ADDRESS"),
+    setup: need("TIGHTLOOP_SETUP"),
+    chromium: need("TIGHTLOOP_CHROMIUM"),
+    pictures: process.env["TIGHTLOOP_PICTURES"],
+  };
 }
 
 export async function launch(executablePath: string): Promise<Browser> {
@@ -37,7 +42,11 @@ export async function watch(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource") && !message.text().includes("WebSocket connection")) {
+    if (
+      message.type() === "error" &&
+      !message.text().startsWith("Failed to load resource") &&
+      !message.text().includes("WebSocket connection")
+    ) {
       complaints.push(`console: ${message.text()}`);
     }
   });
@@ -54,14 +63,19 @@ export async function axe(page: Page, where: string): Promise<string[]> {
   await page.evaluate(AXE);
   const found = await page.evaluate(async (rules) => {
     const answer = await globalThis.axe.run(document, { runOnly: rules });
-    return answer.violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
+    return answer.violations.map(
+      (violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`,
+    );
   }, RULES);
   return found.map((violation) => `${where}: ${violation}`);
 }
 
 declare global {
   var axe: {
-    run: (root: Document, options: { runOnly: string[] }) => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+    run: (
+      root: Document,
+      options: { runOnly: string[] },
+    ) => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
   };
 }
 
@@ -76,7 +90,9 @@ export async function until(page: Page, what: string, holds: () => Promise<boole
   const lastMs = Date.now() + seconds * 1000;
   while (!(await holds())) {
     if (Date.now() > lastMs) {
-      throw new Error(`${what}: not within ${String(seconds)} s; the page says:\n${(await page.innerText("body")).slice(0, 3000)}`);
+      throw new Error(
+        `${what}: not within ${String(seconds)} s; the page says:\n${(await page.innerText("body")).slice(0, 3000)}`,
+      );
     }
     await page.waitForTimeout(100);
   }

@@ -7,12 +7,26 @@ import assert from "node:assert/strict";
 import { axe, given, launch, picture, until, watch } from "./driver.ts";
 
 const PASSWORD = "a long test password 47";
-const PATHS = ["/", "/strategies", "/strategies/first_paper", "/signals", "/orders", "/sessions", "/risk", "/system", "/settings"];
+const PATHS = [
+  "/",
+  "/strategies",
+  "/strategies/first_paper",
+  "/signals",
+  "/orders",
+  "/sessions",
+  "/risk",
+  "/system",
+  "/settings",
+];
 const { address, setup, chromium, pictures } = given();
 
 const browser = await launch(chromium);
 try {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", locale: "en-GB" });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    colorScheme: "light",
+    locale: "en-GB",
+  });
   const page = await context.newPage();
   const complaints = await watch(page);
   const violations: string[] = [];
@@ -38,12 +52,23 @@ try {
   await dialog.getByText("first_paper").waitFor();
   violations.push(...(await axe(page, "start, asked")));
   await dialog.getByRole("button", { name: "Start", exact: true }).click();
-  await until(page, "a session that runs", async () => (await page.locator("[data-state-word]").allInnerTexts()).includes("running"));
+  await until(page, "a session that runs", async () =>
+    (await page.locator("[data-state-word]").allInnerTexts()).includes("running"),
+  );
   assert.equal(await page.innerText("[data-ribbon]"), "PAPER");
 
   // a position, its gain from the server, and why
-  await until(page, "a position in the answer", async () => /^(LONG|SHORT) [\d.,\s]+ (BTC|ETH) [+−]?\d/.test(await answer()), 120);
-  await until(page, "why it is open", async () => (await page.locator('[data-position] [data-why="S1"] li').count()) > 0);
+  await until(
+    page,
+    "a position in the answer",
+    async () => /^(LONG|SHORT) [\d.,\s]+ (BTC|ETH) [+−]?\d/.test(await answer()),
+    120,
+  );
+  await until(
+    page,
+    "why it is open",
+    async () => (await page.locator('[data-position] [data-why="S1"] li').count()) > 0,
+  );
   assert.match(await page.locator('[data-position] [data-why="S1"]').first().innerText(), /fast/);
   assert.match(await answer(), /stop [\d.\s]+/);
   assert.match(await answer(), /because Z1 fired \d\d:\d\d:\d\d/);
@@ -52,9 +77,13 @@ try {
 
   // what is shown is what the API says
   const shown = await page.locator("[data-position] h2").allInnerTexts();
-  const told: unknown = await page.evaluate(async () => (await (await fetch("/api/v1/positions?status=open")).json()) as unknown);
+  const told: unknown = await page.evaluate(
+    async () => (await (await fetch("/api/v1/positions?status=open")).json()) as unknown,
+  );
   const rows = (told as { items: { side: string; qty: string; instrument: string }[] }).items;
-  const words = rows.map((row) => `${row.side} ${row.qty.replace("-", "")} ${row.instrument.replace(/^\w+:(\w+)USDT-perp$/, "$1")}`);
+  const words = rows.map(
+    (row) => `${row.side} ${row.qty.replace("-", "")} ${row.instrument.replace(/^\w+:(\w+)USDT-perp$/, "$1")}`,
+  );
   assert.deepEqual(shown.map((text) => text.replaceAll("\u202f", "")).sort(), words.sort());
 
   // every page, both themes

@@ -7,7 +7,8 @@ import pl from "../../src/text/pl.json" with { type: "json" };
 const SOURCES = join(import.meta.dirname, "../../src");
 const FORM = /\.(one|few|many|other)$/;
 /** Stems whose keys are words of the server. */
-const STEMS = /^(component|event|instance|liquidity|mode|order|origin|problem|reason|role|session|severity|side|trade|type)\./;
+const STEMS =
+  /^(component|event|instance|liquidity|mode|order|origin|problem|reason|role|session|severity|side|trade|type)\./;
 
 function sources(folder: string): string {
   return readdirSync(folder, { withFileTypes: true })
@@ -29,7 +30,9 @@ describe("texts", () => {
 
   it("fill in the same values", () => {
     const polish = new Map(Object.entries(pl));
-    const differing = Object.entries(en).filter(([key, text]) => holes(text).join() !== holes(polish.get(key) ?? "").join());
+    const differing = Object.entries(en).filter(
+      ([key, text]) => holes(text).join() !== holes(polish.get(key) ?? "").join(),
+    );
     expect(differing).toEqual([]);
   });
 

@@ -19,10 +19,10 @@ from tightloop.app.api.streams.connection import FLUSH_S, Connection, encoded
 from tightloop.app.api.streams.messages import (
     ByeMessage,
     DeltaMessage,
-    LiveValue,
     RowChange,
     SnapshotMessage,
     StreamWanted,
+    ValueEntry,
     ValuesMessage,
 )
 from tightloop.ports.read_model import SESSION, TABLES, Value
@@ -255,22 +255,19 @@ def _session_tables() -> tuple[str, ...]:
     return tuple(table for table in MODELS if table != "instruments")
 
 
-def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
-    """Return the values that move of what a session said. Open P&L: equity less the wallet; that of an instrument is as
+def live_values(view: Mapping[str, Any], said_ns: int) -> list[ValueEntry]:
+    """Return the values that move of what a session said. Open P&L: equity less the wallet; that of an instance is as
     old as its mark."""
     equity, wallet = view["equity"], view["wallet"]
     known = equity is not None and wallet is not None
     values = {"equity": equity, "wallet": wallet, "open_pnl": equity - wallet if known else None}
     found = [(key, value, said_ns) for key, value in values.items()]
-    for mark in view["marks"] if "marks" in view else ():
-        name, heard_ns = mark["instrument"], mark["heard_ns"]
-        found.append((f"mark:{name}", mark["mark"], heard_ns))
-        if mark["unrealized"] is not None:
-            found += [
-                (f"pnl:{name}", mark["unrealized"], heard_ns),
-                (f"pnl_pct:{name}", mark["unrealized_pct"], heard_ns),
-            ]
+    found += [(f"mark:{mark['instrument']}", mark["mark"], mark["received_ns"]) for mark in view["marks"]]
+    for gain in view["gains"]:
+        number, received_ns = gain["instance"], gain["received_ns"]
+        found.append((f"pnl:{number}", gain["unrealized"], received_ns))
+        found.append((f"pnl_pct:{number}", gain["unrealized_pct"], received_ns))
     return [
-        LiveValue(key=key, value=decimal_text(value), ts_ns=str(ts_ns), cadence_ms=CADENCE_MS)
+        ValueEntry(key=key, value=decimal_text(value), ts_ns=str(ts_ns), cadence_ms=CADENCE_MS)
         for key, value, ts_ns in found
     ]

@@ -45,7 +45,8 @@ def view(plan: Plan, recent: RecentRows) -> View:
         "orders": _orders(state, symbols, sizes),
         "fills": _fills(recent, symbols, sizes),
         "positions": _positions(state, symbols, sizes),
-        "marks": _marks(state, names, sizes),
+        "marks": _marks(state, names),
+        "gains": _gains(state, sizes),
         "funding": _funding(recent, symbols),
         "instances": _instances(plan, state, names),
         "refused": _refused(plan, recent, symbols, sizes),
@@ -120,26 +121,27 @@ def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[Vi
     return found
 
 
-def _marks(state: Record, names: list[str], sizes: list[float]) -> list[View]:
-    """Return the mark of each instrument and when it was heard; of what is held its open P&L, in money and in % of
-    what was paid for it."""
-    gain, paid = dict.fromkeys(range(len(names)), 0.0), dict.fromkeys(range(len(names)), 0.0)
-    for number_, position in enumerate(state["positions"][: int(state["instance_count"])]):
-        held = float(position["qty"])
-        if held != 0.0:
-            at = int(state["instances"][number_]["instrument"])
-            entry = float(position["entry_price"])
-            gain[at] += held * sizes[at] * (float(state["instruments"][at]["mark"]) - entry)
-            paid[at] += abs(held) * sizes[at] * entry
+def _marks(state: Record, names: list[str]) -> list[View]:
+    """Return the mark of each instrument, and when it was received."""
+    marks = state["instruments"][: len(names)]
     return [
-        {
-            "instrument": name, "mark": number(state["instruments"][at]["mark"]),
-            "heard_ns": int(state["instruments"][at]["touched_ns"]),
-            "unrealized": number(gain[at]) if paid[at] else None,
-            "unrealized_pct": number(100.0 * gain[at] / paid[at]) if paid[at] else None,
-        }
-        for at, name in enumerate(names)
-    ]  # fmt: skip
+        {"instrument": name, "mark": number(row["mark"]), "received_ns": int(row["touched_ns"])}
+        for name, row in zip(names, marks, strict=True)
+    ]
+
+
+def _gains(state: Record, sizes: list[float]) -> list[View]:
+    """Return the open P&L of each instance that holds something: in money, and in % of what was paid for it."""
+    found = []
+    for instance, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        qty, entry = float(position["qty"]), float(position["entry_price"])
+        if qty != 0.0:
+            at = int(state["instances"][instance]["instrument"])
+            row = state["instruments"][at]
+            gain, paid = qty * sizes[at] * (float(row["mark"]) - entry), abs(qty) * sizes[at] * entry
+            shown = {"unrealized": number(gain), "unrealized_pct": number(100.0 * gain / paid) if paid else None}
+            found.append({"instance": instance, "received_ns": int(row["touched_ns"]), **shown})
+    return found
 
 
 def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
