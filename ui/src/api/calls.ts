@@ -27,7 +27,7 @@ type Version = components["schemas"]["VersionShape"];
 
 const LIMIT = 100;
 
-// --- who asks ---------------------------------------------------------------------------------------------------------
+// --- who asks --------------------------------------------------------------------------------------------------------
 
 export async function setUp(code: string, name: string, password: string): Promise<void> {
   forget();
@@ -56,7 +56,7 @@ export async function changePassword(old: string, wanted: string): Promise<void>
   await must(api.POST("/api/v1/auth/password", { body: { old, new: wanted } }));
 }
 
-// --- what goes on -----------------------------------------------------------------------------------------------------
+// --- what goes on ----------------------------------------------------------------------------------------------------
 
 export async function allSessions(signal: AbortSignal): Promise<Session[]> {
   return (await must(api.GET("/api/v1/sessions", { params: { query: { limit: LIMIT } }, signal }))).items;
@@ -115,7 +115,7 @@ export async function oneSession(
   return { session, equity: status.equity };
 }
 
-// --- acts -------------------------------------------------------------------------------------------------------------
+// --- acts ------------------------------------------------------------------------------------------------------------
 
 /** A key makes a repeated click one act. */
 function once(key: string): { "Idempotency-Key": string } {
@@ -148,7 +148,7 @@ export async function acknowledge(id: string): Promise<void> {
   await must(api.POST("/api/v1/risk/events/{id}/ack", { params: { path: { id } } }));
 }
 
-// --- the rest ---------------------------------------------------------------------------------------------------------
+// --- the rest --------------------------------------------------------------------------------------------------------
 
 export function killState(signal: AbortSignal): Promise<KillSwitch> {
   return must(api.GET("/api/v1/risk/kill-switch", { signal }));
