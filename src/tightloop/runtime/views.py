@@ -146,9 +146,10 @@ def position(row: Row, mark: float | None) -> PositionView:
 def result_of(row: Row, unrealized: float | None = 0.0) -> float | None:
     """Return what a row of ``positions`` has earned: realised, unrealised and funding, less fees; None if unknown."""
     parts = (row["realized"], unrealized, row["funding"], row["fees"])
-    if any(part is None for part in parts):
+    known = [float(part) for part in parts if part is not None]
+    if len(known) < len(parts):
         return None
-    realized, open_result, funding, fees = (float(part) for part in parts)
+    realized, open_result, funding, fees = known
     return _known(realized + open_result + funding - fees)
 
 

@@ -15,6 +15,7 @@ tables has more rows.
 """
 
 import math
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,9 +38,10 @@ from tightloop.runtime.session.read_model.state_rows import StateRows
 PENDING_MAX = 2_048
 _FIELDS = EVENT.fields
 assert _FIELDS is not None, "an event has named fields"
-_WORDS = memoryview(bytes(EVENT.itemsize)).cast("q")
-_KIND, _PHASE, _INIT = (int(_FIELDS[name][1]) // 8 for name in ("kind", "phase", "ts_init_ns"))
-_BAR_CLOSED = int(EventKind.BAR_CLOSED)
+_KIND, _INSTRUMENT, _INIT = (int(_FIELDS[name][1]) // 8 for name in ("kind", "instrument", "ts_init_ns"))
+_PRICE, _QTY = int(_FIELDS["price"][1]), int(_FIELDS["qty"][1])
+_FLOAT = struct.Struct("<d")
+_BAR_CLOSED, _TRADE = int(EventKind.BAR_CLOSED), int(EventKind.TRADE)
 _MOVES = (int(RowKind.TRANSITION), int(RowKind.FILL))
 
 
@@ -101,6 +103,9 @@ class Replica:
             if self._made is not None:
                 if words[_INIT] >= self._look_ns:
                     yield from self._second(words[_INIT], record.seq)
+                if words[_KIND] == _TRADE:
+                    (price,), (qty,) = _FLOAT.unpack_from(event, _PRICE), _FLOAT.unpack_from(event, _QTY)
+                    self._made.take(words[_INSTRUMENT], price, qty, words[_INIT])
             elif words[_KIND] == _BAR_CLOSED:
                 yield from self._closed(record, event)
                 return
@@ -128,9 +133,6 @@ class Replica:
             raise self._failure
         if not pending:
             return
-        if self._made is not None:
-            facts = b"".join(event for record, event in pending if record.kind == RecordKind.FACT)
-            self._made.take(np.frombuffer(facts, EVENT))
         self.repetition.run(pending)
         if self.repetition.account is not None:
             self.repetition.account.commands.clear()
