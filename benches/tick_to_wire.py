@@ -27,7 +27,7 @@ from aiohttp import web
 from tightloop.adapters.venues._shared.calls import Hosts
 from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
-from tightloop.app.runs.live.run import loop_factory
+from tightloop.app.runs.live.machine import loop_factory
 from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults

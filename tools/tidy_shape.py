@@ -28,7 +28,7 @@ COMMANDS = f"src/{PACKAGE}/app/cli/"
 LOOPS = f"src/{PACKAGE}/core/replay/"
 
 # Folders of tests below those of a package, about many of its modules at once.
-THEMES = ("windows",)
+THEMES = ("windows", "gates")
 
 # Modules that are whole and tested before anything calls them; what will call them. One that is called leaves the list.
 AWAITED: dict[str, str] = {}

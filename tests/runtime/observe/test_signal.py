@@ -13,11 +13,12 @@ from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
+from tightloop.model.signal.branches import tree_of, walk
 from tightloop.model.signal.conditions import Condition, conditions_of
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
 from tightloop.runtime.backtest.one_by_one.loop import Loop
-from tightloop.runtime.observe.signal import tree_of, walk, watch
+from tightloop.runtime.observe.signal import watch
 from tightloop.runtime.results.recorder import Recorder
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2

@@ -48,6 +48,12 @@ def repeated_fill(inner, turn, order, attempt, report):
     inner(turn, order, attempt, replace(report, cum_qty=float("nan")))
 
 
+def implied_again(inner, turn, order, attempt, report):
+    """A trade that was booked by the venue's average is booked once more when the venue tells of it."""
+    attempt.guessed_qty = attempt.guessed_fee = 0.0
+    inner(turn, order, attempt, report)
+
+
 def skip_tail(inner, self, records):
     """After a snapshot, the last records are not read."""
     found = list(records)
@@ -177,6 +183,7 @@ MUTATIONS = {
     "drop the epoch from ids": [(ids.ClientId, "text", no_epoch)],
     "send again what has no answer": [(submits, "become_unknown", resend)],
     "apply a repeated fill": [(fills, "take", repeated_fill)],
+    "book a trade that was implied already": [(fills, "take", implied_again)],
     "skip the tail at recovery": [(Repetition, "run", skip_tail)],
     "release the reservation of an unknown order": [(submits, "become_unknown", release_unknown)],
     "forget the ASK record": [(driver.Journal, "append", no_ask)],
@@ -203,6 +210,10 @@ MUTATIONS = {
     "forget resting orders at a restart": [(machine, "restart", ended_forgotten)],
     "cancel nothing that the venue has and the journal lost": [(reconcile_orders, "_take_lost", nothing)],
 }  # fmt: skip
+
+
+FOUND_AT = {}
+"""Seeds that find broken promises which most seeds do not: looked at first."""
 
 
 def replaced(owner, name, replacement):

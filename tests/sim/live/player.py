@@ -12,7 +12,7 @@ import gc
 import os
 import random
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 from tests.runtime.session.simulated_disk import SimulatedDisk, Stopped
@@ -38,7 +38,7 @@ from tightloop.runtime.session.driver.operator import OperatorRequest
 from tightloop.runtime.session.journal.layout import JournalFull, SegmentSizes
 
 QUIET_S = 60.0
-END_S = 30.0
+END_S = 60.0  # a breaker that is open tries again each 30 s
 LOOK_S = 0.25
 AGAIN_S = 2.0
 TROUBLE_S = 8.0
@@ -82,6 +82,7 @@ class Player:
         self.twin.accepts_repeat = self._accepts_repeat
         self.world = World(self.server, Faults(scenario.seed), start_ns=market.start_ns)
         self.world.late_answer_s = self._late_answer_s
+        self._options = replace(OPTIONS, is_power_safe=scenario.is_power_safe)
         self.disks = []
         self.home = SimulatedHome(self._make_disk)
         self.life = self.machine = None
@@ -90,7 +91,8 @@ class Player:
         self.waited_until_s = 0.0
         self.entries_off_s, self.is_paused = None, False
         self.second, self.had_second = None, False
-        self.is_broken = self.was_broken = self.had_power_loss = False
+        self.is_broken = self.was_broken = False
+        self.power_loss_count = 0
         self.ended = None
         self.watch = Watch(self)
 
@@ -139,10 +141,10 @@ class Player:
         if self.lives and self.draw.random() < 0.15 and self.quiet_from_s is None and len(self.lives) > 1:
             life.dies_at = self.draw.randint(1, 150)  # in recovery, too
         machine = self.machine = SimulatedMachine(life, self.home, self._segments())
-        life.transport.on_send = self._on_send
+        life.transport.on_send, life.transport.on_answer = self._on_send, self.watch.on_answer
         names, wait_s = (self.scenario.strategy,), 0.0
         try:
-            over = life.run(lambda _: live.life(names, OPTIONS, self._say, nothing, machine), limit_s=400.0)
+            over = life.run(lambda _: live.life(names, self._options, self._say, nothing, machine), limit_s=400.0)
         except VenueUnreachable as error:
             self._say(f"gave up: {error}")
             self.errors.append(str(error))
@@ -203,7 +205,7 @@ class Player:
             else:
                 disk.kill()
         if self._loses_power:
-            self.had_power_loss = True
+            self.power_loss_count += 1
         self._loses_power = False
 
     _loses_power = _dies_after_order = False
@@ -286,7 +288,7 @@ class Player:
         machine = SimulatedMachine(self.life, home, self._segments())
         life, machine.transport = self.life, SimulatedTransport(self.world, lambda: life.is_dead)
         names = (self.scenario.strategy,)
-        run = live.life(names, OPTIONS, lambda text: self._say(f"second: {text}"), nothing, machine)
+        run = live.life(names, self._options, lambda text: self._say(f"second: {text}"), nothing, machine)
         self.second, self.second_machine = life.loop.create_task(run, name="second engine"), machine
         self.second.add_done_callback(lambda task: None if task.cancelled() else task.exception())
         self.had_second = True
@@ -380,6 +382,8 @@ class Player:
             self.is_broken = True  # a process follows a clock that was set by 0.5 ms a second
         self._repair()
         self.home.release("all")
+        for disk in self.disks:
+            disk.stop_at = None
         for what in ("rearm", "resume"):
             self._act(what)
         self.quiet_from_s = self.world.now_s

@@ -429,9 +429,9 @@ def _frame(event: Any) -> Records:
 
 _CAPABILITIES = Capabilities(
     can_amend_limits=True, can_amend_stops=False, has_oco=False, conditional_ids=True, expiry_min_s=EXPIRY_MIN_S,
-    client_id_max=36, receive_window_ms=RECEIVE_WINDOW_MS, is_window_proven=True,
-    symbols_per_socket=STREAMS_PER_SOCKET, socket_age_max_s=86_400, reports_key_renewal_s=1_800,
-    limits=(md.VenueLimit(False, 2_400, 60), md.VenueLimit(True, 300, 10), md.VenueLimit(True, 1_200, 60)),
+    client_id_max=36, receive_window_ms=RECEIVE_WINDOW_MS, is_window_proven=True, reports_key_renewal_s=1_800,
+    symbols_per_socket=STREAMS_PER_SOCKET, socket_age_max_s=86_400, limits=(md.VenueLimit(True, 300, 10),
+        md.VenueLimit(True, 1_200, 60), md.VenueLimit(False, 2_400, 60, "x-mbx-used-weight-1m")),
 )  # fmt: skip
 _STREAMS: Mapping[str, Mapping[md.PublicStream, str]] = {
     "public": {md.PublicStream.TRADES: "@trade", md.PublicStream.QUOTES: "@bookTicker",

@@ -4,7 +4,6 @@ The composition root of these runs: it names the concrete catalog, feeds and dri
 ``app/runs/carry.py``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +15,8 @@ from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.runs.driving import Driven, drive
 from tightloop.app.runs.job import Job
 from tightloop.app.runs.run import Run
+from tightloop.app.runs.strategies import strategy_names, texts_of
 from tightloop.model.errors import StrategyError
-from tightloop.model.files.gathered import Gathering
-from tightloop.model.files.overrides import with_settings
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.model.signal.read import Strategy
 from tightloop.runtime.backtest import bars as array_driver
@@ -58,27 +56,6 @@ class SignalRun(Run):
     def texts(self) -> dict[str, bytes]:
         """Return the strategy files with the run's options written into them, and the code of strategies in Python."""
         return texts_of(self.strategies)
-
-
-def texts_of(strategies: Sequence[Strategy]) -> dict[str, bytes]:
-    """Return strategy files with the options written into them and every file they name, by name in one folder."""
-    contents: dict[str, bytes] = {}
-    for strategy in strategies:
-        if strategy.code is not None:
-            contents[strategy.code.file] = strategy.code.source
-    gathering = Gathering(contents)
-    for name, strategy in zip(strategy_names(strategies), strategies, strict=True):
-        gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
-    for file in contents:
-        gathering.add_code(file)
-    return gathering.found
-
-
-def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
-    """Return the names of the strategy files in a run's folder, in the order of the run."""
-    if len(strategies) == 1:
-        return ["strategy.yaml"]
-    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]
 
 
 @dataclass(slots=True)

@@ -118,3 +118,26 @@ def test_a_probe_that_is_answered_late_closes_the_lane_too() -> None:
     session.sleep(1.0)
     session.reply(probe.ask, (ServerTime(session.now_ns),))
     assert isinstance(session.asks[-1].request, SubmitOrder)
+
+
+def test_a_question_that_was_one_too_many_holds_entries_and_no_exit() -> None:
+    session = holding()
+    session.take(session.desk.on_limited(session.now_ns + 7 * SECOND_NS, session.now_ns))
+    session.command(exit_at_market(65_537, session.now_ns))
+    session.command(submit(65_538, session.now_ns))
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT]
+    session.sleep(6.9, delivers=True)
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT]
+    session.sleep(0.2)
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT, Lane.ENTRY]
+
+
+def test_a_next_life_holds_entries_for_as_long_as_the_venue_has_said() -> None:
+    session = Session()
+    session.take(session.desk.on_limited(session.now_ns + 7 * SECOND_NS, session.now_ns))
+    session.take(session.desk.on_restart(2, session.now_ns))
+    session.command(submit(65_538, session.now_ns))
+    session.sleep(6.9)
+    assert _left(session) == []
+    session.sleep(0.2)
+    assert len(_left(session)) == 1

@@ -11,12 +11,22 @@ from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.app.runs.live import files
 from tightloop.core.domain.enums import EventKind, SessionControl
 from tightloop.model.errors import TightloopError
-from tightloop.runtime.session.account.answers import control_event
+from tightloop.runtime.session import told
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import Session, state_hash
-from tightloop.runtime.session.journal import Journal, JournalCorrupt, RecordKind, SegmentSizes, check, records
+from tightloop.runtime.session.journal import (
+    FaultKind,
+    Journal,
+    JournalCorrupt,
+    RecordKind,
+    SegmentSizes,
+    check,
+    records,
+    whole_events,
+)
 from tightloop.runtime.session.journal import snapshots as kept
-from tightloop.runtime.session.journal.reducing import base_record, old_segments, reduce_segments, reduced_records
+from tightloop.runtime.session.journal.reduced_segments import reduced_events
+from tightloop.runtime.session.journal.reducing import base_record, old_segments, reduce_segments
 from tightloop.runtime.session.market.intake import Intake
 
 SIZES = SegmentSizes(first=32_768, last=32_768, reserve=4_096)
@@ -75,7 +85,7 @@ def test_a_repetition_from_the_base_gives_the_same_hash(market, whole):
 def test_what_was_decided_and_executed_is_kept(whole):
     folder, _, _, counts = whole
     disk = LocalDisk(folder)
-    gone = Counter(kind for _, kind, _ in reduced_records(disk, files.JOURNAL))
+    gone = Counter(record.kind for record, _ in reduced_events(disk, files.JOURNAL))
     left = Counter(record.kind for record in records(disk, files.JOURNAL))
     for kind in (RecordKind.ROWS, RecordKind.EPOCH, RecordKind.TICKED):
         assert gone[kind] + left[kind] == counts[kind]
@@ -88,12 +98,12 @@ def test_facts_that_are_not_of_the_market_stay(market, tmp_path):
     journal = Journal.create(disk, files.JOURNAL, "one", 1, sizes=SIZES)
     session = Session(plan_of(market[0]), journal, Intake(world.clock), world.clock)
     run(session, world, 370)
-    session.intake.put_event(control_event(SessionControl.PAUSED))
+    session.intake.put_event(told.control(SessionControl.PAUSED))
     while journal.segment < 3:
         run(session, world, 37)
     name = kept.save(disk, files.BASES, snapshots.snapshot_of(session, "one", journal.seq, "0"), 9)
     reduce(disk, journal, name, journal.seq)
-    facts = [payload for _, kind, payload in reduced_records(disk, files.JOURNAL) if kind == RecordKind.FACT]
+    facts = [event for record, event in reduced_events(disk, files.JOURNAL) if record.kind == RecordKind.FACT]
     assert [int.from_bytes(fact[:8], "little") for fact in facts] == [int(EventKind.SESSION_CONTROL)]
     journal.close()
 
@@ -142,3 +152,41 @@ def test_a_base_that_is_not_the_one_that_was_written_is_refused(fault, market, w
         kept.save(LocalDisk(folder), files.BASES, kept.Snapshot(found.session, found.seq, parts, found.layouts), 1_000)
     with pytest.raises((JournalCorrupt, TightloopError), match="base snapshot"):
         repeated(market, folder)
+
+
+def test_who_reads_all_of_a_journal_reads_what_was_reduced_first(whole):
+    folder, before, _, counts = whole
+    found = list(whole_events(LocalDisk(folder), files.JOURNAL))
+    seqs = [record.seq for record, _ in found]
+    assert seqs == sorted(set(seqs))
+    assert seqs[0] == 0
+    kept_kinds = Counter(record.kind for record, _ in found if record.kind != RecordKind.FACT)
+    assert kept_kinds == {**{k: n for k, n in counts.items() if k != RecordKind.FACT}, RecordKind.SNAPSHOT: 1}
+    rows = {r.seq: r.payload for r, _ in whole_events(LocalDisk(before), files.JOURNAL) if r.kind == RecordKind.ROWS}
+    assert {record.seq: record.payload for record, _ in found if record.kind == RecordKind.ROWS} == rows
+    verdict = check(LocalDisk(folder), files.JOURNAL)
+    assert verdict.reduced_count + verdict.record_count == len(found)
+    assert verdict.epoch == 1
+
+
+@pytest.mark.parametrize("place", [0, 40, -1])
+def test_a_changed_byte_of_a_reduced_segment_is_found(place, whole, tmp_path):
+    folder = tmp_path / "one"
+    shutil.copytree(whole[0], folder)
+    file = folder / "journal/000002.tlr"
+    raw = bytearray(file.read_bytes())
+    raw[place] ^= 1
+    file.write_bytes(raw)
+    fault = check(LocalDisk(folder), files.JOURNAL).fault
+    assert fault.kind is FaultKind.CORRUPT
+    assert fault.file == "000002.tlr"
+    with pytest.raises(JournalCorrupt, match=r"000002\.tlr"):
+        list(whole_events(LocalDisk(folder), files.JOURNAL))
+
+
+def test_a_reduced_segment_under_another_number_is_found(whole, tmp_path):
+    folder = tmp_path / "one"
+    shutil.copytree(whole[0], folder)
+    shutil.copy(folder / "journal/000001.tlr", folder / "journal/000002.tlr")
+    fault = check(LocalDisk(folder), files.JOURNAL).fault
+    assert "000001.tlj" in fault.text

@@ -127,7 +127,7 @@ def kill(home: Path, scope: str, as_json: bool) -> None:
         found = runs.live.outside.kill(home, scope)
         _echo(found, as_json)
         if found["open"] or found["failed"]:
-            sys.exit(runs.live.outside.AT_RISK)
+            sys.exit(runs.live.options.AT_RISK)
 
 
 @session.command()

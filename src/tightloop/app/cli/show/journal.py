@@ -10,16 +10,16 @@ import numpy as np
 from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT
 from tightloop.ports.disk import Disk
-from tightloop.runtime.session.journal import JournalRecord, RecordKind, events
+from tightloop.runtime.session.journal import JournalRecord, RecordKind, whole_events
 
 RECORD_NAMES = {kind.value: kind.name for kind in RecordKind}
 KIND_NAMES = {kind.value: kind.name for kind in EventKind}
 
 
 def lines(disk: Disk, folder: str, from_seq: int, kinds: frozenset[int]) -> Iterator[str]:
-    """Yield a line for each record from ``from_seq`` on of these kinds (none: all). Raises as ``events`` does."""
-    for record, event in events(disk, folder, from_seq):
-        if not kinds or record.kind in kinds:
+    """Yield a line for each record from ``from_seq`` on of these kinds (none: all). Raises as ``whole_events`` does."""
+    for record, event in whole_events(disk, folder):
+        if record.seq >= from_seq and (not kinds or record.kind in kinds):
             yield json.dumps(_plain(record, event), allow_nan=False)
 
 

@@ -10,12 +10,25 @@ from typing import Any
 import numpy as np
 
 from tightloop.app.cli.console import table
-from tightloop.app.text.numbers import MISSING, Form, decimals_of, forms, known, moment, number, significant, span
+from tightloop.app.text.numbers import (
+    MISSING,
+    PERCENT,
+    PERCENT_SIGNED,
+    Form,
+    decimals_of,
+    forms,
+    known,
+    moment,
+    number,
+    significant,
+    span,
+)
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
 from tightloop.runtime.results.denials import meaning
 
 ROWS_SHOWN = 10
+RESULT = Form(2, signed=True)
 ENDED_BADLY = ("ERROR", "KILLED")
 Row = Mapping[str, Any]
 
@@ -163,8 +176,15 @@ class _Parts:
 
     def positions(self) -> list[list[str]]:
         """Return what is held."""
-        rows = [[row["symbol"], self._qty(row), self._price(row, "entry")] for row in self._view["positions"]]
-        return [["symbol", "qty", "entry"], *rows]
+        rows = [
+            [
+                row["symbol"], self._qty(row), self._price(row, "entry"), self._price(row, "mark"),
+                number(row["unrealized"], RESULT), number(row["unrealized_pct"], PERCENT_SIGNED),
+                self._price(row, "liquidation_price"), number(row["liquidation_distance_pct"], PERCENT),
+            ]
+            for row in self._view["positions"]
+        ]  # fmt: skip
+        return [["symbol", "qty", "entry", "mark", "result", "of it", "liquidation", "away"], *rows]
 
     def fills(self) -> list[list[str]]:
         """Return the last fills, the latest last."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
+from tightloop.app.runs import live
 from tightloop.app.runs.live import control, desks, files
-from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.watching.kills import check_scope
 from tightloop.app.runs.live.watching.pacing import Pace
 from tightloop.app.runs.live.watching.trades import line_of
@@ -21,6 +21,10 @@ from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
 
+KEPT = (
+    "what it holds stays at the venue with its stops and targets, which are not linked there: when one fills or you "
+    "close the position, cancel the others; its log names them"
+)
 AT_RISK = 5
 """Exit code: something is left with a position."""
 
@@ -97,6 +101,8 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
     """Ask a session; one without a process can be stopped. Raises InputError if it does not run, or refuses."""
     home = Home(root)
     about = home.read_session(session)
+    is_kept = about["mode"] == desks.KIND and request["what"] == "stop" and bool(request["keep"])
+    before = (control.ask(home.socket(about["id"]), {"what": control.SHOW}) if is_kept else None) or {"positions": []}
     found = control.ask(home.socket(about["id"]), request)
     if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
         if _holder(home, about) is None:
@@ -113,6 +119,8 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
         raise InputError.one("command line", None, "ID", f"{about['id']} does not run, it is {about['state']}", remedy)
     if "error" in found:
         raise InputError.one("command line", None, "", str(found["error"]), "`tightloop session --help` shows how")
+    if before["positions"]:
+        return {**found, "note": KEPT}
     return found
 
 
@@ -198,4 +206,4 @@ def export(root: Path, session: str, out: Path) -> dict[str, Any]:
     """Write what a session received as a catalog."""
     home = Home(root)
     about = home.read_session(session)
-    return write_catalog(home, about, out)
+    return live.export.write_catalog(home, about, out)

@@ -100,6 +100,10 @@ class AccountDriver:
         """Take what a comparison with the venue found."""
         self._give(InputKind.COMPARED, 0, compared.packed())
 
+    def limited(self, retry_after_s: float) -> None:
+        """Hold entries: the venue has refused a question about the account as one too many."""
+        self._give(InputKind.LIMITED, self.now_ns() + int(retry_after_s * 1e9), b"")
+
     def hold(self, instrument: int, ours: float, foreign: float) -> None:
         """Take the signed position on an instrument, if it is another than the desk knows."""
         known = self.fold.desk.state.holdings.get(instrument)

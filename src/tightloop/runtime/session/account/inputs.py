@@ -47,6 +47,7 @@ class InputKind(IntEnum):
     COMPARED = 11  # what a comparison with the venue found: a Compared, as JSON
     BEGUN = 12  # the epoch of the first life
     LISTED = 13  # instrument; its new rules: price increment, lot, multiplier
+    LIMITED = 14  # until when (ns UTC) the venue limits requests about the account
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,11 @@ def are_stops_confirmed(plan: Plan, desk: Desk) -> bool:
 
 def is_awaiting(desk: Desk) -> bool:
     """Return whether something is out whose outcome is not known yet, or a fill is missing."""
+    return bool(awaited_ids(desk))
+
+
+def awaited_ids(desk: Desk) -> list[str]:
+    """Return the client ids of what is out whose outcome is not known yet, or of which a fill is missing."""
     state = desk.state
     attempts = [one for order_id in state.open_ids for one in state.orders[order_id].attempts]
-    return any(one.wire in (Wire.SENT, Wire.UNKNOWN) or one.has_gap for one in attempts)
+    return [one.client_id for one in attempts if one.wire in (Wire.SENT, Wire.UNKNOWN) or one.has_gap]

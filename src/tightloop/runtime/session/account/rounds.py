@@ -19,6 +19,7 @@ from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import Compared
 from tightloop.runtime.session.account.ready import is_protected
 from tightloop.runtime.session.account.view import outside_of
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import VenueAnswer
 from tightloop.runtime.session.driver.view import View, number
 from tightloop.runtime.session.market.feed import VenueRefused
@@ -62,17 +63,23 @@ class Rounds:
     reported: list[ex.FillReport] = field(default_factory=list)
     """Fills of no order here that the private stream has told of, until they are booked."""
     is_first: bool = True
+    elders: set[str] = field(default_factory=set)
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
         since_ns = (self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS
         for symbol in self.symbols:
-            self.wanted += [ex.ListFills(symbol, since_ns), ex.ListOrders(symbol, since_ns)]
+            self._want(ex.ListFills(symbol, since_ns))
+            self._want(ex.ListOrders(symbol, since_ns))
         self.want_income()
 
     def want_income(self) -> None:
         """Ask with the next round for what moved the wallet, other than fills."""
-        self.wanted.append(ex.ListIncome((self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS))
+        self._want(ex.ListIncome((self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS))
+
+    def _want(self, request: ex.Request) -> None:
+        if request not in self.wanted:
+            self.wanted.append(request)
 
     def hold(self) -> None:
         """Tell the desk the positions of the books, ours and foreign; a correction may have changed them."""
@@ -91,6 +98,7 @@ class Rounds:
             self.is_new = False
             self.settle()
         fold = self.driver.fold
+        self._note_elders(theirs)
         self._forget_booked()
         theirs = replace(theirs, reported=tuple(self.reported))
         view = self._view()
@@ -111,6 +119,14 @@ class Rounds:
         self.hold()
         await self._carry_out(found.requests)
         return found.is_agreed
+
+    def _note_elders(self, theirs: VenueRound) -> None:
+        """Remember orders that sessions before this one left at the venue."""
+        session = self.driver.fold.desk.state.session
+        for report in theirs.orders:
+            name, made_ns = ids.decode(report.client_id), report.made_ns or report.ts_ns
+            if name is not None and name.session != session and made_ns < self.begun_ns:
+                self.elders.add(report.client_id)
 
     def _forget_booked(self) -> None:
         """Forget reported fills that are booked, that are old, or that are of other symbols."""
@@ -152,8 +168,7 @@ class Rounds:
         """Send cancels; evidence is asked for with the next round."""
         for request in requests:
             if isinstance(request, EVIDENCE):
-                if request not in self.wanted:
-                    self.wanted.append(request)
+                self._want(request)
                 continue
             try:
                 await self.ask(request)
@@ -201,6 +216,7 @@ class Rounds:
             has_foreign=self.had_foreign,
             life_ns=self.life_ns,
             is_first=self.is_first,
+            elders=frozenset(self.elders),
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:

@@ -2,8 +2,8 @@
 
 import math
 
-from tightloop.ports.execution import Report
-from tightloop.runtime.session.desk import machine, saving
+from tightloop.ports.execution import FillReport, Report
+from tightloop.runtime.session.desk import lanes, machine, saving
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
 from tightloop.runtime.session.desk.state import Prices, State, Style, Turn, Wire
@@ -107,6 +107,18 @@ class Desk:
         """Look orders up that the venue does not list as open."""
         self._at(now_ns)
         machine.take_doubts(self._turn, client_ids)
+        return self._settled()
+
+    def on_limited(self, until_ns: int, now_ns: int) -> Outputs:
+        """Hold entries until a time, because the venue has refused a question about the account as one too many."""
+        self._at(now_ns)
+        lanes.hold(self._turn.state, until_ns)
+        return self._settled()
+
+    def on_found(self, trades: tuple[FillReport, ...], now_ns: int) -> Outputs:
+        """Take trades that a comparison told the core of, as of no order here."""
+        self._at(now_ns)
+        machine.take_found(self._turn.state, trades)
         return self._settled()
 
     def on_restart(self, epoch: int, now_ns: int) -> Outputs:

@@ -2,7 +2,8 @@
 
 Four lanes, the most urgent first: exits and look-ups, cancels, entries, queries. A request leaves when
 
-- the venue has not told us to wait (Retry-After binds all lanes),
+- the venue has not told us to wait: the Retry-After of a request of the desk binds all lanes, that of a question which
+  the session asked beside the desk binds entries and questions, and exits and cancels go on,
 - the breaker of its lane is closed,
 - the budget of requests has room: the last fifth of it is kept for the exit lane.
 
@@ -55,7 +56,7 @@ def may_leave(turn: Turn, lane: Lane) -> bool:
     if lane_state.opened_ns:
         lane_state.is_wanted = True
         return False
-    if state.now_ns < lanes.paused_ns:
+    if state.now_ns < _paused_ns(lanes, lane):
         return False
     _refill(state)
     if lanes.tokens - 1.0 < _kept(state, lane) - 1e-9:
@@ -69,10 +70,20 @@ def free_ns(state: State, lane: Lane) -> int:
     lanes = state.lanes
     if lanes.lanes[lane].opened_ns:
         return NEVER_NS
-    if state.now_ns < lanes.paused_ns:
-        return lanes.paused_ns
+    if state.now_ns < _paused_ns(lanes, lane):
+        return _paused_ns(lanes, lane)
     missing = _kept(state, lane) + 1.0 - lanes.tokens
     return state.now_ns + max(1, math.ceil(missing / _rate(state) * SECOND_NS))
+
+
+def _paused_ns(lanes: Lanes, lane: Lane) -> int:
+    """Return until when the venue has told a lane to wait."""
+    return max(lanes.paused_ns, lanes.held_ns) if lane in (Lane.ENTRY, Lane.QUERY) else lanes.paused_ns
+
+
+def hold(state: State, until_ns: int) -> None:
+    """Hold entries and questions until a time: the venue limits the account, whoever asked."""
+    state.lanes.held_ns = max(state.lanes.held_ns, until_ns)
 
 
 def _kept(state: State, lane: Lane) -> float:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind
-from tightloop.ports.execution import Malformed, NotAuthorized, OrderReport, Report
+from tightloop.ports.execution import FillReport, Malformed, NotAuthorized, OrderReport, Report
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk import endings, fills, lanes, reports
 from tightloop.runtime.session.desk.ids import ClientId
@@ -34,6 +34,7 @@ from tightloop.runtime.session.desk.records import (
     VenueAnswer,
 )
 from tightloop.runtime.session.desk.state import (
+    FOUND_KEPT,
     Attempt,
     DeskOrder,
     Ending,
@@ -304,13 +305,18 @@ def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:
             look_ups.begin(turn, *found, 0)
 
 
+def take_found(state: State, trades: tuple[FillReport, ...]) -> None:
+    """Keep trades that a comparison told the core of as of no order here."""
+    state.found = [*state.found, *trades][-FOUND_KEPT:]
+
+
 def restart(turn: Turn, epoch: int) -> None:
     """Begin another life of the process: what was out is out of sight, and every outcome that is owed is unknown."""
     state = turn.state
     assert epoch > state.epoch, "each life has an epoch of its own"
     state.epoch = epoch
     state.asked.clear()
-    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes])
+    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes], held_ns=state.lanes.held_ns)
     for order in turn.opened():
         order.due_ns = 0
         for attempt in order.attempts:

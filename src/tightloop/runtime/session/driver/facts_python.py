@@ -191,8 +191,3 @@ class PythonFactDriver(FactDriver):
     def close(self) -> None:
         """Pass what is left; nothing was put off."""
         self._pass_rows()
-
-
-def fact_driver(plan: Plan, on_rows: TakeRows, *, has_venue: bool = True) -> FactDriver:
-    """Return the driver that a plan needs."""
-    return (PythonFactDriver if plan.has_code else FactDriver)(plan, on_rows, has_venue=has_venue)

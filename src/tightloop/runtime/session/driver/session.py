@@ -30,7 +30,7 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import TightloopError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.session.driver.facts_python import fact_driver
+from tightloop.runtime.session.driver.facts import fact_driver
 from tightloop.runtime.session.driver.recent import RecentRows, rows_in
 from tightloop.runtime.session.journal.batches import FactWriter
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
@@ -128,8 +128,6 @@ class Session:
     def take_batch(self) -> int:
         """Take the waiting facts, at most 256, and journal them with their rows; return how many."""
         intake = self.intake
-        if not len(intake):
-            return 0
         rows, _, first, count = batch = intake.batch()
         if count:
             try:

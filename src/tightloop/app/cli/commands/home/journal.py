@@ -122,7 +122,8 @@ def _show(verdict: JournalVerdict, arguments: str) -> None:
         moved = ", ".join(earlier.moved_to) or "nothing was left to move"
         click.echo(f"cut before: {earlier.file} at byte {earlier.offset}, {earlier.byte_count} bytes ({moved})")
     many = "" if verdict.segment_count == 1 else "s"
-    held = f"{verdict.record_count} records in {verdict.segment_count} segment{many}, epoch {verdict.epoch}"
+    reduced = f"{verdict.reduced_count} records without market facts and " if verdict.reduced_count else ""
+    held = f"{reduced}{verdict.record_count} records in {verdict.segment_count} segment{many}, epoch {verdict.epoch}"
     fault = verdict.fault
     if fault is None:
         click.echo(f"{click.style('sound', fg='green')}  {verdict.session}: {held}")
@@ -143,6 +144,7 @@ def _plain(verdict: JournalVerdict) -> dict[str, Any]:
         "is_sound": verdict.is_sound,
         "segments": verdict.segment_count,
         "records": verdict.record_count,
+        "reduced": verdict.reduced_count,
         "epoch": verdict.epoch,
         "fault": None if fault is None
         else {"kind": fault.kind.value, "file": fault.file, "offset": fault.offset, "text": fault.text},

@@ -7,10 +7,11 @@ from typing import Any
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import files
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.settings import read_settings
 from tightloop.core.domain.enums import RowKind
-from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.errors import Problem, TightloopError
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events
 
@@ -20,10 +21,10 @@ GAP_NS = 60 * 10**9
 _STAMP = 5 * 8
 
 
-def check(home: Home, prepared: Prepared, venue: str, override: str | None) -> None:
-    """Refuse strategies that have not run on paper as long as the criteria say. Raises InputError."""
+def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -> list[StartRefusal]:
+    """Return the refusal of strategies that have not run on paper as long as the criteria say. Raises InputError."""
     if override is not None:
-        return
+        return []
     wanted, ran_ns, trades, problems = read_settings(home).paper_criteria, 0, 0, list[str]()
     hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
     for about in home.sessions():
@@ -39,10 +40,11 @@ def check(home: Home, prepared: Prepared, venue: str, override: str | None) -> N
         problems.append(f"ran {ran_ns / DAY_NS:.4g} of {wanted.days:g} days on paper")
     if trades < wanted.trades:
         problems.append(f"closed {trades} of {wanted.trades} trades on paper")
-    if problems:
-        message = f"the same files at {venue}: {', '.join(problems)}"
-        remedy = "run `tightloop paper` longer, or say why not with --override-paper REASON"
-        raise InputError.one("paper criteria", None, "", message, remedy)
+    if not problems:
+        return []
+    message = f"the same files at {venue}: {', '.join(problems)}"
+    remedy = "run `tightloop paper` longer, or say why not with --override-paper REASON"
+    return [StartRefusal(Gravity.PAPER, Problem("paper criteria", None, "", message, remedy))]
 
 
 def _ran_ns(home: Home, about: Mapping[str, Any]) -> int:

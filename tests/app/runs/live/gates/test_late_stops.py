@@ -1,0 +1,51 @@
+"""A stop whose fill was booked before it was known to be the stop's: its own end comes late, and frees the symbol."""
+
+import asyncio
+
+import pytest
+from tests.app.runs.live.pushed import NEAR_STOP, has_stop, is_flat, least_held, written
+from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
+from tests.app.runs.live.trading import differences, keys
+
+LOOK_UPS = ("GET algoOrder", "GET order")
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch):
+    for name, value in keys().items():
+        if name.startswith("TIGHTLOOP_BINANCE"):
+            monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("is_told_of_fills", [False, True])
+@pytest.mark.parametrize("named", [0, 1])
+def test_after_a_comparison_has_booked_a_stop_s_fill_the_symbol_is_free_again(tmp_path, is_told_of_fills, named):
+    market = StillMarket()
+
+    async def enter(stage):
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+
+    async def script(stage):
+        server = stage.server
+        await stage.ready()
+        for _ in range(named):  # the twin names the order of a trigger in two ways, by turns
+            await enter(stage)
+            market.prices["BTCUSDT"] = 60_000.0
+            await stage.until(is_flat)
+        await enter(stage)
+        server.is_telling = is_told_of_fills
+        server.answers = dict.fromkeys(LOOK_UPS, UNKNOWN)
+        if is_told_of_fills:
+            server.is_left_out = lambda text: "ALGO_UPDATE" in text
+        market.prices["BTCUSDT"] = 60_000.0
+        await stage.until(lambda _: any("manual" in line for line in stage.said) or is_flat(stage.view()), 60.0)
+        await asyncio.sleep(30.0)
+        server.answers, server.is_telling, server.is_left_out = {}, True, lambda text: False
+        shown = await stage.until(is_flat, 60.0)
+        assert shown["foreign"] == []
+        assert differences(stage.truth(), stage.view()) == []
+        await enter(stage)
+        assert least_held(stage.truth()) == 0.0
+
+    Stage(written(tmp_path, *NEAR_STOP), market).play(script)
