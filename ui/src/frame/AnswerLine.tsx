@@ -30,6 +30,7 @@ function PositionAnswer({ position, asset }: { position: PositionView; asset: st
   const nowMs = useNow();
   const gain = useLive(position.session_id, `pnl:${String(position.instance)}`);
   const percent = useLive(position.session_id, `pnl_pct:${String(position.instance)}`);
+  const liquidation = useLive(position.session_id, `liquidation:${String(position.instance)}`);
   const isStale = gain.value === null || freshness(gain.atMs, gain.cadenceMs, nowMs) === "stale";
   const shown = places(gain.value, 2);
   useEffect(() => {
@@ -52,6 +53,9 @@ function PositionAnswer({ position, asset }: { position: PositionView; asset: st
       <span className={position.stop === null ? "loss" : ""}>
         {position.stop === null ? t("answer.no_stop") : t("answer.stop", { price: figure(position.stop) })}
       </span>
+      {liquidation.value === null ? null : (
+        <span>{t("answer.liquidation", { percent: figure(places(liquidation.value, 1)) })}</span>
+      )}
       <span>{becauseOf(position)}</span>
     </>
   );

@@ -23,10 +23,12 @@ def test_a_mark_is_as_old_as_when_it_was_received_and_what_is_not_held_has_no_ga
 
 
 def test_the_gain_of_what_is_held_is_as_old_as_its_mark():
-    gain = {"instance": 1, "received_ns": RECEIVED_NS, "unrealized": -0.25, "unrealized_pct": None}
+    gain = {"instance": 1, "received_ns": RECEIVED_NS, "unrealized": -0.25}
+    gain |= {"unrealized_pct": None, "liquidation_distance_pct": 41.25}
     values = found(2.5, gain)
     assert values["pnl:1"] == ("-0.25", "4000")
     assert values["pnl_pct:1"] == (None, "4000")
+    assert values["liquidation:1"] == ("41.25", "4000")
 
 
 def test_a_mark_that_is_not_known_is_null():

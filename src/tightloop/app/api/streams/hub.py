@@ -267,6 +267,7 @@ def live_values(view: Mapping[str, Any], said_ns: int) -> list[ValueEntry]:
         number, received_ns = gain["instance"], gain["received_ns"]
         found.append((f"pnl:{number}", gain["unrealized"], received_ns))
         found.append((f"pnl_pct:{number}", gain["unrealized_pct"], received_ns))
+        found.append((f"liquidation:{number}", gain["liquidation_distance_pct"], received_ns))
     return [
         ValueEntry(key=key, value=decimal_text(value), ts_ns=str(ts_ns), cadence_ms=CADENCE_MS)
         for key, value, ts_ns in found

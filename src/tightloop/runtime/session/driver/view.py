@@ -131,16 +131,21 @@ def _marks(state: Record, names: list[str]) -> list[View]:
 
 
 def _gains(state: Record, sizes: list[float]) -> list[View]:
-    """Return the open P&L of each instance that holds something: in money, and in % of what was paid for it."""
+    """Return what each instance that holds something has gained: in money, and in % of what was paid for it; and how far
+    its liquidation is from the mark, in %."""
     found = []
     for instance, position in enumerate(state["positions"][: int(state["instance_count"])]):
-        qty, entry = float(position["qty"]), float(position["entry_price"])
-        if qty != 0.0:
+        if (held := float(position["qty"])) != 0.0:
             at = int(state["instances"][instance]["instrument"])
             row = state["instruments"][at]
-            gain, paid = qty * sizes[at] * (float(row["mark"]) - entry), abs(qty) * sizes[at] * entry
-            shown = {"unrealized": number(gain), "unrealized_pct": number(100.0 * gain / paid) if paid else None}
-            found.append({"instance": instance, "received_ns": int(row["touched_ns"]), **shown})
+            qty, entry, mark = held * sizes[at], number(position["entry_price"]), number(row["mark"])
+            gain = views.unrealized_of(qty, entry, mark)
+            paid = None if entry is None else abs(qty) * entry
+            found.append({
+                "instance": instance, "received_ns": int(row["touched_ns"]), "unrealized": gain,
+                "unrealized_pct": 100.0 * gain / paid if paid and gain is not None else None,
+                "liquidation_distance_pct": views.distance_pct(number(position["liquidation_price"]), mark),
+            })  # fmt: skip
     return found
 
 
