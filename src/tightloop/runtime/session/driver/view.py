@@ -131,8 +131,10 @@ def _marks(state: Record, names: list[str]) -> list[View]:
 
 
 def _gains(state: Record, sizes: list[float]) -> list[View]:
-    """Return what each instance that holds something has gained: in money, and in % of what was paid for it; and how far
-    its liquidation is from the mark, in %."""
+    """Return the open P&L of each instance that holds something, in money and in % of what was paid for it.
+
+    ``liquidation_distance_pct``: from the mark.
+    """
     found = []
     for instance, position in enumerate(state["positions"][: int(state["instance_count"])]):
         if (held := float(position["qty"])) != 0.0:
@@ -143,7 +145,7 @@ def _gains(state: Record, sizes: list[float]) -> list[View]:
             paid = None if entry is None else abs(qty) * entry
             found.append({
                 "instance": instance, "received_ns": int(row["touched_ns"]), "unrealized": gain,
-                "unrealized_pct": 100.0 * gain / paid if paid and gain is not None else None,
+                "unrealized_pct": views.share_pct(gain, paid),
                 "liquidation_distance_pct": views.distance_pct(number(position["liquidation_price"]), mark),
             })  # fmt: skip
     return found
