@@ -8,7 +8,7 @@ import { Time } from "../parts/Since.tsx";
 import { Empty, Show } from "../parts/States.tsx";
 import { Table, type Column } from "../parts/Table.tsx";
 import { Quote, Word } from "../parts/Word.tsx";
-import { figure } from "../parts/figures.ts";
+import { figure, short } from "../parts/figures.ts";
 import { t } from "../text/text.ts";
 
 const EVERY_MS = 10_000;
@@ -22,8 +22,8 @@ const FILL_COLUMNS: readonly Column<Fill>[] = [
   { title: "col.role", cell: (fill) => <Word of="role" word={fill.role ?? ""} /> },
   { title: "col.qty", isNumber: true, cell: (fill) => figure(fill.qty) },
   { title: "col.price", isNumber: true, cell: (fill) => figure(fill.price) },
-  { title: "col.fee", isNumber: true, cell: (fill) => `${figure(fill.fee)} ${fill.fee_asset ?? ""}` },
-  { title: "col.slippage", isNumber: true, isDesk: true, cell: (fill) => figure(fill.slippage) },
+  { title: "col.fee", isNumber: true, cell: (fill) => `${short(fill.fee)} ${fill.fee_asset ?? ""}` },
+  { title: "col.slippage", isNumber: true, isDesk: true, cell: (fill) => short(fill.slippage) },
   { title: "col.liquidity", isDesk: true, cell: (fill) => <Word of="liquidity" word={fill.liquidity ?? ""} /> },
   { title: "col.origin", isDesk: true, cell: (fill) => <Word of="origin" word={fill.origin ?? ""} /> },
 ];
