@@ -68,7 +68,7 @@ function weightiest(world: World): PositionView | undefined {
 }
 
 /** Whether there is a position, and why, in one line of text on every page. */
-export function AnswerLine({ world, isLost }: { world: World; isLost: boolean }) {
+export function AnswerLine({ world, isLost, isStopped }: { world: World; isLost: boolean; isStopped: boolean }) {
   const position = weightiest(world);
   const unknown = world.orders.filter((order) => order.unknown_since_ts !== null).length;
   const entering = world.orders.filter((order) => order.role === "entry" && order.unknown_since_ts === null).length;
@@ -87,6 +87,7 @@ export function AnswerLine({ world, isLost }: { world: World; isLost: boolean })
       {position === undefined && signals[0] !== undefined ? (
         <span>{t("answer.signal", { coin: coin(signals[0].row.instrument) })}</span>
       ) : null}
+      {isStopped ? <span className="loss">{t("answer.stopped")}</span> : null}
       {silent > 0 ? <span className="loss">{counted("answer.silent", silent)}</span> : null}
       {position === undefined ? (
         <span className="quiet">

@@ -1,10 +1,11 @@
 import { Button } from "@mantine/core";
 import { lazy, Suspense, useCallback, useState, useSyncExternalStore } from "react";
 import { Link as Anchor, Route, Switch, useLocation } from "wouter";
-import type { User } from "../api/calls.ts";
+import { killState, type User } from "../api/calls.ts";
 import { socket } from "../api/socket.ts";
 import { useNow } from "../live/clock.ts";
 import { useDisplay } from "../live/display.ts";
+import { useResource } from "../live/resource.ts";
 import { useReadWorld, WorldContext, type World } from "../live/world.ts";
 import { Now } from "../pages/Now.tsx";
 import { Skeleton } from "../parts/States.tsx";
@@ -36,6 +37,9 @@ const PAGES: readonly (readonly [string, Key, string])[] = [
   ["/system", "page.system", "y"],
   ["/settings", "page.settings", ","],
 ];
+
+const RISK = ["risk"];
+const KILL_EVERY_MS = 5000;
 
 function useLink() {
   return useSyncExternalStore(
@@ -105,6 +109,8 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
   const link = useLink();
   const { isCompact } = useDisplay();
   const isLost = link === "lost";
+  const kill = useResource(killState, RISK, KILL_EVERY_MS).state;
+  const isStopped = kill.kind === "ready" && (kill.value.engaged.length > 0 || !kill.value.is_readable);
   useKeyboard(go);
   useAct(
     "emergency",
@@ -130,7 +136,7 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
           {world === null ? (
             <div className="answer">{t("answer.not_known")}</div>
           ) : (
-            <AnswerLine world={world} isLost={isLost} />
+            <AnswerLine world={world} isLost={isLost} isStopped={isStopped} />
           )}
           <SpokenAnswer world={world} isLost={isLost} />
           <LinkState isLost={isLost} />

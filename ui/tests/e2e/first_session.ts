@@ -169,6 +169,7 @@ try {
   await page.getByText("Entries are stopped for", { exact: false }).waitFor();
   await page.goto(`${address}/`);
   await until(page, "no position after the emergency stop", async () => (await answer()).startsWith("No position"));
+  await until(page, "the stop in the answer", async () => (await answer()).includes("entries stopped"));
   violations.push(...(await axe(page, "now, stopped")));
   await picture(page, pictures, "now-stopped-dark");
 
