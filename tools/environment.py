@@ -25,9 +25,9 @@ from running import WINDOWS, Failure, Steps
 SUPPORTED = ("3.11", "3.12", "3.13")
 RUN = ("runtime", "build")
 COMPILE = (*RUN, "compile")
-ALL = (*COMPILE, "test", "lint")
+ALL = (*COMPILE, "web", "test", "lint")
 NIGHT = (*ALL, "fuzz")
-DOWNLOAD_MB = {"runtime": 130, "build": 1, "compile": 64, "test": 8, "lint": 26, "fuzz": 35}
+DOWNLOAD_MB = {"runtime": 130, "build": 1, "compile": 64, "web": 6, "test": 8, "lint": 26, "fuzz": 35}
 """Sizes of the wheels on Linux, about; they differ by platform."""
 INSTALLER = "installer"
 PIP_OPTIONS = ("--disable-pip-version-check", "--no-warn-script-location")

@@ -25,6 +25,7 @@ VIOLATIONS = {
     "ccxt only in adapters.venues": ("adapters/data/files.py", "import ccxt"),
     "web3 only in adapters.chains": ("adapters/venues/one.py", "import web3"),
     "fastapi only in app.api": ("app/cli/main.py", "import fastapi"),
+    "The API asks and starts engines": ("app/api/server.py", "import tightloop.core.step"),
     "Clients of language models": ("app/cli/main.py", "import openai"),
     "Tables and files": ("runtime/backtest/one_by_one/loop.py", "import polars"),
     "The core knows numpy, numba and plain Python": ("core/step.py", "import logging"),

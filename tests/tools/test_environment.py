@@ -19,6 +19,9 @@ colorama==1 ; sys_platform == "win32"
 # compile: what makes machine code
 numba==1
 
+# web: what serves
+fastapi==1
+
 # test
 pytest==1
 
@@ -39,7 +42,7 @@ FETCH = "fetching uv, which installs packages"
 INSTALL = "installing tightloop"
 BYTES = "compiling packages to byte code"
 RUN = f"installing packages, about {130 + 1} MB (runtime, build)"
-WHOLE = f"installing packages, about {130 + 1 + 64 + 8 + 26} MB (runtime, build, compile, test, lint)"
+WHOLE = f"installing packages, about {130 + 1 + 64 + 6 + 8 + 26} MB (runtime, build, compile, web, test, lint)"
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     made = SimpleNamespace(folder=tmp_path, failing=set(), commands=[], steps=[], variables=[], behind=[])
 
-    def run_quietly(name, command, variables=None):
+    def run_quietly(name, command, variables=None, folder=None):
         made.commands.append(command)
         made.variables.append(variables)
         if made.failing.intersection(command) or made.failing.intersection(Path(part).stem for part in command):
@@ -99,14 +102,14 @@ def test_the_lock_is_read_by_section(project):
 
 def test_the_lock_of_the_repository_has_every_section():
     pins = environment.pinned()
-    assert set(pins) == {*environment.NIGHT, "installer"}
+    assert set(pins) == {*environment.NIGHT, "installer", "pages"}
     assert set(environment.DOWNLOAD_MB) == set(environment.NIGHT)
     assert {line.partition("==")[0] for line in pins["compile"]} == {"llvmlite", "numba"}
 
 
 def test_the_first_set_up_makes_everything_and_the_second_nothing(project):
     assert steps_of(project) == [MAKE, FETCH, WHOLE, INSTALL, BYTES]
-    assert len(installed(project)) == 6
+    assert len(installed(project)) == 7
     assert steps_of(project) == []
     assert project.commands == [], "nothing is asked from the network"
 
@@ -182,7 +185,7 @@ def test_another_python_or_a_broken_environment_is_replaced(project):
 def test_a_set_up_that_was_interrupted_is_done_again(project, monkeypatch, at):
     run_quietly = running.run_quietly
 
-    def interrupted(name, command, variables=None):
+    def interrupted(name, command, variables=None, folder=None):
         if at in name:
             raise KeyboardInterrupt
         return run_quietly(name, command, variables)

@@ -45,6 +45,8 @@ def view(plan: Plan, recent: RecentRows) -> View:
         "orders": _orders(state, symbols, sizes),
         "fills": _fills(recent, symbols, sizes),
         "positions": _positions(state, symbols, sizes),
+        "marks": _marks(state, names),
+        "gains": _gains(state, sizes),
         "funding": _funding(recent, symbols),
         "instances": _instances(plan, state, names),
         "refused": _refused(plan, recent, symbols, sizes),
@@ -116,6 +118,36 @@ def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[Vi
                 "cushion_pct": views.cushion_pct(qty, entry, mark, number(rows[0]["margin"]), liquidation),
             }
         )  # fmt: skip
+    return found
+
+
+def _marks(state: Record, names: list[str]) -> list[View]:
+    """Return the mark of each instrument, and when it was received."""
+    marks = state["instruments"][: len(names)]
+    return [
+        {"instrument": name, "mark": number(row["mark"]), "received_ns": int(row["touched_ns"])}
+        for name, row in zip(names, marks, strict=True)
+    ]
+
+
+def _gains(state: Record, sizes: list[float]) -> list[View]:
+    """Return the open P&L of each instance that holds something, in money and in % of what was paid for it.
+
+    ``liquidation_distance_pct``: from the mark.
+    """
+    found = []
+    for instance, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        if (held := float(position["qty"])) != 0.0:
+            at = int(state["instances"][instance]["instrument"])
+            row = state["instruments"][at]
+            qty, entry, mark = held * sizes[at], number(position["entry_price"]), number(row["mark"])
+            gain = views.unrealized_of(qty, entry, mark)
+            paid = None if entry is None else abs(qty) * entry
+            found.append({
+                "instance": instance, "received_ns": int(row["touched_ns"]), "unrealized": gain,
+                "unrealized_pct": views.share_pct(gain, paid),
+                "liquidation_distance_pct": views.distance_pct(number(position["liquidation_price"]), mark),
+            })  # fmt: skip
     return found
 
 
