@@ -98,6 +98,19 @@ def test_what_the_venue_says_is_used_is_not_asked_for_again():
     assert used > 1_900
 
 
+def test_questions_go_at_once_when_the_venue_begins_to_count_anew():
+    budget = Budget([VenueLimit(False, 2_400, 60, "x-used")], 0)
+    budget.learn({"x-used": "2300"}, 0)
+    assert budget.wait_s(call(weight=40), 0) > 10.0
+    budget.learn({"x-used": "5"}, SECOND_NS)
+    used = 5
+    while budget.wait_s(call(weight=40), SECOND_NS) == 0.0:
+        budget.take(call(weight=40), SECOND_NS)
+        used += 40
+        budget.learn({"x-used": str(used)}, SECOND_NS)
+    assert 600 < used < 1_200, "what comes back in this minute may be used as well"
+
+
 @pytest.mark.parametrize("headers", [{}, {"x-used": ""}, {"x-used": "many"}, {"x-used": "-1"}, {"other": "2399"}])
 def test_an_answer_that_does_not_say_how_much_is_used_changes_nothing(headers):
     budget = Budget([VenueLimit(False, 2_400, 60, "x-used"), VenueLimit(True, 300, 10)], 0)

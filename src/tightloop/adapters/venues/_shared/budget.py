@@ -42,11 +42,12 @@ class _Bucket:
         self.filled_ns = max(self.filled_ns, now_ns)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Keep no more than what an answer says is left."""
+        """Have no more than what an answer says is left, and no less than what is, whatever refills it meanwhile."""
         used = headers.get(self.limit.header, "")
         if used.isdecimal():
             count = self.limit.count
-            self.tokens = min(self.tokens, count * (1.0 - ON_THEIR_WAY) - min(int(used[:DIGITS_MAX]), count))
+            left = count * (1.0 - ON_THEIR_WAY) - min(int(used[:DIGITS_MAX]), count)
+            self.tokens = min(max(self.tokens, left - self.size), left)
 
     def wait_ns(self, call: HttpCall) -> float:
         """Return ns until the call may go: the bucket is never below what its lane has to leave."""
