@@ -106,7 +106,7 @@ class SessionRun:
         self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
-        self._are_entries_over = self._has_failed = self._is_out_of_room = False
+        self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
@@ -120,8 +120,6 @@ class SessionRun:
                 self._home.write_log(self._about["id"], f"{iso(self._clock.now_ns())} {text}")
 
     def _become(self, state: SessionState) -> None:
-        if state is self.state is SessionState.STOPPING:
-            return
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
@@ -148,14 +146,9 @@ class SessionRun:
         if killed is None:
             assert rules is not None, "a new session has asked for them"
             self._about = files.about_new(
-                self._prepared,
-                self._venue,
-                rules,
-                seed=self._options.seed,
-                now_ns=now_ns,
-                url=self._options.url,
+                self._prepared, self._venue, rules, seed=self._options.seed, now_ns=now_ns, url=self._options.url,
                 instruments=self._options.instruments,
-            )
+            )  # fmt: skip
             self._about |= self._stated()
             self._about["id"] = self._home.make_session(self._about, self._prepared.texts)
         else:
@@ -356,7 +349,8 @@ class SessionRun:
             raise self._error
         if self._is_abandoned and not self._is_wound_down():
             return self._abandon()
-        self._become(SessionState.STOPPING)
+        if self.state is not SessionState.STOPPING:
+            self._become(SessionState.STOPPING)  # something went wrong since it began to end
         found = session.finish()
         self._snapshots.write()
         self._close_journal()
@@ -364,10 +358,9 @@ class SessionRun:
         self._about |= {"state_hash": found, "kept": self._view()["positions"]}
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
-        has_failed = self._has_failed or self._is_out_of_room
         return SessionEnd(
-            self._about["id"], str(self.state), found, has_position, self._is_interrupted, has_failed
-        )  # fmt: skip
+            self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
+        )
 
     def _abandon(self) -> SessionEnd:
         """End the process before the session has: who starts it again goes on ending it, as after a kill."""
@@ -387,7 +380,7 @@ class SessionRun:
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
-        self._is_abandoned, self._has_signal = self._has_signal, True
+        self._is_abandoned, self._has_signal = self._has_signal or self._ending is not None, True
         self._stop.set()
 
     def become_paused(self, is_paused: bool) -> None:
@@ -444,7 +437,7 @@ class SessionRun:
 
     def _flatten(self, why: str) -> None:
         """Close positions and end, while that can still be written."""
-        self._is_out_of_room = True
+        self._has_failed = True
         self._about["reason"] = why
         self._operator.end(keeps=False)
         self._stop.set()

@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.cli.commands.home.journal import journal
+from tightloop.app.runs.live import files
 from tightloop.core.domain.enums import EventKind, Reason, RowKind
 from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.ports.transport import HttpAnswer
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind, prices_body, reply_body
-from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records
+from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records, snapshots
 
 FOLDER = "sessions/s1/journal"
 
@@ -50,8 +51,8 @@ def test_a_sound_journal_is_told_so(home):
     assert result.stdout == "sound  s1: 83 records in 2 segments, epoch 1\n"
     plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
     assert plain == {
-        "session": "s1", "is_sound": True, "segments": 2, "records": 83, "reduced": 0, "epoch": 1,
-        "fault": None, "cuts": [],
+        "session": "s1", "is_sound": True, "segments": 2, "records": 83, "epoch": 1, "fault": None, "cuts": [],
+        "reduced": 0, "damaged_snapshots": [],
     }  # fmt: skip
 
 
@@ -75,6 +76,23 @@ def test_damage_is_told_with_file_and_byte_and_is_not_cut_when_records_follow(ho
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 5
     assert f"error: 000001.tlj at byte {record.offset}" in result.stderr
+
+
+def test_a_damaged_snapshot_is_named_and_the_journal_is_sound_without_it(home):
+    disk = LocalDisk(home)
+    for place, seq in ((files.SNAPSHOTS, 7), (files.BASES, 9)):
+        snapshots.save(disk, f"sessions/s1/{place}", snapshots.Snapshot("s1", seq, {"state": bytes(100)}))
+    flip(home, "../snapshots/000000000007.tls", -1)
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].startswith(
+        "warning: sessions/s1/snapshots/000000000007.tls: part state is dam"
+    )
+    flip(home, "../snapshots/000000000007.tls", -1)
+    flip(home, "../bases/000000000009.tls", 40)
+    plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
+    assert plain["is_sound"]
+    assert plain["damaged_snapshots"] == [{"file": "sessions/s1/bases/000000000009.tls", "text": "the head is damaged"}]
 
 
 def test_a_broken_end_is_cut_and_what_was_moved_is_said(home):
