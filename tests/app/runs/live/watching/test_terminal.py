@@ -34,6 +34,7 @@ def told_of(plan, rows):
             topic = TOPICS.get(RowKind(int(rows[at]["kind"])))
             if topic is not None and topic.name in routes:
                 await routes[topic.name](Place(0, at), rows[at].tobytes())
+        await asyncio.sleep(0)
 
     asyncio.run(main())
     return lines
@@ -64,7 +65,8 @@ def test_each_fill_and_each_ended_trade_is_a_line_with_the_decimals_of_its_instr
     assert sum(" closed after " in line for line in lines) == trades
     entry = next(line for line in lines if " bought " in line or " sold " in line)
     assert re.fullmatch(r"\d\d:\d\d:\d\d (bought|sold) [\d,.]+ [A-Z]+ at [\d,.]+", entry)
-    ended = next(line for line in lines if " closed after " in line)
+    (at, ended) = next((at, line) for at, line in enumerate(lines) if " closed after " in line)
+    assert re.search(r" (bought|sold) .*, [a-zA-Z0-9 ]+$", lines[at - 1]), "after the fill that ended it"
     assert re.search(r"closed after [\d.dhms ]+: [a-zA-Z0-9 _]+; result [+\u2212][\d,]+\.\d\d$", ended)
 
 

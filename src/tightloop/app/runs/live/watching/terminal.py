@@ -3,6 +3,7 @@
 A subscriber of the bus, as ``TradeLog`` is. All of it is in the journal.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -37,6 +38,7 @@ class TerminalLines:
         self._steps = [step_form(known(one.lot_size * one.contract_size)) for one in rules]
         self._tell_line = tell
         self._refused: dict[tuple[int, int], int] = {}
+        self._ended: list[tuple[Rows, str]] = []
 
     def routes(self) -> list[Route]:
         """Return the topics that it follows."""
@@ -46,16 +48,19 @@ class TerminalLines:
         row = row_of(message)[0]
         if row["kind"] == int(RowKind.FILL):
             role = Role(int(row["role"]))
-            why = "" if role == Role.ENTRY else f", {role.name.lower().replace('_', ' ')}"
+            why = "" if role == Role.ENTRY else f", {EXIT_REASONS[role].replace('_', ' ')}"
             self._tell(row, f"{'bought' if row['side'] == int(Side.BUY) else 'sold'} {self._what(row)}{why}")
+            self._tell_ended()
 
     async def _on_trade(self, _place: Place, message: bytes) -> None:
+        """Print a trade after the fill that ended it, whose row comes next where there is one."""
         row = row_of(message)[0]
         self._refused.clear()
         reason = EXIT_REASONS[Role(int(row["role"]))]
         held = span(round(max(0, int(row["exit_ns"]) - int(row["entry_ns"])) / SECOND_NS, 2))
         symbol, result = self._symbols[int(row["instrument"])], number(float(row["pnl"]), _RESULT)
-        self._tell(row, f"{symbol} closed after {held}: {EXITS.get(reason, reason)}; result {result}")
+        self._ended.append((row, f"{symbol} closed after {held}: {EXITS.get(reason, reason)}; result {result}"))
+        asyncio.get_running_loop().call_soon(self._tell_ended)
 
     async def _on_order(self, _place: Place, message: bytes) -> None:
         """Print why an entry was refused, unless it is what was said last of this strategy on this instrument."""
@@ -71,6 +76,11 @@ class TerminalLines:
         side = Side(int(row["side"])).name.lower()
         what = f"{_REFUSED[int(row['code'])]}: {side} {self._symbols[key[1]]}, {name}"
         self._tell(row, f"{what}{f' ({means})' if means else ''}")
+
+    def _tell_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        for row, text in ended:
+            self._tell(row, text)
 
     def _what(self, row: Rows) -> str:
         """Write quantity, symbol and price of a row."""
