@@ -91,7 +91,7 @@ export class RowStore {
         found.set(id, row);
       }
       if (found.size > KEPT_MAX) {
-        const oldest = found.values().find((each) => hasEnded(table, each));
+        const oldest = [...found.values()].find((each) => hasEnded(table, each));
         found.delete(oldest?.id ?? "");
       }
       tables.set(table, found);
