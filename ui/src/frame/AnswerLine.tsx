@@ -21,6 +21,9 @@ export function sizeOf(position: PositionView): string {
 function becauseOf(position: PositionView): string {
   const by = position.opened_by.at(-1)?.signal;
   const ms = toMs(by?.ts);
+  if (by === undefined && position.signal_id !== null) {
+    return t("answer.older");
+  }
   return by === undefined || ms === null
     ? t("answer.by_hand")
     : t("answer.because", { section: by.section ?? "", time: timeOfDay(ms, true) });

@@ -14,8 +14,17 @@ export interface StreamState {
   readonly whole: unknown;
 }
 
-/** Rows that are kept of a table; the oldest that are over go first. */
+/** Rows that are kept of a table; the oldest goes first, but none that is still open. */
 const KEPT_MAX = 500;
+const ENDED: ReadonlyMap<string, ReadonlySet<unknown>> = new Map([
+  ["orders", new Set(["FILLED", "CANCELED", "REJECTED", "EXPIRED", "DENIED"])],
+  ["positions", new Set(["closed", "liquidated"])],
+]);
+
+function hasEnded(table: string, row: Row): boolean {
+  const ends = ENDED.get(table);
+  return table !== "instances" && (ends === undefined || ends.has(row["state"]) || ends.has(row["status"]));
+}
 
 function isRow(value: unknown): value is Row {
   return typeof value === "object" && value !== null && "id" in value && typeof value.id === "string";
@@ -81,9 +90,9 @@ export class RowStore {
       if (row !== null && isRow(row)) {
         found.set(id, row);
       }
-      const [oldest] = found.keys();
-      if (found.size > KEPT_MAX && oldest !== undefined) {
-        found.delete(oldest);
+      if (found.size > KEPT_MAX) {
+        const oldest = [...found.values()].find((each) => hasEnded(table, each));
+        found.delete(oldest?.id ?? "");
       }
       tables.set(table, found);
     }

@@ -72,7 +72,7 @@ function Position({ position, asset }: { position: PositionView; asset: string }
       </dl>
       <h3>{t("pos.why")}</h3>
       {position.opened_by.length === 0 ? (
-        <p>{t("answer.by_hand")}</p>
+        <p>{t(position.signal_id === null ? "answer.by_hand" : "answer.older")}</p>
       ) : (
         position.opened_by.map(({ signal, conditions }) => (
           <div key={signal.id} data-why={signal.section}>

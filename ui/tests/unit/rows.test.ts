@@ -39,13 +39,14 @@ describe("rows", () => {
     expect(ids(rows)).toEqual([]);
   });
 
-  it("do not grow for ever, and lose their place with another gateway", () => {
+  it("do not grow for ever, keep what is open, and lose their place with another gateway", () => {
     const rows = store();
-    rows.replace(STREAM, "f0.1", { orders: [] });
-    for (let number = 0; number < 700; number += 1) {
-      rows.change(STREAM, `f0.${String(number + 2)}`, [order(number)]);
+    rows.replace(STREAM, "f0.1", { orders: [order(1, { state: "ACCEPTED" }).row] });
+    for (let number = 2; number < 700; number += 1) {
+      rows.change(STREAM, `f0.${String(number)}`, [order(number, { state: "FILLED" })]);
     }
     expect(ids(rows)).toHaveLength(500);
+    expect(ids(rows)[0]).toBe("a.1");
     expect(ids(rows).at(-1)).toBe("a.699");
     rows.forgetPlaces();
     expect(rows.place(STREAM)).toBeNull();
