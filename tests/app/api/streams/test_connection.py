@@ -7,7 +7,7 @@ import pytest
 
 from tightloop.app.api.settings import GatewayLimits
 from tightloop.app.api.streams.connection import Connection
-from tightloop.app.api.streams.messages import ByeMessage, LiveValue, ValuesMessage
+from tightloop.app.api.streams.messages import ByeMessage, ValueEntry, ValuesMessage
 
 LIMITS = GatewayLimits(rows_unread_max=10, gaps_per_minute_max=3, messages_per_minute=5)
 
@@ -41,7 +41,7 @@ def rows(stream, number):
 
 
 def values(number, stream="values/a"):
-    entry = LiveValue(key="equity", value=str(number), ts_ns="1", cadence_ms=1_000)
+    entry = ValueEntry(key="equity", value=str(number), ts_ns="1", cadence_ms=1_000)
     return ValuesMessage(stream=stream, entries=[entry])
 
 

@@ -19,10 +19,10 @@ from tightloop.app.api.streams.connection import FLUSH_S, Connection, encoded
 from tightloop.app.api.streams.messages import (
     ByeMessage,
     DeltaMessage,
-    LiveValue,
     RowChange,
     SnapshotMessage,
     StreamWanted,
+    ValueEntry,
     ValuesMessage,
 )
 from tightloop.ports.read_model import SESSION, TABLES, Value
@@ -255,12 +255,12 @@ def _session_tables() -> tuple[str, ...]:
     return tuple(table for table in MODELS if table != "instruments")
 
 
-def live_values(view: Mapping[str, Any], said_ns: int) -> list[LiveValue]:
+def live_values(view: Mapping[str, Any], said_ns: int) -> list[ValueEntry]:
     """Return the values that move of what a session said. Open P&L: equity less the wallet."""
     equity, wallet = view["equity"], view["wallet"]
     known = equity is not None and wallet is not None
     values = {"equity": equity, "wallet": wallet, "open_pnl": equity - wallet if known else None}
     return [
-        LiveValue(key=key, value=decimal_text(value), ts_ns=str(said_ns), cadence_ms=CADENCE_MS)
+        ValueEntry(key=key, value=decimal_text(value), ts_ns=str(said_ns), cadence_ms=CADENCE_MS)
         for key, value in values.items()
     ]

@@ -80,7 +80,7 @@ class DeltaMessage(BaseModel):
     changes: list[RowChange]
 
 
-class LiveValue(BaseModel):
+class ValueEntry(BaseModel):
     """A value that moves: when it was known, and how often it comes."""
 
     key: str
@@ -94,7 +94,7 @@ class ValuesMessage(BaseModel):
 
     type: Literal["values"] = "values"
     stream: str
-    entries: list[LiveValue]
+    entries: list[ValueEntry]
 
 
 class GapMessage(BaseModel):
