@@ -285,7 +285,11 @@ def paper_session(environment: Environment) -> bool:
             options = ["--venue", "binance-usdm", "--url", url, "--home", where, "--for", f"{PAPER_S}s"]
             run = [tightloop, "paper", PAPER_STRATEGY, *options, "--on-exit", "flatten"]
             told = [tightloop, "session", "why", "last", "--home", where, "--last", "3"]
-            return bool(url) and run_openly(run) == 0 and run_openly(told) == 0
+            passed = bool(url) and run_openly(run) == 0 and run_openly(told) == 0
+            if passed and not made:
+                show = " ".join([os.path.relpath(tightloop, ROOT), "session", "show", "last", "--home", where])
+                print(f"\nAll of it: {show}\nA session of your own: docs/live/paper.md")
+            return passed
         finally:
             twin.terminate()
             if made:

@@ -150,6 +150,7 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
     assert [line.split()[0] for line in asked] == steps
     assert "--port 0" in asked[0]
     assert "--url http://127.0.0.1:4711 " in asked[1]
+    assert ("session show last --home " in capsys.readouterr().out) is (code == 0)
 
 
 @pytest.mark.parametrize(

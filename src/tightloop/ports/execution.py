@@ -389,12 +389,20 @@ class RateLimited:
     text: str
 
 
+class KeyFault(IntEnum):
+    """What a venue refuses of a key."""
+
+    KEY = 0  # unknown, not active, without the permission, or used from an address it is not bound to
+    SIGNATURE = 1  # the secret is not that of the key
+
+
 @dataclass(frozen=True, slots=True)
 class NotAuthorized:
     """The key, its permission or its signature is refused: nothing was executed."""
 
     code: int
     text: str
+    fault: KeyFault = KeyFault.KEY
 
 
 @dataclass(frozen=True, slots=True)

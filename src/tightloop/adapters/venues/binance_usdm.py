@@ -345,7 +345,7 @@ _CODES = failures.Codes(
     limits={-1003: failures.LIMIT_WAIT_S, -1015: 10.0}, overloaded=frozenset({-1008, -1016}),
     unknown=frozenset({-1000, -1001, -1006, -1007}), absent=frozenset({-2011, -2013}), clock=frozenset({-1021, -5028}),
     key=frozenset({-1002, -1005, -1011, -1022, -1099, -1109, -2014, -2015, -2017}),
-    unavailable="Service Unavailable",
+    signature=frozenset({-1022}), unavailable="Service Unavailable",
     refusals={code: kind for kind, codes in (
         (RefusalKind.MARGIN, (-2018, -2019, -2027, -2028, -4050, -4051)),
         (RefusalKind.NOTHING_TO_REDUCE, (-2022, -2024, -4118)),

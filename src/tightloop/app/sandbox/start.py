@@ -58,7 +58,8 @@ def build(wanted: Wanted, now_ns: int) -> BinanceTwin:
     """Make the venue with its market and account. Raises InputError."""
     start_ns = DRIVEN_START_NS if wanted.speed is None else now_ns - now_ns % SECOND_NS
     exchange = Exchange(_market(wanted, start_ns), wanted.seed, wanted.wallet)
-    return BinanceTwin(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin")
+    speed = 1.0 if wanted.speed is None else max(1.0, wanted.speed)
+    return BinanceTwin(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin", speed)
 
 
 def _market(wanted: Wanted, start_ns: int) -> MarketSource:

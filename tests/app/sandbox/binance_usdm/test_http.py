@@ -66,6 +66,19 @@ def test_who_may_ask():
     assert code(raw(client, "GET", "/fapi/v1/depth")) == -1102
 
 
+def test_the_time_that_a_request_may_take_is_of_the_client_however_fast_the_market_is_played():
+    client = Client()
+    key, now_ms = {"X-MBX-APIKEY": "twin"}, client.exchange.now_ns // 1_000_000
+    client.venue.speed = 10.0
+    for sent_ms, refused in (
+        (now_ms - 50_000, -1022),
+        (now_ms - 50_001, -1021),
+        (now_ms + 9_999, -1022),
+        (now_ms + 10_000, -1021),
+    ):
+        assert code(raw(client, "GET", "/fapi/v3/account", f"timestamp={sent_ms}&signature=00", key)) == refused
+
+
 def test_an_order_from_its_acceptance_to_its_fills():
     client = Client(exchange(trade(1, 99.90, 30)))
     status, taken = client.order("BUY", "5.0", "99.95", newClientOrderId="tl1")

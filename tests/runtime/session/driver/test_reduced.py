@@ -1,5 +1,6 @@
 """A session whose old market facts are gone: the same hash from its base, and nothing that was decided is lost."""
 
+import random
 import shutil
 from collections import Counter
 
@@ -15,6 +16,7 @@ from tightloop.runtime.session import told
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import Session, state_hash
 from tightloop.runtime.session.journal import (
+    Beside,
     FaultKind,
     Journal,
     JournalCorrupt,
@@ -138,6 +140,31 @@ def test_a_crash_between_two_removals_leaves_a_whole_journal(market, whole, tmp_
     assert not check(LocalDisk(half), files.JOURNAL).is_sound
 
 
+def test_any_changed_bit_of_what_stands_for_old_facts_is_found_by_its_file(whole, tmp_path):
+    folder, disk, rng = tmp_path / "one", LocalDisk(tmp_path / "one"), random.Random(6)
+    shutil.copytree(whole[0], folder)
+    beside = Beside(files.BASES, files.SNAPSHOTS)
+    assert check(disk, files.JOURNAL, beside).is_sound
+    base = min((folder / files.BASES).iterdir())
+    for file in [*sorted((folder / files.JOURNAL).glob("*.tlr")), base]:
+        raw = bytearray(file.read_bytes())
+        at, bit = rng.randrange(len(raw)), 1 << rng.randrange(8)
+        raw[at] ^= bit
+        file.write_bytes(raw)
+        verdict = check(disk, files.JOURNAL, beside)
+        found = [name for name, _ in verdict.damaged] if file == base else [verdict.fault.file]
+        assert found == ([f"{files.BASES}/{base.name}"] if file == base else [file.name]), (file.name, at)
+        raw[at] ^= bit
+        file.write_bytes(raw)
+    assert check(disk, files.JOURNAL, beside).is_sound
+    for later in sorted((folder / files.BASES).iterdir())[1:]:
+        later.unlink()
+    base.write_bytes(base.read_bytes()[:-1])
+    fault = check(disk, files.JOURNAL, beside).fault
+    assert fault.file == files.BASES
+    assert f"{base.name}: part " in fault.text
+
+
 @pytest.mark.parametrize("fault", ["missing", "changed"])
 def test_a_base_that_is_not_the_one_that_was_written_is_refused(fault, market, whole, tmp_path):
     folder = tmp_path / "one"
@@ -152,6 +179,8 @@ def test_a_base_that_is_not_the_one_that_was_written_is_refused(fault, market, w
         kept.save(LocalDisk(folder), files.BASES, kept.Snapshot(found.session, found.seq, parts, found.layouts), 1_000)
     with pytest.raises((JournalCorrupt, TightloopError), match="base snapshot"):
         repeated(market, folder)
+    found = check(LocalDisk(folder), files.JOURNAL, Beside(files.BASES, files.SNAPSHOTS)).fault
+    assert "base snapshot" in found.text
 
 
 def test_who_reads_all_of_a_journal_reads_what_was_reduced_first(whole):

@@ -5,9 +5,8 @@ Everything here is in ``--json`` too, exact and with the units of ``runtime/sess
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tightloop.app.cli.console import table
 from tightloop.app.text.numbers import (
@@ -15,13 +14,13 @@ from tightloop.app.text.numbers import (
     PERCENT,
     PERCENT_SIGNED,
     Form,
-    decimals_of,
     forms,
     known,
     moment,
     number,
     significant,
     span,
+    step_form,
 )
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
@@ -33,10 +32,11 @@ ENDED_BADLY = ("ERROR", "KILLED")
 Row = Mapping[str, Any]
 
 
-def listed(rows: Sequence[Row]) -> list[str]:
-    """Write the sessions of a home folder, one a line."""
+def listed(rows: Sequence[Row], home: Path) -> list[str]:
+    """Write the sessions of a home folder, one a line; of one without any, where they were looked for."""
     if not rows:
-        return ["no sessions: `tightloop paper FILE --venue binance-usdm` starts one"]
+        where = f"no sessions in {home.absolute()}" if home.is_dir() else f"there is no folder {home.absolute()}"
+        return [f"{where}: `tightloop paper FILE --venue binance-usdm` starts a session, --home names another folder"]
     now_ns = time.time_ns()
     head = ["id", "state", "since", "venue", "process", "strategies"]
     cells = [
@@ -231,14 +231,6 @@ class _Parts:
         means, remedy = meaning(reason)
         lines = [f"{_times(count)}{what} {state}, {row['symbol']} of {row['name']}: {reason}, {last}{order}"]
         return [*lines, f"    {means}; {remedy}"] if means else lines
-
-
-def step_form(step: float | None) -> Form | None:
-    """Return how numbers with this increment are written; None if there is none."""
-    if step is None or step <= 0.0:
-        return None
-    decimals = decimals_of(np.array([step]))
-    return None if decimals is None else Form(decimals)
 
 
 def _latest(rows: list[list[str]]) -> list[list[str]]:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tightloop.app.cli.show.sessions import step_form
-from tightloop.app.text.numbers import Form, moment, number, significant, span
+from tightloop.app.text.exits import EXITS
+from tightloop.app.text.numbers import Form, moment, number, significant, span, step_form
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
 from tightloop.runtime import views
@@ -14,10 +14,6 @@ from tightloop.runtime.results.denials import meaning
 MONEY = Form(2, signed=True)
 DIGITS = (6, 8, 10, 12, 17)
 ENTRY_SECTIONS, EXIT_SECTIONS = ("S1", "Z1"), ("ZE1", "E1")
-EXITS = {
-    "stop_loss": "the stop was reached", "take_profit": "the target was reached", "trailing": "the trail was reached",
-    "time": "it was held for max_hold_min", "liquidation": "it was liquidated", "manual": "it was closed on request",
-}  # fmt: skip
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 

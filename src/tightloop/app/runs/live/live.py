@@ -295,7 +295,8 @@ class LiveRun(SessionRun):
         else:
             self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
-        limited_s = (self._account.fold.desk.state.lanes.paused_ns - self._clock.now_ns()) * 1e-9
+        lanes = self._account.fold.desk.state.lanes
+        limited_s = (max(lanes.paused_ns, lanes.held_ns) - self._clock.now_ns()) * 1e-9
         if limited_s > 0.0:
             self._client.budget.stop(limited_s, self._clock.now_ns())
             self._feed.hold(limited_s)

@@ -13,7 +13,8 @@ DONE, HELD, AT_RISK = 0, 3, 5
 class PaperOptions:
     """Options of ``tightloop paper``. ``for_s``: how long it runs, None: until it is stopped.
 
-    ``keeps``: positions are kept at the end, unless an operator asks for another end.
+    ``keeps``: positions are kept at the end, unless an operator asks for another end. ``tells_trades``: fills, ended
+    trades and refused entries are told as they come.
     """
 
     venue: str
@@ -23,6 +24,7 @@ class PaperOptions:
     account: str | None
     for_s: float | None
     keeps: bool = True
+    tells_trades: bool = False
     seed: int = 0
 
 

@@ -1,5 +1,6 @@
 """Sessions of a home folder from outside: one that runs is asked by its socket, another is read from its files."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -112,7 +113,8 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
                 )
                 message = f"{about['id']} has no process that could close anything"
                 raise InputError.one("command line", None, "--flatten", message, remedy)
-            home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
+            kept = shown(root, about["id"])["positions"] if about["mode"] == desks.KIND else []
+            home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED), "kept": kept})
             return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
     if found is None:
         remedy = "`tightloop session list` shows those that run"
@@ -128,6 +130,7 @@ def kill(root: Path, scope: str) -> dict[str, Any]:
     """Engage the kill switch for all sessions of a home, and for later ones; return what was told and what is open.
 
     Those that run are told first, and nothing that is wrong with one keeps it from the others: "failed" says what was.
+    "open": positions that no process closes: of sessions whose process is gone, and those that stopped ones have kept.
     """
     check_scope(scope)
     home = Home(root)
@@ -140,10 +143,27 @@ def kill(root: Path, scope: str) -> dict[str, Any]:
     for name in dead:
         try:
             if home.read_session(name)["state"] != SessionState.STOPPED:
-                still_open += [{"id": name, **row} for row in shown(root, name)["positions"]]
+                still_open += [{"id": name, "state": "KILLED", **row} for row in shown(root, name)["positions"]]
         except (TightloopError, OSError, ValueError, KeyError) as error:
             failed.append({"id": name, "error": str(error)})
-    return {"scope": scope, "told": told, "open": still_open, "failed": failed}
+    return {"scope": scope, "told": told, "open": still_open + _kept(home), "failed": failed}
+
+
+def _kept(home: Home) -> list[dict[str, Any]]:
+    """Return the positions that the last session of each account has kept at the venue when it was stopped."""
+    last: dict[str, dict[str, Any]] = {}
+    for name in home.session_names():
+        with contextlib.suppress(InputError, KeyError):
+            about = home.read_session(name)
+            before = last.setdefault(about["lease"], about)
+            if int(about["made_ns"]) > int(before["made_ns"]):
+                last[about["lease"]] = about
+    return [
+        {"id": about["id"], "state": about["state"], **row}
+        for about in last.values()
+        if about["mode"] == desks.KIND and about["state"] == SessionState.STOPPED and "kept" in about
+        for row in about["kept"]
+    ]
 
 
 def _is_told(home: Home, name: str, request: Mapping[str, Any], told: list[dict[str, Any]]) -> bool:

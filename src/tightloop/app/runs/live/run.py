@@ -25,15 +25,17 @@ from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.market.books import FollowedBooks, followed_books
 from tightloop.app.runs.live.market.sockets import MarketSockets
-from tightloop.app.runs.live.market.warm_up import warm_up_facts
+from tightloop.app.runs.live.market.warm_up import begin_bars, warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.settings import read_settings
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.terminal import TerminalLines
 from tightloop.app.runs.live.watching.trades import TradeLog
 from tightloop.app.runs.live.watching.winding_down import WindingDown, awaited_of
+from tightloop.app.text.commands import session_command
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.model.times import iso
@@ -104,7 +106,7 @@ class SessionRun:
         self.bus: Bus
         self._holds = Holds(self._stop_entries, self._resume_entries, self._say)
         self._answers: dict[str, Answer] = {}
-        self._are_entries_over = self._has_failed = self._is_out_of_room = False
+        self._are_entries_over = self._has_failed = False
         self._about: dict[str, Any] = {}
         self._sockets: dict[str, str] = {}
         self._rules: RulesWatch
@@ -118,8 +120,6 @@ class SessionRun:
                 self._home.write_log(self._about["id"], f"{iso(self._clock.now_ns())} {text}")
 
     def _become(self, state: SessionState) -> None:
-        if state is self.state is SessionState.STOPPING:
-            return
         assert may_follow(self.state, state), f"{state} does not follow {self.state}"
         self.state = state
         if self._about:
@@ -146,14 +146,9 @@ class SessionRun:
         if killed is None:
             assert rules is not None, "a new session has asked for them"
             self._about = files.about_new(
-                self._prepared,
-                self._venue,
-                rules,
-                seed=self._options.seed,
-                now_ns=now_ns,
-                url=self._options.url,
+                self._prepared, self._venue, rules, seed=self._options.seed, now_ns=now_ns, url=self._options.url,
                 instruments=self._options.instruments,
-            )
+            )  # fmt: skip
             self._about |= self._stated()
             self._about["id"] = self._home.make_session(self._about, self._prepared.texts)
         else:
@@ -191,7 +186,8 @@ class SessionRun:
         self._rules = RulesWatch(self._session, self._feed.ask, symbols, self._on_rules)
         if begun is not None:
             self._go_on()
-            self._begin_bars(bars)
+            if bars is not None:
+                begin_bars(bars, self._session.plan)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
         if "book" in plan.feed:
@@ -216,14 +212,6 @@ class SessionRun:
         self._session.take_warm_up(facts)
         for at, close in closes.items():
             bars.begin(at, close)
-
-    def _begin_bars(self, bars: MadeBars | None) -> None:
-        """Set the last closes that State knows, so that bars without prints are flat at them."""
-        instruments = self._session.plan.states[0]["instruments"]
-        for at in range(len(self._session.plan.instruments)):
-            close = float(instruments[at]["bar"]["close"])
-            if bars is not None and close > 0.0:
-                bars.begin(at, close)
 
     def _bar_opened(self, instrument: int, price: float) -> None:
         bars = self._session.bars
@@ -260,6 +248,8 @@ class SessionRun:
         session.on_rows = partial(publish, bus)
         write = partial(self._home.write_log, self._about["id"])
         bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
+        if self._options.tells_trades:
+            bus.subscribe("terminal", TerminalLines(session.plan, self._print).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
@@ -308,11 +298,14 @@ class SessionRun:
             self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
-        """Finish an end that the last process began."""
+        """Finish an end that the last process began; say that a pause goes on."""
         if was.is_stopping:
             self._say("it was being stopped when its process ended, and ends now; start again for another session")
             self._operator.go_on_ending(is_flat=was.is_flattened)
             self._stop.set()
+        elif was.is_paused:
+            resume = session_command("resume", self._home.root, self._about["id"])
+            self._say(f"paused, as it was when its process ended: it takes no entries until `{resume}`")
 
     def _after_batch(self) -> None:
         """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
@@ -356,18 +349,18 @@ class SessionRun:
             raise self._error
         if self._is_abandoned and not self._is_wound_down():
             return self._abandon()
-        self._become(SessionState.STOPPING)
+        if self.state is not SessionState.STOPPING:
+            self._become(SessionState.STOPPING)  # something went wrong since it began to end
         found = session.finish()
         self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
-        self._about["state_hash"] = found
+        self._about |= {"state_hash": found, "kept": self._view()["positions"]}
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
-        has_failed = self._has_failed or self._is_out_of_room
         return SessionEnd(
-            self._about["id"], str(self.state), found, has_position, self._is_interrupted, has_failed
-        )  # fmt: skip
+            self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
+        )
 
     def _abandon(self) -> SessionEnd:
         """End the process before the session has: who starts it again goes on ending it, as after a kill."""
@@ -387,7 +380,7 @@ class SessionRun:
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
-        self._is_abandoned, self._has_signal = self._has_signal, True
+        self._is_abandoned, self._has_signal = self._has_signal or self._ending is not None, True
         self._stop.set()
 
     def become_paused(self, is_paused: bool) -> None:
@@ -444,7 +437,7 @@ class SessionRun:
 
     def _flatten(self, why: str) -> None:
         """Close positions and end, while that can still be written."""
-        self._is_out_of_room = True
+        self._has_failed = True
         self._about["reason"] = why
         self._operator.end(keeps=False)
         self._stop.set()

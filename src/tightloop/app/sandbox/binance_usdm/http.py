@@ -104,7 +104,7 @@ class BinanceTwin(Venue):
         if not 0 < window_ms <= WINDOW_MAX_MS:
             raise Refuses(-1131, "recvWindow must be less than 60000")
         now_ms = self.clock_ms()
-        if sent_ms >= now_ms + AHEAD_MAX_MS or now_ms - sent_ms > window_ms:
+        if sent_ms >= now_ms + AHEAD_MAX_MS * self.speed or now_ms - sent_ms > window_ms * self.speed:
             ahead = " 1000ms ahead of server's time." if sent_ms > now_ms else " outside of the recvWindow."
             raise Refuses(-1021, f"Timestamp for this request is{ahead}")
         signature = _SIGNATURE.search(form) or _SIGNATURE.search(query)

@@ -2,8 +2,8 @@
 
 Four lanes, the most urgent first: exits and look-ups, cancels, entries, queries. A request leaves when
 
-- the venue has not told us to wait: the Retry-After of a request of the desk binds all lanes, that of a question which
-  the session asked beside the desk binds entries and questions, and exits and cancels go on,
+- the venue has not told us to wait: the Retry-After of an order, a cancel or an amend, and any ban, bind all lanes;
+  that of a question, the desk's or another about the account, binds entries and questions, and exits go on,
 - the breaker of its lane is closed,
 - the budget of requests has room: the last fifth of it is kept for the exit lane.
 
@@ -65,6 +65,16 @@ def may_leave(turn: Turn, lane: Lane) -> bool:
     return True
 
 
+def may_ask(turn: Turn) -> bool:
+    """Return whether a question about an order may leave now: it goes by the exit lane, and waits as questions do."""
+    return turn.state.now_ns >= turn.state.lanes.held_ns and may_leave(turn, Lane.EXIT)
+
+
+def asked_ns(state: State) -> int:
+    """Return when a question that may not leave should try again; NEVER_NS: when its breaker closes."""
+    return max(free_ns(state, Lane.EXIT), state.lanes.held_ns)
+
+
 def free_ns(state: State, lane: Lane) -> int:
     """Return when a request that may not leave should try again; NEVER_NS: when its breaker closes."""
     lanes = state.lanes
@@ -72,6 +82,7 @@ def free_ns(state: State, lane: Lane) -> int:
         return NEVER_NS
     if state.now_ns < _paused_ns(lanes, lane):
         return _paused_ns(lanes, lane)
+    _refill(state)  # a process that has asked nothing yet has a full budget
     missing = _kept(state, lane) + 1.0 - lanes.tokens
     return state.now_ns + max(1, math.ceil(missing / _rate(state) * SECOND_NS))
 
@@ -111,16 +122,24 @@ def is_failure(reply: Reply) -> bool:
     return isinstance(reply, NotSent | NoAnswer | OutcomeUnknown | Overloaded | RateLimited | Malformed)
 
 
-def on_reply(turn: Turn, lane: Lane, reply: Reply, *, is_probe: bool) -> None:
-    """Count a reply of a lane; a rate limit stops all lanes for as long as the venue says."""
+def on_reply(turn: Turn, lane: Lane, reply: Reply, *, is_probe: bool, is_question: bool) -> None:
+    """Count a reply of a lane; a rate limit makes requests wait for as long as the venue says.
+
+    That a question was one too many is no failure of its lane: the venue is reached, and an exit must not wait for it.
+    """
     state = turn.state
+    is_held = False
     if isinstance(reply, RateLimited):
-        wait_s = max(PAUSE_MIN_S, reply.retry_after_s)
-        state.lanes.paused_ns = max(state.lanes.paused_ns, state.now_ns + int(wait_s * SECOND_NS))
+        until_ns = state.now_ns + int(max(PAUSE_MIN_S, reply.retry_after_s) * SECOND_NS)
+        is_held = is_question and not reply.is_banned
+        if is_held:
+            hold(state, until_ns)
+        else:
+            state.lanes.paused_ns = max(state.lanes.paused_ns, until_ns)
     lane_state = state.lanes.lanes[lane]
     if is_probe:
         lane_state.probe_ask_id = 0
-    if is_failure(reply):
+    if is_failure(reply) and not is_held:
         _fail(turn, lane, lane_state)
         return
     if lane_state.opened_ns:

@@ -139,7 +139,9 @@ def take_reply(turn: Turn, ask_id: int, reply: Reply) -> None:
                 reports.take(turn, report, is_listed=True)
         return
     if not asked.is_late or asked.purpose == Purpose.PROBE:
-        lanes.on_reply(turn, asked.lane, reply, is_probe=asked.purpose == Purpose.PROBE)
+        is_question = asked.purpose not in (Purpose.SUBMIT, Purpose.CANCEL, Purpose.AMEND)
+        is_probe = asked.purpose == Purpose.PROBE
+        lanes.on_reply(turn, asked.lane, reply, is_probe=is_probe, is_question=is_question)
     elif not lanes.is_failure(reply):
         lanes.reached(state)
     if isinstance(reply, Malformed):

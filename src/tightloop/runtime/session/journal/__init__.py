@@ -6,7 +6,7 @@ the beginning.
 """
 
 from tightloop.runtime.session.journal.batches import FactWriter
-from tightloop.runtime.session.journal.checking import JournalVerdict, check
+from tightloop.runtime.session.journal.checking import Beside, JournalVerdict, check
 from tightloop.runtime.session.journal.cutting import Cut
 from tightloop.runtime.session.journal.facts import FactDecoder, FactEncoder
 from tightloop.runtime.session.journal.following import JournalFollower
@@ -26,6 +26,7 @@ from tightloop.runtime.session.journal.writer import NEXT_EPOCH, Found, Journal
 
 __all__ = [
     "NEXT_EPOCH",
+    "Beside",
     "Cut",
     "FactDecoder",
     "FactEncoder",

@@ -121,7 +121,7 @@ class FactEncoder:
                 else:
                     packed = pack(*values)
             except struct.error:
-                pass
+                pass  # an old event, or the first one after a long silence
             else:
                 self._last_ns = init_ns
                 return head + packed
@@ -134,7 +134,7 @@ class FactEncoder:
 
     def _packed(self, known: "_Kind", event: memoryview | bytes | bytearray) -> bytes | None:
         """Return the payload by a shape; None if no shape can hold it."""
-        shape = known.narrow
+        shape = known.narrow if known.ways is None else known.wide  # `encode` has tried the narrow one
         values = list(shape.row.unpack(event))
         init_ns = values[shape.init_at]
         values[shape.event_at] -= init_ns

@@ -43,8 +43,9 @@ _DIGEST_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base snapshot. ``digest``: of its file, hex."""
+    """A base snapshot. ``name``: of its file; ``digest``: of its bytes, hex."""
 
+    name: str
     snapshot: Snapshot
     digest: str
 
@@ -60,7 +61,7 @@ def first_base(disk: Disk, folder: str, seq: int, session: str) -> Base:
             why = f"{name}: {error}"
             continue
         if found.seq >= seq and found.session == session:
-            return Base(found, _digest(raw))
+            return Base(name, found, _digest(raw))
     text = f"records before {seq} were reduced, and the base snapshot that stands for them is missing; {why}"
     raise JournalCorrupt(folder, 0, text)
 

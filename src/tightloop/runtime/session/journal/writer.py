@@ -298,10 +298,8 @@ class Journal:
     @property
     def reserve_left(self) -> float:
         """The share of the reserve that is not used, 1 while there is a next segment or none is needed yet."""
-        if self._blocked is None:
-            return 1.0
         size = self._file.size
-        return min(1.0, (size - self._offset) / self._sizes.reserve_of(size))
+        return 1.0 if self._blocked is None else min(1.0, (size - self._offset) / self._sizes.reserve_of(size))
 
     def lack_of_room(self, need: int = ROOM_BYTES) -> OSError | None:
         """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.

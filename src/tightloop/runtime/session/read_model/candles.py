@@ -3,10 +3,8 @@
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from tightloop.core.domain.enums import EventKind, Phase
-from tightloop.core.domain.types import Record, Rows
+from tightloop.core.domain.enums import Phase
+from tightloop.core.domain.types import Record
 from tightloop.core.limits import MINUTE_NS
 from tightloop.ports.read_model import TableRow
 from tightloop.runtime.session.read_model.rows import real
@@ -53,19 +51,14 @@ class MinuteBars:
         """Ignore the bars of the minute that runs: its beginning is not known."""
         self._is_whole = False
 
-    def take(self, facts: Rows) -> None:
-        """Add the prints among facts, all of them of one minute."""
-        prints = facts[facts["kind"] == int(EventKind.TRADE)]
-        if not len(prints):
-            return
-        self._open_ns = int(prints["ts_init_ns"][0]) // MINUTE_NS * MINUTE_NS
-        for at in np.unique(prints["instrument"]):
-            mine = prints[prints["instrument"] == at]
-            bar, prices = self._bars[int(at)], mine["price"]
-            if math.isnan(bar[0]):
-                bar[0] = float(prices[0])
-            bar[1], bar[2] = max(bar[1], float(prices.max())), min(bar[2], float(prices.min()))
-            bar[3], bar[4] = float(prices[-1]), bar[4] + float(mine["qty"].sum())
+    def take(self, at: int, price: float, qty: float, ts_ns: int) -> None:
+        """Add a print; it is of the minute that has not been closed."""
+        bar = self._bars[at]
+        if math.isnan(bar[0]):
+            bar[0] = price
+            self._open_ns = ts_ns // MINUTE_NS * MINUTE_NS
+        bar[1], bar[2] = max(bar[1], price), min(bar[2], price)
+        bar[3], bar[4] = price, bar[4] + qty
 
     def close(self, seq: int) -> Iterator[TableRow]:
         """Yield the bars of the minute that is over; an instrument without a print has none."""

@@ -8,7 +8,7 @@ after them come its holds and sequences.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class ClosestMoments:
         self._at_ns = np.zeros(count, np.int64)
         self._others_met = np.zeros(count, np.int64)
         self._is_new = np.zeros(count, np.bool_)
-        self._written_ns = begun_ns
+        self._looked_ns = 0
         for section in self._sections:
             if _needed(int(InstanceState.MONITORING), int(section.section)):
                 section.since_ns = begun_ns
@@ -134,12 +134,11 @@ class ClosestMoments:
             self._distance[place] = math.nan
             self._is_new[place] = False
 
-    def due(self, seq: int) -> Iterator[TableRow]:
-        """Yield what came nearer since it was last asked, each WRITTEN_EVERY_NS of the facts' time."""
-        now_ns = int(self._plan.states[0]["ts_ns"])
-        if now_ns - self._written_ns < WRITTEN_EVERY_NS:
+    def due(self, now_ns: int, seq: int) -> Iterator[TableRow]:
+        """Yield what came nearer, at the first look of each WRITTEN_EVERY_NS. ``now_ns``: when it is looked."""
+        before_ns, self._looked_ns = self._looked_ns, now_ns
+        if now_ns // WRITTEN_EVERY_NS == before_ns // WRITTEN_EVERY_NS:
             return
-        self._written_ns = now_ns
         for section in self._sections:
             if section.since_ns is not None:
                 yield from self._rows(section, seq)
@@ -157,8 +156,9 @@ class ClosestMoments:
                 "others": section.condition_count - is_condition,
             })  # fmt: skip
 
-    def resume(self, rows: list[Mapping[str, Any]]) -> None:
-        """Restore what rows say that were written of the watches that are open now."""
+    def resume(self, rows: Sequence[Mapping[str, Any]], looked_ns: int) -> None:
+        """Restore what rows say that were written of the watches that are open now, and when it was looked last."""
+        self._looked_ns = looked_ns
         watched = {(one.instance, one.section.name, one.since_ns): one for one in self._sections}
         for row in rows:
             section = watched.get((row["instance"], row["section"], row["since_ts"]))
@@ -213,7 +213,11 @@ class _Comparison:
         self._memory = np.array(
             [base + int(nodes[node]["memory"]) for (_, node), base in zip(owners, memories, strict=True)], np.int64
         )
-        self._rising, self._falling = np.isin(self._op, _RISING), np.isin(self._op, _FALLING)
+        self._sign = np.where(np.isin(self._op, _RISING), 1.0, np.where(np.isin(self._op, _FALLING), -1.0, math.nan))
+        self._or_equal = np.isin(self._op, (Op.GE, Op.LE))
+        self._equals = np.flatnonzero(np.isin(self._op, (Op.EQ, Op.NE)))
+        self._inside = np.flatnonzero(self._between)
+        self._crossing, self._crossing_memory = np.flatnonzero(self._crosses), self._memory[self._crosses]
         self._remembering = np.flatnonzero(~is_condition).tolist()
         self._spans = [(int(nodes[node]["span_ns"]), int(nodes[node]["count"])) for _, node in owners]
 
@@ -224,45 +228,43 @@ class _Comparison:
     def seen(self) -> Numbers:
         """Return rows of distance (NaN: there is none), value, threshold, high threshold, and 1 where it is met."""
         state, arena = self._plan.states[0], self._plan.arena
+        found = np.empty((5, self.count))
         left, right, high = arena[self._left], arena[self._right], arena[self._right_high]
         with np.errstate(invalid="ignore"):
-            verdict = self._verdicts(left, right, high)
-            verdict[self._crosses] = state["memory_ns"][self._memory[self._crosses]] >> 2
-            distance = self._gaps(left, right, high)
-        is_met = (verdict != UNKNOWN) & ((verdict == TRUE) == self._needed)
-        distance[~(distance >= 0.0) | (verdict == UNKNOWN)] = math.nan  # past a line that it needs to cross
+            to_true = (right - left) * self._sign  # 0 or more: so far from TRUE
+            is_true = (to_true < 0.0) | ((to_true == 0.0) & self._or_equal)
+            distance = np.where(self._needed, to_true, -to_true)
+            if len(self._inside) or len(self._equals):
+                self._compare_others(left, right, high, is_true, distance)
+            is_unknown = np.isnan(left) | np.isnan(right)
+            if len(self._inside):
+                is_unknown |= self._between & np.isnan(high)
+            if len(self._crossing):
+                verdict = state["memory_ns"][self._crossing_memory] >> 2
+                is_true[self._crossing] = verdict == TRUE
+                is_unknown[self._crossing] = verdict == UNKNOWN
+                distance[self._crossing[~self._needed[self._crossing]]] = math.nan
+            distance[is_unknown | ~(distance >= 0.0)] = math.nan  # past a line that it needs to cross
+            is_met = ~is_unknown & (is_true == self._needed)
         distance[is_met] = 0.0
-        found = np.stack((distance, left, right, high, is_met.astype(np.float64)))
+        found[0], found[1], found[2], found[3], found[4] = distance, left, right, high, is_met
         for at in self._remembering:
             found[:, at] = self._remembered(at, state)
         return found
 
-    def _verdicts(self, left: Numbers, right: Numbers, high: Numbers) -> Places:
-        is_true = np.select(
-            [self._op == op for op in (Op.GT, Op.GE, Op.LT, Op.LE, Op.EQ, Op.NE, Op.BETWEEN)],
-            [
-                left > right, left >= right, left < right, left <= right, left == right, left != right,
-                (right <= left) & (left <= high),
-            ],
-            False,
-        )  # fmt: skip
-        is_unknown = np.isnan(left) | np.isnan(right) | (self._between & np.isnan(high))
-        return np.where(is_unknown, UNKNOWN, is_true.astype(np.int64))
-
-    def _gaps(self, left: Numbers, right: Numbers, high: Numbers) -> Numbers:
-        """Return how far each value is from the verdict it needs, as ``core/replay/observe.py`` does."""
-        outside = np.where(left < right, right - left, left - high)
-        to_true = np.select(
-            [self._rising, self._falling, self._between, self._op == Op.EQ],
-            [right - left, left - right, outside, np.abs(left - right)],
-            math.nan,
-        )
-        to_false = np.select(
-            [self._rising & ~self._crosses, self._falling & ~self._crosses, self._between, self._op == Op.NE],
-            [left - right, right - left, np.minimum(left - right, high - left), np.abs(left - right)],
-            math.nan,
-        )
-        return np.where(self._needed, to_true, to_false)
+    def _compare_others(
+        self, left: Numbers, right: Numbers, high: Numbers, is_true: npt.NDArray[np.bool_], distance: Numbers
+    ) -> None:
+        """Compare where it is between, equal or not equal; distances are those of ``core/replay/observe.py``."""
+        at = self._inside
+        value, low, top = left[at], right[at], high[at]
+        is_true[at] = (low <= value) & (value <= top)
+        outside = np.where(value < low, low - value, value - top)
+        distance[at] = np.where(self._needed[at], outside, np.minimum(value - low, top - value))
+        at = self._equals
+        is_equal = self._op[at] == Op.EQ
+        is_true[at] = (left[at] == right[at]) == is_equal
+        distance[at] = np.where(self._needed[at] == is_equal, np.abs(left[at] - right[at]), math.nan)
 
     def _remembered(self, at: int, state: Record) -> tuple[float, float, float, float, float]:
         """Return the same of a hold (seconds held) or of a sequence (parts that came in order)."""

@@ -67,14 +67,14 @@ class SessionRecords:
         self.last_ns: int | None = None
         self.epoch = 0
 
-    def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
-        """Begin the replica where its State was restored, before the first record that is stepped.
+    def resume(self, kept: dict[str, list[dict[str, Any]]]) -> list[TableRow]:
+        """Begin the replica where its State was restored, before the first record that is stepped; return its rows.
 
         ``kept``: rows by table as they stood there or later; the newest of each variant in value_rows.
         """
         assert self.replica is not None, "there is a State to begin with"
-        self.state_rows.resume(self.replica.plan, kept)
         self.replica.resume(kept)
+        return list(self.state_rows.resume(self.replica.plan, kept))
 
     def take(self, record: JournalRecord, event: bytes) -> list[TableRow]:
         """Return the rows of a record, in the order in which they replace each other. Raises StepFailed."""

@@ -15,6 +15,7 @@ tables has more rows.
 """
 
 import math
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,9 +38,10 @@ from tightloop.runtime.session.read_model.state_rows import StateRows
 PENDING_MAX = 2_048
 _FIELDS = EVENT.fields
 assert _FIELDS is not None, "an event has named fields"
-_WORDS = memoryview(bytes(EVENT.itemsize)).cast("q")
-_KIND, _PHASE, _INIT = (int(_FIELDS[name][1]) // 8 for name in ("kind", "phase", "ts_init_ns"))
-_BAR_CLOSED = int(EventKind.BAR_CLOSED)
+_KIND, _INSTRUMENT, _INIT = (int(_FIELDS[name][1]) // 8 for name in ("kind", "instrument", "ts_init_ns"))
+_PRICE, _QTY = int(_FIELDS["price"][1]), int(_FIELDS["qty"][1])
+_FLOAT = struct.Struct("<d")
+_BAR_CLOSED, _TRADE = int(EventKind.BAR_CLOSED), int(EventKind.TRADE)
 _MOVES = (int(RowKind.TRANSITION), int(RowKind.FILL))
 
 
@@ -101,6 +103,9 @@ class Replica:
             if self._made is not None:
                 if words[_INIT] >= self._look_ns:
                     yield from self._second(words[_INIT], record.seq)
+                if words[_KIND] == _TRADE:
+                    (price,), (qty,) = _FLOAT.unpack_from(event, _PRICE), _FLOAT.unpack_from(event, _QTY)
+                    self._made.take(words[_INSTRUMENT], price, qty, words[_INIT])
             elif words[_KIND] == _BAR_CLOSED:
                 yield from self._closed(record, event)
                 return
@@ -112,7 +117,7 @@ class Replica:
 
     def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
         """Begin at a State that was restored; ``kept`` as ``SessionRecords.resume`` has it."""
-        self.closest.resume([row for row in kept["closest"] if row["seq"] < self._from_seq])
+        nearest, looked_ns = [row for row in kept["closest"] if row["seq"] < self._from_seq], self.repetition.last_ns
         self.values.resume(kept["value_rows"])
         if self._made is not None:
             self._made.skip()
@@ -120,6 +125,8 @@ class Replica:
         if self._told is not None:
             bars = self.plan.states[0]["instruments"]["bar"][: len(self._names.instruments)]
             self._told.resume([int(bar["close_ns"]) for bar in bars])
+            looked_ns = max(int(bar["close_ns"]) for bar in bars)
+        self.closest.resume(nearest, looked_ns)
 
     def run(self) -> None:
         """Step what came since the last time. Raises NotRepeated, StepFailed."""
@@ -128,9 +135,6 @@ class Replica:
             raise self._failure
         if not pending:
             return
-        if self._made is not None:
-            facts = b"".join(event for record, event in pending if record.kind == RecordKind.FACT)
-            self._made.take(np.frombuffer(facts, EVENT))
         self.repetition.run(pending)
         if self.repetition.account is not None:
             self.repetition.account.commands.clear()
@@ -153,7 +157,7 @@ class Replica:
         if is_first:
             return
         self.run()
-        yield from self._look(over_ns, seq, is_sparse=True)
+        yield from self._look(over_ns, now_ns, seq, is_sparse=True)
         assert self._made is not None
         if now_ns // MINUTE_NS != (over_ns - 1) // MINUTE_NS:
             yield from self._made.close(seq)
@@ -172,15 +176,15 @@ class Replica:
             yield from self.values.rows(close_ns, record.seq, int(fact["instrument"]))
         elif phase & Phase.DECIDE_ON_CLOSE:
             self.run()
-            yield from self._look(close_ns, record.seq, is_sparse=False)
+            yield from self._look(close_ns, close_ns, record.seq, is_sparse=False)
             yield self._equity(int(self.plan.states[0]["ts_ns"]), record.seq)
 
-    def _look(self, ts_ns: int, seq: int, *, is_sparse: bool) -> Iterator[TableRow]:
-        """Yield values, nearest moments, and what else has changed."""
+    def _look(self, ts_ns: int, now_ns: int, seq: int, *, is_sparse: bool) -> Iterator[TableRow]:
+        """Yield values, which are of ``ts_ns``, nearest moments, and what else has changed."""
         self.measure()
         self.closest.look()
         yield from self.values.rows(ts_ns, seq, is_sparse=is_sparse)
-        yield from self.closest.due(seq)
+        yield from self.closest.due(now_ns, seq)
         yield from self._state_rows.changes(self.plan, seq)
 
     def measure(self) -> None:

@@ -1,6 +1,7 @@
 """What State knows of rows that are there already: margins, timers, rules of the venue, and what is held but not ours.
 
-Compared as arrays with what was known at the last look; rows are told of again where something has changed.
+Compared as arrays with what was known at the last look; rows are told of again where something has changed. The arrays
+are views of one State, which is restored and stepped in its place.
 """
 
 import math
@@ -10,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tightloop.core.domain.enums import InstanceState, TradingStatus
-from tightloop.core.domain.types import Record
+from tightloop.core.domain.types import Ints, Record
 from tightloop.core.limits import NEVER_NS
 from tightloop.model.signal.plan import Plan
-from tightloop.ports.read_model import TableRow
+from tightloop.ports.read_model import SESSION, TableRow
 from tightloop.runtime.session.read_model.rows import PlanNames, Values, real
 from tightloop.runtime.session.read_model.telling import TellingRows
 from tightloop.runtime.session.read_model.trading import TradingRows
@@ -31,7 +32,7 @@ class StateRows:
         self._names, self._trading, self._telling = names, trading, telling
         self.instruments: list[Values] = []
         self._foreign: dict[int, Values] = {}
-        self._last: dict[str, Any] = {}
+        self._last: dict[tuple[str, tuple[str, ...]], list[tuple[Ints, Ints]]] = {}
 
     def changes(self, plan: Plan, seq: int) -> Iterator[TableRow]:
         """Yield the rows that are others than at the last look."""
@@ -46,15 +47,20 @@ class StateRows:
             yield from self._not_ours(state, at, seq)
 
     def _changed(self, state: Record, table: str, count: int, names: tuple[str, ...]) -> list[int]:
-        """Return the rows of a table of State in which one of the fields is another than before."""
-        now = np.stack([state[table][name][:count].astype(np.float64) for name in names])
-        before = self._last.get(f"{table} {names}")
-        self._last[f"{table} {names}"] = now
-        if before is None:
+        """Return the rows of a table of State in which one of the fields is another than before, bit by bit."""
+        key = table, names
+        known = self._last.get(key)
+        if known is None:
+            fields = [state[table][name][:count].view(np.int64) for name in names]
+            self._last[key] = [(field, field.copy()) for field in fields]
             return list(range(count))
-        is_other = ((now != before) & ~(np.isnan(now) & np.isnan(before))).any(axis=0)
-        found: list[int] = np.flatnonzero(is_other).tolist()
-        return found
+        is_other = None
+        for field, before in known:
+            found = field != before
+            if found.any():
+                is_other = found if is_other is None else is_other | found
+                before[:] = field
+        return [] if is_other is None else [int(at) for at in np.flatnonzero(is_other)]
 
     def _position(self, state: Record, at: int, seq: int) -> Iterator[TableRow]:
         row, position = state["positions"][at], self._trading.open_of(at)
@@ -106,8 +112,11 @@ class StateRows:
             "updated_ts": ts_ns, "closed_ts": None if qty else ts_ns, "status": "foreign",
         })  # fmt: skip
 
-    def resume(self, plan: Plan, rows: dict[str, list[dict[str, Any]]]) -> None:
-        """Begin with a State that was restored: what is known of it stands in rows that were kept, by table."""
+    def resume(self, plan: Plan, rows: dict[str, list[dict[str, Any]]]) -> Iterator[TableRow]:
+        """Begin with a State that was restored; yield the rows that have what is known of it.
+
+        ``rows``: those that were kept, by table.
+        """
         state = plan.states[0]
         for table, names, count in (
             ("positions", _OF_POSITIONS, "instance_count"), ("instances", _OF_INSTANCES, "instance_count"),
@@ -118,14 +127,18 @@ class StateRows:
             position = self._trading.open_of(row["instance"]) if row["status"] == "open" else None
             if position is not None and position["trade_id"] == row["trade_id"]:
                 position |= {name: row[name] for name in ("margin", "liquidation_price", "seq")}
+                yield TableRow("positions", dict(position))
             if row["status"] == "foreign" and row["closed_ts"] is None:
                 self._foreign[-1 - row["trade_id"]] = {"opened_ts": row["opened_ts"]}
+                yield TableRow("positions", {name: value for name, value in row.items() if name != SESSION})
         for row in rows["instances"]:
             instance = self._telling.instances[row["instance"]]
             instance |= {name: row[name] for name in ("cooldown_until_ts", "timer_ts", "seq")}
+            yield TableRow("instances", dict(instance))
         for row in rows["instruments"]:
             at = self._names.instruments.index(row["instrument"])
             self.instruments[at] |= {name: row[name] for name in (*_RULES, "status")}
+            yield TableRow("instruments", dict(self.instruments[at]))
 
 
 def _price(value: float) -> float | None:

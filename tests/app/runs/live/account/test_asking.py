@@ -11,14 +11,22 @@ from sim.virtual.loop import VirtualLoop
 from sim.virtual.machine import SECOND_NS, START_NS
 from sim.virtual.twin import TwinServer
 from tightloop.app.runs.live.account.asking import Asking
-from tightloop.app.runs.live.account.client import SAMPLE_APART_S, AccountRefused
+from tightloop.app.runs.live.account.client import SAMPLE_APART_S, AccountClient, AccountRefused, together
 from tightloop.app.runs.live.venues import chosen
 from tightloop.ports.venue import Credentials
 from tightloop.runtime.session.account.venue_clock import SAMPLES_KEPT
 
 WAY_S = 0.1
 LEVERAGES = {"BTCUSDT": 3, "ETHUSDT": 2}
-ACCOUNT = ["GET apiRestrictions", "GET balance", "GET dual", "GET feeBurn", "GET multiAssetsMargin", "GET symbolConfig"]
+ACCOUNT = [
+    "GET apiRestrictions",
+    "GET balance",
+    "GET dual",
+    "GET feeBurn",
+    "GET multiAssetsMargin",
+    "GET symbolConfig",
+    "GET symbolConfig",
+]
 
 
 class FarMachine:
@@ -56,17 +64,19 @@ def far():
         yield runner, machine, asking
 
 
-def test_what_a_session_asks_when_it_starts_again_takes_no_longer_than_its_clock(far):
+def test_what_a_session_asks_when_it_starts_again_takes_little_longer_than_its_clock(far):
     runner, machine, asking = far
     runner.run(asking.account_name())
     runner.run(asking.set_up(LEVERAGES))
     begun_s, machine.calls = runner.get_loop().time(), []
     again = Asking(asking.venue, asking.credentials, machine)
     runner.run(again.account_name())
+    assert runner.run(again.refusals((), LEVERAGES, is_new=False)) == []
     runner.run(again.set_up(LEVERAGES))
     assert again.clock.sample_count == SAMPLES_KEPT
     assert sorted(machine.calls) == sorted(["GET time"] * SAMPLES_KEPT + ACCOUNT)
-    longest_s = (SAMPLES_KEPT + 1) * 2 * WAY_S + (SAMPLES_KEPT - 1) * SAMPLE_APART_S  # whose account it is comes first
+    # Whose account it is comes first, then all that may be wrong with it, at once; the clock waits between its samples.
+    longest_s = (SAMPLES_KEPT + 2) * 2 * WAY_S + (SAMPLES_KEPT - 1) * SAMPLE_APART_S
     assert runner.get_loop().time() - begun_s == pytest.approx(longest_s)
 
 
@@ -79,15 +89,19 @@ def test_settings_of_many_symbols_are_made_at_once(far):
     assert changes == ["POST marginType"] * 2 + ["POST leverage"] * 2
 
 
-def test_a_refused_account_leaves_no_question_behind(far):
+def test_what_was_asked_beside_a_failure_is_given_up(far):
     runner, machine, asking = far
-    runner.run(asking.account_name())
-    machine.server.venue.exchange.set_hedge_mode(True)
-    with pytest.raises(AccountRefused, match="hedge mode"):
-        runner.run(asking.set_up(LEVERAGES))
+    client = AccountClient(asking.venue.dialect, machine, asking.credentials, machine.now_ns)
 
-    async def later():
+    async def fail():
+        await asyncio.sleep(WAY_S / 2)
+        raise AccountRefused("it is of no use")
+
+    async def ask():
+        with pytest.raises(AccountRefused):
+            await together(client.read_clock(), fail())
+        assert machine.waiting == 1
         await asyncio.sleep(0)
+        assert machine.waiting == 0
 
-    runner.run(later())
-    assert machine.waiting == 0
+    runner.run(ask())

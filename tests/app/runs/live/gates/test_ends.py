@@ -10,6 +10,7 @@ from tests.app.runs.live.trading import keys
 
 from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.strategies import load_strategies
+from tightloop.runtime.session.driver.operator import OperatorRequest
 from tightloop.runtime.session.journal import events
 from tightloop.runtime.session.read_model.records import SessionRecords
 
@@ -72,6 +73,24 @@ def test_one_signal_ends_a_session_whose_venue_answers(tmp_path):
     Stage(written(tmp_path), market).play(script, keeps=False)
 
 
+def test_one_signal_leaves_a_session_that_an_operator_is_ending_already(tmp_path):
+    market = StillMarket()
+    stage = Stage(written(tmp_path), market)
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        stage.server.answers = dict.fromkeys(UNANSWERED, UNKNOWN)
+        stage.machine.operator.take(OperatorRequest(what="stop", keep=False))
+        await stage.until(lambda shown: shown["waits_for"], 5.0)
+        stage.machine.signal(signal.SIGINT)
+        ended = await stage.ended(15.0)
+        assert (ended.state, ended.exit_code) == ("STOPPING", 5)
+
+    stage.play(script)
+
+
 def test_what_came_to_nothing_because_of_an_end_is_not_put_down_to_the_kill_switch(tmp_path):
     both = ('"binance:BTCUSDT-perp"', '"binance:BTCUSDT-perp", "binance:ETHUSDT-perp"')
     market = StillMarket()
@@ -86,8 +105,8 @@ def test_what_came_to_nothing_because_of_an_end_is_not_put_down_to_the_kill_swit
         stage.machine.signal(signal.SIGTERM)
         await asyncio.sleep(2.0)
         market.prices["BTCUSDT"] = 3_200.0
-        shown = await stage.until(lambda shown: shown["refused"])
-        assert {row["reason"] for row in shown["refused"]} == {"session_ends"}
+        shown = await stage.until(lambda shown: any(row["state"] == "SUPPRESSED" for row in shown["refused"]))
+        assert {row["reason"] for row in shown["refused"] if row["state"] == "SUPPRESSED"} == {"session_ends"}
         assert not any(row["killed"] for row in shown["instances"])
         assert signals(stage) == {"session_ends"}
         stage.home.engage("all")

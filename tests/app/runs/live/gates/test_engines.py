@@ -7,6 +7,9 @@ from tests.app.runs.live.pushed import has_stop, is_flat, written
 from tests.app.runs.live.staged import Stage, StillMarket
 from tests.app.runs.live.trading import keys
 
+from sim.live.home import SimulatedHome
+from sim.live.machine import SimulatedMachine
+from tightloop.app.runs.live import live
 from tightloop.core.domain.enums import OrderKind, Side
 from tightloop.ports.execution import SetIsolatedMargin, SetLeverage
 from tightloop.ports.transport import HttpAnswer
@@ -107,3 +110,62 @@ def test_a_stop_that_a_session_before_left_is_no_engine_when_it_triggers(tmp_pat
         assert not any("second_engine" in line for line in stage.said)
 
     stage.play(script)
+
+
+class OtherHome(SimulatedHome):
+    """Another home folder, whose sessions have other ids."""
+
+    def make_session(self, about, texts):
+        super().make_session(about, texts)
+        session = self.session_names()[-1]
+        other = session.replace("live-0", "live-f")
+        for kept in (self.about, self.texts, self.disks, self.logs):
+            kept[other] = kept.pop(session)
+        self.write_session(other, {**about, "id": other})
+        return other
+
+
+def beside(stage):
+    """Start a session of the same file in another home, on the same account; return its task and its machine."""
+    machine = SimulatedMachine(stage.machine.life, OtherHome(), stage.segments)
+    begun = live.life((stage.file,), stage.options, stage.said.append, lambda _: None, machine)
+    return asyncio.get_running_loop().create_task(begun), machine
+
+
+def of_second(stage, machine):
+    """Return the entries at the venue that the session beside has made."""
+    ours = f"tl{session_code(machine.show()['id'])}"
+    return [row for row in stage.truth()["orders"] if row["side"] == "BUY" and row["client_id"].startswith(ours)]
+
+
+@pytest.mark.parametrize("is_held_first", [True, False])
+def test_of_two_homes_on_one_account_the_second_buys_nothing_once_it_can_know(tmp_path, is_held_first):
+    market = StillMarket()
+
+    async def script(stage):
+        await stage.ready()
+        if is_held_first:
+            market.prices["BTCUSDT"] = 63_000.0
+            await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        task, machine = beside(stage)
+        await stage.until(lambda _: machine.show is not None and machine.show()["is_ready"], 20.0)
+        market.prices["BTCUSDT"] = 63_000.0
+        await asyncio.sleep(40.0)
+        begun = len(of_second(stage, machine))
+        if is_held_first:
+            assert begun == 0
+            assert machine.show()["foreign"]
+        else:
+            assert begun <= 1, "at the same print, before either could be told of the other"
+        assert stage.view()["state"] == ("PAUSED" if begun else "RUNNING")
+        market.prices["BTCUSDT"] = 58_000.0
+        await asyncio.sleep(20.0)
+        assert stage.truth()["positions"] == []
+        assert machine.show()["state"] == "PAUSED"
+        market.prices["BTCUSDT"] = 63_000.0
+        await asyncio.sleep(20.0)
+        assert len(of_second(stage, machine)) == begun
+        assert bool(stage.truth()["positions"]) == (begun == 0), "the first trades on if the second never has"
+        task.cancel()
+
+    Stage(written(tmp_path), market).play(script)

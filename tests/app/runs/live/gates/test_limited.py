@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.app.runs.live.pushed import has_stop, is_flat, written
-from tests.app.runs.live.staged import Stage, StillMarket
+from tests.app.runs.live.staged import UNKNOWN, Stage, StillMarket
 from tests.app.runs.live.trading import keys
 
 from sim.virtual.machine import SECOND_NS, START_NS
@@ -50,5 +50,31 @@ def test_a_question_that_was_one_too_many_holds_entries_and_questions_and_no_exi
         await stage.until(is_flat, 3.0)
         assert stage.world.now_s - begun_s < 3.0
         assert stage.truth()["positions"] == []
+
+    Stage(written(tmp_path), market).play(script)
+
+
+def test_an_exit_goes_on_while_every_question_is_one_too_many(tmp_path):
+    market = StillMarket()
+    questions = ("GET order", "GET algoOrder", "GET userTrades", "GET time", "GET openOrders", "GET positionRisk")
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        stage.server.answers = dict.fromkeys(questions, TOO_MANY)
+        stage.server.is_telling = False
+        stage.server.answers["POST order"] = UNKNOWN  # the first attempt of the exit is asked about
+        begun_s, calls = stage.world.now_s, len(stage.server.calls)
+        market.prices["BTCUSDT"] = 58_000.0
+        await stage.until(lambda _: any(call == "POST order" for _, call in stage.server.calls[calls:]), 5.0)
+        del stage.server.answers["POST order"]
+        await stage.until(lambda _: not stage.truth()["positions"], 4.0)
+        assert stage.world.now_s - begun_s < 6.0
+        await asyncio.sleep(20.0)
+        asked = [call for _, call in stage.server.calls[calls:] if call.startswith("GET ")]
+        assert len(asked) < 40, "what is refused for 8 s is not asked again and again"
+        stage.server.answers, stage.server.is_telling = {}, True
+        await stage.until(is_flat, 30.0)
 
     Stage(written(tmp_path), market).play(script)

@@ -40,6 +40,13 @@ _FLAGS: Mapping[str, tuple[bool, Gravity, str, str]] = {
 """By what the venue calls a setting: its value for a session, how grave another is, what that means, what to do."""
 
 
+KEY_REMEDIES = {
+    ex.KeyFault.KEY: "see at the venue whether it is active, may trade futures, and is bound to this machine's address",
+    ex.KeyFault.SIGNATURE: "the secret is not that of the key, copy both again",
+}
+"""What to do about a key that is refused; without a colon."""
+
+
 class AccountRefused(TightloopError):
     """The account or its key is not set up as a live session needs it; the text says what to change."""
 
@@ -103,9 +110,11 @@ class AccountClient:
         self.learn(request, answer)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
-            refused = VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
-            refused.is_final = isinstance(found, ex.NotAuthorized)
-            raise refused
+            if isinstance(found, ex.NotAuthorized):
+                refused = VenueRefused(f"the key is refused ({found.code} {found.text}): {KEY_REMEDIES[found.fault]}")
+                refused.is_final = True
+                raise refused
+            raise VenueRefused(f"{type(request).__name__}: {type(found).__name__} {getattr(found, 'text', '')}")
         return found, answer, sent_ns  # type: ignore[return-value]  # answers to requests of an account are reports
 
     def learn(self, request: ex.Request, answer: HttpAnswer) -> None:

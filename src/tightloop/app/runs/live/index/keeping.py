@@ -68,12 +68,13 @@ class KeptSession:
         self._keep_ns = round(read_settings(home).keep_market_days * DAY_NS)
         self._pruned_ns, self._kept_s = 0, time.monotonic()
         self._reduced: dict[str, Any] | None = None
+        self._is_at_end = False
         self._index = SessionIndex(home.root)
         self._begin()
 
     def close(self) -> None:
         """Close files, and say what is kept of a session that was read to its end."""
-        if self._there is None and not self.is_running:
+        if self._is_at_end and not self.is_running:  # of a part of the journal, less would be kept than is there
             with contextlib.suppress(OSError):
                 self._keep()
                 self._prune(0)
@@ -115,6 +116,7 @@ class KeptSession:
         Raises ReadModelMoved if another process has begun to keep the session.
         """
         records = self._follower.read(RECORDS_MAX)
+        self._is_at_end = not records and self._there is None
         if not records and self._there is not None:
             self._begin_anew()  # the journal has lost what rows were made of
             return True
@@ -136,6 +138,8 @@ class KeptSession:
                     self._begin_anew()
                     return True
                 self._there = None
+                if is_gone:
+                    batch.append(RecordRows(record.seq, rows))
         if self._there is None and self._last is not None:
             self._write([one for one in batch if one.rows])
             if not records:
@@ -148,7 +152,7 @@ class KeptSession:
         if not self._is_resumed and record.seq >= self._from_seq:
             self._is_resumed = True
             kept = stores.kept.read(self._home.folder(self._session), KEPT)
-            self._records.resume(kept)
+            found += self._records.resume(kept)
             for table in KEPT_WHOLE:
                 found += [TableRow(table, row) for row in kept[table] if row["seq"] < self._from_seq]
         if record.kind == RecordKind.SNAPSHOT:
