@@ -42,7 +42,7 @@ class _Bucket:
         self.filled_ns = max(self.filled_ns, now_ns)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Keep no more than what an answer says is left, and no less than what is, whatever refills it meanwhile."""
+        """Keep no more than what an answer says is left, and no less than that without what refills it meanwhile."""
         used = headers.get(self.limit.header, "")
         if used.isdecimal():
             count = self.limit.count
