@@ -147,9 +147,8 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(PLAYED.format(log=log, code=code), encoding="utf-8")
     script.chmod(0o755)
-    monkeypatch.setattr(
-        dev, "HOME_BYTES_MAX", 4_096
-    )  # folders of tests may be too long for sockets, which are not opened here
+    # Folders of tests may be too long for sockets, which are not opened here.
+    monkeypatch.setattr(dev, "HOME_BYTES_MAX", 4_096)
     assert dev.paper_session(environment) is (code == 0)
     asked = log.read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in asked] == steps
