@@ -34,7 +34,7 @@ from tightloop.runtime.session.journal.scan import JournalScan
 STRATEGIES = tuple(Path(__file__).parent / name for name in ("busy.yaml", "resting.yaml"))
 READY = "ready: the account agrees"
 READY_MAX_S, AGREE_MAX_S, KEEPERS_MAX_S = 40.0, 10.0, 15.0
-RECOVERIES_KILLED = 0.3
+RECOVERIES_KILLED, ORDERS_MAX_S = 0.3, 3.0
 BUSY_LOAD = 1.5
 """Processes that wait for a CPU, each; a round and the next one's twin have about one."""
 
@@ -129,7 +129,7 @@ def _trade(twin, session, draw):
     if draw.random() < 0.5:
         _run_for(session, draw.uniform(0.0, 1.5))
         return
-    wanted, ends_s = draw.randint(1, 6), time.monotonic() + 1.5
+    wanted, ends_s = draw.randint(1, 6), time.monotonic() + ORDERS_MAX_S
     while len(twin.orders_asked()) < wanted and time.monotonic() < ends_s:
         time.sleep(0.003)
     time.sleep(draw.uniform(0.0, 0.03))

@@ -20,6 +20,10 @@ ANSWER_S, SHOW_S, LOOK_S = 2.0, 2.0, 0.5
 SILENT_NS = 3 * 10**9
 LINE_BYTES_MAX = 1 << 24
 STOPPED, KILLED = "STOPPED", "KILLED"
+TOLD = frozenset({"id", "mode", "state", "venue", "url", "lease", "made_ns", "rules", "strategies", "config_hash"})
+"""What every session says of itself; what does not is none."""
+SHOWN = frozenset({"seq", "equity", "wallet", "feed_age_s", "positions", "orders", "instances"})
+"""What a view has that is read without a look."""
 About = Mapping[str, Any]
 
 
@@ -61,18 +65,21 @@ class EngineLink:
         self._last_views: dict[str, LastView] = {}
         self._is_held: dict[str, bool] = {}
         self._asking: set[str] = set()
+        self._looks: set[asyncio.Task[None]] = set()
 
     # What there is
 
     def abouts(self) -> list[About]:
-        """Read what every session is, the newest first; a file that cannot be read is left out."""
+        """Read what every session is, the newest first; a file that is none is left out."""
         found: dict[str, tuple[int, About]] = {}
         for file in (self.home.root / "sessions").glob(f"*/{SESSION_FILE}"):
             name = file.parent.name
-            with contextlib.suppress(OSError, InputError):
+            with contextlib.suppress(OSError, InputError, RecursionError):
                 stamp = file.stat().st_mtime_ns
                 known = self._abouts.get(name)
-                found[name] = known if known and known[0] == stamp else (stamp, self.home.read_session(name))
+                row = known if known and known[0] == stamp else (stamp, self.home.read_session(name))
+                if isinstance(row[1], dict) and row[1].keys() >= TOLD:
+                    found[name] = row
         self._abouts = found
         return sorted((about for _, about in found.values()), key=lambda about: -int(about["made_ns"]))
 
@@ -113,7 +120,9 @@ class EngineLink:
             running = [about for about in self.abouts() if about["state"] != STOPPED]
             for about in running:
                 if about["id"] not in self._asking:
-                    asyncio.get_running_loop().create_task(self._look(about))
+                    task = asyncio.get_running_loop().create_task(self._look(about))
+                    self._looks.add(task)
+                    task.add_done_callback(self._looks.discard)
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
@@ -126,6 +135,8 @@ class EngineLink:
         try:
             async with asyncio.timeout(SHOW_S):
                 view = await exchanged(self.home.socket(session), {"what": "show"})
+            if not view.keys() >= SHOWN:
+                raise ValueError("this is no view of a session")
             self._last_views[session] = LastView(view, self._now_ns())
             self._is_held[session] = True
         except (NotThere, TimeoutError, OSError, ValueError):

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ ROUTERS = tuple(
         auth, users, strategies, sessions, orders, positions, signals, risk, settings_routes, system, health
     )
 )  # fmt: skip
+LOG = logging.getLogger(__name__)
+AGAIN_S = 1.0
 SECRET_NAMES = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
 
 
@@ -92,7 +95,7 @@ def make_app(settings: GatewaySettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.ensure_future(parts.link.follow()), asyncio.ensure_future(hub.follow())]
+        tasks = [asyncio.ensure_future(_again(follow)) for follow in (parts.link.follow, hub.follow)]
         try:
             yield
         finally:
@@ -111,6 +114,16 @@ def make_app(settings: GatewaySettings) -> FastAPI:
     if settings.pages is not None:
         app.mount("/", Pages(settings.pages))
     return app
+
+
+async def _again(follow: Callable[[], Awaitable[None]]) -> None:
+    """Run what goes on for ever; what one odd file breaks is logged, and begins again."""
+    while True:
+        try:
+            await follow()
+        except Exception:
+            LOG.exception("%s begins again", follow.__qualname__)
+        await asyncio.sleep(AGAIN_S)
 
 
 def described() -> FastAPI:

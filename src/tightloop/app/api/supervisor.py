@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.api import gateway, starts
-from tightloop.app.api.engines import Engines
+from tightloop.app.api.children import Engines
 from tightloop.app.api.security.passwords import Passwords, check_strength
 from tightloop.app.api.security.roles import UserRole
 from tightloop.app.api.security.users import Users

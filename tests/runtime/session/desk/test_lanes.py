@@ -6,6 +6,7 @@ from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
 from tightloop.core.domain.enums import EventKind
 from tightloop.ports.execution import Overloaded, RateLimited, ReadServerTime, ServerTime, SubmitOrder
 from tightloop.ports.transport import Lane, NotSent
+from tightloop.runtime.session.desk import lanes
 from tightloop.runtime.session.desk.records import SECOND_NS, Ask, DeskTerms, NoteKind, Reply
 
 BUSY = Overloaded(-1008, "busy")
@@ -141,3 +142,12 @@ def test_a_next_life_holds_entries_for_as_long_as_the_venue_has_said() -> None:
     assert _left(session) == []
     session.sleep(0.2)
     assert len(_left(session)) == 1
+
+
+def test_a_process_that_is_held_before_it_has_asked_anything_waits_until_then() -> None:
+    session = Session()
+    state = session.desk.state
+    until_ns = state.now_ns + 5 * SECOND_NS
+    lanes.hold(state, until_ns)
+    assert lanes.asked_ns(state) == until_ns
+    assert [lanes.free_ns(state, lane) for lane in (Lane.ENTRY, Lane.QUERY)] == [until_ns, until_ns]

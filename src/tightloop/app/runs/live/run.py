@@ -146,14 +146,9 @@ class SessionRun:
         if killed is None:
             assert rules is not None, "a new session has asked for them"
             self._about = files.about_new(
-                self._prepared,
-                self._venue,
-                rules,
-                seed=self._options.seed,
-                now_ns=now_ns,
-                url=self._options.url,
+                self._prepared, self._venue, rules, seed=self._options.seed, now_ns=now_ns, url=self._options.url,
                 instruments=self._options.instruments,
-            )
+            )  # fmt: skip
             self._about |= self._stated()
             self._about["id"] = self._home.make_session(self._about, self._prepared.texts)
         else:

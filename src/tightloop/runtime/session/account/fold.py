@@ -191,7 +191,9 @@ class AccountFold:
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trades."""
-        unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
+        if not any(isinstance(report, ex.FillReport) for report in reports):
+            return
+        unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id]
         if not unnamed:
             return
         named = {(trade.symbol, trade.trade_id) for trade in self.trades}

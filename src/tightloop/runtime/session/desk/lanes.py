@@ -82,6 +82,7 @@ def free_ns(state: State, lane: Lane) -> int:
         return NEVER_NS
     if state.now_ns < _paused_ns(lanes, lane):
         return _paused_ns(lanes, lane)
+    _refill(state)  # a process that has asked nothing yet has a full budget
     missing = _kept(state, lane) + 1.0 - lanes.tokens
     return state.now_ns + max(1, math.ceil(missing / _rate(state) * SECOND_NS))
 

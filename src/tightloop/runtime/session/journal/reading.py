@@ -16,6 +16,8 @@ from tightloop.runtime.session.journal.layout import (
 )
 from tightloop.runtime.session.journal.scan import FaultKind, JournalFault, JournalScan, first_left, segment_numbers
 
+_FACT, _EPOCH = int(RecordKind.FACT), int(RecordKind.EPOCH)
+
 
 def records(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[JournalRecord]:
     """Yield the records from ``from_seq`` on; a broken tail is the end. Raises JournalCorrupt where it is met."""
@@ -32,15 +34,17 @@ def events(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[tuple[Journal
     Raises JournalCorrupt, and LayoutDiffers for facts of other fields.
     """
     scan, decoder = JournalScan(disk, folder, first_number(disk, folder, from_seq)), FactDecoder()
-    text = ""
+    text, checked = "", None
     for record in scan:
-        event = b""
-        if record.kind == RecordKind.EPOCH:
-            text = json.loads(record.payload)["layout"]
-        if record.kind == RecordKind.FACT:
-            assert scan.header is not None
-            check_layout(scan.header.layout, text)
+        event, kind = b"", record.kind
+        if kind == _FACT:
+            if scan.header is not checked:
+                assert scan.header is not None
+                check_layout(scan.header.layout, text)
+                checked = scan.header
             event = decoder.decode(record.payload)
+        elif kind == _EPOCH:
+            text = json.loads(record.payload)["layout"]
         if record.seq >= from_seq:
             yield record, event
     _refuse(scan.fault)

@@ -8,7 +8,7 @@ after them come its holds and sequences.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class ClosestMoments:
         self._at_ns = np.zeros(count, np.int64)
         self._others_met = np.zeros(count, np.int64)
         self._is_new = np.zeros(count, np.bool_)
-        self._written_ns = begun_ns
+        self._looked_ns = 0
         for section in self._sections:
             if _needed(int(InstanceState.MONITORING), int(section.section)):
                 section.since_ns = begun_ns
@@ -134,12 +134,11 @@ class ClosestMoments:
             self._distance[place] = math.nan
             self._is_new[place] = False
 
-    def due(self, seq: int) -> Iterator[TableRow]:
-        """Yield what came nearer since it was last asked, each WRITTEN_EVERY_NS of the facts' time."""
-        now_ns = int(self._plan.states[0]["ts_ns"])
-        if now_ns - self._written_ns < WRITTEN_EVERY_NS:
+    def due(self, now_ns: int, seq: int) -> Iterator[TableRow]:
+        """Yield what came nearer, at the first look of each WRITTEN_EVERY_NS. ``now_ns``: when it is looked."""
+        before_ns, self._looked_ns = self._looked_ns, now_ns
+        if now_ns // WRITTEN_EVERY_NS == before_ns // WRITTEN_EVERY_NS:
             return
-        self._written_ns = now_ns
         for section in self._sections:
             if section.since_ns is not None:
                 yield from self._rows(section, seq)
@@ -157,8 +156,9 @@ class ClosestMoments:
                 "others": section.condition_count - is_condition,
             })  # fmt: skip
 
-    def resume(self, rows: list[Mapping[str, Any]]) -> None:
-        """Restore what rows say that were written of the watches that are open now."""
+    def resume(self, rows: Sequence[Mapping[str, Any]], looked_ns: int) -> None:
+        """Restore what rows say that were written of the watches that are open now, and when it was looked last."""
+        self._looked_ns = looked_ns
         watched = {(one.instance, one.section.name, one.since_ns): one for one in self._sections}
         for row in rows:
             section = watched.get((row["instance"], row["section"], row["since_ts"]))

@@ -117,7 +117,7 @@ class Replica:
 
     def resume(self, kept: dict[str, list[dict[str, Any]]]) -> None:
         """Begin at a State that was restored; ``kept`` as ``SessionRecords.resume`` has it."""
-        self.closest.resume([row for row in kept["closest"] if row["seq"] < self._from_seq])
+        nearest, looked_ns = [row for row in kept["closest"] if row["seq"] < self._from_seq], self.repetition.last_ns
         self.values.resume(kept["value_rows"])
         if self._made is not None:
             self._made.skip()
@@ -125,6 +125,8 @@ class Replica:
         if self._told is not None:
             bars = self.plan.states[0]["instruments"]["bar"][: len(self._names.instruments)]
             self._told.resume([int(bar["close_ns"]) for bar in bars])
+            looked_ns = max(int(bar["close_ns"]) for bar in bars)
+        self.closest.resume(nearest, looked_ns)
 
     def run(self) -> None:
         """Step what came since the last time. Raises NotRepeated, StepFailed."""
@@ -155,7 +157,7 @@ class Replica:
         if is_first:
             return
         self.run()
-        yield from self._look(over_ns, seq, is_sparse=True)
+        yield from self._look(over_ns, now_ns, seq, is_sparse=True)
         assert self._made is not None
         if now_ns // MINUTE_NS != (over_ns - 1) // MINUTE_NS:
             yield from self._made.close(seq)
@@ -174,15 +176,15 @@ class Replica:
             yield from self.values.rows(close_ns, record.seq, int(fact["instrument"]))
         elif phase & Phase.DECIDE_ON_CLOSE:
             self.run()
-            yield from self._look(close_ns, record.seq, is_sparse=False)
+            yield from self._look(close_ns, close_ns, record.seq, is_sparse=False)
             yield self._equity(int(self.plan.states[0]["ts_ns"]), record.seq)
 
-    def _look(self, ts_ns: int, seq: int, *, is_sparse: bool) -> Iterator[TableRow]:
-        """Yield values, nearest moments, and what else has changed."""
+    def _look(self, ts_ns: int, now_ns: int, seq: int, *, is_sparse: bool) -> Iterator[TableRow]:
+        """Yield values, which are of ``ts_ns``, nearest moments, and what else has changed."""
         self.measure()
         self.closest.look()
         yield from self.values.rows(ts_ns, seq, is_sparse=is_sparse)
-        yield from self.closest.due(seq)
+        yield from self.closest.due(now_ns, seq)
         yield from self._state_rows.changes(self.plan, seq)
 
     def measure(self) -> None:

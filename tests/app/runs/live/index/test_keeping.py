@@ -68,6 +68,12 @@ class BarSession:
                 self.session.intake.put_event(event)
             while self.session.take_batch():
                 pass
+            self.now_ns += 1_000_000_000
+            for at in range(len(NAMES)):  # what fills its orders
+                self.session.intake.put_print(at, close, 50.0, self.k, 0, self.now_ns)
+            while self.session.take_batch():
+                pass
+            self.session.advance()
             if self.journal.segment != self.segment:
                 self.segment = self.journal.segment
                 base = snapshots.snapshot_of(self.session, self.name, self.journal.seq, "0")
