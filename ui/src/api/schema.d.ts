@@ -1559,23 +1559,6 @@ export interface components {
             is_readable: boolean;
         };
         /**
-         * ValueEntry
-         * @description A value that moves: when it was known, and how often it comes.
-         */
-        ValueEntry: {
-            /** Key */
-            key: string;
-            /** Value */
-            value: string | null;
-            /**
-             * Ts Ns
-             * @description Nanoseconds UTC.
-             */
-            ts_ns: string;
-            /** Cadence Ms */
-            cadence_ms: number;
-        };
-        /**
          * LogIn
          * @description Name and password.
          */
@@ -2502,6 +2485,23 @@ export interface components {
             role: components["schemas"]["RoleName"];
             /** Password */
             password: string;
+        };
+        /**
+         * ValueEntry
+         * @description A value that moves: when it was known, and how often it comes.
+         */
+        ValueEntry: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: string | null;
+            /**
+             * Ts Ns
+             * @description Nanoseconds UTC.
+             */
+            ts_ns: string;
+            /** Cadence Ms */
+            cadence_ms: number;
         };
         /**
          * ValuesMessage
