@@ -142,13 +142,12 @@ if [ "$1" = paper ]; then exit {code}; fi
 def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(
     project, capsys, monkeypatch, code, steps
 ):
+    monkeypatch.setattr(dev, "HOME_BYTES_MAX", 10_000)  # a home of the project, whose path is long here
     environment, log = environment_of(project), project / "log"
     script = Path(environment.script("tightloop"))
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(PLAYED.format(log=log, code=code), encoding="utf-8")
     script.chmod(0o755)
-    # Folders of tests may be too long for sockets, which are not opened here.
-    monkeypatch.setattr(dev, "HOME_BYTES_MAX", 4_096)
     assert dev.paper_session(environment) is (code == 0)
     asked = log.read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in asked] == steps
@@ -163,8 +162,9 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
         ("setup", None, dev.ALL),
         ("test", None, dev.ALL),
         ("nightly", None, (*dev.ALL, "fuzz")),
-        ("lint", None, ("runtime", "build", "compile", "lint")),
+        ("lint", None, ("runtime", "build", "compile", "web", "lint")),
         ("native", None, ("runtime", "build", "compile")),
+        ("ui", None, ("runtime", "build")),
         ("reference", None, ("runtime", "build")),
         ("reference", "native/index.json is not there", ("runtime", "build", "compile")),
     ],
@@ -275,7 +275,7 @@ def ran(project, monkeypatch):
             (code for word, code in codes.items() if any(word in (part, Path(part).stem) for part in command)), 0
         )
 
-    def run_quietly(name, command, environment=None):
+    def run_quietly(name, command, environment=None, folder=None):
         code = code_of(command)
         if "tools/bounds_stamp.py" in command:
             return code, "the core's hash\n"
@@ -288,6 +288,8 @@ def ran(project, monkeypatch):
         monkeypatch.setattr(module, "run_quietly", run_quietly)
     monkeypatch.setattr(dev, "run_openly", lambda command, folder=None, **variables: code_of(command))
     monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: not codes.get("warm_up"))
+    monkeypatch.setattr(dev.pages, "build", lambda environment: codes.get("pages", lambda: True)())
+    monkeypatch.setattr(dev.pages, "check", lambda environment: ["ESLint"] if codes.get("ESLint") else [])
     return SimpleNamespace(codes=codes, commands=commands, environment=environment_of(folder), folder=folder)
 
 
@@ -303,6 +305,7 @@ def closing_of(ran, capsys, command):
     [
         ({}, "All passed: lint, the tests above, 7 of the core again with bounds checks"),
         ({"mypy": 1}, "Failed: mypy ("),
+        ({"ESLint": 1}, "Failed: ESLint ("),
         ({"mypy": 1, "pytest": 1}, "Failed: mypy, pytest, pytest with bounds checks ("),
         ({"warm_up": 1}, "Failed: compiling the core ("),
     ],
@@ -310,6 +313,26 @@ def closing_of(ran, capsys, command):
 def test_every_failure_is_shown_and_one_line_closes(ran, capsys, codes, closing):
     ran.codes.update(codes)
     assert closing_of(ran, capsys, dev.command_test).startswith(closing)
+
+
+def refusal(failure):
+    def refuse():
+        raise failure
+
+    return refuse
+
+
+def test_pages_whose_packages_cannot_be_had_are_no_fault_but_said_also_to_the_tests(ran, capsys, monkeypatch):
+    monkeypatch.delenv(dev.NOT_FETCHED, raising=False)
+    ran.codes["pages"] = refusal(dev.pages.NotFetched("no network"))
+    assert dev.command_test(ran.environment, []) == 0
+    assert "The pages are not checked here: no network" in capsys.readouterr().out
+    assert dev.os.environ[dev.NOT_FETCHED] == "1"
+
+
+def test_pages_that_do_not_build_are_a_fault(ran, capsys):
+    ran.codes["pages"] = refusal(running.Failure("line 3: no such name"))
+    assert closing_of(ran, capsys, dev.command_test).startswith("Failed: building the pages (")
 
 
 def test_a_core_that_passed_with_bounds_checks_is_not_run_with_them_again(ran, capsys):
