@@ -98,6 +98,7 @@ class SessionRun:
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
+        self._forgotten: set[int] = set()
         self._snapshots: SnapshotWriter
         self._tasks: Tasks
         self._kills: KillSwitch
@@ -311,6 +312,13 @@ class SessionRun:
         """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
         self._watch.look()
         self._crowd.look()
+        for at in self._session.driver.forgotten - self._forgotten:
+            self._forgotten.add(at)
+            name = self._session.plan.instruments[at].symbol
+            self._say(
+                f"critical: the windows of {name} hold more ticks than there is room for: they are unknown, and "
+                f"begin anew each time; write shorter windows, or fewer instruments"
+            )
         if self._session.driver.failure is not None and not self._has_failed:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")

@@ -57,6 +57,8 @@ class FactDriver:
         self._equity = np.empty(EQUITY_ROWS, EQUITY)
         self._words = self.control.data
         self._log_words = self.log.view(np.int64).data
+        self.forgotten: set[int] = set()
+        """Instruments of which windows held more ticks than there is room for, and are unknown until they begin anew."""
         self._take = entry_of(replay_live.take)
         plan.states["is_on_demand"] = 1
 
@@ -79,10 +81,15 @@ class FactDriver:
             if status == _FINISHED:
                 return
             if status == replay_status.CROWDED:
-                tape_room.grow(plan, words[replay_ticks.NUMBER])
+                self._room_for(words[replay_ticks.NUMBER])
             elif status == replay_status.EQUITY_FULL:
                 self._equity[:2] = self._equity[-2:]  # the last may still be overwritten, a first one never is
                 words[replay_status.EQUITY_COUNT] = 2
+
+    def _room_for(self, instrument: int) -> None:
+        """Give tapes of an instrument room for their next rows, or forget them."""
+        if tape_room.grow_or_forget(self.plan, instrument):
+            self.forgotten.add(instrument)
 
     def advance_to(self, until_ns: int) -> None:
         """Run what is due before ``until_ns``, at which nothing was received."""
