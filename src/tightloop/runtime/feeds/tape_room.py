@@ -1,7 +1,7 @@
 """Growth of tick tapes: a full tape is copied to one of twice the capacity at the end of the arena, between events.
 
 A tape that may not grow ends a backtest with CapacityError. A session goes on and forgets the tape, as at a data gap:
-its windows are unknown, no condition on them is true, and they are known again once they begin at or after the next row.
+its windows are unknown, no condition on them is true; they are known again once they begin at or after the next row.
 """
 
 import numpy as np

@@ -58,7 +58,7 @@ class FactDriver:
         self._words = self.control.data
         self._log_words = self.log.view(np.int64).data
         self.forgotten: set[int] = set()
-        """Instruments of which windows held more ticks than there is room for, and are unknown until they begin anew."""
+        """Instruments with windows of more ticks than there is room for: they are unknown until they begin anew."""
         self._take = entry_of(replay_live.take)
         plan.states["is_on_demand"] = 1
 
