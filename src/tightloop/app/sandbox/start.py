@@ -168,8 +168,7 @@ def say_how(venue: BinanceTwin, wanted: Wanted, port: int, say: Callable[[str], 
     if venue.exchange.market.is_synthetic:
         say("  synthetic: no price in it was ever paid")
     if wanted.speed is not None:
-        say(
-            f"  began at {iso(venue.exchange.market.start_ns)}: with --began and that time its market goes on after a restart"
-        )
+        began = iso(venue.exchange.market.start_ns)
+        say(f"  began at {began}: with --began and that time its market goes on after a restart")
     say(f"  truth: {url}/_twin/truth")
     say(f"try: curl '{url}/fapi/v1/depth?symbol={next(iter(venue.exchange.boards))}&limit=5'")
