@@ -2,9 +2,20 @@
 
 import math
 
+import numpy as np
+
+from tightloop.core.trading import account
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.session.desk.desk import Desk
+from tightloop.runtime.session.desk.leaves import interpreted
 from tightloop.runtime.session.desk.state import Wire
+
+_risk_refusal = interpreted(account.risk_refusal)
+
+
+def refusal(plan: Plan, instance: int) -> int:
+    """Return the Reason for which the step would deny an entry of an instance now; 0: it would not for the account."""
+    return int(_risk_refusal(plan.states.view(np.recarray)[0], instance))
 
 
 def is_protected(plan: Plan, desk: Desk, instance: int) -> bool:
