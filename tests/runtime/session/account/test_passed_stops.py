@@ -86,3 +86,11 @@ def test_a_stop_that_buys_is_passed_from_below():
     look(stops, session, 110.0)
     session.venue.now_ns += SECOND_NS
     assert len(look(stops, session, 110.0)) == 1
+
+
+def test_the_mark_tells_of_a_stop_where_quotes_and_prints_have_stopped(session):
+    stops, rows = PassedStops(), market(95.0)
+    rows["mark"] = 89.0
+    assert stops.look(session.desk.state, rows, session.now_ns) == ()
+    session.venue.now_ns += SECOND_NS
+    assert len(stops.look(session.desk.state, rows, session.now_ns)) == 1

@@ -40,9 +40,9 @@ from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent
 from tightloop.runtime.session import told
 from tightloop.runtime.session.account.answers import event_of
 from tightloop.runtime.session.account.driver import AccountDriver
-from tightloop.runtime.session.account.inputs import AccountInput, Compared, InputKind
+from tightloop.runtime.session.account.inputs import AccountInput, InputKind
 from tightloop.runtime.session.account.passed_stops import PassedStops
-from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting, refusal
+from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting, tell_gate
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
@@ -231,9 +231,8 @@ class LiveRun(SessionRun):
         begun = super()._leave_out(error)
         self._rounds.plan = self._session.plan
         if isinstance(begun.account, AccountRepetition):
-            missed = begun.account.missed()
-            self._gate(missed)
-            for row in missed:
+            self._gate(begun.account.missed())
+            for row in begun.account.missed():
                 self._account.command(row)
         return begun
 
@@ -345,24 +344,11 @@ class LiveRun(SessionRun):
             self._account.command(row)
         if commands:
             self._account.prices(self._session.plan.states[0]["instruments"])
-        self._look_at_stops()
-
-    def _look_at_stops(self) -> None:
-        """Look stops up that the market has passed, and of which the venue says nothing."""
-        instruments = self._session.plan.states[0]["instruments"]
-        passed = self._passed_stops.look(self._account.fold.desk.state, instruments, self._clock.now_ns())
-        if passed:
-            self._account.compared(Compared(doubts=passed))
+        self._passed_stops.tell(self._account, self._session.plan.states[0]["instruments"])
 
     def _gate(self, commands: Sequence[Rows] = ()) -> None:
         """Tell the desk which entries may not leave: those that the step would deny now, at the latest in a moment."""
-        desk = self._account.fold.desk.state
-        orders = [desk.orders[order_id].wanted for order_id in desk.open_ids]
-        instances = {wanted.instance for wanted in orders if not wanted.is_exit}
-        instances.update(int(row[0]["instance"]) for row in commands)
-        for instance in sorted(instances):
-            reason = refusal(self._session.plan, instance) if self._is_ready else int(Reason.NOT_READY)
-            self._account.gate(instance, reason)
+        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready)
 
     def _settle(self) -> None:
         """Step all that waits."""
@@ -428,12 +414,11 @@ class LiveRun(SessionRun):
             self._is_strange = False
             try:
                 agrees = await self._rounds.round()
-                is_answered = True
             except TROUBLE as error:
-                agrees = is_answered = False
+                agrees = None  # no answer
                 self._say(f"comparison: {error}")
-            self._decide_ready(agrees)
-            is_calm = self._is_ready and is_answered
+            self._decide_ready(bool(agrees))
+            is_calm = self._is_ready and agrees is not None
             wait_s = ROUND_S if is_calm else QUICK_S[min(count, len(QUICK_S) - 1)]
             if self._reports.is_down:
                 wait_s = min(wait_s, QUICK_S[-1])  # nothing else says what becomes of our orders

@@ -4,14 +4,14 @@ A stop may trigger and be refused, and the report of it be lost with the private
 and a comparison would find that out in two rounds, 10 s apart. The market says it at once.
 """
 
-import math
 from dataclasses import dataclass, field
 
 from tightloop.core.domain.enums import Side
 from tightloop.core.domain.types import Rows
+from tightloop.runtime.session.account.driver import AccountDriver
+from tightloop.runtime.session.account.inputs import Compared
 from tightloop.runtime.session.desk.records import SECOND_NS
-from tightloop.runtime.session.desk.state import Attempt, DeskOrder, Ending, Prices, State, Style, Wire
-from tightloop.runtime.session.desk.styles import trailing
+from tightloop.runtime.session.desk.state import Attempt, DeskOrder, Ending, State, Style, Wire
 
 WAITS_NS = tuple(seconds * SECOND_NS for seconds in (1, 2, 4, 8))
 """How long the venue may be silent before the first look-up, and between it and the next ones."""
@@ -30,6 +30,12 @@ class PassedStops:
     """Finds such stops of one desk."""
 
     _passed: dict[str, _Passed] = field(default_factory=dict)
+
+    def tell(self, driver: AccountDriver, instruments: Rows) -> None:
+        """Tell the desk to look such stops up. ``instruments``: rows of INSTRUMENT with the latest prices."""
+        found = self.look(driver.fold.desk.state, instruments, driver.now_ns())
+        if found:
+            driver.compared(Compared(doubts=found))
 
     def look(self, desk: State, instruments: Rows, now_ns: int) -> tuple[str, ...]:
         """Return the client ids of stops to look up now. ``instruments``: rows of INSTRUMENT with the latest prices."""
@@ -59,11 +65,10 @@ class PassedStops:
 
 
 def _is_passed(order: DeskOrder, attempt: Attempt, instruments: Rows) -> bool:
-    """Return whether the price that a stop's trigger names is at the stop or beyond it."""
-    row, wanted = instruments[order.wanted.instrument], order.wanted
-    mark = float(row["mark"])
-    known = Prices(float(row["bid"]), float(row["ask"]), float(row["last"]), mark if mark > 0.0 else math.nan)
-    price = trailing.price_of(wanted.side, wanted.trigger, known)
-    if not price > 0.0:
-        return False
-    return price <= attempt.stop_price if wanted.side == Side.SELL else price >= attempt.stop_price
+    """Return whether a price is at a stop or beyond it: the one that its trigger names, which may be old, or another.
+
+    Touch, prints and mark come by different connections, and a look-up changes nothing.
+    """
+    row, side = instruments[order.wanted.instrument], order.wanted.side
+    prices = (float(row["bid" if side == Side.SELL else "ask"]), float(row["last"]), float(row["mark"]))
+    return any(price > 0.0 and (price - attempt.stop_price) * side >= 0.0 for price in prices)
