@@ -11,7 +11,7 @@ they do; here is when.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from tightloop.app.runs.live.run import Say, SessionRun
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
 from tightloop.app.runs.live.watching.winding_down import kept_at_venue
 from tightloop.core.domain.enums import EventKind, Origin, Pause, Reason, SessionControl
+from tightloop.core.domain.types import Rows
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
@@ -40,7 +41,8 @@ from tightloop.runtime.session import told
 from tightloop.runtime.session.account.answers import event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
-from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting
+from tightloop.runtime.session.account.passed_stops import PassedStops
+from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting, tell_gate
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
@@ -137,6 +139,7 @@ class LiveRun(SessionRun):
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
+        self._passed_stops = PassedStops()
         self._is_ready = self._is_strange = self._is_clock_off = False
         self._engines_told: set[tuple[str, str]] = set()
         self._reports: ReportStream
@@ -228,6 +231,7 @@ class LiveRun(SessionRun):
         begun = super()._leave_out(error)
         self._rounds.plan = self._session.plan
         if isinstance(begun.account, AccountRepetition):
+            self._gate(begun.account.missed())
             for row in begun.account.missed():
                 self._account.command(row)
         return begun
@@ -248,6 +252,7 @@ class LiveRun(SessionRun):
         if self._is_ready:
             self._session.intake.put_first(told.control(SessionControl.NOT_READY))
             self._is_ready = False
+            self._gate()
         super()._on_late(late_ns)
         self._on_missed_reports()
 
@@ -289,6 +294,8 @@ class LiveRun(SessionRun):
         try:
             if ask.lane is Lane.ENTRY and self._is_power_safe:
                 await self._last()
+                if self._account.fold.desk.is_denied(ask.ask_id):
+                    raise NotSent("entries were switched off before it left")
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
@@ -332,10 +339,16 @@ class LiveRun(SessionRun):
         commands = self._session.commands()
         if commands or self._account.fold.desk.state.open_ids:
             self._account.prices(self._session.plan.states[0]["instruments"])
+        self._gate(commands)
         for row in commands:
             self._account.command(row)
         if commands:
             self._account.prices(self._session.plan.states[0]["instruments"])
+        self._passed_stops.tell(self._account, self._session.plan.states[0]["instruments"])
+
+    def _gate(self, commands: Sequence[Rows] = ()) -> None:
+        """Tell the desk which entries may not leave: those that the step would deny now, at the latest in a moment."""
+        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready)
 
     def _settle(self) -> None:
         """Step all that waits."""
@@ -402,11 +415,14 @@ class LiveRun(SessionRun):
             try:
                 agrees = await self._rounds.round()
             except TROUBLE as error:
-                agrees = False
+                agrees = None  # no answer
                 self._say(f"comparison: {error}")
-            self._decide_ready(agrees)
-            wait_s = ROUND_S if self._is_ready else QUICK_S[min(count, len(QUICK_S) - 1)]
-            count = 0 if self._is_ready else count + 1
+            self._decide_ready(bool(agrees))
+            is_calm = self._is_ready and agrees is not None
+            wait_s = ROUND_S if is_calm else QUICK_S[min(count, len(QUICK_S) - 1)]
+            if self._reports.is_down:
+                wait_s = min(wait_s, QUICK_S[-1])  # nothing else says what becomes of our orders
+            count = 0 if is_calm else count + 1
             await asyncio.sleep(min(wait_s, ROUND_SOON_S))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, wait_s - ROUND_SOON_S)):
@@ -442,6 +458,7 @@ class LiveRun(SessionRun):
         self._say(f"{'ready' if is_ready else 'critical: not ready'}: {why}")
         what = SessionControl.READY if is_ready else SessionControl.NOT_READY
         self._session.intake.put_event(told.control(what))
+        self._gate()
         if is_ready and self.state is SessionState.RECONCILING:
             self._settle()
             self._become(SessionState.RUNNING)

@@ -101,6 +101,8 @@ class AccountFold:
             outputs = desk.on_listed(given.number, listed, now_ns)
         elif kind == InputKind.LIMITED:
             outputs = desk.on_limited(given.number, now_ns)
+        elif kind == InputKind.GATE:
+            outputs = desk.on_gate(given.number, inputs.gate_of(given.body), now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)

@@ -24,6 +24,7 @@ _HEAD = struct.Struct("<BBqq")
 _PRICES = struct.Struct("<4d")
 _HOLDING = struct.Struct("<2d")
 _LISTED = struct.Struct("<3d")
+_REASON = struct.Struct("<q")
 COMPRESSED_ABOVE = 256
 _REPORTS: Mapping[str, type[FillReport | OrderReport]] = MappingProxyType(
     {"FillReport": FillReport, "OrderReport": OrderReport}
@@ -48,6 +49,7 @@ class InputKind(IntEnum):
     BEGUN = 12  # the epoch of the first life
     LISTED = 13  # instrument; its new rules: price increment, lot, multiplier
     LIMITED = 14  # until when (ns UTC) the venue limits requests about the account
+    GATE = 15  # instance; the Reason for which the step denies its entries now, 0: it takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,16 @@ def listed_of(body: bytes) -> tuple[float, float, float]:
     """Return price increment, lot and multiplier."""
     price_increment, lot_size, multiplier = _LISTED.unpack(body)
     return price_increment, lot_size, multiplier
+
+
+def gate_body(reason: int) -> bytes:
+    """Return the body of a GATE."""
+    return _REASON.pack(reason)
+
+
+def gate_of(body: bytes) -> int:
+    """Return the Reason of a GATE."""
+    return int(_REASON.unpack(body)[0])
 
 
 @dataclass(frozen=True, slots=True)

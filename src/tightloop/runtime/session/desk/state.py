@@ -373,6 +373,7 @@ class State:
     holdings: dict[int, Holding] = field(default_factory=dict)
     unmapped: list[Unmapped] = field(default_factory=list)
     found: list[FillReport] = field(default_factory=list)  # told to the core as of no order here
+    denied: dict[int, int] = field(default_factory=dict)  # by instance: the Reason for which no entry of it may leave
     counts: Counts = field(default_factory=Counts)
 
     @property

@@ -34,7 +34,7 @@ class Comparison:
     venue: VenueRound
     before: Suspicions
     since_ns: dict[str, int] = field(default_factory=dict)
-    keys: list[int] = field(default_factory=list)
+    keys: dict[int, None] = field(default_factory=dict)
     answers: list[VenueAnswer] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)

@@ -77,7 +77,7 @@ def _feed(this: Comparison, fill: FillReport) -> bool:
     key = this.key_of(fill.trade_id, fill.symbol)
     if not _is_ours(this, fill) or key in this.keys:
         return False
-    this.keys.append(key)
+    this.keys[key] = None
     this.reports.append(replace(fill, client_id=this.name_of(fill)))  # the desk may not know the venue's id of it yet
     return True
 
@@ -149,7 +149,7 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     """Tell the core of fills that explain a difference: forced ones, those of a lost tail, those of others."""
     for fill in fills:
         key = this.key_of(fill.trade_id, fill.symbol)
-        this.keys.append(key)
+        this.keys[key] = None
         whose = _whose(this, fill)
         origin = _FORCED.get(this.origin_of(fill), Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(

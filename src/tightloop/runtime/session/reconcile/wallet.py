@@ -62,7 +62,7 @@ def _book_row(this: Comparison, row: IncomeReport, theirs: float) -> float:
     why = Correction.FOREIGN if is_of_others else _CORRECTIONS.get(row.kind)
     if key in this.keys or row.asset != this.view.asset or (why is None and row.kind != IncomeKind.FUNDING):
         return 0.0
-    this.keys.append(key)
+    this.keys[key] = None
     if why is None:
         this.answers += _funding(this, row, key)
     else:

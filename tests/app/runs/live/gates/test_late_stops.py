@@ -50,3 +50,22 @@ def test_a_stop_whose_fill_is_listed_long_before_it_is_known_to_be_its_own_frees
         assert least_held(stage.truth()) == 0.0
 
     Stage(written(tmp_path, *NEAR_STOP), market).play(script)
+
+
+def test_a_stop_that_is_refused_at_its_trigger_in_silence_is_an_exit_at_market_within_5_s(tmp_path):
+    market = StillMarket()
+
+    async def script(stage):
+        await stage.ready()
+        market.prices["BTCUSDT"] = 63_000.0
+        await stage.until(lambda shown: shown["positions"] and has_stop(stage.truth()))
+        stage.server.is_telling = False
+        stage.fault(kind="stop_refused_at_trigger", count=1)
+        market.prices["BTCUSDT"] = 60_000.0
+        await stage.until(lambda shown: not has_stop(stage.truth()))
+        await stage.until(lambda shown: not stage.truth()["positions"], 5.0)
+        stage.server.is_telling = True
+        await stage.until(is_flat, 60.0)
+        assert differences(stage.truth(), stage.view()) == []
+
+    Stage(written(tmp_path, *NEAR_STOP), market).play(script)
