@@ -256,6 +256,7 @@ FOUND_AT = {
     "never pause": 3,
     "take what was out as accepted after a restart": 23,
     "leave out commands the desk did not get": 28,
+    "leave out answers the step did not get": 137,
     "probe for exits as for entries": 2,
     "use a snapshot that knows more than the journal": 307,
     "leave out income": 18,

@@ -90,7 +90,7 @@ class Player:
     def __init__(self, scenario):
         self.scenario = scenario
         self.draw = random.Random(f"{scenario.seed} player")
-        self._snapshot_draw = random.Random(f"{scenario.seed} player snapshots")
+        self._snapshot_draw = random.Random(f"{scenario.seed} power at snapshots")
         self.hits = dict.fromkeys((*OURS, "id_repeated_accepted"), 0)
         self._is_faulty = False
         market = SmallMarket(scenario.seed, START_NS, funding_in_s=scenario.funding_in_s)
