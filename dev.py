@@ -106,10 +106,14 @@ def lint(environment: Environment) -> list[str]:
     return failed
 
 
+def worker_count() -> str:
+    """How many processes work at once where they can, as an option says it."""
+    return str(max(2, min(8, os.cpu_count() or 2)))
+
+
 def pytest_command(environment: Environment, *options: str) -> list[str]:
     """pytest on several workers. Neighbouring tests stay on one, which then makes what they share once."""
-    workers = str(max(2, min(8, os.cpu_count() or 2)))
-    return [environment.python, "-m", "pytest", "-n", workers, "--dist=worksteal", *options]
+    return [environment.python, "-m", "pytest", "-n", worker_count(), "--dist=worksteal", *options]
 
 
 def warm_up(environment: Environment, **variables: str) -> bool:
@@ -258,13 +262,14 @@ def command_bounds(environment: Environment, arguments: list[str]) -> int:
 def command_nightly(environment: Environment, arguments: list[str]) -> int:
     refuse("nightly", arguments)
     start_s = time.monotonic()
+    workers = ["--workers", worker_count()]
     failed = suite(environment, *AT_NIGHT)
     passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
-    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
-    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT), *workers]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted", *workers]) else []
     for number, options in enumerate(CRASHES):
         first = str(1_000 * number + 1)
         crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])

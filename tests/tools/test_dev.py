@@ -368,7 +368,8 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     assert "--hypothesis-profile=fresh" in tests
     assert "--hypothesis-profile=fresh" in checked
     assert fuzzed == [["--count", "20000"]]
-    assert simulated == [["--seeds", "10000"], ["--planted"]]
+    workers = ["--workers", dev.worker_count()]
+    assert simulated == [["--seeds", "10000", *workers], ["--planted", *workers]]
     assert [arguments[:2] for arguments in crashed] == [["--times", "200"]] * 3
     assert [arguments[4:] for arguments in crashed] == [[], ["--durability", "power"], ["--cut-tail"]]
     assert any("tests.adapters.venues.fuzz_decoders" in command for command in ran.commands)

@@ -30,6 +30,7 @@ from sim.virtual.twin import TwinServer
 from sim.virtual.world import World
 from tightloop.app.runs.live import live
 from tightloop.app.runs.live import snapshots as session_snapshots
+from tightloop.app.runs.live.files import SNAPSHOTS
 from tightloop.app.runs.live.machine import ClockBehind
 from tightloop.app.runs.live.venues import VenueUnreachable
 from tightloop.model.errors import TightloopError
@@ -43,6 +44,8 @@ LOOK_S = 0.25
 AGAIN_S = 2.0
 TROUBLE_S = 8.0
 ON_ITS_WAY_S = 6.0
+SNAPSHOT_SOON_S = 5.0
+"""Where snapshots are made as often as this, some losses of power come just after one."""
 COLLECTED_EACH = 4
 KEYS = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
 OPTIONS = live.LiveOptions(
@@ -68,12 +71,26 @@ def nothing(*_):
     """Take what is told, and do nothing."""
 
 
+class WatchedDisk(SimulatedDisk):
+    """A disk that tells when a snapshot was written to it."""
+
+    def __init__(self, on_snapshot):
+        super().__init__()
+        self._on_snapshot = on_snapshot
+
+    def replace(self, path, data):
+        super().replace(path, data)
+        if path.startswith(f"{SNAPSHOTS}/"):
+            self._on_snapshot()
+
+
 class Player:
     """Plays one scenario."""
 
     def __init__(self, scenario):
         self.scenario = scenario
         self.draw = random.Random(f"{scenario.seed} player")
+        self._snapshot_draw = random.Random(f"{scenario.seed} power at snapshots")
         self.hits = dict.fromkeys((*OURS, "id_repeated_accepted"), 0)
         self._is_faulty = False
         market = SmallMarket(scenario.seed, START_NS, funding_in_s=scenario.funding_in_s)
@@ -189,7 +206,7 @@ class Player:
         return SegmentSizes(count, 4 * count, count // 4)
 
     def _make_disk(self):
-        disk = SimulatedDisk()
+        disk = WatchedDisk(self._on_snapshot)
         self.disks.append(disk)
         return disk
 
@@ -208,7 +225,7 @@ class Player:
             self.power_loss_count += 1
         self._loses_power = False
 
-    _loses_power = _dies_after_order = False
+    _loses_power = _dies_after_order = _dies_after_snapshot = False
 
     def _on_send(self, call):
         """Let the checkers look at a request; end the process soon after an order has left, where that is wanted."""
@@ -216,6 +233,12 @@ class Player:
         if self._dies_after_order and call.method == "POST" and "rder" in call.url:
             self._dies_after_order = False
             self.life.dies_at = self.life.await_count + self.draw.randint(1, 6)
+
+    def _on_snapshot(self):
+        """End the process as soon as a snapshot is written, where that is wanted."""
+        if self._dies_after_snapshot and self.life is not None and not self.life.is_dead:
+            self._dies_after_snapshot = False
+            self.life.dies_at = self.life.await_count + 1
 
     _is_over = False
 
@@ -235,6 +258,10 @@ class Player:
             self.hits[kind] += 1
             self._loses_power = kind == "power_loss" or (kind == "torn_write" and self.draw.random() < 0.5)
             if kind in ("kill", "power_loss"):
+                if kind == "power_loss" and self.scenario.snapshot_s <= SNAPSHOT_SOON_S:
+                    self._dies_after_snapshot = self._snapshot_draw.random() < 0.4
+                    if self._dies_after_snapshot:
+                        return
                 self._dies_after_order = self.draw.random() < 0.5
                 if not self._dies_after_order:
                     self.life.dies_at = self.life.await_count + self.draw.randint(1, 60)
@@ -374,7 +401,7 @@ class Player:
 
     def _begin_quiet(self):
         self.world.note("quiet")
-        self._is_faulty = False
+        self._is_faulty = self._dies_after_snapshot = False
         self.world.faults.end()
         self.server.venue.faults.armed.clear()
         if self.world.machine.wall_off_ns:
