@@ -66,6 +66,8 @@ class AccountFold:
         """Of the last KEYS_KEPT fills, fundings and corrections that were told to the step, in their order."""
         self.found: set[int] = set()
         """Of these, those of fills that a comparison found to be of no order of ours."""
+        self.elders: frozenset[str] = frozenset()
+        """Client ids of orders that sessions before this one left at the venue."""
         self.agreed_ns = 0
         """The venue's time of the last comparison that agreed; 0: none did."""
         self.is_compared = False
@@ -144,6 +146,7 @@ class AccountFold:
         """Take what a comparison led to: reports and doubts for the desk, then answers for the step."""
         self.is_compared = True
         self._know(compared.keys)
+        self.elders = self.elders.union(compared.elders)
         self.found.update(one.fill_key for one in compared.answers if one.kind == EventKind.FILL_FOUND)
         self.agreed_ns = compared.agreed_ns or self.agreed_ns
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
@@ -232,7 +235,8 @@ class AccountFold:
         trades = [astuple(one) for one in self.trades]
         said = {
             "desk": self.desk.save().decode(), "requests": out, "trades": trades, "keys": list(self.keys),
-            "found": sorted(self.found), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared,
+            "found": sorted(self.found), "elders": sorted(self.elders), "agreed_ns": self.agreed_ns,
+            "is_compared": self.is_compared,
         }  # fmt: skip
         return json.dumps(said).encode()
 
@@ -246,6 +250,7 @@ class AccountFold:
         fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
         fold._know(said["keys"])
         fold.found.update(said["found"])
+        fold.elders = frozenset(said["elders"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold
 

@@ -134,7 +134,8 @@ def gate_of(body: bytes) -> int:
 class Compared:
     """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it.
 
-    ``trades``: what the fills among the answers are at the venue.
+    ``trades``: what the fills among the answers are at the venue. ``elders``: client ids of orders that sessions before
+    this one left there, seen for the first time.
     """
 
     answers: tuple[VenueAnswer, ...] = ()
@@ -143,6 +144,7 @@ class Compared:
     keys: tuple[int, ...] = ()
     agreed_ns: int = 0
     trades: tuple[FillReport, ...] = ()
+    elders: tuple[str, ...] = ()
 
     def packed(self) -> bytes:
         """Return it as the body of COMPARED."""
@@ -150,15 +152,17 @@ class Compared:
             [asdict(answer) for answer in self.answers],
             [[type(report).__name__, saving.dumps(report).decode()] for report in self.reports],
             self.doubts, self.keys, self.agreed_ns, [saving.dumps(trade).decode() for trade in self.trades],
+            self.elders,
         ]  # fmt: skip
         return json.dumps(said).encode()
 
 
 def compared_of(body: bytes) -> Compared:
     """Return the comparison that a body is."""
-    answers, reports, doubts, keys, agreed_ns, trades = json.loads(body)
+    answers, reports, doubts, keys, agreed_ns, trades, *more = json.loads(body)
     return Compared(
         tuple(VenueAnswer(**row) for row in answers),
         tuple(saving.loads(_REPORTS[name], saved.encode()) for name, saved in reports),
         tuple(doubts), tuple(keys), agreed_ns, tuple(saving.loads(FillReport, saved.encode()) for saved in trades),
+        tuple(*more),  # earlier versions wrote none
     )  # fmt: skip

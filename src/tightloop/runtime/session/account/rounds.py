@@ -7,7 +7,7 @@ round of a session, what the wallet has beyond its capital is told to be outside
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tightloop.core.domain.enums import Correction, EventKind
@@ -63,7 +63,6 @@ class Rounds:
     reported: list[ex.FillReport] = field(default_factory=list)
     """Fills of no order here that the private stream has told of, until they are booked."""
     is_first: bool = True
-    elders: set[str] = field(default_factory=set)
 
     def want_fills(self) -> None:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
@@ -98,18 +97,21 @@ class Rounds:
             self.is_new = False
             self.settle()
         fold = self.driver.fold
-        self._note_elders(theirs)
+        elders = self._new_elders(theirs)
+        if self.is_first and (fold.elders or elders):
+            self.had_foreign = True  # what they did while there was no process
         self._forget_booked()
         theirs = replace(theirs, reported=tuple(self.reported))
-        view = self._view()
+        view = self._view(elders)
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
         self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
         self.near = dict(found.suspicions.near)
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
-        if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
+        if found.answers or found.reports or found.doubts or keys or agreed_ns or elders:
+            told = Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades, elders)
+            self.driver.compared(told)
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:
@@ -120,13 +122,14 @@ class Rounds:
         await self._carry_out(found.requests)
         return found.is_agreed
 
-    def _note_elders(self, theirs: VenueRound) -> None:
-        """Remember orders that sessions before this one left at the venue."""
-        session = self.driver.fold.desk.state.session
+    def _new_elders(self, theirs: VenueRound) -> tuple[str, ...]:
+        """Return the client ids of orders that sessions before this one left, and that no comparison has seen yet."""
+        session, known, found = self.driver.fold.desk.state.session, self.driver.fold.elders, set[str]()
         for report in theirs.orders:
             name, made_ns = ids.decode(report.client_id), report.made_ns or report.ts_ns
             if name is not None and name.session != session and made_ns < self.begun_ns:
-                self.elders.add(report.client_id)
+                found.add(report.client_id)
+        return tuple(sorted(found - known))
 
     def _forget_booked(self) -> None:
         """Forget reported fills that are booked, that are old, or that are of other symbols."""
@@ -198,7 +201,7 @@ class Rounds:
         rows = self.plan.states[0]["instruments"][: len(self.plan.instruments)]
         return bool(self.elsewhere) or bool((rows["foreign_qty"] != 0.0).any())
 
-    def _view(self) -> OurView:
+    def _view(self, elders: Sequence[str]) -> OurView:
         state, desk = self.plan.states[0], self.driver.fold.desk
         return OurView(
             now_ns=self.now_ns(),
@@ -216,7 +219,7 @@ class Rounds:
             has_foreign=self.had_foreign,
             life_ns=self.life_ns,
             is_first=self.is_first,
-            elders=frozenset(self.elders),
+            elders=self.driver.fold.elders.union(elders),
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:
