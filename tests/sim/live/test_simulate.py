@@ -31,7 +31,7 @@ def test_a_seed_repeats_under_another_hash_seed():
         ("book half of the fees", 1),
         ("write the secret into the journal", 1),
         ("use a snapshot that knows more than the journal", 307),  # of those that lose power just after a snapshot
-    ],  # fmt: skip
+    ],
 )
 def test_a_broken_promise_is_found_at_once(name, seed):
     found = simulate.find_planted(name, range(seed, seed + 20))
