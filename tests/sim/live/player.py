@@ -107,7 +107,7 @@ class Player:
         self.quiet_from_s = self.settled_s = None
         self.waited_until_s = 0.0
         self.entries_off_s, self.is_paused = None, False
-        self.second, self.had_second = None, False
+        self.second, self.had_second, self.has_kept = None, False, False
         self.is_broken = self.was_broken = False
         self.power_loss_count = 0
         self.ended = None
@@ -385,6 +385,7 @@ class Player:
             if what == "pause":
                 self.is_paused, self.entries_off_s = True, self.world.now_s
             elif what in ("resume", "stop"):
+                self.has_kept |= what == "stop" and how != "flatten"
                 self.is_paused = False
                 self.entries_off_s = self.entries_off_s if self.home.scopes else None
 
@@ -440,8 +441,12 @@ class Player:
         self.world.after(LOOK_S, self._look)
 
     def _quiet_s(self):
-        """Return how long the session may take; where two engines have used the venue's limits, a minute longer."""
-        return QUIET_S * (1 + self.had_second)
+        """Return how long the session may take.
+
+        A minute longer where two engines have used the venue's limits, and half of one where a session before it has left
+        orders: they may still fill, and what that did to the wallet is believed after 15 s without another fill.
+        """
+        return QUIET_S * (1 + self.had_second + 0.5 * self.has_kept)
 
     def _end(self):
         """End the session as the scenario says."""

@@ -151,3 +151,11 @@ def test_a_session_of_days_remembers_the_last_keys_in_their_order():
     again = AccountFold.load(one.save(), DIALECT)
     again.apply(AccountInput(InputKind.COMPARED, START_NS, 0, Compared(keys=(last + 1,)).packed()))
     assert list(again.keys) == list(range(last - KEYS_KEPT + 2, last + 2))
+
+
+def test_orders_that_earlier_sessions_left_are_remembered_after_a_restart():
+    one = fold()
+    for elders in (("tlold1",), ("tlold2", "tlold3")):
+        one.apply(AccountInput(InputKind.COMPARED, START_NS, 0, Compared(elders=elders).packed()))
+    again = AccountFold.load(one.save(), DIALECT)
+    assert again.elders == {"tlold1", "tlold2", "tlold3"}
