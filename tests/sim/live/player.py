@@ -443,8 +443,8 @@ class Player:
     def _quiet_s(self):
         """Return how long the session may take.
 
-        A minute longer where two engines have used the venue's limits, and half of one where a session before it has left
-        orders: they may still fill, and what that did to the wallet is believed after 15 s without another fill.
+        A minute longer where two engines have used the venue's limits, and half of one where a session before it has
+        left orders: they may still fill, and what that did to the wallet is believed after 15 s without another fill.
         """
         return QUIET_S * (1 + self.had_second + 0.5 * self.has_kept)
 
