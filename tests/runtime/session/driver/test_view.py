@@ -6,7 +6,7 @@ from tests.runtime.session.driver.told import Told, begun, plan_of, pumped, run
 
 from tightloop.runtime.session.driver.view import view
 
-STEP = 400
+STEP = 37
 
 
 def test_open_gains_add_up_to_what_equity_is_above_the_wallet_and_marks_have_their_times(tmp_path):
