@@ -139,7 +139,10 @@ if [ "$1" = paper ]; then exit {code}; fi
 
 @pytest.mark.skipif(running.WINDOWS, reason="sessions do not run there")
 @pytest.mark.parametrize(("code", "steps"), [(0, ["sandbox", "paper", "session"]), (4, ["sandbox", "paper"])])
-def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(project, capsys, code, steps):
+def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(
+    project, monkeypatch, capsys, code, steps
+):
+    monkeypatch.setattr(dev, "HOME_BYTES_MAX", 1_000)  # however deep the folder of this test is
     environment, log = environment_of(project), project / "log"
     script = Path(environment.script("tightloop"))
     script.parent.mkdir(parents=True, exist_ok=True)
