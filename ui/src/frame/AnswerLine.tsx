@@ -104,7 +104,7 @@ export function AnswerLine({ world, isLost, isStopped }: { world: World; isLost:
 /** What a screen reader hears of it: side, size, lost and back; never a moving gain, and at most each 5 s. */
 function spoken(world: World | null, isLost: boolean): string {
   if (world === null) {
-    return "";
+    return isLost ? `${t("answer.not_known")}. ${t("answer.lost")}` : "";
   }
   const position = weightiest(world);
   const what =

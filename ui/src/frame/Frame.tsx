@@ -134,7 +134,10 @@ export function Frame({ user, onLeave }: { user: User; onLeave: () => void }) {
         <header className="bar">
           <Ribbon world={world} />
           {world === null ? (
-            <div className="answer">{t("answer.not_known")}</div>
+            <div className="answer" data-answer>
+              {isLost ? <span className="loss">{t("answer.lost")}</span> : null}
+              <span>{t("answer.not_known")}</span>
+            </div>
           ) : (
             <AnswerLine world={world} isLost={isLost} isStopped={isStopped} />
           )}
