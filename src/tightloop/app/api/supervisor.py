@@ -27,8 +27,9 @@ from tightloop.app.api.security.users import Users
 from tightloop.app.api.server import built_pages
 from tightloop.app.api.settings import LOOPBACK, GatewayLimits, GatewaySettings
 from tightloop.app.api.store import GatewayStore
-from tightloop.app.api.strategies.files import ID, StrategyFiles, is_alone
+from tightloop.app.api.strategies.files import ID, StrategyFiles
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.files.alone import is_alone
 
 HELD = 3
 LOOK_S, GATEWAY_END_S, BEGIN_S = 0.05, 5.0, 30.0
