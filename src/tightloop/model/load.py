@@ -50,7 +50,7 @@ def loads(
 
 
 def loads_alone(yaml_text: str, name: str = "<strategy>") -> Strategy:
-    """Parse the text of a strategy that somebody else wrote: opens no file, imports nothing. Raises InputError."""
+    """Parse a strategy as text alone: opens no file that it names, imports no code. Raises InputError."""
     alone.check(yaml_text, name)
     written, line_of = yaml_lines.load(yaml_text, name)
     return signal_read.read(written, line_of, name, yaml_text, is_alone=True)

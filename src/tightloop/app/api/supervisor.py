@@ -65,7 +65,6 @@ def up(options: UpOptions, say: Say) -> int:
     try:
         lease.write("", 0)
         (home.root / "logs").mkdir(mode=0o700, exist_ok=True)
-        starts.clear_old(home.root)
         for folder in options.strategies:
             keep_strategies(home, folder, say)
         return Supervisor(home, settings, say).run(options.for_s)

@@ -66,7 +66,7 @@ def load_strategies(
 
 
 def load_alone(text: str) -> Strategy:
-    """Read a text that somebody else wrote, without opening a file or importing what it names. Raises InputError."""
+    """Read a strategy as text alone, without opening a file or importing what it names. Raises InputError."""
     strategy = files.loads_alone(text)
     check_files((strategy,))
     return strategy

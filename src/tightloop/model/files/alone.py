@@ -71,7 +71,7 @@ def _check_form(text: str, name: str) -> None:
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml_lines.LOADER):
-            line = event.start_mark.line + 1
+            line = None if event.start_mark is None else event.start_mark.line + 1
             if isinstance(event, yaml.AliasEvent):
                 raise InputError.one(name, line, "", "aliases are not taken here", "write the value out")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
