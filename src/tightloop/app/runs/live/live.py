@@ -194,6 +194,7 @@ class LiveRun(SessionRun):
         self._rounds.want_fills()  # what this process did not hear of, and whether another engine is there
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
+        self._gate()
 
     def _on_limited(self, retry_after_s: float) -> None:
         """Hold entries and all questions: a venue limits what is asked of it, whoever asks. Exits go on."""
@@ -292,8 +293,9 @@ class LiveRun(SessionRun):
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
         self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
-            if ask.lane is Lane.ENTRY and self._is_power_safe:
-                await self._last()
+            if ask.lane is Lane.ENTRY:
+                if self._is_power_safe:
+                    await self._last()
                 if self._account.fold.desk.is_denied(ask.ask_id):
                     raise NotSent("entries were switched off before it left")
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
@@ -348,7 +350,7 @@ class LiveRun(SessionRun):
 
     def _gate(self, commands: Sequence[Rows] = ()) -> None:
         """Tell the desk which entries may not leave: those that the step would deny now, at the latest in a moment."""
-        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready)
+        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready and not self._are_entries_over)
 
     def _settle(self) -> None:
         """Step all that waits."""
@@ -417,7 +419,9 @@ class LiveRun(SessionRun):
             except TROUBLE as error:
                 agrees = None  # no answer
                 self._say(f"comparison: {error}")
-            self._decide_ready(bool(agrees))
+            self._decide_ready(
+                bool(agrees) and not self._look_soon.is_set()
+            )  # what came meanwhile is not in its answers
             is_calm = self._is_ready and agrees is not None
             wait_s = ROUND_S if is_calm else QUICK_S[min(count, len(QUICK_S) - 1)]
             if self._reports.is_down:
@@ -439,7 +443,7 @@ class LiveRun(SessionRun):
             and agrees
             and not self._is_clock_off
             and not self._holds.causes
-            and self._reports.is_open
+            and not self._reports.is_down
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")
