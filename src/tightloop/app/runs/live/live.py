@@ -10,9 +10,8 @@ they do; here is when.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
-from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
+from tightloop.runtime.session.driver.operator import gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
@@ -180,9 +179,7 @@ class LiveRun(SessionRun):
             session.intake.put_event(told.control(SessionControl.NOT_READY))
         self._feed.on_mark, self._feed.on_limited = self._take_mark, self._on_limited
         if begun is None and self._override is not None:
-            asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
-            said = {**asked, "reason": self._override, "outcome": "done"}
-            self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
+            self._journal.append(RecordKind.OPERATOR, criteria.overridden(self._login, self._override))
         if "begun_venue_ns" not in self._about:
             self._about["begun_venue_ns"] = self._venue_ns()
             self._home.write_session(self._about["id"], self._about)
@@ -396,9 +393,10 @@ class LiveRun(SessionRun):
             self._on_missed_reports()  # the next comparison says by which one
 
     def _on_finding(self, finding: Finding) -> None:
-        is_known = (finding.subject, finding.text) in self._engines_told
+        engine = (finding.subject, finding.text)
+        is_known = engine in self._engines_told
         if finding.kind == FindingKind.SECOND_ENGINE:
-            self._engines_told.add((finding.subject, finding.text))
+            self._engines_told.add(engine)
         if not is_known:
             self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
         if finding.is_not_ready:

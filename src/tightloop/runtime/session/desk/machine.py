@@ -300,7 +300,7 @@ def take_listed(state: State, instrument: int, listed: Listed) -> None:
 
 
 def take_gate(turn: Turn, instance: int, reason: int) -> None:
-    """Take for which Reason the step denies entries of an instance now (0: none): what has not left is withdrawn; amends wait."""
+    """Take for which Reason the step denies entries of an instance now (0: none); what has not left is withdrawn."""
     denied = turn.state.denied
     denied.pop(instance, None)
     if reason:
