@@ -301,8 +301,7 @@ class LiveRun(SessionRun):
         else:
             self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
-        lanes = self._account.fold.desk.state.lanes
-        limited_s = (max(lanes.paused_ns, lanes.held_ns) - self._clock.now_ns()) * 1e-9
+        limited_s = (self._account.limited_ns - self._clock.now_ns()) * 1e-9
         if limited_s > 0.0:
             self._client.budget.stop(limited_s, self._clock.now_ns())
             self._feed.hold(limited_s)
@@ -393,8 +392,7 @@ class LiveRun(SessionRun):
             self._on_missed_reports()  # the next comparison says by which one
 
     def _on_finding(self, finding: Finding) -> None:
-        engine = (finding.subject, finding.text)
-        is_known = engine in self._engines_told
+        is_known = (engine := (finding.subject, finding.text)) in self._engines_told
         if finding.kind == FindingKind.SECOND_ENGINE:
             self._engines_told.add(engine)
         if not is_known:

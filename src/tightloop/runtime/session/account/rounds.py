@@ -146,12 +146,14 @@ class Rounds:
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
         wanted, self.wanted = self.wanted, []  # what is wanted meanwhile happened too late for these answers
+        is_answered = False
         try:
             answers = await asyncio.gather(*map(self.ask, wanted))
             plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
-        except BaseException:
-            self.wanted = wanted + [one for one in self.wanted if one not in wanted]
-            raise
+            is_answered = True
+        finally:
+            if not is_answered:
+                self.wanted = wanted + [one for one in self.wanted if one not in wanted]
         for request, got in zip(wanted, answers, strict=True):
             if isinstance(request, ex.ListFills):
                 fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))

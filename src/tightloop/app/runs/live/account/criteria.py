@@ -25,7 +25,7 @@ _STAMP = 5 * 8
 
 
 def overridden(login: str, reason: str) -> bytes:
-    """Return the OPERATOR record of somebody who trades live without them."""
+    """Return the OPERATOR record of a user who trades live without them."""
     asked = asdict(OperatorRequest(what="override paper criteria", who=login))
     return json.dumps({**asked, "reason": reason, "outcome": "done"}).encode()
 
