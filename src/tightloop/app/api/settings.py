@@ -21,6 +21,7 @@ class GatewayLimits:
     """Requests a minute by bucket, sizes in bytes, counts of the WebSocket, cost of a password."""
 
     per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
+    address_bytes_max: int = 1 << 13
     body_bytes_max: int = 1 << 18
     frame_bytes_max: int = 1 << 16
     messages_per_minute: int = 60
