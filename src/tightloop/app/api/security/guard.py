@@ -45,7 +45,7 @@ API_HEADERS = {
 HSTS = "max-age=31536000"
 SERVED = ("/api", "/health")
 TRIED = ("login_refused", "setup_refused")
-"""What nobody is refused and the audit has row by row."""
+"""Attempts of callers that are not known, which the audit has row by row."""
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ class Guard:
             ))  # fmt: skip
 
     def _kept_by(self, asked: GuardedRequest, status: int, problem: str) -> Callable[[AuditRow], None]:
-        """Return what keeps a row: what nobody is refused, and what is too much, must not fill a disk."""
+        """Return what keeps a row: refusals of callers that are not known, or of too much, must not fill a disk."""
         if problem == "too_many":
             return self._of.audit.count
         if asked.caller is not None or status < 400:
@@ -187,8 +187,7 @@ class Guard:
         method = str(scope["method"]) if scope["type"] == "http" else "GET"
         given = header(headers, "x-request-id")
         request_id = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(8)
-        raw_path = scope["raw_path"] if scope.get("raw_path") else str(scope["path"]).encode()
-        url_bytes = len(raw_path) + len(scope["query_string"])
+        url_bytes = len(str(scope["path"]).encode()) + len(scope["query_string"])
         scheme = "https" if self._settings.is_secure else "http"
         return GuardedRequest(
             request_id, client, url_bytes, f"{scheme}://{header(headers, 'host')}", method, str(scope["path"]), headers
