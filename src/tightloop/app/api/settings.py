@@ -27,6 +27,8 @@ class GatewayLimits:
     messages_per_minute: int = 60
     subscriptions_max: int = 200
     rows_unread_max: int = 1_000
+    waiting_bytes_max: int = 8_000_000
+    sockets_max: int = 10
     gaps_per_minute_max: int = 3
     password_memory_kib: int = 65_536
     password_rounds: int = 3
