@@ -60,6 +60,12 @@ def test_nothing_outside_and_nothing_that_is_not_there_is_given(served, path):
     assert found.status_code == 404 or found.text.startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("path", ["/%00", "/assets/%00.js", "/" + "a" * 300, "/a%00/b"])
+def test_what_no_file_can_be_called_is_not_there(served, path, caplog):
+    assert served.browser().get(path, headers={"Accept": "text/html"}).status_code == 404
+    assert not caplog.records
+
+
 def test_a_page_is_only_read(served):
     assert served.browser().ask("POST", "/sessions").status_code == 405
 

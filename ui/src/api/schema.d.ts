@@ -1875,7 +1875,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "body_too_large" | "broken" | "changed" | "conflict" | "csrf_expired" | "csrf_invalid" | "csrf_missing" | "host_not_allowed" | "idempotency_conflict" | "idempotency_key_missing" | "in_progress" | "invalid" | "live_not_enabled" | "login_refused" | "malformed_json" | "malformed_request" | "method_not_allowed" | "no_supervisor" | "not_found" | "not_served" | "not_set_up" | "not_signed_in" | "origin_foreign" | "outcome_unknown" | "password_needed" | "refused" | "role_missing" | "setup_refused" | "too_many" | "weak_password";
+            code: "address_too_long" | "body_too_large" | "broken" | "changed" | "conflict" | "csrf_expired" | "csrf_invalid" | "csrf_missing" | "host_not_allowed" | "idempotency_conflict" | "idempotency_key_missing" | "in_progress" | "invalid" | "live_not_enabled" | "login_refused" | "malformed_json" | "malformed_request" | "method_not_allowed" | "no_supervisor" | "not_found" | "not_served" | "not_set_up" | "not_signed_in" | "origin_foreign" | "outcome_unknown" | "password_needed" | "refused" | "role_missing" | "setup_refused" | "too_many" | "weak_password";
             /** Request Id */
             request_id: string;
             /** Errors */

@@ -62,9 +62,9 @@ class IndexReader:
         assert table in TABLES, "tables are those of the read model"
         columns = {SESSION, *TABLES[table].columns}
         assert columns >= {*wanted.where, *wanted.order}, "columns are those of the table"
-        said, values = _conditions(wanted)
+        said, values = _conditions(table, wanted)
         way = "DESC" if wanted.newest_first else "ASC"
-        order = ", ".join(f"{_known(name)} {way}" for name in wanted.order)
+        order = ", ".join(f"{_known(table, name)} {way}" for name in wanted.order)
         text = f"SELECT * FROM {table}{said} ORDER BY {order} LIMIT ?"
         return self._ask(text, (*values, wanted.limit))
 
@@ -117,19 +117,20 @@ class IndexReader:
         return self._link
 
 
-def _known(name: str) -> str:
-    return f"COALESCE({name}, 0)"
+def _known(table: str, name: str) -> str:
+    """Return a column for an order; keys are always known, so that the primary key may serve it."""
+    return name if name in (SESSION, *TABLES[table].keys) else f"COALESCE({name}, 0)"
 
 
-def _conditions(wanted: IndexQuery) -> tuple[str, list[Value]]:
+def _conditions(table: str, wanted: IndexQuery) -> tuple[str, list[Value]]:
     said: list[str] = []
     values: list[Value] = []
     for name, value in wanted.where.items():
         among = value if isinstance(value, tuple) else (value,)
-        said.append(f"{name} IN ({', '.join('?' * len(among))})")
+        said.append(f"{name} = ?" if len(among) == 1 else f"{name} IN ({', '.join('?' * len(among))})")
         values += among
     if wanted.after is not None:
-        names = ", ".join(map(_known, wanted.order))
+        names = ", ".join(_known(table, name) for name in wanted.order)
         said.append(f"({names}) {'<' if wanted.newest_first else '>'} ({', '.join('?' * len(wanted.after))})")
         values += wanted.after
     return f" WHERE {' AND '.join(said)}" if said else "", values

@@ -1,6 +1,6 @@
 """What routes are given: the parts of a gateway, and who asks for what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -17,7 +17,7 @@ from tightloop.app.api.strategies.files import StrategyFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of a gateway. ``boot_id``: another one after each start."""
+    """The parts of a gateway. ``boot_id``: another one after each start; ``downloads``: who is being given a CSV."""
 
     store: GatewayStore
     keeping: Keeping
@@ -27,6 +27,7 @@ class Parts:
     strategies: StrategyFiles
     checks: StrategyChecks
     boot_id: str
+    downloads: set[str] = field(default_factory=set)
 
 
 async def _parts(request: Request) -> Parts:

@@ -21,11 +21,14 @@ class GatewayLimits:
     """Requests a minute by bucket, sizes in bytes, counts of the WebSocket, cost of a password."""
 
     per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
+    address_bytes_max: int = 1 << 13
     body_bytes_max: int = 1 << 18
     frame_bytes_max: int = 1 << 16
     messages_per_minute: int = 60
     subscriptions_max: int = 200
     rows_unread_max: int = 1_000
+    waiting_bytes_max: int = 8_000_000
+    sockets_max: int = 10
     gaps_per_minute_max: int = 3
     password_memory_kib: int = 65_536
     password_rounds: int = 3

@@ -33,12 +33,21 @@ class Pages:
         if scope["type"] == "http":
             await self._answer(str(scope["method"]), str(scope["path"]), Headers(scope=scope))(scope, receive, send)
 
+    def _file(self, name: str) -> Path | None:
+        """Return the file of a name, None where the folder has none. Raises ValueError, OSError: none could be."""
+        file = (self._folder / name).resolve()
+        is_one = name not in ("", "index.html") and file.is_relative_to(self._folder) and file.is_file()
+        return file if is_one else None
+
     def _answer(self, method: str, path: str, headers: Headers) -> Response:
         if method not in ("GET", "HEAD"):
             return PlainTextResponse("it takes GET", 405, {"Allow": "GET, HEAD"})
         name = path.lstrip("/")
-        file = (self._folder / name).resolve()
-        if name and name != "index.html" and file.is_relative_to(self._folder) and file.is_file():
+        try:
+            file = self._file(name)
+        except (ValueError, OSError):  # a NUL in it, or it is too long
+            return PlainTextResponse("there is no such file", 404)
+        if file is not None:
             lasting = {"Cache-Control": FOR_EVER if _HASHED.fullmatch(name) else "no-cache"}
             return FileResponse(file, headers=lasting)
         accepted = header(headers, "accept")

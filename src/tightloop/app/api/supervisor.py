@@ -1,6 +1,7 @@
-"""What ``tightloop up`` is: the parent of the gateway and of sessions. It has no port and speaks no HTTP.
+"""What ``tightloop up`` is: the parent of the gateway and of sessions. It speaks no HTTP.
 
     gateway     started, and started again when it ends; a gateway that an earlier supervisor left is replaced
+    the port    bound here and passed on: nothing else can listen there, between two gateways neither
     sessions    started for requests of the gateway; those that still run are adopted
     the end     gateway first, then sessions, positions kept; exit code 5 if one has a position
 
@@ -8,6 +9,8 @@ Children have process groups of their own: with the supervisor killed they go on
 """
 
 import contextlib
+import errno
+import json
 import os
 import signal
 import socket
@@ -17,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.api import gateway, starts
@@ -88,6 +92,43 @@ def _free_port(host: str) -> int:
         return int(one.getsockname()[1])
 
 
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen at a port of each address of a host. Raises InputError if another has the port."""
+    found: list[socket.socket] = []
+    failed: OSError | None = None
+    try:
+        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            try:
+                found.append(_listening(family, kind, address))
+            except OSError as error:
+                failed = error
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # this machine has no such address
+                    raise
+    except OSError as error:
+        for one in found:
+            one.close()
+        found, failed = [], error
+    if not found:
+        why = failed.strerror if failed is not None else "the host has no address"
+        remedy = f"end what listens there (`ss -ltnp 'sport = :{port}'` names it), or name another port with --port"
+        raise InputError.one("command line", None, "--port", f"port {port} of {host} cannot be had: {why}", remedy)
+    return found
+
+
+def _listening(family: int, kind: int, address: Any) -> socket.socket:
+    one = socket.socket(family, kind)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # right after one that ended
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+        one.listen(gateway.BACKLOG)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
 def keep_strategies(home: Home, folder: Path, say: Say) -> None:
     """Keep the strategies of a folder as versions of the home; a file that needs others is named, and left out."""
     files = StrategyFiles(home.root)
@@ -114,6 +155,7 @@ class Supervisor:
     def __init__(self, home: Home, settings: GatewaySettings, say: Say) -> None:
         self._home, self._settings, self._print = home, settings, say
         self._engines = Engines(home, settings, self._say)
+        self._sockets: list[socket.socket] = []
         self._gateway: subprocess.Popen[bytes] | None = None
         self._begun_s = 0.0
         self._wait_s = AGAIN_S
@@ -130,19 +172,13 @@ class Supervisor:
             signal.signal(number, lambda *_: self._end_soon())
         link = self._set_up()
         self._replace_gateway()
+        self._sockets = bound(self._settings.host, self._settings.port)
         adopted = self._engines.adopt()
         if adopted:
             self._say(f"adopted: {', '.join(adopted)}")
         self._begin_gateway()
-        ends = time.monotonic() + BEGIN_S
-        while not self._is_over and not self._is_served():
-            if self._gateway is not None and self._gateway.poll() is not None:
-                self._say(f"the gateway does not start; {self._log()} says why")
-                return 2
-            if time.monotonic() > ends:
-                self._say(f"the gateway has not answered in {BEGIN_S:g} s; {self._log()} says why")
-                break
-            time.sleep(LOOK_S)
+        if not self._await_gateway():
+            return 2
         self._say(f"tightloop is at {self.address()}")
         if link is not None:
             self._print(f"no administrator yet: open {link} within 15 minutes")
@@ -154,6 +190,24 @@ class Supervisor:
             self._look_at_gateway()
             time.sleep(LOOK_S)
         return self._end()
+
+    def _await_gateway(self) -> bool:
+        """Wait until the gateway that was begun serves; return whether it does, or is not waited for any more."""
+        slow_s = time.monotonic() + BEGIN_S
+        while not self._is_over and not self._is_served():
+            if self._gateway is None or self._gateway.poll() is not None:
+                self._say(f"the gateway does not start; {self._log()} says why")
+                self._close()
+                return False
+            if time.monotonic() > slow_s:
+                self._say(f"the gateway does not serve after {BEGIN_S:g} s and is waited for; {self._log()} says why")
+                slow_s = float("inf")
+            time.sleep(LOOK_S)
+        return True
+
+    def _close(self) -> None:
+        for one in self._sockets:
+            one.close()
 
     def _end_soon(self) -> None:
         self._is_over = True
@@ -187,7 +241,7 @@ class Supervisor:
     # The gateway
 
     def _log(self) -> Path:
-        return self._home.root / "logs" / "gateway.log"
+        return gateway.log_of(self._home.root)
 
     def _replace_gateway(self) -> None:
         """End a gateway whose supervisor was killed."""
@@ -204,23 +258,24 @@ class Supervisor:
                 time.sleep(LOOK_S)
 
     def _begin_gateway(self) -> None:
+        numbers = [one.fileno() for one in self._sockets]
         with self._log().open("ab") as log:
             self._gateway = subprocess.Popen(
                 [sys.executable, "-m", gateway.__name__], stdin=subprocess.PIPE, stdout=log, stderr=log,
-                start_new_session=True, env=without_keys(os.environ),
+                start_new_session=True, env=without_keys(os.environ), pass_fds=numbers,
             )  # fmt: skip
         assert self._gateway.stdin is not None, "it was begun with one"
         with contextlib.suppress(BrokenPipeError):
-            self._gateway.stdin.write(self._settings.packed().encode() + b"\n")
+            self._gateway.stdin.write(f"{self._settings.packed()}\n{json.dumps(numbers)}\n".encode())
             self._gateway.stdin.close()
         self._begun_s = time.monotonic()
 
     def _is_served(self) -> bool:
-        try:
-            with socket.create_connection((self._settings.host, self._settings.port), timeout=1.0):
-                return True
-        except OSError:
+        """Return whether the gateway that was begun here answers; that something listens at the port says nothing."""
+        if self._gateway is None or self._gateway.poll() is not None:
             return False
+        row = self._home.lease_row(gateway.LEASE)
+        return (row["pid"], row["session"]) == (self._gateway.pid, gateway.SERVING)
 
     def _look_at_gateway(self) -> None:
         """Start the gateway again when it has ended, sooner if it ran well."""
@@ -243,4 +298,5 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 self._gateway.kill()
                 self._gateway.wait()
+        self._close()
         return self._engines.end()

@@ -6,6 +6,7 @@ import io
 import pytest
 from tests.app.api.served import SESSION, Served, write_rows
 
+from tightloop.app.api.answers import paging
 from tightloop.core.domain.enums import OrderState
 from tightloop.ports.read_model import TABLES
 
@@ -179,3 +180,32 @@ def test_open_orders_are_those_that_may_still_fill(tmp_path):
         found = {row["state"] for row in viewer.get("orders?state=open").json()["items"]}
         assert found == {one.name for one in OrderState if one not in ENDED}
         assert [row["state"] for row in viewer.get("orders?state=unknown").json()["items"]] == ["IN_FLIGHT"]
+
+
+def test_a_caller_is_given_one_csv_at_a_time_and_others_go_first(served, viewer, monkeypatch):
+    accept = {"Accept": "text/csv"}
+    other = served.browser("trader")
+    codes, order, tasks = [], [], []
+    rows = type(served.parts.reader).rows
+
+    def watched(reader, table, wanted):
+        if table == "fills":
+            order.append("page")
+            if len(order) == 1:
+                tasks.append(served.loop.create_task(ask_meanwhile()))
+        return rows(reader, table, wanted)
+
+    async def ask_meanwhile():
+        order.append("another")
+        for browser in (viewer, other):
+            found = await browser._client.get("/api/v1/orders", headers=accept)
+            codes.append(found.status_code)
+
+    monkeypatch.setattr(type(served.parts.reader), "rows", watched)
+    monkeypatch.setattr(paging, "LIMIT_MAX", 2)
+    assert len(viewer.get("fills", headers=accept).text.splitlines()) == 51
+    assert order[:2] == ["page", "another"]
+    assert order.count("page") == 25
+    served.run(tasks[0])
+    assert codes == [429, 200]
+    assert viewer.get("orders", headers=accept).status_code == 200

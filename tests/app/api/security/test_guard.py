@@ -162,3 +162,17 @@ def test_too_many_requests_are_told_when_to_come_again(tmp_path):
         assert trader.get("orders").status_code == 200, "everybody has a bucket"
         assert viewer.ask("PUT", "settings", {}, headers={"If-Match": '"0"'}).status_code == 200
         assert tight.browser().code("POST", "auth/login", {}) == "too_many"
+
+
+@pytest.mark.parametrize("path", ["/health?a=" + "x" * 8_192, "/api/v1/users/" + "x" * 8_192, "/" + "x" * 8_192])
+def test_an_address_has_a_length(served, path):
+    found = served.browser().get(path)
+    assert (found.status_code, found.json()["code"]) == (414, "address_too_long")
+
+
+@pytest.mark.parametrize("other", ['a={"x":1}', "a=b c", 'a="', "[]", "=", "a=1; a=\\"])
+def test_a_cookie_of_another_program_locks_nobody_out(served, other):
+    browser = served.browser("viewer")
+    ours = "; ".join(f"{one.name}={one.value}" for one in browser.cookies.jar)
+    browser.cookies.clear()
+    assert browser.get("auth/me", headers={"Cookie": f"{other}; {ours}"}).json()["name"] == "viewer"

@@ -1,7 +1,8 @@
 """Logins: tokens that rotate, end and are of one login; what a thief of one can do."""
 
+import httpx
 import pytest
-from tests.app.api.served import PASSWORD, Served
+from tests.app.api.served import ORIGIN, PASSWORD, Served
 
 from tightloop.app.api.security.logins import ACCESS_NS, GRACE_NS, LOGINS_MAX, PROVED_NS, REFRESH_NS, SETUP_NS
 
@@ -197,3 +198,24 @@ def test_the_setup_code_works_once_and_not_for_long(tmp_path, monkeypatch):
         assert boss.ask("POST", "auth/setup", said).json()["role"] == "admin"
         assert boss.get("users").status_code == 200
         assert fresh.browser().code("POST", "auth/setup", {**said, "name": "two"}) == "setup_refused"
+
+
+def test_who_tries_the_name_of_another_does_not_lock_that_one_out(served):
+    inside = served.browser("viewer")
+    foreign = httpx.AsyncClient(
+        transport=httpx.ASGITransport(served.app, client=("10.0.0.9", 1)), base_url=ORIGIN, headers={"Origin": ORIGIN}
+    )
+    codes = []
+    for _ in range(8):
+        found = served.run(foreign.post("/api/v1/auth/login", json={"name": "viewer", "password": "wrong"}))
+        codes.append(found.json()["code"])
+    assert codes == ["login_refused"] * 3 + ["too_many"] * 5, "it waits itself"
+    assert inside.ask("POST", "auth/confirm", {"password": PASSWORD}).status_code == 200
+    assert served.browser("viewer").get("auth/me").status_code == 200
+
+
+def test_a_login_that_says_the_password_wrongly_waits_and_no_other_does(served):
+    one, other = served.browser("operator"), served.browser("operator")
+    codes = [one.code("POST", "auth/confirm", {"password": "wrong"}) for _ in range(4)]
+    assert codes == ["login_refused"] * 3 + ["too_many"]
+    assert other.ask("POST", "auth/confirm", {"password": PASSWORD}).status_code == 200

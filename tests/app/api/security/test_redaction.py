@@ -18,6 +18,13 @@ TEXTS = [
     f"signature={CANARY}",
     f"Authorization: {CANARY}",
     f"/setup?code={CANARY}",
+    f"Authorization: Bearer {CANARY}",
+    f"authorization: Basic {CANARY}",
+    f"authorization: Bearer [hidden] {CANARY}",
+    f'{{"authorization": "Bearer {CANARY}"}}',
+    f"{{'Authorization': 'Bearer {CANARY}'}}",
+    f"[(b'authorization', b'Bearer {CANARY}')]",
+    f"Cookie: a=b; c={CANARY}",
     f'{{"old_password": "a \\" {CANARY}"}}',
 ]
 
@@ -32,6 +39,11 @@ def test_what_is_named_like_a_secret_is_hidden(text):
 @pytest.mark.parametrize("token", ["tla_" + "a" * 43, "tlr_" + "b-_" * 14, "tlk_" + "Z9" * 21])
 def test_tokens_are_hidden_wherever_they_stand(token):
     assert token not in Redaction().text(f"GET /x?{token} said '{token}'")
+
+
+def test_what_only_speaks_of_a_header_is_left():
+    text = "this needs authorization, or a cookie; ask"
+    assert Redaction().text(text) == text
 
 
 def test_secrets_that_are_told_are_hidden_and_short_ones_spoil_no_text():

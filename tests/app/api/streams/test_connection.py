@@ -9,7 +9,7 @@ from tightloop.app.api.settings import GatewayLimits
 from tightloop.app.api.streams.connection import Connection
 from tightloop.app.api.streams.messages import ByeMessage, ValueEntry, ValuesMessage
 
-LIMITS = GatewayLimits(rows_unread_max=10, gaps_per_minute_max=3, messages_per_minute=5)
+LIMITS = GatewayLimits(rows_unread_max=10, gaps_per_minute_max=3, messages_per_minute=5, waiting_bytes_max=1_000)
 
 
 class Clock:
@@ -112,3 +112,21 @@ def test_questions_are_counted_by_the_minute(connection, clock):
     assert [connection.may_ask() for _ in range(6)] == [True] * 5 + [False]
     clock.now_s += 61.0
     assert connection.may_ask()
+
+
+def test_a_client_for_which_too_many_bytes_wait_is_sent_away(connection):
+    for _ in range(50):
+        connection.put(b'"' + b"a" * 498 + b'"')
+        connection.put(b'"' + b"a" * 498 + b'"')
+        read(connection, 2)
+    assert not connection.is_over, "what was read waits no more"
+    for _ in range(3):
+        connection.put(b'"' + b"a" * 498 + b'"')
+    last = read(connection, 2)
+    assert (last[0]["reason"], last[1]) == ("slow", None)
+
+
+def test_one_message_may_be_longer_than_all_that_may_wait(connection):
+    connection.put(b'"' + b"a" * 5_000 + b'"')
+    assert len(read(connection, 1)[0]) == 5_000
+    assert not connection.is_over

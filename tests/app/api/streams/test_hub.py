@@ -174,3 +174,28 @@ def test_a_new_client_joins_a_stream_that_others_follow_without_a_hole(served, s
         assert int(delta["from_seq"].partition(".")[2]) <= joined < int(delta["seq"].partition(".")[2])
         assert [change["row"]["order_id"] for change in delta["changes"]] == ["5-1"]
     other.close()
+
+
+def test_a_stream_that_is_named_again_is_given_once(served, socket):
+    socket.subscribe(*["orders"] * 25, *["fills"] * 25)
+    socket.subscribe("orders", "signals")
+    socket.send({"type": "ping", "id": "end"})
+    seen = []
+    while (found := socket.read())["type"] != "pong":
+        seen.append(found["stream"])
+    assert seen == ["orders", "fills", "signals"]
+
+
+def test_a_login_has_so_many_sockets_and_another_has_its_own(served):
+    browser, most = served.browser("viewer"), served.parts.keeping.settings.limits.sockets_max
+    sockets = [Socket(browser) for _ in range(most)]
+    assert all(one.read()["type"] == "websocket.accept" for one in sockets)
+    more = Socket(browser)
+    assert more.read()["code"] == 4429
+    other = Socket(served.browser("viewer"))
+    assert other.read()["type"] == "websocket.accept"
+    sockets[0].close()
+    again = Socket(browser)
+    assert again.read()["type"] == "websocket.accept"
+    for one in (*sockets, more, other, again):
+        one.close()

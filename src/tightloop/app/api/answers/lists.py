@@ -1,5 +1,6 @@
 """Lists of rows of the read model: filters, pages, CSV."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tightloop.adapters.stores.index_reader import IndexQuery, IndexReader
 from tightloop.app.api.answers import paging
@@ -54,7 +56,26 @@ def answer(request: Request, reader: IndexReader, table: str, where: Where, curs
         return page(reader, table, where, cursor, limit)
     names = [*TABLES[table].columns]
     headers = {"Content-Disposition": f'attachment; filename="{table}.csv"'}
-    return StreamingResponse(_lines(reader, table, where, names), media_type=CSV, headers=headers)
+    who, downloads = request.state.asked.who, request.app.state.parts.downloads
+    if who in downloads:
+        raise HttpProblem("too_many", "another CSV is being given; wait for its end", headers={"Retry-After": "5"})
+    return _Download(_lines(reader, table, where, names), who, downloads, headers)
+
+
+class _Download(StreamingResponse):
+    """Gives a CSV, and knows while it does to whom."""
+
+    def __init__(self, lines: AsyncIterator[str], who: str, downloads: set[str], headers: dict[str, str]) -> None:
+        super().__init__(lines, media_type=CSV, headers=headers)
+        self._who, self._downloads = who, downloads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        self._downloads.add(self._who)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._downloads.discard(self._who)
 
 
 async def _lines(reader: IndexReader, table: str, where: Where, names: list[str]) -> AsyncIterator[str]:
@@ -65,6 +86,7 @@ async def _lines(reader: IndexReader, table: str, where: Where, names: list[str]
         found = page(reader, table, where, cursor, paging.LIMIT_MAX)
         for row in found["items"]:
             yield _line([row[name] for name in ("id", SESSION, *names)])
+        await asyncio.sleep(0)  # others go first
         count += len(found["items"])
         cursor = found["next"]
         if cursor is None:

@@ -28,6 +28,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType({
     "in_progress": (409, "The first request with this Idempotency-Key is not answered yet"),
     "changed": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),
+    "address_too_long": (414, "The address is too long"),
     "invalid": (422, "The request asks for something impossible"),
     "refused": (422, "It was refused"),
     "weak_password": (422, "The password is too weak"),

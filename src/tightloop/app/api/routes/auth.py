@@ -33,14 +33,15 @@ async def log_in(
     """Sign in. A login that the browser had before ends."""
     asked.told.who = said.name[:64]
     throttle, name = parts.keeping.throttle, said.name.casefold()
-    throttle.take("login", f"name {name}")
-    throttle.check_failures(name)
+    tried = f"name {name} from {asked.address}"  # others who try a name do not lock out whom it belongs to
+    throttle.take("login", tried)
+    throttle.check_failures(tried)
     user = parts.keeping.users.named(name)
     is_right = await parts.passwords.verify(None if user is None else user["hash"], said.password)
     if user is None or not is_right or user["is_disabled"]:
-        throttle.failed(name)
+        throttle.failed(tried)
         raise HttpProblem("login_refused", "name or password is wrong")
-    throttle.succeeded(name)
+    throttle.succeeded(tried)
     before = parts.keeping.logins.caller(_cookie(request, parts, 0))
     if before is not None:
         parts.keeping.logins.end(before.login)
@@ -119,11 +120,12 @@ async def change_password(said: shapes.PasswordChange, parts: GivenParts, caller
 
 
 async def _check_password(parts: Parts, caller: Caller, password: str) -> None:
-    parts.keeping.throttle.check_failures(caller.name)
+    throttle, tried = parts.keeping.throttle, f"login {caller.login or caller.key}"
+    throttle.check_failures(tried)
     if not await parts.passwords.verify(parts.keeping.users.user(caller.user)["hash"], password):
-        parts.keeping.throttle.failed(caller.name)
+        throttle.failed(tried)
         raise HttpProblem("login_refused", "the password is wrong")
-    parts.keeping.throttle.succeeded(caller.name)
+    throttle.succeeded(tried)
 
 
 @router.post("/confirm")

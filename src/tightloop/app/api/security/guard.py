@@ -1,6 +1,7 @@
 """What every request passes, in this order, before a route sees it; what no rule names is not served.
 
-    host, rule, set up, origin, throttle, who, role, CSRF, body, role by body, password said lately, repeat of a request
+    host, length, rule, set up, origin, throttle, who, role, CSRF, body, role by body, password said lately,
+    repeat of a request
 
 Every answer passes here too: problems in one form, headers against other pages, the audit.
 """
@@ -8,13 +9,13 @@ Every answer passes here too: problems in one form, headers against other pages,
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tightloop.app.api.answers.headers import header
@@ -43,6 +44,8 @@ API_HEADERS = {
 }
 HSTS = "max-age=31536000"
 SERVED = ("/api", "/health")
+TRIED = ("login_refused", "setup_refused")
+"""Attempts of callers that are not known, which the audit has row by row."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class GuardedRequest:
 
     request_id: str
     address: str
+    url_bytes: int
     origin: str
     method: str
     path: str
@@ -86,13 +90,8 @@ def cookie_names(settings: GatewaySettings) -> tuple[str, str]:
 
 
 def cookies_of(headers: Headers) -> dict[str, str]:
-    """Return the cookies of a request; none if they cannot be read."""
-    found: SimpleCookie = SimpleCookie()
-    try:
-        found.load("; ".join(headers.getlist("cookie")))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in found.items()}
+    """Return the cookies of a request: what another program of this host has set keeps none of ours from being read."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +128,7 @@ class Guard:
         answer = _Answer(send, self._headers(asked), keeps_body=False)
         try:
             self._check_host(asked)
+            self._check_length(asked)
             if not asked.path.startswith(SERVED):
                 await self._app(scope, receive, answer.send)
                 return
@@ -165,12 +165,21 @@ class Guard:
             self._of.repeats.end(asked.who, key, answer.status or 500, bytes(answer.body))
         if asked.rule.is_audited:
             told = asked.told
-            self._of.audit.write(AuditRow(
+            problem = answer.problem or told.problem
+            self._kept_by(asked, answer.status, problem)(AuditRow(
                 who=asked.caller.name if asked.caller else told.who, address=asked.address,
                 what=f"{asked.method} {asked.template}", target=asked.path, status=answer.status,
-                problem=answer.problem or told.problem, request_id=asked.request_id, before=told.before,
+                problem=problem, request_id=asked.request_id, before=told.before,
                 after=told.after,
             ))  # fmt: skip
+
+    def _kept_by(self, asked: GuardedRequest, status: int, problem: str) -> Callable[[AuditRow], None]:
+        """Return what keeps a row: refusals of callers that are not known, or of too much, must not fill a disk."""
+        if problem == "too_many":
+            return self._of.audit.count
+        if asked.caller is not None or status < 400:
+            return self._of.audit.write
+        return self._of.audit.attempt if problem in TRIED else self._of.audit.count
 
     def _asked(self, scope: Scope) -> GuardedRequest:
         headers = Headers(scope=scope)
@@ -178,9 +187,10 @@ class Guard:
         method = str(scope["method"]) if scope["type"] == "http" else "GET"
         given = header(headers, "x-request-id")
         request_id = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(8)
+        url_bytes = len(str(scope["path"]).encode()) + len(scope["query_string"])
         scheme = "https" if self._settings.is_secure else "http"
         return GuardedRequest(
-            request_id, client, f"{scheme}://{header(headers, 'host')}", method, str(scope["path"]), headers
+            request_id, client, url_bytes, f"{scheme}://{header(headers, 'host')}", method, str(scope["path"]), headers
         )
 
     def _headers(self, asked: GuardedRequest) -> dict[str, str]:
@@ -196,6 +206,11 @@ class Guard:
             raise HttpProblem(
                 "host_not_allowed", "it is reached by another name; `tightloop up --host-name` allows one"
             )
+
+    def _check_length(self, asked: GuardedRequest) -> None:
+        most = self._settings.limits.address_bytes_max
+        if asked.url_bytes > most:
+            raise HttpProblem("address_too_long", f"{most} bytes are taken")
 
     async def _pass(self, asked: GuardedRequest, receive: Receive) -> Any:
         """Check a request; return the answer of the first if it is a repeat. Raises HttpProblem."""

@@ -7,6 +7,11 @@ from typing import Any
 
 HIDDEN = "[hidden]"
 _TOKENS = re.compile(r"\btl[ark]_[A-Za-z0-9_-]{20,}")
+_HEADERS = re.compile(
+    r"(?i)((?:cookie|authorization)(?:[\"']\s*[:=,]|\s*[:=])\s*(?:b(?=[\"']))?)"
+    r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\r\n\"'&}]+)"
+)
+"""Headers whose value is more than one word."""
 _NAMED = re.compile(
     r"(?i)(\"?(?:[a-z_-]*password|secret|token|api[_-]?key|signature|cookie|authorization|code)\"?\s*[:=]\s*)"
     r"(\"(?:[^\"\\]|\\.)*\"|[^\s,;&}]+)"
@@ -27,6 +32,7 @@ class Redaction:
         text = _TOKENS.sub(HIDDEN, text)
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
+        text = _HEADERS.sub(lambda found: found[1] + HIDDEN, text)
         return _NAMED.sub(lambda found: found[1] + HIDDEN, text)
 
     def tree(self, value: Any) -> Any:

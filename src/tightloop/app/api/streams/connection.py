@@ -28,7 +28,7 @@ class Connection:
         """Streams of which it was given less than there was: a snapshot is due."""
         self.is_over = False
         self._waiting: deque[tuple[str, bytes, int]] = deque()
-        self._row_count = 0
+        self._row_count = self._bytes = 0
         self._values: dict[str, ValuesMessage] = {}
         self._gaps: deque[float] = deque()
         self._asked: deque[float] = deque()
@@ -37,8 +37,7 @@ class Connection:
     def put(self, message: bytes) -> None:
         """Send a message as soon as it reads."""
         if not self.is_over:
-            self._waiting.append(("", message, 0))
-            self._wake.set()
+            self._append("", message, 0)
 
     def put_rows(self, stream: str, message: bytes, count: int) -> None:
         """Send rows of a stream; of a client that has too many unread they are left out, and it is told."""
@@ -48,6 +47,13 @@ class Connection:
             self._leave_out(stream, count)
             return
         self._row_count += count
+        self._append(stream, message, count)
+
+    def _append(self, stream: str, message: bytes, count: int) -> None:
+        if self._bytes + len(message) > self._limits.waiting_bytes_max and self._waiting:
+            self.end(ByeMessage(reason="slow", retry_ms=5_000))
+            return
+        self._bytes += len(message)
         self._waiting.append((stream, message, count))
         self._wake.set()
 
@@ -55,6 +61,7 @@ class Connection:
         missed = count + sum(rows for name, _, rows in self._waiting if name == stream)
         self._row_count -= missed - count
         self._waiting = deque(one for one in self._waiting if one[0] != stream)
+        self._bytes = sum(len(one[1]) for one in self._waiting)
         self.behind.add(stream)
         now_s = self._clock_s()
         self._gaps.append(now_s)
@@ -83,7 +90,9 @@ class Connection:
         if self.is_over:
             return
         self.is_over = True
-        self._waiting = deque([("", encoded(bye), 0)])
+        last = encoded(bye)
+        self._waiting = deque([("", last, 0)])
+        self._bytes = len(last)
         self._values = {}
         self._wake.set()
 
@@ -99,6 +108,7 @@ class Connection:
             if self._waiting:
                 _, message, count = self._waiting.popleft()
                 self._row_count -= count
+                self._bytes -= len(message)
                 return message
             if self._values:
                 return encoded(self._values.pop(next(iter(self._values))))

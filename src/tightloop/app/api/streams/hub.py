@@ -65,6 +65,10 @@ class Hub:
         self._connections.add(connection)
         return connection
 
+    def count(self, login: str) -> int:
+        """Return how many clients a login has."""
+        return sum(connection.login == login for connection in self._connections)
+
     def leave(self, connection: Connection) -> None:
         """Remove a client."""
         self._connections.discard(connection)

@@ -23,7 +23,7 @@ from tightloop.app.api.streams.messages import (
 )
 
 router = APIRouter()
-PROTOCOL, SCHEMA = "tightloop.v1", "1"
+PROTOCOL, SCHEMA, TOO_MANY = "tightloop.v1", "1", 4429
 
 
 @router.websocket(SOCKET)
@@ -32,6 +32,9 @@ async def follow(socket: WebSocket) -> None:
     parts: Parts = socket.app.state.parts
     hub: Hub = socket.app.state.hub
     caller = socket.state.asked.caller
+    if hub.count(caller.login) >= parts.keeping.settings.limits.sockets_max:
+        await socket.close(TOO_MANY)
+        return
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
     connection = hub.connect(caller.login)
     connection.put(
@@ -80,13 +83,19 @@ async def _take(text: str, connection: Connection, hub: Hub, parts: Parts) -> No
     if isinstance(said, Ping):
         connection.put(encoded(PongMessage(id=said.id, server_time_ns=str(time.time_ns()))))
     elif isinstance(said, Subscribe):
-        for wanted in said.streams:
+        asked_for = {one.stream: one for one in said.streams}  # of one that is named twice, the last
+        for wanted in asked_for.values():
+            if wanted.stream in connection.streams:
+                continue
+            if connection.is_over:
+                return
             if len(connection.streams) >= parts.keeping.settings.limits.subscriptions_max:
                 connection.put(
                     encoded(NoticeMessage(level="warning", code="too_many", text="no more streams are given"))
                 )
                 return
             await hub.subscribe(connection, wanted)
+            await asyncio.sleep(0)  # a snapshot is many queries: others go first
     else:
         for stream in said.streams:
             connection.forget(stream)
