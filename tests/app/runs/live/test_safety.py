@@ -134,8 +134,9 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     without_reports(twin, session)
     twin.ask("fault", {"kind": "half_open", "match": "POST /fapi/v1/order", "count": 1})
     twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})
+    twin.ask("fault", {"kind": "http_5xx", "match": "positionRisk", "for_s": 8})  # a comparison would tell of its fill
     push(twin, DOWN)
-    session.wait(is_flat, 15.0)
+    session.wait(is_flat, 25.0)
     assert twin.ask("hits")["half_open"] == 1
     exits = [
         ask["signed_ns"] for ask in session.asks() if ask["lane"] == "EXIT" and "POST /fapi/v1/order" in ask["call"]
