@@ -35,7 +35,9 @@ LOOKS_S = 0.5  # between what happened and the look that sees it, at most
 NOTIONAL_MAX = 500.0 * 1.02
 ARRIVES_S = 5.0
 """For how long a request may be on its way: its receive window."""
-QUEUES_MAX = {"asked": 256, "calls": 256, "unmapped": 64, "open orders": 64, "wanted": 64, "requests": 256}
+QUEUES_MAX = {"asked": 512, "calls": 512, "unmapped": 64, "open orders": 256, "wanted": 64, "requests": 512}
+"""Of requests: what the venue's budget lets leave (40 a second) for as long as an answer is awaited (10 s), and some. A
+strategy in Python asks for an exit again and again while no exit is answered: each is an open order."""
 IMPLIED = ("fee of fill", "is_maker of fill")
 """What a fill that was booked by an average keeps as estimated; the wallet has the fee that was paid."""
 LOSE_TAILS = ("power_loss", "torn_write", "disk_full", "disk_readonly", "fsync_error", "slow_disk")

@@ -5,6 +5,7 @@ What was started here is kept in ``run/up.json``, so that the next supervisor ad
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -21,11 +22,14 @@ from tightloop.app.api import starts
 from tightloop.app.api.answers.problems import HttpProblem
 from tightloop.app.api.engine_link import NotThere, exchanged
 from tightloop.app.api.settings import GatewaySettings
+from tightloop.app.api.shapes.sessions import SessionStart
 from tightloop.app.api.strategies.files import StrategyFiles
+from tightloop.model.errors import TightloopError
+from tightloop.model.files import alone
 
 ADOPTED_FILE = "up.json"
 HELD, AT_RISK = 3, 5
-END_S, SHOW_S, LOOK_S = 60.0, 2.0, 0.05
+END_S, SHOW_S, LOOK_S, CLEAR_S = 60.0, 2.0, 0.05, 3_600.0
 WORDS_MAX = 4_000
 COMMAND = (sys.executable, "-c", "from tightloop.app.cli.start import main; main()")
 
@@ -48,15 +52,18 @@ class Engines:
         self._starting: list[Starting] = []
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._ours: dict[str, int] = {}
+        self._clears_s = 0.0
 
     # What runs already
 
     def adopt(self) -> list[str]:
         """Take over the sessions that an earlier supervisor has started and that still run; return their ids."""
         file = self._home.root / "run" / ADOPTED_FILE
-        with contextlib.suppress(FileNotFoundError, ValueError, AttributeError):
-            kept = json.loads(file.read_text()).items()
-            self._ours = {str(name): int(pid) for name, pid in kept if self._pid(str(name)) == int(pid)}
+        kept: Any = {}
+        with contextlib.suppress(OSError, ValueError):
+            kept = json.loads(file.read_text())
+        rows = kept.items() if isinstance(kept, dict) else ()
+        self._ours = {name: pid for name, pid in rows if isinstance(pid, int) and self._pid(name) == pid}
         self._keep()
         return sorted(self._ours)
 
@@ -64,9 +71,9 @@ class Engines:
         """Return the process that runs a session; None if there is none."""
         try:
             holder = self._home.holder(self._home.read_session(session)["lease"])
-        except (OSError, KeyError, ValueError, HttpProblem):
+            return int(holder["pid"]) if holder is not None and holder["session"] == session else None
+        except (OSError, KeyError, ValueError, TypeError, TightloopError):
             return None
-        return int(holder["pid"]) if holder is not None and holder["session"] == session else None
 
     def _keep(self) -> None:
         write_whole(self._home.root / "run" / ADOPTED_FILE, json.dumps(self._ours))
@@ -75,10 +82,15 @@ class Engines:
 
     def advance(self) -> None:
         """Start what is asked for, and answer what has started or was refused."""
+        if time.monotonic() > self._clears_s:
+            self._clears_s = time.monotonic() + CLEAR_S
+            starts.clear_old(self._home.root, self._ours)
         for name, start in starts.waiting(self._home.root).items():
+            if any(one.name == name for one in self._starting):
+                continue  # asked for again while it starts: there is one answer
             try:
                 self._starting.append(self._begun(name, start))
-            except (OSError, HttpProblem) as error:
+            except (OSError, ValueError, TightloopError, HttpProblem) as error:
                 starts.answered(self._home.root, name, {"error": str(error)})
         for one in list(self._starting):
             answer = self._answer(one)
@@ -92,7 +104,11 @@ class Engines:
                 self._forget(session)
 
     def _begun(self, name: str, start: starts.Start) -> Starting:
-        """Start the command for a request. Raises OSError, HttpProblem."""
+        """Start the command for a request, which is checked again: the gateway's word is not enough.
+
+        Raises OSError, ValueError, TightloopError, HttpProblem.
+        """
+        _check(start)
         if start.mode == "live" and not self._settings.is_live_enabled:
             raise HttpProblem("live_not_enabled", "`tightloop up --enable-live` allows live sessions")
         if start.venue not in self._settings.venues:
@@ -102,7 +118,9 @@ class Engines:
         files = []
         for strategy, number in start.strategies:
             file = folder / f"{strategy}@{number}.yaml"
-            file.write_text(self._strategies.version(strategy, number).text, encoding="utf-8")
+            text = self._strategies.version(strategy, number).text
+            alone.check(text, file.name)
+            file.write_text(text, encoding="utf-8")
             files.append(file)
         log = folder / "start.log"
         with log.open("wb") as stream:
@@ -121,15 +139,17 @@ class Engines:
             said += ["--instrument", instrument]
         said += ["--account", start.account] if start.account is not None else []
         if start.mode == "live":
-            said += ["--login", start.login, "--enable-live", "--confirm", start.confirm or ""]
-            said += ["--override-paper", start.override_paper] if start.override_paper else []
+            said += ["--login", start.login, "--enable-live", f"--confirm={start.confirm or ''}"]
+            said += [f"--override-paper={start.override_paper}"] if start.override_paper else []
         return [*said, "--"]
 
     def _answer(self, one: Starting) -> Mapping[str, Any] | None:
         """Return what came of a start; None while that is not known."""
         code = one.process.poll()
         if code is not None:
-            words = one.log.read_text(errors="replace")[-WORDS_MAX:].strip()
+            words = ""
+            with contextlib.suppress(OSError):
+                words = one.log.read_text(errors="replace")[-WORDS_MAX:].strip()
             last = words.splitlines()[0] if words else ""
             if code == HELD:
                 return {"session": last, "note": "it runs already"}
@@ -143,10 +163,13 @@ class Engines:
         return {"session": session}
 
     def _session_of(self, pid: int) -> str | None:
+        """Return the session that a process runs: the one of its lease, if the lease is held."""
         for file in (self._home.root / "leases").glob("*.json"):
-            row = self._home.lease_row(file.stem)
-            if row["pid"] == pid and row["session"] and row["epoch"] > 0:
-                return str(row["session"])
+            with contextlib.suppress(OSError, KeyError, ValueError, TypeError):
+                row = self._home.lease_row(file.stem)
+                is_of_it = row["pid"] == pid and row["session"] and row["epoch"] > 0
+                if is_of_it and self._home.holder(file.stem) == row:
+                    return str(row["session"])
         return None
 
     def _forget(self, session: str) -> None:
@@ -184,5 +207,14 @@ class Engines:
 
         try:
             return bool(asyncio.run(asked())["positions"])
-        except (NotThere, TimeoutError, OSError, ValueError, KeyError):
+        except (NotThere, TimeoutError, OSError, ValueError, KeyError, TypeError):
             return True  # what is not known counts as risk
+
+
+def _check(start: starts.Start) -> None:
+    """Check a request as the gateway does; strategies are checked when they are read. Raises ValueError."""
+    said = dataclasses.asdict(start)
+    said["strategies"] = [f"{name}@{number}" for name, number in start.strategies]
+    if not str(said.pop("who")).isprintable():
+        raise ValueError("the name of a user is printable")
+    SessionStart.model_validate(said)

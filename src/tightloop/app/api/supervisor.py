@@ -31,8 +31,9 @@ from tightloop.app.api.security.users import Users
 from tightloop.app.api.server import built_pages
 from tightloop.app.api.settings import LOOPBACK, GatewayLimits, GatewaySettings
 from tightloop.app.api.store import GatewayStore
-from tightloop.app.api.strategies.files import ID, StrategyFiles, is_alone
+from tightloop.app.api.strategies.files import ID, StrategyFiles
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.files.alone import is_alone
 
 HELD = 3
 LOOK_S, GATEWAY_END_S, BEGIN_S = 0.05, 5.0, 30.0
@@ -68,7 +69,6 @@ def up(options: UpOptions, say: Say) -> int:
     try:
         lease.write("", 0)
         (home.root / "logs").mkdir(mode=0o700, exist_ok=True)
-        starts.clear_old(home.root)
         for folder in options.strategies:
             keep_strategies(home, folder, say)
         return Supervisor(home, settings, say).run(options.for_s)

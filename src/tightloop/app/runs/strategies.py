@@ -65,6 +65,13 @@ def load_strategies(
     return loaded
 
 
+def load_alone(text: str) -> Strategy:
+    """Read a strategy as text alone, without opening a file or importing what it names. Raises InputError."""
+    strategy = files.loads_alone(text)
+    check_files((strategy,))
+    return strategy
+
+
 def without_carry(loaded: Sequence[Strategy | CarryStrategy]) -> tuple[Strategy, ...]:
     """Return the strategies unchanged; InputError that names the first one of the carry family."""
     kept: list[Strategy] = []

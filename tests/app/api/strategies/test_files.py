@@ -4,7 +4,8 @@ import pytest
 from tests.app.api.served import Served
 
 from tightloop.app.api.answers.problems import HttpProblem
-from tightloop.app.api.strategies.files import StrategyFiles, is_alone
+from tightloop.app.api.strategies.files import StrategyFiles
+from tightloop.model.files.alone import is_alone
 
 GOOD = """name: crossing
 family: signal

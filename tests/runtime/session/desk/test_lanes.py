@@ -1,13 +1,16 @@
 """When a request may leave: budget, breaker, and the venue's order to wait."""
 
+from dataclasses import replace
+
 from tests.runtime.session.desk.styles.test_stops import holding
 from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
 
 from tightloop.core.domain.enums import EventKind
-from tightloop.ports.execution import Overloaded, RateLimited, ReadServerTime, ServerTime, SubmitOrder
-from tightloop.ports.transport import Lane, NotSent
+from tightloop.ports.execution import LookUpOrder, Overloaded, RateLimited, ReadServerTime, ServerTime, SubmitOrder
+from tightloop.ports.transport import Lane, NoAnswer, NotSent
 from tightloop.runtime.session.desk import lanes
 from tightloop.runtime.session.desk.records import SECOND_NS, Ask, DeskTerms, NoteKind, Reply
+from tightloop.runtime.session.desk.state import DeskOrder, Style
 
 BUSY = Overloaded(-1008, "busy")
 
@@ -149,5 +152,18 @@ def test_a_process_that_is_held_before_it_has_asked_anything_waits_until_then() 
     state = session.desk.state
     until_ns = state.now_ns + 5 * SECOND_NS
     lanes.hold(state, until_ns)
-    assert lanes.asked_ns(state) == until_ns
+    entry, out = (DeskOrder(one(65_538, state.now_ns), Style.CLOSING) for one in (submit, exit_at_market))
+    assert lanes.asked_ns(state, entry) == until_ns
+    assert lanes.asked_ns(state, out) < until_ns, "a question about an exit waits no longer than an exit"
     assert [lanes.free_ns(state, lane) for lane in (Lane.ENTRY, Lane.QUERY)] == [until_ns, until_ns]
+
+
+def test_an_exit_without_an_answer_is_looked_up_while_questions_are_held() -> None:
+    for command, asked in ((exit_at_market(65_536, 0), 1), (submit(65_536, 0), 0)):
+        session = Session()
+        session.command(replace(command, ts_ns=session.now_ns))
+        session.reply(session.last_ask(SubmitOrder), NoAnswer("no answer"))
+        session.take(session.desk.on_limited(session.now_ns + 600 * SECOND_NS, session.now_ns))
+        session.sleep(5.0)
+        found = [one for one in session.asks if isinstance(one.request, LookUpOrder)]
+        assert (len(found) > 0) is bool(asked), command.role

@@ -86,7 +86,7 @@ async def start(
         on_exit=said.on_exit, login=said.login, confirm=said.confirm, override_paper=said.override_paper,
         who=caller.name,
     )  # fmt: skip
-    answer = await starts.asked(parts.link.home, starts.request_name(caller.user, key), wanted)
+    answer = await starts.asked(parts.link.home, starts.request_name(caller.user, key), wanted, said.model_dump_json())
     if "session" not in answer:
         raise HttpProblem("refused", str(answer["error"]))
     asked.told.after = {"session": answer["session"], **said.model_dump(exclude={"confirm"})}

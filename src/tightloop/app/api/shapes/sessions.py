@@ -9,6 +9,7 @@ from tightloop.app.api.shapes.rows import Condition, NearMiss
 
 StrategyRef = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(@[1-9][0-9]{0,6})?$")]
 InstrumentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 State = Literal["STARTING", "RECOVERING", "RECONCILING", "RUNNING", "PAUSED", "STOPPING", "STOPPED", "ERROR", "KILLED"]
 
 
@@ -22,8 +23,8 @@ class SessionStart(ClientShape):
     account: Literal["research"] | None = None
     on_exit: Literal["keep", "flatten"] = "keep"
     login: Name = "main"
-    confirm: str | None = Field(default=None, max_length=100, description='Live: the words "TRADE <login>".')
-    override_paper: str | None = Field(default=None, max_length=500, description="Live: why without paper criteria.")
+    confirm: Line | None = Field(default=None, max_length=100, description='Live: the words "TRADE <login>".')
+    override_paper: Line | None = Field(default=None, max_length=500, description="Live: why without paper criteria.")
 
 
 class Started(BaseModel):

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from tightloop.app.api.answers.problems import HttpProblem
 
 FOLDER, GONE = "strategies", ".gone"
@@ -107,12 +105,3 @@ class StrategyFiles:
         folder, gone = self._folder_of(strategy), self._folder / GONE
         gone.mkdir(mode=0o700, exist_ok=True)
         folder.rename(gone / f"{strategy}-{time.time_ns()}")
-
-
-def is_alone(text: str) -> bool:
-    """Return whether a file needs no other: files that it names are not kept beside it. False for what is no YAML."""
-    try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        return False
-    return isinstance(found, dict) and not {"extends", "code", "class", "instruments_file"}.intersection(found)

@@ -10,9 +10,8 @@ they do; here is when.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
-from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
+from tightloop.runtime.session.driver.operator import gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
@@ -180,9 +179,7 @@ class LiveRun(SessionRun):
             session.intake.put_event(told.control(SessionControl.NOT_READY))
         self._feed.on_mark, self._feed.on_limited = self._take_mark, self._on_limited
         if begun is None and self._override is not None:
-            asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
-            said = {**asked, "reason": self._override, "outcome": "done"}
-            self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
+            self._journal.append(RecordKind.OPERATOR, criteria.overridden(self._login, self._override))
         if "begun_venue_ns" not in self._about:
             self._about["begun_venue_ns"] = self._venue_ns()
             self._home.write_session(self._about["id"], self._about)
@@ -194,6 +191,7 @@ class LiveRun(SessionRun):
         self._rounds.want_fills()  # what this process did not hear of, and whether another engine is there
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
+        self._gate()
 
     def _on_limited(self, retry_after_s: float) -> None:
         """Hold entries and all questions: a venue limits what is asked of it, whoever asks. Exits go on."""
@@ -292,8 +290,9 @@ class LiveRun(SessionRun):
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
         self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
-            if ask.lane is Lane.ENTRY and self._is_power_safe:
-                await self._last()
+            if ask.lane is Lane.ENTRY:
+                if self._is_power_safe:
+                    await self._last()
                 if self._account.fold.desk.is_denied(ask.ask_id):
                     raise NotSent("entries were switched off before it left")
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
@@ -302,8 +301,7 @@ class LiveRun(SessionRun):
         else:
             self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
-        lanes = self._account.fold.desk.state.lanes
-        limited_s = (max(lanes.paused_ns, lanes.held_ns) - self._clock.now_ns()) * 1e-9
+        limited_s = (self._account.limited_ns - self._clock.now_ns()) * 1e-9
         if limited_s > 0.0:
             self._client.budget.stop(limited_s, self._clock.now_ns())
             self._feed.hold(limited_s)
@@ -348,7 +346,7 @@ class LiveRun(SessionRun):
 
     def _gate(self, commands: Sequence[Rows] = ()) -> None:
         """Tell the desk which entries may not leave: those that the step would deny now, at the latest in a moment."""
-        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready)
+        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready and not self._are_entries_over)
 
     def _settle(self) -> None:
         """Step all that waits."""
@@ -394,9 +392,9 @@ class LiveRun(SessionRun):
             self._on_missed_reports()  # the next comparison says by which one
 
     def _on_finding(self, finding: Finding) -> None:
-        is_known = (finding.subject, finding.text) in self._engines_told
+        is_known = (engine := (finding.subject, finding.text)) in self._engines_told
         if finding.kind == FindingKind.SECOND_ENGINE:
-            self._engines_told.add((finding.subject, finding.text))
+            self._engines_told.add(engine)
         if not is_known:
             self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
         if finding.is_not_ready:
@@ -417,7 +415,9 @@ class LiveRun(SessionRun):
             except TROUBLE as error:
                 agrees = None  # no answer
                 self._say(f"comparison: {error}")
-            self._decide_ready(bool(agrees))
+            self._decide_ready(
+                bool(agrees) and not self._look_soon.is_set()
+            )  # what came meanwhile is not in its answers
             is_calm = self._is_ready and agrees is not None
             wait_s = ROUND_S if is_calm else QUICK_S[min(count, len(QUICK_S) - 1)]
             if self._reports.is_down:
@@ -439,7 +439,7 @@ class LiveRun(SessionRun):
             and agrees
             and not self._is_clock_off
             and not self._holds.causes
-            and self._reports.is_open
+            and not self._reports.is_down
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")

@@ -101,6 +101,12 @@ class AccountDriver:
         """Take what a comparison with the venue found."""
         self._give(InputKind.COMPARED, 0, compared.packed())
 
+    @property
+    def limited_ns(self) -> int:
+        """Until when (ns UTC) the venue limits what is asked about the account; 0: it never did."""
+        lanes = self.fold.desk.state.lanes
+        return max(lanes.paused_ns, lanes.held_ns)
+
     def limited(self, retry_after_s: float) -> None:
         """Hold entries: the venue has refused a question about the account as one too many."""
         self._give(InputKind.LIMITED, self.now_ns() + int(retry_after_s * 1e9), b"")

@@ -54,7 +54,9 @@ def is_awaiting(desk: Desk) -> bool:
 
 
 def awaited_ids(desk: Desk) -> list[str]:
-    """Return the client ids of what is out whose outcome is not known yet, or of which a fill is missing."""
-    state = desk.state
-    attempts = [one for order_id in state.open_ids for one in state.orders[order_id].attempts]
-    return [one.client_id for one in attempts if one.wire in (Wire.SENT, Wire.UNKNOWN) or one.has_gap]
+    """Return client ids: of what is out without a known outcome or lacks a fill, and of exits that have not left."""
+    state, found = desk.state, list[str]()
+    for order in (state.orders[order_id] for order_id in state.open_ids):
+        awaited = (Wire.SENT, Wire.UNKNOWN, Wire.QUEUED) if order.wanted.is_exit else (Wire.SENT, Wire.UNKNOWN)
+        found += [one.client_id for one in order.attempts if one.wire in awaited or one.has_gap]
+    return found

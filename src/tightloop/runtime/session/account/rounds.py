@@ -145,18 +145,24 @@ class Rounds:
         fills: dict[str, tuple[ex.FillReport, ...]] = {}
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
-        wanted = list(self.wanted)
-        for request, got in zip(wanted, await asyncio.gather(*map(self.ask, wanted)), strict=True):
+        wanted, self.wanted = self.wanted, []  # what is wanted meanwhile happened too late for these answers
+        is_answered = False
+        try:
+            answers = await asyncio.gather(*map(self.ask, wanted))
+            plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
+            is_answered = True
+        finally:
+            if not is_answered:
+                self.wanted = wanted + [one for one in self.wanted if one not in wanted]
+        for request, got in zip(wanted, answers, strict=True):
             if isinstance(request, ex.ListFills):
                 fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
             elif isinstance(request, ex.ListOrders):
                 history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
             elif isinstance(request, ex.ListIncome):
                 income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
-        plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
         held = [one for one in positions if isinstance(one, ex.PositionReport)]
         wallets = [one for one in balances if isinstance(one, ex.WalletReport)]
-        self.wanted = [one for one in self.wanted if one not in wanted]  # what was not answered is asked for again
         self.elsewhere = [
             {"symbol": one.symbol, "qty": one.qty, "entry": number(one.entry_price)}
             for one in held

@@ -205,8 +205,8 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
         return next_ns
     if now_ns < attempt.fills_due_ns:
         return min(next_ns, attempt.fills_due_ns)
-    if not lanes.may_ask(turn):
-        return min(next_ns, lanes.asked_ns(state))
+    if not lanes.may_ask(turn, order):
+        return min(next_ns, lanes.asked_ns(state, order))
     since_ns = attempt.signed_ns - BEFORE_NS
     request = ListFills(turn.listed(order).symbol, since_ns)
     attempt.fills_ask_id = turn.ask(request, Purpose.FILLS, Lane.EXIT, lanes.SHORT_NS, order, attempt.number)

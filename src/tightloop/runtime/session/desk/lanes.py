@@ -24,7 +24,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.ports.transport import Lane, NoAnswer, NotSent
 from tightloop.runtime.session.desk.records import NEVER_NS, SECOND_NS, NoteKind, Reply, Urgency
-from tightloop.runtime.session.desk.state import Lanes, LaneState, Purpose, State, Turn
+from tightloop.runtime.session.desk.state import DeskOrder, Lanes, LaneState, Purpose, State, Turn
 
 FAILURES_MAX = 5
 FAILURES_SPAN_NS = 60 * SECOND_NS
@@ -65,14 +65,19 @@ def may_leave(turn: Turn, lane: Lane) -> bool:
     return True
 
 
-def may_ask(turn: Turn) -> bool:
-    """Return whether a question about an order may leave now: it goes by the exit lane, and waits as questions do."""
-    return turn.state.now_ns >= turn.state.lanes.held_ns and may_leave(turn, Lane.EXIT)
+def may_ask(turn: Turn, order: DeskOrder) -> bool:
+    """Return whether a question about an order may leave now: it goes by the exit lane.
+
+    About an entry it waits as questions do; about an exit as exits do, since the next attempt may wait for the answer.
+    """
+    is_held = turn.state.now_ns < turn.state.lanes.held_ns and not order.wanted.is_exit
+    return not is_held and may_leave(turn, Lane.EXIT)
 
 
-def asked_ns(state: State) -> int:
+def asked_ns(state: State, order: DeskOrder) -> int:
     """Return when a question that may not leave should try again; NEVER_NS: when its breaker closes."""
-    return max(free_ns(state, Lane.EXIT), state.lanes.held_ns)
+    free = free_ns(state, Lane.EXIT)
+    return free if order.wanted.is_exit else max(free, state.lanes.held_ns)
 
 
 def free_ns(state: State, lane: Lane) -> int:

@@ -300,14 +300,14 @@ def take_listed(state: State, instrument: int, listed: Listed) -> None:
 
 
 def take_gate(turn: Turn, instance: int, reason: int) -> None:
-    """Take for which Reason the step denies entries of an instance now (0: none): what has not left is withdrawn."""
+    """Take for which Reason the step denies entries of an instance now (0: none); what has not left is withdrawn."""
     denied = turn.state.denied
     denied.pop(instance, None)
     if reason:
         denied[instance] = reason
-        for order in turn.opened():
-            if order.wanted.instance == instance and not order.wanted.is_exit:
-                order.due_ns = 0
+    for order in turn.opened():
+        if order.wanted.instance == instance and not order.wanted.is_exit:
+            order.due_ns = 0
 
 
 def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:

@@ -1,7 +1,9 @@
 """Paper criteria: what has to be shown on paper before a strategy is traded live."""
 
 import contextlib
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tightloop.adapters.stores.disk import LocalDisk
@@ -12,6 +14,7 @@ from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.settings import read_settings
 from tightloop.core.domain.enums import RowKind
 from tightloop.model.errors import Problem, TightloopError
+from tightloop.runtime.session.driver.operator import OperatorRequest
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events
 
@@ -19,6 +22,12 @@ DAY_NS = 86_400 * 10**9
 GAP_NS = 60 * 10**9
 """A longer time without any fact does not count as running."""
 _STAMP = 5 * 8
+
+
+def overridden(login: str, reason: str) -> bytes:
+    """Return the OPERATOR record of a user who trades live without them."""
+    asked = asdict(OperatorRequest(what="override paper criteria", who=login))
+    return json.dumps({**asked, "reason": reason, "outcome": "done"}).encode()
 
 
 def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -> list[StartRefusal]:
