@@ -130,3 +130,23 @@ def test_one_message_may_be_longer_than_all_that_may_wait(connection):
     connection.put(b'"' + b"a" * 5_000 + b'"')
     assert len(read(connection, 1)[0]) == 5_000
     assert not connection.is_over
+
+
+def test_who_asks_for_much_is_given_it_as_fast_as_it_reads(connection):
+    async def given():
+        for number in range(20):
+            await connection.room()
+            connection.put(b'"' + b"a" * 298 + b'"')
+            seen.append(number)
+
+    async def both():
+        giving = asyncio.ensure_future(given())
+        await asyncio.sleep(0.1)
+        assert seen == [0, 1], "the rest waits"
+        for _ in range(20):
+            await asyncio.wait_for(connection.next(), 5.0)
+        await giving
+
+    seen = []
+    asyncio.run(both())
+    assert not connection.is_over

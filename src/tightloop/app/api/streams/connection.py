@@ -32,12 +32,18 @@ class Connection:
         self._values: dict[str, ValuesMessage] = {}
         self._gaps: deque[float] = deque()
         self._asked: deque[float] = deque()
-        self._wake = asyncio.Event()
+        self._wake, self._was_read = asyncio.Event(), asyncio.Event()
 
     def put(self, message: bytes) -> None:
         """Send a message as soon as it reads."""
         if not self.is_over:
             self._append("", message, 0)
+
+    async def room(self) -> None:
+        """Wait until at most half of what may wait does: who asks for much is given it as fast as it reads."""
+        while self._bytes > self._limits.waiting_bytes_max // 2 and not self.is_over:
+            self._was_read.clear()
+            await self._was_read.wait()
 
     def put_rows(self, stream: str, message: bytes, count: int) -> None:
         """Send rows of a stream; of a client that has too many unread they are left out, and it is told."""
@@ -62,6 +68,7 @@ class Connection:
         self._row_count -= missed - count
         self._waiting = deque(one for one in self._waiting if one[0] != stream)
         self._bytes = sum(len(one[1]) for one in self._waiting)
+        self._was_read.set()
         self.behind.add(stream)
         now_s = self._clock_s()
         self._gaps.append(now_s)
@@ -93,6 +100,7 @@ class Connection:
         last = encoded(bye)
         self._waiting = deque([("", last, 0)])
         self._bytes = len(last)
+        self._was_read.set()
         self._values = {}
         self._wake.set()
 
@@ -109,6 +117,7 @@ class Connection:
                 _, message, count = self._waiting.popleft()
                 self._row_count -= count
                 self._bytes -= len(message)
+                self._was_read.set()
                 return message
             if self._values:
                 return encoded(self._values.pop(next(iter(self._values))))

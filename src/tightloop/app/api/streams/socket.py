@@ -87,6 +87,7 @@ async def _take(text: str, connection: Connection, hub: Hub, parts: Parts) -> No
         for wanted in asked_for.values():
             if wanted.stream in connection.streams:
                 continue
+            await connection.room()
             if connection.is_over:
                 return
             if len(connection.streams) >= parts.keeping.settings.limits.subscriptions_max:
