@@ -8,6 +8,7 @@
     bounds             the core's tests with bounds checks, whether it has changed or not
     nightly            checks too slow for every change: fresh examples, peers, bounds, fuzz, crashes, pictures, other
                        Pythons
+    ui [--check | --watch]    build the pages; check their types, style and tests; or serve them from their sources
     lint               ruff, mypy --strict, import contracts, tools/tidy.py
     bench [ARG ...]    benches/run.py: numbers with the machine they were measured on
     native [--check]   write the image of machine code in native/; with --check: build it and compare the bytes
@@ -40,9 +41,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
 import image_fits
+import pages
 from environment import (
     ALL,
     COMPILE,
+    NIGHT,
     RUN,
     SUPPORTED,
     Environment,
@@ -55,6 +58,8 @@ from running import ROOT, WINDOWS, Failure, clean_environment, must_run, run_ope
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BOUNDS_CHECKED = ("tests/core", "tests/parity", "tests/sim")
 NOT_OF_INDICES = ("tests/core/native", "tests/sim/live")  # the image itself; what other tests reach in the core, slowly
+NOT_FETCHED = "TIGHTLOOP_PAGES_NOT_FETCHED"
+"""Tells the tests in a browser why there are no pages."""
 BOUNDS_STAMP = "tests/bounds_checked.txt"
 BOUNDS_PASS = "pytest with bounds checks"
 PAPER_STRATEGY = "strategies/live/first_paper.yaml"
@@ -101,10 +106,14 @@ def lint(environment: Environment) -> list[str]:
     return failed
 
 
+def worker_count() -> str:
+    """How many processes work at once where they can, as an option says it."""
+    return str(max(2, min(8, os.cpu_count() or 2)))
+
+
 def pytest_command(environment: Environment, *options: str) -> list[str]:
     """pytest on several workers. Neighbouring tests stay on one, which then makes what they share once."""
-    workers = str(max(2, min(8, os.cpu_count() or 2)))
-    return [environment.python, "-m", "pytest", "-n", workers, "--dist=worksteal", *options]
+    return [environment.python, "-m", "pytest", "-n", worker_count(), "--dist=worksteal", *options]
 
 
 def warm_up(environment: Environment, **variables: str) -> bool:
@@ -204,7 +213,8 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
     if arguments:
         return run_openly([environment.python, "-m", "pytest", *arguments])
     start_s = time.monotonic()
-    failed = suite(environment, *AT_EVERY_CHANGE)
+    failed = pages_pass(environment)
+    failed += suite(environment, *AT_EVERY_CHANGE)
     told = f"the core is the one that passed with bounds checks ({BOUNDS_STAMP})"
     if not is_bounds_checked(environment):
         passed, told = bounds_checked_pass(environment)
@@ -212,6 +222,34 @@ def command_test(environment: Environment, arguments: list[str]) -> int:
     passed, of_image = image_pass(environment, always=bool(os.environ.get("CI")))
     failed += [] if passed else [NATIVE_PASS]
     return closing(failed, f"lint, the tests above, {told}, {of_image}", start_s)
+
+
+def pages_pass(environment: Environment) -> list[str]:
+    """Build and check the pages; return the names of what failed. Without their packages that is said, and no fault."""
+    try:
+        pages.build(environment)
+        return pages.check(environment)
+    except pages.NotFetched as failure:
+        os.environ[NOT_FETCHED] = "1"
+        print(f"The pages are not checked here: {failure}", flush=True)
+        return []
+    except Failure as failure:
+        print(failure, flush=True)
+        return ["building the pages"]
+
+
+def command_ui(environment: Environment, arguments: list[str]) -> int:
+    """Build the pages, check them, or serve them while somebody works on them."""
+    if arguments == ["--watch"]:
+        return pages.watch(environment)
+    if arguments not in ([], ["--check"]):
+        raise Failure(f"ui takes --check, --watch or nothing, not {' '.join(arguments)}", code=2)
+    start_s = time.monotonic()
+    if arguments:
+        return closing(pages.check(environment), "types, style and tests of the pages", start_s)
+    done = "built" if pages.build(environment) else "built already"
+    print(f"The pages are {done}: {pages.BUILT} ({time.monotonic() - start_s:.0f} s)")
+    return 0
 
 
 def command_bounds(environment: Environment, arguments: list[str]) -> int:
@@ -224,13 +262,14 @@ def command_bounds(environment: Environment, arguments: list[str]) -> int:
 def command_nightly(environment: Environment, arguments: list[str]) -> int:
     refuse("nightly", arguments)
     start_s = time.monotonic()
+    workers = ["--workers", worker_count()]
     failed = suite(environment, *AT_NIGHT)
     passed, told = bounds_checked_pass(environment, *BOUNDS_AT_NIGHT)
     failed += [] if passed else [BOUNDS_PASS]
     failed += [] if image_pass(environment, always=True)[0] else [NATIVE_PASS]
     failed += ["fuzz"] if command_fuzz(environment, ["--count", str(FUZZED_AT_NIGHT)]) else []
-    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT)]) else []
-    failed += ["planted bugs"] if command_sim(environment, ["--planted"]) else []
+    failed += ["simulation"] if command_sim(environment, ["--seeds", str(SIMULATED_AT_NIGHT), *workers]) else []
+    failed += ["planted bugs"] if command_sim(environment, ["--planted", *workers]) else []
     for number, options in enumerate(CRASHES):
         first = str(1_000 * number + 1)
         crashed = command_crash(environment, ["--times", str(CRASHED_AT_NIGHT), "--from", first, *options])
@@ -284,7 +323,11 @@ def paper_session(environment: Environment) -> bool:
             options = ["--venue", "binance-usdm", "--url", url, "--home", where, "--for", f"{PAPER_S}s"]
             run = [tightloop, "paper", PAPER_STRATEGY, *options, "--on-exit", "flatten"]
             told = [tightloop, "session", "why", "last", "--home", where, "--last", "3"]
-            return bool(url) and run_openly(run) == 0 and run_openly(told) == 0
+            passed = bool(url) and run_openly(run) == 0 and run_openly(told) == 0
+            if passed and not made:
+                show = " ".join([os.path.relpath(tightloop, ROOT), "session", "show", "last", "--home", where])
+                print(f"\nAll of it: {show}\nA session of your own: docs/live/paper.md")
+            return passed
         finally:
             twin.terminate()
             if made:
@@ -378,6 +421,7 @@ COMMANDS = {
     "setup": command_setup,
     "demo": command_demo,
     "test": command_test,
+    "ui": command_ui,
     "bounds": command_bounds,
     "nightly": command_nightly,
     "lint": command_lint,
@@ -388,7 +432,13 @@ COMMANDS = {
     "sim": command_sim,
     "crash": command_crash,
 }
-SECTIONS = {"lint": (*COMPILE, "lint"), "bench": COMPILE, "native": COMPILE}
+SECTIONS = {
+    "ui": RUN,
+    "lint": (*COMPILE, "web", "lint"),
+    "bench": COMPILE,
+    "native": COMPILE,
+    "nightly": NIGHT,
+}
 """The sections of requirements.lock a command needs, if not all of them."""
 
 

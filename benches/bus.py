@@ -2,10 +2,11 @@
 
 Events are published at a steady rate for some seconds, under three topics none of whose messages may be lost, and a
 quote beside each tenth. Subscribers note how long each message took to reach them. This is done twice: alone, which is
-the control on the machine as it is, and with one more subscriber that sleeps 7 s, falls 10,000 behind, is disconnected,
-and catches up from the journal (an array here: reading files is not what is measured). Printed are the rate that was
-reached, what it cost, and the delays of each subscriber. The exit code is 1 when a message was lost or came in another
-order, or when one that was awake was disconnected; delays depend on the load, so their verdict is printed alone.
+the control on the machine as it is, and with two more. One sleeps 7 s, falls 10,000 behind, is disconnected, and
+catches up from the journal (an array here: reading files is not what is measured). One raises on some messages. Printed
+are the rate that was reached, what it cost, and the delays of each subscriber. The exit code is 1 when a message was
+lost or came in another order, or when one that was awake was disconnected; delays depend on the load, so their verdict
+is printed alone.
 """
 
 import argparse
@@ -38,6 +39,8 @@ SLEEP_S = 7.0
 SLEEP_AT = 1_000
 P99_MAX_MS = 50.0
 SERVED_S = 60.0
+RAISES, RAISE_AT = "raises", frozenset({500, 1_000, 2_000, 4_000, 100_000})
+"""The name of the one that raises, and the messages on which it does so, each once."""
 
 
 @dataclass
@@ -52,11 +55,20 @@ class Follower:
     delays_ns: list[int] = field(default_factory=list)
     quotes: int = 0
     is_served: asyncio.Event = field(default_factory=asyncio.Event)
+    raised: set[int] = field(default_factory=set)
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether it takes each message at once."""
+        return not self.is_sleeper and self.name != RAISES
 
     async def take(self, place: Place, published_ns: int) -> None:
         """Take an order, a fill or a risk event: when it was published."""
         if self.is_sleeper and place.seq == SLEEP_AT:
             await asyncio.sleep(SLEEP_S)
+        if self.name == RAISES and place.seq in RAISE_AT - self.raised:
+            self.raised.add(place.seq)
+            raise ValueError(f"message {place.seq}")
         self.delays_ns.append(self.now_ns() - published_ns)
         self.numbers.append(place.seq)
         if len(self.numbers) == self.count:
@@ -80,7 +92,7 @@ class Measured:
 
     def p99_ms(self) -> float:
         """Return the worst p99 of those who were awake."""
-        return max(delay_ms(follower, 99) for follower in self.followers if not follower.is_sleeper)
+        return max(delay_ms(follower, 99) for follower in self.followers if follower.is_awake)
 
     def faults(self) -> list[str]:
         """Return what may never happen, and did."""
@@ -88,7 +100,7 @@ class Measured:
         for follower in self.followers:
             if follower.numbers != list(range(self.events)):
                 found.append(f"{follower.name} has lost messages, or has them in another order")
-            if not follower.is_sleeper and any(text.startswith(follower.name) for text in self.reported):
+            if follower.is_awake and any(text.startswith(follower.name) for text in self.reported):
                 found.append(f"{follower.name} was disconnected")
         return found
 
@@ -174,14 +186,16 @@ def main() -> int:
     awake = {f"awake {number + 1}": False for number in range(options.subscribers)}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if options.loop == "uvloop" else None) as runner:
         control = runner.run(measure(options.events, options.seconds, awake))
-        beside = runner.run(measure(options.events, options.seconds, {**awake, f"asleep {SLEEP_S:.0f} s": True}))
+        beside = runner.run(
+            measure(options.events, options.seconds, {**awake, f"asleep {SLEEP_S:.0f} s": True, RAISES: False})
+        )
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     print(f"- script: benches/bus.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"- data: integers under {len(TOPICS)} topics, a quote of one of {INSTRUMENTS} instruments each {QUOTE_EACH}")
     print(f"- machine: {cpu_model()}, {platform.system()} {platform.machine()}{load}")
     print(f"- software: commit {commit()}, Python {platform.python_version()}, {options.loop}")
     print_run("alone", control)
-    print_run("beside one that sleeps", beside)
+    print_run("beside one that sleeps and one that raises", beside)
     faults = control.faults() + beside.faults()
     p99_ms, verdict = beside.p99_ms(), "met" if beside.p99_ms() < P99_MAX_MS else "not met"
     print(f"\np99 of those awake under {P99_MAX_MS:.0f} ms: {verdict}, {p99_ms:.2f}; alone {control.p99_ms():.2f}")

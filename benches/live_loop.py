@@ -39,14 +39,14 @@ class Clock:
 
 
 def feed(intake: Intake, first: int, count: int) -> None:
-    """Put facts into the intake: two quotes and a print of each of three coins in turn."""
+    """Put facts into the intake, received 1 ms late: two quotes and a print of each of three coins in turn."""
     for number in range(first, first + count):
         at = number % 3
         price = 1.0 + 0.0001 * ((number * 7919) % 97)
         if number % 9 < 3:
-            intake.put_print(at, price, 10.0, number // 9 + 1, number & 1, START_NS)
+            intake.put_print(at, price, 10.0, number // 9 + 1, number & 1, intake.last_ns)
         else:
-            intake.put_quote(at, price, 50.0, price + 0.0002, 40.0, START_NS)
+            intake.put_quote(at, price, 50.0, price + 0.0002, 40.0, intake.last_ns)
 
 
 def measure(batch: int, count: int) -> float:

@@ -1,10 +1,10 @@
 """From a frame of a venue to the order that answers it, over real sockets of this machine, beside an echo.
 
-Run: PYTHONPATH=src python benches/tick_to_wire.py [--seconds 40] [--prints 1000]. A twin in another process plays a
-price that changes its level four times a second, among prints that say nothing new. It notes when the frame with a
-new level left and when the order that follows it came, on one clock. Clients, one after the other: the *echo* (the
-product's sockets and HTTP, no engine: a frame with a new level is answered by a call), a live session of the product
-whose strategy enters on one level and leaves on the other, and the echo again.
+Run: PYTHONPATH=src python benches/tick_to_wire.py [--seconds 40] [--prints 1000] [--durability power].
+A twin in another process plays a price that changes its level four times a second, among prints that say nothing new.
+It notes when the frame with a new level left and when the order that follows it came, on one clock. Clients, one after
+the other: the *echo* (the product's sockets and HTTP, no engine: a frame with a new level is answered by a call), a
+live session of the product whose strategy enters on one level and leaves on the other, and the echo again.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from aiohttp import web
 from tightloop.adapters.venues._shared.calls import Hosts
 from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
-from tightloop.app.runs.live.run import loop_factory
+from tightloop.app.runs.live.machine import loop_factory
 from tightloop.app.sandbox.binance_usdm.http import BinanceTwin
 from tightloop.app.sandbox.engine import Exchange
 from tightloop.app.sandbox.faults import Faults
@@ -155,18 +155,27 @@ async def echo(url: str, seconds: float) -> None:
     await transport.close()
 
 
-def session(url: str, seconds: float) -> None:
+def session_command(url: str, folder: Path, seconds: float, durability: str = "process") -> list[str]:
+    """Return the command of a live session whose files are in a folder."""
+    strategy = folder / "levels.yaml"
+    strategy.write_text(STRATEGY, encoding="utf-8")
+    return [
+        sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
+        "--url", url, "--home", str(folder / "home"), "--enable-live", "--confirm", "TRADE main",
+        "--override-paper", "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten", "--durability", durability,
+    ]  # fmt: skip
+
+
+def keys() -> dict[str, str]:
+    """Return the environment with the keys of the twin."""
+    return {**os.environ, "TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
+
+
+def session(url: str, seconds: float, durability: str) -> None:
     """Run a live session."""
     with tempfile.TemporaryDirectory() as folder:
-        strategy = Path(folder) / "levels.yaml"
-        strategy.write_text(STRATEGY, encoding="utf-8")
-        command = [
-            sys.executable, "-m", "tightloop.app.cli.main", "live", str(strategy), "--venue", "binance-usdm",
-            "--url", url, "--home", str(Path(folder) / "home"), "--enable-live", "--confirm", "TRADE main",
-            "--override-paper", "a benchmark", "--for", f"{seconds:g}s", "--on-exit", "flatten",
-        ]  # fmt: skip
-        keys = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
-        run = subprocess.run(command, env={**os.environ, **keys}, capture_output=True, text=True, check=False)
+        command = session_command(url, Path(folder), seconds, durability)
+        run = subprocess.run(command, env=keys(), capture_output=True, text=True, check=False)
         if run.returncode not in (0, 5):
             sys.exit(run.stderr[-2_000:])
 
@@ -183,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--prints", type=int, default=1_000)
+    parser.add_argument("--durability", choices=("process", "power"), default="process")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -214,7 +224,7 @@ def main() -> None:
         print("| | orders | p50 ms | p90 ms | p99 ms |\n|---|--:|--:|--:|--:|")
         echoed()
         told("echo before", measured())
-        session(url, options.seconds + 8)
+        session(url, options.seconds + 8, options.durability)
         told("session", measured())
         with urllib.request.urlopen(f"{url}/_twin/truth", timeout=10) as answer:
             truth = json.load(answer)

@@ -24,9 +24,9 @@ from tightloop.core.domain.types import EQUITY, EVENT
 from tightloop.core.replay import bars as replay_bars
 from tightloop.core.replay import status as replay_status
 from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
+from tightloop.runtime.backtest.one_by_one.loop import Loop
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
-from tightloop.runtime.session.loop import Loop
 
 HERE = Path(__file__).resolve().parent
 Options = argparse.Namespace
@@ -117,7 +117,9 @@ def step(options: Options) -> dict[str, Any]:
         spent.clear()
         plan = make_plan(strategies, found.rules, seed=0)
         feed, recorder, events = found.feed(plan), Recorder(), np.zeros(1, EVENT)
-        session = Timed(plan, bar_session.SimulatedExecutor(plan), recorder, bar_session.BarMoments(plan, recorder))
+        session = Timed(
+            plan, bars_one_by_one.SimulatedExecutor(plan), recorder, bars_one_by_one.BarMoments(plan, recorder)
+        )
         begun = time.process_time()
         while replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
             session.take(events)

@@ -25,8 +25,9 @@ from running import WINDOWS, Failure, Steps
 SUPPORTED = ("3.11", "3.12", "3.13")
 RUN = ("runtime", "build")
 COMPILE = (*RUN, "compile")
-ALL = (*COMPILE, "test", "lint")
-DOWNLOAD_MB = {"runtime": 130, "build": 1, "compile": 64, "test": 8, "lint": 26}
+ALL = (*COMPILE, "web", "test", "lint")
+NIGHT = (*ALL, "fuzz")
+DOWNLOAD_MB = {"runtime": 130, "build": 1, "compile": 64, "web": 6, "test": 8, "lint": 26, "fuzz": 35}
 """Sizes of the wheels on Linux, about; they differ by platform."""
 INSTALLER = "installer"
 PIP_OPTIONS = ("--disable-pip-version-check", "--no-warn-script-location")
@@ -281,7 +282,7 @@ def set_up(environment: Environment, sections: Sequence[str], *, following: int 
     ``write_byte_code_behind``. Returns the steps, for the caller's own.
     """
     found = environment.stamp_found()
-    known = [name for name in ALL if name in found]
+    known = [name for name in NIGHT if name in found]
     then = environment.stamp(known)
     is_fresh = not found or any(found.get(name) != value for name, value in then.items() if name != "package")
     missing = [name for name in sections if is_fresh or name not in found]
@@ -306,6 +307,6 @@ def set_up(environment: Environment, sections: Sequence[str], *, following: int 
             line = steps.begin(what)
             action(line)
             steps.end(line)
-        complete = environment.stamp([name for name in ALL if name in {*([] if is_fresh else known), *sections}])
+        complete = environment.stamp([name for name in NIGHT if name in {*([] if is_fresh else known), *sections}])
         environment.write_stamp(complete if is_hurried else {**complete, "byte code": "written"})
     return steps

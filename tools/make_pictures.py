@@ -28,8 +28,8 @@ from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
 from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -112,7 +112,7 @@ def seen_by(lab: Path, names: Iterable[str]) -> tuple[Series, dict[str, Series],
         at_ns.append(int(state["ts_ns"]))
         rows.append([float(state["instruments"][0]["last"]), *(float(own.arena[slots[k]]) for k in places)])
 
-    tick_session.run(plan, market.feed(plan), Recorder(), look)
+    ticks_one_by_one.run(plan, market.feed(plan), Recorder(), look)
     done = runs_backtest.backtest(STRATEGIES / "peak_fade_short.yaml", data=lab, instruments=[COIN])
     fired = [(int(own["ts"]), str(own["section"])) for own in done.signals.iter_rows(named=True)]
     s1_ns = next(ts for ts, section in fired if section == "S1")

@@ -89,12 +89,14 @@ class Steps:
         print(f"{line}: {time.monotonic() - self._start_s:.1f} s", flush=True)
 
 
-def run_quietly(name: str, command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run a command behind a progress line; return its exit code and everything it wrote."""
+def run_quietly(
+    name: str, command: list[str], environment: dict[str, str] | None = None, folder: Path | None = None
+) -> tuple[int, str]:
+    """Run a command behind a progress line, in ``folder`` or the root; return its exit code and all it wrote."""
     progress = Progress(name)
     with tempfile.TemporaryFile() as sink:
         child = subprocess.Popen(
-            command, cwd=ROOT, env=environment or clean_environment(), stdout=sink, stderr=subprocess.STDOUT
+            command, cwd=folder or ROOT, env=environment or clean_environment(), stdout=sink, stderr=subprocess.STDOUT
         )
         code = None
         try:
@@ -112,9 +114,15 @@ def run_quietly(name: str, command: list[str], environment: dict[str, str] | Non
         return code, sink.read().decode(errors="replace")
 
 
-def must_run(name: str, command: list[str], remedy: str, environment: dict[str, str] | None = None) -> str:
+def must_run(
+    name: str,
+    command: list[str],
+    remedy: str,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:
     """Run a command that has to succeed; return what it wrote. Raises Failure with its last lines and what to try."""
-    code, output = run_quietly(name, command, environment)
+    code, output = run_quietly(name, command, environment, folder)
     if code:
         tail = "\n".join("  " + line for line in output.rstrip().splitlines()[-TAIL_LINES:])
         raise Failure(f"{name}: failed with exit code {code}. Its last lines:\n{tail}\nWhat to try: {remedy}")

@@ -28,7 +28,7 @@ COMMANDS = f"src/{PACKAGE}/app/cli/"
 LOOPS = f"src/{PACKAGE}/core/replay/"
 
 # Folders of tests below those of a package, about many of its modules at once.
-THEMES = ("windows",)
+THEMES = ("windows", "gates")
 
 # Modules that are whole and tested before anything calls them; what will call them. One that is called leaves the list.
 AWAITED: dict[str, str] = {}
@@ -36,7 +36,7 @@ AWAITED: dict[str, str] = {}
 # Packages that have rules before they have code.
 COMING = tuple(
     f"{PACKAGE}.{name}"
-    for name in ("adapters.venues.simulated", "adapters.chains", "adapters.advisers", "adapters.notify", "app.api")
+    for name in ("adapters.venues.simulated", "adapters.chains", "adapters.advisers", "adapters.notify")
 )
 
 

@@ -162,7 +162,7 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
 
 
 def string_gets(source: Source) -> list[ast.Call]:
-    """Calls of ``.get("...")``: records read by string."""
+    """Calls of ``.get("...")``: records read by string. ``router.get("...")`` names a route."""
     return [
         node
         for node in ast.walk(source.tree)
@@ -172,7 +172,7 @@ def string_gets(source: Source) -> list[ast.Call]:
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
-        and dotted(node.func.value) != "os.environ"
+        and dotted(node.func.value) not in ("os.environ", "router")
     ]
 
 

@@ -19,10 +19,10 @@ from tightloop.model.carry import read as carry_read
 from tightloop.model.carry.plan import CarryPlan, make_carry_plan
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.backtest.one_by_one import carry as carry_one_by_one
 from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import carry as carry_session
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "strategies" / "reference"
@@ -103,7 +103,7 @@ def run_on(strategy: CarryStrategy, feed: CarryFeed, *, one_by_one: bool = False
         prepare(plan)
     tape = carry_tape.make_tape(plan, feed)
     recorder = Recorder()
-    driver = carry_session.run if one_by_one else carry_backtest.run
+    driver = carry_one_by_one.run if one_by_one else carry_backtest.run
     return Ran(plan, feed, tape, driver(plan, tape, recorder), recorder)
 
 

@@ -40,9 +40,9 @@ from tightloop.core.replay.carry import FIXED
 from tightloop.core.state import check_invariants
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.backtest.one_by_one import carry as carry_one_by_one
 from tightloop.runtime.feeds.carry import CarryFeed, SeriesKey
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import carry as carry_session
 
 HOURS = 36
 BOTH = {"binance": 0.5, "bybit": 0.5}
@@ -253,7 +253,7 @@ def test_both_drivers_and_a_second_run_give_the_same_bytes(
 ) -> None:
     own, fed, _ = case
     results = []
-    for driver in (carry_backtest.run, carry_session.run, carry_backtest.run):
+    for driver in (carry_backtest.run, carry_one_by_one.run, carry_backtest.run):
         run = Run.of(own, fed)
         snapshots = driver(run.plan, run.tape, Recorder())
         state = run.plan.states[0]

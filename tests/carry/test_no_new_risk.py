@@ -32,12 +32,12 @@ from tightloop.core.domain.enums import Reason, RowKind, WarningCode
 from tightloop.model.carry.plan import make_carry_plan
 from tightloop.model.carry.strategy import CarryStrategy, Stops
 from tightloop.runtime.backtest import carry as carry_backtest
+from tightloop.runtime.backtest.one_by_one import carry as carry_one_by_one
 from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed
 from tightloop.runtime.feeds.carry_tape import kill_switch, rearmed
 from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import carry as carry_session
 
 BOTH = {"binance": 0.5, "bybit": 0.5}
 COINS = 30.0
@@ -408,7 +408,7 @@ def test_both_drivers_hear_the_operator_alike(name: str) -> None:
     fed = feed(walk(5, 14), settlements=funding(walk(5, 14), lambda _: 0.0003), predictions=SAID)
     said = [kill_switch(int(at(2))), kill_switch(int(at(6)), engaged=False), rearmed(int(at(7)))]
     results = []
-    for driver in (carry_backtest.run, carry_session.run):
+    for driver in (carry_backtest.run, carry_one_by_one.run):
         plan = make_carry_plan(own, [(key.kind, key.name) for key in fed.series])
         rows = driver(plan, carry_tape.make_tape(plan, fed, said), Recorder())
         state = plan.states[0]

@@ -6,9 +6,9 @@ import numpy as np
 
 from carry.synthetic import Run, feed, flat, funding, lend, short, spot, strategy
 from tightloop.core.domain.enums import EventKind
+from tightloop.runtime.backtest.one_by_one.carry import CarryEvents, CarryExecutor, CarryMoments
+from tightloop.runtime.backtest.one_by_one.loop import Loop
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.carry import CarryEvents, CarryExecutor, CarryMoments
-from tightloop.runtime.session.loop import Loop
 
 
 class Watched(CarryExecutor):

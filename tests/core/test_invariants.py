@@ -11,8 +11,8 @@ from tests.parity import runs
 from tightloop.core.domain.enums import OrderState, RowKind
 from tightloop.core.state import check_invariants
 from tightloop.core.trading.ledger import WALLET
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
 
 EVERY_KIND = {name: (text,) for name, text in runs.KINDS.items()} | runs.TOGETHER
 
@@ -26,7 +26,7 @@ def checked_run(setting):
         steps.append(int(plan.states[0]["seq"]))
 
     plan, recorder = setting.plan(), Recorder()
-    bar_session.run(plan, setting.market().feed(plan), recorder, observe)
+    bars_one_by_one.run(plan, setting.market().feed(plan), recorder, observe)
     assert steps == list(range(1, len(steps) + 1))
     return plan, recorder
 

@@ -21,7 +21,12 @@ COMMANDS = ("tightloop", "python3", "cp", ".")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$|^(?: {4}[^\n]*\n(?:\n(?= {4}))?)+", re.DOTALL | re.MULTILINE)
 SAVED = re.compile(r"[Ss]ave (?:it|this|them) as ((?:`[^`]+`(?:, | and )?)+)")
 ENDS = re.compile(r"#\s*ends with (\d+)")
-OTHERS = {"dev.py test": "it runs this very test", "dev.py bench": "it measures for minutes", "DATA": "your own data"}
+OTHERS = {
+    "dev.py test": "it runs this very test",
+    "dev.py bench": "it measures for minutes",
+    "dev.py ui": "it fetches Node; dev.py test builds and checks the pages before this",
+    "DATA": "your own data",
+}
 """Commands that are not run, by what is in them, and why."""
 
 

@@ -18,9 +18,9 @@ from tightloop.model.instruments import InstrumentId, MarginTier, default_rules
 from tightloop.model.signal import read as signal_read
 from tightloop.model.signal.plan import make_plan, rules_of
 from tightloop.runtime.backtest import bars as bars_backtest
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_704_063_600_000_000_000  # 2023-12-31 23:00, so that every run crosses a day
@@ -303,7 +303,7 @@ class Setting:
         """A finished run of one of the drivers: plan, recorder, bootstrap's Run."""
         plan, market, recorder = self.plan(), self.market(), Recorder()
         feed = market.feed(plan)
-        (bar_session if one_by_one else bars_backtest).run(plan, feed, recorder)
+        (bars_one_by_one if one_by_one else bars_backtest).run(plan, feed, recorder)
         result = results_build.build(
             plan, recorder, data_digest=market.digest(feed), seed=self.seed, warnings=[], quality=[]
         )
@@ -332,7 +332,7 @@ def hashes_of_loop(setting):
         seen[int(plan.states[0]["seq"])] = int(plan.states[0]["hash"])
 
     plan = setting.plan()
-    bar_session.run(plan, setting.market().feed(plan), Recorder(), observe)
+    bars_one_by_one.run(plan, setting.market().feed(plan), Recorder(), observe)
     return seen, plan
 
 

@@ -16,8 +16,8 @@ from tightloop.app.runs.signal import TABLES
 from tightloop.app.text.window import window_of
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -133,7 +133,7 @@ def test_every_step_of_an_example_keeps_the_rules(path, market, roots, plain_run
         if len(steps) % 20 == 0:
             check_invariants(own.states[0])
 
-    tick_session.run(plan, seen.feed(plan), Recorder(), check)
+    ticks_one_by_one.run(plan, seen.feed(plan), Recorder(), check)
     assert len(steps) > 1_000
     assert plain_run(path, market).summary["state_hash"] == state_hash(plan.states, plan.arena)
 

@@ -15,9 +15,9 @@ from tightloop.core.domain.ticks import Clock
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
 from tightloop.runtime.results.recorder import KEPT, Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -120,7 +120,7 @@ def run_on(text, catalog, change=lambda rows: rows, observer=None):
     if observer is None:
         ticks_backtest.run(plan, feed, recorder)
     else:
-        tick_session.run(plan, feed, recorder, observer)
+        ticks_one_by_one.run(plan, feed, recorder, observer)
     return plan, recorder
 
 

@@ -25,9 +25,9 @@ from tightloop.core.domain.enums import EventKind
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
 from tightloop.runtime.results import build as results_build
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
 
 A, B, C, D, E = (f"test:{letter * 3}USDT-perp" for letter in "ABCDE")
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z
@@ -209,10 +209,10 @@ def drive(plan: Plan, seen: markets_bars.Market, kill: Mapping[float, Mapping[st
 
     recorder = Recorder()
     feed = seen.feed(plan)
-    session = bar_session.session(plan, recorder, check)
+    session = bars_one_by_one.make_loop(plan, recorder, check)
     waiting = sorted((START_NS + round(minute * MINUTE_NS), fields) for minute, fields in kill.items())
     events = np.zeros(1, EVENT)
-    while bar_session.replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
+    while bars_one_by_one.replay_bars.feed_next(feed.streams, feed.heap, feed.bars, feed.rates, events):
         while waiting and waiting[0][0] <= events[0]["ts_init_ns"]:
             ts_ns, fields = waiting.pop(0)
             session.take(kill_switch(ts_ns, **fields))

@@ -23,8 +23,8 @@ from tightloop.app.runs import strategies as runs_strategies
 from tightloop.app.runs.run import Run
 from tightloop.core.state import check_invariants, state_hash
 from tightloop.model.signal.plan import Plan, make_plan
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 A, B = "lab:AAAUSDT-perp", "lab:BBBUSDT-perp"
 START_NS = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z
@@ -155,7 +155,7 @@ def run_on(texts: Sequence[Any], root: Path, **options: Any) -> Run:
     def check(own: Plan) -> None:
         check_invariants(own.states[0])
 
-    tick_session.run(plan, market.feed(plan), Recorder(), check)
+    ticks_one_by_one.run(plan, market.feed(plan), Recorder(), check)
     assert done.summary["state_hash"] == state_hash(plan.states, plan.arena), "both drivers do the same"
     return done
 

@@ -21,12 +21,13 @@ VIOLATIONS = {
     "Inside the model": ("model/errors.py", "import tightloop.model.files"),
     "Inside the runtime": ("runtime/feeds/bars.py", "import tightloop.runtime.results"),
     "Inside the app": ("app/text/numbers.py", "import tightloop.app.report"),
-    "numba only in core.native.compiler": ("runtime/session/loop.py", "import numba"),
+    "numba only in core.native.compiler": ("runtime/backtest/one_by_one/loop.py", "import numba"),
     "ccxt only in adapters.venues": ("adapters/data/files.py", "import ccxt"),
     "web3 only in adapters.chains": ("adapters/venues/one.py", "import web3"),
     "fastapi only in app.api": ("app/cli/main.py", "import fastapi"),
+    "The API asks and starts engines": ("app/api/server.py", "import tightloop.core.step"),
     "Clients of language models": ("app/cli/main.py", "import openai"),
-    "Tables and files": ("runtime/session/loop.py", "import polars"),
+    "Tables and files": ("runtime/backtest/one_by_one/loop.py", "import polars"),
     "The core knows numpy, numba and plain Python": ("core/step.py", "import logging"),
 }
 
@@ -41,12 +42,12 @@ ALLOWED = {
     "app/text/numbers.py": "",
     "model/errors.py": "import tightloop.core.domain.types",
     "ports.py": "import tightloop.model.errors",
-    "runtime/session/loop.py": "import tightloop.ports, tightloop.core.step",
+    "runtime/backtest/one_by_one/loop.py": "import tightloop.ports, tightloop.core.step",
     "adapters/venues/_shared.py": "",
     "adapters/venues/one.py": "import ccxt, tightloop.ports, tightloop.adapters.venues._shared",
     "adapters/venues/simulated.py": "import tightloop.core.venue.matching",
     "adapters/data/files.py": "import polars, pyarrow, tightloop.core.domain.types",
-    "app/cli/main.py": "import polars, tightloop.runtime.session.loop, tightloop.adapters.data.files",
+    "app/cli/main.py": "import polars, tightloop.runtime.backtest.one_by_one.loop, tightloop.adapters.data.files",
     "app/api/server.py": "import fastapi",
 }
 

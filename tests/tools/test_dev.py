@@ -139,7 +139,10 @@ if [ "$1" = paper ]; then exit {code}; fi
 
 @pytest.mark.skipif(running.WINDOWS, reason="sessions do not run there")
 @pytest.mark.parametrize(("code", "steps"), [(0, ["sandbox", "paper", "session"]), (4, ["sandbox", "paper"])])
-def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(project, capsys, code, steps):
+def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it(
+    project, capsys, monkeypatch, code, steps
+):
+    monkeypatch.setattr(dev, "HOME_BYTES_MAX", 10_000)  # a home of the project, whose path is long here
     environment, log = environment_of(project), project / "log"
     script = Path(environment.script("tightloop"))
     script.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +153,7 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
     assert [line.split()[0] for line in asked] == steps
     assert "--port 0" in asked[0]
     assert "--url http://127.0.0.1:4711 " in asked[1]
+    assert ("session show last --home " in capsys.readouterr().out) is (code == 0)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +161,10 @@ def test_the_paper_session_of_the_demo_asks_the_sandbox_for_its_port_and_ends_it
     [
         ("setup", None, dev.ALL),
         ("test", None, dev.ALL),
-        ("lint", None, ("runtime", "build", "compile", "lint")),
+        ("nightly", None, (*dev.ALL, "fuzz")),
+        ("lint", None, ("runtime", "build", "compile", "web", "lint")),
         ("native", None, ("runtime", "build", "compile")),
+        ("ui", None, ("runtime", "build")),
         ("reference", None, ("runtime", "build")),
         ("reference", "native/index.json is not there", ("runtime", "build", "compile")),
     ],
@@ -269,7 +275,7 @@ def ran(project, monkeypatch):
             (code for word, code in codes.items() if any(word in (part, Path(part).stem) for part in command)), 0
         )
 
-    def run_quietly(name, command, environment=None):
+    def run_quietly(name, command, environment=None, folder=None):
         code = code_of(command)
         if "tools/bounds_stamp.py" in command:
             return code, "the core's hash\n"
@@ -282,6 +288,8 @@ def ran(project, monkeypatch):
         monkeypatch.setattr(module, "run_quietly", run_quietly)
     monkeypatch.setattr(dev, "run_openly", lambda command, folder=None, **variables: code_of(command))
     monkeypatch.setattr(dev, "warm_up", lambda environment, **variables: not codes.get("warm_up"))
+    monkeypatch.setattr(dev.pages, "build", lambda environment: codes.get("pages", lambda: True)())
+    monkeypatch.setattr(dev.pages, "check", lambda environment: ["ESLint"] if codes.get("ESLint") else [])
     return SimpleNamespace(codes=codes, commands=commands, environment=environment_of(folder), folder=folder)
 
 
@@ -297,6 +305,7 @@ def closing_of(ran, capsys, command):
     [
         ({}, "All passed: lint, the tests above, 7 of the core again with bounds checks"),
         ({"mypy": 1}, "Failed: mypy ("),
+        ({"ESLint": 1}, "Failed: ESLint ("),
         ({"mypy": 1, "pytest": 1}, "Failed: mypy, pytest, pytest with bounds checks ("),
         ({"warm_up": 1}, "Failed: compiling the core ("),
     ],
@@ -304,6 +313,26 @@ def closing_of(ran, capsys, command):
 def test_every_failure_is_shown_and_one_line_closes(ran, capsys, codes, closing):
     ran.codes.update(codes)
     assert closing_of(ran, capsys, dev.command_test).startswith(closing)
+
+
+def refusal(failure):
+    def refuse():
+        raise failure
+
+    return refuse
+
+
+def test_pages_whose_packages_cannot_be_had_are_no_fault_but_said_also_to_the_tests(ran, capsys, monkeypatch):
+    monkeypatch.delenv(dev.NOT_FETCHED, raising=False)
+    ran.codes["pages"] = refusal(dev.pages.NotFetched("no network"))
+    assert dev.command_test(ran.environment, []) == 0
+    assert "The pages are not checked here: no network" in capsys.readouterr().out
+    assert dev.os.environ[dev.NOT_FETCHED] == "1"
+
+
+def test_pages_that_do_not_build_are_a_fault(ran, capsys):
+    ran.codes["pages"] = refusal(running.Failure("line 3: no such name"))
+    assert closing_of(ran, capsys, dev.command_test).startswith("Failed: building the pages (")
 
 
 def test_a_core_that_passed_with_bounds_checks_is_not_run_with_them_again(ran, capsys):
@@ -339,7 +368,8 @@ def test_what_takes_long_is_left_to_the_night(ran, capsys, monkeypatch):
     assert "--hypothesis-profile=fresh" in tests
     assert "--hypothesis-profile=fresh" in checked
     assert fuzzed == [["--count", "20000"]]
-    assert simulated == [["--seeds", "10000"], ["--planted"]]
+    workers = ["--workers", dev.worker_count()]
+    assert simulated == [["--seeds", "10000", *workers], ["--planted", *workers]]
     assert [arguments[:2] for arguments in crashed] == [["--times", "200"]] * 3
     assert [arguments[4:] for arguments in crashed] == [[], ["--durability", "power"], ["--cut-tail"]]
     assert any("tests.adapters.venues.fuzz_decoders" in command for command in ran.commands)

@@ -19,11 +19,17 @@ colorama==1 ; sys_platform == "win32"
 # compile: what makes machine code
 numba==1
 
+# web: what serves
+fastapi==1
+
 # test
 pytest==1
 
 # lint
 ruff==1
+
+# fuzz
+atheris==1
 
 # build: what installs this package
 hatchling==1
@@ -36,7 +42,7 @@ FETCH = "fetching uv, which installs packages"
 INSTALL = "installing tightloop"
 BYTES = "compiling packages to byte code"
 RUN = f"installing packages, about {130 + 1} MB (runtime, build)"
-WHOLE = f"installing packages, about {130 + 1 + 64 + 8 + 26} MB (runtime, build, compile, test, lint)"
+WHOLE = f"installing packages, about {130 + 1 + 64 + 6 + 8 + 26} MB (runtime, build, compile, web, test, lint)"
 
 
 @pytest.fixture
@@ -48,7 +54,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     made = SimpleNamespace(folder=tmp_path, failing=set(), commands=[], steps=[], variables=[], behind=[])
 
-    def run_quietly(name, command, variables=None):
+    def run_quietly(name, command, variables=None, folder=None):
         made.commands.append(command)
         made.variables.append(variables)
         if made.failing.intersection(command) or made.failing.intersection(Path(part).stem for part in command):
@@ -96,14 +102,14 @@ def test_the_lock_is_read_by_section(project):
 
 def test_the_lock_of_the_repository_has_every_section():
     pins = environment.pinned()
-    assert set(pins) == {*environment.ALL, "installer"}
-    assert set(environment.DOWNLOAD_MB) == set(environment.ALL)
+    assert set(pins) == {*environment.NIGHT, "installer", "pages"}
+    assert set(environment.DOWNLOAD_MB) == set(environment.NIGHT)
     assert {line.partition("==")[0] for line in pins["compile"]} == {"llvmlite", "numba"}
 
 
 def test_the_first_set_up_makes_everything_and_the_second_nothing(project):
     assert steps_of(project) == [MAKE, FETCH, WHOLE, INSTALL, BYTES]
-    assert len(installed(project)) == 6
+    assert len(installed(project)) == 7
     assert steps_of(project) == []
     assert project.commands == [], "nothing is asked from the network"
 
@@ -131,6 +137,17 @@ def test_what_is_missing_is_added_and_the_rest_stays(project):
     assert steps_of(project, environment.COMPILE) == []
     environment.write_byte_code_behind(environment_of(project))
     assert project.behind == [], "it was written in the open"
+
+
+def test_what_the_night_alone_needs_stays_in_the_environment_of_the_day(project):
+    steps_of(project)
+    assert "atheris==1" not in installed(project)
+    assert steps_of(project, environment.NIGHT) == ["installing packages, about 35 MB (fuzz)", BYTES]
+    assert installed(project) == ["atheris==1"]
+    assert steps_of(project) == steps_of(project, environment.NIGHT) == []
+    (project.folder / "pyproject.toml").write_text("[project]\nname = 'other'\n")
+    assert steps_of(project) == [INSTALL, BYTES]
+    assert steps_of(project, environment.NIGHT) == []
 
 
 def test_new_pins_make_the_environment_anew(project):
@@ -168,7 +185,7 @@ def test_another_python_or_a_broken_environment_is_replaced(project):
 def test_a_set_up_that_was_interrupted_is_done_again(project, monkeypatch, at):
     run_quietly = running.run_quietly
 
-    def interrupted(name, command, variables=None):
+    def interrupted(name, command, variables=None, folder=None):
         if at in name:
             raise KeyboardInterrupt
         return run_quietly(name, command, variables)

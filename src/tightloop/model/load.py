@@ -8,7 +8,7 @@ from tightloop.core.families import families_found
 from tightloop.model import carry
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError
-from tightloop.model.files import yaml_lines
+from tightloop.model.files import alone, yaml_lines
 from tightloop.model.files.diagnostics import value_at
 from tightloop.model.files.overrides import Setting
 from tightloop.model.files.yaml_lines import LineOf
@@ -47,6 +47,13 @@ def loads(
     """Parse the text of a strategy file of any family; ``name`` stands for the file in messages."""
     written, line_of = yaml_lines.load(yaml_text, name)
     return _read(written, line_of, name, yaml_text, settings, instruments, account)
+
+
+def loads_alone(yaml_text: str, name: str = "<strategy>") -> Strategy:
+    """Parse a strategy as text alone: opens no file that it names, imports no code. Raises InputError."""
+    alone.check(yaml_text, name)
+    written, line_of = yaml_lines.load(yaml_text, name)
+    return signal_read.read(written, line_of, name, yaml_text, is_alone=True)
 
 
 def _read(

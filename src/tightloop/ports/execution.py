@@ -275,22 +275,33 @@ class PositionReport:
 class WalletReport:
     """An asset of the account: wallet without unrealised results, and what is free for orders (NaN: not said).
 
-    ``cause``: the venue's word for what changed it, "" where it says none. A cause is no amount: funding, deposits and
-    transfers are asked for by ListIncome.
+    ``is_of_orders``: orders alone changed it, so nothing else has to be asked for by ListIncome.
     """
 
     asset: str
     wallet: float
     available: float
     ts_ns: int
-    cause: str = ""
+    is_of_orders: bool = False
+
+
+class IncomeKind(IntEnum):
+    """What changed a wallet."""
+
+    OTHER = 0  # what the dialect does not know
+    FUNDING = 1
+    OF_FILLS = 2  # results and fees, which fills say as well
+    TRANSFER = 3
+    DEPOSIT = 4
+    WITHDRAWAL = 5
 
 
 @dataclass(frozen=True, slots=True)
 class IncomeReport:
-    """One change of the wallet. ``kind``: the venue's word."""
+    """One change of the wallet. ``word``: the venue's own for its kind."""
 
-    kind: str
+    kind: IncomeKind
+    word: str
     symbol: str
     asset: str
     amount: float
@@ -378,12 +389,20 @@ class RateLimited:
     text: str
 
 
+class KeyFault(IntEnum):
+    """What a venue refuses of a key."""
+
+    KEY = 0  # unknown, not active, without the permission, or used from an address it is not bound to
+    SIGNATURE = 1  # the secret is not that of the key
+
+
 @dataclass(frozen=True, slots=True)
 class NotAuthorized:
     """The key, its permission or its signature is refused: nothing was executed."""
 
     code: int
     text: str
+    fault: KeyFault = KeyFault.KEY
 
 
 @dataclass(frozen=True, slots=True)

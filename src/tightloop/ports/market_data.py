@@ -122,11 +122,15 @@ class ListedTiers:
 
 @dataclass(frozen=True, slots=True)
 class VenueLimit:
-    """How much a venue takes in ``per_s`` seconds: of weight, or of orders."""
+    """How much a venue takes in ``per_s`` seconds: of weight, or of orders.
+
+    ``header``: of the venue's answers, says how much of it is used; "": none does.
+    """
 
     is_of_orders: bool
     count: int
     per_s: int
+    header: str = ""
 
 
 @dataclass(frozen=True, slots=True)

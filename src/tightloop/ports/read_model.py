@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-FORMAT = "1"
+FORMAT = "3"
 """Of the tables; a file of another one is made again from the journals."""
 SESSION = "session_id"
 Value = int | float | str | None
@@ -62,7 +62,12 @@ TABLES: Mapping[str, TableShape] = MappingProxyType({
     "risk_events": _shape("seq n", "seq n ts instance", "", "signal_id severity type scope instrument message details"),
     "controls": _shape("seq n", "seq n ts", "", "who command scope args key outcome"),
     "funding": _shape("seq n", "seq n ts trade_id", "rate amount", "signal_id instrument"),
-    "corrections": _shape("seq n", "seq n ts", "ours venue", "kind instrument evidence"),
+    "corrections": _shape("seq n", "seq n ts", "ours venue", "signal_id kind instrument evidence"),
+    "equity": _shape("ts", "seq ts", "equity cash drawdown_pct"),
+    "bars": _shape("instrument tf open_ts", "seq open_ts", "open high low close volume", "instrument tf source"),
+    "value_rows": _shape("instance key ts", "seq instance ts", "value", "key"),
+    "closest": _shape("instance section since_ts place", "seq instance since_ts place at_ts others_met others",
+        "value threshold threshold_high distance", "signal_id section"),
 })  # fmt: skip
 """All tables but ``meta`` and ``changes``, which are of the store."""
 

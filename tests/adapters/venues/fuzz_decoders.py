@@ -1,21 +1,26 @@
 """Throw bytes at the decoders of a dialect for long: ``python -m tests.adapters.venues.fuzz_decoders [--count N]``.
 
-With atheris, coverage leads the way to new inputs. Where it cannot be imported (it has no wheels for some Pythons and
-systems), recorded bytes are bent at random places by a seed; the first line says which of the two it was. Any exception
-and anything but records or a typed failure ends the run with the bytes that did it; exit code 1.
+With atheris, coverage of the adapters leads the way to new inputs. Where it cannot be imported (it has no wheels for
+some systems), recorded bytes are bent at random places by a seed; the first line says which of the two it was. Any
+exception and anything but records or a typed failure ends the run with the bytes that did it, and a code that is not 0.
 """
 
 import argparse
+import gc
 import importlib
 import importlib.util
 import random
 import sys
+import tempfile
 import time
+from types import FunctionType, ModuleType
 
+from tests.adapters.venues import spoken
 from tests.adapters.venues.test_binance_usdm import FIXTURES, REQUESTS, VENUE, check
 
 from tightloop.ports.transport import HttpAnswer
 
+ASKED = [*REQUESTS, *(request for request, _ in spoken.answers())]
 STATUSES = (200, 200, 200, 200, 400, 418, 429, 500, 503)
 WORDS = (
     b"null",
@@ -31,16 +36,22 @@ WORDS = (
     b'""',
     b"[[[",
     b'"\\ud800"',
+    b"9" * 400,
+    b"[" * 2_000,
 )
 BYTES_MAX = 4_096
+INPUT_MAX_S = 10
+FOLLOWED = "tightloop.adapters.venues"
+"""Whose branches atheris follows: all of Python would take minutes to prepare and be slower for it."""
 
 
 def tried(raw: bytes) -> None:
-    """Decode bytes as a frame and as an answer; the last byte chooses the request and the status."""
+    """Decode bytes as a frame and as an answer; the last two bytes choose status, the wait it names, and request."""
     check(VENUE.decode_frame(raw))
-    chosen = raw[-1] if raw else 0
-    body = raw[:-1]
-    check(VENUE.decode(REQUESTS[chosen % len(REQUESTS)], HttpAnswer(STATUSES[chosen % len(STATUSES)], {}, body)))
+    chosen, other = raw[-1:] or b"0", raw[-2:-1] or b"0"
+    headers = {"retry-after": (chosen + other).decode("latin-1")} if other[0] % 3 else {}
+    answer = HttpAnswer(STATUSES[other[0] % len(STATUSES)], headers, raw[:-2])
+    check(VENUE.decode(ASKED[chosen[0] % len(ASKED)], answer))
 
 
 def bent(draw: random.Random, corpus: list[bytes]) -> bytes:
@@ -48,7 +59,7 @@ def bent(draw: random.Random, corpus: list[bytes]) -> bytes:
     raw = bytearray(draw.choice(corpus))
     for _ in range(draw.randint(1, 4)):
         at = draw.randrange(len(raw) + 1)
-        end = min(len(raw), at + draw.randint(0, 12))
+        end = min(len(raw), at + draw.randint(0, draw.choice((3, 12, 120))))
         how = draw.randrange(5)
         if how == 0:
             raw[at:end] = draw.choice(WORDS)
@@ -65,16 +76,17 @@ def bent(draw: random.Random, corpus: list[bytes]) -> bytes:
     return bytes(raw[:BYTES_MAX])
 
 
-def corpus_of(draw: random.Random) -> list[bytes]:
-    """Return the recorded bytes, once for each request that may read them."""
-    recorded = [path.read_bytes() for path in sorted(FIXTURES.glob("*.json"))]
-    return [raw + bytes([draw.randrange(256)]) for raw in recorded for _ in range(16)]
+def corpus_of() -> list[bytes]:
+    """Return recorded frames, and whole answers of the twin, each to be read by the request it belongs to."""
+    frames = [path.read_bytes() for path in sorted(FIXTURES.glob("*.json"))]
+    answers = [answer.body + bytes([0, len(REQUESTS) + at]) for at, (_, answer) in enumerate(spoken.answers())]
+    return [*frames, *answers]
 
 
 def by_seed(count: int, seed: int) -> int:
     """Try inputs that a seed makes; return the exit code."""
     draw = random.Random(seed)
-    corpus = corpus_of(draw)
+    corpus = corpus_of()
     begun_s = time.monotonic()
     print(f"decoders: recorded bytes bent at random (no atheris here), seed {seed}, {count:,} inputs", flush=True)
     for _ in range(count):
@@ -88,12 +100,36 @@ def by_seed(count: int, seed: int) -> int:
     return 0
 
 
-def by_atheris(count: int, seed: int) -> None:
+def followed() -> list[FunctionType]:
+    """Return the functions of the dialect and of what it shares, methods among them."""
+    return [
+        one for one in gc.get_objects() if isinstance(one, FunctionType) and (one.__module__ or "").startswith(FOLLOWED)
+    ]
+
+
+def by_atheris(atheris: ModuleType, count: int, seed: int) -> None:
     """Let atheris look; it ends the process, with a code of its own when it found something."""
-    atheris = importlib.import_module("atheris")
-    print(f"decoders: atheris, seed {seed}, {count:,} inputs", flush=True)
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-runs={count}", f"-seed={seed}", f"-max_len={BYTES_MAX}", str(FIXTURES)], tried)
+    found, corpus = followed(), corpus_of()
+    print(f"decoders: atheris over {len(found)} functions, seed {seed}, {count:,} inputs", flush=True)
+    for function in found:
+        atheris.instrument_func(function)
+
+    def changed(raw: bytes, size_max: int, number: int) -> bytes:
+        """Bend half of the inputs as JSON is bent, recorded bytes among them, and leave the others to atheris."""
+        if number % 2:
+            return bytes(atheris.Mutate(raw, size_max))
+        return bent(random.Random(number), [raw, corpus[number // 2 % len(corpus)]])[:size_max]
+
+    def shown(raw: bytes) -> None:
+        try:
+            tried(raw)
+        except BaseException:
+            print(repr(raw), flush=True)
+            raise
+
+    limits = (f"-runs={count}", f"-seed={seed}", f"-max_len={BYTES_MAX}", f"-timeout={INPUT_MAX_S}")
+    kept = f"-artifact_prefix={tempfile.gettempdir()}/decoders-"
+    atheris.Setup([sys.argv[0], *limits, kept, "-verbosity=0"], shown, custom_mutator=changed)
     atheris.Fuzz()
 
 
@@ -105,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         return by_seed(options.count, options.seed)
-    by_atheris(options.count, options.seed)
+    by_atheris(importlib.import_module("atheris"), options.count, options.seed)
     return 0
 
 

@@ -11,6 +11,7 @@ import ccxt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.adapters.venues import spoken
 
 from tightloop.adapters.venues._shared.numbers import DIGITS_MAX
 from tightloop.adapters.venues.binance_usdm import BinanceUsdm
@@ -84,24 +85,65 @@ def ccxt_api(path):
     return path.removeprefix("/sapi/v1/"), "sapi"
 
 
-def test_a_thousand_signed_requests_are_byte_for_byte_those_of_ccxt():
-    oracle = ccxt.binanceusdm({"apiKey": KEY, "secret": SECRET, "options": {"recvWindow": 5_000}})
-    now_ms = NOW_MS
-    oracle.nonce = lambda: now_ms
-    seen = set()
-    for request in random_signed_requests(12, 1_000):
-        now_ms += 7
-        call = VENUE.encode(request, now_ms, CREDENTIALS)
+class Oracle:
+    """ccxt, at a time that is given; one for all tests, because making it takes a second."""
+
+    def __init__(self):
+        self.now_ms = NOW_MS
+        self.client = ccxt.binanceusdm({"apiKey": KEY, "secret": SECRET, "options": {"recvWindow": 5_000}})
+        self.client.nonce = lambda: self.now_ms
+
+    def agrees(self, request, now_ms, credentials=CREDENTIALS):
+        """Assert that it signs the parameters of a call to the same bytes; return method and path."""
+        self.now_ms, self.client.apiKey, self.client.secret = now_ms, credentials.key, credentials.secret
+        call = VENUE.encode(request, now_ms, credentials)
         asked = {
             key: value for key, value in params(call).items() if key not in ("timestamp", "recvWindow", "signature")
         }
         path, api = ccxt_api(urlsplit(call.url).path)
-        signed = oracle.sign(path, [api], call.method, asked)
+        signed = self.client.sign(path, [api], call.method, asked)
         assert call.url == signed["url"]
         assert call.body.decode() == (signed["body"] or "")
         assert dict(call.headers) == signed["headers"]
-        seen.add((type(request), call.method, path))
+        return call.method, path
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    return Oracle()
+
+
+def test_a_thousand_signed_requests_are_byte_for_byte_those_of_ccxt(oracle):
+    seen = {
+        (type(request), *oracle.agrees(request, NOW_MS + 7 * number))
+        for number, request in enumerate(random_signed_requests(12, 1_000))
+    }
     assert len(seen) == 25  # of each kind of request, and of orders and algo orders apart
+
+
+@given(
+    seed=st.integers(0, 2**32), now_ms=st.integers(1_500_000_000_000, 4_000_000_000_000),
+    key=st.text("abcXYZ0189", min_size=1, max_size=64), secret=st.text(min_size=1, max_size=64).filter(str.isprintable),
+)  # fmt: skip
+@settings(max_examples=1_000, deadline=None)
+def test_a_request_of_any_account_at_any_time_is_byte_for_byte_that_of_ccxt(oracle, seed, now_ms, key, secret):
+    (request,) = random_signed_requests(seed, 1)
+    oracle.agrees(request, now_ms, Credentials(key, secret))
+
+
+def test_income_is_of_a_kind_and_keeps_the_word_of_the_venue():
+    words = {
+        "FUNDING_FEE": ex.IncomeKind.FUNDING, "REALIZED_PNL": ex.IncomeKind.OF_FILLS,
+        "COMMISSION": ex.IncomeKind.OF_FILLS, "COIN_SWAP_DEPOSIT": ex.IncomeKind.DEPOSIT,
+        "COIN_SWAP_WITHDRAW": ex.IncomeKind.WITHDRAWAL, "INTERNAL_TRANSFER": ex.IncomeKind.TRANSFER,
+        "REFERRAL_KICKBACK": ex.IncomeKind.OTHER,
+    }  # fmt: skip
+    rows = [
+        {"incomeType": word, "symbol": "", "asset": "USDT", "income": "-0.5", "tranId": at, "time": NOW_MS}
+        for at, word in enumerate(words)
+    ]
+    found = VENUE.decode(ex.ListIncome(0), HttpAnswer(200, {}, json.dumps(rows).encode()))
+    assert [(one.word, one.kind) for one in found] == list(words.items())
 
 
 def test_public_calls_carry_no_key():
@@ -286,7 +328,9 @@ def test_a_stop_is_followed_by_the_order_that_its_trigger_sent():
 
 def test_an_account_frame_has_wallets_and_positions_but_no_amount_of_funding():
     wallet, position = frame("account_funding")
-    assert (wallet.asset, wallet.wallet, wallet.cause) == ("USDT", 9_999.5, "FUNDING_FEE")
+    assert (wallet.asset, wallet.wallet, wallet.is_of_orders) == ("USDT", 9_999.5, False)
+    of_orders = (FIXTURES / "account_funding.json").read_bytes().replace(b"FUNDING_FEE", b"ORDER")
+    assert VENUE.decode_frame(of_orders)[0].is_of_orders
     assert math.isnan(wallet.available)
     assert (position.qty, position.entry_price, position.is_isolated) == (-0.002, 64_000.1, True)
     assert math.isnan(position.mark)
@@ -324,7 +368,7 @@ def test_frames_that_say_nothing_new_are_left_out():
         (400, -2013, ex.NoSuchOrder(-2013, "words")),
         (400, -1021, ex.ClockRefused(-1021, "words")),
         (400, -5028, ex.ClockRefused(-5028, "words")),
-        (400, -1022, ex.NotAuthorized(-1022, "words")),
+        (400, -1022, ex.NotAuthorized(-1022, "words", ex.KeyFault.SIGNATURE)),
         (401, -2015, ex.NotAuthorized(-2015, "words")),
         (400, -1006, ex.OutcomeUnknown(-1006, "words")),
         (408, -1007, ex.OutcomeUnknown(-1007, "words")),
@@ -489,6 +533,20 @@ def test_recorded_bytes_bent_at_one_place_are_records_or_a_typed_failure(data):
     check(VENUE.decode_frame(raw))
     for request in REQUESTS:
         check(VENUE.decode(request, HttpAnswer(200, {}, raw)))
+
+
+def test_the_twin_answers_each_kind_of_request_with_what_is_bent_below():
+    for request, answer in spoken.answers():
+        assert isinstance(VENUE.decode(request, answer), list), (request, answer)
+    assert {type(request) for request, _ in spoken.answers()} >= {type(request) for request in REQUESTS}
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_an_answer_bent_at_one_place_is_records_or_a_typed_failure(data):
+    request, answer = data.draw(st.sampled_from(spoken.answers()))
+    raw = json.dumps(bent(json.loads(answer.body), data.draw)).encode()
+    check(VENUE.decode(request, HttpAnswer(answer.status, {}, raw)))
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_position_is_opened_stopped_and_closed(client):
     assert sum(fill.qty * fill.side for fill in fills) == pytest.approx(0.0)
     (wallet,) = [one for one in client.ask(ex.ReadWallet()) if one.asset == "USDT"]
     income = client.ask(ex.ListIncome(client.now_ns - 10**12))
-    assert wallet.wallet == pytest.approx(10_000.0 + sum(row.amount for row in income if row.kind != "TRANSFER"))
+    assert wallet.wallet == pytest.approx(10_000.0 + sum(row.amount for row in income if row.word != "TRANSFER"))
 
 
 def test_the_account_is_set_up_and_read(client):

@@ -20,7 +20,7 @@ HOSTS = calls.Hosts("https://toy.invalid", "https://toy.invalid", "wss://toy.inv
 STATES = {"open": OrderState.ACCEPTED, "done": OrderState.FILLED, "gone": OrderState.CANCELED}
 CODES = failures.Codes(
     limits={1: 10.0}, overloaded=frozenset(), unknown=frozenset({2}), absent=frozenset({3}), clock=frozenset({4}),
-    key=frozenset({5}), refusals={6: ex.RefusalKind.MARGIN}, unavailable="closed",
+    key=frozenset({5}), signature=frozenset(), refusals={6: ex.RefusalKind.MARGIN}, unavailable="closed",
 )  # fmt: skip
 
 CAPABILITIES = Capabilities(

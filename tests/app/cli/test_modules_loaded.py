@@ -13,6 +13,7 @@ from tightloop.core.native import image
 COMPILER = ("llvmlite", "numba")
 TABLES, FILES, SCHEMAS, SCREEN = "polars", "pyarrow", "pydantic", "rich"
 LARGE = (*COMPILER, TABLES, FILES, SCHEMAS, SCREEN)
+SESSIONS = ("aiohttp", "ccxt", "tightloop.runtime.python.strategies")
 SCRIPT = """
 import sys
 from tightloop.app.cli.main import main
@@ -121,3 +122,23 @@ def test_no_command_parses_sources(place, monkeypatch):
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1].startswith("LOADED 0"), told.stderr
     assert Path("bare/result.json").is_file()
+
+
+def imported(*modules):
+    """Import modules in a process of its own and return which of the large packages they loaded."""
+    script = f"import sys, {', '.join(modules)}\nprint(*sorted(sys.modules.keys() & set({(*LARGE, *SESSIONS)!r})))"
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_session_starts_without_what_reads_catalogs_and_calls_classes(mode):
+    packages = imported("tightloop.app.cli.commands.live", f"tightloop.app.runs.live.{mode}")
+    absent(packages, *COMPILER, TABLES, FILES, SCREEN, "ccxt", "tightloop.runtime.python.strategies")
+    assert {"aiohttp", SCHEMAS} <= packages
+
+
+def test_what_keeps_the_read_model_loads_no_network():
+    packages = imported("tightloop.app.runs.live.index.follower", "tightloop.app.runs.live.index.keeping")
+    absent(packages, *COMPILER, TABLES, FILES, SCREEN, "aiohttp")

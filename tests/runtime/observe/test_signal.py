@@ -13,12 +13,13 @@ from tightloop.app.runs import strategies as runs_strategies
 from tightloop.core.domain.enums import InstanceState, Op, Phase, Section
 from tightloop.core.replay.observe import NEAREST_KEPT
 from tightloop.core.state import state_hash
+from tightloop.model.signal.branches import tree_of, walk
 from tightloop.model.signal.conditions import Condition, conditions_of
 from tightloop.model.signal.plan import make_plan
-from tightloop.runtime.observe.signal import tree_of, walk, watch
+from tightloop.runtime.backtest.one_by_one import bars as bars_one_by_one
+from tightloop.runtime.backtest.one_by_one.loop import Loop
+from tightloop.runtime.observe.signal import watch
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import bars as bar_session
-from tightloop.runtime.session.loop import Loop
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 LISTENS = {
@@ -126,7 +127,9 @@ class Spy(Loop):
 
     def __init__(self, plan):
         recorder = Recorder()
-        super().__init__(plan, bar_session.SimulatedExecutor(plan), recorder, bar_session.BarMoments(plan, recorder))
+        super().__init__(
+            plan, bars_one_by_one.SimulatedExecutor(plan), recorder, bars_one_by_one.BarMoments(plan, recorder)
+        )
         self.plain, self.counts, self.gaps = defaultdict(Plain), defaultdict(Counter), defaultdict(list)
 
     def _step(self, event):
@@ -193,9 +196,9 @@ def plans(sections):
 def test_counts_and_distances_are_those_of_a_plain_evaluation(name):
     plan, other, feed = plans(TREES[name])
     spy = Spy(other)
-    events = np.zeros(1, bar_session.EVENT)
+    events = np.zeros(1, bars_one_by_one.EVENT)
     again = feed.fresh()
-    while bar_session.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
+    while bars_one_by_one.replay_bars.feed_next(again.streams, again.heap, again.bars, again.rates, events):
         spy.take(events)
     seen = watch(plan, feed)
     assert state_hash(plan.states, plan.arena) == state_hash(other.states, other.arena), "watching changes nothing"

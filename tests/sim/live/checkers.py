@@ -6,6 +6,7 @@ checker that finds something raises Red.
 
 import json
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +17,7 @@ from sim.virtual.twin import SECRET
 from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.strategies import load_strategies
 from tightloop.app.sandbox import control
-from tightloop.core.domain.enums import EventKind, Pause, RowKind, SessionControl
+from tightloop.core.domain.enums import Correction, EventKind, RowKind, SessionControl
 from tightloop.core.domain.types import EVENT, LOG_ROW
 from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import command_of
@@ -32,9 +33,16 @@ TOLD_WITHIN_S = 2.5  # the kill switch is looked at each second, and an entry ma
 STOP_WITHIN_S = 5.0
 LOOKS_S = 0.5  # between what happened and the look that sees it, at most
 NOTIONAL_MAX = 500.0 * 1.02
-QUEUES_MAX = {"asked": 256, "calls": 256, "unmapped": 64, "open orders": 64, "wanted": 64, "requests": 256}
+ARRIVES_S = 5.0
+"""For how long a request may be on its way: its receive window."""
+QUEUES_MAX = {"asked": 512, "calls": 512, "unmapped": 64, "open orders": 256, "wanted": 64, "requests": 512}
+"""Of requests: what the venue's budget lets leave (40 a second) for as long as an answer is awaited (10 s), and some. A
+strategy in Python asks for an exit again and again while no exit is answered: each is an open order."""
 IMPLIED = ("fee of fill", "is_maker of fill")
 """What a fill that was booked by an average keeps as estimated; the wallet has the fee that was paid."""
+LOSE_TAILS = ("power_loss", "torn_write", "disk_full", "disk_readonly", "fsync_error", "slow_disk")
+BESIDE_A_SECOND = ("wallet", "position", "open orders")
+"""What a session agrees on with the venue where a second engine has traded; whose each fill is, both cannot know."""
 QUANTITY = 1e-9
 MONEY = 1e-6
 _SYNC_KINDS = (int(RowKind.SUBMIT), int(RowKind.FILL))
@@ -55,6 +63,8 @@ class Watch:
         self._player = player
         self._struck, self._trouble_s = 0, 0.0
         self._waiting_s, self._bare_s = {}, {}
+        self._lives = {}  # which process had an epoch, by session and epoch
+        self._unanswered = {}  # entries that left: symbol, quantity and when, by client id
         self.unsettled = "no life yet"
 
     # On the way
@@ -158,19 +168,55 @@ class Watch:
             raise Red("C10", "the intake is beyond its capacity")
 
     def on_send(self, call):
-        """C9: no entry leaves that was decided while entries were off."""
+        """C1: orders have names. C9: no entry leaves that was decided while entries were off. C5: nor beside others."""
         parts = urlsplit(call.url)
-        if call.method != "POST" or not parts.path.endswith("/order"):
+        if call.method != "POST" or not parts.path.endswith(("/order", "/algoOrder")):
             return
         said = parse_qs(parts.query + "&" + call.body.decode())
+        client_id = said.get("newClientOrderId", said.get("clientAlgoId", [""]))[0]
+        self._names(client_id, call)
         if said.get("reduceOnly", ["false"])[0] == "true" or self._run() is None:
             return
-        name = ids.decode(said["newClientOrderId"][0])
-        if name is None:
-            raise Red("C1", f"an order without a name of ours leaves: {call.url}")
         off_s = self._player.entries_off_s
         if off_s is not None and self._now_s() > off_s + TOLD_WITHIN_S:
             raise Red("C9", f"an entry leaves {self._now_s() - off_s:.2f} s after entries were switched off")
+        symbol, qty = said["symbol"][0], float(said["quantity"][0])
+        self._others_than(client_id, symbol, qty)
+        self._unanswered[client_id] = symbol, qty, self._now_s()
+
+    def _names(self, client_id, call):
+        """C1: an order has a name of ours, of an epoch that no other process of its session has had."""
+        name, life = ids.decode(client_id), len(self._player.lives)
+        if name is None:
+            raise Red("C1", f"an order without a name of ours leaves: {call.url}")
+        if self._lives.setdefault((name.session, name.epoch), life) != life:
+            raise Red("C1", f"order {client_id} leaves with the epoch of an earlier process")
+
+    def on_answer(self, call, answer):
+        """Note that an entry is not unknown any more: its answer has come, and says what became of it."""
+        if answer.status < 500 and self._unanswered:
+            said = parse_qs(urlsplit(call.url).query + "&" + call.body.decode())
+            self._unanswered.pop(said.get("newClientOrderId", [""])[0], None)
+
+    def _others_than(self, client_id, symbol, qty):
+        """C5: what a symbol may hold, with all that is open and all that is unknown as filled, is one entry."""
+        player, now_s = self._player, self._now_s()
+        twin, listing = player.twin, player.twin.boards[symbol].listing
+        held = abs(listing.qty(twin.ledger.holding(symbol, "BOTH").lots))
+        resting = sum(listing.qty(one.left) for one in twin.open_orders(symbol) if not one.ticket.is_reduce_only)
+        known = {one.ticket.client_id for one in twin.orders.values()}
+        self._unanswered = {
+            name: one
+            for name, one in self._unanswered.items()
+            if name not in known and now_s - one[2] <= ARRIVES_S and name != client_id
+        }
+        unknown = sum(one[1] for one in self._unanswered.values() if one[0] == symbol)
+        others = held + resting + unknown
+        # A loss of power takes what was sent last from the journal: until the venue tells of it, nobody knows.
+        lost_count = 0 if player.scenario.is_power_safe else player.power_loss_count
+        if others > qty * (0.5 + lost_count) and not player.had_second:
+            said = f"{held} held, {resting} resting, {unknown} unknown"
+            raise Red("C5", f"entry {client_id} of {qty} {symbol} leaves beside {said}")
 
     # Settled
 
@@ -184,7 +230,10 @@ class Watch:
         found = [] if view["state"] == "RUNNING" else [f"state {view['state']}"]
         found += [] if view["is_ready"] else ["not ready"]
         found += [f"unknown {view['unknown']}"] if view["unknown"] else []
-        found += [one for one in differences(self._truth(view["id"]), view) if not one.startswith(IMPLIED)]
+        known = differences(self._truth(view["id"]), view)
+        if self._player.had_second:
+            known = [one for one in known if one.startswith(BESIDE_A_SECOND)]
+        found += [one for one in known if not one.startswith(IMPLIED)]
         self.unsettled = found
         return not found
 
@@ -206,6 +255,7 @@ class Watch:
         """Look at what all lives together have done."""
         player = self._player
         self._executed_once()
+        self._nothing_strange()
         self._limits()
         sessions = player.home.sessions()
         strategies = load_strategies([player.scenario.strategy], instruments=(), account=None)
@@ -225,32 +275,45 @@ class Watch:
         return found
 
     def _executed_once(self):
-        """C1: what was intended was executed at most once."""
+        """C1: what was intended was executed at most once; a second engine intends the same under its own epoch."""
         filled, entries = defaultdict(float), defaultdict(list)
         for name, rows in self._orders().items():
             plain = [row for row in rows if row["cum_qty"] or "actual_order_id" not in row]
-            if len(plain) > 1:
+            if len(plain) > 1 and not self._player.had_second:
                 raise Red("C1", f"{len(plain)} orders under one name: {plain}")
             for row in plain:
                 if row["cum_qty"] > row["qty"] + QUANTITY:
                     raise Red("C1", f"filled beyond its quantity: {row}")
                 if not row["reduce_only"]:
-                    epoch = name.epoch if self._player.had_power_loss else 0
+                    epoch = name.epoch if self._player.power_loss_count else 0
                     filled[name.session, epoch, name.order_id] += row["cum_qty"]
                     entries[name.session, epoch, name.order_id].append(row["qty"])
-        for key, qty in filled.items():
+        for key, qty in () if self._player.had_second else filled.items():
             if qty > max(entries[key]) + QUANTITY:
                 raise Red("C1", f"order {key} was executed {len(entries[key])} times, {qty} in all")
 
+    def _nothing_strange(self):
+        """C1: what a session finds at the venue is its own, and of a lost tail only where a tail was lost."""
+        player = self._player
+        if player.had_second or len(player.home.about) > 1:
+            return
+        has_lost = any(player.hits[kind] for kind in LOSE_TAILS)
+        for line in player.said:
+            if " manual " in line or (" lost_tail " in line and not has_lost):
+                raise Red("C1", f"taken for what nobody here has done: {line}")
+
     def _limits(self):
-        """C5: no position of ours was ever larger than one entry, and none was turned through flat by an exit."""
+        """C5: no position of ours was ever larger than one entry, and none was turned through flat by an exit.
+
+        Each session may have one, and a second engine until both have seen each other.
+        """
         truth = control.truth(self._player.server.venue)
         held, value = defaultdict(float), {}
         for fill in truth["fills"]:
             symbol = fill["symbol"]
             held[symbol] += fill["qty"] if fill["side"] == "BUY" else -fill["qty"]
             value[symbol] = abs(held[symbol]) * fill["price"]
-            if value[symbol] > NOTIONAL_MAX * len(self._player.home.about):
+            if value[symbol] > NOTIONAL_MAX * (len(self._player.home.about) + self._player.had_second):
                 raise Red("C5", f"{held[symbol]} of {symbol} is worth {value[symbol]:.2f}: {fill}")
 
     def _repeated(self, about, strategies, *, is_last):
@@ -259,9 +322,9 @@ class Watch:
         disk = player.home.disks[about["id"]]
         if not disk.names(files.JOURNAL):
             return
-        seen = Rows()
+        seen = Rows(is_alone=not player.had_second and len(player.home.about) == 1)
         plan = files.plan_of(strategies, about)
-        repetition = self._run_again(plan, about, disk, None, seen)
+        self._run_again(plan, about, disk, None, seen)
         found = state_hash(plan)
         if is_last and found != player.ended.state_hash:
             raise Red("C6", f"the journal gives {found}, the session ended with {player.ended.state_hash}")
@@ -272,7 +335,8 @@ class Watch:
                 raise Red(
                     "C6", f"from snapshot {name} the journal gives {state_hash(again)}, from its beginning {found}"
                 )
-        self._positions(repetition, seen)
+        if player.power_loss_count == 0:  # with it, ids of a lost tail are used again
+            self._booked(about["id"], seen)
 
     def _run_again(self, plan, about, disk, snapshot, seen):
         account = desks.repetition(plan, about)
@@ -294,13 +358,15 @@ class Watch:
             raise Red("C6", f"the journal of {about['id']} is not repeated: {type(error).__name__}: {error}") from error
         return repetition
 
-    def _positions(self, repetition, seen):
-        """C4: a position is the sum of the fills of its instance."""
-        state = repetition.plan.states[0]
-        for number in range(int(state["instance_count"])):
-            held = float(state["positions"][number]["qty"])
-            if not math.isclose(held, seen.held[number], abs_tol=QUANTITY) and not seen.is_corrected:
-                raise Red("C4", f"instance {number} holds {held}, its fills sum to {seen.held[number]}")
+    def _booked(self, session, seen):
+        """C4: what is booked of an order is what the venue executed of it, and no more."""
+        code, executed = ids.session_code(session), defaultdict(float)
+        for name, rows in self._orders().items():
+            if name.session == code:
+                executed[name.order_id] += sum(row["cum_qty"] for row in rows if "actual_order_id" not in row)
+        for order_id, qty in seen.filled.items():
+            if order_id in executed and qty > executed[order_id] + QUANTITY:
+                raise Red("C4", f"{qty} of order {order_id} is booked, the venue executed {executed[order_id]}")
 
     def _no_secret(self):
         """C11: the secret is in no file, log or exception."""
@@ -316,12 +382,14 @@ class Watch:
 
 
 class Rows:
-    """What the rows of a journal add up to, read beside a repetition of it."""
+    """What the rows of a journal add up to, read beside a repetition of it. ``is_alone``: no other engine traded."""
 
-    def __init__(self):
-        self.held = defaultdict(float)
-        self.is_corrected = False
-        self._is_closed, self._closed_ns = False, 0
+    def __init__(self, *, is_alone):
+        self.held, self.filled = defaultdict(float), defaultdict(float)
+        self._is_alone, self._is_corrected = is_alone, False
+        self._is_ready, self._closed_by = False, set()
+        self._gate_ns, self._why = [0], ["it is not ready"]
+        self._last_ns = 0
 
     def following(self, repetition, found):
         """Yield the records, and follow what they made; raise Red for an entry that was decided while none may be."""
@@ -331,31 +399,62 @@ class Rows:
         def keep(log):
             start = len(repetition._made)
             inner(log)
-            self._take(np.frombuffer(bytes(repetition._made[start:]), LOG_ROW), state)
+            self._take(np.frombuffer(bytes(repetition._made[start:]), LOG_ROW))
+            self._compare(state)
 
         repetition.driver.on_rows = keep
         for record, event in found:
-            if record.kind == RecordKind.FACT:
+            if record.kind == RecordKind.EPOCH:  # a process begins, and knows nothing of the venue
+                self._is_ready = False
+                self._note_gate(self._last_ns)
+            elif record.kind == RecordKind.FACT:
                 fact = np.frombuffer(event, EVENT)[0]
+                self._last_ns = int(fact["ts_init_ns"])
                 self._follow_gate(fact)
-                if fact["kind"] == EventKind.POSITION_CORRECTED:
-                    self.is_corrected = True
+                self._follow_corrections(fact)
             yield record, event
 
+    def _follow_corrections(self, fact):
+        """C4: where nobody else trades, executions explain every position."""
+        kind, why = int(fact["kind"]), int(fact["reason"])
+        if kind == EventKind.POSITION_CORRECTED:
+            self._is_corrected = True
+        is_strange = kind == EventKind.POSITION_CORRECTED or (
+            kind == EventKind.BALANCE_CORRECTED and why in (Correction.UNEXPLAINED, Correction.POSITION)
+        )
+        if is_strange and self._is_alone:
+            raise Red("C4", f"{EventKind(kind).name} of {fact['qty']} or {fact['amount']}, and nobody else trades here")
+
     def _follow_gate(self, fact):
-        """Note when entries were off: the gate is closed from the fact that closes it to the one that opens it."""
+        """Note from when to when entries were off: from the fact that closes the gate to the one that opens it."""
         if fact["kind"] != EventKind.SESSION_CONTROL:
             return
         what = int(fact["reason"])
-        if what in (SessionControl.PAUSED, SessionControl.STOP_KEEP, SessionControl.STOP_FLATTEN):
-            self._closed_ns = self._closed_ns or int(fact["ts_init_ns"])
+        if what in (SessionControl.READY, SessionControl.NOT_READY):
+            self._is_ready = what == SessionControl.READY
         elif what == SessionControl.RESUMED:
-            self._closed_ns = 0
+            self._closed_by.discard("it is paused")
+        else:
+            self._closed_by.add("it is paused" if what == SessionControl.PAUSED else "it is being stopped")
+        self._note_gate(int(fact["ts_init_ns"]))
 
-    def _take(self, rows, state):
+    def _note_gate(self, ns):
+        self._gate_ns.append(ns)
+        self._why.append(" and ".join([*sorted(self._closed_by), *([] if self._is_ready else ["it is not ready"])]))
+
+    def _take(self, rows):
         for row in rows[np.isin(rows["kind"], _SYNC_KINDS)]:
             if row["kind"] == RowKind.FILL:
                 self.held[int(row["instance"])] += float(row["side"]) * float(row["qty"])
-            elif not command_of(row).is_exit and self._closed_ns and int(row["ts_ns"]) > self._closed_ns:
-                if int(state["paused"]) & (Pause.PAUSED | Pause.STOPPING):
-                    raise Red("C9", f"entry {int(row['order_id'])} was made while the session takes none")
+                self.filled[int(row["order_id"])] += float(row["qty"])
+            elif not command_of(row).is_exit:
+                why = self._why[bisect_left(self._gate_ns, int(row["ts_ns"])) - 1]
+                if why:
+                    raise Red("C9", f"entry {int(row['order_id'])} was made while {why}")
+
+    def _compare(self, state):
+        """C4: a position is the sum of the fills of its instance, at any time."""
+        for number in range(0 if self._is_corrected else int(state["instance_count"])):
+            held = float(state["positions"][number]["qty"])
+            if not math.isclose(held, self.held[number], abs_tol=QUANTITY):
+                raise Red("C4", f"instance {number} holds {held}, its fills sum to {self.held[number]}")

@@ -12,7 +12,7 @@ import gc
 import os
 import random
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 from tests.runtime.session.simulated_disk import SimulatedDisk, Stopped
@@ -30,6 +30,7 @@ from sim.virtual.twin import TwinServer
 from sim.virtual.world import World
 from tightloop.app.runs.live import live
 from tightloop.app.runs.live import snapshots as session_snapshots
+from tightloop.app.runs.live.files import SNAPSHOTS
 from tightloop.app.runs.live.machine import ClockBehind
 from tightloop.app.runs.live.venues import VenueUnreachable
 from tightloop.model.errors import TightloopError
@@ -38,11 +39,13 @@ from tightloop.runtime.session.driver.operator import OperatorRequest
 from tightloop.runtime.session.journal.layout import JournalFull, SegmentSizes
 
 QUIET_S = 60.0
-END_S = 30.0
+END_S = 60.0  # a breaker that is open tries again each 30 s
 LOOK_S = 0.25
 AGAIN_S = 2.0
 TROUBLE_S = 8.0
 ON_ITS_WAY_S = 6.0
+SNAPSHOT_SOON_S = 5.0
+"""Where snapshots are made as often as this, some losses of power come just after one."""
 COLLECTED_EACH = 4
 KEYS = {"TIGHTLOOP_BINANCE_USDM_KEY": "twin", "TIGHTLOOP_BINANCE_USDM_SECRET": "twin-secret"}
 OPTIONS = live.LiveOptions(
@@ -68,12 +71,26 @@ def nothing(*_):
     """Take what is told, and do nothing."""
 
 
+class WatchedDisk(SimulatedDisk):
+    """A disk that tells when a snapshot was written to it."""
+
+    def __init__(self, on_snapshot):
+        super().__init__()
+        self._on_snapshot = on_snapshot
+
+    def replace(self, path, data):
+        super().replace(path, data)
+        if path.startswith(f"{SNAPSHOTS}/"):
+            self._on_snapshot()
+
+
 class Player:
     """Plays one scenario."""
 
     def __init__(self, scenario):
         self.scenario = scenario
         self.draw = random.Random(f"{scenario.seed} player")
+        self._snapshot_draw = random.Random(f"{scenario.seed} power at snapshots")
         self.hits = dict.fromkeys((*OURS, "id_repeated_accepted"), 0)
         self._is_faulty = False
         market = SmallMarket(scenario.seed, START_NS, funding_in_s=scenario.funding_in_s)
@@ -82,6 +99,7 @@ class Player:
         self.twin.accepts_repeat = self._accepts_repeat
         self.world = World(self.server, Faults(scenario.seed), start_ns=market.start_ns)
         self.world.late_answer_s = self._late_answer_s
+        self._options = replace(OPTIONS, is_power_safe=scenario.is_power_safe)
         self.disks = []
         self.home = SimulatedHome(self._make_disk)
         self.life = self.machine = None
@@ -89,8 +107,9 @@ class Player:
         self.quiet_from_s = self.settled_s = None
         self.waited_until_s = 0.0
         self.entries_off_s, self.is_paused = None, False
-        self.second, self.had_second = None, False
-        self.is_broken = self.was_broken = self.had_power_loss = False
+        self.second, self.had_second, self.has_kept = None, False, False
+        self.is_broken = self.was_broken = False
+        self.power_loss_count = 0
         self.ended = None
         self.watch = Watch(self)
 
@@ -139,10 +158,10 @@ class Player:
         if self.lives and self.draw.random() < 0.15 and self.quiet_from_s is None and len(self.lives) > 1:
             life.dies_at = self.draw.randint(1, 150)  # in recovery, too
         machine = self.machine = SimulatedMachine(life, self.home, self._segments())
-        life.transport.on_send = self._on_send
+        life.transport.on_send, life.transport.on_answer = self._on_send, self.watch.on_answer
         names, wait_s = (self.scenario.strategy,), 0.0
         try:
-            over = life.run(lambda _: live.life(names, OPTIONS, self._say, nothing, machine), limit_s=400.0)
+            over = life.run(lambda _: live.life(names, self._options, self._say, nothing, machine), limit_s=400.0)
         except VenueUnreachable as error:
             self._say(f"gave up: {error}")
             self.errors.append(str(error))
@@ -187,7 +206,7 @@ class Player:
         return SegmentSizes(count, 4 * count, count // 4)
 
     def _make_disk(self):
-        disk = SimulatedDisk()
+        disk = WatchedDisk(self._on_snapshot)
         self.disks.append(disk)
         return disk
 
@@ -203,10 +222,10 @@ class Player:
             else:
                 disk.kill()
         if self._loses_power:
-            self.had_power_loss = True
+            self.power_loss_count += 1
         self._loses_power = False
 
-    _loses_power = _dies_after_order = False
+    _loses_power = _dies_after_order = _dies_after_snapshot = False
 
     def _on_send(self, call):
         """Let the checkers look at a request; end the process soon after an order has left, where that is wanted."""
@@ -214,6 +233,12 @@ class Player:
         if self._dies_after_order and call.method == "POST" and "rder" in call.url:
             self._dies_after_order = False
             self.life.dies_at = self.life.await_count + self.draw.randint(1, 6)
+
+    def _on_snapshot(self):
+        """End the process as soon as a snapshot is written, where that is wanted."""
+        if self._dies_after_snapshot and self.life is not None and not self.life.is_dead:
+            self._dies_after_snapshot = False
+            self.life.dies_at = self.life.await_count + 1
 
     _is_over = False
 
@@ -233,6 +258,10 @@ class Player:
             self.hits[kind] += 1
             self._loses_power = kind == "power_loss" or (kind == "torn_write" and self.draw.random() < 0.5)
             if kind in ("kill", "power_loss"):
+                if kind == "power_loss" and self.scenario.snapshot_s <= SNAPSHOT_SOON_S:
+                    self._dies_after_snapshot = self._snapshot_draw.random() < 0.4
+                    if self._dies_after_snapshot:
+                        return
                 self._dies_after_order = self.draw.random() < 0.5
                 if not self._dies_after_order:
                     self.life.dies_at = self.life.await_count + self.draw.randint(1, 60)
@@ -286,7 +315,7 @@ class Player:
         machine = SimulatedMachine(self.life, home, self._segments())
         life, machine.transport = self.life, SimulatedTransport(self.world, lambda: life.is_dead)
         names = (self.scenario.strategy,)
-        run = live.life(names, OPTIONS, lambda text: self._say(f"second: {text}"), nothing, machine)
+        run = live.life(names, self._options, lambda text: self._say(f"second: {text}"), nothing, machine)
         self.second, self.second_machine = life.loop.create_task(run, name="second engine"), machine
         self.second.add_done_callback(lambda task: None if task.cancelled() else task.exception())
         self.had_second = True
@@ -356,6 +385,7 @@ class Player:
             if what == "pause":
                 self.is_paused, self.entries_off_s = True, self.world.now_s
             elif what in ("resume", "stop"):
+                self.has_kept |= what == "stop" and how != "flatten"
                 self.is_paused = False
                 self.entries_off_s = self.entries_off_s if self.home.scopes else None
 
@@ -372,7 +402,7 @@ class Player:
 
     def _begin_quiet(self):
         self.world.note("quiet")
-        self._is_faulty = False
+        self._is_faulty = self._dies_after_snapshot = False
         self.world.faults.end()
         self.server.venue.faults.armed.clear()
         if self.world.machine.wall_off_ns:
@@ -380,6 +410,8 @@ class Player:
             self.is_broken = True  # a process follows a clock that was set by 0.5 ms a second
         self._repair()
         self.home.release("all")
+        for disk in self.disks:
+            disk.stop_at = None
         for what in ("rearm", "resume"):
             self._act(what)
         self.quiet_from_s = self.world.now_s
@@ -400,13 +432,21 @@ class Player:
                 self.settled_s = now_s
                 self._say("settled")
                 self._end()
-            elif now_s > max(self.quiet_from_s, self.waited_until_s) + QUIET_S:
-                raise Red("liveness", f"not settled {QUIET_S:g} s after the last fault: {self.watch.unsettled}")
+            elif now_s > max(self.quiet_from_s, self.waited_until_s) + self._quiet_s():
+                raise Red("liveness", f"not settled {self._quiet_s():g} s after the last fault: {self.watch.unsettled}")
             elif self.life is not None and self.watch.state() == "PAUSED":
                 self._act("resume")
         if self.settled_s is not None and self.world.now_s > self.settled_s + END_S:
             raise Red("liveness", f"not ended {END_S:g} s after it was told to")
         self.world.after(LOOK_S, self._look)
+
+    def _quiet_s(self):
+        """Return how long the session may take.
+
+        A minute longer where two engines have used the venue's limits, and half of one where a session before it has
+        left orders: they may still fill, and what that did to the wallet is believed after 15 s without another fill.
+        """
+        return QUIET_S * (1 + self.had_second + 0.5 * self.has_kept)
 
     def _end(self):
         """End the session as the scenario says."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sim.virtual.faults import NET
 
-STRATEGIES = tuple(Path(__file__).parent / "strategies" / f"{name}.yaml" for name in ("market", "resting", "python"))
+STRATEGIES = tuple(
+    Path(__file__).parent / "strategies" / f"{name}.yaml" for name in ("market", "resting", "python", "stops")
+)
 ANSWERS = (
     "http_5xx", "rate_429", "ban_418", "maintenance", "clock_skew", "signature_refused", "key_no_permission",
     "order_refused", "margin_refused", "reduce_refused", "would_trigger", "id_repeated_accepted",
@@ -20,20 +22,26 @@ REPORTS = (
     "report_after_end", "stale_snapshot", "history_lags", "stop_refused_at_trigger", "knocked_out",
 )  # fmt: skip
 ENDS = ("kill", "power_loss", "torn_write", "oom")
-OURS = (*ENDS, "disk_full", "disk_readonly", "fsync_error", "slow_disk", "clock_step", "clock_back")
-"""A second engine (``Player._start_second``) is not among them: what it leaves behind takes a person to clear away."""
+OURS = (*ENDS, "disk_full", "disk_readonly", "fsync_error", "slow_disk", "clock_step", "clock_back", "second_engine")
 GROUPS = {"net": NET, "venue answers": ANSWERS, "reports": REPORTS, "ours": OURS}
 ACTS = ("pause", "resume", "kill", "rearm", "stop keep", "stop flatten")
 FAULTY_FROM_S, FAULTY_S = 3.0, 45.0
 RARE = ("ban_418", "rate_429", "clock_skew", "key_no_permission", "maintenance", "signature_refused")
 """Classes that strike any request: at a rate of their own, as each keeps the session from the venue for a while."""
+SELDOM = (
+    "stop_refused_at_trigger", "would_trigger", "cancel_fill_race", "cancel_refused", "reduce_refused",
+    "fill_out_of_order", "fill_missing", "pong_lost",
+)  # fmt: skip
+"""Classes that have few occasions: at a high rate."""
+RARE_RATES, USUAL_RATES, SELDOM_RATES = (0.001, 0.01), (0.01, 0.1), (0.1, 0.5)
 
 
 @dataclass(frozen=True)
 class Scenario:
     """A seed as a plan. ``net``, ``venue``: rates by class; ``ours``, ``acts``: (second, what) in order of time.
 
-    ``segment_bytes``, ``snapshot_s``: of the journal, small ones now and then; ``ends_by``: how the session is ended.
+    ``segment_bytes``, ``snapshot_s``: of the journal, small ones now and then; ``ends_by``: how the session is ended;
+    ``is_power_safe``: entries leave once a loss of power does not take their record.
     """
 
     seed: int
@@ -46,6 +54,7 @@ class Scenario:
     snapshot_s: float
     ends_by: str
     funding_in_s: float | None
+    is_power_safe: bool
 
 
 def scenario_of(seed):
@@ -58,7 +67,7 @@ def scenario_of(seed):
     else:
         share = draw.choice((0.1, 0.3, 0.6))
         rates = {
-            kind: draw.uniform(0.001, 0.01) if kind in RARE else draw.uniform(0.01, 0.1)
+            kind: draw.uniform(*(RARE_RATES if kind in RARE else SELDOM_RATES if kind in SELDOM else USUAL_RATES))
             for kind in kinds
             if draw.random() < share
         }
@@ -78,4 +87,5 @@ def scenario_of(seed):
         snapshot_s=draw.choice((5.0, 20.0, 300.0)),
         ends_by=draw.choice(("keep", "flatten", "signal", "kill")),
         funding_in_s=draw.choice((None, None, draw.uniform(10.0, 50.0))),
+        is_power_safe=draw.random() < 0.25,
     )

@@ -3,21 +3,23 @@
 A red seed prints its checker and the end of its trace; ``--from SEED --seeds 1`` plays it again. From COUNTED_FROM
 seeds on each class of faults has to have struck HITS_MIN times. ``--again`` plays the seeds in another process with
 another PYTHONHASHSEED and compares the traces; ``--planted`` breaks promises of the product one by one and looks for
-each.
+each. ``--workers N`` plays in several processes.
 """
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("TIGHTLOOP_TIER", "fast")
 
-from sim.live.planted import MUTATIONS, planted
+from sim.live.planted import FOUND_AT, MUTATIONS, planted
 from sim.live.player import play
 from sim.live.scenario import GROUPS, scenario_of
 
@@ -28,20 +30,36 @@ TRACE = "trace of seed "
 """What a line with a trace begins with; a line that counts seeds may begin with a number, too."""
 
 
-def play_all(seeds, *, prints_traces=False):
+def play_all(seeds, *, prints_traces=False, workers=1):
     """Play seeds; return those that are red, how often each class of faults struck, and the traces."""
     red, hits, traces = [], Counter(), {}
-    for seed in seeds:
-        played = play(scenario_of(seed))
-        hits.update(played.hits)
-        traces[seed] = played.trace
-        if prints_traces:
-            print(f"{TRACE}{seed} {played.trace} {played.life_count} lives, {played.fill_count} fills", flush=True)
-        if played.red:
-            red.append(seed)
-            print(f"seed {seed} is red. {played.red}", flush=True)
-            print("".join(f"    {line}\n" for line in played.last[-12:]), end="", flush=True)
+    with each(workers) as over:
+        for played in over(_play, seeds):
+            seed = played.seed
+            hits.update(played.hits)
+            traces[seed] = played.trace
+            if prints_traces:
+                told = f"{TRACE}{seed} {played.trace} {played.life_count} lives, {played.fill_count} fills"
+                print(told, flush=True)
+            if played.red:
+                red.append(seed)
+                print(f"seed {seed} is red. {played.red}", flush=True)
+                print("".join(f"    {line}\n" for line in played.last[-12:]), end="", flush=True)
     return red, hits, traces
+
+
+def _play(seed):
+    return play(scenario_of(seed))
+
+
+@contextmanager
+def each(workers):
+    """Return a ``map`` over some processes, or over this one alone, in the order of what it is given."""
+    if workers == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield pool.imap
 
 
 def missing(hits):
@@ -78,19 +96,32 @@ def is_red(seed):
     return bool(play(scenario_of(seed)).red)
 
 
-def run_planted(first, count, only):
+def _look_for(asked):
+    """Look for one broken promise, first where it was found before; return its name, what was found, and the cost."""
+    name, seeds = asked
+    begun = time.process_time()
+    before = FOUND_AT.get(name)
+    found = find_planted(name, ([before] if before in seeds else []) + [seed for seed in seeds if seed != before])
+    return name, found, time.process_time() - begun
+
+
+def run_planted(first, count, only, workers=1):
     """Look for each broken promise; return how many were not found."""
+    names = [name for name in MUTATIONS if only in name]
     lost = 0
-    for name in MUTATIONS:
-        if only and only not in name:
-            continue
-        begun = time.process_time()
-        found = find_planted(name, range(first, first + count))
-        told = f"seed {found[0]} by {found[1][:160]}" if found else f"NOT FOUND in {count} seeds"
-        lost += found is None
-        print(f"{name}: {told} ({time.process_time() - begun:.0f} s)", flush=True)
-    print(f"{len(MUTATIONS) - lost} of {len(MUTATIONS)} broken promises found")
+    with each(workers) as over:
+        for name, found, cost_s in over(_look_for, [(name, range(first, first + count)) for name in names]):
+            told = f"seed {found[0]} by {found[1][:160]}" if found else f"NOT FOUND in {count} seeds"
+            lost += found is None
+            print(f"{name}: {told} ({cost_s:.0f} s)", flush=True)
+    print(f"{len(names) - lost} of {len(names)} broken promises found")
     return lost
+
+
+def cost_of_all():
+    """Return seconds of CPU of this process and of those that it has ended."""
+    found = os.times()
+    return found.user + found.system + found.children_user + found.children_system
 
 
 def main(arguments):
@@ -103,12 +134,15 @@ def main(arguments):
         "--planted", nargs="?", const="", default=None, help="look for broken promises (part of a name)"
     )
     parser.add_argument("--traces", action="store_true", help="print the trace of each seed")
+    parser.add_argument("--workers", type=int, default=1, help="processes that play at once")
     options = parser.parse_args(arguments)
     if options.planted is not None:
-        return int(bool(run_planted(options.first, min(options.seeds, PLANTED_SEEDS), options.planted)))
-    begun = time.process_time()
+        count = min(options.seeds, PLANTED_SEEDS)
+        return int(bool(run_planted(options.first, count, options.planted, options.workers)))
+    begun = cost_of_all()
     seeds = range(options.first, options.first + options.seeds)
-    red, hits, traces = play_all(seeds, prints_traces=options.traces or options.seeds == 1)
+    prints_traces = options.traces or options.seeds == 1
+    red, hits, traces = play_all(seeds, prints_traces=prints_traces, workers=options.workers)
     lacking = missing(hits)
     for group, kinds in GROUPS.items():
         print(f"{group}: " + ", ".join(f"{kind} {hits[kind]}" for kind in kinds))
@@ -117,7 +151,7 @@ def main(arguments):
     other = differing(options.first, options.seeds, traces) if options.again else []
     if other:
         print(f"another trace under another PYTHONHASHSEED: {other}")
-    cost_s = (time.process_time() - begun) / options.seeds
+    cost_s = (cost_of_all() - begun) / options.seeds
     print(f"{options.seeds} seeds, {len(red)} red{f': {red}' if red else ''}; {cost_s:.2f} s of CPU a seed")
     return int(bool(red or other or (lacking and options.seeds >= COUNTED_FROM)))
 

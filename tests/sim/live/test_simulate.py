@@ -3,7 +3,7 @@
 import pytest
 
 from sim.live import simulate
-from sim.live.planted import MUTATIONS
+from sim.live.planted import FOUND_AT, MUTATIONS
 from sim.live.player import play
 from sim.live.scenario import GROUPS, scenario_of
 
@@ -26,7 +26,12 @@ def test_a_seed_repeats_under_another_hash_seed():
 
 @pytest.mark.parametrize(
     ("name", "seed"),
-    [("skip the tail at recovery", 2), ("book half of the fees", 1), ("write the secret into the journal", 1)],
+    [
+        ("skip the tail at recovery", 2),
+        ("book half of the fees", 1),
+        ("write the secret into the journal", 1),
+        ("use a snapshot that knows more than the journal", 307),  # of those that lose power just after a snapshot
+    ],
 )
 def test_a_broken_promise_is_found_at_once(name, seed):
     found = simulate.find_planted(name, range(seed, seed + 20))
@@ -35,3 +40,5 @@ def test_a_broken_promise_is_found_at_once(name, seed):
 
 def test_there_are_twenty_broken_promises_and_more_to_look_for():
     assert len(MUTATIONS) >= 20
+    assert set(FOUND_AT) <= set(MUTATIONS)
+    assert all(1 <= seed <= simulate.PLANTED_SEEDS for seed in FOUND_AT.values()), "of the seeds that are looked at"

@@ -41,6 +41,8 @@ class SimulatedTransport:
         self._number = 0
         self.on_send: Callable[[HttpCall], None] = lambda _: None
         """Called with each call that leaves, whatever befalls it."""
+        self.on_answer: Callable[[HttpCall, HttpAnswer], None] = lambda _call, _answer: None
+        """Called with each answer that arrives, before the caller has it."""
 
     @property
     def is_dead(self) -> bool:
@@ -106,7 +108,7 @@ class SimulatedTransport:
         if struck == "reset" and faults.amount(struck, 0.0, 1.0) < 0.5:
             world.after(there_s, partial(self._break, host, answered, "the connection was reset"))
             return
-        end: Callable[[HttpAnswer], None] = partial(self._answer, number, answered)
+        end: Callable[[HttpAnswer], None] = partial(self._answer, number, call, answered)
         if struck == "ack_lost":
             end = _lose
         elif struck == "reset":
@@ -124,9 +126,10 @@ class SimulatedTransport:
         self.world.after(back_s + self.world.late_answer_s(call.method, parts.path), partial(end, answer))
         self.world.after(REPORTS_AFTER_S, self.world.look)
 
-    def _answer(self, number: int, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:
+    def _answer(self, number: int, call: HttpCall, answered: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:
         if not self.is_dead and not answered.done():
             self.world.note(f"answered {number} {answer.status}")
+            self.on_answer(call, answer)
             answered.set_result(answer)
 
     def _break(self, host: str, answered: asyncio.Future[HttpAnswer], why: str) -> None:

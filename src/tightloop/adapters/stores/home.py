@@ -3,7 +3,7 @@
     leases/<name>.lock    held by the process that runs a session, freed by the kernel when the process ends
     leases/<name>.json    who holds it: session, pid, boot id, epoch; meaningful only while the lock is held
     kill.json             scopes for which the kill switch is engaged
-    run/<session>.sock    where a running session takes requests
+    run/<session>.sock    where a running session takes requests; .vals: where its latest values are read
     sessions/<id>/        session.json, strategies/, journal/, snapshots/, logs/
 
 Folders are made with mode 0700, and closed to others if they were there: a journal tells what an account does. Who only
@@ -187,6 +187,10 @@ class Home:
     def socket(self, session: str) -> Path:
         """Return the socket of a session."""
         return self.root / "run" / f"{session}.sock"
+
+    def values_socket(self, session: str) -> Path:
+        """Return the socket at which the latest values of a session are read."""
+        return self.root / "run" / f"{session}.vals"
 
     def make_session(self, about: Mapping[str, Any], texts: Mapping[str, bytes]) -> str:
         """Make a session's folder with its strategies; return its id."""

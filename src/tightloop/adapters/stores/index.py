@@ -84,6 +84,30 @@ class SessionIndex:
                 self._link.execute(f"DELETE FROM {table} WHERE {SESSION} = ?", (session,))
             self._link.execute("DELETE FROM meta WHERE key = ?", (_mark_key(session),))
 
+    def cut(self, session: str, seq: int, bars_from_ns: int) -> None:
+        """Remove what a journal that was reduced before a record does not tell: values, and bars that open before."""
+        with _as_os_errors(), self._transaction():
+            self._link.execute(f"DELETE FROM value_rows WHERE {SESSION} = ? AND seq < ?", (session, seq))
+            self._link.execute(f"DELETE FROM bars WHERE {SESSION} = ? AND open_ts < ?", (session, bars_from_ns))
+
+    def prune(self, session: str, before_ns: int) -> None:
+        """Remove bars and values that are older, and what ``changes`` says of them."""
+        with _as_os_errors(), self._transaction():
+            for table, column in (("value_rows", "ts"), ("bars", "open_ts")):
+                where = f"FROM {table} WHERE {SESSION} = ?"
+                self._link.execute(f"DELETE {where} AND {column} < ?", (session, before_ns))
+                (least,) = self._link.execute(f"SELECT min(seq) {where}", (session,)).fetchone()
+                if least is not None:
+                    gone = f"DELETE FROM changes WHERE {SESSION} = ? AND tbl = ? AND seq < ?"
+                    self._link.execute(gone, (session, table, least))
+
+    def newest_values(self, session: str, before_seq: int) -> list[dict[str, Value]]:
+        """Return the last value of each variant of each instance before a record."""
+        text = f"""SELECT *, max(ts) FROM value_rows WHERE {SESSION} = ? AND seq < ? GROUP BY instance, key"""
+        with _as_os_errors(), closing(self._link.execute(text, (session, before_seq))) as found:
+            names = [column[0] for column in found.description]
+            return [dict(zip(names[:-1], row[:-1], strict=True)) for row in found]
+
     def rows(self, table: str, session: str) -> list[dict[str, Value]]:
         """Return the rows of a table that are of a session, in the order of their keys."""
         order = ", ".join(TABLES[table].keys) if table in TABLES else "c"

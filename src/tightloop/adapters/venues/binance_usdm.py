@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tightloop.adapters.venues._shared import calls, failures, numbers
-from tightloop.adapters.venues._shared.calls import WORDS_MAX, Access, Kind, Question
+from tightloop.adapters.venues._shared.calls import WORDS_MAX, Access, Kind, Question, Records, Row
 from tightloop.adapters.venues._shared.numbers import flag, ns, number, optional, positive, string, whole, written
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.ports import execution as ex
@@ -28,9 +28,6 @@ from tightloop.ports.execution import OrderKind, OrderState, RefusalKind, Side, 
 from tightloop.ports.transport import HttpAnswer, HttpCall, Lane
 from tightloop.ports.venue import Capabilities, Credentials, SocketPlan
 
-Row = Mapping[str, Any]
-Records = list[ex.Report | md.Market]
-
 RECEIVE_WINDOW_MS = 5_000
 EXPIRY_MIN_S = 610  # the venue refuses less than 600 s (-5040); 10 s for the way and the clocks
 STREAMS_PER_SOCKET = 200
@@ -38,7 +35,6 @@ HOSTS = calls.Hosts("https://fapi.binance.com", "https://api.binance.com", "wss:
 
 # Questions -----------------------------------------------------------------------------------------------------------
 
-_ALGO = ("", "Algo")
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.GTT: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -106,10 +102,8 @@ _STATES = dict.fromkeys(_RESTING, OrderState.ACCEPTED) | {
     "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED,
     "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED, "REJECTED": OrderState.REJECTED,
 }  # fmt: skip
-_EXPIRY_REASONS = {  # `er` of ORDER_TRADE_UPDATE
-    "2": RefusalKind.UNFILLED, "3": RefusalKind.UNFILLED, "9": RefusalKind.UNFILLED,
-    "4": RefusalKind.NOTHING_TO_REDUCE, "7": RefusalKind.NOT_TRADING,
-}  # fmt: skip
+_EXPIRY_REASONS = dict.fromkeys("239", RefusalKind.UNFILLED)  # `er` of ORDER_TRADE_UPDATE
+_EXPIRY_REASONS |= {"4": RefusalKind.NOTHING_TO_REDUCE, "7": RefusalKind.NOT_TRADING}
 _ENDS = {"IOC": RefusalKind.UNFILLED, "FOK": RefusalKind.UNFILLED, "GTX": RefusalKind.WOULD_TAKE}
 _ORDER_KEYS = {
     "c": "clientOrderId", "i": "orderId", "s": "symbol", "S": "side", "X": "status", "q": "origQty", "z": "executedQty",
@@ -169,9 +163,8 @@ def _fill(row: Row) -> ex.FillReport:
     return ex.FillReport(
         client_id="", venue_order_id=str(whole(row["orderId"])), trade_id=str(whole(row["id"])),
         symbol=string(row["symbol"]), side=Side[row["side"]], qty=number(row["qty"]), price=number(row["price"]),
-        fee=optional(row.get("commission")), fee_asset=string(row.get("commissionAsset") or ""),
+        fee=optional(row.get("commission")), fee_asset=string(row.get("commissionAsset") or ""), ts_ns=ns(row["time"]),
         is_maker=flag(row["maker"]), cum_qty=math.nan, order_qty=math.nan, origin=ex.FillOrigin.ORDER,
-        ts_ns=ns(row["time"]),
     )  # fmt: skip
 
 
@@ -190,9 +183,18 @@ def _wallet(row: Row) -> ex.WalletReport:
     return ex.WalletReport(string(row["asset"]), wallet, available, ns(row["updateTime"]))
 
 
+_INCOME = {word: kind for kind, words in (
+    (ex.IncomeKind.FUNDING, ("FUNDING_FEE",)), (ex.IncomeKind.OF_FILLS, ("COMMISSION", "REALIZED_PNL")),
+    (ex.IncomeKind.TRANSFER, ("TRANSFER", "INTERNAL_TRANSFER", "CROSS_COLLATERAL_TRANSFER")),
+    (ex.IncomeKind.DEPOSIT, ("DEPOSIT", "COIN_SWAP_DEPOSIT", "WELCOME_BONUS")),
+    (ex.IncomeKind.WITHDRAWAL, ("WITHDRAW", "WITHDRAWAL", "COIN_SWAP_WITHDRAW")),
+) for word in words}  # fmt: skip
+
+
 def _income(row: Row) -> ex.IncomeReport:
     words = string(row["incomeType"]), string(row["symbol"]), string(row["asset"])
-    return ex.IncomeReport(*words, number(row["income"]), str(whole(row["tranId"])), ns(row["time"]))
+    kind, amount = _INCOME.get(words[0], ex.IncomeKind.OTHER), number(row["income"])
+    return ex.IncomeReport(kind, *words, amount, str(whole(row["tranId"])), ns(row["time"]))
 
 
 _PARTS: Mapping[str, tuple[Question, Mapping[str, str]]] = {  # what is asked, and where flags stand in the answer
@@ -294,8 +296,8 @@ _REQUESTS: Mapping[type, Kind] = {
         lambda r, _: _one_order("DELETE", Lane.CANCEL, r), lambda r, row: [] if r.is_conditional else _orders(r, row)),
     ex.AmendOrder: Kind(lambda r, _: _amended(r), _orders),
     ex.LookUpOrder: Kind(lambda r, _: _one_order("GET", Lane.EXIT, r), _orders),
-    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{_ALGO[r.is_conditional]}Orders", 40), _orders),
-    ex.ListOrders: Kind(lambda r, _: _since(f"all{_ALGO[r.is_conditional]}Orders", 5, r, symbol=r.symbol), _orders),
+    ex.ListOpenOrders: Kind(lambda r, _: calls.get(f"open{'Algo' * r.is_conditional}Orders", 40), _orders),
+    ex.ListOrders: Kind(lambda r, _: _since(f"all{'Algo' * r.is_conditional}Orders", 5, r, symbol=r.symbol), _orders),
     ex.ListFills: Kind(lambda r, _: _since("userTrades", 5, r, symbol=r.symbol), calls.each(_fill)),
     ex.ListIncome: Kind(lambda r, _: _since("income", 30, r), calls.each(_income)),
     ex.ListPositions: Kind(lambda *_: calls.get("/fapi/v3/positionRisk", 5), calls.each(_position)),
@@ -343,7 +345,7 @@ _CODES = failures.Codes(
     limits={-1003: failures.LIMIT_WAIT_S, -1015: 10.0}, overloaded=frozenset({-1008, -1016}),
     unknown=frozenset({-1000, -1001, -1006, -1007}), absent=frozenset({-2011, -2013}), clock=frozenset({-1021, -5028}),
     key=frozenset({-1002, -1005, -1011, -1022, -1099, -1109, -2014, -2015, -2017}),
-    unavailable="Service Unavailable",
+    signature=frozenset({-1022}), unavailable="Service Unavailable",
     refusals={code: kind for kind, codes in (
         (RefusalKind.MARGIN, (-2018, -2019, -2027, -2028, -4050, -4051)),
         (RefusalKind.NOTHING_TO_REDUCE, (-2022, -2024, -4118)),
@@ -386,7 +388,7 @@ def _account_frame(event: Row) -> Records:
     changed, ts_ns, unsaid = event["a"], ns(event["T"]), (math.nan, math.nan, math.nan)
     reports: Records = []
     for row in changed["B"]:
-        reports.append(ex.WalletReport(string(row["a"]), number(row["wb"]), math.nan, ts_ns, string(changed["m"])))
+        reports.append(ex.WalletReport(string(row["a"]), number(row["wb"]), math.nan, ts_ns, changed["m"] == "ORDER"))
     for row in changed["P"]:
         amounts = number(row["pa"]), positive(row["ep"])
         reports.append(ex.PositionReport(string(row["s"]), *amounts, *unsaid, row["mt"] == "isolated", ts_ns))
@@ -427,14 +429,13 @@ def _frame(event: Any) -> Records:
 
 _CAPABILITIES = Capabilities(
     can_amend_limits=True, can_amend_stops=False, has_oco=False, conditional_ids=True, expiry_min_s=EXPIRY_MIN_S,
-    client_id_max=36, receive_window_ms=RECEIVE_WINDOW_MS, is_window_proven=True,
-    symbols_per_socket=STREAMS_PER_SOCKET, socket_age_max_s=86_400, reports_key_renewal_s=1_800,
-    limits=(md.VenueLimit(False, 2_400, 60), md.VenueLimit(True, 300, 10), md.VenueLimit(True, 1_200, 60)),
+    client_id_max=36, receive_window_ms=RECEIVE_WINDOW_MS, is_window_proven=True, reports_key_renewal_s=1_800,
+    symbols_per_socket=STREAMS_PER_SOCKET, socket_age_max_s=86_400, limits=(md.VenueLimit(True, 300, 10),
+        md.VenueLimit(True, 1_200, 60), md.VenueLimit(False, 2_400, 60, "x-mbx-used-weight-1m")),
 )  # fmt: skip
 _STREAMS: Mapping[str, Mapping[md.PublicStream, str]] = {
-    "public": {
-        md.PublicStream.TRADES: "@trade", md.PublicStream.QUOTES: "@bookTicker", md.PublicStream.BOOK: "@depth@100ms",
-    },
+    "public": {md.PublicStream.TRADES: "@trade", md.PublicStream.QUOTES: "@bookTicker",
+               md.PublicStream.BOOK: "@depth@100ms"},
     "market": {md.PublicStream.MARK: "@markPrice@1s"},
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tightloop.adapters.venues._shared import calls
+from tightloop.adapters.venues._shared.calls import Row
 from tightloop.adapters.venues._shared.numbers import MILLISECOND_NS, ns, number, optional, string, whole
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import TIMEFRAMES
@@ -46,8 +47,6 @@ _CAPABILITIES = Capabilities(
     client_id_max=32, receive_window_ms=5_000, is_window_proven=False, symbols_per_socket=100,
     socket_age_max_s=30 * 86_400, reports_key_renewal_s=0, limits=(),
 )  # fmt: skip
-
-Row = Mapping[str, Any]
 
 
 def _call(method: str, **params: object) -> HttpCall:

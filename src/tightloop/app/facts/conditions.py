@@ -15,9 +15,10 @@ from tightloop.core.domain.enums import InstanceState, Op, Reason, Section
 from tightloop.core.domain.types import Rows
 from tightloop.model.files.diagnostics import dotted
 from tightloop.model.files.fields import plain
+from tightloop.model.signal.branches import Branch, tree_of, walk
 from tightloop.model.signal.conditions import Condition
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.observe.signal import Branch, Watched, tree_of, walk
+from tightloop.runtime.observe.signal import Watched
 from tightloop.runtime.results.reasons import VERDICTS
 
 Facts = dict[str, Any]

@@ -29,6 +29,7 @@ from tightloop.model.files.overrides import with_settings
 from tightloop.runtime.backtest import carry as carry_backtest
 from tightloop.runtime.backtest import sweep as sweeping
 from tightloop.runtime.backtest import sweep_carry as carry_sweep
+from tightloop.runtime.backtest.one_by_one import carry as carry_one_by_one
 from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.observe.carry import watch
@@ -36,7 +37,6 @@ from tightloop.runtime.results.carry.build import build_carry
 from tightloop.runtime.results.carry.snapshots import Snapshots, room_for
 from tightloop.runtime.results.metrics import SWEPT
 from tightloop.runtime.results.result import Result
-from tightloop.runtime.session import carry as carry_session
 
 if TYPE_CHECKING:
     from tightloop.app.facts.conditions import Facts
@@ -124,7 +124,7 @@ class CarryJob(Job):
         """Drive the plan over its tape; Ctrl-C stops between two instants."""
         plan, tape, recorder = self._plan, self._tape, self.recorder
         if self.options.one_by_one:
-            rows = carry_session.run(plan, tape, recorder)
+            rows = carry_one_by_one.run(plan, tape, recorder)
             self._snapshots = Snapshots(rows, len(rows))
             return Driven(len(rows))
         snapshots = self._snapshots = room_for(plan, tape)

@@ -4,7 +4,6 @@ The composition root of these runs: it names the concrete catalog, feeds and dri
 ``app/runs/carry.py``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +15,12 @@ from tightloop.app.markets.ticks import TickMarket
 from tightloop.app.runs.driving import Driven, drive
 from tightloop.app.runs.job import Job
 from tightloop.app.runs.run import Run
+from tightloop.app.runs.strategies import strategy_names, texts_of
 from tightloop.model.errors import StrategyError
-from tightloop.model.files.gathered import Gathering
-from tightloop.model.files.overrides import with_settings
 from tightloop.model.signal.plan import Plan, make_plan
 from tightloop.model.signal.read import Strategy
-from tightloop.runtime import session as sessions
 from tightloop.runtime.backtest import bars as array_driver
+from tightloop.runtime.backtest import one_by_one
 from tightloop.runtime.backtest import ticks as tick_driver
 from tightloop.runtime.feeds.ticks import TickFeed
 from tightloop.runtime.results import build as results_build
@@ -60,27 +58,6 @@ class SignalRun(Run):
         return texts_of(self.strategies)
 
 
-def texts_of(strategies: Sequence[Strategy]) -> dict[str, bytes]:
-    """Return strategy files with the options written into them and every file they name, by name in one folder."""
-    contents: dict[str, bytes] = {}
-    for strategy in strategies:
-        if strategy.code is not None:
-            contents[strategy.code.file] = strategy.code.source
-    gathering = Gathering(contents)
-    for name, strategy in zip(strategy_names(strategies), strategies, strict=True):
-        gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
-    for file in contents:
-        gathering.add_code(file)
-    return gathering.found
-
-
-def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
-    """Return the names of the strategy files in a run's folder, in the order of the run."""
-    if len(strategies) == 1:
-        return ["strategy.yaml"]
-    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]
-
-
 @dataclass(slots=True)
 class SignalJob(Job):
     """A backtest of strategies on bars or ticks."""
@@ -106,8 +83,8 @@ class SignalJob(Job):
         plan, feed, recorder = self._plan, self._feed, self.recorder
         try:
             if self.options.one_by_one:
-                session = sessions.ticks if self._is_ticks else sessions.bars
-                return Driven(session.run(plan, feed, recorder))
+                driver = one_by_one.ticks if self._is_ticks else one_by_one.bars
+                return Driven(driver.run(plan, feed, recorder))
             if isinstance(feed, TickFeed):  # how many events there will be is not known before they are read
                 return drive(lambda look: tick_driver.run(plan, feed, recorder, look))
             total, on_progress = feed.event_count, self.options.on_progress

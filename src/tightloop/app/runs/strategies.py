@@ -7,7 +7,8 @@ from typing import Any
 from tightloop.model import load as files
 from tightloop.model.carry.strategy import CarryStrategy
 from tightloop.model.errors import InputError, Problem
-from tightloop.model.files.overrides import Setting
+from tightloop.model.files.gathered import Gathering
+from tightloop.model.files.overrides import Setting, with_settings
 from tightloop.model.signal.portfolio import check_files
 from tightloop.model.signal.read import Strategy
 
@@ -64,6 +65,13 @@ def load_strategies(
     return loaded
 
 
+def load_alone(text: str) -> Strategy:
+    """Read a strategy as text alone, without opening a file or importing what it names. Raises InputError."""
+    strategy = files.loads_alone(text)
+    check_files((strategy,))
+    return strategy
+
+
 def without_carry(loaded: Sequence[Strategy | CarryStrategy]) -> tuple[Strategy, ...]:
     """Return the strategies unchanged; InputError that names the first one of the carry family."""
     kept: list[Strategy] = []
@@ -83,3 +91,24 @@ def carry_of(loaded: Sequence[Strategy | CarryStrategy]) -> CarryStrategy | None
         remedy = "name one file, or put all legs into one"
         raise InputError.one(file, line, "family", "a carry strategy runs alone", remedy)
     return carry
+
+
+def texts_of(strategies: Sequence[Strategy]) -> dict[str, bytes]:
+    """Return strategy files with the options written into them and every file they name, by name in one folder."""
+    contents: dict[str, bytes] = {}
+    for strategy in strategies:
+        if strategy.code is not None:
+            contents[strategy.code.file] = strategy.code.source
+    gathering = Gathering(contents)
+    for name, strategy in zip(strategy_names(strategies), strategies, strict=True):
+        gathering.add(name, strategy.file, with_settings(strategy.text, strategy.settings))
+    for file in contents:
+        gathering.add_code(file)
+    return gathering.found
+
+
+def strategy_names(strategies: Sequence[Strategy]) -> list[str]:
+    """Return the names of the strategy files in a run's folder, in the order of the run."""
+    if len(strategies) == 1:
+        return ["strategy.yaml"]
+    return [f"strategy-{strategy.config_hash}.yaml" for strategy in strategies]

@@ -170,7 +170,7 @@ def parsed(text: str) -> Mapping[str, Any]:
     """Read the body of a POST. Raises InputError."""
     try:
         body = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError.one("request", None, "", f"is not JSON ({error})", 'write {"kind": "ack_lost"}') from None
     if not isinstance(body, dict):
         raise InputError.one("request", None, "", "is not an object", 'write {"kind": "ack_lost"}')

@@ -42,10 +42,13 @@ class Line:
 
 
 class Sandbox:
-    """A venue served on loopback. ``speed`` None: driven by the client."""
+    """A venue served on loopback. ``speed`` None: driven by the client.
 
-    def __init__(self, venue: Dialect, speed: float | None) -> None:
-        self.venue, self.speed = venue, speed
+    ``is_resumed``: its time is what it would be had the venue been served since its market began.
+    """
+
+    def __init__(self, venue: Dialect, speed: float | None, *, is_resumed: bool = False) -> None:
+        self.venue, self.speed, self._is_resumed = venue, speed, is_resumed
         self.streams = venue.sockets()
         self._lines: list[Line] = []
         self._base_ns, self._origin_ns = time.time_ns(), time.monotonic_ns()
@@ -78,6 +81,9 @@ class Sandbox:
         self._runner = runner
         self._base_ns, self._origin_ns = time.time_ns(), time.monotonic_ns()
         if self.speed is not None:
+            if self._is_resumed:
+                began_ns = self.venue.exchange.now_ns
+                self._base_ns = began_ns + int((self._base_ns - began_ns) * self.speed)
             self._tasks.append(asyncio.create_task(self._run()))
         return int(runner.addresses[0][1])
 

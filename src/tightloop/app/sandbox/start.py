@@ -17,18 +17,23 @@ from tightloop.app.sandbox.markets.sample import SampleMarket
 from tightloop.app.sandbox.markets.source import MarketSource
 from tightloop.app.sandbox.server import HOST, Sandbox
 from tightloop.model.errors import InputError, Interrupted
-from tightloop.model.times import SECOND_NS
+from tightloop.model.times import DAY_NS, SECOND_NS, iso, iso_ns
 
 DRIVEN_START_NS = 1_767_225_600_000_000_000
 """2026-01-01: where a twin without a clock begins, so that equal requests get equal answers."""
 SAMPLE_DEFAULT = "pump"
 SECRET_DEFAULT = "twin-secret"
+BEGAN_MAX_NS = 2 * DAY_NS
+"""How long ago a market may have begun that goes on: all of it is played again, at once."""
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The options of the command. ``speed`` None: driven by the client. ``length``: for example 60s."""
+    """The options of the command. ``speed`` None: driven by the client. ``length``: for example 60s.
+
+    ``began``: when the twin of an earlier process began, whose market this one goes on with.
+    """
 
     venue: str
     port: int
@@ -42,6 +47,7 @@ class Wanted:
     secret: str
     wallet: float
     length: str | None
+    began: str | None = None
 
 
 def run(wanted: Wanted, now_ns: int, say: Callable[[str], None]) -> None:
@@ -56,9 +62,24 @@ def run(wanted: Wanted, now_ns: int, say: Callable[[str], None]) -> None:
 
 def build(wanted: Wanted, now_ns: int) -> BinanceTwin:
     """Make the venue with its market and account. Raises InputError."""
-    start_ns = DRIVEN_START_NS if wanted.speed is None else now_ns - now_ns % SECOND_NS
+    start_ns = _start_ns(wanted, now_ns)
     exchange = Exchange(_market(wanted, start_ns), wanted.seed, wanted.wallet)
-    return BinanceTwin(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin")
+    speed = 1.0 if wanted.speed is None else max(1.0, wanted.speed)
+    return BinanceTwin(exchange, Faults(wanted.seed), wanted.key, wanted.secret, "twin", speed)
+
+
+def _start_ns(wanted: Wanted, now_ns: int) -> int:
+    """Return when clients come first, in the venue's time. Raises InputError."""
+    if wanted.began is not None:
+        began_ns = iso_ns(wanted.began)
+        if began_ns is None or not 0 <= now_ns - began_ns <= BEGAN_MAX_NS or began_ns % SECOND_NS:
+            message = f"{wanted.began!r} is no whole second of the last {BEGAN_MAX_NS // DAY_NS} days"
+            raise InputError.one("--began", None, "", message, "write the time that the first twin said it began at")
+        if wanted.speed is None:
+            message, remedy = "and --speed max exclude each other", "leave it out: a driven twin always begins alike"
+            raise InputError.one("--began", None, "", message, remedy)
+        return began_ns
+    return DRIVEN_START_NS if wanted.speed is None else now_ns - now_ns % SECOND_NS
 
 
 def _market(wanted: Wanted, start_ns: int) -> MarketSource:
@@ -106,7 +127,7 @@ def _seconds(text: str | None) -> float | None:
 
 async def _serve(venue: BinanceTwin, wanted: Wanted, length_s: float | None, say: Callable[[str], None]) -> bool:
     """Serve until told to stop; whether by Ctrl-C."""
-    sandbox = Sandbox(venue, wanted.speed)
+    sandbox = Sandbox(venue, wanted.speed, is_resumed=wanted.began is not None)
     port = await sandbox.start(wanted.port)
     ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     _listen_to_signals(ended)
@@ -146,5 +167,8 @@ def say_how(venue: BinanceTwin, wanted: Wanted, port: int, say: Callable[[str], 
         say(f"  plays {wanted.catalog}")
     if venue.exchange.market.is_synthetic:
         say("  synthetic: no price in it was ever paid")
+    if wanted.speed is not None:
+        began = iso(venue.exchange.market.start_ns)
+        say(f"  began at {began}: with --began and that time its market goes on after a restart")
     say(f"  truth: {url}/_twin/truth")
     say(f"try: curl '{url}/fapi/v1/depth?symbol={next(iter(venue.exchange.boards))}&limit=5'")

@@ -146,6 +146,14 @@ def decimals_of(values: npt.NDArray[np.float64]) -> int | None:
     return None
 
 
+def step_form(step: float | None) -> Form | None:
+    """Return how numbers with this increment are written; None if there is none."""
+    if step is None or step <= 0.0:
+        return None
+    decimals = decimals_of(np.array([step]))
+    return None if decimals is None else Form(decimals)
+
+
 def price_decimals(prices: npt.NDArray[np.float64]) -> int:
     """Return the decimals for an instrument's prices; about seven significant digits where none is exact."""
     exact = decimals_of(prices)

@@ -31,7 +31,7 @@ _WORDS: dict[str, bool | None] = {
 }  # fmt: skip
 _UNQUOTED = re.compile(r"(?:([\w.-]+) *:|-) +(>=? *[^\s,}\]#][^,}\]#]*)")
 """A key or dash followed by an unquoted condition such as ``> 65``: YAML reads the ``>`` as a folded block."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
@@ -43,7 +43,7 @@ def load(source: Path | str, name: str = "") -> tuple[Any, LineOf]:
     file = name or (str(source) if isinstance(source, Path) else "<text>")
     text = _text(source, file) if isinstance(source, Path) else source
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise InputError(_syntax_problem(file, text, error)) from None
     builder = _Composed(file)

@@ -111,14 +111,12 @@ def read(
     settings: Sequence[Setting] = (),
     instruments: Sequence[str] = (),
     account: Path | None = None,
+    is_alone: bool = False,
 ) -> Strategy:
-    """Validate parsed YAML and resolve its names. Raises InputError with every problem."""
+    """Validate parsed YAML and resolve its names; ``is_alone``: without code. Raises InputError with every problem."""
     if not isinstance(written, dict):
         fault = "is empty" if written is None else "is not a mapping of keys"
         raise InputError.one(file, 1, "", fault, "write keys such as name:, family: and sections:")
-    if value_at(written, "family") == CARRY:
-        remedy = "name strategies of the other families"
-        raise InputError.one(file, line_of(("family",)), "family", "a carry strategy cannot be used here", remedy)
     origins = Origins(file, line_of)
     problems: list[Problem] = []
     block = written.pop(KEY, None)
@@ -131,6 +129,10 @@ def read(
         written["instruments"] = list(instruments)
         origins.wrote(("instruments",), "--instrument")
         over.append(("instruments", list(instruments)))
+    if value_at(written, "family") == CARRY:
+        remedy = "name strategies of the other families"
+        at_file, line = origins.place(("family",))
+        raise InputError.one(at_file, line, "family", "a carry strategy cannot be used here", remedy)
     lifted = _lifted(written, origins, problems)
     try:
         shape = StrategyFile.model_validate(lifted)
@@ -140,10 +142,10 @@ def read(
         )
         rest = _rest(lifted, error)
         if rest is not None:
-            faults = _Resolver(file, origins, rest, lifted).problems
+            faults = _Resolver(file, origins, rest, lifted, is_alone).problems
             problems += [fault for fault in faults if not _is_told(fault, problems)]
         raise InputError(*sorted(problems, key=lambda problem: problem.line or 0)) from None
-    reader = _Resolver(file, origins, shape, lifted)
+    reader = _Resolver(file, origins, shape, lifted, is_alone)
     problems += reader.problems
     if problems:
         raise InputError(*sorted(problems, key=lambda problem: problem.line or 0))
@@ -231,8 +233,11 @@ def _is_told(fault: Problem, problems: Sequence[Problem]) -> bool:
 class _Resolver:
     """Resolves instruments, variants, trees and code; ``problems`` is complete after construction."""
 
-    def __init__(self, file: str, origins: Origins, shape: StrategyFile, written: Mapping[str, Any]) -> None:
+    def __init__(
+        self, file: str, origins: Origins, shape: StrategyFile, written: Mapping[str, Any], is_alone: bool = False
+    ) -> None:
         self.file, self.shape, self._place = file, shape, origins.place
+        self._is_alone = is_alone
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.instruments = self._instruments()
@@ -288,6 +293,9 @@ class _Resolver:
     def _read_code(self) -> None:
         """Load the strategy's class and check it against ``params`` and ``feed``."""
         family, shape = self.shape.family, self.shape
+        if self._is_alone:
+            self._refuse(("family",), f"{family} is code, which is not read here", "start it in a terminal")
+            return
         for key in ("sections", "direction", "confidence"):
             if getattr(shape, key) is not None:
                 self._refuse((key,), f"the family {family} has no {key}", "remove the key: the class decides")

@@ -1,4 +1,8 @@
-"""Growth of tick tapes: a full tape is copied to one of twice the capacity at the end of the arena, between events."""
+"""Growth of tick tapes: a full tape is copied to one of twice the capacity at the end of the arena, between events.
+
+A tape that may not grow ends a backtest with CapacityError. A session goes on and forgets the tape, as at a data gap:
+its windows are unknown, no condition on them is true; they are known again once they begin at or after the next row.
+"""
 
 import numpy as np
 
@@ -7,14 +11,39 @@ from tightloop.core.market import tapes
 from tightloop.model.errors import CapacityError
 from tightloop.model.signal.plan import Plan
 
+_TAPES = ("trade_tape", "quote_tape", "book_tape")
+
 
 def grow(plan: Plan, instrument: int) -> None:
     """Double every full tape of an instrument; raises CapacityError at TAPE_ROWS_MAX or ARENA_FLOATS_MAX."""
+    for number in _full_tapes(plan, instrument):
+        _double(plan, number)
+
+
+def grow_or_forget(plan: Plan, instrument: int) -> bool:
+    """Double every full tape of an instrument, or forget those that may not grow; return whether one was forgotten."""
+    try:
+        grow(plan, instrument)
+    except CapacityError:
+        for number in _full_tapes(plan, instrument):
+            _forget(plan, number)
+        return True
+    return False
+
+
+def _full_tapes(plan: Plan, instrument: int) -> list[int]:
     state = plan.states[0]
-    for name in ("trade_tape", "quote_tape", "book_tape"):
-        number = int(state["instruments"][instrument][name])
-        if number >= 0 and tapes.is_full(plan.states, number):
-            _double(plan, number)
+    numbers = (int(state["instruments"][instrument][name]) for name in _TAPES)
+    return [number for number in numbers if number >= 0 and tapes.is_full(plan.states, number)]
+
+
+def _forget(plan: Plan, number: int) -> None:
+    """Make the windows of a tape unknown, and let go of its rows: each end of a window waits for the next one."""
+    state = plan.states[0]
+    tape = state["tapes"][number]
+    tape["first_ns"] = tape["due_ns"] = limits.NEVER_NS
+    edges = state["edges"][int(tape["edge_first"]) : int(tape["edge_first"]) + int(tape["edge_count"])]
+    edges["at"], edges["due_ns"] = int(tape["count"]) - 1, limits.NEVER_NS
 
 
 def _double(plan: Plan, number: int) -> None:

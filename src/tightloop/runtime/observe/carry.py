@@ -10,12 +10,12 @@ import numpy as np
 
 from tightloop.core.replay.observe_carry import SEEN, Seen, measure
 from tightloop.model.carry.plan import CarryPlan
+from tightloop.runtime.backtest.one_by_one import carry as carry_one_by_one
 from tightloop.runtime.feeds import carry_tape
 from tightloop.runtime.feeds.carry import CarryFeed, Floats
 from tightloop.runtime.feeds.carry_tape import CarryTape
 from tightloop.runtime.results.carry.record import CarryRecord
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import carry as carry_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +45,5 @@ def watch(plan: CarryPlan, feed: CarryFeed, until: int | None = None) -> CarryWa
         index += 1
 
     recorder = Recorder()
-    snapshots = carry_session.run(plan, tape, recorder, before, count)
+    snapshots = carry_one_by_one.run(plan, tape, recorder, before, count)
     return CarryWatched(plan, tape, CarryRecord(plan, feed, snapshots[:count], recorder), seen)

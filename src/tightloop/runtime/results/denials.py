@@ -11,6 +11,7 @@ from tightloop.core.domain.enums import OrderState
 from tightloop.model.files.fields import plain
 from tightloop.model.signal.read import Strategy
 from tightloop.model.signal.sizes import Asked, asked_by, in_force, instead
+from tightloop.runtime.results.reasons import ENDING
 from tightloop.runtime.results.recorder import Columns
 
 OF_ACCOUNT: Mapping[str, tuple[str, str]] = {
@@ -60,11 +61,9 @@ OTHERS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 """By an order's reason: what it means, what to write instead."""
 OF_SESSIONS: Mapping[str, tuple[str, str]] = {
-    "kill_switch": (
-        "the kill switch is engaged, or the session ends and closes everything",
-        "`tightloop session rearm --by NAME` lifts the switch",
-    ),
-    "paused": ("the session is paused", "`tightloop session resume ID` takes entries again"),
+    "kill_switch": ("the kill switch is engaged", "`tightloop session rearm --by NAME` lifts it"),
+    ENDING: ("the session was being ended, and closed everything", "start it again"),
+    "paused": ("the session is paused, or was being ended", "`tightloop session resume ID` takes entries again"),
     "not_ready": ("it is not certain that the books and the venue agree", "its log says what it waits for"),
     "rules_changed": ("the venue has changed its rules since", "the next order follows them"),
     "delisted": ("the venue takes no entries there", "trade another instrument"),

@@ -13,6 +13,10 @@ it missed is read from the journal, at its pace and in no queue, and it joins at
 A place is the seq of a record in the session's journal and the row in it. Messages are published after their record was
 written, and places increase; that is why a subscriber can change from the journal to the queue without a gap.
 
+None of this reaches the session: ``is_subscriber`` tells the failure of a subscriber from one of the session's own
+tasks, and whoever runs the session says it and goes on. One that raises again and again is called again every 30 s with
+the same message, until it is BEHIND_MAX behind.
+
 What may surprise: delivery is at least once. A message stays first in its queue until the subscriber's function has
 returned; when that raises, the worker is begun again after a pause (``tasks.py``) and calls it again with the same
 message. Who must not act twice remembers places. A function that blocks the thread blocks the session: what must wait
@@ -32,6 +36,7 @@ from tightloop.runtime.session.tasks import Tasks
 BEHIND_MAX = 10_000  # messages of Topics that wait for one subscriber
 KEYS_MAX = 65_536  # messages of LatestTopics that wait for one subscriber
 SUBSCRIBERS_MAX = 256
+TASKS = "bus "  # how the names of the workers' tasks begin
 TURN_MESSAGES = 256  # a worker delivers before the others have their turn: as many as facts of a session's batch
 
 Message = TypeVar("Message")
@@ -112,6 +117,11 @@ class Ended:
     place: Place
 
 
+def is_subscriber(task: str) -> bool:
+    """Return whether a task, by its name, is the worker of a subscriber."""
+    return task.startswith(TASKS)
+
+
 class FellBehind(Exception):
     """A subscriber was disconnected because it was BEHIND_MAX messages behind."""
 
@@ -138,7 +148,7 @@ class Subscription:
         self.kept_routes = {route.topic: route.receive for route in routes if not route.is_latest}
         self.latest_routes = {route.topic: route.receive for route in routes if route.is_latest}
         assert len(self.kept_routes) + len(self.latest_routes) == len(routes), f"{name} has two functions for one topic"
-        self.task = f"bus {name} {bus.numbered()}"
+        self.task = f"{TASKS}{name} {bus.numbered()}"
         self.end: Ended | None = None
         self.is_joined = False  # to what is published; before that it reads the journal
         self.delivered_count = self.replaced_count = 0
@@ -161,6 +171,11 @@ class Subscription:
         """Messages of Topics that wait."""
         return len(self.queue) - self._latest_count
 
+    @property
+    def latest_count(self) -> int:
+        """Messages of LatestTopics that wait."""
+        return self._latest_count
+
     def age_ns(self, now_ns: int) -> int:
         """Return for how long the oldest message waits, ns; 0 when none does. ``now_ns``: the monotonic clock."""
         if not self.queue:
@@ -169,13 +184,15 @@ class Subscription:
         return now_ns - (first.since_ns if isinstance(first, _Waiting) else first[3])
 
     def put_latest(self, slot_id: tuple[str, Hashable], message: Any, now_ns: int) -> None:
-        """Queue a message of a LatestTopic, or replace the one of its key that waits."""
+        """Queue a message of a LatestTopic, or replace the one of its key that waits; with KEYS_MAX waiting, end."""
         waiting = self._latest.get(slot_id)
         if waiting is not None:
             waiting.message = message
             self.replaced_count += 1
             return
-        assert len(self._latest) < KEYS_MAX, f"{self.name} has {KEYS_MAX} keys of market data waiting"
+        if len(self._latest) >= KEYS_MAX:
+            self._bus.end(self, EndReason.BEHIND)
+            return
         waiting = self._latest[slot_id] = _Waiting(slot_id, message, now_ns)
         self.queue.append(waiting)
         self._latest_count += 1
@@ -345,10 +362,10 @@ class Bus:
             for topic, those in followers.items():
                 if subscription in those:
                     followers[topic] = tuple(one for one in those if one is not subscription)
-        place = subscription.place
+        place, behind = subscription.place, max(BEHIND_MAX, subscription.latest_count)
         subscription.give_up(Ended(subscription.name, reason, place))
         if reason == EndReason.BEHIND:
-            text = f"{subscription.name} is {BEHIND_MAX} messages behind: disconnected, served up to seq {place.seq}"
+            text = f"{subscription.name} is {behind} messages behind: disconnected, served up to seq {place.seq}"
             self._tasks.fail(subscription.task, FellBehind(text))
         else:
             self._tasks.cancel(subscription.task)

@@ -13,7 +13,7 @@ from tightloop.core.domain.types import EQUITY, Rows
 from tightloop.core.limits import MINUTE_NS
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session.driver.facts_python import fact_driver
+from tightloop.runtime.session.driver.facts import fact_driver
 
 Progress = Callable[[int], None]
 

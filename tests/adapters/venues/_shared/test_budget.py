@@ -81,3 +81,44 @@ def test_no_wait_is_shorter_than_a_clock_can_show():
     budget.take(call(weight=720), 0)
     budget.take(call(weight=1e-9), 0)
     assert budget.wait_s(call(weight=240), 0) == 0.001
+
+
+def test_what_the_venue_says_is_used_is_not_asked_for_again():
+    """Another process asked from here before this one began, and all of it falls into one minute of the venue."""
+    budget, used, now_ns = Budget([VenueLimit(False, 2_400, 60, "x-used")], 0), 1_900, 0
+    while now_ns < 59 * SECOND_NS:
+        wait_s = budget.wait_s(call(weight=40), now_ns)
+        if wait_s > 0:
+            now_ns += max(1, round(wait_s * SECOND_NS))
+            continue
+        budget.take(call(weight=40), now_ns)
+        used += 40
+        budget.learn({"x-used": str(used)}, now_ns)
+        assert used <= 2_400
+    assert used > 1_900
+
+
+def test_questions_go_at_once_when_the_venue_begins_to_count_anew():
+    budget = Budget([VenueLimit(False, 2_400, 60, "x-used")], 0)
+    budget.learn({"x-used": "2300"}, 0)
+    assert budget.wait_s(call(weight=40), 0) > 10.0
+    budget.learn({"x-used": "5"}, SECOND_NS)
+    used = 5
+    while budget.wait_s(call(weight=40), SECOND_NS) == 0.0:
+        budget.take(call(weight=40), SECOND_NS)
+        used += 40
+        budget.learn({"x-used": str(used)}, SECOND_NS)
+    assert 600 < used < 1_200, "what comes back in this minute may be used as well"
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-used": ""}, {"x-used": "many"}, {"x-used": "-1"}, {"other": "2399"}])
+def test_an_answer_that_does_not_say_how_much_is_used_changes_nothing(headers):
+    budget = Budget([VenueLimit(False, 2_400, 60, "x-used"), VenueLimit(True, 300, 10)], 0)
+    budget.learn(headers, 0)
+    assert budget.wait_s(call(weight=900), 0) == 0.0
+
+
+def test_a_venue_says_more_than_there_can_be():
+    budget = Budget([VenueLimit(False, 2_400, 60, "x-used")], 0)
+    budget.learn({"x-used": "9" * 5_000}, 0)
+    assert 0.0 < budget.wait_s(call(), 0) < 60.0, "no answer stops the questions for good"

@@ -6,7 +6,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from tightloop.adapters.venues._shared.http import HttpTransport, check_url
+from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.model.errors import InputError
 from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent, SocketClosed
 
@@ -182,19 +182,6 @@ def test_a_web_socket_is_read_until_it_closes():
     frames, error = run({"/ws": serve}, use)
     assert frames == [b"hello", b"\x01"]
     assert "c0ffee" not in f"{error!r} {error.__context__!r}"
-
-
-@pytest.mark.parametrize("url", ["http://fapi.example.com", "ws://10.0.0.1/ws", "ftp://127.0.0.1", "127.0.0.1:80", ""])
-def test_what_is_not_encrypted_stays_on_this_machine(url):
-    with pytest.raises(InputError):
-        check_url(url)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://x.example", "wss://x", "http://127.0.0.1:1/a", "http://localhost", "ws://[::1]:9"]
-)
-def test_encrypted_or_loopback_is_fine(url):
-    check_url(url)
 
 
 def test_the_transport_refuses_such_a_url_by_itself():

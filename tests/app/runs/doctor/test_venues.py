@@ -50,6 +50,14 @@ def test_a_wrong_secret_is_a_problem_and_not_said(twin, monkeypatch):
     found = key_of(twin)
     assert found.verdict == "problem"
     assert "another-secret" not in str(found)
+    assert found.remedy == "the secret is not that of the key, copy both again"
+
+
+def test_a_key_that_the_venue_does_not_know_is_told_with_where_to_look(twin, monkeypatch):
+    monkeypatch.setenv("TIGHTLOOP_BINANCE_USDM_KEY", "another")
+    found = key_of(twin)
+    assert (found.verdict, "-2015" in found.text) == ("problem", True)
+    assert "bound to this machine's address" in found.remedy
 
 
 def test_a_venue_that_is_not_there_is_a_problem(monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.app.runs.live.trading import QUICK, TIGHTLOOP, Twin
+from tests.app.runs.live.trading import TIGHTLOOP, Twin
 
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
@@ -26,11 +26,12 @@ from tightloop.runtime.session.market.intake import Intake
 
 ROOT = Path(__file__).resolve().parents[4]
 BOOKED = Path(__file__).parent / "booked.yaml"
-EXAMPLES = [*sorted((ROOT / "strategies" / "ticks").glob("*.yaml")), QUICK, BOOKED]
+FIRST = ROOT / "strategies" / "live" / "first_paper.yaml"
+EXAMPLES = [*sorted((ROOT / "strategies" / "ticks").glob("*.yaml")), FIRST, BOOKED]
 LENGTH = "50s"
 PUMPED = ("binance:PUMPAUSDT-perp", "binance:PUMPBUSDT-perp")
 MAJORS = ("binance:BTCUSDT-perp", "binance:ETHUSDT-perp")
-TRADES = {"quick", "booked", "ofi_scalp", "python_quoting"}
+TRADES = {"booked", "ofi_scalp", "python_quoting", "first_paper"}
 """Those that trade within LENGTH; the others look for what takes minutes, and decide nothing."""
 
 

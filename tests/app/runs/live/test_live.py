@@ -50,7 +50,7 @@ def start(tmp_path):
         one.kill()
 
 
-def traded(shown, fills=4):
+def traded(shown):
     return shown["state"] == "RUNNING" and shown["seq"] > 300 and shown["equity"] != 10_000.0
 
 
@@ -60,6 +60,7 @@ def test_a_session_that_trades_is_killed_and_goes_on_shows_what_is_true(fast, tm
     first.kill()
     second = start(fast)
     after = second.until(lambda shown: traded(shown) and shown["seq"] > before["seq"] + 300)
+    second.until(lambda _: len(show(tmp_path)["fills"]) >= 4)
     assert after["id"] == before["id"]
     code = second.stop("--keep")
     truth, shown = fast.truth(), show(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tests.app.runs.live.test_export import columns_of, listed, recorded
 from tests.app.runs.live.trading import TIGHTLOOP
 from tests.parity.test_live_facts import facts_of
@@ -14,6 +15,7 @@ from tests.sim import walkthrough
 
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
+from tightloop.app.cli.commands.home.replay import replay
 from tightloop.app.markets.ticks import load_tick_market
 from tightloop.app.runs import backtest as runs_backtest
 from tightloop.app.runs import strategies as runs_strategies
@@ -136,6 +138,17 @@ def test_a_session_on_bars_is_run_again_as_it_ran(session, tmp_path):
     assert repr(listed(job.recorder, last_ns)) == repr(columns_of(rows[rows["ts_ns"] <= last_ns]))
     assert len(job.recorder.columns(RowKind.FILL)["ts_ns"]) > 1
     assert (np.diff(job.recorder.equity()["ts_ns"]) > 0).all()
+
+
+def test_a_replay_at_any_speed_gives_the_same_hash_and_shows_the_fills(session):
+    home, _ = session
+    said = []
+    found = outside.replayed(home, "last", 1e9, said.append)
+    fills = outside.shown(home, "last")["fills"]
+    assert len([line for line in said if " fill: " in line]) == len(fills) > 1
+    assert any("trade ended" in line for line in said)
+    run = CliRunner().invoke(replay, ["last", "--home", str(home), "--speed", "max"])
+    assert run.output == f"state_hash {found['state_hash']} after {found['facts']} facts\n"
 
 
 def test_the_command_writes_the_run_and_explain_says_why_it_cannot_make_it_again(session, tmp_path):

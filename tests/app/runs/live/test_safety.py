@@ -134,8 +134,9 @@ def test_an_exit_that_is_not_answered_is_tried_again_within_4_s_and_never_passes
     without_reports(twin, session)
     twin.ask("fault", {"kind": "half_open", "match": "POST /fapi/v1/order", "count": 1})
     twin.ask("fault", {"kind": "http_5xx", "match": "GET order", "count": 3})
+    twin.ask("fault", {"kind": "http_5xx", "match": "positionRisk", "for_s": 8})  # a comparison would tell of its fill
     push(twin, DOWN)
-    session.wait(is_flat, 15.0)
+    session.wait(is_flat, 25.0)
     assert twin.ask("hits")["half_open"] == 1
     exits = [
         ask["signed_ns"] for ask in session.asks() if ask["lane"] == "EXIT" and "POST /fapi/v1/order" in ask["call"]
@@ -238,19 +239,27 @@ def test_two_engines_of_one_home_see_each_other_and_take_no_entries(fast, start,
     second.ready()
     assert second.view()["id"] == first.view()["id"]
     push(fast, UP, 600)
-    for one in (first, second):
-        one.wait(lambda shown: shown["positions"])
-    for one in (first, second):
-        one.wait_said("another engine")
+    both, word = (first, second), "another engine"
+    for one, other in ((first, second), (second, first)):  # who has not bought was told in time that the other has
+        one.wait(lambda shown, one=one: shown["positions"] or one.has_said(word))
+        if one.view()["positions"]:
+            other.wait_said(word)
+    told = [one for one in both if one.has_said(word)]
+    assert told
+    for one in told:
         one.wait(lambda shown: not shown["is_ready"] or shown["state"] == "PAUSED")
     push(fast, DOWN, 600)
-    for one in (first, second):
+    for one in both:
         one.wait(is_flat)
-    orders = len(fast.orders_asked())
+
+    def entries():
+        return [sum(ask["lane"] == "ENTRY" for ask in one.asks()) for one in told]
+
+    before = entries()
     push(fast, UP, 600)
     time.sleep(3.0)
-    assert len(fast.orders_asked()) == orders
-    for one in (first, second):
+    assert entries() == before
+    for one in both:
         assert one.stop("--flatten") == 0
     truth = fast.truth()
     assert truth["positions"] == []

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from types import MappingProxyType
 
 import pytest
 from click.testing import CliRunner
@@ -30,8 +31,8 @@ def tried(twin, tmp_path, monkeypatch, caplog):
     """Run the command in this process; return its exit code and what it said. No order may have been sent."""
     caplog.set_level(logging.DEBUG)
 
-    def run(*options, text=STRATEGY, left_out=(), names=()):
-        for name, value in keys().items():
+    def run(*options, text=STRATEGY, left_out=(), names=(), changed=MappingProxyType({})):
+        for name, value in {**keys(), **changed}.items():
             if name.startswith("TIGHTLOOP_BINANCE"):
                 monkeypatch.setenv(name, value)
         if not names:
@@ -68,6 +69,15 @@ def test_an_account_that_is_set_up_otherwise_is_refused(twin, tried, mode, remed
     twin.ask("account", {mode: True})
     code, said = tried()
     twin.ask("account", {mode: False})
+    assert code == 4
+    assert remedy in said
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("KEY", "bound to this machine's address"), ("SECRET", "the secret is not that of the key")]
+)
+def test_a_key_that_the_venue_refuses_is_refused_with_what_to_do(tried, name, remedy):
+    code, said = tried(changed={f"TIGHTLOOP_BINANCE_USDM_{name}": "of-another"})
     assert code == 4
     assert remedy in said
 

@@ -1,9 +1,11 @@
 """Requests as bytes: who may ask, what each endpoint says, and what it costs."""
 
+import gc
 import hashlib
 import hmac
 import json
 import re
+import weakref
 
 import pytest
 
@@ -23,6 +25,29 @@ def raw(client, method, path, query="", headers=None, body=b""):
     return answer.status, json.loads(answer.body)
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**26, "9" * 5_000, "1e3"])
+def test_a_whole_number_has_64_bits(number):
+    client = Client()
+    for asked in (f"historicalTrades?symbol={SYMBOL}&fromId={number}", f"trades?symbol={SYMBOL}&limit={number}"):
+        endpoint, _, query = asked.partition("?")
+        assert code(raw(client, "GET", f"/fapi/v1/{endpoint}", query, {"X-MBX-APIKEY": "twin"})) == -1102
+
+
+def test_a_refusal_keeps_nothing_of_the_venue_that_gave_it():
+    client = Client()
+    key, now_ms = {"X-MBX-APIKEY": "twin"}, client.exchange.now_ns // 1_000_000
+    unsigned = f"symbol={SYMBOL}&origClientOrderId=none&timestamp={now_ms}"
+    signature = hmac.new(b"twin-secret", unsigned.encode(), hashlib.sha256).hexdigest()
+    asked = f"{unsigned}&signature={signature}"
+    assert code(raw(client, "GET", "/fapi/v1/order", asked, key)) == -2013
+    client.venue.faults.arm({"kind": "http_5xx", "match": "GET order"}, 0, client.exchange.now_ns)
+    assert code(raw(client, "GET", "/fapi/v1/order", asked, key)) == -1007
+    left = weakref.ref(client.venue)
+    del client
+    gc.collect()
+    assert left() is None
+
+
 def test_who_may_ask():
     client = Client()
     key = {"X-MBX-APIKEY": "twin"}
@@ -39,6 +64,19 @@ def test_who_may_ask():
     assert code(raw(client, "GET", "/fapi/v1/nothing")) == -5000
     assert code(raw(client, "GET", "/fapi/v1/depth", "symbol=NOSUCH")) == -1121
     assert code(raw(client, "GET", "/fapi/v1/depth")) == -1102
+
+
+def test_the_time_that_a_request_may_take_is_of_the_client_however_fast_the_market_is_played():
+    client = Client()
+    key, now_ms = {"X-MBX-APIKEY": "twin"}, client.exchange.now_ns // 1_000_000
+    client.venue.speed = 10.0
+    for sent_ms, refused in (
+        (now_ms - 50_000, -1022),
+        (now_ms - 50_001, -1021),
+        (now_ms + 9_999, -1022),
+        (now_ms + 10_000, -1021),
+    ):
+        assert code(raw(client, "GET", "/fapi/v3/account", f"timestamp={sent_ms}&signature=00", key)) == refused
 
 
 def test_an_order_from_its_acceptance_to_its_fills():

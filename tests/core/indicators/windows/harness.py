@@ -15,9 +15,9 @@ from tests.parity.runs import NAMES, read, rules_for
 from tightloop.core import indicators
 from tightloop.core.domain.ticks import TICK, Clock
 from tightloop.model.signal.plan import make_plan
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.feeds.ticks import PIECE_ROWS, TickFeed, TickSource
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_704_063_600 * SECOND_NS
@@ -233,7 +233,7 @@ def watch(variants, prints, quotes=()):
         values = {name: tuple(plan.arena[a:b].tolist()) for name, (a, b) in cells.items()}
         seen.append(Seen(ts_ns, kind, *counts, gap, values))
 
-    tick_session.run(plan, feed_of(plan, prints, quotes), Recorder(), observe)
+    ticks_one_by_one.run(plan, feed_of(plan, prints, quotes), Recorder(), observe)
     assert len(seen) == len(events)
     return seen
 

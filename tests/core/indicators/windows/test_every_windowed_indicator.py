@@ -9,8 +9,8 @@ from folded import folded
 from tightloop.core import indicators
 from tightloop.core.indicators.contract import REFRESH, Choice
 from tightloop.runtime.backtest import ticks as ticks_backtest
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 
 def windowed_types():
@@ -59,7 +59,7 @@ def test_all_types_side_by_side_are_the_same_from_both_drivers_and_never_infinit
     names = [name for name in windowed_types() if "book" not in indicators.load(name).tapes(defaults_of(name))]
     variants = {name.lower(): {"type": name} for name in names}
     one_by_one, at_once = plan_of(variants), plan_of(variants)
-    tick_session.run(one_by_one, feed_of(one_by_one, prints, quotes), Recorder())
+    ticks_one_by_one.run(one_by_one, feed_of(one_by_one, prints, quotes), Recorder())
     ticks_backtest.run(at_once, feed_of(at_once, prints, quotes), Recorder())
     floats = int(at_once.states[0]["arena_floats"])
     np.testing.assert_array_equal(one_by_one.arena[:floats], at_once.arena[:floats])

@@ -12,9 +12,9 @@ from tightloop.core.domain.ticks import TICK, BookRow, Clock
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import InputError
 from tightloop.model.signal import read as signal_read
+from tightloop.runtime.backtest.one_by_one import ticks as ticks_one_by_one
 from tightloop.runtime.feeds.ticks import TickFeed, TickSource
 from tightloop.runtime.results.recorder import Recorder
-from tightloop.runtime.session import ticks as tick_session
 
 FEED = ("trades", "book")
 VARIANTS = {
@@ -55,7 +55,7 @@ def watch(updates, variants=VARIANTS, prints=()):
         at_s = (int(plan.states[0]["ts_ns"]) - START_NS) / 1e9
         seen.append((at_s, {name: float(plan.arena[a]) for name, (a, _) in cells.items()}))
 
-    tick_session.run(plan, feed, Recorder(), observe)
+    ticks_one_by_one.run(plan, feed, Recorder(), observe)
     return seen, plan
 
 

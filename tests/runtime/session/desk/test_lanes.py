@@ -1,12 +1,16 @@
 """When a request may leave: budget, breaker, and the venue's order to wait."""
 
+from dataclasses import replace
+
 from tests.runtime.session.desk.styles.test_stops import holding
 from tests.runtime.session.desk.toy_venue import Session, exit_at_market, submit
 
 from tightloop.core.domain.enums import EventKind
-from tightloop.ports.execution import Overloaded, RateLimited, ReadServerTime, ServerTime, SubmitOrder
-from tightloop.ports.transport import Lane, NotSent
+from tightloop.ports.execution import LookUpOrder, Overloaded, RateLimited, ReadServerTime, ServerTime, SubmitOrder
+from tightloop.ports.transport import Lane, NoAnswer, NotSent
+from tightloop.runtime.session.desk import lanes
 from tightloop.runtime.session.desk.records import SECOND_NS, Ask, DeskTerms, NoteKind, Reply
+from tightloop.runtime.session.desk.state import DeskOrder, Style
 
 BUSY = Overloaded(-1008, "busy")
 
@@ -118,3 +122,48 @@ def test_a_probe_that_is_answered_late_closes_the_lane_too() -> None:
     session.sleep(1.0)
     session.reply(probe.ask, (ServerTime(session.now_ns),))
     assert isinstance(session.asks[-1].request, SubmitOrder)
+
+
+def test_a_question_that_was_one_too_many_holds_entries_and_no_exit() -> None:
+    session = holding()
+    session.take(session.desk.on_limited(session.now_ns + 7 * SECOND_NS, session.now_ns))
+    session.command(exit_at_market(65_537, session.now_ns))
+    session.command(submit(65_538, session.now_ns))
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT]
+    session.sleep(6.9, delivers=True)
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT]
+    session.sleep(0.2)
+    assert [ask.lane for ask in _left(session)] == [Lane.EXIT, Lane.ENTRY]
+
+
+def test_a_next_life_holds_entries_for_as_long_as_the_venue_has_said() -> None:
+    session = Session()
+    session.take(session.desk.on_limited(session.now_ns + 7 * SECOND_NS, session.now_ns))
+    session.take(session.desk.on_restart(2, session.now_ns))
+    session.command(submit(65_538, session.now_ns))
+    session.sleep(6.9)
+    assert _left(session) == []
+    session.sleep(0.2)
+    assert len(_left(session)) == 1
+
+
+def test_a_process_that_is_held_before_it_has_asked_anything_waits_until_then() -> None:
+    session = Session()
+    state = session.desk.state
+    until_ns = state.now_ns + 5 * SECOND_NS
+    lanes.hold(state, until_ns)
+    entry, out = (DeskOrder(one(65_538, state.now_ns), Style.CLOSING) for one in (submit, exit_at_market))
+    assert lanes.asked_ns(state, entry) == until_ns
+    assert lanes.asked_ns(state, out) < until_ns, "a question about an exit waits no longer than an exit"
+    assert [lanes.free_ns(state, lane) for lane in (Lane.ENTRY, Lane.QUERY)] == [until_ns, until_ns]
+
+
+def test_an_exit_without_an_answer_is_looked_up_while_questions_are_held() -> None:
+    for command, asked in ((exit_at_market(65_536, 0), 1), (submit(65_536, 0), 0)):
+        session = Session()
+        session.command(replace(command, ts_ns=session.now_ns))
+        session.reply(session.last_ask(SubmitOrder), NoAnswer("no answer"))
+        session.take(session.desk.on_limited(session.now_ns + 600 * SECOND_NS, session.now_ns))
+        session.sleep(5.0)
+        found = [one for one in session.asks if isinstance(one.request, LookUpOrder)]
+        assert (len(found) > 0) is bool(asked), command.role

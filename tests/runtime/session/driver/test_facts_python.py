@@ -17,7 +17,7 @@ from tightloop.model.signal.plan import make_plan
 from tightloop.runtime.backtest import ticks as ticks_backtest
 from tightloop.runtime.results.recorder import Recorder
 from tightloop.runtime.session.driver import snapshots
-from tightloop.runtime.session.driver.facts_python import fact_driver
+from tightloop.runtime.session.driver.facts import fact_driver
 from tightloop.runtime.session.driver.session import NotRepeated, Repetition
 from tightloop.runtime.session.journal import events
 

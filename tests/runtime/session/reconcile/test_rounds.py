@@ -10,6 +10,7 @@ from tightloop.ports.execution import (
     CancelOrder,
     FillOrigin,
     FillReport,
+    IncomeKind,
     IncomeReport,
     ListFills,
     ListIncome,
@@ -214,6 +215,14 @@ def test_fills_of_ours_go_to_the_desk_and_explain_a_position_that_is_gone() -> N
     assert second.reports == (), "once"
 
 
+def test_a_fill_that_is_ours_by_its_order_s_name_alone_goes_to_the_desk_with_that_name() -> None:
+    one, of_venue = name(), fill("t1", -1.0)
+    listed = order(one, venue_order_id=of_venue.venue_order_id, state=OrderState.FILLED)
+    there = venue(fills={BTC: (of_venue,)}, history={BTC: (listed,)})
+    first, _ = twice(view(LONG, known(one, is_open=True)), there)
+    assert first.reports == (replace(of_venue, client_id=one),)
+
+
 @pytest.mark.parametrize(
     ("mark", "origin"),
     [
@@ -237,6 +246,24 @@ def test_a_close_by_hand_is_found_by_the_newest_fills_that_add_up() -> None:
     found = [(one.qty, one.origin, one.instance) for one in second.answers if one.kind == EventKind.FILL_FOUND]
     assert found == [(0.4, Origin.MANUAL, 3), (0.2, Origin.MANUAL, 3)]
     assert [(one.kind, one.urgency) for one in second.findings] == [(FindingKind.MANUAL, Urgency.WARNING)] * 2
+
+
+def test_a_fill_under_another_name_is_not_of_others_while_a_stop_of_ours_is_out_of_sight() -> None:
+    """Its stop was triggered, and the report that names the order which fills it was lost."""
+    stop = name()
+    conditional = {stop: KnownOrder(stop, BTC, True, True, True)}
+    closed = fill("7", -1.0, client_id="auto1000002")
+    for there in (venue(fills={BTC: (closed,)}), venue(reported=(closed,))):
+        first, second = twice(view(LONG, conditional), there)
+        assert first.doubts == second.doubts == (stop,), "the desk looks it up at once"
+        assert first.answers == second.answers == ()
+        assert not second.is_agreed
+        gone = {stop: replace(conditional[stop], is_open=False, is_acked=False)}
+        results = twice(view(LONG, gone), there)
+        assert [kind for one in results for kind in kinds(one)] == [FindingKind.MANUAL], "it was not the stop"
+    forced = replace(closed, origin=FillOrigin.LIQUIDATION)
+    first, _ = twice(view(LONG, conditional), venue(reported=(forced,)))
+    assert kinds(first) == [FindingKind.FORCED]
 
 
 def test_a_fill_is_found_once() -> None:
@@ -291,7 +318,7 @@ def test_what_is_less_comes_off_a_foreign_holding_on_our_side_first() -> None:
 
 
 def test_a_deposit_is_outside_as_soon_as_the_venue_has_a_record_of_it_and_pauses_nothing() -> None:
-    income = (IncomeReport("TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
+    income = (IncomeReport(IncomeKind.TRANSFER, "TRANSFER", "", "USDT", 500.0, "i1", NOW_NS - SECOND_NS),)
     before = Suspicions(NOW_NS - 30 * SECOND_NS)
     unasked = reconcile(view(), venue(wallet=10_500.0), before)
     assert (unasked.answers, [type(one) for one in unasked.requests]) == ((), [ListIncome])

@@ -4,15 +4,21 @@ A venue counts over fixed windows whose beginnings it does not say. A bucket of 
 limit in each window lets no window of that length, wherever it begins, see more than the limit. The last fifth of a
 bucket is for the exit lane alone. A refusal stops all lanes until the venue's Retry-After has passed.
 
+The venue counts what others asked from here, too: a process that was killed a moment ago, say. So where its answers say
+how much is used, a bucket has no more than what is left.
+
 Times are ns of a clock that does not go back. Nothing here waits: callers ask how long, sleep, and take.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tightloop.ports.market_data import VenueLimit
 from tightloop.ports.transport import HttpCall, Lane
 
 EXIT_SHARE = 0.2
+ON_THEIR_WAY = 0.1
+"""Share of a limit for requests that had not arrived when an answer said how much is used."""
+DIGITS_MAX = 9
 _SECOND_NS = 1_000_000_000
 _WAIT_MIN_NS = 1_000_000
 """No wait is shorter: a float's last bits would be waited for again and again, by a clock that cannot show them."""
@@ -34,6 +40,14 @@ class _Bucket:
         gained = (now_ns - self.filled_ns) * self.size / (self.limit.per_s * _SECOND_NS)
         self.tokens = min(self.size, self.tokens + max(0.0, gained))
         self.filled_ns = max(self.filled_ns, now_ns)
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Keep no more than what an answer says is left, and no less than that without what refills it meanwhile."""
+        used = headers.get(self.limit.header, "")
+        if used.isdecimal():
+            count = self.limit.count
+            left = count * (1.0 - ON_THEIR_WAY) - min(int(used[:DIGITS_MAX]), count)
+            self.tokens = min(max(self.tokens, left - self.size), left)
 
     def wait_ns(self, call: HttpCall) -> float:
         """Return ns until the call may go: the bucket is never below what its lane has to leave."""
@@ -66,6 +80,12 @@ class Budget:
         for bucket in self._buckets:
             bucket.fill(now_ns)
             bucket.tokens -= bucket.cost(call)
+
+    def learn(self, headers: Mapping[str, str], now_ns: int) -> None:
+        """Take what the headers of an answer (names in lower case) say is used."""
+        for bucket in self._buckets:
+            bucket.fill(now_ns)
+            bucket.learn(headers)
 
     def stop(self, retry_after_s: float, now_ns: int) -> None:
         """Hold all lanes, because the venue refused a call: its Retry-After, never shortened by a later one."""

@@ -24,6 +24,8 @@ RETRY_AFTER_MAX_S = 3 * 86_400.0
 FAULTS = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError)
 """What Python raises while it reads bytes that are not as a venue's papers say."""
 
+Row = Mapping[str, Any]
+Records = list[Report | Market]
 SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]*\Z").match
 _SIGNATURE = re.compile(r"(^|&)(?:signature|sign)=[^&]*")

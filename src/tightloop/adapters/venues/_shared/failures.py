@@ -11,6 +11,7 @@ from tightloop.adapters.venues._shared.calls import retry_after_s
 from tightloop.ports.execution import (
     ClockRefused,
     Failure,
+    KeyFault,
     Malformed,
     NoSuchOrder,
     NotAuthorized,
@@ -27,7 +28,7 @@ from tightloop.ports.transport import HttpAnswer
 class Codes:
     """Codes of a venue by what they mean. ``limits``: shortest wait in s that the venue's papers give.
 
-    ``unavailable``: words of a 503 that was not executed.
+    ``signature``: those of ``key`` that refuse the secret; ``unavailable``: words of a 503 that was not executed.
     """
 
     limits: Mapping[int, float]
@@ -36,6 +37,7 @@ class Codes:
     absent: frozenset[int]
     clock: frozenset[int]
     key: frozenset[int]
+    signature: frozenset[int]
     refusals: Mapping[int, RefusalKind]
     unavailable: str
 
@@ -59,7 +61,7 @@ def failure_of(codes: Codes, answer: HttpAnswer, code: int, text: str) -> Failur
     if code in codes.clock:
         return ClockRefused(code, text)
     if code in codes.key:
-        return NotAuthorized(code, text)
+        return NotAuthorized(code, text, KeyFault.SIGNATURE if code in codes.signature else KeyFault.KEY)
     if code == 0:
         return Malformed(f"status {answer.status} without a code in {len(answer.body)} bytes")
     return RefusedByVenue(codes.refusals.get(code, RefusalKind.OTHER), code, text)

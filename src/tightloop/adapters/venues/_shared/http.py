@@ -8,14 +8,13 @@ Errors carry no text of aiohttp's, which names URLs, and URLs carry signatures a
 """
 
 import asyncio
-import ipaddress
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
-from tightloop.model.errors import InputError
+from tightloop.adapters.venues._shared.urls import check_url
 from tightloop.ports.transport import HttpAnswer, HttpCall, Lane, NoAnswer, NotSent, Socket, SocketClosed
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
@@ -25,23 +24,6 @@ CONNECTIONS_MAX = 16
 KEPT_S = 75.0
 _CONNECT_S = 10.0
 _CLOSE_S = 1.0
-
-
-def check_url(url: str, option: str = "--url") -> None:
-    """Raise InputError for a URL that is not encrypted and leaves this machine, or is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise InputError.one("command line", None, option, "is no URL", "write for example http://127.0.0.1:8080")
-    if parts.scheme in ("http", "ws") and not _is_loopback(parts.hostname):
-        message = f"{parts.scheme} to {parts.hostname} would show keys to the network"
-        raise InputError.one("command line", None, option, message, "use https, or a server on 127.0.0.1")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class HttpTransport:

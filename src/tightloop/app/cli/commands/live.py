@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from tightloop.app import cli, runs
-from tightloop.app.cli.commands.paper import HOME, print_json, print_nothing, seconds
+from tightloop.app.cli.commands.paper import HOME, QUIET, print_nothing, seconds, told
 from tightloop.app.cli.console import errors_shown
 from tightloop.app.cli.options import ACCOUNT_HELP, INSTRUMENTS, STRATEGIES
+from tightloop.app.cli.printer import Printer
 from tightloop.model.errors import InputError
 
 
@@ -37,6 +38,7 @@ from tightloop.model.errors import InputError
     help="What an order's record survives before an entry leaves: the end of the process, or a loss of power too.",
 )
 @click.option("--for", "span", metavar="TIME", help="Stop after this time, e.g. 60s, 10m, 1h.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a second.")
 def live(
     strategies: tuple[Path, ...],
@@ -52,6 +54,7 @@ def live(
     override_paper: str | None,
     durability: str,
     span: str | None,
+    is_quiet: bool,
     as_json: bool,
 ) -> None:
     """Run strategies on a venue's market; orders go to the venue, with the money that is there.
@@ -70,14 +73,16 @@ def live(
             account=account,
             for_s=seconds(span),
             keeps=on_exit == "keep",
+            tells_trades=not (is_quiet or as_json),
             login=login,
             override=override_paper,
             is_power_safe=durability == "power",
         )
         try:
-            ended = runs.live.live.live(
-                strategies, options, lambda text: click.echo(text, err=True), print_json if as_json else print_nothing
-            )
+            with Printer() as printer:
+                ended = runs.live.live.live(
+                    strategies, options, printer.say, told(printer) if as_json else print_nothing
+                )
         except runs.live.paper.SessionHeld as held:
             click.echo(json.dumps({"session": held.session, "error": str(held)}) if as_json else held.session)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,21 @@ import click
 from tightloop.app import cli, runs
 from tightloop.app.cli.console import errors_shown
 from tightloop.app.cli.options import ACCOUNT_HELP, FOLDER, INSTRUMENTS, STRATEGIES
+from tightloop.app.cli.printer import Printer
 from tightloop.model.errors import InputError
 
 if TYPE_CHECKING:
     from tightloop.runtime.session.driver.view import View
 
 HOME = click.option("--home", type=FOLDER, default="~/.tightloop", show_default=True, help="Folder of sessions.")
+QUIET = click.option(
+    "--quiet", "-q", "is_quiet", is_flag=True, help="Print no fills, ended trades and refused entries."
+)
+TOLD = (
+    "id", "ts_ns", "state", "seq", "state_hash", "equity", "orders", "positions", "unknown", "outside", "feed_age_s",
+    "waiting", "held",
+)  # fmt: skip
+"""Of a view, what is printed each second."""
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
@@ -34,6 +44,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 @click.option(
     "--on-exit", type=click.Choice(("keep", "flatten")), default="keep", show_default=True, help="Positions at the end."
 )
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a second.")
 def paper(
     strategies: tuple[Path, ...],
@@ -44,6 +55,7 @@ def paper(
     account: str | None,
     span: str | None,
     on_exit: str,
+    is_quiet: bool,
     as_json: bool,
 ) -> None:
     """Run strategies on a venue's market as it happens; orders go to a simulated venue, no key is needed.
@@ -61,11 +73,13 @@ def paper(
             account=account,
             for_s=seconds(span),
             keeps=on_exit == "keep",
+            tells_trades=not (is_quiet or as_json),
         )
         try:
-            ended = runs.live.paper.paper(
-                strategies, options, lambda text: click.echo(text, err=True), print_json if as_json else print_nothing
-            )
+            with Printer() as printer:
+                ended = runs.live.paper.paper(
+                    strategies, options, printer.say, told(printer) if as_json else print_nothing
+                )
         except runs.live.paper.SessionHeld as held:
             click.echo(json.dumps({"session": held.session, "error": str(held)}) if as_json else held.session)
             raise
@@ -90,22 +104,6 @@ def print_nothing(_view: View) -> None:
     """Print nothing."""
 
 
-def print_json(shown: View) -> None:
-    """Print what is short of a view, as one line."""
-    names = (
-        "id",
-        "ts_ns",
-        "state",
-        "seq",
-        "state_hash",
-        "equity",
-        "orders",
-        "positions",
-        "unknown",
-        "outside",
-        "feed_age_s",
-        "waiting",
-        "held",
-    )
-    click.echo(json.dumps({name: shown[name] for name in names}))
-    sys.stdout.flush()
+def told(printer: Printer) -> Callable[[View], None]:
+    """Return what prints the short of a view as a line of JSON."""
+    return lambda shown: printer.out(json.dumps({name: shown[name] for name in TOLD}))

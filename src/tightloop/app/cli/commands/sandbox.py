@@ -21,6 +21,7 @@ SAMPLES = ("pump", "dump", "thin", "gap", "halt", "flat")
 @click.option("--sample", type=click.Choice(SAMPLES), help="Scenario of the synthetic market it plays [pump].")
 @click.option("--data", type=FOLDER, help="Catalog whose trades, quotes or bars it plays instead.")
 @click.option("--from", "start", metavar="T", help="With --data: when the playing begins (UTC).")
+@click.option("--began", metavar="T", help="Goes on with the market of a twin that began then (UTC), after a restart.")
 @click.option(
     "--speed",
     type=click.Choice(("1", "10", "max")),
@@ -40,6 +41,7 @@ def sandbox(
     sample: str | None,
     data: Path | None,
     start: str | None,
+    began: str | None,
     speed: str,
     seed: int,
     faults: Path | None,
@@ -60,6 +62,7 @@ def sandbox(
             sample=sample,
             catalog=data,
             begin=start,
+            began=began,
             speed=None if speed == "max" else float(speed),
             seed=seed,
             faults=faults,

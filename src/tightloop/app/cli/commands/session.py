@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,16 @@ def session() -> None:
 
 def _echo(found: Any, as_json: bool) -> None:
     click.echo(json.dumps(found) if as_json else _in_words(found))
+
+
+def _print(lines: list[str], found: Any, as_json: bool) -> None:
+    for line in [json.dumps(found)] if as_json else lines:
+        click.echo(line)
+
+
+def _ask(home: Path, session_id: str, request: Mapping[str, Any], as_json: bool) -> None:
+    found = runs.live.outside.asked(home, session_id, request)
+    _print(shown_as.asked.done(str(request["what"]), session_id, found), found, as_json)
 
 
 def _in_words(found: Any) -> str:
@@ -49,7 +60,7 @@ def list_sessions(home: Path, as_json: bool) -> None:
     """List the sessions of a home folder, the oldest first."""
     with errors_shown():
         rows = runs.live.outside.listed(home)
-        for line in [json.dumps(rows)] if as_json else shown_as.sessions.listed(rows):
+        for line in [json.dumps(rows)] if as_json else shown_as.sessions.listed(rows, home.expanduser()):
             click.echo(line)
 
 
@@ -88,7 +99,7 @@ def why(session_id: str, home: Path, count: int, as_json: bool) -> None:
 def pause(session_id: str, home: Path, as_json: bool) -> None:
     """Take no more entries; exits, stops and funding go on."""
     with errors_shown():
-        _echo(runs.live.outside.asked(home, session_id, {"what": "pause"}), as_json)
+        _ask(home, session_id, {"what": "pause"}, as_json)
 
 
 @session.command()
@@ -98,7 +109,7 @@ def pause(session_id: str, home: Path, as_json: bool) -> None:
 def resume(session_id: str, home: Path, as_json: bool) -> None:
     """Take entries again."""
     with errors_shown():
-        _echo(runs.live.outside.asked(home, session_id, {"what": "resume"}), as_json)
+        _ask(home, session_id, {"what": "resume"}, as_json)
 
 
 @session.command()
@@ -109,7 +120,7 @@ def resume(session_id: str, home: Path, as_json: bool) -> None:
 def stop(session_id: str, home: Path, keep: bool, as_json: bool) -> None:
     """End a session for good."""
     with errors_shown():
-        _echo(runs.live.outside.asked(home, session_id, {"what": "stop", "keep": keep}), as_json)
+        _ask(home, session_id, {"what": "stop", "keep": keep}, as_json)
 
 
 @session.command()
@@ -119,15 +130,15 @@ def stop(session_id: str, home: Path, keep: bool, as_json: bool) -> None:
 def kill(home: Path, scope: str, as_json: bool) -> None:
     """Close positions and take no entries until `rearm`, in every session; it holds for later ones, too.
 
-    Sessions without a process are told when they start again; exit code 5 if one of them has a position, or cannot
-    be read.
+    Sessions without a process are told when they start again; exit code 5 if one of them has a position, if a stopped
+    live session has kept one, or if a session cannot be read.
     """
     with errors_shown():
         cli.compiling.say_when_compiling()
         found = runs.live.outside.kill(home, scope)
-        _echo(found, as_json)
+        _print(shown_as.asked.killed(found, home), found, as_json)
         if found["open"] or found["failed"]:
-            sys.exit(runs.live.outside.AT_RISK)
+            sys.exit(runs.live.options.AT_RISK)
 
 
 @session.command()
@@ -138,7 +149,8 @@ def kill(home: Path, scope: str, as_json: bool) -> None:
 def rearm(home: Path, scope: str, by: str, as_json: bool) -> None:
     """Allow entries again: release the kill switch."""
     with errors_shown():
-        _echo(runs.live.outside.rearm(home, scope, by), as_json)
+        found = runs.live.outside.rearm(home, scope, by)
+        _print(shown_as.asked.rearmed(found), found, as_json)
 
 
 @session.command()

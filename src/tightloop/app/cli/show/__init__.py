@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tightloop import modules_on_use
 
 if TYPE_CHECKING:
+    from tightloop.app.cli.show import asked as asked
     from tightloop.app.cli.show import explain as explain
     from tightloop.app.cli.show import indicators as indicators
     from tightloop.app.cli.show import journal as journal

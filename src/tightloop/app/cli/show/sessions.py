@@ -5,25 +5,38 @@ Everything here is in ``--json`` too, exact and with the units of ``runtime/sess
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tightloop.app.cli.console import table
-from tightloop.app.text.numbers import MISSING, Form, decimals_of, forms, known, moment, number, significant, span
+from tightloop.app.text.numbers import (
+    MISSING,
+    PERCENT,
+    PERCENT_SIGNED,
+    Form,
+    forms,
+    known,
+    moment,
+    number,
+    significant,
+    span,
+    step_form,
+)
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
 from tightloop.runtime.results.denials import meaning
 
 ROWS_SHOWN = 10
+RESULT = Form(2, signed=True)
 ENDED_BADLY = ("ERROR", "KILLED")
 Row = Mapping[str, Any]
 
 
-def listed(rows: Sequence[Row]) -> list[str]:
-    """Write the sessions of a home folder, one a line."""
+def listed(rows: Sequence[Row], home: Path) -> list[str]:
+    """Write the sessions of a home folder, one a line; of one without any, where they were looked for."""
     if not rows:
-        return ["no sessions: `tightloop paper FILE --venue binance-usdm` starts one"]
+        where = f"no sessions in {home.absolute()}" if home.is_dir() else f"there is no folder {home.absolute()}"
+        return [f"{where}: `tightloop paper FILE --venue binance-usdm` starts a session, --home names another folder"]
     now_ns = time.time_ns()
     head = ["id", "state", "since", "venue", "process", "strategies"]
     cells = [
@@ -163,8 +176,15 @@ class _Parts:
 
     def positions(self) -> list[list[str]]:
         """Return what is held."""
-        rows = [[row["symbol"], self._qty(row), self._price(row, "entry")] for row in self._view["positions"]]
-        return [["symbol", "qty", "entry"], *rows]
+        rows = [
+            [
+                row["symbol"], self._qty(row), self._price(row, "entry"), self._price(row, "mark"),
+                number(row["unrealized"], RESULT), number(row["unrealized_pct"], PERCENT_SIGNED),
+                self._price(row, "liquidation_price"), number(row["liquidation_distance_pct"], PERCENT),
+            ]
+            for row in self._view["positions"]
+        ]  # fmt: skip
+        return [["symbol", "qty", "entry", "mark", "result", "of it", "liquidation", "away"], *rows]
 
     def fills(self) -> list[list[str]]:
         """Return the last fills, the latest last."""
@@ -211,14 +231,6 @@ class _Parts:
         means, remedy = meaning(reason)
         lines = [f"{_times(count)}{what} {state}, {row['symbol']} of {row['name']}: {reason}, {last}{order}"]
         return [*lines, f"    {means}; {remedy}"] if means else lines
-
-
-def step_form(step: float | None) -> Form | None:
-    """Return how numbers with this increment are written; None if there is none."""
-    if step is None or step <= 0.0:
-        return None
-    decimals = decimals_of(np.array([step]))
-    return None if decimals is None else Form(decimals)
 
 
 def _latest(rows: list[list[str]]) -> list[list[str]]:

@@ -1,22 +1,19 @@
 """What a session did and why, in words: each trade with the conditions before it, and what did not come to be."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tightloop.app.cli.show.sessions import step_form
-from tightloop.app.text.numbers import Form, moment, number, significant, span
+from tightloop.app.text.exits import EXITS
+from tightloop.app.text.numbers import Form, moment, number, significant, span, step_form
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.times import SECOND_NS
+from tightloop.runtime import views
 from tightloop.runtime.results.denials import meaning
 
 MONEY = Form(2, signed=True)
 DIGITS = (6, 8, 10, 12, 17)
 ENTRY_SECTIONS, EXIT_SECTIONS = ("S1", "Z1"), ("ZE1", "E1")
-EXITS = {
-    "stop_loss": "the stop was reached", "take_profit": "the target was reached", "trailing": "the trail was reached",
-    "time": "it was held for max_hold_min", "liquidation": "it was liquidated", "manual": "it was closed on request",
-}  # fmt: skip
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -73,7 +70,7 @@ class _Story:
         if session["ts"] is not None:
             lasted = f", {span((session['ts'] - session['started_ts']) // SECOND_NS)} of the market"
         closed = [row for row in positions if row["closed_ts"] is not None]
-        result, fees = sum(_result(row) for row in closed), sum(row["fees"] or 0.0 for row in closed)
+        result, fees = _sum(views.result_of(row) for row in closed), _sum(row["fees"] for row in closed)
         still = len(positions) - len(closed)
         opened = f", {still} open" if still else ""
         came = f"result {number(result, MONEY)} {session['asset']}, fees {number(fees, Form(2))} in it"
@@ -96,7 +93,7 @@ class _Story:
         reason = row["exit_reason"]
         held = span(max(0, row["closed_ts"] - row["opened_ts"]) / SECOND_NS)
         found.append(f"    ended after {held} at {_number(row['exit_price'], price)}: {EXITS.get(reason, reason)}; "
-                     f"result {number(_result(row), MONEY)}")  # fmt: skip
+                     f"result {number(views.result_of(row), MONEY)}")  # fmt: skip
         return found + (self._because(row["signal_id"], reason) if reason in EXIT_SECTIONS else [])
 
     def _because(self, signal: str | None, section: str) -> list[str]:
@@ -119,8 +116,10 @@ def _line(instrument: str, reason: str | None) -> str:
     return f"{InstrumentId.parse(instrument).symbol}: {reason}" + (f" ({means}; {remedy})" if means else "")
 
 
-def _result(row: Mapping[str, Any]) -> float:
-    return float(row["realized"] or 0.0) - float(row["fees"] or 0.0) + float(row["funding"] or 0.0)
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Add values; None if one of them is not known."""
+    found = list(values)
+    return None if None in found else sum(value for value in found if value is not None)
 
 
 def _condition(row: Mapping[str, Any]) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 from tightloop.adapters.data.importer.storing import Target, check_place, store, stored_keys
 from tightloop.adapters.data.rules_file import write_rules
 from tightloop.adapters.venues._shared.calls import Hosts
-from tightloop.adapters.venues._shared.http import HttpTransport, check_url
+from tightloop.adapters.venues._shared.http import HttpTransport
 from tightloop.adapters.venues._shared.numbers import written
+from tightloop.adapters.venues._shared.urls import check_url
 from tightloop.adapters.venues.binance_usdm import HOSTS, BinanceUsdm
 from tightloop.app.markets.fetch import paging
 from tightloop.app.markets.fetch.asking import Asker

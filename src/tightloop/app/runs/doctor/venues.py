@@ -10,7 +10,7 @@ from pathlib import Path
 from tightloop.adapters.stores.home import Home
 from tightloop.adapters.system.clock import SystemClock
 from tightloop.app.runs.doctor.findings import Diagnosis, ok, problem, warning
-from tightloop.app.runs.live.account.client import AccountClient, AccountRefused, credentials_of
+from tightloop.app.runs.live.account.client import AccountClient, credentials_of
 from tightloop.app.runs.live.machine import Machine
 from tightloop.app.runs.live.venues import TROUBLE, VENUE_TRIES, VENUE_WAIT_S, ChosenVenue, chosen
 from tightloop.model.errors import InputError
@@ -21,6 +21,7 @@ SKEW_WARNING_NS, SKEW_MAX_NS = 1_000_000_000, 5_000_000_000
 OTHER_SPEED = 0.5
 """Less is what answers that took differently long look like."""
 TIMEOUT_S = 20.0
+TRY_AGAIN = "look at the network, and try again"
 NO_KEY = Credentials("", "", "")
 _MS = 1e-6
 
@@ -73,13 +74,15 @@ async def _key(client: AccountClient, login: str) -> Diagnosis:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             account = await client.account_name()
-            await client.check_modes()
-    except AccountRefused as refused:
-        text, _, remedy = str(refused).partition(": ")
+            refusals = sorted(await client.mode_refusals(), key=lambda one: one.gravity)
+    except VenueRefused as refused:
+        text, _, remedy = str(refused).rpartition(": ") if refused.is_final else (_why(refused), "", TRY_AGAIN)
         return problem("key", f"login {login}: {text}", remedy)
-    except (*TROUBLE, VenueRefused) as error:
-        remedy = "look at the key at the venue: is it active, and for this address?"
-        return problem("key", f"of login {login}: {_why(error)}", remedy)
+    except TROUBLE as error:
+        return problem("key", f"login {login}: {_why(error)}", TRY_AGAIN)
+    if refusals:
+        what = ", ".join(one.problem.message for one in refusals)
+        return problem("key", f"login {login}: the account {what}", "; ".join(one.problem.remedy for one in refusals))
     return ok("key", f"login {login} is account {account}: it may trade and not withdraw, and is set up for sessions")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tightloop import modules_on_use
 
 if TYPE_CHECKING:
+    from tightloop.app.runs.live import export as export
     from tightloop.app.runs.live import index as index
     from tightloop.app.runs.live import live as live
     from tightloop.app.runs.live import options as options
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
     from tightloop.app.runs.live import paper as paper
     from tightloop.app.runs.live import recorded as recorded
 else:
-    __getattr__ = modules_on_use(__name__)  # a session needs the network, a look at one does not
+    __getattr__ = modules_on_use(__name__)  # a session needs the network, a look at one does not; export needs pyarrow

@@ -18,7 +18,7 @@ from tightloop.core.domain.ticks import BookRow
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.model.instruments import InstrumentId
 from tightloop.model.signal.portfolio import rules_of
-from tightloop.runtime.session.journal import RecordKind, events
+from tightloop.runtime.session.journal import RecordKind, whole_events
 
 _TIMES = {"ts_event_ns": "ts_event_ns", "ts_init_ns": "ts_init_ns"}
 _TRADES = {**_TIMES, "trade_id": "order_id", "price": "price", "qty": "qty", "buyer_is_maker": "is_maker"}
@@ -56,9 +56,9 @@ def write_catalog(home: Home, about: Mapping[str, Any], out: Path) -> dict[str, 
 
 
 def facts_of(home: Home, session: str) -> Rows:
-    """Return all facts in the journal of a session (rows of EVENT), in their order."""
+    """Return all facts that are left in the journal of a session (rows of EVENT), in their order."""
     found = bytearray()
-    for record, event in events(LocalDisk(home.folder(session)), "journal"):
+    for record, event in whole_events(LocalDisk(home.folder(session)), "journal"):
         if record.kind == RecordKind.FACT:
             found += event
     return np.frombuffer(bytes(found), EVENT)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import desks
 from tightloop.app.runs.live.venues import ChosenVenue
-from tightloop.app.runs.signal import strategy_names, texts_of
-from tightloop.app.runs.strategies import load_strategies
+from tightloop.app.runs.strategies import load_strategies, strategy_names, texts_of
 from tightloop.model.errors import InputError
 from tightloop.model.instruments import InstrumentId, InstrumentRules, MarginTier, default_rules
 from tightloop.model.signal.plan import Plan, make_plan
@@ -27,6 +26,7 @@ from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import OtherSide, Repetition
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events, records
+from tightloop.runtime.session.journal.layout import JournalRecord
 from tightloop.runtime.session.journal.reading import first_seq
 from tightloop.runtime.session.journal.reducing import first_base, proved
 from tightloop.runtime.session.journal.snapshots import load as load_snapshot
@@ -36,6 +36,7 @@ RESEARCH = "research"
 KIND = "paper"
 JOURNAL, SNAPSHOTS, BASES = "journal", "snapshots", "bases"
 """Folders of a session. Snapshots are caches, bases stand for facts that are gone."""
+Held = Callable[[Iterable[tuple[JournalRecord, bytes]]], Iterator[tuple[JournalRecord, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +60,30 @@ class Prepared:
 
 
 def prepare(
-    files: Sequence[Path], venue: ChosenVenue, *, instruments: Sequence[str] = (), account: str | None = None,
-    kind: str = KIND, account_name: str = "",
-) -> Prepared:  # fmt: skip
-    """Read the strategies; raises InputError for what a session cannot run.
-
-    ``account_name``: of the account at the venue that a live session trades on; it has one session at a time.
-    """
+    files: Sequence[Path], venue: ChosenVenue, *, instruments: Sequence[str] = (), account: str | None = None
+) -> Prepared:
+    """Read the strategies for a paper session; raises InputError for what a session cannot run."""
     strategies = load_strategies(files, instruments=instruments, account=account)
     _check_owners(strategies)
     for strategy in strategies:
         _check(strategy)
-    symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
     texts = dict(texts_of(strategies))
     if account is not None and account != RESEARCH:
         texts[ACCOUNT_FILE] = Path(account).read_bytes()
+    return named(Prepared(strategies, texts, account, "", ""), venue, KIND)
+
+
+def named(prepared: Prepared, venue: ChosenVenue, kind: str, account_name: str = "") -> Prepared:
+    """Return what was asked for with the key and the lease that it has at a venue.
+
+    ``account_name``: of the account at the venue that a live session trades on; it has one session at a time.
+    """
+    strategies = prepared.strategies
+    symbols = sorted({venue.dialect.symbol_of(str(name)) for name in rules_of(strategies)})
     where = f"{venue.name} {venue.where}{f' {account_name}' if account_name else ''}"
     said = [kind, where, symbols, sorted(strategy.config_hash for strategy in strategies)]
     key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    return Prepared(strategies, texts, account, key, f"{kind}-{venue.name}-{account_name or key[:16]}", kind)
+    return replace(prepared, key=key, lease=f"{kind}-{venue.name}-{account_name or key[:16]}", kind=kind)
 
 
 def _check(strategy: Strategy) -> None:
@@ -179,6 +185,22 @@ def killed(home: Home, key: str) -> dict[str, Any] | None:
     return open_ones[-1] if open_ones else None
 
 
+def are_fees_stated(strategies: Sequence[Strategy]) -> bool:
+    """Return whether strategies state the fees they pay."""
+    costs = [strategy.read.costs for strategy in strategies]
+    return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
+
+
+def is_any_open(home: Home, prepared: Prepared, venue: str, kind: str) -> bool:
+    """Return whether a session of these files at a venue was not stopped, on whichever account."""
+    hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
+    return any(
+        (about["mode"], about["venue"], sorted(about["config_hash"])) == (kind, venue, hashes)
+        for about in home.sessions()
+        if about["state"] != SessionState.STOPPED
+    )
+
+
 def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
     """Read the strategies of a session from its folder."""
     folder = home.folder(about["id"]) / "strategies"
@@ -190,13 +212,19 @@ def strategies_of(home: Home, about: Mapping[str, Any]) -> tuple[Strategy, ...]:
 
 
 def repeated(
-    plan: Plan, disk: Disk, session: str, *, seq_max: int | None = None, account: OtherSide | None = None
+    plan: Plan,
+    disk: Disk,
+    session: str,
+    *,
+    seq_max: int | None = None,
+    account: OtherSide | None = None,
+    held: Held = iter,
 ) -> Repetition:
     """Step the facts of a journal again; raises NotRepeated at the first difference, JournalCorrupt.
 
     ``seq_max``: seq of the journal's next record; a snapshot up to there spares what is before it. None: use none,
     but the base that stands for what was reduced.
-    ``account``: the side of a real venue, made again as well.
+    ``account``: the side of a real venue, made again as well. ``held``: what the records pass, to be held back.
     """
     poisoned = frozenset(
         int(json.loads(record.payload)["seq"]) for record in records(disk, JOURNAL) if record.kind == RecordKind.POISON
@@ -212,16 +240,34 @@ def repeated(
         base = first_base(disk, BASES, begun, session)
         snapshots.check_layouts(base.snapshot)
         repetition = snapshots.restored(plan, base.snapshot, poisoned, account)
-        repetition.run(proved(base, events(disk, JOURNAL, base.snapshot.seq)))
+        repetition.run(held(proved(base, events(disk, JOURNAL, base.snapshot.seq))))
         return repetition
     repetition = repetition or Repetition(plan, poisoned=poisoned, account=account)
-    repetition.run(events(disk, JOURNAL, from_seq))
+    repetition.run(held(events(disk, JOURNAL, from_seq)))
     return repetition
 
 
-def repeat(home: Home, about: Mapping[str, Any]) -> Repetition:
-    """Step the facts of a session again, from its files alone and from the first. ``about``: its ``session.json``."""
+def begun(
+    plan: Plan, disk: Disk, session: str, poisoned: Collection[int], account: OtherSide | None
+) -> tuple[Repetition, int]:
+    """Return what steps the facts of a journal, and the first record that it is to be given: that of a base, or 0.
+
+    Raises JournalCorrupt, LayoutDiffers.
+    """
+    from_seq = first_seq(disk, JOURNAL)
+    if not from_seq:
+        return Repetition(plan, poisoned=poisoned, account=account), 0
+    base = first_base(disk, BASES, from_seq, session).snapshot
+    snapshots.check_layouts(base)
+    return snapshots.restored(plan, base, poisoned, account), base.seq
+
+
+def repeat(home: Home, about: Mapping[str, Any], held: Callable[[Plan], Held] = lambda _: iter) -> Repetition:
+    """Step the facts of a session again, from its files alone and from the first.
+
+    ``about``: its ``session.json``. ``held``: gives what the records pass, to be held back.
+    """
     session = about["id"]
     plan = plan_of(strategies_of(home, about), about)
     account = desks.repetition(plan, about) if about["mode"] == desks.KIND else None
-    return repeated(plan, LocalDisk(home.folder(session)), session, account=account)
+    return repeated(plan, LocalDisk(home.folder(session)), session, account=account, held=held(plan))

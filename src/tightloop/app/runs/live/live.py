@@ -10,9 +10,8 @@ they do; here is when.
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +20,39 @@ from tightloop.app.runs.live import desks, files
 from tightloop.app.runs.live.account import criteria, starting
 from tightloop.app.runs.live.account.asking import Asking
 from tightloop.app.runs.live.account.client import AccountClient, credentials_of
+from tightloop.app.runs.live.account.start_refusals import raise_any
 from tightloop.app.runs.live.account.stream import ReportStream
 from tightloop.app.runs.live.files import Prepared
-from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.machine import Machine, loop_factory
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
 from tightloop.app.runs.live.paper import SessionHeld
-from tightloop.app.runs.live.run import (
-    Say,
-    SessionRun,
-    loop_factory,
-)
+from tightloop.app.runs.live.run import Say, SessionRun
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, chosen
+from tightloop.app.runs.live.watching.winding_down import kept_at_venue
 from tightloop.core.domain.enums import EventKind, Origin, Pause, Reason, SessionControl
+from tightloop.core.domain.types import Rows
 from tightloop.model.errors import InputError
 from tightloop.model.signal.plan import Plan
 from tightloop.ports import execution as ex
 from tightloop.ports.market_data import VenueMark
 from tightloop.ports.transport import HttpCall, Lane, NoAnswer, NotSent
-from tightloop.runtime.session.account.answers import control_event, event_of
+from tightloop.runtime.session import told
+from tightloop.runtime.session.account.answers import event_of
 from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import AccountInput, InputKind
-from tightloop.runtime.session.account.ready import are_stops_confirmed, is_awaiting
+from tightloop.runtime.session.account.passed_stops import PassedStops
+from tightloop.runtime.session.account.ready import are_stops_confirmed, awaited_ids, is_awaiting, tell_gate
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.rounds import Rounds
 from tightloop.runtime.session.account.view import account_view
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Ask, Note, NoteKind, VenueAnswer
-from tightloop.runtime.session.driver.operator import OperatorRequest, gate_of
+from tightloop.runtime.session.driver.operator import gate_of
 from tightloop.runtime.session.driver.session import Repetition, StepFailed
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View
 from tightloop.runtime.session.journal.layout import RecordKind
-from tightloop.runtime.session.reconcile.records import Finding
+from tightloop.runtime.session.reconcile.records import Finding, FindingKind
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 
 ROUND_S, ROUND_SOON_S = 10.0, 1.0
@@ -98,19 +99,19 @@ async def life(
     leverages = starting.leverages_of(prepared.strategies, venue.dialect)
     home = machine.home
     home.make()
+    if not files.is_any_open(home, prepared, venue.name, desks.KIND):  # nothing is asked of the venue in vain
+        raise_any(home, criteria.refusals(home, prepared, venue.name, options.override))
     asking = Asking(venue, credentials, machine)
     account_name = await asking.account_name()
-    prepared = files.prepare(
-        names, venue, instruments=options.instruments, account=options.account, kind=desks.KIND,
-        account_name=account_name,
-    )  # fmt: skip
+    prepared = files.named(prepared, venue, desks.KIND, account_name)
     found = home.take(prepared.lease)
     if not isinstance(found, Lease):
         raise SessionHeld(str(found["session"]), int(found["pid"]))
     try:
-        if files.killed(home, prepared.key) is None:
-            criteria.check(home, prepared, venue.name, options.override)
-            await asking.check_capital(prepared.strategies)
+        is_new = files.killed(home, prepared.key) is None
+        refused = criteria.refusals(home, prepared, venue.name, options.override) if is_new else []
+        refused += await asking.refusals(prepared.strategies, leverages, is_new=is_new)
+        raise_any(home, refused)
         await asking.set_up(leverages)
         run = LiveRun(prepared, venue, machine, found, options, say, on_second, asking, account_name)
         return await run.run()
@@ -128,7 +129,7 @@ class LiveRun(SessionRun):
         on_second: Callable[[View], None], asking: Asking, account_name: str,
     ) -> None:  # fmt: skip
         super().__init__(prepared, venue, machine, lease, options, say, on_second)
-        self._credentials, self._venue_clock = asking.credentials, asking.clock
+        self._credentials, self._venue_clock, self._budget = asking.credentials, asking.clock, asking.budget
         self._account_name, self._override = account_name, options.override
         self._login, self._is_power_safe = options.login, options.is_power_safe
         self._client: AccountClient
@@ -137,7 +138,9 @@ class LiveRun(SessionRun):
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look_soon, self._clock_soon = asyncio.Event(), asyncio.Event()
+        self._passed_stops = PassedStops()
         self._is_ready = self._is_strange = self._is_clock_off = False
+        self._engines_told: set[tuple[str, str]] = set()
         self._reports: ReportStream
 
     # Starting
@@ -148,12 +151,17 @@ class LiveRun(SessionRun):
     def _repetition(self, plan: Plan) -> AccountRepetition:
         return desks.repetition(plan, self._about)
 
+    def _go_on(self) -> None:
+        """Take no entries before the session is ready, nor by a timer that was due while there was no process."""
+        self._session.intake.put_after_last(told.control(SessionControl.NOT_READY))
+
     async def _connect(self, begun: Repetition | None) -> None:
         """Restore the desk, or begin one; nothing may be entered before the session is ready."""
         session, dialect = self._session, self._venue.dialect
         client = self._client = AccountClient(
-            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock
-        )
+            dialect, self._transport, self._credentials, self._clock.now_ns, self._venue_clock, self._budget,
+            self._on_limited,
+        )  # fmt: skip
         repetition = begun.account if begun is not None else None
         if not isinstance(repetition, AccountRepetition) or not repetition.has_begun:
             fold = desks.begin(session.plan, self._about, self._journal.epoch)
@@ -167,12 +175,11 @@ class LiveRun(SessionRun):
         )  # fmt: skip
         account.on_note, account.on_strange, account.on_turn = self._on_note, self._on_strange, self._arm
         account.on_answer = self._on_answer
-        session.intake.put_event(control_event(SessionControl.NOT_READY))
-        self._feed.on_mark = self._take_mark
+        if begun is None:
+            session.intake.put_event(told.control(SessionControl.NOT_READY))
+        self._feed.on_mark, self._feed.on_limited = self._take_mark, self._on_limited
         if begun is None and self._override is not None:
-            asked = asdict(OperatorRequest(what="override paper criteria", who=self._login))
-            said = {**asked, "reason": self._override, "outcome": "done"}
-            self._journal.append(RecordKind.OPERATOR, json.dumps(said).encode())
+            self._journal.append(RecordKind.OPERATOR, criteria.overridden(self._login, self._override))
         if "begun_venue_ns" not in self._about:
             self._about["begun_venue_ns"] = self._venue_ns()
             self._home.write_session(self._about["id"], self._about)
@@ -181,10 +188,19 @@ class LiveRun(SessionRun):
             self._on_finding, int(self._about["begun_venue_ns"]), is_new=fold.agreed_ns == 0 and not fold.is_compared,
             life_ns=self._venue_ns(),
         )  # fmt: skip
-        if begun is not None:
-            self._rounds.want_fills()
+        self._rounds.want_fills()  # what this process did not hear of, and whether another engine is there
         if isinstance(repetition, AccountRepetition) and repetition.has_begun:
             repetition.go_on(account, self._journal.epoch)
+        self._gate()
+
+    def _on_limited(self, retry_after_s: float) -> None:
+        """Hold entries and all questions: a venue limits what is asked of it, whoever asks. Exits go on."""
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._feed.held_ns:
+            self._say(f"warning: the venue limits requests: no entry and no question leaves for {retry_after_s:g} s")
+        self._client.budget.stop(retry_after_s, now_ns)
+        self._feed.hold(retry_after_s)
+        self._account.limited(retry_after_s)
 
     async def _ask(self, request: ex.Request) -> list[ex.Report]:
         return (await self._client.ask(request))[0]
@@ -192,6 +208,7 @@ class LiveRun(SessionRun):
     async def _begin(self) -> None:
         """Follow the account; the session runs once it is ready."""
         self._go_on_ending(gate_of(self._session.plan))
+        self._judge_clock()
         self._reports = ReportStream(
             self._client, self._clock, self._tasks, self._about["id"], self._sockets, self._say, self._account.frame,
             self._on_missed_reports, self._on_reports_gone,
@@ -212,6 +229,7 @@ class LiveRun(SessionRun):
         begun = super()._leave_out(error)
         self._rounds.plan = self._session.plan
         if isinstance(begun.account, AccountRepetition):
+            self._gate(begun.account.missed())
             for row in begun.account.missed():
                 self._account.command(row)
         return begun
@@ -230,8 +248,9 @@ class LiveRun(SessionRun):
     def _on_late(self, late_ns: int) -> None:
         """Take no entries before the account is compared again; what waits to be stepped is older than it seems."""
         if self._is_ready:
-            self._session.intake.put_first(control_event(SessionControl.NOT_READY))
+            self._session.intake.put_first(told.control(SessionControl.NOT_READY))
             self._is_ready = False
+            self._gate()
         super()._on_late(late_ns)
         self._on_missed_reports()
 
@@ -253,10 +272,13 @@ class LiveRun(SessionRun):
         clock, was_off = self._client.clock, self._is_clock_off
         skew_s = abs(clock.offset_ns(self._clock.now_ns())) * 1e-9 if clock.speed == 1.0 else 0.0
         self._is_clock_off = skew_s > SKEW_MAX_S
-        if self._is_clock_off:
-            self._become_ready(False, f"the clock is {skew_s:.1f} s off the venue's")
+        why = f"the clock is {skew_s:.1f} s off the venue's"
+        if self._is_clock_off and not self._is_ready and not was_off:
+            self._say(f"critical: not ready: {why}")
+        elif self._is_clock_off:
+            self._become_ready(False, why)
         elif skew_s > SKEW_TOLD_S and not was_off:
-            self._say(f"warning: the clock is {skew_s:.1f} s off the venue's")
+            self._say(f"warning: {why}")
 
     # Requests
 
@@ -268,12 +290,21 @@ class LiveRun(SessionRun):
     async def _carry(self, ask: Ask, call: HttpCall) -> None:
         self._client.budget.take(call, self._clock.now_ns())  # what the desk sends never waits for questions
         try:
-            if ask.lane is Lane.ENTRY and self._is_power_safe:
-                await self._last()
+            if ask.lane is Lane.ENTRY:
+                if self._is_power_safe:
+                    await self._last()
+                if self._account.fold.desk.is_denied(ask.ask_id):
+                    raise NotSent("entries were switched off before it left")
             reply: Any = await self._transport.call(call, ask.timeout_ns * 1e-9 + ANSWER_AFTER_S)
         except (NotSent, NoAnswer) as failure:
             reply = failure
+        else:
+            self._client.learn(ask.request, reply)
         self._account.reply(ask.ask_id, reply)
+        limited_s = (self._account.limited_ns - self._clock.now_ns()) * 1e-9
+        if limited_s > 0.0:
+            self._client.budget.stop(limited_s, self._clock.now_ns())
+            self._feed.hold(limited_s)
 
     async def _last(self) -> None:
         """Wait until all that is written by now survives a loss of power. Raises NotSent if that cannot be."""
@@ -306,10 +337,16 @@ class LiveRun(SessionRun):
         commands = self._session.commands()
         if commands or self._account.fold.desk.state.open_ids:
             self._account.prices(self._session.plan.states[0]["instruments"])
+        self._gate(commands)
         for row in commands:
             self._account.command(row)
         if commands:
             self._account.prices(self._session.plan.states[0]["instruments"])
+        self._passed_stops.tell(self._account, self._session.plan.states[0]["instruments"])
+
+    def _gate(self, commands: Sequence[Rows] = ()) -> None:
+        """Tell the desk which entries may not leave: those that the step would deny now, at the latest in a moment."""
+        tell_gate(self._session.plan, self._account, commands, is_ready=self._is_ready and not self._are_entries_over)
 
     def _settle(self) -> None:
         """Step all that waits."""
@@ -344,18 +381,25 @@ class LiveRun(SessionRun):
             )
 
     def _on_strange(self, report: ex.Report) -> None:
-        if isinstance(report, ex.WalletReport) and report.cause != "ORDER":
+        if isinstance(report, ex.WalletReport) and not report.is_of_orders:
             self._rounds.want_income()
             self._look_soon.set()
         elif isinstance(report, ex.FillReport):
             self._rounds.reported.append(report)
             self._look_soon.set()
+        if isinstance(report, ex.FillReport | ex.OrderReport) and ids.decode(report.client_id) is not None:
+            self._become_ready(False, f"{report.client_id} was made by an engine, and not by this one")
+            self._on_missed_reports()  # the next comparison says by which one
 
     def _on_finding(self, finding: Finding) -> None:
-        self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
+        is_known = (engine := (finding.subject, finding.text)) in self._engines_told
+        if finding.kind == FindingKind.SECOND_ENGINE:
+            self._engines_told.add(engine)
+        if not is_known:
+            self._say(f"{finding.urgency.name.lower()}: {finding.kind.name.lower()} {finding.subject}: {finding.text}")
         if finding.is_not_ready:
             self._is_strange = True
-        if finding.pauses:
+        if finding.pauses and not is_known:
             self._pause(finding.text)
 
     # Comparing
@@ -369,11 +413,16 @@ class LiveRun(SessionRun):
             try:
                 agrees = await self._rounds.round()
             except TROUBLE as error:
-                agrees = False
+                agrees = None  # no answer
                 self._say(f"comparison: {error}")
-            self._decide_ready(agrees)
-            wait_s = ROUND_S if self._is_ready else QUICK_S[min(count, len(QUICK_S) - 1)]
-            count = 0 if self._is_ready else count + 1
+            self._decide_ready(
+                bool(agrees) and not self._look_soon.is_set()
+            )  # what came meanwhile is not in its answers
+            is_calm = self._is_ready and agrees is not None
+            wait_s = ROUND_S if is_calm else QUICK_S[min(count, len(QUICK_S) - 1)]
+            if self._reports.is_down:
+                wait_s = min(wait_s, QUICK_S[-1])  # nothing else says what becomes of our orders
+            count = 0 if is_calm else count + 1
             await asyncio.sleep(min(wait_s, ROUND_SOON_S))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, wait_s - ROUND_SOON_S)):
@@ -390,7 +439,7 @@ class LiveRun(SessionRun):
             and agrees
             and not self._is_clock_off
             and not self._holds.causes
-            and self._reports.is_open
+            and not self._reports.is_down
             and are_stops_confirmed(self._session.plan, self._account.fold.desk)
         ):
             self._become_ready(True, "the account agrees")
@@ -408,7 +457,8 @@ class LiveRun(SessionRun):
         self._is_ready = is_ready
         self._say(f"{'ready' if is_ready else 'critical: not ready'}: {why}")
         what = SessionControl.READY if is_ready else SessionControl.NOT_READY
-        self._session.intake.put_event(control_event(what))
+        self._session.intake.put_event(told.control(what))
+        self._gate()
         if is_ready and self.state is SessionState.RECONCILING:
             self._settle()
             self._become(SessionState.RUNNING)
@@ -417,7 +467,7 @@ class LiveRun(SessionRun):
 
     def _pause(self, why: str) -> None:
         self._say(f"paused until `session resume`: {why}")
-        self._session.intake.put_event(control_event(SessionControl.PAUSED))
+        self._session.intake.put_event(told.control(SessionControl.PAUSED))
         self.become_paused(True)
 
     # Ending
@@ -425,13 +475,20 @@ class LiveRun(SessionRun):
     def _is_wound_down(self) -> bool:
         return super()._is_wound_down() and not is_awaiting(self._account.fold.desk)
 
+    def _awaited(self) -> list[str]:
+        return super()._awaited() + [f"what became of {name}" for name in awaited_ids(self._account.fold.desk)]
+
     def _end(self) -> SessionEnd:
         if self._timer is not None:
             self._timer.cancel()
         self._account.on_turn = lambda: None
         for task in self._calls:
             task.cancel()
-        return super()._end()
+        ended = super()._end()
+        if ended.has_position and not self._is_abandoned:
+            for line in kept_at_venue(self._session):
+                self._say(line)
+        return ended
 
     def _saved(self) -> bytes:
         self._settle()

@@ -5,6 +5,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,17 @@ from tightloop.ports.transport import Transport
 from tightloop.runtime.session.driver.operator import Operator
 from tightloop.runtime.session.journal.layout import SegmentSizes
 
+if sys.platform != "win32":
+    import uvloop
+
 BEHIND_MAX_S = 5.0
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where there is one, None for the system's."""
+    if sys.platform == "win32":
+        return None
+    return uvloop.new_event_loop
 
 
 class ClockBehind(TightloopError):

@@ -1,21 +1,31 @@
 """Sessions of a home folder from outside: one that runs is asked by its socket, another is read from its files."""
 
+import contextlib
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tightloop.adapters.stores.home import Home
+from tightloop.app.runs import live
 from tightloop.app.runs.live import control, desks, files
-from tightloop.app.runs.live.export import write_catalog
 from tightloop.app.runs.live.watching.kills import check_scope
+from tightloop.app.runs.live.watching.pacing import Pace
+from tightloop.app.runs.live.watching.trades import line_of
+from tightloop.core.domain.types import Record
 from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.signal.plan import Plan
 from tightloop.runtime.session.account.recovery import AccountRepetition
 from tightloop.runtime.session.account.view import account_view
 from tightloop.runtime.session.driver.session import state_hash
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.driver.view import View, view
 
+KEPT = (
+    "what it holds stays at the venue with its stops and targets, which are not linked there: when one fills or you "
+    "close the position, cancel the others; its log names them"
+)
 AT_RISK = 5
 """Exit code: something is left with a position."""
 
@@ -92,6 +102,8 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
     """Ask a session; one without a process can be stopped. Raises InputError if it does not run, or refuses."""
     home = Home(root)
     about = home.read_session(session)
+    is_kept = about["mode"] == desks.KIND and request["what"] == "stop" and bool(request["keep"])
+    before = (control.ask(home.socket(about["id"]), {"what": control.SHOW}) if is_kept else None) or {"positions": []}
     found = control.ask(home.socket(about["id"]), request)
     if found is None and request["what"] == "stop" and about["state"] != SessionState.STOPPED:
         if _holder(home, about) is None:
@@ -101,13 +113,16 @@ def asked(root: Path, session: str, request: Mapping[str, Any]) -> dict[str, Any
                 )
                 message = f"{about['id']} has no process that could close anything"
                 raise InputError.one("command line", None, "--flatten", message, remedy)
-            home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED)})
+            kept = shown(root, about["id"])["positions"] if about["mode"] == desks.KIND else []
+            home.write_session(about["id"], {**about, "state": str(SessionState.STOPPED), "kept": kept})
             return {"outcome": "done", "note": "it had no process; what it held stays as its journal has it"}
     if found is None:
         remedy = "`tightloop session list` shows those that run"
         raise InputError.one("command line", None, "ID", f"{about['id']} does not run, it is {about['state']}", remedy)
     if "error" in found:
         raise InputError.one("command line", None, "", str(found["error"]), "`tightloop session --help` shows how")
+    if before["positions"]:
+        return {**found, "note": KEPT}
     return found
 
 
@@ -115,6 +130,7 @@ def kill(root: Path, scope: str) -> dict[str, Any]:
     """Engage the kill switch for all sessions of a home, and for later ones; return what was told and what is open.
 
     Those that run are told first, and nothing that is wrong with one keeps it from the others: "failed" says what was.
+    "open": positions that no process closes: of sessions whose process is gone, and those that stopped ones have kept.
     """
     check_scope(scope)
     home = Home(root)
@@ -127,10 +143,27 @@ def kill(root: Path, scope: str) -> dict[str, Any]:
     for name in dead:
         try:
             if home.read_session(name)["state"] != SessionState.STOPPED:
-                still_open += [{"id": name, **row} for row in shown(root, name)["positions"]]
+                still_open += [{"id": name, "state": "KILLED", **row} for row in shown(root, name)["positions"]]
         except (TightloopError, OSError, ValueError, KeyError) as error:
             failed.append({"id": name, "error": str(error)})
-    return {"scope": scope, "told": told, "open": still_open, "failed": failed}
+    return {"scope": scope, "told": told, "open": still_open + _kept(home), "failed": failed}
+
+
+def _kept(home: Home) -> list[dict[str, Any]]:
+    """Return the positions that the last session of each account has kept at the venue when it was stopped."""
+    last: dict[str, dict[str, Any]] = {}
+    for name in home.session_names():
+        with contextlib.suppress(InputError, KeyError):
+            about = home.read_session(name)
+            before = last.setdefault(about["lease"], about)
+            if int(about["made_ns"]) > int(before["made_ns"]):
+                last[about["lease"]] = about
+    return [
+        {"id": about["id"], "state": about["state"], **row}
+        for about in last.values()
+        if about["mode"] == desks.KIND and about["state"] == SessionState.STOPPED and "kept" in about
+        for row in about["kept"]
+    ]
 
 
 def _is_told(home: Home, name: str, request: Mapping[str, Any], told: list[dict[str, Any]]) -> bool:
@@ -160,12 +193,26 @@ def rearm(root: Path, scope: str, by: str) -> dict[str, Any]:
     return {"scope": scope, "by": by, "told": told}
 
 
-def replayed(root: Path, session: str) -> dict[str, Any]:
-    """Step the journal of a session again; raises NotRepeated at the first difference."""
+def replayed(
+    root: Path, session: str, speed: float = math.inf, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Step the journal of a session again; raises NotRepeated at the first difference.
+
+    ``speed``: at how many times its own pace; ``say`` is told its fills and ended trades as they come.
+    """
     begun = time.perf_counter()
     home = Home(root)
     about = home.read_session(session)
-    repetition = files.repeat(home, about)
+
+    def held(plan: Plan) -> files.Held:
+        def show(row: Record) -> None:
+            line = line_of(row, plan.instruments)
+            if line is not None:
+                say(line)
+
+        return iter if math.isinf(speed) else Pace(speed, show).held
+
+    repetition = files.repeat(home, about, held)
     return {
         "session": about["id"],
         "state_hash": state_hash(repetition.plan),
@@ -179,4 +226,4 @@ def export(root: Path, session: str, out: Path) -> dict[str, Any]:
     """Write what a session received as a catalog."""
     home = Home(root)
     about = home.read_session(session)
-    return write_catalog(home, about, out)
+    return live.export.write_catalog(home, about, out)

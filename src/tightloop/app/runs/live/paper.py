@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tightloop.adapters.stores.home import Home, Lease
 from tightloop.app.runs.live import files
-from tightloop.app.runs.live.machine import Machine
+from tightloop.app.runs.live.machine import Machine, loop_factory
 from tightloop.app.runs.live.options import HELD, PaperOptions, SessionEnd
-from tightloop.app.runs.live.run import Say, SessionRun, loop_factory
+from tightloop.app.runs.live.run import Say, SessionRun
 from tightloop.app.runs.live.venues import chosen
 from tightloop.model.errors import TightloopError
 from tightloop.runtime.session.driver.view import View

@@ -10,11 +10,11 @@ asks the venue for rules and history, and drives it to its end. Its orders go to
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,34 +23,38 @@ from tightloop.app.markets import notes as markets_notes
 from tightloop.app.runs.live import control, files
 from tightloop.app.runs.live.files import Prepared
 from tightloop.app.runs.live.machine import Machine
-from tightloop.app.runs.live.market.books import FollowedBooks
+from tightloop.app.runs.live.market.books import FollowedBooks, followed_books
 from tightloop.app.runs.live.market.sockets import MarketSockets
-from tightloop.app.runs.live.market.warm_up import warm_up_facts
+from tightloop.app.runs.live.market.warm_up import begin_bars, warm_up_facts
 from tightloop.app.runs.live.options import PaperOptions, SessionEnd
+from tightloop.app.runs.live.settings import read_settings
 from tightloop.app.runs.live.snapshots import SnapshotWriter
 from tightloop.app.runs.live.venues import TROUBLE, ChosenVenue, VenueUnreachable, listed
 from tightloop.app.runs.live.watching.journal import JournalWatch
 from tightloop.app.runs.live.watching.kills import KillSwitch
+from tightloop.app.runs.live.watching.terminal import TerminalLines
 from tightloop.app.runs.live.watching.trades import TradeLog
+from tightloop.app.runs.live.watching.winding_down import WindingDown, awaited_of
+from tightloop.app.text.commands import session_command
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
-from tightloop.model.signal.read import Strategy
 from tightloop.model.times import iso
 from tightloop.ports.disk import Disk
 from tightloop.ports.market_data import PublicStream
 from tightloop.ports.transport import Transport
 from tightloop.runtime.session.account.recovery import AccountRepetition
-from tightloop.runtime.session.bus import Bus
+from tightloop.runtime.session.bus import Bus, is_subscriber
 from tightloop.runtime.session.driver.holds import Crowd, Holds
 from tightloop.runtime.session.driver.operator import Answer, Gate, Operator, answers_in, gate_of
 from tightloop.runtime.session.driver.publishing import publish, replayed
 from tightloop.runtime.session.driver.pulse import Pulse
 from tightloop.runtime.session.driver.rules import RulesWatch, words_of
-from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed
+from tightloop.runtime.session.driver.session import Repetition, Session, StepFailed, state_hash
 from tightloop.runtime.session.driver.silence import Silence
 from tightloop.runtime.session.driver.states import SessionState, may_follow
 from tightloop.runtime.session.driver.view import View, view
 from tightloop.runtime.session.journal.reading import records
+from tightloop.runtime.session.journal.reduced_segments import reduced_events
 from tightloop.runtime.session.journal.writer import Journal
 from tightloop.runtime.session.market.bars import MadeBars, opened_event
 from tightloop.runtime.session.market.feed import MarketFeed
@@ -58,26 +62,11 @@ from tightloop.runtime.session.market.intake import Intake
 from tightloop.runtime.session.reconcile.rules import RulesChanged
 from tightloop.runtime.session.tasks import Failure, Tasks
 
-if sys.platform != "win32":
-    import uvloop
-
 TELL_S = 1.0
 DRAIN_S = 1.0
 """For how long subscribers of the bus are waited for at the end; the journal has what they missed."""
 SILENCE_LOOK_S = 0.25
 Say = Callable[[str], None]
-
-
-def _are_fees_stated(strategies: Sequence[Strategy]) -> bool:
-    costs = [strategy.read.costs for strategy in strategies]
-    return all(cost.taker_bps is not None and cost.maker_bps is not None for cost in costs)
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's event loop where there is one, None for the system's."""
-    if sys.platform == "win32":
-        return None
-    return uvloop.new_event_loop
 
 
 class SessionRun:
@@ -93,8 +82,10 @@ class SessionRun:
         self._prepared, self._venue, self._home, self._lease = prepared, venue, machine.home, lease
         self._options, self._print, self._on_second = options, say, on_second
         self._machine, self._clock = machine, machine.clock
+        self._settings = read_settings(machine.home)
         self.state = SessionState.IDLE
-        self._is_interrupted = False
+        self._is_interrupted = self._has_signal = self._is_abandoned = False
+        self._ending: WindingDown | None = None
         self._stop = asyncio.Event()
         self._error: BaseException | None = None
         self._transport: Transport
@@ -107,6 +98,7 @@ class SessionRun:
         self._operator: Operator
         self._silence: Silence
         self._books: FollowedBooks | None = None
+        self._forgotten: set[int] = set()
         self._snapshots: SnapshotWriter
         self._tasks: Tasks
         self._kills: KillSwitch
@@ -155,14 +147,9 @@ class SessionRun:
         if killed is None:
             assert rules is not None, "a new session has asked for them"
             self._about = files.about_new(
-                self._prepared,
-                self._venue,
-                rules,
-                seed=self._options.seed,
-                now_ns=now_ns,
-                url=self._options.url,
+                self._prepared, self._venue, rules, seed=self._options.seed, now_ns=now_ns, url=self._options.url,
                 instruments=self._options.instruments,
-            )
+            )  # fmt: skip
             self._about |= self._stated()
             self._about["id"] = self._home.make_session(self._about, self._prepared.texts)
         else:
@@ -185,7 +172,8 @@ class SessionRun:
             last = repaired.record_count
             begun = files.repeated(plan, disk, session, seq_max=last, account=self._repetition(plan))
             self._are_entries_over = bool(begun.poisoned)
-            self._answers = answers_in(records(disk, files.JOURNAL))
+            said = (record for record, _ in reduced_events(disk, files.JOURNAL))
+            self._answers = answers_in(itertools.chain(said, records(disk, files.JOURNAL)))
             await self._machine.reach(begun.stamp_ns)
         self._lease.write(session, self._journal.epoch)
         timeframe = self._prepared.timeframe
@@ -196,15 +184,18 @@ class SessionRun:
         self._feed = MarketFeed(
             self._venue.dialect, self._transport, self._clock.now_ns, intake, symbols, bars, self._bar_opened
         )
+        self._rules = RulesWatch(self._session, self._feed.ask, symbols, self._on_rules)
         if begun is not None:
-            self._begin_bars(bars)
+            self._go_on()
+            if bars is not None:
+                begin_bars(bars, self._session.plan)
             streams = self._session.driver.streams
             self._feed.go_on({symbol: int(streams[at]["last_id"]) for symbol, at in symbols.items()})
         if "book" in plan.feed:
-            self._books = self._followed_books(symbols)
+            self._books = followed_books(self._session, symbols, self._feed)
         if bars is not None and begun is None:
             await self._warm_up(bars, now_ns)
-        for line in markets_notes.defaults(plan.rules, _are_fees_stated(self._prepared.strategies)):
+        for line in markets_notes.defaults(plan.rules, files.are_fees_stated(self._prepared.strategies)):
             self._say(line.replace("instruments.yaml does not set", f"{self._venue.where} does not state"))
         self._say(f"session {session} ({'recovered, ' if killed else ''}epoch {self._journal.epoch})")
         for strategy in self._prepared.strategies:
@@ -212,17 +203,6 @@ class SessionRun:
                 self._say(f"{strategy.code.name} defines no on_save: a restart steps the whole session again")
         self._become(SessionState.RECONCILING)
         await self._connect(begun)
-
-    def _followed_books(self, symbols: Mapping[str, int]) -> FollowedBooks:
-        """Return the books of the session; those that its last process knew are void."""
-        plan, streams = self._session.plan, self._session.driver.streams
-        count = len(plan.instruments)
-        numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
-        marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
-        books = FollowedBooks(self._session.intake, symbols, self._feed.ask, numbers, marks)
-        books.lost()
-        self._feed.on_book = books.take
-        return books
 
     async def _warm_up(self, bars: MadeBars, now_ns: int) -> None:
         """Take the bars of the past; raises VenueUnreachable."""
@@ -233,14 +213,6 @@ class SessionRun:
         self._session.take_warm_up(facts)
         for at, close in closes.items():
             bars.begin(at, close)
-
-    def _begin_bars(self, bars: MadeBars | None) -> None:
-        """Set the last closes that State knows, so that bars without prints are flat at them."""
-        instruments = self._session.plan.states[0]["instruments"]
-        for at in range(len(self._session.plan.instruments)):
-            close = float(instruments[at]["bar"]["close"])
-            if bars is not None and close > 0.0:
-                bars.begin(at, close)
 
     def _bar_opened(self, instrument: int, price: float) -> None:
         bars = self._session.bars
@@ -256,7 +228,7 @@ class SessionRun:
         operator = self._operator = Operator(session, self._journal, self.become_paused, self._stop.set, self._answers)
         self._kills = KillSwitch(self._home, session, self._say)
         self._kills.look()
-        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries)
+        watch = self._watch = JournalWatch(self._journal, *self._holds.of("disk"), self._refuse_entries, self._flatten)
         self._crowd = Crowd(session, *self._holds.of("queue"))
         pulse = self._pulse = Pulse(session, self._clock.now_ns, self._after_batch, self._on_late)
         tasks = self._tasks = Tasks(self._clock, random.Random(self._about["id"]).random, self._on_failure)
@@ -268,7 +240,6 @@ class SessionRun:
         tasks.start("funding", self._feed.settle)
         if self._books is not None:
             tasks.start("books", self._books.follow)
-        self._rules = RulesWatch(session, self._feed.ask, self._feed.symbols, self._on_rules)
         tasks.start("rules", self._rules.follow)
         tasks.broken.add_done_callback(lambda broken: self._fail(broken.result()))
         tasks.start("journal", watch.follow)
@@ -278,11 +249,13 @@ class SessionRun:
         session.on_rows = partial(publish, bus)
         write = partial(self._home.write_log, self._about["id"])
         bus.subscribe("log", TradeLog(tuple(session.plan.instruments), write).routes())
+        if self._options.tells_trades:
+            bus.subscribe("terminal", TerminalLines(session.plan, self._print).routes())
         self._silence = Silence(session)
         tasks.start("silence", self._look_for_silence)
         self._snapshots = SnapshotWriter(
             self._machine, self._disk, session_name := self._about["id"], self._journal, lambda: self._session,
-            self._saved, self._say,
+            self._saved, self._say, self._settings.keep_market_days,
         )  # fmt: skip
         tasks.start("snapshots", self._snapshots.follow)
         door = await self._machine.listen(self._home.socket(session_name), operator, self.show)
@@ -308,6 +281,9 @@ class SessionRun:
         """Return what makes the side of a real venue again from the journal."""
         return None
 
+    def _go_on(self) -> None:
+        """Skip: entries at a simulated venue need no comparison. Called before anything of now is taken."""
+
     async def _connect(self, begun: Repetition | None) -> None:
         """Skip: a simulated venue is there. ``begun``: what the journal has come to."""
 
@@ -323,16 +299,26 @@ class SessionRun:
             self._resume_entries()
 
     def _go_on_ending(self, was: Gate) -> None:
-        """Finish an end that the last process began."""
+        """Finish an end that the last process began; say that a pause goes on."""
         if was.is_stopping:
             self._say("it was being stopped when its process ended, and ends now; start again for another session")
             self._operator.go_on_ending(is_flat=was.is_flattened)
             self._stop.set()
+        elif was.is_paused:
+            resume = session_command("resume", self._home.root, self._about["id"])
+            self._say(f"paused, as it was when its process ended: it takes no entries until `{resume}`")
 
     def _after_batch(self) -> None:
         """Look whether the journal takes what was stepped, the session keeps up, and no strategy in Python failed."""
         self._watch.look()
         self._crowd.look()
+        for at in self._session.driver.forgotten - self._forgotten:
+            self._forgotten.add(at)
+            name = self._session.plan.instruments[at].symbol
+            self._say(
+                f"critical: the windows of {name} hold more ticks than there is room for: they are unknown, and "
+                f"begin anew each time; write shorter windows, or fewer instruments"
+            )
         if self._session.driver.failure is not None and not self._has_failed:
             self._has_failed = True
             self._refuse_entries(f"{self._session.driver.failure}; no strategy in Python is called any more")
@@ -349,11 +335,18 @@ class SessionRun:
     async def _wind_down(self, operator: Operator) -> None:
         """Take no more entries, and wait until what ends with the session has ended."""
         operator.end(keeps=self._options.keeps)
-        while self._error is None and not self._is_wound_down():  # noqa: ASYNC110 # what ends it is a fact among others
+        self._become(SessionState.STOPPING)
+        ending = self._ending = WindingDown(self._clock, self._say)
+        while self._error is None and not self._is_abandoned and not self._is_wound_down():
+            ending.look(self._awaited())
             await asyncio.sleep(0.05)
 
     def _is_wound_down(self) -> bool:
         return self._operator.has_ended()
+
+    def _awaited(self) -> list[str]:
+        """Return what an end may wait for, in words."""
+        return awaited_of(self._session)
 
     def _end(self) -> SessionEnd:
         session = self._session
@@ -362,17 +355,30 @@ class SessionRun:
             self._become(SessionState.ERROR)
             self._close_journal()
             raise self._error
-        self._become(SessionState.STOPPING)
+        if self._is_abandoned and not self._is_wound_down():
+            return self._abandon()
+        if self.state is not SessionState.STOPPING:
+            self._become(SessionState.STOPPING)  # something went wrong since it began to end
         found = session.finish()
         self._snapshots.write()
         self._close_journal()
         has_position = any(row["qty"] != 0.0 for row in session.plan.states[0]["positions"])
-        self._about["state_hash"] = found
+        self._about |= {"state_hash": found, "kept": self._view()["positions"]}
         self._become(SessionState.STOPPED)
         control.clear(self._home.socket(self._about["id"]))
         return SessionEnd(
             self._about["id"], str(self.state), found, has_position, self._is_interrupted, self._has_failed
         )
+
+    def _abandon(self) -> SessionEnd:
+        """End the process before the session has: who starts it again goes on ending it, as after a kill."""
+        self._say(f"ended by a second signal; left as it is: {', '.join(self._awaited())}; the next start ends it")
+        while len(self._session.intake):
+            self._session.take_batch()
+        self._close_journal()
+        control.clear(self._home.socket(self._about["id"]))
+        found = state_hash(self._session.plan)
+        return SessionEnd(self._about["id"], str(SessionState.STOPPING), found, True, self._is_interrupted)
 
     def _close_journal(self) -> None:
         try:
@@ -382,6 +388,7 @@ class SessionRun:
 
     def _on_signal(self, number: int) -> None:
         self._is_interrupted = number == signal.SIGINT
+        self._is_abandoned, self._has_signal = self._has_signal or self._ending is not None, True
         self._stop.set()
 
     def become_paused(self, is_paused: bool) -> None:
@@ -425,7 +432,7 @@ class SessionRun:
 
     def _on_failure(self, failure: Failure) -> None:
         self._say(f"{failure.name}: {type(failure.error).__name__}: {failure.error}")
-        if not isinstance(failure.error, TROUBLE):
+        if not isinstance(failure.error, TROUBLE) and not is_subscriber(failure.name):
             self._on_error(failure.error)
 
     def _refuse_entries(self, why: str) -> None:
@@ -435,6 +442,14 @@ class SessionRun:
         self._say(f"no more entries are taken: {why}")
         self._about["reason"] = why
         self._become(SessionState.ERROR)
+
+    def _flatten(self, why: str) -> None:
+        """Close positions and end, while that can still be written."""
+        self._has_failed = True
+        self._about["reason"] = why
+        self._operator.end(keeps=False)
+        self._stop.set()
+        self._say(f"critical: {why}: positions are closed, and the session ends")
 
     def _stop_entries(self, why: str) -> None:
         """Take no entries for a while; exits go on."""
@@ -472,6 +487,7 @@ class SessionRun:
             "feed_age_s": None if not feed.received_ns else round((now_ns - feed.received_ns) * 1e-9, 3),
             "sockets": dict(self._sockets), "ts_ns": now_ns, "held": dict(self._holds.causes),
             "lease": {"pid": os.getpid(), "epoch": self._journal.epoch},
+            "waits_for": self._ending.text if self._ending is not None else "",
         }  # fmt: skip
         return shown
 

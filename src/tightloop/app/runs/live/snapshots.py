@@ -8,13 +8,10 @@ they keep have no snapshots, so nothing of their sessions is reduced.
 import asyncio
 from collections.abc import Callable
 
-import yaml
-
 from tightloop import __version__
-from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live.files import BASES, JOURNAL, SNAPSHOTS
 from tightloop.app.runs.live.machine import Machine
-from tightloop.model.errors import InputError, StrategyError
+from tightloop.model.errors import StrategyError
 from tightloop.ports.disk import Disk
 from tightloop.runtime.session.driver import snapshots
 from tightloop.runtime.session.driver.session import Session
@@ -25,21 +22,23 @@ from tightloop.runtime.session.journal.writer import Journal
 
 EVERY_S, EVERY_FACTS, LOOK_S, REDUCE_S = 300.0, 300_000, 1.0, 3_600.0
 BASES_MAX = 1_000_000
-KEEP_DAYS, SETTING = 7.0, "keep_market_days"
 _DAY_NS = 86_400 * 10**9
 
 
 class SnapshotWriter:
-    """Writes snapshots of the session that ``session`` returns. ``saved``: the side of a real venue, as bytes."""
+    """Writes snapshots of the session that ``session`` returns.
+
+    ``saved``: the side of a real venue, as bytes; ``keep_days``: for how many days market facts are kept.
+    """
 
     def __init__(
         self, machine: Machine, disk: Disk, name: str, journal: Journal, session: Callable[[], Session],
-        saved: Callable[[], bytes | None], say: Callable[[str], None],
+        saved: Callable[[], bytes | None], say: Callable[[str], None], keep_days: float,
     ) -> None:  # fmt: skip
         self._machine, self._disk, self._name, self._journal = machine, disk, name, journal
         self._session, self._saved, self._say = session, saved, say
         self._segment = 0
-        self._keep_ns = keep_days(machine.home) * _DAY_NS
+        self._keep_ns = round(keep_days * _DAY_NS)
 
     async def follow(self) -> None:
         """Write a snapshot after so much time or so many facts."""
@@ -101,18 +100,3 @@ class SnapshotWriter:
         except StrategyError as error:
             self._say(f"no snapshot was written: {error}")
             return None
-
-
-def keep_days(home: Home) -> float:
-    """Read for how many days market facts are kept. Raises InputError."""
-    path = home.root / "settings.yaml"
-    try:
-        said = (yaml.safe_load(path.read_text()) or {}).get(SETTING, KEEP_DAYS)
-        if not float(said) >= 0.0:
-            raise ValueError(f"{said} is not a number of days")
-        return float(said)
-    except FileNotFoundError:
-        return KEEP_DAYS
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        remedy = f"write {SETTING}: 7"
-        raise InputError.one(str(path), None, SETTING, f"cannot be read: {error}", remedy) from error

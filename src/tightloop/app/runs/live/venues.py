@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tightloop.adapters import venues
 from tightloop.adapters.venues import generic_ccxt
-from tightloop.adapters.venues._shared.http import check_url
+from tightloop.adapters.venues._shared.urls import check_url
 from tightloop.model.errors import InputError, TightloopError
 from tightloop.ports.market_data import ListedInstrument, ListInstruments
 from tightloop.ports.transport import NoAnswer, NotSent, SocketClosed, Transport
@@ -19,6 +19,8 @@ from tightloop.runtime.session.market.intake import Intake
 
 T = TypeVar("T")
 VENUE_TRIES, VENUE_WAIT_S = 8, 1.0
+KEY_TRIES = 3
+"""How often in a row a key has to be refused: venues refuse a good one now and then, and there may be positions."""
 REFUSED = 4
 """Exit code: the venue refuses, or is not there."""
 TROUBLE = (SocketClosed, NotSent, NoAnswer, OSError, TimeoutError)
@@ -67,11 +69,13 @@ async def listed(venue: ChosenVenue, transport: Transport, now_ns: Callable[[], 
 
 async def patiently(ask: Callable[[], Awaitable[T]], otherwise: str) -> T:
     """Ask until there is an answer: a session that starts again may have positions. Raises VenueUnreachable."""
+    refused = 0
     for at in range(VENUE_TRIES):
         try:
             return await ask()
         except TROUBLE as error:
-            if at == VENUE_TRIES - 1 or (isinstance(error, VenueRefused) and error.is_final):
+            refused = refused + 1 if isinstance(error, VenueRefused) and error.is_final else 0
+            if at == VENUE_TRIES - 1 or refused == KEY_TRIES:
                 raise VenueUnreachable(f"{otherwise}: {error}") from error
             await asyncio.sleep(VENUE_WAIT_S)
     raise AssertionError("the last try returned or raised")

@@ -4,7 +4,10 @@ from tightloop.app.sandbox.records import No
 
 
 class Refuses(Exception):
-    """An answer with a code and a text. ``retry_after_s``: of 429 and 418."""
+    """An answer with a code and a text. ``retry_after_s``: of 429 and 418.
+
+    Raise a new one each time: an exception keeps all that its traceback leads to.
+    """
 
     def __init__(self, code: int, text: str, status: int = 400, retry_after_s: int | None = None) -> None:
         self.code, self.text, self.status, self.retry_after_s = code, text, status, retry_after_s
@@ -14,6 +17,16 @@ class Refuses(Exception):
 def mandatory(name: str) -> Refuses:
     """Build the refusal of a request without a parameter, or with one that cannot be read."""
     return Refuses(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+
+
+def absent() -> Refuses:
+    """Build the refusal of a request about an order that there is not."""
+    return Refuses(-2013, "Order does not exist.")
+
+
+def unknown() -> Refuses:
+    """Build the answer that does not say whether anything was executed."""
+    return Refuses(-1007, "Timeout waiting for response from backend server. Send status unknown.", 503)
 
 
 DECLINED = {

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from tightloop.app.sandbox.binance_usdm import limits
 from tightloop.app.sandbox.binance_usdm.account import ACCOUNT_ENDPOINTS
-from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory, refusal
+from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory, refusal, unknown
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.binance_usdm.public import PUBLIC_ENDPOINTS
 from tightloop.app.sandbox.binance_usdm.streams import Streams
@@ -31,7 +31,6 @@ KEY_ONLY = ("POST listenKey", "PUT listenKey", "DELETE listenKey", "GET historic
 WINDOW_DEFAULT_MS, WINDOW_MAX_MS, AHEAD_MAX_MS = 5_000, 60_000, 1_000
 ORDER_CALLS = ("POST order", "PUT order", "POST algoOrder")
 CANCEL_CALLS = ("DELETE order", "DELETE algoOrder")
-_UNKNOWN = Refuses(-1007, "Timeout waiting for response from backend server. Send status unknown.", 503)
 
 
 class BinanceTwin(Venue):
@@ -82,10 +81,10 @@ class BinanceTwin(Venue):
         is_trading = endpoint in (*ORDER_CALLS, *CANCEL_CALLS)
         broken = self.strikes("http_5xx", call=endpoint, is_usual=is_trading)
         if broken is not None and (not is_trading or self.faults.hits["http_5xx"] % 2):
-            raise _UNKNOWN
+            raise unknown()
         reply = signed[endpoint](self, params)
         if broken is not None:  # every other one was executed: the status says nothing
-            raise _UNKNOWN
+            raise unknown()
         return reply
 
     def _check_key(self, headers: Mapping[str, str]) -> None:
@@ -105,7 +104,7 @@ class BinanceTwin(Venue):
         if not 0 < window_ms <= WINDOW_MAX_MS:
             raise Refuses(-1131, "recvWindow must be less than 60000")
         now_ms = self.clock_ms()
-        if sent_ms >= now_ms + AHEAD_MAX_MS or now_ms - sent_ms > window_ms:
+        if sent_ms >= now_ms + AHEAD_MAX_MS * self.speed or now_ms - sent_ms > window_ms * self.speed:
             ahead = " 1000ms ahead of server's time." if sent_ms > now_ms else " outside of the recvWindow."
             raise Refuses(-1021, f"Timestamp for this request is{ahead}")
         signature = _SIGNATURE.search(form) or _SIGNATURE.search(query)

@@ -24,14 +24,17 @@ class Params:
         return value
 
     def integer(self, name: str) -> int | None:
-        """Return a whole number, None if absent. Raises Refuses (-1102)."""
+        """Return a whole number of 64 bits, None if absent. Raises Refuses (-1102)."""
         value = self.text(name)
         if value is None:
             return None
         try:
-            return int(value)
+            found = int(value)
         except ValueError:
             raise mandatory(name) from None
+        if not -(2**63) <= found < 2**63:
+            raise mandatory(name)
+        return found
 
     def count(self, name: str, default: int, most: int) -> int:
         """Return a number of rows, at most ``most``. Raises Refuses (-1102, -1130)."""

@@ -86,7 +86,7 @@ class Streams:
         assert isinstance(feed, Subscriber), "a socket that this twin has opened"
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _said({"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}})
         if not isinstance(asked, dict) or "method" not in asked:
             return _said({"error": {"code": 2, "msg": "Invalid request: missing field `method`"}})

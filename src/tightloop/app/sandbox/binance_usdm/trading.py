@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from tightloop.app.sandbox.binance_usdm import filters, views
-from tightloop.app.sandbox.binance_usdm.errors import Refuses, mandatory
+from tightloop.app.sandbox.binance_usdm.errors import Refuses, absent, mandatory
 from tightloop.app.sandbox.binance_usdm.params import Params
 from tightloop.app.sandbox.binance_usdm.venue import Venue
 from tightloop.app.sandbox.binance_usdm.views import Json
@@ -14,7 +14,6 @@ from tightloop.app.sandbox.board import Board
 from tightloop.app.sandbox.records import BookedOrder, Conditional, Ticket
 from tightloop.model.times import DAY_NS
 
-_ABSENT = Refuses(-2013, "Order does not exist.")
 _SPAN_NS = 7 * DAY_NS
 ROWS_DEFAULT, ROWS_MAX = 500, 1_000
 LAG_NS_DEFAULT = 5_000_000_000
@@ -57,7 +56,7 @@ def get_order(venue: Venue, params: Params) -> Json:
     """Return an order; a conditional one that waits does not exist here."""
     order = _named(venue, params)
     if order is None or _lags(venue, order.created_ns):
-        raise _ABSENT
+        raise absent()
     return _view(venue, order)
 
 
@@ -116,7 +115,7 @@ def open_order(venue: Venue, params: Params) -> Json:
     """Return an order if it is open."""
     order = _named(venue, params)
     if order is None or not order.is_open:
-        raise _ABSENT
+        raise absent()
     return _view(venue, order)
 
 
@@ -252,7 +251,7 @@ def get_algo(venue: Venue, params: Params) -> Json:
     """Return a conditional order."""
     found = _named_algo(venue, params)
     if found is None or _lags(venue, found.created_ns):
-        raise _ABSENT
+        raise absent()
     return _algo_view(venue, found)
 
 

@@ -18,9 +18,15 @@ REQUESTS_KEPT = 100_000
 
 
 class Venue:
-    """State beside the exchange: of the wire alone. ``listen_keys``: keys of private streams and when they expire."""
+    """State beside the exchange: of the wire alone. ``listen_keys``: keys of private streams and when they expire.
 
-    def __init__(self, exchange: Exchange, faults: Faults, key: str, secret: str, alias: str) -> None:
+    ``speed``: how fast its time runs beside that of its clients. Spans in which a request has to arrive are theirs.
+    """
+
+    def __init__(
+        self, exchange: Exchange, faults: Faults, key: str, secret: str, alias: str, speed: float = 1.0
+    ) -> None:
+        self.speed = speed
         self.exchange, self.faults, self.key, self.secret, self.alias = exchange, faults, key, secret, alias
         self.counts = CallCounts()
         self.listen_keys: dict[str, int] = {}

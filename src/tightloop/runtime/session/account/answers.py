@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tightloop.core.domain.enums import EventKind, Phase, SessionControl
+from tightloop.core.domain.enums import EventKind, Phase
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.runtime.session.desk import events
 from tightloop.runtime.session.desk.records import VenueAnswer
@@ -36,12 +36,4 @@ def event_of(answer: VenueAnswer, now_ns: int) -> Rows:
     events.write(event, answer, now_ns)
     event["phase"] = int(Phase.RECORD)
     event["ts_event_ns"] = min(int(event[0]["ts_event_ns"]), now_ns)
-    return event
-
-
-def control_event(what: SessionControl) -> Rows:
-    """Return a SESSION_CONTROL."""
-    event = np.zeros(1, EVENT)
-    event["kind"], event["phase"], event["reason"] = int(EventKind.SESSION_CONTROL), int(Phase.RECORD), int(what)
-    event["instrument"] = event["instance"] = -1
     return event

@@ -22,6 +22,7 @@ from tightloop.runtime.session.account.inputs import (
     AccountInput,
     Compared,
     InputKind,
+    gate_body,
     holding_body,
     listed_body,
     prices_body,
@@ -99,6 +100,21 @@ class AccountDriver:
     def compared(self, compared: Compared) -> None:
         """Take what a comparison with the venue found."""
         self._give(InputKind.COMPARED, 0, compared.packed())
+
+    @property
+    def limited_ns(self) -> int:
+        """Until when (ns UTC) the venue limits what is asked about the account; 0: it never did."""
+        lanes = self.fold.desk.state.lanes
+        return max(lanes.paused_ns, lanes.held_ns)
+
+    def limited(self, retry_after_s: float) -> None:
+        """Hold entries: the venue has refused a question about the account as one too many."""
+        self._give(InputKind.LIMITED, self.now_ns() + int(retry_after_s * 1e9), b"")
+
+    def gate(self, instance: int, reason: int) -> None:
+        """Take for which Reason the step denies entries of an instance now (0: it takes them), if that has changed."""
+        if self.fold.desk.state.denied.get(instance, 0) != reason:
+            self._give(InputKind.GATE, instance, gate_body(reason))
 
     def hold(self, instrument: int, ours: float, foreign: float) -> None:
         """Take the signed position on an instrument, if it is another than the desk knows."""

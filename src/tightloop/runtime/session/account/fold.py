@@ -6,13 +6,14 @@ out, so that an answer can be read by the request it is to, and of each order wh
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
 import numpy as np
 
 from tightloop.core import limits
-from tightloop.core.domain.enums import EventKind
+from tightloop.core.domain.enums import EventKind, Reason
 from tightloop.core.domain.types import LOG_ROW
 from tightloop.ports import execution as ex
 from tightloop.ports.transport import NoAnswer, NotSent
@@ -25,6 +26,7 @@ from tightloop.runtime.session.desk.records import Outputs, Reply, VenueAnswer, 
 
 FILLS = (EventKind.ORDER_FILLED, EventKind.FILL_FOUND)
 TRADES_KEPT = 10_000
+KEYS_KEPT = 4 * limits.FILL_KEYS_MAX
 _REQUESTS = {kind.__name__: kind for kind in get_args(ex.Request)}
 
 
@@ -60,8 +62,12 @@ class AccountFold:
         self.desk, self._dialect = desk, dialect
         self.requests: dict[int, ex.Request] = {}
         self.trades: deque[BookedTrade] = deque(maxlen=TRADES_KEPT)
-        self.keys: set[int] = set()
-        """Of fills, funding and corrections that were told to the step."""
+        self.keys: dict[int, None] = {}
+        """Of the last KEYS_KEPT fills, fundings and corrections that were told to the step, in their order."""
+        self.found: set[int] = set()
+        """Of these, those of fills that a comparison found to be of no order of ours."""
+        self.elders: frozenset[str] = frozenset()
+        """Client ids of orders that sessions before this one left at the venue."""
         self.agreed_ns = 0
         """The venue's time of the last comparison that agreed; 0: none did."""
         self.is_compared = False
@@ -95,6 +101,10 @@ class AccountFold:
             listed = desk.state.listed[given.number]
             listed = replace(listed, price_increment=increment, lot_size=lot, multiplier=multiplier)
             outputs = desk.on_listed(given.number, listed, now_ns)
+        elif kind == InputKind.LIMITED:
+            outputs = desk.on_limited(given.number, now_ns)
+        elif kind == InputKind.GATE:
+            outputs = desk.on_gate(given.number, inputs.gate_of(given.body), now_ns)
         elif kind == InputKind.RESTART:
             self.requests.clear()
             outputs = desk.on_restart(given.number, now_ns)
@@ -105,13 +115,22 @@ class AccountFold:
             outputs = self._take_compared(compared, now_ns)
         for ask in outputs.asks:
             self.requests[ask.ask_id] = ask.request
+        outputs = replace(outputs, answers=tuple(map(self._told_once, outputs.answers)))
         for answer in outputs.answers:
             if answer.fill_key:
-                self.keys.add(answer.fill_key)
+                self._know((answer.fill_key,))
             if answer.kind in FILLS:
                 self._name(answer, (*reports, *waiting))
         self._name_late(reports)
         return outputs
+
+    def _know(self, keys: Iterable[int]) -> None:
+        """Remember keys, and forget the oldest ones: venues tell of the last hours again, not of last week."""
+        self.keys.update(dict.fromkeys(keys))
+        while len(self.keys) > KEYS_KEPT:
+            oldest = next(iter(self.keys))
+            del self.keys[oldest]
+            self.found.discard(oldest)
 
     def _reply(self, given: AccountInput) -> Reply:
         """Read what became of a request."""
@@ -126,11 +145,15 @@ class AccountFold:
     def _take_compared(self, compared: Compared, now_ns: int) -> Outputs:
         """Take what a comparison led to: reports and doubts for the desk, then answers for the step."""
         self.is_compared = True
-        self.keys.update(compared.keys)
+        self._know(compared.keys)
+        self.elders = self.elders.union(compared.elders)
+        self.found.update(one.fill_key for one in compared.answers if one.kind == EventKind.FILL_FOUND)
         self.agreed_ns = compared.agreed_ns or self.agreed_ns
         parts = [self.desk.on_report(report, now_ns) for report in compared.reports]
         if compared.doubts:
             parts.append(self.desk.on_doubt(compared.doubts, now_ns))
+        if compared.trades:
+            parts.append(self.desk.on_found(compared.trades, now_ns))
         return joined([*parts, Outputs(answers=compared.answers)])
 
     def _reports(self, frame: bytes) -> tuple[ex.Report, ...]:
@@ -139,8 +162,22 @@ class AccountFold:
         kinds = (ex.OrderReport, ex.FillReport, ex.PositionReport, ex.WalletReport)
         return tuple(one for one in found if isinstance(one, kinds)) if isinstance(found, list) else ()
 
+    def _told_once(self, answer: VenueAnswer) -> VenueAnswer:
+        """Tell the end alone of an order whose fill the step has from a comparison, which took it for one of others.
+
+        The step ignores a fill that it has, and with it that the order is over.
+        """
+        is_repeat = answer.kind == EventKind.ORDER_FILLED and answer.fill_key in self.found
+        if not is_repeat or not self.desk.state.orders[answer.order_id].is_filled:
+            return answer
+        reason = int(Reason.NOTHING_TO_REDUCE)
+        return VenueAnswer(
+            EventKind.ORDER_EXPIRED, answer.order_id, answer.order_slot, answer.instance, answer.instrument, reason,
+            cum_qty=answer.cum_qty - answer.qty,
+        )  # fmt: skip
+
     def _name(self, answer: VenueAnswer, reports: tuple[ex.Report, ...]) -> None:
-        """Keep which trade of the venue a fill is; one without a trade has the name of its order's last attempt."""
+        """Keep which trade of the venue a fill is; one that was implied has the name of its attempt."""
         order_id = answer.order_id if answer.kind == EventKind.ORDER_FILLED else 0  # the core finds others an order
         symbol = self.desk.state.listed[answer.instrument].symbol
         for report in reports:
@@ -150,13 +187,18 @@ class AccountFold:
                 self.trades.append(BookedTrade(order_id, symbol, *names))
                 return
         order = self.desk.state.orders.get(answer.order_id)
-        last = order.attempts[-1] if order is not None and order.attempts else None
-        of_order = ("", "") if last is None else (last.client_id, last.triggered_id or last.venue_order_id)
+        attempts = [] if order is None else order.attempts
+        implied = [one for one in attempts if one.guessed_qty > 0.0] or attempts
+        of_order = ("", "")
+        if implied:
+            of_order = (implied[-1].client_id, implied[-1].triggered_id or implied[-1].venue_order_id)
         self.trades.append(BookedTrade(order_id, symbol, "", answer.price, answer.qty, *of_order))
 
     def _name_late(self, reports: tuple[ex.Report, ...]) -> None:
         """Name fills that were booked by an average before the venue told of their trades."""
-        unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id] if reports else []
+        if not any(isinstance(report, ex.FillReport) for report in reports):
+            return
+        unnamed = [place for place, trade in enumerate(self.trades) if not trade.trade_id]
         if not unnamed:
             return
         named = {(trade.symbol, trade.trade_id) for trade in self.trades}
@@ -191,8 +233,11 @@ class AccountFold:
         """Return all of it as bytes."""
         out = [[ask_id, type(one).__name__, saving.dumps(one).decode()] for ask_id, one in self.requests.items()]
         trades = [astuple(one) for one in self.trades]
-        said = {"desk": self.desk.save().decode(), "requests": out, "trades": trades,
-                "keys": sorted(self.keys), "agreed_ns": self.agreed_ns, "is_compared": self.is_compared}  # fmt: skip
+        said = {
+            "desk": self.desk.save().decode(), "requests": out, "trades": trades, "keys": list(self.keys),
+            "found": sorted(self.found), "elders": sorted(self.elders), "agreed_ns": self.agreed_ns,
+            "is_compared": self.is_compared,
+        }  # fmt: skip
         return json.dumps(said).encode()
 
     @classmethod
@@ -203,7 +248,9 @@ class AccountFold:
         for ask_id, name, request in said["requests"]:
             fold.requests[ask_id] = saving.loads(_REQUESTS[name], request.encode())
         fold.trades.extend(BookedTrade(*[*row[:-1], tuple(map(tuple, row[-1]))]) for row in said["trades"])
-        fold.keys.update(said["keys"])
+        fold._know(said["keys"])
+        fold.found.update(said["found"])
+        fold.elders = frozenset(said["elders"])
         fold.agreed_ns, fold.is_compared = int(said["agreed_ns"]), bool(said["is_compared"])
         return fold
 

@@ -24,6 +24,7 @@ _HEAD = struct.Struct("<BBqq")
 _PRICES = struct.Struct("<4d")
 _HOLDING = struct.Struct("<2d")
 _LISTED = struct.Struct("<3d")
+_REASON = struct.Struct("<q")
 COMPRESSED_ABOVE = 256
 _REPORTS: Mapping[str, type[FillReport | OrderReport]] = MappingProxyType(
     {"FillReport": FillReport, "OrderReport": OrderReport}
@@ -47,6 +48,8 @@ class InputKind(IntEnum):
     COMPARED = 11  # what a comparison with the venue found: a Compared, as JSON
     BEGUN = 12  # the epoch of the first life
     LISTED = 13  # instrument; its new rules: price increment, lot, multiplier
+    LIMITED = 14  # until when (ns UTC) the venue limits requests about the account
+    GATE = 15  # instance; the Reason for which the step denies its entries now, 0: it takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,22 @@ def listed_of(body: bytes) -> tuple[float, float, float]:
     return price_increment, lot_size, multiplier
 
 
+def gate_body(reason: int) -> bytes:
+    """Return the body of a GATE."""
+    return _REASON.pack(reason)
+
+
+def gate_of(body: bytes) -> int:
+    """Return the Reason of a GATE."""
+    return int(_REASON.unpack(body)[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """What a comparison with the venue led to. ``agreed_ns``: when all agreed, 0: it did not; ``keys``: told by it.
 
-    ``trades``: what the fills among the answers are at the venue.
+    ``trades``: what the fills among the answers are at the venue. ``elders``: client ids of orders that sessions before
+    this one left there, seen for the first time.
     """
 
     answers: tuple[VenueAnswer, ...] = ()
@@ -130,6 +144,7 @@ class Compared:
     keys: tuple[int, ...] = ()
     agreed_ns: int = 0
     trades: tuple[FillReport, ...] = ()
+    elders: tuple[str, ...] = ()
 
     def packed(self) -> bytes:
         """Return it as the body of COMPARED."""
@@ -137,15 +152,17 @@ class Compared:
             [asdict(answer) for answer in self.answers],
             [[type(report).__name__, saving.dumps(report).decode()] for report in self.reports],
             self.doubts, self.keys, self.agreed_ns, [saving.dumps(trade).decode() for trade in self.trades],
+            self.elders,
         ]  # fmt: skip
         return json.dumps(said).encode()
 
 
 def compared_of(body: bytes) -> Compared:
     """Return the comparison that a body is."""
-    answers, reports, doubts, keys, agreed_ns, trades = json.loads(body)
+    answers, reports, doubts, keys, agreed_ns, trades, *more = json.loads(body)
     return Compared(
         tuple(VenueAnswer(**row) for row in answers),
         tuple(saving.loads(_REPORTS[name], saved.encode()) for name, saved in reports),
         tuple(doubts), tuple(keys), agreed_ns, tuple(saving.loads(FillReport, saved.encode()) for saved in trades),
+        tuple(*more),  # earlier versions wrote none
     )  # fmt: skip

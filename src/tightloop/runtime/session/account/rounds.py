@@ -7,7 +7,7 @@ round of a session, what the wallet has beyond its capital is told to be outside
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tightloop.core.domain.enums import Correction, EventKind
@@ -19,6 +19,7 @@ from tightloop.runtime.session.account.driver import AccountDriver
 from tightloop.runtime.session.account.inputs import Compared
 from tightloop.runtime.session.account.ready import is_protected
 from tightloop.runtime.session.account.view import outside_of
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import VenueAnswer
 from tightloop.runtime.session.driver.view import View, number
 from tightloop.runtime.session.market.feed import VenueRefused
@@ -67,12 +68,17 @@ class Rounds:
         """Ask for fills and orders of all symbols with the next round: reports may have been missed."""
         since_ns = (self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS
         for symbol in self.symbols:
-            self.wanted += [ex.ListFills(symbol, since_ns), ex.ListOrders(symbol, since_ns)]
+            self._want(ex.ListFills(symbol, since_ns))
+            self._want(ex.ListOrders(symbol, since_ns))
         self.want_income()
 
     def want_income(self) -> None:
         """Ask with the next round for what moved the wallet, other than fills."""
-        self.wanted.append(ex.ListIncome((self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS))
+        self._want(ex.ListIncome((self.driver.fold.agreed_ns or self.begun_ns) - BEFORE_NS))
+
+    def _want(self, request: ex.Request) -> None:
+        if request not in self.wanted:
+            self.wanted.append(request)
 
     def hold(self) -> None:
         """Tell the desk the positions of the books, ours and foreign; a correction may have changed them."""
@@ -91,17 +97,21 @@ class Rounds:
             self.is_new = False
             self.settle()
         fold = self.driver.fold
+        elders = self._new_elders(theirs)
+        if self.is_first and (fold.elders or elders):
+            self.had_foreign = True  # what they did while there was no process
         self._forget_booked()
         theirs = replace(theirs, reported=tuple(self.reported))
-        view = self._view()
+        view = self._view(elders)
         before = Suspicions(fold.agreed_ns, self.since_ns, tuple(fold.keys), self.near)
         found = rounds.reconcile(view, theirs, before)
         self.since_ns, self.is_first = dict(found.suspicions.since_ns), False
         self.near = dict(found.suspicions.near)
         keys = tuple(key for key in found.suspicions.keys if key not in fold.keys)
         agreed_ns = found.suspicions.agreed_ns if found.is_agreed else 0
-        if found.answers or found.reports or found.doubts or keys or agreed_ns:
-            self.driver.compared(Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades))
+        if found.answers or found.reports or found.doubts or keys or agreed_ns or elders:
+            told = Compared(found.answers, found.reports, found.doubts, keys, agreed_ns, found.trades, elders)
+            self.driver.compared(told)
         if any(answer.kind == EventKind.FILL_FOUND for answer in found.answers) or self._is_foreign_held():
             self.had_foreign = True
         elif found.is_agreed:
@@ -111,6 +121,15 @@ class Rounds:
         self.hold()
         await self._carry_out(found.requests)
         return found.is_agreed
+
+    def _new_elders(self, theirs: VenueRound) -> tuple[str, ...]:
+        """Return the client ids of orders that sessions before this one left, and that no comparison has seen yet."""
+        session, known, found = self.driver.fold.desk.state.session, self.driver.fold.elders, set[str]()
+        for report in theirs.orders:
+            name, made_ns = ids.decode(report.client_id), report.made_ns or report.ts_ns
+            if name is not None and name.session != session and made_ns < self.begun_ns:
+                found.add(report.client_id)
+        return tuple(sorted(found - known))
 
     def _forget_booked(self) -> None:
         """Forget reported fills that are booked, that are old, or that are of other symbols."""
@@ -126,18 +145,24 @@ class Rounds:
         fills: dict[str, tuple[ex.FillReport, ...]] = {}
         history: dict[str, tuple[ex.OrderReport, ...]] = {}
         income: tuple[ex.IncomeReport, ...] | None = None
-        wanted = list(self.wanted)
-        for request, got in zip(wanted, await asyncio.gather(*map(self.ask, wanted)), strict=True):
+        wanted, self.wanted = self.wanted, []  # what is wanted meanwhile happened too late for these answers
+        is_answered = False
+        try:
+            answers = await asyncio.gather(*map(self.ask, wanted))
+            plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
+            is_answered = True
+        finally:
+            if not is_answered:
+                self.wanted = wanted + [one for one in self.wanted if one not in wanted]
+        for request, got in zip(wanted, answers, strict=True):
             if isinstance(request, ex.ListFills):
                 fills[request.symbol] = tuple(one for one in got if isinstance(one, ex.FillReport))
             elif isinstance(request, ex.ListOrders):
                 history[request.symbol] = tuple(one for one in got if isinstance(one, ex.OrderReport))
             elif isinstance(request, ex.ListIncome):
                 income = tuple(one for one in got if isinstance(one, ex.IncomeReport))
-        plain, conditional, positions, balances = await asyncio.gather(*map(self.ask, STANDING))
         held = [one for one in positions if isinstance(one, ex.PositionReport)]
         wallets = [one for one in balances if isinstance(one, ex.WalletReport)]
-        self.wanted = [one for one in self.wanted if one not in wanted]  # what was not answered is asked for again
         self.elsewhere = [
             {"symbol": one.symbol, "qty": one.qty, "entry": number(one.entry_price)}
             for one in held
@@ -152,8 +177,7 @@ class Rounds:
         """Send cancels; evidence is asked for with the next round."""
         for request in requests:
             if isinstance(request, EVIDENCE):
-                if request not in self.wanted:
-                    self.wanted.append(request)
+                self._want(request)
                 continue
             try:
                 await self.ask(request)
@@ -183,7 +207,7 @@ class Rounds:
         rows = self.plan.states[0]["instruments"][: len(self.plan.instruments)]
         return bool(self.elsewhere) or bool((rows["foreign_qty"] != 0.0).any())
 
-    def _view(self) -> OurView:
+    def _view(self, elders: Sequence[str]) -> OurView:
         state, desk = self.plan.states[0], self.driver.fold.desk
         return OurView(
             now_ns=self.now_ns(),
@@ -201,6 +225,7 @@ class Rounds:
             has_foreign=self.had_foreign,
             life_ns=self.life_ns,
             is_first=self.is_first,
+            elders=self.driver.fold.elders.union(elders),
         )
 
     def _position(self, state: Record, symbol: str, at: int) -> OurPosition:

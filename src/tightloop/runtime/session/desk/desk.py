@@ -2,11 +2,11 @@
 
 import math
 
-from tightloop.ports.execution import Report
-from tightloop.runtime.session.desk import machine, saving
+from tightloop.ports.execution import FillReport, Report
+from tightloop.runtime.session.desk import lanes, machine, saving
 from tightloop.runtime.session.desk.ids import session_code
 from tightloop.runtime.session.desk.records import Command, DeskTerms, Listed, Outputs, Reply
-from tightloop.runtime.session.desk.state import Prices, State, Style, Turn, Wire
+from tightloop.runtime.session.desk.state import Prices, Purpose, State, Style, Turn, Wire
 
 _NOTHING = Outputs()
 
@@ -36,6 +36,14 @@ class Desk:
         """Return the client ids of attempts whose outcome is not known."""
         attempts = (attempt for order in self._turn.opened() for attempt in order.attempts)
         return tuple(attempt.client_id for attempt in attempts if attempt.wire == Wire.UNKNOWN)
+
+    def is_denied(self, ask_id: int) -> bool:
+        """Return whether a request submits an entry that the step would deny now."""
+        asked = self.state.asked.get(ask_id)
+        if asked is None or asked.purpose != Purpose.SUBMIT:
+            return False
+        wanted = self.state.orders[asked.order_id].wanted
+        return not wanted.is_exit and wanted.instance in self.state.denied
 
     def is_protected(self, instrument: int) -> bool:
         """Return whether a stop of the instrument's position is confirmed at the venue, or a market exit under way."""
@@ -107,6 +115,24 @@ class Desk:
         """Look orders up that the venue does not list as open."""
         self._at(now_ns)
         machine.take_doubts(self._turn, client_ids)
+        return self._settled()
+
+    def on_limited(self, until_ns: int, now_ns: int) -> Outputs:
+        """Hold entries until a time, because the venue has refused a question about the account as one too many."""
+        self._at(now_ns)
+        lanes.hold(self._turn.state, until_ns)
+        return self._settled()
+
+    def on_gate(self, instance: int, reason: int, now_ns: int) -> Outputs:
+        """Take for which Reason the step denies entries of an instance now; 0: it takes them."""
+        self._at(now_ns)
+        machine.take_gate(self._turn, instance, reason)
+        return self._settled()
+
+    def on_found(self, trades: tuple[FillReport, ...], now_ns: int) -> Outputs:
+        """Take trades that a comparison told the core of, as of no order here."""
+        self._at(now_ns)
+        machine.take_found(self._turn.state, trades)
         return self._settled()
 
     def on_restart(self, epoch: int, now_ns: int) -> Outputs:

@@ -79,6 +79,22 @@ def take(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> 
     claim(turn, attempt, max(cum_qty, attempt.booked_qty), math.nan)
 
 
+def adopt(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport) -> None:
+    """Count a trade of an attempt that a comparison has told the core of, as of no order here: it is not told again.
+
+    The order is smaller by it, as the position is that it was to close; so it ends without being filled.
+    """
+    key = _key(turn, report.symbol, report.trade_id)
+    if key == 0 or key in attempt.fill_keys:
+        return
+    attempt.fill_keys.append(key)
+    attempt.booked_qty += report.qty
+    attempt.booked_value += report.qty * report.price
+    attempt.total -= report.qty
+    order.due_ns = 0
+    claim(turn, attempt, max(attempt.claimed_qty, attempt.booked_qty), math.nan)
+
+
 def _key(turn: Turn, symbol: str, trade_id: str) -> int:
     """Return the key of a trade of this account."""
     terms = turn.state.terms
@@ -189,8 +205,8 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
         return next_ns
     if now_ns < attempt.fills_due_ns:
         return min(next_ns, attempt.fills_due_ns)
-    if not lanes.may_leave(turn, Lane.EXIT):
-        return min(next_ns, lanes.free_ns(state, Lane.EXIT))
+    if not lanes.may_ask(turn, order):
+        return min(next_ns, lanes.asked_ns(state, order))
     since_ns = attempt.signed_ns - BEFORE_NS
     request = ListFills(turn.listed(order).symbol, since_ns)
     attempt.fills_ask_id = turn.ask(request, Purpose.FILLS, Lane.EXIT, lanes.SHORT_NS, order, attempt.number)

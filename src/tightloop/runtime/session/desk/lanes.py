@@ -2,7 +2,8 @@
 
 Four lanes, the most urgent first: exits and look-ups, cancels, entries, queries. A request leaves when
 
-- the venue has not told us to wait (Retry-After binds all lanes),
+- the venue has not told us to wait: the Retry-After of an order, a cancel or an amend, and any ban, bind all lanes;
+  that of a question, the desk's or another about the account, binds entries and questions, and exits go on,
 - the breaker of its lane is closed,
 - the budget of requests has room: the last fifth of it is kept for the exit lane.
 
@@ -23,7 +24,7 @@ from tightloop.ports.execution import (
 )
 from tightloop.ports.transport import Lane, NoAnswer, NotSent
 from tightloop.runtime.session.desk.records import NEVER_NS, SECOND_NS, NoteKind, Reply, Urgency
-from tightloop.runtime.session.desk.state import Lanes, LaneState, Purpose, State, Turn
+from tightloop.runtime.session.desk.state import DeskOrder, Lanes, LaneState, Purpose, State, Turn
 
 FAILURES_MAX = 5
 FAILURES_SPAN_NS = 60 * SECOND_NS
@@ -55,7 +56,7 @@ def may_leave(turn: Turn, lane: Lane) -> bool:
     if lane_state.opened_ns:
         lane_state.is_wanted = True
         return False
-    if state.now_ns < lanes.paused_ns:
+    if state.now_ns < _paused_ns(lanes, lane):
         return False
     _refill(state)
     if lanes.tokens - 1.0 < _kept(state, lane) - 1e-9:
@@ -64,15 +65,41 @@ def may_leave(turn: Turn, lane: Lane) -> bool:
     return True
 
 
+def may_ask(turn: Turn, order: DeskOrder) -> bool:
+    """Return whether a question about an order may leave now: it goes by the exit lane.
+
+    About an entry it waits as questions do; about an exit as exits do, since the next attempt may wait for the answer.
+    """
+    is_held = turn.state.now_ns < turn.state.lanes.held_ns and not order.wanted.is_exit
+    return not is_held and may_leave(turn, Lane.EXIT)
+
+
+def asked_ns(state: State, order: DeskOrder) -> int:
+    """Return when a question that may not leave should try again; NEVER_NS: when its breaker closes."""
+    free = free_ns(state, Lane.EXIT)
+    return free if order.wanted.is_exit else max(free, state.lanes.held_ns)
+
+
 def free_ns(state: State, lane: Lane) -> int:
     """Return when a request that may not leave should try again; NEVER_NS: when its breaker closes."""
     lanes = state.lanes
     if lanes.lanes[lane].opened_ns:
         return NEVER_NS
-    if state.now_ns < lanes.paused_ns:
-        return lanes.paused_ns
+    if state.now_ns < _paused_ns(lanes, lane):
+        return _paused_ns(lanes, lane)
+    _refill(state)  # a process that has asked nothing yet has a full budget
     missing = _kept(state, lane) + 1.0 - lanes.tokens
     return state.now_ns + max(1, math.ceil(missing / _rate(state) * SECOND_NS))
+
+
+def _paused_ns(lanes: Lanes, lane: Lane) -> int:
+    """Return until when the venue has told a lane to wait."""
+    return max(lanes.paused_ns, lanes.held_ns) if lane in (Lane.ENTRY, Lane.QUERY) else lanes.paused_ns
+
+
+def hold(state: State, until_ns: int) -> None:
+    """Hold entries and questions until a time: the venue limits the account, whoever asked."""
+    state.lanes.held_ns = max(state.lanes.held_ns, until_ns)
 
 
 def _kept(state: State, lane: Lane) -> float:
@@ -100,16 +127,24 @@ def is_failure(reply: Reply) -> bool:
     return isinstance(reply, NotSent | NoAnswer | OutcomeUnknown | Overloaded | RateLimited | Malformed)
 
 
-def on_reply(turn: Turn, lane: Lane, reply: Reply, *, is_probe: bool) -> None:
-    """Count a reply of a lane; a rate limit stops all lanes for as long as the venue says."""
+def on_reply(turn: Turn, lane: Lane, reply: Reply, *, is_probe: bool, is_question: bool) -> None:
+    """Count a reply of a lane; a rate limit makes requests wait for as long as the venue says.
+
+    That a question was one too many is no failure of its lane: the venue is reached, and an exit must not wait for it.
+    """
     state = turn.state
+    is_held = False
     if isinstance(reply, RateLimited):
-        wait_s = max(PAUSE_MIN_S, reply.retry_after_s)
-        state.lanes.paused_ns = max(state.lanes.paused_ns, state.now_ns + int(wait_s * SECOND_NS))
+        until_ns = state.now_ns + int(max(PAUSE_MIN_S, reply.retry_after_s) * SECOND_NS)
+        is_held = is_question and not reply.is_banned
+        if is_held:
+            hold(state, until_ns)
+        else:
+            state.lanes.paused_ns = max(state.lanes.paused_ns, until_ns)
     lane_state = state.lanes.lanes[lane]
     if is_probe:
         lane_state.probe_ask_id = 0
-    if is_failure(reply):
+    if is_failure(reply) and not is_held:
         _fail(turn, lane, lane_state)
         return
     if lane_state.opened_ns:

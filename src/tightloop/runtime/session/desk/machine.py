@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tightloop.core.domain.enums import EventKind, OrderKind, Reason, RowKind
-from tightloop.ports.execution import Malformed, NotAuthorized, OrderReport, Report
+from tightloop.ports.execution import FillReport, Malformed, NotAuthorized, OrderReport, Report
 from tightloop.ports.transport import NoAnswer
 from tightloop.runtime.session.desk import endings, fills, lanes, reports
 from tightloop.runtime.session.desk.ids import ClientId
@@ -34,6 +34,7 @@ from tightloop.runtime.session.desk.records import (
     VenueAnswer,
 )
 from tightloop.runtime.session.desk.state import (
+    FOUND_KEPT,
     Attempt,
     DeskOrder,
     Ending,
@@ -138,7 +139,9 @@ def take_reply(turn: Turn, ask_id: int, reply: Reply) -> None:
                 reports.take(turn, report, is_listed=True)
         return
     if not asked.is_late or asked.purpose == Purpose.PROBE:
-        lanes.on_reply(turn, asked.lane, reply, is_probe=asked.purpose == Purpose.PROBE)
+        is_question = asked.purpose not in (Purpose.SUBMIT, Purpose.CANCEL, Purpose.AMEND)
+        is_probe = asked.purpose == Purpose.PROBE
+        lanes.on_reply(turn, asked.lane, reply, is_probe=is_probe, is_question=is_question)
     elif not lanes.is_failure(reply):
         lanes.reached(state)
     if isinstance(reply, Malformed):
@@ -296,6 +299,17 @@ def take_listed(state: State, instrument: int, listed: Listed) -> None:
     state.listed[instrument] = listed
 
 
+def take_gate(turn: Turn, instance: int, reason: int) -> None:
+    """Take for which Reason the step denies entries of an instance now (0: none); what has not left is withdrawn."""
+    denied = turn.state.denied
+    denied.pop(instance, None)
+    if reason:
+        denied[instance] = reason
+    for order in turn.opened():
+        if order.wanted.instance == instance and not order.wanted.is_exit:
+            order.due_ns = 0
+
+
 def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:
     """Look orders up whose state is in doubt."""
     for client_id in client_ids:
@@ -304,13 +318,18 @@ def take_doubts(turn: Turn, client_ids: tuple[str, ...]) -> None:
             look_ups.begin(turn, *found, 0)
 
 
+def take_found(state: State, trades: tuple[FillReport, ...]) -> None:
+    """Keep trades that a comparison told the core of as of no order here."""
+    state.found = [*state.found, *trades][-FOUND_KEPT:]
+
+
 def restart(turn: Turn, epoch: int) -> None:
     """Begin another life of the process: what was out is out of sight, and every outcome that is owed is unknown."""
     state = turn.state
     assert epoch > state.epoch, "each life has an epoch of its own"
     state.epoch = epoch
     state.asked.clear()
-    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes])
+    state.lanes = Lanes(lanes=[LaneState() for _ in state.lanes.lanes], held_ns=state.lanes.held_ns)
     for order in turn.opened():
         order.due_ns = 0
         for attempt in order.attempts:

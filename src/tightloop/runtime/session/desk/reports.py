@@ -102,6 +102,22 @@ def _learn_ids(turn: Turn, order: DeskOrder, attempt: Attempt, report: OrderRepo
         if venue_id and venue_id not in turn.state.venue_ids:
             turn.state.venue_ids[venue_id] = place
             map_waiting(turn, venue_id)
+    _adopt_found(turn, order, attempt)
+
+
+def _adopt_found(turn: Turn, order: DeskOrder, attempt: Attempt) -> None:
+    """Count trades that the core was told of as of no order here, and that are this attempt's after all."""
+    state = turn.state
+    names = {venue_id for venue_id in (attempt.venue_order_id, attempt.triggered_id) if venue_id}
+    symbol = turn.listed(order).symbol
+    mine = [one for one in state.found if one.symbol == symbol and one.venue_order_id in names]
+    if not mine:
+        return
+    state.found = [one for one in state.found if one not in mine]
+    for report in mine:
+        fills.adopt(turn, order, attempt, report)
+    if attempt.is_live and attempt.booked_qty >= attempt.qty * (1.0 - 1e-9):
+        endings.end_attempt(turn, order, attempt, OrderState.FILLED, attempt.end_reason)
 
 
 def _is_of_trigger_alone(attempt: Attempt, report: OrderReport) -> bool:
@@ -139,6 +155,7 @@ def take_fill(turn: Turn, order: DeskOrder, attempt: Attempt, report: FillReport
         turn.state.venue_ids[report.venue_order_id] = (order.order_id, attempt.number)
     if attempt.wire in (Wire.SENT, Wire.UNKNOWN):
         _become_acked(turn, order, attempt)
+    _adopt_found(turn, order, attempt)
     fills.take(turn, order, attempt, report)
     if attempt.is_live and attempt.booked_qty >= attempt.qty * (1.0 - 1e-9):
         endings.end_attempt(turn, order, attempt, OrderState.FILLED, attempt.end_reason)

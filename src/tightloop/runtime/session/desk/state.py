@@ -36,6 +36,8 @@ from tightloop.runtime.session.desk.records import (
 
 ENDED_KEPT = 1_024
 """Orders that have ended and are remembered for fills that come late."""
+FOUND_KEPT = 256
+"""Trades that a comparison booked as of no order here; one of them may turn out to be a stop's."""
 
 
 class Wire(IntEnum):
@@ -305,6 +307,7 @@ class Lanes:
 
     lanes: list[LaneState] = field(default_factory=lambda: [LaneState() for _ in Lane])
     paused_ns: int = 0  # nothing leaves before: Retry-After
+    held_ns: int = 0  # entries and questions do not leave before: Retry-After of a question beside the desk
     tokens: float = math.nan  # NaN: full, nothing has left yet
     refilled_ns: int = 0
 
@@ -369,6 +372,8 @@ class State:
     prices: dict[int, Prices] = field(default_factory=dict)
     holdings: dict[int, Holding] = field(default_factory=dict)
     unmapped: list[Unmapped] = field(default_factory=list)
+    found: list[FillReport] = field(default_factory=list)  # told to the core as of no order here
+    denied: dict[int, int] = field(default_factory=dict)  # by instance: the Reason for which no entry of it may leave
     counts: Counts = field(default_factory=Counts)
 
     @property

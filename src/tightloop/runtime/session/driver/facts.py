@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tightloop.core import log as core_log
+from tightloop.core.compiled import entry_of
 from tightloop.core.domain.ticks import TICK, StreamKind
 from tightloop.core.domain.types import EQUITY, EVENT, LOG_ROW, RATE, STREAM, Ints, Rows
 from tightloop.core.limits import MINUTE_NS
@@ -19,6 +20,7 @@ from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
 from tightloop.runtime.feeds import tape_room
+from tightloop.runtime.session import driver
 
 EQUITY_ROWS = 4_096
 _FIELDS = LOG_ROW.fields
@@ -26,7 +28,7 @@ assert _FIELDS is not None, "a row of the log has named fields"
 _LOG_END = int(_FIELDS["slot"][1]) // 8 + core_log.HEADER * LOG_ROW.itemsize // 8
 """Word of a log that says where its rows end, as ``core_log.stop`` does: a look at it costs 0.05 us, at a field 1."""
 # Looked up once: each fact passes here, and a name in a module costs as much as a word of memory.
-_take, _AT, _COUNT, _UNTIL_NS = replay_live.take, replay_live.AT, replay_live.COUNT, replay_live.UNTIL_NS
+_AT, _COUNT, _UNTIL_NS = replay_live.AT, replay_live.COUNT, replay_live.UNTIL_NS
 _FINISHED, _LOG_FIRST = replay_status.FINISHED, core_log.FIRST
 TakeRows = Callable[[Rows], None]
 
@@ -55,6 +57,9 @@ class FactDriver:
         self._equity = np.empty(EQUITY_ROWS, EQUITY)
         self._words = self.control.data
         self._log_words = self.log.view(np.int64).data
+        self.forgotten: set[int] = set()
+        """Instruments with windows of more ticks than there is room for: they are unknown until they begin anew."""
+        self._take = entry_of(replay_live.take)
         plan.states["is_on_demand"] = 1
 
     def take(self, facts: Rows, first: int = 0, count: int | None = None, until_ns: int = 0) -> None:
@@ -62,12 +67,12 @@ class FactDriver:
 
         Then run what is due before ``until_ns``, a time before which nothing more was received (0: do not).
         """
-        words, plan = self._words, self.plan
+        words, plan, take = self._words, self.plan, self._take
         words[_AT] = first
         words[_COUNT] = len(facts) if count is None else first + count
         words[_UNTIL_NS] = until_ns
         while True:
-            status = _take(
+            status = take(
                 plan.states, plan.arena, plan.venues, self.streams, self.heap, self._ticks, self._rates, facts,
                 self._event, self.log, self._equity, plan.table, self.control,
             )  # fmt: skip
@@ -76,10 +81,15 @@ class FactDriver:
             if status == _FINISHED:
                 return
             if status == replay_status.CROWDED:
-                tape_room.grow(plan, words[replay_ticks.NUMBER])
+                self._room_for(words[replay_ticks.NUMBER])
             elif status == replay_status.EQUITY_FULL:
                 self._equity[:2] = self._equity[-2:]  # the last may still be overwritten, a first one never is
                 words[replay_status.EQUITY_COUNT] = 2
+
+    def _room_for(self, instrument: int) -> None:
+        """Give tapes of an instrument room for their next rows, or forget them."""
+        if tape_room.grow_or_forget(self.plan, instrument):
+            self.forgotten.add(instrument)
 
     def advance_to(self, until_ns: int) -> None:
         """Run what is due before ``until_ns``, at which nothing was received."""
@@ -113,3 +123,9 @@ def streams_of(plan: Plan) -> tuple[Rows, Ints]:
     for instrument, period_ns in plan.grids_ns.items():
         streams[instrument]["period_ns"] = period_ns
     return streams, np.zeros(2 * count + 2, np.int64)
+
+
+def fact_driver(plan: Plan, on_rows: TakeRows, *, has_venue: bool = True) -> FactDriver:
+    """Return the driver that a plan needs."""
+    kind = driver.facts_python.PythonFactDriver if plan.has_code else FactDriver
+    return kind(plan, on_rows, has_venue=has_venue)

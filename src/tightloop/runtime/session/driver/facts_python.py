@@ -28,7 +28,6 @@ from tightloop.core.replay import live as replay_live
 from tightloop.core.replay import ticks as replay_ticks
 from tightloop.model.errors import StrategyError
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.feeds import tape_room
 from tightloop.runtime.python.strategies import ROWS_IN_CALL, Strategies
 from tightloop.runtime.python.supervise import supervised
 from tightloop.runtime.session.driver.facts import FactDriver, TakeRows
@@ -112,7 +111,7 @@ class PythonFactDriver(FactDriver):
         self._send()
         at = int(event[0]["instrument"])
         if is_market and at >= 0 and replay_ticks.is_crowded(self.plan.states, at):
-            tape_room.grow(self.plan, at)
+            self._room_for(at)
             self.strategies.arena_moved()
         if core_log.room(self.log) < self._reserve:
             self._pass_rows()
@@ -191,8 +190,3 @@ class PythonFactDriver(FactDriver):
     def close(self) -> None:
         """Pass what is left; nothing was put off."""
         self._pass_rows()
-
-
-def fact_driver(plan: Plan, on_rows: TakeRows, *, has_venue: bool = True) -> FactDriver:
-    """Return the driver that a plan needs."""
-    return (PythonFactDriver if plan.has_code else FactDriver)(plan, on_rows, has_venue=has_venue)

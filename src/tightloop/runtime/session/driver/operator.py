@@ -17,6 +17,7 @@ from tightloop.core.domain.enums import EventKind, Pause, Phase, Role, SessionCo
 from tightloop.core.domain.types import EVENT, Rows
 from tightloop.core.trading.control import FLATTENED
 from tightloop.model.signal.plan import Plan
+from tightloop.runtime.session import told
 from tightloop.runtime.session.driver.session import Session
 from tightloop.runtime.session.journal.layout import JournalRecord, RecordKind
 from tightloop.runtime.session.journal.writer import Journal
@@ -107,10 +108,7 @@ class Operator:
         self._control(SessionControl.READY)
 
     def _control(self, what: SessionControl) -> None:
-        event = np.zeros(1, EVENT)
-        event["kind"], event["phase"], event["reason"] = int(EventKind.SESSION_CONTROL), int(Phase.RECORD), int(what)
-        event["instrument"] = event["instance"] = -1
-        self.session.intake.put_event(event)
+        self.session.intake.put_event(told.control(what))
 
     def has_ended(self) -> bool:
         """Return whether no entry is open any more; at an end without positions: no order and no position."""

@@ -1,10 +1,8 @@
 """Silence of a feed as a fact: told when it has lasted as long as a strategy bears, and not only when it has ended."""
 
-import numpy as np
-
-from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.enums import FeedState
 from tightloop.core.domain.ticks import Gap
-from tightloop.core.domain.types import EVENT
+from tightloop.runtime.session import told
 from tightloop.runtime.session.driver.session import Session
 
 
@@ -29,12 +27,6 @@ class Silence:
             if last_ns == 0 or now_ns - last_ns < limit_ns or self._told_ns.get(at) == last_ns:
                 continue
             self._told_ns[at] = last_ns
-            event = np.zeros(1, EVENT)
-            event["kind"], event["phase"] = int(EventKind.FEED_STATE), int(Phase.RECORD)
-            event["instrument"], event["reason"] = at, int(FeedState.SILENT)
-            event["ts_event_ns"] = last_ns
-            self.session.intake.put_event(event)
-            lost = np.zeros(1, EVENT)  # windows end here: nothing is decided on what was before the silence
-            lost["kind"], lost["phase"], lost["reason"] = int(EventKind.DATA_GAP), int(Phase.RECORD), int(Gap.PRINTS)
-            lost["instrument"], lost["instance"] = at, -1
-            self.session.intake.put_event(lost)
+            self.session.intake.put_event(told.feed_state(at, FeedState.SILENT, last_ns))
+            # Windows end here: nothing is decided on what was before the silence.
+            self.session.intake.put_event(told.gap(at, Gap.PRINTS))

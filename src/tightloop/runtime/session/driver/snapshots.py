@@ -7,6 +7,7 @@ those of the records and the version of the engine: another version steps from t
 
 import json
 from collections.abc import Collection
+from functools import cache
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def layouts(version: str) -> dict[str, str]:
     return {name: f"{version} {dtype.itemsize} {hash_of(dtype)}" for name, dtype in _RECORDS.items()}
 
 
+@cache
 def hash_of(dtype: np.dtype[np.void]) -> str:
     """Return a short text that differs for records with other fields."""
     return f"{len(dtype.descr)}:{','.join(dtype.names or ())}"

@@ -9,9 +9,11 @@ from typing import Any
 
 from tightloop.core.domain.enums import InstanceState, OrderKind, OrderState, RowKind, Side, WarningCode
 from tightloop.core.domain.types import Record
+from tightloop.core.trading.control import FLATTENED
 from tightloop.core.trading.ledger import WALLET
 from tightloop.model.signal.plan import Plan
-from tightloop.runtime.results.reasons import REASONS
+from tightloop.runtime import views
+from tightloop.runtime.results.reasons import refusal_of
 from tightloop.runtime.session.driver.recent import RecentRows
 from tightloop.runtime.session.driver.session import state_hash
 
@@ -43,6 +45,8 @@ def view(plan: Plan, recent: RecentRows) -> View:
         "orders": _orders(state, symbols, sizes),
         "fills": _fills(recent, symbols, sizes),
         "positions": _positions(state, symbols, sizes),
+        "marks": _marks(state, names),
+        "gains": _gains(state, sizes),
         "funding": _funding(recent, symbols),
         "instances": _instances(plan, state, names),
         "refused": _refused(plan, recent, symbols, sizes),
@@ -91,20 +95,60 @@ def _fills(recent: RecentRows, symbols: list[str], sizes: list[float]) -> list[V
 
 
 def _positions(state: Record, symbols: list[str], sizes: list[float]) -> list[View]:
-    qty: dict[int, float] = {}
-    value: dict[int, float] = {}
+    """Return what is held of each symbol, with its figures as ``runtime/views.py`` computes them."""
+    by_symbol: dict[int, list[Record]] = {}
     for number_, position in enumerate(state["positions"][: int(state["instance_count"])]):
-        held = float(position["qty"])
+        if float(position["qty"]) != 0.0:
+            by_symbol.setdefault(int(state["instances"][number_]["instrument"]), []).append(position)
+    found = []
+    for at, rows in by_symbol.items():
+        held = sum(float(row["qty"]) for row in rows)
         if held == 0.0:
             continue
-        at = int(state["instances"][number_]["instrument"])
-        qty[at] = qty.get(at, 0.0) + held
-        value[at] = value.get(at, 0.0) + held * float(position["entry_price"])
+        entry = number(sum(float(row["qty"]) * float(row["entry_price"]) for row in rows) / held)
+        qty, mark = held * sizes[at], number(state["instruments"][at]["mark"])
+        is_one = len(rows) == 1  # of several, each has a liquidation price of its own
+        liquidation = number(rows[0]["liquidation_price"]) if is_one else None
+        unrealized = views.unrealized_of(qty, entry, mark)
+        found.append(
+            {
+                "symbol": symbols[at], "qty": qty, "entry": entry, "mark": mark, "unrealized": unrealized,
+                "unrealized_pct": views.share_pct(unrealized, None if entry is None else abs(qty) * entry),
+                "liquidation_price": liquidation, "liquidation_distance_pct": views.distance_pct(liquidation, mark),
+                "cushion_pct": views.cushion_pct(qty, entry, mark, number(rows[0]["margin"]), liquidation),
+            }
+        )  # fmt: skip
+    return found
+
+
+def _marks(state: Record, names: list[str]) -> list[View]:
+    """Return the mark of each instrument, and when it was received."""
+    marks = state["instruments"][: len(names)]
     return [
-        {"symbol": symbols[at], "qty": held * sizes[at], "entry": number(value[at] / held if held else math.nan)}
-        for at, held in qty.items()
-        if held != 0.0
+        {"instrument": name, "mark": number(row["mark"]), "received_ns": int(row["touched_ns"])}
+        for name, row in zip(names, marks, strict=True)
     ]
+
+
+def _gains(state: Record, sizes: list[float]) -> list[View]:
+    """Return the open P&L of each instance that holds something, in money and in % of what was paid for it.
+
+    ``liquidation_distance_pct``: from the mark.
+    """
+    found = []
+    for instance, position in enumerate(state["positions"][: int(state["instance_count"])]):
+        if (held := float(position["qty"])) != 0.0:
+            at = int(state["instances"][instance]["instrument"])
+            row = state["instruments"][at]
+            qty, entry, mark = held * sizes[at], number(position["entry_price"]), number(row["mark"])
+            gain = views.unrealized_of(qty, entry, mark)
+            paid = None if entry is None else abs(qty) * entry
+            found.append({
+                "instance": instance, "received_ns": int(row["touched_ns"]), "unrealized": gain,
+                "unrealized_pct": views.share_pct(gain, paid),
+                "liquidation_distance_pct": views.distance_pct(number(position["liquidation_price"]), mark),
+            })  # fmt: skip
+    return found
 
 
 def _funding(recent: RecentRows, symbols: list[str]) -> list[View]:
@@ -126,7 +170,7 @@ def _instances(plan: Plan, state: Record, names: list[str]) -> list[View]:
             "name": plan.strategies[int(row["strategy"])].read.name,
             "instrument": names[int(row["instrument"])],
             "state": InstanceState(int(row["state"])).name,
-            "killed": bool(row["killed"]),
+            "killed": bool(int(row["killed"]) & ~FLATTENED),
         }
         for row in state["instances"][: int(state["instance_count"])]
     ]
@@ -145,7 +189,7 @@ def _refused(plan: Plan, recent: RecentRows, symbols: list[str], sizes: list[flo
             "name": plan.strategies[strategy].read.name if strategy >= 0 else None,
             "symbol": symbols[at],
             "state": "SUPPRESSED" if is_signal else OrderState(code).name,
-            "reason": REASONS.get(reason),
+            "reason": refusal_of(reason, is_ending=instance >= 0 and _is_ending(state, instance)),
             "count": 1 if before is None else before["count"] + 1,
             "first_ts_ns": ts_ns if before is None else before["first_ts_ns"],
             "ts_ns": ts_ns,
@@ -156,6 +200,11 @@ def _refused(plan: Plan, recent: RecentRows, symbols: list[str], sizes: list[flo
             "reduce_only": None if is_signal else bool(row["reduce_only"]),
         }
     return list(found.values())
+
+
+def _is_ending(state: Record, instance: int) -> bool:
+    """Return whether an instance takes no entries because its session ends, and no kill switch is engaged."""
+    return state["killed"] == 0 and int(state["instances"][instance]["killed"]) == FLATTENED
 
 
 def _warnings(recent: RecentRows, symbols: list[str]) -> list[View]:

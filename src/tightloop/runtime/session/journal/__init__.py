@@ -6,6 +6,7 @@ the beginning.
 """
 
 from tightloop.runtime.session.journal.batches import FactWriter
+from tightloop.runtime.session.journal.checking import Beside, JournalVerdict, check
 from tightloop.runtime.session.journal.cutting import Cut
 from tightloop.runtime.session.journal.facts import FactDecoder, FactEncoder
 from tightloop.runtime.session.journal.following import JournalFollower
@@ -18,12 +19,14 @@ from tightloop.runtime.session.journal.layout import (
     RecordKind,
     SegmentSizes,
 )
-from tightloop.runtime.session.journal.reading import JournalVerdict, check, events, records
+from tightloop.runtime.session.journal.reading import events, records
+from tightloop.runtime.session.journal.reduced_segments import whole_events
 from tightloop.runtime.session.journal.scan import FaultKind, JournalFault
 from tightloop.runtime.session.journal.writer import NEXT_EPOCH, Found, Journal
 
 __all__ = [
     "NEXT_EPOCH",
+    "Beside",
     "Cut",
     "FactDecoder",
     "FactEncoder",
@@ -44,4 +47,5 @@ __all__ = [
     "check",
     "events",
     "records",
+    "whole_events",
 ]

@@ -22,6 +22,7 @@ and types.
 
 import hashlib
 import struct
+from collections.abc import Callable
 
 from tightloop.core.domain.types import EVENT
 from tightloop.runtime.session.journal.layout import LayoutDiffers
@@ -63,6 +64,8 @@ _WIDEST = len(_WIDTHS) - 1
 _ANEW, _AS_IS = 254, 255
 _WITH_ID, _WIDE = 1, 2
 _WORD = 2**64 - 1
+_int = int.from_bytes
+_Ways = tuple[Callable[..., Words], Callable[..., bytes], int, int, int, int, dict[int, int], bytes]
 
 
 class UnreadableFact(ValueError):
@@ -93,7 +96,7 @@ class FactEncoder:
     def reset(self) -> None:
         """Begin anew with the next fact: at a new segment, and when an encoded fact was not written."""
         self._kinds: dict[int, _Kind] = {}
-        self._ids: dict[tuple[int, int], int] = {}
+        self._ids: dict[int, dict[int, int]] = {}  # by kind and instrument
         self._last_ns = 0
         self._shape_count = 0
         self._prefix = bytes((_ANEW,))
@@ -101,8 +104,27 @@ class FactEncoder:
     def encode(self, event: memoryview | bytes | bytearray) -> bytes:
         """Return the payload of one EVENT, given as its bytes (a memoryview of format B)."""
         known = self._kinds.get(event[_KIND * 8])
-        if known is None or int.from_bytes(event, "little") & known.unused:
+        if known is None or _int(event, "little") & known.unused:
             known = self._widen(_ROW.unpack(event))
+        elif known.ways is not None:  # what nearly every fact takes; the rest is `_packed`
+            unpack, pack, event_at, init_at, id_at, instrument_at, ids, head = known.ways
+            values = list(unpack(event))
+            init_ns = values[init_at]
+            values[event_at] -= init_ns
+            values[init_at] = init_ns - self._last_ns
+            try:
+                if id_at:
+                    instrument, order_id = values[instrument_at], values[id_at]
+                    values[id_at] = order_id - ids.get(instrument, 0)
+                    packed = pack(*values)
+                    ids[instrument] = order_id
+                else:
+                    packed = pack(*values)
+            except struct.error:
+                pass  # an old event, or the first one after a long silence
+            else:
+                self._last_ns = init_ns
+                return head + packed
         payload = None if known is None else self._packed(known, event)
         if payload is None:
             payload = bytes((_AS_IS,)) + bytes(event)
@@ -112,15 +134,15 @@ class FactEncoder:
 
     def _packed(self, known: "_Kind", event: memoryview | bytes | bytearray) -> bytes | None:
         """Return the payload by a shape; None if no shape can hold it."""
-        shape = known.narrow
+        shape = known.narrow if known.ways is None else known.wide  # `encode` has tried the narrow one
         values = list(shape.row.unpack(event))
         init_ns = values[shape.init_at]
         values[shape.event_at] -= init_ns
         values[shape.init_at] = init_ns - self._last_ns
-        place, order_id = None, 0
+        ids, instrument, order_id = self._ids.setdefault(known.kind, {}), 0, 0
         if shape.has_id:
-            place, order_id = (known.kind, values[shape.instrument_at]), values[shape.id_at]
-            values[shape.id_at] = order_id - self._ids.get(place, 0)
+            instrument, order_id = values[shape.instrument_at], values[shape.id_at]
+            values[shape.id_at] = order_id - ids.get(instrument, 0)
         try:
             packed = shape.layout.pack(*values)
         except struct.error:
@@ -132,9 +154,14 @@ class FactEncoder:
         head = shape.head or self._head(shape)
         if head is None:
             return None
+        if shape is known.narrow:
+            known.ways = (
+                shape.row.unpack, shape.layout.pack, shape.event_at, shape.init_at, shape.id_at, shape.instrument_at,
+                ids, shape.head,
+            )  # fmt: skip
         self._last_ns = init_ns
-        if place is not None:
-            self._ids[place] = order_id
+        if shape.has_id:
+            ids[instrument] = order_id
         return head + packed
 
     def _packed_wider(self, known: "_Kind", event: memoryview | bytes | bytearray) -> bytes | None:
@@ -265,13 +292,18 @@ def _parsed(payload: bytes, at: int) -> tuple[_FactShape, int]:
 
 
 class _Kind:
-    """The current shapes of one kind in the encoder. ``unused``: a mask of the bits that are 0 in all its rows."""
+    """The current shapes of one kind in the encoder. ``unused``: a mask of the bits that are 0 in all its rows.
 
-    __slots__ = ("kind", "narrow", "unused", "wide", "widths")
+    ``ways``: what packs a row by the narrow shape, once that is defined. An id is never the first word of a shape, so
+    the place 0 says that there is none.
+    """
+
+    __slots__ = ("kind", "narrow", "unused", "ways", "wide", "widths")
 
     def __init__(self, kind: int, widths: dict[int, int], *, has_id: bool) -> None:
         self.kind = kind
         self.widths = widths
+        self.ways: _Ways | None = None
         self.narrow = _FactShape(kind, widths, has_id=has_id, is_wide=False)
         self.wide = _FactShape(kind, widths, has_id=has_id, is_wide=True)
         bits = [0 if place in self.narrow.places else _WORD for place in range(len(NAMES))]

@@ -15,6 +15,7 @@ from tightloop.runtime.session.journal.layout import (
     FRAME_BYTES,
     HEADER_BYTES,
     Header,
+    JournalError,
     JournalRecord,
     RecordKind,
     header_crc,
@@ -22,12 +23,18 @@ from tightloop.runtime.session.journal.layout import (
     unpack_header,
 )
 from tightloop.runtime.session.journal.reading import first_number
+from tightloop.runtime.session.journal.reduced_segments import reduced_events, reduced_names
+from tightloop.runtime.session.journal.scan import first_left
 
 BLOCK_BYTES = 1 << 18
 
 
+class JournalMoved(JournalError):
+    """A segment that was to be read next has been reduced meanwhile: begin anew."""
+
+
 class JournalFollower:
-    """Reads on from where it has come to. ``seq``: of the next record it will return.
+    """Reads on from where it has come to, what is left of reduced segments first. ``seq``: of the next record.
 
     ``is_decoded``: facts come with the bytes of their EVENT, for 2 us each.
     """
@@ -39,7 +46,10 @@ class JournalFollower:
         self._is_decoded = is_decoded
         self._decoder = FactDecoder()
         self._file: File | None = None
-        self._number = first_number(disk, folder, from_seq)
+        self._number = first_left(disk, folder)
+        self._reduced = reduced_events(disk, folder, reduced_names(disk, folder)) if self._number > 1 else iter(())
+        if from_seq:
+            self._number = max(self._number, first_number(disk, folder, from_seq))
         self._at_seq = 0
         self._offset = 0
         self._crc = 0
@@ -47,6 +57,12 @@ class JournalFollower:
     def read(self, count_max: int = 10_000) -> list[tuple[JournalRecord, bytes]]:
         """Return the records that have come, at most ``count_max``, each with the bytes of its EVENT (b"": none)."""
         found: list[tuple[JournalRecord, bytes]] = []
+        for record, event in self._reduced:
+            if record.seq >= self.seq:
+                found.append((record, event))
+                self.seq = record.seq + 1
+                if len(found) == count_max:
+                    return found
         while len(found) < count_max:
             before = len(found), self._number, self._offset
             if self._file is not None or self._open(self._number):
@@ -61,6 +77,8 @@ class JournalFollower:
                             return found
             has_come_on = before != (len(found), self._number, self._offset)
             if not has_come_on and (self._file is None or not self._open(self._number + 1)):
+                if self._file is None and first_left(self._disk, self._folder) > self._number:
+                    raise JournalMoved(f"segment {self._number} was reduced before it was read")
                 return found
         return found
 

@@ -1,11 +1,9 @@
-"""Reading a journal: its records, its events, and whether it is sound."""
+"""Reading a journal: its records and its events."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tightloop.ports.disk import Disk
-from tightloop.runtime.session.journal.cutting import Cut
 from tightloop.runtime.session.journal.facts import FactDecoder, check_layout
 from tightloop.runtime.session.journal.layout import (
     HEADER_BYTES,
@@ -18,22 +16,7 @@ from tightloop.runtime.session.journal.layout import (
 )
 from tightloop.runtime.session.journal.scan import FaultKind, JournalFault, JournalScan, first_left, segment_numbers
 
-
-@dataclass(frozen=True, slots=True)
-class JournalVerdict:
-    """What a look at all of a journal found. ``fault``: None if it is sound; ``cuts``: tails that were cut before."""
-
-    session: str
-    segment_count: int
-    record_count: int
-    epoch: int
-    fault: JournalFault | None
-    cuts: tuple[Cut, ...]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether every byte is what it was written as."""
-        return self.fault is None
+_FACT, _EPOCH = int(RecordKind.FACT), int(RecordKind.EPOCH)
 
 
 def records(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[JournalRecord]:
@@ -51,37 +34,20 @@ def events(disk: Disk, folder: str, from_seq: int = 0) -> Iterator[tuple[Journal
     Raises JournalCorrupt, and LayoutDiffers for facts of other fields.
     """
     scan, decoder = JournalScan(disk, folder, first_number(disk, folder, from_seq)), FactDecoder()
-    text = ""
+    text, checked = "", None
     for record in scan:
-        event = b""
-        if record.kind == RecordKind.EPOCH:
-            text = json.loads(record.payload)["layout"]
-        if record.kind == RecordKind.FACT:
-            assert scan.header is not None
-            check_layout(scan.header.layout, text)
+        event, kind = b"", record.kind
+        if kind == _FACT:
+            if scan.header is not checked:
+                assert scan.header is not None
+                check_layout(scan.header.layout, text)
+                checked = scan.header
             event = decoder.decode(record.payload)
+        elif kind == _EPOCH:
+            text = json.loads(record.payload)["layout"]
         if record.seq >= from_seq:
             yield record, event
     _refuse(scan.fault)
-
-
-def check(disk: Disk, folder: str) -> JournalVerdict:
-    """Look at every byte of a journal. FileNotFoundError if there is none."""
-    scan = JournalScan(disk, folder)
-    numbers = segment_numbers(disk, folder)
-    if not numbers:
-        raise FileNotFoundError(f"{folder} holds no journal")
-    count, epoch, cuts = 0, 0, []
-    for record in scan:
-        count += 1
-        if record.kind == RecordKind.EPOCH:
-            epoch = int(json.loads(record.payload)["epoch"])
-        elif record.kind == RecordKind.CUT:
-            said = json.loads(record.payload)
-            cuts.append(Cut(**{**said, "moved_to": tuple(said["moved_to"])}))
-    session = "" if scan.header is None else scan.header.session
-    begun = 0 if scan.header is None else scan.header.number
-    return JournalVerdict(session, begun, count, epoch, scan.fault, tuple(cuts))
 
 
 def _refuse(fault: JournalFault | None) -> None:

@@ -8,16 +8,11 @@ that lack. A segment that lacks without one is corruption, as ever.
 
 A base is no cache: a repetition begins with the first one at or after the first record that is left, and nothing makes
 it again. So before segments go the journal gets a record SNAPSHOT with its seq and hash, in the chain like all others.
-
-    file    32s blake2b of what follows; zlib of: header of the segment (144 bytes), then of each record u64 seq, u8
-            kind, u8 flags, u16 0, u32 bytes, payload; of a fact its EVENT, because the codec needs the facts that went
 """
 
 import hashlib
 import itertools
 import json
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +27,7 @@ from tightloop.runtime.session.journal.layout import (
     segment_name,
 )
 from tightloop.runtime.session.journal.reading import events, first_seq
+from tightloop.runtime.session.journal.reduced_segments import packed
 from tightloop.runtime.session.journal.scan import segment_numbers
 from tightloop.runtime.session.journal.snapshots import Snapshot, SnapshotDamaged, names, unpack
 
@@ -42,14 +38,14 @@ MARKET = frozenset(
     }
 )  # fmt: skip
 """Kinds of facts that go, time that passed (0) among them."""
-_RECORD = struct.Struct("<QBBHI")
 _DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base snapshot. ``digest``: of its file, hex."""
+    """A base snapshot. ``name``: of its file; ``digest``: of its bytes, hex."""
 
+    name: str
     snapshot: Snapshot
     digest: str
 
@@ -65,7 +61,7 @@ def first_base(disk: Disk, folder: str, seq: int, session: str) -> Base:
             why = f"{name}: {error}"
             continue
         if found.seq >= seq and found.session == session:
-            return Base(found, _digest(raw))
+            return Base(name, found, _digest(raw))
     text = f"records before {seq} were reduced, and the base snapshot that stands for them is missing; {why}"
     raise JournalCorrupt(folder, 0, text)
 
@@ -90,7 +86,9 @@ def old_segments(disk: Disk, folder: str, seq: int, current: int) -> list[int]:
 def base_record(disk: Disk, bases: str, name: str) -> bytes:
     """Return the payload of the record SNAPSHOT that has to be in the journal, synced, before segments go."""
     raw = disk.read(f"{bases}/{name}")
-    return json.dumps({"seq": unpack(raw).seq, "digest": _digest(raw), "base": name}).encode()
+    found = unpack(raw)
+    last_ns = int(json.loads(found.parts["said"])["last_ns"])
+    return json.dumps({"seq": found.seq, "digest": _digest(raw), "base": name, "last_ns": last_ns}).encode()
 
 
 def reduce_segments(disk: Disk, folder: str, numbers: Sequence[int], bases: str, name: str) -> None:
@@ -104,34 +102,15 @@ def reduce_segments(disk: Disk, folder: str, numbers: Sequence[int], bases: str,
             disk.remove(f"{bases}/{older}")
 
 
-def reduced_records(disk: Disk, folder: str) -> Iterator[tuple[int, int, bytes]]:
-    """Yield seq, kind and payload of the records in all reduced segments; of facts the EVENT. Raises JournalCorrupt."""
-    for file in sorted(name for name in disk.names(folder) if name.endswith(".tlr")):
-        raw = disk.read(f"{folder}/{file}")
-        if hashlib.blake2b(raw[_DIGEST_BYTES:], digest_size=_DIGEST_BYTES).digest() != raw[:_DIGEST_BYTES]:
-            raise JournalCorrupt(file, 0, "the reduced segment is damaged")
-        plain, at = zlib.decompress(raw[_DIGEST_BYTES:]), HEADER_BYTES
-        while at < len(plain):
-            seq, kind, _, _, count = _RECORD.unpack_from(plain, at)
-            at += _RECORD.size
-            yield seq, kind, plain[at : at + count]
-            at += count
-
-
 def _reduced(disk: Disk, folder: str, number: int) -> bytes:
     """Return the bytes of a reduced segment."""
-    file, begin = segment_name(number), first_seq(disk, folder, number)
-    parts = [disk.read(f"{folder}/{file}")[:HEADER_BYTES]]
+    file, begin, kept = segment_name(number), first_seq(disk, folder, number), []
     for record, event in events(disk, folder, begin):
         if record.file != file:
             break
-        is_fact = record.kind == RecordKind.FACT
-        if is_fact and int.from_bytes(event[:8], "little") in MARKET:
-            continue
-        payload = event if is_fact else record.payload
-        parts += (_RECORD.pack(record.seq, record.kind, record.flags, 0, len(payload)), payload)
-    packed = zlib.compress(b"".join(parts))
-    return hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest() + packed
+        if record.kind != RecordKind.FACT or int.from_bytes(event[:8], "little") not in MARKET:
+            kept.append((record, event))
+    return packed(disk.read(f"{folder}/{file}")[:HEADER_BYTES], kept)
 
 
 def _digest(raw: bytes) -> str:

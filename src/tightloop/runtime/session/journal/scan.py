@@ -22,6 +22,7 @@ from tightloop.runtime.session.journal.layout import (
     FRAME_BYTES,
     HEADER_BYTES,
     Header,
+    JournalCorrupt,
     JournalRecord,
     RecordKind,
     header_crc,
@@ -212,6 +213,14 @@ class JournalScan:
         if self.header is None:
             return 0
         return self.header.position + (self.header.size if number > self.header.number else 0)
+
+    def header_to_go_on(self, folder: str) -> Header:
+        """Return the header of the segment to go on in, once all is read. Raises JournalCorrupt, FileNotFoundError."""
+        if self.fault is not None and self.fault.kind is FaultKind.CORRUPT:
+            raise JournalCorrupt(self.fault.file, self.fault.offset, self.fault.text)
+        if self.header is None:
+            raise FileNotFoundError(f"{folder} holds no journal that was begun")
+        return self.header
 
     def _end(self, kind: FaultKind, file: str, offset: int, text: str) -> None:
         self.fault = JournalFault(kind, file, offset, text)

@@ -95,6 +95,17 @@ def names(disk: Disk, folder: str) -> list[str]:
     return sorted((name for name in disk.names(folder) if _NAME.fullmatch(name)), reverse=True)
 
 
+def damaged(disk: Disk, folder: str) -> list[tuple[str, str]]:
+    """Return file name and reason of the snapshots in a folder that are not what was written."""
+    found = []
+    for name in names(disk, folder):
+        try:
+            unpack(disk.read(f"{folder}/{name}"))
+        except (SnapshotDamaged, OSError) as error:
+            found.append((name, str(error)))
+    return found
+
+
 def unpack(raw: bytes) -> Snapshot:
     """Return the snapshot in a file's bytes. Raises SnapshotDamaged."""
     if len(raw) < _HEAD.size:

@@ -33,7 +33,6 @@ from tightloop.runtime.session.journal.layout import (
     LAG_BYTES,
     LAG_UNKNOWN,
     Header,
-    JournalCorrupt,
     JournalError,
     JournalFull,
     RecordKind,
@@ -148,7 +147,8 @@ class Journal:
             if record.kind == RecordKind.EPOCH:
                 said = json.loads(record.payload)
                 last_epoch, layout = int(said["epoch"]), str(said["layout"])
-        header = _header_of(scan, folder)
+        header = scan.header_to_go_on(folder)
+        last_epoch = max(last_epoch, header.epoch)  # the records of a reduced journal may be gone
         facts.check_layout(header.layout, layout)
         if self.epoch == NEXT_EPOCH:
             self.epoch = last_epoch + 1
@@ -171,7 +171,7 @@ class Journal:
             scan = JournalScan(disk, folder)
             for _ in scan:
                 pass
-            header = _header_of(scan, folder)
+            header = scan.header_to_go_on(folder)
             journal.epoch = header.epoch
             journal._take_over(scan, header)
             cut = journal._cut(scan)
@@ -188,11 +188,14 @@ class Journal:
         assert count <= FRAMES_BYTES_MAX, f"a record of {count} bytes; at most {FRAMES_BYTES_MAX}"
         if self._offset + count > self._limit:
             self._make_way(count, is_reserved=is_reserved)
-        body = b"".join((_pack_body(kind, flags, self._lag(count)), payload, _PADDING[-length & 7]))
+        end, file = self._offset + count, self._file
+        ahead = end - file.synced_end + LAG_BYTES - 1  # this and what follows are `_lag` and `_write`, for every fact
+        lag = self._lag(count) if self._unsynced else min(ahead // LAG_BYTES, LAG_UNKNOWN) if ahead > 0 else 0
+        body = b"".join((_pack_body(kind, flags, lag), payload, _PADDING[-length & 7]))
         crc = crc32(body, self._crc ^ length)
-        frame = _pack_head(length, crc) + body  # the rest is `_write`, which every fact would call
-        self._file.write(self._offset, frame)
-        self._offset += count
+        frame = _pack_head(length, crc) + body
+        file.write(self._offset, frame)
+        self._offset = end
         self._crc = crc
         self._chain.update(frame)
         seq = self.seq
@@ -291,6 +294,12 @@ class Journal:
             self._blocked = None
             self._secure_next(0)
         return self._blocked is None
+
+    @property
+    def reserve_left(self) -> float:
+        """The share of the reserve that is not used, 1 while there is a next segment or none is needed yet."""
+        size = self._file.size
+        return 1.0 if self._blocked is None else min(1.0, (size - self._offset) / self._sizes.reserve_of(size))
 
     def lack_of_room(self, need: int = ROOM_BYTES) -> OSError | None:
         """Ask the disk for room and return what is wrong with it, None for nothing; a journal that was full goes on.
@@ -470,16 +479,6 @@ def _expect_segments(disk: Disk, folder: str) -> None:
     """Raise FileNotFoundError where there is no journal, before a lock makes the folder."""
     if not segment_numbers(disk, folder):
         raise FileNotFoundError(f"{folder} holds no journal")
-
-
-def _header_of(scan: JournalScan, folder: str) -> Header:
-    """Return the header of the segment to go on in. Raises JournalCorrupt, FileNotFoundError."""
-    fault = scan.fault
-    if fault is not None and fault.kind is FaultKind.CORRUPT:
-        raise JournalCorrupt(fault.file, fault.offset, fault.text)
-    if scan.header is None:
-        raise FileNotFoundError(f"{folder} holds no journal that was begun")
-    return scan.header
 
 
 def _made(disk: Disk, path: str, size: int) -> File:

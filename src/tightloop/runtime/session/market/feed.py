@@ -16,13 +16,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from tightloop.core.domain.enums import EventKind, FeedState, Phase
+from tightloop.core.domain.enums import FeedState
 from tightloop.core.domain.ticks import Gap
-from tightloop.core.domain.types import EVENT
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
-from tightloop.ports.execution import Failure, Report
+from tightloop.ports.execution import Failure, RateLimited, Report
 from tightloop.ports.market_data import (
     BestQuote,
     BookChange,
@@ -36,6 +33,7 @@ from tightloop.ports.market_data import (
 )
 from tightloop.ports.transport import Transport
 from tightloop.ports.venue import VenueDialect
+from tightloop.runtime.session import told
 from tightloop.runtime.session.market.bars import MadeBars
 from tightloop.runtime.session.market.intake import Intake
 
@@ -73,6 +71,9 @@ class MarketFeed:
     on_bar_opened: Callable[[int, float], None] = lambda _instrument, _price: None
     on_mark: Callable[[int, VenueMark], None] = lambda _instrument, _mark: None
     on_book: Callable[[BookChange], None] = lambda _change: None
+    on_limited: Callable[[float], None] = lambda _retry_after_s: None
+    held_ns: int = 0
+    """Nothing is asked before: Retry-After."""
     received_ns: int = 0
     repeated_count: int = 0
     malformed_count: int = 0
@@ -87,12 +88,21 @@ class MarketFeed:
 
     async def ask(self, request: PublicRequest) -> list[Market]:
         """Ask the venue; raises VenueRefused, NotSent or NoAnswer."""
+        if self.now_ns() < self.held_ns:  # no waiting: prints may wait for what is asked here
+            raise VenueRefused(f"{type(request).__name__}: the venue limits requests")
         call = self.dialect.encode(request, self.now_ns() // _MS, None)
         answer = await self.transport.call(call, CALL_TIMEOUT_S)
         found = self.dialect.decode(request, answer)
         if not isinstance(found, list):
+            if isinstance(found, RateLimited):
+                self.on_limited(found.retry_after_s)
+                self.hold(found.retry_after_s)
             raise VenueRefused(f"{type(request).__name__}: {_words(found)}")
         return found  # type: ignore[return-value]  # answers to public requests are of the market
+
+    def hold(self, retry_after_s: float) -> None:
+        """Ask nothing for a time: the venue limits requests."""
+        self.held_ns = max(self.held_ns, self.now_ns() + int(retry_after_s * 1e9))
 
     def go_on(self, last_ids: Mapping[str, int]) -> None:
         """Begin after prints with these ids, by symbol: what came since is asked for before anything new."""
@@ -162,19 +172,13 @@ class MarketFeed:
         self._gap(symbol)
 
     def _gap(self, symbol: str) -> None:
-        event = np.zeros(1, EVENT)
-        event["kind"], event["phase"] = int(EventKind.DATA_GAP), int(Phase.RECORD)
-        event["instrument"], event["instance"], event["reason"] = self.symbols[symbol], -1, int(Gap.PRINTS)
-        self.intake.put_event(event)
+        self.intake.put_event(told.gap(self.symbols[symbol], Gap.PRINTS))
 
     def _tell(self, state: FeedState) -> None:
         """Put a FEED_STATE for every instrument."""
         for instrument in self.symbols.values():
-            event = np.zeros(1, EVENT)
-            event["kind"], event["phase"] = int(EventKind.FEED_STATE), int(Phase.RECORD)
-            event["instrument"], event["reason"] = instrument, int(state)
-            event["ts_event_ns"] = self.received_ns if state is FeedState.DOWN else 0
-            self.intake.put_event(event)
+            last_ns = self.received_ns if state is FeedState.DOWN else 0
+            self.intake.put_event(told.feed_state(instrument, state, last_ns))
 
     def take(self, found: list[Report | Market] | Failure) -> None:
         """Put what a frame said into the intake."""
@@ -254,10 +258,7 @@ class MarketFeed:
         return False
 
     def _rate(self, row: SettledRate) -> None:
-        event = np.zeros(1, EVENT)
-        event["kind"], event["phase"] = int(EventKind.FUNDING_RATE), int(Phase.RECORD)
-        event["instrument"], event["rate"] = self.symbols[row.symbol], row.rate
-        self.intake.put_event(event)
+        self.intake.put_event(told.funding_rate(self.symbols[row.symbol], row.rate))
 
 
 def _words(failure: Failure) -> str:

@@ -35,6 +35,7 @@ _FIELDS = EVENT.fields
 assert _FIELDS is not None, "an event has named fields"
 assert [int(_FIELDS[name][1]) for name in _NAMES] == list(range(0, 8 * len(_NAMES), 8)), "EVENT begins with these words"
 _DECIDE = int(Phase.DECIDE_ON_CLOSE | Phase.RECORD)
+_SIZE = EVENT.itemsize
 _IS_BID, _IS_FIRST = int(BookRow.IS_BID), int(BookRow.IS_FIRST)
 _IS_LAST, _IS_SNAPSHOT = int(BookRow.IS_LAST), int(BookRow.IS_SNAPSHOT)
 _TRADE, _QUOTE, _BOOK = int(EventKind.TRADE), int(EventKind.QUOTE), int(EventKind.BOOK_LEVEL)
@@ -86,7 +87,7 @@ class Intake:
         self._end += 1
         if self._whole and slot in self._whole:
             self._whole.discard(slot)
-            self._bytes[slot * EVENT.itemsize : (slot + 1) * EVENT.itemsize] = bytes(EVENT.itemsize)
+            self._bytes[slot * _SIZE : (slot + 1) * _SIZE] = bytes(_SIZE)
         return slot
 
     def put_print(
@@ -95,7 +96,7 @@ class Intake:
         """Put a public print."""
         slot = self._slot()
         _HEAD.pack_into(
-            self._bytes, slot * EVENT.itemsize, _TRADE, _DECIDE, instrument, 0, ts_event_ns, self.stamp(), trade_id, 0,
+            self._bytes, slot * _SIZE, _TRADE, _DECIDE, instrument, 0, ts_event_ns, self.stamp(), trade_id, 0,
             0, is_buyer_maker, 0.0, 0.0, 0.0, price, qty, 0.0, 0.0,
         )  # fmt: skip
         self.wake()
@@ -107,7 +108,7 @@ class Intake:
         slot = self._slot()
         self._conflate(_QUOTE, instrument)
         _HEAD.pack_into(
-            self._bytes, slot * EVENT.itemsize, _QUOTE, _DECIDE, instrument, 0, ts_event_ns, self.stamp(), 0, 0, 0, 0,
+            self._bytes, slot * _SIZE, _QUOTE, _DECIDE, instrument, 0, ts_event_ns, self.stamp(), 0, 0, 0, 0,
             0.0, 0.0, 0.0, bid, bid_qty, ask, ask_qty,
         )  # fmt: skip
         self.wake()
@@ -130,7 +131,7 @@ class Intake:
                 | (_IS_SNAPSHOT if is_snapshot else 0)
             )
             _HEAD.pack_into(
-                self._bytes, slot * EVENT.itemsize, _BOOK, _DECIDE if at == last else 0, instrument, 0,
+                self._bytes, slot * _SIZE, _BOOK, _DECIDE if at == last else 0, instrument, 0,
                 ts_event_ns or stamp, stamp, number, 0, flags, 0, 0.0, 0.0, 0.0, price, qty, 0.0, 0.0,
             )  # fmt: skip
         self.wake()
@@ -148,6 +149,20 @@ class Intake:
         self._whole.add(slot)
         self.wake()
         return self.last_ns
+
+    def put_after_last(self, event: Rows) -> None:
+        """Put an event right after the last fact, whatever the clock says, so before all that is due by now.
+
+        No fact may wait.
+        """
+        assert not len(self), "what waits has later stamps"
+        slot = self._slot()
+        row = self.rows[slot : slot + 1]
+        row[:] = event
+        self.last_ns += 1
+        row["ts_init_ns"] = row["ts_event_ns"] = self.last_ns
+        self._whole.add(slot)
+        self.wake()
 
     def put_first(self, event: Rows) -> None:
         """Put an event before all that waits, stamped just before the first of these; not within a batch."""

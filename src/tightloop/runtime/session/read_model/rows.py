@@ -8,6 +8,8 @@ from tightloop.ports.read_model import Value
 from tightloop.runtime.results.result import digest
 from tightloop.runtime.session.driver.view import order_name
 
+Values = dict[str, Value]
+
 
 def real(value: float) -> float | None:
     """Return a number as the tables have it: None where it is not known."""

@@ -8,8 +8,9 @@ from tightloop.core.domain.enums import Correction, InstanceState, Section, Warn
 from tightloop.core.domain.types import Record
 from tightloop.model.signal.conditions import Condition
 from tightloop.ports.read_model import TableRow, Value
-from tightloop.runtime.results.reasons import REASONS, VERDICTS
-from tightloop.runtime.session.read_model.rows import PlanNames, real
+from tightloop.runtime.results.reasons import REASONS, VERDICTS, refusal_of
+from tightloop.runtime.session.read_model.plans import layout_of
+from tightloop.runtime.session.read_model.rows import PlanNames, Values, real
 
 CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
 _SEVERITIES = {
@@ -27,6 +28,10 @@ class TellingRows:
         self._names = names
         self._signal: dict[str, Value] = {}  # the last one, which its conditions follow
         self._place = 0
+        self.instances: dict[int, Values] = {}  # by number, as they were told of last
+        self._plans: dict[int, str] = {}
+        self.is_ending = False
+        """Whether the session ends without positions, and no kill switch is engaged."""
 
     def section(self, row: Record, seq: int, n: int) -> TableRow:
         """Return the signal of a SECTION row."""
@@ -40,7 +45,8 @@ class TellingRows:
         }  # fmt: skip
         return TableRow("signals", {
             **self._signal, "ts": int(row["ts_ns"]), "strategy": known["strategy"], "instrument": known["instrument"],
-            "event": "suppressed" if is_suppressed else "fired", "reason": REASONS.get(reason),
+            "event": "suppressed" if is_suppressed else "fired",
+            "reason": refusal_of(reason, is_ending=self.is_ending),
             "price": real(row["price"]), "confidence": None,
         })  # fmt: skip
 
@@ -69,15 +75,30 @@ class TellingRows:
 
     def instance(self, number: int, state: str, since_ns: int, seq: int, signal: str | None) -> TableRow:
         """Return an instance in a state."""
+        found = self.instances.get(number)
+        if found is None:
+            found = self.instances[number] = self._new_instance(number)
+        found |= {"seq": seq, "state": state, "state_since_ts": since_ns, "signal_id": signal}
+        return TableRow("instances", dict(found))
+
+    def _new_instance(self, number: int) -> Values:
         plan = self._names.plan
         row = plan.states[0]["instances"][number]
-        strategy = plan.strategies[int(row["strategy"])]
-        return TableRow("instances", {
-            "instance": number, "seq": seq, "state": state, "state_since_ts": since_ns, "signal_id": signal,
-            "strategy": strategy.read.name, "version": None, "strategy_hash": strategy.config_hash,
-            "instrument": self._names.instruments[int(row["instrument"])], "direction": str(strategy.read.direction),
-            "cooldown_until_ts": None, "timer_ts": None, "plan": None,
-        })  # fmt: skip
+        at = int(row["strategy"])
+        strategy = plan.strategies[at]
+        if at not in self._plans:
+            self._plans[at] = json.dumps(layout_of(plan, at))
+        return {
+            "instance": number,
+            "strategy": strategy.read.name,
+            "version": None,
+            "strategy_hash": strategy.config_hash,
+            "instrument": self._names.instruments[int(row["instrument"])],
+            "direction": str(strategy.read.direction),
+            "cooldown_until_ts": None,
+            "timer_ts": None,
+            "plan": self._plans[at],
+        }
 
     def warning(self, row: Record, seq: int, n: int) -> Iterator[TableRow]:
         """Yield the risk event of a WARNING row, with the correction if it is one."""

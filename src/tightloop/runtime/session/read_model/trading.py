@@ -15,14 +15,13 @@ from tightloop.ports.read_model import TableRow, Value
 from tightloop.runtime.results.denials import meaning
 from tightloop.runtime.results.reasons import EXIT_REASONS, REASONS
 from tightloop.runtime.session.driver.view import order_name
-from tightloop.runtime.session.read_model.rows import PlanNames, real
+from tightloop.runtime.session.read_model.rows import PlanNames, Values, real
 
 ENDED_KEPT = 1_024
 ENDED = (OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
 _SIDES = {1: "BUY", -1: "SELL"}
 _PROTECTION = {Role.STOP_LOSS: "stop", Role.TRAILING: "stop", Role.TAKE_PROFIT: "target"}
 _ORIGINS = {Role.LIQUIDATION: "liquidation", Role.MANUAL: "manual"}
-Values = dict[str, Value]
 
 
 class TradingRows:
@@ -104,7 +103,7 @@ class TradingRows:
     def _protect(self, row: Record, state: OrderState, seq: int) -> Iterator[TableRow]:
         """Yield the position whose stop or target a row moves, sets or ends."""
         name = _PROTECTION.get(Role(int(row["role"])))
-        position = self._open_of(int(row["instance"])) if name else None
+        position = self.open_of(int(row["instance"])) if name else None
         if name is None or position is None:
             return
         number, trade_id = int(row["order_id"]), int(str(position["trade_id"]))
@@ -120,7 +119,7 @@ class TradingRows:
             position |= {name: wanted, "seq": seq, "updated_ts": int(row["ts_ns"])}
             yield TableRow("positions", dict(position))
 
-    def _open_of(self, instance: int) -> Values | None:
+    def open_of(self, instance: int) -> Values | None:
         """Return the open position of an instance, if there is one."""
         return next((one for one in self._positions.values() if one["instance"] == instance), None)
 
@@ -201,7 +200,7 @@ class TradingRows:
             "entry_price": real(row["price"]), "exit_price": real(row["exit_price"]),
             "realized": real(float(row["pnl"]) + costs), "fees": real(row["fee"]), "funding": real(row["funding"]),
             "slippage": real(row["slippage"]), "opened_ts": int(row["entry_ns"]), "closed_ts": int(row["exit_ns"]),
-            "updated_ts": int(row["ts_ns"]), "stop": None, "target": None,
+            "updated_ts": int(row["ts_ns"]), "stop": None, "target": None, "margin": None, "liquidation_price": None,
             "status": "liquidated" if role == Role.LIQUIDATION else "closed", "exit_reason": EXIT_REASONS[role],
         }  # fmt: skip
         return TableRow("positions", dict(position))

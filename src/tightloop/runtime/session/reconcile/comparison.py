@@ -34,7 +34,7 @@ class Comparison:
     venue: VenueRound
     before: Suspicions
     since_ns: dict[str, int] = field(default_factory=dict)
-    keys: list[int] = field(default_factory=list)
+    keys: dict[int, None] = field(default_factory=dict)
     answers: list[VenueAnswer] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Comparison:
     def whose(self, client_id: str, made_ns: int) -> Whose:
         """Return who made an order that is not known here. ``made_ns``: by the venue's clock, 0: not said."""
         view, name = self.view, ids.decode(client_id)
-        if name is None:
+        if name is None or client_id in view.elders:
             return Whose.OTHERS
         is_of_this_life = made_ns > view.life_ns + LATE_NS if made_ns and view.life_ns else name.epoch >= view.epoch
         if name.session == view.session and name.epoch <= view.epoch and not is_of_this_life:

@@ -1,6 +1,7 @@
 """Orders: what the venue lists as open against what the desk knows."""
 
 from tightloop.ports.execution import CancelOrder, OrderReport
+from tightloop.runtime.session.desk import ids
 from tightloop.runtime.session.desk.records import Urgency
 from tightloop.runtime.session.reconcile.comparison import Comparison, Whose
 from tightloop.runtime.session.reconcile.records import FindingKind
@@ -9,6 +10,10 @@ from tightloop.runtime.session.reconcile.records import FindingKind
 def compare(this: Comparison) -> None:
     """Compare open orders of both sides by client id."""
     view = this.view
+    for listed in this.venue.history.values():
+        for report in listed:
+            if _is_of_another_engine(this, report):
+                _find_engine(this, report)
     there = {report.client_id for report in this.venue.orders}
     for report in this.venue.orders:
         known = view.orders.get(report.client_id)
@@ -33,9 +38,28 @@ def _take_unknown(this: Comparison, report: OrderReport) -> None:
     whose = this.whose(report.client_id, report.made_ns or report.ts_ns)
     if whose == Whose.LOST:
         _take_lost(this, report)
-    elif whose == Whose.ENGINE and this.is_ripe(f"engine {report.client_id}"):
-        text = "an order of another engine on this account: no entries until it is gone"
-        this.find(FindingKind.SECOND_ENGINE, Urgency.CRITICAL, report.client_id, text, is_not_ready=True)
+    elif whose == Whose.ENGINE:
+        _find_engine(this, report)
+
+
+def _is_of_another_engine(this: Comparison, report: OrderReport) -> bool:
+    """Return whether an order that may have ended is of a process beside this one.
+
+    What this life has sent is not: of its orders the oldest that ended are not known any more.
+    """
+    view, name = this.view, ids.decode(report.client_id)
+    if name is None or (name.session, name.epoch) == (view.session, view.epoch) or report.client_id in view.orders:
+        return False
+    return this.whose(report.client_id, report.made_ns or report.ts_ns) == Whose.ENGINE
+
+
+def _find_engine(this: Comparison, report: OrderReport) -> None:
+    """Tell of an order of another engine. The venue names its maker, so one round is proof enough."""
+    this.differs = True
+    if all(one.subject != report.client_id for one in this.findings):
+        text = "an order of another engine on this account: no entries until it is gone and `session resume` was said"
+        kind = FindingKind.SECOND_ENGINE
+        this.find(kind, Urgency.CRITICAL, report.client_id, text, is_not_ready=True, pauses=True)
 
 
 def _take_lost(this: Comparison, report: OrderReport) -> None:

@@ -47,11 +47,12 @@ def compare(this: Comparison, position: OurPosition) -> None:
         return
     reported = [one for one in this.venue.reported if one.symbol == position.symbol]
     told = _explanation(this, reported, difference, slack) if differs else None
-    if told is not None and all(_is_sure(this, fill) for fill in told):
+    is_doubtful = _doubt_stops(this, position.symbol)
+    if told is not None and all(_is_sure(this, fill, is_doubtful=is_doubtful) for fill in told):
         del this.since_ns[label]
         _book(this, position, told)
         return
-    if fills is None or not is_ripe:
+    if fills is None or not is_ripe or is_doubtful:
         this.requests.append(ListFills(position.symbol, this.since))
         this.requests.append(ListOrders(position.symbol, this.since))
         return
@@ -76,8 +77,8 @@ def _feed(this: Comparison, fill: FillReport) -> bool:
     key = this.key_of(fill.trade_id, fill.symbol)
     if not _is_ours(this, fill) or key in this.keys:
         return False
-    this.keys.append(key)
-    this.reports.append(fill)
+    this.keys[key] = None
+    this.reports.append(replace(fill, client_id=this.name_of(fill)))  # the desk may not know the venue's id of it yet
     return True
 
 
@@ -102,9 +103,27 @@ def _whose(this: Comparison, fill: FillReport) -> Whose:
     return this.whose(this.name_of(fill), 0 if order is None else order.made_ns)
 
 
-def _is_sure(this: Comparison, fill: FillReport) -> bool:
+def _doubt_stops(this: Comparison, symbol: str) -> bool:
+    """Note as doubtful the stops that are open here and not there; return whether there are any.
+
+    A stop that was triggered is filled by another order, under a name that is not ours. Until the desk knows what
+    became of a stop, a fill of others may be its own.
+    """
+    there = {report.client_id for report in this.venue.orders}
+    doubtful = [
+        one
+        for one in this.view.orders.values()
+        if one.symbol == symbol and one.is_conditional and one.is_open and one.client_id not in there
+    ]
+    this.doubts += [one.client_id for one in doubtful if one.is_acked and one.client_id not in this.doubts]
+    return bool(doubtful)
+
+
+def _is_sure(this: Comparison, fill: FillReport, *, is_doubtful: bool) -> bool:
     """Return whether it is known who made the order of a fill: of one with a name of ours, when it was made."""
-    return ids.decode(this.name_of(fill)) is None or this.order_of(fill) is not None
+    if ids.decode(this.name_of(fill)) is None:
+        return not is_doubtful or this.origin_of(fill) in _FORCED
+    return this.order_of(fill) is not None
 
 
 def _is_ours(this: Comparison, fill: FillReport) -> bool:
@@ -130,7 +149,7 @@ def _book(this: Comparison, position: OurPosition, fills: list[FillReport]) -> N
     """Tell the core of fills that explain a difference: forced ones, those of a lost tail, those of others."""
     for fill in fills:
         key = this.key_of(fill.trade_id, fill.symbol)
-        this.keys.append(key)
+        this.keys[key] = None
         whose = _whose(this, fill)
         origin = _FORCED.get(this.origin_of(fill), Origin.LOST if whose == Whose.LOST else Origin.MANUAL)
         answer = VenueAnswer(

@@ -80,6 +80,7 @@ class OurView:
     ``has_foreign``: others hold or held something since the last agreement, whose results move the wallet.
     ``life_ns``: when this process began, by the venue's clock; 0: not said, then epochs alone tell lives apart.
     ``is_first``: no round of this life of the process has been, so reports were missed.
+    ``elders``: client ids of orders that sessions before this one left: what their triggers send is named so as well.
     """
 
     now_ns: int
@@ -97,6 +98,7 @@ class OurView:
     has_foreign: bool = False
     life_ns: int = 0
     is_first: bool = False
+    elders: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ KEYS_MAX = 4_096
 
 def reconcile(view: OurView, venue: VenueRound, before: Suspicions) -> Reconciled:
     """Hold our view against the venue's answers of one round; ``before``: what the last round left."""
-    this = Comparison(view, venue, before, keys=list(before.keys))
+    this = Comparison(view, venue, before, keys=dict.fromkeys(before.keys))
     orders.compare(this)
     for position in view.positions:
         positions.compare(this, position)
     wallet.compare(this)
     agreed_ns = before.agreed_ns if this.differs else view.now_ns
-    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys[-KEYS_MAX:]), this.near)
+    suspicions = Suspicions(agreed_ns, this.since_ns, tuple(this.keys)[-KEYS_MAX:], this.near)
     return Reconciled(
         tuple(this.answers),
         tuple(this.reports),

@@ -3,29 +3,21 @@
 import math
 
 from tightloop.core.domain.enums import Correction, EventKind
-from tightloop.ports.execution import IncomeReport, ListIncome
+from tightloop.ports.execution import IncomeKind, IncomeReport, ListIncome
 from tightloop.runtime.session.desk.records import Urgency, VenueAnswer
 from tightloop.runtime.session.reconcile.comparison import BEFORE_NS, Comparison
 from tightloop.runtime.session.reconcile.records import FindingKind
 
 WALLET_MIN = 0.01
 WALLET_SHARE = 1e-6
-FUNDING, OF_FILLS = "FUNDING_FEE", ("COMMISSION", "REALIZED_PNL")
-"""Of a symbol that the session does not trade, what fills brought and cost is of others."""
 PAUSE_SHARE = 0.001  # of equity
 
-_INCOME = {
-    "TRANSFER": Correction.TRANSFER,
-    "INTERNAL_TRANSFER": Correction.TRANSFER,
-    "CROSS_COLLATERAL_TRANSFER": Correction.TRANSFER,
-    "COIN_SWAP_DEPOSIT": Correction.DEPOSIT,
-    "COIN_SWAP_WITHDRAW": Correction.WITHDRAWAL,
-    "DEPOSIT": Correction.DEPOSIT,
-    "WITHDRAW": Correction.WITHDRAWAL,
-    "WITHDRAWAL": Correction.WITHDRAWAL,
-    "WELCOME_BONUS": Correction.DEPOSIT,
+_CORRECTIONS = {
+    IncomeKind.TRANSFER: Correction.TRANSFER,
+    IncomeKind.DEPOSIT: Correction.DEPOSIT,
+    IncomeKind.WITHDRAWAL: Correction.WITHDRAWAL,
 }
-"""What a venue's word for income is to us. Funding has an event of its own; results and fees of ours are in fills."""
+"""What income is to us. Funding has an event of its own; results and fees of ours are in fills."""
 
 
 def compare(this: Comparison) -> None:
@@ -64,17 +56,18 @@ def _book_recorded(this: Comparison, theirs: float) -> float:
 
 def _book_row(this: Comparison, row: IncomeReport, theirs: float) -> float:
     """Book a row of income, unless it was or is of a fill here; return what it explains of a difference."""
-    word, key = row.kind.upper(), this.key_of(f"income {row.kind} {row.transaction_id}")
+    key = this.key_of(f"income {row.word} {row.transaction_id}")
     is_elsewhere = all(one.symbol != row.symbol for one in this.view.positions)
-    why = Correction.FOREIGN if word in OF_FILLS and is_elsewhere else _INCOME.get(word)
-    if key in this.keys or row.asset != this.view.asset or (why is None and word != FUNDING):
+    is_of_others = row.kind == IncomeKind.OF_FILLS and is_elsewhere  # of a symbol that the session does not trade
+    why = Correction.FOREIGN if is_of_others else _CORRECTIONS.get(row.kind)
+    if key in this.keys or row.asset != this.view.asset or (why is None and row.kind != IncomeKind.FUNDING):
         return 0.0
-    this.keys.append(key)
+    this.keys[key] = None
     if why is None:
         this.answers += _funding(this, row, key)
     else:
         this.answers.append(_balance(row.amount, why, key, row.ts_ns))
-    this.find(FindingKind.WALLET, Urgency.INFO, row.asset, f"{row.kind}: {row.amount}", theirs=theirs)
+    this.find(FindingKind.WALLET, Urgency.INFO, row.asset, f"{row.word}: {row.amount}", theirs=theirs)
     return row.amount
 
 
@@ -95,7 +88,7 @@ def _funding(this: Comparison, row: IncomeReport, key: int) -> list[VenueAnswer]
     )
     if share == 1.0:
         return [paid]
-    rest = this.key_of(f"foreign part of {row.kind} {row.transaction_id}")
+    rest = this.key_of(f"foreign part of {row.word} {row.transaction_id}")
     return [paid, _balance(row.amount * (1.0 - share), Correction.FOREIGN, rest, row.ts_ns)]
 
 

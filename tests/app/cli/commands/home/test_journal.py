@@ -1,6 +1,7 @@
 """`tightloop journal` as a user meets it: what it prints and how it ends."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from click.testing import CliRunner
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.cli.commands.home.journal import journal
-from tightloop.core.domain.enums import EventKind
-from tightloop.core.domain.types import EVENT
-from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records
+from tightloop.app.runs.live import files
+from tightloop.core.domain.enums import EventKind, Reason, RowKind
+from tightloop.core.domain.types import EVENT, LOG_ROW
+from tightloop.ports.transport import HttpAnswer
+from tightloop.runtime.session.account.inputs import AccountInput, InputKind, prices_body, reply_body
+from tightloop.runtime.session.journal import FactWriter, Journal, RecordKind, SegmentSizes, records, snapshots
 
 FOLDER = "sessions/s1/journal"
 
@@ -48,6 +52,7 @@ def test_a_sound_journal_is_told_so(home):
     plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
     assert plain == {
         "session": "s1", "is_sound": True, "segments": 2, "records": 83, "epoch": 1, "fault": None, "cuts": [],
+        "reduced": 0, "damaged_snapshots": [],
     }  # fmt: skip
 
 
@@ -71,6 +76,23 @@ def test_damage_is_told_with_file_and_byte_and_is_not_cut_when_records_follow(ho
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 5
     assert f"error: 000001.tlj at byte {record.offset}" in result.stderr
+
+
+def test_a_damaged_snapshot_is_named_and_the_journal_is_sound_without_it(home):
+    disk = LocalDisk(home)
+    for place, seq in ((files.SNAPSHOTS, 7), (files.BASES, 9)):
+        snapshots.save(disk, f"sessions/s1/{place}", snapshots.Snapshot("s1", seq, {"state": bytes(100)}))
+    flip(home, "../snapshots/000000000007.tls", -1)
+    result = run("check", "s1", "--home", home)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].startswith(
+        "warning: sessions/s1/snapshots/000000000007.tls: part state is dam"
+    )
+    flip(home, "../snapshots/000000000007.tls", -1)
+    flip(home, "../bases/000000000009.tls", 40)
+    plain = json.loads(run("check", "s1", "--home", home, "--json").stdout)
+    assert plain["is_sound"]
+    assert plain["damaged_snapshots"] == [{"file": "sessions/s1/bases/000000000009.tls", "text": "the head is damaged"}]
 
 
 def test_a_broken_end_is_cut_and_what_was_moved_is_said(home):
@@ -109,6 +131,32 @@ def test_dump_prints_each_record_as_json(home):
     assert lines[82]["text"] == "it failed"
     chosen = run("dump", "s1", "--home", home, "--from", 80, "--kind", "operator", "--kind", "POISON").stdout
     assert [json.loads(line)["seq"] for line in chosen.splitlines()] == [81, 82]
+
+
+def test_dump_says_what_rows_hashes_and_answers_are(tmp_path):
+    made = Journal.create(LocalDisk(tmp_path), FOLDER, "s1", 1)
+    rows = np.zeros(2, LOG_ROW)
+    rows["kind"], rows["order_id"], rows["price"] = [RowKind.SUBMIT, RowKind.ORDER], 7, [100.5, np.nan]
+    rows["reason"] = [0, Reason.PAUSED]
+    made.append(RecordKind.ROWS, zlib.compress(rows.tobytes()))
+    made.append(RecordKind.TICKED, (1_083).to_bytes(8, "little") + (0x378A).to_bytes(8, "little"))
+    answer = HttpAnswer(200, {}, b'{"orderId": 5}')
+    made.append(RecordKind.ANSWER, AccountInput(InputKind.REPLY, 9, 3, reply_body(answer)).packed())
+    made.append(RecordKind.ANSWER, AccountInput(InputKind.FRAME, 9, 0, b'{"e": "x"}').packed())
+    made.append(RecordKind.ANSWER, AccountInput(InputKind.PRICES, 9, 1, prices_body(1.0, 2.0, np.nan, 3.0)).packed())
+    made.close()
+    lines = [json.loads(line) for line in run("dump", "s1", "--home", tmp_path).stdout.splitlines()]
+    assert lines[1]["rows"] == [
+        {"kind": "SUBMIT", "order_id": 7, "price": 100.5}, {"kind": "ORDER", "order_id": 7, "reason": "paused"},
+    ]  # fmt: skip
+    assert lines[2]["ticked"] == {"seq": 1_083, "hash": "000000000000378a"}
+    assert lines[3]["answer"] == {
+        "kind": "REPLY", "now_ns": 9, "number": 3, "status": 200, "content": {"orderId": 5},
+    }  # fmt: skip
+    assert lines[4]["answer"]["content"] == {"e": "x"}
+    assert lines[5]["answer"] == {
+        "kind": "PRICES", "now_ns": 9, "number": 1, "bid": 1.0, "ask": 2.0, "last": None, "mark": 3.0,
+    }  # fmt: skip
 
 
 def test_a_running_session_can_be_looked_at_and_not_cut(home):

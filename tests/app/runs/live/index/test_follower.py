@@ -1,9 +1,11 @@
 """`index.db` beside sessions in processes: what was followed is what a rebuild makes, whatever has happened."""
 
+import os
 import signal
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from tests.app.runs.live.trading import DEADLINE_S, QUICK, TIGHTLOOP, Live, Twin
@@ -89,6 +91,7 @@ def test_a_session_that_was_killed_has_the_rows_of_a_rebuild_and_goes_on_with_th
     assert tables(home, session) == followed
     assert {name for name, rows in followed.items() if rows} >= {
         "sessions", "instruments", "instances", "orders", "fills", "positions", "signals", "conditions", "transitions",
+        "equity", "value_rows", "closest",
     }  # fmt: skip
 
     fills = len(followed["fills"])
@@ -103,6 +106,34 @@ def test_a_session_that_was_killed_has_the_rows_of_a_rebuild_and_goes_on_with_th
     assert followed["sessions"][0]["epoch"] == 2
     rebuilt(home)
     assert tables(home, session) == followed
+
+
+def follower_of(session):
+    """Return the pid of the process that keeps the rows of a session's process; 0 if there is none."""
+    for task in Path(f"/proc/{session.process.pid}/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if b"index.follower" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+    return 0
+
+
+def test_a_follower_that_was_killed_is_back_and_has_lost_no_row(twin, tmp_path):
+    session = Paper(tmp_path, twin.url)
+    until(lambda: count(tmp_path, "SELECT count(*) FROM fills") >= 1)
+    killed = follower_of(session)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: follower_of(session) not in (0, killed))
+    fills = count(tmp_path, "SELECT count(*) FROM fills")
+    until(lambda: count(tmp_path, "SELECT count(*) FROM fills") > fills)
+    printed, said = session.end(signal.SIGTERM)
+    assert "stopped" in printed
+    assert said.count("its process is begun again") == 1
+    (name,) = Home(tmp_path).session_names()
+    until(lambda: count(tmp_path, "SELECT ended_ts IS NOT NULL AND pid IS NULL FROM sessions"))
+    followed = tables(tmp_path, name)
+    rebuilt(tmp_path)
+    assert tables(tmp_path, name) == followed
+    assert followed["closest"]
 
 
 def test_a_live_session_has_the_venue_s_names_in_its_rows_and_a_rebuild_the_same(twin, tmp_path):
@@ -130,9 +161,9 @@ def test_what_is_wrong_with_the_file_is_said_and_the_session_goes_on(twin, tmp_p
     (tmp_path / INDEX_FILE).mkdir()
     session = Paper(tmp_path, twin.url)
     logs = (tmp_path / "sessions").glob
-    until(lambda: any("is not kept any more" in file.read_text() for file in logs("*/logs/session.log")))
+    until(lambda: any("is not kept, index.log says why" in file.read_text() for file in logs("*/logs/session.log")))
     assert any(INDEX_FILE in file.read_text() for file in logs("*/logs/index.log"))
     assert session.process.poll() is None
     printed, said = session.end(signal.SIGTERM)
-    assert "index.db is not kept any more" in said
+    assert said.count("index.db is not kept") == 1
     assert "stopped" in printed

@@ -80,6 +80,18 @@ def test_a_session_that_runs_is_killed_though_others_are_damaged(home, session):
     lease.close()
 
 
+def test_what_a_stopped_live_session_has_kept_is_named_until_the_next_one_of_its_account_begins(home):
+    held = {"symbol": "BTCUSDT", "qty": -0.008, "entry": 60_000.0}
+    common = {**ABOUT, "lease": "live-v-1", "key": "k", "kept": [held]}
+    home.make_session({**common, "mode": "paper", "lease": "paper-v-1", "state": "STOPPED"}, {})
+    kept = home.make_session({**common, "mode": "live", "state": "STOPPED"}, {})
+    found = outside.kill(home.root, "all")
+    assert found["open"] == [{"id": kept, "state": "STOPPED", **held}]
+    assert found["failed"] == []
+    home.make_session({**common, "mode": "live", "state": "STOPPED", "made_ns": 2, "kept": []}, {})
+    assert outside.kill(home.root, "all")["open"] == []
+
+
 def test_what_is_no_scope_is_refused_before_it_is_written(home):
     for scope in ("", "al", "strategy:0", "strategy:²", "symbol:"):
         with pytest.raises(InputError, match="no scope"):

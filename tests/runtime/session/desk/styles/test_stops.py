@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import pytest
 from tests.runtime.session.desk.toy_venue import Session, stop, submit
 
 from tightloop.core.domain.enums import EventKind, OrderKind, OrderState, Reason, RowKind
 from tightloop.ports.execution import CancelOrder, FillReport, ListFills, RefusalKind, RefusedByVenue, SubmitOrder
 from tightloop.ports.transport import NoAnswer
+from tightloop.runtime.session.desk.desk import Desk
 from tightloop.runtime.session.desk.records import NoteKind
 
 
@@ -90,6 +92,24 @@ def test_a_triggered_stop_is_filled_by_another_order_of_the_venue() -> None:
     assert attempt.triggered_id != attempt.venue_order_id
 
 
+def test_a_stop_whose_price_is_reached_while_another_is_unknown_goes_on_as_an_exit_at_market() -> None:
+    session = holding()
+    session.desk.on_holding(0, 1.0, 0.0, session.now_ns)
+    session.command(stop(65_537, session.now_ns))
+    session.flights.clear()  # it never arrives
+    session.reply(session.last_ask(SubmitOrder), NoAnswer("cut"))
+    session.sleep(1.1)
+    assert len(session.requests(SubmitOrder)) == 2
+    session.flights.clear()
+    session.reply(session.last_ask(SubmitOrder), RefusedByVenue(RefusalKind.WOULD_TRIGGER, -2021, "no"))
+    (_, _, exit_order) = session.requests(SubmitOrder)
+    assert (exit_order.kind, exit_order.is_reduce_only, exit_order.qty) == (OrderKind.MARKET, True, 1.0)
+    session.sleep(20, delivers=True)
+    assert session.kinds()[-1] == EventKind.ORDER_FILLED
+    assert session.answers[-1].cum_qty == 1.0
+    assert _open_stops(session) == []
+
+
 def test_a_fill_that_comes_before_its_trigger_under_another_name_waits_for_the_mapping() -> None:
     session = holding()
     session.command(stop(65_537, session.now_ns))
@@ -102,6 +122,38 @@ def test_a_fill_that_comes_before_its_trigger_under_another_name_waits_for_the_m
     session.report(trigger)
     assert session.kinds()[-1] == EventKind.ORDER_FILLED
     assert session.strange == []
+
+
+@pytest.mark.parametrize("found_qty", [1.0, 0.4])
+def test_what_a_comparison_has_booked_of_a_stop_is_not_booked_again_and_the_stop_ends(found_qty: float) -> None:
+    session = holding()
+    session.command(stop(65_537, session.now_ns))
+    session.deliver()
+    session.venue.move(89.0)
+    (fill,) = [one for one in session.venue.reports if isinstance(one, FillReport)]
+    parts = [replace(fill, qty=found_qty, cum_qty=math.nan, client_id="")]
+    if found_qty < 1.0:
+        parts.append(replace(fill, trade_id="rest", qty=1.0 - found_qty, cum_qty=math.nan, client_id=""))
+    for order in session.venue.orders:
+        order.fills = list(parts) if fill in order.fills else order.fills
+    session.venue.reports.clear()  # nothing was told
+    session.take(session.desk.on_found((parts[0],), session.now_ns))
+    saved = session.desk.save()
+    assert Desk.load(saved).save() == saved
+    if found_qty == 1.0:
+        session.command(stop(65_537, session.now_ns, kind=RowKind.CANCEL))
+    else:
+        session.command(stop(65_537, session.now_ns, kind=RowKind.AMEND, qty=0.6))
+    session.sleep(5, delivers=True)
+    for order in session.venue.orders[1:3]:  # the trigger, and the order that it sent
+        session.report(session.venue.report_of(order))
+    session.sleep(5, delivers=True)
+    booked = [one.qty for one in session.answers if one.kind in (EventKind.ORDER_FILLED, EventKind.FILL_FOUND)]
+    assert booked == pytest.approx([1.0 - found_qty] if found_qty < 1.0 else [])
+    last = session.answers[-1]
+    assert last.kind == (EventKind.ORDER_FILLED if found_qty < 1.0 else EventKind.ORDER_CANCELED)
+    assert session.desk.state.open_ids == []
+    assert session.desk.state.found == []
 
 
 def test_a_triggered_stop_that_has_ended_without_saying_how_much_is_filled_ends_once_its_fills_are_listed() -> None:

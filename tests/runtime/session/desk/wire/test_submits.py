@@ -186,3 +186,60 @@ def test_an_order_whose_time_is_over_is_canceled_and_told_to_have_expired() -> N
     assert [(one.kind, one.reason) for one in session.answers[1:]] == [(EventKind.ORDER_EXPIRED, Reason.TTL)]
     assert math.isclose(session.venue.orders[0].filled, 0.0)
     assert not session.venue.orders[0].is_open
+
+
+def test_an_entry_that_has_not_left_is_withdrawn_when_the_step_would_deny_it() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns))
+    session.command(exit_at_market(65_537, session.now_ns))
+    for flight in list(session.flights):
+        session.flights.remove(flight)
+        session.reply(flight.ask, RateLimited(3, False, ""))
+    asks = len(session.asks)
+    session.take(session.desk.on_gate(0, int(Reason.PAUSED), session.now_ns))
+    assert [(one.order_id, one.kind, one.reason) for one in session.answers] == [
+        (65_536, EventKind.ORDER_CANCELED, Reason.PAUSED)
+    ]
+    session.sleep(4.0)
+    left = [ask.request for ask in session.asks[asks:] if isinstance(ask.request, SubmitOrder)]
+    assert [one.is_reduce_only for one in left] == [True], "exits are never held"
+    session.sleep(70.0, delivers=True)
+    assert EventKind.ORDER_UNKNOWN not in session.kinds()
+    assert session.desk.state.open_ids == []
+
+
+def test_an_entry_that_the_venue_turns_away_after_the_gate_has_closed_does_not_leave_again() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns))
+    (flight,) = session.flights
+    session.take(session.desk.on_gate(0, int(Reason.KILLED), session.now_ns))
+    assert session.answers == [], "it is out, and what becomes of it is the venue's word"
+    assert session.desk.is_denied(flight.ask.ask_id)
+    session.flights.clear()
+    session.reply(flight.ask, NotSent("entries were switched off before it left"))
+    session.sleep(70.0)
+    assert len(_sent(session)) == 1
+    assert [(one.kind, one.reason) for one in session.answers] == [(EventKind.ORDER_CANCELED, Reason.KILLED)]
+
+
+def test_a_gate_is_of_one_instance_and_opens_again() -> None:
+    session = Session()
+    session.take(session.desk.on_gate(0, int(Reason.NOT_READY), session.now_ns))
+    session.command(submit(65_536, session.now_ns))
+    assert _sent(session) == []
+    assert session.kinds() == [EventKind.ORDER_CANCELED]
+    session.command(submit(65_537, session.now_ns, instance=1))
+    session.take(session.desk.on_gate(0, 0, session.now_ns))
+    session.command(submit(65_538, session.now_ns))
+    names = [ids.decode(one.client_id) for one in _sent(session)]
+    assert [name.order_id for name in names if name is not None] == [65_537, 65_538]
+
+
+def test_a_resting_entry_stays_when_the_gate_closes() -> None:
+    session = Session()
+    session.command(submit(65_536, session.now_ns))
+    session.deliver()
+    session.take(session.desk.on_gate(0, int(Reason.PAUSED), session.now_ns))
+    session.sleep(5.0, delivers=True)
+    assert session.kinds() == [EventKind.ORDER_ACCEPTED]
+    assert len(session.asks) == 1

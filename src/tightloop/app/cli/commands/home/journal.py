@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tightloop.adapters import stores
+from tightloop.app import runs
 from tightloop.app.cli import show
 from tightloop.app.cli.console import errors_shown, warn
 from tightloop.model.errors import InputError
@@ -45,7 +46,10 @@ def journal() -> None:
 def check(session_id: str, home: Path, is_json: bool) -> None:
     """Look at every byte of a journal. Exits with 1 when it is damaged, and names file and byte."""
     with errors_shown():
-        verdict = sessions.journal.check(*_place(home, session_id))
+        disk, folder = _place(home, session_id)
+        session = folder.rpartition("/")[0]
+        beside = sessions.journal.Beside(f"{session}/{runs.live.files.BASES}", f"{session}/{runs.live.files.SNAPSHOTS}")
+        verdict = sessions.journal.check(disk, folder, beside)
         if is_json:
             click.echo(json.dumps(_plain(verdict)))
         else:
@@ -121,8 +125,11 @@ def _show(verdict: JournalVerdict, arguments: str) -> None:
     for earlier in verdict.cuts:
         moved = ", ".join(earlier.moved_to) or "nothing was left to move"
         click.echo(f"cut before: {earlier.file} at byte {earlier.offset}, {earlier.byte_count} bytes ({moved})")
+    for place, text in verdict.damaged:
+        click.echo(f"warning: {place}: {text}; it is not needed: another one or the journal gives the same")
     many = "" if verdict.segment_count == 1 else "s"
-    held = f"{verdict.record_count} records in {verdict.segment_count} segment{many}, epoch {verdict.epoch}"
+    reduced = f"{verdict.reduced_count} records without market facts and " if verdict.reduced_count else ""
+    held = f"{reduced}{verdict.record_count} records in {verdict.segment_count} segment{many}, epoch {verdict.epoch}"
     fault = verdict.fault
     if fault is None:
         click.echo(f"{click.style('sound', fg='green')}  {verdict.session}: {held}")
@@ -143,8 +150,10 @@ def _plain(verdict: JournalVerdict) -> dict[str, Any]:
         "is_sound": verdict.is_sound,
         "segments": verdict.segment_count,
         "records": verdict.record_count,
+        "reduced": verdict.reduced_count,
         "epoch": verdict.epoch,
         "fault": None if fault is None
         else {"kind": fault.kind.value, "file": fault.file, "offset": fault.offset, "text": fault.text},
         "cuts": [earlier.plain() for earlier in verdict.cuts],
+        "damaged_snapshots": [{"file": place, "text": text} for place, text in verdict.damaged],
     }  # fmt: skip

@@ -1,55 +1,40 @@
 """Paper criteria: what has to be shown on paper before a strategy is traded live."""
 
 import contextlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
-
-import yaml
 
 from tightloop.adapters.stores.disk import LocalDisk
 from tightloop.adapters.stores.home import Home
 from tightloop.app.runs.live import files
+from tightloop.app.runs.live.account.start_refusals import Gravity, StartRefusal
 from tightloop.app.runs.live.files import Prepared
+from tightloop.app.runs.live.settings import read_settings
 from tightloop.core.domain.enums import RowKind
-from tightloop.model.errors import InputError, TightloopError
+from tightloop.model.errors import Problem, TightloopError
+from tightloop.runtime.session.driver.operator import OperatorRequest
 from tightloop.runtime.session.driver.states import SessionState
 from tightloop.runtime.session.journal import RecordKind, events
 
-SETTINGS = "settings.yaml"
 DAY_NS = 86_400 * 10**9
 GAP_NS = 60 * 10**9
 """A longer time without any fact does not count as running."""
 _STAMP = 5 * 8
 
 
-@dataclass(frozen=True, slots=True)
-class PaperCriteria:
-    """``days``: of running in sum; ``trades``: closed round trips in sum."""
-
-    days: float = 7.0
-    trades: int = 1
+def overridden(login: str, reason: str) -> bytes:
+    """Return the OPERATOR record of a user who trades live without them."""
+    asked = asdict(OperatorRequest(what="override paper criteria", who=login))
+    return json.dumps({**asked, "reason": reason, "outcome": "done"}).encode()
 
 
-def criteria_of(home: Home) -> PaperCriteria:
-    """Read the criteria of a home folder. Raises InputError."""
-    path = home.root / SETTINGS
-    try:
-        settings = {"paper_criteria": {}, **(yaml.safe_load(path.read_text()) or {})}
-        said = {"days": 7.0, "trades": 1, **settings["paper_criteria"]}
-        return PaperCriteria(float(said["days"]), int(said["trades"]))
-    except FileNotFoundError:
-        return PaperCriteria()
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        remedy = "write paper_criteria: {days: 7, trades: 1}"
-        raise InputError.one(str(path), None, "paper_criteria", f"cannot be read: {error}", remedy) from error
-
-
-def check(home: Home, prepared: Prepared, venue: str, override: str | None) -> None:
-    """Refuse strategies that have not run on paper as long as the criteria say. Raises InputError."""
+def refusals(home: Home, prepared: Prepared, venue: str, override: str | None) -> list[StartRefusal]:
+    """Return the refusal of strategies that have not run on paper as long as the criteria say. Raises InputError."""
     if override is not None:
-        return
-    wanted, ran_ns, trades, problems = criteria_of(home), 0, 0, list[str]()
+        return []
+    wanted, ran_ns, trades, problems = read_settings(home).paper_criteria, 0, 0, list[str]()
     hashes = sorted(strategy.config_hash for strategy in prepared.strategies)
     for about in home.sessions():
         if about["mode"] != files.KIND or about["venue"] != venue or sorted(about["config_hash"]) != hashes:
@@ -64,10 +49,11 @@ def check(home: Home, prepared: Prepared, venue: str, override: str | None) -> N
         problems.append(f"ran {ran_ns / DAY_NS:.4g} of {wanted.days:g} days on paper")
     if trades < wanted.trades:
         problems.append(f"closed {trades} of {wanted.trades} trades on paper")
-    if problems:
-        message = f"the same files at {venue}: {', '.join(problems)}"
-        remedy = "run `tightloop paper` longer, or say why not with --override-paper REASON"
-        raise InputError.one("paper criteria", None, "", message, remedy)
+    if not problems:
+        return []
+    message = f"the same files at {venue}: {', '.join(problems)}"
+    remedy = "run `tightloop paper` longer, or say why not with --override-paper REASON"
+    return [StartRefusal(Gravity.PAPER, Problem("paper criteria", None, "", message, remedy))]
 
 
 def _ran_ns(home: Home, about: Mapping[str, Any]) -> int:

@@ -49,6 +49,11 @@ class ReportStream:
     _frame: bytes = b""
     _timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it is not connected now; ``is_open`` stays until it is gone for long."""
+        return self._timer is not None or not self.is_open
+
     def start(self) -> None:
         """Begin to follow it, and to keep its key alive."""
         use = SocketUse(self._plan, self.client.credentials, self._venue_ms)

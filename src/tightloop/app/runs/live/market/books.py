@@ -14,6 +14,8 @@ from tightloop.adapters.venues._shared.books import BookSequence, BookState
 from tightloop.app.runs.live.venues import TROUBLE
 from tightloop.core.limits import PRICE_MAX, QUANTITY_MAX
 from tightloop.ports.market_data import BookChange, Market, PublicRequest, ReadBook
+from tightloop.runtime.session.driver.session import Session
+from tightloop.runtime.session.market.feed import MarketFeed
 from tightloop.runtime.session.market.intake import BookLevel, Intake
 
 DEPTH = 500
@@ -117,3 +119,15 @@ def _is_well_formed(change: BookChange) -> bool:
     """Return whether every level has a price that can be, and a quantity (0: it is gone)."""
     levels = (*change.bids, *change.asks)
     return all(0.0 < price <= PRICE_MAX and 0.0 <= qty <= QUANTITY_MAX for price, qty in levels)
+
+
+def followed_books(session: Session, symbols: Mapping[str, int], feed: MarketFeed) -> FollowedBooks:
+    """Return the books of a session, fed by ``feed``; those that its last process knew are void."""
+    plan, streams = session.plan, session.driver.streams
+    count = len(plan.instruments)
+    numbers = {symbol: max(int(streams[count + at]["last_id"]) - 1, 0) for symbol, at in symbols.items()}
+    marks = {symbol: float(plan.states[0]["instruments"][at]["mark"]) for symbol, at in symbols.items()}
+    books = FollowedBooks(session.intake, symbols, feed.ask, numbers, marks)
+    books.lost()
+    feed.on_book = books.take
+    return books

@@ -11,11 +11,20 @@ from tightloop.core.domain.types import EVENT, Rows
 from tightloop.model.instruments import TIMEFRAMES
 from tightloop.model.signal.plan import Plan
 from tightloop.ports.market_data import ListBars, Market, PublicRequest, VenueBar
-from tightloop.runtime.session.market.bars import closed_event
+from tightloop.runtime.session.market.bars import MadeBars, closed_event
 
 PAGE = 1_000
 BARS_MAX = 5_000
 Ask = Callable[[PublicRequest], Awaitable[list[Market]]]
+
+
+def begin_bars(bars: MadeBars, plan: Plan) -> None:
+    """Set the last closes that State knows, so that bars without prints are flat at them."""
+    instruments = plan.states[0]["instruments"]
+    for at in range(len(plan.instruments)):
+        close = float(instruments[at]["bar"]["close"])
+        if close > 0.0:
+            bars.begin(at, close)
 
 
 def bars_needed(plan: Plan) -> int:

@@ -53,11 +53,13 @@ def advance(turn: Turn, order: DeskOrder) -> int:
 def _is_refused(turn: Turn, order: DeskOrder, last: Attempt, confirmed: list[Attempt]) -> bool:
     """Take the refusal of a stop that was to replace one which is still there. Return whether that was it.
 
-    The price of a trailing stop that would trigger has been reached: the order goes on as a market exit.
+    The price of a stop that would trigger has been reached. Where the core cannot be told so now, because the stop
+    trails or because it is not known what became of another attempt, the order goes on as a market exit.
     """
     if last.end != OrderState.REJECTED or last.is_absent or last.was_accepted:
         return False
-    if last.end_reason == RefusalKind.WOULD_TRIGGER and order.style == Style.TRAILING:
+    is_owed = order.style == Style.TRAILING or (order.live and not confirmed)
+    if last.end_reason == RefusalKind.WOULD_TRIGGER and is_owed:
         order.style, order.closing_from, order.due_ns = Style.CLOSING, len(order.attempts), 0
         return True
     if not confirmed:

@@ -35,6 +35,8 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
         return NEVER_NS
     if state.now_ns < amending.due_ns:
         return amending.due_ns
+    if not wanted.is_exit and wanted.qty > attempt.total and state.denied.get(wanted.instance, 0):
+        return NEVER_NS  # an entry does not grow while entries are denied
     lane = submits.lane_of(order)
     if not lanes.may_leave(turn, lane):
         return lanes.free_ns(state, lane)

@@ -38,8 +38,8 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
         return NEVER_NS
     if state.now_ns < look_up.due_ns:
         return look_up.due_ns
-    if not lanes.may_leave(turn, Lane.EXIT):
-        return lanes.free_ns(state, Lane.EXIT)
+    if not lanes.may_ask(turn, order):
+        return lanes.asked_ns(state, order)
     look_up.round_ns = 0
     if state.venue_ns >= _gone_ns(turn, attempt):
         request = ReadServerTime()

@@ -1,7 +1,8 @@
 """Submits: an attempt leaves once, and what is surely not executed waits to leave again.
 
 An entry waits until its time is over, 60 s at the longest, and is never sent late. What reduces a position waits as
-long as it takes. A request whose outcome is not known is never sent again under its id: it is looked up.
+long as it takes. An entry that the step would deny now does not leave: it is withdrawn, and the step is told so. A
+request whose outcome is not known is never sent again under its id: it is looked up.
 """
 
 import math
@@ -19,7 +20,7 @@ from tightloop.ports.execution import (
 from tightloop.ports.transport import Lane, NotSent
 from tightloop.runtime.session.desk import endings, lanes
 from tightloop.runtime.session.desk.records import NEVER_NS, SECOND_NS, NoteKind, Reply, Urgency
-from tightloop.runtime.session.desk.state import Attempt, DeskOrder, Purpose, Turn, Wire
+from tightloop.runtime.session.desk.state import Attempt, DeskOrder, Ending, Purpose, Turn, Wire
 from tightloop.runtime.session.desk.wire import look_ups
 
 ENTRY_WAITS_NS = 60 * SECOND_NS
@@ -45,6 +46,11 @@ def advance(turn: Turn, order: DeskOrder, attempt: Attempt) -> int:
     """Send an attempt that waits, where its lane permits. Return when to try again."""
     state = turn.state
     if attempt.wire != Wire.QUEUED:
+        return NEVER_NS
+    denied = 0 if order.wanted.is_exit else state.denied.get(order.wanted.instance, 0)
+    if denied:
+        if order.ending == Ending.NONE:
+            order.ending, order.reason, order.due_ns = Ending.CANCEL, denied, 0
         return NEVER_NS
     alert_ns = _alert(turn, order, attempt)
     if state.now_ns < attempt.retry_ns:

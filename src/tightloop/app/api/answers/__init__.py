@@ -1,0 +1,1 @@
+"""The forms of answers: problems, pages of lists, repeats of requests."""

@@ -1,0 +1,1 @@
+"""Strategies of a home folder: their files, and whether they are right."""

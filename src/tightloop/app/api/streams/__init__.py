@@ -1,0 +1,1 @@
+"""The WebSocket: snapshots, deltas, values."""
